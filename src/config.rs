@@ -1,0 +1,1 @@
+//! What the program was told at start: flags, environment, `env.local` or `.env`.

@@ -1,0 +1,1 @@
+//! Speaking with GitHub: signatures, payloads, app authentication, clients, comment rendering.

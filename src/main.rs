@@ -1,0 +1,3 @@
+//! The `owp` binary. Everything lives in the library; this file only hands over the process.
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! The domain: nouns, state machines, admission, planning.
+//!
+//! Pure: no async, clock, SQL, HTTP or randomness, and nothing of ours imported from outside this room.
+//! Everything here is given a snapshot and `now`, and answers with what to do and, for what it did not do, why not.
+
+pub mod ids;
+pub mod refusal;
+pub mod time;
+
+pub use ids::{Epoch, EventId, LeaseId, Person, RepoId, TaskId, WorkerId};
+pub use refusal::{Refusal, Rule};
+pub use time::{Span, Timestamp};

@@ -1,0 +1,162 @@
+//! A refusal: a "no" that explains itself in the same words in a comment, in the API and on a page.
+
+use super::time::Timestamp;
+use std::fmt;
+
+/// The named rules of admission, and the few other rules a command can fail on. The name is part of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The task must be ready (or blocked and reserved for the asker).
+    TaskState,
+    /// A maintainer must have approved the task.
+    Approval,
+    /// Nobody else may have first refusal.
+    Reservation,
+    /// No open pull request may already answer the task.
+    OpenPull,
+    /// The repository must be served: App installed, not suspended, not archived.
+    RepoActive,
+    /// The pool must know how many pull requests are open.
+    CountKnown,
+    /// A slot of the review budget must be free.
+    Budget,
+    /// Nobody may hold the task's area.
+    AreaLock,
+    /// The worker must exist, be of good standing and not paused.
+    WorkerStatus,
+    /// Managed repositories serve only people whose GitHub identity is proven.
+    Linked,
+    /// Only people may claim.
+    Human,
+    /// The worker must have every required skill.
+    Skills,
+    /// The person must be trusted for the task's risk tier.
+    Tier,
+    /// The estimate must fit into the worker's free capacity.
+    Capacity,
+    /// The worker must not hold too many leases at once.
+    Concurrency,
+    /// The person must not hold too many claims in the repository.
+    PersonCap,
+    /// After a lapse there is a pause before the next claim.
+    Cooldown,
+}
+
+impl Rule {
+    /// Every rule, in the order refusals are listed.
+    pub const ALL: [Self; 17] = [
+        Self::TaskState, Self::Approval, Self::Reservation, Self::OpenPull, Self::RepoActive, Self::CountKnown,
+        Self::Budget, Self::AreaLock, Self::WorkerStatus, Self::Linked, Self::Human, Self::Skills, Self::Tier,
+        Self::Capacity, Self::Concurrency, Self::PersonCap, Self::Cooldown,
+    ];
+
+    /// The stable name used in JSON, comments and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TaskState => "task_state",
+            Self::Approval => "approval",
+            Self::Reservation => "reservation",
+            Self::OpenPull => "open_pull",
+            Self::RepoActive => "repo_active",
+            Self::CountKnown => "count_known",
+            Self::Budget => "budget",
+            Self::AreaLock => "area_lock",
+            Self::WorkerStatus => "worker_status",
+            Self::Linked => "linked",
+            Self::Human => "human",
+            Self::Skills => "skills",
+            Self::Tier => "tier",
+            Self::Capacity => "capacity",
+            Self::Concurrency => "concurrency",
+            Self::PersonCap => "person_cap",
+            Self::Cooldown => "cooldown",
+        }
+    }
+}
+
+/// One reason for a "no".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule that does not hold.
+    pub rule: Rule,
+    /// One sentence for people: what is so, and what would help.
+    pub message: String,
+    /// The current value the rule looked at, when it has one.
+    pub value: Option<String>,
+    /// The limit it was compared with, when there is one.
+    pub limit: Option<String>,
+    /// Who holds what is wanted (a login, a worker's name), when somebody does.
+    pub holder: Option<String>,
+    /// When trying again may succeed, when that is known.
+    pub retry_at: Option<Timestamp>,
+}
+
+impl Refusal {
+    /// A refusal with a sentence alone; the rest is added with the `with_` calls.
+    pub fn new(rule: Rule, message: impl Into<String>) -> Self {
+        Self { rule, message: message.into(), value: None, limit: None, holder: None, retry_at: None }
+    }
+
+    /// Adds the current value and the limit it passed.
+    #[must_use]
+    pub fn with_limit(mut self, value: impl fmt::Display, limit: impl fmt::Display) -> Self {
+        self.value = Some(value.to_string());
+        self.limit = Some(limit.to_string());
+        self
+    }
+
+    /// Adds who holds what was asked for.
+    #[must_use]
+    pub fn with_holder(mut self, holder: Option<impl Into<String>>) -> Self {
+        self.holder = holder.map(Into::into);
+        self
+    }
+
+    /// Adds when to try again.
+    #[must_use]
+    pub fn with_retry(mut self, at: Option<Timestamp>) -> Self {
+        self.retry_at = at;
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// The whole refusal in one line, the words every face of the product uses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        if let (Some(value), Some(limit)) = (&self.value, &self.limit) {
+            write!(f, " (now {value}, limit {limit})")?;
+        }
+        if let Some(holder) = &self.holder {
+            write!(f, " Held by {holder}.")?;
+        }
+        if let Some(at) = self.retry_at {
+            write!(f, " Try again after {}.", at.human())?;
+        }
+        write!(f, " [{}]", self.rule.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_value_limit_holder_and_time_in_one_line() {
+        let refusal = Refusal::new(Rule::AreaLock, "The area auth is taken.")
+            .with_limit(1, 1)
+            .with_holder(Some("octocat"))
+            .with_retry(Timestamp::parse_rfc3339("2026-11-21T03:09:00Z"));
+        assert_eq!(
+            refusal.to_string(),
+            "The area auth is taken. (now 1, limit 1) Held by octocat. Try again after 21 Nov 2026, 03:09 UTC. [area_lock]"
+        );
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = Rule::ALL.iter().map(|r| r.name()).collect();
+        assert_eq!(names.len(), Rule::ALL.len());
+    }
+}

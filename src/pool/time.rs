@@ -1,0 +1,114 @@
+//! Moments and spans as the pool counts them: whole milliseconds, given from outside.
+
+use std::fmt;
+
+/// A moment in Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+/// A span in milliseconds; never negative in practice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span(pub i64);
+
+impl Span {
+    /// A span of whole seconds.
+    #[must_use]
+    pub const fn secs(n: i64) -> Self {
+        Self(n * 1000)
+    }
+    /// A span of whole minutes.
+    #[must_use]
+    pub const fn minutes(n: i64) -> Self {
+        Self::secs(n * 60)
+    }
+    /// A span of whole hours.
+    #[must_use]
+    pub const fn hours(n: i64) -> Self {
+        Self::minutes(n * 60)
+    }
+    /// A span of whole days.
+    #[must_use]
+    pub const fn days(n: i64) -> Self {
+        Self::hours(n * 24)
+    }
+}
+
+impl std::ops::Add<Span> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl std::ops::Sub<Span> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+impl std::ops::Sub for Timestamp {
+    type Output = Span;
+    fn sub(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Timestamp {
+    /// RFC 3339 in UTC to the second, e.g. `2026-11-21T03:09:00Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        chrono::DateTime::from_timestamp_millis(self.0).map_or_else(
+            || "1970-01-01T00:00:00Z".to_owned(),
+            |at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        )
+    }
+
+    /// Reads an RFC 3339 time; `None` when it is not one.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| Self(at.timestamp_millis()))
+    }
+
+    /// For people: `21 Nov 2026, 03:09 UTC`.
+    #[must_use]
+    pub fn human(self) -> String {
+        chrono::DateTime::from_timestamp_millis(self.0)
+            .map_or_else(String::new, |at| at.format("%-d %b %Y, %H:%M UTC").to_string())
+    }
+}
+
+impl fmt::Display for Span {
+    /// The two largest units: `2 h 5 min`, `45 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.0.max(0) / 1000;
+        let parts = [(secs / 86_400, "d"), (secs / 3600 % 24, "h"), (secs / 60 % 60, "min"), (secs % 60, "s")];
+        let Some(first) = parts.iter().position(|(n, _)| *n > 0) else { return f.write_str("0 s") };
+        write!(f, "{} {}", parts[first].0, parts[first].1)?;
+        match parts.get(first + 1) {
+            Some((n, unit)) if *n > 0 => write!(f, " {n} {unit}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_like_a_person_says_them() {
+        assert_eq!(Span::secs(45).to_string(), "45 s");
+        assert_eq!(Span::minutes(125).to_string(), "2 h 5 min");
+        assert_eq!(Span::days(3).to_string(), "3 d");
+        assert_eq!(Span(-5).to_string(), "0 s");
+    }
+
+    #[test]
+    fn times_round_trip_through_rfc3339() {
+        let at = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z").unwrap();
+        assert_eq!(at.rfc3339(), "2026-11-21T03:09:00Z");
+        assert_eq!(at.human(), "21 Nov 2026, 03:09 UTC");
+        assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+    }
+}

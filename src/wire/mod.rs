@@ -1,0 +1,1 @@
+//! Public JSON shapes shared by server, command line and tests.
