@@ -5,10 +5,13 @@
 
 pub mod admission;
 pub mod budget;
+pub mod closing;
+pub mod command;
 pub mod event;
 #[cfg(test)]
 mod fixtures;
 pub mod ids;
+pub mod labels;
 pub mod lease;
 pub mod moves;
 pub mod planner;
@@ -16,6 +19,7 @@ pub mod policy;
 pub mod pull;
 pub mod refusal;
 pub mod task;
+pub mod text;
 pub mod time;
 pub mod worker;
 
