@@ -24,6 +24,9 @@ CREATE TABLE repositories (
   -- The operator's ceiling; in a manual repository the budget itself.
   ceiling BIGINT,
   command_budget BIGINT,
+  -- A maintainer's pause: until when (a time far away when it has no end), and why.
+  paused_until BIGINT,
+  pause_reason TEXT,
   manual_area_locks BIGINT NOT NULL DEFAULT 1,
   -- When the last successful count of open pull requests began, and when the last failed one was, if later.
   counted_at BIGINT,
@@ -45,6 +48,7 @@ CREATE TABLE people (
   is_bot BIGINT NOT NULL DEFAULT 0
 );
 
+-- What maintainers think of people; a level of -1 is a ban.
 CREATE TABLE trust (
   repo_id TEXT NOT NULL REFERENCES repositories (id),
   person TEXT NOT NULL,

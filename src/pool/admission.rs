@@ -71,7 +71,7 @@ pub struct Case<'a> {
 
 type Check = fn(&Case<'_>) -> Option<Refusal>;
 
-const RULES: [Check; 17] = [
+const RULES: [Check; 18] = [
     task_state,
     approval,
     reservation,
@@ -83,6 +83,7 @@ const RULES: [Check; 17] = [
     worker_status,
     linked,
     human,
+    banned,
     skills,
     tier,
     capacity,
@@ -107,7 +108,9 @@ fn task_state(case: &Case<'_>) -> Option<Refusal> {
     let task = &case.task.task;
     let message = match task.state {
         TaskState::Ready => return None,
-        TaskState::Blocked if task.reserved_at(case.now).is_some_and(|r| r.person == case.worker.person) => return None,
+        TaskState::Blocked if task.reserved_at(case.now).is_some_and(|r| r.person == case.worker.person) => {
+            return None;
+        }
         TaskState::Blocked => "The task is blocked; a maintainer can say `/owp unblock`.",
         TaskState::Leased | TaskState::InProgress => "The task is taken; it is free again if the lease ends.",
         TaskState::PrOpened => "A pull request already answers the task.",
@@ -205,9 +208,22 @@ fn human(case: &Case<'_>) -> Option<Refusal> {
     case.worker.is_bot.then(|| Refusal::new(Rule::Human, "Only people can claim tasks; this account is a bot."))
 }
 
+fn banned(case: &Case<'_>) -> Option<Refusal> {
+    case.standing
+        .is_banned()
+        .then(|| Refusal::new(Rule::Banned, "A maintainer of this repository has banned this account from its pool."))
+}
+
 fn skills(case: &Case<'_>) -> Option<Refusal> {
-    let missing: Vec<_> =
-        case.task.task.spec.skills.iter().filter(|skill| !case.worker.skills.contains(skill)).map(String::as_str).collect();
+    let missing: Vec<_> = case
+        .task
+        .task
+        .spec
+        .skills
+        .iter()
+        .filter(|skill| !case.worker.skills.contains(skill))
+        .map(String::as_str)
+        .collect();
     if missing.is_empty() {
         return None;
     }
@@ -238,7 +254,11 @@ fn tier(case: &Case<'_>) -> Option<Refusal> {
     Some(
         Refusal::new(
             Rule::Tier,
-            format!("The task is of risk tier {tier}; a maintainer can say `/owp trust @{} {}`.", case.worker.shown_as(), rule.trust),
+            format!(
+                "The task is of risk tier {tier}; a maintainer can say `/owp trust @{} {}`.",
+                case.worker.shown_as(),
+                rule.trust
+            ),
         )
         .with_limit(format!("trust {}", standing.trust), format!("trust {}", rule.trust)),
     )
@@ -284,11 +304,8 @@ fn cooldown(case: &Case<'_>) -> Option<Refusal> {
     let claims = case.repo.policy.claims?;
     let over = case.standing.last_lapse? + claims.cooldown;
     (over > case.now).then(|| {
-        Refusal::new(
-            Rule::Cooldown,
-            format!("A lease of yours lapsed here; the next claim waits {}.", claims.cooldown),
-        )
-        .with_retry(Some(over))
+        Refusal::new(Rule::Cooldown, format!("A lease of yours lapsed here; the next claim waits {}.", claims.cooldown))
+            .with_retry(Some(over))
     })
 }
 

@@ -66,6 +66,7 @@ fn break_rule(rule: Rule, w: &mut World) {
         Rule::WorkerStatus => w.worker.status = WorkerStatus::Paused,
         Rule::Linked => w.worker.person = Person::Unlinked(WorkerId::new("w_1")),
         Rule::Human => w.worker.is_bot = true,
+        Rule::Banned => w.standing.trust = super::super::worker::BANNED,
         Rule::Skills => w.task.task.spec.skills = vec!["go".into(), "rust".into()],
         Rule::Tier => w.task.task.spec.tier = 1,
         Rule::Capacity => w.task.task.spec.estimate = 6,

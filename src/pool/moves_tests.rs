@@ -98,10 +98,7 @@ fn states_move_along_the_table_and_nowhere_else() {
                 (Closed, Merged),
             ],
         ),
-        (
-            "close",
-            &[(Ready, Closed), (Leased, Closed), (InProgress, Closed), (PrOpened, Closed), (Blocked, Closed)],
-        ),
+        ("close", &[(Ready, Closed), (Leased, Closed), (InProgress, Closed), (PrOpened, Closed), (Blocked, Closed)]),
         ("reopen", &[(Merged, Ready), (Closed, Ready)]),
     ];
     for (name, step) in every_move() {

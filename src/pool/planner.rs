@@ -144,10 +144,7 @@ mod tests {
 
     #[test]
     fn the_most_important_task_goes_first_when_slots_are_short() {
-        let tasks = vec![
-            with("t_low", |t| t.task.spec.priority = 20),
-            with("t_high", |t| t.task.spec.priority = 80),
-        ];
+        let tasks = vec![with("t_low", |t| t.task.spec.priority = 20), with("t_high", |t| t.task.spec.priority = 80)];
         assert_eq!(picked(&manual(1, tasks, vec![worker("w_1", 1)])), [("w_1".into(), "t_high".into())]);
     }
 

@@ -112,14 +112,7 @@ impl Policy {
     #[must_use]
     pub fn manual(max_open_prs: i64, area_locks: bool) -> Self {
         let tier = TierRule { trust: 0, record: None };
-        Self {
-            max_open_prs,
-            ttl: Span::minutes(30),
-            claims: None,
-            area_locks,
-            tiers: [tier; 3],
-            ..Self::managed()
-        }
+        Self { max_open_prs, ttl: Span::minutes(30), claims: None, area_locks, tiers: [tier; 3], ..Self::managed() }
     }
 
     /// The rule of a tier; `None` for tier 0, which is open to all.

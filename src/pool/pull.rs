@@ -1,9 +1,9 @@
 //! What a pull request that names a task means for the task.
 
+use super::Person;
 use super::lease::Lease;
 use super::moves::Move;
 use super::task::{Task, TaskState};
-use super::Person;
 
 /// A pull request as the pool sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,10 @@ fn closed(task: &Task, pull: &PullFacts, others: &[PullFacts]) -> Verdict {
         return Verdict::Nothing;
     }
     let next = others.iter().find(|other| {
-        other.number != pull.number && other.passes_gates() && other.author().is_some() && other.author() == task.last_holder
+        other.number != pull.number
+            && other.passes_gates()
+            && other.author().is_some()
+            && other.author() == task.last_holder
     });
     match next {
         Some(other) => Verdict::Move(Move::PullReplaced { pull: other.number }),

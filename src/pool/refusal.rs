@@ -28,6 +28,8 @@ pub enum Rule {
     Linked,
     /// Only people may claim.
     Human,
+    /// The person must not be banned from the repository.
+    Banned,
     /// The worker must have every required skill.
     Skills,
     /// The person must be trusted for the task's risk tier.
@@ -44,10 +46,25 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order refusals are listed.
-    pub const ALL: [Self; 17] = [
-        Self::TaskState, Self::Approval, Self::Reservation, Self::OpenPull, Self::RepoActive, Self::CountKnown,
-        Self::Budget, Self::AreaLock, Self::WorkerStatus, Self::Linked, Self::Human, Self::Skills, Self::Tier,
-        Self::Capacity, Self::Concurrency, Self::PersonCap, Self::Cooldown,
+    pub const ALL: [Self; 18] = [
+        Self::TaskState,
+        Self::Approval,
+        Self::Reservation,
+        Self::OpenPull,
+        Self::RepoActive,
+        Self::CountKnown,
+        Self::Budget,
+        Self::AreaLock,
+        Self::WorkerStatus,
+        Self::Linked,
+        Self::Human,
+        Self::Banned,
+        Self::Skills,
+        Self::Tier,
+        Self::Capacity,
+        Self::Concurrency,
+        Self::PersonCap,
+        Self::Cooldown,
     ];
 
     /// The stable name used in JSON, comments and metrics.
@@ -65,6 +82,7 @@ impl Rule {
             Self::WorkerStatus => "worker_status",
             Self::Linked => "linked",
             Self::Human => "human",
+            Self::Banned => "banned",
             Self::Skills => "skills",
             Self::Tier => "tier",
             Self::Capacity => "capacity",

@@ -77,10 +77,13 @@ pub struct Load {
     pub leases: i64,
 }
 
+/// The trust level that stands for a ban.
+pub const BANNED: i64 = -1;
+
 /// How a person stands in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// Trust given by a maintainer, 0–3.
+    /// Trust given by a maintainer, 0–3; [`BANNED`] after a ban.
     pub trust: i64,
     /// Tasks of theirs that were merged.
     pub merged: i64,
@@ -93,6 +96,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// True after a maintainer's ban.
+    #[must_use]
+    pub fn is_banned(&self) -> bool {
+        self.trust == BANNED
+    }
+
     /// The share of outcomes that were merges; 0 before the first.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of a person's tasks are far below 2^52")]

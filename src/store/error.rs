@@ -7,7 +7,9 @@ pub enum StoreError {
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     /// The database's schema was made by a newer version of the program.
-    #[error("the database was made by a newer version of owp (it has migration {0}); run that version, or restore a backup")]
+    #[error(
+        "the database was made by a newer version of owp (it has migration {0}); run that version, or restore a backup"
+    )]
     Newer(i64),
     /// A migration could not be applied.
     #[error("the database could not be migrated: {0}")]
@@ -16,7 +18,9 @@ pub enum StoreError {
     #[error("{0}; owp promises that acknowledged work is durable, so it does not start on such a database")]
     NotDurable(String),
     /// Another process serves this SQLite file.
-    #[error("another owp serves {0} already (it holds the lock {0}.lock); stop it, or use PostgreSQL for several replicas")]
+    #[error(
+        "another owp serves {0} already (it holds the lock {0}.lock); stop it, or use PostgreSQL for several replicas"
+    )]
     InUse(String),
     /// The database URL is not one we can use.
     #[error("cannot use the database URL: {0}; use sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE")]

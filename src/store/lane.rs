@@ -136,11 +136,7 @@ async fn run_group(
 }
 
 /// Begins the transaction and takes the locks of all its jobs, in the one order everybody keeps.
-async fn open(
-    settings: &LaneSettings,
-    repos: BTreeSet<RepoId>,
-    workers: BTreeSet<WorkerId>,
-) -> Result<Tx, StoreError> {
+async fn open(settings: &LaneSettings, repos: BTreeSet<RepoId>, workers: BTreeSet<WorkerId>) -> Result<Tx, StoreError> {
     let inner = settings.pool.begin_with(settings.dialect.begin_write()).await?;
     let mut tx = Tx::begin(inner, settings.dialect, &settings.clock, &settings.entropy).await?;
     if let Some(sql) = settings.dialect.lock_repository() {

@@ -53,8 +53,7 @@ impl Store {
         migrate(dialect, &writers).await?;
         dialect.check_durability(&mut *writers.acquire().await?).await?;
         let readers = connect(dialect, &url, READERS).await?;
-        let settings =
-            LaneSettings { pool: writers, dialect, clock: options.clock, entropy: options.entropy };
+        let settings = LaneSettings { pool: writers, dialect, clock: options.clock, entropy: options.entropy };
         let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
         Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
     }

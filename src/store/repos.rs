@@ -22,6 +22,7 @@ statements! {
         WHERE id = $1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
+    REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
     REPO_INACTIVE = "UPDATE repositories SET inactive = $2 WHERE id = $1";
     REPOS_INACTIVE_OF = "UPDATE repositories SET inactive = $2 WHERE installation_id = $1 AND managed = 1";
     REPO_COUNTED = "UPDATE repositories SET counted_at = $2, count_failed_at = NULL WHERE id = $1";
@@ -84,6 +85,8 @@ pub struct RepoRow {
     pub ceiling: Option<i64>,
     /// What `/owp budget N` said.
     pub command_budget: Option<i64>,
+    /// A maintainer's pause: until when, and why.
+    pub pause: Option<(Timestamp, String)>,
     /// Whether a manual repository locks areas.
     pub manual_area_locks: bool,
     /// When the last successful count began.
@@ -156,11 +159,7 @@ impl Tx {
     /// When the name is taken, or the database refuses.
     pub async fn insert_repo(&mut self, name: &str) -> Result<RepoId, StoreError> {
         let id = RepoId::from_uuid_bytes(&self.new_id());
-        let insert = sqlx::query(REPO_INSERT)
-            .bind(id.as_str())
-            .bind(name)
-            .bind(name.to_lowercase())
-            .bind(self.now().0);
+        let insert = sqlx::query(REPO_INSERT).bind(id.as_str()).bind(name).bind(name.to_lowercase()).bind(self.now().0);
         self.run(insert).await?;
         Ok(id)
     }
@@ -212,6 +211,15 @@ impl Tx {
     /// When the database refuses.
     pub async fn set_command_budget(&mut self, id: &RepoId, budget: Option<i64>) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
+    }
+
+    /// Pauses a repository until a moment, with a reason, or ends its pause.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_pause(&mut self, id: &RepoId, pause: Option<(Timestamp, &str)>) -> Result<(), StoreError> {
+        let (until, why) = pause.unzip();
+        self.run(sqlx::query(REPO_PAUSE).bind(id.as_str()).bind(until.map(|at| at.0)).bind(why)).await.map(drop)
     }
 
     /// Stops (with the reason) or resumes serving a repository.
@@ -383,6 +391,7 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         inactive: row.try_get("inactive")?,
         ceiling: row.try_get("ceiling")?,
         command_budget: row.try_get("command_budget")?,
+        pause: at("paused_until")?.zip(row.try_get("pause_reason")?),
         manual_area_locks: flag("manual_area_locks")?,
         counted_at: at("counted_at")?,
         count_failed_at: at("count_failed_at")?,

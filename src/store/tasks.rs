@@ -159,10 +159,8 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn set_task_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
-        let update = sqlx::query(TASK_SET_EXTRAS)
-            .bind(id.as_str())
-            .bind(extras.opt_in_event)
-            .bind(json_text(&extras.problems)?);
+        let update =
+            sqlx::query(TASK_SET_EXTRAS).bind(id.as_str()).bind(extras.opt_in_event).bind(json_text(&extras.problems)?);
         self.run(update).await.map(drop)
     }
 

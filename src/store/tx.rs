@@ -14,7 +14,6 @@ pub(super) type Sql<'q> = Query<'q, Any, AnyArguments>;
 pub struct Tx {
     inner: Transaction<'static, Any>,
     now: Timestamp,
-    pub(super) dialect: Dialect,
     entropy: Entropy,
     /// The chain events of the current job go to.
     pub(super) chain: String,
@@ -32,7 +31,7 @@ impl Tx {
             _ => clock.now_ms(),
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
-        Ok(Self { inner, now: Timestamp(now), dialect, entropy: entropy.clone(), chain })
+        Ok(Self { inner, now: Timestamp(now), entropy: entropy.clone(), chain })
     }
 
     /// The moment every statement of this transaction agrees on.
@@ -99,6 +98,7 @@ macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* const $name: &str = $sql;)*
         /// Every statement of this file, for the test that prepares them on both engines.
+        #[cfg(test)]
         pub(super) const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
     };
 }

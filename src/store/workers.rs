@@ -213,8 +213,7 @@ impl Tx {
     /// When the database refuses.
     pub async fn record_person(&mut self, github_id: i64, login: &str, is_bot: bool) -> Result<Person, StoreError> {
         let person = Person::GitHub(github_id);
-        let seen =
-            sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
+        let seen = sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
         self.run(seen).await?;
         Ok(person)
     }
