@@ -1,1 +1,3 @@
 //! Speaking with GitHub: signatures, payloads, app authentication, clients, comment rendering.
+
+pub mod client;
