@@ -142,10 +142,14 @@ impl Http {
     }
 
     fn follow(&self, from: &Url, location: &str) -> Result<Url, GitHubError> {
-        let next = from
+        let mut next = from
             .join(location)
             .map_err(|_| GitHubError::Malformed { reason: "a redirect without an address".to_owned() })?;
         if next.origin() == self.base.origin() {
+            // A list must not lose its filter on the way, or everything would look selected.
+            if next.query().is_none() {
+                next.set_query(from.query());
+            }
             return Ok(next);
         }
         Err(GitHubError::Moved { location: format!("another host ({})", next.host_str().unwrap_or("unknown")) })

@@ -235,6 +235,19 @@ async fn a_renamed_repository_is_followed_on_github_only() {
 }
 
 #[tokio::test]
+async fn a_list_keeps_its_filter_through_a_redirect() {
+    let server = Server::with_tokens(|call| match call.line.split('?').next() {
+        Some("GET /repos/octo/hello/issues") => {
+            Reply::json(301, json!({})).with("location", "/api/v3/repositories/99/issues")
+        }
+        _ => Reply::json(200, json!([])),
+    })
+    .await;
+    server.github().reader(INSTALLATION, repo()).labelled_issues("pool:ready").await.unwrap();
+    assert!(server.lines()[1].starts_with("GET /repositories/99/issues?labels=pool%3Aready&state=open"));
+}
+
+#[tokio::test]
 async fn a_name_taken_over_by_another_repository_is_noticed() {
     let server = Server::with_tokens(|_| Reply::json(200, json!({"id": 100, "full_name": "octo/hello"}))).await;
     let error = server.github().reader(INSTALLATION, repo()).repository().await.unwrap_err();
