@@ -361,6 +361,8 @@ mod tests {
 
         To credit the work in a commit of your own: `Co-authored-by: ada <583231+ada@users.noreply.github.com>`
         ~~~
+        #35 is merged and completes this task, so @ada no longer holds it. Thank you for your time.
+        ~~~
         The issue is closed, so @ada no longer holds this task. Nothing is left to do.
         ~~~
         A maintainer took this issue out of the pool, so @ada no longer holds this task.

@@ -108,12 +108,12 @@ mod tests {
         let until = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z").unwrap();
         let warn = |via| expiry_warning(&ExpiryWarning { login: "ada".to_owned(), via, until });
         insta::assert_snapshot!(warn(Via::Comment), @r#"
-        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then comment `/owp extend`, or push to your linked pull request; each moves the deadline.
+        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then comment `/owp extend` (a push to your linked pull request does it too).
 
         Otherwise comment `/owp release`, or let it run out, and somebody else gets the task.
         "#);
         insta::assert_snapshot!(warn(Via::Worker { name: "laptop".to_owned() }), @r#"
-        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then your worker `laptop` moves the deadline with every heartbeat or status report.
+        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then let your worker `laptop` report; nothing was heard from it lately.
 
         Otherwise comment `/owp release`, or let it run out, and somebody else gets the task.
         "#);

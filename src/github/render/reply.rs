@@ -282,7 +282,7 @@ mod tests {
 
         - **Task:** `leased`, held by grace until 21 Nov 2026, 03:09 UTC.
         - **Size:** estimate 3, priority 80, tier 1, skills `rust` `sql`, area `auth`.
-        - **Budget:** 3 of 5 review slots taken (2 open pull requests, 1 leases without one; limit set by the policy file). Nothing is handed out now: open pull requests are not counted yet.
+        - **Budget:** 3 of 5 review slots taken (2 open pull requests, 1 lease without one; limit set by the policy file). Nothing is handed out now: open pull requests are not counted yet.
         "#);
     }
 
@@ -344,7 +344,7 @@ mod tests {
         ~~~
         @ada, this task is approved as it reads now.
         ~~~
-        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests, 1 leases without one; limit set by the policy file).
+        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests, 1 lease without one; limit set by the policy file).
         ~~~
         @ada, `/owp budget` needs write access to this repository, which you do not have here.
         ~~~

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(shown("<!-- x --> <img> &#64;me"), "&lt;!-- x --&gt; &lt;img&gt; &amp;#|64;me");
         assert_eq!(
             shown("[a](b) ![c](d) **e** `f` ~g~ snake_case _h_"),
-            concat!(r"\[a](b) !\[c](d) \*\*e\*\* \`f\` \~g\~ snake_case \_h\_")
+            r"\[a](b) !\[c](d) \*\*e\*\* \`f\` \~g\~ snake_case \_h\_"
         );
         assert_eq!(shown("/owp claim"), "/|owp claim");
         for (text, safe) in
