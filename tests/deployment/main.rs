@@ -2,7 +2,9 @@
 //! path and port in them can be compared with the binary's own. The manifest asks for what it must and no more.
 
 mod dockerfile;
+#[path = "../support/program.rs"]
 mod program;
+mod server;
 
 use dockerfile::Dockerfile;
 use owp::config::VARIABLES;
@@ -218,7 +220,7 @@ fn the_manifest_asks_for_the_least_that_works() {
 
 #[test]
 fn the_running_program_answers_on_every_path_the_files_name() {
-    let server = program::Server::start();
+    let server = server::Server::start();
     let check = fly()["http_service"]["checks"][0]["path"].as_str().expect("a path").to_owned();
     for path in [check.as_str(), "/healthz", "/livez"] {
         assert_eq!(server.request("GET", path), 200, "GET {path}");
@@ -231,7 +233,7 @@ fn the_running_program_answers_on_every_path_the_files_name() {
 
 #[test]
 fn the_health_check_asks_the_address_the_container_listens_on() {
-    let server = program::Server::start();
+    let server = server::Server::start();
     let check =
         |port: u16| program::owp(&["healthcheck"]).env("OWP_LISTEN", format!("0.0.0.0:{port}")).output().expect("runs");
     let well = check(server.port);

@@ -20,13 +20,11 @@ impl Mention {
     }
 }
 
-/// Every path in `text` that starts at our own crate, or at one of the `externals` (crate names as in code).
-/// `module` is where the text stands. Text that is no Rust mentions nothing; another test reports it.
-pub fn mentions(text: &str, module: &[String], externals: &[&str]) -> Vec<Mention> {
+/// Every path that starts at our own crate, or at one of the `externals` (crate names as in code). `module` is where the
+/// tokens stand.
+pub fn mentions(tokens: TokenStream, module: &[String], externals: &[&str]) -> Vec<Mention> {
     let mut scan = Scan { externals, found: Vec::new() };
-    if let Ok(tokens) = text.parse::<TokenStream>() {
-        scan.stream(tokens, module);
-    }
+    scan.stream(tokens, module);
     scan.found
 }
 
@@ -185,7 +183,7 @@ mod tests {
     /// What a file of `crate::engine::claim` mentions, as text.
     fn seen(text: &str) -> Vec<String> {
         let module = ["engine".to_owned(), "claim".to_owned()];
-        mentions(text, &module, &["std", "tokio"]).iter().map(super::Mention::text).collect()
+        mentions(text.parse().unwrap(), &module, &["std", "tokio"]).iter().map(super::Mention::text).collect()
     }
 
     #[test]

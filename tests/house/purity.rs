@@ -1,8 +1,11 @@
 //! The pool knows nothing of time, randomness, files, networks, databases or waiting. Crates are allowed by name, so a
-//! new dependency is outside until somebody decides that it only computes.
+//! new dependency is outside until somebody decides that it only computes. The pool's own tests may time it.
 
-use super::{paths, source::SourceFile};
-use proc_macro2::{TokenStream, TokenTree};
+use super::{
+    paths,
+    source::{SourceFile, tests_without_cfg, without_tests},
+};
+use proc_macro2::TokenTree;
 
 /// Dependencies that only compute.
 const PURE_CRATES: &[&str] = &[
@@ -56,8 +59,12 @@ pub fn dependencies(manifest: &str) -> Vec<String> {
 /// What in this file of the pool is not pure.
 pub fn violations(file: &SourceFile, dependencies: &[String]) -> Vec<String> {
     let externals: Vec<&str> = dependencies.iter().map(String::as_str).collect();
-    let mut found = Vec::new();
-    for mention in paths::mentions(&file.text, &file.module(), &externals).iter().filter(|m| !m.ours) {
+    let mut found = tests_without_cfg(file);
+    if file.is_tests() {
+        return found;
+    }
+    let tokens = without_tests(file.tokens());
+    for mention in paths::mentions(tokens.clone(), &file.module(), &externals).iter().filter(|m| !m.ours) {
         let text = mention.text().replacen("core::", "std::", 1).replacen("alloc::", "std::", 1);
         let head = text.split("::").next().unwrap_or_default();
         if !PURE_CRATES.contains(&head) {
@@ -66,9 +73,7 @@ pub fn violations(file: &SourceFile, dependencies: &[String]) -> Vec<String> {
             found.push(format!("{}:{}: `{}` lets `{path}` in", file.path, mention.line, mention.text()));
         }
     }
-    if let Ok(tokens) = file.text.parse::<TokenStream>() {
-        impure_words(&tokens.into_iter().collect::<Vec<_>>(), &file.path, &mut found);
-    }
+    impure_words(&tokens.into_iter().collect::<Vec<_>>(), &file.path, &mut found);
     found
 }
 
@@ -132,6 +137,8 @@ mod tests {
             ("fn f() { let t = chrono::Utc::now(); }", "::now"),
             ("async fn f() {}", "`async`"),
             ("fn f() { let g = async { 1 }; }", "`async`"),
+            ("mod tests { use std::time::Instant; }", "std::time::Instant"),
+            ("mod tests;", "not behind #[cfg(test)]"),
         ] {
             assert!(found(text).contains(word), "{text}: {:?}", found(text));
         }
@@ -144,6 +151,7 @@ mod tests {
             "use serde::Serialize; use chrono::{DateTime, Utc};",
             "struct A { at: now } fn f(now: i64) -> i64 { now }",
             "/// An async fn of tokio, told about in `std::fs`.\nfn f() {}",
+            "#[cfg(test)] mod tests { use std::time::Instant; }",
             "fn f() { proptest::proptest!(|(a in 0..3)| { assert!(a < 3) }); }",
         ] {
             assert_eq!(found(text), "", "{text}");
