@@ -3,8 +3,12 @@
 //! Pure: no async, clock, SQL, HTTP or randomness, and nothing of ours imported from outside this room.
 //! Everything here is given a snapshot and `now`, and answers with what to do and, for what it did not do, why not.
 
+pub mod closing;
+pub mod command;
 pub mod ids;
+pub mod labels;
 pub mod refusal;
+pub mod text;
 pub mod time;
 
 pub use ids::{Epoch, EventId, LeaseId, Person, RepoId, TaskId, WorkerId};

@@ -1,0 +1,133 @@
+//! GitHub's JSON as it arrives: only the fields that are used, every one of them allowed to be missing or null.
+//!
+//! What the fields mean together is said one file up.
+
+use serde::{Deserialize, Deserializer, de};
+use std::fmt;
+
+/// Longer texts are cut. GitHub's longest are bodies of 65,536 characters, of at most four bytes each.
+const TEXT_MAX_BYTES: usize = 4 * 65_536;
+
+/// A text without NUL characters and of bounded length.
+#[derive(Default)]
+pub(super) struct Text(String);
+
+impl Text {
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+                let text = &text[..text.floor_char_boundary(TEXT_MAX_BYTES)];
+                Ok(Text(text.chars().filter(|c| *c != '\0').collect()))
+            }
+        }
+
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// The whole payload.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawDelivery {
+    pub(super) action: Option<Text>,
+    pub(super) changes: Option<RawChanges>,
+    pub(super) comment: Option<RawComment>,
+    pub(super) installation: Option<RawInstallation>,
+    pub(super) issue: Option<RawIssue>,
+    pub(super) label: Option<RawLabel>,
+    pub(super) number: Option<i64>,
+    pub(super) pull_request: Option<RawPull>,
+    pub(super) repositories: Option<Vec<RawRepository>>,
+    pub(super) repositories_added: Option<Vec<RawRepository>>,
+    pub(super) repositories_removed: Option<Vec<RawRepository>>,
+    pub(super) repository: Option<RawRepository>,
+    pub(super) sender: Option<RawUser>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawChanges {
+    pub(super) body: Option<RawChange>,
+    pub(super) title: Option<RawChange>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawChange {
+    pub(super) from: Option<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawComment {
+    pub(super) id: Option<i64>,
+    pub(super) body: Option<Text>,
+    pub(super) created_at: Option<Text>,
+    pub(super) performed_via_github_app: Option<RawApp>,
+    pub(super) user: Option<RawUser>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawApp {
+    pub(super) id: Option<i64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawInstallation {
+    pub(super) id: Option<i64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawIssue {
+    pub(super) number: Option<i64>,
+    /// Present, whatever it holds, when the issue is a pull request.
+    pub(super) pull_request: Option<de::IgnoredAny>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawLabel {
+    pub(super) name: Option<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawPull {
+    pub(super) number: Option<i64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawRepository {
+    pub(super) id: Option<i64>,
+    pub(super) full_name: Option<Text>,
+    pub(super) private: Option<bool>,
+    pub(super) archived: Option<bool>,
+    pub(super) default_branch: Option<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawUser {
+    pub(super) id: Option<i64>,
+    pub(super) login: Option<Text>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<Text>,
+}

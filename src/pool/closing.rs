@@ -1,0 +1,319 @@
+//! Which issues a pull request says it closes, and the branch name that says the same.
+//!
+//! The words are GitHub's: <https://docs.github.com/en/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue>.
+//! Unlike GitHub we do not ask which branch the pull request targets. Code, mathematics and HTML comments are
+//! passed over, since templates keep their examples there. Whether the link then counts is decided elsewhere.
+
+use pulldown_cmark::{Event, Options, Parser, Tag};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// A longer body than GitHub can hold is not read.
+const BODY_MAX_BYTES: usize = 4 * 65_536;
+const SLUG_MAX_CHARS: usize = 40;
+const KEYWORDS: [&str; 9] = ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
+
+/// The issues of `repo_full_name` (`owner/name`, in any case) that the body closes, ascending, each once.
+///
+/// Each number needs a keyword of its own: `fixes #1, #2` closes 1 alone, as on GitHub. A link names its host; any
+/// host will do, because GitHub Enterprise Servers have their own.
+#[must_use]
+pub fn closes(body: &str, repo_full_name: &str) -> Vec<i64> {
+    if body.len() > BODY_MAX_BYTES || repo_full_name.is_empty() {
+        return Vec::new();
+    }
+    let mut issues = BTreeSet::new();
+    for (start, end) in pieces(body) {
+        find_in(&body[start..end], repo_full_name, &mut issues);
+    }
+    issues.into_iter().collect()
+}
+
+/// The issue a branch was made for, by the contract's naming: `owp/{issue}-{slug}`, or `owp/{issue}`.
+#[must_use]
+pub fn branch_issue(head_ref: &str) -> Option<i64> {
+    let rest = head_ref.strip_prefix("owp/")?;
+    let (number, after) = leading_number(rest)?;
+    (after.is_empty() || after.starts_with('-')).then_some(number)
+}
+
+/// The branch the contract asks for: `owp/{issue}-{slug}`, the slug in plain letters and digits, at most 40 long,
+/// cut between words where that is possible.
+#[must_use]
+pub fn branch_name(issue: i64, title: &str) -> String {
+    let mut slug = String::new();
+    for word in title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        let room = SLUG_MAX_CHARS.saturating_sub(slug.len());
+        if slug.is_empty() {
+            slug.push_str(&word[..word.len().min(room)]);
+        } else if word.len() < room {
+            slug.push('-');
+            slug.push_str(word);
+        } else {
+            break;
+        }
+    }
+    slug.make_ascii_lowercase();
+    if slug.is_empty() { format!("owp/{issue}") } else { format!("owp/{issue}-{slug}") }
+}
+
+/// The stretches of the body between what is passed over.
+fn pieces(body: &str) -> Vec<(usize, usize)> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for hidden in hidden_ranges(body) {
+        if hidden.start > at {
+            pieces.push((at, hidden.start));
+        }
+        at = at.max(hidden.end);
+    }
+    pieces.push((at, body.len()));
+    pieces
+}
+
+/// Code, mathematics and HTML comments, in order.
+fn hidden_ranges(body: &str) -> Vec<Range<usize>> {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_MATH | Options::ENABLE_GFM;
+    let mut hidden = Vec::new();
+    for (event, range) in Parser::new_ext(body, options).into_offset_iter() {
+        match event {
+            Event::Start(Tag::CodeBlock(_)) | Event::Code(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {
+                hidden.push(range);
+            }
+            Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
+                hidden.extend(comments(&body[range.clone()]).map(|c| c.start + range.start..c.end + range.start));
+            }
+            _ => {}
+        }
+    }
+    hidden
+}
+
+/// The HTML comments of a piece of HTML; one that does not end takes the rest.
+fn comments(html: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + html[at..].find("<!--")?;
+        // The closing mark may share its dashes with the opening one: `<!-->` is a whole comment.
+        at = html[start + 2..].find("-->").map_or(html.len(), |end| start + 2 + end + 3);
+        Some(start..at)
+    })
+}
+
+fn find_in(text: &str, repo: &str, issues: &mut BTreeSet<i64>) {
+    let mut at = 0;
+    while let Some(offset) = text[at..].find(|c: char| c.is_ascii_alphabetic()) {
+        let start = at + offset;
+        let len = text[start..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        at = start + len;
+        let word = &text[start..at];
+        let whole = !text[..start].chars().next_back().is_some_and(joins_words);
+        if whole && KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(word)) {
+            issues.extend(after_keyword(&text[at..]).and_then(|rest| reference(rest, repo)));
+        }
+    }
+}
+
+/// `prefix` and `hot-fix` do not hold the keyword `fix`.
+fn joins_words(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '#' | '@' | '.')
+}
+
+/// Skips a colon, spaces and bold marks; `None` when nothing parts the keyword from what follows.
+fn after_keyword(text: &str) -> Option<&str> {
+    let marks = |text: &str| text.trim_start_matches('*').len();
+    let text = &text[text.len() - marks(text)..];
+    let colon = text.strip_prefix(':');
+    let text = colon.unwrap_or(text);
+    let text = &text[text.len() - marks(text)..];
+    let rest = text.trim_start_matches([' ', '\t', '\u{a0}']);
+    let rest = &rest[rest.len() - marks(rest)..];
+    (colon.is_some() || rest.len() < text.len()).then_some(rest)
+}
+
+/// `#3`, `owner/name#3` or a link to the issue, in this repository.
+fn reference(text: &str, repo: &str) -> Option<i64> {
+    if let Some(rest) = text.strip_prefix('#') {
+        return number_at_end_of_word(rest);
+    }
+    if let Some(rest) = strip_caseless(text, repo) {
+        return number_at_end_of_word(rest.strip_prefix('#')?);
+    }
+    let text = text.strip_prefix('<').unwrap_or(text);
+    let rest = strip_caseless(text, "https://").or_else(|| strip_caseless(text, "http://"))?;
+    let (host, rest) = rest.split_once('/')?;
+    if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':')) {
+        return None;
+    }
+    number_at_end_of_word(strip_caseless(strip_caseless(rest, repo)?, "/issues/")?)
+}
+
+fn strip_caseless<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let start = text.get(..prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}
+
+fn number_at_end_of_word(text: &str) -> Option<i64> {
+    let (number, after) = leading_number(text)?;
+    (!after.starts_with(|c: char| c.is_alphanumeric() || c == '_')).then_some(number)
+}
+
+/// A positive number in plain digits, and what follows it.
+fn leading_number(text: &str) -> Option<(i64, &str)> {
+    let (digits, after) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let number = digits.parse().ok().filter(|n| *n > 0)?;
+    Some((number, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn assert_closes(body: &str, expected: &[i64]) {
+        assert_eq!(closes(body, "Octo-Org/the.repo"), expected, "{body}");
+    }
+
+    #[test]
+    fn every_keyword_closes_in_any_case_with_or_without_a_colon() {
+        for keyword in KEYWORDS {
+            assert_closes(&format!("{keyword} #12"), &[12]);
+            assert_closes(&format!("{}: #12.", keyword.to_uppercase()), &[12]);
+        }
+        assert_closes("Adds it.\r\n\r\nFixes:#3", &[3]);
+        assert_closes("**Closes:** #3 and **fixes** #4, resolves **#5**", &[3, 4, 5]);
+        assert_closes("(closes #3)\n- [x] fixes #4\n> resolves #5", &[3, 4, 5]);
+    }
+
+    #[test]
+    fn numbers_come_sorted_once_and_each_needs_its_keyword() {
+        assert_closes("Fixes #9, closes #2, fixes #9", &[2, 9]);
+        assert_closes("Fixes #1, #2 and #3", &[1]);
+    }
+
+    #[test]
+    fn other_spellings_name_the_repository_and_others_do_not_count() {
+        assert_closes("Closes octo-org/THE.repo#7", &[7]);
+        assert_closes("Closes https://github.com/octo-org/the.repo/issues/7", &[7]);
+        assert_closes("closes <https://ghes.example:8443/Octo-Org/The.Repo/issues/7#issuecomment-1>.", &[7]);
+        for other in [
+            "Closes octo-org/other#7",
+            "Closes other/the.repo#7",
+            "Closes octo-org/the.repo2#7",
+            "Closes the.repo#7",
+            "Closes https://github.com/octo-org/other/issues/7",
+            "Closes https://github.com/octo-org/the.repo/pull/7",
+            "Closes https://x@y/octo-org/the.repo/issues/7",
+            "Closes https:///octo-org/the.repo/issues/7",
+        ] {
+            assert_closes(other, &[]);
+        }
+    }
+
+    #[test]
+    fn what_only_resembles_a_keyword_or_a_number_closes_nothing() {
+        for body in [
+            "",
+            "#3",
+            "prefix #3",
+            "hot-fix #3",
+            "my_fixes #3",
+            "closer #3",
+            "closing #3",
+            "fixes#3",
+            "fixes # 3",
+            "fixes 3",
+            "fixes #",
+            "fixes #0",
+            "fixes #3abc",
+            "fixes #3_x",
+            "fixes #-3",
+            "fixes #99999999999999999999",
+            "fixes the #3",
+            "fixes\n#3",
+            "fixes \\#3",
+            "f\u{456}xes #3",
+            "\u{e9}fixes #3",
+            "fixes #\u{663}",
+            "refs #3",
+            "unresolved #3",
+        ] {
+            assert_closes(body, &[]);
+        }
+    }
+
+    #[test]
+    fn code_and_comments_close_nothing() {
+        for body in [
+            "`fixes #3`",
+            "```\nfixes #3\n```",
+            "~~~\nfixes #3",
+            "    fixes #3",
+            "<!-- fixes #3 -->",
+            "<!--\n\nfixes #3\n\n-->",
+            "a <!-- fixes #3 --> b",
+            "fixes `#3`",
+            "fixes <!-- x --> #3",
+            "<div><!-- fixes #3 --></div>",
+            "$$\nfixes #3\n$$",
+        ] {
+            assert_closes(body, &[]);
+        }
+        assert_closes("<!-- e.g. fixes #1 -->\nFixes #3\n```\nfixes #4\n```\ncloses #5", &[3, 5]);
+        assert_closes("<details>\nFixes #3\n</details>", &[3]);
+        assert_closes("<!--> fixes #3", &[3]);
+    }
+
+    #[test]
+    fn a_body_no_pull_request_can_have_is_not_read_and_the_largest_is_read_quickly() {
+        assert_closes(&"fixes #3 ".repeat(40_000), &[]);
+        let started = std::time::Instant::now();
+        for piece in ["fixes #3 ", "<!--", "`", "<!-->", "fixes ", "#", "> ", "[", "<a '"] {
+            let _ = closes(&piece.repeat(65_536 / piece.len()), "a/b");
+        }
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn the_branch_of_the_contract_leads_back_to_its_issue() {
+        assert_eq!(branch_name(12, "Fix: the Größe of *things*!"), "owp/12-fix-the-gr-e-of-things");
+        assert_eq!(branch_name(12, "修复"), "owp/12");
+        assert_eq!(branch_name(12, &"word ".repeat(50)), "owp/12-word-word-word-word-word-word-word-word");
+        assert_eq!(branch_name(12, &"x".repeat(500)), format!("owp/12-{}", "x".repeat(40)));
+        for (branch, issue) in [
+            ("owp/12-fix", Some(12)),
+            ("owp/12", Some(12)),
+            ("owp/12-", Some(12)),
+            ("owp/0-x", None),
+            ("owp/-x", None),
+            ("owp/12x", None),
+            ("owp/12/x", None),
+            ("x/owp/12-x", None),
+            ("owp/", None),
+            ("", None),
+            ("owp/9999999999999999999-x", None),
+        ] {
+            assert_eq!(branch_issue(branch), issue, "{branch}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_title_makes_a_branch_git_accepts_and_we_recognise(issue in 1_i64.., title in "\\PC{0,120}") {
+            let branch = branch_name(issue, &title);
+            prop_assert_eq!(branch_issue(&branch), Some(issue));
+            let slug = branch.split_once('-').map_or("", |(_, slug)| slug);
+            prop_assert!(slug.len() <= SLUG_MAX_CHARS && !slug.ends_with('-') && !slug.contains("--"));
+            prop_assert!(slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+        }
+
+        #[test]
+        fn any_body_closes_positive_numbers_it_mentions(
+            body in "(fixes|Closes| |:|#|[0-9]{1,3}|a/b|https://h/a/b/issues/|<!--|-->|`|\\n|é|\\*){0,30}") {
+            let issues = closes(&body, "a/b");
+            prop_assert!(issues.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(issues.iter().all(|n| *n > 0 && body.contains(&n.to_string())));
+        }
+    }
+}
