@@ -3,13 +3,25 @@
 //! Pure: no async, clock, SQL, HTTP or randomness, and nothing of ours imported from outside this room.
 //! Everything here is given a snapshot and `now`, and answers with what to do and, for what it did not do, why not.
 
+pub mod admission;
+pub mod budget;
 pub mod closing;
 pub mod command;
+pub mod event;
+#[cfg(test)]
+mod fixtures;
 pub mod ids;
 pub mod labels;
+pub mod lease;
+pub mod moves;
+pub mod planner;
+pub mod policy;
+pub mod pull;
 pub mod refusal;
+pub mod task;
 pub mod text;
 pub mod time;
+pub mod worker;
 
 pub use ids::{Epoch, EventId, LeaseId, Person, RepoId, TaskId, WorkerId};
 pub use refusal::{Refusal, Rule};

@@ -28,6 +28,8 @@ pub enum Rule {
     Linked,
     /// Only people may claim.
     Human,
+    /// The person must not be banned from the repository.
+    Banned,
     /// The worker must have every required skill.
     Skills,
     /// The person must be trusted for the task's risk tier.
@@ -44,7 +46,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order refusals are listed.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::TaskState,
         Self::Approval,
         Self::Reservation,
@@ -56,6 +58,7 @@ impl Rule {
         Self::WorkerStatus,
         Self::Linked,
         Self::Human,
+        Self::Banned,
         Self::Skills,
         Self::Tier,
         Self::Capacity,
@@ -79,6 +82,7 @@ impl Rule {
             Self::WorkerStatus => "worker_status",
             Self::Linked => "linked",
             Self::Human => "human",
+            Self::Banned => "banned",
             Self::Skills => "skills",
             Self::Tier => "tier",
             Self::Capacity => "capacity",

@@ -1,1 +1,144 @@
 //! SQL and row mapping on SQLite and PostgreSQL. Decides nothing.
+//!
+//! [`Store::write`] is the only way to change anything, [`Store::read`] gives a snapshot to look at. Statements
+//! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
+
+mod deliveries;
+mod dialect;
+mod error;
+mod events;
+mod lane;
+mod leases;
+mod open;
+mod overview;
+mod pulls;
+mod repos;
+mod tasks;
+mod tx;
+mod wanted;
+mod workers;
+
+pub use deliveries::{Delivery, NewDelivery};
+pub use dialect::Dialect;
+pub use error::StoreError;
+pub use events::{EventRow, GLOBAL_CHAIN};
+pub use lane::Scope;
+pub use open::StoreOptions;
+pub use overview::RepoCounts;
+pub use pulls::PullRow;
+pub use repos::{RepoRow, RepoSighting};
+pub use tasks::TaskExtras;
+pub use tx::Tx;
+pub use wanted::WantedComment;
+pub use workers::NewWorker;
+
+use crate::clock::{Clock, Entropy};
+use futures_util::future::BoxFuture;
+use lane::{Job, LaneSettings};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    settings: LaneSettings,
+    readers: sqlx::AnyPool,
+    lanes: Vec<mpsc::Sender<Job>>,
+    next: AtomicUsize,
+    /// Held for as long as the store lives: a second process refuses to serve the same SQLite file.
+    _lock: Option<std::fs::File>,
+}
+
+impl Store {
+    /// Which engine stands behind it.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.settings.dialect
+    }
+
+    /// The clock it was opened with.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.settings.clock
+    }
+
+    /// The randomness it was opened with.
+    #[must_use]
+    pub fn entropy(&self) -> &Entropy {
+        &self.0.settings.entropy
+    }
+
+    /// Runs `work` in a writing transaction that holds the locks `scope` names, and answers after the commit.
+    /// `Err` from `work` undoes everything it did.
+    ///
+    /// # Errors
+    /// What `work` gave, or a [`StoreError`] when the change could not be made durable.
+    pub async fn write<T, E, F>(&self, scope: Scope, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        let lane = self.lane(&scope);
+        let slot = Arc::new(Mutex::new(None));
+        let (answer, answered) = oneshot::channel();
+        let filled = Arc::clone(&slot);
+        let run: lane::Run = Box::new(move |tx| {
+            let work = work(tx);
+            Box::pin(async move {
+                let result = work.await;
+                let keep = result.is_ok();
+                *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                keep
+            })
+        });
+        let finish: lane::Finish = Box::new(move |committed| {
+            let result = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let outcome = match (committed, result) {
+                (_, Some(Err(refused))) => Err(refused),
+                (Ok(()), Some(done)) => done,
+                (Ok(()), None) => Err(StoreError::Panicked.into()),
+                (Err(error), _) => Err(error.into()),
+            };
+            // The caller may have gone away; what was committed stays committed.
+            let _gone = answer.send(outcome);
+        });
+        if self.0.lanes[lane].send(Job { scope, run, finish }).await.is_err() {
+            return Err(StoreError::Closed.into());
+        }
+        answered.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Runs `work` on one consistent snapshot; nothing it writes is kept.
+    ///
+    /// # Errors
+    /// What `work` gave, or a [`StoreError`] when the snapshot could not be had.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+    {
+        let settings = &self.0.settings;
+        let begun = self.0.readers.begin_with(settings.dialect.begin_read()).await.map_err(StoreError::from)?;
+        let mut tx = Tx::begin(begun, settings.dialect, &settings.clock, &settings.entropy).await?;
+        let result = work(&mut tx).await;
+        tx.rollback().await?;
+        result
+    }
+
+    fn lane(&self, scope: &Scope) -> usize {
+        let lanes = self.0.lanes.len();
+        match &scope.repo {
+            Some(repo) => {
+                let mut hasher = DefaultHasher::new();
+                repo.hash(&mut hasher);
+                usize::try_from(hasher.finish() % lanes as u64).unwrap_or(0)
+            }
+            None => self.0.next.fetch_add(1, Ordering::Relaxed) % lanes,
+        }
+    }
+}

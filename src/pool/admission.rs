@@ -1,0 +1,314 @@
+//! Admission: may this worker take this task now?
+//!
+//! A conjunction of named rules. Each looks at the same [`Case`] and either is satisfied or gives one refusal; all
+//! refusals are given, not only the first. The planner, the commit, `why` and every comment use this list and no
+//! other (invariants 2, 4, 5 and 12).
+
+use super::budget::Budget;
+use super::policy::Policy;
+use super::task::{Task, TaskState};
+use super::worker::{Load, Standing, Worker, WorkerStatus};
+use super::{Refusal, RepoId, Rule, Timestamp};
+use std::collections::BTreeMap;
+
+/// Who holds something, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// A login or a worker's name.
+    pub name: String,
+    /// When the lease runs out, while a clock runs.
+    pub until: Option<Timestamp>,
+}
+
+/// A repository as admission sees it.
+#[derive(Debug, Clone)]
+pub struct RepoFacts {
+    /// Its id.
+    pub id: RepoId,
+    /// `owner/name`.
+    pub name: String,
+    /// True when the App is installed; false when admin calls made it.
+    pub managed: bool,
+    /// Why it is not served at the moment, when it is not.
+    pub inactive: Option<String>,
+    /// Its rules.
+    pub policy: Policy,
+    /// Its slots.
+    pub budget: Budget,
+    /// Which areas are held, by whom.
+    pub areas: BTreeMap<String, Holder>,
+}
+
+/// A task as admission sees it.
+#[derive(Debug, Clone)]
+pub struct TaskFacts {
+    /// The task.
+    pub task: Task,
+    /// Who holds it, when somebody does.
+    pub holder: Option<Holder>,
+    /// The login of the person it is reserved for, when that is known.
+    pub reserved_for: Option<String>,
+    /// An open pull request that names it.
+    pub open_pull: Option<i64>,
+}
+
+/// One question: this worker, this task, now.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The task.
+    pub task: &'a TaskFacts,
+    /// Its repository.
+    pub repo: &'a RepoFacts,
+    /// Who asks.
+    pub worker: &'a Worker,
+    /// What they hold already.
+    pub load: Load,
+    /// How their person stands in the repository.
+    pub standing: &'a Standing,
+    /// When.
+    pub now: Timestamp,
+}
+
+type Check = fn(&Case<'_>) -> Option<Refusal>;
+
+const RULES: [Check; 18] = [
+    task_state,
+    approval,
+    reservation,
+    open_pull,
+    repo_active,
+    count_known,
+    budget,
+    area_lock,
+    worker_status,
+    linked,
+    human,
+    banned,
+    skills,
+    tier,
+    capacity,
+    concurrency,
+    person_cap,
+    cooldown,
+];
+
+/// Every reason why not, in a fixed order; empty means yes.
+#[must_use]
+pub fn refusals(case: &Case<'_>) -> Vec<Refusal> {
+    RULES.iter().filter_map(|rule| rule(case)).collect()
+}
+
+/// True when no rule objects.
+#[must_use]
+pub fn admits(case: &Case<'_>) -> bool {
+    RULES.iter().all(|rule| rule(case).is_none())
+}
+
+fn task_state(case: &Case<'_>) -> Option<Refusal> {
+    let task = &case.task.task;
+    let message = match task.state {
+        TaskState::Ready => return None,
+        TaskState::Blocked if task.reserved_at(case.now).is_some_and(|r| r.person == case.worker.person) => {
+            return None;
+        }
+        TaskState::Blocked => "The task is blocked; a maintainer can say `/owp unblock`.",
+        TaskState::Leased | TaskState::InProgress => "The task is taken; it is free again if the lease ends.",
+        TaskState::PrOpened => "A pull request already answers the task.",
+        TaskState::Merged => "The task is done.",
+        TaskState::Closed => "The task is closed.",
+    };
+    let holder = case.task.holder.as_ref();
+    Some(
+        Refusal::new(Rule::TaskState, message)
+            .with_limit(task.state.name(), TaskState::Ready.name())
+            .with_holder(holder.map(|h| h.name.clone()))
+            .with_retry(holder.and_then(|h| h.until)),
+    )
+}
+
+fn approval(case: &Case<'_>) -> Option<Refusal> {
+    let why = case.task.task.hold.as_deref()?;
+    Some(Refusal::new(
+        Rule::Approval,
+        format!("The task waits for a maintainer: {why}. They set the label again or say `/owp approve`."),
+    ))
+}
+
+fn reservation(case: &Case<'_>) -> Option<Refusal> {
+    let reserved = case.task.task.reserved_at(case.now)?;
+    if reserved.person == case.worker.person {
+        return None;
+    }
+    Some(
+        Refusal::new(Rule::Reservation, "Somebody else has first refusal on the task.")
+            .with_holder(case.task.reserved_for.clone())
+            .with_retry(Some(reserved.until)),
+    )
+}
+
+fn open_pull(case: &Case<'_>) -> Option<Refusal> {
+    // In any other state the state rule says it already.
+    if case.task.task.state != TaskState::Ready {
+        return None;
+    }
+    let number = case.task.open_pull?;
+    Some(Refusal::new(
+        Rule::OpenPull,
+        format!("Pull request #{number} is open and names the issue; the task is free again when it is closed."),
+    ))
+}
+
+fn repo_active(case: &Case<'_>) -> Option<Refusal> {
+    let why = case.repo.inactive.as_deref()?;
+    Some(Refusal::new(Rule::RepoActive, format!("{} is not served at the moment: {why}.", case.repo.name)))
+}
+
+fn count_known(case: &Case<'_>) -> Option<Refusal> {
+    case.repo.budget.count_refusal()
+}
+
+fn budget(case: &Case<'_>) -> Option<Refusal> {
+    case.repo.budget.full_refusal()
+}
+
+fn area_lock(case: &Case<'_>) -> Option<Refusal> {
+    if !case.repo.policy.area_locks {
+        return None;
+    }
+    let area = case.task.task.spec.area.as_deref()?;
+    let holder = case.repo.areas.get(area)?;
+    Some(
+        Refusal::new(Rule::AreaLock, format!("The area `{area}` is taken, and it has one holder at a time."))
+            .with_limit(1, 1)
+            .with_holder(Some(holder.name.clone()))
+            .with_retry(holder.until),
+    )
+}
+
+fn worker_status(case: &Case<'_>) -> Option<Refusal> {
+    if case.worker.revoked {
+        return Some(Refusal::new(Rule::WorkerStatus, "The worker's access was taken away; register a new one."));
+    }
+    (case.worker.status == WorkerStatus::Paused).then(|| {
+        Refusal::new(Rule::WorkerStatus, "The worker is paused; a heartbeat with status `idle` ends that.")
+            .with_limit("paused", "idle or working")
+    })
+}
+
+fn linked(case: &Case<'_>) -> Option<Refusal> {
+    (case.repo.managed && !case.worker.person.is_linked()).then(|| {
+        Refusal::new(
+            Rule::Linked,
+            "The worker is not linked to a GitHub identity; register with `github_handle` and comment `/owp link CODE` on any pool issue.",
+        )
+    })
+}
+
+fn human(case: &Case<'_>) -> Option<Refusal> {
+    case.worker.is_bot.then(|| Refusal::new(Rule::Human, "Only people can claim tasks; this account is a bot."))
+}
+
+fn banned(case: &Case<'_>) -> Option<Refusal> {
+    case.standing
+        .is_banned()
+        .then(|| Refusal::new(Rule::Banned, "A maintainer of this repository has banned this account from its pool."))
+}
+
+fn skills(case: &Case<'_>) -> Option<Refusal> {
+    let missing: Vec<_> = case
+        .task
+        .task
+        .spec
+        .skills
+        .iter()
+        .filter(|skill| !case.worker.skills.contains(skill))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let has = if case.worker.skills.is_empty() { "none".to_owned() } else { case.worker.skills.join(", ") };
+    Some(
+        Refusal::new(
+            Rule::Skills,
+            format!(
+                "The task asks for {}; say `/owp join skills:{}` if you have {}.",
+                missing.join(", "),
+                missing.join(","),
+                if missing.len() == 1 { "it" } else { "them" }
+            ),
+        )
+        .with_limit(has, case.task.task.spec.skills.join(", ")),
+    )
+}
+
+fn tier(case: &Case<'_>) -> Option<Refusal> {
+    let tier = case.task.task.spec.tier;
+    let rule = case.repo.policy.tier(tier)?;
+    let standing = case.standing;
+    let by_record =
+        rule.record.is_some_and(|(merged, rate)| standing.merged >= merged && standing.merge_rate() >= rate);
+    if standing.trust >= rule.trust || by_record {
+        return None;
+    }
+    Some(
+        Refusal::new(
+            Rule::Tier,
+            format!(
+                "The task is of risk tier {tier}; a maintainer can say `/owp trust @{} {}`.",
+                case.worker.shown_as(),
+                rule.trust
+            ),
+        )
+        .with_limit(format!("trust {}", standing.trust), format!("trust {}", rule.trust)),
+    )
+}
+
+fn capacity(case: &Case<'_>) -> Option<Refusal> {
+    let wanted = case.load.points + case.task.task.spec.estimate;
+    (wanted > case.worker.capacity).then(|| {
+        Refusal::new(
+            Rule::Capacity,
+            format!(
+                "The task's {} points do not fit: the worker holds {} of its {}.",
+                case.task.task.spec.estimate, case.load.points, case.worker.capacity
+            ),
+        )
+        .with_limit(wanted, case.worker.capacity)
+    })
+}
+
+fn concurrency(case: &Case<'_>) -> Option<Refusal> {
+    (case.load.leases >= case.worker.max_concurrent).then(|| {
+        Refusal::new(Rule::Concurrency, "The worker holds as many leases as it said it can.")
+            .with_limit(case.load.leases, case.worker.max_concurrent)
+    })
+}
+
+fn person_cap(case: &Case<'_>) -> Option<Refusal> {
+    let claims = case.repo.policy.claims?;
+    let newcomer = case.standing.merged == 0;
+    let limit = if newcomer { claims.newcomer.min(claims.per_person) } else { claims.per_person };
+    if case.standing.live < limit {
+        return None;
+    }
+    let message = if newcomer {
+        "Newcomers hold one thing at a time here; the limit rises with the first merged pull request. Tasks under review do not count."
+    } else {
+        "That is as many claims as one person may hold here. Tasks under review and blocked ones do not count."
+    };
+    Some(Refusal::new(Rule::PersonCap, message).with_limit(case.standing.live, limit))
+}
+
+fn cooldown(case: &Case<'_>) -> Option<Refusal> {
+    let claims = case.repo.policy.claims?;
+    let over = case.standing.last_lapse? + claims.cooldown;
+    (over > case.now).then(|| {
+        Refusal::new(Rule::Cooldown, format!("A lease of yours lapsed here; the next claim waits {}.", claims.cooldown))
+            .with_retry(Some(over))
+    })
+}
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;

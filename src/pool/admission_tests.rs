@@ -1,0 +1,141 @@
+//! Each rule breaks alone, and says what it should.
+
+use super::*;
+use crate::pool::budget::CountState;
+use crate::pool::fixtures::{NOW, repo, task, worker};
+use crate::pool::task::Reservation;
+use crate::pool::{Person, Span, WorkerId};
+
+struct World {
+    task: TaskFacts,
+    repo: RepoFacts,
+    worker: Worker,
+    load: Load,
+    standing: Standing,
+}
+
+fn fine() -> World {
+    World {
+        task: task("t_1"),
+        repo: repo(),
+        worker: worker("w_1", 1),
+        load: Load::default(),
+        standing: Standing::default(),
+    }
+}
+
+fn refusals_of(world: &World) -> Vec<Refusal> {
+    refusals(&Case {
+        task: &world.task,
+        repo: &world.repo,
+        worker: &world.worker,
+        load: world.load,
+        standing: &world.standing,
+        now: NOW,
+    })
+}
+
+fn holder() -> Holder {
+    Holder { name: "grace".into(), until: Some(NOW + Span::hours(1)) }
+}
+
+#[test]
+fn nothing_stands_in_the_way_of_a_willing_worker_and_a_ready_task() {
+    assert_eq!(refusals_of(&fine()), vec![]);
+}
+
+/// Breaks exactly one rule.
+fn break_rule(rule: Rule, w: &mut World) {
+    match rule {
+        Rule::TaskState => {
+            w.task.task.state = TaskState::Leased;
+            w.task.holder = Some(holder());
+        }
+        Rule::Approval => w.task.task.hold = Some("edited after approval".into()),
+        Rule::Reservation => {
+            w.task.task.reservation = Some(Reservation { person: Person::GitHub(2), until: NOW + Span::hours(1) });
+        }
+        Rule::OpenPull => w.task.open_pull = Some(12),
+        Rule::RepoActive => w.repo.inactive = Some("the App is suspended".into()),
+        Rule::CountKnown => w.repo.budget.count = CountState::Never,
+        Rule::Budget => w.repo.budget.open_pulls = 5,
+        Rule::AreaLock => {
+            w.task.task.spec.area = Some("auth".into());
+            w.repo.areas.insert("auth".into(), holder());
+        }
+        Rule::WorkerStatus => w.worker.status = WorkerStatus::Paused,
+        Rule::Linked => w.worker.person = Person::Unlinked(WorkerId::new("w_1")),
+        Rule::Human => w.worker.is_bot = true,
+        Rule::Banned => w.standing.trust = super::super::worker::BANNED,
+        Rule::Skills => w.task.task.spec.skills = vec!["go".into(), "rust".into()],
+        Rule::Tier => w.task.task.spec.tier = 1,
+        Rule::Capacity => w.task.task.spec.estimate = 6,
+        Rule::Concurrency => w.load.leases = 2,
+        Rule::PersonCap => w.standing.live = 1,
+        Rule::Cooldown => w.standing.last_lapse = Some(NOW - Span::hours(23)),
+    }
+}
+
+#[test]
+fn every_rule_refuses_alone_and_in_its_own_name() {
+    for rule in Rule::ALL {
+        let mut world = fine();
+        break_rule(rule, &mut world);
+        let broken: Vec<_> = refusals_of(&world).into_iter().map(|r| r.rule).collect();
+        assert_eq!(broken, vec![rule]);
+    }
+}
+
+#[test]
+fn refusals_read_well() {
+    let said: Vec<String> = Rule::ALL
+        .into_iter()
+        .map(|rule| {
+            let mut world = fine();
+            break_rule(rule, &mut world);
+            refusals_of(&world)[0].to_string()
+        })
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @"");
+}
+
+#[test]
+fn all_reasons_are_given_not_only_the_first() {
+    let mut world = fine();
+    break_rule(Rule::Skills, &mut world);
+    break_rule(Rule::Budget, &mut world);
+    assert_eq!(refusals_of(&world).len(), 2);
+}
+
+#[test]
+fn trust_or_a_record_opens_a_tier() {
+    let mut world = fine();
+    world.task.task.spec.tier = 2;
+    assert_eq!(refusals_of(&world)[0].rule, Rule::Tier);
+    world.standing = Standing { trust: 2, ..Standing::default() };
+    assert_eq!(refusals_of(&world), vec![]);
+    world.standing = Standing { merged: 5, outcomes: 6, ..Standing::default() };
+    assert_eq!(refusals_of(&world), vec![]);
+    world.standing = Standing { merged: 5, outcomes: 7, ..Standing::default() };
+    assert_eq!(refusals_of(&world)[0].rule, Rule::Tier);
+}
+
+#[test]
+fn a_blocked_task_is_open_to_the_person_it_is_reserved_for() {
+    let mut world = fine();
+    world.task.task.state = TaskState::Blocked;
+    assert_eq!(refusals_of(&world)[0].rule, Rule::TaskState);
+    world.task.task.reservation = Some(Reservation { person: Person::GitHub(1), until: NOW + Span::hours(1) });
+    assert_eq!(refusals_of(&world), vec![]);
+}
+
+#[test]
+fn manual_repositories_know_no_claim_limits_and_serve_unlinked_workers() {
+    let mut world = fine();
+    world.repo.managed = false;
+    world.repo.policy = Policy::manual(3, true);
+    world.worker.person = Person::Unlinked(WorkerId::new("w_1"));
+    world.standing = Standing { live: 9, last_lapse: Some(NOW), ..Standing::default() };
+    world.task.task.spec.tier = 3;
+    assert_eq!(refusals_of(&world), vec![]);
+}

@@ -1,0 +1,332 @@
+//! The state machine of tasks and leases, whole, in one place.
+//!
+//! A move takes the task and its live lease by value and gives back what they became, with the events that tell
+//! it. What the table in `docs/ARCHITECTURE.md` does not list is refused. Keeps invariants 3, 6, 7 and 11: a live
+//! lease exists exactly while the task is held, epochs only rise, states move only along the table, and no state
+//! changes without its event.
+
+use super::event::{Event, EventKind};
+use super::lease::{EndReason, Lease, LeaseState, Via};
+use super::task::{Reservation, Task, TaskState};
+use super::{LeaseId, Person, Span, Timestamp, WorkerId};
+use serde_json::json;
+
+/// How long the author of a pull request that was closed unmerged, or the person of an unblocked task, has first
+/// refusal.
+pub const FIRST_REFUSAL: Span = Span::hours(48);
+/// How long a blocked task stays reserved at most.
+pub const BLOCK_RESERVATION: Span = Span::days(7);
+
+/// A grant that admission has allowed.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The new lease's id.
+    pub lease: LeaseId,
+    /// Who gets it.
+    pub worker: WorkerId,
+    /// On whose behalf.
+    pub person: Person,
+    /// How it was asked for.
+    pub via: Via,
+    /// What a sign of life sets the clock to.
+    pub ttl: Span,
+    /// How long it may live at most.
+    pub max_lifetime: Span,
+    /// How soon it must be acknowledged, when the client negotiated that.
+    pub ack_within: Option<Span>,
+    /// Whether the task's area is locked by it.
+    pub locks_area: bool,
+}
+
+/// What can happen to a task.
+#[derive(Debug, Clone)]
+pub enum Move {
+    /// Somebody gets it.
+    Grant(Grant),
+    /// The holder acknowledged the offer.
+    Acknowledge,
+    /// The holder works on it.
+    Start,
+    /// The holder no longer has it; it waits again.
+    Return(EndReason),
+    /// A pull request passes the gates (its number, where GitHub knows it).
+    Deliver {
+        /// The pull request's number; `None` in manual repositories.
+        pull: Option<i64>,
+    },
+    /// Something stands in the way; the holder keeps first refusal.
+    Block {
+        /// What.
+        reason: String,
+    },
+    /// A maintainer cleared the way.
+    Unblock,
+    /// Nobody cleared the way in time.
+    ReservationLapsed,
+    /// *The* pull request was closed unmerged and no other takes over.
+    PullClosed {
+        /// Who gets first refusal: the pull request's author.
+        author: Option<Person>,
+    },
+    /// Another pull request of the holder takes over.
+    PullReplaced {
+        /// Its number.
+        pull: i64,
+    },
+    /// A linked pull request was merged.
+    Merge {
+        /// Its number; `None` in manual repositories.
+        pull: Option<i64>,
+    },
+    /// The task was withdrawn.
+    Close {
+        /// Why, for the audit log.
+        reason: String,
+    },
+    /// Labelled again, or reopened with the label still on.
+    Reopen,
+}
+
+/// What came of a move.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// The task as it is now.
+    pub task: Task,
+    /// The lease the move made, changed or ended.
+    pub lease: Option<Lease>,
+    /// What to write into the audit log.
+    pub events: Vec<Event>,
+}
+
+/// A move the table does not list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a task that is {state} cannot {what}")]
+pub struct Illegal {
+    /// Where the task stood.
+    pub state: TaskState,
+    /// What was asked of it, as a verb.
+    pub what: &'static str,
+}
+
+/// Applies one move at `now`.
+///
+/// # Errors
+/// [`Illegal`] when the table has no such arrow from the task's state.
+pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Result<Moved, Illegal> {
+    let live = lease.filter(Lease::is_live);
+    match step {
+        Move::Grant(grant) => grant_task(task, grant, now),
+        Move::Acknowledge => acknowledge(task, live),
+        Move::Start => start(task, live),
+        Move::Return(reason) => give_back(task, live, reason, now),
+        Move::Deliver { pull } => deliver(task, live, pull, now),
+        Move::Block { reason } => block(task, live, reason, now),
+        Move::Unblock => unblock(task, now, Some(now + FIRST_REFUSAL)),
+        Move::ReservationLapsed => unblock(task, now, None),
+        Move::PullClosed { author } => pull_closed(task, author, now),
+        Move::PullReplaced { pull } => pull_replaced(task, pull),
+        Move::Merge { pull } => merge(task, live, pull, now),
+        Move::Close { reason } => close(task, live, &reason, now),
+        Move::Reopen => reopen(task, now),
+    }
+}
+
+fn illegal<T>(task: &Task, what: &'static str) -> Result<T, Illegal> {
+    Err(Illegal { state: task.state, what })
+}
+
+fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, Illegal> {
+    let from_block =
+        task.state == TaskState::Blocked && task.reserved_at(now).is_some_and(|r| r.person == grant.person);
+    if task.state != TaskState::Ready && !from_block {
+        return illegal(&task, "be granted");
+    }
+    task.state = TaskState::Leased;
+    task.epoch = task.epoch.next();
+    task.reservation = None;
+    task.blocked_reason = None;
+    task.assignee = Some(grant.worker.clone());
+    task.last_holder = Some(grant.person.clone());
+    task.last_lease = Some(grant.lease.clone());
+    task.pull = None;
+    let max_until = now + grant.max_lifetime;
+    let ack_by = grant.ack_within.map(|within| now + within);
+    let lease = Lease {
+        id: grant.lease,
+        task: task.id.clone(),
+        repo: task.repo.clone(),
+        worker: grant.worker,
+        person: grant.person,
+        epoch: task.epoch,
+        state: if ack_by.is_some() { LeaseState::Offered } else { LeaseState::Active },
+        via: grant.via,
+        estimate: task.spec.estimate,
+        area: task.spec.area.clone().filter(|_| grant.locks_area),
+        granted_at: now,
+        ack_by,
+        expires_at: (now + grant.ttl).min(max_until),
+        ttl: grant.ttl,
+        max_until,
+        warned_at: None,
+        ended_at: None,
+    };
+    let event = lease_event(
+        EventKind::LeaseGranted,
+        &lease,
+        json!({ "epoch": lease.epoch.0, "via": lease.via.name(), "estimate": lease.estimate,
+                "expires_at": lease.expires_at.rfc3339() }),
+    );
+    Ok(Moved { task, lease: Some(lease), events: vec![event] })
+}
+
+fn acknowledge(task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
+    let Some(mut lease) = live else { return illegal(&task, "be acknowledged") };
+    if lease.state == LeaseState::Active {
+        return Ok(Moved { task, lease: Some(lease), events: vec![] });
+    }
+    lease.state = LeaseState::Active;
+    lease.ack_by = None;
+    let event = lease_event(EventKind::LeaseAcknowledged, &lease, json!({}));
+    Ok(Moved { task, lease: Some(lease), events: vec![event] })
+}
+
+fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
+    let Some(mut lease) = live else { return illegal(&task, "be started") };
+    // Work is the best acknowledgement there is.
+    lease.state = LeaseState::Active;
+    lease.ack_by = None;
+    let mut events = Vec::new();
+    if task.state == TaskState::Leased {
+        task.state = TaskState::InProgress;
+        events.push(lease_event(EventKind::TaskStarted, &lease, json!({})));
+    }
+    Ok(Moved { task, lease: Some(lease), events })
+}
+
+fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp) -> Result<Moved, Illegal> {
+    let Some(lease) = live else { return illegal(&task, "be given back") };
+    let mut events = Vec::new();
+    let lease = end(lease, reason, now, &mut events);
+    let task = make_ready(task, now, &mut events);
+    Ok(Moved { task, lease: Some(lease), events })
+}
+
+fn deliver(mut task: Task, live: Option<Lease>, pull: Option<i64>, now: Timestamp) -> Result<Moved, Illegal> {
+    if !task.state.is_held() && !matches!(task.state, TaskState::Ready | TaskState::Blocked) {
+        return illegal(&task, "be answered by a pull request");
+    }
+    let mut events = Vec::new();
+    let lease = live.map(|lease| end(lease, EndReason::Delivered, now, &mut events));
+    task.state = TaskState::PrOpened;
+    task.pull = pull;
+    task.reservation = None;
+    task.blocked_reason = None;
+    events.push(task_event(EventKind::TaskPrOpened, &task, json!({ "pull": pull })));
+    Ok(Moved { task, lease, events })
+}
+
+fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) -> Result<Moved, Illegal> {
+    let Some(lease) = live else { return illegal(&task, "be blocked") };
+    let mut events = Vec::new();
+    let lease = end(lease, EndReason::Blocked, now, &mut events);
+    task.state = TaskState::Blocked;
+    task.reservation = Some(Reservation { person: lease.person.clone(), until: now + BLOCK_RESERVATION });
+    events.push(task_event(EventKind::TaskBlocked, &task, json!({ "reason": reason })));
+    task.blocked_reason = Some(reason);
+    Ok(Moved { task, lease: Some(lease), events })
+}
+
+fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) -> Result<Moved, Illegal> {
+    if task.state != TaskState::Blocked {
+        return illegal(&task, "be unblocked");
+    }
+    task.reservation = task.reservation.take().zip(reserved_until).map(|(r, until)| Reservation { until, ..r });
+    task.blocked_reason = None;
+    let mut events = Vec::new();
+    let task = make_ready(task, now, &mut events);
+    Ok(Moved { task, lease: None, events })
+}
+
+fn pull_closed(mut task: Task, author: Option<Person>, now: Timestamp) -> Result<Moved, Illegal> {
+    if task.state != TaskState::PrOpened {
+        return illegal(&task, "lose its pull request");
+    }
+    task.pull = None;
+    task.reservation = author.map(|person| Reservation { person, until: now + FIRST_REFUSAL });
+    let mut events = Vec::new();
+    let task = make_ready(task, now, &mut events);
+    Ok(Moved { task, lease: None, events })
+}
+
+fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, Illegal> {
+    if task.state != TaskState::PrOpened {
+        return illegal(&task, "change its pull request");
+    }
+    task.pull = Some(pull);
+    let events = vec![task_event(EventKind::TaskPrOpened, &task, json!({ "pull": pull, "takes_over": true }))];
+    Ok(Moved { task, lease: None, events })
+}
+
+fn merge(mut task: Task, live: Option<Lease>, pull: Option<i64>, now: Timestamp) -> Result<Moved, Illegal> {
+    if task.state == TaskState::Merged {
+        return illegal(&task, "be merged again");
+    }
+    let mut events = Vec::new();
+    let lease = live.map(|lease| end(lease, EndReason::Merged, now, &mut events));
+    task.state = TaskState::Merged;
+    task.pull = pull.or(task.pull);
+    task.reservation = None;
+    task.blocked_reason = None;
+    events.push(task_event(EventKind::TaskMerged, &task, json!({ "pull": task.pull })));
+    Ok(Moved { task, lease, events })
+}
+
+fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> Result<Moved, Illegal> {
+    if task.state.is_over() {
+        return illegal(&task, "be closed");
+    }
+    let mut events = Vec::new();
+    let lease = live.map(|lease| end(lease, EndReason::Closed, now, &mut events));
+    task.state = TaskState::Closed;
+    task.reservation = None;
+    task.blocked_reason = None;
+    events.push(task_event(EventKind::TaskClosed, &task, json!({ "reason": reason })));
+    Ok(Moved { task, lease, events })
+}
+
+fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, Illegal> {
+    if !task.state.is_over() {
+        return illegal(&task, "be reopened");
+    }
+    task.pull = None;
+    let mut events = Vec::new();
+    let task = make_ready(task, now, &mut events);
+    Ok(Moved { task, lease: None, events })
+}
+
+fn make_ready(mut task: Task, now: Timestamp, events: &mut Vec<Event>) -> Task {
+    task.state = TaskState::Ready;
+    task.ready_since = now;
+    task.assignee = None;
+    events.push(task_event(EventKind::TaskReady, &task, json!({})));
+    task
+}
+
+fn end(mut lease: Lease, reason: EndReason, now: Timestamp, events: &mut Vec<Event>) -> Lease {
+    lease.state = LeaseState::Ended(reason);
+    lease.ended_at = Some(now);
+    events.push(lease_event(EventKind::LeaseEnded, &lease, json!({ "reason": reason.name() })));
+    lease
+}
+
+fn lease_event(kind: EventKind, lease: &Lease, payload: serde_json::Value) -> Event {
+    Event::new(kind, payload).about_task(&lease.task).about_worker(&lease.worker).about_lease(&lease.id)
+}
+
+fn task_event(kind: EventKind, task: &Task, payload: serde_json::Value) -> Event {
+    Event::new(kind, payload).about_task(&task.id)
+}
+
+#[cfg(test)]
+#[path = "moves_tests.rs"]
+mod tests;

@@ -1,0 +1,144 @@
+//! The task and its states. How states change is told in one place: [`super::moves`].
+
+use super::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
+use std::fmt;
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskState {
+    /// Waiting for somebody.
+    Ready,
+    /// Somebody holds it and has not reported work yet.
+    Leased,
+    /// Somebody holds it and works.
+    InProgress,
+    /// A pull request answers it; nobody's clock runs.
+    PrOpened,
+    /// Something stands in the way.
+    Blocked,
+    /// Done.
+    Merged,
+    /// Withdrawn: label removed, or issue closed without a merged pull request.
+    Closed,
+}
+
+impl TaskState {
+    /// Every state, in the order tables show them.
+    pub const ALL: [Self; 7] =
+        [Self::Ready, Self::Leased, Self::InProgress, Self::PrOpened, Self::Blocked, Self::Merged, Self::Closed];
+
+    /// The protocol's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Leased => "leased",
+            Self::InProgress => "in_progress",
+            Self::PrOpened => "pr_opened",
+            Self::Blocked => "blocked",
+            Self::Merged => "merged",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Reads [`TaskState::name`] back.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// True while a live lease must exist (invariant 6).
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        matches!(self, Self::Leased | Self::InProgress)
+    }
+
+    /// True when nothing but a reopening moves it.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Merged | Self::Closed)
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a task asks of whoever takes it; comes from labels or from the admin call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskSpec {
+    /// Points, 1–100.
+    pub estimate: i64,
+    /// 0–1000, larger first.
+    pub priority: i64,
+    /// Lower-case, sorted, without repeats.
+    pub skills: Vec<String>,
+    /// Lower-case; at most one holder per repository and area while area locks are on.
+    pub area: Option<String>,
+    /// Risk tier, 0–3.
+    pub tier: i64,
+}
+
+impl Default for TaskSpec {
+    fn default() -> Self {
+        Self { estimate: 1, priority: 50, skills: Vec::new(), area: None, tier: 0 }
+    }
+}
+
+/// First refusal: until `until` only `person` may be granted the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Who may have it.
+    pub person: Person,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// One unit of work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Where it belongs.
+    pub repo: RepoId,
+    /// The GitHub issue it stands for; `None` in manual repositories.
+    pub issue: Option<i64>,
+    /// What it is called. Untrusted text.
+    pub title: String,
+    /// What it says. Untrusted text.
+    pub description: String,
+    /// What it asks for.
+    pub spec: TaskSpec,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Raised by every grant.
+    pub epoch: Epoch,
+    /// Since when it has been waiting; ageing counts from here.
+    pub ready_since: Timestamp,
+    /// Why a maintainer must approve it first, when that is so.
+    pub hold: Option<String>,
+    /// Who has first refusal, when somebody does.
+    pub reservation: Option<Reservation>,
+    /// Whose it is; stays after a delivery or a block, goes when the task waits for anybody again.
+    pub assignee: Option<WorkerId>,
+    /// The person who held it last; a pull request of theirs still answers it.
+    pub last_holder: Option<Person>,
+    /// The last lease on it.
+    pub last_lease: Option<LeaseId>,
+    /// *The* pull request, once one passed the gates.
+    pub pull: Option<i64>,
+    /// Why it is blocked.
+    pub blocked_reason: Option<String>,
+    /// When it came to be.
+    pub created_at: Timestamp,
+}
+
+impl Task {
+    /// The reservation that still stands at `now`.
+    #[must_use]
+    pub fn reserved_at(&self, now: Timestamp) -> Option<&Reservation> {
+        self.reservation.as_ref().filter(|r| r.until > now)
+    }
+}

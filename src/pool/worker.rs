@@ -1,0 +1,111 @@
+//! Workers and the people behind them, with what admission needs to know about both.
+
+use super::{Person, Timestamp, WorkerId};
+
+/// What a worker says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerStatus {
+    /// Waiting for work.
+    Idle,
+    /// Busy, but may take more.
+    Working,
+    /// Wants nothing new.
+    Paused,
+}
+
+impl WorkerStatus {
+    /// The protocol's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Working => "working",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Reads [`WorkerStatus::name`] back.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Idle, Self::Working, Self::Paused].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// One client, or one person claiming by comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Its id.
+    pub id: WorkerId,
+    /// What it calls itself. Untrusted text.
+    pub name: String,
+    /// Who stands behind it.
+    pub person: Person,
+    /// The person's login as last seen; names change, so it is for showing only.
+    pub login: Option<String>,
+    /// True for the worker that stands for a person's `/owp` comments.
+    pub by_comment: bool,
+    /// True when GitHub says the account is a bot.
+    pub is_bot: bool,
+    /// Lower-case, sorted, without repeats.
+    pub skills: Vec<String>,
+    /// Points it can hold at once.
+    pub capacity: i64,
+    /// Leases it can hold at once.
+    pub max_concurrent: i64,
+    /// What it says of itself.
+    pub status: WorkerStatus,
+    /// True once its access was taken away.
+    pub revoked: bool,
+    /// When it was last heard of.
+    pub last_seen: Timestamp,
+}
+
+impl Worker {
+    /// How refusals, pages and comments name it: the login, else the worker's name.
+    #[must_use]
+    pub fn shown_as(&self) -> &str {
+        self.login.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// What a worker's live leases take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Σ of their estimates.
+    pub points: i64,
+    /// How many they are.
+    pub leases: i64,
+}
+
+/// The trust level that stands for a ban.
+pub const BANNED: i64 = -1;
+
+/// How a person stands in one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Trust given by a maintainer, 0–3; [`BANNED`] after a ban.
+    pub trust: i64,
+    /// Tasks of theirs that were merged.
+    pub merged: i64,
+    /// Leases of theirs that ended in any way that says something about them.
+    pub outcomes: i64,
+    /// Their live leases here, over all their workers.
+    pub live: i64,
+    /// Their latest lapse here, when there was one.
+    pub last_lapse: Option<Timestamp>,
+}
+
+impl Standing {
+    /// True after a maintainer's ban.
+    #[must_use]
+    pub fn is_banned(&self) -> bool {
+        self.trust == BANNED
+    }
+
+    /// The share of outcomes that were merges; 0 before the first.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of a person's tasks are far below 2^52")]
+    pub fn merge_rate(&self) -> f64 {
+        if self.outcomes == 0 { 0.0 } else { self.merged as f64 / self.outcomes as f64 }
+    }
+}

@@ -1,0 +1,146 @@
+//! The webhook inbox: stored before it is acknowledged, taken one at a time per repository, finished with its
+//! effect (invariant 8).
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use crate::pool::{RepoId, Span, Timestamp};
+use sqlx::Row;
+
+statements! {
+    DELIVERY_INSERT = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at)
+        VALUES ($1, $2, $3, $4, $5, 'pending', $5) ON CONFLICT (id) DO NOTHING";
+    DELIVERY_RESCUE = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing' AND taken_until <= $1";
+    DELIVERY_NEXT = "SELECT d.id, d.event, d.payload, d.attempts, d.received_at FROM deliveries d
+        WHERE d.state = 'pending' AND d.due_at <= $1
+        AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.order_key = d.order_key AND p.state = 'processing')
+        ORDER BY d.received_at, d.id LIMIT 1";
+    DELIVERY_TAKE = "UPDATE deliveries SET state = 'processing', taken_until = $2 WHERE id = $1 AND state = 'pending'";
+    DELIVERY_DONE = "UPDATE deliveries SET state = 'done', payload = NULL, error = NULL
+        WHERE id = $1 AND state = 'processing'";
+    DELIVERY_LATER = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1, due_at = $2, error = $3
+        WHERE id = $1 AND state = 'processing'";
+    DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2 WHERE id = $1 AND state = 'processing'";
+    DELIVERIES_PENDING = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state IN ('pending', 'processing')";
+    DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";
+    COMMAND_ONCE = "INSERT INTO commands_done (repo_id, comment_id, line) VALUES ($1, $2, $3)
+        ON CONFLICT (repo_id, comment_id, line) DO NOTHING";
+}
+
+/// A delivery as it comes in.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// GitHub's delivery id; a redelivery carries the same.
+    pub id: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// Deliveries of one key are processed one at a time.
+    pub order_key: String,
+    /// The verified body.
+    pub payload: String,
+}
+
+/// A delivery taken for processing.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// GitHub's delivery id.
+    pub id: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// The verified body.
+    pub payload: String,
+    /// How often processing failed before.
+    pub attempts: i64,
+    /// When it came in.
+    pub received_at: Timestamp,
+}
+
+impl Tx {
+    /// Stores a delivery; false when it was stored before.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_delivery(&mut self, new: &NewDelivery) -> Result<bool, StoreError> {
+        let insert = sqlx::query(DELIVERY_INSERT)
+            .bind(new.id.as_str())
+            .bind(new.event.as_str())
+            .bind(new.order_key.as_str())
+            .bind(new.payload.as_str())
+            .bind(self.now().0);
+        Ok(self.run(insert).await? == 1)
+    }
+
+    /// Takes the oldest delivery that is due and whose repository has none in work.
+    ///
+    /// # Errors
+    /// When the database refuses; a unique violation means another replica was quicker.
+    pub async fn take_delivery(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
+        let now = self.now();
+        self.run(sqlx::query(DELIVERY_RESCUE).bind(now.0)).await?;
+        let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0)).await? else { return Ok(None) };
+        let id: String = row.try_get("id")?;
+        let taken = self.run(sqlx::query(DELIVERY_TAKE).bind(id.as_str()).bind((now + hold).0)).await?;
+        if taken != 1 {
+            return Ok(None);
+        }
+        let payload: Option<String> = row.try_get("payload")?;
+        Ok(Some(Delivery {
+            id,
+            event: row.try_get("event")?,
+            payload: payload.unwrap_or_default(),
+            attempts: row.try_get("attempts")?,
+            received_at: Timestamp(row.try_get("received_at")?),
+        }))
+    }
+
+    /// Marks a taken delivery as done; belongs into the transaction of its effect.
+    ///
+    /// # Errors
+    /// When somebody else took the delivery over, so that the effect must be undone.
+    pub async fn finish_delivery(&mut self, id: &str) -> Result<(), StoreError> {
+        match self.run(sqlx::query(DELIVERY_DONE).bind(id)).await? {
+            1 => Ok(()),
+            _ => Err(StoreError::Corrupt(format!("delivery {id} was taken over"))),
+        }
+    }
+
+    /// Puts a taken delivery back until `due_at`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn postpone_delivery(&mut self, id: &str, due_at: Timestamp, why: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(DELIVERY_LATER).bind(id).bind(due_at.0).bind(why)).await.map(drop)
+    }
+
+    /// Gives a taken delivery up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bury_delivery(&mut self, id: &str, why: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(DELIVERY_DEAD).bind(id).bind(why)).await.map(drop)
+    }
+
+    /// Deliveries that wait or are in work.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pending_deliveries(&mut self) -> Result<i64, StoreError> {
+        self.number(sqlx::query(DELIVERIES_PENDING)).await
+    }
+
+    /// Forgets deliveries that ended before `before`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn purge_deliveries(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        self.run(sqlx::query(DELIVERIES_PURGE).bind(before.0)).await
+    }
+
+    /// True the first time a line of a comment is about to run.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn run_command_once(&mut self, repo: &RepoId, comment: i64, line: i64) -> Result<bool, StoreError> {
+        let once = sqlx::query(COMMAND_ONCE).bind(repo.as_str()).bind(comment).bind(line);
+        Ok(self.run(once).await? == 1)
+    }
+}

@@ -1,0 +1,95 @@
+//! Where the two engines differ by necessity, each with its reason. Everything else is one SQL text for both.
+
+use super::error::StoreError;
+use sqlx::{AnyConnection, Row};
+
+/// Which engine stands behind the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// One file, one writer.
+    Sqlite,
+    /// Several equal replicas.
+    Postgres,
+}
+
+impl Dialect {
+    /// Reads the engine off a database URL.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] for anything but `sqlite:` and `postgres:`.
+    pub fn of_url(url: &str) -> Result<Self, StoreError> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            _ => Err(StoreError::Url("its scheme is neither sqlite nor postgres".to_owned())),
+        }
+    }
+
+    /// How a writing transaction begins. SQLite must take the write lock at once, because a read lock that is
+    /// upgraded later can fail with "busy" after work was done; PostgreSQL locks rows instead.
+    pub(super) fn begin_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// How a reading transaction begins: one snapshot for all its statements. SQLite gives that by itself.
+    pub(super) fn begin_read(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN DEFERRED",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// Locks a repository's row until the commit; the guard of slots, areas and live leases. SQLite has one
+    /// writer and no row locks.
+    pub(super) fn lock_repository(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some("SELECT id FROM repositories WHERE id = $1 FOR UPDATE")
+    }
+
+    /// Locks a worker's row until the commit; the guard of its capacity across repositories.
+    pub(super) fn lock_worker(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some("SELECT id FROM workers WHERE id = $1 FOR UPDATE")
+    }
+
+    /// The database's clock in Unix milliseconds. Replicas' clocks differ, the server's is one; with SQLite the
+    /// machine's clock is the database's.
+    pub(super) fn clock(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now")
+    }
+
+    /// Makes one connection safe to use: what SQLite forgets with every connection.
+    pub(super) fn connection_settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &[
+                "PRAGMA journal_mode = WAL",
+                "PRAGMA synchronous = FULL",
+                "PRAGMA foreign_keys = ON",
+                "PRAGMA busy_timeout = 5000",
+            ],
+            Self::Postgres => &[],
+        }
+    }
+
+    /// Refuses a database that would lose what it acknowledged.
+    pub(super) async fn check_durability(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite => {
+                let level: i64 = sqlx::query("PRAGMA synchronous").fetch_one(conn).await?.try_get(0)?;
+                if level < 2 {
+                    return Err(StoreError::NotDurable(format!("SQLite runs with synchronous = {level}")));
+                }
+            }
+            Self::Postgres => {
+                for (show, name) in [("SHOW fsync", "fsync"), ("SHOW synchronous_commit", "synchronous_commit")] {
+                    let value: String = sqlx::query(show).fetch_one(&mut *conn).await?.try_get(0)?;
+                    if value == "off" {
+                        return Err(StoreError::NotDurable(format!("PostgreSQL runs with {name} = off")));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

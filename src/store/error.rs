@@ -1,0 +1,48 @@
+//! What can go wrong in the store, with a variant only where a caller branches.
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no, or could not be reached.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database's schema was made by a newer version of the program.
+    #[error(
+        "the database was made by a newer version of owp (it has migration {0}); run that version, or restore a backup"
+    )]
+    Newer(i64),
+    /// A migration could not be applied.
+    #[error("the database could not be migrated: {0}")]
+    Migration(String),
+    /// The database would lose acknowledged work in a crash.
+    #[error("{0}; owp promises that acknowledged work is durable, so it does not start on such a database")]
+    NotDurable(String),
+    /// Another process serves this SQLite file.
+    #[error(
+        "another owp serves {0} already (it holds the lock {0}.lock); stop it, or use PostgreSQL for several replicas"
+    )]
+    InUse(String),
+    /// The database URL is not one we can use.
+    #[error("cannot use the database URL: {0}; use sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
+    Url(String),
+    /// A row holds something no version of the program writes.
+    #[error("the database holds a value that makes no sense: {0}")]
+    Corrupt(String),
+    /// A job panicked; nothing of it was kept.
+    #[error("an internal error stopped the change; nothing was kept")]
+    Panicked,
+    /// The batch a job was part of could not be committed.
+    #[error("the change could not be committed: {0}")]
+    Commit(String),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// True when a unique index refused the row.
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(e)) if e.is_unique_violation())
+    }
+}

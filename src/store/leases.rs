@@ -1,0 +1,149 @@
+//! Leases: rows, and what is due.
+
+use super::error::StoreError;
+use super::tasks::person;
+use super::tx::{Tx, statements};
+use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
+use crate::pool::{Epoch, LeaseId, RepoId, Span, TaskId, Timestamp, WorkerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    LEASE_SAVE = "INSERT INTO leases (id, task_id, repo_id, worker_id, person, epoch, state, via, estimate, area,
+        granted_at, ack_by, expires_at, ttl, max_until, warned_at, ended_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        ON CONFLICT (id) DO UPDATE SET state = excluded.state, ack_by = excluded.ack_by,
+        expires_at = excluded.expires_at, warned_at = excluded.warned_at, ended_at = excluded.ended_at
+        WHERE leases.ended_at IS NULL";
+    LEASE_BY_ID = "SELECT * FROM leases WHERE id = $1";
+    LEASE_LIVE_OF_TASK = "SELECT * FROM leases WHERE task_id = $1 AND ended_at IS NULL";
+    LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL";
+    LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
+    LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
+        ORDER BY expires_at LIMIT 50";
+    LEASES_TO_WARN = "SELECT l.* FROM leases l WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
+        AND l.expires_at - (l.ttl * $2) / 100 <= $1 AND l.expires_at > $1
+        ORDER BY l.expires_at LIMIT 50";
+}
+
+impl Tx {
+    pub(super) async fn save_lease(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let state = match lease.state {
+            LeaseState::Ended(reason) => reason.name(),
+            live => live.name(),
+        };
+        let save = sqlx::query(LEASE_SAVE)
+            .bind(lease.id.as_str())
+            .bind(lease.task.as_str())
+            .bind(lease.repo.as_str())
+            .bind(lease.worker.as_str())
+            .bind(lease.person.key())
+            .bind(lease.epoch.0)
+            .bind(state)
+            .bind(lease.via.name())
+            .bind(lease.estimate)
+            .bind(lease.area.as_deref())
+            .bind(lease.granted_at.0)
+            .bind(lease.ack_by.map(|at| at.0))
+            .bind(lease.expires_at.0)
+            .bind(lease.ttl.0)
+            .bind(lease.max_until.0)
+            .bind(lease.warned_at.map(|at| at.0))
+            .bind(lease.ended_at.map(|at| at.0));
+        match self.run(save).await? {
+            1 => Ok(()),
+            _ => Err(StoreError::Corrupt(format!("lease {} has ended already", lease.id))),
+        }
+    }
+
+    /// A lease by id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lease(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
+        self.one(sqlx::query(LEASE_BY_ID).bind(id.as_str())).await?.as_ref().map(lease_row).transpose()
+    }
+
+    /// The live lease of a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_lease(&mut self, task: &TaskId) -> Result<Option<Lease>, StoreError> {
+        self.one(sqlx::query(LEASE_LIVE_OF_TASK).bind(task.as_str())).await?.as_ref().map(lease_row).transpose()
+    }
+
+    /// A worker's live leases.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_leases_of(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+        self.all(sqlx::query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
+    }
+
+    /// Moves a live lease's expiry; a lease that ended stays as it is.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn renew_lease(&mut self, id: &LeaseId, until: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(LEASE_RENEW).bind(id.as_str()).bind(until.0)).await.map(drop)
+    }
+
+    /// Records that a live lease's holder was warned.
+    ///
+    /// # Errors
+    /// When the lease has ended, or the database refuses.
+    pub async fn record_warning(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let warned = Lease { warned_at: Some(self.now()), ..lease.clone() };
+        self.save_lease(&warned).await
+    }
+
+    /// Leases that ran out, a page at a time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn due_leases(&mut self) -> Result<Vec<Lease>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
+    }
+
+    /// Claims by comment whose holder has not been warned and has less than `percent` of the time left.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn leases_to_warn(&mut self, percent: i64) -> Result<Vec<Lease>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(LEASES_TO_WARN).bind(now).bind(percent)).await?.iter().map(lease_row).collect()
+    }
+}
+
+fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
+    let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
+    let (state, via, person_key): (String, String, String) =
+        (row.try_get("state")?, row.try_get("via")?, row.try_get("person")?);
+    let state = match state.as_str() {
+        "offered" => LeaseState::Offered,
+        "active" => LeaseState::Active,
+        ended => EndReason::from_name(ended)
+            .map(LeaseState::Ended)
+            .ok_or_else(|| StoreError::Corrupt(format!("lease state {ended}")))?,
+    };
+    Ok(Lease {
+        id: LeaseId::new(row.try_get::<String, _>("id")?),
+        task: TaskId::new(row.try_get::<String, _>("task_id")?),
+        repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
+        worker: WorkerId::new(row.try_get::<String, _>("worker_id")?),
+        person: person(&person_key)?,
+        epoch: Epoch(row.try_get("epoch")?),
+        state,
+        via: Via::from_name(&via).ok_or_else(|| StoreError::Corrupt(format!("via {via}")))?,
+        estimate: row.try_get("estimate")?,
+        area: row.try_get("area")?,
+        granted_at: Timestamp(row.try_get("granted_at")?),
+        ack_by: at("ack_by")?,
+        expires_at: Timestamp(row.try_get("expires_at")?),
+        ttl: Span(row.try_get("ttl")?),
+        max_until: Timestamp(row.try_get("max_until")?),
+        warned_at: at("warned_at")?,
+        ended_at: at("ended_at")?,
+    })
+}

@@ -1,0 +1,119 @@
+//! Opening the database: engine, lock file, migrations, durability, lanes.
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::lane::{LaneSettings, run_lane};
+use super::{Inner, Store};
+use crate::clock::{Clock, Entropy};
+use sqlx::AnyPool;
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How many jobs may wait in a lane before callers wait too.
+const LANE_DEPTH: usize = 1024;
+/// Write connections of a replica on PostgreSQL.
+const POSTGRES_LANES: u32 = 8;
+const READERS: u32 = 8;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub url: String,
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// Where ids and salts come from.
+    pub entropy: Entropy,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and starts the lanes.
+    ///
+    /// # Errors
+    /// A URL that cannot be used, a database that is newer, in use by another process, or not durable.
+    pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::of_url(&options.url)?;
+        let (url, lock) = match dialect {
+            Dialect::Sqlite => {
+                let path = sqlite_path(&options.url)?;
+                (format!("sqlite://{path}?mode=rwc"), Some(lock_file(&path)?))
+            }
+            Dialect::Postgres => (options.url.clone(), None),
+        };
+        let lanes = if dialect == Dialect::Sqlite { 1 } else { POSTGRES_LANES };
+        let writers = connect(dialect, &url, lanes).await?;
+        migrate(dialect, &writers).await?;
+        dialect.check_durability(&mut *writers.acquire().await?).await?;
+        let readers = connect(dialect, &url, READERS).await?;
+        let settings = LaneSettings { pool: writers, dialect, clock: options.clock, entropy: options.entropy };
+        let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
+        Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
+    }
+}
+
+fn start_lane(settings: &LaneSettings) -> mpsc::Sender<super::lane::Job> {
+    let (sender, receiver) = mpsc::channel(LANE_DEPTH);
+    tokio::spawn(run_lane(settings.clone(), receiver));
+    sender
+}
+
+async fn connect(dialect: Dialect, url: &str, connections: u32) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                for setting in dialect.connection_settings() {
+                    sqlx::raw_sql(*setting).execute(&mut *conn).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?;
+    Ok(pool)
+}
+
+async fn migrate(dialect: Dialect, pool: &AnyPool) -> Result<(), StoreError> {
+    let migrator = match dialect {
+        Dialect::Sqlite => &SQLITE,
+        Dialect::Postgres => &POSTGRES,
+    };
+    migrator.run(pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError::Newer(version),
+        other => StoreError::Migration(other.to_string()),
+    })
+}
+
+fn sqlite_path(url: &str) -> Result<String, StoreError> {
+    let rest = url.trim_start_matches("sqlite:");
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    if path.is_empty() || path == ":memory:" {
+        return Err(StoreError::Url("a SQLite database needs a file, so that nothing is lost".to_owned()));
+    }
+    Ok(path.to_owned())
+}
+
+fn lock_file(path: &str) -> Result<std::fs::File, StoreError> {
+    let io = |e: std::io::Error| StoreError::Url(format!("{path}.lock: {e}"));
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(format!("{path}.lock"))
+        .map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+        Err(std::fs::TryLockError::Error(e)) => Err(io(e)),
+    }
+}

@@ -1,0 +1,59 @@
+//! Counts for the status page and the operator.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use crate::pool::task::TaskState;
+use sqlx::Row;
+use std::collections::BTreeMap;
+
+statements! {
+    COUNTS_BY_REPO = "SELECT repo_id, state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY repo_id, state";
+    DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
+}
+
+/// How many tasks of one repository stand in each state.
+pub type RepoCounts = BTreeMap<TaskState, i64>;
+
+impl Tx {
+    /// Tasks per repository id and state.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn counts_by_repo(&mut self) -> Result<BTreeMap<String, RepoCounts>, StoreError> {
+        let mut counts: BTreeMap<String, RepoCounts> = BTreeMap::new();
+        for row in self.all(sqlx::query(COUNTS_BY_REPO)).await? {
+            let (repo, state): (String, String) = (row.try_get("repo_id")?, row.try_get("state")?);
+            if let Some(state) = TaskState::from_name(&state) {
+                counts.entry(repo).or_default().insert(state, row.try_get("n")?);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Comments that were given up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn dead_comments(&mut self) -> Result<i64, StoreError> {
+        self.number(sqlx::query(DEAD_COMMENTS)).await
+    }
+}
+
+#[cfg(test)]
+impl super::Store {
+    /// Every statement of the room, by file and name.
+    pub(super) fn statements() -> Vec<(&'static str, &'static str)> {
+        [
+            super::deliveries::STATEMENTS,
+            super::events::STATEMENTS,
+            super::leases::STATEMENTS,
+            super::pulls::STATEMENTS,
+            super::repos::STATEMENTS,
+            super::tasks::STATEMENTS,
+            super::wanted::STATEMENTS,
+            super::workers::STATEMENTS,
+            STATEMENTS,
+        ]
+        .concat()
+    }
+}

@@ -1,0 +1,430 @@
+//! Repositories and installations: rows, slots, areas, trust.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use crate::pool::admission::Holder;
+use crate::pool::{Person, RepoId, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
+
+statements! {
+    REPO_BY_ID = "SELECT * FROM repositories WHERE id = $1";
+    REPO_BY_GITHUB = "SELECT * FROM repositories WHERE github_id = $1";
+    REPO_BY_NAME = "SELECT * FROM repositories WHERE name_key = $1";
+    REPOS_ALL = "SELECT * FROM repositories ORDER BY name_key";
+    REPOS_WITH_WORK = "SELECT * FROM repositories r WHERE r.inactive IS NULL
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
+    REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, created_at) VALUES ($1, $2, $3, 0, $4)";
+    REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
+    REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
+        managed = 1, private = $6, inactive = $7, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END
+        WHERE id = $1";
+    REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
+    REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
+    REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
+    REPO_INACTIVE = "UPDATE repositories SET inactive = $2 WHERE id = $1";
+    REPOS_INACTIVE_OF = "UPDATE repositories SET inactive = $2 WHERE installation_id = $1 AND managed = 1";
+    REPO_COUNTED = "UPDATE repositories SET counted_at = $2, count_failed_at = NULL WHERE id = $1";
+    REPO_COUNT_FAILED = "UPDATE repositories SET count_failed_at = $2 WHERE id = $1";
+    REPO_COMPARED = "UPDATE repositories SET compared_at = $2 WHERE id = $1";
+    REPO_SYNC_SOON = "UPDATE repositories SET sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END
+        WHERE id = $1 AND managed = 1";
+    REPO_SYNC_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND inactive IS NULL
+        AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1";
+    REPO_SYNC_TAKE = "UPDATE repositories SET sync_until = $2, sync_due_at = $3 WHERE id = $1 AND sync_until <= $4";
+    REPO_SYNC_DONE = "UPDATE repositories SET sync_until = 0 WHERE id = $1";
+    SLOTS_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM pulls p WHERE p.repo_id = $1 AND p.state = 'open'
+        AND ($2 = 1 OR p.draft = 0)
+        AND ($3 = 1
+          OR EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number)
+          OR EXISTS (SELECT 1 FROM workers w WHERE w.person = 'gh:' || CAST(p.author_id AS TEXT)))";
+    SLOTS_LEASES = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.ended_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM pull_links k
+          JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
+          WHERE k.task_id = l.task_id AND p.state = 'open' AND ($2 = 1 OR p.draft = 0)
+            AND l.person = 'gh:' || CAST(p.author_id AS TEXT))";
+    SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
+        AND l.ended_at >= $2 AND l.state NOT IN ('delivered', 'merged')";
+    SLOTS_MANUAL_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM tasks WHERE repo_id = $1 AND state = 'pr_opened'";
+    AREAS_HELD = "SELECT a.area, w.name AS worker_name, p.login, l.expires_at FROM area_holds a
+        LEFT JOIN leases l ON l.task_id = a.task_id AND l.ended_at IS NULL
+        LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = w.person WHERE a.repo_id = $1";
+    AREA_HOLD = "INSERT INTO area_holds (repo_id, area, task_id) VALUES ($1, $2, $3)
+        ON CONFLICT (repo_id, area) DO UPDATE SET task_id = excluded.task_id
+        WHERE area_holds.task_id = excluded.task_id";
+    AREA_RELEASE = "DELETE FROM area_holds WHERE task_id = $1";
+    TRUST_SET = "INSERT INTO trust (repo_id, person, level, set_by, set_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (repo_id, person) DO UPDATE SET level = excluded.level, set_by = excluded.set_by,
+        set_at = excluded.set_at";
+    INSTALLATION_SEEN = "INSERT INTO installations (id, account, suspended) VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE SET account = excluded.account, suspended = excluded.suspended";
+    RECOUNT_ALL = "UPDATE repositories SET sync_due_at = 0, compared_at = 0 WHERE managed = 1";
+    COUNTS_FORGET = "UPDATE repositories SET counted_at = NULL WHERE managed = 1";
+    REPOS_OF_INSTALLATION = "SELECT * FROM repositories WHERE installation_id = $1 AND managed = 1";
+    INSTALLATION_IDS = "SELECT id FROM installations ORDER BY id";
+    CLAIMS_RELEASE_REPOS = "UPDATE repositories SET sync_until = 0";
+    CLAIMS_RELEASE_SENDERS = "UPDATE installations SET sender_until = 0";
+    CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing'";
+}
+
+/// A repository as it is stored.
+#[derive(Debug, Clone)]
+pub struct RepoRow {
+    /// Its id with us.
+    pub id: RepoId,
+    /// Its id with GitHub, once the App saw it.
+    pub github_id: Option<i64>,
+    /// The installation that serves it.
+    pub installation_id: Option<i64>,
+    /// `owner/name` as last seen.
+    pub name: String,
+    /// True when the App is (or was) installed; false when admin calls made it.
+    pub managed: bool,
+    /// True when strangers cannot see it.
+    pub private: bool,
+    /// Why it is not served, when it is not.
+    pub inactive: Option<String>,
+    /// The operator's ceiling; the budget itself in a manual repository.
+    pub ceiling: Option<i64>,
+    /// What `/owp budget N` said.
+    pub command_budget: Option<i64>,
+    /// A maintainer's pause: until when, and why.
+    pub pause: Option<(Timestamp, String)>,
+    /// Whether a manual repository locks areas.
+    pub manual_area_locks: bool,
+    /// When the last successful count began.
+    pub counted_at: Option<Timestamp>,
+    /// When the last count failed, if none succeeded since.
+    pub count_failed_at: Option<Timestamp>,
+    /// When its issues were last compared with GitHub's.
+    pub compared_at: Timestamp,
+}
+
+/// A repository as GitHub shows it to the App.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoSighting {
+    /// GitHub's id.
+    pub github_id: i64,
+    /// The installation that sees it.
+    pub installation_id: i64,
+    /// `owner/name`.
+    pub name: String,
+    /// Private or not.
+    pub private: bool,
+    /// Archived repositories take no comments and are not served.
+    pub archived: bool,
+}
+
+impl Tx {
+    /// A repository by our id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repo(&mut self, id: &RepoId) -> Result<Option<RepoRow>, StoreError> {
+        self.one(sqlx::query(REPO_BY_ID).bind(id.as_str())).await?.as_ref().map(repo_row).transpose()
+    }
+
+    /// A repository by GitHub's id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repo_by_github_id(&mut self, id: i64) -> Result<Option<RepoRow>, StoreError> {
+        self.one(sqlx::query(REPO_BY_GITHUB).bind(id)).await?.as_ref().map(repo_row).transpose()
+    }
+
+    /// A repository by name, in any case of letters.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repo_by_name(&mut self, name: &str) -> Result<Option<RepoRow>, StoreError> {
+        self.one(sqlx::query(REPO_BY_NAME).bind(name.to_lowercase())).await?.as_ref().map(repo_row).transpose()
+    }
+
+    /// Every repository, by name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_ALL)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Served repositories that have something to hand out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Makes a repository by name alone.
+    ///
+    /// # Errors
+    /// When the name is taken, or the database refuses.
+    pub async fn insert_repo(&mut self, name: &str) -> Result<RepoId, StoreError> {
+        let id = RepoId::from_uuid_bytes(&self.new_id());
+        let insert = sqlx::query(REPO_INSERT).bind(id.as_str()).bind(name).bind(name.to_lowercase()).bind(self.now().0);
+        self.run(insert).await?;
+        Ok(id)
+    }
+
+    /// Records what GitHub shows of a repository, and makes it managed. `resync` asks for a compare at once.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_sighting(&mut self, seen: &RepoSighting, resync: bool) -> Result<RepoId, StoreError> {
+        let key = seen.name.to_lowercase();
+        let known = match self.repo_by_github_id(seen.github_id).await? {
+            Some(row) => Some(row),
+            // A name can outlive its repository: only a row GitHub never claimed is taken over.
+            None => self.repo_by_name(&seen.name).await?.filter(|row| row.github_id.is_none()),
+        };
+        let id = match known {
+            Some(row) => row.id,
+            None => {
+                self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind("")).await?;
+                self.insert_repo(&seen.name).await?
+            }
+        };
+        self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind(id.as_str())).await?;
+        let update = sqlx::query(REPO_SIGHTED)
+            .bind(id.as_str())
+            .bind(seen.github_id)
+            .bind(seen.installation_id)
+            .bind(seen.name.as_str())
+            .bind(key.as_str())
+            .bind(i64::from(seen.private))
+            .bind(seen.archived.then_some("the repository is archived"))
+            .bind(i64::from(resync));
+        self.run(update).await?;
+        Ok(id)
+    }
+
+    /// Sets the operator's ceiling (a manual repository's budget) and its area locks.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_ceiling(&mut self, id: &RepoId, ceiling: i64, area_locks: bool) -> Result<(), StoreError> {
+        let update = sqlx::query(REPO_CEILING).bind(id.as_str()).bind(ceiling).bind(i64::from(area_locks));
+        self.run(update).await.map(drop)
+    }
+
+    /// Sets or clears what `/owp budget` said.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_command_budget(&mut self, id: &RepoId, budget: Option<i64>) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
+    }
+
+    /// Pauses a repository until a moment, with a reason, or ends its pause.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_pause(&mut self, id: &RepoId, pause: Option<(Timestamp, &str)>) -> Result<(), StoreError> {
+        let (until, why) = pause.unzip();
+        self.run(sqlx::query(REPO_PAUSE).bind(id.as_str()).bind(until.map(|at| at.0)).bind(why)).await.map(drop)
+    }
+
+    /// Stops (with the reason) or resumes serving a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_inactive(&mut self, id: &RepoId, why: Option<&str>) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why)).await.map(drop)
+    }
+
+    /// Stops or resumes serving every repository of an installation.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_installation_inactive(&mut self, installation: i64, why: Option<&str>) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPOS_INACTIVE_OF).bind(installation).bind(why)).await.map(drop)
+    }
+
+    /// Records an installation.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_installation(&mut self, id: i64, account: &str, suspended: bool) -> Result<(), StoreError> {
+        let seen = sqlx::query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
+        self.run(seen).await.map(drop)
+    }
+
+    /// Records a count that began at `began` and succeeded.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_count(&mut self, id: &RepoId, began: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_COUNTED).bind(id.as_str()).bind(began.0)).await.map(drop)
+    }
+
+    /// Records a count that failed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_count_failure(&mut self, id: &RepoId) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_COUNT_FAILED).bind(id.as_str()).bind(self.now().0)).await.map(drop)
+    }
+
+    /// Records a full compare.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_compare(&mut self, id: &RepoId, began: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_COMPARED).bind(id.as_str()).bind(began.0)).await.map(drop)
+    }
+
+    /// Asks for a fresh count no later than `at`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn sync_by(&mut self, id: &RepoId, at: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_SYNC_SOON).bind(id.as_str()).bind(at.0)).await.map(drop)
+    }
+
+    /// Takes the repository that has waited longest for its sync, until `until`; the next is due at `next`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn take_sync(&mut self, until: Timestamp, next: Timestamp) -> Result<Option<RepoRow>, StoreError> {
+        let now = self.now().0;
+        let Some(row) = self.one(sqlx::query(REPO_SYNC_NEXT).bind(now)).await? else { return Ok(None) };
+        let repo = repo_row(&row)?;
+        let take = sqlx::query(REPO_SYNC_TAKE).bind(repo.id.as_str()).bind(until.0).bind(next.0).bind(now);
+        Ok((self.run(take).await? == 1).then_some(repo))
+    }
+
+    /// Gives a taken repository back.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn finish_sync(&mut self, id: &RepoId) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_SYNC_DONE).bind(id.as_str())).await.map(drop)
+    }
+
+    /// Open pull requests that take a slot: all of them, or the pool's.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_pulls(&mut self, id: &RepoId, drafts: bool, all: bool) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_PULLS).bind(id.as_str()).bind(i64::from(drafts)).bind(i64::from(all))).await
+    }
+
+    /// Live leases whose holder has no counting pull request for that task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_leases(&mut self, id: &RepoId, drafts: bool) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_LEASES).bind(id.as_str()).bind(i64::from(drafts))).await
+    }
+
+    /// Leases that ended without a pull request since `since`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_uncounted(&mut self, id: &RepoId, since: Timestamp) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_UNCOUNTED).bind(id.as_str()).bind(since.0)).await
+    }
+
+    /// Tasks of a manual repository whose pull request is open.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_manual_pulls(&mut self, id: &RepoId) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_MANUAL_PULLS).bind(id.as_str())).await
+    }
+
+    /// Who holds which area.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn areas_held(&mut self, id: &RepoId) -> Result<BTreeMap<String, Holder>, StoreError> {
+        let rows = self.all(sqlx::query(AREAS_HELD).bind(id.as_str())).await?;
+        rows.iter()
+            .map(|row| {
+                let login: Option<String> = row.try_get("login")?;
+                let name: Option<String> = row.try_get("worker_name")?;
+                let until: Option<i64> = row.try_get("expires_at")?;
+                let name = login.or(name).unwrap_or_else(|| "a task under review".to_owned());
+                Ok((row.try_get("area")?, Holder { name, until: until.map(Timestamp) }))
+            })
+            .collect()
+    }
+
+    pub(super) async fn hold_area(&mut self, repo: &RepoId, area: &str, task: &str) -> Result<(), StoreError> {
+        let held = self.run(sqlx::query(AREA_HOLD).bind(repo.as_str()).bind(area).bind(task)).await?;
+        if held == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("area {area} has another holder"))) }
+    }
+
+    pub(super) async fn release_area(&mut self, task: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(AREA_RELEASE).bind(task)).await.map(drop)
+    }
+
+    /// Sets a person's trust in a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_trust(&mut self, id: &RepoId, person: &Person, level: i64, by: &str) -> Result<(), StoreError> {
+        let set = sqlx::query(TRUST_SET).bind(id.as_str()).bind(person.key()).bind(level).bind(by).bind(self.now().0);
+        self.run(set).await.map(drop)
+    }
+
+    /// Asks for a fresh count and a full compare of every repository: deliveries may have been lost meanwhile.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn recount_all(&mut self) -> Result<(), StoreError> {
+        self.run(sqlx::query(RECOUNT_ALL)).await.map(drop)
+    }
+
+    /// The repositories an installation was last seen to serve.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_of_installation(&mut self, installation: i64) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_OF_INSTALLATION).bind(installation)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Every installation ever seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn installation_ids(&mut self) -> Result<Vec<i64>, StoreError> {
+        let rows = self.all(sqlx::query(INSTALLATION_IDS)).await?;
+        rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+
+    /// Gives back whatever a process that died had taken. Only for a database that has one process.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn release_claims(&mut self) -> Result<(), StoreError> {
+        // Pull requests may have been opened while nobody looked: count before anything is handed out.
+        for sql in [CLAIMS_RELEASE_REPOS, CLAIMS_RELEASE_SENDERS, CLAIMS_RELEASE_DELIVERIES, COUNTS_FORGET] {
+            self.run(sqlx::query(sql)).await?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
+    let flag = |column: &str| row.try_get::<i64, _>(column).map(|n| n != 0);
+    let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
+    Ok(RepoRow {
+        id: RepoId::new(row.try_get::<String, _>("id")?),
+        github_id: row.try_get("github_id")?,
+        installation_id: row.try_get("installation_id")?,
+        name: row.try_get("name")?,
+        managed: flag("managed")?,
+        private: flag("private")?,
+        inactive: row.try_get("inactive")?,
+        ceiling: row.try_get("ceiling")?,
+        command_budget: row.try_get("command_budget")?,
+        pause: at("paused_until")?.zip(row.try_get("pause_reason")?),
+        manual_area_locks: flag("manual_area_locks")?,
+        counted_at: at("counted_at")?,
+        count_failed_at: at("count_failed_at")?,
+        compared_at: Timestamp(row.try_get("compared_at")?),
+    })
+}

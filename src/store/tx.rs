@@ -1,0 +1,105 @@
+//! A transaction: a connection, the one "now" everything in it agrees on, and the few ways to run a statement.
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use crate::clock::{Clock, Entropy};
+use crate::pool::Timestamp;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row, Transaction};
+
+pub(super) type Sql<'q> = Query<'q, Any, AnyArguments>;
+
+/// An open transaction. Reading and writing statements are methods in this room's files, by noun.
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    now: Timestamp,
+    entropy: Entropy,
+    /// The chain events of the current job go to.
+    pub(super) chain: String,
+}
+
+impl Tx {
+    pub(super) async fn begin(
+        mut inner: Transaction<'static, Any>,
+        dialect: Dialect,
+        clock: &Clock,
+        entropy: &Entropy,
+    ) -> Result<Self, StoreError> {
+        let now = match (dialect.clock(), clock) {
+            (Some(sql), Clock::System) => sqlx::query(sql).fetch_one(&mut *inner).await?.try_get("now")?,
+            _ => clock.now_ms(),
+        };
+        let chain = super::events::GLOBAL_CHAIN.to_owned();
+        Ok(Self { inner, now: Timestamp(now), entropy: entropy.clone(), chain })
+    }
+
+    /// The moment every statement of this transaction agrees on.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The sixteen bytes of a fresh id.
+    #[must_use]
+    pub fn new_id(&self) -> [u8; 16] {
+        self.entropy.uuid_v7(self.now.0)
+    }
+
+    pub(super) fn salt(&self) -> [u8; 16] {
+        self.entropy.bytes()
+    }
+
+    pub(super) async fn one(&mut self, sql: Sql<'_>) -> Result<Option<AnyRow>, StoreError> {
+        Ok(sql.fetch_optional(&mut *self.inner).await?)
+    }
+
+    pub(super) async fn all(&mut self, sql: Sql<'_>) -> Result<Vec<AnyRow>, StoreError> {
+        Ok(sql.fetch_all(&mut *self.inner).await?)
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    pub(super) async fn run(&mut self, sql: Sql<'_>) -> Result<u64, StoreError> {
+        Ok(sql.execute(&mut *self.inner).await?.rows_affected())
+    }
+
+    /// Runs a statement that gives one number.
+    pub(super) async fn number(&mut self, sql: Sql<'_>) -> Result<i64, StoreError> {
+        Ok(sql.fetch_one(&mut *self.inner).await?.try_get(0)?)
+    }
+
+    pub(super) async fn raw(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        sqlx::raw_sql(sql).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.inner.commit().await?)
+    }
+
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+/// Reads a JSON list of words, as skills are stored.
+pub(super) fn words(row: &AnyRow, column: &str) -> Result<Vec<String>, StoreError> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(format!("{column}: {e}")))
+}
+
+/// Writes a list as JSON text.
+pub(super) fn json_text<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))
+}
+
+/// Declares statements by name, and the list a test prepares on both engines.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* const $name: &str = $sql;)*
+        /// Every statement of this file, for the test that prepares them on both engines.
+        #[cfg(test)]
+        pub(super) const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
+    };
+}
+pub(super) use statements;
