@@ -79,8 +79,8 @@ fn read_some<T: DeserializeOwned>(call: &Call) -> Result<Vec<T>, ApiError> {
 
 fn state(world: &mut World, _: &Call) -> Result<Reply, ApiError> {
     let people: Vec<u64> = world.users.values().filter(|one| one.kind != UserKind::Organization).map(|u| u.id).collect();
-    let mut users = json!({});
-    for id in people.into_iter().filter(|id| *id != world.app.bot) {
+    let (mut users, bot) = (json!({}), world.app.bot);
+    for id in people.into_iter().filter(|id| *id != bot) {
         users[world.login(id).to_owned()] = json!({ "id": id, "token": world.user_token(id) });
     }
     let repos: Vec<Value> = world.repos.values().filter(|one| !one.deleted).map(|one| {

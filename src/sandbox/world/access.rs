@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Whether an installation covers a repository.
-    pub(super) fn covers(installation: &Installation, repo: u64) -> bool {
+    pub(in crate::sandbox) fn covers(installation: &Installation, repo: u64) -> bool {
         !installation.deleted && installation.repos.contains(&repo)
     }
 
