@@ -74,7 +74,10 @@ impl World {
             return Err(ApiError::new(401, "Missing 'iat' claim in assertion"));
         };
         if iat > now + DRIFT {
-            return Err(ApiError::new(401, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"));
+            return Err(ApiError::new(
+                401,
+                "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+            ));
         }
         let issuer = claims["iss"].as_u64().or_else(|| claims["iss"].as_str().and_then(|text| text.parse().ok()));
         if issuer != Some(self.app.id) {

@@ -213,7 +213,11 @@ pub(super) enum Fate {
     Lost,
     Failed,
     /// Sent so many times, so late, so many places before the end of the queue.
-    Send { copies: u8, delay_ms: u64, place: usize },
+    Send {
+        copies: u8,
+        delay_ms: u64,
+        place: usize,
+    },
 }
 
 /// How long a reordered delivery waits so that later ones overtake it.

@@ -19,6 +19,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
@@ -97,7 +98,10 @@ fn arrive(world: &mut World, method: &Method, path: &str, route: &str, headers: 
     } else if let (Ok(Caller::Installation { id, .. }), true) = (&caller, writes_content(method, route))
         && let Err(wait) = world.limits.write(*id, now)
     {
-        refusal = Some(ApiError::new(403, "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later."));
+        refusal = Some(ApiError::new(
+            403,
+            "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.",
+        ));
         retry_after = Some(wait);
     }
     Arrival { caller, holder, budget, fault, refusal, retry_after, now }
@@ -186,8 +190,13 @@ fn broken(line: Option<&Line>, sent: Bytes) -> Response {
 
 fn broken_after(sent: Bytes) -> Response {
     let end = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the sandbox was told to break the connection");
-    let pieces = [Ok(sent), Err(end)];
-    ([(header::CONTENT_TYPE, JSON)], Body::from_stream(futures_util::stream::iter(pieces))).into_response()
+    let breaking = async {
+        // Time for what was sent to leave; an error right behind it would take it along.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err(end)
+    };
+    let pieces = stream::iter([Ok(sent)]).chain(stream::once(breaking));
+    ([(header::CONTENT_TYPE, JSON)], Body::from_stream(pieces)).into_response()
 }
 
 /// Adds a weak ETag that differs by holder and url; answers 304 when the caller has this version.

@@ -43,7 +43,11 @@ impl Person {
         verb(&mut world, &caller)
     }
 
-    fn on<T>(&self, repo: &str, verb: impl FnOnce(&mut World, &Caller, u64) -> Result<T, ApiError>) -> Result<T, ApiError> {
+    fn on<T>(
+        &self,
+        repo: &str,
+        verb: impl FnOnce(&mut World, &Caller, u64) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         self.act(|world, caller| {
             let id = world.repo_of(repo)?;
             verb(world, caller, id)
@@ -217,7 +221,8 @@ impl Person {
     pub fn open_pr(&self, repo: &str, spec: PrSpec) -> Result<u64, ApiError> {
         self.on(repo, |world, caller, id| {
             let writes = world.need_role(caller, id, Role::Write).is_ok();
-            let head = if writes || spec.head.contains(':') { spec.head } else { format!("{}:{}", self.login, spec.head) };
+            let head =
+                if writes || spec.head.contains(':') { spec.head } else { format!("{}:{}", self.login, spec.head) };
             let base = if spec.base.is_empty() { world.repo(id)?.default_branch.clone() } else { spec.base };
             let body = Some(spec.body);
             world.create_pull(caller, id, &NewPull { head, base, title: spec.title, body, draft: spec.draft })

@@ -61,7 +61,8 @@ impl SandboxConfig {
     /// A free port on this machine, GitHub's limits, and the permissions and events OWP Pool asks for.
     #[must_use]
     pub fn new(now: Now) -> Self {
-        let permissions = [("issues", "write"), ("pull_requests", "read"), ("metadata", "read"), ("single_file", "read")];
+        let permissions =
+            [("issues", "write"), ("pull_requests", "read"), ("metadata", "read"), ("single_file", "read")];
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             webhook_url: None,

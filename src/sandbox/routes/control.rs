@@ -78,7 +78,8 @@ fn read_some<T: DeserializeOwned>(call: &Call) -> Result<Vec<T>, ApiError> {
 }
 
 fn state(world: &mut World, _: &Call) -> Result<Reply, ApiError> {
-    let people: Vec<u64> = world.users.values().filter(|one| one.kind != UserKind::Organization).map(|u| u.id).collect();
+    let people: Vec<u64> =
+        world.users.values().filter(|one| one.kind != UserKind::Organization).map(|u| u.id).collect();
     let (mut users, bot) = (json!({}), world.app.bot);
     for id in people.into_iter().filter(|id| *id != bot) {
         users[world.login(id).to_owned()] = json!({ "id": id, "token": world.user_token(id) });

@@ -27,7 +27,10 @@ pub(super) fn mutate(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     } else if query.contains("transferIssue") {
         transfer(world, call, &ids)
     } else {
-        Err(ApiError::new(422, "the sandbox knows the mutations markPullRequestReadyForReview, convertPullRequestToDraft, deleteIssue and transferIssue only"))
+        Err(ApiError::new(
+            422,
+            "the sandbox knows the mutations markPullRequestReadyForReview, convertPullRequestToDraft, deleteIssue and transferIssue only",
+        ))
     };
     Ok(Reply::ok(match outcome {
         Ok(data) => json!({ "data": data }),

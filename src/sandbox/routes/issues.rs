@@ -53,7 +53,8 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
 }
 
 fn people(world: &World, value: &Value) -> Result<Vec<u64>, ApiError> {
-    let find = |login: String| world.user_by_login(&login).map_err(|_| ApiError::invalid("Issue", "assignees", "invalid"));
+    let find =
+        |login: String| world.user_by_login(&login).map_err(|_| ApiError::invalid("Issue", "assignees", "invalid"));
     texts(value)?.into_iter().map(find).collect()
 }
 

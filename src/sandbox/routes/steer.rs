@@ -1,7 +1,7 @@
 //! Steering deliveries over HTTP; the only calls that must wait for something.
 
 use super::Answer;
-use crate::sandbox::{Inner, call::refuse, call::Reply, error::ApiError, sender::flush};
+use crate::sandbox::{Inner, call::Reply, call::refuse, error::ApiError, sender::flush};
 use axum::{
     extract::{Path, State},
     response::IntoResponse,

@@ -60,7 +60,8 @@ impl World {
         let hook = &self.outbox.hook;
         let kind = if hook.form { "form" } else { "json" };
         let secret = hook.secret.as_ref().map(|_| "********");
-        let mut json = json!({ "content_type": kind, "insecure_ssl": "0", "url": hook.url.clone().unwrap_or_default() });
+        let mut json =
+            json!({ "content_type": kind, "insecure_ssl": "0", "url": hook.url.clone().unwrap_or_default() });
         if let Some(secret) = secret {
             json["secret"] = json!(secret);
         }

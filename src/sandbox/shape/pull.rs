@@ -36,7 +36,8 @@ impl World {
     pub(in crate::sandbox) fn pull_row_json(&self, repo: u64, number: u64) -> Result<Value, ApiError> {
         let (issue, pull) = self.pull(repo, number)?;
         let api = self.repo_url(repo);
-        let (url, html) = (format!("{api}/pulls/{number}"), format!("{}/{}/pull/{number}", self.base, self.full_name(repo)));
+        let (url, html) =
+            (format!("{api}/pulls/{number}"), format!("{}/{}/pull/{number}", self.base, self.full_name(repo)));
         let assignees: Vec<Value> = issue.assignees.iter().map(|id| self.user_json(*id)).collect();
         let mut json = json!({
             "url": url, "id": pull.id, "node_id": node("PR", pull.id), "html_url": html,

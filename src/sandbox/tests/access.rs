@@ -21,7 +21,11 @@ async fn authors_edit_and_close_their_own_and_nobody_elses() {
     let issue = ada.open_issue(ROCKET, "One", "text", &[]).unwrap();
     ada.rewrite(ROCKET, issue, "better text").unwrap();
     assert_eq!(bo.rewrite(ROCKET, issue, "vandalism").unwrap_err().status, 403);
-    assert_eq!(stage.sandbox.as_user("tri").rewrite(ROCKET, issue, "no").unwrap_err().status, 403, "triage edits no text");
+    assert_eq!(
+        stage.sandbox.as_user("tri").rewrite(ROCKET, issue, "no").unwrap_err().status,
+        403,
+        "triage edits no text"
+    );
     assert_eq!(bo.close(ROCKET, issue).unwrap_err().status, 403);
     ada.close(ROCKET, issue).unwrap();
     ada.reopen(ROCKET, issue).unwrap();

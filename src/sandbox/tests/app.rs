@@ -10,7 +10,9 @@ async fn the_jwt_is_verified_for_real() {
     assert_eq!((status, &app["slug"], app["id"].as_u64()), (200, &json!("owp-pool"), Some(stage.sandbox.app_id())));
     let as_text = json!({ "iss": stage.sandbox.app_id().to_string() });
     assert_eq!(stage.get(&stage.jwt(as_text), "/app").await.0, 200);
-    for bad in [json!({ "exp": now + 700 }), json!({ "exp": now - 1 }), json!({ "iat": now + 90 }), json!({ "exp": null })] {
+    for bad in
+        [json!({ "exp": now + 700 }), json!({ "exp": now - 1 }), json!({ "iat": now + 90 }), json!({ "exp": null })]
+    {
         assert_eq!(stage.get(&stage.jwt(bad.clone()), "/app").await.0, 401, "{bad}");
     }
     assert_eq!(stage.get(&stage.jwt(json!({ "iss": 1 })), "/app").await.0, 404);

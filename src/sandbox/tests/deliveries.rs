@@ -45,7 +45,10 @@ async fn deliveries_are_signed_and_carry_githubs_headers() {
     assert_eq!(headers["x-github-event"], "issues");
     assert!(headers["user-agent"].to_str().unwrap().starts_with("GitHub-Hookshot/"));
     let payload: Value = serde_json::from_slice(body).unwrap();
-    assert_eq!((&payload["action"], payload["installation"]["id"].as_u64()), (&json!("opened"), Some(stage.installation)));
+    assert_eq!(
+        (&payload["action"], payload["installation"]["id"].as_u64()),
+        (&json!("opened"), Some(stage.installation))
+    );
     assert_eq!((&payload["sender"]["login"], &payload["repository"]["full_name"]), (&json!("mona"), &json!(ROCKET)));
     let done = stage.sandbox.deliveries();
     assert!(done.iter().all(|one| one.status == "OK" && one.code == 202));

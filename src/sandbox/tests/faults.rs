@@ -33,7 +33,10 @@ async fn a_lost_answer_has_taken_effect() {
     assert_eq!(stage.post(&token, COMMENTS, json!({ "body": "second" })).await.0, 502);
     let bodies: Vec<String> = stage.sandbox.comments(ROCKET, 1).into_iter().map(|one| one.body).collect();
     assert_eq!(bodies, ["first", "second"]);
-    assert_eq!(stage.sandbox.requests().iter().rev().find(|one| one.status == 0).unwrap().fault.as_deref(), Some("lost_answer"));
+    assert_eq!(
+        stage.sandbox.requests().iter().rev().find(|one| one.status == 0).unwrap().fault.as_deref(),
+        Some("lost_answer")
+    );
 }
 
 #[tokio::test]
@@ -142,9 +145,12 @@ async fn the_journal_tells_every_write_of_the_app() {
     let writes = requests.iter().filter(|one| one.by_app() && one.is_write());
     let writes: Vec<(ActorKind, &str, &str, u16)> =
         writes.map(|one| (one.actor, one.method.as_str(), one.route.as_str(), one.status)).collect();
-    assert_eq!(writes, [
-        (ActorKind::App, "POST", "/app/installations/{installation_id}/access_tokens", 201),
-        (ActorKind::Installation, "POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", 201),
-        (ActorKind::Installation, "PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}", 200),
-    ]);
+    assert_eq!(
+        writes,
+        [
+            (ActorKind::App, "POST", "/app/installations/{installation_id}/access_tokens", 201),
+            (ActorKind::Installation, "POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", 201),
+            (ActorKind::Installation, "PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}", 200),
+        ]
+    );
 }

@@ -85,7 +85,8 @@ async fn what_did_not_change_answers_304_for_free() {
 
 #[tokio::test]
 async fn limits_are_enforced_and_told() {
-    let stage = Stage::with(|config| SandboxConfig { requests_per_hour: 3, content_limit: Some((1, 10)), ..config }).await;
+    let stage =
+        Stage::with(|config| SandboxConfig { requests_per_hour: 3, content_limit: Some((1, 10)), ..config }).await;
     stage.sandbox.as_user("mona").open_issue(ROCKET, "One", "", &[]).unwrap();
     let token = stage.mint(json!({})).await;
     let path = "/repos/acme/rocket/issues/1/comments";

@@ -27,7 +27,10 @@ async fn the_same_branch_is_offered_once_and_strangers_cannot_use_the_repository
     let ada = stage.sandbox.as_user("ada");
     ada.open_pr(ROCKET, spec("fix", "")).unwrap();
     let again = ada.open_pr(ROCKET, spec("fix", "")).unwrap_err();
-    assert_eq!((again.status, again.errors[0]["message"].as_str()), (422, Some("A pull request already exists for ada:fix.")));
+    assert_eq!(
+        (again.status, again.errors[0]["message"].as_str()),
+        (422, Some("A pull request already exists for ada:fix."))
+    );
     assert_eq!(ada.open_pr(ROCKET, spec("acme:fix", "")).unwrap_err().status, 422);
     stage.sandbox.as_user("mona").open_pr(ROCKET, spec("fix", "")).unwrap();
 }
@@ -64,7 +67,10 @@ async fn drafts_and_closed_ones_cannot_be_merged() {
     mona.merge(ROCKET, pull).unwrap();
     assert_eq!(mona.reopen(ROCKET, pull).unwrap_err().status, 422);
     let (_, seen) = stage.get("", &format!("/repos/{ROCKET}/pulls/{pull}")).await;
-    assert_eq!((&seen["merged"], &seen["state"], &seen["merged_by"]["login"]), (&json!(true), &json!("closed"), &json!("mona")));
+    assert_eq!(
+        (&seen["merged"], &seen["state"], &seen["merged_by"]["login"]),
+        (&json!(true), &json!("closed"), &json!("mona"))
+    );
     assert_eq!(stage.get("", &path).await.0, 204);
 }
 

@@ -46,7 +46,8 @@ async fn verbs_tell_the_same_story() {
     let issue = mona.open_issue(ROCKET, "Fuel gauge", "sticks", &["pool:ready"]).unwrap();
     let comment = ada.comment(ROCKET, issue, "/owp claim").unwrap();
     ada.edit_comment(ROCKET, comment, "/owp claim please").unwrap();
-    let spec = PrSpec { head: "fix".into(), title: "Fix".into(), body: format!("closes #{issue}"), ..PrSpec::default() };
+    let spec =
+        PrSpec { head: "fix".into(), title: "Fix".into(), body: format!("closes #{issue}"), ..PrSpec::default() };
     let pull = ada.open_pr(ROCKET, spec).unwrap();
     let before = stage.sandbox.pull(ROCKET, pull).unwrap();
     let sha = ada.push(ROCKET, pull).unwrap();
@@ -83,7 +84,8 @@ async fn a_renamed_repository_answers_301_under_its_old_name() {
     let (status, repo) = stage.get("", "/repos/acme/rocket").await;
     assert_eq!((status, &repo["full_name"]), (200, &json!("acme/starship")));
     let bare = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let answer = bare.get(format!("{}/repos/acme/rocket/pulls?state=open", stage.sandbox.api_url())).send().await.unwrap();
+    let answer =
+        bare.get(format!("{}/repos/acme/rocket/pulls?state=open", stage.sandbox.api_url())).send().await.unwrap();
     assert_eq!(answer.status(), 301);
     assert!(answer.headers()["location"].to_str().unwrap().contains("/repositories/"));
 }
@@ -118,6 +120,10 @@ async fn the_policy_file_can_be_put_and_read() {
     assert_eq!(data_encoding::BASE64.decode(packed.as_bytes()).unwrap(), text.as_bytes());
     assert_eq!(stage.call(Method::PUT, &stage.token("mona"), path, body).await.0, 409, "without the old sha");
     stage.sandbox.set_file(ROCKET, "README.md", "hello").unwrap();
-    assert_eq!(stage.get(&token, "/repos/acme/rocket/contents/README.md").await.0, 403, "a single file is a single file");
+    assert_eq!(
+        stage.get(&token, "/repos/acme/rocket/contents/README.md").await.0,
+        403,
+        "a single file is a single file"
+    );
     assert_eq!(stage.get("", "/repos/acme/rocket/contents/missing").await.0, 404);
 }

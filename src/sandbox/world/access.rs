@@ -97,9 +97,15 @@ impl World {
         match caller {
             Caller::Anonymous if writes => Err(ApiError::needs_login()),
             Caller::Anonymous | Caller::User(_) => Ok(()),
-            Caller::App => Err(ApiError::new(403, "You must authenticate with an access token in order to perform this request.")),
+            Caller::App => {
+                Err(ApiError::new(403, "You must authenticate with an access token in order to perform this request."))
+            }
             Caller::Installation { permissions, .. } => {
-                if self.granted(permissions, need) { Ok(()) } else { Err(ApiError::integration()) }
+                if self.granted(permissions, need) {
+                    Ok(())
+                } else {
+                    Err(ApiError::integration())
+                }
             }
         }
     }

@@ -62,13 +62,7 @@ impl World {
     }
 
     /// Announces what happened to a comment.
-    pub(super) fn announce_comment(
-        &mut self,
-        id: u64,
-        action: &str,
-        actor: u64,
-        extra: Value,
-    ) -> Result<(), ApiError> {
+    pub(super) fn announce_comment(&mut self, id: u64, action: &str, actor: u64, extra: Value) -> Result<(), ApiError> {
         let comment = self.comment(id)?;
         let (repo, number) = (comment.repo, comment.issue);
         let mut payload = json!({ "issue": self.issue_json(repo, number)?, "comment": self.comment_json(id)? });

@@ -5,8 +5,7 @@
 /// An issue named by a closing keyword: another repository's `owner/name` or none for this one, and the number.
 pub(super) type Reference = (Option<String>, u64);
 
-const KEYWORDS: [&str; 9] =
-    ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
+const KEYWORDS: [&str; 9] = ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
 
 /// Every reference that follows a closing keyword, outside code.
 pub(super) fn references(body: &str) -> Vec<Reference> {

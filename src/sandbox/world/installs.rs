@@ -99,11 +99,7 @@ impl World {
     }
 
     /// Changes what the installation was granted.
-    pub(in crate::sandbox) fn grant(
-        &mut self,
-        id: u64,
-        permissions: BTreeMap<String, String>,
-    ) -> Result<(), ApiError> {
+    pub(in crate::sandbox) fn grant(&mut self, id: u64, permissions: BTreeMap<String, String>) -> Result<(), ApiError> {
         let account = self.installation(id)?.account;
         self.installation_mut(id)?.permissions = permissions;
         self.announce_installation("installation", "new_permissions_accepted", id, account, json!({}));
@@ -162,7 +158,8 @@ impl World {
         let covered = |id: &Option<u64>| id.filter(|id| Self::covers(installation, *id));
         let found: Option<BTreeSet<u64>> = wanted.iter().map(covered).collect();
         let found = found.filter(|set| !set.is_empty());
-        let words = "There is at least one repository that does not exist or is not accessible to the parent installation.";
+        let words =
+            "There is at least one repository that does not exist or is not accessible to the parent installation.";
         found.map(Some).ok_or_else(|| ApiError::new(422, words))
     }
 

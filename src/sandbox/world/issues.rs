@@ -238,7 +238,11 @@ impl World {
             return Ok(());
         }
         if issue.pull.as_ref().is_some_and(|pull| pull.merged_at.is_some() || pull.head_repo.is_none()) {
-            return Err(ApiError::custom("PullRequest", "state", "state cannot be changed. The pull request cannot be reopened."));
+            return Err(ApiError::custom(
+                "PullRequest",
+                "state",
+                "state cannot be changed. The pull request cannot be reopened.",
+            ));
         }
         let issue = self.issue_mut(repo, number)?;
         issue.open = true;

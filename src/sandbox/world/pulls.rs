@@ -39,7 +39,8 @@ impl World {
             return Err(ApiError::invalid("PullRequest", "base", "invalid"));
         }
         let twin = self.repo(repo)?.issues.values().any(|issue| {
-            let same = |pull: &Pull| pull.head_repo == Some(head_repo) && pull.head_ref == branch && pull.base_ref == new.base;
+            let same =
+                |pull: &Pull| pull.head_repo == Some(head_repo) && pull.head_ref == branch && pull.base_ref == new.base;
             issue.open && issue.pull.as_ref().is_some_and(same)
         });
         let head_owner = self.repo(head_repo)?.owner;
