@@ -45,23 +45,9 @@ pub enum Rule {
 impl Rule {
     /// Every rule, in the order refusals are listed.
     pub const ALL: [Self; 17] = [
-        Self::TaskState,
-        Self::Approval,
-        Self::Reservation,
-        Self::OpenPull,
-        Self::RepoActive,
-        Self::CountKnown,
-        Self::Budget,
-        Self::AreaLock,
-        Self::WorkerStatus,
-        Self::Linked,
-        Self::Human,
-        Self::Skills,
-        Self::Tier,
-        Self::Capacity,
-        Self::Concurrency,
-        Self::PersonCap,
-        Self::Cooldown,
+        Self::TaskState, Self::Approval, Self::Reservation, Self::OpenPull, Self::RepoActive, Self::CountKnown,
+        Self::Budget, Self::AreaLock, Self::WorkerStatus, Self::Linked, Self::Human, Self::Skills, Self::Tier,
+        Self::Capacity, Self::Concurrency, Self::PersonCap, Self::Cooldown,
     ];
 
     /// The stable name used in JSON, comments and metrics.

@@ -111,10 +111,10 @@ impl Outbox {
     }
 
     /// Queues a letter, with what the faults have in mind for it.
-    pub(super) fn put(&mut self, letter: Letter, at: i64, fate: &Fate) {
+    pub(super) fn put(&mut self, letter: &Letter, at: i64, fate: &Fate) {
         match *fate {
             Fate::Lost => return,
-            Fate::Failed => return self.record(&letter, false, at, 0, Err("timed out".to_owned())),
+            Fate::Failed => return self.record(letter, false, at, 0, Err("timed out".to_owned())),
             Fate::Send { copies, delay_ms, place } => {
                 for _ in 0..copies {
                     let waiting = Waiting { letter: letter.clone(), redelivery: false, delay_ms };

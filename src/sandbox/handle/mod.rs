@@ -178,7 +178,6 @@ impl Sandbox {
     }
 
     /// The HTTP face without a listener. Paths under `/repositories/{id}` work only through a listener.
-    #[must_use]
     pub fn router(&self) -> Router {
         routes::router(self.inner.clone())
     }

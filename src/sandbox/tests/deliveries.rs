@@ -133,7 +133,7 @@ async fn failures_are_recorded_never_retried_and_can_be_asked_for_again_under_th
     stage.sandbox.as_user("mona").open_issue(ROCKET, "One", "", &[]).unwrap();
     stage.sandbox.flush().await;
     assert_eq!(heard_bad.lock().unwrap().len(), 1);
-    let jwt = stage.jwt(json!({}));
+    let jwt = stage.jwt(&json!({}));
     let (_, list) = stage.get(&jwt, "/app/hook/deliveries?status=failure").await;
     assert_eq!((&list[0]["status"], &list[0]["status_code"]), (&json!("Invalid HTTP Response: 500"), &json!(500)));
     let (good, heard_good) = receiver(202).await;
@@ -148,7 +148,7 @@ async fn failures_are_recorded_never_retried_and_can_be_asked_for_again_under_th
     let (_, full) = stage.get(&jwt, &format!("/app/hook/deliveries/{id}")).await;
     assert_eq!(full["request"]["payload"]["action"], "opened");
     stage.advance_secs(3 * 24 * 3_600 + 1);
-    let jwt = stage.jwt(json!({}));
+    let jwt = stage.jwt(&json!({}));
     assert_eq!(stage.get(&jwt, "/app/hook/deliveries").await.1, json!([]), "GitHub forgets after three days");
 }
 
@@ -160,7 +160,7 @@ async fn deliveries_are_listed_with_a_cursor() {
         stage.sandbox.as_user("mona").open_issue(ROCKET, &format!("{n}"), "", &[]).unwrap();
     }
     assert_eq!(stage.sandbox.take_deliveries().len(), 5);
-    let jwt = stage.jwt(json!({}));
+    let jwt = stage.jwt(&json!({}));
     let mut next = Some("/app/hook/deliveries?per_page=2".to_owned());
     let mut pages = Vec::new();
     while let Some(url) = next.take() {

@@ -95,9 +95,9 @@ async fn people_go_on_working_while_the_app_suffers_unless_told() {
     assert_eq!(stage.get("", "/repos/acme/rocket").await.0, 500);
     assert_eq!(stage.get(&stage.token("ada"), "/repos/acme/rocket").await.0, 500);
     stage.sandbox.set_down(true);
-    assert_eq!(stage.get(&stage.jwt(json!({})), "/app").await.0, 503);
+    assert_eq!(stage.get(&stage.jwt(&json!({})), "/app").await.0, 503);
     stage.sandbox.clear_faults();
-    assert_eq!(stage.get(&stage.jwt(json!({})), "/app").await.0, 200);
+    assert_eq!(stage.get(&stage.jwt(&json!({})), "/app").await.0, 200);
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl Stage {
     }
 
     /// A JWT of the app with these claims on top of good ones.
-    pub(super) fn jwt(&self, more: Value) -> String {
+    pub(super) fn jwt(&self, more: &Value) -> String {
         let now = self.clock.load(Ordering::SeqCst) / 1_000;
         let mut claims = json!({ "iat": now - 60, "exp": now + 540, "iss": self.sandbox.app_id() });
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -100,7 +100,7 @@ impl Stage {
     /// An installation token, narrowed by `ask`.
     pub(super) async fn mint(&self, ask: Value) -> String {
         let path = format!("/app/installations/{}/access_tokens", self.installation);
-        let (status, body) = self.post(&self.jwt(json!({})), &path, ask).await;
+        let (status, body) = self.post(&self.jwt(&json!({})), &path, ask).await;
         assert_eq!(status, 201, "{body}");
         body["token"].as_str().unwrap().to_owned()
     }

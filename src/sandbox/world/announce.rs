@@ -127,6 +127,6 @@ impl World {
         };
         let at = self.now();
         let fate = self.faults.fate(&mut self.rng, event);
-        self.outbox.put(letter, at, &fate);
+        self.outbox.put(&letter, at, &fate);
     }
 }
