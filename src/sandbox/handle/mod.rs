@@ -182,6 +182,12 @@ impl Sandbox {
         routes::router(self.inner.clone())
     }
 
+    /// Method and path of every call of GitHub's that the box offers.
+    #[must_use]
+    pub fn endpoints() -> Vec<(&'static str, &'static str)> {
+        routes::endpoints()
+    }
+
     /// The base of the REST face.
     #[must_use]
     pub fn api_url(&self) -> String {

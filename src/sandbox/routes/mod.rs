@@ -16,7 +16,7 @@ mod steer;
 
 use super::{
     Inner,
-    call::{on, refuse},
+    call::{Handler, on, refuse},
     error::ApiError,
     gate::gate,
 };
@@ -25,80 +25,97 @@ use axum::{
     extract::Request,
     middleware::from_fn_with_state,
     response::Response,
-    routing::{delete, get, patch, post, put},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use std::sync::Arc;
 
+/// A method, a path and what answers it.
+type Endpoint = (&'static str, &'static str, Handler);
+
+/// Every call of GitHub's that the box offers.
+#[rustfmt::skip]
+const ENDPOINTS: [Endpoint; 55] = [
+    ("GET", "/app", app::show),
+    ("GET", "/app/hook/config", app::hook_show),
+    ("PATCH", "/app/hook/config", app::hook_update),
+    ("GET", "/app/hook/deliveries", app::deliveries),
+    ("GET", "/app/hook/deliveries/{delivery_id}", app::delivery),
+    ("POST", "/app/hook/deliveries/{delivery_id}/attempts", app::redeliver),
+    ("GET", "/app/installations", app::installations),
+    ("GET", "/app/installations/{installation_id}", app::installation),
+    ("DELETE", "/app/installations/{installation_id}", app::uninstall),
+    ("POST", "/app/installations/{installation_id}/access_tokens", app::token),
+    ("PUT", "/app/installations/{installation_id}/suspended", app::suspend),
+    ("DELETE", "/app/installations/{installation_id}/suspended", app::unsuspend),
+    ("GET", "/installation/repositories", app::repositories),
+    ("DELETE", "/installation/token", app::revoke),
+    ("GET", "/rate_limit", people::rate_limit),
+    ("GET", "/user", people::me),
+    ("GET", "/user/{account_id}", people::by_id),
+    ("GET", "/users/{username}", people::by_login),
+    ("POST", "/graphql", graphql::mutate),
+    ("GET", "/repos/{owner}/{repo}", repos::show),
+    ("PATCH", "/repos/{owner}/{repo}", repos::update),
+    ("DELETE", "/repos/{owner}/{repo}", repos::delete),
+    ("POST", "/repos/{owner}/{repo}/forks", repos::fork),
+    ("GET", "/repos/{owner}/{repo}/installation", app::repo_installation),
+    ("PUT", "/repos/{owner}/{repo}/collaborators/{username}", people::invite),
+    ("DELETE", "/repos/{owner}/{repo}/collaborators/{username}", people::uninvite),
+    ("GET", "/repos/{owner}/{repo}/collaborators/{username}/permission", people::permission),
+    ("GET", "/repos/{owner}/{repo}/contents/{*path}", contents::show),
+    ("PUT", "/repos/{owner}/{repo}/contents/{*path}", contents::put),
+    ("GET", "/repos/{owner}/{repo}/labels", labels::of_repo),
+    ("POST", "/repos/{owner}/{repo}/labels", labels::create),
+    ("GET", "/repos/{owner}/{repo}/issues", issues::list),
+    ("POST", "/repos/{owner}/{repo}/issues", issues::create),
+    ("GET", "/repos/{owner}/{repo}/issues/comments", comments::of_repo),
+    ("GET", "/repos/{owner}/{repo}/issues/comments/{comment_id}", comments::show),
+    ("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}", comments::update),
+    ("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment_id}", comments::delete),
+    ("GET", "/repos/{owner}/{repo}/issues/{issue_number}", issues::show),
+    ("PATCH", "/repos/{owner}/{repo}/issues/{issue_number}", issues::update),
+    ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments", comments::list),
+    ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", comments::create),
+    ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/events", issues::events),
+    ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/labels", labels::of_issue),
+    ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/labels", labels::add),
+    ("PUT", "/repos/{owner}/{repo}/issues/{issue_number}/labels", labels::set),
+    ("DELETE", "/repos/{owner}/{repo}/issues/{issue_number}/labels", labels::clear),
+    ("DELETE", "/repos/{owner}/{repo}/issues/{issue_number}/labels/{name}", labels::remove),
+    ("PUT", "/repos/{owner}/{repo}/issues/{issue_number}/lock", issues::lock),
+    ("DELETE", "/repos/{owner}/{repo}/issues/{issue_number}/lock", issues::unlock),
+    ("GET", "/repos/{owner}/{repo}/pulls", pulls::list),
+    ("POST", "/repos/{owner}/{repo}/pulls", pulls::create),
+    ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}", pulls::show),
+    ("PATCH", "/repos/{owner}/{repo}/pulls/{pull_number}", pulls::update),
+    ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merged),
+    ("PUT", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merge),
+];
+
+/// Method and path of every call the box offers.
+pub(super) fn endpoints() -> Vec<(&'static str, &'static str)> {
+    ENDPOINTS.iter().map(|(method, path, _)| (*method, *path)).collect()
+}
+
 /// Every route, behind the gate. `/repositories/{id}/…` is rewritten before it comes here; see [`rewrite`].
 pub(super) fn router(inner: Arc<Inner>) -> Router {
-    let github = app_routes().merge(repo_routes()).merge(issue_routes()).merge(pull_routes());
+    let mut github: Router<Arc<Inner>> = Router::new();
+    for (method, path, handler) in ENDPOINTS {
+        let answer: MethodRouter<Arc<Inner>> = match method {
+            "POST" => post(on(handler)),
+            "PUT" => put(on(handler)),
+            "PATCH" => patch(on(handler)),
+            "DELETE" => delete(on(handler)),
+            _ => get(on(handler)),
+        };
+        github = github.route(path, answer);
+    }
     github
         .merge(control::routes())
         .fallback(|| async { refuse(&ApiError::not_found()) })
         .method_not_allowed_fallback(|| async { refuse(&ApiError::not_found()) })
         .layer(from_fn_with_state(inner.clone(), gate))
         .with_state(inner)
-}
-
-fn app_routes() -> Router<Arc<Inner>> {
-    Router::new()
-        .route("/app", get(on(app::show)))
-        .route("/app/hook/config", get(on(app::hook_show)).patch(on(app::hook_update)))
-        .route("/app/hook/deliveries", get(on(app::deliveries)))
-        .route("/app/hook/deliveries/{delivery_id}", get(on(app::delivery)))
-        .route("/app/hook/deliveries/{delivery_id}/attempts", post(on(app::redeliver)))
-        .route("/app/installations", get(on(app::installations)))
-        .route("/app/installations/{installation_id}", get(on(app::installation)).delete(on(app::uninstall)))
-        .route("/app/installations/{installation_id}/access_tokens", post(on(app::token)))
-        .route("/app/installations/{installation_id}/suspended", put(on(app::suspend)).delete(on(app::unsuspend)))
-        .route("/installation/repositories", get(on(app::repositories)))
-        .route("/installation/token", delete(on(app::revoke)))
-        .route("/rate_limit", get(on(people::rate_limit)))
-        .route("/user", get(on(people::me)))
-        .route("/user/{account_id}", get(on(people::by_id)))
-        .route("/users/{username}", get(on(people::by_login)))
-        .route("/graphql", post(on(graphql::mutate)))
-}
-
-fn repo_routes() -> Router<Arc<Inner>> {
-    const REPO: &str = "/repos/{owner}/{repo}";
-    Router::new()
-        .route(REPO, get(on(repos::show)).patch(on(repos::update)).delete(on(repos::delete)))
-        .route(&format!("{REPO}/installation"), get(on(app::repo_installation)))
-        .route(&format!("{REPO}/forks"), post(on(repos::fork)))
-        .route(&format!("{REPO}/collaborators/{{username}}"), put(on(people::invite)).delete(on(people::uninvite)))
-        .route(&format!("{REPO}/collaborators/{{username}}/permission"), get(on(people::permission)))
-        .route(&format!("{REPO}/contents/{{*path}}"), get(on(contents::show)).put(on(contents::put)))
-        .route(&format!("{REPO}/labels"), get(on(labels::of_repo)).post(on(labels::create)))
-}
-
-fn issue_routes() -> Router<Arc<Inner>> {
-    const ISSUES: &str = "/repos/{owner}/{repo}/issues";
-    let one = format!("{ISSUES}/{{issue_number}}");
-    Router::new()
-        .route(ISSUES, get(on(issues::list)).post(on(issues::create)))
-        .route(&format!("{ISSUES}/comments"), get(on(comments::of_repo)))
-        .route(
-            &format!("{ISSUES}/comments/{{comment_id}}"),
-            get(on(comments::show)).patch(on(comments::update)).delete(on(comments::delete)),
-        )
-        .route(&one, get(on(issues::show)).patch(on(issues::update)))
-        .route(&format!("{one}/comments"), get(on(comments::list)).post(on(comments::create)))
-        .route(&format!("{one}/events"), get(on(issues::events)))
-        .route(
-            &format!("{one}/labels"),
-            get(on(labels::of_issue)).post(on(labels::add)).put(on(labels::set)).delete(on(labels::clear)),
-        )
-        .route(&format!("{one}/labels/{{name}}"), delete(on(labels::remove)))
-        .route(&format!("{one}/lock"), put(on(issues::lock)).delete(on(issues::unlock)))
-}
-
-fn pull_routes() -> Router<Arc<Inner>> {
-    const PULLS: &str = "/repos/{owner}/{repo}/pulls";
-    Router::new()
-        .route(PULLS, get(on(pulls::list)).post(on(pulls::create)))
-        .route(&format!("{PULLS}/{{pull_number}}"), get(on(pulls::show)).merge(patch(on(pulls::update))))
-        .route(&format!("{PULLS}/{{pull_number}}/merge"), get(on(pulls::merged)).put(on(pulls::merge)))
 }
 
 /// Turns `/repositories/{id}/…` into `/repos/{owner}/{repo}/…`, where GitHub's redirects and page links point.
