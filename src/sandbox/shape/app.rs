@@ -59,11 +59,12 @@ impl World {
     pub(in crate::sandbox) fn hook_config_json(&self) -> Value {
         let hook = &self.outbox.hook;
         let kind = if hook.form { "form" } else { "json" };
-        let secret = hook.secret.as_ref().map(|_| "********");
-        let mut json =
-            json!({ "content_type": kind, "insecure_ssl": "0", "url": hook.url.clone().unwrap_or_default() });
-        if let Some(secret) = secret {
-            json["secret"] = json!(secret);
+        let mut json = json!({ "content_type": kind, "insecure_ssl": "0" });
+        if let Some(url) = &hook.url {
+            json["url"] = json!(url);
+        }
+        if hook.secret.is_some() {
+            json["secret"] = json!("********");
         }
         json
     }

@@ -9,6 +9,7 @@ mod pull;
 pub(super) mod repo;
 
 use super::world::{World, model::UserKind};
+use repo::encode;
 use serde_json::{Value, json};
 
 /// RFC 3339 with one-second resolution, as GitHub writes times.
@@ -39,7 +40,7 @@ impl World {
     /// `simple-user`, or null for somebody who vanished.
     pub(super) fn user_json(&self, id: u64) -> Value {
         let Some(user) = self.users.get(&id).filter(|user| !user.vanished) else { return Value::Null };
-        let url = format!("{}/users/{}", self.base, user.login);
+        let url = format!("{}/users/{}", self.base, encode(&user.login));
         let mut json = json!({
             "login": user.login,
             "id": user.id,
@@ -47,7 +48,7 @@ impl World {
             "avatar_url": format!("{}/avatars/{}", self.base, user.id),
             "gravatar_id": "",
             "url": url,
-            "html_url": format!("{}/{}", self.base, user.login),
+            "html_url": format!("{}/{}", self.base, encode(&user.login)),
             "type": user.kind.name(),
             "user_view_type": "public",
             "site_admin": false,

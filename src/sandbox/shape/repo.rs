@@ -156,7 +156,7 @@ impl World {
             "url": url,
             "git_url": git,
             "html_url": html,
-            "download_url": null,
+            "download_url": format!("{html}?raw=true"),
             "_links": { "self": url, "git": git, "html": html },
         })
     }
