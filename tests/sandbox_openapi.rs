@@ -3,122 +3,23 @@
 //!
 //! The description comes from npm (`@octokit/openapi`), installed under `tests/npm/`.
 
-use jsonschema::{Draft, Validator};
+#[path = "github_data/npm.rs"]
+mod npm;
+#[path = "github_data/openapi.rs"]
+mod openapi;
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use openapi::{compile, complaints, description};
 use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
 use reqwest::Method;
-use serde_json::{Map, Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// 2026-01-01T00:00:00Z.
 const NOW: i64 = 1_767_225_600_000;
 
 /// Calls that GitHub's description does not have.
 const NOT_REST: [&str; 1] = ["/graphql"];
-
-fn npm_folder() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "a test may be told where its data is")]
-    let told = std::env::var("OWP_NPM_DIR").ok().map(PathBuf::from);
-    told.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm/node_modules"))
-}
-
-fn description() -> Value {
-    let file = npm_folder().join("@octokit/openapi/generated/api.github.com.json");
-    let text = std::fs::read(&file).unwrap_or_else(|error| {
-        panic!(
-            "GitHub's OpenAPI description is not at {} ({error}).\nRun `npm ci --ignore-scripts` in tests/npm, or set \
-             OWP_NPM_DIR to a node_modules folder that has @octokit/openapi.",
-            file.display()
-        )
-    });
-    let mut description = serde_json::from_slice(&text).unwrap();
-    repair(&mut description);
-    description
-}
-
-/// Two places where the description contradicts GitHub itself. Each is asserted, so that a better one is noticed.
-fn repair(description: &mut Value) {
-    // An account is a user or an enterprise, as `GET /app/installations/{installation_id}` says; this list says both.
-    let list =
-        "/paths/~1app~1installations/get/responses/200/content/application~1json/schema/items/properties/account";
-    let account = description.pointer_mut(list).unwrap().as_object_mut().unwrap();
-    let both = account.remove("allOf").expect("the list's account is described better now: drop this repair");
-    account.insert("anyOf".to_owned(), both);
-    // A pull request outlives its fork, and then `head.repo` is null.
-    let head = "/components/schemas/pull-request/properties/head/properties/repo";
-    let repo = description.pointer_mut(head).unwrap();
-    assert!(repo.get("nullable").is_none(), "head.repo is described better now: drop this repair");
-    *repo = json!({ "nullable": true, "allOf": [repo.clone()] });
-}
-
-/// An OpenAPI 3.0 schema as JSON Schema draft 4: `nullable` becomes a choice with null, examples go.
-fn translate(schema: &Value) -> Value {
-    match schema {
-        Value::Array(items) => items.iter().map(translate).collect(),
-        Value::Object(map) if map.contains_key("$ref") => json!({ "$ref": map["$ref"] }),
-        Value::Object(map) => {
-            let mut out = Map::new();
-            for (key, value) in map {
-                match key.as_str() {
-                    "nullable" | "example" | "examples" | "discriminator" | "default" | "description" | "title" => {}
-                    "properties" => {
-                        let translated =
-                            value.as_object().unwrap().iter().map(|(name, one)| (name.clone(), translate(one)));
-                        out.insert(key.clone(), Value::Object(translated.collect()));
-                    }
-                    "enum" | "required" => {
-                        out.insert(key.clone(), value.clone());
-                    }
-                    _ => {
-                        out.insert(key.clone(), translate(value));
-                    }
-                }
-            }
-            if map.get("nullable") == Some(&Value::Bool(true)) {
-                return json!({ "anyOf": [{ "type": "null" }, out] });
-            }
-            Value::Object(out)
-        }
-        other => other.clone(),
-    }
-}
-
-/// Names of the schemas that a schema refers to.
-fn references(schema: &Value, found: &mut BTreeSet<String>) {
-    match schema {
-        Value::Array(items) => items.iter().for_each(|one| references(one, found)),
-        Value::Object(map) => {
-            if let Some(name) =
-                map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/components/schemas/"))
-            {
-                found.insert(name.to_owned());
-            }
-            map.values().for_each(|one| references(one, found));
-        }
-        _ => {}
-    }
-}
-
-/// A validator for one answer's schema, with just the parts of the description it needs.
-fn compile(description: &Value, schema: &Value) -> Validator {
-    let mut needed = BTreeMap::new();
-    let mut wanted = BTreeSet::new();
-    references(schema, &mut wanted);
-    while let Some(name) = wanted.pop_first() {
-        if needed.contains_key(&name) {
-            continue;
-        }
-        let part = &description["components"]["schemas"][&name];
-        references(part, &mut wanted);
-        needed.insert(name, translate(part));
-    }
-    let root = json!({ "allOf": [translate(schema)], "components": { "schemas": needed } });
-    jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&root).unwrap()
-}
 
 /// The box, the description, and which calls were held against it.
 struct Bench {
@@ -195,11 +96,8 @@ impl Bench {
             }
             return;
         }
-        for error in compile(&self.description, schema).iter_errors(body).take(4) {
-            let words = error.to_string();
-            let words: String = words.chars().take(300).collect();
-            self.problems.push(format!("{name}: at {}: {words}", error.instance_path()));
-        }
+        let complaints = complaints(&self.description, schema, body);
+        self.problems.extend(complaints.into_iter().map(|one| format!("{name}: {one}")));
     }
 
     async fn get(&mut self, token: &str, path: &str, status: u16) -> Value {

@@ -220,6 +220,13 @@ pub(super) enum Fate {
     },
 }
 
+impl Fate {
+    /// Sent once, at once, in its place.
+    pub(super) fn plain() -> Self {
+        Self::Send { copies: 1, delay_ms: 0, place: 0 }
+    }
+}
+
 /// How long a reordered delivery waits so that later ones overtake it.
 const OVERTAKEN_MS: u64 = 150;
 
@@ -266,7 +273,7 @@ impl Faults {
             None => self.chance(rng),
         };
         match kind {
-            None => Fate::Send { copies: 1, delay_ms: 0, place: 0 },
+            None => Fate::plain(),
             Some(DeliveryFaultKind::Lost) => Fate::Lost,
             Some(DeliveryFaultKind::Failed) => Fate::Failed,
             Some(DeliveryFaultKind::Duplicate) => Fate::Send { copies: 2, delay_ms: 0, place: 0 },

@@ -4,6 +4,7 @@ use super::{
     ApiError, Chaos, CommentView, Delivery, DeliveryFault, Fault, Faults, IssueView, Letter, Parcel, PullView,
     RecordedRequest, Sandbox, sender,
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 impl Sandbox {
@@ -136,6 +137,11 @@ impl Sandbox {
     /// Greets the receiver, as a hook does when it is set up.
     pub fn ping(&self) {
         self.inner.world().ping();
+    }
+
+    /// Queues any payload as a delivery of this event, such as one of GitHub's published examples; its `guid`.
+    pub fn deliver(&self, event: &str, payload: &Value) -> String {
+        self.inner.world().deliver(event, payload)
     }
 
     /// Every delivery that was sent or failed, oldest first.

@@ -4,7 +4,7 @@
 //! only events the app asked for (installation events and `ping` come without being asked for).
 
 use super::World;
-use crate::sandbox::{error::ApiError, webhook::Letter};
+use crate::sandbox::{error::ApiError, faults::Fate, shape::time, webhook::Letter};
 use serde_json::{Value, json};
 
 impl World {
@@ -89,6 +89,8 @@ impl World {
                 "events": self.app.events,
                 "config": config,
                 "app_id": self.app.id,
+                "created_at": time(self.app.created_at),
+                "updated_at": time(self.app.created_at),
                 "deliveries_url": format!("{}/app/hook/deliveries", self.base),
             },
         });
@@ -103,6 +105,23 @@ impl World {
     /// Doubles a delivery that waits.
     pub(in crate::sandbox) fn duplicate_delivery(&mut self, index: usize) -> bool {
         self.outbox.duplicate(index, &mut self.rng)
+    }
+
+    /// Queues any payload, past all faults; its `guid`.
+    pub(in crate::sandbox) fn deliver(&mut self, event: &str, payload: &Value) -> String {
+        let guid = self.new_guid();
+        let letter = Letter {
+            id: self.new_id(),
+            guid: guid.clone(),
+            event: event.to_owned(),
+            action: payload["action"].as_str().map(str::to_owned),
+            repository: payload["repository"]["id"].as_u64(),
+            installation: payload["installation"]["id"].as_u64(),
+            body: payload.to_string(),
+        };
+        let at = self.now();
+        self.outbox.put(&letter, at, &Fate::plain());
+        guid
     }
 
     fn post(
