@@ -3,6 +3,8 @@
 //!
 //! The description comes from npm (`@octokit/openapi`), installed under `tests/npm/`.
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test should stop it")]
+
 #[path = "github_data/npm.rs"]
 mod npm;
 #[path = "github_data/openapi.rs"]

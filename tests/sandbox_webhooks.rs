@@ -1,6 +1,8 @@
 //! The sandbox's deliveries: each kind it can send is held against GitHub's own description, and GitHub's published
 //! examples travel through its sender.
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test should stop it")]
+
 #[path = "github_data/examples.rs"]
 mod examples;
 #[path = "github_data/npm.rs"]
@@ -46,6 +48,7 @@ fn live_a_full_life(sandbox: &Sandbox, installation: u64) {
     ada.edit_comment(REPO, comment, "/owp release").unwrap();
     ada.delete_comment(REPO, comment).unwrap();
     mona.lock(REPO, issue).unwrap();
+    mona.unlock(REPO, issue).unwrap();
     mona.close_not_planned(REPO, issue).unwrap();
     mona.reopen(REPO, issue).unwrap();
     let spec = |head: &str, draft| PrSpec {
@@ -71,6 +74,7 @@ fn live_a_full_life(sandbox: &Sandbox, installation: u64) {
     ada.close_pr(REPO, pull).unwrap();
     ada.reopen(REPO, pull).unwrap();
     mona.lock(REPO, pull).unwrap();
+    mona.unlock(REPO, pull).unwrap();
     mona.merge(REPO, pull).unwrap();
     sandbox.change_installation(installation, &["acme/docs"], &[]).unwrap();
     let moving = mona.open_issue(REPO, "Moves", "", &[]).unwrap();
@@ -82,6 +86,7 @@ fn live_a_full_life(sandbox: &Sandbox, installation: u64) {
     mona.set_private("acme/docs", false).unwrap();
     mona.set_archived("acme/docs", true).unwrap();
     mona.set_archived("acme/docs", false).unwrap();
+    mona.set_default_branch("acme/docs", "trunk").unwrap();
     mona.rename_repo("acme/docs", "manual").unwrap();
     sandbox.change_installation(installation, &[], &["acme/manual"]).unwrap();
     sandbox.suspend(installation, true).unwrap();

@@ -195,6 +195,14 @@ impl Person {
         self.on(repo, |world, caller, id| world.set_locked(caller, id, number, true))
     }
 
+    /// Unlocks a conversation.
+    ///
+    /// # Errors
+    /// GitHub's refusal.
+    pub fn unlock(&self, repo: &str, number: u64) -> Result<(), ApiError> {
+        self.on(repo, |world, caller, id| world.set_locked(caller, id, number, false))
+    }
+
     /// Deletes an issue.
     ///
     /// # Errors
@@ -299,6 +307,14 @@ impl Person {
     /// GitHub's refusal.
     pub fn set_private(&self, repo: &str, private: bool) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_private(caller, id, private))
+    }
+
+    /// Changes which branch is the default one.
+    ///
+    /// # Errors
+    /// GitHub's refusal.
+    pub fn set_default_branch(&self, repo: &str, branch: &str) -> Result<(), ApiError> {
+        self.on(repo, |world, caller, id| world.set_default_branch(caller, id, branch))
     }
 
     /// Archives or unarchives a repository.
