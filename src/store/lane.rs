@@ -174,7 +174,8 @@ async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, Sto
 async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
     tx.raw("SAVEPOINT job").await?;
     tx.chain = scope.repo.as_ref().map_or_else(|| super::events::GLOBAL_CHAIN.to_owned(), ToString::to_string);
-    let own = match AssertUnwindSafe(run(tx)).catch_unwind().await {
+    // The call is inside the future that is guarded: a job can panic before it has made one of its own.
+    let own = match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {
         Ok(true) => match tx.raw("RELEASE SAVEPOINT job").await {
             Ok(()) => return Ok(None),
             // PostgreSQL keeps nothing after a statement that failed, even when the job made light of it.

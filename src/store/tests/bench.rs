@@ -22,7 +22,6 @@ macro_rules! on_both_engines {
     ($($(#[$doc:meta])* async fn $name:ident($bench:ident) $body:block)*) => {$(
         $(#[$doc])*
         mod $name {
-            #[expect(unused_imports, reason = "every body gets all of its file's imports")]
             use super::*;
 
             async fn body($bench: &Bench) $body

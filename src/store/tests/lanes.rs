@@ -150,11 +150,8 @@ on_both_engines! {
         let (id, other) = (repo.clone(), bench.store.clone());
         let (before, after) = bench.read(move |tx| Box::pin(async move {
             let before = tx.repo(&id).await?.unwrap().ceiling;
-            let change = id.clone();
-            let change = move |tx| -> futures_util::future::BoxFuture<'_, Result<(), StoreError>> {
-                Box::pin(async move { raise(tx, &change).await })
-            };
-            let _: Result<(), StoreError> = other.write(Scope::repo(&id), change).await;
+            let raised = id.clone();
+            other.write(Scope::repo(&id), move |tx| Box::pin(async move { raise(tx, &raised).await })).await?;
             Ok((before, tx.repo(&id).await?.unwrap().ceiling))
         })).await;
         assert_eq!((before, after), (None, None));
