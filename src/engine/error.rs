@@ -1,8 +1,8 @@
 //! What a use case can answer instead of doing what was asked.
 
 use crate::github::client::GitHubError;
-use crate::pool::moves::Illegal;
 use crate::pool::Refusal;
+use crate::pool::moves::Illegal;
 use crate::store::StoreError;
 
 /// Why a use case did not do what was asked. Each variant is an answer of its own over HTTP.

@@ -99,9 +99,7 @@ pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, Sto
             .await?
             .map(|w| Holder { name: w.shown_as().to_owned(), until: Some(lease.expires_at) }),
         None => match &task.assignee {
-            Some(worker) => {
-                tx.worker(worker).await?.map(|w| Holder { name: w.shown_as().to_owned(), until: None })
-            }
+            Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.shown_as().to_owned(), until: None }),
             None => None,
         },
     };

@@ -25,7 +25,7 @@ mod transition;
 
 pub use contributors::{Heartbeat, Registered, Registration, WorkItem};
 pub use error::{EngineError, Refused};
-pub use inbox::Accepted;
+pub use inbox::{Accepted, IntakeError};
 pub use operator::NewTask;
 pub use overview::{Overview, RepoView};
 pub use schedule::Pull;

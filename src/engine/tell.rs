@@ -4,24 +4,18 @@
 
 use super::facts::RepoContext;
 use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, Note, PullLinked};
+use crate::pool::Person;
 use crate::pool::closing::branch_name;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
 use crate::pool::pull::{Verdict, decide};
 use crate::pool::task::{Task, TaskState};
-use crate::pool::Person;
 use crate::store::{PullRow, StoreError, Tx};
 
 /// The key of the one notes comment of an issue.
 const NOTES: &str = "notes";
 
 /// Wants a comment, with its key hidden in it.
-pub(super) async fn want(
-    tx: &mut Tx,
-    repo: &RepoContext,
-    issue: i64,
-    key: &str,
-    body: &str,
-) -> Result<(), StoreError> {
+pub(super) async fn want(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
     if !repo.row.managed {
         return Ok(());
     }

@@ -9,17 +9,19 @@ use sqlx::Row;
 statements! {
     DELIVERY_INSERT = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at)
         VALUES ($1, $2, $3, $4, $5, 'pending', $5) ON CONFLICT (id) DO NOTHING";
-    DELIVERY_RESCUE = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing' AND taken_until <= $1";
+    DELIVERY_RESCUE = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1,
+        error = 'whoever took it did not finish in time' WHERE state = 'processing' AND taken_until <= $1";
     DELIVERY_NEXT = "SELECT d.id, d.event, d.payload, d.attempts, d.received_at FROM deliveries d
         WHERE d.state = 'pending' AND d.due_at <= $1
         AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.order_key = d.order_key AND p.state = 'processing')
         ORDER BY d.received_at, d.id LIMIT 1";
     DELIVERY_TAKE = "UPDATE deliveries SET state = 'processing', taken_until = $2 WHERE id = $1 AND state = 'pending'";
     DELIVERY_DONE = "UPDATE deliveries SET state = 'done', payload = NULL, error = NULL
-        WHERE id = $1 AND state = 'processing'";
+        WHERE id = $1 AND state = 'processing' AND taken_until = $2";
     DELIVERY_LATER = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1, due_at = $2, error = $3
-        WHERE id = $1 AND state = 'processing'";
-    DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2 WHERE id = $1 AND state = 'processing'";
+        WHERE id = $1 AND state = 'processing' AND taken_until = $4";
+    DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2
+        WHERE id = $1 AND state = 'processing' AND taken_until = $3";
     DELIVERIES_PENDING = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state IN ('pending', 'processing')";
     DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";
     COMMAND_ONCE = "INSERT INTO commands_done (repo_id, comment_id, line) VALUES ($1, $2, $3)
@@ -52,6 +54,8 @@ pub struct Delivery {
     pub attempts: i64,
     /// When it came in.
     pub received_at: Timestamp,
+    /// Until when it is ours. Whoever takes it over gets a later moment, which tells the two apart.
+    pub taken_until: Timestamp,
 }
 
 impl Tx {
@@ -78,7 +82,8 @@ impl Tx {
         self.run(sqlx::query(DELIVERY_RESCUE).bind(now.0)).await?;
         let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0)).await? else { return Ok(None) };
         let id: String = row.try_get("id")?;
-        let taken = self.run(sqlx::query(DELIVERY_TAKE).bind(id.as_str()).bind((now + hold).0)).await?;
+        let taken_until = now + hold;
+        let taken = self.run(sqlx::query(DELIVERY_TAKE).bind(id.as_str()).bind(taken_until.0)).await?;
         if taken != 1 {
             return Ok(None);
         }
@@ -89,6 +94,7 @@ impl Tx {
             payload: payload.unwrap_or_default(),
             attempts: row.try_get("attempts")?,
             received_at: Timestamp(row.try_get("received_at")?),
+            taken_until,
         }))
     }
 
@@ -96,27 +102,35 @@ impl Tx {
     ///
     /// # Errors
     /// When somebody else took the delivery over, so that the effect must be undone.
-    pub async fn finish_delivery(&mut self, id: &str) -> Result<(), StoreError> {
-        match self.run(sqlx::query(DELIVERY_DONE).bind(id)).await? {
+    pub async fn finish_delivery(&mut self, taken: &Delivery) -> Result<(), StoreError> {
+        let done = sqlx::query(DELIVERY_DONE).bind(taken.id.as_str()).bind(taken.taken_until.0);
+        match self.run(done).await? {
             1 => Ok(()),
-            _ => Err(StoreError::Corrupt(format!("delivery {id} was taken over"))),
+            _ => Err(StoreError::Corrupt(format!("delivery {} was taken over", taken.id))),
         }
     }
 
-    /// Puts a taken delivery back until `due_at`.
+    /// Puts a taken delivery back until `due_at`; one that somebody else took over is theirs.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn postpone_delivery(&mut self, id: &str, due_at: Timestamp, why: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(DELIVERY_LATER).bind(id).bind(due_at.0).bind(why)).await.map(drop)
+    pub async fn postpone_delivery(
+        &mut self,
+        taken: &Delivery,
+        due_at: Timestamp,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let later = sqlx::query(DELIVERY_LATER).bind(taken.id.as_str()).bind(due_at.0).bind(why);
+        self.run(later.bind(taken.taken_until.0)).await.map(drop)
     }
 
-    /// Gives a taken delivery up.
+    /// Gives a taken delivery up; one that somebody else took over is theirs.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn bury_delivery(&mut self, id: &str, why: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(DELIVERY_DEAD).bind(id).bind(why)).await.map(drop)
+    pub async fn bury_delivery(&mut self, taken: &Delivery, why: &str) -> Result<(), StoreError> {
+        let dead = sqlx::query(DELIVERY_DEAD).bind(taken.id.as_str()).bind(why).bind(taken.taken_until.0);
+        self.run(dead).await.map(drop)
     }
 
     /// Deliveries that wait or are in work.

@@ -26,11 +26,12 @@ impl Dialect {
     }
 
     /// How a writing transaction begins. SQLite must take the write lock at once, because a read lock that is
-    /// upgraded later can fail with "busy" after work was done; PostgreSQL locks rows instead.
+    /// upgraded later can fail with "busy" after work was done; PostgreSQL locks rows instead, and must see what the
+    /// previous holder of a lock wrote, whatever the server's default level is.
     pub(super) fn begin_write(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         }
     }
 

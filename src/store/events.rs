@@ -21,7 +21,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     EVENTS_RECENT = "SELECT e.*, r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain ORDER BY e.id DESC LIMIT $1";
-    EVENTS_CHAIN = "SELECT e.*, '' AS repo_name FROM events e WHERE e.chain = $1 ORDER BY e.seq";
+    EVENTS_CHAIN = "SELECT e.*, r.name AS repo_name FROM events e
+        LEFT JOIN repositories r ON r.id = e.chain WHERE e.chain = $1 ORDER BY e.seq";
+    CHAIN_HEAD = "SELECT seq, hash FROM chains WHERE chain = $1";
 }
 
 /// An event as it is stored.
@@ -131,7 +133,15 @@ impl Tx {
         for (index, row) in rows.iter().enumerate() {
             previous = verify_link(chain, index, row, &previous)?;
         }
-        Ok(rows.len())
+        let head = self.one(sqlx::query(CHAIN_HEAD).bind(chain)).await?;
+        let head: (i64, String) = match head {
+            Some(head) => (head.try_get("seq")?, head.try_get("hash")?),
+            None => (0, String::new()),
+        };
+        if usize::try_from(head.0).is_ok_and(|seq| seq == rows.len()) && head.1 == previous {
+            return Ok(rows.len());
+        }
+        Err(StoreError::Corrupt(format!("chain {chain} does not end where it was sealed, at event {}", head.0)))
     }
 }
 

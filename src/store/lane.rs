@@ -13,9 +13,11 @@ use crate::clock::{Clock, Entropy};
 use crate::pool::{RepoId, WorkerId};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::AnyPool;
+use sqlx::{Any, AnyPool, Transaction};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::mpsc;
 
 /// How many waiting jobs one transaction takes at most.
@@ -66,6 +68,8 @@ pub(super) struct LaneSettings {
     pub(super) dialect: Dialect,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
+    /// The place of the id made last, see [`Tx::new_id`].
+    pub(super) minted: Arc<AtomicU64>,
 }
 
 pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Job>) {
@@ -100,11 +104,11 @@ async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
     if let Some(why) = &failure {
         tracing::warn!(%why, "a batch of changes was not committed");
     }
-    for (finish, panicked) in finishes {
-        finish(match (&failure, panicked) {
-            (_, true) => Err(StoreError::Panicked),
-            (Some(why), false) => Err(StoreError::Commit(why.clone())),
-            (None, false) => Ok(()),
+    for (finish, own) in finishes {
+        finish(match (&failure, own) {
+            (_, Some(error)) => Err(error),
+            (Some(why), None) => Err(StoreError::Commit(why.clone())),
+            (None, None) => Ok(()),
         });
     }
 }
@@ -112,7 +116,7 @@ async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
 async fn run_group(
     settings: &LaneSettings,
     group: Vec<Job>,
-    finishes: &mut Vec<(Finish, bool)>,
+    finishes: &mut Vec<(Finish, Option<StoreError>)>,
 ) -> Result<(), StoreError> {
     let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
@@ -120,58 +124,70 @@ async fn run_group(
     let mut tx = match open(settings, repos, workers).await {
         Ok(tx) => tx,
         Err(error) => {
-            finishes.extend(jobs.map(|job| (job.finish, false)));
+            finishes.extend(jobs.map(|job| (job.finish, None)));
             return Err(error);
         }
     };
     while let Some(job) = jobs.next() {
-        let outcome = run_job(&mut tx, &job.scope, job.run).await;
-        finishes.push((job.finish, matches!(outcome, Ok(Ended::Panicked))));
-        if let Err(error) = outcome {
-            finishes.extend(jobs.map(|job| (job.finish, false)));
-            return Err(error);
+        match run_job(&mut tx, &job.scope, job.run).await {
+            Ok(own) => finishes.push((job.finish, own)),
+            Err(error) => {
+                finishes.push((job.finish, None));
+                finishes.extend(jobs.map(|job| (job.finish, None)));
+                return Err(error);
+            }
         }
     }
     tx.commit().await
 }
 
-/// Begins the transaction and takes the locks of all its jobs, in the one order everybody keeps.
+/// Begins the transaction and takes the locks of all its jobs, in the one order everybody keeps. Its "now" is read
+/// once they are held: read before, it would lie behind what the previous holder wrote.
 async fn open(settings: &LaneSettings, repos: BTreeSet<RepoId>, workers: BTreeSet<WorkerId>) -> Result<Tx, StoreError> {
-    let inner = settings.pool.begin_with(settings.dialect.begin_write()).await?;
-    let mut tx = Tx::begin(inner, settings.dialect, &settings.clock, &settings.entropy).await?;
+    let mut inner = begin(settings).await?;
     if let Some(sql) = settings.dialect.lock_repository() {
         for repo in repos {
-            tx.one(sqlx::query(sql).bind(repo.as_str())).await?;
+            sqlx::query(sql).bind(repo.as_str()).execute(&mut *inner).await?;
         }
     }
     if let Some(sql) = settings.dialect.lock_worker() {
         for worker in workers {
-            tx.one(sqlx::query(sql).bind(worker.as_str())).await?;
+            sqlx::query(sql).bind(worker.as_str()).execute(&mut *inner).await?;
         }
     }
-    Ok(tx)
+    Tx::begin(inner, settings).await
 }
 
-enum Ended {
-    Kept,
-    Undone,
-    Panicked,
+async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, StoreError> {
+    match settings.pool.begin_with(settings.dialect.begin_write()).await {
+        // A full disk makes SQLite end a transaction by itself, which the driver does not notice: it counts one that
+        // is gone and would never begin another on this connection.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            settings.pool.acquire().await?.close().await?;
+            Ok(settings.pool.begin_with(settings.dialect.begin_write()).await?)
+        }
+        begun => Ok(begun?),
+    }
 }
 
-async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Ended, StoreError> {
+/// Runs one job in a savepoint. `Some` is why nothing of it was kept although its neighbours' work can be.
+async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
     tx.raw("SAVEPOINT job").await?;
     tx.chain = scope.repo.as_ref().map_or_else(|| super::events::GLOBAL_CHAIN.to_owned(), ToString::to_string);
-    let ended = match AssertUnwindSafe(run(tx)).catch_unwind().await {
-        Ok(true) => Ended::Kept,
-        Ok(false) => Ended::Undone,
+    // The call is inside the future that is guarded: a job can panic before it has made one of its own.
+    let own = match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {
+        Ok(true) => match tx.raw("RELEASE SAVEPOINT job").await {
+            Ok(()) => return Ok(None),
+            // PostgreSQL keeps nothing after a statement that failed, even when the job made light of it.
+            Err(error) => Some(StoreError::Commit(error.to_string())),
+        },
+        Ok(false) => None,
         Err(_) => {
             tracing::error!("a change panicked and was undone");
-            Ended::Panicked
+            Some(StoreError::Panicked)
         }
     };
-    if !matches!(ended, Ended::Kept) {
-        tx.raw("ROLLBACK TO SAVEPOINT job").await?;
-    }
+    tx.raw("ROLLBACK TO SAVEPOINT job").await?;
     tx.raw("RELEASE SAVEPOINT job").await?;
-    Ok(ended)
+    Ok(own)
 }

@@ -14,16 +14,16 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, ack_by = excluded.ack_by,
         expires_at = excluded.expires_at, warned_at = excluded.warned_at, ended_at = excluded.ended_at
-        WHERE leases.ended_at IS NULL";
+        WHERE leases.ended_at IS NULL AND leases.task_id = excluded.task_id AND leases.epoch = excluded.epoch";
     LEASE_BY_ID = "SELECT * FROM leases WHERE id = $1";
     LEASE_LIVE_OF_TASK = "SELECT * FROM leases WHERE task_id = $1 AND ended_at IS NULL";
-    LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL";
+    LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id";
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
-        ORDER BY expires_at LIMIT 50";
+        ORDER BY expires_at, id LIMIT 50";
     LEASES_TO_WARN = "SELECT l.* FROM leases l WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
         AND l.expires_at - (l.ttl * $2) / 100 <= $1 AND l.expires_at > $1
-        ORDER BY l.expires_at LIMIT 50";
+        ORDER BY l.expires_at, l.id LIMIT 50";
 }
 
 impl Tx {
@@ -52,7 +52,7 @@ impl Tx {
             .bind(lease.ended_at.map(|at| at.0));
         match self.run(save).await? {
             1 => Ok(()),
-            _ => Err(StoreError::Corrupt(format!("lease {} has ended already", lease.id))),
+            _ => Err(StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id))),
         }
     }
 

@@ -40,6 +40,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
+#[cfg(test)]
+mod tests;
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -124,7 +127,7 @@ impl Store {
     {
         let settings = &self.0.settings;
         let begun = self.0.readers.begin_with(settings.dialect.begin_read()).await.map_err(StoreError::from)?;
-        let mut tx = Tx::begin(begun, settings.dialect, &settings.clock, &settings.entropy).await?;
+        let mut tx = Tx::begin(begun, settings).await?;
         let result = work(&mut tx).await;
         tx.rollback().await?;
         result

@@ -9,7 +9,7 @@ use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -53,7 +53,8 @@ impl Store {
         migrate(dialect, &writers).await?;
         dialect.check_durability(&mut *writers.acquire().await?).await?;
         let readers = connect(dialect, &url, READERS).await?;
-        let settings = LaneSettings { pool: writers, dialect, clock: options.clock, entropy: options.entropy };
+        let minted = Arc::new(AtomicU64::new(0));
+        let settings = LaneSettings { pool: writers, dialect, clock: options.clock, entropy: options.entropy, minted };
         let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
         Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
     }

@@ -63,6 +63,7 @@ statements! {
     COUNTS_FORGET = "UPDATE repositories SET counted_at = NULL WHERE managed = 1";
     REPOS_OF_INSTALLATION = "SELECT * FROM repositories WHERE installation_id = $1 AND managed = 1";
     INSTALLATION_IDS = "SELECT id FROM installations ORDER BY id";
+    INSTALLATION_ENSURE = "INSERT INTO installations (id, account) VALUES ($1, '') ON CONFLICT (id) DO NOTHING";
     CLAIMS_RELEASE_REPOS = "UPDATE repositories SET sync_until = 0";
     CLAIMS_RELEASE_SENDERS = "UPDATE installations SET sender_until = 0";
     CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing'";
@@ -249,6 +250,14 @@ impl Tx {
     pub async fn record_installation(&mut self, id: i64, account: &str, suspended: bool) -> Result<(), StoreError> {
         let seen = sqlx::query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
         self.run(seen).await.map(drop)
+    }
+
+    /// Makes sure an installation has a row, whatever is known of it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ensure_installation(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
     }
 
     /// Records a count that began at `began` and succeeded.

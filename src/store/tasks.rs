@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 statements! {
     TASK_INSERT = "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, area, tier,
         state, epoch, ready_since, hold, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $12)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14)";
     TASK_BY_ID = "SELECT * FROM tasks WHERE id = $1";
     TASK_BY_ISSUE = "SELECT * FROM tasks WHERE repo_id = $1 AND issue = $2";
     TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
@@ -22,18 +22,20 @@ statements! {
     TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at FROM tasks WHERE id = $1";
     TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4 WHERE id = $1";
     TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
-        ORDER BY priority DESC, ready_since LIMIT $2";
-    TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2";
+        ORDER BY priority DESC, ready_since, id LIMIT $2";
+    TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
+        ORDER BY id";
     TASKS_OF_WORKER = "SELECT t.*, l.expires_at, l.id AS lease_id FROM tasks t
         LEFT JOIN leases l ON l.id = t.last_lease
         WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
         ORDER BY t.priority DESC, t.estimate, t.id";
     TASKS_BY_STATE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY state";
     TASKS_LIVE_ISSUES = "SELECT issue FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
-        AND state NOT IN ('closed', 'merged')";
+        AND state NOT IN ('closed', 'merged') ORDER BY issue";
     TASKS_OF_PULL = "SELECT t.* FROM tasks t JOIN pull_links k ON k.task_id = t.id
         WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id";
-    TASKS_LAPSED = "SELECT * FROM tasks WHERE reserved_until <= $1 AND state = 'blocked' ORDER BY reserved_until LIMIT 50";
+    TASKS_LAPSED = "SELECT * FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
+        ORDER BY reserved_until, id LIMIT 50";
 }
 
 /// What the engine keeps beside a task that came from an issue.
@@ -66,7 +68,8 @@ impl Tx {
             .bind(task.spec.tier)
             .bind(task.state.name())
             .bind(task.ready_since.0)
-            .bind(task.hold.as_deref());
+            .bind(task.hold.as_deref())
+            .bind(task.created_at.0);
         self.run(insert).await.map(drop)
     }
 

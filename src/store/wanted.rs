@@ -9,10 +9,11 @@ statements! {
     WANT = "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at)
         VALUES ($1, $2, $3, $4, 1, 'pending', $5, $5)
         ON CONFLICT (repo_id, issue, key) DO UPDATE SET body = excluded.body, version = wanted_comments.version + 1,
-        state = 'pending', attempts = 0, due_at = excluded.due_at
+        state = 'pending', attempts = 0,
+        due_at = CASE WHEN wanted_comments.attempt_at IS NULL THEN excluded.due_at ELSE wanted_comments.due_at END
         WHERE wanted_comments.body <> excluded.body";
     WANTED_LIKE = "SELECT key, body, created_at FROM wanted_comments
-        WHERE repo_id = $1 AND issue = $2 AND key LIKE $3 ORDER BY created_at";
+        WHERE repo_id = $1 AND issue = $2 AND SUBSTR(key, 1, LENGTH($3)) = $3 ORDER BY created_at, key";
     WANTED_NEXT = "SELECT c.*, r.installation_id, r.github_id, r.name AS repo_name FROM wanted_comments c
         JOIN repositories r ON r.id = c.repo_id JOIN installations i ON i.id = r.installation_id
         WHERE c.state = 'pending' AND c.due_at <= $1 AND r.inactive IS NULL AND i.suspended = 0
@@ -66,7 +67,8 @@ pub struct WantedComment {
 }
 
 impl Tx {
-    /// Wants a comment to say `body`; nothing happens when it says so already.
+    /// Wants a comment to say `body`; nothing happens when it says so already. While a create's outcome is unknown,
+    /// new words do not make it due any sooner.
     ///
     /// # Errors
     /// When the database refuses.
@@ -86,7 +88,7 @@ impl Tx {
         issue: i64,
         prefix: &str,
     ) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
-        let find = sqlx::query(WANTED_LIKE).bind(repo.as_str()).bind(issue).bind(format!("{prefix}%"));
+        let find = sqlx::query(WANTED_LIKE).bind(repo.as_str()).bind(issue).bind(prefix);
         let rows = self.all(find).await?;
         rows.iter()
             .map(|row| Ok((row.try_get("key")?, row.try_get("body")?, Timestamp(row.try_get("created_at")?))))

@@ -1,0 +1,200 @@
+//! The inbox: stored once, worked on by one at a time per key, finished with its effect (invariant 8).
+
+use super::*;
+use crate::pool::Span;
+use crate::store::{Delivery, Dialect, NewDelivery, Scope, StoreError};
+use futures_util::future::join_all;
+
+const HOLD: Span = Span::minutes(1);
+
+async fn receive(bench: &Bench, id: &str, key: &str) -> bool {
+    let new = NewDelivery {
+        id: id.to_owned(),
+        event: "issues".into(),
+        order_key: key.to_owned(),
+        payload: format!("{{\"id\":\"{id}\"}}"),
+    };
+    bench.change(move |tx| Box::pin(async move { tx.insert_delivery(&new).await })).await
+}
+
+async fn take(bench: &Bench) -> Option<Delivery> {
+    bench.change(|tx| Box::pin(async move { tx.take_delivery(HOLD).await })).await
+}
+
+async fn finish(bench: &Bench, taken: &Delivery) -> Result<(), StoreError> {
+    let taken = taken.clone();
+    bench.write(Scope::global(), move |tx| Box::pin(async move { tx.finish_delivery(&taken).await })).await
+}
+
+async fn pending(bench: &Bench) -> i64 {
+    bench.read(|tx| Box::pin(async move { tx.pending_deliveries().await })).await
+}
+
+on_both_engines! {
+    async fn a_delivery_that_comes_twice_is_stored_once(bench) {
+        assert!(receive(bench, "d1", "r1").await);
+        assert!(!receive(bench, "d1", "r1").await);
+        let taken = take(bench).await.unwrap();
+        assert_eq!((taken.id.as_str(), taken.event.as_str(), taken.attempts), ("d1", "issues", 0));
+        assert_eq!(taken.payload, "{\"id\":\"d1\"}");
+        finish(bench, &taken).await.unwrap();
+        assert!(!receive(bench, "d1", "r1").await, "not after it was done either");
+        assert!(take(bench).await.is_none());
+        assert_eq!(pending(bench).await, 0);
+    }
+
+    async fn deliveries_of_one_key_are_worked_on_one_at_a_time_oldest_first(bench) {
+        receive(bench, "d2", "r1").await;
+        bench.advance(Span(1));
+        receive(bench, "d1", "r1").await;
+        bench.advance(Span(1));
+        receive(bench, "d3", "r2").await;
+        let first = take(bench).await.unwrap();
+        assert_eq!(first.id, "d2");
+        assert_eq!(take(bench).await.unwrap().id, "d3", "another key need not wait");
+        assert!(take(bench).await.is_none());
+        finish(bench, &first).await.unwrap();
+        assert_eq!(take(bench).await.unwrap().id, "d1");
+    }
+
+    async fn what_nobody_finished_in_time_is_taken_again_and_counts_as_a_failure(bench) {
+        receive(bench, "d1", "r1").await;
+        let lost = take(bench).await.unwrap();
+        bench.advance(Span(HOLD.0 - 1));
+        assert!(take(bench).await.is_none());
+        bench.advance(Span(1));
+        let again = take(bench).await.unwrap();
+        assert_eq!((again.id.as_str(), again.attempts), ("d1", 1));
+
+        // The first is late: nothing of its work is kept, and the second is not disturbed.
+        let late = lost.clone();
+        let effect: Result<(), StoreError> = bench.write(Scope::global(), move |tx| Box::pin(async move {
+            tx.insert_repo("acme/late").await?;
+            tx.finish_delivery(&late).await
+        })).await;
+        assert!(effect.is_err());
+        bench.change(move |tx| Box::pin(async move {
+            tx.postpone_delivery(&lost, tx.now(), "late").await?;
+            tx.bury_delivery(&lost, "late").await
+        })).await;
+        assert!(take(bench).await.is_none());
+        finish(bench, &again).await.unwrap();
+        assert_eq!(bench.number("SELECT COUNT(*) FROM repositories").await, 0);
+        assert_eq!(pending(bench).await, 0);
+    }
+
+    async fn a_delivery_is_finished_once(bench) {
+        receive(bench, "d1", "r1").await;
+        let taken = take(bench).await.unwrap();
+        finish(bench, &taken).await.unwrap();
+        assert!(finish(bench, &taken).await.is_err());
+    }
+
+    async fn a_postponed_delivery_waits_and_tells_how_often_it_failed(bench) {
+        receive(bench, "d1", "r1").await;
+        let taken = take(bench).await.unwrap();
+        bench.change(move |tx| Box::pin(async move {
+            tx.postpone_delivery(&taken, tx.now() + Span::secs(10), "GitHub answered 502").await
+        })).await;
+        assert!(take(bench).await.is_none());
+        assert_eq!(pending(bench).await, 1);
+        bench.advance(Span::secs(10));
+        assert_eq!(take(bench).await.unwrap().attempts, 1);
+    }
+
+    async fn a_buried_delivery_is_not_taken_again_but_kept_for_the_operator(bench) {
+        receive(bench, "d1", "r1").await;
+        let taken = take(bench).await.unwrap();
+        bench.change(move |tx| Box::pin(async move { tx.bury_delivery(&taken, "not JSON").await })).await;
+        bench.advance(Span::days(1));
+        assert!(take(bench).await.is_none());
+        assert_eq!(pending(bench).await, 0);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM deliveries WHERE state = 'dead' AND payload IS NOT NULL").await, 1);
+    }
+
+    async fn the_effect_and_the_end_of_a_delivery_are_one(bench) {
+        receive(bench, "d1", "r1").await;
+        let taken = take(bench).await.unwrap();
+        let outcome: Result<(), StoreError> = bench.write(Scope::global(), move |tx| Box::pin(async move {
+            tx.finish_delivery(&taken).await?;
+            tx.insert_repo("acme/rocket").await?;
+            Err(StoreError::Corrupt("the effect fails".into()))
+        })).await;
+        assert!(outcome.is_err());
+        assert_eq!(pending(bench).await, 1);
+        bench.advance(HOLD);
+        assert!(take(bench).await.is_some());
+    }
+
+    async fn old_deliveries_that_ended_are_forgotten_and_others_are_not(bench) {
+        for (id, key) in [("done", "r1"), ("dead", "r2"), ("waiting", "r3")] {
+            receive(bench, id, key).await;
+        }
+        for _ in 0..3 {
+            let taken = take(bench).await.unwrap();
+            bench.change(move |tx| Box::pin(async move {
+                match taken.id.as_str() {
+                    "done" => tx.finish_delivery(&taken).await,
+                    "dead" => tx.bury_delivery(&taken, "no").await,
+                    _ => tx.postpone_delivery(&taken, tx.now(), "later").await,
+                }
+            })).await;
+        }
+        assert_eq!(bench.change(|tx| Box::pin(async move { tx.purge_deliveries(tx.now()).await })).await, 0);
+        bench.advance(Span(1));
+        assert_eq!(bench.change(|tx| Box::pin(async move { tx.purge_deliveries(tx.now()).await })).await, 2);
+        assert_eq!(take(bench).await.unwrap().id, "waiting");
+    }
+
+    /// On PostgreSQL the takers are two replicas.
+    async fn many_takers_at_once_never_take_a_delivery_twice_or_two_of_a_key(bench) {
+        for n in 0..30 {
+            receive(bench, &format!("d{n:02}"), &format!("r{}", n % 3)).await;
+        }
+        let replica = match bench.dialect() {
+            Dialect::Sqlite => bench.store.clone(),
+            Dialect::Postgres => super::bench::open(&bench.url, &bench.clock).await.unwrap(),
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        while pending(bench).await > 0 {
+            let takers = (0..8).map(|n| {
+                let store = if n % 2 == 0 { &bench.store } else { &replica };
+                store.write(Scope::global(), |tx| Box::pin(async move { tx.take_delivery(HOLD).await }))
+            });
+            let mut taken = Vec::new();
+            for outcome in join_all(takers).await {
+                match outcome {
+                    Ok(one) => taken.extend(one),
+                    Err(error) => assert!(StoreError::is_unique_violation(&error), "{error}"),
+                }
+            }
+            let keys: std::collections::BTreeSet<_> =
+                taken.iter().map(|one| one.id[1..].parse::<usize>().unwrap() % 3).collect();
+            assert_eq!(keys.len(), taken.len(), "two of one key: {taken:?}");
+            for one in &taken {
+                assert!(seen.insert(one.id.clone()), "{} twice", one.id);
+                finish(bench, one).await.unwrap();
+            }
+        }
+        assert_eq!(seen.len(), 30);
+    }
+
+    async fn a_process_that_starts_alone_takes_back_what_its_predecessor_held(bench) {
+        receive(bench, "d1", "r1").await;
+        let held = take(bench).await.unwrap();
+        bench.change(|tx| Box::pin(async move { tx.release_claims().await })).await;
+        assert_eq!(take(bench).await.unwrap().id, held.id);
+    }
+
+    async fn a_line_of_a_comment_runs_once(bench) {
+        let (rocket, comet) = (bench.repo("acme/rocket").await, bench.repo("acme/comet").await);
+        let mut answers = Vec::new();
+        for (repo, comment, line) in [(&rocket, 5, 1), (&rocket, 5, 1), (&rocket, 5, 2), (&rocket, 6, 1), (&comet, 5, 1)] {
+            let repo = repo.clone();
+            answers.push(bench.change(move |tx| Box::pin(async move {
+                tx.run_command_once(&repo, comment, line).await
+            })).await);
+        }
+        assert_eq!(answers, [true, false, true, true, true]);
+    }
+}

@@ -1,0 +1,20 @@
+//! The store's contract: the same tests on SQLite and on a real PostgreSQL.
+//!
+//! A test here is a body inside [`on_both_engines`]. Its PostgreSQL half fails when there is no server to run on;
+//! `scripts/test` starts one.
+
+mod bench;
+mod chain;
+mod deliveries;
+mod durability;
+mod lanes;
+mod leases;
+mod opening;
+mod people;
+mod repos;
+mod schema;
+mod slots;
+mod tasks;
+mod wanted;
+
+use bench::{Bench, begin, on_both_engines};
