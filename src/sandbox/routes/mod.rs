@@ -9,6 +9,7 @@ mod control;
 mod graphql;
 mod issues;
 mod labels;
+mod pages;
 mod people;
 mod pulls;
 mod repos;
@@ -115,6 +116,7 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
         .fallback(|| async { refuse(&ApiError::not_found()) })
         .method_not_allowed_fallback(|| async { refuse(&ApiError::not_found()) })
         .layer(from_fn_with_state(inner.clone(), gate))
+        .merge(pages::routes())
         .with_state(inner)
 }
 
