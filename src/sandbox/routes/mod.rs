@@ -34,7 +34,6 @@ use std::sync::Arc;
 type Endpoint = (&'static str, &'static str, Handler);
 
 /// Every call of GitHub's that the box offers.
-#[rustfmt::skip]
 const ENDPOINTS: [Endpoint; 55] = [
     ("GET", "/app", app::show),
     ("GET", "/app/hook/config", app::hook_show),
