@@ -18,10 +18,14 @@ async fn take(bench: &Bench) -> Option<WantedComment> {
 }
 
 async fn sent(bench: &Bench, wanted: WantedComment, comment: i64) {
-    bench.change(move |tx| Box::pin(async move {
-        tx.record_sent(&wanted, comment).await?;
-        tx.release_sender(wanted.installation, tx.now()).await
-    })).await;
+    bench
+        .change(move |tx| {
+            Box::pin(async move {
+                tx.record_sent(&wanted, comment).await?;
+                tx.release_sender(wanted.installation, tx.now()).await
+            })
+        })
+        .await;
 }
 
 async fn dead(bench: &Bench) -> i64 {
