@@ -115,6 +115,8 @@ CREATE TABLE tasks (
   opt_in_event BIGINT,
   -- What is wrong with the labels, for the issue's notes comment.
   problems TEXT COLLATE "C" NOT NULL DEFAULT '[]',
+  -- When the issue last changed, as GitHub said; an older view of it is not taken for news.
+  issue_updated_at BIGINT NOT NULL DEFAULT 0,
   created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX tasks_issue ON tasks (repo_id, issue) WHERE issue IS NOT NULL;
@@ -174,6 +176,8 @@ CREATE TABLE pulls (
   head_sha TEXT COLLATE "C" NOT NULL,
   -- The issues its text or branch names, as a JSON list.
   issues TEXT COLLATE "C" NOT NULL DEFAULT '[]',
+  -- When it last changed, as GitHub said; an older view of it is not taken for news.
+  updated_at BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (repo_id, number)
 );
 CREATE INDEX pulls_open ON pulls (repo_id) WHERE state = 'open';

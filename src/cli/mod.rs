@@ -1,1 +1,3 @@
 //! One file per subcommand; `serve` wires everything.
+
+pub mod sandbox;

@@ -1,1 +1,168 @@
 //! Use cases: load, let the pool decide, commit.
+//!
+//! Work is written as steps that never spawn, sleep or select: take the next delivery, send the next comment, expire
+//! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
+//! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
+
+mod commands;
+mod contributors;
+mod error;
+mod expiry;
+mod facts;
+mod hints;
+mod inbox;
+mod installations;
+mod issues;
+mod operator;
+mod overview;
+mod pulls;
+mod schedule;
+mod sender;
+mod status;
+mod sync;
+mod tell;
+mod transition;
+
+pub use contributors::{Heartbeat, Registered, Registration, WorkItem};
+pub use error::{EngineError, Refused};
+pub use inbox::{Accepted, IntakeError};
+pub use operator::NewTask;
+pub use overview::{Overview, RepoView};
+pub use schedule::Pull;
+pub use status::{Report, ReportedStatus};
+
+use crate::github::client::GitHub;
+use crate::pool::Span;
+use crate::store::Store;
+use secrecy::SecretString;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc};
+
+/// GitHub, as far as this process may use it.
+pub struct GitHubSide {
+    /// The client.
+    pub client: GitHub,
+    /// The App's id: what it writes is recognised by it, whatever it is called.
+    pub app_id: i64,
+    /// The webhook secrets in force; two during a rotation.
+    pub webhook_secrets: Vec<SecretString>,
+}
+
+/// Spans an operator or a test may want otherwise.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The least time between two comment writes of one installation.
+    pub comment_spacing: Span,
+    /// How long after a write without an answer its comment may still appear.
+    pub comment_settle: Span,
+    /// How often open pull requests are counted.
+    pub count_every: Span,
+    /// How often labelled issues are compared in full.
+    pub compare_every: Span,
+    /// Whether manual repositories serve workers nobody knows.
+    pub open_registration: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            comment_spacing: Span::secs(1),
+            comment_settle: Span::secs(30),
+            count_every: Span::minutes(5),
+            compare_every: Span::minutes(15),
+            open_registration: true,
+        }
+    }
+}
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    github: Option<GitHubSide>,
+    settings: Settings,
+    pulls: mpsc::Sender<Pull>,
+    inbox_bell: Notify,
+    sender_bell: Notify,
+    sync_bell: Notify,
+}
+
+impl Engine {
+    /// An engine over a store, with GitHub or without. The receiver is for the loop that plans pulls.
+    #[must_use]
+    pub fn new(store: Store, github: Option<GitHubSide>, settings: Settings) -> (Self, mpsc::Receiver<Pull>) {
+        let (pulls, waiting) = mpsc::channel(4096);
+        let inner = Inner {
+            store,
+            github,
+            settings,
+            pulls,
+            inbox_bell: Notify::new(),
+            sender_bell: Notify::new(),
+            sync_bell: Notify::new(),
+        };
+        (Self(Arc::new(inner)), waiting)
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// GitHub, when it is configured.
+    #[must_use]
+    pub fn github(&self) -> Option<&GitHubSide> {
+        self.0.github.as_ref()
+    }
+
+    /// The spans in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Rings when a delivery came in.
+    pub async fn delivery_came(&self) {
+        self.0.inbox_bell.notified().await;
+    }
+
+    /// Rings when a comment may want to be sent.
+    pub async fn comment_wanted(&self) {
+        self.0.sender_bell.notified().await;
+    }
+
+    /// Rings when a repository may want to be counted.
+    pub async fn sync_wanted(&self) {
+        self.0.sync_bell.notified().await;
+    }
+
+    /// Tells the loops that something was committed. Only shortens waits; correctness never depends on it.
+    fn ring(&self) {
+        self.0.sender_bell.notify_one();
+        self.0.sync_bell.notify_one();
+    }
+
+    /// What a process does first: on a database with one process, takes back what a dead one had taken; then asks
+    /// for a count and a compare, since deliveries may have been lost meanwhile.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn recover(&self) -> Result<(), EngineError> {
+        let alone = self.0.store.dialect() == crate::store::Dialect::Sqlite;
+        self.0
+            .store
+            .write(crate::store::Scope::global(), move |tx| {
+                Box::pin(async move {
+                    if alone {
+                        tx.release_claims().await?;
+                    }
+                    tx.recount_all().await?;
+                    Ok::<_, EngineError>(())
+                })
+            })
+            .await
+    }
+}

@@ -27,8 +27,8 @@ pub struct RepoFacts {
     pub id: RepoId,
     /// `owner/name`.
     pub name: String,
-    /// True when the App is installed; false when admin calls made it.
-    pub managed: bool,
+    /// True when only people with a proven GitHub identity are served: always where the App is installed.
+    pub linked_only: bool,
     /// Why it is not served at the moment, when it is not.
     pub inactive: Option<String>,
     /// Its rules.
@@ -196,7 +196,7 @@ fn worker_status(case: &Case<'_>) -> Option<Refusal> {
 }
 
 fn linked(case: &Case<'_>) -> Option<Refusal> {
-    (case.repo.managed && !case.worker.person.is_linked()).then(|| {
+    (case.repo.linked_only && !case.worker.person.is_linked()).then(|| {
         Refusal::new(
             Rule::Linked,
             "The worker is not linked to a GitHub identity; register with `github_handle` and comment `/owp link CODE` on any pool issue.",

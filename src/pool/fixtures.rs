@@ -40,7 +40,7 @@ pub fn repo() -> RepoFacts {
     RepoFacts {
         id: RepoId::new("r_1"),
         name: "acme/rocket".into(),
-        managed: true,
+        linked_only: true,
         inactive: None,
         policy: Policy::managed(),
         budget: Budget {

@@ -122,7 +122,7 @@ mod tests {
 
     fn manual(limit: i64, tasks: Vec<TaskFacts>, workers: Vec<Worker>) -> Snapshot {
         let mut facts = repo();
-        facts.managed = false;
+        facts.linked_only = false;
         facts.policy = Policy::manual(limit, true);
         facts.budget.limit = limit;
         let askers = workers

@@ -3,16 +3,17 @@
 use super::error::StoreError;
 use super::tx::{Tx, json_text, statements};
 use crate::pool::pull::PullFacts;
-use crate::pool::{RepoId, TaskId};
+use crate::pool::{RepoId, TaskId, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 statements! {
-    PULL_SAVE = "INSERT INTO pulls (repo_id, number, author_id, author_login, state, draft, head_ref, head_sha, issues)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    PULL_SAVE = "INSERT INTO pulls (repo_id, number, author_id, author_login, state, draft, head_ref, head_sha, issues,
+        updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (repo_id, number) DO UPDATE SET author_id = excluded.author_id,
         author_login = excluded.author_login, state = excluded.state, draft = excluded.draft,
-        head_ref = excluded.head_ref, head_sha = excluded.head_sha, issues = excluded.issues";
+        head_ref = excluded.head_ref, head_sha = excluded.head_sha, issues = excluded.issues,
+        updated_at = excluded.updated_at";
     PULL_BY_NUMBER = "SELECT * FROM pulls WHERE repo_id = $1 AND number = $2";
     PULLS_OPEN = "SELECT * FROM pulls WHERE repo_id = $1 AND state = 'open' ORDER BY number";
     PULLS_OF_TASK = "SELECT p.* FROM pulls p JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
@@ -38,6 +39,8 @@ pub struct PullRow {
     pub head_sha: String,
     /// The issues its text or branch names.
     pub issues: Vec<i64>,
+    /// When it last changed, as GitHub said.
+    pub updated_at: Timestamp,
 }
 
 impl Tx {
@@ -60,7 +63,8 @@ impl Tx {
             .bind(i64::from(pull.facts.draft))
             .bind(pull.head_ref.as_str())
             .bind(pull.head_sha.as_str())
-            .bind(json_text(&pull.issues)?);
+            .bind(json_text(&pull.issues)?)
+            .bind(pull.updated_at.0);
         self.run(save).await.map(drop)
     }
 
@@ -137,5 +141,6 @@ fn pull_row(row: &AnyRow) -> Result<PullRow, StoreError> {
         head_ref: row.try_get("head_ref")?,
         head_sha: row.try_get("head_sha")?,
         issues: serde_json::from_str(&issues).map_err(|e| StoreError::Corrupt(format!("issues: {e}")))?,
+        updated_at: Timestamp(row.try_get("updated_at")?),
     })
 }

@@ -59,6 +59,11 @@ statements! {
         set_at = excluded.set_at";
     INSTALLATION_SEEN = "INSERT INTO installations (id, account, suspended) VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE SET account = excluded.account, suspended = excluded.suspended";
+    RECOUNT_ALL = "UPDATE repositories SET sync_due_at = 0, compared_at = 0 WHERE managed = 1";
+    COUNTS_FORGET = "UPDATE repositories SET counted_at = NULL WHERE managed = 1";
+    REPOS_OF_INSTALLATION = "SELECT * FROM repositories WHERE installation_id = $1 AND managed = 1";
+    INSTALLATION_IDS = "SELECT id FROM installations ORDER BY id";
+    INSTALLATION_ENSURE = "INSERT INTO installations (id, account) VALUES ($1, '') ON CONFLICT (id) DO NOTHING";
     CLAIMS_RELEASE_REPOS = "UPDATE repositories SET sync_until = 0";
     CLAIMS_RELEASE_SENDERS = "UPDATE installations SET sender_until = 0";
     CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing'";
@@ -247,6 +252,14 @@ impl Tx {
         self.run(seen).await.map(drop)
     }
 
+    /// Makes sure an installation has a row, whatever is known of it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ensure_installation(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
+    }
+
     /// Records a count that began at `began` and succeeded.
     ///
     /// # Errors
@@ -366,12 +379,38 @@ impl Tx {
         self.run(set).await.map(drop)
     }
 
+    /// Asks for a fresh count and a full compare of every repository: deliveries may have been lost meanwhile.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn recount_all(&mut self) -> Result<(), StoreError> {
+        self.run(sqlx::query(RECOUNT_ALL)).await.map(drop)
+    }
+
+    /// The repositories an installation was last seen to serve.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_of_installation(&mut self, installation: i64) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_OF_INSTALLATION).bind(installation)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Every installation ever seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn installation_ids(&mut self) -> Result<Vec<i64>, StoreError> {
+        let rows = self.all(sqlx::query(INSTALLATION_IDS)).await?;
+        rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+
     /// Gives back whatever a process that died had taken. Only for a database that has one process.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn release_claims(&mut self) -> Result<(), StoreError> {
-        for sql in [CLAIMS_RELEASE_REPOS, CLAIMS_RELEASE_SENDERS, CLAIMS_RELEASE_DELIVERIES] {
+        // Pull requests may have been opened while nobody looked: count before anything is handed out.
+        for sql in [CLAIMS_RELEASE_REPOS, CLAIMS_RELEASE_SENDERS, CLAIMS_RELEASE_DELIVERIES, COUNTS_FORGET] {
             self.run(sqlx::query(sql)).await?;
         }
         Ok(())

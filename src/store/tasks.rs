@@ -19,8 +19,8 @@ statements! {
         WHERE id = $1 AND epoch <= $3";
     TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
         area = $7, tier = $8 WHERE id = $1";
-    TASK_EXTRAS = "SELECT opt_in_event, problems FROM tasks WHERE id = $1";
-    TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3 WHERE id = $1";
+    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at FROM tasks WHERE id = $1";
+    TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4 WHERE id = $1";
     TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
         ORDER BY priority DESC, ready_since, id LIMIT $2";
     TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
@@ -45,6 +45,8 @@ pub struct TaskExtras {
     pub opt_in_event: Option<i64>,
     /// What is wrong with the labels, in words.
     pub problems: Vec<String>,
+    /// When the issue last changed, as GitHub said.
+    pub issue_updated_at: Timestamp,
 }
 
 impl Tx {
@@ -153,7 +155,13 @@ impl Tx {
         let row = self.one(sqlx::query(TASK_EXTRAS).bind(id.as_str())).await?;
         row.map_or_else(
             || Ok(TaskExtras::default()),
-            |row| Ok(TaskExtras { opt_in_event: row.try_get("opt_in_event")?, problems: words(&row, "problems")? }),
+            |row| {
+                Ok(TaskExtras {
+                    opt_in_event: row.try_get("opt_in_event")?,
+                    problems: words(&row, "problems")?,
+                    issue_updated_at: Timestamp(row.try_get("issue_updated_at")?),
+                })
+            },
         )
     }
 
@@ -162,8 +170,11 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn set_task_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
-        let update =
-            sqlx::query(TASK_SET_EXTRAS).bind(id.as_str()).bind(extras.opt_in_event).bind(json_text(&extras.problems)?);
+        let update = sqlx::query(TASK_SET_EXTRAS)
+            .bind(id.as_str())
+            .bind(extras.opt_in_event)
+            .bind(json_text(&extras.problems)?)
+            .bind(extras.issue_updated_at.0);
         self.run(update).await.map(drop)
     }
 

@@ -23,9 +23,9 @@ statements! {
         next_write_at = CASE WHEN next_write_at < $2 THEN $2 ELSE next_write_at END WHERE id = $1";
     WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL,
-        error = NULL, state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
+        state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    WANTED_FOUND = "UPDATE wanted_comments SET comment_id = $4, attempt_at = NULL
+    WANTED_FOUND = "UPDATE wanted_comments SET comment_id = $4, attempt_at = NULL, error = $5
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_LATER = "UPDATE wanted_comments SET attempts = attempts + 1, due_at = $4, error = $5,
         attempt_at = CASE WHEN $6 = 1 THEN attempt_at ELSE NULL END
@@ -60,6 +60,8 @@ pub struct WantedComment {
     pub attempts: i64,
     /// When a create was sent whose outcome is not known.
     pub attempt_at: Option<Timestamp>,
+    /// What went wrong last.
+    pub error: Option<String>,
     /// When it was first wanted: no comment of ours with this key is older.
     pub created_at: Timestamp,
 }
@@ -113,6 +115,7 @@ impl Tx {
             comment_id: row.try_get("comment_id")?,
             attempts: row.try_get("attempts")?,
             attempt_at: attempt_at.map(Timestamp),
+            error: row.try_get("error")?,
             created_at: Timestamp(row.try_get("created_at")?),
         };
         let take = sqlx::query(SENDER_TAKE).bind(wanted.installation).bind((now + hold).0).bind(now.0);
@@ -144,12 +147,17 @@ impl Tx {
         self.run(keyed(WANTED_SENT, wanted).bind(comment_id).bind(wanted.version)).await.map(drop)
     }
 
-    /// Records which comment it is (or, with `None`, that it is none any more), without a word about its content.
+    /// Records which comment it is (or, with `None`, that it is none any more), with a remark for the next attempt.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn record_found(&mut self, wanted: &WantedComment, comment: Option<i64>) -> Result<(), StoreError> {
-        self.run(keyed(WANTED_FOUND, wanted).bind(comment)).await.map(drop)
+    pub async fn record_found(
+        &mut self,
+        wanted: &WantedComment,
+        comment: Option<i64>,
+        remark: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.run(keyed(WANTED_FOUND, wanted).bind(comment).bind(remark)).await.map(drop)
     }
 
     /// Puts a comment off; `unknown` keeps the mark that a create may have taken effect.

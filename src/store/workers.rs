@@ -156,6 +156,15 @@ impl Tx {
         Ok(())
     }
 
+    /// Cuts a worker from its person; what it holds stays with the person it was granted to.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn detach_worker(&mut self, id: &WorkerId) -> Result<(), StoreError> {
+        let person = Person::Unlinked(id.clone());
+        self.run(sqlx::query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
+    }
+
     /// Workers heard of since `since`.
     ///
     /// # Errors

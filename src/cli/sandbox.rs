@@ -1,0 +1,185 @@
+//! `owp sandbox`: the box alone, for trying the service with `curl` and no GitHub account.
+//!
+//! Prints one JSON line on stdout; everything else goes to stderr. Nothing of the service runs here.
+
+use crate::{
+    clock::Clock,
+    sandbox::{Sandbox, SandboxConfig, Scene, seed},
+};
+use clap::Args;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{self, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// GitHub in a box: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
+#[derive(Debug, Clone, Args)]
+pub struct SandboxArgs {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9797")]
+    pub listen: SocketAddr,
+    /// Where webhooks go, for example http://127.0.0.1:8787/github/webhooks
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    pub webhook_url: Option<String>,
+    /// What webhooks are signed with; a random one when left out.
+    #[arg(long, value_name = "SECRET", env = "OWP_SANDBOX_WEBHOOK_SECRET", hide_env_values = true)]
+    pub webhook_secret: Option<String>,
+    /// The same seed makes the same ids and tokens.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// File for the app's private key; a new file in the temporary folder when left out.
+    #[arg(long, value_name = "FILE")]
+    pub private_key_file: Option<PathBuf>,
+}
+
+fn web_address(text: &str) -> Result<String, String> {
+    match reqwest::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
+        Ok(url) => Err(format!("a webhook goes to http:// or https://, not {}://", url.scheme())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Starts the box, says how to reach it, and runs until Ctrl-C or SIGTERM.
+pub async fn run(args: SandboxArgs) -> ExitCode {
+    match serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            eprintln!("owp sandbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: SandboxArgs) -> Result<(), String> {
+    let clock = Clock::System;
+    let mut config = SandboxConfig::new(Arc::new(move || clock.now_ms()));
+    config.listen = args.listen;
+    config.seed = args.seed;
+    config.webhook_secret = Some(args.webhook_secret.unwrap_or_else(random_secret));
+    let sandbox = Sandbox::start(config).await.map_err(|error| error.to_string())?;
+    let scene = seed(&sandbox).map_err(|error| error.to_string())?;
+    // Only now: what happened before the app was there is announced to nobody.
+    if let Some(url) = &args.webhook_url {
+        sandbox.set_webhook_url(url);
+    }
+    let made_here = args.private_key_file.is_none();
+    let key_file = args.private_key_file.unwrap_or_else(|| key_path(&sandbox));
+    write_private(&key_file, &sandbox.private_key_pem())
+        .map_err(|error| format!("cannot write the private key to {}: {error}", key_file.display()))?;
+    let told = announce(&introduction(&sandbox, &scene, &key_file));
+    if told.is_ok() {
+        eprintln!("owp sandbox: listening on {}; Ctrl-C ends it", sandbox.api_url());
+        until_told_to_stop().await;
+    }
+    sandbox.stop().await;
+    if made_here {
+        // It opens nothing any more; a leftover would only puzzle somebody.
+        let _ = fs::remove_file(&key_file);
+    }
+    told.map_err(|error| format!("cannot write to stdout: {error}"))
+}
+
+fn random_secret() -> String {
+    data_encoding::HEXLOWER.encode(&crate::clock::Entropy::system().bytes::<16>())
+}
+
+/// A name nobody else uses: by port and by chance.
+fn key_path(sandbox: &Sandbox) -> PathBuf {
+    let port = sandbox.api_url().rsplit(':').next().unwrap_or_default().to_owned();
+    std::env::temp_dir().join(format!("owp-sandbox-{port}-{}.pem", &random_secret()[..8]))
+}
+
+/// Writes a file that only its owner can read; an old file of this name is replaced, never written through.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+/// The one line on stdout.
+fn introduction(sandbox: &Sandbox, scene: &Scene, key_file: &Path) -> Value {
+    let mut users = json!({});
+    for one in &scene.cast {
+        users[&one.user.login] = json!({ "id": one.user.id, "token": one.user.token, "role": one.role });
+    }
+    json!({
+        "api_url": sandbox.api_url(),
+        "app_id": sandbox.app_id(),
+        "private_key_file": key_file,
+        "webhook_secret": sandbox.webhook_secret(),
+        "installation_id": scene.installation,
+        "users": users,
+    })
+}
+
+fn announce(line: &Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+async fn until_told_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+            let _ = interrupted.await;
+            return;
+        };
+        tokio::select! {
+            _ = interrupted => {}
+            _ = terminated.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = interrupted.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_introduction_has_a_token_for_everybody_and_a_key_only_the_owner_can_read() {
+        let clock = Clock::manual(1_000_000);
+        let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(move || clock.now_ms()))).await.unwrap();
+        let scene = seed(&sandbox).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        fs::write(&file, "an old key").unwrap();
+        write_private(&file, &sandbox.private_key_pem()).unwrap();
+        let line = introduction(&sandbox, &scene, &file);
+        assert_eq!(line["users"]["mona"]["role"], "admin");
+        assert!(line["users"]["stranger"]["token"].as_str().unwrap().starts_with("ghp_"));
+        assert!(fs::read_to_string(&file).unwrap().starts_with("-----BEGIN RSA PRIVATE KEY-----"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        sandbox.stop().await;
+    }
+
+    #[test]
+    fn a_webhook_goes_to_a_web_address() {
+        assert!(web_address("http://127.0.0.1:8787/github/webhooks").is_ok());
+        assert!(web_address("ftp://example.org/").is_err());
+        assert!(web_address("127.0.0.1").is_err());
+    }
+}

@@ -1,0 +1,217 @@
+//! What contributors may say: claim, release, extend, block, status, why, join, link, unlink.
+
+use super::Asked;
+use crate::engine::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
+use crate::engine::error::EngineError;
+use crate::engine::facts::{self, RepoContext};
+use crate::engine::{tell, transition};
+use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
+use crate::pool::command::JoinProfile;
+use crate::pool::event::{Event, EventKind};
+use crate::pool::lease::{EndReason, Lease, Via};
+use crate::pool::moves::Move;
+use crate::pool::task::Task;
+use crate::pool::worker::{Worker, WorkerStatus};
+use crate::pool::{Person, WorkerId};
+use crate::store::{NewWorker, StoreError, Tx};
+use serde_json::json;
+
+/// The worker behind the author's comments; made at the first command that needs one.
+async fn comment_worker(tx: &mut Tx, asked: &Asked) -> Result<Worker, EngineError> {
+    let person = Person::GitHub(asked.author.id);
+    if let Some(worker) = tx.comment_worker(&person).await? {
+        return Ok(worker);
+    }
+    let new = NewWorker {
+        name: asked.author.login.clone(),
+        person: Some(person),
+        by_comment: true,
+        skills: vec![],
+        capacity: DEFAULT_CAPACITY,
+        max_concurrent: DEFAULT_CONCURRENT,
+    };
+    let id = tx.insert_worker(&new).await?;
+    facts::known_worker(tx, &id).await
+}
+
+/// The author as admission would see them, without making anything.
+async fn as_asker(tx: &mut Tx, asked: &Asked) -> Result<Worker, StoreError> {
+    let person = Person::GitHub(asked.author.id);
+    let known = tx.comment_worker(&person).await?;
+    Ok(known.unwrap_or_else(|| Worker {
+        id: WorkerId::new(""),
+        name: asked.author.login.clone(),
+        person,
+        login: Some(asked.author.login.clone()),
+        by_comment: true,
+        is_bot: asked.author.is_bot,
+        skills: vec![],
+        capacity: DEFAULT_CAPACITY,
+        max_concurrent: DEFAULT_CONCURRENT,
+        status: WorkerStatus::Idle,
+        revoked: false,
+        last_seen: tx.now(),
+    }))
+}
+
+pub(super) async fn claim(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task: Task) -> Result<Outcome, EngineError> {
+    if let Some(lease) = held_by_author(tx, asked, &task).await? {
+        return Ok(Outcome::Done(format!("you hold this task already, until {}.", lease.expires_at.human())));
+    }
+    let worker = comment_worker(tx, asked).await?;
+    Ok(match transition::grant(tx, repo, task, &worker, Via::Comment).await? {
+        Ok(moved) => Outcome::Granted { until: moved.lease.map(|lease| lease.expires_at).unwrap_or_default() },
+        Err(reasons) => Outcome::Refused(reasons),
+    })
+}
+
+async fn held_by_author(tx: &mut Tx, asked: &Asked, task: &Task) -> Result<Option<Lease>, StoreError> {
+    let lease = tx.live_lease(&task.id).await?;
+    Ok(lease.filter(|lease| lease.person == Person::GitHub(asked.author.id)))
+}
+
+/// The live lease the author may speak for: their own, or any when they may maintain the repository.
+async fn lease_to_speak_for(tx: &mut Tx, asked: &Asked, task: &Task) -> Result<Result<Lease, Outcome>, StoreError> {
+    let Some(lease) = tx.live_lease(&task.id).await? else {
+        return Ok(Err(Outcome::Failed("nobody holds this task at the moment.".to_owned())));
+    };
+    if lease.person == Person::GitHub(asked.author.id) || asked.may_maintain() {
+        return Ok(Ok(lease));
+    }
+    Ok(Err(Outcome::Failed("you do not hold this task, so that is for its holder or a maintainer to say.".to_owned())))
+}
+
+pub(super) async fn release(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    task: Task,
+    reason: Option<&str>,
+) -> Result<Outcome, EngineError> {
+    let lease = match lease_to_speak_for(tx, asked, &task).await? {
+        Ok(lease) => lease,
+        Err(outcome) => return Ok(outcome),
+    };
+    let reason = reason.map(ToOwned::to_owned);
+    let own = lease.person == Person::GitHub(asked.author.id);
+    let (why, end) = if own {
+        (EndReason::Released, LeaseEnd::Released { reason })
+    } else {
+        (EndReason::Revoked, LeaseEnd::Revoked { by: Some(asked.author.login.clone()), reason })
+    };
+    transition::carry_out(tx, repo, task, Move::Return(why), Some(end)).await?;
+    Ok(Outcome::Released)
+}
+
+pub(super) async fn extend(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task: Task) -> Result<Outcome, EngineError> {
+    let lease = match lease_to_speak_for(tx, asked, &task).await? {
+        Ok(lease) => lease,
+        Err(outcome) => return Ok(outcome),
+    };
+    let until = lease.extension(tx.now());
+    tx.renew_lease(&lease.id, until).await?;
+    let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339(), "by": asked.author.login }));
+    tx.append_events(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+    tell::lease(tx, repo, &task, None).await?;
+    Ok(Outcome::Extended { until })
+}
+
+pub(super) async fn block(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    task: Task,
+    reason: &str,
+) -> Result<Outcome, EngineError> {
+    if let Err(outcome) = lease_to_speak_for(tx, asked, &task).await? {
+        return Ok(outcome);
+    }
+    let moved = transition::carry_out(tx, repo, task, Move::Block { reason: reason.to_owned() }, None).await?;
+    let until = moved.task.reservation.map(|r| r.until.human()).unwrap_or_default();
+    Ok(Outcome::Done(format!(
+        "the task is blocked and stays reserved until {until}. A maintainer says `/owp unblock` when the way is clear."
+    )))
+}
+
+pub(super) async fn why(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task: &Task) -> Result<Outcome, EngineError> {
+    let worker = as_asker(tx, asked).await?;
+    Ok(Outcome::Why(facts::refusals(tx, repo, task, &worker).await?))
+}
+
+pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Result<Outcome, EngineError> {
+    let budget = budget_line(tx, repo).await?;
+    let facts = facts::task_facts(tx, task).await?;
+    let task = facts.task;
+    Ok(Outcome::Status(TaskStatus {
+        state: task.state.name().to_owned(),
+        held: task.hold,
+        holder: facts.holder.as_ref().map(|h| h.name.clone()),
+        until: facts.holder.and_then(|h| h.until),
+        pull: task.pull.or(facts.open_pull),
+        estimate: task.spec.estimate,
+        priority: task.spec.priority,
+        tier: task.spec.tier,
+        skills: task.spec.skills,
+        area: task.spec.area,
+        budget,
+    }))
+}
+
+pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<BudgetLine, StoreError> {
+    let budget = repo.budget(tx).await?;
+    let stopped = repo.stopped(tx).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
+    Ok(BudgetLine {
+        used: budget.used(),
+        limit: budget.limit,
+        open_pulls: budget.open_pulls,
+        leases: budget.leases + budget.uncounted,
+        source: budget.source.name().to_owned(),
+        stopped,
+    })
+}
+
+pub(super) async fn join(tx: &mut Tx, asked: &Asked, profile: &JoinProfile) -> Result<Outcome, EngineError> {
+    let worker = comment_worker(tx, asked).await?;
+    let skills = profile.skills.clone().unwrap_or(worker.skills);
+    let capacity = profile.capacity.unwrap_or(worker.capacity);
+    let concurrent = profile.concurrent.unwrap_or(worker.max_concurrent);
+    tx.set_profile(&worker.id, &skills, capacity, concurrent).await?;
+    let joined = json!({ "skills": skills, "capacity": capacity, "concurrent": concurrent });
+    tx.append_events(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
+    Ok(Outcome::Joined { skills, capacity, concurrent })
+}
+
+pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {
+    let failed = |reason: &str| Ok(Outcome::LinkFailed { reason: reason.to_owned() });
+    let hash = secret_hash(&code.to_uppercase());
+    let known = tx.link_code(&hash).await?.filter(|(_, _, expires_at)| *expires_at > tx.now());
+    let Some((worker, handle, _)) = known else {
+        return failed("The code is not known here; codes work once and for 15 minutes. Register again for a new one.");
+    };
+    if handle != asked.author.login.to_lowercase() {
+        // The code stays good for the account it was made for.
+        return failed("The code was made for another account; register with your own `github_handle`.");
+    }
+    let worker = facts::known_worker(tx, &worker).await?;
+    let person = Person::GitHub(asked.author.id);
+    tx.use_link_code(&hash).await?;
+    tx.set_person(&worker.id, &person).await?;
+    let linked = Event::new(EventKind::WorkerLinked, json!({ "login": asked.author.login })).about_worker(&worker.id);
+    tx.append_events(&[linked]).await?;
+    Ok(Outcome::Linked { worker: worker.name })
+}
+
+pub(super) async fn unlink(tx: &mut Tx, asked: &Asked) -> Result<Outcome, EngineError> {
+    let clients = tx.clients_of(&Person::GitHub(asked.author.id)).await?;
+    let mut workers = Vec::new();
+    for client in clients {
+        tx.detach_worker(&client.id).await?;
+        let event = Event::new(EventKind::WorkerUnlinked, json!({ "login": asked.author.login }));
+        tx.append_events(&[event.about_worker(&client.id)]).await?;
+        workers.push(client.name);
+    }
+    if workers.is_empty() {
+        return Ok(Outcome::Failed("no worker is linked to you.".to_owned()));
+    }
+    Ok(Outcome::Unlinked { workers })
+}

@@ -1,0 +1,187 @@
+//! What people with write access may say: trust, approve, budget, assign, revoke, pause, resume, unblock, ban.
+
+use super::Asked;
+use super::contributor::budget_line;
+use crate::engine::error::EngineError;
+use crate::engine::facts::RepoContext;
+use crate::engine::{tell, transition};
+use crate::github::client::UserRef as Account;
+use crate::github::render::{LeaseEnd, Outcome};
+use crate::pool::command::BudgetChange;
+use crate::pool::event::{Event, EventKind};
+use crate::pool::lease::EndReason;
+use crate::pool::moves::Move;
+use crate::pool::task::{Reservation, Task, TaskState};
+use crate::pool::worker::BANNED;
+use crate::pool::{Person, Span};
+use crate::store::Tx;
+use serde_json::json;
+
+/// How long an `/owp assign` waits to be accepted.
+const ASSIGNED_FOR: Span = Span::days(3);
+/// What stands for a pause without an end.
+const FOR_EVER: Span = Span::days(36_500);
+
+/// The account a command names, as GitHub knows it.
+fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
+    let named = asked.named.get(&login.to_lowercase()).and_then(Option::as_ref);
+    named.ok_or_else(|| Outcome::Failed(format!("GitHub knows no account `{login}`.")))
+}
+
+async fn set_trust(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    account: &Account,
+    level: i64,
+) -> Result<(), EngineError> {
+    let person = tx.record_person(account.id, &account.login, account.is_bot).await?;
+    tx.set_trust(&repo.row.id, &person, level, &asked.author.login).await?;
+    let set = json!({ "login": account.login, "level": level, "by": asked.author.login });
+    Ok(tx.append_events(&[Event::new(EventKind::TrustSet, set)]).await?)
+}
+
+pub(super) async fn trust(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    login: &str,
+    level: i64,
+) -> Result<Outcome, EngineError> {
+    let account = match account(asked, login) {
+        Ok(account) => account,
+        Err(outcome) => return Ok(outcome),
+    };
+    set_trust(tx, repo, asked, account, level).await?;
+    Ok(Outcome::Trusted { login: account.login.clone(), tier: level })
+}
+
+pub(super) async fn ban(tx: &mut Tx, repo: &RepoContext, asked: &Asked, login: &str) -> Result<Outcome, EngineError> {
+    let account = match account(asked, login) {
+        Ok(account) => account,
+        Err(outcome) => return Ok(outcome),
+    };
+    set_trust(tx, repo, asked, account, BANNED).await?;
+    Ok(Outcome::Done(format!(
+        "{} gets nothing from this pool any more; what they hold stays theirs until you say `/owp revoke`. `/owp trust @{} 0` takes the ban back.",
+        account.login, account.login
+    )))
+}
+
+pub(super) async fn budget(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    change: BudgetChange,
+) -> Result<Outcome, EngineError> {
+    let command = match change {
+        BudgetChange::To(n) => Some(n),
+        BudgetChange::File => None,
+    };
+    tx.set_command_budget(&repo.row.id, command).await?;
+    let set = json!({ "budget": command, "by": asked.author.login });
+    tx.append_events(&[Event::new(EventKind::BudgetSet, set)]).await?;
+    let mut fresh = repo.clone();
+    fresh.row.command_budget = command;
+    Ok(Outcome::BudgetSet(budget_line(tx, &fresh).await?))
+}
+
+pub(super) async fn pause(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    secs: Option<i64>,
+    reason: Option<&str>,
+) -> Result<Outcome, EngineError> {
+    let until = tx.now() + secs.map_or(FOR_EVER, Span::secs);
+    let reason = reason.unwrap_or("no reason given");
+    tx.set_pause(&repo.row.id, Some((until, reason))).await?;
+    tx.append_events(&[Event::new(EventKind::RepoUpdated, json!({ "paused": reason }))]).await?;
+    let end = secs.map_or_else(|| "until `/owp resume`".to_owned(), |_| format!("until {}", until.human()));
+    Ok(Outcome::Done(format!("nothing is handed out here {end}. What people hold stays theirs.")))
+}
+
+pub(super) async fn resume(tx: &mut Tx, repo: &RepoContext) -> Result<Outcome, EngineError> {
+    tx.set_pause(&repo.row.id, None).await?;
+    tx.append_events(&[Event::new(EventKind::RepoUpdated, json!({ "resumed": true }))]).await?;
+    Ok(Outcome::Done("work is handed out here again.".to_owned()))
+}
+
+pub(super) async fn approve(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    mut task: Task,
+) -> Result<Outcome, EngineError> {
+    if task.hold.take().is_none() {
+        return Ok(Outcome::Done("nothing about this task waits for approval.".to_owned()));
+    }
+    tx.update_task(&task).await?;
+    let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
+    tx.append_events(&[approved]).await?;
+    tell::notes(tx, repo, &task).await?;
+    Ok(Outcome::Approved)
+}
+
+pub(super) async fn assign(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    mut task: Task,
+    login: &str,
+) -> Result<Outcome, EngineError> {
+    let account = match account(asked, login) {
+        Ok(account) => account,
+        Err(outcome) => return Ok(outcome),
+    };
+    if task.state != TaskState::Ready {
+        return Ok(Outcome::Failed(format!("the task is {}, so it cannot be offered to anybody now.", task.state)));
+    }
+    let person = tx.record_person(account.id, &account.login, account.is_bot).await?;
+    let until = tx.now() + ASSIGNED_FOR;
+    task.reservation = Some(Reservation { person, until });
+    tx.update_task(&task).await?;
+    let event = Event::new(EventKind::TaskUpdated, json!({ "reserved_for": account.login, "by": asked.author.login }));
+    tx.append_events(&[event.about_task(&task.id)]).await?;
+    tell::notes(tx, repo, &task).await?;
+    Ok(Outcome::Done(format!(
+        "the task is reserved for {} until {}; they accept it with `/owp claim`.",
+        account.login,
+        until.human()
+    )))
+}
+
+pub(super) async fn revoke(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    task: Task,
+    login: Option<&str>,
+) -> Result<Outcome, EngineError> {
+    let Some(lease) = tx.live_lease(&task.id).await? else {
+        return Ok(Outcome::Failed("nobody holds this task at the moment.".to_owned()));
+    };
+    if let Some(login) = login {
+        let account = match account(asked, login) {
+            Ok(account) => account,
+            Err(outcome) => return Ok(outcome),
+        };
+        if lease.person != Person::GitHub(account.id) {
+            return Ok(Outcome::Failed(format!("`{login}` does not hold this task.")));
+        }
+    }
+    let end = LeaseEnd::Revoked { by: Some(asked.author.login.clone()), reason: None };
+    transition::carry_out(tx, repo, task, Move::Return(EndReason::Revoked), Some(end)).await?;
+    Ok(Outcome::Released)
+}
+
+pub(super) async fn unblock(tx: &mut Tx, repo: &RepoContext, task: Task) -> Result<Outcome, EngineError> {
+    if task.state != TaskState::Blocked {
+        return Ok(Outcome::Failed(format!("the task is {}, not blocked.", task.state)));
+    }
+    let moved = transition::carry_out(tx, repo, task, Move::Unblock, None).await?;
+    let until = moved.task.reservation.map(|r| r.until.human());
+    Ok(Outcome::Done(match until {
+        Some(until) => format!("the task is ready again; who was blocked has first refusal until {until}."),
+        None => "the task is ready again.".to_owned(),
+    }))
+}

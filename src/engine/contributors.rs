@@ -1,0 +1,223 @@
+//! What OWP clients may do: register, show signs of life, pull work.
+
+use super::Engine;
+use super::error::EngineError;
+use super::facts::{self, RepoContext};
+use super::schedule::Pull;
+use super::tell;
+use crate::pool::event::{Event, EventKind};
+use crate::pool::lease::Via;
+use crate::pool::task::Task;
+use crate::pool::worker::{Worker, WorkerStatus};
+use crate::pool::{LeaseId, Span, Timestamp, WorkerId};
+use crate::store::{NewWorker, Scope};
+use data_encoding::{BASE32_DNSSEC, BASE32_NOPAD, HEXLOWER};
+use secrecy::SecretString;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+/// Points a worker holds at once unless it says otherwise.
+pub const DEFAULT_CAPACITY: i64 = 5;
+/// Leases a worker holds at once unless it says otherwise.
+pub const DEFAULT_CONCURRENT: i64 = 2;
+/// How long a link code works.
+const LINK_CODE_LIFE: Span = Span::minutes(15);
+
+/// What a client says when it registers.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// What it calls itself, 1–120 characters.
+    pub name: String,
+    /// The GitHub login it wants to be linked to.
+    pub github_handle: Option<String>,
+    /// Lower-case, sorted, without repeats.
+    pub skills: Vec<String>,
+    /// Points it can hold at once, 1–100.
+    pub capacity: i64,
+    /// Leases it can hold at once, 1–20.
+    pub max_concurrent: i64,
+}
+
+/// What a client is told once, and never again: only hashes are stored.
+#[derive(Debug)]
+pub struct Registered {
+    /// Its id.
+    pub worker: WorkerId,
+    /// Its token.
+    pub token: SecretString,
+    /// The code its owner comments as `/owp link CODE`; only when a handle was given.
+    pub link_code: Option<SecretString>,
+    /// Until when the code works.
+    pub link_expires_at: Option<Timestamp>,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// What the worker says of itself.
+    pub status: WorkerStatus,
+    /// Anything it wants to note, 500 characters at most.
+    pub note: Option<String>,
+}
+
+/// One task as its worker sees it.
+#[derive(Debug, Clone)]
+pub struct WorkItem {
+    /// The task.
+    pub task: Task,
+    /// `owner/name`.
+    pub repo: String,
+    /// The last lease on it.
+    pub lease: Option<LeaseId>,
+    /// When that lease runs out, or would have.
+    pub lease_expires_at: Option<Timestamp>,
+}
+
+/// How a secret is stored: its SHA-256. Secrets carry enough randomness that nothing slower is needed.
+#[must_use]
+pub fn secret_hash(secret: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))
+}
+
+impl Engine {
+    /// Registers a client.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn register(&self, registration: Registration) -> Result<Registered, EngineError> {
+        let entropy = self.store().entropy();
+        let token = format!("owp_{}", BASE32_DNSSEC.encode(&entropy.bytes::<32>()));
+        let handle = registration.github_handle.clone().map(|h| h.trim_start_matches('@').to_owned());
+        // Twelve letters of five bits each: sixty bits.
+        let code = BASE32_NOPAD.encode(&entropy.bytes::<8>())[..12].to_owned();
+        let (token_hash, code_hash) = (secret_hash(&token), secret_hash(&code));
+        let linking = handle.is_some();
+        let (worker, until) = self
+            .store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    let until = tx.now() + LINK_CODE_LIFE;
+                    let new = NewWorker {
+                        name: registration.name,
+                        person: None,
+                        by_comment: false,
+                        skills: registration.skills,
+                        capacity: registration.capacity,
+                        max_concurrent: registration.max_concurrent,
+                    };
+                    let id = tx.insert_worker(&new).await?;
+                    tx.insert_token(&token_hash, &id).await?;
+                    if let Some(handle) = handle {
+                        tx.insert_link_code(&code_hash, &id, &handle, until).await?;
+                    }
+                    let event = Event::new(EventKind::WorkerRegistered, json!({ "skills": new.skills }));
+                    tx.append_events(&[event.about_worker(&id)]).await?;
+                    Ok::<_, EngineError>((id, until))
+                })
+            })
+            .await?;
+        Ok(Registered {
+            worker,
+            token: SecretString::from(token),
+            link_code: linking.then(|| SecretString::from(code)),
+            link_expires_at: linking.then_some(until),
+        })
+    }
+
+    /// The worker a token belongs to, unless its access was taken away.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn authenticate(&self, token: &str) -> Result<Option<Worker>, EngineError> {
+        let hash = secret_hash(token);
+        let worker = self.read(move |tx| Box::pin(async move { Ok(tx.worker_by_token(&hash).await?) })).await?;
+        Ok(worker.filter(|worker| !worker.revoked))
+    }
+
+    /// Records a sign of life and keeps the worker's leases alive. Gives the server's time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn heartbeat(&self, worker: &WorkerId, beat: Heartbeat) -> Result<Timestamp, EngineError> {
+        let id = worker.clone();
+        let (now, due) = self
+            .store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
+                    let leases = tx.live_leases_of(&id).await?;
+                    let now = tx.now();
+                    let due = leases.into_iter().filter(|l| l.via == Via::Rest && l.renewal(now).is_some());
+                    Ok::<_, EngineError>((now, due.collect::<Vec<_>>()))
+                })
+            })
+            .await?;
+        // Written only once a third of the ttl is spent, so most heartbeats end here.
+        for lease in due {
+            self.renew(lease.repo, lease.id).await?;
+        }
+        Ok(now)
+    }
+
+    /// Moves a live lease's expiry to now + ttl, under its repository's lock.
+    pub(super) async fn renew(&self, repo: crate::pool::RepoId, lease: LeaseId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let Some(lease) = tx.lease(&lease).await?.filter(|lease| lease.is_live()) else { return Ok(()) };
+                    let Some(until) = lease.renewal(tx.now()) else { return Ok(()) };
+                    tx.renew_lease(&lease.id, until).await?;
+                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    Ok(tell::lease(tx, &context, &task, None).await?)
+                })
+            })
+            .await
+    }
+
+    /// Fills the worker up to its capacity, then lists what is its own: held, blocked and delivered tasks.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pull_work(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
+        let id = worker.clone();
+        let paused = self
+            .store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    tx.worker_seen(&id, None, None).await?;
+                    let worker = facts::known_worker(tx, &id).await?;
+                    Ok::<_, EngineError>(worker.status == WorkerStatus::Paused)
+                })
+            })
+            .await?;
+        if !paused {
+            let (reply, planned) = oneshot::channel();
+            let pull = Pull { worker: worker.clone(), reply };
+            if self.0.pulls.send(pull).await.is_ok() {
+                // A planner that went away answers nothing; what is held is listed all the same.
+                if let Ok(Err(error)) = planned.await {
+                    return Err(error);
+                }
+            }
+        }
+        self.work_of(worker).await
+    }
+
+    async fn work_of(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
+        let id = worker.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut items = Vec::new();
+                for (task, lease_expires_at) in tx.tasks_of_worker(&id).await? {
+                    let repo = tx.repo(&task.repo).await?.map(|row| row.name).unwrap_or_default();
+                    items.push(WorkItem { repo, lease: task.last_lease.clone(), lease_expires_at, task });
+                }
+                Ok(items)
+            })
+        })
+        .await
+    }
+}

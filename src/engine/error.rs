@@ -1,0 +1,76 @@
+//! What a use case can answer instead of doing what was asked.
+
+use crate::github::client::GitHubError;
+use crate::pool::Refusal;
+use crate::pool::moves::Illegal;
+use crate::store::StoreError;
+
+/// Why a use case did not do what was asked. Each variant is an answer of its own over HTTP.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// GitHub failed.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// There is no such task.
+    #[error("there is no task with this id")]
+    UnknownTask,
+    /// There is no such repository.
+    #[error("the repository {0} is not known; create it with POST /v1/admin/repos first")]
+    UnknownRepo(String),
+    /// The task is somebody else's, or nobody's any more.
+    #[error("the task is not yours: you do not hold it (any more)")]
+    NotYours,
+    /// The rules or the state say no.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The repository is kept by the GitHub App, which alone says this.
+    #[error("{0}")]
+    Managed(String),
+}
+
+/// A "no" with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{summary}")]
+pub struct Refused {
+    /// The "no" in a sentence.
+    pub summary: String,
+    /// Every rule that does not hold.
+    pub reasons: Vec<Refusal>,
+}
+
+impl Refused {
+    /// A "no" because rules do not hold.
+    #[must_use]
+    pub fn rules(reasons: Vec<Refusal>) -> Self {
+        let summary = reasons.iter().map(|r| r.message.as_str()).collect::<Vec<_>>().join(" ");
+        Self { summary, reasons }
+    }
+
+    /// A "no" in words alone.
+    #[must_use]
+    pub fn because(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), reasons: Vec::new() }
+    }
+}
+
+impl From<Illegal> for EngineError {
+    fn from(illegal: Illegal) -> Self {
+        Self::Refused(Refused::because(format!("{illegal}.")))
+    }
+}
+
+impl EngineError {
+    /// True when the same attempt may succeed later without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Corrupt(_)) => false,
+            Self::Store(_) => true,
+            Self::GitHub(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What time does by itself: leases run out, reservations lapse, holders are warned once.
+
+use super::Engine;
+use super::error::EngineError;
+use super::facts::RepoContext;
+use super::{tell, transition};
+use crate::github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
+use crate::pool::event::{Event, EventKind};
+use crate::pool::lease::{EndReason, Lease};
+use crate::pool::moves::Move;
+use crate::pool::task::{Task, TaskState};
+use crate::pool::{LeaseId, RepoId, TaskId};
+use crate::store::{Scope, Tx};
+use serde_json::json;
+
+impl Engine {
+    /// Ends what ran out and warns who is about to lose a claim. True when it did anything.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn step_expiry(&self) -> Result<bool, EngineError> {
+        let percent = crate::pool::policy::Policy::managed().warn_before_percent;
+        let (due, lapsed, to_warn) = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let due = tx.due_leases().await?;
+                    let lapsed = tx.lapsed_reservations().await?;
+                    Ok((due, lapsed, tx.leases_to_warn(percent).await?))
+                })
+            })
+            .await?;
+        let any = !(due.is_empty() && lapsed.is_empty() && to_warn.is_empty());
+        for lease in due {
+            self.expire(lease.repo, lease.id).await?;
+        }
+        for task in lapsed {
+            self.lapse(task.repo, task.id).await?;
+        }
+        for lease in to_warn {
+            self.warn(lease.repo, lease.id).await?;
+        }
+        if any {
+            self.ring();
+        }
+        Ok(any)
+    }
+
+    /// Ends a lease if, under its repository's lock, it is still live and has still run out.
+    async fn expire(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let Some(lease) = tx.lease(&lease).await? else { return Ok(()) };
+                    let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
+                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let end = match reason {
+                        EndReason::AckTimeout => LeaseEnd::Nacked { reason: None },
+                        _ => LeaseEnd::Expired,
+                    };
+                    transition::carry_out(tx, &context, task, Move::Return(reason), Some(end)).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn lapse(&self, repo: RepoId, task: TaskId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let lapsed =
+                        |task: &Task, tx: &Tx| task.state == TaskState::Blocked && task.reserved_at(tx.now()).is_none();
+                    let Some(task) = tx.task(&task).await?.filter(|task| lapsed(task, tx)) else { return Ok(()) };
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    transition::carry_out(tx, &context, task, Move::ReservationLapsed, None).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn warn(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let fresh = |lease: &Lease| lease.is_live() && lease.warned_at.is_none();
+                    let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    warn_holder(tx, &context, &lease).await
+                })
+            })
+            .await
+    }
+}
+
+async fn warn_holder(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
+    tx.record_warning(lease).await?;
+    let event = Event::new(EventKind::LeaseWarned, json!({ "expires_at": lease.expires_at.rfc3339() }));
+    tx.append_events(&[event.about_task(&lease.task).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+    let (Some(task), Some(login)) = (tx.task(&lease.task).await?, tx.login_of(&lease.person).await?) else {
+        return Ok(());
+    };
+    let Some(issue) = task.issue else { return Ok(()) };
+    let body = expiry_warning(&ExpiryWarning { login, via: Via::Comment, until: lease.expires_at });
+    tell::want(tx, repo, issue, &format!("warn:{}", lease.id), &body).await?;
+    Ok(())
+}

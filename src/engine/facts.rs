@@ -1,0 +1,133 @@
+//! What admission looks at, loaded from the database: the same loading for the planner's snapshot, the commit's
+//! second check, and every explanation.
+
+use super::error::EngineError;
+use super::{Engine, Settings};
+use crate::pool::admission::{self, Case, Holder, RepoFacts, TaskFacts};
+use crate::pool::budget::{Budget, CountState};
+use crate::pool::policy::{BudgetSource, CountMode, Policy, effective_budget};
+use crate::pool::task::Task;
+use crate::pool::worker::Worker;
+use crate::pool::{Refusal, RepoId};
+use crate::store::{RepoRow, StoreError, Tx};
+
+/// A repository's row with the rules in force there.
+#[derive(Debug, Clone)]
+pub(super) struct RepoContext {
+    pub row: RepoRow,
+    pub policy: Policy,
+    /// Whether only people with a proven identity are served.
+    pub linked_only: bool,
+}
+
+impl Engine {
+    pub(super) fn context(&self, row: RepoRow) -> RepoContext {
+        RepoContext::new(row, self.settings())
+    }
+}
+
+impl RepoContext {
+    pub(super) fn new(row: RepoRow, settings: &Settings) -> Self {
+        let policy = if row.managed {
+            Policy::managed()
+        } else {
+            Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks)
+        };
+        let linked_only = row.managed || !settings.open_registration;
+        Self { row, policy, linked_only }
+    }
+
+    /// The budget in force and where it comes from.
+    pub(super) fn limit(&self) -> (i64, BudgetSource) {
+        if self.row.managed {
+            effective_budget(self.policy.max_open_prs, self.row.command_budget, self.row.ceiling)
+        } else {
+            (self.policy.max_open_prs, BudgetSource::Operator)
+        }
+    }
+
+    /// Loads the row afresh inside a transaction that holds its lock.
+    pub(super) async fn load(tx: &mut Tx, id: &RepoId, settings: &Settings) -> Result<Self, StoreError> {
+        let row = tx.repo(id).await?.ok_or_else(|| StoreError::Corrupt(format!("repository {id} is gone")))?;
+        Ok(Self::new(row, settings))
+    }
+
+    pub(super) async fn budget(&self, tx: &mut Tx) -> Result<Budget, StoreError> {
+        let (limit, source) = self.limit();
+        let id = &self.row.id;
+        let drafts = self.policy.count_drafts;
+        let leases = tx.count_leases(id, drafts).await?;
+        if !self.row.managed {
+            let open_pulls = tx.count_manual_pulls(id).await?;
+            return Ok(Budget { limit, source, open_pulls, leases, uncounted: 0, count: CountState::NotNeeded });
+        }
+        let open_pulls = tx.count_pulls(id, drafts, self.policy.count == CountMode::All).await?;
+        let (uncounted, count) = match (self.row.counted_at, self.row.count_failed_at) {
+            (Some(since), None) => (tx.count_uncounted(id, since).await?, CountState::Known(since)),
+            (_, Some(at)) => (0, CountState::Failed(at)),
+            (None, None) => (0, CountState::Never),
+        };
+        Ok(Budget { limit, source, open_pulls, leases, uncounted, count })
+    }
+
+    pub(super) async fn facts(&self, tx: &mut Tx) -> Result<RepoFacts, StoreError> {
+        Ok(RepoFacts {
+            id: self.row.id.clone(),
+            name: self.row.name.clone(),
+            linked_only: self.linked_only,
+            inactive: self.stopped(tx),
+            policy: self.policy.clone(),
+            budget: self.budget(tx).await?,
+            areas: tx.areas_held(&self.row.id).await?,
+        })
+    }
+
+    /// Why nothing is handed out here at the moment, apart from the budget.
+    pub(super) fn stopped(&self, tx: &Tx) -> Option<String> {
+        if let Some(why) = &self.row.inactive {
+            return Some(why.clone());
+        }
+        let (until, why) = self.row.pause.as_ref().filter(|(until, _)| *until > tx.now())?;
+        Some(format!("a maintainer paused it until {} ({why})", until.human()))
+    }
+}
+
+pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, StoreError> {
+    let holder = match tx.live_lease(&task.id).await? {
+        Some(lease) => tx
+            .worker(&lease.worker)
+            .await?
+            .map(|w| Holder { name: w.shown_as().to_owned(), until: Some(lease.expires_at) }),
+        None => match &task.assignee {
+            Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.shown_as().to_owned(), until: None }),
+            None => None,
+        },
+    };
+    let reserved_for = match &task.reservation {
+        Some(reservation) => tx.login_of(&reservation.person).await?,
+        None => None,
+    };
+    let open_pull = tx.open_pull_of_task(&task.id).await?;
+    Ok(TaskFacts { task, holder, reserved_for, open_pull })
+}
+
+/// Every reason why `worker` may not take `task` now, from the rows as they are in this transaction.
+pub(super) async fn refusals(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    worker: &Worker,
+) -> Result<Vec<Refusal>, StoreError> {
+    let facts = repo.facts(tx).await?;
+    let task = task_facts(tx, task.clone()).await?;
+    let load = tx.load(&worker.id).await?;
+    let standing = tx.standing(&repo.row.id, &worker.person).await?;
+    let now = tx.now();
+    Ok(admission::refusals(&Case { task: &task, repo: &facts, worker, load, standing: &standing, now }))
+}
+
+/// The worker behind a token or a lease, which must exist.
+pub(super) async fn known_worker(tx: &mut Tx, id: &crate::pool::WorkerId) -> Result<Worker, EngineError> {
+    let worker = tx.worker(id).await?;
+    worker.ok_or_else(|| StoreError::Corrupt(format!("worker {id} is gone")).into())
+}

@@ -1,0 +1,178 @@
+//! What GitHub says now, fetched before a transaction: deliveries and timers are only hints where to look.
+
+use super::error::EngineError;
+use super::facts::RepoContext;
+use super::issues::{IssueView, OptIn, needs_opt_in};
+use super::{Engine, GitHubSide};
+use crate::github::client::{GitHubError, IssueEvent, IssueInfo, Permission, PullInfo, RepoHandle, RepoReader};
+use crate::github::payload::RepoRef;
+use crate::pool::task::Task;
+use crate::store::{RepoRow, RepoSighting, Scope};
+
+impl Engine {
+    pub(super) fn github_side(&self) -> Result<&GitHubSide, EngineError> {
+        self.github().ok_or_else(|| {
+            EngineError::GitHub(GitHubError::Config { message: "no GitHub App is configured".to_owned() })
+        })
+    }
+
+    pub(super) fn reader(&self, repo: &RepoRow) -> Result<RepoReader, EngineError> {
+        let (Some(installation), Some(github_id)) = (repo.installation_id, repo.github_id) else {
+            return Err(EngineError::Managed(format!("{} is not served by the App", repo.name)));
+        };
+        let handle = RepoHandle { github_id, full_name: repo.name.clone() };
+        Ok(self.github_side()?.client.reader(installation, handle))
+    }
+
+    /// The repository a delivery is about. One we do not know yet is taken in only when GitHub confirms, with the
+    /// App's own token, that the App is installed there; anything else has no effect.
+    pub(super) async fn repo_of(
+        &self,
+        repo: &RepoRef,
+        installation: Option<i64>,
+    ) -> Result<Option<RepoRow>, EngineError> {
+        let id = repo.id;
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(id).await?) })).await?;
+        if let Some(row) = known {
+            return Ok(Some(row).filter(|row| row.managed && row.inactive.is_none()));
+        }
+        let Some(installation) = installation else { return Ok(None) };
+        let handle = RepoHandle { github_id: repo.id, full_name: repo.full_name.clone() };
+        let seen = match self.github_side()?.client.reader(installation, handle).repository().await {
+            Ok(seen) => seen,
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(_) => return Ok(None),
+        };
+        let sighting = RepoSighting {
+            github_id: seen.id,
+            installation_id: installation,
+            name: seen.full_name,
+            private: seen.private,
+            archived: seen.archived,
+        };
+        self.take_in(sighting).await.map(Some)
+    }
+
+    /// Records a repository the App is installed on, and asks for its first count.
+    pub(super) async fn take_in(&self, seen: RepoSighting) -> Result<RepoRow, EngineError> {
+        let row = self
+            .store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    tx.ensure_installation(seen.installation_id).await?;
+                    let id = tx.record_sighting(&seen, true).await?;
+                    let row = tx.repo(&id).await?;
+                    row.ok_or_else(|| EngineError::UnknownRepo(seen.name))
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(row)
+    }
+
+    /// Looks at an issue, and at who offered it to the pool when that matters.
+    pub(super) async fn view_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+        offered_anew: bool,
+    ) -> Result<IssueView, EngineError> {
+        match reader.issue(number).await {
+            Ok(info) => self.judge_issue(reader, repo, info, offered_anew).await,
+            Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
+                // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
+                reader.repository().await?;
+                Ok(IssueView::Gone)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn judge_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        info: IssueInfo,
+        offered_anew: bool,
+    ) -> Result<IssueView, EngineError> {
+        let (id, number) = (repo.row.id.clone(), info.number);
+        let task: Option<Task> =
+            self.read(move |tx| Box::pin(async move { Ok(tx.task_by_issue(&id, number).await?) })).await?;
+        let opt_in = if offered_anew || needs_opt_in(task.as_ref(), &info, repo) {
+            self.judge_opt_in(reader, repo, number).await?
+        } else {
+            None
+        };
+        Ok(IssueView::Present(Box::new(info), opt_in))
+    }
+
+    /// Who offered the issue, and whether they may. Whoever set the label must have triage permission; reopening an
+    /// issue that still carries it offers it again on the same authority.
+    async fn judge_opt_in(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+    ) -> Result<Option<OptIn>, EngineError> {
+        let events = reader.issue_events(number).await?;
+        let ready = &repo.policy.labels.ready;
+        let sets_label = |e: &&IssueEvent| {
+            e.event == "labeled" && e.label.as_ref().is_some_and(|label| label.eq_ignore_ascii_case(ready))
+        };
+        let Some(labelled) = events.iter().filter(sets_label).max_by_key(|e| e.id) else { return Ok(None) };
+        let latest = events.iter().filter(|e| e.event == "reopened" || e.id == labelled.id).map(|e| e.id).max();
+        let hold = self.hold_for(reader, labelled).await?;
+        Ok(Some(OptIn { event: latest.unwrap_or(labelled.id), hold }))
+    }
+
+    async fn hold_for(&self, reader: &RepoReader, labelled: &IssueEvent) -> Result<Option<String>, EngineError> {
+        let Some(actor) = &labelled.actor else {
+            return Ok(Some("the account that set the label is gone".to_owned()));
+        };
+        if actor.is_bot {
+            return Ok(Some(format!("the label was set by the bot {}", actor.login)));
+        }
+        let permission = permission_of(reader, &actor.login, actor.id).await?;
+        Ok((permission < Permission::Triage)
+            .then(|| format!("the label was set by {}, who has no triage permission here", actor.login)))
+    }
+
+    /// The open pull requests that name an issue's task, fetched afresh: an issue closed by a merge may be told
+    /// before the merge is.
+    pub(super) async fn pulls_of_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoRow,
+        number: i64,
+    ) -> Result<Vec<PullInfo>, EngineError> {
+        let id = repo.id.clone();
+        let open = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let Some(task) = tx.task_by_issue(&id, number).await? else { return Ok(Vec::new()) };
+                    let pulls = tx.pulls_of_task(&task.id).await?;
+                    Ok(pulls.into_iter().filter(|p| p.facts.open).map(|p| p.facts.number).collect::<Vec<_>>())
+                })
+            })
+            .await?;
+        let mut views = Vec::new();
+        for number in open {
+            match reader.pull(number).await {
+                Ok(pull) => views.push(pull),
+                Err(GitHubError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(views)
+    }
+}
+
+/// The permission of an account, by login but only if it is still the account with this id.
+pub(super) async fn permission_of(reader: &RepoReader, login: &str, id: i64) -> Result<Permission, EngineError> {
+    match reader.permission(login).await {
+        Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => Ok(info.permission),
+        Ok(_) | Err(GitHubError::NotFound { .. }) => Ok(Permission::None),
+        Err(error) => Err(error.into()),
+    }
+}

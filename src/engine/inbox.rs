@@ -1,0 +1,336 @@
+//! Deliveries: verified and stored before they are acknowledged, processed one at a time per repository, their effect
+//! and their end in one commit. Whatever they say happened, the state applied is what GitHub shows now.
+
+use super::error::EngineError;
+use super::facts::RepoContext;
+use super::issues::{self, IssueView};
+use super::{Engine, commands, pulls};
+use crate::github::client::{GitHubError, PullInfo};
+use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
+use crate::github::signature::{self, SignatureError};
+use crate::pool::Span;
+use crate::pool::command::{CommandLine, parse_comment, parse_edited};
+use crate::store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
+use futures_util::future::BoxFuture;
+
+/// How long a worker may process one delivery before another takes it over.
+const HOLD: Span = Span::minutes(2);
+/// The longest pause between two attempts at one delivery.
+const MAX_BACKOFF: Span = Span::secs(60);
+/// GitHub redelivers for three days; after a week an id cannot come back.
+const KEEP: Span = Span::days(7);
+
+/// What became of a delivery at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// Stored; it will be processed.
+    Stored,
+    /// Stored before.
+    Duplicate,
+    /// Verified, and of no use to us.
+    Ignored,
+}
+
+/// Why a delivery was turned away.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// No webhook secret is configured, so nothing can be verified.
+    #[error("no GitHub App is configured here, so deliveries cannot be verified")]
+    NotConfigured,
+    /// The signature is missing or wrong.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The payload cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Verifies a delivery on its raw bytes and stores it. Answer it at once: processing comes later.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; nothing is stored then.
+    pub async fn accept_delivery(
+        &self,
+        id: &str,
+        event: &str,
+        content_type: Option<&str>,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> Result<Accepted, IntakeError> {
+        let github = self.github().filter(|g| !g.webhook_secrets.is_empty()).ok_or(IntakeError::NotConfigured)?;
+        signature::verify(&github.webhook_secrets, body, signature)?;
+        let incoming = read_delivery(event, content_type, body)?;
+        if matches!(incoming.kind, Kind::Ping | Kind::Other) {
+            return Ok(Accepted::Ignored);
+        }
+        let new = NewDelivery {
+            id: id.to_owned(),
+            event: event.to_owned(),
+            order_key: order_key(&incoming),
+            payload: payload_text(content_type, body),
+        };
+        let fresh = self
+            .store()
+            .write(Scope::global(), move |tx| Box::pin(async move { tx.insert_delivery(&new).await }))
+            .await?;
+        self.0.inbox_bell.notify_one();
+        Ok(if fresh { Accepted::Stored } else { Accepted::Duplicate })
+    }
+
+    /// Processes the oldest delivery that is due. False when there is none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn step_inbox(&self) -> Result<bool, EngineError> {
+        let taken =
+            self.store().write(Scope::global(), |tx| Box::pin(async move { tx.take_delivery(HOLD).await })).await;
+        let delivery = match taken {
+            Ok(Some(delivery)) => delivery,
+            Ok(None) => return Ok(false),
+            // Another replica took one of the same repository in the same moment.
+            Err(error) if error.is_unique_violation() => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        match self.process(&delivery).await {
+            Ok(()) => self.ring(),
+            Err(error) => self.give_back(&delivery, &error).await?,
+        }
+        Ok(true)
+    }
+
+    async fn give_back(&self, delivery: &Delivery, error: &EngineError) -> Result<(), EngineError> {
+        let (id, why, attempts) = (delivery.id.clone(), error.to_string(), delivery.attempts);
+        let transient = error.is_transient() && attempts < 5_000;
+        if transient {
+            tracing::warn!(delivery = %id, %why, attempts, "a delivery could not be processed yet");
+        } else {
+            tracing::error!(delivery = %id, %why, "a delivery was given up");
+        }
+        let retry_at = match error {
+            EngineError::GitHub(error) => error.retry_at(),
+            _ => None,
+        };
+        self.store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    if !transient {
+                        return Ok(tx.bury_delivery(&id, &why).await?);
+                    }
+                    let backoff = Span::secs(1_i64 << attempts.min(6)).min(MAX_BACKOFF);
+                    let due = retry_at.unwrap_or_default().max(tx.now() + backoff);
+                    Ok(tx.postpone_delivery(&id, due, &why).await?)
+                })
+            })
+            .await
+    }
+
+    async fn process(&self, delivery: &Delivery) -> Result<(), EngineError> {
+        let body = delivery.payload.as_bytes();
+        let incoming = match read_delivery(&delivery.event, Some("application/json"), body) {
+            Ok(incoming) => incoming,
+            Err(error) => return Err(EngineError::Managed(error.to_string())),
+        };
+        match &incoming.kind {
+            Kind::Installation { .. } | Kind::InstallationRepositories { .. } => {
+                self.on_installation(&incoming).await?;
+                return self.finish(delivery).await;
+            }
+            Kind::Repository { .. } => {
+                self.on_repository(&incoming).await?;
+                return self.finish(delivery).await;
+            }
+            Kind::Ping | Kind::Other => return self.finish(delivery).await,
+            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } => {}
+        }
+        let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
+        let Some(row) = self.repo_of(repo_ref, incoming.installation_id).await? else {
+            return self.finish(delivery).await;
+        };
+        match &incoming.kind {
+            Kind::Issue { number, label, .. } => {
+                let anew = matches!(incoming.action.as_deref(), Some("labeled" | "reopened" | "opened"))
+                    && label.as_deref().is_none_or(|l| l.eq_ignore_ascii_case(&self.ready_label(&row)));
+                self.process_issue(delivery, row, *number, anew).await
+            }
+            Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
+            Kind::IssueComment { issue_number, on_pull, comment, action, old_body } => {
+                let lines = if *on_pull { vec![] } else { self.commands_in(&incoming, comment, *action, old_body) };
+                if lines.is_empty() {
+                    return self.finish(delivery).await;
+                }
+                self.process_commands(delivery, row, *issue_number, comment, lines).await
+            }
+            _ => self.finish(delivery).await,
+        }
+    }
+
+    fn ready_label(&self, row: &RepoRow) -> String {
+        self.context(row.clone()).policy.labels.ready
+    }
+
+    /// The commands a comment asks for. Bots, Apps (ourselves included) and people who edit what others wrote ask
+    /// for nothing; an edit asks only for its new lines.
+    fn commands_in(
+        &self,
+        incoming: &Incoming,
+        comment: &CommentRef,
+        action: CommentAction,
+        old_body: &Option<String>,
+    ) -> Vec<CommandLine> {
+        let Some(author) = comment.author.as_ref().filter(|a| !a.is_bot) else { return vec![] };
+        let by_author = incoming.sender.as_ref().is_some_and(|sender| sender.id == author.id);
+        if comment.via_app_id.is_some() || !by_author {
+            return vec![];
+        }
+        match (action, old_body) {
+            (CommentAction::Created, _) => parse_comment(&comment.body),
+            (CommentAction::Edited, Some(old)) => parse_edited(old, &comment.body),
+            _ => vec![],
+        }
+    }
+
+    async fn process_issue(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        number: i64,
+        anew: bool,
+    ) -> Result<(), EngineError> {
+        let reader = self.reader(&row)?;
+        let repo = self.context(row);
+        let view = self.view_issue(&reader, &repo, number, anew).await?;
+        let still_open = matches!(&view, IssueView::Present(info, _) if info.is_open());
+        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo.row, number).await? };
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move {
+                for pull in &views {
+                    pulls::apply(tx, &repo, pull).await?;
+                }
+                issues::apply(tx, &repo, number, &view).await.map(drop)
+            })
+        })
+        .await
+    }
+
+    async fn process_pull(&self, delivery: &Delivery, row: RepoRow, number: i64) -> Result<(), EngineError> {
+        let reader = self.reader(&row)?;
+        let repo = self.context(row);
+        let view: Option<PullInfo> = match reader.pull(number).await {
+            Ok(pull) => Some(pull),
+            Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move {
+                match &view {
+                    Some(pull) => pulls::apply(tx, &repo, pull).await,
+                    None => Ok(()),
+                }
+            })
+        })
+        .await
+    }
+
+    async fn process_commands(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        issue: i64,
+        comment: &CommentRef,
+        lines: Vec<CommandLine>,
+    ) -> Result<(), EngineError> {
+        let reader = self.reader(&row)?;
+        let repo = self.context(row);
+        // The comment may overtake the label that made the issue a task: look first.
+        let view = self.view_issue(&reader, &repo, issue, false).await?;
+        let asked = commands::prepare(self, &reader, issue, comment, lines).await?;
+        let workers = asked.workers_to_lock();
+        let scope = Scope::repo(&repo.row.id).with_workers(workers);
+        self.commit_in(scope, delivery, &repo, move |tx, repo| {
+            Box::pin(async move {
+                issues::apply(tx, &repo, issue, &view).await?;
+                commands::run(tx, &repo, &asked).await
+            })
+        })
+        .await
+    }
+
+    async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
+    {
+        self.commit_in(Scope::repo(&repo.row.id), delivery, repo, effect).await
+    }
+
+    /// Commits a delivery's effect together with its end (invariant 8).
+    async fn commit_in<F>(
+        &self,
+        scope: Scope,
+        delivery: &Delivery,
+        repo: &RepoContext,
+        effect: F,
+    ) -> Result<(), EngineError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
+    {
+        let (id, repo_id, settings) = (delivery.id.clone(), repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(scope, move |tx| {
+                Box::pin(async move {
+                    tx.finish_delivery(&id).await?;
+                    let repo = RepoContext::load(tx, &repo_id, &settings).await?;
+                    effect(tx, repo).await
+                })
+            })
+            .await
+    }
+
+    async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
+        let id = delivery.id.clone();
+        self.store().write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&id).await?) })).await
+    }
+
+    /// Forgets deliveries whose ids cannot come back.
+    pub(super) async fn purge_inbox(&self) -> Result<(), EngineError> {
+        self.store()
+            .write(Scope::global(), |tx| {
+                Box::pin(async move {
+                    let before = tx.now() - KEEP;
+                    Ok(tx.purge_deliveries(before).await.map(drop)?)
+                })
+            })
+            .await
+    }
+
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, EngineError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, EngineError>>,
+    {
+        self.store().read(work).await
+    }
+}
+
+/// What must be processed in order: everything of one repository, or of one installation.
+fn order_key(incoming: &Incoming) -> String {
+    match (&incoming.repository, incoming.installation_id) {
+        (Some(repo), _) => format!("repo:{}", repo.id),
+        (None, Some(id)) => format!("installation:{id}"),
+        (None, None) => "none".to_owned(),
+    }
+}
+
+/// The JSON of a delivery, whichever way it was wrapped. Reading it has succeeded before.
+fn payload_text(content_type: Option<&str>, body: &[u8]) -> String {
+    let form = content_type.is_some_and(|c| c.trim_start().starts_with("application/x-www-form-urlencoded"));
+    let json = if form {
+        form_urlencoded::parse(body).find(|(name, _)| name == "payload").map(|(_, value)| value.into_owned())
+    } else {
+        None
+    };
+    let text = json.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    text.replace('\0', "")
+}

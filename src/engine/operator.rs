@@ -1,0 +1,104 @@
+//! What the operator does through the admin calls: repositories without an App, and tasks in them.
+
+use super::Engine;
+use super::error::EngineError;
+use crate::pool::event::{Event, EventKind};
+use crate::pool::task::{Task, TaskSpec, TaskState};
+use crate::pool::{Epoch, TaskId};
+use crate::store::Scope;
+use serde_json::json;
+
+/// A task the operator makes by hand.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// `owner/name` of a manual repository.
+    pub repo: String,
+    /// 1–300 characters.
+    pub title: String,
+    /// What it says.
+    pub description: String,
+    /// What it asks for.
+    pub spec: TaskSpec,
+}
+
+impl Engine {
+    /// Makes a manual repository, or sets its budget; for a managed one, sets the operator's ceiling.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn upsert_repo(&self, name: &str, max_open_prs: i64, area_locks: bool) -> Result<String, EngineError> {
+        let name = name.to_owned();
+        let id = self
+            .store()
+            .write(Scope::global(), {
+                let name = name.clone();
+                move |tx| {
+                    Box::pin(async move {
+                        match tx.repo_by_name(&name).await? {
+                            Some(row) => Ok::<_, EngineError>(row.id),
+                            None => Ok(tx.insert_repo(&name).await?),
+                        }
+                    })
+                }
+            })
+            .await?;
+        self.store()
+            .write(Scope::repo(&id.clone()), move |tx| {
+                Box::pin(async move {
+                    tx.set_ceiling(&id, max_open_prs, area_locks).await?;
+                    let set = json!({ "max_open_prs": max_open_prs, "area_locks": area_locks, "by": "operator" });
+                    tx.append_events(&[Event::new(EventKind::BudgetSet, set)]).await?;
+                    Ok(tx.repo(&id).await?.map_or(name, |row| row.name))
+                })
+            })
+            .await
+    }
+
+    /// Adds a task to a manual repository.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`]; [`EngineError::Managed`] where the App makes the tasks.
+    pub async fn add_task(&self, new: NewTask) -> Result<TaskId, EngineError> {
+        let name = new.repo.clone();
+        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&name).await?) })).await?;
+        let row = row.ok_or_else(|| EngineError::UnknownRepo(new.repo.clone()))?;
+        if row.managed {
+            return Err(EngineError::Managed(format!(
+                "{} is served by the GitHub App: label an issue `pool:ready` there instead of adding a task",
+                row.name
+            )));
+        }
+        let id = self
+            .store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let now = tx.now();
+                    let task = Task {
+                        id: TaskId::from_uuid_bytes(&tx.new_id()),
+                        repo: row.id,
+                        issue: None,
+                        title: new.title,
+                        description: new.description,
+                        spec: new.spec,
+                        state: TaskState::Ready,
+                        epoch: Epoch::default(),
+                        ready_since: now,
+                        hold: None,
+                        reservation: None,
+                        assignee: None,
+                        last_holder: None,
+                        last_lease: None,
+                        pull: None,
+                        blocked_reason: None,
+                        created_at: now,
+                    };
+                    tx.insert_task(&task).await?;
+                    let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
+                    tx.append_events(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
+                    Ok::<_, EngineError>(task.id)
+                })
+            })
+            .await?;
+        Ok(id)
+    }
+}

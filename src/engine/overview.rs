@@ -1,0 +1,90 @@
+//! Everything the status page and the admin's counts show, from one snapshot.
+
+use super::Engine;
+use super::error::EngineError;
+use crate::pool::budget::Budget;
+use crate::pool::task::TaskState;
+use crate::pool::{Span, Timestamp};
+use crate::store::{EventRow, RepoCounts};
+
+/// A worker is online when it was heard of within this span.
+const ONLINE: Span = Span::secs(90);
+const EVENTS: i64 = 30;
+
+/// The pool at a glance.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    /// When this was so.
+    pub now: Timestamp,
+    /// Clients heard of within 90 s.
+    pub workers_online: i64,
+    /// Tasks in each state, every state listed.
+    pub tasks: Vec<(TaskState, i64)>,
+    /// Public repositories, by name.
+    pub repos: Vec<RepoView>,
+    /// What happened last, newest first; nothing of private repositories.
+    pub events: Vec<EventRow>,
+    /// Deliveries that wait or are in work.
+    pub pending_deliveries: i64,
+    /// Comments GitHub does not show yet.
+    pub open_comments: i64,
+    /// Comments that were given up.
+    pub dead_comments: i64,
+}
+
+/// One repository at a glance.
+#[derive(Debug, Clone)]
+pub struct RepoView {
+    /// `owner/name`.
+    pub name: String,
+    /// True when the App is installed there.
+    pub managed: bool,
+    /// Its slots.
+    pub budget: Budget,
+    /// Why nothing is handed out there, apart from the budget.
+    pub stopped: Option<String>,
+    /// Tasks by state.
+    pub tasks: RepoCounts,
+}
+
+impl Engine {
+    /// The pool at a glance.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn overview(&self) -> Result<Overview, EngineError> {
+        let engine = self.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let counts = tx.counts_by_repo().await?;
+                let by_state = tx.tasks_by_state().await?;
+                let of = |state| by_state.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+                let (mut repos, mut hidden) = (Vec::new(), Vec::new());
+                for row in tx.repos().await? {
+                    if row.private {
+                        hidden.push(row.name);
+                        continue;
+                    }
+                    let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
+                    let context = engine.context(row);
+                    let (budget, stopped) = (context.budget(tx).await?, context.stopped(tx));
+                    let (name, managed) = (context.row.name, context.row.managed);
+                    repos.push(RepoView { name, managed, budget, stopped, tasks });
+                }
+                let mut events = tx.recent_events(EVENTS).await?;
+                events.retain(|event| event.repo.as_ref().is_none_or(|name| !hidden.contains(name)));
+                Ok(Overview {
+                    now: tx.now(),
+                    workers_online: tx.workers_online(tx.now() - ONLINE).await?,
+                    tasks: TaskState::ALL.into_iter().map(|state| (state, of(state))).collect(),
+                    repos,
+                    events,
+                    pending_deliveries: tx.pending_deliveries().await?,
+                    open_comments: tx.open_wanted().await?,
+                    dead_comments: tx.dead_comments().await?,
+                })
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,149 @@
+//! The scheduler loop: pulls that wait are planned together on a snapshot, committed as one job per repository that
+//! checks admission again for every grant, planned again for what is left, and answered.
+
+use super::Engine;
+use super::error::EngineError;
+use super::facts::{self, RepoContext};
+use super::transition;
+use crate::pool::budget::Budget;
+use crate::pool::lease::Via;
+use crate::pool::planner::{Asker, Pick, Snapshot, plan};
+use crate::pool::{RepoId, WorkerId};
+use crate::store::{Scope, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::{mpsc, oneshot};
+
+/// Pulls planned together at most.
+const BATCH: usize = 256;
+/// How often a batch is planned again when commits refused what the plan had hoped for.
+const ROUNDS: usize = 4;
+/// Ready tasks of one repository that a plan looks at.
+const CANDIDATES: i64 = 300;
+
+/// A worker that asks for work, waiting for its answer.
+#[derive(Debug)]
+pub struct Pull {
+    /// Who asks.
+    pub worker: WorkerId,
+    /// Told when everything it could get is granted.
+    pub reply: oneshot::Sender<Result<(), EngineError>>,
+}
+
+impl Engine {
+    /// Waits for pulls, plans what came together, answers. False once nobody can ask any more.
+    pub async fn step_schedule(&self, waiting: &mut mpsc::Receiver<Pull>) -> bool {
+        let mut batch = Vec::new();
+        if waiting.recv_many(&mut batch, BATCH).await == 0 {
+            return false;
+        }
+        let workers: BTreeSet<WorkerId> = batch.iter().map(|pull| pull.worker.clone()).collect();
+        let result = self.grant_all(&workers).await;
+        let failure = result.err().map(|error| error.to_string());
+        for pull in batch {
+            let answer = match &failure {
+                None => Ok(()),
+                Some(why) => Err(EngineError::Store(crate::store::StoreError::Commit(why.clone()))),
+            };
+            // Whoever hung up keeps what was granted; the lease's clock runs.
+            let _gone = pull.reply.send(answer);
+        }
+        self.ring();
+        true
+    }
+
+    async fn grant_all(&self, workers: &BTreeSet<WorkerId>) -> Result<(), EngineError> {
+        for _ in 0..ROUNDS {
+            let (snapshot, now) = self.snapshot(workers).await?;
+            let picks = plan(&snapshot, now);
+            if picks.is_empty() {
+                return Ok(());
+            }
+            let mut by_repo: BTreeMap<RepoId, Vec<Pick>> = BTreeMap::new();
+            for pick in picks {
+                by_repo.entry(pick.repo.clone()).or_default().push(pick);
+            }
+            let mut refused = 0;
+            for (repo, picks) in by_repo {
+                refused += self.commit_picks(repo, picks).await?;
+            }
+            if refused == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn snapshot(&self, workers: &BTreeSet<WorkerId>) -> Result<(Snapshot, crate::pool::Timestamp), EngineError> {
+        let (workers, settings) = (workers.clone(), self.settings().clone());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut snapshot = Snapshot::default();
+                for row in tx.repos_with_work().await? {
+                    // Who may read a private repository is not known here: its work is handed out on its own
+                    // issues, where only readers can comment.
+                    if row.private && row.managed {
+                        continue;
+                    }
+                    let context = RepoContext::new(row, &settings);
+                    let facts = context.facts(tx).await?;
+                    if facts.inactive.is_some() || facts.budget.is_throttled() {
+                        continue;
+                    }
+                    load_tasks(tx, &context, &facts.budget, &mut snapshot).await?;
+                    snapshot.repos.insert(facts.id.clone(), facts);
+                }
+                for id in &workers {
+                    let asker = load_asker(tx, id, &snapshot).await?;
+                    snapshot.askers.push(asker);
+                }
+                Ok((snapshot, tx.now()))
+            })
+        })
+        .await
+    }
+
+    /// Commits a plan's part in one repository; says how many grants the rules refused by now.
+    async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<usize, EngineError> {
+        let settings = self.settings().clone();
+        let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
+        self.store()
+            .write(scope, move |tx| {
+                Box::pin(async move {
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let mut refused = 0;
+                    for pick in picks {
+                        let Some(task) = tx.task(&pick.task).await? else { continue };
+                        let worker = facts::known_worker(tx, &pick.worker).await?;
+                        if transition::grant(tx, &context, task, &worker, Via::Rest).await?.is_err() {
+                            refused += 1;
+                        }
+                    }
+                    Ok(refused)
+                })
+            })
+            .await
+    }
+}
+
+async fn load_tasks(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    budget: &Budget,
+    snapshot: &mut Snapshot,
+) -> Result<(), EngineError> {
+    debug_assert!(budget.free() > 0, "a repository without a free slot is left out");
+    for task in tx.ready_tasks(&repo.row.id, CANDIDATES).await? {
+        snapshot.tasks.push(facts::task_facts(tx, task).await?);
+    }
+    Ok(())
+}
+
+async fn load_asker(tx: &mut Tx, id: &WorkerId, snapshot: &Snapshot) -> Result<Asker, EngineError> {
+    let worker = facts::known_worker(tx, id).await?;
+    let load = tx.load(id).await?;
+    let mut standings = BTreeMap::new();
+    for repo in snapshot.repos.keys() {
+        standings.insert(repo.clone(), tx.standing(repo, &worker.person).await?);
+    }
+    Ok(Asker { worker, load, standings })
+}

@@ -1,0 +1,221 @@
+//! Counting and comparing: what heals when deliveries are lost.
+//!
+//! A count lists the open pull requests, looks at each one that left the list, and only then says it succeeded. A
+//! compare does the same for labelled issues. Views from a list never overrule a newer one (§5, invariants 4 and 8).
+
+use super::error::EngineError;
+use super::facts::RepoContext;
+use super::issues::{self, IssueView};
+use super::{Engine, pulls};
+use crate::github::client::{GitHubError, PullInfo, RepoReader};
+use crate::pool::event::{Event, EventKind};
+use crate::pool::{Span, Timestamp};
+use crate::store::{RepoRow, RepoSighting, Scope};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// How long one sync may take before another process takes it over.
+const HOLD: Span = Span::minutes(10);
+/// How soon a failed count is tried again.
+const RETRY: Span = Span::secs(15);
+
+impl Engine {
+    /// Syncs the repository that has waited longest. False when none is due.
+    ///
+    /// # Errors
+    /// When the database refuses. What GitHub refuses is recorded with the repository.
+    pub async fn step_sync(&self) -> Result<bool, EngineError> {
+        if self.github().is_none() {
+            return Ok(false);
+        }
+        let every = self.settings().count_every;
+        let taken = self
+            .store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    let (until, next) = (tx.now() + HOLD, tx.now() + every);
+                    Ok::<_, EngineError>(tx.take_sync(until, next).await?.map(|row| (row, tx.now())))
+                })
+            })
+            .await?;
+        let Some((row, began)) = taken else { return Ok(false) };
+        let outcome = self.sync(row.clone(), began).await;
+        self.end_sync(&row, outcome).await?;
+        self.ring();
+        Ok(true)
+    }
+
+    async fn end_sync(&self, row: &RepoRow, outcome: Result<(), EngineError>) -> Result<(), EngineError> {
+        let id = row.id.clone();
+        let failure = match outcome {
+            Ok(()) => None,
+            Err(EngineError::Store(error)) => return Err(error.into()),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = &failure {
+            tracing::warn!(repo = %row.name, %error, "open pull requests could not be counted");
+        }
+        let gone = failure.as_ref().and_then(why_gone);
+        let first = row.count_failed_at.is_none();
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    tx.finish_sync(&id).await?;
+                    let Some(error) = failure else { return Ok(()) };
+                    tx.record_count_failure(&id).await?;
+                    if let Some(why) = gone {
+                        tx.set_inactive(&id, Some(why)).await?;
+                        tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?;
+                        return Ok(());
+                    }
+                    if first {
+                        let why = json!({ "why": error.to_string() });
+                        tx.append_events(&[Event::new(EventKind::CountFailed, why)]).await?;
+                    }
+                    let retry_at = match &error {
+                        EngineError::GitHub(error) => error.retry_at().unwrap_or_default(),
+                        _ => Timestamp::default(),
+                    };
+                    let due = retry_at.max(tx.now() + RETRY);
+                    Ok(tx.sync_by(&id, due).await?)
+                })
+            })
+            .await
+    }
+
+    async fn sync(&self, row: RepoRow, began: Timestamp) -> Result<(), EngineError> {
+        let row = self.resight(row).await?;
+        if row.inactive.is_some() {
+            return Ok(());
+        }
+        let reader = self.reader(&row)?;
+        let repo = self.context(row);
+        self.count(&reader, &repo, began).await?;
+        if repo.row.compared_at + self.settings().compare_every <= began {
+            self.compare(&reader, &repo, began).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the repository itself: its name, privacy and archive flag may have changed.
+    async fn resight(&self, row: RepoRow) -> Result<RepoRow, EngineError> {
+        let seen = self.reader(&row)?.repository().await?;
+        let Some(installation_id) = row.installation_id else { return Ok(row) };
+        let sighting = RepoSighting {
+            github_id: seen.id,
+            installation_id,
+            name: seen.full_name,
+            private: seen.private,
+            archived: seen.archived,
+        };
+        if (&sighting.name, sighting.private, sighting.archived) == (&row.name, row.private, false) {
+            return Ok(row);
+        }
+        let id = row.id.clone();
+        let renamed = json!({ "name": sighting.name, "private": sighting.private, "archived": sighting.archived });
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    tx.record_sighting(&sighting, false).await?;
+                    tx.append_events(&[Event::new(EventKind::RepoUpdated, renamed)]).await?;
+                    Ok(tx.repo(&id).await?.unwrap_or(row))
+                })
+            })
+            .await
+    }
+
+    async fn count(&self, reader: &RepoReader, repo: &RepoContext, began: Timestamp) -> Result<(), EngineError> {
+        let listed = reader.open_pulls().await?;
+        let numbers: BTreeSet<i64> = listed.iter().map(|pull| pull.number).collect();
+        let id = repo.row.id.clone();
+        let stored = self.read(move |tx| Box::pin(async move { Ok(tx.open_pulls(&id).await?) })).await?;
+        let mut views = listed;
+        for missing in stored.iter().map(|p| p.facts.number).filter(|n| !numbers.contains(n)) {
+            match reader.pull(missing).await {
+                Ok(pull) => views.push(pull),
+                Err(GitHubError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for view in views {
+            self.apply_pull(repo, view).await?;
+        }
+        let (id, before) = (repo.row.id.clone(), repo.row.clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    tx.record_count(&id, began).await?;
+                    if before.counted_at.is_some() && before.count_failed_at.is_none() {
+                        return Ok(());
+                    }
+                    let taken = Event::new(EventKind::CountTaken, json!({ "open": numbers.len() }));
+                    Ok(tx.append_events(&[taken]).await?)
+                })
+            })
+            .await
+    }
+
+    /// Applies one pull request by itself, if it is news.
+    async fn apply_pull(&self, repo: &RepoContext, view: PullInfo) -> Result<(), EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    let fresh = pulls::row_of(&view, &repo.row.name);
+                    if tx.pull(&id, view.number).await?.is_some_and(|known| known == fresh) {
+                        return Ok(());
+                    }
+                    pulls::apply(tx, &repo, &view).await
+                })
+            })
+            .await
+    }
+
+    async fn compare(&self, reader: &RepoReader, repo: &RepoContext, began: Timestamp) -> Result<(), EngineError> {
+        let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
+        let numbers: BTreeSet<i64> = listed.iter().map(|issue| issue.number).collect();
+        for info in listed {
+            let number = info.number;
+            let view = self.judge_issue(reader, repo, info, false).await?;
+            self.apply_issue(repo, number, view).await?;
+        }
+        let id = repo.row.id.clone();
+        let live = self.read(move |tx| Box::pin(async move { Ok(tx.live_issues(&id).await?) })).await?;
+        for missing in live.into_iter().filter(|number| !numbers.contains(number)) {
+            let view = self.view_issue(reader, repo, missing, false).await?;
+            for pull in self.pulls_of_issue(reader, &repo.row, missing).await? {
+                self.apply_pull(repo, pull).await?;
+            }
+            self.apply_issue(repo, missing, view).await?;
+        }
+        let id = repo.row.id.clone();
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move { Ok(tx.record_compare(&id, began).await?) })
+            })
+            .await
+    }
+
+    async fn apply_issue(&self, repo: &RepoContext, number: i64, view: IssueView) -> Result<(), EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    issues::apply(tx, &repo, number, &view).await.map(drop)
+                })
+            })
+            .await
+    }
+}
+
+/// Why a repository is out of reach for good, when that is what an error says.
+fn why_gone(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::GitHub(error) if error.is_suspended() => Some("the App's installation is suspended"),
+        EngineError::GitHub(error) if error.installation_gone() => Some("the App was uninstalled"),
+        EngineError::GitHub(GitHubError::NotFound { .. }) => Some("the App may not see the repository any more"),
+        _ => None,
+    }
+}

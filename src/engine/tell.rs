@@ -1,0 +1,150 @@
+//! What GitHub should say: the comments that follow from a task's state, wanted in the transaction that changed it.
+//!
+//! Bodies are rendered by the github room; the sender makes GitHub match. In manual repositories nothing is said.
+
+use super::facts::RepoContext;
+use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, Note, PullLinked};
+use crate::pool::Person;
+use crate::pool::closing::branch_name;
+use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
+use crate::pool::pull::{Verdict, decide};
+use crate::pool::task::{Task, TaskState};
+use crate::store::{PullRow, StoreError, Tx};
+
+/// The key of the one notes comment of an issue.
+const NOTES: &str = "notes";
+
+/// Wants a comment, with its key hidden in it.
+pub(super) async fn want(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
+    if !repo.row.managed {
+        return Ok(());
+    }
+    tx.want_comment(&repo.row.id, issue, key, &render::with_key(key, body)).await
+}
+
+/// Brings the comment of a task's last lease up to date.
+pub(super) async fn lease(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    end: Option<LeaseEnd>,
+) -> Result<(), StoreError> {
+    let (Some(issue), Some(id)) = (task.issue, &task.last_lease) else { return Ok(()) };
+    let Some(lease) = tx.lease(id).await? else { return Ok(()) };
+    // An offer nobody acknowledged yet is between the pool and the client.
+    let Some(state) = lease_state(&lease, task, end) else { return Ok(()) };
+    let Some(worker) = tx.worker(&lease.worker).await? else { return Ok(()) };
+    let comment = LeaseComment {
+        login: worker.shown_as().to_owned(),
+        via: shown_via(&lease, &worker.name),
+        issue,
+        branch: branch_name(issue, &task.title),
+        contract: Contract::default(),
+        state,
+    };
+    want(tx, repo, issue, &format!("lease:{id}"), &render::lease_comment(&comment)).await
+}
+
+fn shown_via(lease: &Lease, worker: &str) -> render::Via {
+    match lease.via {
+        Via::Comment => render::Via::Comment,
+        Via::Rest => render::Via::Worker { name: worker.to_owned() },
+    }
+}
+
+fn lease_state(lease: &Lease, task: &Task, end: Option<LeaseEnd>) -> Option<render::LeaseState> {
+    use render::LeaseState as Shown;
+    let reason = match lease.state {
+        LeaseState::Offered => return None,
+        LeaseState::Active => {
+            return Some(Shown::Active { until: lease.expires_at, at_most: Some(lease.max_until) });
+        }
+        LeaseState::Ended(reason) => reason,
+    };
+    if let Some(end) = end {
+        return Some(Shown::Ended(end));
+    }
+    if task.state == TaskState::PrOpened {
+        return Some(Shown::Delivered { pull: task.pull? });
+    }
+    let end = match (task.state, reason) {
+        (TaskState::Merged, _) => LeaseEnd::Merged { pull: task.pull?, user_id: github_id(&lease.person)? },
+        (TaskState::Closed, _) => LeaseEnd::IssueClosed,
+        (_, EndReason::Released) => LeaseEnd::Released { reason: None },
+        (_, EndReason::Nacked | EndReason::AckTimeout) => LeaseEnd::Nacked { reason: None },
+        (_, EndReason::Revoked) => LeaseEnd::Revoked { by: None, reason: None },
+        (_, EndReason::Expired) => LeaseEnd::Expired,
+        (_, EndReason::Blocked) => LeaseEnd::Blocked {
+            reason: task.blocked_reason.clone().unwrap_or_default(),
+            reserved_until: task.reservation.as_ref().map(|r| r.until),
+        },
+        // What the ended pull request was is said by whoever made the move.
+        (_, EndReason::Delivered | EndReason::Merged | EndReason::Closed) => return None,
+    };
+    Some(Shown::Ended(end))
+}
+
+fn github_id(person: &Person) -> Option<i64> {
+    match person {
+        Person::GitHub(id) => Some(*id),
+        Person::Unlinked(_) => None,
+    }
+}
+
+/// The one new comment when a pull request is linked to the task its author holds.
+pub(super) async fn pull_linked(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    pull: &PullRow,
+) -> Result<(), StoreError> {
+    let (Some(issue), Some(holder)) = (task.issue, &task.last_holder) else { return Ok(()) };
+    let number = pull.facts.number;
+    let author = pull.author_login.clone().unwrap_or_else(|| "ghost".to_owned());
+    let holder = tx.login_of(holder).await?.unwrap_or_else(|| author.clone());
+    let waits_for = if pull.facts.draft { vec!["leaving draft".to_owned()] } else { vec![] };
+    let body = render::pull_linked(&PullLinked { pull: number, author, holder, waits_for });
+    want(tx, repo, issue, &format!("pull:{number}"), &body).await
+}
+
+/// Brings an issue's notes comment up to date: label problems, a hold, pull requests of people who do not hold the
+/// task. An issue that is fine gets no comment.
+pub(super) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), StoreError> {
+    let Some(issue) = task.issue.filter(|_| repo.row.managed) else { return Ok(()) };
+    let mut notes = Vec::new();
+    if !task.state.is_over() {
+        let problems = tx.task_extras(&task.id).await?.problems;
+        notes.extend(problems.into_iter().map(Note::Other));
+        if let Some(reason) = &task.hold {
+            notes.push(Note::Held { reason: reason.clone(), ready_label: repo.policy.labels.ready.clone() });
+        }
+        notes.extend(pull_notes(tx, task).await?);
+    }
+    if notes.is_empty() && tx.wanted_with_prefix(&repo.row.id, issue, NOTES).await?.is_empty() {
+        return Ok(());
+    }
+    want(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
+}
+
+async fn pull_notes(tx: &mut Tx, task: &Task) -> Result<Vec<Note>, StoreError> {
+    let lease = tx.live_lease(&task.id).await?;
+    let pulls = tx.pulls_of_task(&task.id).await?;
+    let facts: Vec<_> = pulls.iter().map(|p| p.facts.clone()).collect();
+    let mut notes = Vec::new();
+    for pull in pulls.iter().filter(|pull| pull.facts.open) {
+        let (number, author) = (pull.facts.number, pull.author_login.clone().unwrap_or_else(|| "ghost".to_owned()));
+        match decide(task, lease.as_ref(), &pull.facts, &facts) {
+            Verdict::HeldByOther => {
+                let holder = match &task.last_holder {
+                    Some(person) => tx.login_of(person).await?,
+                    None => None,
+                };
+                let holder = holder.unwrap_or_else(|| "somebody else".to_owned());
+                notes.push(Note::PullForHeldTask { pull: number, author, holder });
+            }
+            Verdict::NobodyHolds => notes.push(Note::PullForFreeTask { pull: number, author }),
+            Verdict::Move(_) | Verdict::Nothing => {}
+        }
+    }
+    Ok(notes)
+}

@@ -1,0 +1,68 @@
+//! Carrying out a move: the state machine decides, one call commits, the comments that tell it are wanted.
+
+use super::error::EngineError;
+use super::facts::{self, RepoContext};
+use super::tell;
+use crate::github::render::LeaseEnd;
+use crate::pool::lease::{Lease, LeaseState, Via};
+use crate::pool::moves::{self, Grant, Move, Moved};
+use crate::pool::task::Task;
+use crate::pool::worker::Worker;
+use crate::pool::{LeaseId, Refusal};
+use crate::store::Tx;
+
+/// Applies `step` to `task` and its live lease, commits it, and wants the comments that tell it. `end` is what the
+/// lease comment should say about the ending, where the state alone does not tell.
+pub(super) async fn carry_out(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    end: Option<LeaseEnd>,
+) -> Result<Moved, EngineError> {
+    let lease = tx.live_lease(&task.id).await?;
+    let moved = moves::apply(task, lease, step, tx.now())?;
+    tx.save_moved(&moved).await?;
+    if left_without_a_pull(moved.lease.as_ref()) {
+        // The slot stays taken until a count has shown that no pull request came of it: count soon.
+        tx.sync_by(&repo.row.id, tx.now()).await?;
+    }
+    tell::lease(tx, repo, &moved.task, end).await?;
+    tell::notes(tx, repo, &moved.task).await?;
+    Ok(moved)
+}
+
+fn left_without_a_pull(lease: Option<&Lease>) -> bool {
+    lease.is_some_and(|lease| matches!(lease.state, LeaseState::Ended(reason) if !reason.leaves_a_pull()))
+}
+
+/// Grants `task` to `worker` if every rule allows it, inside the transaction that holds the repository's lock.
+///
+/// # Errors
+/// `Ok(Err(reasons))` when a rule refuses; `Err` when the database does.
+pub(super) async fn grant(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    worker: &Worker,
+    via: Via,
+) -> Result<Result<Moved, Vec<Refusal>>, EngineError> {
+    let reasons = facts::refusals(tx, repo, &task, worker).await?;
+    if !reasons.is_empty() {
+        return Ok(Err(reasons));
+    }
+    let grant = Grant {
+        lease: LeaseId::from_uuid_bytes(&tx.new_id()),
+        worker: worker.id.clone(),
+        person: worker.person.clone(),
+        via,
+        ttl: match via {
+            Via::Rest => repo.policy.ttl,
+            Via::Comment => repo.policy.claim_ttl,
+        },
+        max_lifetime: repo.policy.max_lifetime,
+        ack_within: None,
+        locks_area: repo.policy.area_locks,
+    };
+    carry_out(tx, repo, task, Move::Grant(grant), None).await.map(Ok)
+}

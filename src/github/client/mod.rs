@@ -1,0 +1,131 @@
+//! The client for GitHub's REST API: who the App is, one read client, one client that writes issue comments.
+//!
+//! Nothing here retries what failed; that belongs to the caller, who knows what was wanted. The one exception is a
+//! call that answered 401: it had no effect, and is repeated once with a fresh token.
+
+mod answer;
+mod app;
+mod error;
+mod http;
+mod pages;
+mod path;
+mod raw;
+mod read;
+mod shapes;
+mod token;
+mod write;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use app::{AppInfo, Installation};
+pub use error::GitHubError;
+pub use read::RepoReader;
+pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef};
+pub use write::CommentWriter;
+
+use crate::clock::Clock;
+use http::{Answer, Http};
+use secrecy::SecretString;
+use std::{fmt, sync::Arc, time::Duration};
+use token::{AppKey, Scope, Tokens};
+
+/// What the client must be told.
+#[derive(Clone)]
+pub struct GitHubConfig {
+    /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
+    pub api_url: String,
+    /// The App's numeric id.
+    pub app_id: i64,
+    /// The App's private key as GitHub gave it (PEM); literal `\n` instead of line breaks is accepted.
+    pub private_key_pem: SecretString,
+    /// How long one whole call may take, from connecting to the last byte.
+    pub timeout: Duration,
+    /// The time that tokens and rate limits are measured with.
+    pub clock: Clock,
+}
+
+impl fmt::Debug for GitHubConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHubConfig").field("api_url", &self.api_url).field("app_id", &self.app_id).finish()
+    }
+}
+
+/// A repository as GitHub knows it today: the id stays, the name may change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RepoHandle {
+    /// GitHub's numeric repository id.
+    pub github_id: i64,
+    /// `owner/name`.
+    pub full_name: String,
+}
+
+/// GitHub as one App sees it. Clones share the connections and the tokens.
+#[derive(Clone)]
+pub struct GitHub(Arc<Inner>);
+
+struct Inner {
+    http: Http,
+    key: AppKey,
+    tokens: Tokens,
+    pages: pages::Cache,
+    clock: Clock,
+}
+
+impl fmt::Debug for GitHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHub").field("app_id", &self.0.key.app_id()).finish_non_exhaustive()
+    }
+}
+
+/// Whom a call speaks as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Speaker {
+    /// The App itself, by a JWT.
+    App,
+    /// One of its installations, by a scoped token.
+    Installation(Scope),
+}
+
+impl GitHub {
+    /// Checks the address and the key; sends nothing.
+    ///
+    /// # Errors
+    /// [`GitHubError::Config`] when the address is not a URL or the key is not an RSA private key in PEM.
+    pub fn new(cfg: GitHubConfig) -> Result<Self, GitHubError> {
+        let http = Http::new(&cfg)?;
+        let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
+        let (tokens, pages) = (Tokens::default(), pages::Cache::default());
+        Ok(Self(Arc::new(Inner { http, key, tokens, pages, clock: cfg.clock })))
+    }
+
+    /// A client that reads one repository.
+    #[must_use]
+    pub fn reader(&self, installation_id: i64, repo: RepoHandle) -> RepoReader {
+        RepoReader::new(self.clone(), installation_id, repo)
+    }
+
+    /// A client that can do two things: create and update issue comments in one repository.
+    #[must_use]
+    pub fn commenter(&self, installation_id: i64, repo: RepoHandle) -> CommentWriter {
+        CommentWriter::new(self.clone(), installation_id, repo)
+    }
+
+    /// Reads once, or twice when the first answer was 401.
+    async fn get(&self, speaker: Speaker, what: &str, etag: Option<&str>) -> Result<Answer, GitHubError> {
+        let scope = match speaker {
+            Speaker::App => return self.0.http.get(what, &self.app_jwt()?, etag).await,
+            Speaker::Installation(scope) => scope,
+        };
+        let token = self.token(scope).await?;
+        match self.0.http.get(what, &token, etag).await {
+            Err(GitHubError::Unauthorized { .. }) => {
+                let fresh = self.replace_token(scope, &token).await?;
+                self.0.http.get(what, &fresh, etag).await
+            }
+            done => done,
+        }
+    }
+}

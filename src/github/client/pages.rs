@@ -1,0 +1,141 @@
+//! Whole lists, page by page, with conditional requests: what has not changed costs nothing.
+//!
+//! A list is answered whole or not at all. Entries shift between pages while we read, so duplicates are dropped by id,
+//! and a list of several pages is read again (for free, where nothing changed) until it holds still.
+
+use super::{GitHub, GitHubError, Speaker, path};
+use serde::de::DeserializeOwned;
+use std::{
+    any::Any,
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+const PER_PAGE: usize = 100;
+/// Thirty thousand entries; whoever needs more needs another way of asking.
+const MAX_PAGES: usize = 300;
+/// How often a list of several pages that keeps changing is read.
+const MAX_PASSES: usize = 3;
+/// When the cache is larger it is emptied, which costs a few requests and no truth.
+const MAX_CACHED_LISTS: usize = 512;
+
+/// One page as GitHub sends it.
+pub(super) trait Page: DeserializeOwned {
+    type Item: Clone + Send + Sync + 'static;
+    fn items(self) -> Vec<Self::Item>;
+    fn id(item: &Self::Item) -> i64;
+}
+
+/// A page as it was last read.
+#[derive(Clone)]
+struct Known<T> {
+    etag: Option<String>,
+    has_next: bool,
+    items: Vec<T>,
+}
+
+/// The pages of lists read before, by speaker and path. ETags differ by token, so a new token reads everything once.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<HashMap<(Speaker, String), Arc<dyn Any + Send + Sync>>>);
+
+impl Cache {
+    fn get<T: Clone + Send + Sync + 'static>(&self, key: &(Speaker, String)) -> Vec<Known<T>> {
+        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.get(key).and_then(|list| list.downcast_ref::<Vec<Known<T>>>()).cloned().unwrap_or_default()
+    }
+
+    fn put<T: Clone + Send + Sync + 'static>(&self, key: (Speaker, String), pages: Vec<Known<T>>) {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lists.len() >= MAX_CACHED_LISTS && !lists.contains_key(&key) {
+            lists.clear();
+        }
+        lists.insert(key, Arc::new(pages));
+    }
+}
+
+impl GitHub {
+    /// Every entry of a list, once each, in GitHub's order; remembered for the next time.
+    pub(super) async fn list<P: Page>(
+        &self,
+        speaker: Speaker,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<P::Item>, GitHubError> {
+        let key = (speaker, path::with_query(path, query));
+        let mut pages = self.0.pages.get::<P::Item>(&key);
+        self.read_pages::<P>(speaker, path, query, &mut pages).await?;
+        self.0.pages.put(key, pages.clone());
+        Ok(once_each::<P>(pages))
+    }
+
+    /// Like [`GitHub::list`], for questions that are not asked twice.
+    pub(super) async fn list_once<P: Page>(
+        &self,
+        speaker: Speaker,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<P::Item>, GitHubError> {
+        let mut pages = Vec::new();
+        self.read_pages::<P>(speaker, path, query, &mut pages).await?;
+        Ok(once_each::<P>(pages))
+    }
+
+    async fn read_pages<P: Page>(
+        &self,
+        speaker: Speaker,
+        path: &str,
+        query: &[(&str, &str)],
+        pages: &mut Vec<Known<P::Item>>,
+    ) -> Result<(), GitHubError> {
+        for _ in 0..MAX_PASSES {
+            let changed = self.read_pass::<P>(speaker, path, query, pages).await?;
+            // Without ETags another look would not be free, and a single page cannot shift.
+            if !changed || pages.len() < 2 || pages.iter().any(|page| page.etag.is_none()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every page once; true when one was not as we knew it.
+    async fn read_pass<P: Page>(
+        &self,
+        speaker: Speaker,
+        path: &str,
+        query: &[(&str, &str)],
+        pages: &mut Vec<Known<P::Item>>,
+    ) -> Result<bool, GitHubError> {
+        let mut changed = false;
+        for index in 0..MAX_PAGES {
+            let (page, size) = ((index + 1).to_string(), PER_PAGE.to_string());
+            let mut query = query.to_vec();
+            query.extend([("per_page", size.as_str()), ("page", page.as_str())]);
+            let known = pages.get(index).and_then(|page| page.etag.as_deref());
+            let answer = self.get(speaker, &path::with_query(path, &query), known).await?;
+            if answer.not_modified && known.is_none() {
+                return Err(GitHubError::Malformed { reason: "304 to a request without conditions".to_owned() });
+            }
+            if !answer.not_modified {
+                changed = true;
+                let items = answer.json::<P>()?.items();
+                // Without a Link header (an intermediary may drop it) a full page means there may be another.
+                let has_next = answer.has_next.unwrap_or(items.len() >= PER_PAGE) && !items.is_empty();
+                let fresh = Known { etag: answer.etag, has_next, items };
+                match pages.get_mut(index) {
+                    Some(page) => *page = fresh,
+                    None => pages.push(fresh),
+                }
+            }
+            if !pages.get(index).is_some_and(|page| page.has_next) {
+                pages.truncate(index + 1);
+                return Ok(changed);
+            }
+        }
+        Err(GitHubError::TooMany { what: path.to_owned(), limit: MAX_PAGES * PER_PAGE })
+    }
+}
+
+fn once_each<P: Page>(pages: Vec<Known<P::Item>>) -> Vec<P::Item> {
+    let mut seen = HashSet::new();
+    pages.into_iter().flat_map(|page| page.items).filter(|item| seen.insert(P::id(item))).collect()
+}

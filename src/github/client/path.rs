@@ -1,0 +1,65 @@
+//! Paths and queries of the REST API, built so that no name from outside can escape its segment.
+
+use super::GitHubError;
+use std::fmt;
+
+/// `repos/{owner}/{name}`, from a full name that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RepoPath(String);
+
+impl RepoPath {
+    pub(super) fn new(full_name: &str) -> Result<Self, GitHubError> {
+        let refused = || GitHubError::Config { message: format!("{full_name:?} is not owner/name of a repository") };
+        let (owner, name) = full_name.split_once('/').ok_or_else(refused)?;
+        let plain = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 100
+                && !matches!(part, "." | "..")
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        if plain(owner) && plain(name) { Ok(Self(format!("repos/{full_name}"))) } else { Err(refused()) }
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A login as one path segment; `dependabot[bot]` is a login too.
+pub(super) fn login_segment(login: &str) -> Result<String, GitHubError> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '[' | ']');
+    if login.is_empty() || login.len() > 100 || !login.chars().all(known) {
+        return Err(GitHubError::NotFound { what: "a user with a login that GitHub does not give out".to_owned() });
+    }
+    Ok(login.replace('[', "%5B").replace(']', "%5D"))
+}
+
+/// `path?name=value&…` with everything encoded.
+pub(super) fn with_query(path: &str, query: &[(&str, &str)]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("{path}?{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_name_cannot_leave_its_place() {
+        assert_eq!(RepoPath::new("octo-org/hello.world").unwrap().to_string(), "repos/octo-org/hello.world");
+        for bad in ["", "octo", "octo/", "/x", "octo/..", "../x", "a/b/c", "a/b?c", "a/b#c", "a/b%2f", "a/ b"] {
+            assert!(RepoPath::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn logins_and_labels_are_encoded() {
+        assert_eq!(login_segment("dependabot[bot]").unwrap(), "dependabot%5Bbot%5D");
+        for bad in ["", ".", "..", "a/b", "%2e%2e", "a?b", "a\u{0}"] {
+            assert!(login_segment(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(with_query("x", &[("labels", "pool:ready & co")]), "x?labels=pool%3Aready+%26+co");
+    }
+}

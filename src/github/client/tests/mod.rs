@@ -1,0 +1,6 @@
+//! The client against a server that behaves and misbehaves as GitHub does.
+
+mod credentials;
+mod faults;
+mod reading;
+mod writing;

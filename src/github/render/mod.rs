@@ -1,0 +1,25 @@
+//! What the App writes: one plain function per comment, from values to Markdown.
+//!
+//! Pure, and the only place that makes comment bodies. Text that came from anybody else passes through `safe` first:
+//! it can mention nobody, link nowhere, break out of nothing and start no command. A body leaves through [`with_key`],
+//! which hides the comment's key in it and keeps it below GitHub's limit. Plans of words live here; when a comment is
+//! written, and which, is the engine's affair.
+
+mod key;
+mod lease;
+mod notes;
+mod pull;
+mod reply;
+mod safe;
+mod status;
+
+#[cfg(test)]
+mod hostile;
+
+pub use key::{MAX_COMMENT, duplicate_pointer, find_key, with_key};
+pub use lease::{Contract, LeaseComment, LeaseEnd, LeaseState, Via, lease_comment};
+pub use notes::{Note, notes_comment};
+pub use pull::{ExpiryWarning, PullLinked, expiry_warning, pull_linked};
+pub use reply::{HelpRow, Outcome, refusal_reply, reply};
+pub use safe::{code, mention, safe_inline, safe_text};
+pub use status::{BudgetLine, TaskStatus};

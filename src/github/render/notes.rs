@@ -1,0 +1,112 @@
+//! The one comment an issue has for problems: what is wrong, and what would mend it.
+
+use super::safe::{bullets, code, safe_inline};
+
+const MAX_NOTES: usize = 30;
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A label that looks like ours and cannot be used, or that another one outweighs.
+    Label {
+        /// The label as it is spelled.
+        label: String,
+        /// What is wrong with it, and what was assumed instead.
+        problem: String,
+    },
+    /// Nobody is given the task until a maintainer approves it.
+    Held {
+        /// Why, as a clause: "the label was set by somebody without triage permission".
+        reason: String,
+        /// The label that opts an issue in.
+        ready_label: String,
+    },
+    /// A pull request answers a task that somebody else holds.
+    PullForHeldTask {
+        /// Its number.
+        pull: i64,
+        /// Who opened it.
+        author: String,
+        /// Who holds the task.
+        holder: String,
+    },
+    /// A pull request answers a task that nobody holds.
+    PullForFreeTask {
+        /// Its number.
+        pull: i64,
+        /// Who opened it.
+        author: String,
+    },
+    /// Anything else, in a sentence.
+    Other(String),
+}
+
+/// The notes comment's body; an empty list says that everything is resolved.
+#[must_use]
+pub fn notes_comment(notes: &[Note]) -> String {
+    if notes.is_empty() {
+        return "Everything noted here is resolved.".to_owned();
+    }
+    let heading = if notes.len() == 1 { "One thing about this task:" } else { "A few things about this task:" };
+    format!("{heading}\n\n{}", bullets(notes.iter().map(note), MAX_NOTES))
+}
+
+fn note(note: &Note) -> String {
+    match note {
+        Note::Label { label, problem } => format!("The label {}: {}", code(label), safe_inline(problem)),
+        Note::Held { reason, ready_label } => format!(
+            "It is held, and nobody is given it: {}. A maintainer can approve it by commenting {}, or by setting the label {} again.",
+            safe_inline(reason).trim_end_matches('.'),
+            code("/owp approve"),
+            code(ready_label)
+        ),
+        Note::PullForHeldTask { pull, author, holder } => format!(
+            "#{pull} by {} answers this task, which {} holds. It counts toward the review budget, but the task stays \
+             with its holder. Please talk to each other before more work is done twice.",
+            safe_inline(author),
+            safe_inline(holder)
+        ),
+        Note::PullForFreeTask { pull, author } => format!(
+            "#{pull} by {} answers this task, which nobody had claimed. It counts toward the review budget, and nobody \
+             else can claim the task while it is open.",
+            safe_inline(author)
+        ),
+        Note::Other(text) => safe_inline(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_says_what_would_mend_it() {
+        let notes = [
+            Note::Label {
+                label: "estimate:lots".to_owned(),
+                problem: "not a number from 1 to 100; 1 is assumed.".to_owned(),
+            },
+            Note::Held {
+                reason: "the text was edited after it was approved.".to_owned(),
+                ready_label: "pool:ready".to_owned(),
+            },
+            Note::PullForHeldTask { pull: 34, author: "bob".to_owned(), holder: "ada".to_owned() },
+            Note::PullForFreeTask { pull: 35, author: "eve".to_owned() },
+            Note::Other("Issues by bots are not offered.".to_owned()),
+        ];
+        insta::assert_snapshot!(notes_comment(&notes), @r#"
+        A few things about this task:
+
+        - The label `estimate:lots`: not a number from 1 to 100; 1 is assumed.
+        - It is held, and nobody is given it: the text was edited after it was approved. A maintainer can approve it by commenting `/owp approve`, or by setting the label `pool:ready` again.
+        - #34 by bob answers this task, which ada holds. It counts toward the review budget, but the task stays with its holder. Please talk to each other before more work is done twice.
+        - #35 by eve answers this task, which nobody had claimed. It counts toward the review budget, and nobody else can claim the task while it is open.
+        - Issues by bots are not offered.
+        "#);
+    }
+
+    #[test]
+    fn when_nothing_is_left_it_says_so() {
+        insta::assert_snapshot!(notes_comment(&[]), @"Everything noted here is resolved.");
+    }
+}

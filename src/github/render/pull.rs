@@ -1,0 +1,121 @@
+//! The comment that greets a linked pull request, and the one warning before a lease runs out.
+
+use super::{
+    lease::Via,
+    safe::{code, mention, safe_inline},
+};
+use crate::pool::Timestamp;
+
+/// A pull request was linked to the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullLinked {
+    /// Its number.
+    pub pull: i64,
+    /// Who opened it.
+    pub author: String,
+    /// Who holds (or held) the task; usually the author.
+    pub holder: String,
+    /// What it still waits for before it can be reviewed, such as leaving draft; empty when it is ready.
+    pub waits_for: Vec<String>,
+}
+
+/// The body of the comment that is written once when a pull request is linked. It mentions nobody: its author knows,
+/// and maintainers are told by GitHub.
+#[must_use]
+pub fn pull_linked(linked: &PullLinked) -> String {
+    let pull = linked.pull;
+    let author = safe_inline(&linked.author);
+    let of_holder = if linked.author.eq_ignore_ascii_case(&linked.holder) {
+        "who holds this task".to_owned()
+    } else {
+        format!("for {}, who holds this task", safe_inline(&linked.holder))
+    };
+    let next = if linked.waits_for.is_empty() {
+        "It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile."
+            .to_owned()
+    } else {
+        let waits = linked.waits_for.iter().take(20).map(|gate| safe_inline(gate)).collect::<Vec<_>>().join(", ");
+        format!(
+            "It takes one review slot already. The clock stops when it is ready for review; it still waits for: {waits}."
+        )
+    };
+    format!(
+        "#{pull} by {author}, {of_holder}, is linked to this task.\n\n{next}\n\n\
+         Merging it completes the task; closing it opens the task again."
+    )
+}
+
+/// A lease that will soon run out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiryWarning {
+    /// The holder's login, who is mentioned.
+    pub login: String,
+    /// How the holder got the task.
+    pub via: Via,
+    /// The deadline.
+    pub until: Timestamp,
+}
+
+/// The body of the one warning a lease may get.
+#[must_use]
+pub fn expiry_warning(warning: &ExpiryWarning) -> String {
+    let go_on = match &warning.via {
+        Via::Comment => format!("comment {} (a push to your linked pull request does it too).", code("/owp extend")),
+        Via::Worker { name } => format!("let your worker {} report; nothing was heard from it lately.", code(name)),
+    };
+    format!(
+        "{}, your time for this task runs out on **{}**. Still on it? Then {go_on}\n\n\
+         Otherwise comment {}, or let it run out, and somebody else gets the task.",
+        mention(&warning.login),
+        warning.until.human(),
+        code("/owp release")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn linked(holder: &str, waits_for: &[&str]) -> String {
+        let waits_for = waits_for.iter().map(|&gate| gate.to_owned()).collect();
+        pull_linked(&PullLinked { pull: 34, author: "ada".to_owned(), holder: holder.to_owned(), waits_for })
+    }
+
+    #[test]
+    fn a_ready_pull_request_is_greeted_with_what_comes_next() {
+        insta::assert_snapshot!(linked("Ada", &[]), @r#"
+        #34 by ada, who holds this task, is linked to this task.
+
+        It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile.
+
+        Merging it completes the task; closing it opens the task again.
+        "#);
+    }
+
+    #[test]
+    fn an_agent_s_draft_names_the_holder_and_what_is_missing() {
+        insta::assert_snapshot!(linked("grace", &["leaving draft", "the check ci/test"]), @r#"
+        #34 by ada, for grace, who holds this task, is linked to this task.
+
+        It takes one review slot already. The clock stops when it is ready for review; it still waits for: leaving draft, the check ci/test.
+
+        Merging it completes the task; closing it opens the task again.
+        "#);
+    }
+
+    #[test]
+    fn a_warning_says_when_and_how_to_go_on() {
+        let until = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z").unwrap();
+        let warn = |via| expiry_warning(&ExpiryWarning { login: "ada".to_owned(), via, until });
+        insta::assert_snapshot!(warn(Via::Comment), @r#"
+        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then comment `/owp extend` (a push to your linked pull request does it too).
+
+        Otherwise comment `/owp release`, or let it run out, and somebody else gets the task.
+        "#);
+        insta::assert_snapshot!(warn(Via::Worker { name: "laptop".to_owned() }), @r#"
+        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then let your worker `laptop` report; nothing was heard from it lately.
+
+        Otherwise comment `/owp release`, or let it run out, and somebody else gets the task.
+        "#);
+    }
+}

@@ -1,0 +1,98 @@
+//! How a task stands, for `/owp status`.
+
+use super::safe::{code, safe_inline};
+use crate::pool::Timestamp;
+
+/// The review budget of a repository in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetLine {
+    /// Slots taken.
+    pub used: i64,
+    /// `max_open_prs` as it is in force.
+    pub limit: i64,
+    /// Open pull requests that count.
+    pub open_pulls: i64,
+    /// Work handed out that has no pull request yet.
+    pub leases: i64,
+    /// Where the limit comes from: "the policy file", "`/owp budget`", "the operator".
+    pub source: String,
+    /// Why nothing is granted now, if so: not counted yet, paused.
+    pub stopped: Option<String>,
+}
+
+impl BudgetLine {
+    pub(super) fn line(&self) -> String {
+        let line = format!(
+            "{} of {} review slots taken ({}, {} without one; limit set by {}).",
+            self.used,
+            self.limit,
+            counted(self.open_pulls, "open pull request"),
+            counted(self.leases, "lease"),
+            safe_inline(&self.source)
+        );
+        match &self.stopped {
+            Some(why) => format!("{line} Nothing is handed out now: {}", safe_inline(why)),
+            None => line,
+        }
+    }
+}
+
+/// `1 task`, `2 tasks`.
+pub(super) fn counted(n: i64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStatus {
+    /// The state's name: `ready`, `leased`, …
+    pub state: String,
+    /// Why nobody is given it although it is ready, if so.
+    pub held: Option<String>,
+    /// Who holds it.
+    pub holder: Option<String>,
+    /// Until when.
+    pub until: Option<Timestamp>,
+    /// Its pull request.
+    pub pull: Option<i64>,
+    /// Estimate in points.
+    pub estimate: i64,
+    /// Priority, 0 to 1000.
+    pub priority: i64,
+    /// Risk tier, 0 to 3.
+    pub tier: i64,
+    /// Skills it needs.
+    pub skills: Vec<String>,
+    /// The area it locks.
+    pub area: Option<String>,
+    /// The repository's review budget.
+    pub budget: BudgetLine,
+}
+
+impl TaskStatus {
+    pub(super) fn text(&self) -> String {
+        let mut task = format!("**Task:** {}", code(&self.state));
+        if let Some(holder) = &self.holder {
+            task.push_str(&format!(", held by {}", safe_inline(holder)));
+        }
+        if let Some(until) = self.until {
+            task.push_str(&format!(" until {}", until.human()));
+        }
+        if let Some(pull) = self.pull {
+            task.push_str(&format!(", pull request #{pull}"));
+        }
+        task.push('.');
+        if let Some(held) = &self.held {
+            task.push_str(&format!(" Not offered: {}", safe_inline(held)));
+        }
+        let mut needs = format!("**Size:** estimate {}, priority {}, tier {}", self.estimate, self.priority, self.tier);
+        if !self.skills.is_empty() {
+            let skills: Vec<String> = self.skills.iter().take(20).map(|skill| code(skill)).collect();
+            needs.push_str(&format!(", skills {}", skills.join(" ")));
+        }
+        if let Some(area) = &self.area {
+            needs.push_str(&format!(", area {}", code(area)));
+        }
+        format!("- {task}\n- {needs}.\n- **Budget:** {}", self.budget.line())
+    }
+}

@@ -1,0 +1,92 @@
+//! Rate limits as GitHub keeps them: so many requests an hour per holder, so much content a minute per installation.
+
+use std::collections::{BTreeMap, VecDeque};
+
+const MINUTE_MS: i64 = 60 * 1_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+/// What a holder has left in this hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Budget {
+    pub(super) limit: u64,
+    pub(super) used: u64,
+    /// Unix seconds.
+    pub(super) reset: i64,
+}
+
+/// The limits and how much of them is used.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    per_hour: u64,
+    /// Comments an installation may write: a minute, an hour.
+    content: Option<(usize, usize)>,
+    windows: BTreeMap<String, (i64, u64)>,
+    written: BTreeMap<u64, VecDeque<i64>>,
+}
+
+impl Limits {
+    pub(super) fn new(per_hour: u64, content: Option<(usize, usize)>) -> Self {
+        Self { per_hour, content, windows: BTreeMap::new(), written: BTreeMap::new() }
+    }
+
+    /// Counts one request; `used` may pass `limit`, and then the request is refused.
+    pub(super) fn count(&mut self, holder: &str, now: i64) -> Budget {
+        let window = self.windows.entry(holder.to_owned()).or_insert((now, 0));
+        if now - window.0 >= HOUR_MS {
+            *window = (now, 0);
+        }
+        window.1 += 1;
+        Budget { limit: self.per_hour, used: window.1, reset: (window.0 + HOUR_MS) / 1_000 }
+    }
+
+    /// What is left, without counting.
+    pub(super) fn peek(&self, holder: &str, now: i64) -> Budget {
+        let (start, used) = self.windows.get(holder).copied().unwrap_or((now, 0));
+        Budget { limit: self.per_hour, used, reset: (start + HOUR_MS) / 1_000 }
+    }
+
+    /// Gives one request back: conditional requests that answer 304 are free.
+    pub(super) fn refund(&mut self, holder: &str) {
+        if let Some(window) = self.windows.get_mut(holder) {
+            window.1 = window.1.saturating_sub(1);
+        }
+    }
+
+    /// Counts one piece of content; seconds to wait when it is too much.
+    pub(super) fn write(&mut self, installation: u64, now: i64) -> Result<(), i64> {
+        let Some((minute, hour)) = self.content else { return Ok(()) };
+        let written = self.written.entry(installation).or_default();
+        while written.front().is_some_and(|at| now - at >= HOUR_MS) {
+            written.pop_front();
+        }
+        let recent = written.iter().rev().take_while(|at| now - **at < MINUTE_MS).count();
+        if recent >= minute || written.len() >= hour {
+            return Err(60);
+        }
+        written.push_back(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_limited_by_the_minute_and_by_the_hour() {
+        let mut limits = Limits::new(5_000, Some((2, 3)));
+        assert_eq!([limits.write(1, 0), limits.write(1, 1), limits.write(1, 2)], [Ok(()), Ok(()), Err(60)]);
+        assert_eq!(limits.write(1, MINUTE_MS + 1), Ok(()));
+        assert_eq!(limits.write(1, 3 * MINUTE_MS), Err(60));
+        assert_eq!(limits.write(2, 3 * MINUTE_MS), Ok(()));
+        assert_eq!(limits.write(1, HOUR_MS + 2), Ok(()));
+    }
+
+    #[test]
+    fn a_new_hour_starts_a_new_window() {
+        let mut limits = Limits::new(1, None);
+        assert_eq!(limits.count("a", 0).used, 1);
+        assert_eq!(limits.count("a", 1).used, 2);
+        assert_eq!(limits.count("a", HOUR_MS).used, 1);
+    }
+}

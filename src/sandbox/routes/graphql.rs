@@ -1,0 +1,101 @@
+//! The GraphQL mutations that have no REST form: drafts, deleting and transferring issues.
+//!
+//! Not a GraphQL engine: the mutation is found by name, its ids in the variables or in the query's own strings, and the
+//! answer carries a fixed selection. Anything else is an `errors` answer with status 200, as on GitHub.
+
+use crate::sandbox::{
+    call::{Call, Reply},
+    error::ApiError,
+    shape::node,
+    world::{World, access::Caller},
+};
+use serde_json::{Value, json};
+
+pub(super) fn mutate(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    if call.caller == Caller::Anonymous {
+        return Err(ApiError::new(401, "This endpoint requires you to be authenticated."));
+    }
+    let body = call.object()?;
+    let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
+    let ids = strings(query, body.get("variables").unwrap_or(&Value::Null));
+    let outcome = if query.contains("markPullRequestReadyForReview") {
+        draft(world, call, &ids, false)
+    } else if query.contains("convertPullRequestToDraft") {
+        draft(world, call, &ids, true)
+    } else if query.contains("deleteIssue") {
+        delete(world, call, &ids)
+    } else if query.contains("transferIssue") {
+        transfer(world, call, &ids)
+    } else {
+        Err(ApiError::new(
+            422,
+            "the sandbox knows the mutations markPullRequestReadyForReview, convertPullRequestToDraft, deleteIssue and transferIssue only",
+        ))
+    };
+    Ok(Reply::ok(match outcome {
+        Ok(data) => json!({ "data": data }),
+        Err(error) => {
+            let kind = if error.status == 404 { "NOT_FOUND" } else { "FORBIDDEN" };
+            json!({ "data": null, "errors": [{ "type": kind, "message": error.message }] })
+        }
+    }))
+}
+
+/// Every string in the query and, however deep, in the variables.
+fn strings(query: &str, variables: &Value) -> Vec<String> {
+    let mut found: Vec<String> = query.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    let mut stack = vec![variables];
+    while let Some(value) = stack.pop() {
+        match value {
+            Value::String(text) => found.push(text.clone()),
+            Value::Array(items) => stack.extend(items),
+            Value::Object(map) => stack.extend(map.values()),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn pull_by_node(world: &World, ids: &[String]) -> Result<(u64, u64), ApiError> {
+    let matches = |id: u64| ids.contains(&node("PR", id));
+    world
+        .repos
+        .values()
+        .flat_map(|repo| repo.issues.values().map(move |issue| (repo.id, issue)))
+        .find(|(_, issue)| issue.pull.as_ref().is_some_and(|pull| matches(pull.id)))
+        .map(|(repo, issue)| (repo, issue.number))
+        .ok_or_else(ApiError::not_found)
+}
+
+fn issue_by_node(world: &World, ids: &[String]) -> Result<(u64, u64), ApiError> {
+    world
+        .repos
+        .values()
+        .flat_map(|repo| repo.issues.values().map(move |issue| (repo.id, issue)))
+        .find(|(_, issue)| issue.gone.is_none() && ids.contains(&node("I", issue.id)))
+        .map(|(repo, issue)| (repo, issue.number))
+        .ok_or_else(ApiError::not_found)
+}
+
+fn draft(world: &mut World, call: &Call, ids: &[String], draft: bool) -> Result<Value, ApiError> {
+    let (repo, number) = pull_by_node(world, ids)?;
+    world.set_draft(&call.caller, repo, number, draft)?;
+    let name = if draft { "convertPullRequestToDraft" } else { "markPullRequestReadyForReview" };
+    let id = node("PR", world.pull(repo, number)?.1.id);
+    Ok(json!({ name: { "pullRequest": { "id": id, "number": number, "isDraft": draft } } }))
+}
+
+fn delete(world: &mut World, call: &Call, ids: &[String]) -> Result<Value, ApiError> {
+    let (repo, number) = issue_by_node(world, ids)?;
+    world.delete_issue(&call.caller, repo, number)?;
+    Ok(json!({ "deleteIssue": { "repository": { "nameWithOwner": world.full_name(repo) } } }))
+}
+
+fn transfer(world: &mut World, call: &Call, ids: &[String]) -> Result<Value, ApiError> {
+    let (repo, number) = issue_by_node(world, ids)?;
+    let to = world.repos.values().find(|one| ids.contains(&node("R", one.id)));
+    let to = to.ok_or_else(ApiError::not_found)?.id;
+    let there = world.transfer_issue(&call.caller, repo, number, to)?;
+    let id = node("I", world.issue(to, there)?.id);
+    Ok(json!({ "transferIssue": { "issue": { "id": id, "number": there } } }))
+}

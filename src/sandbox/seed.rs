@@ -1,0 +1,70 @@
+//! The scene that `owp sandbox` starts with: one organization, two repositories, people of every role, a few issues.
+
+use super::{
+    error::ApiError,
+    handle::{Sandbox, UserRef},
+    world::model::Role,
+};
+
+/// A person of the scene and the role that person has in both repositories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cast {
+    /// Who.
+    pub user: UserRef,
+    /// `admin`, `write`, `triage`; `none` for contributors and strangers.
+    pub role: &'static str,
+}
+
+/// What the scene is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scene {
+    /// Everybody with a token.
+    pub cast: Vec<Cast>,
+    /// The app's installation on both repositories.
+    pub installation: u64,
+}
+
+const REPOS: [&str; 2] = ["acme/rocket", "acme/docs"];
+
+const PEOPLE: [(&str, Option<Role>); 7] = [
+    ("mona", Some(Role::Admin)),
+    ("wes", Some(Role::Write)),
+    ("tri", Some(Role::Triage)),
+    ("ada", None),
+    ("bo", None),
+    ("cy", None),
+    ("stranger", None),
+];
+
+const ISSUES: [(&str, &str, &str); 5] = [
+    ("acme/rocket", "Fuel gauge sticks at 3%", "It should go on to 0 and then warn.\n\nSteps: burn, look, wonder."),
+    ("acme/rocket", "Countdown skips the number four", "10, 9, 8, 7, 6, 5, 3. Somebody will be surprised."),
+    ("acme/rocket", "Log the landing angle", "We have the sensor; nobody writes it down."),
+    ("acme/docs", "Explain how to refuel", "The page stops after opening the hatch."),
+    ("acme/docs", "Typos in the safety chapter", "\"Extinguish\" is spelled three ways."),
+];
+
+/// Builds the scene in a new box; no labels are set, so that setting them is the first thing to try.
+///
+/// # Errors
+/// When the box was not new.
+pub fn seed(sandbox: &Sandbox) -> Result<Scene, ApiError> {
+    for repo in REPOS {
+        sandbox.add_repo(repo)?;
+    }
+    let mut cast = Vec::new();
+    for (login, role) in PEOPLE {
+        let user = sandbox.add_user(login);
+        if let Some(role) = role {
+            for repo in REPOS {
+                sandbox.add_collaborator(repo, login, role)?;
+            }
+        }
+        cast.push(Cast { user, role: role.map_or("none", Role::name) });
+    }
+    for (repo, title, body) in ISSUES {
+        sandbox.as_user("mona").open_issue(repo, title, body, &[])?;
+    }
+    let installation = sandbox.install(&REPOS)?;
+    Ok(Scene { cast, installation })
+}

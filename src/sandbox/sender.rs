@@ -1,0 +1,94 @@
+//! Sends what waits in the outbox: in order, one at a time, never twice on its own.
+
+use super::{Inner, webhook::Waiting};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// GitHub waits ten seconds for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends in the background until told to stop.
+pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
+    let wake = inner.world().outbox.wake.clone();
+    loop {
+        let next = inner.world().outbox.next();
+        let Some(waiting) = next else {
+            tokio::select! {
+                () = wake.notified() => continue,
+                () = stop.cancelled() => return,
+            }
+        };
+        if waiting.delay_ms > 0 {
+            // Later ones overtake it, which is what a delay is for.
+            let (inner, stop) = (inner.clone(), stop.clone());
+            tokio::spawn(async move {
+                let pause = tokio::time::sleep(Duration::from_millis(waiting.delay_ms));
+                tokio::select! {
+                    () = pause => send(&inner, &waiting).await,
+                    () = stop.cancelled() => {}
+                }
+            });
+            continue;
+        }
+        tokio::select! {
+            () = send(&inner, &waiting) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Sends one letter that was taken from the outbox and notes how it went.
+pub(super) async fn send(inner: &Inner, waiting: &Waiting) {
+    let letter = &waiting.letter;
+    let (url, headers, body) = {
+        let world = inner.world();
+        let outbox = &world.outbox;
+        (outbox.hook.url.clone(), outbox.headers(letter, &world.app), outbox.wire(letter))
+    };
+    let started = tokio::time::Instant::now();
+    let outcome = match url {
+        None => Err("no webhook url is set".to_owned()),
+        Some(url) => {
+            let mut request = inner.client.post(url).timeout(PATIENCE).body(body);
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            match request.send().await {
+                Ok(answer) => {
+                    let code = answer.status().as_u16();
+                    Ok((code, answer.text().await.unwrap_or_default()))
+                }
+                Err(error) if error.is_timeout() => Err("timed out".to_owned()),
+                Err(error) if error.is_connect() => Err("failed to connect to host".to_owned()),
+                Err(_) => Err("connection reset".to_owned()),
+            }
+        }
+    };
+    let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let mut world = inner.world();
+    let at = world.now();
+    tracing::debug!(event = %letter.event, action = letter.action.as_deref(), ok = outcome.is_ok(), "delivery sent");
+    world.outbox.record(letter, waiting.redelivery, at, took, outcome);
+    world.outbox.in_flight = world.outbox.in_flight.saturating_sub(1);
+}
+
+/// Sends everything that waits, in its order, and waits until nothing is on its way; how many were sent.
+pub(super) async fn flush(inner: &Inner) -> usize {
+    let mut sent = 0;
+    loop {
+        let (next, idle) = {
+            let mut world = inner.world();
+            let next = if world.outbox.held { world.outbox.take() } else { None };
+            (next, world.outbox.idle())
+        };
+        match next {
+            Some(waiting) => {
+                send(inner, &waiting).await;
+                sent += 1;
+            }
+            None if idle => return sent,
+            // The background is sending; it does not say when it is done.
+            None => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+    }
+}

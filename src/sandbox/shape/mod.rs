@@ -1,0 +1,116 @@
+//! GitHub's JSON shapes: how users, repositories, issues, pull requests, comments and installations look in answers
+//! and deliveries.
+//!
+//! Only rendering; what may be seen is decided before. Tests hold these against GitHub's own OpenAPI description.
+
+mod app;
+mod issue;
+mod pull;
+pub(super) mod repo;
+
+use super::world::{World, model::UserKind};
+use repo::encode;
+use serde_json::{Value, json};
+
+/// RFC 3339 with one-second resolution, as GitHub writes times.
+pub(super) fn time(ms: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Reads a time GitHub would read; only whole seconds count.
+pub(super) fn parse_time(text: &str) -> Option<i64> {
+    let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    Some(at.timestamp() * 1_000)
+}
+
+/// A node id; GitHub's are opaque too.
+pub(super) fn node(kind: &str, id: u64) -> String {
+    format!("{kind}_{id}")
+}
+
+/// Adds every field of `more` to `into`.
+pub(super) fn merge(into: &mut Value, more: Value) {
+    if let (Some(into), Value::Object(more)) = (into.as_object_mut(), more) {
+        into.extend(more);
+    }
+}
+
+impl World {
+    /// `simple-user`, or null for somebody who vanished.
+    pub(super) fn user_json(&self, id: u64) -> Value {
+        let Some(user) = self.users.get(&id).filter(|user| !user.vanished) else { return Value::Null };
+        let url = format!("{}/users/{}", self.base, encode(&user.login));
+        let mut json = json!({
+            "login": user.login,
+            "id": user.id,
+            "node_id": node("U", user.id),
+            "avatar_url": format!("{}/avatars/{}", self.base, user.id),
+            "gravatar_id": "",
+            "url": url,
+            "html_url": format!("{}/{}", self.base, encode(&user.login)),
+            "type": user.kind.name(),
+            "user_view_type": "public",
+            "site_admin": false,
+        });
+        for (key, path) in [
+            ("followers_url", "/followers"),
+            ("following_url", "/following{/other_user}"),
+            ("gists_url", "/gists{/gist_id}"),
+            ("starred_url", "/starred{/owner}{/repo}"),
+            ("subscriptions_url", "/subscriptions"),
+            ("organizations_url", "/orgs"),
+            ("repos_url", "/repos"),
+            ("events_url", "/events{/privacy}"),
+            ("received_events_url", "/received_events"),
+        ] {
+            json[key] = json!(format!("{url}{path}"));
+        }
+        json
+    }
+
+    /// `public-user`; with `own`, `private-user`.
+    pub(super) fn profile_json(&self, id: u64, own: bool) -> Value {
+        let mut json = self.user_json(id);
+        let Some(user) = self.users.get(&id) else { return json };
+        merge(
+            &mut json,
+            json!({
+                "name": user.login, "company": null, "blog": "", "location": null, "email": null, "hireable": null,
+                "bio": null, "twitter_username": null, "public_repos": 0, "public_gists": 0, "followers": 0,
+                "following": 0, "created_at": time(user.created_at), "updated_at": time(user.created_at),
+            }),
+        );
+        if own {
+            merge(
+                &mut json,
+                json!({
+                    "user_view_type": "private", "private_gists": 0, "total_private_repos": 0,
+                    "owned_private_repos": 0, "disk_usage": 0, "collaborators": 0,
+                    "two_factor_authentication": true,
+                }),
+            );
+        }
+        json
+    }
+
+    /// `organization` of a payload, when the account is one.
+    pub(super) fn organization_json(&self, id: u64) -> Option<Value> {
+        let user = self.users.get(&id).filter(|user| user.kind == UserKind::Organization)?;
+        let url = format!("{}/orgs/{}", self.base, user.login);
+        Some(json!({
+            "login": user.login,
+            "id": user.id,
+            "node_id": node("O", user.id),
+            "url": url,
+            "repos_url": format!("{url}/repos"),
+            "events_url": format!("{url}/events"),
+            "hooks_url": format!("{url}/hooks"),
+            "issues_url": format!("{url}/issues"),
+            "members_url": format!("{url}/members{{/member}}"),
+            "public_members_url": format!("{url}/public_members{{/member}}"),
+            "avatar_url": format!("{}/avatars/{}", self.base, user.id),
+            "description": "",
+        }))
+    }
+}

@@ -1,0 +1,156 @@
+//! Faults on the wire, and the journal.
+
+use super::*;
+use crate::sandbox::{ActorKind, Chaos, Fault, FaultKind, Victim};
+
+const COMMENTS: &str = "/repos/acme/rocket/issues/1/comments";
+
+async fn stage_with_issue() -> (Stage, String) {
+    let stage = Stage::new().await;
+    stage.sandbox.as_user("mona").open_issue(ROCKET, "One", "", &[]).unwrap();
+    let token = stage.mint(json!({})).await;
+    (stage, token)
+}
+
+#[tokio::test]
+async fn a_server_error_is_html_and_changes_nothing() {
+    let (stage, token) = stage_with_issue().await;
+    stage.sandbox.fault(Fault::next(FaultKind::ServerError { status: 502 }).on("POST", "/repos/*/comments"));
+    assert_eq!(stage.get(&token, COMMENTS).await.0, 200, "another method");
+    let answer = stage.send(Method::POST, &token, COMMENTS, json!({ "body": "x" })).await.unwrap();
+    assert_eq!(answer.status(), 502);
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert_eq!(stage.sandbox.comments(ROCKET, 1), []);
+    assert_eq!(stage.post(&token, COMMENTS, json!({ "body": "x" })).await.0, 201, "used up");
+}
+
+#[tokio::test]
+async fn a_lost_answer_has_taken_effect() {
+    let (stage, token) = stage_with_issue().await;
+    stage.sandbox.fault(Fault::next(FaultKind::LostAnswer { as_502: false }).on("POST", "comments"));
+    stage.send(Method::POST, &token, COMMENTS, json!({ "body": "first" })).await.unwrap_err();
+    stage.sandbox.fault(Fault::next(FaultKind::LostAnswer { as_502: true }).on("POST", "comments"));
+    assert_eq!(stage.post(&token, COMMENTS, json!({ "body": "second" })).await.0, 502);
+    let bodies: Vec<String> = stage.sandbox.comments(ROCKET, 1).into_iter().map(|one| one.body).collect();
+    assert_eq!(bodies, ["first", "second"]);
+    assert_eq!(
+        stage.sandbox.requests().iter().rev().find(|one| one.status == 0).unwrap().fault.as_deref(),
+        Some("lost_answer")
+    );
+}
+
+#[tokio::test]
+async fn a_reset_connection_changes_nothing_and_the_next_call_works() {
+    let (stage, token) = stage_with_issue().await;
+    stage.sandbox.fault(Fault::next(FaultKind::Reset));
+    stage.send(Method::POST, &token, COMMENTS, json!({ "body": "x" })).await.unwrap_err();
+    assert_eq!(stage.sandbox.comments(ROCKET, 1), []);
+    assert_eq!(stage.get(&token, COMMENTS).await.0, 200);
+}
+
+#[tokio::test]
+async fn truncated_json_is_a_whole_message_and_a_cut_one_is_not() {
+    let (stage, token) = stage_with_issue().await;
+    stage.sandbox.fault(Fault::next(FaultKind::Truncated));
+    let answer = stage.send(Method::GET, &token, "/repos/acme/rocket", Value::Null).await.unwrap();
+    let text = answer.text().await.unwrap();
+    assert!(text.starts_with('{') && serde_json::from_str::<Value>(&text).is_err());
+    stage.sandbox.fault(Fault::next(FaultKind::Cut));
+    let answer = stage.send(Method::GET, &token, "/repos/acme/rocket", Value::Null).await.unwrap();
+    answer.bytes().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn rate_limits_look_like_githubs() {
+    let (stage, token) = stage_with_issue().await;
+    let kinds = [
+        FaultKind::SecondaryLimit { status: 429, retry_after: Some(7) },
+        FaultKind::SecondaryLimit { status: 403, retry_after: None },
+        FaultKind::PrimaryLimit { status: 403, reset_in_secs: 90 },
+        FaultKind::BadCredentials,
+    ];
+    for kind in kinds {
+        stage.sandbox.fault(Fault::next(kind));
+    }
+    let ask = || stage.send(Method::GET, &token, "/repos/acme/rocket", Value::Null);
+    let first = ask().await.unwrap();
+    assert_eq!((first.status().as_u16(), &first.headers()["retry-after"]), (429, &"7".parse().unwrap()));
+    let second = ask().await.unwrap();
+    assert_eq!((second.status().as_u16(), second.headers().get("retry-after")), (403, None));
+    let third = ask().await.unwrap();
+    let reset = (START / 1_000 + 90).to_string();
+    assert_eq!(third.headers()["x-ratelimit-remaining"], "0");
+    assert_eq!(third.headers()["x-ratelimit-reset"], reset.as_str());
+    assert_eq!(ask().await.unwrap().status(), 401);
+    assert_eq!(ask().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn people_go_on_working_while_the_app_suffers_unless_told() {
+    let (stage, token) = stage_with_issue().await;
+    stage.sandbox.fault(Fault::next(FaultKind::ServerError { status: 500 }));
+    assert_eq!(stage.get(&stage.token("ada"), "/repos/acme/rocket").await.0, 200);
+    assert_eq!(stage.get(&token, "/repos/acme/rocket").await.0, 500);
+    stage.sandbox.fault(Fault::next(FaultKind::ServerError { status: 500 }).victim(Victim::Any).times(2));
+    assert_eq!(stage.get("", "/repos/acme/rocket").await.0, 500);
+    assert_eq!(stage.get(&stage.token("ada"), "/repos/acme/rocket").await.0, 500);
+    stage.sandbox.set_down(true);
+    assert_eq!(stage.get(&stage.jwt(&json!({})), "/app").await.0, 503);
+    stage.sandbox.clear_faults();
+    assert_eq!(stage.get(&stage.jwt(&json!({})), "/app").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_slow_answer_comes_late_and_whole() {
+    let (stage, token) = stage_with_issue().await;
+    stage.sandbox.fault(Fault::next(FaultKind::Slow { ms: 80 }));
+    let started = std::time::Instant::now();
+    assert_eq!(stage.get(&token, "/repos/acme/rocket").await.0, 200);
+    assert!(started.elapsed().as_millis() >= 80);
+}
+
+#[tokio::test]
+async fn chaos_strikes_by_the_seed() {
+    let (stage, token) = stage_with_issue().await;
+    stage.sandbox.chaos(Chaos { server_error: 0.5, ..Chaos::default() });
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        seen.push(stage.get(&token, "/repos/acme/rocket").await.0);
+    }
+    assert!(seen.contains(&200) && seen.contains(&502), "{seen:?}");
+}
+
+#[tokio::test]
+async fn faults_and_the_journal_are_there_over_http_too() {
+    let (stage, token) = stage_with_issue().await;
+    let fault = json!({ "kind": "server_error", "status": 500, "method": "GET", "path": "/repos/*" });
+    assert_eq!(stage.post("", "/_sandbox/faults", fault).await.0, 201);
+    assert_eq!(stage.post("", "/_sandbox/faults", json!({ "kind": "gremlins" })).await.0, 422);
+    assert_eq!(stage.get(&token, "/repos/acme/rocket").await.0, 500);
+    let (_, requests) = stage.get("", "/_sandbox/requests").await;
+    let last = requests.as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["route"], &last["actor"]), (&json!("/repos/{owner}/{repo}"), &json!("installation")));
+    let (_, state) = stage.get("", "/_sandbox/state").await;
+    assert_eq!(state["users"]["ada"]["token"], stage.token("ada").as_str());
+}
+
+#[tokio::test]
+async fn the_journal_tells_every_write_of_the_app() {
+    let (stage, token) = stage_with_issue().await;
+    let (_, made) = stage.post(&token, COMMENTS, json!({ "body": "x" })).await;
+    let path = format!("/repos/acme/rocket/issues/comments/{}", made["id"]);
+    stage.call(Method::PATCH, &token, &path, json!({ "body": "y" })).await;
+    stage.post(&stage.token("ada"), COMMENTS, json!({ "body": "z" })).await;
+    let requests = stage.sandbox.requests();
+    let writes = requests.iter().filter(|one| one.by_app() && one.is_write());
+    let writes: Vec<(ActorKind, &str, &str, u16)> =
+        writes.map(|one| (one.actor, one.method.as_str(), one.route.as_str(), one.status)).collect();
+    assert_eq!(
+        writes,
+        [
+            (ActorKind::App, "POST", "/app/installations/{installation_id}/access_tokens", 201),
+            (ActorKind::Installation, "POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", 201),
+            (ActorKind::Installation, "PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}", 200),
+        ]
+    );
+}

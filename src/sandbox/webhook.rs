@@ -1,0 +1,247 @@
+//! Deliveries: what is waiting to be sent, what was sent and how it went, and how a delivery looks on the wire.
+//!
+//! Sending itself is in `sender.rs`. GitHub never retries on its own; a redelivery keeps its `guid` and gets a new id.
+
+use super::{faults::Fate, world::model::App};
+use hmac::{Hmac, KeyInit, Mac};
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
+use sha2::Sha256;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use tokio::sync::Notify;
+
+/// GitHub keeps deliveries for three days.
+const KEPT_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
+
+/// Where deliveries go and how they are signed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hook {
+    pub(super) url: Option<String>,
+    pub(super) secret: Option<String>,
+    /// Sent as a form with `payload=` instead of JSON.
+    pub(super) form: bool,
+}
+
+/// One event, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// The delivery's number.
+    pub id: u64,
+    /// `X-GitHub-Delivery`; the same for every attempt.
+    pub guid: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// The payload's `action`.
+    pub action: Option<String>,
+    /// The repository it is about.
+    pub repository: Option<u64>,
+    /// The installation it is for.
+    pub installation: Option<u64>,
+    /// The payload, JSON.
+    pub body: String,
+}
+
+/// A letter that was sent, or that could not be.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// What was sent.
+    pub letter: Letter,
+    /// When (Unix ms).
+    pub at: i64,
+    /// Asked for again.
+    pub redelivery: bool,
+    /// How long the receiver took.
+    pub duration_ms: i64,
+    /// `OK`, or what went wrong in GitHub's words.
+    pub status: String,
+    /// The receiver's status, 0 when there was none.
+    pub code: u16,
+    /// What the receiver answered.
+    pub answer: Option<String>,
+}
+
+/// A letter in the queue.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) letter: Letter,
+    pub(super) redelivery: bool,
+    pub(super) delay_ms: u64,
+}
+
+/// A delivery as it travels: headers and raw body.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// What is inside.
+    pub letter: Letter,
+    /// Header names and values, signature included.
+    pub headers: Vec<(String, String)>,
+    /// The raw bytes the signature covers.
+    pub body: Vec<u8>,
+}
+
+/// Everything about deliveries.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    pub(super) hook: Hook,
+    pub(super) held: bool,
+    pub(super) queue: VecDeque<Waiting>,
+    /// How many are on their way right now.
+    pub(super) in_flight: usize,
+    pub(super) done: BTreeMap<u64, Delivery>,
+    pub(super) wake: Arc<Notify>,
+}
+
+impl Outbox {
+    pub(super) fn new(hook: Hook) -> Self {
+        Self {
+            hook,
+            held: false,
+            queue: VecDeque::new(),
+            in_flight: 0,
+            done: BTreeMap::new(),
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Whether anybody would hear: GitHub sends and records nothing for a hook without a url.
+    pub(super) fn listening(&self) -> bool {
+        self.held || self.hook.url.is_some()
+    }
+
+    /// Queues a letter, with what the faults have in mind for it.
+    pub(super) fn put(&mut self, letter: &Letter, at: i64, fate: &Fate) {
+        match *fate {
+            Fate::Lost => return,
+            Fate::Failed => return self.record(letter, false, at, 0, Err("timed out".to_owned())),
+            Fate::Send { copies, delay_ms, place } => {
+                for _ in 0..copies {
+                    let waiting = Waiting { letter: letter.clone(), redelivery: false, delay_ms };
+                    let end = self.queue.len();
+                    self.queue.insert(end - place.min(end), waiting);
+                }
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    /// Queues a letter again, under a new number.
+    pub(super) fn put_again(&mut self, letter: Letter) {
+        self.queue.push_back(Waiting { letter, redelivery: true, delay_ms: 0 });
+        self.wake.notify_one();
+    }
+
+    /// The next letter to send in the background; none while held.
+    pub(super) fn next(&mut self) -> Option<Waiting> {
+        if self.held {
+            return None;
+        }
+        self.take()
+    }
+
+    /// The next letter, held or not.
+    pub(super) fn take(&mut self) -> Option<Waiting> {
+        let waiting = self.queue.pop_front()?;
+        self.in_flight += 1;
+        Some(waiting)
+    }
+
+    /// Lets the background send again.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        self.wake.notify_one();
+    }
+
+    /// Nothing waits and nothing is on its way.
+    pub(super) fn idle(&self) -> bool {
+        self.in_flight == 0 && (self.held || self.queue.is_empty())
+    }
+
+    /// Notes how a delivery went.
+    pub(super) fn record(
+        &mut self,
+        letter: &Letter,
+        redelivery: bool,
+        at: i64,
+        duration_ms: i64,
+        outcome: Result<(u16, String), String>,
+    ) {
+        let (status, code, answer) = match outcome {
+            Ok((code, answer)) if (200..300).contains(&code) => ("OK".to_owned(), code, Some(answer)),
+            Ok((code, answer)) => (format!("Invalid HTTP Response: {code}"), code, Some(answer)),
+            Err(words) => (words, 0, None),
+        };
+        let delivery = Delivery { letter: letter.clone(), at, redelivery, duration_ms, status, code, answer };
+        self.done.insert(letter.id, delivery);
+    }
+
+    /// Deliveries GitHub still remembers, newest first.
+    pub(super) fn remembered(&self, now: i64) -> impl Iterator<Item = &Delivery> {
+        self.done.values().rev().filter(move |one| now - one.at <= KEPT_MS)
+    }
+
+    /// Puts what waits into another order.
+    pub(super) fn shuffle(&mut self, rng: &mut StdRng) {
+        self.queue.make_contiguous().shuffle(rng);
+    }
+
+    /// Doubles one that waits; the copy lands anywhere behind it.
+    pub(super) fn duplicate(&mut self, index: usize, rng: &mut StdRng) -> bool {
+        let Some(copy) = self.queue.get(index).cloned() else { return false };
+        let place = rng.random_range(index + 1..=self.queue.len());
+        self.queue.insert(place, copy);
+        true
+    }
+
+    /// The bytes on the wire.
+    pub(super) fn wire(&self, letter: &Letter) -> Vec<u8> {
+        if !self.hook.form {
+            return letter.body.clone().into_bytes();
+        }
+        let payload: String = form_urlencoded::byte_serialize(letter.body.as_bytes()).collect();
+        format!("payload={payload}").into_bytes()
+    }
+
+    /// The headers GitHub sends along.
+    pub(super) fn headers(&self, letter: &Letter, app: &App) -> Vec<(String, String)> {
+        let kind = if self.hook.form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let mut headers: Vec<(String, String)> = [
+            ("Accept", "*/*".to_owned()),
+            ("Content-Type", kind.to_owned()),
+            ("User-Agent", "GitHub-Hookshot/5a4d0b0".to_owned()),
+            ("X-GitHub-Delivery", letter.guid.clone()),
+            ("X-GitHub-Event", letter.event.clone()),
+            ("X-GitHub-Hook-ID", app.hook.to_string()),
+            ("X-GitHub-Hook-Installation-Target-ID", app.id.to_string()),
+            ("X-GitHub-Hook-Installation-Target-Type", "integration".to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        if let Some(secret) = &self.hook.secret {
+            headers.push(("X-Hub-Signature-256".to_owned(), sign(secret.as_bytes(), &self.wire(letter))));
+        }
+        headers
+    }
+}
+
+/// `X-Hub-Signature-256` of a body.
+#[must_use]
+pub fn sign(secret: &[u8], body: &[u8]) -> String {
+    // HMAC takes keys of every length, so the error cannot happen; an empty signature would be refused anyway.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return String::new() };
+    mac.update(body);
+    format!("sha256={}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_matches_githubs_published_vector() {
+        let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        assert_eq!(sign(b"It's a Secret to Everybody", b"Hello, World!"), expected);
+    }
+}

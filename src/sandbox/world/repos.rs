@@ -1,0 +1,160 @@
+//! Repositories: making, renaming, hiding, archiving and deleting them, and the files they hold.
+
+use super::{
+    World,
+    access::{Caller, Need},
+    model::{Role, UserKind},
+};
+use crate::sandbox::error::ApiError;
+use serde_json::json;
+
+impl World {
+    /// Makes `owner/name`; an owner nobody knows becomes an organization.
+    pub(in crate::sandbox) fn add_repo(&mut self, full_name: &str, private: bool) -> Result<u64, ApiError> {
+        let parts = full_name.split_once('/').filter(|(owner, name)| !owner.is_empty() && !name.is_empty());
+        let (owner, name) = parts.ok_or_else(|| ApiError::invalid("Repository", "name", "invalid"))?;
+        let owner = self.user_named(owner, UserKind::Organization);
+        self.insert_repo(owner, name, private)
+    }
+
+    /// The repository by any name it ever had: `Ok` when this is its name, 301 when it was once, else 404.
+    pub(in crate::sandbox) fn find_repo(
+        &self,
+        caller: &Caller,
+        owner: &str,
+        name: &str,
+        rest: &str,
+    ) -> Result<u64, ApiError> {
+        if let Some(id) = self.repo_named(owner, name) {
+            self.see(caller, id)?;
+            return Ok(id);
+        }
+        let old = self.old_names.get(&format!("{owner}/{name}").to_lowercase());
+        let id = *old.ok_or_else(ApiError::not_found)?;
+        self.see(caller, id)?;
+        Err(ApiError::moved(format!("{}/repositories/{id}{rest}", self.base)))
+    }
+
+    fn owner_acts(&self, caller: &Caller, repo: u64) -> Result<u64, ApiError> {
+        self.see(caller, repo)?;
+        if !matches!(caller, Caller::User(_)) {
+            return Err(ApiError::integration());
+        }
+        self.need_role(caller, repo, Role::Admin)?;
+        self.actor(caller)
+    }
+
+    /// Gives a repository a new name; the old one answers 301.
+    pub(in crate::sandbox) fn rename_repo(&mut self, caller: &Caller, repo: u64, name: &str) -> Result<(), ApiError> {
+        let actor = self.owner_acts(caller, repo)?;
+        let found = self.repo(repo)?;
+        let (owner, before) = (found.owner, found.name.clone());
+        if name.is_empty() || name.contains('/') || self.repo_named(self.login(owner), name).is_some() {
+            return Err(ApiError::custom("Repository", "name", "name already exists on this account"));
+        }
+        let old = self.full_name_of(owner, &before);
+        self.old_names.insert(old, repo);
+        let new = self.full_name_of(owner, name);
+        self.old_names.remove(&new);
+        name.clone_into(&mut self.repo_mut(repo)?.name);
+        let changes = json!({ "repository": { "name": { "from": before } } });
+        self.announce("repository", Some("renamed"), Some(repo), actor, json!({ "changes": changes }));
+        Ok(())
+    }
+
+    /// Archives or unarchives.
+    pub(in crate::sandbox) fn set_archived(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        archived: bool,
+    ) -> Result<(), ApiError> {
+        let actor = self.owner_acts(caller, repo)?;
+        self.repo_mut(repo)?.archived = archived;
+        let action = if archived { "archived" } else { "unarchived" };
+        self.announce("repository", Some(action), Some(repo), actor, json!({}));
+        Ok(())
+    }
+
+    /// Hides a repository or shows it to everybody.
+    pub(in crate::sandbox) fn set_private(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        private: bool,
+    ) -> Result<(), ApiError> {
+        let actor = self.owner_acts(caller, repo)?;
+        self.repo_mut(repo)?.private = private;
+        let action = if private { "privatized" } else { "publicized" };
+        self.announce("repository", Some(action), Some(repo), actor, json!({}));
+        Ok(())
+    }
+
+    /// Changes which branch is the default one.
+    pub(in crate::sandbox) fn set_default_branch(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        branch: &str,
+    ) -> Result<(), ApiError> {
+        let actor = self.owner_acts(caller, repo)?;
+        let before = std::mem::replace(&mut self.repo_mut(repo)?.default_branch, branch.to_owned());
+        let changes = json!({ "default_branch": { "from": before } });
+        self.announce("repository", Some("edited"), Some(repo), actor, json!({ "changes": changes }));
+        Ok(())
+    }
+
+    /// Deletes a repository. Pull requests that came from it have no head repository from now on.
+    pub(in crate::sandbox) fn delete_repo(&mut self, caller: &Caller, repo: u64) -> Result<(), ApiError> {
+        let actor = self.owner_acts(caller, repo)?;
+        self.announce("repository", Some("deleted"), Some(repo), actor, json!({}));
+        self.repo_mut(repo)?.deleted = true;
+        for installation in self.installations.values_mut() {
+            installation.repos.remove(&repo);
+        }
+        for pull in self.repos.values_mut().flat_map(|one| one.issues.values_mut()).filter_map(|i| i.pull.as_mut()) {
+            if pull.head_repo == Some(repo) {
+                pull.head_repo = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file. On a branch of an open pull request it is a push to it; on the default branch it is kept.
+    pub(in crate::sandbox) fn put_file(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        path: &str,
+        text: &str,
+        branch: Option<&str>,
+    ) -> Result<String, ApiError> {
+        self.need(caller, repo, Need::ContentsWrite)?;
+        self.need_role(caller, repo, Role::Write)?;
+        let found = self.repo(repo)?;
+        let branch = branch.unwrap_or(&found.default_branch).to_owned();
+        if branch == found.default_branch {
+            self.repo_mut(repo)?.files.insert(path.to_owned(), text.to_owned());
+            return Ok(self.new_sha());
+        }
+        let mut pushed = None;
+        for (target, number) in self.pulls_from(repo, &branch) {
+            pushed = Some(self.push_commit(caller, target, number)?);
+        }
+        Ok(pushed.unwrap_or_else(|| self.new_sha()))
+    }
+
+    /// Open pull requests whose head is this branch.
+    fn pulls_from(&self, repo: u64, branch: &str) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        for target in self.repos.values().filter(|one| !one.deleted) {
+            for issue in target.issues.values().filter(|issue| issue.open && issue.gone.is_none()) {
+                let here = |pull: &super::model::Pull| pull.head_repo == Some(repo) && pull.head_ref == branch;
+                if issue.pull.as_ref().is_some_and(here) {
+                    found.push((target.id, issue.number));
+                }
+            }
+        }
+        found
+    }
+}

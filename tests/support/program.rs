@@ -1,0 +1,68 @@
+//! The real binary: how to start it, and what its help offers.
+
+use std::{
+    net::TcpListener,
+    process::{Command, Stdio},
+};
+
+/// The binary with none of this machine's settings.
+pub fn owp(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
+    command.args(args).stdin(Stdio::null()).current_dir(env!("CARGO_TARGET_TMPDIR"));
+    for (name, _) in owp::config::VARIABLES {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// `owp <subcommand> --help`, or `owp --help` for an empty name.
+pub fn help(subcommand: &str) -> String {
+    let args = if subcommand.is_empty() { vec!["--help"] } else { vec![subcommand, "--help"] };
+    let output = owp(&args).output().expect("the binary runs");
+    assert!(output.status.success() && !output.stdout.is_empty(), "owp {args:?} offers no help: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Why the program would not take this command line, judged by its help.
+pub fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<String> {
+    let whole = line.join(" ");
+    let [program, subcommand, args @ ..] = line else { return vec![format!("`{whole}` names no subcommand")] };
+    if program != "owp" {
+        return vec![format!("`{whole}` starts something else")];
+    }
+    let offered = help("");
+    let listed = |word: &str| offered.lines().any(|l| l.starts_with("  ") && l.split_whitespace().next() == Some(word));
+    if subcommand.starts_with('-') || !listed(subcommand) {
+        return vec![format!("`{whole}`: there is no `{subcommand}`")];
+    }
+    let flags = help(subcommand);
+    let mut known = flags.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect::<Vec<_>>();
+    known.retain(|word| word.starts_with("--"));
+    args.iter()
+        .filter(|arg| arg.starts_with("--"))
+        .map(|arg| arg.split('=').next().unwrap_or_default())
+        .filter(|flag| !known.contains(flag))
+        .map(|flag| format!("`{whole}`: `{subcommand}` takes no `{flag}`"))
+        .collect()
+}
+
+/// A port nobody listens on at this moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+#[test]
+fn a_planted_flag_or_subcommand_is_refused() {
+    let help = |subcommand: &str| match subcommand {
+        "" => "Usage: owp <COMMAND>\n\nCommands:\n  serve        Runs the pool\n  healthcheck  Asks it\n".to_owned(),
+        _ => "Options:\n      --listen <ADDR>  [env: OWP_LISTEN=]\n  -h, --help\n".to_owned(),
+    };
+    let judge = |line: &str| refused(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), help).join("\n");
+    assert_eq!(judge("owp serve --listen 0.0.0.0:80"), "");
+    assert_eq!(judge("owp serve --listen=0.0.0.0:80"), "");
+    assert!(judge("owp serve --lis x").contains("takes no `--lis`"));
+    assert!(judge("owp server").contains("no `server`"));
+    assert!(judge("owp --listen x").contains("no `--listen`"));
+    assert!(judge("sh -c owp").contains("something else"));
+    assert!(judge("owp").contains("no subcommand"));
+}
