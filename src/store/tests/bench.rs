@@ -315,6 +315,7 @@ pub fn pull_row(number: i64, author: i64, draft: bool) -> PullRow {
         head_ref: "owp/fix".into(),
         head_sha: "0123abcd".into(),
         issues: vec![7],
+        updated_at: START,
     }
 }
 
