@@ -103,12 +103,12 @@ impl Engine {
     }
 
     async fn give_back(&self, delivery: &Delivery, error: &EngineError) -> Result<(), EngineError> {
-        let (id, why, attempts) = (delivery.id.clone(), error.to_string(), delivery.attempts);
+        let (taken, why, attempts) = (delivery.clone(), error.to_string(), delivery.attempts);
         let transient = error.is_transient() && attempts < 5_000;
         if transient {
-            tracing::warn!(delivery = %id, %why, attempts, "a delivery could not be processed yet");
+            tracing::warn!(delivery = %delivery.id, %why, attempts, "a delivery could not be processed yet");
         } else {
-            tracing::error!(delivery = %id, %why, "a delivery was given up");
+            tracing::error!(delivery = %delivery.id, %why, "a delivery was given up");
         }
         let retry_at = match error {
             EngineError::GitHub(error) => error.retry_at(),
@@ -118,11 +118,11 @@ impl Engine {
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
                     if !transient {
-                        return Ok(tx.bury_delivery(&id, &why).await?);
+                        return Ok(tx.bury_delivery(&taken, &why).await?);
                     }
                     let backoff = Span::secs(1_i64 << attempts.min(6)).min(MAX_BACKOFF);
                     let due = retry_at.unwrap_or_default().max(tx.now() + backoff);
-                    Ok(tx.postpone_delivery(&id, due, &why).await?)
+                    Ok(tx.postpone_delivery(&taken, due, &why).await?)
                 })
             })
             .await
@@ -277,11 +277,11 @@ impl Engine {
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
-        let (id, repo_id, settings) = (delivery.id.clone(), repo.row.id.clone(), self.settings().clone());
+        let (taken, repo_id, settings) = (delivery.clone(), repo.row.id.clone(), self.settings().clone());
         self.store()
             .write(scope, move |tx| {
                 Box::pin(async move {
-                    tx.finish_delivery(&id).await?;
+                    tx.finish_delivery(&taken).await?;
                     let repo = RepoContext::load(tx, &repo_id, &settings).await?;
                     effect(tx, repo).await
                 })
@@ -290,8 +290,10 @@ impl Engine {
     }
 
     async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
-        let id = delivery.id.clone();
-        self.store().write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&id).await?) })).await
+        let taken = delivery.clone();
+        self.store()
+            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&taken).await?) }))
+            .await
     }
 
     /// Forgets deliveries whose ids cannot come back.

@@ -23,9 +23,12 @@ const ASSIGNED_FOR: Span = Span::days(3);
 const FOR_EVER: Span = Span::days(36_500);
 
 /// The account a command names, as GitHub knows it.
-fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
-    let named = asked.named.get(&login.to_lowercase()).and_then(Option::as_ref);
-    named.ok_or_else(|| Outcome::Failed(format!("GitHub knows no account `{login}`.")))
+fn account<'a>(asked: &'a Asked, login: &str) -> Option<&'a Account> {
+    asked.named.get(&login.to_lowercase()).and_then(Option::as_ref)
+}
+
+fn no_account(login: &str) -> Outcome {
+    Outcome::Failed(format!("GitHub knows no account `{login}`."))
 }
 
 async fn set_trust(
@@ -48,19 +51,13 @@ pub(super) async fn trust(
     login: &str,
     level: i64,
 ) -> Result<Outcome, EngineError> {
-    let account = match account(asked, login) {
-        Ok(account) => account,
-        Err(outcome) => return Ok(outcome),
-    };
+    let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
     set_trust(tx, repo, asked, account, level).await?;
     Ok(Outcome::Trusted { login: account.login.clone(), tier: level })
 }
 
 pub(super) async fn ban(tx: &mut Tx, repo: &RepoContext, asked: &Asked, login: &str) -> Result<Outcome, EngineError> {
-    let account = match account(asked, login) {
-        Ok(account) => account,
-        Err(outcome) => return Ok(outcome),
-    };
+    let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
     set_trust(tx, repo, asked, account, BANNED).await?;
     Ok(Outcome::Done(format!(
         "{} gets nothing from this pool any more; what they hold stays theirs until you say `/owp revoke`. `/owp trust @{} 0` takes the ban back.",
@@ -129,10 +126,7 @@ pub(super) async fn assign(
     mut task: Task,
     login: &str,
 ) -> Result<Outcome, EngineError> {
-    let account = match account(asked, login) {
-        Ok(account) => account,
-        Err(outcome) => return Ok(outcome),
-    };
+    let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
     if task.state != TaskState::Ready {
         return Ok(Outcome::Failed(format!("the task is {}, so it cannot be offered to anybody now.", task.state)));
     }
@@ -161,10 +155,7 @@ pub(super) async fn revoke(
         return Ok(Outcome::Failed("nobody holds this task at the moment.".to_owned()));
     };
     if let Some(login) = login {
-        let account = match account(asked, login) {
-            Ok(account) => account,
-            Err(outcome) => return Ok(outcome),
-        };
+        let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
         if lease.person != Person::GitHub(account.id) {
             return Ok(Outcome::Failed(format!("`{login}` does not hold this task.")));
         }
