@@ -185,6 +185,34 @@ on_both_engines! {
         assert_eq!(take_sync(bench).await, Some(id));
     }
 
+    async fn after_a_gap_everything_is_counted_and_compared_anew(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let at = id.clone();
+        bench.change(move |tx| Box::pin(async move {
+            tx.record_count(&at, tx.now()).await?;
+            tx.record_compare(&at, tx.now()).await
+        })).await;
+        assert_eq!(take_sync(bench).await, Some(id.clone()));
+        bench.change(|tx| Box::pin(async move { tx.release_claims().await })).await;
+        assert_eq!(row(bench, &id).await.counted_at, None, "nothing is handed out before the next count");
+        assert_eq!(take_sync(bench).await, None);
+        bench.change(|tx| Box::pin(async move { tx.recount_all().await })).await;
+        assert_eq!(row(bench, &id).await.compared_at, Timestamp(0));
+        assert_eq!(take_sync(bench).await, Some(id));
+    }
+
+    async fn an_installation_knows_its_repositories(bench) {
+        let ours = bench.managed_repo(42, "acme/rocket").await;
+        bench.repo("acme/manual").await;
+        bench.change(|tx| Box::pin(async move { tx.record_installation(3, "zeta", false).await })).await;
+        let (ids, repos, none) = bench.read(|tx| Box::pin(async move {
+            Ok((tx.installation_ids().await?, tx.repos_of_installation(9).await?, tx.repos_of_installation(3).await?))
+        })).await;
+        assert_eq!(ids, [3, 9]);
+        assert_eq!(repos.iter().map(|row| &row.id).collect::<Vec<_>>(), [&ours]);
+        assert!(none.is_empty());
+    }
+
     async fn only_served_repositories_with_something_to_hand_out_are_planned(bench) {
         let (idle, busy) = (bench.managed_repo(1, "acme/idle").await, bench.managed_repo(2, "acme/busy").await);
         bench.task(&busy, 1, crate::pool::task::TaskSpec::default()).await;
