@@ -27,7 +27,7 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "URL", value_parser = web_address)]
     pub webhook_url: Option<String>,
     /// What webhooks are signed with; a random one when left out.
-    #[arg(long, value_name = "SECRET", env = "OWP_SANDBOX_WEBHOOK_SECRET", hide_env_values = true)]
+    #[arg(long, value_name = "SECRET")]
     pub webhook_secret: Option<String>,
     /// The same seed makes the same ids and tokens.
     #[arg(long, default_value_t = 1)]

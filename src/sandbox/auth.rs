@@ -79,8 +79,9 @@ impl World {
                 "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
             ));
         }
-        let issuer = claims["iss"].as_u64().or_else(|| claims["iss"].as_str().and_then(|text| text.parse().ok()));
-        if issuer != Some(self.app.id) {
+        // The id as a number or as text, or the client id.
+        let issuer = claims["iss"].as_str().map_or_else(|| claims["iss"].to_string(), str::to_owned);
+        if issuer != self.app.id.to_string() && issuer != self.app.client_id() {
             return Err(ApiError::new(404, "Integration not found"));
         }
         Ok(Caller::App)

@@ -84,13 +84,10 @@ impl ApiError {
     /// The JSON body GitHub sends with it.
     #[must_use]
     pub fn body(&self) -> Value {
-        let mut body = json!({
-            "message": self.message,
-            "documentation_url": "https://docs.github.com/rest",
-            "status": self.status.to_string(),
-        });
-        if let Some(location) = &self.location {
-            body["url"] = json!(location);
+        let mut body = json!({ "message": self.message, "documentation_url": "https://docs.github.com/rest" });
+        match &self.location {
+            Some(location) => body["url"] = json!(location),
+            None => body["status"] = json!(self.status.to_string()),
         }
         if !self.errors.is_empty() {
             body["errors"] = json!(self.errors);

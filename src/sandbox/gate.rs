@@ -61,6 +61,10 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
             next.run(request).await
         }
     };
+    if method != Method::GET && response.status() == StatusCode::MOVED_PERMANENTLY {
+        // GitHub's words stay "Moved Permanently", but a write must be repeated as the same write.
+        *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    }
     if method == Method::GET && response.status() == StatusCode::OK {
         response = with_etag(response, &arrival.holder, &uri.to_string(), condition.as_deref()).await;
     }

@@ -25,6 +25,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -85,6 +86,9 @@ impl fmt::Debug for SandboxConfig {
     }
 }
 
+/// How long [`Sandbox::stop`] waits for answers that are under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A user and the token to act with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRef {
@@ -128,11 +132,9 @@ impl Sandbox {
         let stop = sandbox.stop.clone();
         let server = tokio::spawn(async move {
             let service = ServiceExt::<Request>::into_make_service_with_connect_info::<Line>(app);
-            tokio::select! {
-                result = axum::serve(Lines(listener), service).into_future() => {
-                    if let Err(error) = result { tracing::error!(%error, "the sandbox stopped listening"); }
-                }
-                () = stop.cancelled() => {}
+            let serving = axum::serve(Lines(listener), service).with_graceful_shutdown(stop.cancelled_owned());
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the sandbox stopped listening");
             }
         });
         let deliveries = tokio::spawn(sender::run(sandbox.inner.clone(), sandbox.stop.clone()));
@@ -172,8 +174,11 @@ impl Sandbox {
     pub async fn stop(&self) {
         self.stop.cancel();
         let tasks = self.tasks.lock().map(|mut tasks| std::mem::take(&mut *tasks)).unwrap_or_default();
-        for task in tasks {
-            let _ = task.await;
+        for mut task in tasks {
+            // Connections that idle are closed at once; one that is kept busy is not waited for.
+            if tokio::time::timeout(PATIENCE, &mut task).await.is_err() {
+                task.abort();
+            }
         }
     }
 

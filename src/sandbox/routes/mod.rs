@@ -9,6 +9,7 @@ mod control;
 mod graphql;
 mod issues;
 mod labels;
+mod pages;
 mod people;
 mod pulls;
 mod repos;
@@ -33,7 +34,6 @@ use std::sync::Arc;
 type Endpoint = (&'static str, &'static str, Handler);
 
 /// Every call of GitHub's that the box offers.
-#[rustfmt::skip]
 const ENDPOINTS: [Endpoint; 55] = [
     ("GET", "/app", app::show),
     ("GET", "/app/hook/config", app::hook_show),
@@ -115,6 +115,7 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
         .fallback(|| async { refuse(&ApiError::not_found()) })
         .method_not_allowed_fallback(|| async { refuse(&ApiError::not_found()) })
         .layer(from_fn_with_state(inner.clone(), gate))
+        .merge(pages::routes())
         .with_state(inner)
 }
 

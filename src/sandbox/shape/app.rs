@@ -12,7 +12,7 @@ impl World {
             "id": app.id,
             "slug": app.slug,
             "node_id": node("A", app.id),
-            "client_id": format!("Iv1.{:016x}", app.id),
+            "client_id": app.client_id(),
             "owner": self.user_json(app.owner),
             "name": app.slug,
             "description": "",
@@ -33,7 +33,7 @@ impl World {
         let account = self.user_json(one.account);
         json!({
             "id": id,
-            "client_id": format!("Iv1.{:016x}", self.app.id),
+            "client_id": self.app.client_id(),
             "target_type": account["type"],
             "account": account,
             "repository_selection": "selected",

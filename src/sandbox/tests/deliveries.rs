@@ -216,6 +216,20 @@ async fn faults_lose_fail_double_and_delay_deliveries() {
 }
 
 #[tokio::test]
+async fn a_reordered_delivery_arrives_behind_those_that_follow_it() {
+    let stage = Stage::new().await;
+    let (url, heard) = receiver(202).await;
+    stage.sandbox.set_webhook_url(&url);
+    stage.sandbox.delivery_fault(DeliveryFault { kind: DeliveryFaultKind::Reorder, event: None, times: 1 });
+    stage.sandbox.as_user("mona").open_issue(ROCKET, "first", "", &[]).unwrap();
+    stage.sandbox.as_user("mona").open_issue(ROCKET, "second", "", &[]).unwrap();
+    stage.sandbox.flush().await;
+    let title = |body: &Bytes| serde_json::from_slice::<Value>(body).unwrap()["issue"]["title"].clone();
+    let titles: Vec<Value> = heard.lock().unwrap().iter().map(|(_, body)| title(body)).collect();
+    assert_eq!(json!(titles), json!(["second", "first"]));
+}
+
+#[tokio::test]
 async fn nothing_is_recorded_for_a_hook_without_a_url() {
     let stage = Stage::new().await;
     stage.sandbox.as_user("mona").open_issue(ROCKET, "unheard", "", &[]).unwrap();

@@ -154,3 +154,11 @@ async fn the_journal_tells_every_write_of_the_app() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_stopped_box_answers_nobody_on_old_connections_either() {
+    let (stage, token) = stage_with_issue().await;
+    assert_eq!(stage.get(&token, "/repos/acme/rocket").await.0, 200);
+    stage.sandbox.stop().await;
+    stage.send(Method::GET, &token, "/repos/acme/rocket", Value::Null).await.unwrap_err();
+}

@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod control;
 mod deliveries;
 mod faults;
 mod lists;

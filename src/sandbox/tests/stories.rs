@@ -88,6 +88,12 @@ async fn a_renamed_repository_answers_301_under_its_old_name() {
         bare.get(format!("{}/repos/acme/rocket/pulls?state=open", stage.sandbox.api_url())).send().await.unwrap();
     assert_eq!(answer.status(), 301);
     assert!(answer.headers()["location"].to_str().unwrap().contains("/repositories/"));
+    // A write is redirected by 307, so that it stays a write.
+    let issues = format!("{}/repos/acme/rocket/issues", stage.sandbox.api_url());
+    let answer = bare.post(issues).bearer_auth(stage.token("ada")).body(r#"{"title":"x"}"#).send().await.unwrap();
+    assert_eq!(answer.status(), 307);
+    let (status, _) = stage.post(&stage.token("ada"), "/repos/acme/rocket/issues", json!({ "title": "One" })).await;
+    assert_eq!(status, 201, "followed");
 }
 
 #[tokio::test]

@@ -340,3 +340,11 @@ pub struct App {
     /// Unix ms.
     pub created_at: i64,
 }
+
+impl App {
+    /// The newer name of the app, also good as `iss`.
+    #[must_use]
+    pub fn client_id(&self) -> String {
+        format!("Iv1.{:016x}", self.id)
+    }
+}

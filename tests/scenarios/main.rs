@@ -1,0 +1,28 @@
+//! Stories: what maintainers and contributors do on GitHub, and what the pool makes of it. Each runs on both databases.
+
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../support/world.rs"]
+mod world;
+
+mod main_story;
+
+/// Stories, told once and run on both databases.
+macro_rules! stories {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            use crate::database::Db;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                Box::pin(super::$name(Db::Sqlite)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                Box::pin(super::$name(Db::Postgres)).await;
+            }
+        })*
+    };
+}
+pub(crate) use stories;

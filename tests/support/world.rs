@@ -1,0 +1,256 @@
+//! A stage for stories: a sandbox GitHub, an engine over a database, a clock that stands still until it is moved,
+//! and `settle`, which runs every step until nothing is left to do.
+
+use crate::database::{Db, TestDatabase};
+use owp::clock::{Clock, Entropy};
+use owp::engine::{Engine, GitHubSide, Settings};
+use owp::github::client::{GitHub, GitHubConfig};
+use owp::pool::task::Task;
+use owp::pool::{Span, WorkerId};
+use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
+use owp::store::{Store, StoreOptions};
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const REPO: &str = "acme/rocket";
+/// Saturday, 21 November 2026, 03:09 UTC.
+const START: i64 = 1_795_230_540_000;
+
+pub struct World {
+    pub github: Sandbox,
+    pub engine: Engine,
+    pub clock: Clock,
+    pub database: TestDatabase,
+    _planner: Planner,
+}
+
+/// The loop that plans pulls; ends with the world.
+struct Planner(tokio::task::JoinHandle<()>);
+
+impl Drop for Planner {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl World {
+    /// A repository `acme/rocket` with the App installed, the maintainer `mona`, the triager `tri`, and the people
+    /// `ada`, `bo`, `cy` and `eve`, of whom the pool knows nothing. Counted and ready.
+    pub async fn new(db: Db) -> Self {
+        let world = Self::before_start(db).await;
+        world.engine.step_installations().await.unwrap();
+        world.settle().await;
+        world
+    }
+
+    /// As [`World::new`], before the engine looked at GitHub for the first time.
+    pub async fn before_start(db: Db) -> Self {
+        let clock = Clock::manual(START);
+        let shared = clock.clone();
+        let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
+        config.content_limit = None;
+        let github = Sandbox::start(config).await.unwrap();
+        github.hold_deliveries();
+        github.add_repo(REPO).unwrap();
+        for login in ["mona", "tri", "ada", "bo", "cy", "eve"] {
+            github.add_user(login);
+        }
+        github.add_collaborator(REPO, "mona", Role::Admin).unwrap();
+        github.add_collaborator(REPO, "tri", Role::Triage).unwrap();
+        github.install(&[REPO]).unwrap();
+        github.take_deliveries();
+        let database = TestDatabase::make(db).await;
+        let (engine, planner) = start_engine(&github, &database.url, &clock).await;
+        Self { github, engine, clock, database, planner }
+    }
+
+    /// The process dies and comes back: everything in memory is gone, the database stays.
+    pub async fn restart(self) -> Self {
+        let Self { github, engine, clock, database, planner } = self;
+        drop(planner);
+        drop(engine);
+        // The lanes hold the database until they notice that nobody can ask any more.
+        let (engine, planner) = loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if let Some(started) = try_start_engine(&github, &database.url, &clock).await {
+                break started;
+            }
+        };
+        Self { github, engine, clock, database, planner }
+    }
+
+    pub fn store(&self) -> &Store {
+        self.engine.store()
+    }
+
+    pub fn advance(&self, span: Span) {
+        self.clock.advance_ms(span.0);
+    }
+
+    /// Brings what GitHub has queued to the door. Panics when a delivery is turned away.
+    pub async fn receive(&self) -> usize {
+        let parcels = self.github.take_deliveries();
+        for parcel in &parcels {
+            let header = |name: &str| {
+                parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+            };
+            self.engine
+                .accept_delivery(
+                    header("X-GitHub-Delivery").unwrap(),
+                    header("X-GitHub-Event").unwrap(),
+                    header("Content-Type"),
+                    header("X-Hub-Signature-256"),
+                    &parcel.body,
+                )
+                .await
+                .unwrap();
+        }
+        parcels.len()
+    }
+
+    /// Runs every step until nothing is left to do, moving the clock only as far as comments must be spaced.
+    pub async fn settle(&self) {
+        for _ in 0..2_000 {
+            let mut busy = self.receive().await > 0;
+            busy |= self.engine.step_inbox().await.unwrap();
+            busy |= self.engine.step_sync().await.unwrap();
+            busy |= self.engine.step_expiry().await.unwrap();
+            busy |= self.engine.step_sender().await.unwrap();
+            if !busy {
+                if self.open_comments().await == 0 {
+                    return;
+                }
+                self.advance(Span::secs(1));
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    async fn open_comments(&self) -> i64 {
+        self.store().read(|tx| Box::pin(async move { tx.open_wanted().await })).await.unwrap()
+    }
+
+    /// Opens an issue as the maintainer, labels it, and lets the pool see it.
+    pub async fn task(&self, title: &str, labels: &[&str]) -> u64 {
+        let number = self.github.as_user("mona").open_issue(REPO, title, "Please.", &[]).unwrap();
+        self.github.as_user("mona").label_all(REPO, number, &[&["pool:ready"], labels].concat()).unwrap();
+        self.settle().await;
+        number
+    }
+
+    pub async fn say(&self, login: &str, issue: u64, body: &str) {
+        self.github.as_user(login).comment(REPO, issue, body).unwrap();
+        self.settle().await;
+    }
+
+    pub async fn open_pr(&self, login: &str, issue: u64) -> u64 {
+        self.open_pr_with(login, &format!("Fixes #{issue}"), false).await
+    }
+
+    pub async fn open_pr_with(&self, login: &str, body: &str, draft: bool) -> u64 {
+        let head = format!("{login}-{}", self.github.requests().len());
+        let spec = PrSpec { head, title: "Work".into(), body: body.into(), draft, ..PrSpec::default() };
+        let number = self.github.as_user(login).open_pr(REPO, spec).unwrap();
+        self.settle().await;
+        number
+    }
+
+    pub async fn merge(&self, number: u64) {
+        self.github.as_user("mona").merge(REPO, number).unwrap();
+        self.settle().await;
+    }
+
+    /// What our App wrote on an issue, oldest first.
+    pub fn ours(&self, issue: u64) -> Vec<String> {
+        self.github.comments(REPO, issue).into_iter().filter(|c| c.via_app).map(|c| c.body).collect()
+    }
+
+    pub async fn task_of(&self, issue: u64) -> Option<Task> {
+        let issue = i64::try_from(issue).unwrap();
+        self.store()
+            .read(move |tx| {
+                Box::pin(async move {
+                    let repo = tx.repo_by_name(REPO).await?.unwrap();
+                    tx.task_by_issue(&repo.id, issue).await
+                })
+            })
+            .await
+            .unwrap()
+    }
+
+    /// The state of an issue's task; `none` when it has none.
+    pub async fn state(&self, issue: u64) -> &'static str {
+        self.task_of(issue).await.map_or("none", |task| task.state.name())
+    }
+
+    /// Registers a client for `login` and links it by a comment on `issue`.
+    pub async fn client(&self, login: &str, issue: u64, skills: &[&str]) -> WorkerId {
+        let registered = self
+            .engine
+            .register(owp::engine::Registration {
+                name: format!("{login}'s client"),
+                github_handle: Some(login.to_owned()),
+                skills: skills.iter().map(|s| (*s).to_owned()).collect(),
+                capacity: 5,
+                max_concurrent: 2,
+            })
+            .await
+            .unwrap();
+        let code = registered.link_code.unwrap();
+        let code = secrecy::ExposeSecret::expose_secret(&code).to_owned();
+        self.say(login, issue, &format!("/owp link {code}")).await;
+        registered.worker
+    }
+
+    /// Every chain verifies, and the only writes GitHub ever saw are comments and tokens.
+    pub async fn check_promises(&self) {
+        self.store()
+            .read(|tx| {
+                Box::pin(async move {
+                    for repo in tx.repos().await? {
+                        tx.verify_chain(repo.id.as_str()).await?;
+                    }
+                    tx.verify_chain(owp::store::GLOBAL_CHAIN).await.map(drop)
+                })
+            })
+            .await
+            .unwrap();
+        let allowed = [
+            ("POST", "/app/installations/{installation_id}/access_tokens"),
+            ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments"),
+            ("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}"),
+        ];
+        for request in self.github.requests().iter().filter(|r| r.method != "GET") {
+            let call = (request.method.as_str(), request.route.as_str());
+            assert!(allowed.contains(&call), "the App must never do this: {call:?}");
+        }
+    }
+}
+
+async fn start_engine(github: &Sandbox, url: &str, clock: &Clock) -> (Engine, Planner) {
+    try_start_engine(github, url, clock).await.expect("the database is free")
+}
+
+async fn try_start_engine(github: &Sandbox, url: &str, clock: &Clock) -> Option<(Engine, Planner)> {
+    let options = StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() };
+    let store = Store::open(options).await.ok()?;
+    let app_id = i64::try_from(github.app_id()).unwrap();
+    let client = GitHub::new(GitHubConfig {
+        api_url: github.api_url(),
+        app_id,
+        private_key_pem: SecretString::from(github.private_key_pem()),
+        timeout: Duration::from_secs(5),
+        clock: clock.clone(),
+    })
+    .unwrap();
+    let webhook_secrets = vec![SecretString::from(github.webhook_secret())];
+    let side = GitHubSide { client, app_id, webhook_secrets };
+    let (engine, mut pulls) = Engine::new(store, Some(side), Settings::default());
+    engine.recover().await.unwrap();
+    let planner = tokio::spawn({
+        let engine = engine.clone();
+        async move { while engine.step_schedule(&mut pulls).await {} }
+    });
+    Some((engine, Planner(planner)))
+}
