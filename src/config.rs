@@ -1,4 +1,17 @@
 //! What the program was told at start: flags, environment, `env.local` or `.env`.
+//!
+//! Flags win over the environment, the environment over `env.local`, that over `.env`. A variable that is empty counts
+//! as not set. Secrets are [`SecretString`]s: printing a configuration never shows them.
+
+mod environment;
+mod github;
+
+pub use environment::Environment;
+pub use github::GitHubApp;
+
+use secrecy::{ExposeSecret, SecretString};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 /// Every environment variable the program reads, in the order people meet them, with a sentence about each.
 ///
@@ -37,4 +50,158 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "OWP_OPEN_REGISTRATION",
         "`1` lets unlinked workers of strangers take tasks of manual repositories when listening off loopback. Default off.",
     ),
+    ("OWP_COMMENT_SPACING", "The least time between two comments of one installation, such as `1s` (the default)."),
+    (
+        "OWP_COMMENT_SETTLE",
+        "How long a comment whose answer was lost may still appear before it is written again. Default `30s`.",
+    ),
+    ("OWP_COUNT_EVERY", "How often open pull requests are counted against GitHub. Default `5min`."),
 ];
+
+const LISTEN: &str = "127.0.0.1:8787";
+const DATABASE_URL: &str = "sqlite:owp.db";
+
+/// Something that was told wrongly. The words never hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// What `owp serve` needs to know.
+#[derive(Debug)]
+pub struct ServeConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where everything is kept; may hold a password.
+    pub database_url: SecretString,
+    /// What opens the admin calls.
+    pub admin_token: Option<SecretString>,
+    /// The GitHub App, when one is configured.
+    pub github: Option<GitHubApp>,
+    /// Whether manual repositories serve workers nobody knows.
+    pub open_registration: bool,
+    /// Spans that differ from the defaults.
+    pub spans: Spans,
+}
+
+/// Spans an operator may set; what is not set keeps its default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spans {
+    /// `OWP_COMMENT_SPACING`
+    pub comment_spacing: Option<Duration>,
+    /// `OWP_COMMENT_SETTLE`
+    pub comment_settle: Option<Duration>,
+    /// `OWP_COUNT_EVERY`
+    pub count_every: Option<Duration>,
+}
+
+impl ServeConfig {
+    /// Puts flags and environment together.
+    ///
+    /// # Errors
+    /// When a value cannot be used, half of a GitHub App is told, or strangers could reach admin calls nobody closed.
+    pub fn load(env: &Environment, listen: Option<&str>, database: Option<&str>) -> Result<Self, ConfigError> {
+        let listen = listen_address(env, listen)?;
+        let admin_token = admin_token(env)?;
+        if !listen.ip().is_loopback() && admin_token.is_none() {
+            return Err(ConfigError::new(format!(
+                "refusing to listen on {listen}, which other machines can reach, without an admin token: \
+                 set OWP_ADMIN_TOKEN or OWP_ADMIN_TOKEN_FILE (make one with `openssl rand -hex 32`), or listen on {LISTEN}"
+            )));
+        }
+        let database_url = database.map(str::to_owned).or_else(|| env.get("OWP_DATABASE_URL"));
+        Ok(Self {
+            listen,
+            database_url: database_url.unwrap_or_else(|| DATABASE_URL.to_owned()).into(),
+            admin_token,
+            github: GitHubApp::load(env)?,
+            open_registration: listen.ip().is_loopback() || switch(env, "OWP_OPEN_REGISTRATION")?,
+            spans: Spans {
+                comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
+                comment_settle: span(env, "OWP_COMMENT_SETTLE")?,
+                count_every: span(env, "OWP_COUNT_EVERY")?,
+            },
+        })
+    }
+}
+
+/// Where to listen: the flag, the variable, or the default.
+///
+/// # Errors
+/// When it is not an address and a port.
+pub fn listen_address(env: &Environment, flag: Option<&str>) -> Result<SocketAddr, ConfigError> {
+    let told = flag.map(|text| ("--listen", text.to_owned()));
+    let told = told.or_else(|| env.get("OWP_LISTEN").map(|text| ("OWP_LISTEN", text)));
+    let (name, text) = told.unwrap_or(("the default", LISTEN.to_owned()));
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.clone(),
+    };
+    numeric.parse().map_err(|_| {
+        ConfigError::new(format!("{name}: `{text}` is not an address and a port, such as 127.0.0.1:8787 or [::1]:8787"))
+    })
+}
+
+/// The address at which this machine reaches what listens on `listen`.
+#[must_use]
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
+    let mut reachable = listen;
+    if listen.ip().is_unspecified() {
+        reachable.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    reachable
+}
+
+fn admin_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
+    let Some(token) = env.secret("OWP_ADMIN_TOKEN")? else { return Ok(None) };
+    if token.expose_secret().bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(Some(token));
+    }
+    Err(ConfigError::new("OWP_ADMIN_TOKEN must be letters, digits and signs without spaces, to fit into a header"))
+}
+
+fn switch(env: &Environment, name: &str) -> Result<bool, ConfigError> {
+    match env.get(name).as_deref() {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(other) => Err(ConfigError::new(format!("{name}: `{other}` is neither 1 nor 0"))),
+    }
+}
+
+fn span(env: &Environment, name: &str) -> Result<Option<Duration>, ConfigError> {
+    let Some(text) = env.get(name) else { return Ok(None) };
+    let parsed = humantime::parse_duration(&text);
+    parsed.map(Some).map_err(|why| ConfigError::new(format!("{name}: `{text}` is not a span such as 30s or 5min ({why})")))
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// One JSON object per line instead of words.
+    pub json: bool,
+    /// A tracing filter.
+    pub filter: String,
+}
+
+impl LogConfig {
+    /// Reads `OWP_LOG` and `OWP_LOG_FILTER`.
+    ///
+    /// # Errors
+    /// When `OWP_LOG` is neither `human` nor `json`.
+    pub fn load(env: &Environment) -> Result<Self, ConfigError> {
+        let json = match env.get("OWP_LOG").as_deref() {
+            None | Some("human") => false,
+            Some("json") => true,
+            Some(other) => return Err(ConfigError::new(format!("OWP_LOG: `{other}` is neither `human` nor `json`"))),
+        };
+        Ok(Self { json, filter: env.get("OWP_LOG_FILTER").unwrap_or_else(|| "info".to_owned()) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,29 @@
-//! Public JSON shapes shared by server, command line and tests.
+//! Public JSON shapes shared by server, command line and tests: what a call may send, what it is answered, and the
+//! problems (RFC 9457) it can run into. Nothing here acts; the shapes of v0.1 stay as they are for ever.
+//!
+//! Unknown fields are ignored and optional ones accept null, so that clients older and newer than this program are
+//! understood alike.
+
+pub mod admin;
+mod check;
+mod problem;
+mod read;
+pub mod tasks;
+pub mod work;
+pub mod workers;
+
+pub use check::Checks;
+pub use problem::{FieldError, PROBLEM_JSON, Problem, ProblemKind, Reason};
+pub use read::{Request, Whole, read};
+
+use serde::Serialize;
+
+/// The answer of calls that have nothing more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// Always true; what failed is a [`Problem`].
+    pub ok: bool,
+}
+
+/// `{"ok":true}`
+pub const DONE: Done = Done { ok: true };

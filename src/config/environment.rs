@@ -1,0 +1,120 @@
+//! The variables as they stand once the process environment, `env.local` and `.env` are laid over each other. Nothing
+//! is written back into the process environment, and nothing reads it later.
+
+use super::{ConfigError, VARIABLES};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Files that are read from the working directory, the stronger first.
+const FILES: [&str; 2] = ["env.local", ".env"];
+/// Secrets are short; a larger file is not one.
+const SECRET_FILE_BYTES: u64 = 64 * 1024;
+
+/// The program's own variables. Its `Debug` tells names alone.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Environment {
+    /// The process environment over `env.local` over `.env` of the working directory.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a variable is not text.
+    pub fn load() -> Result<Self, ConfigError> {
+        let mut env = Self::of_process()?;
+        for file in FILES {
+            env.add_file(Path::new(file))?;
+        }
+        Ok(env)
+    }
+
+    /// These variables and no others.
+    pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    fn of_process() -> Result<Self, ConfigError> {
+        let mut found = BTreeMap::new();
+        for (name, _) in VARIABLES {
+            match std::env::var(name) {
+                Ok(value) if !value.trim().is_empty() => drop(found.insert((*name).to_owned(), value)),
+                Ok(_) | Err(std::env::VarError::NotPresent) => {}
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    return Err(ConfigError::new(format!("{name} is not readable text (UTF-8)")));
+                }
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// Takes from a file what is not set yet. A file that is not there is fine.
+    pub(super) fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        // The parser's own words quote the line, which may hold a secret.
+        let unreadable = |what: &str| ConfigError::new(format!("{} cannot be read: {what}", path.display()));
+        if !path.exists() {
+            return Ok(());
+        }
+        let lines = dotenvy::from_path_iter(path).map_err(|_| unreadable("no permission, or not a file"))?;
+        for line in lines {
+            let (name, value) = line.map_err(|error| match error {
+                dotenvy::Error::LineParse(line, _) => {
+                    let name = line.split('=').next().unwrap_or_default().trim();
+                    let known = VARIABLES.iter().any(|(known, _)| *known == name);
+                    unreadable(&match known {
+                        true => format!("the value of {name} is not well-formed; put it in single quotes"),
+                        false => "a line is not NAME=VALUE".to_owned(),
+                    })
+                }
+                _ => unreadable("it is not text"),
+            })?;
+            let known = VARIABLES.iter().any(|(known, _)| *known == name);
+            if known && !value.trim().is_empty() {
+                self.0.entry(name).or_insert(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// A variable, trimmed; `None` when it is not set or empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that may be told as `NAME` or as `NAME_FILE`, the file that holds it.
+    ///
+    /// # Errors
+    /// When both are told, or the file cannot be read.
+    pub fn secret(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
+        let file_name = format!("{name}_FILE");
+        match (self.get(name), self.get(&file_name)) {
+            (Some(_), Some(_)) => {
+                Err(ConfigError::new(format!("{name} and {file_name} are both set; take one of them away")))
+            }
+            (Some(value), None) => Ok(Some(value.into())),
+            (None, Some(path)) => read_secret(&file_name, &path).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+fn read_secret(name: &str, path: &str) -> Result<SecretString, ConfigError> {
+    let unreadable = |what: &str| ConfigError::new(format!("{name}: {path}: {what}"));
+    let size = std::fs::metadata(path).map_err(|error| unreadable(&error.to_string()))?.len();
+    if size > SECRET_FILE_BYTES {
+        return Err(unreadable("the file is too large to be a secret"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error.to_string()))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
+        return Err(unreadable("the file is empty"));
+    }
+    Ok(text.to_owned().into())
+}

@@ -1,0 +1,75 @@
+//! What every answer gets, and what happens when a handler does not answer: security headers, a deadline, a panic.
+
+use super::problem::Failure;
+use crate::wire::ProblemKind;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::any::Any;
+use std::time::Duration;
+
+/// How long a call may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Only our own files, nothing inline, no frames, no forms.
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Adds the headers that keep a browser from doing what we did not mean. What a handler set itself stays.
+pub(super) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let wanted: [(HeaderName, &'static str); 6] = [
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        // Answers hold tokens and what is true at this moment; the few files that may be kept say so.
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in wanted {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Answers for a handler that takes too long. What it was committing is committed or not, as a whole.
+pub(super) async fn deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!("a call took longer than {} s", DEADLINE.as_secs());
+            Failure::new(
+                ProblemKind::Unavailable,
+                format!("The call took longer than {} seconds. Try again.", DEADLINE.as_secs()),
+            )
+            .into_response()
+        }
+    }
+}
+
+/// Answers for a handler that panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let words = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&'static str>().copied())
+        .unwrap_or("no words");
+    Failure::internal(&format_args!("a handler panicked: {words}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_without_its_words() {
+        let response = panicked(Box::new("secret words".to_owned()));
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains("/problems/internal") && !text.contains("secret"), "{text}");
+    }
+}

@@ -1,0 +1,57 @@
+//! A request's id and its lines in the log. Headers and bodies are never logged: they hold tokens and secrets.
+
+use super::Face;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::time::Instant;
+use tracing::Instrument;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ID_MAX_CHARS: usize = 64;
+const PATH_MAX_CHARS: usize = 120;
+
+/// Gives the request an id (its own, when it brings a sane one), and tells the log how it went.
+pub(super) async fn request(State(face): State<Face>, request: Request, next: Next) -> Response {
+    let id = request.headers().get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| new_id(&face));
+    let path: String = request.uri().path().chars().take(PATH_MAX_CHARS).collect();
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method(), path);
+    let begun = Instant::now();
+    async move {
+        let mut response = next.run(request).await;
+        let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
+        if response.status().is_server_error() {
+            tracing::warn!(status, millis, "answered");
+        } else {
+            tracing::debug!(status, millis, "answered");
+        }
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn is_sane(id: &HeaderValue) -> bool {
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+    (1..=ID_MAX_CHARS).contains(&id.len()) && id.as_bytes().iter().all(fits)
+}
+
+fn new_id(face: &Face) -> HeaderValue {
+    let random = face.engine.store().entropy().bytes::<8>();
+    HeaderValue::try_from(data_encoding::HEXLOWER.encode(&random)).unwrap_or(HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_short_ids_are_taken_over() {
+        assert!(is_sane(&HeaderValue::from_static("01H8-abc_1.2:3")));
+        for odd in ["", "a b", "a\"b", &"x".repeat(65)] {
+            assert!(!is_sane(&HeaderValue::try_from(odd).unwrap()), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The status page at `/`: rendered here, readable without scripts, refreshing itself. Every text that came from people
+//! is escaped by the template.
+
+use super::problem::Failure;
+use super::{Face, assets, events};
+use crate::engine::{Overview, RepoView};
+use crate::pool::budget::Budget;
+use crate::pool::task::TaskState;
+use crate::pool::Timestamp;
+use crate::wire::ProblemKind;
+use axum::extract::State;
+use axum::response::Html;
+use maud::{DOCTYPE, Markup, html};
+
+/// The page as it stands now.
+pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failure> {
+    let overview = face.engine.overview().await?;
+    let body = html! {
+        (figures(&overview))
+        section aria-labelledby="repositories" {
+            h2 id="repositories" { "Repositories" }
+            (repositories(&overview.repos))
+        }
+        section aria-labelledby="events" {
+            h2 id="events" { "Recent events" }
+            (recent_events(&overview))
+        }
+    };
+    Ok(Html(status_document(overview.now, &body).into_string()))
+}
+
+/// What a problem's `type` means.
+pub(super) fn problem(kind: ProblemKind) -> Html<String> {
+    let body = html! {
+        p { (kind.help()) }
+        p { "Answered with status " (kind.status()) ". Its " code { "type" } " is " code { (kind.type_path()) } "." }
+    };
+    Html(document(kind.title(), &html! {}, &html! { main { (body) } }).into_string())
+}
+
+fn status_document(now: Timestamp, body: &Markup) -> Markup {
+    let head = html! {
+        noscript { meta http-equiv="refresh" content="5"; }
+        script src=(assets::address("status.js")) defer {}
+    };
+    let main = html! {
+        p #stale role="status" hidden { "The pool does not answer; what is shown may be old." }
+        main {
+            p.as-of { "As of " (moment(now)) "; refreshes itself." }
+            (body)
+        }
+    };
+    document("OWP Pool", &head, &main)
+}
+
+fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href=(assets::address("status.css"));
+                (head)
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    p { "Labelled issues for contributors, never faster than maintainers can review." }
+                }
+                (body)
+                footer { "OWP Pool speaks the Open Work Protocol at " code { "/v1" } "." }
+            }
+        }
+    }
+}
+
+fn moment(at: Timestamp) -> Markup {
+    html! { time datetime=(at.rfc3339()) { (at.human()) } }
+}
+
+fn state_words(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Ready => "ready",
+        TaskState::Leased => "leased",
+        TaskState::InProgress => "in progress",
+        TaskState::PrOpened => "in review",
+        TaskState::Blocked => "blocked",
+        TaskState::Merged => "merged",
+        TaskState::Closed => "withdrawn",
+    }
+}
+
+fn figures(overview: &Overview) -> Markup {
+    html! {
+        section aria-labelledby="glance" {
+            h2 id="glance" { "At a glance" }
+            dl.figures {
+                div { dt { "workers online" } dd { (overview.workers_online) } }
+                @for (state, count) in &overview.tasks {
+                    div { dt { "tasks " (state_words(*state)) } dd { (count) } }
+                }
+                div { dt { "deliveries waiting" } dd { (overview.pending_deliveries) } }
+                div { dt { "comments to write" } dd { (overview.open_comments) } }
+                @if overview.dead_comments > 0 {
+                    div.trouble { dt { "comments given up" } dd { (overview.dead_comments) } }
+                }
+            }
+        }
+    }
+}
+
+fn repositories(repos: &[RepoView]) -> Markup {
+    if repos.is_empty() {
+        return html! {
+            p.empty {
+                "No repository yet. Install the GitHub App on one, or make one with "
+                code { "POST /v1/admin/repos" } "."
+            }
+        };
+    }
+    // The roles keep the table a table where a narrow screen shows its rows as cards.
+    html! {
+        table.repos role="table" {
+            thead role="rowgroup" {
+                tr role="row" {
+                    @for column in ["Repository", "Review budget", "Hands out work", "Tasks"] {
+                        th scope="col" role="columnheader" { (column) }
+                    }
+                }
+            }
+            tbody role="rowgroup" { @for repo in repos { (repository(repo)) } }
+        }
+    }
+}
+
+fn repository(repo: &RepoView) -> Markup {
+    let some_tasks = repo.tasks.values().any(|count| *count > 0);
+    html! {
+        tr role="row" {
+            th scope="row" role="rowheader" {
+                (repo.name)
+                span.kind { @if repo.managed { "with the GitHub App" } @else { "by admin calls" } }
+            }
+            td role="cell" data-label="Review budget" { (budget(&repo.budget)) }
+            td role="cell" data-label="Hands out work" { (hands_out(repo)) }
+            td role="cell" data-label="Tasks" {
+                @if some_tasks {
+                    ul.states {
+                        @for (state, count) in repo.tasks.iter().filter(|(_, count)| **count > 0) {
+                            li { b { (count) } " " (state_words(*state)) }
+                        }
+                    }
+                } @else { "none" }
+            }
+        }
+    }
+}
+
+fn budget(budget: &Budget) -> Markup {
+    let words = format!("{} of {} slots taken", budget.used(), budget.limit);
+    html! {
+        span.slots { (words) }
+        (bar(budget, &words))
+        span.note { (capital(&budget.breakdown())) " · limit set by " (budget.source.name()) }
+    }
+}
+
+/// The slots as a bar: open pull requests, leases, endings not counted yet. Above the limit, the bar is the whole use.
+fn bar(budget: &Budget, words: &str) -> Markup {
+    let whole = budget.limit.max(budget.used()).max(1);
+    let parts = [("pulls", budget.open_pulls), ("leases", budget.leases), ("uncounted", budget.uncounted)];
+    let mut from = 0;
+    let mut rects = Vec::new();
+    for (class, slots) in parts {
+        rects.push((class, from * 100 / whole, (from + slots) * 100 / whole - from * 100 / whole));
+        from += slots;
+    }
+    html! {
+        svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(words) {
+            rect.track x="0" y="0" width="100" height="6" {}
+            @for (class, x, width) in rects.iter().filter(|(_, _, width)| *width > 0) {
+                rect class=(class) x=(x) y="0" width=(width) height="6" {}
+            }
+        }
+    }
+}
+
+fn hands_out(repo: &RepoView) -> Markup {
+    let why = repo.stopped.clone().map(|why| capital(&format!("{why}.")));
+    let why = why
+        .or_else(|| repo.budget.count_refusal().map(|refusal| refusal.message))
+        .or_else(|| repo.budget.full_refusal().map(|refusal| refusal.message));
+    html! {
+        @match why {
+            None => { span.yes { "Yes" } span.note { (slots_free(repo.budget.free())) } }
+            Some(why) => { span.no { "No" } span.note { (why) } }
+        }
+    }
+}
+
+fn slots_free(free: i64) -> String {
+    if free == 1 { "1 slot is free.".to_owned() } else { format!("{free} slots are free.") }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn recent_events(overview: &Overview) -> Markup {
+    if overview.events.is_empty() {
+        return html! { p.empty { "Nothing has happened yet." } };
+    }
+    html! {
+        ol.events {
+            @for event in &overview.events {
+                li {
+                    (moment(event.at))
+                    (events::sentence(&event.kind, &event.payload))
+                    @if let Some(repo) = &event.repo { span.where { " " (repo) } }
+                    @if let Some(task) = &event.task { " " code { (task) } }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::budget::CountState;
+    use crate::pool::policy::BudgetSource;
+    use std::collections::BTreeMap;
+
+    fn repo(open_pulls: i64, leases: i64) -> RepoView {
+        RepoView {
+            name: "acme/<rocket>".into(),
+            managed: true,
+            budget: Budget {
+                limit: 4,
+                source: BudgetSource::Policy,
+                open_pulls,
+                leases,
+                uncounted: 0,
+                count: CountState::Known(Timestamp(0)),
+            },
+            stopped: None,
+            tasks: BTreeMap::from([(TaskState::Ready, 2), (TaskState::Merged, 0)]),
+        }
+    }
+
+    #[test]
+    fn a_repository_shows_its_slots_in_words_and_as_a_bar() {
+        let row = repository(&repo(1, 1)).into_string();
+        assert!(row.contains("2 of 4 slots taken"), "{row}");
+        assert!(row.contains("1 open pull request and 1 lease without a pull request · limit set by policy"), "{row}");
+        assert!(row.contains(r#"<rect class="pulls" x="0" y="0" width="25""#), "{row}");
+        assert!(row.contains(r#"<rect class="leases" x="25" y="0" width="25""#), "{row}");
+        assert!(row.contains("Yes") && row.contains("2 slots are free."), "{row}");
+        assert!(row.contains("acme/&lt;rocket&gt;") && row.contains("<b>2</b> ready"), "{row}");
+        assert!(!row.contains("merged"), "{row}");
+    }
+
+    #[test]
+    fn a_throttled_repository_says_why_in_the_words_of_the_refusal() {
+        let full = repository(&repo(5, 1)).into_string();
+        assert!(full.contains("No") && full.contains("6 of 4 slots are taken (set by policy)"), "{full}");
+        let paused = RepoView { stopped: Some("a maintainer paused it".into()), ..repo(0, 0) };
+        assert!(repository(&paused).into_string().contains("A maintainer paused it."));
+        let mut unsure = repo(0, 0);
+        unsure.budget.count = CountState::Never;
+        assert!(repository(&unsure).into_string().contains("has not counted"));
+    }
+
+    #[test]
+    fn nothing_is_inline_and_the_page_refreshes_without_scripts() {
+        let page = status_document(Timestamp(0), &repositories(&[])).into_string();
+        assert!(page.contains(r#"<noscript><meta http-equiv="refresh" content="5"></noscript>"#), "{page}");
+        assert!(!page.contains("style=") && !page.contains("<style") && !page.contains("onload"), "{page}");
+        assert!(page.contains("No repository yet"), "{page}");
+    }
+}

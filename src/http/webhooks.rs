@@ -1,0 +1,68 @@
+//! `POST /github/webhooks`: a delivery is verified on its raw bytes and stored before it is answered 202. What it means
+//! is worked out later.
+
+use super::Face;
+use super::body::collect;
+use super::problem::Failure;
+use crate::engine::IntakeError;
+use crate::wire::{DONE, Done, ProblemKind};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+
+/// GitHub sends nothing larger.
+const DELIVERY_BYTES: usize = 25 * 1024 * 1024;
+const HEADER_MAX_CHARS: usize = 100;
+
+/// Takes a delivery in. Redelivered, unknown and useless ones are accepted alike; GitHub has nothing to do about them.
+pub(super) async fn receive(
+    State(face): State<Face>,
+    request: Request,
+) -> Result<(StatusCode, Json<Done>), Failure> {
+    // Nothing is read that could not be verified anyway.
+    if face.engine.github().is_none_or(|github| github.webhook_secrets.is_empty()) {
+        return Err(IntakeError::NotConfigured.into());
+    }
+    let (parts, body) = request.into_parts();
+    let id = plain_header(&parts.headers, "x-github-delivery")?;
+    let event = plain_header(&parts.headers, "x-github-event")?;
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let signature = parts.headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
+    let body = collect(&parts.headers, body, DELIVERY_BYTES).await?;
+    let accepted = face.engine.accept_delivery(&id, &event, content_type, signature, &body).await?;
+    tracing::debug!(delivery = id, event, ?accepted, "delivery");
+    Ok((StatusCode::ACCEPTED, Json(DONE)))
+}
+
+/// A header GitHub always sends: letters, digits, hyphens and underscores.
+fn plain_header(headers: &HeaderMap, name: &'static str) -> Result<String, Failure> {
+    let bad = |what: &str| Failure::new(ProblemKind::BadDelivery, format!("The header {name} {what}."));
+    let value = headers.get(name).ok_or_else(|| bad("is missing"))?;
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let plain = (1..=HEADER_MAX_CHARS).contains(&value.len()) && value.as_bytes().iter().all(fits);
+    value
+        .to_str()
+        .ok()
+        .filter(|_| plain)
+        .map(str::to_owned)
+        .ok_or_else(|| bad("must have 1 to 100 letters, digits, hyphens and underscores"))
+}
+
+impl From<IntakeError> for Failure {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::NotConfigured => Self::new(
+                ProblemKind::NotConfigured,
+                "No GitHub App is configured here, so deliveries cannot be verified. Set GITHUB_APP_ID, \
+                 GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.",
+            ),
+            IntakeError::Signature(why) => {
+                Self::unauthorized("X-Hub-Signature-256", format!("The delivery is not believed: {why}."))
+            }
+            IntakeError::Payload(why) => Self::new(ProblemKind::BadDelivery, format!("The delivery cannot be read: {why}.")),
+            IntakeError::Store(cause) => {
+                Self::unavailable(&cause, "The delivery could not be stored; it can be redelivered.")
+            }
+        }
+    }
+}

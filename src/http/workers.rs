@@ -1,0 +1,43 @@
+//! `POST /v1/workers/register` and `POST /v1/workers/heartbeat`.
+
+use super::Face;
+use super::auth::Asking;
+use super::body::Json;
+use super::problem::Failure;
+use crate::engine::{self, Registration};
+use crate::wire::workers::{Beat, HeartbeatBody, Link, RegisterBody, Registered};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+
+/// Makes a worker and answers its token, this once.
+pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>) -> Result<Response, Failure> {
+    let Json(asked) = body;
+    let registration = Registration {
+        name: asked.name,
+        github_handle: asked.github_handle,
+        skills: asked.skills,
+        capacity: asked.capacity_points,
+        max_concurrent: asked.max_concurrent_tasks,
+    };
+    let made = face.engine.register(registration).await?;
+    let link = made.link_code.as_ref().map(|code| Link {
+        code: code.expose_secret(),
+        command: format!("/owp link {}", code.expose_secret()),
+        expires_at: made.link_expires_at.map(|at| at.rfc3339()),
+    });
+    let answer = Registered { worker_id: made.worker.as_str(), token: made.token.expose_secret(), link };
+    Ok(axum::Json(answer).into_response())
+}
+
+/// A sign of life.
+pub(super) async fn heartbeat(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    body: Json<HeartbeatBody>,
+) -> Result<axum::Json<Beat>, Failure> {
+    let Json(beat) = body;
+    let beat = engine::Heartbeat { status: beat.status, note: beat.note };
+    let now = face.engine.heartbeat(&worker.id, beat).await?;
+    Ok(axum::Json(Beat { ok: true, server_time: now.rfc3339() }))
+}

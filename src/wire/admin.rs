@@ -1,0 +1,171 @@
+//! The operator's calls: `POST /v1/admin/repos`, `POST /v1/admin/tasks`, `GET /v1/admin/state`.
+
+use super::check::Checks;
+use super::read::{Request, Whole};
+use crate::pool::task::{TaskSpec, TaskState};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+const REPO_MAX_CHARS: usize = 200;
+
+/// A repository as it is sent. What is left out returns to its default.
+#[derive(Debug, Deserialize)]
+pub struct RepoBody {
+    repo: String,
+    #[serde(default)]
+    max_open_prs: Option<Whole>,
+    #[serde(default)]
+    area_locks_enabled: Option<bool>,
+}
+
+/// A repository within bounds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Repo {
+    /// Its name, 1–200 characters.
+    pub repo: String,
+    /// 0–100, 3 when not given; 0 stops it.
+    pub max_open_prs: i64,
+    /// True when not given.
+    pub area_locks_enabled: bool,
+}
+
+impl Request for RepoBody {
+    type Checked = Repo;
+
+    fn check(self, checks: &mut Checks) -> Repo {
+        Repo {
+            repo: checks.name("repo", self.repo, REPO_MAX_CHARS),
+            max_open_prs: checks.number("max_open_prs", self.max_open_prs, 3, 0..=100),
+            area_locks_enabled: self.area_locks_enabled.unwrap_or(true),
+        }
+    }
+}
+
+/// The answer to a repository.
+#[derive(Debug, Serialize)]
+pub struct RepoSaved {
+    /// Always true.
+    pub ok: bool,
+    /// Its name.
+    pub repo: String,
+}
+
+/// A task as it is sent.
+#[derive(Debug, Deserialize)]
+pub struct TaskBody {
+    repo: String,
+    title: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    estimate_points: Option<Whole>,
+    #[serde(default)]
+    priority: Option<Whole>,
+    #[serde(default)]
+    required_skills: Option<Vec<String>>,
+    #[serde(default)]
+    area: Option<String>,
+    #[serde(default)]
+    tier: Option<Whole>,
+}
+
+/// A task within bounds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NewTask {
+    /// The repository it belongs to.
+    pub repo: String,
+    /// 1–300 characters.
+    pub title: String,
+    /// Empty when not given.
+    pub description: String,
+    /// What it asks for.
+    pub spec: TaskSpec,
+}
+
+impl Request for TaskBody {
+    type Checked = NewTask;
+
+    fn check(self, checks: &mut Checks) -> NewTask {
+        NewTask {
+            repo: checks.name("repo", self.repo, REPO_MAX_CHARS),
+            title: checks.name("title", self.title, 300),
+            // Bounded by the body's size alone: v0.1 names no limit.
+            description: checks.optional_text("description", self.description, usize::MAX / 4).unwrap_or_default(),
+            spec: TaskSpec {
+                estimate: checks.number("estimate_points", self.estimate_points, 1, 1..=100),
+                priority: checks.number("priority", self.priority, 10, 0..=1000),
+                skills: checks.skills("required_skills", self.required_skills),
+                area: checks.area("area", self.area.as_deref()),
+                tier: checks.number("tier", self.tier, 0, 0..=3),
+            },
+        }
+    }
+}
+
+/// The answer to a task.
+#[derive(Debug, Serialize)]
+pub struct TaskAdded {
+    /// Always true.
+    pub ok: bool,
+    /// Its id.
+    pub task_id: String,
+}
+
+/// Counts for the operator.
+#[derive(Debug)]
+pub struct State {
+    /// Workers heard of within 90 s.
+    pub workers_online: i64,
+    /// Tasks per state; a state that is missing has none.
+    pub tasks: Vec<(TaskState, i64)>,
+}
+
+impl Serialize for State {
+    /// Flat: `workers_online` and one `tasks_…` per state, also where there is none.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1 + TaskState::ALL.len()))?;
+        map.serialize_entry("workers_online", &self.workers_online)?;
+        for state in TaskState::ALL {
+            let count: i64 = self.tasks.iter().filter(|(s, _)| *s == state).map(|(_, n)| n).sum();
+            map.serialize_entry(&format!("tasks_{state}"), &count)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+
+    #[test]
+    fn omitted_fields_are_defaults() {
+        let repo = Repo { repo: "acme/rocket".into(), max_open_prs: 3, area_locks_enabled: true };
+        assert_eq!(read::<RepoBody>(br#"{"repo":"acme/rocket"}"#).unwrap(), repo);
+        let task = read::<TaskBody>(br#"{"repo":"acme/rocket","title":"Fix it","area":"","description":null}"#).unwrap();
+        let spec = TaskSpec { estimate: 1, priority: 10, skills: vec![], area: None, tier: 0 };
+        assert_eq!(task, NewTask { repo: "acme/rocket".into(), title: "Fix it".into(), description: String::new(), spec });
+    }
+
+    #[test]
+    fn bounds_are_those_of_the_protocol() {
+        for (body, field) in [
+            (r#"{"repo":"r","title":""}"#, "title"),
+            (r#"{"repo":"","title":"t"}"#, "repo"),
+            (r#"{"repo":"r","title":"t","estimate_points":0}"#, "estimate_points"),
+            (r#"{"repo":"r","title":"t","priority":1001}"#, "priority"),
+            (r#"{"repo":"r","title":"t","tier":4}"#, "tier"),
+            (r#"{"repo":"r","title":"t","description":"a\u0000"}"#, "description"),
+        ] {
+            assert_eq!(read::<TaskBody>(body.as_bytes()).unwrap_err().errors[0].field, field, "{body}");
+        }
+        assert_eq!(read::<RepoBody>(br#"{"repo":"r","max_open_prs":-1}"#).unwrap_err().errors[0].field, "max_open_prs");
+        assert_eq!(read::<RepoBody>(br#"{"repo":"r","max_open_prs":0}"#).unwrap().max_open_prs, 0);
+    }
+
+    #[test]
+    fn the_state_has_one_count_per_state() {
+        let state = State { workers_online: 2, tasks: vec![(TaskState::Ready, 4)] };
+        insta::assert_snapshot!(serde_json::to_string(&state).unwrap(), @r#"{"workers_online":2,"tasks_ready":4,"tasks_leased":0,"tasks_in_progress":0,"tasks_pr_opened":0,"tasks_blocked":0,"tasks_merged":0,"tasks_closed":0}"#);
+    }
+}

@@ -1,0 +1,103 @@
+//! `POST /v1/tasks/{id}/status`.
+
+use super::check::Checks;
+use super::read::Request;
+use serde::Deserialize;
+
+const URL_MAX_CHARS: usize = 2048;
+const SHA_MAX_CHARS: usize = 128;
+
+/// The protocol's words for how a task goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStatus {
+    /// Work has begun, or goes on.
+    InProgress,
+    /// Something stands in the way; `message` says what.
+    Blocked,
+    /// A pull request answers it.
+    PrOpened,
+    /// Done.
+    Merged,
+}
+
+/// A status as it is sent.
+#[derive(Debug, Deserialize)]
+pub struct StatusBody {
+    status: TaskStatus,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    artifact: Option<Artifact>,
+    #[serde(default)]
+    lease_id: Option<String>,
+}
+
+/// What came of the work. `extra` is whatever the client likes; it is not kept.
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    #[serde(default)]
+    pr_url: Option<String>,
+    #[serde(default)]
+    commit_sha: Option<String>,
+    #[serde(default)]
+    patch_url: Option<String>,
+    #[serde(default, rename = "extra")]
+    _extra: Option<serde::de::IgnoredAny>,
+}
+
+/// A status within bounds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Status {
+    /// How it goes.
+    pub status: TaskStatus,
+    /// At most 4000 characters.
+    pub message: Option<String>,
+    /// The lease the worker believes to hold; the current one when not given.
+    pub lease_id: Option<String>,
+    /// Where the pull request is; none when blank.
+    pub pr_url: Option<String>,
+}
+
+impl Request for StatusBody {
+    type Checked = Status;
+
+    fn check(self, checks: &mut Checks) -> Status {
+        let pr_url = self.artifact.and_then(|artifact| {
+            checks.optional_text("artifact.commit_sha", artifact.commit_sha, SHA_MAX_CHARS);
+            checks.optional_text("artifact.patch_url", artifact.patch_url, URL_MAX_CHARS);
+            checks.optional_text("artifact.pr_url", artifact.pr_url, URL_MAX_CHARS)
+        });
+        Status {
+            status: self.status,
+            message: checks.optional_text("message", self.message, 4000),
+            lease_id: checks.optional_text("lease_id", self.lease_id, 64),
+            pr_url: pr_url.filter(|url| !url.trim().is_empty()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+
+    #[test]
+    fn a_status_alone_is_enough_and_everything_else_may_be_null() {
+        let plain = Status { status: TaskStatus::InProgress, message: None, lease_id: None, pr_url: None };
+        assert_eq!(read::<StatusBody>(br#"{"status":"in_progress"}"#).unwrap(), plain);
+        let nulls = br#"{"status":"in_progress","message":null,"artifact":{"pr_url":null,"extra":{"a":[1]}},"lease_id":null}"#;
+        assert_eq!(read::<StatusBody>(nulls).unwrap(), plain);
+        assert_eq!(read::<StatusBody>(br#"{"status":"in_progress","artifact":null}"#).unwrap(), plain);
+    }
+
+    #[test]
+    fn unknown_statuses_and_long_messages_are_refused() {
+        assert!(read::<StatusBody>(br#"{"status":"ready"}"#).unwrap_err().detail.contains("`in_progress`"));
+        assert!(read::<StatusBody>(b"{}").unwrap_err().detail.contains("missing field `status`"));
+        let long = format!(r#"{{"status":"blocked","message":"{}"}}"#, "m".repeat(4001));
+        assert_eq!(read::<StatusBody>(long.as_bytes()).unwrap_err().errors[0].field, "message");
+        let nul = br#"{"status":"pr_opened","artifact":{"pr_url":"https://x/\u0000"}}"#;
+        assert_eq!(read::<StatusBody>(nul).unwrap_err().errors[0].field, "artifact.pr_url");
+    }
+}

@@ -1,0 +1,192 @@
+//! `POST /v1/workers/register` and `POST /v1/workers/heartbeat`.
+
+use super::check::Checks;
+use super::read::{Request, Whole};
+use crate::pool::worker::WorkerStatus;
+use serde::{Deserialize, Serialize};
+
+const HANDLE_MAX_CHARS: usize = 100;
+
+/// A registration as it is sent.
+#[derive(Debug, Deserialize)]
+pub struct RegisterBody {
+    name: String,
+    #[serde(default)]
+    github_handle: Option<String>,
+    #[serde(default)]
+    skills: Option<Vec<String>>,
+    #[serde(default)]
+    capacity_points: Option<Whole>,
+    #[serde(default)]
+    max_concurrent_tasks: Option<Whole>,
+}
+
+/// A registration within bounds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Register {
+    /// What the worker calls itself, 1–120 characters.
+    pub name: String,
+    /// The login of the person who will prove that the worker is theirs, without the `@`.
+    pub github_handle: Option<String>,
+    /// Normalised.
+    pub skills: Vec<String>,
+    /// 1–100, 5 when not given.
+    pub capacity_points: i64,
+    /// 1–20, 2 when not given.
+    pub max_concurrent_tasks: i64,
+}
+
+impl Request for RegisterBody {
+    type Checked = Register;
+
+    fn check(self, checks: &mut Checks) -> Register {
+        Register {
+            name: checks.name("name", self.name, 120),
+            github_handle: handle(checks, self.github_handle.as_deref()),
+            skills: checks.skills("skills", self.skills),
+            capacity_points: checks.number("capacity_points", self.capacity_points, 5, 1..=100),
+            max_concurrent_tasks: checks.number("max_concurrent_tasks", self.max_concurrent_tasks, 2, 1..=20),
+        }
+    }
+}
+
+/// A blank handle is none. GitHub's logins are letters, digits and hyphens; those of managed users have an underscore.
+fn handle(checks: &mut Checks, handle: Option<&str>) -> Option<String> {
+    let handle = handle?.trim();
+    let login = handle.strip_prefix('@').unwrap_or(handle);
+    if handle.is_empty() {
+        return None;
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if login.is_empty() || login.len() > HANDLE_MAX_CHARS || !login.chars().all(fits) {
+        checks.fault("github_handle", "must be a GitHub login: letters, digits and hyphens");
+    }
+    Some(login.to_owned())
+}
+
+/// The answer to a registration. The token is shown this once.
+#[derive(Debug, Serialize)]
+pub struct Registered<'a> {
+    /// The worker's id.
+    pub worker_id: &'a str,
+    /// The bearer token.
+    pub token: &'a str,
+    /// How the person behind the handle proves that the worker is theirs; only when a handle was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link<'a>>,
+}
+
+/// A way to tie a worker to a GitHub identity.
+#[derive(Debug, Serialize)]
+pub struct Link<'a> {
+    /// The single-use code.
+    pub code: &'a str,
+    /// What the person comments on any pool issue.
+    pub command: String,
+    /// Until when the code is good (RFC 3339).
+    pub expires_at: Option<String>,
+}
+
+/// The protocol's words for a worker's status.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusWord {
+    /// Waiting for work.
+    Idle,
+    /// Busy.
+    Working,
+    /// Wants nothing new.
+    Paused,
+}
+
+/// A heartbeat as it is sent; `{}` is one.
+#[derive(Debug, Deserialize)]
+pub struct HeartbeatBody {
+    #[serde(default)]
+    status: Option<StatusWord>,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// A heartbeat within bounds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Idle when not given.
+    pub status: WorkerStatus,
+    /// At most 500 characters.
+    pub note: Option<String>,
+}
+
+impl Request for HeartbeatBody {
+    type Checked = Heartbeat;
+
+    fn check(self, checks: &mut Checks) -> Heartbeat {
+        let status = match self.status.unwrap_or(StatusWord::Idle) {
+            StatusWord::Idle => WorkerStatus::Idle,
+            StatusWord::Working => WorkerStatus::Working,
+            StatusWord::Paused => WorkerStatus::Paused,
+        };
+        Heartbeat { status, note: checks.optional_text("note", self.note, 500) }
+    }
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Serialize)]
+pub struct Beat {
+    /// Always true.
+    pub ok: bool,
+    /// The server's clock (RFC 3339).
+    pub server_time: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Problem, read};
+    use super::*;
+
+    fn register(body: &str) -> Result<Register, Problem> {
+        read::<RegisterBody>(body.as_bytes())
+    }
+
+    #[test]
+    fn a_name_is_enough_to_register() {
+        let all_defaults = Register {
+            name: "ada's laptop".into(),
+            github_handle: None,
+            skills: vec![],
+            capacity_points: 5,
+            max_concurrent_tasks: 2,
+        };
+        let nulls = r#"{"name":"ada's laptop","github_handle":null,"skills":null,"capacity_points":null,
+            "max_concurrent_tasks":null,"x_colour":"blue"}"#;
+        assert_eq!(register(r#"{"name":"ada's laptop"}"#).unwrap(), all_defaults);
+        assert_eq!(register(nulls).unwrap(), all_defaults);
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let problem = register(
+            r#"{"name":"","github_handle":"not a login","capacity_points":101,"max_concurrent_tasks":0,"skills":["a,b"]}"#,
+        )
+        .unwrap_err();
+        let fields: Vec<_> = problem.errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(fields, ["name", "github_handle", "skills[0]", "capacity_points", "max_concurrent_tasks"]);
+        assert!(register("{}").unwrap_err().detail.contains("missing field `name`"));
+        assert!(register(r#"{"name":null}"#).is_err());
+    }
+
+    #[test]
+    fn a_handle_may_come_with_an_at_sign_and_a_blank_one_is_none() {
+        assert_eq!(register(r#"{"name":"w","github_handle":" @octo-cat "}"#).unwrap().github_handle.unwrap(), "octo-cat");
+        assert_eq!(register(r#"{"name":"w","github_handle":" "}"#).unwrap().github_handle, None);
+    }
+
+    #[test]
+    fn an_empty_heartbeat_is_idle() {
+        let beat = read::<HeartbeatBody>(b"{}").unwrap();
+        assert_eq!(beat, Heartbeat { status: WorkerStatus::Idle, note: None });
+        let unknown = read::<HeartbeatBody>(br#"{"status":"asleep"}"#).unwrap_err();
+        assert!(unknown.detail.contains("unknown variant `asleep`, expected one of `idle`, `working`, `paused`"));
+        assert!(read::<HeartbeatBody>(format!("{{\"note\":\"{}\"}}", "n".repeat(501)).as_bytes()).is_err());
+    }
+}
