@@ -35,6 +35,8 @@ CREATE TABLE repositories (
   sync_until BIGINT NOT NULL DEFAULT 0,
   -- When every labelled issue was last compared with GitHub.
   compared_at BIGINT NOT NULL DEFAULT 0,
+  -- Up to when every comment was looked at for commands whose delivery may have been lost.
+  heard_until BIGINT NOT NULL,
   created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX repositories_github ON repositories (github_id) WHERE github_id IS NOT NULL;

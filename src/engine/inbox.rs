@@ -5,7 +5,7 @@ use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
 use super::{Engine, commands, pulls};
-use crate::github::client::{GitHubError, PullInfo};
+use crate::github::client::{GitHubError, PullInfo, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
 use crate::github::signature::{self, SignatureError};
 use crate::pool::Span;
@@ -162,7 +162,9 @@ impl Engine {
                 if lines.is_empty() {
                     return self.finish(delivery).await;
                 }
-                self.process_commands(delivery, row, *issue_number, comment, lines).await
+                let reader = self.reader(&row)?;
+                let repo = self.context(row);
+                self.obey(&reader, &repo, *issue_number, comment, lines, Some(delivery)).await
             }
             _ => self.finish(delivery).await,
         }
@@ -235,22 +237,21 @@ impl Engine {
         .await
     }
 
-    async fn process_commands(
+    /// Runs a comment's commands. Without a delivery the comment was found by looking.
+    pub(super) async fn obey(
         &self,
-        delivery: &Delivery,
-        row: RepoRow,
+        reader: &RepoReader,
+        repo: &RepoContext,
         issue: i64,
         comment: &CommentRef,
         lines: Vec<CommandLine>,
+        delivery: Option<&Delivery>,
     ) -> Result<(), EngineError> {
-        let reader = self.reader(&row)?;
-        let repo = self.context(row);
         // The comment may overtake the label that made the issue a task: look first.
-        let view = self.view_issue(&reader, &repo, issue, false).await?;
-        let asked = commands::prepare(self, &reader, issue, comment, lines).await?;
-        let workers = asked.workers_to_lock();
-        let scope = Scope::repo(&repo.row.id).with_workers(workers);
-        self.commit_in(scope, delivery, &repo, move |tx, repo| {
+        let view = self.view_issue(reader, repo, issue, false).await?;
+        let asked = commands::prepare(self, reader, issue, comment, lines).await?;
+        let scope = Scope::repo(&repo.row.id).with_workers(asked.workers_to_lock());
+        self.commit_in(scope, delivery, repo, move |tx, repo| {
             Box::pin(async move {
                 issues::apply(tx, &repo, issue, &view).await?;
                 commands::run(tx, &repo, &asked).await
@@ -263,25 +264,27 @@ impl Engine {
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
-        self.commit_in(Scope::repo(&repo.row.id), delivery, repo, effect).await
+        self.commit_in(Scope::repo(&repo.row.id), Some(delivery), repo, effect).await
     }
 
     /// Commits a delivery's effect together with its end (invariant 8).
     async fn commit_in<F>(
         &self,
         scope: Scope,
-        delivery: &Delivery,
+        delivery: Option<&Delivery>,
         repo: &RepoContext,
         effect: F,
     ) -> Result<(), EngineError>
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
-        let (taken, repo_id, settings) = (delivery.clone(), repo.row.id.clone(), self.settings().clone());
+        let (taken, repo_id, settings) = (delivery.cloned(), repo.row.id.clone(), self.settings().clone());
         self.store()
             .write(scope, move |tx| {
                 Box::pin(async move {
-                    tx.finish_delivery(&taken).await?;
+                    if let Some(taken) = &taken {
+                        tx.finish_delivery(taken).await?;
+                    }
                     let repo = RepoContext::load(tx, &repo_id, &settings).await?;
                     effect(tx, repo).await
                 })

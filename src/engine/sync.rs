@@ -7,7 +7,9 @@ use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
 use super::{Engine, pulls};
-use crate::github::client::{GitHubError, PullInfo, RepoReader};
+use crate::github::client::{CommentInfo, GitHubError, PullInfo, RepoReader};
+use crate::github::payload::{CommentRef, UserRef};
+use crate::pool::command::{CommandLine, parse_comment};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::{Span, Timestamp};
 use crate::store::{RepoRow, RepoSighting, Scope};
@@ -16,6 +18,8 @@ use std::collections::BTreeSet;
 
 /// How long one sync may take before another process takes it over.
 const HOLD: Span = Span::minutes(10);
+/// GitHub's clock and ours differ, and its list lags a little behind its writes.
+const SLACK: Span = Span::minutes(2);
 /// How soon a failed count is tried again.
 const RETRY: Span = Span::secs(15);
 
@@ -94,7 +98,7 @@ impl Engine {
         if repo.row.compared_at + self.settings().compare_every <= began {
             self.compare(&reader, &repo, began).await?;
         }
-        Ok(())
+        self.hear(&reader, &repo, began).await
     }
 
     /// Looks at the repository itself: its name, privacy and archive flag may have changed.
@@ -197,6 +201,24 @@ impl Engine {
             .await
     }
 
+    /// Looks for commands whose delivery was lost. Only comments nobody edited count: who edited one, and what it said
+    /// before, is told by deliveries alone.
+    async fn hear(&self, reader: &RepoReader, repo: &RepoContext, began: Timestamp) -> Result<(), EngineError> {
+        for comment in reader.comments_everywhere(repo.row.heard_until - SLACK).await? {
+            let Some((issue, comment, lines)) = unheard(comment) else { continue };
+            let (id, comment_id) = (repo.row.id.clone(), comment.id);
+            let ran =
+                self.read(move |tx| Box::pin(async move { Ok(tx.comment_has_run(&id, comment_id).await?) })).await?;
+            if !ran {
+                self.obey(reader, repo, issue, &comment, lines, None).await?;
+            }
+        }
+        let id = repo.row.id.clone();
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| Box::pin(async move { Ok(tx.record_heard(&id, began).await?) }))
+            .await
+    }
+
     async fn apply_issue(&self, repo: &RepoContext, number: i64, view: IssueView) -> Result<(), EngineError> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
         self.store()
@@ -208,6 +230,24 @@ impl Engine {
             })
             .await
     }
+}
+
+/// The commands of a comment that was found by looking: a person's, on an issue, as it was first written.
+fn unheard(comment: CommentInfo) -> Option<(i64, CommentRef, Vec<CommandLine>)> {
+    let author = comment.author.filter(|author| !author.is_bot)?;
+    if comment.on_pull || comment.via_app_id.is_some() || comment.updated_at != comment.created_at {
+        return None;
+    }
+    let lines = parse_comment(&comment.body);
+    let author = UserRef { id: author.id, login: author.login, is_bot: false };
+    let heard = CommentRef {
+        id: comment.id,
+        body: comment.body,
+        author: Some(author),
+        via_app_id: None,
+        created_at: Some(comment.created_at),
+    };
+    comment.issue.filter(|_| !lines.is_empty()).map(|issue| (issue, heard, lines))
 }
 
 /// Why a repository is out of reach for good, when that is what an error says.

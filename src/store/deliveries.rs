@@ -24,6 +24,7 @@ statements! {
         WHERE id = $1 AND state = 'processing' AND taken_until = $3";
     DELIVERIES_PENDING = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state IN ('pending', 'processing')";
     DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";
+    COMMANDS_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM commands_done WHERE repo_id = $1 AND comment_id = $2";
     COMMAND_ONCE = "INSERT INTO commands_done (repo_id, comment_id, line) VALUES ($1, $2, $3)
         ON CONFLICT (repo_id, comment_id, line) DO NOTHING";
 }
@@ -147,6 +148,14 @@ impl Tx {
     /// When the database refuses.
     pub async fn purge_deliveries(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(sqlx::query(DELIVERIES_PURGE).bind(before.0)).await
+    }
+
+    /// True when any line of a comment has run.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn comment_has_run(&mut self, repo: &RepoId, comment: i64) -> Result<bool, StoreError> {
+        Ok(self.number(sqlx::query(COMMANDS_OF).bind(repo.as_str()).bind(comment)).await? > 0)
     }
 
     /// True the first time a line of a comment is about to run.

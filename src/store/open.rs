@@ -44,7 +44,9 @@ impl Store {
         let (url, lock) = match dialect {
             Dialect::Sqlite => {
                 let path = sqlite_path(&options.url)?;
-                (format!("sqlite://{path}?mode=rwc"), Some(lock_file(&path)?))
+                // The driver reads a URL: letters that mean something there are written in their escaped form.
+                let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
+                (format!("sqlite://{escaped}?mode=rwc"), Some(lock_file(&path)?))
             }
             Dialect::Postgres => (options.url.clone(), None),
         };
@@ -101,7 +103,9 @@ fn sqlite_path(url: &str) -> Result<String, StoreError> {
     if path.is_empty() || path == ":memory:" {
         return Err(StoreError::Url("a SQLite database needs a file, so that nothing is lost".to_owned()));
     }
-    Ok(path.to_owned())
+    // Two names of one file are one lock. A file that does not exist yet has one name.
+    let real = std::fs::canonicalize(path).ok().and_then(|real| real.into_os_string().into_string().ok());
+    Ok(real.unwrap_or_else(|| path.to_owned()))
 }
 
 fn lock_file(path: &str) -> Result<std::fs::File, StoreError> {

@@ -15,7 +15,8 @@ statements! {
     REPOS_ALL = "SELECT * FROM repositories ORDER BY name_key";
     REPOS_WITH_WORK = "SELECT * FROM repositories r WHERE r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
-    REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, created_at) VALUES ($1, $2, $3, 0, $4)";
+    REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, created_at)
+        VALUES ($1, $2, $3, 0, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
         managed = 1, private = $6, inactive = $7, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END
@@ -28,6 +29,7 @@ statements! {
     REPO_COUNTED = "UPDATE repositories SET counted_at = $2, count_failed_at = NULL WHERE id = $1";
     REPO_COUNT_FAILED = "UPDATE repositories SET count_failed_at = $2 WHERE id = $1";
     REPO_COMPARED = "UPDATE repositories SET compared_at = $2 WHERE id = $1";
+    REPO_HEARD = "UPDATE repositories SET heard_until = $2 WHERE id = $1";
     REPO_SYNC_SOON = "UPDATE repositories SET sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END
         WHERE id = $1 AND managed = 1";
     REPO_SYNC_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND inactive IS NULL
@@ -100,6 +102,8 @@ pub struct RepoRow {
     pub count_failed_at: Option<Timestamp>,
     /// When its issues were last compared with GitHub's.
     pub compared_at: Timestamp,
+    /// Up to when its comments were looked at for commands nobody told us of.
+    pub heard_until: Timestamp,
 }
 
 /// A repository as GitHub shows it to the App.
@@ -284,6 +288,14 @@ impl Tx {
         self.run(sqlx::query(REPO_COMPARED).bind(id.as_str()).bind(began.0)).await.map(drop)
     }
 
+    /// Records that every comment written before `until` was looked at.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_heard(&mut self, id: &RepoId, until: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_HEARD).bind(id.as_str()).bind(until.0)).await.map(drop)
+    }
+
     /// Asks for a fresh count no later than `at`.
     ///
     /// # Errors
@@ -435,5 +447,6 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         counted_at: at("counted_at")?,
         count_failed_at: at("count_failed_at")?,
         compared_at: Timestamp(row.try_get("compared_at")?),
+        heard_until: Timestamp(row.try_get("heard_until")?),
     })
 }

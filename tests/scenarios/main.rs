@@ -5,6 +5,7 @@ mod database;
 #[path = "../support/world.rs"]
 mod world;
 
+mod losses;
 mod main_story;
 
 /// Stories, told once and run on both databases.

@@ -62,12 +62,12 @@ impl World {
         github.take_deliveries();
         let database = TestDatabase::make(db).await;
         let (engine, planner) = start_engine(&github, &database.url, &clock).await;
-        Self { github, engine, clock, database, planner }
+        Self { github, engine, clock, database, _planner: planner }
     }
 
     /// The process dies and comes back: everything in memory is gone, the database stays.
     pub async fn restart(self) -> Self {
-        let Self { github, engine, clock, database, planner } = self;
+        let Self { github, engine, clock, database, _planner: planner } = self;
         drop(planner);
         drop(engine);
         // The lanes hold the database until they notice that nobody can ask any more.
@@ -77,7 +77,7 @@ impl World {
                 break started;
             }
         };
-        Self { github, engine, clock, database, planner }
+        Self { github, engine, clock, database, _planner: planner }
     }
 
     pub fn store(&self) -> &Store {

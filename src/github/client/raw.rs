@@ -241,6 +241,10 @@ pub(super) struct RawComment {
     created_at: Timestamp,
     #[serde(deserialize_with = "time")]
     updated_at: Timestamp,
+    #[serde(default)]
+    html_url: String,
+    #[serde(default)]
+    issue_url: String,
 }
 
 impl From<RawComment> for CommentInfo {
@@ -250,6 +254,9 @@ impl From<RawComment> for CommentInfo {
             body: raw.body,
             author: raw.user,
             via_app_id: raw.performed_via_github_app.map(|app| app.id),
+            // A comment names its issue only by address, and a pull request's thread only by the page's.
+            issue: raw.issue_url.rsplit_once("/issues/").and_then(|(_, number)| number.parse().ok()),
+            on_pull: raw.html_url.contains("/pull/"),
             created_at: raw.created_at,
             updated_at: raw.updated_at,
         }

@@ -122,6 +122,17 @@ impl RepoReader {
         self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
     }
 
+    /// The comments of every issue and pull request, written or edited at that second or later.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn comments_everywhere(&self, since: Timestamp) -> Result<Vec<CommentInfo>, GitHubError> {
+        let path = self.path("/issues/comments")?;
+        let since = since.rfc3339();
+        let query = [("sort", "updated"), ("direction", "asc"), ("since", since.as_str())];
+        self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
+    }
+
     fn path(&self, rest: &str) -> Result<String, GitHubError> {
         Ok(format!("{}{rest}", RepoPath::new(&self.repo.full_name)?))
     }

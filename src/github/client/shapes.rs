@@ -142,6 +142,10 @@ pub struct CommentInfo {
     pub author: Option<UserRef>,
     /// The App that wrote it, when one did; this alone proves that a comment is ours.
     pub via_app_id: Option<i64>,
+    /// The issue it stands under, when its address says so.
+    pub issue: Option<i64>,
+    /// True in the thread of a pull request.
+    pub on_pull: bool,
     /// When it was written, to the second.
     pub created_at: Timestamp,
     /// When it was last edited, to the second.

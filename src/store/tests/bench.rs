@@ -115,6 +115,14 @@ impl Bench {
         self.store.dialect()
     }
 
+    /// A second replica on PostgreSQL; SQLite has one process, so there it is the same store.
+    pub async fn replica(&self) -> Store {
+        match self.dialect() {
+            Dialect::Sqlite => self.store.clone(),
+            Dialect::Postgres => open(&self.url, &self.clock).await.unwrap(),
+        }
+    }
+
     /// The file, on SQLite.
     pub fn file(&self) -> Option<std::path::PathBuf> {
         self.dir.as_ref().map(|dir| dir.path().join("pool.db"))

@@ -7,7 +7,7 @@ use crate::pool::lease::EndReason;
 use crate::pool::moves::Move;
 use crate::pool::task::TaskSpec;
 use crate::pool::{RepoId, WorkerId};
-use crate::store::{Dialect, GLOBAL_CHAIN, Scope, StoreError};
+use crate::store::{GLOBAL_CHAIN, Scope, StoreError};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -128,10 +128,7 @@ on_both_engines! {
     async fn events_of_many_jobs_at_once_form_one_chain(bench) {
         let repo = bench.repo("acme/rocket").await;
         // On PostgreSQL a second replica writes to the same chain.
-        let replica = match bench.dialect() {
-            Dialect::Sqlite => bench.store.clone(),
-            Dialect::Postgres => super::bench::open(&bench.url, &bench.clock).await.unwrap(),
-        };
+        let replica = bench.replica().await;
         let jobs = (0..60).map(|n| {
             let store = if n % 2 == 0 { &bench.store } else { &replica };
             let scope = if n % 3 == 0 { Scope::global() } else { Scope::repo(&repo) };

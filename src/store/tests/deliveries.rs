@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pool::Span;
-use crate::store::{Delivery, Dialect, NewDelivery, Scope, StoreError};
+use crate::store::{Delivery, NewDelivery, Scope, StoreError};
 use futures_util::future::join_all;
 
 const HOLD: Span = Span::minutes(1);
@@ -151,10 +151,7 @@ on_both_engines! {
         for n in 0..30 {
             receive(bench, &format!("d{n:02}"), &format!("r{}", n % 3)).await;
         }
-        let replica = match bench.dialect() {
-            Dialect::Sqlite => bench.store.clone(),
-            Dialect::Postgres => super::bench::open(&bench.url, &bench.clock).await.unwrap(),
-        };
+        let replica = bench.replica().await;
         let mut seen = std::collections::BTreeSet::new();
         while pending(bench).await > 0 {
             let takers = (0..8).map(|n| {

@@ -27,9 +27,10 @@ async fn ceiling(bench: &Bench, repo: &RepoId) -> Option<i64> {
 on_both_engines! {
     async fn jobs_of_one_repository_are_serial_and_lose_nothing(bench) {
         let repo = bench.repo("acme/rocket").await;
-        let jobs = (0..50).map(|_| {
-            let id = repo.clone();
-            bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { raise(tx, &id).await }))
+        let replica = bench.replica().await;
+        let jobs = (0..50).map(|n| {
+            let (id, store) = (repo.clone(), if n % 2 == 0 { &bench.store } else { &replica });
+            store.write(Scope::repo(&repo), move |tx| Box::pin(async move { raise(tx, &id).await }))
         });
         for done in join_all(jobs).await {
             done.unwrap();
@@ -204,10 +205,7 @@ on_both_engines! {
     async fn grants_in_several_repositories_never_overshoot_a_workers_capacity(bench) {
         let worker = bench.client_of(1, 5, 9).await;
         // On SQLite there is one process; PostgreSQL gets a second replica.
-        let replica = match bench.dialect() {
-            Dialect::Sqlite => bench.store.clone(),
-            Dialect::Postgres => open(&bench.url, &bench.clock).await.unwrap(),
-        };
+        let replica = bench.replica().await;
         let mut tasks = Vec::new();
         for n in 0..12 {
             let repo = bench.repo(&format!("acme/rocket{n}")).await;

@@ -120,6 +120,21 @@ on_both_engines! {
         assert_eq!((ended.state, ended.expires_at), (LeaseState::Ended(EndReason::Expired), old.expires_at));
     }
 
+    async fn a_task_is_not_taken_back_to_an_old_epoch(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        let worker = bench.client_of(1, 5, 2).await;
+        let task = bench.task(&repo, 7, TaskSpec::default()).await;
+        let id = task.clone();
+        let before = bench.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.unwrap();
+        bench.grant(&task, &worker, 1).await;
+        // No lease comes with this move, so the epoch alone gives it away.
+        let late = apply(before, None, Move::Close { reason: "label removed".into() }, START).unwrap();
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.save_moved(&late).await }));
+        assert!(matches!(outcome.await, Err(StoreError::Corrupt(_))));
+        let now = bench.read(move |tx| Box::pin(async move { tx.task(&task).await })).await.unwrap();
+        assert_eq!(now.state, TaskState::Leased);
+    }
+
     async fn a_lease_that_ended_does_not_live_again(bench) {
         let repo = bench.repo("acme/rocket").await;
         let worker = bench.client_of(1, 5, 2).await;

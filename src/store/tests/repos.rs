@@ -1,1 +1,229 @@
-//! x
+//! Repositories: known by GitHub's id through every change of name, counted, synced, paused.
+
+use super::bench::START;
+use super::*;
+use crate::pool::{RepoId, Span, Timestamp};
+use crate::store::{RepoRow, RepoSighting};
+use futures_util::future::join_all;
+
+async fn row(bench: &Bench, id: &RepoId) -> RepoRow {
+    let id = id.clone();
+    bench.read(move |tx| Box::pin(async move { tx.repo(&id).await })).await.unwrap()
+}
+
+async fn named(bench: &Bench, name: &str) -> Option<RepoId> {
+    let name = name.to_owned();
+    bench.read(move |tx| Box::pin(async move { tx.repo_by_name(&name).await })).await.map(|row| row.id)
+}
+
+async fn take_sync(bench: &Bench) -> Option<RepoId> {
+    let taken = bench.change(|tx| {
+        Box::pin(async move { tx.take_sync(tx.now() + Span::minutes(5), tx.now() + Span::hours(1)).await })
+    });
+    taken.await.map(|row| row.id)
+}
+
+on_both_engines! {
+    async fn a_repository_keeps_its_identity_through_renames_and_moves(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        assert_eq!(bench.sighting(42, "Acme/Rocket").await, id);
+        assert_eq!(bench.sighting(42, "zeta/starship").await, id);
+        let seen = row(bench, &id).await;
+        assert_eq!((seen.name.as_str(), seen.github_id, seen.managed), ("zeta/starship", Some(42), true));
+        assert_eq!(named(bench, "ZETA/StarShip").await, Some(id));
+        assert_eq!(named(bench, "acme/rocket").await, None);
+    }
+
+    async fn a_name_that_went_to_another_repository_follows_it(bench) {
+        let old = bench.managed_repo(42, "acme/rocket").await;
+        // 42 was renamed unseen, and a new repository took the name.
+        let new = bench.sighting(77, "acme/rocket").await;
+        assert_ne!(old, new);
+        assert_eq!(named(bench, "acme/rocket").await, Some(new.clone()));
+        assert_eq!(row(bench, &old).await.github_id, Some(42));
+        assert_eq!(bench.sighting(42, "acme/rocket-old").await, old);
+        assert_eq!(named(bench, "acme/rocket-old").await, Some(old));
+        assert_eq!(named(bench, "acme/rocket").await, Some(new));
+    }
+
+    async fn two_repositories_can_swap_their_names(bench) {
+        let (a, b) = (bench.managed_repo(1, "acme/a").await, bench.managed_repo(2, "acme/b").await);
+        assert_eq!(bench.sighting(1, "acme/b").await, a);
+        assert_eq!(bench.sighting(2, "acme/a").await, b);
+        assert_eq!((named(bench, "acme/a").await, named(bench, "acme/b").await), (Some(b), Some(a)));
+    }
+
+    async fn installing_the_app_adopts_a_manual_repository_of_that_name(bench) {
+        let manual = bench.repo("Acme/Rocket").await;
+        let id = manual.clone();
+        bench.change(move |tx| Box::pin(async move { tx.set_ceiling(&id, 3, false).await })).await;
+        assert!(!row(bench, &manual).await.managed);
+        assert_eq!(bench.managed_repo(42, "acme/rocket").await, manual);
+        let seen = row(bench, &manual).await;
+        assert_eq!((seen.managed, seen.github_id, seen.ceiling, seen.installation_id), (true, Some(42), Some(3), Some(9)));
+    }
+
+    async fn a_manual_name_is_taken_once_in_any_case_of_letters(bench) {
+        bench.repo("acme/rocket").await;
+        let outcome = bench.write(crate::store::Scope::global(), |tx| {
+            Box::pin(async move { tx.insert_repo("ACME/Rocket").await })
+        });
+        assert!(outcome.await.is_err_and(|e| e.is_unique_violation()));
+    }
+
+    async fn sightings_of_one_new_repository_at_once_make_one_row_or_say_so(bench) {
+        bench.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
+        let sightings = (0..8).map(|_| {
+            let seen = RepoSighting {
+                github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: false, archived: false,
+            };
+            bench.write(crate::store::Scope::global(), move |tx| {
+                Box::pin(async move { tx.record_sighting(&seen, true).await })
+            })
+        });
+        let done = join_all(sightings).await;
+        assert!(done.iter().any(Result::is_ok));
+        assert!(done.iter().all(|one| one.is_ok() || one.as_ref().is_err_and(|e| e.is_unique_violation())), "{done:?}");
+        assert_eq!(bench.number("SELECT COUNT(*) FROM repositories").await, 1);
+    }
+
+    async fn an_archived_repository_is_not_served_until_it_is_back(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let archived = RepoSighting {
+            github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: true, archived: true,
+        };
+        bench.change(move |tx| Box::pin(async move { tx.record_sighting(&archived, false).await })).await;
+        let seen = row(bench, &id).await;
+        assert_eq!((seen.inactive.as_deref(), seen.private), (Some("the repository is archived"), true));
+        assert_eq!(take_sync(bench).await, None);
+        bench.sighting(42, "acme/rocket").await;
+        assert_eq!(row(bench, &id).await.inactive, None);
+        assert_eq!(take_sync(bench).await, Some(id));
+    }
+
+    async fn suspending_an_installation_stops_its_repositories_and_no_others(bench) {
+        let ours = bench.managed_repo(42, "acme/rocket").await;
+        let manual = bench.repo("acme/manual").await;
+        bench.change(|tx| Box::pin(async move { tx.set_installation_inactive(9, Some("suspended")).await })).await;
+        assert_eq!(row(bench, &ours).await.inactive.as_deref(), Some("suspended"));
+        assert_eq!(row(bench, &manual).await.inactive, None);
+        bench.change(|tx| Box::pin(async move { tx.set_installation_inactive(9, None).await })).await;
+        assert_eq!(row(bench, &ours).await.inactive, None);
+    }
+
+    async fn a_count_that_fails_is_remembered_until_one_succeeds(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let counted = |row: RepoRow| (row.counted_at, row.count_failed_at);
+        assert_eq!(counted(row(bench, &id).await), (None, None));
+        let failed = id.clone();
+        bench.change(move |tx| Box::pin(async move { tx.record_count_failure(&failed).await })).await;
+        assert_eq!(counted(row(bench, &id).await), (None, Some(START)));
+        let done = id.clone();
+        bench.change(move |tx| Box::pin(async move { tx.record_count(&done, Timestamp(5)).await })).await;
+        assert_eq!(counted(row(bench, &id).await), (Some(Timestamp(5)), None));
+        let failed = id.clone();
+        bench.change(move |tx| Box::pin(async move { tx.record_count_failure(&failed).await })).await;
+        assert_eq!(counted(row(bench, &id).await), (Some(Timestamp(5)), Some(START)));
+    }
+
+    async fn limits_and_pauses_survive_their_row(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let at = id.clone();
+        bench.change(move |tx| Box::pin(async move {
+            tx.set_ceiling(&at, 3, false).await?;
+            tx.set_command_budget(&at, Some(2)).await?;
+            tx.record_compare(&at, Timestamp(77)).await?;
+            tx.set_pause(&at, Some((Timestamp(99), "release week"))).await
+        })).await;
+        let stored = row(bench, &id).await;
+        assert_eq!((stored.ceiling, stored.command_budget, stored.manual_area_locks), (Some(3), Some(2), false));
+        assert_eq!(stored.compared_at, Timestamp(77));
+        assert_eq!(stored.pause, Some((Timestamp(99), "release week".to_owned())));
+        let at = id.clone();
+        bench.change(move |tx| Box::pin(async move {
+            tx.set_command_budget(&at, None).await?;
+            tx.set_pause(&at, None).await
+        })).await;
+        let stored = row(bench, &id).await;
+        assert_eq!((stored.command_budget, stored.pause), (None, None));
+    }
+
+    async fn a_repository_is_synced_by_one_at_a_time_and_again_when_due(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        bench.repo("acme/manual").await;
+        assert_eq!(take_sync(bench).await, Some(id.clone()));
+        assert_eq!(take_sync(bench).await, None, "a manual repository keeps its own books");
+        let done = id.clone();
+        bench.change(move |tx| Box::pin(async move { tx.finish_sync(&done).await })).await;
+        assert_eq!(take_sync(bench).await, None);
+        bench.advance(Span::hours(1));
+        assert_eq!(take_sync(bench).await, Some(id));
+    }
+
+    async fn a_sync_whose_process_died_is_taken_over(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        take_sync(bench).await;
+        let soon = id.clone();
+        bench.change(move |tx| Box::pin(async move { tx.sync_by(&soon, tx.now()).await })).await;
+        assert_eq!(take_sync(bench).await, None);
+        bench.advance(Span::minutes(5));
+        assert_eq!(take_sync(bench).await, Some(id));
+    }
+
+    async fn asking_for_a_sync_only_ever_brings_it_forward(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        take_sync(bench).await;
+        for at in [START + Span::minutes(10), START + Span::days(9)] {
+            let id = id.clone();
+            bench.change(move |tx| Box::pin(async move {
+                tx.finish_sync(&id).await?;
+                tx.sync_by(&id, at).await
+            })).await;
+        }
+        assert_eq!(take_sync(bench).await, None);
+        bench.advance(Span::minutes(10));
+        assert_eq!(take_sync(bench).await, Some(id));
+    }
+
+    async fn after_a_gap_everything_is_counted_and_compared_anew(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let at = id.clone();
+        bench.change(move |tx| Box::pin(async move {
+            tx.record_count(&at, tx.now()).await?;
+            tx.record_compare(&at, tx.now()).await
+        })).await;
+        assert_eq!(take_sync(bench).await, Some(id.clone()));
+        bench.change(|tx| Box::pin(async move { tx.release_claims().await })).await;
+        assert_eq!(row(bench, &id).await.counted_at, None, "nothing is handed out before the next count");
+        assert_eq!(take_sync(bench).await, None);
+        bench.change(|tx| Box::pin(async move { tx.recount_all().await })).await;
+        assert_eq!(row(bench, &id).await.compared_at, Timestamp(0));
+        assert_eq!(take_sync(bench).await, Some(id));
+    }
+
+    async fn an_installation_knows_its_repositories(bench) {
+        let ours = bench.managed_repo(42, "acme/rocket").await;
+        bench.repo("acme/manual").await;
+        bench.change(|tx| Box::pin(async move { tx.record_installation(3, "zeta", false).await })).await;
+        let (ids, repos, none) = bench.read(|tx| Box::pin(async move {
+            Ok((tx.installation_ids().await?, tx.repos_of_installation(9).await?, tx.repos_of_installation(3).await?))
+        })).await;
+        assert_eq!(ids, [3, 9]);
+        assert_eq!(repos.iter().map(|row| &row.id).collect::<Vec<_>>(), [&ours]);
+        assert!(none.is_empty());
+    }
+
+    async fn only_served_repositories_with_something_to_hand_out_are_planned(bench) {
+        let (idle, busy) = (bench.managed_repo(1, "acme/idle").await, bench.managed_repo(2, "acme/busy").await);
+        bench.task(&busy, 1, crate::pool::task::TaskSpec::default()).await;
+        let stopped = bench.managed_repo(3, "acme/stopped").await;
+        bench.task(&stopped, 1, crate::pool::task::TaskSpec::default()).await;
+        bench.change(move |tx| Box::pin(async move { tx.set_inactive(&stopped, Some("archived")).await })).await;
+        let found = bench.read(|tx| Box::pin(async move { tx.repos_with_work().await })).await;
+        assert_eq!(found.iter().map(|row| &row.id).collect::<Vec<_>>(), [&busy]);
+        let all = bench.read(|tx| Box::pin(async move { tx.repos().await })).await;
+        assert_eq!(all.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["acme/busy", "acme/idle", "acme/stopped"]);
+        let found = bench.read(|tx| Box::pin(async move { tx.repo_by_github_id(1).await })).await;
+        assert_eq!(found.unwrap().id, idle);
+    }
+}

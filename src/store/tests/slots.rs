@@ -1,1 +1,246 @@
-//! x
+//! What takes a slot of the review budget (invariant 4).
+
+use super::bench::START;
+use super::*;
+use crate::pool::lease::EndReason;
+use crate::pool::moves::Move;
+use crate::pool::task::TaskSpec;
+use crate::pool::{RepoId, Span, TaskId};
+use crate::store::Scope;
+
+/// Counting pulls in mode `pool` with drafts, leases without a pull, and uncounted ended leases since the start.
+async fn slots(bench: &Bench, repo: &RepoId) -> (i64, i64, i64) {
+    (pulls(bench, repo, true, false).await, leases(bench, repo, true).await, uncounted(bench, repo).await)
+}
+
+async fn pulls(bench: &Bench, repo: &RepoId, drafts: bool, all: bool) -> i64 {
+    let id = repo.clone();
+    bench.read(move |tx| Box::pin(async move { tx.count_pulls(&id, drafts, all).await })).await
+}
+
+async fn leases(bench: &Bench, repo: &RepoId, drafts: bool) -> i64 {
+    let id = repo.clone();
+    bench.read(move |tx| Box::pin(async move { tx.count_leases(&id, drafts).await })).await
+}
+
+async fn uncounted(bench: &Bench, repo: &RepoId) -> i64 {
+    let id = repo.clone();
+    bench.read(move |tx| Box::pin(async move { tx.count_uncounted(&id, START).await })).await
+}
+
+async fn tasks(bench: &Bench, repo: &RepoId, n: i64) -> Vec<TaskId> {
+    let mut tasks = Vec::new();
+    for issue in 1..=n {
+        tasks.push(bench.task(repo, issue, TaskSpec::default()).await);
+    }
+    tasks
+}
+
+async fn close_pull(bench: &Bench, repo: &RepoId, number: i64, merged: bool) {
+    let id = repo.clone();
+    bench
+        .write(Scope::repo(repo), move |tx| {
+            Box::pin(async move {
+                let mut pull = tx.pull(&id, number).await?.unwrap();
+                (pull.facts.open, pull.facts.merged) = (false, merged);
+                tx.save_pull(&id, &pull).await
+            })
+        })
+        .await
+        .unwrap();
+}
+
+on_both_engines! {
+    async fn an_untouched_repository_has_every_slot_free(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        tasks(bench, &repo, 3).await;
+        assert_eq!(slots(bench, &repo).await, (0, 0, 0));
+    }
+
+    async fn a_linked_pull_request_takes_a_slot_whoever_wrote_it(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.pull(&repo, 1, 99, false, &[&task]).await;
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0));
+    }
+
+    async fn a_pull_request_by_one_of_the_pools_people_takes_a_slot_without_a_link(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        bench.client_of(1, 5, 2).await;
+        bench.client_of(1, 5, 2).await;
+        bench.pull(&repo, 1, 1, false, &[]).await;
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0), "two clients of one person do not make two");
+    }
+
+    async fn a_strangers_pull_request_counts_only_when_all_do(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        bench.client_of(1, 5, 2).await;
+        // 11 begins like 1: ids are compared whole.
+        bench.pull(&repo, 1, 11, false, &[]).await;
+        assert_eq!(slots(bench, &repo).await, (0, 0, 0));
+        assert_eq!(pulls(bench, &repo, true, true).await, 1);
+    }
+
+    async fn a_pull_request_whose_author_is_gone_counts_by_its_link(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.pull(&repo, 1, 5, false, &[&task]).await;
+        bench.pull(&repo, 2, 5, false, &[]).await;
+        bench.meddle("UPDATE pulls SET author_id = NULL, author_login = NULL").await;
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0));
+    }
+
+    async fn closed_and_merged_pull_requests_give_their_slots_back(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        for number in [1, 2, 3] {
+            bench.pull(&repo, number, 5, false, &[&task]).await;
+        }
+        close_pull(bench, &repo, 1, false).await;
+        close_pull(bench, &repo, 2, true).await;
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0));
+        assert_eq!(pulls(bench, &repo, true, true).await, 1);
+    }
+
+    async fn a_pull_request_that_names_three_tasks_is_one_slot(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 9, 9).await;
+        let tasks = tasks(bench, &repo, 3).await;
+        for task in &tasks {
+            bench.grant(task, &worker, 1).await;
+        }
+        assert_eq!(slots(bench, &repo).await, (0, 3, 0));
+        bench.pull(&repo, 1, 1, false, &tasks.iter().collect::<Vec<_>>()).await;
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0));
+    }
+
+    async fn a_lease_shares_the_slot_of_its_holders_pull_request_while_that_counts(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 5, 2).await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.grant(&task, &worker, 1).await;
+        bench.pull(&repo, 1, 1, true, &[&task]).await;
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0), "a draft counts unless the policy says otherwise");
+        assert_eq!((pulls(bench, &repo, false, false).await, leases(bench, &repo, false).await), (0, 1));
+        close_pull(bench, &repo, 1, false).await;
+        assert_eq!(slots(bench, &repo).await, (0, 1, 0));
+    }
+
+    async fn somebody_elses_pull_request_does_not_free_the_holders_slot(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 5, 2).await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.grant(&task, &worker, 1).await;
+        bench.pull(&repo, 1, 2, false, &[&task]).await;
+        assert_eq!(slots(bench, &repo).await, (1, 1, 0));
+    }
+
+    async fn the_holders_pull_request_for_another_task_does_not_free_this_ones_slot(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 5, 2).await;
+        let tasks = tasks(bench, &repo, 2).await;
+        bench.grant(&tasks[0], &worker, 1).await;
+        bench.pull(&repo, 1, 1, false, &[&tasks[1]]).await;
+        assert_eq!(slots(bench, &repo).await, (1, 1, 0));
+    }
+
+    async fn delivering_hands_the_slot_from_the_lease_to_the_pull_request(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 5, 2).await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.grant(&task, &worker, 1).await;
+        bench.pull(&repo, 1, 1, false, &[&task]).await;
+        bench.step(&task, Move::Deliver { pull: Some(1) }).await.unwrap();
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0));
+        close_pull(bench, &repo, 1, true).await;
+        bench.step(&task, Move::Merge { pull: Some(1) }).await.unwrap();
+        assert_eq!(slots(bench, &repo).await, (0, 0, 0));
+    }
+
+    async fn a_lease_that_ended_without_a_pull_request_keeps_its_slot_until_a_later_count(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 99, 99).await;
+        for (task, reason) in tasks(bench, &repo, 9).await.iter().zip(EndReason::ALL) {
+            bench.grant(task, &worker, 1).await;
+            bench.step(task, Move::Return(reason)).await.unwrap();
+        }
+        // All nine but those whose slot a pull request took over in the same commit.
+        let kept = EndReason::ALL.iter().filter(|reason| !reason.leaves_a_pull()).count();
+        assert_eq!(slots(bench, &repo).await, (0, 0, i64::try_from(kept).unwrap()));
+        let id = repo.clone();
+        let later = bench.read(move |tx| Box::pin(async move { tx.count_uncounted(&id, START + Span(1)).await })).await;
+        assert_eq!(later, 0);
+    }
+
+    async fn what_happens_in_another_repository_takes_no_slot_here(bench) {
+        let (repo, other) = (bench.managed_repo(42, "acme/rocket").await, bench.managed_repo(43, "acme/comet").await);
+        let worker = bench.client_of(1, 5, 2).await;
+        let tasks = tasks(bench, &other, 2).await;
+        bench.grant(&tasks[0], &worker, 1).await;
+        bench.grant(&tasks[1], &worker, 1).await;
+        bench.step(&tasks[1], Move::Return(EndReason::Released)).await.unwrap();
+        bench.pull(&other, 1, 1, false, &[&tasks[1]]).await;
+        assert_eq!(slots(bench, &repo).await, (0, 0, 0));
+        assert_eq!(slots(bench, &other).await, (1, 1, 1));
+    }
+
+    async fn a_manual_repository_counts_its_tasks_under_review(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        let worker = bench.client_of(1, 5, 2).await;
+        let tasks = tasks(bench, &repo, 2).await;
+        for task in &tasks {
+            bench.grant(task, &worker, 1).await;
+            bench.step(task, Move::Deliver { pull: None }).await.unwrap();
+        }
+        bench.step(&tasks[0], Move::Merge { pull: None }).await.unwrap();
+        let id = repo.clone();
+        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.count_manual_pulls(&id).await })).await, 1);
+    }
+
+    async fn a_link_from_the_text_goes_with_the_text_and_a_reported_one_stays(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let tasks = tasks(bench, &repo, 2).await;
+        bench.pull(&repo, 1, 99, false, &[&tasks[0]]).await;
+        let (id, named, reported) = (repo.clone(), tasks[0].clone(), tasks[1].clone());
+        let (first, again, linked, pulls) = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move {
+            let first = tx.link_pull(&id, 1, &reported, true).await?;
+            let again = tx.link_pull(&id, 1, &reported, false).await?;
+            tx.unlink_pull(&id, 1, &named).await?;
+            tx.unlink_pull(&id, 1, &reported).await?;
+            let pulls = (tx.open_pull_of_task(&named).await?, tx.open_pull_of_task(&reported).await?);
+            Ok((first, again, tx.tasks_of_pull(&id, 1).await?, pulls))
+        })).await.unwrap();
+        assert_eq!((first, again, pulls), (true, false, (None, Some(1))));
+        assert_eq!(linked.iter().map(|t| &t.id).collect::<Vec<_>>(), [&tasks[1]]);
+    }
+
+    async fn the_oldest_open_pull_request_of_a_task_is_found(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        for number in [9, 3, 5] {
+            bench.pull(&repo, number, 1, false, &[&task]).await;
+        }
+        close_pull(bench, &repo, 3, false).await;
+        let (id, at) = (task.clone(), repo.clone());
+        let (oldest, all, open) = bench.read(move |tx| Box::pin(async move {
+            Ok((tx.open_pull_of_task(&id).await?, tx.pulls_of_task(&id).await?, tx.open_pulls(&at).await?))
+        })).await;
+        assert_eq!(oldest, Some(5));
+        assert_eq!(all.iter().map(|p| (p.facts.number, p.facts.open)).collect::<Vec<_>>(), [(3, false), (5, true), (9, true)]);
+        assert_eq!(open.iter().map(|p| p.facts.number).collect::<Vec<_>>(), [5, 9]);
+    }
+
+    async fn a_pull_request_survives_its_row(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        for (open, merged) in [(true, false), (false, true), (false, false)] {
+            let mut pull = super::bench::pull_row(1, 5, true);
+            (pull.facts.open, pull.facts.merged) = (open, merged);
+            let (id, saved) = (repo.clone(), pull.clone());
+            let stored = bench.change(move |tx| Box::pin(async move {
+                tx.save_pull(&id, &saved).await?;
+                tx.pull(&id, 1).await
+            })).await;
+            assert_eq!(stored, Some(pull));
+        }
+    }
+}

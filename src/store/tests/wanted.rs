@@ -3,7 +3,7 @@
 use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span};
-use crate::store::{Dialect, WantedComment};
+use crate::store::WantedComment;
 use futures_util::future::join_all;
 
 const HOLD: Span = Span::minutes(2);
@@ -120,10 +120,7 @@ on_both_engines! {
         for n in 0..10 {
             want(bench, &repo, &format!("k{n}"), "text").await;
         }
-        let replica = match bench.dialect() {
-            Dialect::Sqlite => bench.store.clone(),
-            Dialect::Postgres => super::bench::open(&bench.url, &bench.clock).await.unwrap(),
-        };
+        let replica = bench.replica().await;
         let senders = (0..10).map(|n| {
             let store = if n % 2 == 0 { &bench.store } else { &replica };
             store.write(crate::store::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD).await }))

@@ -1,0 +1,213 @@
+//! The people of the demo: a maintainer, three workers with a client, two who comment. Each is a small loop.
+
+use super::stage::{BUDGET, CLIENTS, MAINTAINER, PEOPLE, REPOS, Stage};
+use crate::pool::TaskId;
+use crate::pool::task::{Task, TaskState};
+use reqwest::Client;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+const BEAT: Duration = Duration::from_millis(300);
+/// How long a pull request waits for its review.
+const REVIEW: Duration = Duration::from_millis(900);
+/// How long work takes.
+const WORK: Duration = Duration::from_millis(500);
+/// Every so many reviews ends with a pull request closed unmerged.
+const REJECT_EVERY: usize = 7;
+
+/// Sets the scene and starts everybody.
+pub(super) async fn start(stage: &Arc<Stage>) -> Result<JoinSet<()>, String> {
+    let issues = stage.open_issues()?;
+    let mut cast = JoinSet::new();
+    let maintainer = stage.github.as_user(MAINTAINER);
+    for repo in REPOS {
+        let first = issues.iter().find(|(r, _, _)| *r == repo).map_or(1, |(_, number, _)| *number);
+        maintainer.comment(repo, first, &format!("/owp budget {BUDGET}")).map_err(|e| e.to_string())?;
+    }
+    cast.spawn(label(Arc::clone(stage), issues));
+    cast.spawn(review(Arc::clone(stage)));
+    for (login, skills) in CLIENTS {
+        cast.spawn(client(Arc::clone(stage), login, skills));
+    }
+    for (login, skills) in PEOPLE {
+        cast.spawn(commenter(Arc::clone(stage), login, skills));
+    }
+    Ok(cast)
+}
+
+/// The maintainer labels an issue every beat: the most urgent work first, the rest as it comes.
+async fn label(stage: Arc<Stage>, issues: Vec<(&'static str, u64, &'static [&'static str])>) {
+    for (repo, number, labels) in issues {
+        let all = [&["pool:ready"], labels].concat();
+        if let Err(error) = stage.github.as_user(MAINTAINER).label_all(repo, number, &all) {
+            tracing::warn!(%error, "the maintainer could not label");
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// The maintainer reviews one pull request at a time, oldest first, and merges most of them.
+async fn review(stage: Arc<Stage>) {
+    for reviews in 1.. {
+        tokio::time::sleep(REVIEW).await;
+        let repo = REPOS[reviews % REPOS.len()];
+        let Some(pull) = stage.github.open_pulls(repo).into_iter().next() else { continue };
+        let maintainer = stage.github.as_user(MAINTAINER);
+        let done = if reviews % REJECT_EVERY == 0 {
+            maintainer.close_pr(repo, pull.number)
+        } else {
+            maintainer.merge(repo, pull.number).map(drop)
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "the maintainer could not review");
+        }
+    }
+}
+
+/// A contributor with an OWP client: registers, links it by a comment, then pulls work and does it.
+async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str]) {
+    let http = Client::new();
+    let registered = loop {
+        let body = json!({ "name": format!("{login}'s laptop"), "github_handle": login, "skills": skills });
+        let answer = http.post(format!("{}/v1/workers/register", stage.url)).json(&body).send().await;
+        match answer {
+            Ok(answer) if answer.status().is_success() => break answer.json::<Value>().await.unwrap_or_default(),
+            other => tracing::warn!(?other, "registration did not work"),
+        }
+        tokio::time::sleep(BEAT).await;
+    };
+    let token = registered["token"].as_str().unwrap_or_default().to_owned();
+    let code = registered["link"]["code"].as_str().unwrap_or_default();
+    let said = stage.github.as_user(login).comment(REPOS[0], 1, &format!("/owp link {code}"));
+    if let Err(error) = said {
+        tracing::warn!(%error, "the link code could not be said");
+    }
+    let mut answered = BTreeSet::new();
+    loop {
+        tokio::time::sleep(BEAT).await;
+        if let Err(error) = pull_and_work(&stage, &http, &token, login, &mut answered).await {
+            tracing::debug!(%error, login, "a round did not work");
+        }
+    }
+}
+
+async fn pull_and_work(
+    stage: &Stage,
+    http: &Client,
+    token: &str,
+    login: &str,
+    answered: &mut BTreeSet<String>,
+) -> Result<(), String> {
+    let say = |path: String, body: Value| {
+        let call = http.post(format!("{}{path}", stage.url)).bearer_auth(token).json(&body).send();
+        async move { call.await.and_then(reqwest::Response::error_for_status).map(drop).map_err(|e| e.to_string()) }
+    };
+    say("/v1/workers/heartbeat".to_owned(), json!({ "status": "working" })).await?;
+    let work = http.get(format!("{}/v1/work", stage.url)).bearer_auth(token).send().await;
+    let work: Value = work.map_err(|e| e.to_string())?.json().await.map_err(|e| e.to_string())?;
+    for lease in work["leases"].as_array().cloned().unwrap_or_default() {
+        let (Some(id), Some(repo)) = (lease["task_id"].as_str(), lease["repo"].as_str()) else { continue };
+        let Some(task) = held(stage, id).await.filter(|_| !answered.contains(lease_key(&lease))) else { continue };
+        let status = format!("/v1/tasks/{id}/status");
+        say(status.clone(), json!({ "status": "in_progress" })).await?;
+        tokio::time::sleep(WORK).await;
+        let number = stage.open_pull(login, repo, task.issue.unwrap_or_default(), &task.title)?;
+        answered.insert(lease_key(&lease).to_owned());
+        let url = format!("{}/{repo}/pull/{number}", stage.github.api_url());
+        // The webhook may have been quicker; saying it twice is fine.
+        say(status, json!({ "status": "pr_opened", "artifact": { "pr_url": url } })).await?;
+    }
+    Ok(())
+}
+
+fn lease_key(lease: &Value) -> &str {
+    lease["lease_id"].as_str().unwrap_or_default()
+}
+
+/// The task, while somebody works on it and no pull request answers it yet.
+async fn held(stage: &Stage, id: &str) -> Option<Task> {
+    let id = TaskId::new(id);
+    let task = stage.store.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.ok().flatten()?;
+    task.state.is_held().then_some(task)
+}
+
+/// A contributor who comments: joins, then claims what looks free, one thing at a time.
+async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static str) {
+    let person = stage.github.as_user(login);
+    let mut asked: BTreeSet<(&str, u64)> = BTreeSet::new();
+    let mut joined = false;
+    loop {
+        tokio::time::sleep(BEAT * 3).await;
+        let Some((repo, task)) = next_free(&stage, &asked).await else {
+            asked.clear();
+            continue;
+        };
+        let issue = task.issue.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+        // Whoever forgets to join first is told how, by the refusal.
+        let hello = if joined { String::new() } else { format!("/owp join skills:{skills}\n") };
+        let text = if asked.is_empty() && !joined { "/owp claim".to_owned() } else { format!("{hello}/owp claim") };
+        joined |= text.contains("join");
+        if person.comment(repo, issue, &text).is_err() {
+            continue;
+        }
+        asked.insert((repo, issue));
+        if wait_for_grant(&stage, &task, login).await {
+            tokio::time::sleep(WORK).await;
+            if let Err(error) = stage.open_pull(login, repo, task.issue.unwrap_or_default(), &task.title) {
+                tracing::warn!(%error, "a pull request could not be opened");
+            }
+        } else if task.spec.tier > 0 {
+            let trust = format!("/owp trust @{login} {}", task.spec.tier);
+            if stage.github.as_user(MAINTAINER).comment(repo, issue, &trust).is_ok() {
+                asked.remove(&(repo, issue));
+            }
+        }
+    }
+}
+
+async fn next_free(stage: &Stage, asked: &BTreeSet<(&'static str, u64)>) -> Option<(&'static str, Task)> {
+    for repo in REPOS {
+        let ready = stage
+            .store
+            .read(move |tx| {
+                Box::pin(async move {
+                    match tx.repo_by_name(repo).await? {
+                        Some(row) => tx.ready_tasks(&row.id, 20).await,
+                        None => Ok(Vec::new()),
+                    }
+                })
+            })
+            .await
+            .ok()?;
+        let fresh = |task: &Task| {
+            task.issue.and_then(|n| u64::try_from(n).ok()).is_some_and(|issue| !asked.contains(&(repo, issue)))
+        };
+        if let Some(task) = ready.into_iter().find(fresh) {
+            return Some((repo, task));
+        }
+    }
+    None
+}
+
+/// Waits a moment for the answer to a claim.
+async fn wait_for_grant(stage: &Stage, task: &Task, login: &str) -> bool {
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (id, login) = (task.id.clone(), login.to_owned());
+        let holder = stage.store.read(move |tx| {
+            Box::pin(async move {
+                let Some(task) = tx.task(&id).await?.filter(|t| t.state == TaskState::Leased) else { return Ok(None) };
+                let Some(worker) = task.assignee else { return Ok(None) };
+                tx.worker(&worker).await
+            })
+        });
+        let holder: Result<_, crate::store::StoreError> = holder.await;
+        if holder.ok().flatten().is_some_and(|worker| worker.shown_as() == login) {
+            return true;
+        }
+    }
+    false
+}

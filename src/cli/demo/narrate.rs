@@ -1,0 +1,90 @@
+//! Tells on a terminal what happens, one line per event, in words.
+
+use super::stage::{BUDGET, Stage};
+use crate::pool::{EventId, TaskId, WorkerId};
+use crate::store::{EventRow, StoreError};
+use anstyle::{AnsiColor, Style};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+const RECENT: i64 = 100;
+
+/// The words before the curtain.
+pub(super) fn opening(stage: &Stage) {
+    print_line(&format!(
+        "OWP Pool demo: two repositories, five contributors, one maintainer who reviews {BUDGET} pull requests at a time.\n\
+         Status page: {}   GitHub in a box: {}   End with Ctrl-C.\n",
+        stage.url,
+        stage.github.api_url()
+    ));
+}
+
+/// Tells every event once, in order, until it is stopped. Quiet unless `loud`.
+pub(super) async fn tell(stage: Arc<Stage>, loud: bool) {
+    let mut last: Option<EventId> = None;
+    while loud {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await else {
+            continue;
+        };
+        events.reverse();
+        for event in events {
+            if last.as_ref().is_some_and(|seen| event.id <= *seen) {
+                continue;
+            }
+            if let Ok(Some(line)) = line_of(&stage, &event).await {
+                print_line(&format!("{:>6.1}s  {line}", stage.seconds()));
+            }
+            last = Some(event.id);
+        }
+    }
+}
+
+async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, StoreError> {
+    let (task, worker) = (event.task.clone().map(TaskId::new), event.worker.clone().map(WorkerId::new));
+    let (task, worker) = stage
+        .store
+        .read(|tx| {
+            Box::pin(async move {
+                let task = match task {
+                    Some(id) => tx.task(&id).await?,
+                    None => None,
+                };
+                let worker = match worker {
+                    Some(id) => tx.worker(&id).await?,
+                    None => None,
+                };
+                Ok::<_, StoreError>((task, worker))
+            })
+        })
+        .await?;
+    let place = match (&event.repo, task.as_ref().and_then(|t| t.issue)) {
+        (Some(repo), Some(issue)) => format!("{repo} #{issue}"),
+        (Some(repo), None) => repo.clone(),
+        (None, _) => "pool".to_owned(),
+    };
+    let title = task.map(|t| t.title).unwrap_or_default();
+    let who = worker.map(|w| w.shown_as().to_owned()).unwrap_or_default();
+    let pull = &event.payload["pull"];
+    let (color, text) = match event.kind.as_str() {
+        "task.created" => (AnsiColor::BrightBlack, format!("new task: {title}")),
+        "lease.granted" => (AnsiColor::Cyan, format!("leased to {who}: {title}")),
+        "task.pr_opened" => (AnsiColor::Yellow, format!("pull request #{pull} waits for review: {title}")),
+        "task.merged" => (AnsiColor::Green, format!("merged: {title}")),
+        "task.ready" => (AnsiColor::Magenta, format!("ready again: {title}")),
+        "worker.registered" => (AnsiColor::BrightBlack, format!("{who} registered a client")),
+        "worker.linked" => (AnsiColor::BrightBlack, format!("{who} linked a client by a comment")),
+        "person.joined" => (AnsiColor::BrightBlack, format!("{who} joined")),
+        "trust.set" => (AnsiColor::Blue, format!("{} is trusted for tier {}", event.payload["login"], event.payload["level"])),
+        "budget.set" => (AnsiColor::Blue, format!("the review budget is {} now", event.payload["budget"])),
+        _ => return Ok(None),
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    Ok(Some(format!("{place:<15} {style}{text}{style:#}")))
+}
+
+fn print_line(line: &str) {
+    // Nobody has to listen: a closed terminal is no reason to stop the show.
+    let _closed = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,189 @@
+//! What the demo plays on: the sandbox with its issues, the service, and the figures kept while it runs.
+
+use crate::cli::serve::{Running, ServeOptions, start};
+use crate::clock::{Clock, Entropy};
+use crate::engine::{GitHubSide, Settings};
+use crate::github::client::{GitHub, GitHubConfig};
+use crate::github::render::find_key;
+use crate::pool::Span;
+use crate::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
+use crate::store::{Store, StoreOptions};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+pub(super) const REPOS: [&str; 2] = ["acme/rocket", "acme/docs"];
+pub(super) const MAINTAINER: &str = "mona";
+/// Contributors with an OWP client, and their skills.
+pub(super) const CLIENTS: [(&str, &[&str]); 3] =
+    [("cleo", &["rust", "sql"]), ("dmitri", &["docs", "rust"]), ("esi", &["docs", "sql", "ui"])];
+/// Contributors who comment, and what they join with.
+pub(super) const PEOPLE: [(&str, &str); 2] = [("ada", "rust,ui"), ("bo", "docs")];
+/// The review budget the maintainer sets in each repository.
+pub(super) const BUDGET: usize = 3;
+
+/// Repository, title, labels besides `pool:ready`.
+const ISSUES: [(usize, &str, &[&str]); 20] = [
+    (0, "Telemetry stops when the clock jumps backwards", &["estimate:3", "priority:critical", "skills:rust", "area:telemetry"]),
+    (0, "Countdown can be cancelled after ignition", &["estimate:5", "priority:high", "skills:rust", "area:countdown", "tier:1"]),
+    (0, "Store landing angles with two decimals", &["estimate:2", "priority:medium", "skills:sql"]),
+    (0, "Fuel gauge sticks at three percent", &["estimate:3", "priority:high", "skills:rust", "area:fuel"]),
+    (0, "Refuse a launch window in the past", &["size:S", "priority:medium", "skills:rust", "area:countdown"]),
+    (0, "Slow query when listing past flights", &["estimate:3", "priority:medium", "skills:sql", "area:history"]),
+    (0, "Dark mode for the mission console", &["size:M", "priority:low", "skills:ui"]),
+    (0, "Parse thruster logs written before 2019", &["estimate:2", "priority:low", "skills:rust"]),
+    (0, "Reconnect to the ground station after a timeout", &["estimate:5", "priority:high", "skills:rust", "area:telemetry"]),
+    (0, "Export a flight as CSV", &["size:S", "priority:medium", "skills:sql", "area:history"]),
+    (0, "Abort button is hidden on small screens", &["estimate:1", "priority:critical", "skills:ui"]),
+    (1, "Explain how to refuel", &["estimate:2", "priority:high", "skills:docs"]),
+    (1, "Typos in the safety chapter", &["size:XS", "priority:low", "skills:docs"]),
+    (1, "Glossary of everything a beginner asks about", &["estimate:3", "priority:medium", "skills:docs", "area:glossary"]),
+    (1, "Add a diagram of the staging sequence", &["size:M", "priority:medium", "skills:docs,ui"]),
+    (1, "Broken links to the flight manual", &["size:XS", "priority:high", "skills:docs"]),
+    (1, "Document the telemetry format", &["estimate:3", "priority:high", "skills:docs", "area:telemetry"]),
+    (1, "Translate the quick start", &["estimate:2", "priority:low", "skills:docs"]),
+    (1, "Example queries for the flight history", &["size:S", "priority:medium", "skills:sql"]),
+    (1, "Search results should show the chapter", &["estimate:2", "priority:medium", "skills:ui"]),
+];
+
+/// The sandbox, the service, and the figures.
+pub(super) struct Stage {
+    pub github: Sandbox,
+    pub store: Store,
+    pub url: String,
+    running: tokio::sync::Mutex<Option<Running>>,
+    _folder: tempfile::TempDir,
+    clock: Clock,
+    began: i64,
+    open_most: AtomicUsize,
+}
+
+impl Stage {
+    pub(super) async fn build(listen: SocketAddr) -> Result<Self, String> {
+        let clock = Clock::System;
+        let github = open_box(&clock).await?;
+        let folder = tempfile::tempdir().map_err(|e| format!("no temporary folder: {e}"))?;
+        let url = format!("sqlite:{}", folder.path().join("demo.db").display());
+        let store = Store::open(StoreOptions { url, clock: clock.clone(), entropy: Entropy::system() })
+            .await
+            .map_err(|e| e.to_string())?;
+        let running = start(ServeOptions {
+            listen,
+            store: store.clone(),
+            github: Some(github_side(&github, &clock)?),
+            // GitHub wants a second between comments; the box does not, and nobody wants to wait for a demo.
+            settings: Settings {
+                comment_spacing: Span(150),
+                count_every: Span::secs(3),
+                compare_every: Span::secs(30),
+                ..Settings::default()
+            },
+            admin_token: None,
+        })
+        .await
+        .map_err(|e| e.to_string())?;
+        let url = format!("http://{}", running.addr);
+        github.set_webhook_url(&format!("{url}/github/webhooks"));
+        let began = clock.now_ms();
+        let running = tokio::sync::Mutex::new(Some(running));
+        Ok(Self { github, store, url, running, _folder: folder, clock, began, open_most: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        let tenths = (self.clock.now_ms() - self.began) / 100;
+        f64::from(i32::try_from(tenths).unwrap_or(i32::MAX)) / 10.0
+    }
+
+    /// Opens the issues, all but their labels: setting those is the maintainer's first act.
+    pub(super) fn open_issues(&self) -> Result<Vec<(&'static str, u64, &'static [&'static str])>, String> {
+        let mut opened = Vec::new();
+        for (repo, title, labels) in ISSUES {
+            let body = format!("{title}. Somebody will be glad about this.");
+            let number = self.github.as_user(MAINTAINER).open_issue(REPOS[repo], title, &body, &[]);
+            opened.push((REPOS[repo], number.map_err(|e| e.to_string())?, labels));
+        }
+        Ok(opened)
+    }
+
+    /// Opens a pull request that answers an issue, and keeps the record of how many were open at once.
+    pub(super) fn open_pull(&self, login: &str, repo: &str, issue: i64, title: &str) -> Result<u64, String> {
+        let spec = PrSpec {
+            head: crate::pool::closing::branch_name(issue, title),
+            title: title.to_owned(),
+            body: format!("What the issue asks for, with a test.\n\nFixes #{issue}"),
+            ..PrSpec::default()
+        };
+        let number = self.github.as_user(login).open_pr(repo, spec).map_err(|e| e.to_string())?;
+        self.open_most.fetch_max(self.github.open_pulls(repo).len(), Ordering::SeqCst);
+        Ok(number)
+    }
+
+    /// Tasks merged so far, as the pool sees it.
+    pub(super) async fn merged(&self) -> usize {
+        let counts = self.store.read(|tx| Box::pin(async move { tx.tasks_by_state().await })).await;
+        let merged = |counts: Vec<(crate::pool::task::TaskState, i64)>| {
+            counts.into_iter().find(|(s, _)| *s == crate::pool::task::TaskState::Merged).map_or(0, |(_, n)| n)
+        };
+        usize::try_from(counts.map_or(0, merged)).unwrap_or(0)
+    }
+
+    /// The figures of the JSON line, without the time it took.
+    pub(super) async fn figures(&self) -> Value {
+        let (mut comments, mut refusals) = (0, 0);
+        for repo in REPOS {
+            for number in 1..=200 {
+                for comment in self.github.comments(repo, number).iter().filter(|c| c.via_app) {
+                    comments += 1;
+                    refusals += usize::from(find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")));
+                }
+            }
+        }
+        json!({
+            "merged": self.merged().await,
+            "open_prs_max": self.open_most.load(Ordering::SeqCst),
+            "budget": BUDGET,
+            "comments": comments,
+            "refusals": refusals,
+        })
+    }
+
+    pub(super) async fn end(&self) {
+        if let Some(running) = self.running.lock().await.take() {
+            running.stop().await;
+        }
+        self.github.stop().await;
+    }
+}
+
+async fn open_box(clock: &Clock) -> Result<Sandbox, String> {
+    let shared = clock.clone();
+    let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
+    config.content_limit = None;
+    let github = Sandbox::start(config).await.map_err(|e| e.to_string())?;
+    let everybody = CLIENTS.iter().map(|(login, _)| login).chain(PEOPLE.iter().map(|(login, _)| login));
+    for login in everybody.copied().chain([MAINTAINER]) {
+        github.add_user(login);
+    }
+    for repo in REPOS {
+        github.add_repo(repo).map_err(|e| e.to_string())?;
+        github.add_collaborator(repo, MAINTAINER, Role::Maintain).map_err(|e| e.to_string())?;
+    }
+    github.install(&REPOS).map_err(|e| e.to_string())?;
+    Ok(github)
+}
+
+fn github_side(github: &Sandbox, clock: &Clock) -> Result<GitHubSide, String> {
+    let app_id = i64::try_from(github.app_id()).map_err(|e| e.to_string())?;
+    let client = GitHub::new(GitHubConfig {
+        api_url: github.api_url(),
+        app_id,
+        private_key_pem: SecretString::from(github.private_key_pem()),
+        timeout: Duration::from_secs(10),
+        clock: clock.clone(),
+    })
+    .map_err(|e| e.to_string())?;
+    Ok(GitHubSide { client, app_id, webhook_secrets: vec![SecretString::from(github.webhook_secret())] })
+}
