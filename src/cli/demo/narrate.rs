@@ -86,5 +86,5 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
 
 fn print_line(line: &str) {
     // Nobody has to listen: a closed terminal is no reason to stop the show.
-    let _closed = writeln!(std::io::stdout(), "{line}");
+    let _closed = writeln!(anstream::stdout(), "{line}");
 }
