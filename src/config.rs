@@ -67,7 +67,8 @@ const DATABASE_URL: &str = "sqlite:owp.db";
 pub struct ConfigError(String);
 
 impl ConfigError {
-    fn new(message: impl Into<String>) -> Self {
+    /// An error in a clause that says what was told, and how it is told right.
+    pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }

@@ -1,3 +1,92 @@
-//! One file per subcommand; `serve` wires everything.
+//! The command line: one file per subcommand; `serve` wires everything.
+//!
+//! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable). What programs read goes to stdout, everything
+//! else to stderr.
 
+pub mod healthcheck;
+mod logging;
+mod loops;
 pub mod sandbox;
+pub mod serve;
+
+use crate::config::{ConfigError, Environment, LogConfig};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+const ASKED_WRONGLY: u8 = 2;
+
+/// Hands labelled GitHub issues to contributors, never faster than maintainers can review.
+#[derive(Debug, Parser)]
+#[command(name = "owp", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the pool: REST, webhooks, status page.
+    Serve(serve::ServeArgs),
+    /// GitHub in a box: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
+    Sandbox(sandbox::SandboxArgs),
+    /// Asks a running pool whether it is ready; exits with 0 when it is.
+    Healthcheck(healthcheck::HealthcheckArgs),
+}
+
+/// The whole program: reads flags and environment, runs the subcommand.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match prepare() {
+        Ok((env, runtime)) => {
+            let code = runtime.block_on(run(cli.command, env));
+            // What still runs belongs to nobody any more; a lookup that hangs must not keep the process.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => asked_wrongly(&error),
+    }
+}
+
+fn prepare() -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
+    let env = Environment::load()?;
+    logging::start(&LogConfig::load(&env)?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ConfigError::new(format!("the machine refuses threads: {error}")))?;
+    Ok((env, runtime))
+}
+
+async fn run(command: Command, env: Environment) -> ExitCode {
+    match command {
+        Command::Serve(args) => serve::run(args, &env).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Healthcheck(args) => healthcheck::run(args, &env).await,
+    }
+}
+
+/// Says what was told wrongly.
+fn asked_wrongly(error: &ConfigError) -> ExitCode {
+    eprintln!("owp: {error}");
+    ExitCode::from(ASKED_WRONGLY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_every_flag_is_explained() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for subcommand in command.get_subcommands() {
+            assert!(subcommand.get_about().is_some(), "{}", subcommand.get_name());
+            for arg in subcommand.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", subcommand.get_name(), arg.get_id());
+            }
+        }
+    }
+}

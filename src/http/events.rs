@@ -2,6 +2,7 @@
 
 use crate::pool::Timestamp;
 use crate::pool::event::EventKind;
+use crate::pool::text::tidy_line;
 use serde_json::Value;
 
 /// What happened, from an event's public name and its details. Text from people is shortened; escaping is the page's.
@@ -10,7 +11,12 @@ pub(super) fn sentence(kind: &str, payload: &Value) -> String {
         return format!("{kind}.");
     };
     let mut sentence = plain(*kind).to_owned();
-    let details = details(payload);
+    let mut details = details(payload);
+    if let Some(reason) = payload.get("reason").and_then(Value::as_str).filter(|reason| !reason.is_empty()) {
+        // A lease's end is one of our own words; any other reason is somebody's text.
+        let words = if *kind == EventKind::LeaseEnded { reason.replace('_', " ") } else { reason.to_owned() };
+        details.push(tidy_line(&words, 120));
+    }
     if !details.is_empty() {
         sentence.push_str(&format!(" ({})", details.join("; ")));
     }
@@ -64,12 +70,7 @@ fn details(payload: &Value) -> Vec<String> {
     details.extend(text("via").map(|via| if via == "comment" { "by comment" } else { "by a client" }.to_owned()));
     let until = text("expires_at").and_then(Timestamp::parse_rfc3339);
     details.extend(until.map(|at| format!("until {}", at.human())));
-    details.extend(text("reason").map(shortened));
     details
-}
-
-fn shortened(text: &str) -> String {
-    crate::pool::text::tidy_line(&text.replace('_', " "), 120)
 }
 
 #[cfg(test)]

@@ -15,8 +15,6 @@ mod observe;
 mod page;
 mod problem;
 mod tasks;
-#[cfg(test)]
-mod tests;
 mod webhooks;
 mod work;
 mod workers;

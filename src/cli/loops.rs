@@ -1,0 +1,188 @@
+//! The loops that call the engine's steps: they own the waiting, the backing off and the stopping, the steps own none
+//! of it. A loop ends between two steps, never in the middle of one.
+
+use crate::engine::{Engine, EngineError, Pull};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a loop waits when its bell does not ring.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const HOURLY: Duration = Duration::from_secs(3600);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Different messages remembered while a trouble lasts.
+const MESSAGES_MAX: usize = 32;
+
+type Step = for<'e> fn(&'e Engine) -> BoxFuture<'e, Result<bool, EngineError>>;
+type Bell = for<'e> fn(&'e Engine) -> BoxFuture<'e, ()>;
+
+/// One kind of loop.
+struct Loop {
+    name: &'static str,
+    /// How many run side by side.
+    copies: usize,
+    step: Step,
+    /// Rings when there may be something to do; without one only the clock wakes the loop.
+    bell: Option<Bell>,
+    /// How long to wait after a step that found nothing to do.
+    idle: Duration,
+}
+
+const EXPIRY: Loop =
+    Loop { name: "expiry", copies: 1, step: |engine| engine.step_expiry().boxed(), bell: None, idle: LOOK_AGAIN };
+
+/// Loops that mean nothing without a GitHub App.
+const WITH_GITHUB: [Loop; 4] = [
+    Loop {
+        name: "inbox",
+        copies: 4,
+        step: |engine| engine.step_inbox().boxed(),
+        bell: Some(|engine| engine.delivery_came().boxed()),
+        idle: LOOK_AGAIN,
+    },
+    Loop {
+        name: "sender",
+        copies: 2,
+        step: |engine| engine.step_sender().boxed(),
+        bell: Some(|engine| engine.comment_wanted().boxed()),
+        idle: LOOK_AGAIN,
+    },
+    Loop {
+        name: "sync",
+        copies: 2,
+        step: |engine| engine.step_sync().boxed(),
+        bell: Some(|engine| engine.sync_wanted().boxed()),
+        idle: LOOK_AGAIN,
+    },
+    Loop {
+        name: "installations",
+        copies: 1,
+        step: |engine| engine.step_installations().map(|done| done.map(|()| false)).boxed(),
+        bell: None,
+        idle: HOURLY,
+    },
+];
+
+/// Starts every loop the engine has use for. They end when `stop` is cancelled.
+pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+    let mut running = vec![tokio::spawn(schedule(engine.clone(), waiting, stop.clone()))];
+    let with_github = if engine.github().is_some() { WITH_GITHUB.as_slice() } else { &[] };
+    for kind in with_github.iter().chain([&EXPIRY]) {
+        for _ in 0..kind.copies {
+            running.push(tokio::spawn(kind.run(engine.clone(), stop.clone())));
+        }
+    }
+    running
+}
+
+impl Loop {
+    fn run(&self, engine: Engine, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let Self { name, step, bell, idle, .. } = *self;
+        async move {
+            let mut trouble = Trouble::new(name);
+            while !stop.is_cancelled() {
+                let done = AssertUnwindSafe(step(&engine)).catch_unwind().await;
+                let pause = match done {
+                    Ok(Ok(more)) => {
+                        trouble.is_over();
+                        if more {
+                            continue;
+                        }
+                        idle
+                    }
+                    Ok(Err(error)) => trouble.met(&error.to_string()),
+                    Err(_) => trouble.met("it panicked; nothing of the step was kept"),
+                };
+                let ring = bell.filter(|_| !trouble.lasts());
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                    () = rings(ring, &engine) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the bell; without one, for ever.
+async fn rings(bell: Option<Bell>, engine: &Engine) {
+    match bell {
+        Some(bell) => bell(engine).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The scheduler waits inside its step, so it alone is stopped there. A plan that was being committed is committed per
+/// repository, as a whole or not at all.
+async fn schedule(engine: Engine, mut waiting: mpsc::Receiver<Pull>, stop: CancellationToken) {
+    loop {
+        let step = AssertUnwindSafe(engine.step_schedule(&mut waiting)).catch_unwind();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            more = step => match more {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => tracing::error!("the schedule loop panicked; the pulls it had taken got nothing"),
+            },
+        }
+    }
+}
+
+/// What a loop is suffering from: told once per message, answered with longer and longer pauses.
+struct Trouble {
+    name: &'static str,
+    told: BTreeSet<String>,
+    pause: Duration,
+}
+
+impl Trouble {
+    fn new(name: &'static str) -> Self {
+        Self { name, told: BTreeSet::new(), pause: FIRST_PAUSE }
+    }
+
+    fn lasts(&self) -> bool {
+        !self.told.is_empty()
+    }
+
+    /// Notes a failed step and says how long to wait.
+    fn met(&mut self, message: &str) -> Duration {
+        if self.told.len() < MESSAGES_MAX && self.told.insert(message.to_owned()) {
+            tracing::warn!("the {} loop is in trouble and tries again: {message}", self.name);
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        pause
+    }
+
+    fn is_over(&mut self) {
+        if self.lasts() {
+            tracing::info!("the {} loop works again", self.name);
+            *self = Self::new(self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_told_once_per_message_and_the_pauses_grow_to_a_limit() {
+        let mut trouble = Trouble::new("test");
+        let pauses: Vec<_> = (0..7).map(|_| trouble.met("the database is away").as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(trouble.told.len(), 1);
+        trouble.met("the disk is full");
+        assert_eq!(trouble.told.len(), 2);
+        trouble.is_over();
+        assert!(!trouble.lasts());
+        assert_eq!(trouble.met("the database is away"), FIRST_PAUSE);
+    }
+}

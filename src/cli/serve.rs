@@ -1,0 +1,261 @@
+//! `owp serve`: opens the database, starts the engine's loops and the HTTP faces, and stops them in order.
+//!
+//! [`start`] is the whole server as a value, for tests and the demo; [`run`] is the subcommand around it.
+
+use super::{asked_wrongly, loops};
+use crate::clock::{Clock, Entropy};
+use crate::config::{GitHubApp, ServeConfig, Spans};
+use crate::config::{ConfigError, Environment};
+use crate::engine::{Engine, EngineError, GitHubSide, Settings};
+use crate::github::client::{GitHub, GitHubConfig};
+use crate::http::{Face, router};
+use crate::pool::Span;
+use crate::store::{Store, StoreOptions};
+use axum::serve::ListenerExt;
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long one whole call to GitHub may take.
+const GITHUB_PATIENCE: Duration = Duration::from_secs(20);
+/// How long requests may take to finish once the server is stopping, and then the loops.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs the pool. Everything else is told by variables; `env.local.example` lists them.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one [env: OWP_LISTEN] [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE [env: OWP_DATABASE_URL] [default: sqlite:owp.db]
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+}
+
+/// A server's parts, ready to be put together.
+pub struct ServeOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The open database.
+    pub store: Store,
+    /// GitHub, when an App is configured.
+    pub github: Option<GitHubSide>,
+    /// The engine's spans.
+    pub settings: Settings,
+    /// What opens the admin calls.
+    pub admin_token: Option<SecretString>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// What a dead process left behind could not be taken back.
+    #[error(transparent)]
+    Recover(#[from] EngineError),
+}
+
+/// A running server. Dropped, it stops without waiting.
+pub struct Running {
+    address: SocketAddr,
+    accepting: CancellationToken,
+    stepping: CancellationToken,
+    server: Option<JoinHandle<io::Result<()>>>,
+    loops: Vec<JoinHandle<()>>,
+}
+
+/// Starts a server. It answers from the moment this returns.
+///
+/// # Errors
+/// [`ServeError`]; nothing runs then.
+pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
+    let address = options.listen;
+    let bound = TcpListener::bind(address).await.map_err(|cause| ServeError::Listen { address, cause })?;
+    let address = bound.local_addr().map_err(|cause| ServeError::Listen { address, cause })?;
+    let (engine, waiting) = Engine::new(options.store, options.github, options.settings);
+    engine.recover().await?;
+    let (accepting, stepping) = (CancellationToken::new(), CancellationToken::new());
+    let loops = loops::start(&engine, waiting, &stepping);
+    let faces = router(Face::new(engine, options.admin_token));
+    // Small answers go out at once; a socket that refuses the option works all the same.
+    let listener = bound.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let server = axum::serve(listener, faces).with_graceful_shutdown(accepting.clone().cancelled_owned());
+    let server = Some(tokio::spawn(server.into_future()));
+    Ok(Running { address, accepting, stepping, server, loops })
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://` and the address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops accepting, lets requests finish, then lets every loop finish its step. What takes too long is cut off,
+    /// which costs nothing that was acknowledged.
+    pub async fn stop(mut self) {
+        self.accepting.cancel();
+        if let Some(mut server) = self.server.take()
+            && tokio::time::timeout(FINISH_WITHIN, &mut server).await.is_err()
+        {
+            tracing::warn!("requests did not finish within {} s and are cut off", FINISH_WITHIN.as_secs());
+            server.abort();
+        }
+        // Only now: a request that asks for work is answered by a loop.
+        self.stepping.cancel();
+        let finished = futures_util::future::join_all(self.loops.iter_mut());
+        if tokio::time::timeout(FINISH_WITHIN, finished).await.is_err() {
+            tracing::warn!("loops did not finish their step within {} s and are cut off", FINISH_WITHIN.as_secs());
+            self.loops.iter().for_each(JoinHandle::abort);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.accepting.cancel();
+        self.stepping.cancel();
+    }
+}
+
+/// The subcommand: serves until SIGINT or SIGTERM.
+pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
+    let config = match ServeConfig::load(env, args.listen.as_deref(), args.database.as_deref()) {
+        Ok(config) => config,
+        Err(error) => return asked_wrongly(&error),
+    };
+    let github = match config.github.as_ref().map(github_side).transpose() {
+        Ok(github) => github,
+        Err(error) => return asked_wrongly(&error),
+    };
+    match serve(config, github).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("owp serve: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // Before anything else, so that a signal during the start stops it as well.
+    let mut told_to_stop = Signals::listen()?;
+    let url = config.database_url.expose_secret().to_owned();
+    let store = Store::open(StoreOptions { url, clock: Clock::System, entropy: Entropy::system() }).await?;
+    tell_setup(&config, &store);
+    let running = start(ServeOptions {
+        listen: config.listen,
+        store,
+        github,
+        settings: settings(config.open_registration, config.spans),
+        admin_token: config.admin_token,
+    })
+    .await?;
+    tracing::info!("listening on {}", running.url());
+    told_to_stop.next().await;
+    tracing::info!("stopping; requests and steps that have begun are finished first");
+    tokio::select! {
+        () = running.stop() => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = told_to_stop.next() => {
+            tracing::warn!("told twice: stopped at once");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn tell_setup(config: &ServeConfig, store: &Store) {
+    tracing::info!("owp {} on {:?}", env!("CARGO_PKG_VERSION"), store.dialect());
+    match &config.github {
+        Some(app) => tracing::info!("GitHub App {} at {}", app.app_id, app.api_url),
+        None => tracing::info!(
+            "no GitHub App is configured: webhooks answer 503, and only repositories made by admin calls are served"
+        ),
+    }
+    if config.admin_token.is_none() {
+        tracing::info!("no OWP_ADMIN_TOKEN is set: admin calls answer 401");
+    }
+}
+
+fn github_side(app: &GitHubApp) -> Result<GitHubSide, ConfigError> {
+    let client = GitHub::new(GitHubConfig {
+        api_url: app.api_url.clone(),
+        app_id: app.app_id,
+        private_key_pem: app.private_key.clone(),
+        timeout: GITHUB_PATIENCE,
+        clock: Clock::System,
+    });
+    let client = client.map_err(|error| ConfigError::new(error.to_string()))?;
+    Ok(GitHubSide { client, app_id: app.app_id, webhook_secrets: app.webhook_secrets.clone() })
+}
+
+fn settings(open_registration: bool, spans: Spans) -> Settings {
+    let usual = Settings::default();
+    let or = |told: Option<Duration>, usual: Span| {
+        told.map_or(usual, |span| Span(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    };
+    Settings {
+        comment_spacing: or(spans.comment_spacing, usual.comment_spacing),
+        comment_settle: or(spans.comment_settle, usual.comment_settle),
+        count_every: or(spans.count_every, usual.count_every),
+        open_registration,
+        ..usual
+    }
+}
+
+/// SIGINT and SIGTERM; elsewhere Ctrl-C.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
