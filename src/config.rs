@@ -177,7 +177,9 @@ fn switch(env: &Environment, name: &str) -> Result<bool, ConfigError> {
 fn span(env: &Environment, name: &str) -> Result<Option<Duration>, ConfigError> {
     let Some(text) = env.get(name) else { return Ok(None) };
     let parsed = humantime::parse_duration(&text);
-    parsed.map(Some).map_err(|why| ConfigError::new(format!("{name}: `{text}` is not a span such as 30s or 5min ({why})")))
+    parsed
+        .map(Some)
+        .map_err(|why| ConfigError::new(format!("{name}: `{text}` is not a span such as 30s or 5min ({why})")))
 }
 
 /// How the log is written.

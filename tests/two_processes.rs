@@ -47,7 +47,8 @@ async fn play(kills: Kills) -> Vec<Vec<String>> {
     s = step(s).await;
     s.until_said(first, "/owp unlink").await;
     let second = s.open_issue("mona", "Explain how to refuel").await;
-    s.github("mona", "POST", &format!("/issues/{second}/labels"), json!({ "labels": ["pool:ready", "skills:docs"] })).await;
+    s.github("mona", "POST", &format!("/issues/{second}/labels"), json!({ "labels": ["pool:ready", "skills:docs"] }))
+        .await;
     s = step(s).await;
     let task = s.until_work(&token).await;
     s = step(s).await;

@@ -50,7 +50,11 @@ async fn ask(url: &str) -> Result<(), String> {
         true => format!("did not answer within {} seconds", PATIENCE.as_secs()),
         false => format!("cannot be reached: {}", innermost(&error)),
     })?;
-    if answer.status().as_u16() == 200 { Ok(()) } else { Err(format!("is not ready (status {})", answer.status().as_u16())) }
+    if answer.status().as_u16() == 200 {
+        Ok(())
+    } else {
+        Err(format!("is not ready (status {})", answer.status().as_u16()))
+    }
 }
 
 /// The cause that tells most: "Connection refused" instead of "error sending request".

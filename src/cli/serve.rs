@@ -4,8 +4,8 @@
 
 use super::{asked_wrongly, loops};
 use crate::clock::{Clock, Entropy};
-use crate::config::{GitHubApp, ServeConfig, Spans};
 use crate::config::{ConfigError, Environment};
+use crate::config::{GitHubApp, ServeConfig, Spans};
 use crate::engine::{Engine, EngineError, GitHubSide, Settings};
 use crate::github::client::{GitHub, GitHubConfig};
 use crate::http::{Face, router};

@@ -58,7 +58,8 @@ fn missing(absent: [bool; 3]) -> ConfigError {
 }
 
 fn webhook_secrets(told: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
-    let secrets: Vec<SecretString> = told.expose_secret().split(',').map(|part| part.trim().to_owned().into()).collect();
+    let secrets: Vec<SecretString> =
+        told.expose_secret().split(',').map(|part| part.trim().to_owned().into()).collect();
     if secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
         return Err(ConfigError::new("GITHUB_WEBHOOK_SECRET holds an empty secret beside a comma"));
     }

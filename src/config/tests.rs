@@ -67,7 +67,10 @@ fn off_loopback_an_admin_token_is_asked_for_and_strangers_are_not_served_unless_
 #[test]
 fn half_a_github_app_is_refused_and_says_which_half() {
     let error = refusal(&APP[..1]);
-    assert!(error.contains("GITHUB_APP_ID is set, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET is missing"), "{error}");
+    assert!(
+        error.contains("GITHUB_APP_ID is set, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET is missing"),
+        "{error}"
+    );
     assert!(refusal(&APP[..2]).contains("GITHUB_WEBHOOK_SECRET is missing"));
     let app = load(&APP).unwrap().github.unwrap();
     assert_eq!((app.app_id, app.api_url.as_str()), (17, "https://api.github.com"));
@@ -125,8 +128,7 @@ fn a_configuration_never_shows_its_secrets() {
 
 #[test]
 fn what_listens_everywhere_is_reached_on_this_machine() {
-    for (listen, reached) in
-        [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("192.0.2.1:80", "192.0.2.1:80")]
+    for (listen, reached) in [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("192.0.2.1:80", "192.0.2.1:80")]
     {
         assert_eq!(reachable(listen.parse().unwrap()).to_string(), reached);
     }

@@ -4,9 +4,9 @@
 use super::problem::Failure;
 use super::{Face, assets, events};
 use crate::engine::{Overview, RepoView};
+use crate::pool::Timestamp;
 use crate::pool::budget::Budget;
 use crate::pool::task::TaskState;
-use crate::pool::Timestamp;
 use crate::wire::ProblemKind;
 use axum::extract::State;
 use axum::response::Html;

@@ -15,10 +15,7 @@ const DELIVERY_BYTES: usize = 25 * 1024 * 1024;
 const HEADER_MAX_CHARS: usize = 100;
 
 /// Takes a delivery in. Redelivered, unknown and useless ones are accepted alike; GitHub has nothing to do about them.
-pub(super) async fn receive(
-    State(face): State<Face>,
-    request: Request,
-) -> Result<(StatusCode, Json<Done>), Failure> {
+pub(super) async fn receive(State(face): State<Face>, request: Request) -> Result<(StatusCode, Json<Done>), Failure> {
     // Nothing is read that could not be verified anyway.
     if face.engine.github().is_none_or(|github| github.webhook_secrets.is_empty()) {
         return Err(IntakeError::NotConfigured.into());
@@ -59,7 +56,9 @@ impl From<IntakeError> for Failure {
             IntakeError::Signature(why) => {
                 Self::unauthorized("X-Hub-Signature-256", format!("The delivery is not believed: {why}."))
             }
-            IntakeError::Payload(why) => Self::new(ProblemKind::BadDelivery, format!("The delivery cannot be read: {why}.")),
+            IntakeError::Payload(why) => {
+                Self::new(ProblemKind::BadDelivery, format!("The delivery cannot be read: {why}."))
+            }
             IntakeError::Store(cause) => {
                 Self::unavailable(&cause, "The delivery could not be stored; it can be redelivered.")
             }

@@ -142,9 +142,13 @@ mod tests {
     fn omitted_fields_are_defaults() {
         let repo = Repo { repo: "acme/rocket".into(), max_open_prs: 3, area_locks_enabled: true };
         assert_eq!(read::<RepoBody>(br#"{"repo":"acme/rocket"}"#).unwrap(), repo);
-        let task = read::<TaskBody>(br#"{"repo":"acme/rocket","title":"Fix it","area":"","description":null}"#).unwrap();
+        let task =
+            read::<TaskBody>(br#"{"repo":"acme/rocket","title":"Fix it","area":"","description":null}"#).unwrap();
         let spec = TaskSpec { estimate: 1, priority: 10, skills: vec![], area: None, tier: 0 };
-        assert_eq!(task, NewTask { repo: "acme/rocket".into(), title: "Fix it".into(), description: String::new(), spec });
+        assert_eq!(
+            task,
+            NewTask { repo: "acme/rocket".into(), title: "Fix it".into(), description: String::new(), spec }
+        );
     }
 
     #[test]

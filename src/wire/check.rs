@@ -107,10 +107,7 @@ mod tests {
     #[test]
     fn lengths_are_counted_in_characters() {
         assert!(faults(|c| drop(c.name("name", "é".repeat(120), 120))).is_empty());
-        assert_eq!(
-            faults(|c| drop(c.name("name", "é".repeat(121), 120))),
-            ["name must have at most 120 characters"]
-        );
+        assert_eq!(faults(|c| drop(c.name("name", "é".repeat(121), 120))), ["name must have at most 120 characters"]);
         assert_eq!(faults(|c| drop(c.name("name", " \t".into(), 120))), ["name must not be blank"]);
         assert_eq!(faults(|c| drop(c.text("note", "a\0b".into(), 9))), ["note must not hold NUL characters"]);
     }

@@ -86,7 +86,8 @@ mod tests {
     fn a_status_alone_is_enough_and_everything_else_may_be_null() {
         let plain = Status { status: TaskStatus::InProgress, message: None, lease_id: None, pr_url: None };
         assert_eq!(read::<StatusBody>(br#"{"status":"in_progress"}"#).unwrap(), plain);
-        let nulls = br#"{"status":"in_progress","message":null,"artifact":{"pr_url":null,"extra":{"a":[1]}},"lease_id":null}"#;
+        let nulls =
+            br#"{"status":"in_progress","message":null,"artifact":{"pr_url":null,"extra":{"a":[1]}},"lease_id":null}"#;
         assert_eq!(read::<StatusBody>(nulls).unwrap(), plain);
         assert_eq!(read::<StatusBody>(br#"{"status":"in_progress","artifact":null}"#).unwrap(), plain);
     }

@@ -177,7 +177,10 @@ mod tests {
 
     #[test]
     fn a_handle_may_come_with_an_at_sign_and_a_blank_one_is_none() {
-        assert_eq!(register(r#"{"name":"w","github_handle":" @octo-cat "}"#).unwrap().github_handle.unwrap(), "octo-cat");
+        assert_eq!(
+            register(r#"{"name":"w","github_handle":" @octo-cat "}"#).unwrap().github_handle.unwrap(),
+            "octo-cat"
+        );
         assert_eq!(register(r#"{"name":"w","github_handle":" "}"#).unwrap().github_handle, None);
     }
 

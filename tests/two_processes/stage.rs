@@ -103,7 +103,8 @@ impl Stage {
     pub async fn github(&self, login: &str, method: &str, path: &str, body: Value) -> Value {
         let token = self.facts["users"][login]["token"].as_str().unwrap();
         let url = format!("{}/repos/{REPO}{path}", self.facts["api_url"].as_str().unwrap());
-        let call = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(token).json(&body);
+        let call =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(token).json(&body);
         let answer = call.header("User-Agent", "story").send().await.unwrap();
         let status = answer.status();
         let body = answer.json::<Value>().await.unwrap_or_default();
@@ -136,7 +137,8 @@ impl Stage {
 
     pub async fn owp(&self, method: &str, path: &str, token: &str, body: Value) -> u16 {
         let url = format!("{}{path}", self.url);
-        let call = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(token).json(&body);
+        let call =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(token).json(&body);
         call.send().await.unwrap().status().as_u16()
     }
 
@@ -173,7 +175,12 @@ impl Stage {
     pub async fn until_said(&self, issue: i64, words: &str) {
         let began = Instant::now();
         while !self.ours(issue).await.iter().any(|body| body.contains(words)) {
-            assert!(began.elapsed() < PATIENCE, "nobody says `{words}` on #{issue}: {:#?} {}", self.ours(issue).await, self.log());
+            assert!(
+                began.elapsed() < PATIENCE,
+                "nobody says `{words}` on #{issue}: {:#?} {}",
+                self.ours(issue).await,
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

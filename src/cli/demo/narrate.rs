@@ -25,7 +25,8 @@ pub(super) async fn tell(stage: Arc<Stage>, loud: bool) {
     let mut last: Option<EventId> = None;
     while loud {
         tokio::time::sleep(Duration::from_millis(150)).await;
-        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await else {
+        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await
+        else {
             continue;
         };
         events.reverse();
@@ -76,7 +77,9 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
         "worker.registered" => (AnsiColor::BrightBlack, format!("{who} registered a client")),
         "worker.linked" => (AnsiColor::BrightBlack, format!("{who} linked a client by a comment")),
         "person.joined" => (AnsiColor::BrightBlack, format!("{who} joined")),
-        "trust.set" => (AnsiColor::Blue, format!("{} is trusted for tier {}", event.payload["login"], event.payload["level"])),
+        "trust.set" => {
+            (AnsiColor::Blue, format!("{} is trusted for tier {}", event.payload["login"], event.payload["level"]))
+        }
         "budget.set" => (AnsiColor::Blue, format!("the review budget is {} now", event.payload["budget"])),
         _ => return Ok(None),
     };

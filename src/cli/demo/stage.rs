@@ -27,20 +27,36 @@ pub(super) const BUDGET: usize = 3;
 
 /// Repository, title, labels besides `pool:ready`.
 const ISSUES: [(usize, &str, &[&str]); 20] = [
-    (0, "Telemetry stops when the clock jumps backwards", &["estimate:3", "priority:critical", "skills:rust", "area:telemetry"]),
-    (0, "Countdown can be cancelled after ignition", &["estimate:5", "priority:high", "skills:rust", "area:countdown", "tier:1"]),
+    (
+        0,
+        "Telemetry stops when the clock jumps backwards",
+        &["estimate:3", "priority:critical", "skills:rust", "area:telemetry"],
+    ),
+    (
+        0,
+        "Countdown can be cancelled after ignition",
+        &["estimate:5", "priority:high", "skills:rust", "area:countdown", "tier:1"],
+    ),
     (0, "Store landing angles with two decimals", &["estimate:2", "priority:medium", "skills:sql"]),
     (0, "Fuel gauge sticks at three percent", &["estimate:3", "priority:high", "skills:rust", "area:fuel"]),
     (0, "Refuse a launch window in the past", &["size:S", "priority:medium", "skills:rust", "area:countdown"]),
     (0, "Slow query when listing past flights", &["estimate:3", "priority:medium", "skills:sql", "area:history"]),
     (0, "Dark mode for the mission console", &["size:M", "priority:low", "skills:ui"]),
     (0, "Parse thruster logs written before 2019", &["estimate:2", "priority:low", "skills:rust"]),
-    (0, "Reconnect to the ground station after a timeout", &["estimate:5", "priority:high", "skills:rust", "area:telemetry"]),
+    (
+        0,
+        "Reconnect to the ground station after a timeout",
+        &["estimate:5", "priority:high", "skills:rust", "area:telemetry"],
+    ),
     (0, "Export a flight as CSV", &["size:S", "priority:medium", "skills:sql", "area:history"]),
     (0, "Abort button is hidden on small screens", &["estimate:1", "priority:critical", "skills:ui"]),
     (1, "Explain how to refuel", &["estimate:2", "priority:high", "skills:docs"]),
     (1, "Typos in the safety chapter", &["size:XS", "priority:low", "skills:docs"]),
-    (1, "Glossary of everything a beginner asks about", &["estimate:3", "priority:medium", "skills:docs", "area:glossary"]),
+    (
+        1,
+        "Glossary of everything a beginner asks about",
+        &["estimate:3", "priority:medium", "skills:docs", "area:glossary"],
+    ),
     (1, "Add a diagram of the staging sequence", &["size:M", "priority:medium", "skills:docs,ui"]),
     (1, "Broken links to the flight manual", &["size:XS", "priority:high", "skills:docs"]),
     (1, "Document the telemetry format", &["estimate:3", "priority:high", "skills:docs", "area:telemetry"]),
@@ -85,7 +101,7 @@ impl Stage {
         })
         .await
         .map_err(|e| e.to_string())?;
-        let url = format!("http://{}", running.addr);
+        let url = format!("http://{}", running.address());
         github.set_webhook_url(&format!("{url}/github/webhooks"));
         let began = clock.now_ms();
         let running = tokio::sync::Mutex::new(Some(running));
