@@ -21,7 +21,7 @@ pub(super) const MAINTAINER: &str = "mona";
 pub(super) const CLIENTS: [(&str, &[&str]); 3] =
     [("cleo", &["rust", "sql"]), ("dmitri", &["docs", "rust"]), ("esi", &["docs", "sql", "ui"])];
 /// Contributors who comment, and what they join with.
-pub(super) const PEOPLE: [(&str, &str); 2] = [("ada", "rust,ui"), ("bo", "docs")];
+pub(super) const PEOPLE: [(&str, &[&str]); 2] = [("ada", &["rust", "ui"]), ("bo", &["docs", "ui"])];
 /// The review budget the maintainer sets in each repository.
 pub(super) const BUDGET: usize = 3;
 
@@ -146,23 +146,35 @@ impl Stage {
         usize::try_from(counts.map_or(0, merged)).unwrap_or(0)
     }
 
-    /// The figures of the JSON line, without the time it took.
-    pub(super) async fn figures(&self) -> Value {
-        let (mut comments, mut refusals) = (0, 0);
+    /// Refusals our App has written so far: where, to whom, and the first reason.
+    pub(super) fn refusals(&self) -> Vec<(String, String)> {
+        let mut refusals = Vec::new();
         for repo in REPOS {
-            for number in 1..=200 {
-                for comment in self.github.comments(repo, number).iter().filter(|c| c.via_app) {
-                    comments += 1;
-                    refusals += usize::from(find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")));
+            for number in 1..=u64::try_from(ISSUES.len()).unwrap_or(0) {
+                for comment in self.github.comments(repo, number).into_iter().filter(|c| c.via_app) {
+                    if find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")) {
+                        let why = comment.body.lines().find(|line| line.starts_with("- ")).unwrap_or_default();
+                        let who = comment.body.split('@').nth(1).and_then(|rest| rest.split(',').next());
+                        let text = format!("{} is refused: {}", who.unwrap_or_default(), why.trim_start_matches("- "));
+                        refusals.push((format!("{repo} #{number}"), text));
+                    }
                 }
             }
         }
+        refusals
+    }
+
+    /// The figures of the JSON line, without the time it took.
+    pub(super) async fn figures(&self) -> Value {
+        let requests = self.github.requests();
+        let comments =
+            requests.iter().filter(|r| r.method == "POST" && r.status == 201 && r.route.ends_with("/comments")).count();
         json!({
             "merged": self.merged().await,
             "open_prs_max": self.open_most.load(Ordering::SeqCst),
             "budget": BUDGET,
             "comments": comments,
-            "refusals": refusals,
+            "refusals": self.refusals().len(),
         })
     }
 
