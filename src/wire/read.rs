@@ -22,7 +22,7 @@ pub trait Request: DeserializeOwned {
 ///
 /// # Errors
 /// A problem (422) that names the place or the fields.
-pub fn read<R: Request>(body: &[u8]) -> Result<R::Checked, Problem> {
+pub fn read<R: Request>(body: &[u8]) -> Result<R::Checked, Box<Problem>> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     // Structs would also be read from arrays, position by position.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
@@ -35,21 +35,21 @@ pub fn read<R: Request>(body: &[u8]) -> Result<R::Checked, Problem> {
     let checked = request.check(&mut checks);
     match checks.into_errors() {
         errors if errors.is_empty() => Ok(checked),
-        errors => Err(Problem::invalid(errors)),
+        errors => Err(Box::new(Problem::invalid(errors))),
     }
 }
 
-fn malformed(detail: &str) -> Problem {
-    Problem::new(ProblemKind::MalformedBody, detail)
+fn malformed(detail: &str) -> Box<Problem> {
+    Box::new(Problem::new(ProblemKind::MalformedBody, detail))
 }
 
-fn unreadable(error: &serde_json::Error) -> Problem {
+fn unreadable(error: &serde_json::Error) -> Box<Problem> {
     let (line, column) = (error.line(), error.column());
     let words = error.to_string();
     let place = format!(" at line {line} column {column}");
     let words = tidy_line(words.strip_suffix(&place).unwrap_or(&words), MESSAGE_MAX_CHARS);
     let detail = format!("The body cannot be read at line {line}, column {column}: {words}.");
-    Problem { line: Some(line), column: Some(column), ..malformed(&detail) }
+    Box::new(Problem { line: Some(line), column: Some(column), ..*malformed(&detail) })
 }
 
 /// A whole number in JSON: `5`, or `5.0` as some clients write it; never `"5"`. What does not fit is kept at the end

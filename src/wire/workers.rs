@@ -144,7 +144,7 @@ mod tests {
     use super::super::{Problem, read};
     use super::*;
 
-    fn register(body: &str) -> Result<Register, Problem> {
+    fn register(body: &str) -> Result<Register, Box<Problem>> {
         read::<RegisterBody>(body.as_bytes())
     }
 

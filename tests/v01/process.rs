@@ -1,0 +1,131 @@
+//! The real binary: how it starts, what it refuses, how it stops.
+
+use crate::database::Db;
+use crate::pool::Pool;
+use crate::program::{free_port, owp};
+use serde_json::json;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// `owp serve` in a folder of its own; it is killed when dropped.
+struct Served {
+    child: Option<Child>,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Served {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        // The file says where to listen, and a flag where to keep things.
+        std::fs::write(folder.path().join("env.local"), format!("OWP_LISTEN=localhost:{port}\n")).unwrap();
+        let child = owp(&["serve", "--database", "sqlite:here.db"])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let served = Self { child: Some(child), port, folder };
+        let begun = Instant::now();
+        while !served.healthcheck().status.success() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "owp serve does not get ready");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        served
+    }
+
+    fn healthcheck(&self) -> Output {
+        owp(&["healthcheck"]).current_dir(self.folder.path()).output().unwrap()
+    }
+
+    /// Sends a signal and gives what the process said until it ended.
+    fn stop(&mut self, signal: &str) -> Output {
+        let child = self.child.take().unwrap();
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        child.wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // Already gone is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_stops_when_told_to() {
+    for signal in ["-TERM", "-INT"] {
+        let mut served = Served::start();
+        let healthy = served.healthcheck();
+        let url = format!("http://127.0.0.1:{}", served.port);
+        assert_eq!(String::from_utf8_lossy(&healthy.stdout), format!("{url}/readyz is ready\n"));
+        let output = served.stop(signal);
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{log}");
+        assert!(log.contains(&format!("listening on {url}")) && log.contains("no GitHub App is configured"), "{log}");
+        assert!(log.contains("stopped") && output.stdout.is_empty(), "{log}");
+        assert!(served.folder.path().join("here.db").exists());
+        let gone = served.healthcheck();
+        assert_eq!(gone.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&gone.stderr).contains("cannot be reached"), "{gone:?}");
+    }
+}
+
+#[test]
+fn what_it_is_told_wrongly_ends_it_with_code_2_and_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, variables, sentence) in [
+        (&["serve", "--listen", "0.0.0.0:0"][..], &[][..], "OWP_ADMIN_TOKEN"),
+        (&["serve", "--listen", "everywhere"], &[], "not an address"),
+        (&["serve"], &[("GITHUB_APP_ID", "1")], "GITHUB_APP_PRIVATE_KEY"),
+        (&["serve"], &[("OWP_LOG", "xml")], "OWP_LOG"),
+        (&["serve"], &[("OWP_LOG_FILTER", "owp=loud")], "OWP_LOG_FILTER"),
+        (&["serve", "--port", "1"], &[], "--port"),
+        (
+            &["serve"],
+            &[("GITHUB_APP_ID", "1"), ("GITHUB_APP_PRIVATE_KEY", "hush"), ("GITHUB_WEBHOOK_SECRET", "hush")],
+            "key",
+        ),
+    ] {
+        let output = owp(args).envs(variables.iter().copied()).current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(sentence) && !said.contains("hush"), "{args:?}: {said}");
+    }
+    assert!(!folder.path().join("owp.db").exists(), "nothing was made");
+}
+
+#[test]
+fn what_cannot_be_done_ends_it_with_code_1_and_a_sentence() {
+    let served = Served::start();
+    let run = |args: &[&str]| owp(args).current_dir(served.folder.path()).output().unwrap();
+    let second = run(&["serve", "--listen", "127.0.0.1:0", "--database", "sqlite:here.db"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another owp serves"), "{second:?}");
+    let taken = run(&["serve", "--database", "sqlite:other.db"]);
+    assert_eq!(taken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&taken.stderr).contains("cannot listen on"), "{taken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_finishes_what_has_begun_and_frees_the_database() {
+    let pool = Pool::start(Db::Sqlite).await;
+    pool.repo(json!({})).await;
+    pool.task("One", json!({})).await;
+    let worker = pool.worker(json!({})).await;
+    let url = format!("{}/v1/work", pool.running.url());
+    let asking = pool.client.get(url).bearer_auth(&worker.token).send();
+    let asked = tokio::spawn(asking);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let begun = Instant::now();
+    pool.running.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(9), "stopping waits for nothing that is idle");
+    let answer: serde_json::Value = asked.await.unwrap().unwrap().json().await.unwrap();
+    assert_eq!(answer["leases"].as_array().map(Vec::len), Some(1));
+}
