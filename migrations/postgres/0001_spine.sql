@@ -197,7 +197,7 @@ CREATE INDEX pull_links_task ON pull_links (task_id);
 CREATE TABLE deliveries (
   id TEXT COLLATE "C" PRIMARY KEY,
   event TEXT COLLATE "C" NOT NULL,
-  -- Deliveries of one key are processed one at a time, in order of arrival.
+  -- Deliveries of one key are processed one at a time; one that waits after a failure lets later ones pass.
   order_key TEXT COLLATE "C" NOT NULL,
   payload TEXT COLLATE "C",
   received_at BIGINT NOT NULL,

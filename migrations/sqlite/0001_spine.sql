@@ -198,7 +198,7 @@ CREATE INDEX pull_links_task ON pull_links (task_id);
 CREATE TABLE deliveries (
   id TEXT PRIMARY KEY,
   event TEXT NOT NULL,
-  -- Deliveries of one key are processed one at a time, in order of arrival.
+  -- Deliveries of one key are processed one at a time; one that waits after a failure lets later ones pass.
   order_key TEXT NOT NULL,
   payload TEXT,
   received_at BIGINT NOT NULL,

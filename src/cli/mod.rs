@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable). What programs read goes to stdout, everything
 //! else to stderr.
 
+pub mod demo;
 pub mod healthcheck;
 mod logging;
 mod loops;
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// GitHub in a box: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
     Sandbox(sandbox::SandboxArgs),
+    /// Runs the main job by itself: a sandbox GitHub, the service, simulated contributors and a maintainer.
+    Demo(demo::DemoArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -62,6 +65,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
     match command {
         Command::Serve(args) => serve::run(args, &env).await,
         Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
     }
 }

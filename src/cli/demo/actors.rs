@@ -134,41 +134,52 @@ async fn held(stage: &Stage, id: &str) -> Option<Task> {
     task.state.is_held().then_some(task)
 }
 
-/// A contributor who comments: joins, then claims what looks free, one thing at a time.
-async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static str) {
+/// A contributor who comments: is told to join by the first refusal, then claims what fits, one thing at a time.
+async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str]) {
     let person = stage.github.as_user(login);
-    let mut asked: BTreeSet<(&str, u64)> = BTreeSet::new();
-    let mut joined = false;
+    let mut asked: BTreeSet<(&str, i64)> = BTreeSet::new();
+    let (mut joined, mut trusted) = (false, false);
     loop {
         tokio::time::sleep(BEAT * 3).await;
-        let Some((repo, task)) = next_free(&stage, &asked).await else {
+        let Some((repo, task)) = next_free(&stage, &asked, skills).await else {
             asked.clear();
             continue;
         };
-        let issue = task.issue.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
-        // Whoever forgets to join first is told how, by the refusal.
-        let hello = if joined { String::new() } else { format!("/owp join skills:{skills}\n") };
-        let text = if asked.is_empty() && !joined { "/owp claim".to_owned() } else { format!("{hello}/owp claim") };
-        joined |= text.contains("join");
-        if person.comment(repo, issue, &text).is_err() {
+        let issue = task.issue.unwrap_or_default();
+        let number = u64::try_from(issue).unwrap_or_default();
+        if person.comment(repo, number, "/owp claim").is_err() {
             continue;
         }
         asked.insert((repo, issue));
         if wait_for_grant(&stage, &task, login).await {
             tokio::time::sleep(WORK).await;
-            if let Err(error) = stage.open_pull(login, repo, task.issue.unwrap_or_default(), &task.title) {
+            if let Err(error) = stage.open_pull(login, repo, issue, &task.title) {
                 tracing::warn!(%error, "a pull request could not be opened");
             }
-        } else if task.spec.tier > 0 {
+            continue;
+        }
+        let help = if !joined {
+            joined = true;
+            person.comment(repo, number, &format!("/owp join skills:{}", skills.join(",")))
+        } else if task.spec.tier > 0 && !trusted {
+            trusted = true;
             let trust = format!("/owp trust @{login} {}", task.spec.tier);
-            if stage.github.as_user(MAINTAINER).comment(repo, issue, &trust).is_ok() {
-                asked.remove(&(repo, issue));
-            }
+            stage.github.as_user(MAINTAINER).comment(repo, number, &trust)
+        } else {
+            continue;
+        };
+        if help.is_ok() {
+            asked.remove(&(repo, issue));
         }
     }
 }
 
-async fn next_free(stage: &Stage, asked: &BTreeSet<(&'static str, u64)>) -> Option<(&'static str, Task)> {
+/// The most important free task that asks for no more than these skills and was not asked for yet.
+async fn next_free(
+    stage: &Stage,
+    asked: &BTreeSet<(&'static str, i64)>,
+    skills: &[&str],
+) -> Option<(&'static str, Task)> {
     for repo in REPOS {
         let ready = stage
             .store
@@ -182,10 +193,11 @@ async fn next_free(stage: &Stage, asked: &BTreeSet<(&'static str, u64)>) -> Opti
             })
             .await
             .ok()?;
-        let fresh = |task: &Task| {
-            task.issue.and_then(|n| u64::try_from(n).ok()).is_some_and(|issue| !asked.contains(&(repo, issue)))
+        let fits = |task: &Task| {
+            let fresh = task.issue.is_some_and(|issue| !asked.contains(&(repo, issue)));
+            fresh && task.spec.skills.iter().all(|skill| skills.contains(&skill.as_str()))
         };
-        if let Some(task) = ready.into_iter().find(fresh) {
+        if let Some(task) = ready.into_iter().find(fits) {
             return Some((repo, task));
         }
     }

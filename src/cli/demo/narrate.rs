@@ -4,6 +4,7 @@ use super::stage::{BUDGET, Stage};
 use crate::pool::{EventId, TaskId, WorkerId};
 use crate::store::{EventRow, StoreError};
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +24,11 @@ pub(super) fn opening(stage: &Stage) {
 /// Tells every event once, in order, until it is stopped. Quiet unless `loud`.
 pub(super) async fn tell(stage: Arc<Stage>, loud: bool) {
     let mut last: Option<EventId> = None;
+    let mut refused = BTreeSet::new();
     while loud {
         tokio::time::sleep(Duration::from_millis(150)).await;
-        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await else {
+        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await
+        else {
             continue;
         };
         events.reverse();
@@ -37,6 +40,11 @@ pub(super) async fn tell(stage: Arc<Stage>, loud: bool) {
                 print_line(&format!("{:>6.1}s  {line}", stage.seconds()));
             }
             last = Some(event.id);
+        }
+        for (place, text) in stage.refusals() {
+            if refused.insert((place.clone(), text.clone())) {
+                print_line(&format!("{:>6.1}s  {}", stage.seconds(), painted(&place, AnsiColor::Red, &text)));
+            }
         }
     }
 }
@@ -76,15 +84,22 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
         "worker.registered" => (AnsiColor::BrightBlack, format!("{who} registered a client")),
         "worker.linked" => (AnsiColor::BrightBlack, format!("{who} linked a client by a comment")),
         "person.joined" => (AnsiColor::BrightBlack, format!("{who} joined")),
-        "trust.set" => (AnsiColor::Blue, format!("{} is trusted for tier {}", event.payload["login"], event.payload["level"])),
+        "trust.set" => (AnsiColor::Blue, {
+            let login = event.payload["login"].as_str().unwrap_or_default();
+            format!("{login} is trusted for tier {}", event.payload["level"])
+        }),
         "budget.set" => (AnsiColor::Blue, format!("the review budget is {} now", event.payload["budget"])),
         _ => return Ok(None),
     };
+    Ok(Some(painted(&place, color, &text)))
+}
+
+fn painted(place: &str, color: AnsiColor, text: &str) -> String {
     let style = Style::new().fg_color(Some(color.into()));
-    Ok(Some(format!("{place:<15} {style}{text}{style:#}")))
+    format!("{place:<15} {style}{text}{style:#}")
 }
 
 fn print_line(line: &str) {
     // Nobody has to listen: a closed terminal is no reason to stop the show.
-    let _closed = writeln!(std::io::stdout(), "{line}");
+    let _closed = writeln!(anstream::stdout(), "{line}");
 }

@@ -21,26 +21,42 @@ pub(super) const MAINTAINER: &str = "mona";
 pub(super) const CLIENTS: [(&str, &[&str]); 3] =
     [("cleo", &["rust", "sql"]), ("dmitri", &["docs", "rust"]), ("esi", &["docs", "sql", "ui"])];
 /// Contributors who comment, and what they join with.
-pub(super) const PEOPLE: [(&str, &str); 2] = [("ada", "rust,ui"), ("bo", "docs")];
+pub(super) const PEOPLE: [(&str, &[&str]); 2] = [("ada", &["rust", "ui"]), ("bo", &["docs", "ui"])];
 /// The review budget the maintainer sets in each repository.
 pub(super) const BUDGET: usize = 3;
 
 /// Repository, title, labels besides `pool:ready`.
 const ISSUES: [(usize, &str, &[&str]); 20] = [
-    (0, "Telemetry stops when the clock jumps backwards", &["estimate:3", "priority:critical", "skills:rust", "area:telemetry"]),
-    (0, "Countdown can be cancelled after ignition", &["estimate:5", "priority:high", "skills:rust", "area:countdown", "tier:1"]),
+    (
+        0,
+        "Telemetry stops when the clock jumps backwards",
+        &["estimate:3", "priority:critical", "skills:rust", "area:telemetry"],
+    ),
+    (
+        0,
+        "Countdown can be cancelled after ignition",
+        &["estimate:5", "priority:high", "skills:rust", "area:countdown", "tier:1"],
+    ),
     (0, "Store landing angles with two decimals", &["estimate:2", "priority:medium", "skills:sql"]),
     (0, "Fuel gauge sticks at three percent", &["estimate:3", "priority:high", "skills:rust", "area:fuel"]),
     (0, "Refuse a launch window in the past", &["size:S", "priority:medium", "skills:rust", "area:countdown"]),
     (0, "Slow query when listing past flights", &["estimate:3", "priority:medium", "skills:sql", "area:history"]),
     (0, "Dark mode for the mission console", &["size:M", "priority:low", "skills:ui"]),
     (0, "Parse thruster logs written before 2019", &["estimate:2", "priority:low", "skills:rust"]),
-    (0, "Reconnect to the ground station after a timeout", &["estimate:5", "priority:high", "skills:rust", "area:telemetry"]),
+    (
+        0,
+        "Reconnect to the ground station after a timeout",
+        &["estimate:5", "priority:high", "skills:rust", "area:telemetry"],
+    ),
     (0, "Export a flight as CSV", &["size:S", "priority:medium", "skills:sql", "area:history"]),
     (0, "Abort button is hidden on small screens", &["estimate:1", "priority:critical", "skills:ui"]),
     (1, "Explain how to refuel", &["estimate:2", "priority:high", "skills:docs"]),
     (1, "Typos in the safety chapter", &["size:XS", "priority:low", "skills:docs"]),
-    (1, "Glossary of everything a beginner asks about", &["estimate:3", "priority:medium", "skills:docs", "area:glossary"]),
+    (
+        1,
+        "Glossary of everything a beginner asks about",
+        &["estimate:3", "priority:medium", "skills:docs", "area:glossary"],
+    ),
     (1, "Add a diagram of the staging sequence", &["size:M", "priority:medium", "skills:docs,ui"]),
     (1, "Broken links to the flight manual", &["size:XS", "priority:high", "skills:docs"]),
     (1, "Document the telemetry format", &["estimate:3", "priority:high", "skills:docs", "area:telemetry"]),
@@ -85,7 +101,7 @@ impl Stage {
         })
         .await
         .map_err(|e| e.to_string())?;
-        let url = format!("http://{}", running.addr);
+        let url = format!("http://{}", running.address());
         github.set_webhook_url(&format!("{url}/github/webhooks"));
         let began = clock.now_ms();
         let running = tokio::sync::Mutex::new(Some(running));
@@ -130,23 +146,35 @@ impl Stage {
         usize::try_from(counts.map_or(0, merged)).unwrap_or(0)
     }
 
-    /// The figures of the JSON line, without the time it took.
-    pub(super) async fn figures(&self) -> Value {
-        let (mut comments, mut refusals) = (0, 0);
+    /// Refusals our App has written so far: where, to whom, and the first reason.
+    pub(super) fn refusals(&self) -> Vec<(String, String)> {
+        let mut refusals = Vec::new();
         for repo in REPOS {
-            for number in 1..=200 {
-                for comment in self.github.comments(repo, number).iter().filter(|c| c.via_app) {
-                    comments += 1;
-                    refusals += usize::from(find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")));
+            for number in 1..=u64::try_from(ISSUES.len()).unwrap_or(0) {
+                for comment in self.github.comments(repo, number).into_iter().filter(|c| c.via_app) {
+                    if find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")) {
+                        let why = comment.body.lines().find(|line| line.starts_with("- ")).unwrap_or_default();
+                        let who = comment.body.split('@').nth(1).and_then(|rest| rest.split(',').next());
+                        let text = format!("{} is refused: {}", who.unwrap_or_default(), why.trim_start_matches("- "));
+                        refusals.push((format!("{repo} #{number}"), text));
+                    }
                 }
             }
         }
+        refusals
+    }
+
+    /// The figures of the JSON line, without the time it took.
+    pub(super) async fn figures(&self) -> Value {
+        let requests = self.github.requests();
+        let comments =
+            requests.iter().filter(|r| r.method == "POST" && r.status == 201 && r.route.ends_with("/comments")).count();
         json!({
             "merged": self.merged().await,
             "open_prs_max": self.open_most.load(Ordering::SeqCst),
             "budget": BUDGET,
             "comments": comments,
-            "refusals": refusals,
+            "refusals": self.refusals().len(),
         })
     }
 

@@ -1,0 +1,246 @@
+//! Two processes, and how to drive them with nothing but HTTP.
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const REPO: &str = "acme/rocket";
+const ADMIN: &str = "an-admin-token-for-the-test";
+/// Long enough for a lost answer's settling time on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Stage {
+    sandbox: Child,
+    serve: Option<Child>,
+    facts: Value,
+    url: String,
+    folder: tempfile::TempDir,
+    http: Client,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for child in self.serve.iter_mut().chain([&mut self.sandbox]) {
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn owp() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
+    for (name, _) in owp::config::VARIABLES {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Stage {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("http://127.0.0.1:{}", free_port());
+        let mut sandbox = owp()
+            .args(["sandbox", "--listen", "127.0.0.1:0", "--webhook-url", &format!("{url}/github/webhooks")])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let facts = serde_json::from_str(&line).unwrap();
+        let mut stage = Self { sandbox, serve: None, facts, url, folder, http: Client::new() };
+        stage.start_serve().await;
+        stage
+    }
+
+    async fn start_serve(&mut self) {
+        let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
+        let child = owp()
+            .args(["serve", "--listen", self.url.trim_start_matches("http://")])
+            .current_dir(self.folder.path())
+            .env("OWP_ADMIN_TOKEN", ADMIN)
+            .env("GITHUB_APP_ID", text("app_id"))
+            .env("GITHUB_APP_PRIVATE_KEY_FILE", text("private_key_file"))
+            .env("GITHUB_WEBHOOK_SECRET", text("webhook_secret"))
+            .env("GITHUB_API_URL", text("api_url"))
+            .env("OWP_COMMENT_SPACING", "20ms")
+            .env("OWP_COMMENT_SETTLE", "1s")
+            .env("OWP_COUNT_EVERY", "500ms")
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(self.folder.path().join("serve.log")).unwrap())
+            .spawn()
+            .unwrap();
+        self.serve = Some(child);
+        let began = Instant::now();
+        while !self.http.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|a| a.status().is_success()) {
+            assert!(began.elapsed() < PATIENCE, "owp serve does not get ready: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
+    }
+
+    /// `kill -9`, and a new process on the same database.
+    pub async fn kill_and_restart(&mut self) {
+        let mut serve = self.serve.take().unwrap();
+        serve.kill().unwrap();
+        serve.wait().unwrap();
+        self.start_serve().await;
+    }
+
+    /// Acts on GitHub as a person; the answer must be a success.
+    pub async fn github(&self, login: &str, method: &str, path: &str, body: Value) -> Value {
+        let token = self.facts["users"][login]["token"].as_str().unwrap();
+        let url = format!("{}/repos/{REPO}{path}", self.facts["api_url"].as_str().unwrap());
+        let call =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(token).json(&body);
+        let answer = call.header("User-Agent", "story").send().await.unwrap();
+        let status = answer.status();
+        let body = answer.json::<Value>().await.unwrap_or_default();
+        assert!(status.is_success(), "{login} {method} {path}: {status} {body}");
+        body
+    }
+
+    pub async fn open_issue(&self, login: &str, title: &str) -> i64 {
+        let issue = self.github(login, "POST", "/issues", json!({ "title": title, "body": "Please." })).await;
+        issue["number"].as_i64().unwrap()
+    }
+
+    pub async fn comment(&self, login: &str, issue: i64, body: &str) {
+        self.github(login, "POST", &format!("/issues/{issue}/comments"), json!({ "body": body })).await;
+    }
+
+    pub async fn open_pull(&self, login: &str, issue: i64) -> i64 {
+        let head = format!("{login}:work-on-{issue}");
+        let body = json!({ "title": "Work", "head": head, "base": "main", "body": format!("Fixes #{issue}") });
+        self.github(login, "POST", "/pulls", body).await["number"].as_i64().unwrap()
+    }
+
+    /// Registers a client and gives its token and link code.
+    pub async fn register(&self, login: &str, skills: &[&str]) -> (String, String) {
+        let body = json!({ "name": format!("{login}'s client"), "github_handle": login, "skills": skills });
+        let answer = self.http.post(format!("{}/v1/workers/register", self.url)).json(&body).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        (answer["token"].as_str().unwrap().to_owned(), answer["link"]["code"].as_str().unwrap().to_owned())
+    }
+
+    pub async fn owp(&self, method: &str, path: &str, token: &str, body: Value) -> u16 {
+        let url = format!("{}{path}", self.url);
+        let call =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(token).json(&body);
+        call.send().await.unwrap().status().as_u16()
+    }
+
+    /// Polls for work until there is a live lease; gives its task.
+    pub async fn until_work(&self, token: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let answer = self.http.get(format!("{}/v1/work", self.url)).bearer_auth(token).send().await.unwrap();
+            let work: Value = answer.json().await.unwrap();
+            let live = |lease: &&Value| matches!(lease["state"].as_str(), Some("leased" | "in_progress"));
+            if let Some(lease) = work["leases"].as_array().unwrap().iter().find(live) {
+                return lease["task_id"].as_str().unwrap().to_owned();
+            }
+            assert!(began.elapsed() < PATIENCE, "no work comes: {work} {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the operator sees this many.
+    pub async fn until(&self, count: &str, n: i64) {
+        let began = Instant::now();
+        loop {
+            let call = self.http.get(format!("{}/v1/admin/state", self.url)).header("X-Admin-Token", ADMIN);
+            let state: Value = call.send().await.unwrap().json().await.unwrap();
+            if state[count] == n {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "waiting for {count} = {n}: {state} {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a comment of ours on the issue holds these words.
+    pub async fn until_said(&self, issue: i64, words: &str) {
+        let began = Instant::now();
+        while !self.ours(issue).await.iter().any(|body| body.contains(words)) {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "nobody says `{words}` on #{issue}: {:#?} {}",
+                self.ours(issue).await,
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until nothing we say on these issues changes for longer than a lost answer may take.
+    pub async fn until_quiet(&self, issues: &[i64]) {
+        let mut said = self.all(issues).await;
+        loop {
+            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            let now = self.all(issues).await;
+            if now == said {
+                return;
+            }
+            said = now;
+        }
+    }
+
+    async fn all(&self, issues: &[i64]) -> Vec<Vec<String>> {
+        let mut all = Vec::new();
+        for issue in issues {
+            all.push(self.ours(*issue).await);
+        }
+        all
+    }
+
+    async fn ours(&self, issue: i64) -> Vec<String> {
+        let comments = self.github("mona", "GET", &format!("/issues/{issue}/comments?per_page=100"), json!({})).await;
+        let ours = |c: &&Value| !c["performed_via_github_app"].is_null();
+        comments.as_array().unwrap().iter().filter(ours).map(|c| c["body"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The kinds of our comments, issue by issue: the first word of each hidden key.
+    pub async fn what_we_said(&self, issues: &[i64]) -> Vec<Vec<String>> {
+        let kind = |body: &String| {
+            let key = owp::github::render::find_key(body).unwrap_or("none");
+            key.split(':').next().unwrap_or_default().to_owned()
+        };
+        let sorted = |bodies: &Vec<String>| {
+            let mut kinds: Vec<String> = bodies.iter().map(kind).collect();
+            kinds.sort();
+            kinds
+        };
+        self.all(issues).await.iter().map(sorted).collect()
+    }
+
+    /// Every write the App made is a comment or an access token.
+    pub async fn check_writes(&self) {
+        let url = format!("{}/_sandbox/requests", self.facts["api_url"].as_str().unwrap());
+        let requests: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        let requests = requests.as_array().or_else(|| requests["requests"].as_array()).cloned().unwrap();
+        let by_app = |r: &&Value| r["actor"] != "user" && r["actor"] != "User" && r["actor"] != "anonymous";
+        let mut writes = 0;
+        for request in requests.iter().filter(|r| r["method"] != "GET").filter(by_app) {
+            let route = request["route"].as_str().unwrap();
+            let allowed = route.ends_with("/access_tokens")
+                || route.ends_with("/issues/{issue_number}/comments")
+                || route.ends_with("/issues/comments/{comment_id}");
+            assert!(allowed, "the App must never do this: {request}");
+            writes += 1;
+        }
+        assert!(writes > 5, "the journal was read wrongly");
+    }
+}
