@@ -121,7 +121,7 @@ impl ServeConfig {
             database_url: database_url.unwrap_or_else(|| DATABASE_URL.to_owned()).into(),
             admin_token,
             github: GitHubApp::load(env)?,
-            open_registration: listen.ip().is_loopback() || switch(env, "OWP_OPEN_REGISTRATION")?,
+            open_registration: switch(env, "OWP_OPEN_REGISTRATION")? || listen.ip().is_loopback(),
             spans: Spans {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,

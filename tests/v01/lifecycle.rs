@@ -75,7 +75,7 @@ async fn a_task_whose_lease_ran_out_is_no_longer_yours(db: Db) {
     let task = pool.task("Parse dates", json!({})).await;
     let (late, next) = (pool.worker(json!({})).await, pool.worker(json!({})).await);
     assert_eq!(pool.work_ids(&late).await, [task.as_str()]);
-    assert_eq!(pool.state("workers_online").await, 1);
+    assert_eq!(pool.state("workers_online").await, 2);
     pool.wait_until_ready(Span::minutes(31), 1).await;
     assert_eq!(pool.state("workers_online").await, 0, "nobody was heard of within 90 s");
     let problem = pool.report(&late, &task, json!({ "status": "pr_opened" })).await.problem(403, "not-yours");

@@ -3,6 +3,7 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[expect(dead_code, reason = "other tests use more of it")]
 #[path = "../support/program.rs"]
 mod program;
 

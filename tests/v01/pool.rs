@@ -19,7 +19,7 @@ pub struct Pool {
     pub running: Running,
     pub clock: Clock,
     pub client: reqwest::Client,
-    _database: TestDatabase,
+    pub database: TestDatabase,
 }
 
 /// An answer, whatever it is.
@@ -85,7 +85,7 @@ impl Pool {
         .await
         .unwrap();
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
-        Self { running, clock, client, _database: database }
+        Self { running, clock, client, database }
     }
 
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {

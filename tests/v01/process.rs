@@ -3,8 +3,12 @@
 use crate::database::Db;
 use crate::pool::Pool;
 use crate::program::{free_port, owp};
+use owp::clock::Clock;
+use owp::sandbox::{Sandbox, SandboxConfig};
+use owp::store::{Store, StoreOptions};
 use serde_json::json;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// `owp serve` in a folder of its own; it is killed when dropped.
@@ -16,14 +20,19 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         // The file says where to listen, and a flag where to keep things.
         std::fs::write(folder.path().join("env.local"), format!("OWP_LISTEN=localhost:{port}\n")).unwrap();
         let child = owp(&["serve", "--database", "sqlite:here.db"])
+            .envs(variables.iter().copied())
             .current_dir(folder.path())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
             .spawn()
             .unwrap();
         let served = Self { child: Some(child), port, folder };
@@ -44,7 +53,10 @@ impl Served {
         let child = self.child.take().unwrap();
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
-        child.wait_with_output().unwrap()
+        let mut output = child.wait_with_output().unwrap();
+        // A file, because a full pipe would stop a process that logs much.
+        output.stderr = std::fs::read(self.folder.path().join("log")).unwrap();
+        output
     }
 }
 
@@ -128,4 +140,44 @@ async fn stopping_finishes_what_has_begun_and_frees_the_database() {
     assert!(begun.elapsed() < Duration::from_secs(9), "stopping waits for nothing that is idle");
     let answer: serde_json::Value = asked.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(answer["leases"].as_array().map(Vec::len), Some(1));
+    let options =
+        StoreOptions { url: pool.database.url.clone(), clock: Clock::System, entropy: owp::clock::Entropy::system() };
+    assert!(Store::open(options).await.is_ok(), "the next process can have the database at once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_reaches_the_log_however_much_is_logged() {
+    let github = Sandbox::start(SandboxConfig::new(Arc::new(|| Clock::System.now_ms()))).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    std::fs::write(&key, github.private_key_pem()).unwrap();
+    let (api, app) = (github.api_url(), github.app_id().to_string());
+    let mut served = Served::start_with(&[
+        ("OWP_LOG_FILTER", "trace"),
+        ("OWP_LOG", "json"),
+        ("OWP_ADMIN_TOKEN", "hush-admin"),
+        ("GITHUB_API_URL", &api),
+        ("GITHUB_APP_ID", &app),
+        ("GITHUB_APP_PRIVATE_KEY_FILE", key.to_str().unwrap()),
+        ("GITHUB_WEBHOOK_SECRET", "hush-one,hush-two"),
+    ]);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = |path: &str| format!("http://127.0.0.1:{}{path}", served.port);
+    let body = r#"{"name":"w","github_handle":"octocat"}"#;
+    let made = client.post(url("/v1/workers/register")).body(body).send().await.unwrap();
+    let made: serde_json::Value = serde_json::from_str(&made.text().await.unwrap()).unwrap();
+    let (token, code) = (made["token"].as_str().unwrap(), made["link"]["code"].as_str().unwrap());
+    let work = client.get(url("/v1/work")).bearer_auth(token).send().await.unwrap();
+    let state = client.get(url("/v1/admin/state")).header("X-Admin-Token", "hush-admin").send().await.unwrap();
+    let forged = client.post(url("/github/webhooks")).body("{}").header("X-GitHub-Event", "ping");
+    let forged = forged.header("X-GitHub-Delivery", "d1").header("X-Hub-Signature-256", "sha256=00").send().await;
+    assert_eq!((work.status().as_u16(), state.status().as_u16(), forged.unwrap().status().as_u16()), (200, 200, 401));
+    let output = served.stop("-TERM");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(log.contains("\"path\":\"/v1/work\""), "calls are logged: {log}");
+    assert!(github.requests().iter().any(|request| request.route.contains("installations")), "GitHub was asked");
+    let line =
+        log.lines().find(|line| ["hush", token, code, "PRIVATE KEY", "ghs_"].iter().any(|word| line.contains(word)));
+    assert_eq!(line, None);
 }
