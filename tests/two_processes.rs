@@ -1,6 +1,8 @@
 //! The whole story over HTTP alone: `owp sandbox` and `owp serve` as two processes, and `kill -9` of the service
 //! between any two steps.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
 #[path = "two_processes/stage.rs"]
 mod stage;
 

@@ -1,5 +1,7 @@
 //! Stories: what maintainers and contributors do on GitHub, and what the pool makes of it. Each runs on both databases.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../support/world.rs"]

@@ -1,6 +1,6 @@
 //! The people of the demo: a maintainer, three workers with a client, two who comment. Each is a small loop.
 
-use super::stage::{BUDGET, CLIENTS, MAINTAINER, PEOPLE, REPOS, Stage};
+use super::stage::{BUDGET, CLIENTS, MAINTAINER, OpenIssue, PEOPLE, REPOS, Stage};
 use crate::pool::TaskId;
 use crate::pool::task::{Task, TaskState};
 use reqwest::Client;
@@ -39,7 +39,7 @@ pub(super) async fn start(stage: &Arc<Stage>) -> Result<JoinSet<()>, String> {
 }
 
 /// The maintainer labels an issue every beat: the most urgent work first, the rest as it comes.
-async fn label(stage: Arc<Stage>, issues: Vec<(&'static str, u64, &'static [&'static str])>) {
+async fn label(stage: Arc<Stage>, issues: Vec<OpenIssue>) {
     for (repo, number, labels) in issues {
         let all = [&["pool:ready"], labels].concat();
         if let Err(error) = stage.github.as_user(MAINTAINER).label_all(repo, number, &all) {

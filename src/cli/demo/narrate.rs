@@ -23,9 +23,12 @@ pub(super) fn opening(stage: &Stage) {
 
 /// Tells every event once, in order, until it is stopped. Quiet unless `loud`.
 pub(super) async fn tell(stage: Arc<Stage>, loud: bool) {
+    if !loud {
+        return;
+    }
     let mut last: Option<EventId> = None;
     let mut refused = BTreeSet::new();
-    while loud {
+    loop {
         tokio::time::sleep(Duration::from_millis(150)).await;
         let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await
         else {

@@ -65,6 +65,9 @@ const ISSUES: [(usize, &str, &[&str]); 20] = [
     (1, "Search results should show the chapter", &["estimate:2", "priority:medium", "skills:ui"]),
 ];
 
+/// An issue of the demo: repository, number, labels besides `pool:ready`.
+pub(super) type OpenIssue = (&'static str, u64, &'static [&'static str]);
+
 /// The sandbox, the service, and the figures.
 pub(super) struct Stage {
     pub github: Sandbox,
@@ -114,7 +117,7 @@ impl Stage {
     }
 
     /// Opens the issues, all but their labels: setting those is the maintainer's first act.
-    pub(super) fn open_issues(&self) -> Result<Vec<(&'static str, u64, &'static [&'static str])>, String> {
+    pub(super) fn open_issues(&self) -> Result<Vec<OpenIssue>, String> {
         let mut opened = Vec::new();
         for (repo, title, labels) in ISSUES {
             let body = format!("{title}. Somebody will be glad about this.");
