@@ -141,23 +141,37 @@ impl Engine {
     /// When the database refuses.
     pub async fn heartbeat(&self, worker: &WorkerId, beat: Heartbeat) -> Result<Timestamp, EngineError> {
         let id = worker.clone();
-        let (now, due) = self
+        let now = self
             .store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
                     tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
-                    let leases = tx.live_leases_of(&id).await?;
-                    let now = tx.now();
-                    let due = leases.into_iter().filter(|l| l.via == Via::Rest && l.renewal(now).is_some());
-                    Ok::<_, EngineError>((now, due.collect::<Vec<_>>()))
+                    Ok::<_, EngineError>(tx.now())
                 })
             })
             .await?;
-        // Written only once a third of the ttl is spent, so most heartbeats end here.
+        self.keep_alive(worker).await?;
+        Ok(now)
+    }
+
+    /// Keeps what a client holds alive, each lease under its own repository's lock. Written only once a third of the
+    /// ttl is spent, so most signs of life end with a look.
+    pub(super) async fn keep_alive(&self, worker: &WorkerId) -> Result<(), EngineError> {
+        let id = worker.clone();
+        let due = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let now = tx.now();
+                    let mut leases = tx.live_leases_of(&id).await?;
+                    leases.retain(|lease| lease.via == Via::Rest && lease.renewal(now).is_some());
+                    Ok(leases)
+                })
+            })
+            .await?;
         for lease in due {
             self.renew(lease.repo, lease.id).await?;
         }
-        Ok(now)
+        Ok(())
     }
 
     /// Moves a live lease's expiry to now + ttl, under its repository's lock.

@@ -21,7 +21,7 @@ pub struct World {
     pub github: Sandbox,
     pub engine: Engine,
     pub clock: Clock,
-    pub database: TestDatabase,
+    database: TestDatabase,
     _planner: Planner,
 }
 
