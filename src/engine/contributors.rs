@@ -8,9 +8,9 @@ use super::tell;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::Via;
 use crate::pool::task::Task;
-use crate::pool::worker::{Worker, WorkerStatus};
+use crate::pool::worker::{Capabilities, Worker, WorkerStatus};
 use crate::pool::{LeaseId, Span, Timestamp, WorkerId};
-use crate::store::{NewWorker, Scope};
+use crate::store::{Extra, NewWorker, Scope};
 use data_encoding::{BASE32_DNSSEC, BASE32_NOPAD, HEXLOWER};
 use secrecy::SecretString;
 use serde_json::json;
@@ -37,6 +37,10 @@ pub struct Registration {
     pub capacity: i64,
     /// Leases it can hold at once, 1–20.
     pub max_concurrent: i64,
+    /// What it says it can do.
+    pub capabilities: Capabilities,
+    /// Its own fields, kept and passed through.
+    pub extra: Extra,
 }
 
 /// What a client is told once, and never again: only hashes are stored.
@@ -107,6 +111,7 @@ impl Engine {
                         max_concurrent: registration.max_concurrent,
                     };
                     let id = tx.insert_worker(&new).await?;
+                    tx.set_capabilities(&id, &registration.capabilities, &registration.extra).await?;
                     tx.insert_token(&token_hash, &id).await?;
                     if let Some(handle) = handle {
                         tx.insert_link_code(&code_hash, &id, &handle, until).await?;

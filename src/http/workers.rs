@@ -19,6 +19,8 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
         skills: asked.skills,
         capacity: asked.capacity_points,
         max_concurrent: asked.max_concurrent_tasks,
+        capabilities: asked.capabilities,
+        extra: asked.extra,
     };
     let made = face.engine.register(registration).await?;
     let link = made.link_code.as_ref().map(|code| Link {

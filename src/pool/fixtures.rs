@@ -68,6 +68,7 @@ pub fn worker(id: &str, github_id: i64) -> Worker {
         capacity: 5,
         max_concurrent: 2,
         status: WorkerStatus::Idle,
+        ack: false,
         revoked: false,
         last_seen: NOW,
     }

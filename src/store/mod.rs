@@ -30,7 +30,7 @@ pub use repos::{RepoRow, RepoSighting};
 pub use tasks::TaskExtras;
 pub use tx::Tx;
 pub use wanted::WantedComment;
-pub use workers::NewWorker;
+pub use workers::{Extra, NewWorker};
 
 use crate::clock::{Clock, Entropy};
 use futures_util::future::BoxFuture;

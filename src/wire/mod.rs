@@ -6,6 +6,7 @@
 
 pub mod admin;
 mod check;
+mod extra;
 mod problem;
 mod read;
 pub mod tasks;
