@@ -7,6 +7,7 @@
 pub mod admin;
 mod check;
 mod extra;
+pub mod leases;
 mod problem;
 mod read;
 pub mod tasks;
