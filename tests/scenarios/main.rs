@@ -7,8 +7,13 @@ mod database;
 #[path = "../support/world.rs"]
 mod world;
 
+mod acts;
+mod claims;
+mod commands;
+mod labels;
 mod losses;
 mod main_story;
+mod pulls;
 
 /// Stories, told once and run on both databases.
 macro_rules! stories {

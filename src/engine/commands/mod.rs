@@ -205,9 +205,10 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
         return Ok(());
     }
     let body = reply(&asked.author.login, &outcomes);
-    let key = match outcomes.as_slice() {
-        [Outcome::Refused(_)] => refusal_key(tx, repo, asked).await?,
-        _ => format!("reply:{}", asked.comment_id),
+    let key = if outcomes.iter().all(|o| matches!(o, Outcome::Refused(_))) {
+        refusal_key(tx, repo, asked).await?
+    } else {
+        format!("reply:{}", asked.comment_id)
     };
     tell::want(tx, repo, asked.issue, &key, &body).await?;
     Ok(())
