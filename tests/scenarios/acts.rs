@@ -6,12 +6,12 @@ use owp::pool::Span;
 impl World {
     /// The last comment our App wrote on an issue.
     pub fn last(&self, issue: u64) -> String {
-        self.ours(issue).pop().unwrap_or_default()
+        readable(&self.ours(issue).pop().unwrap_or_default())
     }
 
     /// Our only comment on `issue` that contains `words`.
     pub fn only(&self, issue: u64, words: &str) -> String {
-        let ours = self.ours(issue);
+        let ours: Vec<String> = self.ours(issue).iter().map(|body| readable(body)).collect();
         let mut found = ours.iter().filter(|body| body.contains(words));
         match (found.next(), found.next()) {
             (Some(one), None) => one.clone(),
@@ -50,9 +50,20 @@ impl World {
         held
     }
 
+    /// The App's one installation.
+    pub async fn installation(&self) -> u64 {
+        let ids = self.store().read(|tx| Box::pin(async move { tx.installation_ids().await })).await.unwrap();
+        u64::try_from(ids[0]).unwrap()
+    }
+
     /// How many audit events of this kind there are, everywhere.
     pub async fn events(&self, kind: &str) -> usize {
         let events = self.store().read(|tx| Box::pin(async move { tx.recent_events(10_000).await })).await.unwrap();
         events.iter().filter(|event| event.kind == kind).count()
     }
+}
+
+/// A comment as people see it, without the invisible marks that keep names and numbers from linking.
+fn readable(body: &str) -> String {
+    body.replace('\u{200b}', "")
 }

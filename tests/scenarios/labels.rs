@@ -139,7 +139,6 @@ async fn a_transferred_issue_is_a_task_no_longer(db: Db) {
     w.advance(owp::pool::Span::minutes(20));
     w.settle().await;
     assert_eq!(w.state(other).await, "closed");
-    w.say("bo", issue, "/owp claim").await;
     w.check_promises().await;
 }
 

@@ -8,8 +8,10 @@ mod database;
 mod world;
 
 mod acts;
+mod budget;
 mod claims;
 mod commands;
+mod contention;
 mod labels;
 mod losses;
 mod main_story;

@@ -130,6 +130,9 @@ async fn a_closing_keyword_may_come_and_go_by_editing(db: Db) {
     ada.rewrite(REPO, pull, "Some other work").unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "nothing answers the task any more");
+    assert!(w.only(issue, "owp:key=lease").contains("no longer names this issue"));
+    w.say("bo", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "ready", "ada has first refusal");
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
     w.check_promises().await;
@@ -176,14 +179,14 @@ async fn a_reopened_pull_request_delivers_again(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     let pull = w.open_pr("ada", issue).await;
-    w.github.as_user("mona").close_pr(REPO, pull).unwrap();
+    w.github.as_user("ada").close_pr(REPO, pull).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready");
     w.github.as_user("ada").reopen(REPO, pull).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");
     // Closed again, then the time of first refusal passes and somebody else takes the task.
-    w.github.as_user("mona").close_pr(REPO, pull).unwrap();
+    w.github.as_user("ada").close_pr(REPO, pull).unwrap();
     w.settle().await;
     w.advance(Span::hours(49));
     w.say("bo", issue, "/owp claim").await;

@@ -44,6 +44,11 @@ impl Asked {
         self.worker.iter().cloned().collect()
     }
 
+    /// True when a task may be handed out by this comment.
+    pub(super) fn claims(&self) -> bool {
+        self.lines.iter().any(|line| matches!(line.parsed, Ok(Command::Claim)))
+    }
+
     fn may_maintain(&self) -> bool {
         self.permission >= Permission::Write
     }
