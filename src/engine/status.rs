@@ -64,6 +64,7 @@ impl Engine {
             _ => None,
         };
         let (settings, worker, repo) = (self.settings().clone(), worker.clone(), row.id.clone());
+        let alive = worker.id.clone();
         let scope = Scope::repo(&row.id).with_workers([worker.id.clone()]);
         self.store()
             .write(scope, move |tx| {
@@ -72,7 +73,6 @@ impl Engine {
                     let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
                     check_holder(&worker, &task, report.lease.as_ref())?;
                     tx.worker_seen(&worker.id, None, None).await?;
-                    keep_alive(tx, &worker).await?;
                     if task.state == report.status.state() {
                         return Ok(());
                     }
@@ -85,10 +85,11 @@ impl Engine {
             })
             .await?;
         self.ring();
-        Ok(())
+        // Any status is a sign of life for everything the worker holds.
+        self.keep_alive(&alive).await
     }
 
-    async fn task_and_repo(&self, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
+    pub(super) async fn task_and_repo(&self, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
         let id = id.clone();
         self.read(move |tx| {
             Box::pin(async move {
@@ -139,16 +140,6 @@ fn check_holder(worker: &Worker, task: &Task, lease: Option<&LeaseId>) -> Result
     }
     if task.assignee.as_ref() != Some(&worker.id) {
         return Err(EngineError::NotYours);
-    }
-    Ok(())
-}
-
-/// Any status is a sign of life for everything the worker holds.
-async fn keep_alive(tx: &mut Tx, worker: &Worker) -> Result<(), EngineError> {
-    for lease in tx.live_leases_of(&worker.id).await?.into_iter().filter(|lease| lease.via == Via::Rest) {
-        if let Some(until) = lease.renewal(tx.now()) {
-            tx.renew_lease(&lease.id, until).await?;
-        }
     }
     Ok(())
 }

@@ -164,7 +164,10 @@ fn budget(budget: &Budget) -> Markup {
     html! {
         span.slots { (words) }
         (bar(budget, &words))
-        span.note { (capital(&budget.breakdown())) " · limit set by " (budget.source.name()) }
+        span.note {
+            @if budget.used() > 0 { (capital(&budget.breakdown())) " · limit" } @else { "Limit" }
+            " set by " (budget.source.name())
+        }
     }
 }
 

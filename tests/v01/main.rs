@@ -1,6 +1,8 @@
 //! OWP v0.1 over HTTP as a client written for it sees it, against the whole server. What touches the database runs on
 //! both databases.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
 #[path = "../support/database.rs"]
 mod database;
 #[expect(dead_code, reason = "other tests use more of it")]
@@ -10,6 +12,7 @@ mod program;
 mod faces;
 mod input;
 mod lifecycle;
+mod offers;
 mod pool;
 mod process;
 mod rules;
