@@ -28,9 +28,7 @@ impl Engine {
     pub(super) async fn point_out(&self, repo: &RepoId, seen: Sighting) -> Result<(), EngineError> {
         let id = repo.clone();
         self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok(point_out(tx, &id, &seen).await?) })
-            })
+            .write(Scope::global(), move |tx| Box::pin(async move { Ok(point_out(tx, &id, &seen).await?) }))
             .await
     }
 }

@@ -1,10 +1,10 @@
 //! Deliveries: verified and stored before they are acknowledged, processed one at a time per repository, their effect
 //! and their end in one commit. Whatever they say happened, the state applied is what GitHub shows now.
 
+use super::duplicates::{self, Sighting};
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
-use super::duplicates::{self, Sighting};
 use super::{Engine, commands, pulls};
 use crate::github::client::{GitHubError, PullInfo, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};

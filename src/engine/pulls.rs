@@ -89,8 +89,8 @@ async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> 
         return Ok(tell::notes(tx, repo, &task).await?);
     };
     let first_refusal_until = Some(tx.now() + FIRST_REFUSAL);
-    let end = matches!(step, Move::PullClosed { .. })
-        .then_some(LeaseEnd::PullUnlinked { pull: number, first_refusal_until });
+    let end =
+        matches!(step, Move::PullClosed { .. }).then_some(LeaseEnd::PullUnlinked { pull: number, first_refusal_until });
     transition::carry_out(tx, repo, task, step, end).await.map(drop)
 }
 

@@ -3,8 +3,8 @@
 //! A create is marked before it is sent. When its answer is lost, nothing is repeated until the comment has had time
 //! to appear and was looked for by its hidden key; only a comment our App wrote counts (invariant 9).
 
-use super::{Engine, duplicates};
 use super::error::EngineError;
+use super::{Engine, duplicates};
 use crate::github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
 use crate::github::render::{duplicate_pointer, find_key};
 use crate::pool::event::{Event, EventKind};

@@ -3,8 +3,8 @@
 //! A count lists the open pull requests, looks at each one that left the list, and only then says it succeeded. A
 //! compare does the same for labelled issues. Views from a list never overrule a newer one (§5, invariants 4 and 8).
 
-use super::error::EngineError;
 use super::duplicates::Sighting;
+use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
 use super::{Engine, pulls};

@@ -122,7 +122,10 @@ async fn a_person_holds_no_more_than_they_may(db: Db) {
     w.say("ada", fourth, "/owp join concurrent:5").await;
     w.say("ada", fourth, "/owp claim").await;
     let refusal = w.last(fourth);
-    assert!(refusal.contains("as many claims as one person may hold") && refusal.contains("now 2, limit 2"), "{refusal}");
+    assert!(
+        refusal.contains("as many claims as one person may hold") && refusal.contains("now 2, limit 2"),
+        "{refusal}"
+    );
 
     // A client of the same person adds no more.
     let worker = w.client("ada", fourth, &[]).await;

@@ -6,7 +6,9 @@ use crate::world::{REPO, World};
 use owp::engine::Registration;
 use owp::pool::Span;
 use owp::pool::command::{VERBS, Who};
+use owp::pool::worker::Capabilities;
 use owp::sandbox::Role;
+use owp::store::Extra;
 use secrecy::ExposeSecret;
 
 stories!(
@@ -124,7 +126,10 @@ async fn an_edit_runs_only_new_lines_and_only_for_the_author(db: Db) {
     let comment = w.github.as_user("ada").comment(REPO, issue, "/owp status").unwrap();
     w.settle().await;
     let joined = w.events("person.joined").await;
-    w.github.as_user("ada").edit_comment(REPO, comment, "Well.\n\n/owp join skills:rust\n/owp status\n/owp claim").unwrap();
+    w.github
+        .as_user("ada")
+        .edit_comment(REPO, comment, "Well.\n\n/owp join skills:rust\n/owp status\n/owp claim")
+        .unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "leased");
     assert_eq!(w.events("person.joined").await, joined + 1);
@@ -272,17 +277,19 @@ async fn a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour(db:
             skills: vec![],
             capacity: 5,
             max_concurrent: 2,
+            capabilities: Capabilities::default(),
+            extra: Extra::new(),
         };
         let registered = w.engine.register(registration).await.unwrap();
         (registered.worker, registered.link_code.unwrap().expose_secret().to_owned())
     };
     let (worker, code) = register().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty(), "nobody knows who that is yet");
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "nobody knows who that is yet");
     w.say("eve", issue, &format!("/owp link {code}")).await;
     assert!(w.last(issue).contains("made for another account"), "{}", w.last(issue));
     w.say("ada", issue, &format!("/owp link {code}")).await;
     assert!(w.last(issue).contains("now works for you") && w.last(issue).contains("laptop"), "{}", w.last(issue));
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().len(), 1);
+    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
     w.say("ada", issue, &format!("/owp link {code} again")).await;
     assert!(w.last(issue).contains("no worker was linked"), "{}", w.last(issue));
 

@@ -6,6 +6,8 @@ use crate::world::{REPO, World};
 use futures_util::future::join_all;
 use owp::engine::Registration;
 use owp::pool::WorkerId;
+use owp::pool::worker::Capabilities;
+use owp::store::Extra;
 
 stories!(
     fifty_people_claim_one_issue_at_once,
@@ -41,6 +43,8 @@ async fn linked_workers(w: &World, issue: u64, count: usize, capacity: i64) -> V
             skills: vec![],
             capacity,
             max_concurrent: 20,
+            capabilities: Capabilities::default(),
+            extra: Extra::new(),
         };
         let registered = w.engine.register(registration).await.unwrap();
         let code = registered.link_code.unwrap();
@@ -80,7 +84,7 @@ async fn fifty_workers_pull_the_last_slot_at_once(db: Db) {
     }
     w.say("mona", issue, "/owp budget 1").await;
     let listed = join_all(workers.iter().map(|worker| w.engine.pull_work(worker))).await;
-    let given: usize = listed.into_iter().map(|items| items.unwrap().len()).sum();
+    let given: usize = listed.into_iter().map(|items| items.unwrap().items.len()).sum();
     assert_eq!(given, 1);
     assert_eq!(w.events("lease.granted").await, 1);
     assert_eq!(w.slots().await, (1, 1));
@@ -105,7 +109,7 @@ async fn one_worker_in_two_repositories_never_passes_its_capacity(db: Db) {
     // The same worker asks many times at once; its claim in each repository is another transaction.
     join_all((0..20).map(|_| w.engine.pull_work(worker))).await.into_iter().for_each(|work| drop(work.unwrap()));
     w.settle().await;
-    let held = w.engine.pull_work(worker).await.unwrap();
+    let held = w.engine.pull_work(worker).await.unwrap().items;
     let points: i64 = held.iter().map(|item| item.task.spec.estimate).sum();
     assert_eq!((held.len(), points), (1, 3), "two would be six points of five");
     assert_eq!(w.events("lease.granted").await, 1);

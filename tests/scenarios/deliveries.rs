@@ -69,7 +69,8 @@ async fn deliveries_about_foreign_repositories_have_no_effect(db: Db) {
         let payload = json!({ "action": "labeled", "issue": issue, "label": { "name": "pool:ready" },
             "repository": repository, "installation": installation, "sender": { "id": 7, "login": "eve" } });
         w.github.deliver("issues", &payload);
-        let comment = json!({ "id": 5, "body": "/owp budget 100", "user": { "id": 7, "login": "eve", "type": "User" } });
+        let comment =
+            json!({ "id": 5, "body": "/owp budget 100", "user": { "id": 7, "login": "eve", "type": "User" } });
         let payload = json!({ "action": "created", "issue": issue, "comment": comment, "repository": repository,
             "installation": installation, "sender": { "id": 7, "login": "eve" } });
         w.github.deliver("issue_comment", &payload);
@@ -91,7 +92,7 @@ async fn a_suspended_installation_hands_out_nothing_and_comes_back(db: Db) {
     let installation = w.installation().await;
     w.github.suspend(installation, true).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty());
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
     ten_minutes(&w).await;
     // Meanwhile somebody of the pool opens a pull request, and nobody may tell us.
     let spec = owp::sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
@@ -100,13 +101,13 @@ async fn a_suspended_installation_hands_out_nothing_and_comes_back(db: Db) {
     w.github.suspend(installation, false).unwrap();
     w.receive().await;
     while w.engine.step_inbox().await.unwrap() {}
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty(), "it is counted before anything is granted");
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "it is counted before anything is granted");
     w.settle().await;
     assert_eq!(w.slots().await, (1, 1));
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty());
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
     w.github.as_user("mona").close_pr(REPO, pull).unwrap();
     w.settle().await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().len(), 1);
+    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     w.check_promises().await;
 }
@@ -117,12 +118,12 @@ async fn an_uninstalled_app_stops_and_a_new_installation_goes_on(db: Db) {
     let worker = w.client("bo", issue, &[]).await;
     w.github.uninstall(w.installation().await).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty());
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
     ten_minutes(&w).await;
     assert_eq!(w.state(issue).await, "ready");
     w.github.install(&[REPO]).unwrap();
     ten_minutes(&w).await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().len(), 1);
+    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     assert!(w.last(issue).contains("this task is yours until"), "{:#?}", w.ours(issue));
     w.check_promises().await;
@@ -157,7 +158,7 @@ async fn an_archived_or_private_repository_hands_out_nothing_by_pull(db: Db) {
     let worker = w.client("bo", issue, &[]).await;
     mona.set_archived(REPO, true).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty());
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
     w.next_count().await;
     mona.set_archived(REPO, false).unwrap();
     w.settle().await;
@@ -165,7 +166,7 @@ async fn an_archived_or_private_repository_hands_out_nothing_by_pull(db: Db) {
     w.settle().await;
     mona.set_private(REPO, true).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty(), "who may read it is not known");
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "who may read it is not known");
     w.github.add_collaborator(REPO, "ada", Role::Read).unwrap();
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased", "whoever can comment there can read it");
@@ -174,7 +175,7 @@ async fn an_archived_or_private_repository_hands_out_nothing_by_pull(db: Db) {
     w.settle().await;
     w.advance(Span::minutes(6));
     w.settle().await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().len(), 1);
+    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     w.check_promises().await;
 }

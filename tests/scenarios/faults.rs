@@ -133,14 +133,14 @@ async fn an_hour_of_silence_only_delays(db: Db) {
     for _ in 0..12 {
         w.advance(Span::minutes(5));
         w.settle().await;
-        assert!(w.engine.pull_work(&worker).await.unwrap().is_empty(), "nothing is granted when in doubt");
+        assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "nothing is granted when in doubt");
     }
     assert_eq!((w.state(issue).await, w.state(other).await), ("ready", "ready"));
     w.github.set_down(false);
     ten_minutes(&w).await;
     assert_eq!(w.state(issue).await, "leased", "{:#?}", w.ours(issue));
     assert_eq!(visible(&w, issue, "this task is yours until"), 1);
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().len(), 1);
+    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
     assert_eq!(w.engine.overview().await.unwrap().pending_deliveries, 0);
     w.settle().await;
     w.check_promises().await;

@@ -36,8 +36,16 @@ async fn bad_labels_make_one_comment_that_is_edited_and_resolved(db: Db) {
     let mona = w.github.as_user("mona");
     let issue = mona.open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
     let labels = [
-        "pool:ready", "estimate:many", "priority:urgent", "tier:9", "skills:rust", "area:docs", "bug", "good first issue",
-        "size:3", "help wanted",
+        "pool:ready",
+        "estimate:many",
+        "priority:urgent",
+        "tier:9",
+        "skills:rust",
+        "area:docs",
+        "bug",
+        "good first issue",
+        "size:3",
+        "help wanted",
     ];
     for label in labels {
         mona.label(REPO, issue, label).unwrap();
@@ -155,7 +163,7 @@ async fn a_strangers_template_waits_for_approval(db: Db) {
     w.say("eve", issue, "/owp approve").await;
     assert!(w.last(issue).contains("needs write access"), "{}", w.last(issue));
     let worker = w.client("bo", issue, &[]).await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().is_empty());
+    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
     // A stranger who closes and reopens it has approved nothing.
     eve.close(REPO, issue).unwrap();
     w.settle().await;

@@ -158,8 +158,7 @@ async fn a_merge_into_another_branch_is_a_merge(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     let body = format!("Fixes #{issue}");
-    let spec =
-        PrSpec { head: "dates".into(), base: "next".into(), title: "Work".into(), body, ..PrSpec::default() };
+    let spec = PrSpec { head: "dates".into(), base: "next".into(), title: "Work".into(), body, ..PrSpec::default() };
     let pull = w.github.as_user("ada").open_pr(REPO, spec).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");

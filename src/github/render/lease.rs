@@ -271,7 +271,10 @@ fn pull_closed(who: &str, pull: i64, first_refusal_until: Option<Timestamp>) -> 
 fn pull_unlinked(who: &str, pull: i64, first_refusal_until: Option<Timestamp>) -> String {
     let claim = code("/owp claim");
     let after = first_refusal_until.map_or_else(String::new, |at| {
-        format!(" {who} may name it there again or comment {claim} until {}; after that it is open to everybody.", at.human())
+        format!(
+            " {who} may name it there again or comment {claim} until {}; after that it is open to everybody.",
+            at.human()
+        )
     });
     format!("#{pull} no longer names this issue, so the task waits for another pull request.{after}")
 }
