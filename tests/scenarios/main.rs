@@ -12,10 +12,13 @@ mod budget;
 mod claims;
 mod commands;
 mod contention;
+mod deliveries;
+mod faults;
 mod labels;
 mod losses;
 mod main_story;
 mod pulls;
+mod restart;
 
 /// Stories, told once and run on both databases.
 macro_rules! stories {
