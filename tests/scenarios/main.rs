@@ -12,6 +12,7 @@ mod budget;
 mod claims;
 mod commands;
 mod contention;
+mod credit;
 mod labels;
 mod losses;
 mod main_story;
