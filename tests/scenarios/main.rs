@@ -13,6 +13,7 @@ mod claims;
 mod commands;
 mod contention;
 mod credit;
+mod hearing;
 mod labels;
 mod losses;
 mod main_story;
