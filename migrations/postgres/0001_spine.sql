@@ -129,6 +129,7 @@ CREATE TABLE tasks (
 CREATE UNIQUE INDEX tasks_issue ON tasks (repo_id, issue) WHERE issue IS NOT NULL;
 CREATE INDEX tasks_queue ON tasks (repo_id, priority DESC, ready_since) WHERE state = 'ready';
 CREATE INDEX tasks_state ON tasks (repo_id, state);
+CREATE INDEX tasks_merged ON tasks (repo_id, last_holder) WHERE state = 'merged';
 CREATE INDEX tasks_assignee ON tasks (assignee) WHERE assignee IS NOT NULL;
 CREATE INDEX tasks_reserved ON tasks (reserved_until) WHERE reserved_until IS NOT NULL;
 

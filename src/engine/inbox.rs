@@ -235,7 +235,7 @@ impl Engine {
             Box::pin(async move {
                 match &view {
                     Some(pull) => pulls::apply(tx, &repo, pull).await,
-                    None => Ok(()),
+                    None => pulls::vanished(tx, &repo, number).await,
                 }
             })
         })
