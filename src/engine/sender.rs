@@ -3,8 +3,8 @@
 //! A create is marked before it is sent. When its answer is lost, nothing is repeated until the comment has had time
 //! to appear and was looked for by its hidden key; only a comment our App wrote counts (invariant 9).
 
-use super::Engine;
 use super::error::EngineError;
+use super::{Engine, duplicates};
 use crate::github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
 use crate::github::render::{duplicate_pointer, find_key};
 use crate::pool::event::{Event, EventKind};
@@ -93,6 +93,7 @@ impl Engine {
     async fn update(&self, writer: &CommentWriter, wanted: &WantedComment, id: i64) -> Sent {
         match writer.update(id, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
+            Err(GitHubError::NotFound { .. }) if duplicates::is_pointer(&wanted.key) => Sent::Shown(id),
             Err(GitHubError::NotFound { .. }) if wanted.error.as_deref() == Some(REWRITTEN) => {
                 Sent::Never("somebody deleted the comment twice".to_owned())
             }

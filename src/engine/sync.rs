@@ -3,6 +3,7 @@
 //! A count lists the open pull requests, looks at each one that left the list, and only then says it succeeded. A
 //! compare does the same for labelled issues. Views from a list never overrule a newer one (§5, invariants 4 and 8).
 
+use super::duplicates::Sighting;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
@@ -247,6 +248,10 @@ impl Engine {
     /// before, is told by deliveries alone.
     async fn hear(&self, reader: &RepoReader, repo: &RepoContext, began: Timestamp) -> Result<(), EngineError> {
         for comment in reader.comments_everywhere(repo.row.heard_until - SLACK).await? {
+            if let (true, Some(issue)) = (self.wrote(comment.via_app_id), comment.issue) {
+                self.point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body }).await?;
+                continue;
+            }
             let Some((issue, comment, lines)) = unheard(comment) else { continue };
             let (id, comment_id) = (repo.row.id.clone(), comment.id);
             let ran =

@@ -12,6 +12,10 @@ statements! {
         state = 'pending', attempts = 0,
         due_at = CASE WHEN wanted_comments.attempt_at IS NULL THEN excluded.due_at ELSE wanted_comments.due_at END
         WHERE wanted_comments.body <> excluded.body";
+    WANT_EDIT = "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at, comment_id)
+        VALUES ($1, $2, $3, $4, 1, 'pending', $5, $5, $6) ON CONFLICT (repo_id, issue, key) DO NOTHING";
+    WANTED_SHOWN_AS = "SELECT comment_id FROM wanted_comments
+        WHERE repo_id = $1 AND issue = $2 AND key = $3 AND comment_id IS NOT NULL";
     WANTED_LIKE = "SELECT key, body, created_at FROM wanted_comments
         WHERE repo_id = $1 AND issue = $2 AND SUBSTR(key, 1, LENGTH($3)) = $3 ORDER BY created_at, key";
     WANTED_NEXT = "SELECT c.*, r.installation_id, r.github_id, r.name AS repo_name FROM wanted_comments c
@@ -30,7 +34,8 @@ statements! {
     WANTED_LATER = "UPDATE wanted_comments SET attempts = attempts + 1, due_at = $4, error = $5,
         attempt_at = CASE WHEN $6 = 1 THEN attempt_at ELSE NULL END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    WANTED_DEAD = "UPDATE wanted_comments SET state = 'dead', error = $4, attempt_at = NULL
+    WANTED_DEAD = "UPDATE wanted_comments SET error = $4, attempt_at = NULL,
+        state = CASE WHEN version = $5 THEN 'dead' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_OPEN = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'pending'";
 }
@@ -76,6 +81,32 @@ impl Tx {
         let now = self.now().0;
         let want = sqlx::query(WANT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now);
         self.run(want).await.map(drop)
+    }
+
+    /// Wants a comment that is there already to say `body`, once.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn want_edit(
+        &mut self,
+        repo: &RepoId,
+        issue: i64,
+        key: &str,
+        body: &str,
+        comment: i64,
+    ) -> Result<(), StoreError> {
+        let now = self.now().0;
+        let want = sqlx::query(WANT_EDIT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now).bind(comment);
+        self.run(want).await.map(drop)
+    }
+
+    /// The comment a wanted one is known to be.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn shown_as(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<i64>, StoreError> {
+        let find = sqlx::query(WANTED_SHOWN_AS).bind(repo.as_str()).bind(issue).bind(key);
+        Ok(self.one(find).await?.map(|row| row.try_get("comment_id")).transpose()?)
     }
 
     /// Keys, bodies and ages of the comments on an issue whose key begins with `prefix`.
@@ -174,12 +205,12 @@ impl Tx {
         self.run(keyed(WANTED_LATER, wanted).bind(due_at.0).bind(why).bind(i64::from(unknown))).await.map(drop)
     }
 
-    /// Gives a comment up: a dead letter, shown to operators.
+    /// Gives a comment up: a dead letter, shown to operators. New words that came meanwhile get a try of their own.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn bury_wanted(&mut self, wanted: &WantedComment, why: &str) -> Result<(), StoreError> {
-        self.run(keyed(WANTED_DEAD, wanted).bind(why)).await.map(drop)
+        self.run(keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version)).await.map(drop)
     }
 
     /// Comments GitHub does not match yet.
