@@ -7,7 +7,10 @@ CREATE TABLE installations (
   -- Comment writes are serial and spaced per installation: nothing is sent before this moment.
   next_write_at BIGINT NOT NULL DEFAULT 0,
   -- Whoever sends for this installation holds this lease.
-  sender_until BIGINT NOT NULL DEFAULT 0
+  sender_until BIGINT NOT NULL DEFAULT 0,
+  -- How many writes were made since the hour began that GitHub's quota is reckoned in.
+  hour_began BIGINT NOT NULL DEFAULT 0,
+  hour_writes BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE repositories (

@@ -20,6 +20,9 @@ const REWRITTEN: &str = "deleted by somebody, written anew once";
 /// GitHub dates comments to the second and by its own clock: look a little further back than our own.
 const CLOCK_SLACK: Span = Span::minutes(5);
 
+/// Comments an installation writes in an hour at most: GitHub stops at about 500, and people comment too.
+const HOURLY_WRITES: i64 = 450;
+
 /// What became of one attempt.
 enum Sent {
     /// GitHub shows this version, as this comment.
@@ -151,7 +154,11 @@ impl Engine {
             .write(scope, move |tx| {
                 Box::pin(async move {
                     let now = tx.now();
+                    let (hour_began, writes) = tx.count_write(wanted.installation).await?;
                     let mut next_write = now + spacing;
+                    if writes >= HOURLY_WRITES {
+                        next_write = next_write.max(hour_began + Span::hours(1));
+                    }
                     match sent {
                         Sent::Shown(id) => tx.record_sent(&wanted, id).await?,
                         Sent::Unknown(why) => tx.postpone_wanted(&wanted, now + settle, &why, true).await?,

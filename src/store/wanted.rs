@@ -25,6 +25,10 @@ statements! {
     SENDER_TAKE = "UPDATE installations SET sender_until = $2 WHERE id = $1 AND sender_until <= $3";
     SENDER_FREE = "UPDATE installations SET sender_until = 0,
         next_write_at = CASE WHEN next_write_at < $2 THEN $2 ELSE next_write_at END WHERE id = $1";
+    WRITE_COUNT = "UPDATE installations SET
+        hour_writes = CASE WHEN hour_began + $3 <= $2 THEN 1 ELSE hour_writes + 1 END,
+        hour_began = CASE WHEN hour_began + $3 <= $2 THEN $2 ELSE hour_began END
+        WHERE id = $1 RETURNING hour_began, hour_writes";
     WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL,
         state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
@@ -159,6 +163,17 @@ impl Tx {
     /// When the database refuses.
     pub async fn release_sender(&mut self, installation: i64, next_write: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(SENDER_FREE).bind(installation).bind(next_write.0)).await.map(drop)
+    }
+
+    /// Counts a write of an installation; says when the hour it falls into began, and how many that hour has seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_write(&mut self, installation: i64) -> Result<(Timestamp, i64), StoreError> {
+        let now = self.now().0;
+        let row = self.one(sqlx::query(WRITE_COUNT).bind(installation).bind(now).bind(Span::hours(1).0)).await?;
+        let row = row.ok_or_else(|| StoreError::Corrupt(format!("installation {installation} is gone")))?;
+        Ok((Timestamp(row.try_get("hour_began")?), row.try_get("hour_writes")?))
     }
 
     /// Records, before it is sent, that a create is about to be.

@@ -20,6 +20,7 @@ mod labels;
 mod losses;
 mod main_story;
 mod pulls;
+mod quota;
 mod restart;
 
 /// Stories, told once and run on both databases.
