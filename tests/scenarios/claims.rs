@@ -82,7 +82,7 @@ async fn skills_tier_and_points_are_all_named_in_one_reply(db: Db) {
     let refusal = w.only(issue, "this task cannot be yours now");
     for words in [
         "asks for sql",
-        "now rust, limit rust, sql",
+        "now rust, needed rust, sql",
         "[skills]",
         "risk tier 2",
         "now trust 0, needed trust 2",
@@ -149,7 +149,7 @@ async fn a_full_budget_says_what_takes_it(db: Db) {
     w.say("cy", third, "/owp claim").await;
     assert_eq!(w.state(third).await, "ready");
     let refusal = w.last(third);
-    for words in ["2 of 2 slots", "1 open pull request and 1 lease", "now 2, limit 2", "[budget]", "command"] {
+    for words in ["2 of 2 slots", "1 open pull request and 1 lease", "now 2, limit 2", "[budget]", "`/owp budget`"] {
         assert!(refusal.contains(words), "{words} in {refusal}");
     }
     w.say("mona", third, "/owp budget 0").await;
