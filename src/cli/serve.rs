@@ -56,7 +56,7 @@ pub struct ServeOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be had.
-    #[error("cannot listen on {address}: {cause}")]
+    #[error("cannot listen on {address}: {cause}; choose another address with --listen or OWP_LISTEN")]
     Listen {
         /// Where.
         address: SocketAddr,

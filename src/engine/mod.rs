@@ -34,7 +34,7 @@ pub use explain::Explanation;
 pub use inbox::{Accepted, IntakeError};
 pub use leases::LeaseAct;
 pub use operator::NewTask;
-pub use overview::{Overview, RepoView};
+pub use overview::{Overview, RepoView, TaskTitle};
 pub use park::Parked;
 pub use schedule::Pull;
 pub use status::{Report, ReportedStatus};
