@@ -16,6 +16,7 @@ mod server;
 
 use database::Db;
 use examples::webhook_examples;
+use owp::sandbox::Role;
 use serde_json::{Value, json};
 use server::{MAX_BYTES, REPO, Server};
 use std::collections::BTreeMap;
@@ -134,6 +135,7 @@ async fn examples_from_our_installation_about_a_repository_outside_it_change_not
     }
     // The one repository that exists and that the App may not see.
     let outside = server.github.add_repo("acme/secret").unwrap();
+    server.github.add_collaborator("acme/secret", "mona", Role::Admin).unwrap();
     let issue = server.github.as_user("mona").open_issue("acme/secret", "Hush", "Please.", &[]).unwrap();
     server.github.as_user("mona").label("acme/secret", issue, "pool:ready").unwrap();
     let labelled = json!({
