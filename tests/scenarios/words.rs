@@ -31,7 +31,10 @@ async fn a_task_that_is_no_longer_blocked_says_who_may_go_on(db: Db) {
     assert!(w.ours(issue)[0].contains("(“needs a decision”)"), "{:?}", w.ours(issue));
     w.say("mona", issue, "/owp unblock").await;
     let first = &w.ours(issue)[0];
-    assert!(first.contains("no longer blocked. @ada may comment `/owp claim` until 23 Nov 2026"), "{first}");
+    assert!(
+        first.contains("The way is clear again. @ada may take this task with `/owp claim` until 23 Nov 2026"),
+        "{first}"
+    );
     w.say("bo", issue, "/owp status").await;
     let status = w.ours(issue).pop().unwrap();
     assert!(status.contains("`ready`. Reserved for ada until 23 Nov 2026"), "{status}");
