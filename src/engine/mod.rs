@@ -13,26 +13,37 @@ mod hints;
 mod inbox;
 mod installations;
 mod issues;
+mod once;
 mod operator;
 mod overview;
 mod pulls;
+mod resources;
 mod schedule;
 mod sender;
 mod status;
+mod steward;
 mod sync;
 mod tell;
 mod transition;
+mod workers;
 
 pub use contributors::{Heartbeat, Registered, Registration, WorkItem};
 pub use error::{EngineError, Refused};
 pub use inbox::{Accepted, IntakeError};
+pub use once::{Attempt, Keep, Once};
 pub use operator::NewTask;
 pub use overview::{Overview, RepoView};
+pub use resources::{RepoDetail, TaskView};
 pub use schedule::Pull;
 pub use status::{Report, ReportedStatus};
+pub use steward::{Audit, Trusted, Whom};
+pub use workers::{ProfileChange, WorkerView};
 
+use crate::config::{IpRange, RateLimit};
 use crate::github::client::GitHub;
 use crate::pool::Span;
+pub use crate::store::{AuditRow, Extra, KeptAnswer, TaskFilter};
+
 use crate::store::Store;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -61,6 +72,10 @@ pub struct Settings {
     pub compare_every: Span,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
+    /// How often one token may call; without it nobody is held back.
+    pub rate_limit: Option<RateLimit>,
+    /// Whose word about a client's address is believed.
+    pub trusted_proxies: Vec<IpRange>,
 }
 
 impl Default for Settings {
@@ -71,6 +86,8 @@ impl Default for Settings {
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
             open_registration: true,
+            rate_limit: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::page;
 use crate::engine::EngineError;
-use crate::wire::{PROBLEM_JSON, Problem, ProblemKind};
+use crate::wire::{FieldError, PROBLEM_JSON, Problem, ProblemKind};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -54,6 +54,14 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::UnknownTask => Self::new(ProblemKind::UnknownTask, "There is no task with this id."),
+            EngineError::UnknownLease => Self::new(ProblemKind::UnknownLease, "There is no lease with this id."),
+            EngineError::UnknownWorker => Self::new(ProblemKind::UnknownWorker, "There is no worker with this id."),
+            EngineError::NoSuchRepo(_) => Self::new(ProblemKind::NoSuchRepo, sentence(&error.to_string())),
+            EngineError::UnknownPerson(_) => Problem::invalid(vec![FieldError {
+                field: "login".to_owned(),
+                message: format!("cannot be used: {error}"),
+            }])
+            .into(),
             EngineError::UnknownRepo(_) => Self::new(ProblemKind::UnknownRepo, sentence(&error.to_string())),
             EngineError::NotYours => Self::new(ProblemKind::NotYours, sentence(&error.to_string())),
             EngineError::Managed(why) => Self::new(ProblemKind::ManagedRepo, sentence(&why)),

@@ -1,9 +1,10 @@
 //! `GET /v1/work`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a worker holds, and what of its work is blocked or waits for a review.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Work {
     /// Whose it is.
     pub worker_id: String,
@@ -12,7 +13,7 @@ pub struct Work {
 }
 
 /// One task of a worker. Every key is always there, null where it is empty.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct HeldTask {
     /// The task's id.
     pub task_id: String,
