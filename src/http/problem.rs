@@ -1,7 +1,8 @@
 //! Errors as answers: what the engine says becomes a problem, and causes go to the log, never to the caller.
 
-use super::page;
+use super::{metrics, page};
 use crate::engine::EngineError;
+use crate::pool::Span;
 use crate::wire::{FieldError, PROBLEM_JSON, Problem, ProblemKind};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -66,6 +67,7 @@ impl From<EngineError> for Failure {
             EngineError::NotYours => Self::new(ProblemKind::NotYours, sentence(&error.to_string())),
             EngineError::Managed(why) => Self::new(ProblemKind::ManagedRepo, sentence(&why)),
             EngineError::Refused(refused) => {
+                metrics::count_refusals(&refused.reasons);
                 Problem::new(ProblemKind::Refused, refused.summary).with_reasons(refused.reasons).into()
             }
             EngineError::Store(ref cause) if error.is_transient() => {
@@ -101,6 +103,14 @@ impl IntoResponse for Failure {
         }
         response
     }
+}
+
+/// A problem that passes by itself; the seconds are rounded up, so that whoever waits them is not early.
+pub(super) fn later(failure: Failure, after: Span) -> Response {
+    let secs = u64::try_from(after.0).unwrap_or(0).div_ceil(1000).max(1);
+    let mut response = failure.into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+    response
 }
 
 /// Nothing lives at this path.
