@@ -17,6 +17,7 @@ mod me;
 mod metrics;
 mod observe;
 mod once;
+mod openapi;
 mod page;
 mod problem;
 mod query;
@@ -84,6 +85,9 @@ pub fn router(face: Face) -> Router {
         .route("/v1/admin/audit", get(steward::audit))
         .route("/.well-known/owp", get(discover::owp))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::serve))
+        .route("/docs", get(openapi::show))
+        .route("/schemas/{name}", get(openapi::schema))
         .route("/healthz", get(health::alive))
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -24,7 +24,7 @@ const KEY: &str = "idempotency-key";
 const KEY_MAX_CHARS: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Their answers hold a token, which is stored nowhere.
-const NEVER_KEPT: [&str; 2] = ["/v1/workers/register", "/v1/workers/me/token"];
+pub(super) const NEVER_KEPT: [&str; 2] = ["/v1/workers/register", "/v1/workers/me/token"];
 /// No answer of a mutating call comes near this.
 const ANSWER_BYTES: usize = 1024 * 1024;
 
