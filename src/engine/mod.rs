@@ -6,16 +6,20 @@
 
 mod commands;
 mod contributors;
+mod duplicates;
 mod error;
 mod expiry;
+mod explain;
 mod facts;
 mod hints;
 mod inbox;
 mod installations;
 mod issues;
+mod leases;
 mod once;
 mod operator;
 mod overview;
+mod park;
 mod pulls;
 mod resources;
 mod schedule;
@@ -27,12 +31,16 @@ mod tell;
 mod transition;
 mod workers;
 
-pub use contributors::{Heartbeat, Registered, Registration, WorkItem};
+pub use contributors::{Beat, EndedLease};
+pub use contributors::{Heartbeat, Pulled, Registered, Registration, WorkItem};
 pub use error::{EngineError, Refused};
+pub use explain::Explanation;
 pub use inbox::{Accepted, IntakeError};
+pub use leases::LeaseAct;
 pub use once::{Attempt, Keep, Once};
 pub use operator::NewTask;
 pub use overview::{Overview, RepoView};
+pub use park::Parked;
 pub use resources::{RepoDetail, TaskView};
 pub use schedule::Pull;
 pub use status::{Report, ReportedStatus};
@@ -104,6 +112,7 @@ struct Inner {
     inbox_bell: Notify,
     sender_bell: Notify,
     sync_bell: Notify,
+    parking: Arc<park::Parking>,
 }
 
 impl Engine {
@@ -119,6 +128,7 @@ impl Engine {
             inbox_bell: Notify::new(),
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
+            parking: Arc::default(),
         };
         (Self(Arc::new(inner)), waiting)
     }

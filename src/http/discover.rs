@@ -19,7 +19,11 @@ const ORIGINS: [&str; 3] = ["app://obsidian.md", "capacitor://localhost", "http:
 const REMEMBER: Duration = Duration::from_secs(3600);
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 14] = [
+    "offers",
+    "long_poll",
+    "claims",
+    "explanations",
     "idempotency_keys",
     "rate_limits",
     "cursors",

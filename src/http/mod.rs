@@ -12,6 +12,7 @@ mod discover;
 mod events;
 mod guard;
 mod health;
+mod leases;
 mod limits;
 mod me;
 mod metrics;
@@ -67,12 +68,14 @@ pub fn router(face: Face) -> Router {
         .route("/v1/workers/me", patch(me::change))
         .route("/v1/workers/me", delete(me::leave))
         .route("/v1/workers/me/token", post(me::rotate))
-        .route("/v1/work", get(work::list))
         .route("/v1/tasks", get(resources::tasks))
         .route("/v1/tasks/{id}", get(resources::task))
         .route("/v1/tasks/{id}/status", post(tasks::report))
         .route("/v1/repos", get(resources::repos))
         .route("/v1/repos/{*name}", get(resources::repo))
+        .route("/v1/tasks/{id}/claim", post(leases::claim))
+        .route("/v1/tasks/{id}/why", get(leases::explain))
+        .route("/v1/leases/{id}/{act}", post(leases::act))
         .route("/v1/admin/repos", post(admin::repos))
         .route("/v1/admin/tasks", post(admin::tasks))
         .route("/v1/admin/tasks/bulk", post(steward::bulk))
@@ -95,7 +98,9 @@ pub fn router(face: Face) -> Router {
         .route("/static/{name}", get(assets::serve))
         .route("/problems/{name}", get(problem::explain))
         .layer(from_fn(guard::deadline));
-    api.layer(from_fn_with_state(face.clone(), once::keep))
+    // Outside the deadline: a pull waits as long as it was told to, a minute at most.
+    api.route("/v1/work", get(work::list))
+        .layer(from_fn_with_state(face.clone(), once::keep))
         .layer(from_fn_with_state(face.clone(), limits::check))
         // Outside the deadline: a delivery is stored to the end once it has arrived.
         .route("/github/webhooks", post(webhooks::receive))

@@ -32,7 +32,7 @@ pub fn task(id: &str) -> TaskFacts {
         blocked_reason: None,
         created_at: NOW,
     };
-    TaskFacts { task, holder: None, reserved_for: None, open_pull: None }
+    TaskFacts { task, holder: None, reserved_for: None, open_pull: None, declined: vec![] }
 }
 
 /// A managed repository with every slot free.

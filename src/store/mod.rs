@@ -4,6 +4,7 @@
 //! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
 
 mod audit;
+mod bell;
 mod deliveries;
 mod dialect;
 mod error;
@@ -23,6 +24,7 @@ mod wanted;
 mod workers;
 
 pub use audit::AuditRow;
+pub use bell::Committed;
 pub use deliveries::{Delivery, NewDelivery};
 pub use dialect::Dialect;
 pub use error::StoreError;
@@ -45,7 +47,7 @@ use lane::{Job, LaneSettings};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 #[cfg(test)]
 mod tests;
@@ -80,6 +82,13 @@ impl Store {
     #[must_use]
     pub fn entropy(&self) -> &Entropy {
         &self.0.settings.entropy
+    }
+
+    /// What this process commits from now on, one message per transaction that wrote events. A receiver that is told
+    /// it lagged must assume that anything may have happened.
+    #[must_use]
+    pub fn committed(&self) -> broadcast::Receiver<Arc<[Committed]>> {
+        self.0.settings.bell.listen()
     }
 
     /// Runs `work` in a writing transaction that holds the locks `scope` names, and answers after the commit.

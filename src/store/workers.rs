@@ -19,6 +19,9 @@ statements! {
     WORKER_PROFILE = "UPDATE workers SET skills = $2, capacity = $3, max_concurrent = $4 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
     WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
+    WORKER_TOLD = "SELECT told_until FROM workers WHERE id = $1";
+    WORKER_TELL = "UPDATE workers SET told_until = $2 WHERE id = $1";
+    SKILLS_ONLINE = "SELECT DISTINCT skills FROM workers WHERE last_seen >= $1 AND revoked = 0";
     WORKER_LINK = "UPDATE workers SET person = $2 WHERE id = $1";
     WORKER_LEASES_PERSON = "UPDATE leases SET person = $2 WHERE worker_id = $1 AND ended_at IS NULL";
     WORKERS_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
@@ -161,6 +164,35 @@ impl Tx {
         let now = self.now().0;
         let seen = sqlx::query(WORKER_SEEN).bind(id.as_str()).bind(now).bind(status.map(WorkerStatus::name)).bind(note);
         self.run(seen).await.map(drop)
+    }
+
+    /// Up to when a worker was told of its ended leases.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn told_until(&mut self, id: &WorkerId) -> Result<Timestamp, StoreError> {
+        self.number(sqlx::query(WORKER_TOLD).bind(id.as_str())).await.map(Timestamp)
+    }
+
+    /// Records up to when a worker was told of its ended leases.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_told_until(&mut self, id: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(WORKER_TELL).bind(id.as_str()).bind(until.0)).await.map(drop)
+    }
+
+    /// Every skill some worker heard of since `since` has.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn skills_online(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError> {
+        let rows = self.all(sqlx::query(SKILLS_ONLINE).bind(since.0)).await?;
+        let lists: Vec<Vec<String>> = rows.iter().map(|row| words(row, "skills")).collect::<Result<_, _>>()?;
+        let mut skills = lists.concat();
+        skills.sort();
+        skills.dedup();
+        Ok(skills)
     }
 
     /// Ties a worker and its live leases to a person.

@@ -9,6 +9,7 @@ mod check;
 pub mod cursor;
 pub mod discover;
 mod extra;
+pub mod leases;
 pub mod me;
 mod problem;
 mod read;

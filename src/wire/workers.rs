@@ -166,6 +166,21 @@ pub struct Beat {
     pub ok: bool,
     /// The server's clock (RFC 3339).
     pub server_time: String,
+    /// Leases that ended since the last heartbeat: stop working on them. Added in v1.
+    pub ended: Vec<Ended>,
+}
+
+/// A lease that ended.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Ended {
+    /// The lease.
+    pub lease_id: String,
+    /// Its task.
+    pub task_id: String,
+    /// Why: `delivered`, `released`, `nacked`, `ack_timeout`, `expired`, `revoked`, `blocked`, `merged`, `closed`.
+    pub reason: &'static str,
+    /// When (RFC 3339).
+    pub ended_at: String,
 }
 
 #[cfg(test)]

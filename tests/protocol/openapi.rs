@@ -90,6 +90,7 @@ struct Stage {
     worker: Worker,
     task: String,
     lease: String,
+    free: String,
 }
 
 impl Stage {
@@ -99,7 +100,8 @@ impl Stage {
         let task = pool.task("Parse dates", json!({ "x_ticket": 1 })).await;
         let worker = pool.worker(json!({})).await;
         let lease = pool.work(&worker).await[0]["lease_id"].as_str().unwrap().to_owned();
-        Self { pool, worker, task, lease }
+        let free = pool.task("Nobody's yet", json!({})).await;
+        Self { pool, worker, task, lease, free }
     }
 
     /// The example of an operation as a caller would send it, with ids that exist.
@@ -115,6 +117,7 @@ impl Stage {
             match param["in"].as_str().unwrap() {
                 "path" => {
                     let known = match (name, &example[..2]) {
+                        ("id", "t_") if path.ends_with("/claim") => &self.free,
                         ("id", "t_") => &self.task,
                         ("id", "l_") => &self.lease,
                         ("id", "w_") => &self.worker.id,
