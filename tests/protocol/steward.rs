@@ -66,7 +66,8 @@ async fn a_lease_and_a_worker_can_be_revoked(db: Db) {
     let revoke = format!("leases/{lease}/revoke");
     pool.admin(&revoke, json!({ "reason": "wrong hands" })).await.ok();
     assert_eq!(pool.state("tasks_ready").await, 1);
-    pool.report(&worker, &task, json!({ "status": "in_progress", "lease_id": lease })).await.problem(409, "refused");
+    let late = json!({ "status": "in_progress" });
+    pool.report(&worker, &task, late).await.problem(403, "not-yours");
     pool.admin(&revoke, json!({})).await.problem(409, "refused");
     pool.admin("leases/l_none/revoke", json!({})).await.problem(404, "unknown-lease");
     assert_eq!(pool.work(&worker).await.len(), 1, "it may have the task again");
