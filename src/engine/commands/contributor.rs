@@ -110,9 +110,11 @@ pub(super) async fn extend(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task:
         Err(outcome) => return Ok(outcome),
     };
     let until = lease.extension(tx.now());
-    if until == lease.expires_at {
-        let (until, most) = (until.human(), lease.max_until.human());
-        return Ok(Outcome::Done(format!("the deadline stays {until}; it can be moved up to {most}, never further.")));
+    if lease.expires_at >= lease.max_until {
+        let until = lease.max_until.human();
+        return Ok(Outcome::Done(format!(
+            "the deadline is as late as it can be: {until}. It can be moved no further."
+        )));
     }
     tx.renew_lease(&lease.id, until).await?;
     let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339(), "by": asked.author.login }));
