@@ -57,7 +57,8 @@ fn status_document(now: Timestamp, body: &Markup) -> Markup {
     document("OWP Pool", &head, &main)
 }
 
-fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
+/// The frame of every page.
+pub(super) fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -179,9 +179,19 @@ fn open_pull(case: &Case<'_>) -> Option<Refusal> {
     ))
 }
 
+/// Why nothing is handed out in a repository at the moment, whoever asks for whatever; empty when something may be.
+#[must_use]
+pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
+    [inactive(repo), repo.budget.count_refusal(), repo.budget.full_refusal()].into_iter().flatten().collect()
+}
+
+fn inactive(repo: &RepoFacts) -> Option<Refusal> {
+    let why = repo.inactive.as_deref()?;
+    Some(Refusal::new(Rule::RepoActive, format!("{} is not served at the moment: {why}.", repo.name)))
+}
+
 fn repo_active(case: &Case<'_>) -> Option<Refusal> {
-    let why = case.repo.inactive.as_deref()?;
-    Some(Refusal::new(Rule::RepoActive, format!("{} is not served at the moment: {why}.", case.repo.name)))
+    inactive(case.repo)
 }
 
 fn count_known(case: &Case<'_>) -> Option<Refusal> {
