@@ -17,6 +17,7 @@ mod overview;
 mod pulls;
 mod repos;
 mod resources;
+mod standing;
 mod tasks;
 mod tokens;
 mod tx;

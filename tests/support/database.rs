@@ -22,7 +22,11 @@ impl TestDatabase {
         match db {
             Db::Sqlite => {
                 let dir = tempfile::tempdir().unwrap();
-                Self { url: format!("sqlite:{}", dir.path().join("owp.db").display()), _dir: Some(dir), on_server: None }
+                Self {
+                    url: format!("sqlite:{}", dir.path().join("owp.db").display()),
+                    _dir: Some(dir),
+                    on_server: None,
+                }
             }
             Db::Postgres => {
                 let name = format!("owp_story_{}", uuid_like());
