@@ -71,6 +71,8 @@ CREATE TABLE workers (
   note TEXT COLLATE "C",
   revoked BIGINT NOT NULL DEFAULT 0,
   last_seen BIGINT NOT NULL,
+  -- Up to when it was told which of its leases ended.
+  told_until BIGINT NOT NULL DEFAULT 0,
   created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX workers_comment_person ON workers (person) WHERE by_comment = 1;
@@ -150,6 +152,7 @@ CREATE TABLE leases (
 -- Invariant 1: at most one live lease per task.
 CREATE UNIQUE INDEX leases_live_task ON leases (task_id) WHERE ended_at IS NULL;
 CREATE INDEX leases_live_worker ON leases (worker_id) WHERE ended_at IS NULL;
+CREATE INDEX leases_ended_worker ON leases (worker_id, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX leases_live_repo ON leases (repo_id) WHERE ended_at IS NULL;
 CREATE INDEX leases_due ON leases (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX leases_person ON leases (repo_id, person, ended_at);

@@ -6,11 +6,11 @@ use super::facts::{self, RepoContext};
 use super::schedule::Pull;
 use super::tell;
 use crate::pool::event::{Event, EventKind};
-use crate::pool::lease::Via;
+use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
 use crate::pool::task::Task;
-use crate::pool::worker::{Worker, WorkerStatus};
+use crate::pool::worker::{Capabilities, Worker, WorkerStatus};
 use crate::pool::{LeaseId, Span, Timestamp, WorkerId};
-use crate::store::{NewWorker, Scope};
+use crate::store::{Extra, NewWorker, Scope};
 use data_encoding::{BASE32_DNSSEC, BASE32_NOPAD, HEXLOWER};
 use secrecy::SecretString;
 use serde_json::json;
@@ -37,6 +37,10 @@ pub struct Registration {
     pub capacity: i64,
     /// Leases it can hold at once, 1–20.
     pub max_concurrent: i64,
+    /// What it says it can do.
+    pub capabilities: Capabilities,
+    /// Its own fields, kept and passed through.
+    pub extra: Extra,
 }
 
 /// What a client is told once, and never again: only hashes are stored.
@@ -61,6 +65,28 @@ pub struct Heartbeat {
     pub note: Option<String>,
 }
 
+/// The answer to a sign of life.
+#[derive(Debug, Clone)]
+pub struct Beat {
+    /// The server's time.
+    pub now: Timestamp,
+    /// Leases that ended since the last one, and why.
+    pub ended: Vec<EndedLease>,
+}
+
+/// A lease its worker should stop working on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedLease {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Its task.
+    pub task: crate::pool::TaskId,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// One task as its worker sees it.
 #[derive(Debug, Clone)]
 pub struct WorkItem {
@@ -69,15 +95,29 @@ pub struct WorkItem {
     /// `owner/name`.
     pub repo: String,
     /// The last lease on it.
-    pub lease: Option<LeaseId>,
-    /// When that lease runs out, or would have.
-    pub lease_expires_at: Option<Timestamp>,
+    pub lease: Option<Lease>,
+}
+
+/// What came of a pull.
+#[derive(Debug, Clone)]
+pub struct Pulled {
+    /// Everything that is the worker's.
+    pub items: Vec<WorkItem>,
+    /// True when this pull was granted something.
+    pub granted: bool,
+    /// True when the worker has room and is not paused: more may come.
+    pub wants_more: bool,
 }
 
 /// How a secret is stored: its SHA-256. Secrets carry enough randomness that nothing slower is needed.
 #[must_use]
 pub fn secret_hash(secret: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))
+}
+
+fn ended_lease(lease: &Lease) -> Option<EndedLease> {
+    let LeaseState::Ended(reason) = lease.state else { return None };
+    Some(EndedLease { lease: lease.id.clone(), task: lease.task.clone(), reason, at: lease.ended_at? })
 }
 
 impl Engine {
@@ -107,6 +147,7 @@ impl Engine {
                         max_concurrent: registration.max_concurrent,
                     };
                     let id = tx.insert_worker(&new).await?;
+                    tx.set_capabilities(&id, &registration.capabilities, &registration.extra).await?;
                     tx.insert_token(&token_hash, &id).await?;
                     if let Some(handle) = handle {
                         tx.insert_link_code(&code_hash, &id, &handle, until).await?;
@@ -139,19 +180,24 @@ impl Engine {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn heartbeat(&self, worker: &WorkerId, beat: Heartbeat) -> Result<Timestamp, EngineError> {
+    pub async fn heartbeat(&self, worker: &WorkerId, beat: Heartbeat) -> Result<Beat, EngineError> {
         let id = worker.clone();
-        let now = self
+        let beat = self
             .store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
+                    let told = tx.told_until(&id).await?;
                     tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
-                    Ok::<_, EngineError>(tx.now())
+                    let ended = tx.leases_ended_of(&id, told).await?;
+                    if let Some(last) = ended.last().and_then(|lease| lease.ended_at) {
+                        tx.set_told_until(&id, last).await?;
+                    }
+                    Ok::<_, EngineError>(Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() })
                 })
             })
             .await?;
         self.keep_alive(worker).await?;
-        Ok(now)
+        Ok(beat)
     }
 
     /// Keeps what a client holds alive, each lease under its own repository's lock. Written only once a third of the
@@ -195,29 +241,33 @@ impl Engine {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn pull_work(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
+    pub async fn pull_work(&self, worker: &WorkerId) -> Result<Pulled, EngineError> {
         let id = worker.clone();
-        let paused = self
+        let wants_more = self
             .store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
                     tx.worker_seen(&id, None, None).await?;
                     let worker = facts::known_worker(tx, &id).await?;
-                    Ok::<_, EngineError>(worker.status == WorkerStatus::Paused)
+                    let load = tx.load(&id).await?;
+                    let room = load.leases < worker.max_concurrent && load.points < worker.capacity;
+                    Ok::<_, EngineError>(room && worker.status != WorkerStatus::Paused)
                 })
             })
             .await?;
-        if !paused {
-            let (reply, planned) = oneshot::channel();
-            let pull = Pull { worker: worker.clone(), reply };
-            if self.0.pulls.send(pull).await.is_ok() {
-                // A planner that went away answers nothing; what is held is listed all the same.
-                if let Ok(Err(error)) = planned.await {
-                    return Err(error);
-                }
-            }
+        let granted = wants_more && self.plan_for(worker).await? > 0;
+        Ok(Pulled { items: self.work_of(worker).await?, granted, wants_more })
+    }
+
+    /// Asks the planner for everything the worker can get; says how much that was.
+    async fn plan_for(&self, worker: &WorkerId) -> Result<usize, EngineError> {
+        let (reply, planned) = oneshot::channel();
+        let pull = Pull { worker: worker.clone(), reply };
+        if self.0.pulls.send(pull).await.is_err() {
+            return Ok(0);
         }
-        self.work_of(worker).await
+        // A planner that went away answers nothing; what is held is listed all the same.
+        planned.await.unwrap_or(Ok(0))
     }
 
     async fn work_of(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
@@ -225,9 +275,13 @@ impl Engine {
         self.read(move |tx| {
             Box::pin(async move {
                 let mut items = Vec::new();
-                for (task, lease_expires_at) in tx.tasks_of_worker(&id).await? {
+                for task in tx.tasks_of_worker(&id).await? {
                     let repo = tx.repo(&task.repo).await?.map(|row| row.name).unwrap_or_default();
-                    items.push(WorkItem { repo, lease: task.last_lease.clone(), lease_expires_at, task });
+                    let lease = match &task.last_lease {
+                        Some(id) => tx.lease(id).await?,
+                        None => None,
+                    };
+                    items.push(WorkItem { repo, lease, task });
                 }
                 Ok(items)
             })

@@ -17,6 +17,9 @@ pub enum EngineError {
     /// There is no such task.
     #[error("there is no task with this id")]
     UnknownTask,
+    /// There is no such lease.
+    #[error("there is no lease with this id")]
+    UnknownLease,
     /// There is no such repository.
     #[error("the repository {0} is not known; create it with POST /v1/admin/repos first")]
     UnknownRepo(String),

@@ -55,11 +55,11 @@ impl Engine {
                     let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
                     let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
                     let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let end = match reason {
-                        EndReason::AckTimeout => LeaseEnd::Nacked { reason: None },
-                        _ => LeaseEnd::Expired,
-                    };
-                    transition::carry_out(tx, &context, task, Move::Return(reason), Some(end)).await.map(drop)
+                    let step = Move::Return(reason);
+                    if reason == EndReason::AckTimeout {
+                        return transition::carry_out_unsaid(tx, &context, task, step).await.map(drop);
+                    }
+                    transition::carry_out(tx, &context, task, step, Some(LeaseEnd::Expired)).await.map(drop)
                 })
             })
             .await

@@ -3,13 +3,16 @@
 
 use super::error::EngineError;
 use super::{Engine, Settings};
-use crate::pool::admission::{self, Case, Holder, RepoFacts, TaskFacts};
+use crate::pool::admission::{self, Case, Finding, Holder, RepoFacts, TaskFacts};
 use crate::pool::budget::{Budget, CountState};
 use crate::pool::policy::{BudgetSource, CountMode, Policy, effective_budget};
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
-use crate::pool::{Refusal, RepoId};
+use crate::pool::{Refusal, RepoId, Span};
 use crate::store::{RepoRow, StoreError, Tx};
+
+/// How long a task is not offered again to a worker that declined it.
+const DECLINED_FOR: Span = Span::hours(1);
 
 /// A repository's row with the rules in force there.
 #[derive(Debug, Clone)]
@@ -108,7 +111,10 @@ pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, Sto
         None => None,
     };
     let open_pull = tx.open_pull_of_task(&task.id).await?;
-    Ok(TaskFacts { task, holder, reserved_for, open_pull })
+    let since = tx.now() - DECLINED_FOR;
+    let declined = tx.declines(&task.id, since).await?;
+    let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
+    Ok(TaskFacts { task, holder, reserved_for, open_pull, declined })
 }
 
 /// Every reason why `worker` may not take `task` now, from the rows as they are in this transaction.
@@ -118,12 +124,22 @@ pub(super) async fn refusals(
     task: &Task,
     worker: &Worker,
 ) -> Result<Vec<Refusal>, StoreError> {
+    Ok(findings(tx, repo, task, worker).await?.into_iter().filter_map(|finding| finding.refusal).collect())
+}
+
+/// What every rule says of `worker` taking `task` now.
+pub(super) async fn findings(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    worker: &Worker,
+) -> Result<Vec<Finding>, StoreError> {
     let facts = repo.facts(tx).await?;
     let task = task_facts(tx, task.clone()).await?;
     let load = tx.load(&worker.id).await?;
     let standing = tx.standing(&repo.row.id, &worker.person).await?;
     let now = tx.now();
-    Ok(admission::refusals(&Case { task: &task, repo: &facts, worker, load, standing: &standing, now }))
+    Ok(admission::findings(&Case { task: &task, repo: &facts, worker, load, standing: &standing, now }))
 }
 
 /// The worker behind a token or a lease, which must exist.

@@ -250,6 +250,9 @@ impl Engine {
         // The comment may overtake the label that made the issue a task: look first.
         let view = self.view_issue(reader, repo, issue, false).await?;
         let asked = commands::prepare(self, reader, issue, comment, lines).await?;
+        if asked.claims() {
+            self.count_for_claim(reader, repo).await?;
+        }
         let scope = Scope::repo(&repo.row.id).with_workers(asked.workers_to_lock());
         self.commit_in(scope, delivery, repo, move |tx, repo| {
             Box::pin(async move {

@@ -152,7 +152,9 @@ async fn update(
             return Ok(task);
         }
         task.hold = news.and_then(|o| o.hold.clone());
-        return transition::carry_out(tx, repo, task, Move::Reopen, None).await.map(|moved| moved.task);
+        let task = transition::carry_out(tx, repo, task, Move::Reopen, None).await?.task;
+        pulls::judge_open_pulls(tx, repo, &task).await?;
+        return Ok(tx.task(&task.id).await?.unwrap_or(task));
     }
     if let Some(news) = news.filter(|o| o.hold != task.hold && task.hold.is_some()) {
         task.hold = news.hold.clone();

@@ -8,13 +8,16 @@ mod commands;
 mod contributors;
 mod error;
 mod expiry;
+mod explain;
 mod facts;
 mod hints;
 mod inbox;
 mod installations;
 mod issues;
+mod leases;
 mod operator;
 mod overview;
+mod park;
 mod pulls;
 mod schedule;
 mod sender;
@@ -23,11 +26,15 @@ mod sync;
 mod tell;
 mod transition;
 
-pub use contributors::{Heartbeat, Registered, Registration, WorkItem};
+pub use contributors::{Beat, EndedLease};
+pub use contributors::{Heartbeat, Pulled, Registered, Registration, WorkItem};
 pub use error::{EngineError, Refused};
+pub use explain::Explanation;
 pub use inbox::{Accepted, IntakeError};
+pub use leases::LeaseAct;
 pub use operator::NewTask;
 pub use overview::{Overview, RepoView};
+pub use park::Parked;
 pub use schedule::Pull;
 pub use status::{Report, ReportedStatus};
 
@@ -87,6 +94,7 @@ struct Inner {
     inbox_bell: Notify,
     sender_bell: Notify,
     sync_bell: Notify,
+    parking: Arc<park::Parking>,
 }
 
 impl Engine {
@@ -102,6 +110,7 @@ impl Engine {
             inbox_bell: Notify::new(),
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
+            parking: Arc::default(),
         };
         (Self(Arc::new(inner)), waiting)
     }

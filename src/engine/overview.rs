@@ -8,7 +8,7 @@ use crate::pool::{Span, Timestamp};
 use crate::store::{EventRow, RepoCounts};
 
 /// A worker is online when it was heard of within this span.
-const ONLINE: Span = Span::secs(90);
+pub(super) const ONLINE: Span = Span::secs(90);
 const EVENTS: i64 = 30;
 
 /// The pool at a glance.

@@ -60,7 +60,7 @@ async fn linked_tasks(
     repo: &RepoContext,
     pull: &PullRow,
     before: Option<&PullRow>,
-) -> Result<Vec<Task>, StoreError> {
+) -> Result<Vec<Task>, EngineError> {
     for issue in &pull.issues {
         if let Some(task) = tx.task_by_issue(&repo.row.id, *issue).await? {
             link(tx, repo, pull.facts.number, &task.id, false).await?;
@@ -69,11 +69,38 @@ async fn linked_tasks(
     let now: BTreeSet<_> = pull.issues.iter().collect();
     for issue in before.map(|b| b.issues.as_slice()).unwrap_or_default().iter().filter(|i| !now.contains(i)) {
         if let Some(task) = tx.task_by_issue(&repo.row.id, *issue).await? {
-            tx.unlink_pull(&repo.row.id, pull.facts.number, &task.id).await?;
-            tell::notes(tx, repo, &task).await?;
+            unlink(tx, repo, task, pull).await?;
         }
     }
-    tx.tasks_of_pull(&repo.row.id, pull.facts.number).await
+    Ok(tx.tasks_of_pull(&repo.row.id, pull.facts.number).await?)
+}
+
+/// A pull request no longer names a task: for the task that is as if it had been closed.
+async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> Result<(), EngineError> {
+    let number = pull.facts.number;
+    tx.unlink_pull(&repo.row.id, number, &task.id).await?;
+    let others: Vec<_> = tx.pulls_of_task(&task.id).await?.into_iter().map(|p| p.facts).collect();
+    // Its worker may have reported it besides.
+    if others.iter().any(|other| other.number == number) {
+        return Ok(());
+    }
+    let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
+    let Verdict::Move(step) = decide(&task, None, &gone, &others) else {
+        return Ok(tell::notes(tx, repo, &task).await?);
+    };
+    let first_refusal_until = Some(tx.now() + FIRST_REFUSAL);
+    let end =
+        matches!(step, Move::PullClosed { .. }).then_some(LeaseEnd::PullUnlinked { pull: number, first_refusal_until });
+    transition::carry_out(tx, repo, task, step, end).await.map(drop)
+}
+
+/// Judges the open pull requests that name a task which is offered again: one of the last holder answers it.
+pub(super) async fn judge_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
+    for pull in tx.pulls_of_task(&task.id).await?.into_iter().filter(|pull| pull.facts.open) {
+        let Some(task) = tx.task(&task.id).await? else { return Ok(()) };
+        on_task(tx, repo, task, &pull, Some(&pull)).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn link(

@@ -9,7 +9,7 @@ use crate::pool::budget::Budget;
 use crate::pool::lease::Via;
 use crate::pool::planner::{Asker, Pick, Snapshot, plan};
 use crate::pool::{RepoId, WorkerId};
-use crate::store::{Scope, Tx};
+use crate::store::{Scope, StoreError, Tx};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,13 +20,15 @@ const ROUNDS: usize = 4;
 /// Ready tasks of one repository that a plan looks at.
 const CANDIDATES: i64 = 300;
 
+type Granted = BTreeMap<WorkerId, usize>;
+
 /// A worker that asks for work, waiting for its answer.
 #[derive(Debug)]
 pub struct Pull {
     /// Who asks.
     pub worker: WorkerId,
-    /// Told when everything it could get is granted.
-    pub reply: oneshot::Sender<Result<(), EngineError>>,
+    /// Told how many tasks it was granted, once everything it could get is.
+    pub reply: oneshot::Sender<Result<usize, EngineError>>,
 }
 
 impl Engine {
@@ -37,12 +39,11 @@ impl Engine {
             return false;
         }
         let workers: BTreeSet<WorkerId> = batch.iter().map(|pull| pull.worker.clone()).collect();
-        let result = self.grant_all(&workers).await;
-        let failure = result.err().map(|error| error.to_string());
+        let granted = self.grant_all(&workers).await.map_err(|error| error.to_string());
         for pull in batch {
-            let answer = match &failure {
-                None => Ok(()),
-                Some(why) => Err(EngineError::Store(crate::store::StoreError::Commit(why.clone()))),
+            let answer = match &granted {
+                Ok(granted) => Ok(granted.get(&pull.worker).copied().unwrap_or(0)),
+                Err(why) => Err(EngineError::Store(StoreError::Commit(why.clone()))),
             };
             // Whoever hung up keeps what was granted; the lease's clock runs.
             let _gone = pull.reply.send(answer);
@@ -51,12 +52,14 @@ impl Engine {
         true
     }
 
-    async fn grant_all(&self, workers: &BTreeSet<WorkerId>) -> Result<(), EngineError> {
+    /// Grants what can be granted; says how much each worker got.
+    async fn grant_all(&self, workers: &BTreeSet<WorkerId>) -> Result<Granted, EngineError> {
+        let mut granted = Granted::new();
         for _ in 0..ROUNDS {
             let (snapshot, now) = self.snapshot(workers).await?;
             let picks = plan(&snapshot, now);
             if picks.is_empty() {
-                return Ok(());
+                break;
             }
             let mut by_repo: BTreeMap<RepoId, Vec<Pick>> = BTreeMap::new();
             for pick in picks {
@@ -64,13 +67,17 @@ impl Engine {
             }
             let mut refused = 0;
             for (repo, picks) in by_repo {
-                refused += self.commit_picks(repo, picks).await?;
+                let (got, no) = self.commit_picks(repo, picks).await?;
+                refused += no;
+                for worker in got {
+                    *granted.entry(worker).or_default() += 1;
+                }
             }
             if refused == 0 {
-                return Ok(());
+                break;
             }
         }
-        Ok(())
+        Ok(granted)
     }
 
     async fn snapshot(&self, workers: &BTreeSet<WorkerId>) -> Result<(Snapshot, crate::pool::Timestamp), EngineError> {
@@ -102,23 +109,25 @@ impl Engine {
         .await
     }
 
-    /// Commits a plan's part in one repository; says how many grants the rules refused by now.
-    async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<usize, EngineError> {
+    /// Commits a plan's part in one repository; says who was granted something, and how many grants the rules refused
+    /// by now.
+    async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<(Vec<WorkerId>, usize), EngineError> {
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
         self.store()
             .write(scope, move |tx| {
                 Box::pin(async move {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let mut refused = 0;
+                    let (mut granted, mut refused) = (Vec::new(), 0);
                     for pick in picks {
                         let Some(task) = tx.task(&pick.task).await? else { continue };
                         let worker = facts::known_worker(tx, &pick.worker).await?;
-                        if transition::grant(tx, &context, task, &worker, Via::Rest).await?.is_err() {
-                            refused += 1;
+                        match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
+                            Ok(_) => granted.push(worker.id),
+                            Err(_) => refused += 1,
                         }
                     }
-                    Ok(refused)
+                    Ok((granted, refused))
                 })
             })
             .await

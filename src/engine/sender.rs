@@ -83,6 +83,9 @@ impl Engine {
         Ok(match writer.create(wanted.issue, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) => Sent::Never("the issue is not there any more".to_owned()),
+            Err(error) if error.left_repository(wanted.github_id) => {
+                Sent::Never("the issue was transferred to another repository".to_owned())
+            }
             Err(error) => judge(&error),
         })
     }

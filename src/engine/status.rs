@@ -89,7 +89,7 @@ impl Engine {
         self.keep_alive(&alive).await
     }
 
-    async fn task_and_repo(&self, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
+    pub(super) async fn task_and_repo(&self, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
         let id = id.clone();
         self.read(move |tx| {
             Box::pin(async move {

@@ -128,6 +128,22 @@ impl Engine {
             .await
     }
 
+    /// Counts for a claim that would otherwise be refused because the count is not known: after a failure, a restart or
+    /// a suspension nobody should have to ask twice. When it fails again, admission says so.
+    pub(super) async fn count_for_claim(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
+        let id = repo.row.id.clone();
+        let (row, began) = self.read(move |tx| Box::pin(async move { Ok((tx.repo(&id).await?, tx.now())) })).await?;
+        let unknown = |row: &RepoRow| row.counted_at.is_none() || row.count_failed_at.is_some();
+        let Some(row) = row.filter(|row| row.inactive.is_none() && unknown(row)) else { return Ok(()) };
+        match self.count(reader, &self.context(row), began).await {
+            Err(EngineError::GitHub(error)) => {
+                tracing::warn!(repo = %repo.row.name, %error, "open pull requests could not be counted for a claim");
+                Ok(())
+            }
+            counted => counted,
+        }
+    }
+
     async fn count(&self, reader: &RepoReader, repo: &RepoContext, began: Timestamp) -> Result<(), EngineError> {
         let listed = reader.open_pulls().await?;
         let numbers: BTreeSet<i64> = listed.iter().map(|pull| pull.number).collect();

@@ -20,6 +20,19 @@ pub(super) async fn carry_out(
     step: Move,
     end: Option<LeaseEnd>,
 ) -> Result<Moved, EngineError> {
+    let moved = carry_out_unsaid(tx, repo, task, step).await?;
+    tell::lease(tx, repo, &moved.task, end).await?;
+    tell::notes(tx, repo, &moved.task).await?;
+    Ok(moved)
+}
+
+/// As [`carry_out`], for what GitHub never heard of and need not hear of: an offer that nobody accepted.
+pub(super) async fn carry_out_unsaid(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+) -> Result<Moved, EngineError> {
     let lease = tx.live_lease(&task.id).await?;
     let moved = moves::apply(task, lease, step, tx.now())?;
     tx.save_moved(&moved).await?;
@@ -27,8 +40,6 @@ pub(super) async fn carry_out(
         // The slot stays taken until a count has shown that no pull request came of it: count soon.
         tx.sync_by(&repo.row.id, tx.now()).await?;
     }
-    tell::lease(tx, repo, &moved.task, end).await?;
-    tell::notes(tx, repo, &moved.task).await?;
     Ok(moved)
 }
 
@@ -61,7 +72,8 @@ pub(super) async fn grant(
             Via::Comment => repo.policy.claim_ttl,
         },
         max_lifetime: repo.policy.max_lifetime,
-        ack_within: None,
+        // A claim by comment is its own acknowledgement.
+        ack_within: Some(repo.policy.ack_within).filter(|_| worker.ack && via == Via::Rest),
         locks_area: repo.policy.area_locks,
     };
     carry_out(tx, repo, task, Move::Grant(grant), None).await.map(Ok)

@@ -11,6 +11,7 @@ mod body;
 mod events;
 mod guard;
 mod health;
+mod leases;
 mod observe;
 mod page;
 mod problem;
@@ -48,8 +49,10 @@ pub fn router(face: Face) -> Router {
     let api = Router::new()
         .route("/v1/workers/register", post(workers::register))
         .route("/v1/workers/heartbeat", post(workers::heartbeat))
-        .route("/v1/work", get(work::list))
         .route("/v1/tasks/{id}/status", post(tasks::report))
+        .route("/v1/tasks/{id}/claim", post(leases::claim))
+        .route("/v1/tasks/{id}/why", get(leases::explain))
+        .route("/v1/leases/{id}/{act}", post(leases::act))
         .route("/v1/admin/repos", post(admin::repos))
         .route("/v1/admin/tasks", post(admin::tasks))
         .route("/v1/admin/state", get(admin::state))
@@ -61,6 +64,8 @@ pub fn router(face: Face) -> Router {
         .route("/problems/{name}", get(problem::explain))
         .layer(from_fn(guard::deadline));
     api
+        // Outside the deadline: a pull waits as long as it was told to, a minute at most.
+        .route("/v1/work", get(work::list))
         // Outside the deadline: a delivery is stored to the end once it has arrived.
         .route("/github/webhooks", post(webhooks::receive))
         .fallback(problem::unknown_path)

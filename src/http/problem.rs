@@ -54,6 +54,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::UnknownTask => Self::new(ProblemKind::UnknownTask, "There is no task with this id."),
+            EngineError::UnknownLease => Self::new(ProblemKind::UnknownLease, "There is no lease with this id."),
             EngineError::UnknownRepo(_) => Self::new(ProblemKind::UnknownRepo, sentence(&error.to_string())),
             EngineError::NotYours => Self::new(ProblemKind::NotYours, sentence(&error.to_string())),
             EngineError::Managed(why) => Self::new(ProblemKind::ManagedRepo, sentence(&why)),

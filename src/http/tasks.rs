@@ -22,8 +22,7 @@ pub(super) async fn report(
     body: Json<StatusBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let Json(status) = body;
-    let plain = id.ok().map(|Path(id)| id).filter(|id| id.len() <= ID_MAX_BYTES && !id.contains('\0'));
-    let id = plain.ok_or_else(|| Failure::new(ProblemKind::UnknownTask, "There is no task with this id."))?;
+    let id = task_id(id)?;
     let said = match status.status {
         TaskStatus::InProgress => ReportedStatus::InProgress,
         TaskStatus::Blocked => ReportedStatus::Blocked,
@@ -32,6 +31,13 @@ pub(super) async fn report(
     };
     let lease = status.lease_id.map(LeaseId::new);
     let report = Report { status: said, message: status.message, lease, pr_url: status.pr_url };
-    face.engine.report_status(&worker, &TaskId::new(id), report).await?;
+    face.engine.report_status(&worker, &id, report).await?;
     Ok(axum::Json(DONE))
+}
+
+/// The task id of a path; what cannot be one is unknown.
+pub(super) fn task_id(id: Result<Path<String>, PathRejection>) -> Result<TaskId, Failure> {
+    let plain = id.ok().map(|Path(id)| id).filter(|id| id.len() <= ID_MAX_BYTES && !id.contains('\0'));
+    let plain = plain.ok_or_else(|| Failure::new(ProblemKind::UnknownTask, "There is no task with this id."))?;
+    Ok(TaskId::new(plain))
 }

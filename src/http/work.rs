@@ -1,21 +1,81 @@
-//! `GET /v1/work`: asks for work, and lists what the worker has.
+//! `GET /v1/work`: asks for work, waits for some if told to, and lists what the worker has.
 
 use super::Face;
 use super::auth::Asking;
 use super::problem::Failure;
-use crate::engine::WorkItem;
-use crate::wire::work::{HeldTask, Work};
+use crate::engine::{Explanation, WorkItem};
+use crate::pool::Timestamp;
+use crate::wire::work::{HeldTask, Why, Work};
+use crate::wire::{FieldError, Problem, ProblemKind};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// Fills the worker up to its capacity and lists everything that is its.
-pub(super) async fn list(State(face): State<Face>, Asking(worker): Asking) -> Result<Json<Work>, Failure> {
-    let items = face.engine.pull_work(&worker.id).await?;
-    Ok(Json(Work { worker_id: worker.id.to_string(), leases: items.into_iter().map(held).collect() }))
+/// The longest a pull may wait.
+const WAIT_MAX_SECS: u64 = 60;
+/// How long a pull waits at most before it looks again: another replica may have freed something.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What may be asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ask {
+    #[serde(default)]
+    wait: u64,
+    #[serde(default)]
+    explain: u8,
 }
 
-fn held(item: WorkItem) -> HeldTask {
-    let task = item.task;
+/// Fills the worker up to its capacity and lists everything that is its.
+pub(super) async fn list(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<Work>, Failure> {
+    let ask = checked(ask)?;
+    let until = Instant::now() + Duration::from_secs(ask.wait);
+    // A place to wait is given before the first look, so that nothing freed in between goes unheard.
+    let mut parked = if ask.wait > 0 { face.engine.park(&worker.id) } else { None };
+    let items = loop {
+        let pulled = face.engine.pull_work(&worker.id).await?;
+        let worth_waiting = pulled.wants_more && !pulled.granted && Instant::now() < until;
+        match &mut parked {
+            Some(parked) if worth_waiting => {
+                let look = until.min(Instant::now() + LOOK_AGAIN);
+                // Ringing and running out of time mean the same: look again.
+                let _rang = tokio::time::timeout_at(look, parked.rung()).await;
+            }
+            _ => break pulled.items,
+        }
+    };
+    let explain = match ask.explain {
+        0 => None,
+        _ => Some(face.engine.explain_work(&worker).await?.into_iter().map(why).collect()),
+    };
+    let now = face.engine.store().clock().now_ms();
+    let leases = items.into_iter().map(|item| held(item, now)).collect();
+    Ok(Json(Work { worker_id: worker.id.to_string(), leases, explain }))
+}
+
+fn checked(ask: Result<Query<Ask>, QueryRejection>) -> Result<Ask, Failure> {
+    let message = match ask {
+        Ok(Query(ask)) if ask.wait <= WAIT_MAX_SECS && ask.explain <= 1 => return Ok(ask),
+        Ok(Query(ask)) if ask.wait > WAIT_MAX_SECS => format!("must be 0 to {WAIT_MAX_SECS} seconds"),
+        Ok(_) => "must be 0 or 1".to_owned(),
+        Err(rejected) => rejected.body_text(),
+    };
+    let field = if message.contains("seconds") { "wait" } else { "explain" };
+    let mut problem = Problem::new(ProblemKind::InvalidValue, format!("`{field}` {message}."));
+    problem.errors = vec![FieldError { field: field.to_owned(), message }];
+    Err(problem.into())
+}
+
+pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
+    let (task, lease) = (item.task, item.lease);
+    let secs_until = |at: Timestamp| (at.0 - now_ms).max(0) / 1000;
+    let ack_by = lease.as_ref().and_then(|lease| lease.ack_by);
     HeldTask {
         task_id: task.id.to_string(),
         repo: item.repo,
@@ -26,9 +86,24 @@ fn held(item: WorkItem) -> HeldTask {
         area: task.spec.area,
         tier: task.spec.tier,
         required_skills: task.spec.skills,
-        lease_expires_at: item.lease_expires_at.map(|at| at.rfc3339()),
-        lease_id: item.lease.map(|id| id.to_string()),
+        lease_expires_at: lease.as_ref().map(|lease| lease.expires_at.rfc3339()),
+        lease_id: lease.as_ref().map(|lease| lease.id.to_string()),
         epoch: task.epoch.0,
         state: task.state.name(),
+        lease_state: lease.as_ref().map(|lease| lease.state.name()),
+        lease_expires_in_secs: lease.as_ref().filter(|l| l.is_live()).map(|lease| secs_until(lease.expires_at)),
+        ack_by: ack_by.map(Timestamp::rfc3339),
+        ack_in_secs: ack_by.map(secs_until),
+    }
+}
+
+pub(super) fn why(explained: Explanation) -> Why {
+    Why {
+        task_id: explained.task.id.to_string(),
+        repo: explained.repo,
+        title: explained.task.title,
+        may: explained.findings.iter().all(|finding| finding.refusal.is_none()),
+        rules: explained.findings.into_iter().map(Into::into).collect(),
+        notes: explained.notes,
     }
 }

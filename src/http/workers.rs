@@ -5,7 +5,7 @@ use super::auth::Asking;
 use super::body::Json;
 use super::problem::Failure;
 use crate::engine::{self, Registration};
-use crate::wire::workers::{Beat, HeartbeatBody, Link, RegisterBody, Registered};
+use crate::wire::workers::{Beat, Ended, HeartbeatBody, Link, RegisterBody, Registered};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
@@ -19,6 +19,8 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
         skills: asked.skills,
         capacity: asked.capacity_points,
         max_concurrent: asked.max_concurrent_tasks,
+        capabilities: asked.capabilities,
+        extra: asked.extra,
     };
     let made = face.engine.register(registration).await?;
     let link = made.link_code.as_ref().map(|code| Link {
@@ -38,6 +40,12 @@ pub(super) async fn heartbeat(
 ) -> Result<axum::Json<Beat>, Failure> {
     let Json(beat) = body;
     let beat = engine::Heartbeat { status: beat.status, note: beat.note };
-    let now = face.engine.heartbeat(&worker.id, beat).await?;
-    Ok(axum::Json(Beat { ok: true, server_time: now.rfc3339() }))
+    let beat = face.engine.heartbeat(&worker.id, beat).await?;
+    let ended = beat.ended.into_iter().map(|ended| Ended {
+        lease_id: ended.lease.to_string(),
+        task_id: ended.task.to_string(),
+        reason: ended.reason.name(),
+        ended_at: ended.at.rfc3339(),
+    });
+    Ok(axum::Json(Beat { ok: true, server_time: beat.now.rfc3339(), ended: ended.collect() }))
 }

@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::policy::Policy;
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
-use super::{Refusal, RepoId, Rule, Timestamp};
+use super::{Refusal, RepoId, Rule, Timestamp, WorkerId};
 use std::collections::BTreeMap;
 
 /// Who holds something, and until when.
@@ -50,6 +50,8 @@ pub struct TaskFacts {
     pub reserved_for: Option<String>,
     /// An open pull request that names it.
     pub open_pull: Option<i64>,
+    /// Who declined it lately, and until when it is not offered to them again.
+    pub declined: Vec<(WorkerId, Timestamp)>,
 }
 
 /// One question: this worker, this task, now.
@@ -71,37 +73,53 @@ pub struct Case<'a> {
 
 type Check = fn(&Case<'_>) -> Option<Refusal>;
 
-const RULES: [Check; 18] = [
-    task_state,
-    approval,
-    reservation,
-    open_pull,
-    repo_active,
-    count_known,
-    budget,
-    area_lock,
-    worker_status,
-    linked,
-    human,
-    banned,
-    skills,
-    tier,
-    capacity,
-    concurrency,
-    person_cap,
-    cooldown,
+const RULES: [(Rule, Check); 19] = [
+    (Rule::TaskState, task_state),
+    (Rule::Approval, approval),
+    (Rule::Reservation, reservation),
+    (Rule::OpenPull, open_pull),
+    (Rule::RepoActive, repo_active),
+    (Rule::CountKnown, count_known),
+    (Rule::Budget, budget),
+    (Rule::AreaLock, area_lock),
+    (Rule::WorkerStatus, worker_status),
+    (Rule::Linked, linked),
+    (Rule::Human, human),
+    (Rule::Banned, banned),
+    (Rule::Skills, skills),
+    (Rule::Tier, tier),
+    (Rule::Capacity, capacity),
+    (Rule::Concurrency, concurrency),
+    (Rule::PersonCap, person_cap),
+    (Rule::Cooldown, cooldown),
+    (Rule::Declined, declined),
 ];
+
+/// What one rule says of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// Why not; `None` when it holds.
+    pub refusal: Option<Refusal>,
+}
+
+/// What every rule says, in a fixed order.
+#[must_use]
+pub fn findings(case: &Case<'_>) -> Vec<Finding> {
+    RULES.iter().map(|(rule, check)| Finding { rule: *rule, refusal: check(case) }).collect()
+}
 
 /// Every reason why not, in a fixed order; empty means yes.
 #[must_use]
 pub fn refusals(case: &Case<'_>) -> Vec<Refusal> {
-    RULES.iter().filter_map(|rule| rule(case)).collect()
+    RULES.iter().filter_map(|(_, check)| check(case)).collect()
 }
 
 /// True when no rule objects.
 #[must_use]
 pub fn admits(case: &Case<'_>) -> bool {
-    RULES.iter().all(|rule| rule(case).is_none())
+    RULES.iter().all(|(_, check)| check(case).is_none())
 }
 
 fn task_state(case: &Case<'_>) -> Option<Refusal> {
@@ -307,6 +325,15 @@ fn cooldown(case: &Case<'_>) -> Option<Refusal> {
         Refusal::new(Rule::Cooldown, format!("A lease of yours lapsed here; the next claim waits {}.", claims.cooldown))
             .with_retry(Some(over))
     })
+}
+
+fn declined(case: &Case<'_>) -> Option<Refusal> {
+    let (_, until) =
+        case.task.declined.iter().find(|(worker, until)| *worker == case.worker.id && *until > case.now)?;
+    Some(
+        Refusal::new(Rule::Declined, "The worker declined this task, or let its offer pass, a short while ago.")
+            .with_retry(Some(*until)),
+    )
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ fn break_rule(rule: Rule, w: &mut World) {
         Rule::Capacity => w.task.task.spec.estimate = 6,
         Rule::Concurrency => w.load.leases = 2,
         Rule::PersonCap => w.standing.live = 1,
+        Rule::Declined => w.task.declined = vec![(w.worker.id.clone(), NOW + Span::hours(1))],
         Rule::Cooldown => w.standing.last_lapse = Some(NOW - Span::hours(23)),
     }
 }
@@ -115,6 +116,7 @@ fn refusals_read_well() {
     The worker holds as many leases as it said it can. (now 2, limit 2) [concurrency]
     Newcomers hold one thing at a time here; the limit rises with the first merged pull request. Tasks under review do not count. (now 1, limit 1) [person_cap]
     A lease of yours lapsed here; the next claim waits 1 d. Try again after 14 Nov 2023, 23:13 UTC. [cooldown]
+    The worker declined this task, or let its offer pass, a short while ago. Try again after 14 Nov 2023, 23:13 UTC. [declined]
     "#);
 }
 
@@ -124,6 +126,17 @@ fn all_reasons_are_given_not_only_the_first() {
     break_rule(Rule::Skills, &mut world);
     break_rule(Rule::Budget, &mut world);
     assert_eq!(refusals_of(&world).len(), 2);
+}
+
+#[test]
+fn the_findings_name_every_rule_once_whether_it_holds_or_not() {
+    let mut world = fine();
+    break_rule(Rule::Budget, &mut world);
+    let (task, repo, worker, standing) = (&world.task, &world.repo, &world.worker, &world.standing);
+    let found = findings(&Case { task, repo, worker, load: world.load, standing, now: NOW });
+    assert_eq!(found.iter().map(|f| f.rule).collect::<Vec<_>>(), Rule::ALL);
+    let broken: Vec<_> = found.iter().filter(|f| f.refusal.is_some()).map(|f| f.rule).collect();
+    assert_eq!(broken, [Rule::Budget]);
 }
 
 #[test]

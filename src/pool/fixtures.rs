@@ -32,7 +32,7 @@ pub fn task(id: &str) -> TaskFacts {
         blocked_reason: None,
         created_at: NOW,
     };
-    TaskFacts { task, holder: None, reserved_for: None, open_pull: None }
+    TaskFacts { task, holder: None, reserved_for: None, open_pull: None, declined: vec![] }
 }
 
 /// A managed repository with every slot free.
@@ -68,6 +68,7 @@ pub fn worker(id: &str, github_id: i64) -> Worker {
         capacity: 5,
         max_concurrent: 2,
         status: WorkerStatus::Idle,
+        ack: false,
         revoked: false,
         last_seen: NOW,
     }

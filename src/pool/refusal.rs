@@ -42,11 +42,13 @@ pub enum Rule {
     PersonCap,
     /// After a lapse there is a pause before the next claim.
     Cooldown,
+    /// What a worker just declined is not offered to it again at once.
+    Declined,
 }
 
 impl Rule {
     /// Every rule, in the order refusals are listed.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::TaskState,
         Self::Approval,
         Self::Reservation,
@@ -65,6 +67,7 @@ impl Rule {
         Self::Concurrency,
         Self::PersonCap,
         Self::Cooldown,
+        Self::Declined,
     ];
 
     /// The stable name used in JSON, comments and metrics.
@@ -89,6 +92,7 @@ impl Rule {
             Self::Concurrency => "concurrency",
             Self::PersonCap => "person_cap",
             Self::Cooldown => "cooldown",
+            Self::Declined => "declined",
         }
     }
 }

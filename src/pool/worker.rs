@@ -1,6 +1,7 @@
 //! Workers and the people behind them, with what admission needs to know about both.
 
 use super::{Person, Timestamp, WorkerId};
+use serde::{Deserialize, Serialize};
 
 /// What a worker says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,20 @@ impl WorkerStatus {
     }
 }
 
+/// What a client said it can do when it registered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Capabilities {
+    /// It acknowledges offers; without this a lease is active at once.
+    pub ack: bool,
+    /// It can run the repository's tests.
+    pub can_run_tests: bool,
+    /// It can open pull requests itself.
+    pub can_open_prs: bool,
+    /// The tools it can drive, sorted, each once.
+    pub supports_tool: Vec<String>,
+}
+
 /// One client, or one person claiming by comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
@@ -54,6 +69,8 @@ pub struct Worker {
     pub max_concurrent: i64,
     /// What it says of itself.
     pub status: WorkerStatus,
+    /// True when it negotiated offers that must be acknowledged.
+    pub ack: bool,
     /// True once its access was taken away.
     pub revoked: bool,
     /// When it was last heard of.

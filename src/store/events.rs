@@ -1,5 +1,6 @@
 //! Audit events: one chain per repository and one for what belongs to none, each linked by hashes (invariant 11).
 
+use super::bell::Committed;
 use super::error::StoreError;
 use super::tx::{Tx, json_text, statements};
 use crate::pool::event::Event;
@@ -104,6 +105,7 @@ impl Tx {
             .bind(at);
         self.run(insert).await?;
         self.run(sqlx::query(CHAIN_SEAL).bind(chain.as_str()).bind(hash.as_str())).await?;
+        self.news.push(Committed { chain, kind: event.kind, task: event.task.clone() });
         Ok(())
     }
 

@@ -4,8 +4,9 @@
 //! same lane of a replica; jobs that wait together share a transaction, which locks the repository's row first and
 //! the workers' rows in ascending order next, so that no two transactions wait for each other in a circle. Each
 //! job runs in a savepoint: one that fails or panics takes nothing of its neighbours with it. Answers are given
-//! after the commit.
+//! after the commit, and the bell rings.
 
+use super::bell::{Bell, Committed};
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::tx::Tx;
@@ -70,6 +71,7 @@ pub(super) struct LaneSettings {
     pub(super) entropy: Entropy,
     /// The place of the id made last, see [`Tx::new_id`].
     pub(super) minted: Arc<AtomicU64>,
+    pub(super) bell: Bell,
 }
 
 pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Job>) {
@@ -100,10 +102,16 @@ fn groups(dialect: Dialect, jobs: Vec<Job>) -> Vec<Vec<Job>> {
 async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
     let mut finishes = Vec::with_capacity(group.len());
     let result = run_group(settings, group, &mut finishes).await;
-    let failure = result.err().map(|e| e.to_string());
-    if let Some(why) = &failure {
-        tracing::warn!(%why, "a batch of changes was not committed");
-    }
+    let failure = match result {
+        Ok(news) => {
+            settings.bell.ring(news);
+            None
+        }
+        Err(error) => {
+            tracing::warn!(why = %error, "a batch of changes was not committed");
+            Some(error.to_string())
+        }
+    };
     for (finish, own) in finishes {
         finish(match (&failure, own) {
             (_, Some(error)) => Err(error),
@@ -117,7 +125,7 @@ async fn run_group(
     settings: &LaneSettings,
     group: Vec<Job>,
     finishes: &mut Vec<(Finish, Option<StoreError>)>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Committed>, StoreError> {
     let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
     let mut jobs = group.into_iter();
@@ -173,6 +181,7 @@ async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, Sto
 /// Runs one job in a savepoint. `Some` is why nothing of it was kept although its neighbours' work can be.
 async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
     tx.raw("SAVEPOINT job").await?;
+    let told = tx.news.len();
     tx.chain = scope.repo.as_ref().map_or_else(|| super::events::GLOBAL_CHAIN.to_owned(), ToString::to_string);
     // The call is inside the future that is guarded: a job can panic before it has made one of its own.
     let own = match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {
@@ -187,6 +196,7 @@ async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreErr
             Some(StoreError::Panicked)
         }
     };
+    tx.news.truncate(told);
     tx.raw("ROLLBACK TO SAVEPOINT job").await?;
     tx.raw("RELEASE SAVEPOINT job").await?;
     Ok(own)

@@ -21,6 +21,9 @@ statements! {
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
         ORDER BY expires_at, id LIMIT 50";
+    DECLINES = "SELECT worker_id, MAX(ended_at) AS ended_at FROM leases
+        WHERE task_id = $1 AND state IN ('nacked', 'ack_timeout') AND ended_at > $2 GROUP BY worker_id ORDER BY worker_id";
+    LEASES_ENDED_OF = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at > $2 ORDER BY ended_at, id LIMIT 200";
     LEASES_TO_WARN = "SELECT l.* FROM leases l WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
         AND l.expires_at - (l.ttl * $2) / 100 <= $1 AND l.expires_at > $1
         ORDER BY l.expires_at, l.id LIMIT 50";
@@ -95,6 +98,33 @@ impl Tx {
     pub async fn record_warning(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let warned = Lease { warned_at: Some(self.now()), ..lease.clone() };
         self.save_lease(&warned).await
+    }
+
+    /// Which workers declined a task, or let its offer pass, since `since`, and when they last did.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn declines(
+        &mut self,
+        task: &TaskId,
+        since: Timestamp,
+    ) -> Result<Vec<(WorkerId, Timestamp)>, StoreError> {
+        let rows = self.all(sqlx::query(DECLINES).bind(task.as_str()).bind(since.0)).await?;
+        rows.iter()
+            .map(|row| {
+                let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
+                Ok((worker, Timestamp(row.try_get("ended_at")?)))
+            })
+            .collect()
+    }
+
+    /// A worker's leases that ended after `after`, oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn leases_ended_of(&mut self, worker: &WorkerId, after: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let find = sqlx::query(LEASES_ENDED_OF).bind(worker.as_str()).bind(after.0);
+        self.all(find).await?.iter().map(lease_row).collect()
     }
 
     /// Leases that ran out, a page at a time.

@@ -3,6 +3,7 @@
 //! [`Store::write`] is the only way to change anything, [`Store::read`] gives a snapshot to look at. Statements
 //! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
 
+mod bell;
 mod deliveries;
 mod dialect;
 mod error;
@@ -18,6 +19,7 @@ mod tx;
 mod wanted;
 mod workers;
 
+pub use bell::Committed;
 pub use deliveries::{Delivery, NewDelivery};
 pub use dialect::Dialect;
 pub use error::StoreError;
@@ -30,7 +32,7 @@ pub use repos::{RepoRow, RepoSighting};
 pub use tasks::TaskExtras;
 pub use tx::Tx;
 pub use wanted::WantedComment;
-pub use workers::NewWorker;
+pub use workers::{Extra, NewWorker};
 
 use crate::clock::{Clock, Entropy};
 use futures_util::future::BoxFuture;
@@ -38,7 +40,7 @@ use lane::{Job, LaneSettings};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +75,13 @@ impl Store {
     #[must_use]
     pub fn entropy(&self) -> &Entropy {
         &self.0.settings.entropy
+    }
+
+    /// What this process commits from now on, one message per transaction that wrote events. A receiver that is told
+    /// it lagged must assume that anything may have happened.
+    #[must_use]
+    pub fn committed(&self) -> broadcast::Receiver<Arc<[Committed]>> {
+        self.0.settings.bell.listen()
     }
 
     /// Runs `work` in a writing transaction that holds the locks `scope` names, and answers after the commit.

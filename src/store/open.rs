@@ -1,5 +1,6 @@
 //! Opening the database: engine, lock file, migrations, durability, lanes.
 
+use super::bell::Bell;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::{LaneSettings, run_lane};
@@ -56,7 +57,8 @@ impl Store {
         dialect.check_durability(&mut *writers.acquire().await?).await?;
         let readers = connect(dialect, &url, READERS).await?;
         let minted = Arc::new(AtomicU64::new(0));
-        let settings = LaneSettings { pool: writers, dialect, clock: options.clock, entropy: options.entropy, minted };
+        let StoreOptions { clock, entropy, .. } = options;
+        let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, bell: Bell::new() };
         let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
         Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
     }

@@ -19,8 +19,9 @@ statements! {
         VALUES ($1, $2, $3, 0, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
-        managed = 1, private = $6, inactive = $7, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END
-        WHERE id = $1";
+        managed = 1, private = $6, inactive = $7, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
+        compared_at = CASE WHEN $8 = 1 THEN 0 ELSE compared_at END,
+        counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END WHERE id = $1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
     REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
@@ -173,7 +174,8 @@ impl Tx {
         Ok(id)
     }
 
-    /// Records what GitHub shows of a repository, and makes it managed. `resync` asks for a compare at once.
+    /// Records what GitHub shows of a repository, and makes it managed. `resync` asks for a compare at once. One that
+    /// was not served until now is counted anew: pull requests may have been opened meanwhile.
     ///
     /// # Errors
     /// When the database refuses.

@@ -25,9 +25,7 @@ statements! {
         ORDER BY priority DESC, ready_since, id LIMIT $2";
     TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
         ORDER BY id";
-    TASKS_OF_WORKER = "SELECT t.*, l.expires_at, l.id AS lease_id FROM tasks t
-        LEFT JOIN leases l ON l.id = t.last_lease
-        WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
+    TASKS_OF_WORKER = "SELECT t.* FROM tasks t WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
         ORDER BY t.priority DESC, t.estimate, t.id";
     TASKS_BY_STATE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY state";
     TASKS_LIVE_ISSUES = "SELECT issue FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
@@ -196,18 +194,12 @@ impl Tx {
         self.all(find).await?.iter().map(task_row).collect()
     }
 
-    /// What a worker holds, with its blocked and delivered tasks; each with its last lease's expiry.
+    /// What a worker holds, with its blocked and delivered tasks.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn tasks_of_worker(&mut self, id: &WorkerId) -> Result<Vec<(Task, Option<Timestamp>)>, StoreError> {
-        let rows = self.all(sqlx::query(TASKS_OF_WORKER).bind(id.as_str())).await?;
-        rows.iter()
-            .map(|row| {
-                let until: Option<i64> = row.try_get("expires_at")?;
-                Ok((task_row(row)?, until.map(Timestamp)))
-            })
-            .collect()
+    pub async fn tasks_of_worker(&mut self, id: &WorkerId) -> Result<Vec<Task>, StoreError> {
+        self.all(sqlx::query(TASKS_OF_WORKER).bind(id.as_str())).await?.iter().map(task_row).collect()
     }
 
     /// How many tasks stand in each state.

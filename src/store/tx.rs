@@ -1,5 +1,6 @@
 //! A transaction: a connection, the one "now" everything in it agrees on, and the few ways to run a statement.
 
+use super::bell::Committed;
 use super::error::StoreError;
 use super::lane::LaneSettings;
 use crate::clock::{Clock, Entropy};
@@ -20,6 +21,8 @@ pub struct Tx {
     minted: Arc<AtomicU64>,
     /// The chain events of the current job go to.
     pub(super) chain: String,
+    /// What the bell tells when this is committed.
+    pub(super) news: Vec<Committed>,
 }
 
 impl Tx {
@@ -33,7 +36,7 @@ impl Tx {
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
         let (entropy, minted) = (settings.entropy.clone(), Arc::clone(&settings.minted));
-        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain })
+        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news: Vec::new() })
     }
 
     /// The moment every statement of this transaction agrees on.
@@ -83,8 +86,10 @@ impl Tx {
         Ok(())
     }
 
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
+    /// Makes it durable, and gives what the bell may tell now.
+    pub(super) async fn commit(self) -> Result<Vec<Committed>, StoreError> {
+        self.inner.commit().await?;
+        Ok(self.news)
     }
 
     pub(super) async fn rollback(self) -> Result<(), StoreError> {

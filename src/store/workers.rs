@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::tx::{Tx, json_text, statements, words};
-use crate::pool::worker::{Load, Standing, Worker, WorkerStatus};
+use crate::pool::worker::{Capabilities, Load, Standing, Worker, WorkerStatus};
 use crate::pool::{Person, RepoId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -17,7 +17,11 @@ statements! {
     WORKER_BY_COMMENT = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 1";
     WORKER_PROFILE = "UPDATE workers SET skills = $2, capacity = $3, max_concurrent = $4 WHERE id = $1";
+    WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
     WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
+    WORKER_TOLD = "SELECT told_until FROM workers WHERE id = $1";
+    WORKER_TELL = "UPDATE workers SET told_until = $2 WHERE id = $1";
+    SKILLS_ONLINE = "SELECT DISTINCT skills FROM workers WHERE last_seen >= $1 AND revoked = 0";
     WORKER_LINK = "UPDATE workers SET person = $2 WHERE id = $1";
     WORKER_LEASES_PERSON = "UPDATE leases SET person = $2 WHERE worker_id = $1 AND ended_at IS NULL";
     WORKERS_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
@@ -42,6 +46,9 @@ statements! {
         (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
             AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
 }
+
+/// Fields of a client's own, their names beginning with `x_`: kept and passed through, never read.
+pub type Extra = serde_json::Map<String, serde_json::Value>;
 
 /// A worker about to be made.
 #[derive(Debug, Clone)]
@@ -130,6 +137,20 @@ impl Tx {
         self.run(update).await.map(drop)
     }
 
+    /// Replaces what a worker says it can do, and the fields of its own that travel along.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_capabilities(
+        &mut self,
+        id: &WorkerId,
+        capabilities: &Capabilities,
+        extra: &Extra,
+    ) -> Result<(), StoreError> {
+        let says = sqlx::query(WORKER_SAYS).bind(id.as_str()).bind(json_text(capabilities)?).bind(json_text(extra)?);
+        self.run(says).await.map(drop)
+    }
+
     /// Records a sign of life; what is `None` stays.
     ///
     /// # Errors
@@ -143,6 +164,35 @@ impl Tx {
         let now = self.now().0;
         let seen = sqlx::query(WORKER_SEEN).bind(id.as_str()).bind(now).bind(status.map(WorkerStatus::name)).bind(note);
         self.run(seen).await.map(drop)
+    }
+
+    /// Up to when a worker was told of its ended leases.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn told_until(&mut self, id: &WorkerId) -> Result<Timestamp, StoreError> {
+        self.number(sqlx::query(WORKER_TOLD).bind(id.as_str())).await.map(Timestamp)
+    }
+
+    /// Records up to when a worker was told of its ended leases.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_told_until(&mut self, id: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(WORKER_TELL).bind(id.as_str()).bind(until.0)).await.map(drop)
+    }
+
+    /// Every skill some worker heard of since `since` has.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn skills_online(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError> {
+        let rows = self.all(sqlx::query(SKILLS_ONLINE).bind(since.0)).await?;
+        let lists: Vec<Vec<String>> = rows.iter().map(|row| words(row, "skills")).collect::<Result<_, _>>()?;
+        let mut skills = lists.concat();
+        skills.sort();
+        skills.dedup();
+        Ok(skills)
     }
 
     /// Ties a worker and its live leases to a person.
@@ -278,7 +328,13 @@ fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
         capacity: row.try_get("capacity")?,
         max_concurrent: row.try_get("max_concurrent")?,
         status: WorkerStatus::from_name(&status).ok_or_else(|| StoreError::Corrupt(format!("status {status}")))?,
+        ack: capabilities(row)?.ack,
         revoked: flag("revoked")?,
         last_seen: Timestamp(row.try_get("last_seen")?),
     })
+}
+
+fn capabilities(row: &AnyRow) -> Result<Capabilities, StoreError> {
+    let text: String = row.try_get("capabilities")?;
+    serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(format!("capabilities: {e}")))
 }

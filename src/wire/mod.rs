@@ -6,6 +6,8 @@
 
 pub mod admin;
 mod check;
+mod extra;
+pub mod leases;
 mod problem;
 mod read;
 pub mod tasks;

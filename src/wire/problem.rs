@@ -68,6 +68,9 @@ problem_kinds! {
     /// No such task.
     UnknownTask => "unknown-task", 404, "There is no such task",
         "No task has this id. `GET /v1/work` lists the ids of what you hold.";
+    /// No such lease.
+    UnknownLease => "unknown-lease", 404, "There is no such lease",
+        "No lease has this id. `GET /v1/work` lists the leases you hold.";
     /// No such path.
     UnknownPath => "unknown-path", 404, "There is nothing here",
         "The server knows no such path. Paths are case-sensitive and end without a slash.";

@@ -1,5 +1,7 @@
 //! `GET /v1/work`.
 
+use super::problem::Reason;
+use crate::pool::admission::Finding;
 use serde::Serialize;
 
 /// What a worker holds, and what of its work is blocked or waits for a review.
@@ -9,6 +11,9 @@ pub struct Work {
     pub worker_id: String,
     /// By priority descending, then estimate ascending.
     pub leases: Vec<HeldTask>,
+    /// With `?explain=1`: the most important tasks that wait, and what every rule says of each. Added in v1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Vec<Why>>,
 }
 
 /// One task of a worker. Every key is always there, null where it is empty.
@@ -40,4 +45,47 @@ pub struct HeldTask {
     pub epoch: i64,
     /// The task's state. Added in v1.
     pub state: &'static str,
+    /// `offered` until it is acknowledged, then `active`, then `ended`. Added in v1.
+    pub lease_state: Option<&'static str>,
+    /// Seconds until the lease runs out by the server's clock, for clients whose own is off. Added in v1.
+    pub lease_expires_in_secs: Option<i64>,
+    /// Until when the offer must be acknowledged (RFC 3339); null when it need not be. Added in v1.
+    pub ack_by: Option<String>,
+    /// Seconds until then. Added in v1.
+    pub ack_in_secs: Option<i64>,
+}
+
+/// What every rule says of the asker and one task.
+#[derive(Debug, Serialize)]
+pub struct Why {
+    /// The task.
+    pub task_id: String,
+    /// `owner/name`.
+    pub repo: String,
+    /// Untrusted text.
+    pub title: String,
+    /// True when nothing stands in the way.
+    pub may: bool,
+    /// Every rule, in a fixed order.
+    pub rules: Vec<RuleWord>,
+    /// What is true of everybody: "No worker online has the skill go."
+    pub notes: Vec<String>,
+}
+
+/// What one rule says.
+#[derive(Debug, Serialize)]
+pub struct RuleWord {
+    /// The rule's stable name.
+    pub rule: &'static str,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Why not, with value, limit, holder and time; null when it holds.
+    pub reason: Option<Reason>,
+}
+
+impl From<Finding> for RuleWord {
+    fn from(finding: Finding) -> Self {
+        let (rule, holds) = (finding.rule.name(), finding.refusal.is_none());
+        Self { rule, holds, reason: finding.refusal.map(Reason::from) }
+    }
 }

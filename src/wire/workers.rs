@@ -1,9 +1,11 @@
 //! `POST /v1/workers/register` and `POST /v1/workers/heartbeat`.
 
 use super::check::Checks;
+use super::extra::{self, CapabilitiesBody};
 use super::read::{Request, Whole};
-use crate::pool::worker::WorkerStatus;
+use crate::pool::worker::{Capabilities, WorkerStatus};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 const HANDLE_MAX_CHARS: usize = 100;
 
@@ -19,6 +21,10 @@ pub struct RegisterBody {
     capacity_points: Option<Whole>,
     #[serde(default)]
     max_concurrent_tasks: Option<Whole>,
+    #[serde(default)]
+    capabilities: Option<CapabilitiesBody>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 /// A registration within bounds.
@@ -34,6 +40,10 @@ pub struct Register {
     pub capacity_points: i64,
     /// 1–20, 2 when not given.
     pub max_concurrent_tasks: i64,
+    /// Nothing when not given.
+    pub capabilities: Capabilities,
+    /// The fields that begin with `x_`.
+    pub extra: Map<String, Value>,
 }
 
 impl Request for RegisterBody {
@@ -46,6 +56,8 @@ impl Request for RegisterBody {
             skills: checks.skills("skills", self.skills),
             capacity_points: checks.number("capacity_points", self.capacity_points, 5, 1..=100),
             max_concurrent_tasks: checks.number("max_concurrent_tasks", self.max_concurrent_tasks, 2, 1..=20),
+            capabilities: self.capabilities.unwrap_or_default().check(checks),
+            extra: extra::own_fields(checks, self.rest),
         }
     }
 }
@@ -137,6 +149,21 @@ pub struct Beat {
     pub ok: bool,
     /// The server's clock (RFC 3339).
     pub server_time: String,
+    /// Leases that ended since the last heartbeat: stop working on them. Added in v1.
+    pub ended: Vec<Ended>,
+}
+
+/// A lease that ended.
+#[derive(Debug, Serialize)]
+pub struct Ended {
+    /// The lease.
+    pub lease_id: String,
+    /// Its task.
+    pub task_id: String,
+    /// Why: `delivered`, `released`, `nacked`, `ack_timeout`, `expired`, `revoked`, `blocked`, `merged`, `closed`.
+    pub reason: &'static str,
+    /// When (RFC 3339).
+    pub ended_at: String,
 }
 
 #[cfg(test)]
@@ -156,9 +183,11 @@ mod tests {
             skills: vec![],
             capacity_points: 5,
             max_concurrent_tasks: 2,
+            capabilities: Capabilities::default(),
+            extra: Map::new(),
         };
         let nulls = r#"{"name":"ada's laptop","github_handle":null,"skills":null,"capacity_points":null,
-            "max_concurrent_tasks":null,"x_colour":"blue"}"#;
+            "max_concurrent_tasks":null,"capabilities":null,"colour":"blue"}"#;
         assert_eq!(register(r#"{"name":"ada's laptop"}"#).unwrap(), all_defaults);
         assert_eq!(register(nulls).unwrap(), all_defaults);
     }

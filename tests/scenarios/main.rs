@@ -7,8 +7,15 @@ mod database;
 #[path = "../support/world.rs"]
 mod world;
 
+mod acts;
+mod budget;
+mod claims;
+mod commands;
+mod contention;
+mod labels;
 mod losses;
 mod main_story;
+mod pulls;
 
 /// Stories, told once and run on both databases.
 macro_rules! stories {

@@ -194,6 +194,8 @@ impl World {
                 skills: skills.iter().map(|s| (*s).to_owned()).collect(),
                 capacity: 5,
                 max_concurrent: 2,
+                capabilities: owp::pool::worker::Capabilities::default(),
+                extra: owp::store::Extra::new(),
             })
             .await
             .unwrap();

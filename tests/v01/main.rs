@@ -12,6 +12,7 @@ mod program;
 mod faces;
 mod input;
 mod lifecycle;
+mod offers;
 mod pool;
 mod process;
 mod rules;

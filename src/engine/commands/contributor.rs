@@ -49,6 +49,7 @@ async fn as_asker(tx: &mut Tx, asked: &Asked) -> Result<Worker, StoreError> {
         capacity: DEFAULT_CAPACITY,
         max_concurrent: DEFAULT_CONCURRENT,
         status: WorkerStatus::Idle,
+        ack: false,
         revoked: false,
         last_seen: tx.now(),
     }))

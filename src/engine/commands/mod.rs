@@ -44,6 +44,11 @@ impl Asked {
         self.worker.iter().cloned().collect()
     }
 
+    /// True when a task may be handed out by this comment.
+    pub(super) fn claims(&self) -> bool {
+        self.lines.iter().any(|line| matches!(line.parsed, Ok(Command::Claim)))
+    }
+
     fn may_maintain(&self) -> bool {
         self.permission >= Permission::Write
     }
@@ -205,9 +210,10 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
         return Ok(());
     }
     let body = reply(&asked.author.login, &outcomes);
-    let key = match outcomes.as_slice() {
-        [Outcome::Refused(_)] => refusal_key(tx, repo, asked).await?,
-        _ => format!("reply:{}", asked.comment_id),
+    let key = if outcomes.iter().all(|o| matches!(o, Outcome::Refused(_))) {
+        refusal_key(tx, repo, asked).await?
+    } else {
+        format!("reply:{}", asked.comment_id)
     };
     tell::want(tx, repo, asked.issue, &key, &body).await?;
     Ok(())

@@ -29,6 +29,7 @@ pub(super) fn sort(
             not_modified: status == StatusCode::NOT_MODIFIED,
             etag: text(headers, header::ETAG.as_str()).map(str::to_owned),
             has_next: text(headers, header::LINK.as_str()).map(|link| link.contains("rel=\"next\"")),
+            redirected_to: None,
             body,
         });
     }

@@ -112,6 +112,13 @@ pub enum GitHubError {
 }
 
 impl GitHubError {
+    /// True when GitHub has moved what was asked for out of this repository: the issue was transferred. A renamed
+    /// repository keeps its id.
+    #[must_use]
+    pub fn left_repository(&self, github_id: i64) -> bool {
+        matches!(self, Self::Moved { location } if super::http::moved_to(location).is_some_and(|id| id != github_id))
+    }
+
     /// True when a write may have happened although we do not know it: look before repeating it.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {

@@ -42,6 +42,8 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
     /// Whether the `Link` header names a next page; `None` when there is no such header.
     pub(super) has_next: Option<bool>,
+    /// The repository, by id, that a redirect led to.
+    pub(super) redirected_to: Option<i64>,
     pub(super) body: Vec<u8>,
 }
 
@@ -114,7 +116,7 @@ impl Http {
         for _ in 0..=MAX_REDIRECTS {
             let call = Call { method: Method::GET, url: url.clone(), what, bearer, etag, body: None };
             match self.send(call).await? {
-                Reply::Done(answer) => return Ok(answer),
+                Reply::Done(answer) => return Ok(Answer { redirected_to: moved_to(url.path()), ..answer }),
                 Reply::Redirect(location) => url = self.follow(&url, &location)?,
             }
         }
@@ -178,6 +180,12 @@ impl Http {
         let body = read_body(response).await?;
         answer::sort(status, &headers, body, call.what, self.clock.now_ms()).map(Reply::Done)
     }
+}
+
+/// The repository's id in an address of the kind redirects lead to, `/repositories/{id}/…`.
+pub(super) fn moved_to(location: &str) -> Option<i64> {
+    let (_, rest) = location.split_once("/repositories/")?;
+    rest.split(['/', '?']).next()?.parse().ok()
 }
 
 fn redirect(status: StatusCode, headers: &header::HeaderMap) -> Option<String> {

@@ -138,6 +138,11 @@ impl RepoReader {
     }
 
     async fn one<T: DeserializeOwned>(&self, rest: &str) -> Result<T, GitHubError> {
-        self.github.get(self.speaker, &self.path(rest)?, None).await?.json()
+        let answer = self.github.get(self.speaker, &self.path(rest)?, None).await?;
+        // A renamed repository keeps its id; what was transferred is somebody else's now, readable or not.
+        if answer.redirected_to.is_some_and(|id| id != self.repo.github_id) {
+            return Err(GitHubError::Gone { what: rest.to_owned() });
+        }
+        answer.json()
     }
 }

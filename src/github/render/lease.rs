@@ -78,6 +78,13 @@ pub enum LeaseEnd {
         /// Until when the holder may take the task again before anybody else.
         first_refusal_until: Option<Timestamp>,
     },
+    /// *The* pull request no longer names the issue.
+    PullUnlinked {
+        /// The pull request.
+        pull: i64,
+        /// Until when its author may name the issue again before anybody else.
+        first_refusal_until: Option<Timestamp>,
+    },
 }
 
 /// Where a lease stands.
@@ -217,6 +224,7 @@ fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
             format!("A maintainer took this issue out of the pool, so {who} no longer holds this task.")
         }
         LeaseEnd::PullClosed { pull, first_refusal_until } => pull_closed(&who, *pull, *first_refusal_until),
+        LeaseEnd::PullUnlinked { pull, first_refusal_until } => pull_unlinked(&who, *pull, *first_refusal_until),
     }
 }
 
@@ -258,6 +266,17 @@ fn pull_closed(who: &str, pull: i64, first_refusal_until: Option<Timestamp>) -> 
             "#{pull} by {who} was closed without being merged. The task is open again: comment {claim} to take it."
         ),
     }
+}
+
+fn pull_unlinked(who: &str, pull: i64, first_refusal_until: Option<Timestamp>) -> String {
+    let claim = code("/owp claim");
+    let after = first_refusal_until.map_or_else(String::new, |at| {
+        format!(
+            " {who} may name it there again or comment {claim} until {}; after that it is open to everybody.",
+            at.human()
+        )
+    });
+    format!("#{pull} no longer names this issue, so the task waits for another pull request.{after}")
 }
 
 #[cfg(test)]
@@ -341,6 +360,7 @@ mod tests {
             LeaseEnd::LabelRemoved,
             LeaseEnd::PullClosed { pull: 34, first_refusal_until: until },
             LeaseEnd::PullClosed { pull: 34, first_refusal_until: None },
+            LeaseEnd::PullUnlinked { pull: 34, first_refusal_until: until },
         ];
         let told: Vec<String> =
             ends.into_iter().map(|end| lease(LeaseState::Ended(end)).replace('\u{200B}', "|")).collect();
@@ -370,6 +390,8 @@ mod tests {
         #34 was closed without being merged. @ada may reopen it or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that the task is open to everybody.
         ~~~
         #34 by @ada was closed without being merged. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        #34 no longer names this issue, so the task waits for another pull request. @ada may name it there again or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that it is open to everybody.
         "#);
     }
 }

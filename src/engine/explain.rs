@@ -1,0 +1,95 @@
+//! Explaining: for each rule whether it holds for this worker and this task, in the words of every other refusal.
+
+use super::Engine;
+use super::error::EngineError;
+use super::facts::{self, RepoContext};
+use super::overview::ONLINE;
+use crate::pool::TaskId;
+use crate::pool::admission::Finding;
+use crate::pool::task::Task;
+use crate::pool::worker::Worker;
+use crate::store::{RepoRow, Tx};
+
+/// How many tasks `GET /v1/work?explain=1` explains at most: the most important ones of each repository.
+const EXPLAINED_PER_REPO: i64 = 10;
+const EXPLAINED: usize = 50;
+
+/// Why a worker may or may not have a task now.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The task.
+    pub task: Task,
+    /// `owner/name`.
+    pub repo: String,
+    /// Every rule, in a fixed order.
+    pub findings: Vec<Finding>,
+    /// What is true of everybody, not only of the asker: "no worker online has the skill go".
+    pub notes: Vec<String>,
+}
+
+impl Engine {
+    /// Explains one task to a worker.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], also for tasks the worker may not see.
+    pub async fn why(&self, worker: &Worker, task: &TaskId) -> Result<Explanation, EngineError> {
+        let (task, row) = self.visible_task(worker, task).await?;
+        let (engine, worker) = (self.clone(), worker.clone());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let online = tx.skills_online(tx.now() - ONLINE).await?;
+                explain(tx, &engine.context(row), task, &worker, &online).await
+            })
+        })
+        .await
+    }
+
+    /// Explains the most important ready tasks of every served repository to a worker.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn explain_work(&self, worker: &Worker) -> Result<Vec<Explanation>, EngineError> {
+        let (engine, worker) = (self.clone(), worker.clone());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let online = tx.skills_online(tx.now() - ONLINE).await?;
+                let mut explained = Vec::new();
+                for row in tx.repos_with_work().await? {
+                    if row.private && row.managed {
+                        continue;
+                    }
+                    let context = engine.context(row);
+                    for task in tx.ready_tasks(&context.row.id, EXPLAINED_PER_REPO).await? {
+                        explained.push(explain(tx, &context, task, &worker, &online).await?);
+                    }
+                    if explained.len() >= EXPLAINED {
+                        break;
+                    }
+                }
+                Ok(explained)
+            })
+        })
+        .await
+    }
+
+    /// A task and its repository, if the worker may know of it: who may read a private repository is not known here,
+    /// so only who holds a task there sees it.
+    pub(super) async fn visible_task(&self, worker: &Worker, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
+        let (task, row) = self.task_and_repo(id).await?;
+        let hidden = row.private && row.managed && task.assignee.as_ref() != Some(&worker.id);
+        if hidden { Err(EngineError::UnknownTask) } else { Ok((task, row)) }
+    }
+}
+
+async fn explain(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    worker: &Worker,
+    online: &[String],
+) -> Result<Explanation, EngineError> {
+    let findings = facts::findings(tx, repo, &task, worker).await?;
+    let nobody_has = task.spec.skills.iter().filter(|skill| !online.contains(skill));
+    let notes = nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
+    Ok(Explanation { repo: repo.row.name.clone(), task, findings, notes })
+}

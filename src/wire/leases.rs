@@ -1,0 +1,53 @@
+//! `POST /v1/leases/{id}/ack|nack|renew|release`.
+
+use super::check::Checks;
+use super::read::{Request, Whole};
+use serde::{Deserialize, Serialize};
+
+/// What a holder may say with any of the four; `{}` is fine.
+#[derive(Debug, Deserialize)]
+pub struct LeaseBody {
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    epoch: Option<Whole>,
+}
+
+/// The same within bounds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LeaseWords {
+    /// Why, 500 characters at most.
+    pub reason: Option<String>,
+    /// The epoch the client believes in; a late client is told that it is late.
+    pub epoch: Option<i64>,
+}
+
+impl Request for LeaseBody {
+    type Checked = LeaseWords;
+
+    fn check(self, checks: &mut Checks) -> LeaseWords {
+        let given = self.epoch.is_some();
+        let epoch = checks.number("epoch", self.epoch, 0, 0..=i64::MAX);
+        let reason = checks.optional_text("reason", self.reason, 500);
+        LeaseWords { reason: reason.filter(|r| !r.trim().is_empty()), epoch: given.then_some(epoch) }
+    }
+}
+
+/// A lease after the call.
+#[derive(Debug, Serialize)]
+pub struct LeaseAnswer {
+    /// Always true.
+    pub ok: bool,
+    /// The lease.
+    pub lease_id: String,
+    /// Its task.
+    pub task_id: String,
+    /// The task's epoch under it.
+    pub epoch: i64,
+    /// `offered`, `active` or `ended`.
+    pub lease_state: &'static str,
+    /// When it runs out (RFC 3339).
+    pub lease_expires_at: String,
+    /// Seconds until then by the server's clock.
+    pub lease_expires_in_secs: i64,
+}

@@ -1,0 +1,69 @@
+//! Verbs and looks that several stories share, beyond those of the stage itself.
+
+use crate::world::{REPO, World};
+use owp::pool::Span;
+
+impl World {
+    /// The last comment our App wrote on an issue.
+    pub fn last(&self, issue: u64) -> String {
+        readable(&self.ours(issue).pop().unwrap_or_default())
+    }
+
+    /// Our only comment on `issue` that contains `words`.
+    pub fn only(&self, issue: u64, words: &str) -> String {
+        let ours: Vec<String> = self.ours(issue).iter().map(|body| readable(body)).collect();
+        let mut found = ours.iter().filter(|body| body.contains(words));
+        match (found.next(), found.next()) {
+            (Some(one), None) => one.clone(),
+            _ => panic!("exactly one comment with {words:?} was expected on #{issue}: {ours:#?}"),
+        }
+    }
+
+    /// Time for the next count of open pull requests, and the count.
+    pub async fn next_count(&self) {
+        self.advance(Span::minutes(6));
+        self.settle().await;
+    }
+
+    /// Slots taken and the limit, in the main repository.
+    pub async fn slots(&self) -> (i64, i64) {
+        let view = self.engine.overview().await.unwrap();
+        let repo = view.repos.iter().find(|repo| repo.name == REPO).expect("the repository is shown");
+        (repo.budget.used(), repo.budget.limit)
+    }
+
+    /// Lets `login` have one task merged: no newcomer any more.
+    pub async fn seasoned(&self, login: &str) {
+        let issue = self.task(&format!("A first task for {login}"), &[]).await;
+        self.say(login, issue, "/owp claim").await;
+        let pull = self.open_pr(login, issue).await;
+        self.merge(pull).await;
+        assert_eq!(self.state(issue).await, "merged");
+    }
+
+    /// How many live leases there are.
+    pub async fn live_leases(&self, issues: &[u64]) -> usize {
+        let mut held = 0;
+        for issue in issues {
+            held += usize::from(["leased", "in_progress"].contains(&self.state(*issue).await));
+        }
+        held
+    }
+
+    /// The App's one installation.
+    pub async fn installation(&self) -> u64 {
+        let ids = self.store().read(|tx| Box::pin(async move { tx.installation_ids().await })).await.unwrap();
+        u64::try_from(ids[0]).unwrap()
+    }
+
+    /// How many audit events of this kind there are, everywhere.
+    pub async fn events(&self, kind: &str) -> usize {
+        let events = self.store().read(|tx| Box::pin(async move { tx.recent_events(10_000).await })).await.unwrap();
+        events.iter().filter(|event| event.kind == kind).count()
+    }
+}
+
+/// A comment as people see it, without the invisible marks that keep names and numbers from linking.
+fn readable(body: &str) -> String {
+    body.replace('\u{200b}', "")
+}

@@ -1,0 +1,139 @@
+//! Many at once: the last slot, the one issue, the last point of capacity are given exactly once.
+
+use crate::database::Db;
+use crate::stories;
+use crate::world::{REPO, World};
+use futures_util::future::join_all;
+use owp::engine::Registration;
+use owp::pool::WorkerId;
+
+stories!(
+    fifty_people_claim_one_issue_at_once,
+    fifty_workers_pull_the_last_slot_at_once,
+    one_worker_in_two_repositories_never_passes_its_capacity,
+    claims_and_pulls_race_for_the_last_slot,
+);
+
+/// Several inbox loops, as several replicas run them, until nothing waits.
+async fn process_concurrently(w: &World, loops: usize) {
+    let one = || async {
+        let mut idle = 0;
+        while idle < 20 {
+            if w.engine.step_inbox().await.unwrap() {
+                idle = 0;
+            } else {
+                idle += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+    };
+    join_all((0..loops).map(|_| one())).await;
+}
+
+async fn linked_workers(w: &World, issue: u64, count: usize, capacity: i64) -> Vec<WorkerId> {
+    let mut workers = Vec::new();
+    for n in 0..count {
+        let login = format!("person{n}");
+        w.github.add_user(&login);
+        let registration = Registration {
+            name: format!("client {n}"),
+            github_handle: Some(login.clone()),
+            skills: vec![],
+            capacity,
+            max_concurrent: 20,
+            capabilities: owp::pool::worker::Capabilities::default(),
+            extra: owp::store::Extra::new(),
+        };
+        let registered = w.engine.register(registration).await.unwrap();
+        let code = registered.link_code.unwrap();
+        let code = secrecy::ExposeSecret::expose_secret(&code).to_owned();
+        w.github.as_user(&login).comment(REPO, issue, &format!("/owp link {code}")).unwrap();
+        workers.push(registered.worker);
+    }
+    w.settle().await;
+    workers
+}
+
+async fn fifty_people_claim_one_issue_at_once(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    for n in 0..50 {
+        let login = format!("person{n}");
+        w.github.add_user(&login);
+        w.github.as_user(&login).comment(REPO, issue, "/owp claim").unwrap();
+    }
+    w.receive().await;
+    process_concurrently(&w, 8).await;
+    w.settle().await;
+    assert_eq!(w.events("lease.granted").await, 1);
+    assert_eq!(w.state(issue).await, "leased");
+    let ours = w.ours(issue);
+    assert_eq!(ours.iter().filter(|c| c.contains("this task is yours until")).count(), 1);
+    assert_eq!(ours.iter().filter(|c| c.contains("[task_state]")).count(), 49, "everybody else is told");
+    w.check_promises().await;
+}
+
+async fn fifty_workers_pull_the_last_slot_at_once(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Task 0", &[]).await;
+    let workers = linked_workers(&w, issue, 50, 5).await;
+    for n in 1..5 {
+        w.task(&format!("Task {n}"), &[]).await;
+    }
+    w.say("mona", issue, "/owp budget 1").await;
+    let listed = join_all(workers.iter().map(|worker| w.engine.pull_work(worker))).await;
+    let given: usize = listed.into_iter().map(|pulled| pulled.unwrap().items.len()).sum();
+    assert_eq!(given, 1);
+    assert_eq!(w.events("lease.granted").await, 1);
+    assert_eq!(w.slots().await, (1, 1));
+    w.settle().await;
+    w.check_promises().await;
+}
+
+async fn one_worker_in_two_repositories_never_passes_its_capacity(db: Db) {
+    let w = World::new(db).await;
+    let other = "acme/second";
+    w.github.add_repo(other).unwrap();
+    w.github.add_collaborator(other, "mona", owp::sandbox::Role::Admin).unwrap();
+    let installation = w.installation().await;
+    w.github.change_installation(installation, &[other], &[]).unwrap();
+    w.settle().await;
+    let issue = w.task("In the first", &["estimate:3"]).await;
+    let elsewhere =
+        w.github.as_user("mona").open_issue(other, "In the second", "Please.", &["pool:ready", "estimate:3"]).unwrap();
+    assert!(elsewhere > 0);
+    let workers = linked_workers(&w, issue, 1, 5).await;
+    let worker = &workers[0];
+    // The same worker asks many times at once; its claim in each repository is another transaction.
+    join_all((0..20).map(|_| w.engine.pull_work(worker))).await.into_iter().for_each(|work| drop(work.unwrap()));
+    w.settle().await;
+    let held = w.engine.pull_work(worker).await.unwrap().items;
+    let points: i64 = held.iter().map(|item| item.task.spec.estimate).sum();
+    assert_eq!((held.len(), points), (1, 3), "two would be six points of five");
+    assert_eq!(w.events("lease.granted").await, 1);
+    w.check_promises().await;
+}
+
+async fn claims_and_pulls_race_for_the_last_slot(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("One", &[]).await;
+    let workers = linked_workers(&w, issue, 10, 5).await;
+    let mut issues = vec![issue];
+    for n in 0..9 {
+        issues.push(w.task(&format!("Task {n}"), &[]).await);
+    }
+    w.say("mona", issue, "/owp budget 3").await;
+    for (n, issue) in issues.iter().enumerate() {
+        w.github.add_user(&format!("claimer{n}"));
+        w.github.as_user(&format!("claimer{n}")).comment(REPO, *issue, "/owp claim").unwrap();
+    }
+    w.receive().await;
+    let pulls = join_all(workers.iter().map(|worker| w.engine.pull_work(worker)));
+    let (listed, ()) = tokio::join!(pulls, process_concurrently(&w, 4));
+    listed.into_iter().for_each(|items| drop(items.unwrap()));
+    w.settle().await;
+    assert_eq!(w.events("lease.granted").await, 3);
+    assert_eq!(w.live_leases(&issues).await, 3);
+    assert_eq!(w.slots().await, (3, 3));
+    w.check_promises().await;
+}
