@@ -303,10 +303,20 @@ fn concurrency(case: &Case<'_>) -> Option<Refusal> {
     })
 }
 
+/// How many more claims the person may hold in the repository; `None` where that is not limited.
+#[must_use]
+pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<i64> {
+    claim_limit(policy, standing).map(|limit| limit.saturating_sub(standing.live))
+}
+
+fn claim_limit(policy: &Policy, standing: &Standing) -> Option<i64> {
+    let claims = policy.claims?;
+    Some(if standing.merged == 0 { claims.newcomer.min(claims.per_person) } else { claims.per_person })
+}
+
 fn person_cap(case: &Case<'_>) -> Option<Refusal> {
-    let claims = case.repo.policy.claims?;
+    let limit = claim_limit(&case.repo.policy, case.standing)?;
     let newcomer = case.standing.merged == 0;
-    let limit = if newcomer { claims.newcomer.min(claims.per_person) } else { claims.per_person };
     if case.standing.live < limit {
         return None;
     }
