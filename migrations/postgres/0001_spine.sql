@@ -7,7 +7,10 @@ CREATE TABLE installations (
   -- Comment writes are serial and spaced per installation: nothing is sent before this moment.
   next_write_at BIGINT NOT NULL DEFAULT 0,
   -- Whoever sends for this installation holds this lease.
-  sender_until BIGINT NOT NULL DEFAULT 0
+  sender_until BIGINT NOT NULL DEFAULT 0,
+  -- How many writes were made since the hour began that GitHub's quota is reckoned in.
+  hour_began BIGINT NOT NULL DEFAULT 0,
+  hour_writes BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE repositories (
@@ -126,6 +129,7 @@ CREATE TABLE tasks (
 CREATE UNIQUE INDEX tasks_issue ON tasks (repo_id, issue) WHERE issue IS NOT NULL;
 CREATE INDEX tasks_queue ON tasks (repo_id, priority DESC, ready_since) WHERE state = 'ready';
 CREATE INDEX tasks_state ON tasks (repo_id, state);
+CREATE INDEX tasks_merged ON tasks (repo_id, last_holder) WHERE state = 'merged';
 CREATE INDEX tasks_assignee ON tasks (assignee) WHERE assignee IS NOT NULL;
 CREATE INDEX tasks_reserved ON tasks (reserved_until) WHERE reserved_until IS NOT NULL;
 

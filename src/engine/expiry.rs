@@ -37,7 +37,7 @@ impl Engine {
             self.lapse(task.repo, task.id).await?;
         }
         for lease in to_warn {
-            self.warn(lease.repo, lease.id).await?;
+            self.warn(lease.repo, lease.id, percent).await?;
         }
         if any {
             self.ring();
@@ -74,18 +74,21 @@ impl Engine {
                         |task: &Task, tx: &Tx| task.state == TaskState::Blocked && task.reserved_at(tx.now()).is_none();
                     let Some(task) = tx.task(&task).await?.filter(|task| lapsed(task, tx)) else { return Ok(()) };
                     let context = RepoContext::load(tx, &repo, &settings).await?;
-                    transition::carry_out(tx, &context, task, Move::ReservationLapsed, None).await.map(drop)
+                    let end = LeaseEnd::Unblocked { first_refusal_until: None };
+                    transition::carry_out(tx, &context, task, Move::ReservationLapsed, Some(end)).await.map(drop)
                 })
             })
             .await
     }
 
-    async fn warn(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
+    async fn warn(&self, repo: RepoId, lease: LeaseId, percent: i64) -> Result<(), EngineError> {
         let settings = self.settings().clone();
         self.store()
             .write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
-                    let fresh = |lease: &Lease| lease.is_live() && lease.warned_at.is_none();
+                    // It may have been renewed since it was found.
+                    let now = tx.now();
+                    let fresh = |lease: &Lease| lease.wants_warning(percent, now);
                     let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     warn_holder(tx, &context, &lease).await

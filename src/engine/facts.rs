@@ -10,6 +10,7 @@ use crate::pool::task::Task;
 use crate::pool::worker::Worker;
 use crate::pool::{Refusal, RepoId, Span};
 use crate::store::{RepoRow, StoreError, Tx};
+use std::collections::BTreeMap;
 
 /// How long a task is not offered again to a worker that declined it.
 const DECLINED_FOR: Span = Span::hours(1);
@@ -115,6 +116,22 @@ pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, Sto
     let declined = tx.declines(&task.id, since).await?;
     let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
     Ok(TaskFacts { task, holder, reserved_for, open_pull, declined })
+}
+
+/// The most important ready tasks of a repository as a plan looks at them: nobody holds them, and the names that only
+/// explanations need are left out, so that a long queue does not cost a question per task.
+pub(super) async fn candidates(tx: &mut Tx, repo: &RepoId, limit: i64) -> Result<Vec<TaskFacts>, StoreError> {
+    let since = tx.now() - DECLINED_FOR;
+    let open_pulls = tx.open_pulls_by_task(repo).await?;
+    let mut declined = BTreeMap::<_, Vec<_>>::new();
+    for (task, worker, at) in tx.declines_in(repo, since).await? {
+        declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
+    }
+    let facts = |task: Task| {
+        let (open_pull, declined) = (open_pulls.get(&task.id).copied(), declined.remove(&task.id).unwrap_or_default());
+        TaskFacts { task, holder: None, reserved_for: None, open_pull, declined }
+    };
+    Ok(tx.ready_tasks(repo, limit).await?.into_iter().map(facts).collect())
 }
 
 /// Every reason why `worker` may not take `task` now, from the rows as they are in this transaction.

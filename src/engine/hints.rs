@@ -160,7 +160,7 @@ impl Engine {
         for number in open {
             match reader.pull(number).await {
                 Ok(pull) => views.push(pull),
-                Err(GitHubError::NotFound { .. }) => {}
+                Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,6 +1,7 @@
 //! Deliveries: verified and stored before they are acknowledged, processed one at a time per repository, their effect
 //! and their end in one commit. Whatever they say happened, the state applied is what GitHub shows now.
 
+use super::duplicates::{self, Sighting};
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
@@ -158,6 +159,10 @@ impl Engine {
             }
             Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
             Kind::IssueComment { issue_number, on_pull, comment, action, old_body } => {
+                if self.wrote(comment.via_app_id) {
+                    let seen = Sighting { issue: *issue_number, comment: comment.id, body: comment.body.clone() };
+                    return self.process_own(delivery, row, *action, seen).await;
+                }
                 let lines = if *on_pull { vec![] } else { self.commands_in(&incoming, comment, *action, old_body) };
                 if lines.is_empty() {
                     return self.finish(delivery).await;
@@ -230,9 +235,27 @@ impl Engine {
             Box::pin(async move {
                 match &view {
                     Some(pull) => pulls::apply(tx, &repo, pull).await,
-                    None => Ok(()),
+                    None => pulls::vanished(tx, &repo, number).await,
                 }
             })
+        })
+        .await
+    }
+
+    /// Our own comments ask for nothing, but one of them may be a duplicate that landed late.
+    async fn process_own(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        action: CommentAction,
+        seen: Sighting,
+    ) -> Result<(), EngineError> {
+        if action != CommentAction::Created {
+            return self.finish(delivery).await;
+        }
+        let repo = self.context(row);
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move { Ok(duplicates::point_out(tx, &repo.row.id, &seen).await?) })
         })
         .await
     }

@@ -50,7 +50,7 @@ impl Engine {
         let (settings, worker, repo) = (self.settings().clone(), worker.clone(), found.repo.clone());
         let acted = self
             .store()
-            .write(Scope::repo(&repo), move |tx| {
+            .write(Scope::repo(&repo).with_workers([worker.id.clone()]), move |tx| {
                 Box::pin(async move {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     tx.worker_seen(&worker.id, None, None).await?;

@@ -6,6 +6,7 @@
 
 mod commands;
 mod contributors;
+mod duplicates;
 mod error;
 mod expiry;
 mod explain;

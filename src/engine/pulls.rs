@@ -47,10 +47,38 @@ pub(super) async fn apply(tx: &mut Tx, repo: &RepoContext, info: &PullInfo) -> R
         return Ok(());
     }
     tx.save_pull(&repo.row.id, &pull).await?;
+    // A merge took effect when it was news: it does not end a task that was offered again since.
+    if pull.facts.merged && before.as_ref().is_some_and(|before| before.facts.merged) {
+        return Ok(());
+    }
     for task in linked_tasks(tx, repo, &pull, before.as_ref()).await? {
         on_task(tx, repo, task, &pull, before.as_ref()).await?;
     }
     Ok(())
+}
+
+/// A pull request that GitHub does not show any more (its author's account was taken down, say) is closed.
+pub(super) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64) -> Result<(), EngineError> {
+    let Some(before) = tx.pull(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else { return Ok(()) };
+    let gone = PullRow { facts: PullFacts { open: false, ..before.facts.clone() }, ..before.clone() };
+    tx.save_pull(&repo.row.id, &gone).await?;
+    for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+        on_task(tx, repo, task, &gone, Some(&before)).await?;
+    }
+    Ok(())
+}
+
+/// Applies a pull request its worker reported as the answer to `task`. The report makes the link first, so that the
+/// pull request finds it.
+pub(super) async fn reported(tx: &mut Tx, repo: &RepoContext, task: &Task, info: &PullInfo) -> Result<(), EngineError> {
+    let view = row_of(info, &repo.row.name);
+    let stored = tx.pull(&repo.row.id, info.number).await?;
+    link(tx, repo, info.number, &task.id, true).await?;
+    match stored.filter(|stored| stored.updated_at > view.updated_at) {
+        // More is known by now than when the worker's report was looked up.
+        Some(newer) => on_task(tx, repo, task.clone(), &newer, Some(&newer)).await,
+        None => apply(tx, repo, info).await,
+    }
 }
 
 /// Links the pull request to the tasks of the issues it names, unlinks those it no longer names, and gives the tasks

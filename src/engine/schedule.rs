@@ -5,7 +5,6 @@ use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
 use super::transition;
-use crate::pool::budget::Budget;
 use crate::pool::lease::Via;
 use crate::pool::planner::{Asker, Pick, Snapshot, plan};
 use crate::pool::{RepoId, WorkerId};
@@ -96,7 +95,7 @@ impl Engine {
                     if facts.inactive.is_some() || facts.budget.is_throttled() {
                         continue;
                     }
-                    load_tasks(tx, &context, &facts.budget, &mut snapshot).await?;
+                    snapshot.tasks.extend(facts::candidates(tx, &facts.id, CANDIDATES).await?);
                     snapshot.repos.insert(facts.id.clone(), facts);
                 }
                 for id in &workers {
@@ -132,19 +131,6 @@ impl Engine {
             })
             .await
     }
-}
-
-async fn load_tasks(
-    tx: &mut Tx,
-    repo: &RepoContext,
-    budget: &Budget,
-    snapshot: &mut Snapshot,
-) -> Result<(), EngineError> {
-    debug_assert!(budget.free() > 0, "a repository without a free slot is left out");
-    for task in tx.ready_tasks(&repo.row.id, CANDIDATES).await? {
-        snapshot.tasks.push(facts::task_facts(tx, task).await?);
-    }
-    Ok(())
 }
 
 async fn load_asker(tx: &mut Tx, id: &WorkerId, snapshot: &Snapshot) -> Result<Asker, EngineError> {

@@ -3,8 +3,8 @@
 //! A create is marked before it is sent. When its answer is lost, nothing is repeated until the comment has had time
 //! to appear and was looked for by its hidden key; only a comment our App wrote counts (invariant 9).
 
-use super::Engine;
 use super::error::EngineError;
+use super::{Engine, duplicates};
 use crate::github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
 use crate::github::render::{duplicate_pointer, find_key};
 use crate::pool::event::{Event, EventKind};
@@ -19,6 +19,9 @@ const MAX_BACKOFF: Span = Span::minutes(10);
 const REWRITTEN: &str = "deleted by somebody, written anew once";
 /// GitHub dates comments to the second and by its own clock: look a little further back than our own.
 const CLOCK_SLACK: Span = Span::minutes(5);
+
+/// Comments an installation writes in an hour at most: GitHub stops at about 500, and people comment too.
+const HOURLY_WRITES: i64 = 450;
 
 /// What became of one attempt.
 enum Sent {
@@ -93,6 +96,7 @@ impl Engine {
     async fn update(&self, writer: &CommentWriter, wanted: &WantedComment, id: i64) -> Sent {
         match writer.update(id, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
+            Err(GitHubError::NotFound { .. }) if duplicates::is_pointer(&wanted.key) => Sent::Shown(id),
             Err(GitHubError::NotFound { .. }) if wanted.error.as_deref() == Some(REWRITTEN) => {
                 Sent::Never("somebody deleted the comment twice".to_owned())
             }
@@ -150,7 +154,11 @@ impl Engine {
             .write(scope, move |tx| {
                 Box::pin(async move {
                     let now = tx.now();
+                    let (hour_began, writes) = tx.count_write(wanted.installation).await?;
                     let mut next_write = now + spacing;
+                    if writes >= HOURLY_WRITES {
+                        next_write = next_write.max(hour_began + Span::hours(1));
+                    }
                     match sent {
                         Sent::Shown(id) => tx.record_sent(&wanted, id).await?,
                         Sent::Unknown(why) => tx.postpone_wanted(&wanted, now + settle, &why, true).await?,

@@ -178,10 +178,7 @@ async fn managed_pull(tx: &mut Tx, repo: &RepoContext, task: &Task, view: &PullI
         ))
         .into());
     }
-    // The report makes the link first, so that applying the pull request finds it.
-    tx.save_pull(&repo.row.id, &pulls::row_of(view, &repo.row.name)).await?;
-    pulls::link(tx, repo, view.number, &task.id, true).await?;
-    pulls::apply(tx, repo, view).await
+    pulls::reported(tx, repo, task, view).await
 }
 
 async fn manual(
@@ -196,10 +193,10 @@ async fn manual(
         (TaskState::Leased | TaskState::InProgress, Said::InProgress) => Move::Start,
         (TaskState::Leased | TaskState::InProgress, Said::Blocked) => Move::Block { reason: reason(report) },
         (TaskState::Leased | TaskState::InProgress | TaskState::Blocked, Said::PrOpened) => {
-            Move::Deliver { pull: None }
+            Move::Deliver { pull: None, author: None }
         }
         (TaskState::Leased | TaskState::InProgress | TaskState::Blocked | TaskState::PrOpened, Said::Merged) => {
-            Move::Merge { pull: None }
+            Move::Merge { pull: None, author: None }
         }
         (TaskState::Blocked, Said::InProgress) => return resume(tx, repo, task, worker).await,
         (TaskState::PrOpened, Said::InProgress) => {

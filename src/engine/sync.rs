@@ -3,6 +3,7 @@
 //! A count lists the open pull requests, looks at each one that left the list, and only then says it succeeded. A
 //! compare does the same for labelled issues. Views from a list never overrule a newer one (§5, invariants 4 and 8).
 
+use super::duplicates::Sighting;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
@@ -12,9 +13,9 @@ use crate::github::payload::{CommentRef, UserRef};
 use crate::pool::command::{CommandLine, parse_comment};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::{Span, Timestamp};
-use crate::store::{RepoRow, RepoSighting, Scope};
+use crate::store::{PullRow, RepoRow, RepoSighting, Scope};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long one sync may take before another process takes it over.
 const HOLD: Span = Span::minutes(10);
@@ -43,13 +44,20 @@ impl Engine {
             })
             .await?;
         let Some((row, began)) = taken else { return Ok(false) };
-        let outcome = self.sync(row.clone(), began).await;
-        self.end_sync(&row, outcome).await?;
+        let mut counted = false;
+        let outcome = self.sync(row.clone(), began, &mut counted).await;
+        self.end_sync(&row, outcome, counted).await?;
         self.ring();
         Ok(true)
     }
 
-    async fn end_sync(&self, row: &RepoRow, outcome: Result<(), EngineError>) -> Result<(), EngineError> {
+    /// Gives the repository back. A count that failed stops grants; a compare or a hearing that did is only repeated.
+    async fn end_sync(
+        &self,
+        row: &RepoRow,
+        outcome: Result<(), EngineError>,
+        counted: bool,
+    ) -> Result<(), EngineError> {
         let id = row.id.clone();
         let failure = match outcome {
             Ok(()) => None,
@@ -57,22 +65,25 @@ impl Engine {
             Err(error) => Some(error),
         };
         if let Some(error) = &failure {
-            tracing::warn!(repo = %row.name, %error, "open pull requests could not be counted");
+            tracing::warn!(repo = %row.name, %error, counted, "a repository could not be synced");
         }
-        let gone = failure.as_ref().and_then(why_gone);
+        // What disappears while issues are compared is an issue, not the repository.
+        let gone = failure.as_ref().filter(|_| !counted).and_then(why_gone);
         let first = row.count_failed_at.is_none();
         self.store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
                     tx.finish_sync(&id).await?;
                     let Some(error) = failure else { return Ok(()) };
-                    tx.record_count_failure(&id).await?;
+                    if !counted {
+                        tx.record_count_failure(&id).await?;
+                    }
                     if let Some(why) = gone {
                         tx.set_inactive(&id, Some(why)).await?;
                         tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?;
                         return Ok(());
                     }
-                    if first {
+                    if first && !counted {
                         let why = json!({ "why": error.to_string() });
                         tx.append_events(&[Event::new(EventKind::CountFailed, why)]).await?;
                     }
@@ -87,7 +98,7 @@ impl Engine {
             .await
     }
 
-    async fn sync(&self, row: RepoRow, began: Timestamp) -> Result<(), EngineError> {
+    async fn sync(&self, row: RepoRow, began: Timestamp, counted: &mut bool) -> Result<(), EngineError> {
         let row = self.resight(row).await?;
         if row.inactive.is_some() {
             return Ok(());
@@ -95,6 +106,7 @@ impl Engine {
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         self.count(&reader, &repo, began).await?;
+        *counted = true;
         if repo.row.compared_at + self.settings().compare_every <= began {
             self.compare(&reader, &repo, began).await?;
         }
@@ -149,11 +161,13 @@ impl Engine {
         let numbers: BTreeSet<i64> = listed.iter().map(|pull| pull.number).collect();
         let id = repo.row.id.clone();
         let stored = self.read(move |tx| Box::pin(async move { Ok(tx.open_pulls(&id).await?) })).await?;
+        let known: BTreeMap<i64, PullRow> = stored.into_iter().map(|pull| (pull.facts.number, pull)).collect();
         let mut views = listed;
-        for missing in stored.iter().map(|p| p.facts.number).filter(|n| !numbers.contains(n)) {
+        views.retain(|view| known.get(&view.number) != Some(&pulls::row_of(view, &repo.row.name)));
+        for missing in known.into_keys().filter(|n| !numbers.contains(n)) {
             match reader.pull(missing).await {
                 Ok(pull) => views.push(pull),
-                Err(GitHubError::NotFound { .. }) => {}
+                Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => self.drop_pull(repo, missing).await?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -192,6 +206,19 @@ impl Engine {
             .await
     }
 
+    /// Closes a pull request that GitHub does not show any more, although it shows the others.
+    async fn drop_pull(&self, repo: &RepoContext, number: i64) -> Result<(), EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    pulls::vanished(tx, &repo, number).await
+                })
+            })
+            .await
+    }
+
     async fn compare(&self, reader: &RepoReader, repo: &RepoContext, began: Timestamp) -> Result<(), EngineError> {
         let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
         let numbers: BTreeSet<i64> = listed.iter().map(|issue| issue.number).collect();
@@ -221,12 +248,24 @@ impl Engine {
     /// before, is told by deliveries alone.
     async fn hear(&self, reader: &RepoReader, repo: &RepoContext, began: Timestamp) -> Result<(), EngineError> {
         for comment in reader.comments_everywhere(repo.row.heard_until - SLACK).await? {
+            if let (true, Some(issue)) = (self.wrote(comment.via_app_id), comment.issue) {
+                self.point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body }).await?;
+                continue;
+            }
             let Some((issue, comment, lines)) = unheard(comment) else { continue };
             let (id, comment_id) = (repo.row.id.clone(), comment.id);
             let ran =
                 self.read(move |tx| Box::pin(async move { Ok(tx.comment_has_run(&id, comment_id).await?) })).await?;
-            if !ran {
-                self.obey(reader, repo, issue, &comment, lines, None).await?;
+            if ran {
+                continue;
+            }
+            match self.obey(reader, repo, issue, &comment, lines, None).await {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                // As with a delivery that is given up: one comment does not keep the others from being heard.
+                Err(error) => {
+                    tracing::error!(repo = %repo.row.name, comment = comment_id, %error, "a comment was given up")
+                }
             }
         }
         let id = repo.row.id.clone();

@@ -3,7 +3,7 @@
 //! Bodies are rendered by the github room; the sender makes GitHub match. In manual repositories nothing is said.
 
 use super::facts::RepoContext;
-use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, Note, PullLinked};
+use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, LeaseState as Shown, Note, PullLinked};
 use crate::pool::Person;
 use crate::pool::closing::branch_name;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
@@ -33,6 +33,13 @@ pub(super) async fn lease(
     let Some(lease) = tx.lease(id).await? else { return Ok(()) };
     // An offer nobody acknowledged yet is between the pool and the client.
     let Some(state) = lease_state(&lease, task, end) else { return Ok(()) };
+    // Nor need GitHub hear that one ended, unless something came of it.
+    let key = format!("lease:{id}");
+    let came_to_something =
+        matches!(&state, Shown::Active { .. } | Shown::Delivered { .. } | Shown::Ended(LeaseEnd::Merged { .. }));
+    if !came_to_something && tx.wanted_with_prefix(&repo.row.id, issue, &key).await?.is_empty() {
+        return Ok(());
+    }
     let Some(worker) = tx.worker(&lease.worker).await? else { return Ok(()) };
     let comment = LeaseComment {
         login: worker.shown_as().to_owned(),
@@ -42,7 +49,7 @@ pub(super) async fn lease(
         contract: Contract::default(),
         state,
     };
-    want(tx, repo, issue, &format!("lease:{id}"), &render::lease_comment(&comment)).await
+    want(tx, repo, issue, &key, &render::lease_comment(&comment)).await
 }
 
 fn shown_via(lease: &Lease, worker: &str) -> render::Via {
@@ -53,7 +60,6 @@ fn shown_via(lease: &Lease, worker: &str) -> render::Via {
 }
 
 fn lease_state(lease: &Lease, task: &Task, end: Option<LeaseEnd>) -> Option<render::LeaseState> {
-    use render::LeaseState as Shown;
     let reason = match lease.state {
         LeaseState::Offered => return None,
         LeaseState::Active => {

@@ -6,10 +6,10 @@ use super::tell;
 use crate::github::render::LeaseEnd;
 use crate::pool::lease::{Lease, LeaseState, Via};
 use crate::pool::moves::{self, Grant, Move, Moved};
-use crate::pool::task::Task;
+use crate::pool::task::{Task, TaskState};
 use crate::pool::worker::Worker;
 use crate::pool::{LeaseId, Refusal};
-use crate::store::Tx;
+use crate::store::{StoreError, Tx};
 
 /// Applies `step` to `task` and its live lease, commits it, and wants the comments that tell it. `end` is what the
 /// lease comment should say about the ending, where the state alone does not tell.
@@ -20,8 +20,11 @@ pub(super) async fn carry_out(
     step: Move,
     end: Option<LeaseEnd>,
 ) -> Result<Moved, EngineError> {
+    let before = task.clone();
     let moved = carry_out_unsaid(tx, repo, task, step).await?;
-    tell::lease(tx, repo, &moved.task, end).await?;
+    if concerns_last_lease(tx, &before, &moved).await? {
+        tell::lease(tx, repo, &moved.task, end).await?;
+    }
     tell::notes(tx, repo, &moved.task).await?;
     Ok(moved)
 }
@@ -41,6 +44,22 @@ pub(super) async fn carry_out_unsaid(
         tx.sync_by(&repo.row.id, tx.now()).await?;
     }
     Ok(moved)
+}
+
+/// True when the last lease's comment has something to say about what happened. One that is over keeps its last word
+/// (given back, expired, taken away) unless what happened is about the same person: their task was under review or
+/// blocked, or their pull request came or was merged.
+async fn concerns_last_lease(tx: &mut Tx, before: &Task, moved: &Moved) -> Result<bool, StoreError> {
+    if moved.lease.is_some() {
+        return Ok(true);
+    }
+    let Some(id) = &moved.task.last_lease else { return Ok(false) };
+    let Some(person) = tx.lease(id).await?.map(|lease| lease.person) else { return Ok(false) };
+    let theirs = |task: &Task, states: [TaskState; 2]| {
+        states.contains(&task.state) && task.last_holder.as_ref() == Some(&person)
+    };
+    Ok(theirs(before, [TaskState::PrOpened, TaskState::Blocked])
+        || theirs(&moved.task, [TaskState::PrOpened, TaskState::Merged]))
 }
 
 fn left_without_a_pull(lease: Option<&Lease>) -> bool {

@@ -183,6 +183,14 @@ impl Lease {
         (now + self.ttl).min(self.max_until).max(self.expires_at)
     }
 
+    /// True when its holder should be told that the time is nearly over: less than `percent` of it is left, and they
+    /// were not told before.
+    #[must_use]
+    pub fn wants_warning(&self, percent: i64, now: Timestamp) -> bool {
+        let left = self.expires_at - now;
+        self.is_live() && self.warned_at.is_none() && left.0 > 0 && left.0 <= self.ttl.0 * percent / 100
+    }
+
     /// The moment at or before `now` when this lease ran out, with the reason.
     #[must_use]
     pub fn ran_out(&self, now: Timestamp) -> Option<EndReason> {

@@ -53,6 +53,8 @@ pub enum Move {
     Deliver {
         /// The pull request's number; `None` in manual repositories.
         pull: Option<i64>,
+        /// Who wrote it, where GitHub tells.
+        author: Option<Person>,
     },
     /// Something stands in the way; the holder keeps first refusal.
     Block {
@@ -77,6 +79,8 @@ pub enum Move {
     Merge {
         /// Its number; `None` in manual repositories.
         pull: Option<i64>,
+        /// Who wrote it and is credited; `None` when the account is gone, and in manual repositories.
+        author: Option<Person>,
     },
     /// The task was withdrawn.
     Close {
@@ -119,13 +123,13 @@ pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Re
         Move::Acknowledge => acknowledge(task, live),
         Move::Start => start(task, live),
         Move::Return(reason) => give_back(task, live, reason, now),
-        Move::Deliver { pull } => deliver(task, live, pull, now),
+        Move::Deliver { pull, author } => deliver(task, live, pull, author, now),
         Move::Block { reason } => block(task, live, reason, now),
         Move::Unblock => unblock(task, now, Some(now + FIRST_REFUSAL)),
         Move::ReservationLapsed => unblock(task, now, None),
         Move::PullClosed { author } => pull_closed(task, author, now),
         Move::PullReplaced { pull } => pull_replaced(task, pull),
-        Move::Merge { pull } => merge(task, live, pull, now),
+        Move::Merge { pull, author } => merge(task, live, pull, author, now),
         Move::Close { reason } => close(task, live, &reason, now),
         Move::Reopen => reopen(task, now),
     }
@@ -211,7 +215,13 @@ fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp)
     Ok(Moved { task, lease: Some(lease), events })
 }
 
-fn deliver(mut task: Task, live: Option<Lease>, pull: Option<i64>, now: Timestamp) -> Result<Moved, Illegal> {
+fn deliver(
+    mut task: Task,
+    live: Option<Lease>,
+    pull: Option<i64>,
+    author: Option<Person>,
+    now: Timestamp,
+) -> Result<Moved, Illegal> {
     if !task.state.is_held() && !matches!(task.state, TaskState::Ready | TaskState::Blocked) {
         return illegal(&task, "be answered by a pull request");
     }
@@ -219,6 +229,8 @@ fn deliver(mut task: Task, live: Option<Lease>, pull: Option<i64>, now: Timestam
     let lease = live.map(|lease| end(lease, EndReason::Delivered, now, &mut events));
     task.state = TaskState::PrOpened;
     task.pull = pull;
+    // A task may be reserved for somebody else than who held it last: whoever delivered it answers for it now.
+    task.last_holder = author.or(task.last_holder);
     task.reservation = None;
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskPrOpened, &task, json!({ "pull": pull })));
@@ -267,13 +279,23 @@ fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, Illegal> {
     Ok(Moved { task, lease: None, events })
 }
 
-fn merge(mut task: Task, live: Option<Lease>, pull: Option<i64>, now: Timestamp) -> Result<Moved, Illegal> {
+fn merge(
+    mut task: Task,
+    live: Option<Lease>,
+    pull: Option<i64>,
+    author: Option<Person>,
+    now: Timestamp,
+) -> Result<Moved, Illegal> {
     if task.state == TaskState::Merged {
         return illegal(&task, "be merged again");
     }
     let mut events = Vec::new();
     let lease = live.map(|lease| end(lease, EndReason::Merged, now, &mut events));
     task.state = TaskState::Merged;
+    // Credit goes to whoever wrote what was merged. Where nothing is known of it, the holder's word stands.
+    if pull.is_some() {
+        task.last_holder = author;
+    }
     task.pull = pull.or(task.pull);
     task.reservation = None;
     task.blocked_reason = None;

@@ -52,7 +52,7 @@ pub fn decide(task: &Task, lease: Option<&Lease>, pull: &PullFacts, others: &[Pu
     if pull.merged {
         return match task.state {
             TaskState::Merged => Verdict::Nothing,
-            _ => Verdict::Move(Move::Merge { pull: Some(pull.number) }),
+            _ => Verdict::Move(Move::Merge { pull: Some(pull.number), author: pull.author() }),
         };
     }
     if !pull.open {
@@ -65,7 +65,7 @@ pub fn decide(task: &Task, lease: Option<&Lease>, pull: &PullFacts, others: &[Pu
             let holds = lease.is_some_and(|lease| author.as_ref() == Some(&lease.person));
             match (holds, pull.draft) {
                 (false, _) => Verdict::HeldByOther,
-                (true, false) => Verdict::Move(Move::Deliver { pull: Some(pull.number) }),
+                (true, false) => Verdict::Move(Move::Deliver { pull: Some(pull.number), author }),
                 (true, true) if task.state == TaskState::Leased => Verdict::Move(Move::Start),
                 (true, true) => Verdict::Nothing,
             }
@@ -73,7 +73,7 @@ pub fn decide(task: &Task, lease: Option<&Lease>, pull: &PullFacts, others: &[Pu
         TaskState::Ready | TaskState::Blocked => {
             let reserved = task.reservation.as_ref().is_some_and(|r| author.as_ref() == Some(&r.person));
             match (reserved || by_last, pull.draft) {
-                (true, false) => Verdict::Move(Move::Deliver { pull: Some(pull.number) }),
+                (true, false) => Verdict::Move(Move::Deliver { pull: Some(pull.number), author }),
                 (true, true) => Verdict::Nothing,
                 (false, _) => Verdict::NobodyHolds,
             }
@@ -132,7 +132,7 @@ mod tests {
 
     fn delivered() -> Task {
         let (task, lease) = held_by_ada();
-        apply(task, Some(lease), Move::Deliver { pull: Some(10) }, NOW).unwrap().task
+        apply(task, Some(lease), Move::Deliver { pull: Some(10), author: Some(Person::GitHub(ADA)) }, NOW).unwrap().task
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let (task, lease) = held_by_ada();
         assert!(matches!(
             decide(&task, Some(&lease), &open(10, ADA), &[]),
-            Verdict::Move(Move::Deliver { pull: Some(10) })
+            Verdict::Move(Move::Deliver { pull: Some(10), .. })
         ));
         let draft = PullFacts { draft: true, ..open(10, ADA) };
         assert!(matches!(decide(&task, Some(&lease), &draft, &[]), Verdict::Move(Move::Start)));
@@ -158,7 +158,7 @@ mod tests {
         let ready = task("t_1").task;
         assert!(matches!(decide(&ready, None, &open(10, BO), &[]), Verdict::NobodyHolds));
         let late = Task { last_holder: Some(Person::GitHub(BO)), ..ready };
-        assert!(matches!(decide(&late, None, &open(10, BO), &[]), Verdict::Move(Move::Deliver { pull: Some(10) })));
+        assert!(matches!(decide(&late, None, &open(10, BO), &[]), Verdict::Move(Move::Deliver { pull: Some(10), .. })));
     }
 
     #[test]

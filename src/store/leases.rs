@@ -23,6 +23,9 @@ statements! {
         ORDER BY expires_at, id LIMIT 50";
     DECLINES = "SELECT worker_id, MAX(ended_at) AS ended_at FROM leases
         WHERE task_id = $1 AND state IN ('nacked', 'ack_timeout') AND ended_at > $2 GROUP BY worker_id ORDER BY worker_id";
+    DECLINES_IN = "SELECT task_id, worker_id, MAX(ended_at) AS ended_at FROM leases
+        WHERE repo_id = $1 AND state IN ('nacked', 'ack_timeout') AND ended_at > $2
+        GROUP BY task_id, worker_id ORDER BY task_id, worker_id";
     LEASES_ENDED_OF = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at > $2 ORDER BY ended_at, id LIMIT 200";
     LEASES_TO_WARN = "SELECT l.* FROM leases l WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
         AND l.expires_at - (l.ttl * $2) / 100 <= $1 AND l.expires_at > $1
@@ -114,6 +117,25 @@ impl Tx {
             .map(|row| {
                 let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
                 Ok((worker, Timestamp(row.try_get("ended_at")?)))
+            })
+            .collect()
+    }
+
+    /// As [`Tx::declines`], for every task of a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn declines_in(
+        &mut self,
+        repo: &RepoId,
+        since: Timestamp,
+    ) -> Result<Vec<(TaskId, WorkerId, Timestamp)>, StoreError> {
+        let rows = self.all(sqlx::query(DECLINES_IN).bind(repo.as_str()).bind(since.0)).await?;
+        rows.iter()
+            .map(|row| {
+                let task = TaskId::new(row.try_get::<String, _>("task_id")?);
+                let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
+                Ok((task, worker, Timestamp(row.try_get("ended_at")?)))
             })
             .collect()
     }

@@ -6,6 +6,7 @@ use crate::pool::pull::PullFacts;
 use crate::pool::{RepoId, TaskId, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
 
 statements! {
     PULL_SAVE = "INSERT INTO pulls (repo_id, number, author_id, author_login, state, draft, head_ref, head_sha, issues,
@@ -21,6 +22,9 @@ statements! {
     PULL_OPEN_OF_TASK = "SELECT CAST(MIN(p.number) AS BIGINT) FROM pulls p
         JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
         WHERE k.task_id = $1 AND p.state = 'open'";
+    PULLS_OPEN_BY_TASK = "SELECT k.task_id, CAST(MIN(p.number) AS BIGINT) AS number FROM pulls p
+        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        WHERE p.repo_id = $1 AND p.state = 'open' GROUP BY k.task_id";
     LINK_INSERT = "INSERT INTO pull_links (repo_id, number, task_id, reported) VALUES ($1, $2, $3, $4)
         ON CONFLICT (repo_id, number, task_id) DO NOTHING";
     LINKS_PRUNE = "DELETE FROM pull_links WHERE repo_id = $1 AND number = $2 AND task_id = $3 AND reported = 0";
@@ -100,6 +104,15 @@ impl Tx {
     pub async fn open_pull_of_task(&mut self, task: &TaskId) -> Result<Option<i64>, StoreError> {
         let row = self.one(sqlx::query(PULL_OPEN_OF_TASK).bind(task.as_str())).await?;
         Ok(row.map(|row| row.try_get::<Option<i64>, _>(0)).transpose()?.flatten())
+    }
+
+    /// The oldest open pull request of each task of a repository that has one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn open_pulls_by_task(&mut self, repo: &RepoId) -> Result<BTreeMap<TaskId, i64>, StoreError> {
+        let rows = self.all(sqlx::query(PULLS_OPEN_BY_TASK).bind(repo.as_str())).await?;
+        rows.iter().map(|row| Ok((TaskId::new(row.try_get::<String, _>("task_id")?), row.try_get("number")?))).collect()
     }
 
     /// Links a pull request to a task; says whether that is new.

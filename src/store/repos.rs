@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::tx::{Tx, statements};
 use crate::pool::admission::Holder;
-use crate::pool::{Person, RepoId, Timestamp};
+use crate::pool::{Person, RepoId, Span, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -21,7 +21,9 @@ statements! {
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
         managed = 1, private = $6, inactive = $7, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
         compared_at = CASE WHEN $8 = 1 THEN 0 ELSE compared_at END,
-        counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END WHERE id = $1";
+        counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
+        heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END
+        WHERE id = $1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
     REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
@@ -71,6 +73,10 @@ statements! {
     CLAIMS_RELEASE_SENDERS = "UPDATE installations SET sender_until = 0";
     CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing'";
 }
+
+/// How far back commands are looked for in a repository that comes (or comes back) to the App: its return may have been
+/// noticed late. What was written before is history.
+const HEARD_BACK: Span = Span::hours(1);
 
 /// A repository as it is stored.
 #[derive(Debug, Clone)]
@@ -175,7 +181,8 @@ impl Tx {
     }
 
     /// Records what GitHub shows of a repository, and makes it managed. `resync` asks for a compare at once. One that
-    /// was not served until now is counted anew: pull requests may have been opened meanwhile.
+    /// was not served until now is counted anew: pull requests may have been opened meanwhile; what was commented is
+    /// history.
     ///
     /// # Errors
     /// When the database refuses.
@@ -202,7 +209,8 @@ impl Tx {
             .bind(key.as_str())
             .bind(i64::from(seen.private))
             .bind(seen.archived.then_some("the repository is archived"))
-            .bind(i64::from(resync));
+            .bind(i64::from(resync))
+            .bind((self.now() - HEARD_BACK).0);
         self.run(update).await?;
         Ok(id)
     }

@@ -12,6 +12,10 @@ statements! {
         state = 'pending', attempts = 0,
         due_at = CASE WHEN wanted_comments.attempt_at IS NULL THEN excluded.due_at ELSE wanted_comments.due_at END
         WHERE wanted_comments.body <> excluded.body";
+    WANT_EDIT = "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at, comment_id)
+        VALUES ($1, $2, $3, $4, 1, 'pending', $5, $5, $6) ON CONFLICT (repo_id, issue, key) DO NOTHING";
+    WANTED_SHOWN_AS = "SELECT comment_id FROM wanted_comments
+        WHERE repo_id = $1 AND issue = $2 AND key = $3 AND comment_id IS NOT NULL";
     WANTED_LIKE = "SELECT key, body, created_at FROM wanted_comments
         WHERE repo_id = $1 AND issue = $2 AND SUBSTR(key, 1, LENGTH($3)) = $3 ORDER BY created_at, key";
     WANTED_NEXT = "SELECT c.*, r.installation_id, r.github_id, r.name AS repo_name FROM wanted_comments c
@@ -21,6 +25,10 @@ statements! {
     SENDER_TAKE = "UPDATE installations SET sender_until = $2 WHERE id = $1 AND sender_until <= $3";
     SENDER_FREE = "UPDATE installations SET sender_until = 0,
         next_write_at = CASE WHEN next_write_at < $2 THEN $2 ELSE next_write_at END WHERE id = $1";
+    WRITE_COUNT = "UPDATE installations SET
+        hour_writes = CASE WHEN hour_began + $3 <= $2 THEN 1 ELSE hour_writes + 1 END,
+        hour_began = CASE WHEN hour_began + $3 <= $2 THEN $2 ELSE hour_began END
+        WHERE id = $1 RETURNING hour_began, hour_writes";
     WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL,
         state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
@@ -78,6 +86,32 @@ impl Tx {
         self.run(want).await.map(drop)
     }
 
+    /// Wants a comment that is there already to say `body`, once.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn want_edit(
+        &mut self,
+        repo: &RepoId,
+        issue: i64,
+        key: &str,
+        body: &str,
+        comment: i64,
+    ) -> Result<(), StoreError> {
+        let now = self.now().0;
+        let want = sqlx::query(WANT_EDIT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now).bind(comment);
+        self.run(want).await.map(drop)
+    }
+
+    /// The comment a wanted one is known to be.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn shown_as(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<i64>, StoreError> {
+        let find = sqlx::query(WANTED_SHOWN_AS).bind(repo.as_str()).bind(issue).bind(key);
+        Ok(self.one(find).await?.map(|row| row.try_get("comment_id")).transpose()?)
+    }
+
     /// Keys, bodies and ages of the comments on an issue whose key begins with `prefix`.
     ///
     /// # Errors
@@ -128,6 +162,17 @@ impl Tx {
     /// When the database refuses.
     pub async fn release_sender(&mut self, installation: i64, next_write: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(SENDER_FREE).bind(installation).bind(next_write.0)).await.map(drop)
+    }
+
+    /// Counts a write of an installation; says when the hour it falls into began, and how many that hour has seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_write(&mut self, installation: i64) -> Result<(Timestamp, i64), StoreError> {
+        let now = self.now().0;
+        let row = self.one(sqlx::query(WRITE_COUNT).bind(installation).bind(now).bind(Span::hours(1).0)).await?;
+        let row = row.ok_or_else(|| StoreError::Corrupt(format!("installation {installation} is gone")))?;
+        Ok((Timestamp(row.try_get("hour_began")?), row.try_get("hour_writes")?))
     }
 
     /// Records, before it is sent, that a create is about to be.

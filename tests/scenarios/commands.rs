@@ -6,7 +6,9 @@ use crate::world::{REPO, World};
 use owp::engine::Registration;
 use owp::pool::Span;
 use owp::pool::command::{VERBS, Who};
+use owp::pool::worker::Capabilities;
 use owp::sandbox::Role;
+use owp::store::Extra;
 use secrecy::ExposeSecret;
 
 stories!(
@@ -275,8 +277,8 @@ async fn a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour(db:
             skills: vec![],
             capacity: 5,
             max_concurrent: 2,
-            capabilities: owp::pool::worker::Capabilities::default(),
-            extra: owp::store::Extra::new(),
+            capabilities: Capabilities::default(),
+            extra: Extra::new(),
         };
         let registered = w.engine.register(registration).await.unwrap();
         (registered.worker, registered.link_code.unwrap().expose_secret().to_owned())

@@ -6,6 +6,8 @@ use crate::world::{REPO, World};
 use futures_util::future::join_all;
 use owp::engine::Registration;
 use owp::pool::WorkerId;
+use owp::pool::worker::Capabilities;
+use owp::store::Extra;
 
 stories!(
     fifty_people_claim_one_issue_at_once,
@@ -41,8 +43,8 @@ async fn linked_workers(w: &World, issue: u64, count: usize, capacity: i64) -> V
             skills: vec![],
             capacity,
             max_concurrent: 20,
-            capabilities: owp::pool::worker::Capabilities::default(),
-            extra: owp::store::Extra::new(),
+            capabilities: Capabilities::default(),
+            extra: Extra::new(),
         };
         let registered = w.engine.register(registration).await.unwrap();
         let code = registered.link_code.unwrap();
@@ -82,7 +84,7 @@ async fn fifty_workers_pull_the_last_slot_at_once(db: Db) {
     }
     w.say("mona", issue, "/owp budget 1").await;
     let listed = join_all(workers.iter().map(|worker| w.engine.pull_work(worker))).await;
-    let given: usize = listed.into_iter().map(|pulled| pulled.unwrap().items.len()).sum();
+    let given: usize = listed.into_iter().map(|items| items.unwrap().items.len()).sum();
     assert_eq!(given, 1);
     assert_eq!(w.events("lease.granted").await, 1);
     assert_eq!(w.slots().await, (1, 1));

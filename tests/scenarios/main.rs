@@ -12,10 +12,16 @@ mod budget;
 mod claims;
 mod commands;
 mod contention;
+mod credit;
+mod deliveries;
+mod faults;
+mod hearing;
 mod labels;
 mod losses;
 mod main_story;
 mod pulls;
+mod quota;
+mod restart;
 
 /// Stories, told once and run on both databases.
 macro_rules! stories {

@@ -110,6 +110,10 @@ pub(super) async fn extend(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task:
         Err(outcome) => return Ok(outcome),
     };
     let until = lease.extension(tx.now());
+    if until == lease.expires_at {
+        let (until, most) = (until.human(), lease.max_until.human());
+        return Ok(Outcome::Done(format!("the deadline stays {until}; it can be moved up to {most}, never further.")));
+    }
     tx.renew_lease(&lease.id, until).await?;
     let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339(), "by": asked.author.login }));
     tx.append_events(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;

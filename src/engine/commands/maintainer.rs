@@ -10,7 +10,7 @@ use crate::github::render::{LeaseEnd, Outcome};
 use crate::pool::command::BudgetChange;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::EndReason;
-use crate::pool::moves::Move;
+use crate::pool::moves::{FIRST_REFUSAL, Move};
 use crate::pool::task::{Reservation, Task, TaskState};
 use crate::pool::worker::BANNED;
 use crate::pool::{Person, Span};
@@ -169,7 +169,9 @@ pub(super) async fn unblock(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resu
     if task.state != TaskState::Blocked {
         return Ok(Outcome::Failed(format!("the task is {}, not blocked.", task.state)));
     }
-    let moved = transition::carry_out(tx, repo, task, Move::Unblock, None).await?;
+    let first_refusal_until = Some(tx.now() + FIRST_REFUSAL).filter(|_| task.reservation.is_some());
+    let end = LeaseEnd::Unblocked { first_refusal_until };
+    let moved = transition::carry_out(tx, repo, task, Move::Unblock, Some(end)).await?;
     let until = moved.task.reservation.map(|r| r.until.human());
     Ok(Outcome::Done(match until {
         Some(until) => format!("the task is ready again; who was blocked has first refusal until {until}."),

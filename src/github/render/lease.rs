@@ -55,6 +55,11 @@ pub enum LeaseEnd {
         /// Until when nobody else is given the task.
         reserved_until: Option<Timestamp>,
     },
+    /// A maintainer cleared the way, or nobody did in time.
+    Unblocked {
+        /// Until when the holder may take the task again before anybody else; `None` when nobody cleared the way.
+        first_refusal_until: Option<Timestamp>,
+    },
     /// The pull request was merged.
     Merged {
         /// Its number.
@@ -213,6 +218,7 @@ fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
             format!("The worker of {who} did not take up this task{}. {open_again}", because(reason.as_deref()))
         }
         LeaseEnd::Blocked { reason, reserved_until } => blocked(&who, reason, *reserved_until),
+        LeaseEnd::Unblocked { first_refusal_until } => unblocked(&who, *first_refusal_until),
         LeaseEnd::Merged { pull, user_id } => merged(&lease.login, *pull, *user_id),
         LeaseEnd::MergedElsewhere { pull } => {
             format!("#{pull} is merged and completes this task, so {who} no longer holds it. Thank you for your time.")
@@ -242,6 +248,19 @@ fn blocked(who: &str, reason: &str, reserved_until: Option<Timestamp>) -> String
         "{who} cannot go on with this task for now{}. It takes up no review slot meanwhile.{reserved}",
         because(Some(reason))
     )
+}
+
+fn unblocked(who: &str, first_refusal_until: Option<Timestamp>) -> String {
+    let claim = code("/owp claim");
+    match first_refusal_until {
+        Some(at) => format!(
+            "The way is clear again. {who} may take this task with {claim} until {}; after that it is open to everybody.",
+            at.human()
+        ),
+        None => {
+            format!("Nobody cleared the way for {who} in time. The task is open again: comment {claim} to take it.")
+        }
+    }
 }
 
 fn merged(login: &str, pull: i64, user_id: i64) -> String {
@@ -354,6 +373,8 @@ mod tests {
             LeaseEnd::Expired,
             LeaseEnd::Nacked { reason: None },
             LeaseEnd::Blocked { reason: "needs a decision on #7".to_owned(), reserved_until: until },
+            LeaseEnd::Unblocked { first_refusal_until: until },
+            LeaseEnd::Unblocked { first_refusal_until: None },
             LeaseEnd::Merged { pull: 34, user_id: 583_231 },
             LeaseEnd::MergedElsewhere { pull: 35 },
             LeaseEnd::IssueClosed,
@@ -376,6 +397,10 @@ mod tests {
         The worker of @ada did not take up this task. The task is open again: comment `/owp claim` to take it.
         ~~~
         @ada cannot go on with this task for now (“needs a decision on #|7”). It takes up no review slot meanwhile. Until 21 Nov 2026, 03:09 UTC nobody else is given this task.
+        ~~~
+        The way is clear again. @ada may take this task with `/owp claim` until 21 Nov 2026, 03:09 UTC; after that it is open to everybody.
+        ~~~
+        Nobody cleared the way for @ada in time. The task is open again: comment `/owp claim` to take it.
         ~~~
         #34 is merged, and this task is done. Thank you, @ada!
 

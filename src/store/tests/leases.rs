@@ -107,7 +107,7 @@ on_both_engines! {
         let new = bench.grant(&task, &worker, 1).await;
         assert!(new.epoch > old.epoch);
 
-        let late = apply(late_task, Some(old.clone()), Move::Deliver { pull: Some(3) }, START).unwrap();
+        let late = apply(late_task, Some(old.clone()), Move::Deliver { pull: Some(3), author: None }, START).unwrap();
         let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.save_moved(&late).await }));
         assert!(outcome.await.is_err());
         let renewed = old.id.clone();
@@ -177,7 +177,7 @@ on_both_engines! {
         bench.step(&one, Move::Start).await.unwrap();
         assert_eq!(areas(bench, &repo).await.len(), 1);
 
-        bench.step(&one, Move::Deliver { pull: Some(5) }).await.unwrap();
+        bench.step(&one, Move::Deliver { pull: Some(5), author: None }).await.unwrap();
         assert_eq!(areas(bench, &repo).await, []);
         bench.grant(&two, &bob, 2).await;
         assert_eq!(areas(bench, &repo).await[0].1, "client of 2", "no login is known, so the worker's name");

@@ -173,7 +173,7 @@ on_both_engines! {
             tx.describe_task(&task).await
         })).await;
         assert_eq!(load(bench, &id).await, Load { points: 8, leases: 2 });
-        bench.step(&tasks[1], Move::Deliver { pull: Some(1) }).await.unwrap();
+        bench.step(&tasks[1], Move::Deliver { pull: Some(1), author: None }).await.unwrap();
         assert_eq!(load(bench, &id).await, Load { points: 3, leases: 1 });
     }
 
@@ -190,8 +190,8 @@ on_both_engines! {
         bench.advance(Span::minutes(1));
         let merged = bench.task(&repo, 10, TaskSpec::default()).await;
         bench.grant(&merged, &laptop, 1).await;
-        bench.step(&merged, Move::Deliver { pull: Some(1) }).await.unwrap();
-        bench.step(&merged, Move::Merge { pull: Some(1) }).await.unwrap();
+        bench.step(&merged, Move::Deliver { pull: Some(1), author: None }).await.unwrap();
+        bench.step(&merged, Move::Merge { pull: Some(1), author: Some(Person::GitHub(1)) }).await.unwrap();
         for (issue, worker) in [(11, &desk), (12, &laptop)] {
             let task = bench.task(&repo, issue, TaskSpec::default()).await;
             bench.grant(&task, worker, 1).await;

@@ -150,10 +150,10 @@ on_both_engines! {
         let task = tasks(bench, &repo, 1).await.remove(0);
         bench.grant(&task, &worker, 1).await;
         bench.pull(&repo, 1, 1, false, &[&task]).await;
-        bench.step(&task, Move::Deliver { pull: Some(1) }).await.unwrap();
+        bench.step(&task, Move::Deliver { pull: Some(1), author: None }).await.unwrap();
         assert_eq!(slots(bench, &repo).await, (1, 0, 0));
         close_pull(bench, &repo, 1, true).await;
-        bench.step(&task, Move::Merge { pull: Some(1) }).await.unwrap();
+        bench.step(&task, Move::Merge { pull: Some(1), author: None }).await.unwrap();
         assert_eq!(slots(bench, &repo).await, (0, 0, 0));
     }
 
@@ -190,9 +190,9 @@ on_both_engines! {
         let tasks = tasks(bench, &repo, 2).await;
         for task in &tasks {
             bench.grant(task, &worker, 1).await;
-            bench.step(task, Move::Deliver { pull: None }).await.unwrap();
+            bench.step(task, Move::Deliver { pull: None, author: None }).await.unwrap();
         }
-        bench.step(&tasks[0], Move::Merge { pull: None }).await.unwrap();
+        bench.step(&tasks[0], Move::Merge { pull: None, author: None }).await.unwrap();
         let id = repo.clone();
         assert_eq!(bench.read(move |tx| Box::pin(async move { tx.count_manual_pulls(&id).await })).await, 1);
     }

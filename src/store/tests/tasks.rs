@@ -86,12 +86,12 @@ on_both_engines! {
             (Move::Unblock, TaskState::Ready),
             (grant(), TaskState::Leased),
             (Move::Start, TaskState::InProgress),
-            (Move::Deliver { pull: Some(3) }, TaskState::PrOpened),
+            (Move::Deliver { pull: Some(3), author: None }, TaskState::PrOpened),
             (Move::PullReplaced { pull: 4 }, TaskState::PrOpened),
             (Move::PullClosed { author: Some(Person::GitHub(1)) }, TaskState::Ready),
             (Move::Close { reason: "label removed".into() }, TaskState::Closed),
             (Move::Reopen, TaskState::Ready),
-            (Move::Merge { pull: Some(5) }, TaskState::Merged),
+            (Move::Merge { pull: Some(5), author: None }, TaskState::Merged),
         ];
         for (step, state) in story {
             let told = format!("{step:?}");
@@ -136,9 +136,9 @@ on_both_engines! {
         }
         bench.step(&tasks[1], Move::Start).await.unwrap();
         bench.step(&tasks[2], Move::Block { reason: "waits".into() }).await.unwrap();
-        bench.step(&tasks[3], Move::Deliver { pull: Some(1) }).await.unwrap();
+        bench.step(&tasks[3], Move::Deliver { pull: Some(1), author: None }).await.unwrap();
         bench.step(&tasks[4], Move::Return(EndReason::Released)).await.unwrap();
-        bench.step(&tasks[5], Move::Merge { pull: Some(2) }).await.unwrap();
+        bench.step(&tasks[5], Move::Merge { pull: Some(2), author: None }).await.unwrap();
         let shown = bench.read(move |tx| Box::pin(async move { tx.tasks_of_worker(&worker).await })).await;
         let told: Vec<_> = shown.iter().map(|task| task.issue.unwrap()).collect();
         assert_eq!(told, [4, 3, 2, 1]);

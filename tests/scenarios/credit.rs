@@ -1,0 +1,102 @@
+//! Who is credited, and whose comment tells what: a lease that is over keeps its last word.
+
+use crate::database::Db;
+use crate::stories;
+use crate::world::{REPO, World};
+
+stories!(
+    whoever_wrote_what_was_merged_is_credited_and_nobody_else,
+    a_pull_request_of_whom_the_task_is_reserved_for_is_theirs,
+    a_lease_that_was_given_back_keeps_its_last_word,
+    a_task_that_is_unblocked_says_so_where_it_said_blocked,
+    an_old_merge_does_not_end_a_task_that_is_offered_again,
+);
+
+async fn whoever_wrote_what_was_merged_is_credited_and_nobody_else(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    w.say("ada", issue, "/owp release no time").await;
+    let pull = w.open_pr("bo", issue).await;
+    w.merge(pull).await;
+    assert_eq!(w.state(issue).await, "merged");
+    let ada = w.only(issue, "owp:key=lease");
+    assert!(ada.contains("gave this task back (“no time”)"), "{ada}");
+
+    let (one, two) = (w.task("One", &[]).await, w.task("Two", &[]).await);
+    w.say("ada", one, "/owp claim").await;
+    w.say("ada", two, "/owp claim").await;
+    assert_eq!(w.live_leases(&[one, two]).await, 1, "ada is a newcomer still");
+    w.say("ada", one, "/owp release").await;
+    w.next_count().await;
+    w.say("bo", one, "/owp claim").await;
+    w.say("bo", two, "/owp claim").await;
+    assert_eq!(w.live_leases(&[one, two]).await, 2, "bo is none any more");
+    w.check_promises().await;
+}
+
+async fn a_pull_request_of_whom_the_task_is_reserved_for_is_theirs(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    w.say("ada", issue, "/owp release").await;
+    w.say("mona", issue, "/owp assign @bo").await;
+    let pull = w.open_pr("bo", issue).await;
+    assert_eq!(w.state(issue).await, "pr_opened");
+    let ada = w.only(issue, "owp:key=lease");
+    assert!(ada.contains("gave this task back"), "{ada}");
+    w.github.as_user("mona").close_pr(REPO, pull).unwrap();
+    w.settle().await;
+    assert_eq!(w.only(issue, "owp:key=lease"), ada);
+    w.say("ada", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "ready", "bo has first refusal");
+    w.say("bo", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "leased");
+    w.check_promises().await;
+}
+
+async fn a_lease_that_was_given_back_keeps_its_last_word(db: Db) {
+    let w = World::new(db).await;
+    let mona = w.github.as_user("mona");
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    w.say("ada", issue, "/owp release no time").await;
+    let said = w.only(issue, "owp:key=lease");
+    mona.unlabel(REPO, issue, "pool:ready").unwrap();
+    w.settle().await;
+    assert_eq!(w.only(issue, "owp:key=lease"), said);
+    mona.label(REPO, issue, "pool:ready").unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "ready");
+    assert_eq!(w.only(issue, "owp:key=lease"), said);
+    w.check_promises().await;
+}
+
+async fn a_task_that_is_unblocked_says_so_where_it_said_blocked(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    w.say("ada", issue, "/owp block waits for a decision").await;
+    assert!(w.only(issue, "owp:key=lease").contains("waits for a decision"));
+    w.say("mona", issue, "/owp unblock").await;
+    let lease = w.only(issue, "owp:key=lease");
+    assert!(lease.contains("The way is clear again") && !lease.contains("cannot go on"), "{lease}");
+    w.check_promises().await;
+}
+
+async fn an_old_merge_does_not_end_a_task_that_is_offered_again(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    let pull = w.open_pr("ada", issue).await;
+    w.merge(pull).await;
+    w.github.as_user("mona").reopen(REPO, issue).unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "ready", "the fix was not all of it");
+    w.say("bo", issue, "/owp claim").await;
+    w.advance(owp::pool::Span::secs(5));
+    w.github.as_user("ada").rewrite(REPO, pull, &format!("Fixes #{issue}\n\nAs discussed.")).unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "leased", "what was merged before is no news");
+    w.check_promises().await;
+}

@@ -1,0 +1,191 @@
+//! GitHub at its worst: errors, limits, lost answers, an hour of silence. What was asked for is done in the end, once.
+
+use crate::database::Db;
+use crate::stories;
+use crate::world::{REPO, World};
+use owp::github::client::RepoHandle;
+use owp::pool::Span;
+use owp::sandbox::{Fault, FaultKind};
+
+stories!(
+    whatever_github_answers_a_claim_is_served_once,
+    a_lost_answer_leaves_exactly_one_visible_comment,
+    a_late_duplicate_becomes_a_pointer,
+    expired_tokens_are_replaced,
+    an_hour_of_silence_only_delays,
+    a_locked_conversation_and_a_deleted_issue_end_as_dead_letters,
+    a_deleted_comment_is_written_anew_once,
+);
+
+/// Time in which postponed deliveries and comments are tried again.
+pub(crate) async fn ten_minutes(w: &World) {
+    for _ in 0..20 {
+        w.advance(Span::secs(30));
+        w.settle().await;
+    }
+}
+
+fn visible(w: &World, issue: u64, words: &str) -> usize {
+    w.ours(issue).iter().filter(|body| body.contains(words)).count()
+}
+
+async fn whatever_github_answers_a_claim_is_served_once(db: Db) {
+    let w = World::new(db).await;
+    let limit = |status, retry_after| FaultKind::SecondaryLimit { status, retry_after };
+    let kinds = [
+        FaultKind::ServerError { status: 500 },
+        FaultKind::ServerError { status: 503 },
+        FaultKind::Truncated,
+        FaultKind::Cut,
+        FaultKind::Reset,
+        limit(403, None),
+        limit(403, Some(7)),
+        limit(429, None),
+        limit(429, Some(90)),
+        FaultKind::PrimaryLimit { status: 403, reset_in_secs: 120 },
+        FaultKind::BadCredentials,
+        FaultKind::LostAnswer { as_502: true },
+        FaultKind::LostAnswer { as_502: false },
+    ];
+    for (n, kind) in kinds.into_iter().enumerate() {
+        let login = format!("person{n}");
+        w.github.add_user(&login);
+        let issue = w.task(&format!("Task {n}"), &[]).await;
+        // The first requests of the claim, then those of its comment.
+        let times = if kind == FaultKind::BadCredentials { 1 } else { 3 };
+        w.github.fault(Fault::next(kind.clone()).times(times));
+        w.say(&login, issue, "/owp claim").await;
+        ten_minutes(&w).await;
+        assert_eq!(w.state(issue).await, "leased", "{kind:?}");
+        w.github.clear_faults();
+        w.github.fault(Fault::next(kind.clone()).on("PATCH", "/comments/").times(times));
+        w.github.fault(Fault::next(kind.clone()).on("POST", "/comments").times(times));
+        w.say(&login, issue, "/owp status\n/owp release").await;
+        ten_minutes(&w).await;
+        w.github.clear_faults();
+        ten_minutes(&w).await;
+        assert_eq!(w.state(issue).await, "ready", "{kind:?}");
+        assert_eq!(visible(&w, issue, "The task is open again"), 1, "{kind:?}");
+        assert_eq!(visible(&w, issue, "in the order you wrote"), 1, "{kind:?}: {:#?}", w.ours(issue));
+        assert_eq!(w.ours(issue).len(), 2, "{kind:?}: {:#?}", w.ours(issue));
+    }
+    assert_eq!(w.events("lease.granted").await, 13);
+    w.check_promises().await;
+}
+
+async fn a_lost_answer_leaves_exactly_one_visible_comment(db: Db) {
+    let w = World::new(db).await;
+    for as_502 in [true, false] {
+        let issue = w.task("Parse dates", &[]).await;
+        w.github.fault(Fault::next(FaultKind::LostAnswer { as_502 }).on("POST", "/comments"));
+        w.say("ada", issue, "/owp claim").await;
+        ten_minutes(&w).await;
+        assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
+        w.say("ada", issue, "/owp release").await;
+        assert!(w.only(issue, "@ada").contains("gave this task back"), "the same comment is edited");
+    }
+    w.check_promises().await;
+}
+
+async fn a_late_duplicate_becomes_a_pointer(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    // A request without an answer; nothing is seen of it, so it is repeated, and then it lands after all.
+    w.github.fault(Fault::next(FaultKind::Reset).on("POST", "/comments"));
+    w.say("ada", issue, "/owp claim").await;
+    ten_minutes(&w).await;
+    let first = w.ours(issue).pop().unwrap();
+    let row = w.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap().unwrap();
+    let handle = RepoHandle { github_id: row.github_id.unwrap(), full_name: REPO.to_owned() };
+    let app = w.engine.github().unwrap().client.commenter(row.installation_id.unwrap(), handle);
+    app.create(i64::try_from(issue).unwrap(), &first).await.unwrap();
+    ten_minutes(&w).await;
+    assert_eq!(w.ours(issue).len(), 2);
+    assert_eq!(visible(&w, issue, "this task is yours until"), 1, "{:#?}", w.ours(issue));
+    assert!(w.last(issue).contains("posted twice by accident"), "{:#?}", w.ours(issue));
+    w.say("ada", issue, "/owp release").await;
+    assert_eq!(visible(&w, issue, "gave this task back"), 1);
+    w.check_promises().await;
+}
+
+async fn expired_tokens_are_replaced(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.github.expire_tokens();
+    w.say("ada", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "leased");
+    w.advance(Span::hours(2));
+    w.say("ada", issue, "/owp extend").await;
+    w.github.expire_tokens();
+    w.next_count().await;
+    assert_eq!(w.events("count.failed").await, 0);
+    assert_eq!(w.ours(issue).len(), 1);
+    w.check_promises().await;
+}
+
+async fn an_hour_of_silence_only_delays(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let other = w.task("Parse numbers", &[]).await;
+    let worker = w.client("bo", issue, &[]).await;
+    w.github.set_down(true);
+    w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
+    for _ in 0..12 {
+        w.advance(Span::minutes(5));
+        w.settle().await;
+        assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "nothing is granted when in doubt");
+    }
+    assert_eq!((w.state(issue).await, w.state(other).await), ("ready", "ready"));
+    w.github.set_down(false);
+    ten_minutes(&w).await;
+    assert_eq!(w.state(issue).await, "leased", "{:#?}", w.ours(issue));
+    assert_eq!(visible(&w, issue, "this task is yours until"), 1);
+    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.overview().await.unwrap().pending_deliveries, 0);
+    w.settle().await;
+    w.check_promises().await;
+}
+
+async fn a_locked_conversation_and_a_deleted_issue_end_as_dead_letters(db: Db) {
+    let w = World::new(db).await;
+    let locked = w.task("Parse dates", &[]).await;
+    w.github.as_user("mona").lock(REPO, locked).unwrap();
+    w.say("mona", locked, "/owp status").await;
+    assert!(w.ours(locked).is_empty());
+    assert_eq!(w.events("comment.dead").await, 1);
+
+    let deleted = w.task("Parse numbers", &[]).await;
+    w.github.fault(Fault::next(FaultKind::ServerError { status: 503 }).on("POST", "/comments"));
+    w.github.as_user("ada").comment(REPO, deleted, "/owp claim").unwrap();
+    w.receive().await;
+    while w.engine.step_inbox().await.unwrap() {}
+    w.engine.step_sender().await.unwrap();
+    w.github.as_user("mona").delete_issue(REPO, deleted).unwrap();
+    ten_minutes(&w).await;
+    assert_eq!(w.state(deleted).await, "closed");
+    assert_eq!(w.events("comment.dead").await, 2);
+    let overview = w.engine.overview().await.unwrap();
+    assert_eq!((overview.open_comments, overview.dead_comments), (0, 2), "reported, and nobody waits for them");
+    w.check_promises().await;
+}
+
+async fn a_deleted_comment_is_written_anew_once(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    let delete = || {
+        let ours = w.github.comments(REPO, issue).into_iter().find(|c| c.via_app).unwrap();
+        w.github.as_user("mona").delete_comment(REPO, ours.id).unwrap();
+    };
+    delete();
+    w.say("ada", issue, "/owp extend").await;
+    w.advance(Span::days(1));
+    w.say("ada", issue, "/owp extend").await;
+    assert_eq!(w.ours(issue).len(), 1, "there is news, so it is written anew");
+    delete();
+    w.advance(Span::days(1));
+    w.say("ada", issue, "/owp extend").await;
+    assert!(w.ours(issue).is_empty(), "a second deletion is respected: {:#?}", w.ours(issue));
+    assert_eq!(w.events("comment.dead").await, 1);
+    w.check_promises().await;
+}
