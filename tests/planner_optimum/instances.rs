@@ -70,9 +70,9 @@ fn task(dice: &mut StdRng, n: usize, repos: &[RepoId], workers: usize) -> TaskFa
         area: dice.random_bool(0.4).then(|| format!("area{}", dice.random_range(0..4))),
         tier: [0, 0, 0, 1, 2][dice.random_range(0..5)],
     };
-    let declined = dice.random_bool(0.05).then(|| {
-        (WorkerId::new(format!("w_{:03}", dice.random_range(0..workers))), NOW + Span::minutes(20))
-    });
+    let declined = dice
+        .random_bool(0.05)
+        .then(|| (WorkerId::new(format!("w_{:03}", dice.random_range(0..workers))), NOW + Span::minutes(20)));
     let task = Task {
         id: TaskId::new(format!("t_{n:05}")),
         repo: repos[dice.random_range(0..repos.len())].clone(),
@@ -128,6 +128,7 @@ fn asker(dice: &mut StdRng, n: usize, person: usize, (_, standings): (usize, BTr
         capacity: dice.random_range(3..=13),
         max_concurrent: dice.random_range(1..=4),
         status: WorkerStatus::Idle,
+        ack: false,
         revoked: false,
         last_seen: NOW,
     };

@@ -110,8 +110,19 @@ impl<'s> Model<'s> {
         let seats = seats(&askers);
         let slots = repos.iter().map(|repo| repo.budget.free()).collect();
         let able = classes.able;
-        let mut model =
-            Self { snapshot, items, seats, askers, least: 0, slots, areas: areas.len(), rooms, room_of, able, groups: Vec::new() };
+        let mut model = Self {
+            snapshot,
+            items,
+            seats,
+            askers,
+            least: 0,
+            slots,
+            areas: areas.len(),
+            rooms,
+            room_of,
+            able,
+            groups: Vec::new(),
+        };
         model.regroup();
         model
     }

@@ -38,7 +38,8 @@ pub(super) fn orders(model: &Model<'_>) -> Vec<Vec<usize>> {
         order.sort_by_key(|&item| Reverse(model.items[item].worth / Worth::from(cost(item).max(1))));
         order
     };
-    let takers: Vec<i64> = model.able.iter().map(|able| i64::try_from(able.iter().count()).unwrap_or(i64::MAX)).collect();
+    let takers: Vec<i64> =
+        model.able.iter().map(|able| i64::try_from(able.iter().count()).unwrap_or(i64::MAX)).collect();
     let estimate = |item: usize| model.items[item].estimate;
     let rare = |item: usize| takers[model.items[item].class];
     vec![

@@ -1,11 +1,11 @@
 //! What plans must do, in small stories; what they must never do stands in `properties.rs`.
 
 use super::*;
+use crate::pool::Span;
 use crate::pool::admission::TaskFacts;
 use crate::pool::fixtures::{NOW, repo, task, worker};
 use crate::pool::policy::Policy;
 use crate::pool::worker::Worker;
-use crate::pool::{Rule, Span};
 use std::collections::BTreeMap;
 
 fn manual(limit: i64, tasks: Vec<TaskFacts>, workers: Vec<Worker>) -> Snapshot {
@@ -13,10 +13,8 @@ fn manual(limit: i64, tasks: Vec<TaskFacts>, workers: Vec<Worker>) -> Snapshot {
     facts.linked_only = false;
     facts.policy = Policy::manual(limit, true);
     facts.budget.limit = limit;
-    let askers = workers
-        .into_iter()
-        .map(|worker| Asker { worker, load: Load::default(), standings: BTreeMap::new() })
-        .collect();
+    let askers =
+        workers.into_iter().map(|worker| Asker { worker, load: Load::default(), standings: BTreeMap::new() }).collect();
     Snapshot { repos: BTreeMap::from([(facts.id.clone(), facts)]), tasks, askers }
 }
 
@@ -98,4 +96,115 @@ fn the_same_snapshot_gives_the_same_plan() {
     turned.tasks.reverse();
     turned.askers.reverse();
     assert_eq!(picked(&first), picked(&turned));
+}
+
+#[test]
+fn two_small_tasks_beat_a_larger_one_they_outweigh_together() {
+    let sized = |id, estimate, priority| {
+        with(id, |t| {
+            t.task.spec.estimate = estimate;
+            t.task.spec.priority = priority;
+        })
+    };
+    let tasks = vec![sized("t_big", 5, 60), sized("t_a", 2, 50), sized("t_b", 3, 50)];
+    let plan = picked(&manual(5, tasks, vec![worker("w_1", 1)]));
+    assert_eq!(plan.iter().map(|(_, task)| task.as_str()).collect::<Vec<_>>(), ["t_a", "t_b"]);
+}
+
+#[test]
+fn a_task_moves_to_another_worker_when_that_lets_one_more_in() {
+    let mut able = worker("w_able", 1);
+    able.skills = vec!["go".into(), "rust".into()];
+    let narrow = worker("w_narrow", 2);
+    let skilled = |id, skill: &str, estimate| {
+        with(id, |t| {
+            t.task.spec.skills = vec![skill.into()];
+            t.task.spec.estimate = estimate;
+        })
+    };
+    let tasks =
+        vec![skilled("t_1", "rust", 3), skilled("t_2", "go", 3), skilled("t_3", "rust", 2), skilled("t_4", "go", 2)];
+    assert_eq!(picked(&manual(9, tasks, vec![able, narrow])).len(), 4);
+}
+
+#[test]
+fn workers_of_equal_fit_are_served_in_turn() {
+    let tasks: Vec<_> = (0..4).map(|n| with(&format!("t_{n}"), |_| {})).collect();
+    let mut busy = manual(9, tasks, vec![worker("w_1", 1), worker("w_2", 2)]);
+    let shares = |plan: &[(String, String)]| plan.iter().filter(|(worker, _)| worker == "w_1").count();
+    assert_eq!(shares(&picked(&busy)), 2);
+    busy.askers[0].load = Load { points: 2, leases: 0 };
+    busy.tasks.truncate(2);
+    assert_eq!(shares(&picked(&busy)), 0, "who carries something already waits");
+}
+
+#[test]
+fn of_equal_workers_the_one_whose_other_skills_are_common_is_used() {
+    let mut tasks = vec![with("t_1", |t| t.task.spec.skills = vec!["rust".into()])];
+    let (mut rare, mut common) = (worker("w_1", 1), worker("w_2", 2));
+    rare.skills = vec!["rust".into(), "zig".into()];
+    common.skills = vec!["docs".into(), "rust".into()];
+    let mut third = worker("w_3", 3);
+    third.skills = vec!["docs".into()];
+    third.max_concurrent = 0;
+    assert_eq!(picked(&manual(5, tasks.clone(), vec![rare, common, third])), [("w_2".into(), "t_1".into())]);
+    tasks.clear();
+    assert!(picked(&manual(5, tasks, vec![worker("w_1", 1)])).is_empty());
+}
+
+#[test]
+fn what_somebody_just_declined_goes_to_somebody_else_or_to_nobody() {
+    let refused = with("t_1", |t| t.declined = vec![(WorkerId::new("w_1"), NOW + Span::minutes(5))]);
+    let both = manual(5, vec![refused.clone()], vec![worker("w_1", 1), worker("w_2", 2)]);
+    assert_eq!(picked(&both), [("w_2".into(), "t_1".into())]);
+    let alone = manual(5, vec![refused], vec![worker("w_1", 1)]);
+    assert!(picked(&alone).is_empty());
+    assert_eq!(plan(&alone, NOW + Span::minutes(5)).len(), 1, "a refusal does not last for ever");
+}
+
+#[test]
+fn one_person_with_many_clients_has_one_limit() {
+    let mut snapshot = manual(9, (0..6).map(|n| with(&format!("t_{n}"), |_| {})).collect(), Vec::new());
+    let facts = snapshot.repos.values_mut().next().unwrap();
+    facts.policy = Policy::managed();
+    let askers = (0..3).map(|n| Asker {
+        worker: worker(&format!("w_{n}"), 7),
+        load: Load::default(),
+        standings: BTreeMap::new(),
+    });
+    snapshot.askers = askers.collect();
+    assert_eq!(picked(&snapshot).len(), 1, "newcomers hold one thing at a time");
+}
+
+#[test]
+fn a_plan_looks_at_no_more_alike_tasks_than_could_be_granted() {
+    let tasks: Vec<_> = (0..500).map(|n| with(&format!("t_{n:03}"), |t| t.task.spec.priority = n % 90)).collect();
+    let snapshot = manual(3, tasks, vec![worker("w_1", 1), worker("w_2", 2)]);
+    assert_eq!(candidates(&snapshot, NOW).len(), 3);
+    assert_eq!(useful_per_class(9, &snapshot.askers), 4, "two workers with room for two");
+    assert_eq!(useful_per_class(3, &snapshot.askers), 3);
+}
+
+/// Fresh, urgent and small tasks arrive faster than they can be done; a large one that nobody calls important waits.
+#[test]
+fn a_large_unimportant_task_is_granted_in_the_end_whatever_arrives() {
+    let small = |n: usize, now| {
+        with(&format!("t_small{n}"), |t| {
+            t.task.spec.priority = 1000;
+            t.task.ready_since = now;
+        })
+    };
+    let large = with("t_large", |t| {
+        t.task.spec.estimate = 5;
+        t.task.spec.priority = 0;
+    });
+    let mut able = worker("w_1", 1);
+    able.max_concurrent = 9;
+    let granted_after = (0..2_500).step_by(20).find(|&hours| {
+        let now = NOW + Span::hours(hours);
+        let mut tasks: Vec<_> = (0..5).map(|n| small(n, now)).collect();
+        tasks.push(large.clone());
+        plan(&manual(9, tasks, vec![able.clone()]), now).iter().any(|pick| pick.task == large.task.id)
+    });
+    assert!(granted_after.is_some_and(|hours| (1_000..1_700).contains(&hours)), "{granted_after:?}");
 }
