@@ -5,9 +5,11 @@
 
 mod environment;
 mod github;
+mod limits;
 
 pub use environment::Environment;
 pub use github::GitHubApp;
+pub use limits::{IpRange, RateLimit};
 
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -50,6 +52,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "OWP_OPEN_REGISTRATION",
         "`1` lets unlinked workers of strangers take tasks of manual repositories when listening off loopback. Default off.",
     ),
+    (
+        "OWP_RATE_LIMIT",
+        "Calls per second and at once that one token may make, such as `20/100` (the default), or `off`. An address may make ten times as many.",
+    ),
+    (
+        "OWP_TRUSTED_PROXIES",
+        "Addresses or ranges, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default none.",
+    ),
     ("OWP_COMMENT_SPACING", "The least time between two comments of one installation, such as `1s` (the default)."),
     (
         "OWP_COMMENT_SETTLE",
@@ -86,6 +96,10 @@ pub struct ServeConfig {
     pub github: Option<GitHubApp>,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
+    /// How often one token may call; without it nobody is held back.
+    pub rate_limit: Option<RateLimit>,
+    /// Whose word about a client's address is believed.
+    pub trusted_proxies: Vec<IpRange>,
     /// Spans that differ from the defaults.
     pub spans: Spans,
 }
@@ -122,6 +136,8 @@ impl ServeConfig {
             admin_token,
             github: GitHubApp::load(env)?,
             open_registration: switch(env, "OWP_OPEN_REGISTRATION")? || listen.ip().is_loopback(),
+            rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
+            trusted_proxies: IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?,
             spans: Spans {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,

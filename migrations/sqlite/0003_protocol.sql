@@ -7,8 +7,7 @@ ALTER TABLE tasks ADD COLUMN extra TEXT NOT NULL DEFAULT '{}';
 -- 1 while a rotated token has not been used: its first use revokes the worker's other tokens.
 ALTER TABLE worker_tokens ADD COLUMN fresh BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX worker_tokens_worker ON worker_tokens (worker_id);
-CREATE INDEX people_login ON people (login);
-CREATE INDEX tasks_page ON tasks (id DESC);
+CREATE INDEX people_login ON people (LOWER(login));
 
 CREATE TABLE idempotency (
   -- A digest of who asked, the route and the caller's key.

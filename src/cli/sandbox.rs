@@ -50,7 +50,6 @@ pub async fn run(args: SandboxArgs) -> ExitCode {
     match serve(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
             eprintln!("owp sandbox: {error}");
             ExitCode::FAILURE
         }

@@ -56,7 +56,7 @@ pub struct ServeOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be had.
-    #[error("cannot listen on {address}: {cause}")]
+    #[error("cannot listen on {address}: {cause}; choose another address with --listen or OWP_LISTEN")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -92,6 +92,8 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let faces = router(Face::new(engine, options.admin_token));
     // Small answers go out at once; a socket that refuses the option works all the same.
     let listener = bound.tap_io(|connection| drop(connection.set_nodelay(true)));
+    // Whoever calls is told apart by address too.
+    let faces = faces.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, faces).with_graceful_shutdown(accepting.clone().cancelled_owned());
     let server = Some(tokio::spawn(server.into_future()));
     Ok(Running { address, accepting, stepping, server, loops })
@@ -166,7 +168,11 @@ async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCo
         listen: config.listen,
         store,
         github,
-        settings: settings(config.open_registration, config.spans),
+        settings: Settings {
+            rate_limit: config.rate_limit,
+            trusted_proxies: config.trusted_proxies,
+            ..settings(config.open_registration, config.spans)
+        },
         admin_token: config.admin_token,
     })
     .await?;

@@ -106,7 +106,7 @@ impl Environment {
 }
 
 fn read_secret(name: &str, path: &str) -> Result<SecretString, ConfigError> {
-    let unreadable = |what: &str| ConfigError::new(format!("{name}: {path}: {what}"));
+    let unreadable = |what: &str| ConfigError::new(format!("{name}: {path} cannot be used: {what}"));
     let size = std::fs::metadata(path).map_err(|error| unreadable(&error.to_string()))?.len();
     if size > SECRET_FILE_BYTES {
         return Err(unreadable("the file is too large to be a secret"));

@@ -50,10 +50,13 @@ fn missing(absent: [bool; 3]) -> ConfigError {
         let chosen = PARTS.iter().zip(absent).filter(move |(_, absent)| *absent == missing);
         chosen.map(|(name, _)| *name).collect::<Vec<_>>().join(" and ")
     };
+    let verb = |missing: bool| if absent.iter().filter(|a| **a == missing).count() == 1 { "is" } else { "are" };
     ConfigError::new(format!(
-        "the GitHub App is told only in part: {} is set, {} is missing (each also as …_FILE); set all three, or none to run without GitHub",
+        "the GitHub App is told only in part: {} {} set, {} {} missing; set all three (each may be a …_FILE instead), or none to run without GitHub",
         name(false),
-        name(true)
+        verb(false),
+        name(true),
+        verb(true)
     ))
 }
 

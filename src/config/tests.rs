@@ -68,7 +68,7 @@ fn off_loopback_an_admin_token_is_asked_for_and_strangers_are_not_served_unless_
 fn half_a_github_app_is_refused_and_says_which_half() {
     let error = refusal(&APP[..1]);
     assert!(
-        error.contains("GITHUB_APP_ID is set, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET is missing"),
+        error.contains("GITHUB_APP_ID is set, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET are missing"),
         "{error}"
     );
     assert!(refusal(&APP[..2]).contains("GITHUB_WEBHOOK_SECRET is missing"));

@@ -172,8 +172,19 @@ impl Engine {
     /// When the database refuses.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Worker>, EngineError> {
         let hash = secret_hash(token);
-        let worker = self.read(move |tx| Box::pin(async move { Ok(tx.worker_by_token(&hash).await?) })).await?;
-        Ok(worker.filter(|worker| !worker.revoked))
+        let (worker, fresh) = self
+            .read({
+                let hash = hash.clone();
+                move |tx| {
+                    Box::pin(async move { Ok((tx.worker_by_token(&hash).await?, tx.token_is_fresh(&hash).await?)) })
+                }
+            })
+            .await?;
+        let Some(worker) = worker.filter(|worker| !worker.revoked) else { return Ok(None) };
+        if fresh {
+            self.first_use(&worker.id, hash).await?;
+        }
+        Ok(Some(worker))
     }
 
     /// Records a sign of life and keeps the worker's leases alive. Gives the server's time.

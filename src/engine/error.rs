@@ -20,6 +20,17 @@ pub enum EngineError {
     /// There is no such lease.
     #[error("there is no lease with this id")]
     UnknownLease,
+    /// There is no such worker.
+    #[error("there is no worker with this id")]
+    UnknownWorker,
+    /// There is no repository of this name to look at.
+    #[error("there is no repository {0} here")]
+    NoSuchRepo(String),
+    /// Nobody is known under this login.
+    #[error(
+        "nobody is known here under the login {0}; give `github_id`, which GET https://api.github.com/users/LOGIN tells"
+    )]
+    UnknownPerson(String),
     /// There is no such repository.
     #[error("the repository {0} is not known; create it with POST /v1/admin/repos first")]
     UnknownRepo(String),

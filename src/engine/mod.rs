@@ -16,16 +16,20 @@ mod inbox;
 mod installations;
 mod issues;
 mod leases;
+mod once;
 mod operator;
 mod overview;
 mod park;
 mod pulls;
+mod resources;
 mod schedule;
 mod sender;
 mod status;
+mod steward;
 mod sync;
 mod tell;
 mod transition;
+mod workers;
 
 pub use contributors::{Beat, EndedLease};
 pub use contributors::{Heartbeat, Pulled, Registered, Registration, WorkItem};
@@ -33,14 +37,21 @@ pub use error::{EngineError, Refused};
 pub use explain::Explanation;
 pub use inbox::{Accepted, IntakeError};
 pub use leases::LeaseAct;
+pub use once::{Attempt, Keep, Once};
 pub use operator::NewTask;
-pub use overview::{Overview, RepoView};
+pub use overview::{Overview, RepoView, TaskTitle};
 pub use park::Parked;
+pub use resources::{RepoDetail, TaskView};
 pub use schedule::Pull;
 pub use status::{Report, ReportedStatus};
+pub use steward::{Audit, Trusted, Whom};
+pub use workers::{ProfileChange, WorkerView};
 
+use crate::config::{IpRange, RateLimit};
 use crate::github::client::GitHub;
 use crate::pool::Span;
+pub use crate::store::{AuditRow, Extra, KeptAnswer, TaskFilter};
+
 use crate::store::Store;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -69,6 +80,10 @@ pub struct Settings {
     pub compare_every: Span,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
+    /// How often one token may call; without it nobody is held back.
+    pub rate_limit: Option<RateLimit>,
+    /// Whose word about a client's address is believed.
+    pub trusted_proxies: Vec<IpRange>,
 }
 
 impl Default for Settings {
@@ -79,6 +94,8 @@ impl Default for Settings {
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
             open_registration: true,
+            rate_limit: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -2,23 +2,24 @@
 
 use super::Engine;
 use super::error::EngineError;
+use super::once::Keep;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::task::{Task, TaskSpec, TaskState};
-use crate::pool::{Epoch, TaskId};
-use crate::store::Scope;
+use crate::pool::{Epoch, RepoId, TaskId};
+use crate::store::{Extra, Scope, Tx};
 use serde_json::json;
 
 /// A task the operator makes by hand.
 #[derive(Debug, Clone)]
 pub struct NewTask {
-    /// `owner/name` of a manual repository.
-    pub repo: String,
     /// 1–300 characters.
     pub title: String,
     /// What it says.
     pub description: String,
     /// What it asks for.
     pub spec: TaskSpec,
+    /// The operator's own fields, kept and passed through.
+    pub extra: Extra,
 }
 
 impl Engine {
@@ -54,51 +55,68 @@ impl Engine {
             .await
     }
 
-    /// Adds a task to a manual repository.
+    /// Adds tasks to a manual repository, all or none, and keeps the answer with them.
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`]; [`EngineError::Managed`] where the App makes the tasks.
-    pub async fn add_task(&self, new: NewTask) -> Result<TaskId, EngineError> {
-        let name = new.repo.clone();
+    pub async fn add_tasks(
+        &self,
+        repo: &str,
+        tasks: Vec<NewTask>,
+        keep: Option<Keep>,
+    ) -> Result<Vec<TaskId>, EngineError> {
+        let name = repo.to_owned();
         let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&name).await?) })).await?;
-        let row = row.ok_or_else(|| EngineError::UnknownRepo(new.repo.clone()))?;
+        let row = row.ok_or_else(|| EngineError::UnknownRepo(repo.to_owned()))?;
         if row.managed {
             return Err(EngineError::Managed(format!(
                 "{} is served by the GitHub App: label an issue `pool:ready` there instead of adding a task",
                 row.name
             )));
         }
-        let id = self
-            .store()
+        self.store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
-                    let now = tx.now();
-                    let task = Task {
-                        id: TaskId::from_uuid_bytes(&tx.new_id()),
-                        repo: row.id,
-                        issue: None,
-                        title: new.title,
-                        description: new.description,
-                        spec: new.spec,
-                        state: TaskState::Ready,
-                        epoch: Epoch::default(),
-                        ready_since: now,
-                        hold: None,
-                        reservation: None,
-                        assignee: None,
-                        last_holder: None,
-                        last_lease: None,
-                        pull: None,
-                        blocked_reason: None,
-                        created_at: now,
-                    };
-                    tx.insert_task(&task).await?;
-                    let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
-                    tx.append_events(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
-                    Ok::<_, EngineError>(task.id)
+                    let mut ids = Vec::with_capacity(tasks.len());
+                    for new in tasks {
+                        ids.push(add(tx, &row.id, new).await?);
+                    }
+                    if let Some(keep) = keep {
+                        keep.settle(tx, &ids).await?;
+                    }
+                    Ok::<_, EngineError>(ids)
                 })
             })
-            .await?;
-        Ok(id)
+            .await
     }
+}
+
+async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<TaskId, EngineError> {
+    let now = tx.now();
+    let task = Task {
+        id: TaskId::from_uuid_bytes(&tx.new_id()),
+        repo: repo.clone(),
+        issue: None,
+        title: new.title,
+        description: new.description,
+        spec: new.spec,
+        state: TaskState::Ready,
+        epoch: Epoch::default(),
+        ready_since: now,
+        hold: None,
+        reservation: None,
+        assignee: None,
+        last_holder: None,
+        last_lease: None,
+        pull: None,
+        blocked_reason: None,
+        created_at: now,
+    };
+    tx.insert_task(&task).await?;
+    if !new.extra.is_empty() {
+        tx.set_own_fields_of_task(&task.id, &new.extra).await?;
+    }
+    let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
+    tx.append_events(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
+    Ok(task.id)
 }

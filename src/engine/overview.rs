@@ -2,10 +2,12 @@
 
 use super::Engine;
 use super::error::EngineError;
+use crate::pool::TaskId;
 use crate::pool::budget::Budget;
 use crate::pool::task::TaskState;
 use crate::pool::{Span, Timestamp};
-use crate::store::{EventRow, RepoCounts};
+use crate::store::{EventRow, RepoCounts, StoreError, Tx};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A worker is online when it was heard of within this span.
 pub(super) const ONLINE: Span = Span::secs(90);
@@ -24,12 +26,23 @@ pub struct Overview {
     pub repos: Vec<RepoView>,
     /// What happened last, newest first; nothing of private repositories.
     pub events: Vec<EventRow>,
+    /// The tasks these events are about, by id.
+    pub titles: BTreeMap<String, TaskTitle>,
     /// Deliveries that wait or are in work.
     pub pending_deliveries: i64,
     /// Comments GitHub does not show yet.
     pub open_comments: i64,
     /// Comments that were given up.
     pub dead_comments: i64,
+}
+
+/// What people call a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskTitle {
+    /// The issue's number; none in a manual repository.
+    pub issue: Option<i64>,
+    /// The title, as somebody wrote it.
+    pub title: String,
 }
 
 /// One repository at a glance.
@@ -78,6 +91,7 @@ impl Engine {
                     workers_online: tx.workers_online(tx.now() - ONLINE).await?,
                     tasks: TaskState::ALL.into_iter().map(|state| (state, of(state))).collect(),
                     repos,
+                    titles: titles(tx, &events).await?,
                     events,
                     pending_deliveries: tx.pending_deliveries().await?,
                     open_comments: tx.open_wanted().await?,
@@ -87,4 +101,15 @@ impl Engine {
         })
         .await
     }
+}
+
+async fn titles(tx: &mut Tx, events: &[EventRow]) -> Result<BTreeMap<String, TaskTitle>, StoreError> {
+    let ids: BTreeSet<&String> = events.iter().filter_map(|event| event.task.as_ref()).collect();
+    let mut titles = BTreeMap::new();
+    for id in ids {
+        if let Some(task) = tx.task(&TaskId::new(id.as_str())).await? {
+            titles.insert(id.clone(), TaskTitle { issue: task.issue, title: task.title });
+        }
+    }
+    Ok(titles)
 }

@@ -92,6 +92,7 @@ fn helps(kind: EventKind) -> bool {
         | EventKind::RepoAdded
         | EventKind::RepoUpdated
         | EventKind::WorkerLinked
+        | EventKind::WorkerUpdated
         | EventKind::TrustSet => true,
         EventKind::RepoRemoved
         | EventKind::CountFailed
@@ -104,6 +105,8 @@ fn helps(kind: EventKind) -> bool {
         | EventKind::PullLinked
         | EventKind::WorkerRegistered
         | EventKind::WorkerUnlinked
+        | EventKind::WorkerTokenRotated
+        | EventKind::WorkerRevoked
         | EventKind::PersonJoined
         | EventKind::CommentDead => false,
     }

@@ -264,7 +264,7 @@ impl Engine {
                 Err(error) if error.is_transient() => return Err(error),
                 // As with a delivery that is given up: one comment does not keep the others from being heard.
                 Err(error) => {
-                    tracing::error!(repo = %repo.row.name, comment = comment_id, %error, "a comment was given up")
+                    tracing::error!(repo = %repo.row.name, comment = comment_id, %error, "a comment was given up");
                 }
             }
         }

@@ -67,19 +67,24 @@ fn lease_state(lease: &Lease, task: &Task, end: Option<LeaseEnd>) -> Option<rend
         }
         LeaseState::Ended(reason) => reason,
     };
-    if let Some(end) = end {
+    if let Some(end) = end.filter(|end| concerns(reason, end)) {
         return Some(Shown::Ended(end));
     }
     if task.state == TaskState::PrOpened {
         return Some(Shown::Delivered { pull: task.pull? });
     }
     let end = match (task.state, reason) {
+        // Whoever had let go of the task before neither lost it now nor did the work.
+        (TaskState::Merged | TaskState::Closed, reason) if let_go(reason) => return None,
         (TaskState::Merged, _) => LeaseEnd::Merged { pull: task.pull?, user_id: github_id(&lease.person)? },
         (TaskState::Closed, _) => LeaseEnd::IssueClosed,
         (_, EndReason::Released) => LeaseEnd::Released { reason: None },
         (_, EndReason::Nacked | EndReason::AckTimeout) => LeaseEnd::Nacked { reason: None },
         (_, EndReason::Revoked) => LeaseEnd::Revoked { by: None, reason: None },
         (_, EndReason::Expired) => LeaseEnd::Expired,
+        (TaskState::Ready, EndReason::Blocked) => {
+            LeaseEnd::Unblocked { first_refusal_until: task.reservation.as_ref().map(|r| r.until) }
+        }
         (_, EndReason::Blocked) => LeaseEnd::Blocked {
             reason: task.blocked_reason.clone().unwrap_or_default(),
             reserved_until: task.reservation.as_ref().map(|r| r.until),
@@ -88,6 +93,20 @@ fn lease_state(lease: &Lease, task: &Task, end: Option<LeaseEnd>) -> Option<rend
         (_, EndReason::Delivered | EndReason::Merged | EndReason::Closed) => return None,
     };
     Some(Shown::Ended(end))
+}
+
+/// True when the holder had given the task up, or lost it, before the task itself ended.
+fn let_go(reason: EndReason) -> bool {
+    matches!(
+        reason,
+        EndReason::Released | EndReason::Nacked | EndReason::AckTimeout | EndReason::Revoked | EndReason::Expired
+    )
+}
+
+/// False for what happened to the task when it was no longer theirs; what their comment says then stays so.
+fn concerns(reason: EndReason, end: &LeaseEnd) -> bool {
+    let of_the_task = matches!(end, LeaseEnd::IssueClosed | LeaseEnd::LabelRemoved | LeaseEnd::MergedElsewhere { .. });
+    !(of_the_task && let_go(reason))
 }
 
 fn github_id(person: &Person) -> Option<i64> {

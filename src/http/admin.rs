@@ -3,8 +3,10 @@
 use super::Face;
 use super::auth::Operator;
 use super::body::Json;
+use super::once::Repeat;
 use super::problem::Failure;
-use crate::engine::NewTask;
+use super::steward::{kept, new_task};
+use crate::pool::TaskId;
 use crate::wire::admin::{RepoBody, RepoSaved, State as Counts, TaskAdded, TaskBody};
 use axum::extract::State;
 
@@ -23,12 +25,18 @@ pub(super) async fn repos(
 pub(super) async fn tasks(
     State(face): State<Face>,
     _: Operator,
+    repeat: Repeat,
     body: Json<TaskBody>,
 ) -> Result<axum::Json<TaskAdded>, Failure> {
     let Json(task) = body;
-    let new = NewTask { repo: task.repo, title: task.title, description: task.description, spec: task.spec };
-    let id = face.engine.add_task(new).await?;
-    Ok(axum::Json(TaskAdded { ok: true, task_id: id.to_string() }))
+    let repo = task.repo.clone();
+    let keep = repeat.keep(|ids| kept(&added(ids)));
+    let ids = face.engine.add_tasks(&repo, vec![new_task(task)], keep).await?;
+    Ok(axum::Json(added(&ids)))
+}
+
+fn added(ids: &[TaskId]) -> TaskAdded {
+    TaskAdded { ok: true, task_id: ids.iter().map(ToString::to_string).collect() }
 }
 
 /// Counts.

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use std::time::Duration;
 
 /// Bodies of API calls.
-const API_BYTES: usize = 1024 * 1024;
+pub(super) const API_BYTES: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is read and thrown away, and for how long.
@@ -27,6 +27,20 @@ impl<R: Request, S: Send + Sync> FromRequest<S> for Json<R> {
         let (parts, body) = request.into_parts();
         let bytes = collect(&parts.headers, body, API_BYTES).await?;
         Ok(Self(read::<R>(&bytes)?))
+    }
+}
+
+/// A JSON body that may be missing: nothing is the same as `{}`.
+pub(super) struct MaybeJson<R: Request>(pub R::Checked);
+
+impl<R: Request, S: Send + Sync> FromRequest<S> for MaybeJson<R> {
+    type Rejection = Failure;
+
+    async fn from_request(request: HttpRequest, _: &S) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = collect(&parts.headers, body, API_BYTES).await?;
+        let empty = bytes.iter().all(u8::is_ascii_whitespace);
+        Ok(Self(read::<R>(if empty { b"{}" } else { &bytes })?))
     }
 }
 

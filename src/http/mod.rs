@@ -8,14 +8,24 @@ mod admin;
 mod assets;
 mod auth;
 mod body;
+mod discover;
 mod events;
 mod guard;
 mod health;
 mod leases;
+mod limits;
+mod me;
+mod metrics;
 mod observe;
+mod once;
+mod openapi;
 mod page;
 mod problem;
+mod query;
+mod resources;
+mod steward;
 mod tasks;
+mod viewer;
 mod webhooks;
 mod work;
 mod workers;
@@ -24,7 +34,8 @@ use crate::engine::Engine;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
+use limits::Limiter;
 use secrecy::SecretString;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -34,13 +45,17 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub struct Face {
     engine: Engine,
     admin_token: Option<Arc<SecretString>>,
+    limiter: Option<Arc<Limiter>>,
 }
 
 impl Face {
     /// The faces of an engine. Without an admin token every admin call is 401.
     #[must_use]
     pub fn new(engine: Engine, admin_token: Option<SecretString>) -> Self {
-        Self { engine, admin_token: admin_token.map(Arc::new) }
+        let settings = engine.settings();
+        let proxies = settings.trusted_proxies.clone();
+        let limiter = settings.rate_limit.map(|limit| Arc::new(Limiter::new(limit, proxies)));
+        Self { engine, admin_token: admin_token.map(Arc::new), limiter }
     }
 }
 
@@ -49,13 +64,33 @@ pub fn router(face: Face) -> Router {
     let api = Router::new()
         .route("/v1/workers/register", post(workers::register))
         .route("/v1/workers/heartbeat", post(workers::heartbeat))
+        .route("/v1/workers/me", get(me::show))
+        .route("/v1/workers/me", patch(me::change))
+        .route("/v1/workers/me", delete(me::leave))
+        .route("/v1/workers/me/token", post(me::rotate))
+        .route("/v1/tasks", get(resources::tasks))
+        .route("/v1/tasks/{id}", get(resources::task))
         .route("/v1/tasks/{id}/status", post(tasks::report))
+        .route("/v1/repos", get(resources::repos))
+        .route("/v1/repos/{*name}", get(resources::repo))
         .route("/v1/tasks/{id}/claim", post(leases::claim))
         .route("/v1/tasks/{id}/why", get(leases::explain))
         .route("/v1/leases/{id}/{act}", post(leases::act))
         .route("/v1/admin/repos", post(admin::repos))
         .route("/v1/admin/tasks", post(admin::tasks))
+        .route("/v1/admin/tasks/bulk", post(steward::bulk))
         .route("/v1/admin/state", get(admin::state))
+        .route("/v1/admin/pause", post(steward::pause))
+        .route("/v1/admin/resume", post(steward::resume))
+        .route("/v1/admin/trust", post(steward::trust))
+        .route("/v1/admin/leases/{id}/revoke", post(steward::revoke_lease))
+        .route("/v1/admin/workers/{id}/revoke", post(steward::revoke_worker))
+        .route("/v1/admin/audit", get(steward::audit))
+        .route("/.well-known/owp", get(discover::owp))
+        .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::serve))
+        .route("/docs", get(openapi::show))
+        .route("/schemas/{name}", get(openapi::schema))
         .route("/healthz", get(health::alive))
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -63,15 +98,17 @@ pub fn router(face: Face) -> Router {
         .route("/static/{name}", get(assets::serve))
         .route("/problems/{name}", get(problem::explain))
         .layer(from_fn(guard::deadline));
-    api
-        // Outside the deadline: a pull waits as long as it was told to, a minute at most.
-        .route("/v1/work", get(work::list))
+    // Outside the deadline: a pull waits as long as it was told to, a minute at most.
+    api.route("/v1/work", get(work::list))
+        .layer(from_fn_with_state(face.clone(), once::keep))
+        .layer(from_fn_with_state(face.clone(), limits::check))
         // Outside the deadline: a delivery is stored to the end once it has arrived.
         .route("/github/webhooks", post(webhooks::receive))
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::method_not_allowed)
         // The limits are ours (see `body`), so that what is too large is a problem and not a closed connection.
         .layer(DefaultBodyLimit::disable())
+        .layer(discover::cors())
         .layer(from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(guard::panicked))
         .layer(from_fn_with_state(face.clone(), observe::request))

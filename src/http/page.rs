@@ -3,14 +3,18 @@
 
 use super::problem::Failure;
 use super::{Face, assets, events};
-use crate::engine::{Overview, RepoView};
+use crate::engine::{Overview, RepoView, TaskTitle};
 use crate::pool::Timestamp;
 use crate::pool::budget::Budget;
 use crate::pool::task::TaskState;
+use crate::pool::text::tidy_line;
 use crate::wire::ProblemKind;
 use axum::extract::State;
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
+
+/// Longer titles are cut.
+const TITLE_MAX_CHARS: usize = 80;
 
 /// The page as it stands now.
 pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failure> {
@@ -53,7 +57,8 @@ fn status_document(now: Timestamp, body: &Markup) -> Markup {
     document("OWP Pool", &head, &main)
 }
 
-fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
+/// The frame of every page.
+pub(super) fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -166,7 +171,7 @@ fn budget(budget: &Budget) -> Markup {
         (bar(budget, &words))
         span.note {
             @if budget.used() > 0 { (capital(&budget.breakdown())) " · limit" } @else { "Limit" }
-            " set by " (budget.source.name())
+            " set by " (prose(budget.source.words()))
         }
     }
 }
@@ -199,7 +204,19 @@ fn hands_out(repo: &RepoView) -> Markup {
     html! {
         @match why {
             None => { span.yes { "Yes" } span.note { (slots_free(repo.budget.free())) } }
-            Some(why) => { span.no { "No" } span.note { (why) } }
+            Some(why) => { span.no { "No" } span.note { (prose(&why)) } }
+        }
+    }
+}
+
+/// A sentence in which words between backticks are code.
+fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    html! {
+        @for (at, part) in parts.iter().enumerate() {
+            // The last part is not closed by anything when the backticks do not pair.
+            @if at % 2 == 1 && at + 1 < parts.len() { code { (part) } }
+            @else { @if at % 2 == 1 { "`" } (part) }
         }
     }
 }
@@ -213,6 +230,16 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
+/// `#12 Fix the login`, shortened.
+fn task_name(task: &TaskTitle) -> Markup {
+    html! {
+        span.task {
+            @if let Some(issue) = task.issue { "#" (issue) " " }
+            (tidy_line(&task.title, TITLE_MAX_CHARS))
+        }
+    }
+}
+
 fn recent_events(overview: &Overview) -> Markup {
     if overview.events.is_empty() {
         return html! { p.empty { "Nothing has happened yet." } };
@@ -224,7 +251,7 @@ fn recent_events(overview: &Overview) -> Markup {
                     (moment(event.at))
                     (events::sentence(&event.kind, &event.payload))
                     @if let Some(repo) = &event.repo { span.where { " " (repo) } }
-                    @if let Some(task) = &event.task { " " code { (task) } }
+                    @if let Some(task) = event.task.as_ref().and_then(|id| overview.titles.get(id)) { " " (task_name(task)) }
                 }
             }
         }
@@ -259,7 +286,10 @@ mod tests {
     fn a_repository_shows_its_slots_in_words_and_as_a_bar() {
         let row = repository(&repo(1, 1)).into_string();
         assert!(row.contains("2 of 4 slots taken"), "{row}");
-        assert!(row.contains("1 open pull request and 1 lease without a pull request · limit set by policy"), "{row}");
+        assert!(
+            row.contains("1 open pull request and 1 lease without a pull request · limit set by the policy"),
+            "{row}"
+        );
         assert!(row.contains(r#"<rect class="pulls" x="0" y="0" width="25""#), "{row}");
         assert!(row.contains(r#"<rect class="leases" x="25" y="0" width="25""#), "{row}");
         assert!(row.contains("Yes") && row.contains("2 slots are free."), "{row}");
@@ -270,12 +300,21 @@ mod tests {
     #[test]
     fn a_throttled_repository_says_why_in_the_words_of_the_refusal() {
         let full = repository(&repo(5, 1)).into_string();
-        assert!(full.contains("No") && full.contains("6 of 4 slots are taken (set by policy)"), "{full}");
+        assert!(full.contains("No") && full.contains("6 of 4 slots are taken (set by the policy)"), "{full}");
         let paused = RepoView { stopped: Some("a maintainer paused it".into()), ..repo(0, 0) };
         assert!(repository(&paused).into_string().contains("A maintainer paused it."));
         let mut unsure = repo(0, 0);
         unsure.budget.count = CountState::Never;
         assert!(repository(&unsure).into_string().contains("has not counted"));
+    }
+
+    #[test]
+    fn words_between_backticks_are_code_and_all_text_is_escaped() {
+        let words = prose("set by `/owp <budget>`, <b>").into_string();
+        assert_eq!(words, "set by <code>/owp &lt;budget&gt;</code>, &lt;b&gt;");
+        assert_eq!(prose("one ` alone").into_string(), "one ` alone");
+        let named = task_name(&TaskTitle { issue: Some(12), title: "Fix <login>".into() }).into_string();
+        assert_eq!(named, r#"<span class="task">#12 Fix &lt;login&gt;</span>"#);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Errors as answers: what the engine says becomes a problem, and causes go to the log, never to the caller.
 
-use super::page;
+use super::{metrics, page};
 use crate::engine::EngineError;
-use crate::wire::{PROBLEM_JSON, Problem, ProblemKind};
+use crate::pool::Span;
+use crate::wire::{FieldError, PROBLEM_JSON, Problem, ProblemKind};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -55,10 +56,18 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::UnknownTask => Self::new(ProblemKind::UnknownTask, "There is no task with this id."),
             EngineError::UnknownLease => Self::new(ProblemKind::UnknownLease, "There is no lease with this id."),
+            EngineError::UnknownWorker => Self::new(ProblemKind::UnknownWorker, "There is no worker with this id."),
+            EngineError::NoSuchRepo(_) => Self::new(ProblemKind::NoSuchRepo, sentence(&error.to_string())),
+            EngineError::UnknownPerson(_) => Problem::invalid(vec![FieldError {
+                field: "login".to_owned(),
+                message: format!("cannot be used: {error}"),
+            }])
+            .into(),
             EngineError::UnknownRepo(_) => Self::new(ProblemKind::UnknownRepo, sentence(&error.to_string())),
             EngineError::NotYours => Self::new(ProblemKind::NotYours, sentence(&error.to_string())),
             EngineError::Managed(why) => Self::new(ProblemKind::ManagedRepo, sentence(&why)),
             EngineError::Refused(refused) => {
+                metrics::count_refusals(&refused.reasons);
                 Problem::new(ProblemKind::Refused, refused.summary).with_reasons(refused.reasons).into()
             }
             EngineError::Store(ref cause) if error.is_transient() => {
@@ -94,6 +103,14 @@ impl IntoResponse for Failure {
         }
         response
     }
+}
+
+/// A problem that passes by itself; the seconds are rounded up, so that whoever waits them is not early.
+pub(super) fn later(failure: Failure, after: Span) -> Response {
+    let secs = u64::try_from(after.0).unwrap_or(0).div_ceil(1000).max(1);
+    let mut response = failure.into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+    response
 }
 
 /// Nothing lives at this path.

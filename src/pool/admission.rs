@@ -130,6 +130,9 @@ fn task_state(case: &Case<'_>) -> Option<Refusal> {
             return None;
         }
         TaskState::Blocked => "The task is blocked; a maintainer can say `/owp unblock`.",
+        TaskState::Leased | TaskState::InProgress if task.last_holder.as_ref() == Some(&case.worker.person) => {
+            "You hold this task already."
+        }
         TaskState::Leased | TaskState::InProgress => "The task is taken; it is free again if the lease ends.",
         TaskState::PrOpened => "A pull request already answers the task.",
         TaskState::Merged => "The task is done.",
@@ -176,9 +179,19 @@ fn open_pull(case: &Case<'_>) -> Option<Refusal> {
     ))
 }
 
+/// Why nothing is handed out in a repository at the moment, whoever asks for whatever; empty when something may be.
+#[must_use]
+pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
+    [inactive(repo), repo.budget.count_refusal(), repo.budget.full_refusal()].into_iter().flatten().collect()
+}
+
+fn inactive(repo: &RepoFacts) -> Option<Refusal> {
+    let why = repo.inactive.as_deref()?;
+    Some(Refusal::new(Rule::RepoActive, format!("{} is not served at the moment: {why}.", repo.name)))
+}
+
 fn repo_active(case: &Case<'_>) -> Option<Refusal> {
-    let why = case.repo.inactive.as_deref()?;
-    Some(Refusal::new(Rule::RepoActive, format!("{} is not served at the moment: {why}.", case.repo.name)))
+    inactive(case.repo)
 }
 
 fn count_known(case: &Case<'_>) -> Option<Refusal> {
@@ -288,7 +301,7 @@ fn capacity(case: &Case<'_>) -> Option<Refusal> {
         Refusal::new(
             Rule::Capacity,
             format!(
-                "The task's {} points do not fit: the worker holds {} of its {}.",
+                "The task's {} points do not fit: {} of the {} points you take on at once are in use. `/owp join capacity:N`, or the client, sets how many those are.",
                 case.task.task.spec.estimate, case.load.points, case.worker.capacity
             ),
         )
@@ -298,7 +311,7 @@ fn capacity(case: &Case<'_>) -> Option<Refusal> {
 
 fn concurrency(case: &Case<'_>) -> Option<Refusal> {
     (case.load.leases >= case.worker.max_concurrent).then(|| {
-        Refusal::new(Rule::Concurrency, "The worker holds as many leases as it said it can.")
+        Refusal::new(Rule::Concurrency, "You hold as many tasks as you said you take on at once. `/owp join concurrent:N`, or the client, sets how many those are.")
             .with_limit(case.load.leases, case.worker.max_concurrent)
     })
 }
@@ -321,7 +334,7 @@ fn person_cap(case: &Case<'_>) -> Option<Refusal> {
         return None;
     }
     let message = if newcomer {
-        "Newcomers hold one thing at a time here; the limit rises with the first merged pull request. Tasks under review do not count."
+        "Until your first pull request is merged here you can hold one task at a time. Tasks under review do not count."
     } else {
         "That is as many claims as one person may hold here. Tasks under review and blocked ones do not count."
     };
@@ -341,7 +354,7 @@ fn declined(case: &Case<'_>) -> Option<Refusal> {
     let (_, until) =
         case.task.declined.iter().find(|(worker, until)| *worker == case.worker.id && *until > case.now)?;
     Some(
-        Refusal::new(Rule::Declined, "The worker declined this task, or let its offer pass, a short while ago.")
+        Refusal::new(Rule::Declined, "Your worker declined this task, or let its offer pass, a short while ago.")
             .with_retry(Some(*until)),
     )
 }

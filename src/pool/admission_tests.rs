@@ -98,25 +98,25 @@ fn refusals_read_well() {
         })
         .collect();
     insta::assert_snapshot!(said.join("\n"), @r#"
-    The task is taken; it is free again if the lease ends. (now leased, limit ready) Held by grace. Try again after 14 Nov 2023, 23:13 UTC. [task_state]
+    The task is taken; it is free again if the lease ends. (now leased, needed ready) Held by grace. Try again after 14 Nov 2023, 23:13 UTC. [task_state]
     The task waits for a maintainer: edited after approval. They set the label again or say `/owp approve`. [approval]
     Somebody else has first refusal on the task. Try again after 14 Nov 2023, 23:13 UTC. [reservation]
     Pull request #12 is open and names the issue; the task is free again when it is closed. [open_pull]
     acme/rocket is not served at the moment: the App is suspended. [repo_active]
     The pool has not counted this repository's open pull requests yet, so it hands out nothing; it is counting now. [count_known]
-    The review budget is full: 5 of 5 slots are taken (set by policy): 5 open pull requests. One is free again when a pull request is merged or closed, or a lease ends. (now 5, limit 5) [budget]
+    The review budget is full: 5 of 5 slots are taken (set by the policy): 5 open pull requests. One is free again when a pull request is merged or closed, or a lease ends. (now 5, limit 5) [budget]
     The area `auth` is taken, and it has one holder at a time. (now 1, limit 1) Held by grace. Try again after 14 Nov 2023, 23:13 UTC. [area_lock]
-    The worker is paused; a heartbeat with status `idle` ends that. (now paused, limit idle or working) [worker_status]
+    The worker is paused; a heartbeat with status `idle` ends that. (now paused, needed idle or working) [worker_status]
     The worker is not linked to a GitHub identity; register with `github_handle` and comment `/owp link CODE` on any pool issue. [linked]
     Only people can claim tasks; this account is a bot. [human]
     A maintainer of this repository has banned this account from its pool. [banned]
-    The task asks for go; say `/owp join skills:go` if you have it. (now rust, limit go, rust) [skills]
-    The task is of risk tier 1; a maintainer can say `/owp trust @user1 1`. (now trust 0, limit trust 1) [tier]
-    The task's 6 points do not fit: the worker holds 0 of its 5. (now 6, limit 5) [capacity]
-    The worker holds as many leases as it said it can. (now 2, limit 2) [concurrency]
-    Newcomers hold one thing at a time here; the limit rises with the first merged pull request. Tasks under review do not count. (now 1, limit 1) [person_cap]
+    The task asks for go; say `/owp join skills:go` if you have it. (now rust, needed go, rust) [skills]
+    The task is of risk tier 1; a maintainer can say `/owp trust @user1 1`. (now trust 0, needed trust 1) [tier]
+    The task's 6 points do not fit: 0 of the 5 points you take on at once are in use. `/owp join capacity:N`, or the client, sets how many those are. (now 6, limit 5) [capacity]
+    You hold as many tasks as you said you take on at once. `/owp join concurrent:N`, or the client, sets how many those are. (now 2, limit 2) [concurrency]
+    Until your first pull request is merged here you can hold one task at a time. Tasks under review do not count. (now 1, limit 1) [person_cap]
     A lease of yours lapsed here; the next claim waits 1 d. Try again after 14 Nov 2023, 23:13 UTC. [cooldown]
-    The worker declined this task, or let its offer pass, a short while ago. Try again after 14 Nov 2023, 23:13 UTC. [declined]
+    Your worker declined this task, or let its offer pass, a short while ago. Try again after 14 Nov 2023, 23:13 UTC. [declined]
     "#);
 }
 

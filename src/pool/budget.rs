@@ -99,13 +99,13 @@ impl Budget {
             return None;
         }
         let message = if self.limit == 0 {
-            format!("The review budget is 0 (set by {}), so nothing is handed out here.", self.source.name())
+            format!("The review budget is 0 (set by {}), so nothing is handed out here.", self.source.words())
         } else {
             format!(
                 "The review budget is full: {} of {} slots are taken (set by {}): {}. One is free again when a pull request is merged or closed, or a lease ends.",
                 self.used(),
                 self.limit,
-                self.source.name(),
+                self.source.words(),
                 self.breakdown()
             )
         };

@@ -68,6 +68,12 @@ event_kinds! {
     PullLinked => "pull.linked",
     /// A worker registered.
     WorkerRegistered => "worker.registered",
+    /// A worker changed what it says of itself.
+    WorkerUpdated => "worker.updated",
+    /// A worker replaced its token.
+    WorkerTokenRotated => "worker.token_rotated",
+    /// A worker left, or its access was taken away.
+    WorkerRevoked => "worker.revoked",
     /// A worker was tied to a GitHub identity.
     WorkerLinked => "worker.linked",
     /// A worker was cut from its GitHub identity.

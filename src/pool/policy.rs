@@ -24,6 +24,16 @@ pub enum BudgetSource {
 }
 
 impl BudgetSource {
+    /// Who that is, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Policy => "the policy",
+            Self::Command => "`/owp budget`",
+            Self::Operator => "the operator",
+        }
+    }
+
     /// The word shown and stored.
     #[must_use]
     pub fn name(self) -> &'static str {

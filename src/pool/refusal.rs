@@ -70,6 +70,14 @@ impl Rule {
         Self::Declined,
     ];
 
+    /// What the other value of a refusal is: a limit that was passed, or what is needed.
+    fn bound(self) -> &'static str {
+        match self {
+            Self::Budget | Self::AreaLock | Self::Capacity | Self::Concurrency | Self::PersonCap => "limit",
+            _ => "needed",
+        }
+    }
+
     /// The stable name used in JSON, comments and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -148,7 +156,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
         if let (Some(value), Some(limit)) = (&self.value, &self.limit) {
-            write!(f, " (now {value}, limit {limit})")?;
+            write!(f, " (now {value}, {} {limit})", self.rule.bound())?;
         }
         if let Some(holder) = &self.holder {
             write!(f, " Held by {holder}.")?;
@@ -174,6 +182,12 @@ mod tests {
             refusal.to_string(),
             "The area auth is taken. (now 1, limit 1) Held by octocat. Try again after 21 Nov 2026, 03:09 UTC. [area_lock]"
         );
+    }
+
+    #[test]
+    fn what_is_needed_is_not_called_a_limit() {
+        let refusal = Refusal::new(Rule::Tier, "The task is of risk tier 1.").with_limit("trust 0", "trust 1");
+        assert_eq!(refusal.to_string(), "The task is of risk tier 1. (now trust 0, needed trust 1) [tier]");
     }
 
     #[test]

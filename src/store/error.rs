@@ -6,6 +6,16 @@ pub enum StoreError {
     /// The database said no, or could not be reached.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database could not be opened at the start.
+    #[error(
+        "cannot open the {engine:?} database: {cause}; check OWP_DATABASE_URL (or --database), and that it is an owp database"
+    )]
+    Unreachable {
+        /// Which engine it should be.
+        engine: super::Dialect,
+        /// What it or its driver said.
+        cause: String,
+    },
     /// The database's schema was made by a newer version of the program.
     #[error(
         "the database was made by a newer version of owp (it has migration {0}); run that version, or restore a backup"

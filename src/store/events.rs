@@ -147,7 +147,7 @@ impl Tx {
     }
 }
 
-fn verify_link(chain: &str, index: usize, row: &AnyRow, previous: &str) -> Result<String, StoreError> {
+pub(super) fn verify_link(chain: &str, index: usize, row: &AnyRow, previous: &str) -> Result<String, StoreError> {
     let seq: i64 = row.try_get("seq")?;
     let broken = || StoreError::Corrupt(format!("chain {chain} breaks at event {seq}"));
     let (salt, payload, digest): (String, String, String) =
@@ -213,7 +213,7 @@ fn hex_sha256(parts: &[&[u8]]) -> String {
     HEXLOWER.encode(&hasher.finalize())
 }
 
-fn event_row(row: &AnyRow) -> Result<EventRow, StoreError> {
+pub(super) fn event_row(row: &AnyRow) -> Result<EventRow, StoreError> {
     let payload: String = row.try_get("payload")?;
     Ok(EventRow {
         id: EventId::new(row.try_get::<String, _>("id")?),

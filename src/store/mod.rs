@@ -3,32 +3,39 @@
 //! [`Store::write`] is the only way to change anything, [`Store::read`] gives a snapshot to look at. Statements
 //! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
 
+mod audit;
 mod bell;
 mod deliveries;
 mod dialect;
 mod error;
 mod events;
+mod idempotency;
 mod lane;
 mod leases;
 mod open;
 mod overview;
 mod pulls;
 mod repos;
+mod resources;
 mod tasks;
+mod tokens;
 mod tx;
 mod wanted;
 mod workers;
 
+pub use audit::AuditRow;
 pub use bell::Committed;
 pub use deliveries::{Delivery, NewDelivery};
 pub use dialect::Dialect;
 pub use error::StoreError;
 pub use events::{EventRow, GLOBAL_CHAIN};
+pub use idempotency::{KeptAnswer, Reserved};
 pub use lane::Scope;
 pub use open::StoreOptions;
 pub use overview::RepoCounts;
 pub use pulls::PullRow;
 pub use repos::{RepoRow, RepoSighting};
+pub use resources::{TaskFilter, WorkerSaid};
 pub use tasks::TaskExtras;
 pub use tx::Tx;
 pub use wanted::WantedComment;

@@ -6,9 +6,9 @@ use super::error::StoreError;
 use super::lane::{LaneSettings, run_lane};
 use super::{Inner, Store};
 use crate::clock::{Clock, Entropy};
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AnyPool, Connection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -22,6 +22,8 @@ const LANE_DEPTH: usize = 1024;
 /// Write connections of a replica on PostgreSQL.
 const POSTGRES_LANES: u32 = 8;
 const READERS: u32 = 8;
+/// How long a connection may take to come about.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -51,6 +53,7 @@ impl Store {
             }
             Dialect::Postgres => (options.url.clone(), None),
         };
+        reach(dialect, &url).await?;
         let lanes = if dialect == Dialect::Sqlite { 1 } else { POSTGRES_LANES };
         let writers = connect(dialect, &url, lanes).await?;
         migrate(dialect, &writers).await?;
@@ -70,10 +73,26 @@ fn start_lane(settings: &LaneSettings) -> mpsc::Sender<super::lane::Job> {
     sender
 }
 
+/// Connects once by itself: a pool retries until it times out, and then says only that.
+async fn reach(dialect: Dialect, url: &str) -> Result<(), StoreError> {
+    let unreachable = |cause: String| StoreError::Unreachable { engine: dialect, cause };
+    let first = async {
+        let mut conn = sqlx::AnyConnection::connect(url).await?;
+        for setting in dialect.connection_settings() {
+            sqlx::raw_sql(*setting).execute(&mut conn).await?;
+        }
+        conn.close().await
+    };
+    match tokio::time::timeout(PATIENCE, first).await {
+        Ok(done) => done.map_err(|error| unreachable(error.to_string())),
+        Err(_) => Err(unreachable(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
 async fn connect(dialect: Dialect, url: &str, connections: u32) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(PATIENCE)
         .after_connect(move |conn, _| {
             Box::pin(async move {
                 for setting in dialect.connection_settings() {
@@ -111,7 +130,10 @@ fn sqlite_path(url: &str) -> Result<String, StoreError> {
 }
 
 fn lock_file(path: &str) -> Result<std::fs::File, StoreError> {
-    let io = |e: std::io::Error| StoreError::Url(format!("{path}.lock: {e}"));
+    let io = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound => StoreError::Url(format!("the folder of {path} does not exist")),
+        _ => StoreError::Url(format!("{path}.lock cannot be written: {e}")),
+    };
     let file = std::fs::OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -44,12 +44,16 @@ impl super::Store {
     /// Every statement of the room, by file and name.
     pub(super) fn statements() -> Vec<(&'static str, &'static str)> {
         [
+            super::audit::STATEMENTS,
             super::deliveries::STATEMENTS,
             super::events::STATEMENTS,
+            super::idempotency::STATEMENTS,
             super::leases::STATEMENTS,
             super::pulls::STATEMENTS,
             super::repos::STATEMENTS,
+            super::resources::STATEMENTS,
             super::tasks::STATEMENTS,
+            super::tokens::STATEMENTS,
             super::wanted::STATEMENTS,
             super::workers::STATEMENTS,
             STATEMENTS,

@@ -247,7 +247,7 @@ pub(super) fn person(key: &str) -> Result<Person, StoreError> {
     Person::from_key(key).ok_or_else(|| StoreError::Corrupt(format!("person {key}")))
 }
 
-fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
+pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
     let text = |column: &str| row.try_get::<Option<String>, _>(column);
     let reserved_until: Option<i64> = row.try_get("reserved_until")?;
     let reservation = match (text("reserved_person")?, reserved_until) {

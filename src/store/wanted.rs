@@ -38,7 +38,8 @@ statements! {
     WANTED_LATER = "UPDATE wanted_comments SET attempts = attempts + 1, due_at = $4, error = $5,
         attempt_at = CASE WHEN $6 = 1 THEN attempt_at ELSE NULL END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    WANTED_DEAD = "UPDATE wanted_comments SET state = 'dead', error = $4, attempt_at = NULL
+    WANTED_DEAD = "UPDATE wanted_comments SET error = $4, attempt_at = NULL,
+        state = CASE WHEN version = $5 THEN 'dead' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_OPEN = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'pending'";
 }
@@ -219,12 +220,12 @@ impl Tx {
         self.run(keyed(WANTED_LATER, wanted).bind(due_at.0).bind(why).bind(i64::from(unknown))).await.map(drop)
     }
 
-    /// Gives a comment up: a dead letter, shown to operators.
+    /// Gives a comment up: a dead letter, shown to operators. New words that came meanwhile get a try of their own.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn bury_wanted(&mut self, wanted: &WantedComment, why: &str) -> Result<(), StoreError> {
-        self.run(keyed(WANTED_DEAD, wanted).bind(why)).await.map(drop)
+        self.run(keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version)).await.map(drop)
     }
 
     /// Comments GitHub does not match yet.

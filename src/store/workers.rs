@@ -334,7 +334,7 @@ fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
     })
 }
 
-fn capabilities(row: &AnyRow) -> Result<Capabilities, StoreError> {
+pub(super) fn capabilities(row: &AnyRow) -> Result<Capabilities, StoreError> {
     let text: String = row.try_get("capabilities")?;
     serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(format!("capabilities: {e}")))
 }

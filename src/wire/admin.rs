@@ -1,19 +1,29 @@
 //! The operator's calls: `POST /v1/admin/repos`, `POST /v1/admin/tasks`, `GET /v1/admin/state`.
 
 use super::check::Checks;
+use super::extra;
 use super::read::{Request, Whole};
 use crate::pool::task::{TaskSpec, TaskState};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 const REPO_MAX_CHARS: usize = 200;
 
 /// A repository as it is sent. What is left out returns to its default.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "RepositorySettings")]
 pub struct RepoBody {
+    /// `owner/name`.
+    #[schemars(length(min = 1, max = 200))]
     repo: String,
+    /// The review budget; 3 when not given, 0 stops the repository.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
     max_open_prs: Option<Whole>,
+    /// Whether an area has one holder at a time; true when not given.
     #[serde(default)]
     area_locks_enabled: Option<bool>,
 }
@@ -42,7 +52,7 @@ impl Request for RepoBody {
 }
 
 /// The answer to a repository.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RepoSaved {
     /// Always true.
     pub ok: bool,
@@ -51,22 +61,39 @@ pub struct RepoSaved {
 }
 
 /// A task as it is sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NewTask")]
 pub struct TaskBody {
+    /// A manual repository.
+    #[schemars(length(min = 1, max = 200))]
     repo: String,
+    /// What it is called.
+    #[schemars(length(min = 1, max = 300))]
     title: String,
+    /// What it says.
     #[serde(default)]
     description: Option<String>,
+    /// Points; 1 when not given.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
     estimate_points: Option<Whole>,
+    /// Larger first; 10 when not given.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1000))]
     priority: Option<Whole>,
+    /// Trimmed and caseless; 64 at most.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     required_skills: Option<Vec<String>>,
+    /// At most one holder per area while area locks are on.
     #[serde(default)]
     area: Option<String>,
+    /// The risk, 0–3; 0 when not given.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 3))]
     tier: Option<Whole>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 /// A task within bounds.
@@ -80,6 +107,8 @@ pub struct NewTask {
     pub description: String,
     /// What it asks for.
     pub spec: TaskSpec,
+    /// The fields that begin with `x_`.
+    pub extra: Map<String, Value>,
 }
 
 impl Request for TaskBody {
@@ -98,12 +127,13 @@ impl Request for TaskBody {
                 area: checks.area("area", self.area.as_deref()),
                 tier: checks.number("tier", self.tier, 0, 0..=3),
             },
+            extra: extra::own_fields(checks, self.rest),
         }
     }
 }
 
 /// The answer to a task.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TaskAdded {
     /// Always true.
     pub ok: bool,
@@ -133,6 +163,20 @@ impl Serialize for State {
     }
 }
 
+impl JsonSchema for State {
+    fn schema_name() -> Cow<'static, str> {
+        "State".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = TaskState::ALL.into_iter().map(|state| format!("tasks_{state}"));
+        let names: Vec<String> = std::iter::once("workers_online".to_owned()).chain(names).collect();
+        let count = || json_schema!({ "type": "integer", "minimum": 0 }).to_value();
+        let properties: Map<String, Value> = names.iter().map(|name| (name.clone(), count())).collect();
+        json_schema!({ "type": "object", "properties": properties, "required": names })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::read;
@@ -147,7 +191,13 @@ mod tests {
         let spec = TaskSpec { estimate: 1, priority: 10, skills: vec![], area: None, tier: 0 };
         assert_eq!(
             task,
-            NewTask { repo: "acme/rocket".into(), title: "Fix it".into(), description: String::new(), spec }
+            NewTask {
+                repo: "acme/rocket".into(),
+                title: "Fix it".into(),
+                description: String::new(),
+                spec,
+                extra: Map::new()
+            }
         );
     }
 

@@ -3,6 +3,7 @@
 
 use super::check::Checks;
 use crate::pool::worker::Capabilities;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -15,14 +16,19 @@ const TOOLS_MAX: usize = 64;
 const TOOL_MAX_CHARS: usize = 64;
 
 /// What a client says it can do, as it is sent. What it does not say it cannot do.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Capabilities")]
 pub struct CapabilitiesBody {
+    /// Acknowledges offers within `ack_by`; without this a lease is active at once.
     #[serde(default)]
     ack: Option<bool>,
+    /// Can run the repository's tests.
     #[serde(default)]
     can_run_tests: Option<bool>,
+    /// Can open pull requests itself.
     #[serde(default)]
     can_open_prs: Option<bool>,
+    /// Tools it can drive, 64 at most.
     #[serde(default)]
     supports_tool: Option<Vec<String>>,
 }

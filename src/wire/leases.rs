@@ -2,14 +2,20 @@
 
 use super::check::Checks;
 use super::read::{Request, Whole};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a holder may say with any of the four; `{}` is fine.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "LeaseWords")]
 pub struct LeaseBody {
+    /// Why.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     reason: Option<String>,
+    /// The epoch the client believes in; a late client is told that it is late.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     epoch: Option<Whole>,
 }
 
@@ -34,7 +40,7 @@ impl Request for LeaseBody {
 }
 
 /// A lease after the call.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LeaseAnswer {
     /// Always true.
     pub ok: bool,

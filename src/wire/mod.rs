@@ -6,22 +6,28 @@
 
 pub mod admin;
 mod check;
+pub mod cursor;
+pub mod discover;
 mod extra;
 pub mod leases;
+pub mod me;
 mod problem;
 mod read;
+pub mod resources;
+pub mod steward;
 pub mod tasks;
 pub mod work;
 pub mod workers;
 
-pub use check::Checks;
+pub use check::{Checks, SKILLS_MAX};
 pub use problem::{FieldError, PROBLEM_JSON, Problem, ProblemKind, Reason};
 pub use read::{Request, Whole, read};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The answer of calls that have nothing more to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Done {
     /// Always true; what failed is a [`Problem`].
     pub ok: bool,

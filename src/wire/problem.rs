@@ -4,6 +4,7 @@
 //! of the protocol: a client may branch on them, so they never change.
 
 use crate::pool::Refusal;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The media type of a problem.
@@ -74,6 +75,21 @@ problem_kinds! {
     /// No such path.
     UnknownPath => "unknown-path", 404, "There is nothing here",
         "The server knows no such path. Paths are case-sensitive and end without a slash.";
+    /// No such worker.
+    UnknownWorker => "unknown-worker", 404, "There is no such worker",
+        "No worker has this id. The audit export names the workers of the pool.";
+    /// No repository to look at under this name.
+    NoSuchRepo => "no-such-repository", 404, "There is no such repository here",
+        "The pool serves no repository of this name, or it is private. `GET /v1/repos` lists those you can see.";
+    /// Too many calls.
+    RateLimited => "rate-limited", 429, "Too many calls",
+        "More calls came than one token or one address may make. Wait the seconds in `Retry-After`; `RateLimit` tells on every answer how much is left, and `GET /v1/work?wait=30` asks for work without asking often.";
+    /// An idempotency key was used before, for something else.
+    KeyReused => "idempotency-key-reused", 422, "The idempotency key stands for another call",
+        "The key was used within the last 24 hours with another body. Use a fresh key for every new call, and the same key only to repeat one.";
+    /// A call with this idempotency key is running.
+    KeyInUse => "idempotency-key-in-use", 409, "A call with this key is not finished",
+        "The first call with this idempotency key has not been answered yet. Wait the seconds in `Retry-After` and repeat it.";
     /// The path exists, the method does not.
     MethodNotAllowed => "method-not-allowed", 405, "The method is not allowed here",
         "The path exists, but not for this method; the `Allow` header lists those it knows.";
@@ -107,7 +123,7 @@ problem_kinds! {
 }
 
 /// A field that is not as it must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// Its name; `skills[3]` is the fourth of a list.
     pub field: String,
@@ -116,7 +132,7 @@ pub struct FieldError {
 }
 
 /// One rule that does not hold, in the words every face of the product uses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reason {
     /// The rule's stable name.
     pub rule: &'static str,
@@ -146,10 +162,11 @@ impl From<Refusal> for Reason {
 }
 
 /// An error over HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// What kind, as a path on this server.
     #[serde(rename = "type", serialize_with = "as_type_path")]
+    #[schemars(with = "String")]
     pub kind: ProblemKind,
     /// The kind in a few words.
     pub title: &'static str,
@@ -159,9 +176,11 @@ pub struct Problem {
     pub detail: String,
     /// The rules that do not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub reasons: Vec<Reason>,
     /// The fields that are not as they must be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub errors: Vec<FieldError>,
     /// The line of the body where reading stopped, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,9 @@
 use super::check::Checks;
 use super::problem::{Problem, ProblemKind};
 use crate::pool::text::tidy_line;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 /// How much of a parser's own words is passed on; they can quote the body.
@@ -60,6 +62,20 @@ pub struct Whole(pub i64);
 impl<'de> de::Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WholeVisitor)
+    }
+}
+
+impl JsonSchema for Whole {
+    fn schema_name() -> Cow<'static, str> {
+        "Whole".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer" })
     }
 }
 

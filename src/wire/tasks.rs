@@ -2,13 +2,14 @@
 
 use super::check::Checks;
 use super::read::Request;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 const URL_MAX_CHARS: usize = 2048;
 const SHA_MAX_CHARS: usize = 128;
 
 /// The protocol's words for how a task goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
     /// Work has begun, or goes on.
@@ -22,19 +23,23 @@ pub enum TaskStatus {
 }
 
 /// A status as it is sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "StatusReport")]
 pub struct StatusBody {
     status: TaskStatus,
+    /// In words.
     #[serde(default)]
+    #[schemars(length(max = 4000))]
     message: Option<String>,
     #[serde(default)]
     artifact: Option<Artifact>,
+    /// The lease the worker believes to hold; the current one when not given.
     #[serde(default)]
     lease_id: Option<String>,
 }
 
 /// What came of the work. `extra` is whatever the client likes; it is not kept.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Artifact {
     #[serde(default)]
     pr_url: Option<String>,
@@ -43,6 +48,7 @@ struct Artifact {
     #[serde(default)]
     patch_url: Option<String>,
     #[serde(default, rename = "extra")]
+    #[schemars(with = "Option<serde_json::Value>")]
     _extra: Option<serde::de::IgnoredAny>,
 }
 

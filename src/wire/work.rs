@@ -2,10 +2,11 @@
 
 use super::problem::Reason;
 use crate::pool::admission::Finding;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a worker holds, and what of its work is blocked or waits for a review.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Work {
     /// Whose it is.
     pub worker_id: String,
@@ -17,7 +18,7 @@ pub struct Work {
 }
 
 /// One task of a worker. Every key is always there, null where it is empty.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct HeldTask {
     /// The task's id.
     pub task_id: String,
@@ -56,7 +57,7 @@ pub struct HeldTask {
 }
 
 /// What every rule says of the asker and one task.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Why {
     /// The task.
     pub task_id: String,
@@ -73,7 +74,7 @@ pub struct Why {
 }
 
 /// What one rule says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RuleWord {
     /// The rule's stable name.
     pub rule: &'static str,

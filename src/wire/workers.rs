@@ -4,23 +4,35 @@ use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
 use super::read::{Request, Whole};
 use crate::pool::worker::{Capabilities, WorkerStatus};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 const HANDLE_MAX_CHARS: usize = 100;
 
 /// A registration as it is sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Registration")]
 pub struct RegisterBody {
+    /// What the worker calls itself.
+    #[schemars(length(min = 1, max = 120))]
     name: String,
+    /// The login of the person who will prove that the worker is theirs.
     #[serde(default)]
     github_handle: Option<String>,
+    /// Trimmed and caseless; 64 at most.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     skills: Option<Vec<String>>,
+    /// Points it can hold at once; 5 when not given.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
     capacity_points: Option<Whole>,
+    /// Leases it can hold at once; 2 when not given.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 20))]
     max_concurrent_tasks: Option<Whole>,
+    /// What it can do; what it does not say it cannot.
     #[serde(default)]
     capabilities: Option<CapabilitiesBody>,
     #[serde(flatten)]
@@ -52,7 +64,7 @@ impl Request for RegisterBody {
     fn check(self, checks: &mut Checks) -> Register {
         Register {
             name: checks.name("name", self.name, 120),
-            github_handle: handle(checks, self.github_handle.as_deref()),
+            github_handle: handle(checks, "github_handle", self.github_handle.as_deref()),
             skills: checks.skills("skills", self.skills),
             capacity_points: checks.number("capacity_points", self.capacity_points, 5, 1..=100),
             max_concurrent_tasks: checks.number("max_concurrent_tasks", self.max_concurrent_tasks, 2, 1..=20),
@@ -63,7 +75,7 @@ impl Request for RegisterBody {
 }
 
 /// A blank handle is none. GitHub's logins are letters, digits and hyphens; those of managed users have an underscore.
-fn handle(checks: &mut Checks, handle: Option<&str>) -> Option<String> {
+pub(super) fn handle(checks: &mut Checks, field: &str, handle: Option<&str>) -> Option<String> {
     let handle = handle?.trim();
     let login = handle.strip_prefix('@').unwrap_or(handle);
     if handle.is_empty() {
@@ -71,13 +83,13 @@ fn handle(checks: &mut Checks, handle: Option<&str>) -> Option<String> {
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if login.is_empty() || login.len() > HANDLE_MAX_CHARS || !login.chars().all(fits) {
-        checks.fault("github_handle", "must be a GitHub login: letters, digits and hyphens");
+        checks.fault(field, "must be a GitHub login: letters, digits and hyphens");
     }
     Some(login.to_owned())
 }
 
 /// The answer to a registration. The token is shown this once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Registered<'a> {
     /// The worker's id.
     pub worker_id: &'a str,
@@ -89,7 +101,7 @@ pub struct Registered<'a> {
 }
 
 /// A way to tie a worker to a GitHub identity.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Link<'a> {
     /// The single-use code.
     pub code: &'a str,
@@ -100,7 +112,8 @@ pub struct Link<'a> {
 }
 
 /// The protocol's words for a worker's status.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[schemars(rename = "WorkerStatus")]
 #[serde(rename_all = "snake_case")]
 pub enum StatusWord {
     /// Waiting for work.
@@ -112,11 +125,15 @@ pub enum StatusWord {
 }
 
 /// A heartbeat as it is sent; `{}` is one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Heartbeat")]
 pub struct HeartbeatBody {
+    /// Idle when not given.
     #[serde(default)]
     status: Option<StatusWord>,
+    /// Anything it wants to note.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     note: Option<String>,
 }
 
@@ -143,7 +160,7 @@ impl Request for HeartbeatBody {
 }
 
 /// The answer to a heartbeat.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Beat {
     /// Always true.
     pub ok: bool,
@@ -154,7 +171,7 @@ pub struct Beat {
 }
 
 /// A lease that ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Ended {
     /// The lease.
     pub lease_id: String,

@@ -24,7 +24,7 @@ async fn a_taken_task_names_its_holder_and_the_end(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     w.say("bo", issue, "/owp claim").await;
     let refusal = w.only(issue, "@bo");
-    for words in ["taken", "now leased, limit ready", "Held by ada", "Try again after 24 Nov 2026", "[task_state]"] {
+    for words in ["taken", "now leased, needed ready", "Held by ada", "Try again after 24 Nov 2026", "[task_state]"] {
         assert!(refusal.contains(words), "{words} in {refusal}");
     }
     w.say("ada", issue, "/owp claim").await;
@@ -82,10 +82,10 @@ async fn skills_tier_and_points_are_all_named_in_one_reply(db: Db) {
     let refusal = w.only(issue, "this task cannot be yours now");
     for words in [
         "asks for sql",
-        "now rust, limit rust, sql",
+        "now rust, needed rust, sql",
         "[skills]",
         "risk tier 2",
-        "now trust 0, limit trust 2",
+        "now trust 0, needed trust 2",
         "[tier]",
         "8 points do not fit",
         "now 8, limit 5",
@@ -108,7 +108,10 @@ async fn a_person_holds_no_more_than_they_may(db: Db) {
     w.say("ada", first, "/owp claim").await;
     w.say("ada", second, "/owp claim").await;
     let refusal = w.last(second);
-    assert!(refusal.contains("Newcomers hold one thing") && refusal.contains("now 1, limit 1"), "{refusal}");
+    assert!(
+        refusal.contains("Until your first pull request is merged here") && refusal.contains("now 1, limit 1"),
+        "{refusal}"
+    );
     assert!(refusal.contains("[person_cap]"), "{refusal}");
 
     // Under review costs nothing; and after the first merge the limit rises to two.
@@ -146,7 +149,7 @@ async fn a_full_budget_says_what_takes_it(db: Db) {
     w.say("cy", third, "/owp claim").await;
     assert_eq!(w.state(third).await, "ready");
     let refusal = w.last(third);
-    for words in ["2 of 2 slots", "1 open pull request and 1 lease", "now 2, limit 2", "[budget]", "command"] {
+    for words in ["2 of 2 slots", "1 open pull request and 1 lease", "now 2, limit 2", "[budget]", "`/owp budget`"] {
         assert!(refusal.contains(words), "{words} in {refusal}");
     }
     w.say("mona", third, "/owp budget 0").await;

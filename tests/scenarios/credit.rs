@@ -9,6 +9,8 @@ stories!(
     a_pull_request_of_whom_the_task_is_reserved_for_is_theirs,
     a_lease_that_was_given_back_keeps_its_last_word,
     a_task_that_is_unblocked_says_so_where_it_said_blocked,
+    an_offer_nobody_accepted_is_never_told,
+    an_extension_that_gains_nothing_says_so,
     an_old_merge_does_not_end_a_task_that_is_offered_again,
 );
 
@@ -81,6 +83,49 @@ async fn a_task_that_is_unblocked_says_so_where_it_said_blocked(db: Db) {
     w.say("mona", issue, "/owp unblock").await;
     let lease = w.only(issue, "owp:key=lease");
     assert!(lease.contains("The way is clear again") && !lease.contains("cannot go on"), "{lease}");
+    w.check_promises().await;
+}
+
+async fn an_offer_nobody_accepted_is_never_told(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let registered = w
+        .engine
+        .register(owp::engine::Registration {
+            name: "laptop".to_owned(),
+            github_handle: Some("bo".to_owned()),
+            skills: vec![],
+            capacity: 5,
+            max_concurrent: 2,
+            capabilities: owp::pool::worker::Capabilities { ack: true, ..Default::default() },
+            extra: owp::store::Extra::new(),
+        })
+        .await
+        .unwrap();
+    let code = secrecy::ExposeSecret::expose_secret(&registered.link_code.unwrap()).to_owned();
+    w.say("bo", issue, &format!("/owp link {code}")).await;
+    w.engine.pull_work(&registered.worker).await.unwrap();
+    assert_eq!(w.state(issue).await, "leased");
+    w.github.as_user("mona").unlabel(REPO, issue, "pool:ready").unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "closed");
+    assert!(!w.ours(issue).iter().any(|c| c.contains("owp:key=lease")), "{:#?}", w.ours(issue));
+    w.check_promises().await;
+}
+
+async fn an_extension_that_gains_nothing_says_so(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    for _ in 0..6 {
+        w.advance(owp::pool::Span::days(2));
+        w.github.as_user("ada").comment(REPO, issue, "/owp extend").unwrap();
+        w.receive().await;
+        while w.engine.step_inbox().await.unwrap() {}
+    }
+    assert!(!w.ours(issue).iter().any(|c| c.contains("moved no further")), "each of these gained something");
+    w.say("ada", issue, "/owp extend").await;
+    assert!(w.ours(issue).iter().any(|c| c.contains("moved no further")), "{:#?}", w.ours(issue));
     w.check_promises().await;
 }
 

@@ -22,6 +22,7 @@ mod main_story;
 mod pulls;
 mod quota;
 mod restart;
+mod words;
 
 /// Stories, told once and run on both databases.
 macro_rules! stories {

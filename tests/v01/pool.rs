@@ -72,6 +72,10 @@ impl Pool {
     }
 
     pub async fn start_with(db: Db, github: Option<GitHubSide>, admin_token: Option<&str>) -> Self {
+        Self::start_as(db, github, admin_token, Settings::default()).await
+    }
+
+    pub async fn start_as(db: Db, github: Option<GitHubSide>, admin_token: Option<&str>, settings: Settings) -> Self {
         let database = TestDatabase::make(db).await;
         let clock = Clock::manual(START);
         let store = StoreOptions { url: database.url.clone(), clock: clock.clone(), entropy: Entropy::system() };
@@ -79,7 +83,7 @@ impl Pool {
             listen: "127.0.0.1:0".parse().unwrap(),
             store: Store::open(store).await.unwrap(),
             github,
-            settings: Settings::default(),
+            settings,
             admin_token: admin_token.map(Into::into),
         })
         .await

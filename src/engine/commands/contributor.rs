@@ -79,7 +79,7 @@ async fn lease_to_speak_for(tx: &mut Tx, asked: &Asked, task: &Task) -> Result<R
     if lease.person == Person::GitHub(asked.author.id) || asked.may_maintain() {
         return Ok(Ok(lease));
     }
-    Ok(Err(Outcome::Failed("you do not hold this task, so that is for its holder or a maintainer to say.".to_owned())))
+    Ok(Err(Outcome::Failed("you do not hold this task; only its holder or a maintainer can do that.".to_owned())))
 }
 
 pub(super) async fn release(
@@ -110,9 +110,11 @@ pub(super) async fn extend(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task:
         Err(outcome) => return Ok(outcome),
     };
     let until = lease.extension(tx.now());
-    if until == lease.expires_at {
-        let (until, most) = (until.human(), lease.max_until.human());
-        return Ok(Outcome::Done(format!("the deadline stays {until}; it can be moved up to {most}, never further.")));
+    if lease.expires_at >= lease.max_until {
+        let until = lease.max_until.human();
+        return Ok(Outcome::Done(format!(
+            "the deadline is as late as it can be: {until}. It can be moved no further."
+        )));
     }
     tx.renew_lease(&lease.id, until).await?;
     let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339(), "by": asked.author.login }));
@@ -147,11 +149,14 @@ pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resul
     let budget = budget_line(tx, repo).await?;
     let facts = facts::task_facts(tx, task).await?;
     let task = facts.task;
-    Ok(Outcome::Status(TaskStatus {
+    let reserved = task.reserved_at(tx.now()).map(|r| r.until);
+    let reserved = reserved.map(|until| (facts.reserved_for.unwrap_or_else(|| "somebody".to_owned()), until));
+    Ok(Outcome::Status(Box::new(TaskStatus {
         state: task.state.name().to_owned(),
         held: task.hold,
         holder: facts.holder.as_ref().map(|h| h.name.clone()),
         until: facts.holder.and_then(|h| h.until),
+        reserved,
         pull: task.pull.or(facts.open_pull),
         estimate: task.spec.estimate,
         priority: task.spec.priority,
@@ -159,7 +164,7 @@ pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resul
         skills: task.spec.skills,
         area: task.spec.area,
         budget,
-    }))
+    })))
 }
 
 pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<BudgetLine, StoreError> {
@@ -168,9 +173,8 @@ pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<Budge
     Ok(BudgetLine {
         used: budget.used(),
         limit: budget.limit,
-        open_pulls: budget.open_pulls,
-        leases: budget.leases + budget.uncounted,
-        source: budget.source.name().to_owned(),
+        taken_by: if budget.used() > 0 { budget.breakdown() } else { String::new() },
+        source: budget.source.words().to_owned(),
         stopped,
     })
 }
@@ -191,11 +195,15 @@ pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outco
     let hash = secret_hash(&code.to_uppercase());
     let known = tx.link_code(&hash).await?.filter(|(_, _, expires_at)| *expires_at > tx.now());
     let Some((worker, handle, _)) = known else {
-        return failed("The code is not known here; codes work once and for 15 minutes. Register again for a new one.");
+        return failed(
+            "The code is not known here; codes work once and for 15 minutes. Register the worker again for a new one.",
+        );
     };
     if handle != asked.author.login.to_lowercase() {
         // The code stays good for the account it was made for.
-        return failed("The code was made for another account; register with your own `github_handle`.");
+        return failed(
+            "The code was made for another account. Register the worker again with your own login as `github_handle`.",
+        );
     }
     let worker = facts::known_worker(tx, &worker).await?;
     let person = Person::GitHub(asked.author.id);

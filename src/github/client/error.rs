@@ -43,7 +43,9 @@ pub enum GitHubError {
         secondary: bool,
     },
     /// 401, and a fresh token did not help.
-    #[error("GitHub does not accept the App's credentials: {message}")]
+    #[error(
+        "GitHub does not accept the App's credentials ({message}); are GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY of the same App, and is the key still listed there?"
+    )]
     Unauthorized {
         /// GitHub's explanation.
         message: String,

@@ -84,12 +84,17 @@ impl Http {
         let config = |message: String| GitHubError::Config { message };
         // Joining a relative path keeps a prefix such as `/api/v3` only when the base ends in a slash.
         let base = format!("{}/", cfg.api_url.trim().trim_end_matches('/'));
-        let base = Url::parse(&base).map_err(|error| config(format!("the API address is not a URL ({error})")))?;
+        let base = Url::parse(&base)
+            .map_err(|error| config(format!("the API address (GITHUB_API_URL) is not a URL ({error})")))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
-            return Err(config("the API address must begin with https:// (or http:// for a test)".to_owned()));
+            return Err(config(
+                "the API address (GITHUB_API_URL) must begin with https:// (or http:// for a test)".to_owned(),
+            ));
         }
         if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
-            return Err(config("the API address must not contain a user, a password or a query".to_owned()));
+            return Err(config(
+                "the API address (GITHUB_API_URL) must not contain a user, a password or a query".to_owned(),
+            ));
         }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("owp-pool/", env!("CARGO_PKG_VERSION")))

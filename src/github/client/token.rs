@@ -62,9 +62,11 @@ struct Claims {
 impl AppKey {
     /// Reads the key and signs once, so that a bad key is noticed at start and not at the first webhook.
     pub(super) fn new(app_id: i64, pem: &SecretString, clock: &Clock) -> Result<Self, GitHubError> {
-        let bad = || GitHubError::Config {
-            message: "the App's private key is not an RSA key in PEM (it begins with -----BEGIN RSA PRIVATE KEY-----)"
+        let bad = || {
+            GitHubError::Config {
+            message: "the App's private key is not an RSA key in PEM: GITHUB_APP_PRIVATE_KEY(_FILE) should be the .pem that GitHub let you download, which begins with -----BEGIN RSA PRIVATE KEY-----"
                 .to_owned(),
+        }
         };
         let pem = SecretString::from(pem.expose_secret().trim().replace("\\n", "\n"));
         let key = jsonwebtoken::EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(|_| bad())?;

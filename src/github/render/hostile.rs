@@ -114,12 +114,13 @@ fn bodies(text: &str) -> Vec<String> {
 }
 
 fn outcomes(text: &dyn Fn() -> String) -> Vec<Outcome> {
-    let budget = BudgetLine { used: 1, limit: 2, open_pulls: 1, leases: 0, source: text(), stopped: Some(text()) };
+    let budget = BudgetLine { used: 1, limit: 2, taken_by: text(), source: text(), stopped: Some(text()) };
     let status = TaskStatus {
         state: text(),
         held: Some(text()),
         holder: Some(text()),
         until: None,
+        reserved: Some((text(), Timestamp(0))),
         pull: None,
         estimate: 1,
         priority: 50,
@@ -130,7 +131,7 @@ fn outcomes(text: &dyn Fn() -> String) -> Vec<Outcome> {
     };
     vec![
         Outcome::Refused(vec![Refusal::new(Rule::Tier, text())]),
-        Outcome::Status(status),
+        Outcome::Status(Box::new(status)),
         Outcome::Joined { skills: vec![text()], capacity: 5, concurrent: 2 },
         Outcome::Linked { worker: text() },
         Outcome::LinkFailed { reason: text() },

@@ -1,6 +1,6 @@
 //! The one comment an issue has for problems: what is wrong, and what would mend it.
 
-use super::safe::{bullets, code, safe_inline};
+use super::safe::{bullets, code, prose, safe_inline};
 
 const MAX_NOTES: usize = 30;
 
@@ -53,7 +53,7 @@ pub fn notes_comment(notes: &[Note]) -> String {
 
 fn note(note: &Note) -> String {
     match note {
-        Note::Label { label, problem } => format!("The label {}: {}", code(label), safe_inline(problem)),
+        Note::Label { label, problem } => format!("The label {}: {}", code(label), prose(problem)),
         Note::Held { reason, ready_label } => format!(
             "It is held, and nobody is given it: {}. A maintainer can approve it by commenting {}, or by setting the label {} again.",
             safe_inline(reason).trim_end_matches('.'),
@@ -71,7 +71,7 @@ fn note(note: &Note) -> String {
              else can claim the task while it is open.",
             safe_inline(author)
         ),
-        Note::Other(text) => safe_inline(text),
+        Note::Other(text) => prose(text),
     }
 }
 

@@ -26,9 +26,9 @@ pub fn pull_linked(linked: &PullLinked) -> String {
     let pull = linked.pull;
     let author = safe_inline(&linked.author);
     let of_holder = if linked.author.eq_ignore_ascii_case(&linked.holder) {
-        "who holds this task".to_owned()
+        "who took this task".to_owned()
     } else {
-        format!("for {}, who holds this task", safe_inline(&linked.holder))
+        format!("for {}, who took this task", safe_inline(&linked.holder))
     };
     let next = if linked.waits_for.is_empty() {
         "It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile."
@@ -36,7 +36,7 @@ pub fn pull_linked(linked: &PullLinked) -> String {
     } else {
         let waits = linked.waits_for.iter().take(20).map(|gate| safe_inline(gate)).collect::<Vec<_>>().join(", ");
         format!(
-            "It takes one review slot already. The clock stops when it is ready for review; it still waits for: {waits}."
+            "It takes one review slot until it is merged or closed. The clock stops when it is ready for review; it still waits for: {waits}."
         )
     };
     format!(
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_ready_pull_request_is_greeted_with_what_comes_next() {
         insta::assert_snapshot!(linked("Ada", &[]), @r#"
-        #34 by ada, who holds this task, is linked to this task.
+        #34 by ada, who took this task, is linked to this task.
 
         It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile.
 
@@ -95,9 +95,9 @@ mod tests {
     #[test]
     fn an_agent_s_draft_names_the_holder_and_what_is_missing() {
         insta::assert_snapshot!(linked("grace", &["leaving draft", "the check ci/test"]), @r#"
-        #34 by ada, for grace, who holds this task, is linked to this task.
+        #34 by ada, for grace, who took this task, is linked to this task.
 
-        It takes one review slot already. The clock stops when it is ready for review; it still waits for: leaving draft, the check ci/test.
+        It takes one review slot until it is merged or closed. The clock stops when it is ready for review; it still waits for: leaving draft, the check ci/test.
 
         Merging it completes the task; closing it opens the task again.
         "#);

@@ -1,7 +1,7 @@
 //! Answers to commands: one reply per comment, however many commands it held.
 
 use super::{
-    safe::{bullets, code, code_in_table, mention, safe_inline},
+    safe::{bullets, code, code_in_table, mention, prose, prose_in_table, safe_inline},
     status::{BudgetLine, TaskStatus, counted},
 };
 use crate::pool::{Refusal, Timestamp};
@@ -36,7 +36,7 @@ pub enum Outcome {
         until: Timestamp,
     },
     /// How the task stands.
-    Status(TaskStatus),
+    Status(Box<TaskStatus>),
     /// What stands between this person and this task; empty when nothing does.
     Why(Vec<Refusal>),
     /// The person's profile was saved.
@@ -128,7 +128,7 @@ pub fn reply(login: &str, outcomes: &[Outcome]) -> String {
 }
 
 fn reasons(refusals: &[Refusal]) -> String {
-    bullets(refusals.iter().map(|refusal| safe_inline(&refusal.to_string())), MAX_REASONS)
+    bullets(refusals.iter().map(|refusal| prose(&refusal.to_string())), MAX_REASONS)
 }
 
 /// One outcome, beginning in lower case so that it can follow a name.
@@ -156,7 +156,7 @@ fn text(outcome: &Outcome) -> String {
             format!("{} Write it like this: {}.", sentence(problem), code(usage))
         }
         Outcome::Help(rows) => help(rows),
-        Outcome::Done(text) | Outcome::Failed(text) => safe_inline(text),
+        Outcome::Done(text) | Outcome::Failed(text) => prose(text),
     }
 }
 
@@ -176,7 +176,7 @@ fn linked(worker: &str) -> String {
 }
 
 fn link_failed(reason: &str) -> String {
-    format!("no worker was linked: {} Register it again with your login to get a new code.", sentence(reason))
+    format!("no worker was linked. {}", capitalised(&sentence(reason)))
 }
 
 fn permission_missing(verb: &str, needed: &str) -> String {
@@ -205,7 +205,7 @@ fn joined(skills: &[String], capacity: i64, concurrent: i64) -> String {
 fn help(rows: &[HelpRow]) -> String {
     let rows = rows.iter().take(60);
     let rows: Vec<String> =
-        rows.map(|row| format!("| {} | {} |", code_in_table(&row.usage), safe_inline(&row.help))).collect();
+        rows.map(|row| format!("| {} | {} |", code_in_table(&row.usage), prose_in_table(&row.help))).collect();
     format!(
         "these are the commands. Write one at the beginning of a line.\n\n| command | what it does |\n| --- | --- |\n{}",
         rows.join("\n")
@@ -218,7 +218,7 @@ fn codes(words: &[String]) -> String {
 
 /// The text, with a full stop if it has no end of its own.
 fn sentence(text: &str) -> String {
-    let text = safe_inline(text);
+    let text = prose(text);
     if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }
 }
 
@@ -244,8 +244,9 @@ mod tests {
     }
 
     fn budget() -> BudgetLine {
-        let source = "the policy file".to_owned();
-        BudgetLine { used: 3, limit: 5, open_pulls: 2, leases: 1, source, stopped: None }
+        let source = "the policy".to_owned();
+        let taken_by = "2 open pull requests and 1 lease without a pull request".to_owned();
+        BudgetLine { used: 3, limit: 5, taken_by, source, stopped: None }
     }
 
     #[test]
@@ -269,6 +270,7 @@ mod tests {
             held: None,
             holder: Some("grace".to_owned()),
             until: Some(at()),
+            reserved: None,
             pull: None,
             estimate: 3,
             priority: 80,
@@ -277,12 +279,12 @@ mod tests {
             area: Some("auth".to_owned()),
             budget: BudgetLine { stopped: Some("open pull requests are not counted yet.".to_owned()), ..budget() },
         };
-        insta::assert_snapshot!(reply("ada", &[Outcome::Status(status)]), @r#"
+        insta::assert_snapshot!(reply("ada", &[Outcome::Status(Box::new(status))]), @r#"
         @ada, this is how the task stands:
 
         - **Task:** `leased`, held by grace until 21 Nov 2026, 03:09 UTC.
         - **Size:** estimate 3, priority 80, tier 1, skills `rust` `sql`, area `auth`.
-        - **Budget:** 3 of 5 review slots taken (2 open pull requests, 1 lease without one; limit set by the policy file). Nothing is handed out now: open pull requests are not counted yet.
+        - **Budget:** 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit set by the policy). Nothing is handed out now: open pull requests are not counted yet.
         "#);
     }
 
@@ -334,7 +336,7 @@ mod tests {
         ~~~
         @ada, the worker `laptop` now works for you. If that was not you, comment `/owp unlink` at once.
         ~~~
-        @ada, no worker was linked: the code is more than 15 minutes old. Register it again with your login to get a new code.
+        @ada, no worker was linked. The code is more than 15 minutes old.
         ~~~
         @ada, no longer linked to you: `laptop`.
         ~~~
@@ -344,7 +346,7 @@ mod tests {
         ~~~
         @ada, this task is approved as it reads now.
         ~~~
-        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests, 1 lease without one; limit set by the policy file).
+        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit set by the policy).
         ~~~
         @ada, `/owp budget` needs write access to this repository, which you do not have here.
         ~~~

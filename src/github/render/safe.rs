@@ -7,6 +7,8 @@
 const MAX_INLINE: usize = 400;
 /// Longest text from outside with paragraphs of its own.
 const MAX_TEXT: usize = 4_000;
+/// Longest sentence of ours that holds text from outside.
+const MAX_PROSE: usize = 1_000;
 /// Longest command, branch or name in code.
 const MAX_CODE: usize = 400;
 /// Invisible, and ends whatever GitHub was about to recognise.
@@ -46,6 +48,38 @@ pub fn code(text: &str) -> String {
     let fence = "`".repeat(longest_run(&text, '`') + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// A sentence of ours, in which words between backticks are code and everything else may come from people: both are
+/// harmless, whoever wrote the backticks. At most a few hundred characters.
+#[must_use]
+pub fn prose(text: &str) -> String {
+    prose_with(text, code)
+}
+
+/// As [`prose`], inside a table.
+pub(super) fn prose_in_table(text: &str) -> String {
+    prose_with(text, code_in_table)
+}
+
+fn prose_with(text: &str, code: fn(&str) -> String) -> String {
+    let one_line = shorten(&clean(text).split_whitespace().collect::<Vec<_>>().join(" "), MAX_PROSE);
+    let mut out = String::new();
+    let mut rest = one_line.as_str();
+    while let Some((before, inside, after)) = first_code(rest) {
+        out.push_str(&escape_line(before));
+        out.push_str(&code(inside));
+        rest = after;
+    }
+    out.push_str(&escape_line(rest));
+    out
+}
+
+/// The text before the first words between backticks, these words, and the text after them.
+fn first_code(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('`')?;
+    let (inside, after) = rest.split_once('`')?;
+    (!inside.trim().is_empty()).then_some((before, inside, after))
 }
 
 /// Inline code inside a table, where a bar would end the cell.
@@ -203,6 +237,16 @@ mod tests {
             .with_holder(Some("octo-cat"))
             .with_retry(Timestamp::parse_rfc3339("2026-11-21T03:09:00Z"));
         assert_eq!(safe_inline(&refusal.to_string()), refusal.to_string());
+    }
+
+    #[test]
+    fn a_sentence_keeps_its_code_and_only_that() {
+        let shown = |text: &str| prose(text).replace(BREAK, "|");
+        assert_eq!(shown("Say `/owp trust @ada 1`, *please*."), r"Say `/owp trust @ada 1`, \*please\*.");
+        assert_eq!(shown("not `@ada, and not @bo"), r"not \`@|ada, and not @|bo");
+        assert_eq!(shown("`` @ada `x` @bo"), r"\`\` @|ada \`x\` @|bo");
+        assert_eq!(shown("now 1 [area_lock]"), "now 1 [area_lock]");
+        assert_eq!(prose_in_table("`a|b` | c"), r"`a\|b` \| c");
     }
 
     #[test]

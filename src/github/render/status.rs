@@ -1,6 +1,6 @@
 //! How a task stands, for `/owp status`.
 
-use super::safe::{code, safe_inline};
+use super::safe::{code, prose, safe_inline};
 use crate::pool::Timestamp;
 
 /// The review budget of a repository in one line.
@@ -10,10 +10,8 @@ pub struct BudgetLine {
     pub used: i64,
     /// `max_open_prs` as it is in force.
     pub limit: i64,
-    /// Open pull requests that count.
-    pub open_pulls: i64,
-    /// Work handed out that has no pull request yet.
-    pub leases: i64,
+    /// What takes them, in words; empty when nothing does.
+    pub taken_by: String,
     /// Where the limit comes from: "the policy file", "`/owp budget`", "the operator".
     pub source: String,
     /// Why nothing is granted now, if so: not counted yet, paused.
@@ -22,16 +20,16 @@ pub struct BudgetLine {
 
 impl BudgetLine {
     pub(super) fn line(&self) -> String {
+        let taken_by = if self.taken_by.is_empty() { String::new() } else { format!("{}; ", prose(&self.taken_by)) };
         let line = format!(
-            "{} of {} review slots taken ({}, {} without one; limit set by {}).",
+            "{} of {} review slots taken ({taken_by}limit set by {}).",
             self.used,
             self.limit,
-            counted(self.open_pulls, "open pull request"),
-            counted(self.leases, "lease"),
-            safe_inline(&self.source)
+            prose(&self.source)
         );
         match &self.stopped {
-            Some(why) => format!("{line} Nothing is handed out now: {}", safe_inline(why)),
+            Some(why) => format!("{line} Nothing is handed out now: {}", prose(why)),
+            None if self.used >= self.limit => format!("{line} Nothing is handed out until one is free."),
             None => line,
         }
     }
@@ -53,6 +51,8 @@ pub struct TaskStatus {
     pub holder: Option<String>,
     /// Until when.
     pub until: Option<Timestamp>,
+    /// Who may take it before everybody else, and until when.
+    pub reserved: Option<(String, Timestamp)>,
     /// Its pull request.
     pub pull: Option<i64>,
     /// Estimate in points.
@@ -82,8 +82,11 @@ impl TaskStatus {
             task.push_str(&format!(", pull request #{pull}"));
         }
         task.push('.');
+        if let Some((login, until)) = &self.reserved {
+            task.push_str(&format!(" Reserved for {} until {}.", safe_inline(login), until.human()));
+        }
         if let Some(held) = &self.held {
-            task.push_str(&format!(" Not offered: {}", safe_inline(held)));
+            task.push_str(&format!(" Not offered: {}.", prose(held).trim_end_matches('.')));
         }
         let mut needs = format!("**Size:** estimate {}, priority {}, tier {}", self.estimate, self.priority, self.tier);
         if !self.skills.is_empty() {

@@ -51,6 +51,32 @@ async fn close_pull(bench: &Bench, repo: &RepoId, number: i64, merged: bool) {
 }
 
 on_both_engines! {
+    async fn a_whole_repository_is_asked_what_each_task_would_say(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 99, 99).await;
+        let all = tasks(bench, &repo, 3).await;
+        bench.pull(&repo, 7, 1, false, &[&all[0], &all[1]]).await;
+        bench.pull(&repo, 5, 2, false, &[&all[1]]).await;
+        bench.pull(&repo, 4, 2, false, &[&all[2]]).await;
+        close_pull(bench, &repo, 4, false).await;
+        bench.grant(&all[2], &worker, 1).await;
+        bench.step(&all[2], Move::Return(EndReason::Nacked)).await.unwrap();
+        bench.grant(&all[0], &worker, 1).await;
+        bench.step(&all[0], Move::Return(EndReason::Released)).await.unwrap();
+        bench.read(move |tx| Box::pin(async move {
+            let since = START - Span::hours(1);
+            let (pulls, declines) = (tx.open_pulls_by_task(&repo).await?, tx.declines_in(&repo, since).await?);
+            assert_eq!((pulls.len(), declines.len()), (2, 1));
+            for task in &all {
+                assert_eq!(tx.open_pull_of_task(task).await?, pulls.get(task).copied());
+                let each = tx.declines(task, since).await?;
+                let here = declines.iter().filter(|(id, _, _)| id == task).map(|(_, w, at)| (w.clone(), *at));
+                assert_eq!(each, here.collect::<Vec<_>>());
+            }
+            Ok(())
+        })).await;
+    }
+
     async fn an_untouched_repository_has_every_slot_free(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         tasks(bench, &repo, 3).await;

@@ -211,6 +211,19 @@ on_both_engines! {
         assert_eq!((dead(bench).await, open(bench).await), (0, 1));
     }
 
+    async fn new_words_that_came_while_a_comment_was_given_up_get_their_own_try(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        want(bench, &repo, "a", "one").await;
+        let wanted = take(bench).await.unwrap();
+        want(bench, &repo, "a", "two").await;
+        bench.change(move |tx| Box::pin(async move {
+            tx.bury_wanted(&wanted, "422 refused").await?;
+            tx.release_sender(9, tx.now()).await
+        })).await;
+        assert_eq!((dead(bench).await, open(bench).await), (0, 1));
+        assert_eq!(take(bench).await.unwrap().body, "two");
+    }
+
     async fn nothing_is_sent_for_a_suspended_installation_or_an_archived_repository(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;

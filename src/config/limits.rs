@@ -1,0 +1,111 @@
+//! How often clients may call, and whose word about a client's address is believed.
+
+use super::ConfigError;
+use std::net::IpAddr;
+
+/// Calls a token may make. An address, behind which many clients may sit, may make ten times as many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// In the long run, per second.
+    pub per_second: u32,
+    /// At once.
+    pub burst: u32,
+}
+
+impl RateLimit {
+    /// What holds when nothing else is told.
+    pub const USUAL: Self = Self { per_second: 20, burst: 100 };
+
+    /// Reads `20/100`, calls per second and at once, or `off`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Option<Self>, ConfigError> {
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(None);
+        }
+        let numbers = text.split_once('/').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+        match numbers {
+            Some((per_second, burst)) if per_second > 0 && burst >= per_second && burst <= 1_000_000 => {
+                Ok(Some(Self { per_second, burst }))
+            }
+            _ => Err(ConfigError::new(format!(
+                "OWP_RATE_LIMIT: `{text}` is neither `off` nor calls per second and at once, such as 20/100; the second \
+                 is at least the first"
+            ))),
+        }
+    }
+}
+
+/// Addresses that share their first bits, such as `10.0.0.0/8`; one address is a range of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpRange {
+    first: IpAddr,
+    bits: u32,
+}
+
+impl IpRange {
+    /// Reads a list separated by commas.
+    ///
+    /// # Errors
+    /// When an entry is no address and no range.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, ConfigError> {
+        text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Self::parse).collect()
+    }
+
+    fn parse(text: &str) -> Result<Self, ConfigError> {
+        let bad = || {
+            ConfigError::new(format!(
+                "OWP_TRUSTED_PROXIES: `{text}` is neither an address nor a range such as 10.0.0.0/8 or fd00::/8"
+            ))
+        };
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let first: IpAddr = address.parse().map_err(|_| bad())?;
+        let most = if first.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| bad()))?;
+        if bits > most { Err(bad()) } else { Ok(Self { first, bits }) }
+    }
+
+    /// True for the addresses of the range.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.first, address.to_canonical()) {
+            (IpAddr::V4(first), IpAddr::V4(address)) => {
+                same_front(u128::from(first.to_bits()), u128::from(address.to_bits()), 32 - self.bits)
+            }
+            (IpAddr::V6(first), IpAddr::V6(address)) => same_front(first.to_bits(), address.to_bits(), 128 - self.bits),
+            _ => false,
+        }
+    }
+}
+
+fn same_front(a: u128, b: u128, rest: u32) -> bool {
+    a.checked_shr(rest).unwrap_or(0) == b.checked_shr(rest).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_calls_per_second_and_at_once_or_off() {
+        assert_eq!(RateLimit::parse("20/100"), Ok(Some(RateLimit::USUAL)));
+        assert_eq!(RateLimit::parse("Off"), Ok(None));
+        for odd in ["20", "0/10", "20/10", "a/b", "-1/5", "1/9999999"] {
+            assert!(RateLimit::parse(odd).unwrap_err().to_string().contains("OWP_RATE_LIMIT"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_range_holds_the_addresses_that_begin_like_it() {
+        let ranges = IpRange::parse_list("10.0.0.0/8, 192.0.2.7,fd00::/8,0.0.0.0/0").unwrap();
+        let within = |n: usize, address: &str| ranges[n].contains(address.parse().unwrap());
+        assert!(within(0, "10.200.3.4") && !within(0, "11.0.0.1") && within(0, "::ffff:10.1.1.1"));
+        assert!(within(1, "192.0.2.7") && !within(1, "192.0.2.8"));
+        assert!(within(2, "fd12::1") && !within(2, "fe80::1") && !within(2, "10.0.0.1"));
+        assert!(within(3, "8.8.8.8"));
+        for odd in ["here", "10.0.0.0/33", "::/129", "10.0.0.0/x"] {
+            assert!(IpRange::parse_list(odd).is_err(), "{odd}");
+        }
+    }
+}

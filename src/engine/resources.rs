@@ -1,0 +1,153 @@
+//! Tasks and repositories to look at, from one snapshot each. Private ones are shown only to who may see everything.
+
+use super::Engine;
+use super::error::EngineError;
+use super::facts::RepoContext;
+use crate::pool::admission::{self, Holder, RepoFacts};
+use crate::pool::budget::Budget;
+use crate::pool::task::Task;
+use crate::pool::{Refusal, TaskId, Timestamp};
+use crate::store::{Extra, RepoCounts, RepoRow, StoreError, TaskFilter, Tx};
+
+/// A task as everybody who may see it sees it.
+#[derive(Debug, Clone)]
+pub struct TaskView {
+    /// The task.
+    pub task: Task,
+    /// `owner/name`.
+    pub repo: String,
+    /// Who holds it, or whose pull request or block it waits on, and until when where a clock runs.
+    pub holder: Option<Holder>,
+    /// The operator's own fields.
+    pub extra: Extra,
+}
+
+/// A repository as everybody who may see it sees it.
+#[derive(Debug, Clone)]
+pub struct RepoDetail {
+    /// `owner/name`.
+    pub name: String,
+    /// True when the App is installed there.
+    pub managed: bool,
+    /// True when only the operator sees it.
+    pub private: bool,
+    /// Whether an area has one holder at a time.
+    pub area_locks: bool,
+    /// Its slots.
+    pub budget: Budget,
+    /// Every rule that keeps the repository as a whole from handing out anything now.
+    pub throttled_by: Vec<Refusal>,
+    /// Until when a maintainer paused it.
+    pub paused_until: Option<Timestamp>,
+    /// Tasks by state.
+    pub tasks: RepoCounts,
+}
+
+impl Engine {
+    /// A page of tasks, newest first, after the task `after`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn list_tasks(
+        &self,
+        filter: TaskFilter,
+        after: String,
+        limit: i64,
+    ) -> Result<Vec<TaskView>, EngineError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut views = Vec::new();
+                for (task, repo) in tx.tasks_page(&filter, &after, limit).await? {
+                    views.push(task_view(tx, task, repo).await?);
+                }
+                Ok(views)
+            })
+        })
+        .await
+    }
+
+    /// One task. Tasks of private repositories exist only for who may see everything.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`].
+    pub async fn show_task(&self, id: TaskId, everything: bool) -> Result<TaskView, EngineError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+                let row = tx.repo(&task.repo).await?.filter(|row| everything || !row.private);
+                let repo = row.ok_or(EngineError::UnknownTask)?.name;
+                Ok(task_view(tx, task, repo).await?)
+            })
+        })
+        .await
+    }
+
+    /// A page of repositories by name, after the name `after` in lower case.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn list_repos(
+        &self,
+        everything: bool,
+        after: String,
+        limit: i64,
+    ) -> Result<Vec<RepoDetail>, EngineError> {
+        let engine = self.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut counts = tx.counts_by_repo().await?;
+                let mut details = Vec::new();
+                for row in tx.repos_page(everything, &after, limit).await? {
+                    let tasks = counts.remove(row.id.as_str()).unwrap_or_default();
+                    details.push(repo_detail(tx, engine.context(row), tasks).await?);
+                }
+                Ok(details)
+            })
+        })
+        .await
+    }
+
+    /// One repository. Private ones exist only for who may see everything.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchRepo`].
+    pub async fn show_repo(&self, name: String, everything: bool) -> Result<RepoDetail, EngineError> {
+        let engine = self.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let row = tx.repo_by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
+                let row = row.ok_or(EngineError::NoSuchRepo(name))?;
+                let tasks = tx.counts_by_repo().await?.remove(row.id.as_str()).unwrap_or_default();
+                Ok(repo_detail(tx, engine.context(row), tasks).await?)
+            })
+        })
+        .await
+    }
+}
+
+async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, StoreError> {
+    let holder = match &task.assignee {
+        Some(worker) => {
+            let until = tx.live_lease(&task.id).await?.map(|lease| lease.expires_at);
+            tx.worker(worker).await?.map(|worker| Holder { name: worker.shown_as().to_owned(), until })
+        }
+        None => None,
+    };
+    let extra = tx.own_fields_of_task(&task.id).await?;
+    Ok(TaskView { task, repo, holder, extra })
+}
+
+async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {
+    let facts: RepoFacts = context.facts(tx).await?;
+    let now = tx.now();
+    Ok(RepoDetail {
+        throttled_by: admission::repo_refusals(&facts),
+        area_locks: facts.policy.area_locks,
+        budget: facts.budget,
+        name: context.row.name,
+        managed: context.row.managed,
+        private: context.row.private,
+        paused_until: context.row.pause.map(|(until, _)| until).filter(|until| *until > now),
+        tasks,
+    })
+}

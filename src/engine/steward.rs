@@ -1,0 +1,203 @@
+//! What the operator does beside making repositories and tasks: pause, resume, revoke, trust, and export the audit log.
+
+use super::Engine;
+use super::error::{EngineError, Refused};
+use crate::github::client::GitHubError;
+use crate::github::render::LeaseEnd;
+use crate::pool::event::{Event, EventKind};
+use crate::pool::lease::EndReason;
+use crate::pool::{LeaseId, Person, Span, Timestamp};
+use crate::store::{AuditRow, GLOBAL_CHAIN, RepoRow, Scope};
+use serde_json::json;
+
+/// What stands for a pause without an end.
+const FOR_EVER: Span = Span::days(36_500);
+/// How many events of an export are read at once.
+const AUDIT_PAGE: i64 = 500;
+
+/// Whose trust is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// Whoever has this login now.
+    Login(String),
+    /// The GitHub user of this id.
+    Id(i64),
+}
+
+/// Whose trust was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusted {
+    /// The repository's name.
+    pub repo: String,
+    /// GitHub's user id.
+    pub github_id: i64,
+    /// The login, when it is known.
+    pub login: Option<String>,
+}
+
+/// An export of one chain, read page by page.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    chain: String,
+    after: i64,
+    previous: String,
+    head: (i64, String),
+}
+
+impl Engine {
+    /// Stops handing out work in a repository, for a span or until it is resumed. Gives until when.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`].
+    pub async fn pause_repo(
+        &self,
+        name: &str,
+        span: Option<Span>,
+        reason: Option<String>,
+    ) -> Result<Option<Timestamp>, EngineError> {
+        let row = self.known_repo(name).await?;
+        let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
+        let until = self
+            .store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let until = tx.now() + span.unwrap_or(FOR_EVER);
+                    tx.set_pause(&row.id, Some((until, &reason))).await?;
+                    let paused = json!({ "paused": reason, "by": "operator" });
+                    tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
+                    Ok::<_, EngineError>(until)
+                })
+            })
+            .await?;
+        Ok(span.map(|_| until))
+    }
+
+    /// Hands out work in a repository again.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`].
+    pub async fn resume_repo(&self, name: &str) -> Result<(), EngineError> {
+        let row = self.known_repo(name).await?;
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    tx.set_pause(&row.id, None).await?;
+                    let resumed = json!({ "resumed": true, "by": "operator" });
+                    Ok::<_, EngineError>(tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Takes a live lease back; its task goes back to everybody.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownLease`]; a refusal when the lease is over.
+    pub async fn revoke_lease(&self, id: LeaseId, reason: Option<String>) -> Result<(), EngineError> {
+        let lease = self.read(move |tx| Box::pin(async move { Ok(tx.lease(&id).await?) })).await?;
+        let lease = lease.ok_or(EngineError::UnknownLease)?;
+        let told = LeaseEnd::Revoked { by: None, reason };
+        if !self.end_lease(lease, EndReason::Revoked, told).await? {
+            return Err(Refused::because("The lease is over already. Nothing was changed.").into());
+        }
+        self.ring();
+        Ok(())
+    }
+
+    /// Sets how far a repository trusts somebody: 0–3, or [`crate::pool::worker::BANNED`].
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`], [`EngineError::UnknownPerson`].
+    pub async fn set_trust(&self, repo: &str, whom: Whom, level: i64) -> Result<Trusted, EngineError> {
+        let row = self.known_repo(repo).await?;
+        let (github_id, login) = self.identify(&row, whom).await?;
+        let trusted = Trusted { repo: row.name.clone(), github_id, login: login.clone() };
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let person = Person::GitHub(github_id);
+                    tx.set_trust(&row.id, &person, level, "operator").await?;
+                    let set = json!({ "github_id": github_id, "login": login, "level": level, "by": "operator" });
+                    Ok::<_, EngineError>(tx.append_events(&[Event::new(EventKind::TrustSet, set)]).await?)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(trusted)
+    }
+
+    /// Who is meant. GitHub is asked where the App serves the repository; elsewhere the pool's own memory has to do.
+    async fn identify(&self, row: &RepoRow, whom: Whom) -> Result<(i64, Option<String>), EngineError> {
+        let login = match whom {
+            Whom::Id(id) => return Ok((id, None)),
+            Whom::Login(login) => login,
+        };
+        if row.managed && self.github().is_some() {
+            return match self.reader(row)?.user(&login).await {
+                Ok(account) => Ok((account.id, Some(account.login))),
+                Err(GitHubError::NotFound { .. }) => Err(EngineError::UnknownPerson(login)),
+                Err(error) => Err(error.into()),
+            };
+        }
+        let asked = login.clone();
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.person_by_login(&asked).await?) })).await?;
+        match known {
+            Some((Person::GitHub(id), login)) => Ok((id, Some(login))),
+            _ => Err(EngineError::UnknownPerson(login)),
+        }
+    }
+
+    /// Begins an export of a repository's audit log, or of what belongs to no repository.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchRepo`].
+    pub async fn audit(&self, repo: Option<String>) -> Result<Audit, EngineError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let chain = match repo {
+                    Some(name) => {
+                        let row = tx.repo_by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
+                        row.id.to_string()
+                    }
+                    None => GLOBAL_CHAIN.to_owned(),
+                };
+                let head = tx.chain_head(&chain).await?;
+                Ok(Audit { chain, after: 0, previous: String::new(), head })
+            })
+        })
+        .await
+    }
+
+    /// The next events of an export, up to where the chain ended when it began; none at the end.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn audit_page(&self, audit: &mut Audit) -> Result<Vec<AuditRow>, EngineError> {
+        let (chain, after, previous) = (audit.chain.clone(), audit.after, audit.previous.clone());
+        let mut page = self
+            .read(move |tx| Box::pin(async move { Ok(tx.audit_page(&chain, after, &previous, AUDIT_PAGE).await?) }))
+            .await?;
+        page.retain(|row| row.event.seq <= audit.head.0);
+        if let Some(last) = page.last() {
+            audit.after = last.event.seq;
+            audit.previous.clone_from(&last.hash);
+        }
+        Ok(page)
+    }
+
+    async fn known_repo(&self, name: &str) -> Result<RepoRow, EngineError> {
+        let asked = name.to_owned();
+        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&asked).await?) })).await?;
+        row.ok_or_else(|| EngineError::UnknownRepo(name.to_owned()))
+    }
+}
+
+impl Audit {
+    /// True when what was read so far ends where the chain was sealed.
+    #[must_use]
+    pub fn is_at_its_seal(&self) -> bool {
+        (self.after, &self.previous) == (self.head.0, &self.head.1)
+    }
+}

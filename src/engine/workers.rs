@@ -1,0 +1,218 @@
+//! What a worker may do to itself: look, change what it says, replace its token, leave. And the operator's way to end
+//! its access.
+
+use super::Engine;
+use super::contributors::secret_hash;
+use super::error::{EngineError, Refused};
+use super::facts::{self, RepoContext};
+use super::transition;
+use crate::github::render::LeaseEnd;
+use crate::pool::event::{Event, EventKind};
+use crate::pool::lease::{EndReason, Lease};
+use crate::pool::moves::Move;
+use crate::pool::worker::{Capabilities, Load, Worker};
+use crate::pool::{Timestamp, WorkerId};
+use crate::store::{Extra, Scope, Tx};
+use data_encoding::BASE32_DNSSEC;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// How much of its own a worker keeps with us, over all its changes.
+const OWN_FIELDS_MAX: usize = 32;
+const OWN_FIELDS_BYTES: usize = 8 * 1024;
+
+/// A worker as it sees itself.
+#[derive(Debug, Clone)]
+pub struct WorkerView {
+    /// The worker.
+    pub worker: Worker,
+    /// What it said it can do.
+    pub capabilities: Capabilities,
+    /// Its own fields.
+    pub extra: Extra,
+    /// What it noted last.
+    pub note: Option<String>,
+    /// When it registered.
+    pub created_at: Timestamp,
+    /// What its live leases take.
+    pub load: Load,
+}
+
+/// What a worker wants to say differently; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileChange {
+    /// What it calls itself.
+    pub name: Option<String>,
+    /// Normalised.
+    pub skills: Option<Vec<String>>,
+    /// Points it can hold at once.
+    pub capacity: Option<i64>,
+    /// Leases it can hold at once.
+    pub max_concurrent: Option<i64>,
+    /// What it can do.
+    pub capabilities: Option<Capabilities>,
+    /// Fields of its own: null takes one away, anything else sets it.
+    pub extra: Extra,
+}
+
+impl Engine {
+    /// A worker as it sees itself.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn show_worker(&self, id: &WorkerId) -> Result<WorkerView, EngineError> {
+        let id = id.clone();
+        self.read(move |tx| Box::pin(async move { view(tx, &id).await })).await
+    }
+
+    /// Changes what a worker says of itself. What it holds stays, also where it is more than it now wants: it is given
+    /// nothing new until it fits again.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn change_worker(&self, id: &WorkerId, change: ProfileChange) -> Result<WorkerView, EngineError> {
+        let id = id.clone();
+        self.store()
+            .write(Scope::global().with_workers([id.clone()]), move |tx| {
+                Box::pin(async move {
+                    let before = view(tx, &id).await?;
+                    apply(tx, before, change).await?;
+                    view(tx, &id).await
+                })
+            })
+            .await
+    }
+
+    /// Makes a new token. The old one works until the new one is used.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn rotate_token(&self, id: &WorkerId) -> Result<SecretString, EngineError> {
+        let token = format!("owp_{}", BASE32_DNSSEC.encode(&self.store().entropy().bytes::<32>()));
+        let (hash, id) = (secret_hash(&token), id.clone());
+        self.store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    tx.insert_fresh_token(&hash, &id).await?;
+                    let event = Event::new(EventKind::WorkerTokenRotated, json!({}));
+                    Ok::<_, EngineError>(tx.append_events(&[event.about_worker(&id)]).await?)
+                })
+            })
+            .await?;
+        Ok(SecretString::from(token))
+    }
+
+    /// Records the first use of a rotated token, which ends the old one.
+    pub(super) async fn first_use(&self, id: &WorkerId, hash: String) -> Result<(), EngineError> {
+        let id = id.clone();
+        self.store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move { Ok(tx.use_fresh_token(&hash, &id).await.map(drop)?) })
+            })
+            .await
+    }
+
+    /// A worker leaves: its tokens open nothing from here on, and what it holds goes back to everybody. Gives the
+    /// number of leases that ended.
+    ///
+    /// # Errors
+    /// When the database refuses. What it holds still ends by itself then, when its time runs out.
+    pub async fn leave(&self, id: &WorkerId) -> Result<usize, EngineError> {
+        self.end_access(id, EndReason::Released, LeaseEnd::Released { reason: Some("the worker left".to_owned()) })
+            .await
+    }
+
+    /// The operator takes a worker's access away, and what it holds.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownWorker`].
+    pub async fn revoke_worker(&self, id: &WorkerId, reason: Option<String>) -> Result<usize, EngineError> {
+        let asked = id.clone();
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.worker(&asked).await?) })).await?;
+        known.ok_or(EngineError::UnknownWorker)?;
+        self.end_access(id, EndReason::Revoked, LeaseEnd::Revoked { by: None, reason }).await
+    }
+
+    async fn end_access(&self, id: &WorkerId, why: EndReason, told: LeaseEnd) -> Result<usize, EngineError> {
+        let worker = id.clone();
+        // First the access, so that nothing is granted to it while what it holds goes back.
+        let held = self
+            .store()
+            .write(Scope::global().with_workers([id.clone()]), move |tx| {
+                Box::pin(async move {
+                    if tx.revoke_worker(&worker).await? {
+                        let event = Event::new(EventKind::WorkerRevoked, json!({ "reason": why.name() }));
+                        tx.append_events(&[event.about_worker(&worker)]).await?;
+                    }
+                    Ok::<_, EngineError>(tx.live_leases_of(&worker).await?)
+                })
+            })
+            .await?;
+        let mut ended = 0;
+        for lease in held {
+            ended += usize::from(self.end_lease(lease, why, told.clone()).await?);
+        }
+        self.ring();
+        Ok(ended)
+    }
+
+    /// Ends a live lease under its repository's lock; false when it ended by itself meanwhile.
+    pub(super) async fn end_lease(&self, lease: Lease, why: EndReason, told: LeaseEnd) -> Result<bool, EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&lease.repo), move |tx| {
+                Box::pin(async move {
+                    let Some(now) = tx.live_lease(&lease.task).await?.filter(|now| now.id == lease.id) else {
+                        return Ok(false);
+                    };
+                    let Some(task) = tx.task(&now.task).await? else { return Ok(false) };
+                    let context = RepoContext::load(tx, &lease.repo, &settings).await?;
+                    transition::carry_out(tx, &context, task, Move::Return(why), Some(told)).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+}
+
+async fn view(tx: &mut Tx, id: &WorkerId) -> Result<WorkerView, EngineError> {
+    let worker = facts::known_worker(tx, id).await?;
+    let said = tx.worker_said(id).await?.ok_or(EngineError::UnknownWorker)?;
+    Ok(WorkerView {
+        load: tx.load(id).await?,
+        capabilities: said.capabilities,
+        extra: said.extra,
+        note: said.note,
+        created_at: said.created_at,
+        worker,
+    })
+}
+
+async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result<(), EngineError> {
+    let worker = before.worker;
+    if let Some(name) = &change.name {
+        tx.rename_worker(&worker.id, name).await?;
+    }
+    let skills = change.skills.unwrap_or(worker.skills);
+    let capacity = change.capacity.unwrap_or(worker.capacity);
+    let max_concurrent = change.max_concurrent.unwrap_or(worker.max_concurrent);
+    tx.set_profile(&worker.id, &skills, capacity, max_concurrent).await?;
+    let mut extra = before.extra;
+    for (name, value) in change.extra {
+        match value {
+            Value::Null => drop(extra.remove(&name)),
+            value => drop(extra.insert(name, value)),
+        }
+    }
+    if extra.len() > OWN_FIELDS_MAX || serde_json::to_string(&extra).is_ok_and(|text| text.len() > OWN_FIELDS_BYTES) {
+        let why = format!(
+            "A worker keeps at most {OWN_FIELDS_MAX} fields of its own, {} KiB together.",
+            OWN_FIELDS_BYTES / 1024
+        );
+        return Err(Refused::because(why).into());
+    }
+    let capabilities = change.capabilities.unwrap_or(before.capabilities);
+    tx.set_capabilities(&worker.id, &capabilities, &extra).await?;
+    let changed = json!({ "skills": skills, "capacity": capacity, "concurrent": max_concurrent });
+    Ok(tx.append_events(&[Event::new(EventKind::WorkerUpdated, changed).about_worker(&worker.id)]).await?)
+}

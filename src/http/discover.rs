@@ -1,0 +1,83 @@
+//! `GET /.well-known/owp`: what this server speaks; and the web pages whose scripts may call it (CORS).
+
+use super::Face;
+use super::body::API_BYTES;
+use super::query::PAGE_MAX;
+use crate::wire::SKILLS_MAX;
+use crate::wire::discover::{Discovery, Limits};
+use crate::wire::steward::BULK_MAX;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use std::time::Duration;
+use tower_http::cors::CorsLayer;
+
+const IDEMPOTENCY_SECS: i64 = 24 * 3600;
+/// Obsidian on a desktop, on iOS and on Android. No other page may call with a token.
+const ORIGINS: [&str; 3] = ["app://obsidian.md", "capacitor://localhost", "http://localhost"];
+/// How long a browser may remember the answer to its question.
+const REMEMBER: Duration = Duration::from_secs(3600);
+
+/// What a client may rely on beyond v0.1.
+const FEATURES: [&str; 14] = [
+    "offers",
+    "long_poll",
+    "claims",
+    "explanations",
+    "idempotency_keys",
+    "rate_limits",
+    "cursors",
+    "capabilities",
+    "x_fields",
+    "worker_profile",
+    "token_rotation",
+    "bulk_tasks",
+    "audit_export",
+    "problem_details",
+];
+
+/// What this server speaks.
+pub(super) async fn owp(State(face): State<Face>) -> Json<Discovery> {
+    let settings = face.engine.settings();
+    Json(Discovery {
+        protocol: "owp",
+        versions: &["0.1", "1.0"],
+        server: concat!("owp-pool/", env!("CARGO_PKG_VERSION")),
+        api: "/v1",
+        openapi: "/openapi.json",
+        features: FEATURES.to_vec(),
+        limits: Limits {
+            body_bytes: API_BYTES,
+            page_items: PAGE_MAX,
+            skills: SKILLS_MAX,
+            bulk_tasks: BULK_MAX,
+            idempotency_secs: IDEMPOTENCY_SECS,
+            calls_per_second: settings.rate_limit.map(|limit| limit.per_second),
+            calls_at_once: settings.rate_limit.map(|limit| limit.burst),
+        },
+        open_registration: settings.open_registration,
+    })
+}
+
+/// Lets the three Obsidian origins call, and read what the answers' headers say.
+pub(super) fn cors() -> CorsLayer {
+    let name = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(ORIGINS.map(HeaderValue::from_static))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            name("idempotency-key"),
+            name("last-event-id"),
+            name("x-admin-token"),
+        ])
+        .expose_headers([
+            header::RETRY_AFTER,
+            name("ratelimit"),
+            name("ratelimit-policy"),
+            name("idempotency-replayed"),
+            name("x-request-id"),
+        ])
+        .max_age(REMEMBER)
+}

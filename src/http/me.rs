@@ -1,0 +1,65 @@
+//! `/v1/workers/me`: a worker looks at itself, changes what it says, replaces its token, leaves.
+
+use super::Face;
+use super::auth::Asking;
+use super::body::Json;
+use super::problem::Failure;
+use crate::engine::{self, ProfileChange};
+use crate::wire::me::{ChangeBody, Left, LoadView, Rotated, WorkerView};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+
+/// How the pool sees the worker that asks.
+pub(super) async fn show(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<WorkerView>, Failure> {
+    Ok(axum::Json(view(face.engine.show_worker(&worker.id).await?)))
+}
+
+/// Changes what the worker says of itself.
+pub(super) async fn change(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    body: Json<ChangeBody>,
+) -> Result<axum::Json<WorkerView>, Failure> {
+    let Json(asked) = body;
+    let change = ProfileChange {
+        name: asked.name,
+        skills: asked.skills,
+        capacity: asked.capacity_points,
+        max_concurrent: asked.max_concurrent_tasks,
+        capabilities: asked.capabilities,
+        extra: asked.extra,
+    };
+    Ok(axum::Json(view(face.engine.change_worker(&worker.id, change).await?)))
+}
+
+/// The worker leaves.
+pub(super) async fn leave(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<Left>, Failure> {
+    let leases_ended = face.engine.leave(&worker.id).await?;
+    Ok(axum::Json(Left { ok: true, leases_ended }))
+}
+
+/// Makes a new token and answers it, this once.
+pub(super) async fn rotate(State(face): State<Face>, Asking(worker): Asking) -> Result<Response, Failure> {
+    let token = face.engine.rotate_token(&worker.id).await?;
+    Ok(axum::Json(Rotated { token: token.expose_secret() }).into_response())
+}
+
+fn view(view: engine::WorkerView) -> WorkerView {
+    let worker = view.worker;
+    WorkerView {
+        worker_id: worker.id.to_string(),
+        name: worker.name,
+        github_login: worker.login,
+        skills: worker.skills,
+        capacity_points: worker.capacity,
+        max_concurrent_tasks: worker.max_concurrent,
+        status: worker.status.name(),
+        note: view.note,
+        capabilities: view.capabilities.into(),
+        load: LoadView { points: view.load.points, leases: view.load.leases },
+        created_at: view.created_at.rfc3339(),
+        last_seen_at: worker.last_seen.rfc3339(),
+        extra: view.extra,
+    }
+}

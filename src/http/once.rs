@@ -1,0 +1,160 @@
+//! `Idempotency-Key`: a mutating call that carries one has one effect, and its repetitions the first one's answer, for a
+//! day (after draft-ietf-httpapi-idempotency-key-header). Keys belong to a token and a route. Registration and token
+//! rotation take none, so that no stored answer holds a token.
+
+use super::Face;
+use super::auth::{Asking, Operator};
+use super::body::{API_BYTES, collect};
+use super::problem::{Failure, later};
+use crate::engine::{Attempt, Keep, KeptAnswer, Once};
+use crate::pool::TaskId;
+use crate::wire::{FieldError, Problem, ProblemKind};
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use std::convert::Infallible;
+
+const KEY: &str = "idempotency-key";
+const KEY_MAX_CHARS: usize = 255;
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Their answers hold a token, which is stored nowhere.
+pub(super) const NEVER_KEPT: [&str; 2] = ["/v1/workers/register", "/v1/workers/me/token"];
+/// No answer of a mutating call comes near this.
+const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// The reserved key of a call, for handlers whose effect keeps the answer itself.
+pub(super) struct Repeat(Option<Once>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Repeat {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Once>().cloned()))
+    }
+}
+
+impl Repeat {
+    /// What the engine keeps in the transaction that makes the tasks.
+    pub(super) fn keep(self, render: impl Fn(&[TaskId]) -> KeptAnswer + Send + Sync + 'static) -> Option<Keep> {
+        self.0.map(|once| Keep { once, render: Box::new(render) })
+    }
+}
+
+/// Runs a call once per key.
+pub(super) async fn keep(State(face): State<Face>, request: Request, next: Next) -> Response {
+    match attempt(&face, request).await {
+        Ok(Tried::Plain(request)) => next.run(request).await,
+        Ok(Tried::Answer(response)) => response,
+        Ok(Tried::Run(request, once)) => {
+            // In a task of its own, so that a client that goes away does not leave the key without an answer.
+            let running = tokio::spawn(async move { settle(&face, once, next.run(request).await).await });
+            running.await.unwrap_or_else(|error| Failure::internal(&error).into_response())
+        }
+        Err(failure) => failure.into_response(),
+    }
+}
+
+enum Tried {
+    Plain(Request),
+    Answer(Response),
+    Run(Request, Once),
+}
+
+async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
+    let mutating = matches!(*request.method(), Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
+    let path = request.uri().path();
+    if !mutating || !path.starts_with("/v1/") || NEVER_KEPT.contains(&path) || !request.headers().contains_key(KEY) {
+        return Ok(Tried::Plain(request));
+    }
+    let (mut parts, body) = request.into_parts();
+    // Who may not call at all is told so by the handler, and reserves nothing.
+    if !may_ask(&mut parts, face).await {
+        return Ok(Tried::Plain(Request::from_parts(parts, body)));
+    }
+    let key = key(&parts.headers)?;
+    let bytes = collect(&parts.headers, body, API_BYTES).await?;
+    let scope = digest(&[credential(&parts.headers), parts.method.as_str(), parts.uri.path(), key]);
+    match face.engine.begin_once(scope, HEXLOWER.encode(&Sha256::digest(&bytes))).await? {
+        Attempt::Run(once) => {
+            parts.extensions.insert(once.clone());
+            Ok(Tried::Run(Request::from_parts(parts, Body::from(bytes)), once))
+        }
+        Attempt::Answered(answer) => Ok(Tried::Answer(replay(answer))),
+        Attempt::Busy(span) => {
+            let busy =
+                Failure::new(ProblemKind::KeyInUse, "The first call with this idempotency key is not answered yet.");
+            Ok(Tried::Answer(later(busy, span)))
+        }
+        Attempt::OtherBody => Err(Failure::new(
+            ProblemKind::KeyReused,
+            "This idempotency key was used with another body within the last 24 hours.",
+        )),
+    }
+}
+
+async fn may_ask(parts: &mut Parts, face: &Face) -> bool {
+    if parts.headers.contains_key("x-admin-token") {
+        return Operator::from_request_parts(parts, face).await.is_ok();
+    }
+    parts.headers.contains_key(AUTHORIZATION) && Asking::from_request_parts(parts, face).await.is_ok()
+}
+
+/// The key as it was sent. The draft writes it as a quoted string; without the quotes it is the same key.
+fn key(headers: &HeaderMap) -> Result<&str, Failure> {
+    let key = headers.get(KEY).and_then(|value| value.to_str().ok()).map(|key| key.trim().trim_matches('"'));
+    let fits = |key: &&str| (1..=KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    key.filter(fits).ok_or_else(|| {
+        let message = format!("must be 1 to {KEY_MAX_CHARS} letters, digits and signs, such as a UUID");
+        Problem::invalid(vec![FieldError { field: "Idempotency-Key".to_owned(), message }]).into()
+    })
+}
+
+fn credential(headers: &HeaderMap) -> &str {
+    let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    of("x-admin-token").or_else(|| of(AUTHORIZATION.as_str())).unwrap_or_default()
+}
+
+/// Each part is counted, so that no two lists of parts give the same text.
+fn digest(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    HEXLOWER.encode(&hasher.finalize())
+}
+
+/// Keeps what the call came to. What the server itself could not do is not kept: the same key may try again.
+async fn settle(face: &Face, once: Once, response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, ANSWER_BYTES).await else {
+        return Failure::internal(&"an answer was too large to keep").into_response();
+    };
+    let passing = parts.status.is_server_error() || matches!(parts.status.as_u16(), 401 | 408 | 413 | 429);
+    let answer = std::str::from_utf8(&bytes).ok().filter(|_| !passing).map(|text| KeptAnswer {
+        status: i64::from(parts.status.as_u16()),
+        media_type: parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned(),
+        text: text.to_owned(),
+    });
+    if let Err(error) = face.engine.finish_once(once, answer).await {
+        // The effect stands. The key frees itself after a minute.
+        tracing::warn!(%error, "an answer could not be kept under its idempotency key");
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+fn replay(answer: KeptAnswer) -> Response {
+    let status = u16::try_from(answer.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    let mut response = (status.unwrap_or(StatusCode::OK), answer.text).into_response();
+    if let Ok(media_type) = HeaderValue::try_from(answer.media_type) {
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

@@ -1,0 +1,101 @@
+//! What whoever runs the pool calls.
+
+use super::operation::{Answer, Auth, Operation, id, json_of, query};
+use crate::wire::admin::{RepoBody, RepoSaved, State, TaskAdded, TaskBody};
+use crate::wire::me::Left;
+use crate::wire::steward::{
+    AuditLine, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
+};
+use crate::wire::{Done, ProblemKind};
+use serde_json::json;
+
+pub(super) fn operations() -> Vec<Operation> {
+    [repositories(), people()].concat()
+}
+
+fn repositories() -> Vec<Operation> {
+    let post = |path, id, summary, answer| Operation::new("post", path, id, summary, Auth::Operator, answer);
+    let unknown = [ProblemKind::UnknownRepo];
+    vec![
+        post(
+            "/v1/admin/repos",
+            "saveRepo",
+            "Makes a manual repository or sets its budget; for one the App serves, sets the operator's ceiling. What is left out returns to its default.",
+            json_of::<RepoSaved>(),
+        )
+        .body::<RepoBody>(json!({ "repo": "acme/rocket", "max_open_prs": 5 })),
+        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository.", json_of::<TaskAdded>())
+            .body::<TaskBody>(json!({
+                "repo": "acme/rocket", "title": "Parse dates", "description": "RFC 3339, please.",
+                "estimate_points": 3, "priority": 80, "required_skills": ["rust"], "area": "parser",
+                "x_ticket": "ROCKET-17",
+            }))
+            .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
+        post(
+            "/v1/admin/tasks/bulk",
+            "addTasks",
+            "Adds many tasks to one manual repository, all or none. What is wrong is told with the task's place, such as `tasks[3].title`.",
+            json_of::<TasksAdded>(),
+        )
+        .body::<BulkBody>(json!({
+            "repo": "acme/rocket", "tasks": [{ "title": "Write the changelog" }, { "title": "Sign the release", "tier": 1 }],
+        }))
+        .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
+        Operation::new(
+            "get",
+            "/v1/admin/state",
+            "getState",
+            "Counts workers online, and tasks by state.",
+            Auth::Operator,
+            json_of::<State>(),
+        ),
+        post(
+            "/v1/admin/pause",
+            "pauseRepo",
+            "Stops handing out work in a repository, for a while or until it is resumed. What people hold stays theirs.",
+            json_of::<Paused>(),
+        )
+        .body::<PauseBody>(json!({ "repo": "acme/rocket", "secs": 3600, "reason": "release day" }))
+        .problems_of(&unknown),
+        post("/v1/admin/resume", "resumeRepo", "Hands out work in a repository again.", json_of::<Done>())
+            .body::<ResumeBody>(json!({ "repo": "acme/rocket" }))
+            .problems_of(&unknown),
+    ]
+}
+
+fn people() -> Vec<Operation> {
+    let post = |path, id, summary, answer| Operation::new("post", path, id, summary, Auth::Operator, answer);
+    vec![
+        post("/v1/admin/trust", "setTrust", "Sets how far a repository trusts somebody: 0–3, or -1 for a ban.", json_of::<TrustSet>())
+            .body::<TrustBody>(json!({ "repo": "acme/rocket", "github_id": 583_231, "level": 2 }))
+            .problems_of(&[ProblemKind::UnknownRepo]),
+        post(
+            "/v1/admin/leases/{id}/revoke",
+            "revokeLease",
+            "Takes a lease back; its task goes back to everybody.",
+            json_of::<Done>(),
+        )
+        .params(vec![id("The lease's id.", "l_06bg3qk4c5v2j0")])
+        .optional_body::<RevokeBody>(json!({ "reason": "no sign of work" }))
+        .problems_of(&[ProblemKind::UnknownLease, ProblemKind::Refused]),
+        post(
+            "/v1/admin/workers/{id}/revoke",
+            "revokeWorker",
+            "Takes a worker's access away, and what it holds.",
+            json_of::<Left>(),
+        )
+        .params(vec![id("The worker's id.", "w_06bg3qk4c5v2j0")])
+        .optional_body::<RevokeBody>(json!({ "reason": "its token leaked" }))
+        .problems_of(&[ProblemKind::UnknownWorker]),
+        Operation::new(
+            "get",
+            "/v1/admin/audit",
+            "exportAudit",
+            "Exports a repository's audit log, or without `repo` that of what belongs to none: one event per line, and a last line that says whether the chain of hashes holds.",
+            Auth::Operator,
+            Answer::Lines(|generator| generator.subschema_for::<AuditLine<'static>>()),
+        )
+        .params(vec![query("repo", "Whose log.", json!({ "type": "string" }), json!("acme/rocket"))])
+        .problems_of(&[ProblemKind::NoSuchRepo]),
+    ]
+}

@@ -1,0 +1,93 @@
+//! The description as a page: made here from the same document, with nothing from elsewhere.
+
+use crate::http::page::document;
+use maud::{Markup, html};
+use serde_json::Value;
+
+/// The whole page.
+pub(super) fn render(description: &Value) -> String {
+    let body = html! {
+        main {
+            p { (text(&description["info"]["description"])) }
+            p { "The same for programs: " a href="/openapi.json" { "openapi.json" } "." }
+            @for tag in list(&description["tags"]) {
+                section {
+                    h2 { (text(&tag["description"])) }
+                    @for (path, method, operation) in operations(description, &tag["name"]) {
+                        (one(path, method, operation))
+                    }
+                }
+            }
+            section {
+                h2 { "Shapes" }
+                ul {
+                    @for name in names(&description["components"]["schemas"]) {
+                        li { a href={ "/schemas/" (name) } { (name) } }
+                    }
+                }
+            }
+        }
+    };
+    document("The Open Work Protocol", &html! {}, &body).into_string()
+}
+
+fn one(path: &str, method: &str, operation: &Value) -> Markup {
+    let body = &operation["requestBody"]["content"]["application/json"];
+    html! {
+        article id=(text(&operation["operationId"])) {
+            h3 { code { (method.to_uppercase()) " " (path) } }
+            p { (text(&operation["summary"])) }
+            p { "Who may call: " (callers(&operation["security"])) "." }
+            @if !list(&operation["parameters"]).is_empty() {
+                dl {
+                    @for param in list(&operation["parameters"]) {
+                        dt { code { (text(&param["name"])) } " (" (text(&param["in"])) ")" }
+                        dd { (text(&param["description"])) }
+                    }
+                }
+            }
+            @if let Some(example) = body.get("example") {
+                p { "For example:" }
+                pre { code { (serde_json::to_string_pretty(example).unwrap_or_default()) } }
+            }
+            dl {
+                @for status in names(&operation["responses"]) {
+                    dt { (status) }
+                    dd { (text(&operation["responses"][status]["description"])) }
+                }
+            }
+        }
+    }
+}
+
+fn callers(security: &Value) -> &'static str {
+    match list(security) {
+        [] => "everybody",
+        [one] if one.get("operator").is_some() => "the operator",
+        [_] => "a worker",
+        _ => "everybody; the operator sees private repositories too",
+    }
+}
+
+fn operations<'a>(description: &'a Value, tag: &Value) -> Vec<(&'a str, &'a str, &'a Value)> {
+    let paths = description["paths"].as_object().into_iter().flatten();
+    paths
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().into_iter().flatten();
+            methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
+        .filter(|(_, _, operation)| list(&operation["tags"]).contains(tag))
+        .collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}

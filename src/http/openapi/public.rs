@@ -1,0 +1,94 @@
+//! What everybody may look at.
+
+use super::operation::{Answer, Auth, Operation, Param, Place, id, json_of, query};
+use crate::pool::task::TaskState;
+use crate::wire::discover::Discovery;
+use crate::wire::resources::{RepoPage, RepoView, TaskPage, TaskView};
+use crate::wire::{Done, ProblemKind};
+use serde_json::{Value, json};
+
+pub(super) fn operations() -> Vec<Operation> {
+    let health = |path, id, summary| Operation::new("get", path, id, summary, Auth::Nobody, json_of::<Done>());
+    vec![
+        Operation::new(
+            "get",
+            "/v1/tasks",
+            "listTasks",
+            "Lists tasks, newest first, without their descriptions. Tasks of private repositories are shown to the operator alone.",
+            Auth::Anybody,
+            json_of::<TaskPage>(),
+        )
+        .params([task_filters(), paging()].concat())
+        .problems_of(&[ProblemKind::InvalidValue]),
+        Operation::new("get", "/v1/tasks/{id}", "getTask", "Shows a task.", Auth::Anybody, json_of::<TaskView>())
+            .params(vec![id("The task's id.", "t_06bg3qk4c5v2j0")])
+            .problems_of(&[ProblemKind::UnknownTask]),
+        Operation::new(
+            "get",
+            "/v1/repos",
+            "listRepos",
+            "Lists repositories by name, each with its review budget and why nothing is handed out, when nothing is.",
+            Auth::Anybody,
+            json_of::<RepoPage>(),
+        )
+        .params(paging())
+        .problems_of(&[ProblemKind::InvalidValue]),
+        Operation::new(
+            "get",
+            "/v1/repos/{owner}/{name}",
+            "getRepo",
+            "Shows a repository.",
+            Auth::Anybody,
+            json_of::<RepoView>(),
+        )
+        .params(vec![part("owner", "acme"), part("name", "rocket")])
+        .problems_of(&[ProblemKind::NoSuchRepo]),
+        Operation::new(
+            "get",
+            "/.well-known/owp",
+            "discover",
+            "Says which versions, features and limits this server has.",
+            Auth::Nobody,
+            json_of::<Discovery>(),
+        ),
+        health("/healthz", "health", "Says that the process answers."),
+        health("/livez", "alive", "Says that the process answers."),
+        health("/readyz", "ready", "Says that the database answers too, so that work can be handed out."),
+        Operation::new(
+            "get",
+            "/metrics",
+            "metrics",
+            "Gives the pool's numbers in Prometheus' text format.",
+            Auth::Nobody,
+            Answer::Text("text/plain"),
+        ),
+    ]
+}
+
+fn task_filters() -> Vec<Param> {
+    let states: Vec<&str> = TaskState::ALL.iter().map(|state| state.name()).collect();
+    let text = || json!({ "type": "string" });
+    vec![
+        query("state", "Only tasks in this state.", json!({ "type": "string", "enum": states }), json!("ready")),
+        query("repo", "Only tasks of this repository.", text(), json!("acme/rocket")),
+        query("skill", "Only tasks that ask for this skill.", text(), json!("rust")),
+    ]
+}
+
+fn paging() -> Vec<Param> {
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": super::super::query::PAGE_MAX, "default": 50 });
+    vec![
+        query(
+            "cursor",
+            "The `next_cursor` of the page before, with the same filters.",
+            json!({ "type": "string" }),
+            Value::Null,
+        ),
+        query("limit", "How many at most.", limit, json!(20)),
+    ]
+}
+
+fn part(name: &'static str, example: &'static str) -> Param {
+    let schema = json!({ "type": "string" });
+    Param { name, place: Place::Path, description: "A part of the repository's name.", schema, example: json!(example) }
+}

@@ -1,0 +1,142 @@
+//! `GET /v1/tasks`, `GET /v1/tasks/{id}`, `GET /v1/repos` and `GET /v1/repos/{owner}/{name}`: to be looked at by
+//! everybody, private repositories by the operator alone.
+
+use super::Face;
+use super::problem::Failure;
+use super::query::{Query, fault};
+use super::viewer::Viewer;
+use crate::engine::{RepoDetail, TaskFilter, TaskView};
+use crate::pool::TaskId;
+use crate::pool::budget::CountState;
+use crate::pool::labels::normalise_skill;
+use crate::pool::task::TaskState;
+use crate::wire::resources::{self, Breakdown, BudgetView, RepoPage, RepoView, TaskPage};
+use crate::wire::{ProblemKind, Reason, cursor};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+
+/// No id or name of ours comes near this; longer ones are not worth a question to the database.
+const NAME_MAX_BYTES: usize = 1024;
+
+/// Tasks, newest first.
+pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<TaskPage>, Failure> {
+    let state = query.text("state")?.map(|word| {
+        TaskState::from_name(word)
+            .ok_or_else(|| fault("state", "must be ready, leased, in_progress, pr_opened, blocked, merged or closed"))
+    });
+    let skill = query
+        .text("skill")?
+        .map(|skill| normalise_skill(skill).ok_or_else(|| fault("skill", "must be a skill as tasks ask for it")));
+    let filter = TaskFilter {
+        state: state.transpose()?,
+        repo: query.text("repo")?.map(str::to_lowercase),
+        skill: skill.transpose()?,
+        private: viewer.everything,
+    };
+    let limit = query.limit()?;
+    let list = format!("tasks {:?} {:?} {:?}", filter.state, filter.repo, filter.skill);
+    let after = cursor::read(&list, query.cursor())?;
+    // One more than asked for tells whether there is another page.
+    let mut views = face.engine.list_tasks(filter, after, limit + 1).await?;
+    let next_cursor = next(&mut views, limit, &list, |view| view.task.id.to_string());
+    let tasks = views.into_iter().map(|view| resources::TaskView { description: None, ..task_view(view) }).collect();
+    Ok(Json(TaskPage { tasks, next_cursor }))
+}
+
+/// One task.
+pub(super) async fn task(
+    State(face): State<Face>,
+    viewer: Viewer,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<resources::TaskView>, Failure> {
+    let unknown = || Failure::new(ProblemKind::UnknownTask, "There is no task with this id.");
+    let id = plain(id).ok_or_else(unknown)?;
+    Ok(Json(task_view(face.engine.show_task(TaskId::new(id), viewer.everything).await?)))
+}
+
+/// Repositories, by name.
+pub(super) async fn repos(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<RepoPage>, Failure> {
+    let limit = query.limit()?;
+    let after = cursor::read("repos", query.cursor())?;
+    let mut details = face.engine.list_repos(viewer.everything, after, limit + 1).await?;
+    let next_cursor = next(&mut details, limit, "repos", |detail| detail.name.to_lowercase());
+    Ok(Json(RepoPage { repos: details.into_iter().map(repo_view).collect(), next_cursor }))
+}
+
+/// One repository. Names made by hand may have any form, so everything after `/v1/repos/` is the name.
+pub(super) async fn repo(
+    State(face): State<Face>,
+    viewer: Viewer,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<RepoView>, Failure> {
+    let unknown = || Failure::new(ProblemKind::NoSuchRepo, "There is no repository of this name here.");
+    let name = plain(name).ok_or_else(unknown)?;
+    Ok(Json(repo_view(face.engine.show_repo(name, viewer.everything).await?)))
+}
+
+/// A path's last part, when it can be an id or a name at all.
+pub(super) fn plain(part: Result<Path<String>, PathRejection>) -> Option<String> {
+    part.ok().map(|Path(part)| part).filter(|part| part.len() <= NAME_MAX_BYTES && !part.contains('\0'))
+}
+
+/// Takes what is beyond the page off, and says where the next one begins.
+fn next<T>(items: &mut Vec<T>, limit: i64, list: &str, key: impl Fn(&T) -> String) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    items.last().filter(|_| more).map(|last| cursor::write(list, &key(last)))
+}
+
+fn task_view(view: TaskView) -> resources::TaskView {
+    let (task, holder) = (view.task, view.holder);
+    resources::TaskView {
+        task_id: task.id.to_string(),
+        repo: view.repo,
+        issue: task.issue,
+        title: task.title,
+        description: Some(task.description),
+        state: task.state.name(),
+        estimate_points: task.spec.estimate,
+        priority: task.spec.priority,
+        area: task.spec.area,
+        tier: task.spec.tier,
+        required_skills: task.spec.skills,
+        epoch: task.epoch.0,
+        lease_expires_at: holder.as_ref().and_then(|holder| holder.until).map(|at| at.rfc3339()),
+        holder: holder.map(|holder| holder.name),
+        pull_request: task.pull,
+        held_because: task.hold,
+        blocked_because: task.blocked_reason,
+        reserved_until: task.reservation.map(|reservation| reservation.until.rfc3339()),
+        created_at: task.created_at.rfc3339(),
+        extra: view.extra,
+    }
+}
+
+fn repo_view(detail: RepoDetail) -> RepoView {
+    let budget = detail.budget;
+    let count = |state: &TaskState| detail.tasks.get(state).copied().unwrap_or(0);
+    let counted_at = match budget.count {
+        CountState::Known(at) => Some(at.rfc3339()),
+        CountState::Never | CountState::Failed(_) | CountState::NotNeeded => None,
+    };
+    RepoView {
+        repo: detail.name,
+        managed: detail.managed,
+        private: detail.private,
+        area_locks_enabled: detail.area_locks,
+        budget: BudgetView {
+            max_open_prs: budget.limit,
+            source: budget.source.name(),
+            used: budget.used(),
+            free: budget.free(),
+            breakdown: Breakdown { open_prs: budget.open_pulls, leases: budget.leases, uncounted: budget.uncounted },
+            counted_at,
+            throttled: !detail.throttled_by.is_empty(),
+            reasons: detail.throttled_by.into_iter().map(Reason::from).collect(),
+        },
+        paused_until: detail.paused_until.map(|at| at.rfc3339()),
+        tasks: TaskState::ALL.iter().map(|state| (state.name(), count(state))).collect(),
+    }
+}

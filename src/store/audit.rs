@@ -1,0 +1,63 @@
+//! A chain of events as it is exported: with the salt, digest and hash of each, so that anybody can verify it.
+
+use super::error::StoreError;
+use super::events::{EventRow, event_row, verify_link};
+use super::tx::{Tx, statements};
+use sqlx::Row;
+
+statements! {
+    CHAIN_PAGE = "SELECT e.*, r.name AS repo_name FROM events e LEFT JOIN repositories r ON r.id = e.chain
+        WHERE e.chain = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3";
+    CHAIN_SEALED = "SELECT seq, hash FROM chains WHERE chain = $1";
+}
+
+/// One event of a chain, and whether it fits to the one before it.
+#[derive(Debug, Clone)]
+pub struct AuditRow {
+    /// The event.
+    pub event: EventRow,
+    /// What the digest is salted with.
+    pub salt: String,
+    /// The salted digest of the payload.
+    pub digest: String,
+    /// The hash that links it to the one before.
+    pub hash: String,
+    /// Whether number, digest and hash are what they must be.
+    pub intact: bool,
+}
+
+impl Tx {
+    /// The next events of a chain after number `after`, whose hash was `previous`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn audit_page(
+        &mut self,
+        chain: &str,
+        after: i64,
+        previous: &str,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let rows = self.all(sqlx::query(CHAIN_PAGE).bind(chain).bind(after).bind(limit)).await?;
+        let (mut previous, mut index) = (previous.to_owned(), usize::try_from(after).unwrap_or(0));
+        let mut page = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let intact = verify_link(chain, index, row, &previous).is_ok();
+            let hash: String = row.try_get("hash")?;
+            let event = event_row(row)?;
+            index = usize::try_from(event.seq).unwrap_or(index);
+            page.push(AuditRow { salt: row.try_get("salt")?, digest: row.try_get("digest")?, hash, intact, event });
+            previous.clone_from(&page[page.len() - 1].hash);
+        }
+        Ok(page)
+    }
+
+    /// Where a chain was sealed last: its last number and hash.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn chain_head(&mut self, chain: &str) -> Result<(i64, String), StoreError> {
+        let row = self.one(sqlx::query(CHAIN_SEALED).bind(chain)).await?;
+        row.map_or_else(|| Ok((0, String::new())), |row| Ok((row.try_get("seq")?, row.try_get("hash")?)))
+    }
+}

@@ -1,0 +1,175 @@
+//! `GET`, `PATCH` and `DELETE /v1/workers/me`, and `POST /v1/workers/me/token`.
+
+use super::check::Checks;
+use super::extra::{self, CapabilitiesBody};
+use super::read::{Request, Whole};
+use crate::pool::worker::Capabilities;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A worker as it sees itself.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Worker")]
+pub struct WorkerView {
+    /// Its id.
+    pub worker_id: String,
+    /// What it calls itself.
+    pub name: String,
+    /// The GitHub login of the person behind it; null until it is linked.
+    pub github_login: Option<String>,
+    /// Lower-case, sorted.
+    pub skills: Vec<String>,
+    /// Points it can hold at once.
+    pub capacity_points: i64,
+    /// Leases it can hold at once.
+    pub max_concurrent_tasks: i64,
+    /// `idle`, `working` or `paused`.
+    pub status: &'static str,
+    /// What it noted last.
+    pub note: Option<String>,
+    /// What it said it can do.
+    pub capabilities: CapabilitiesView,
+    /// What its live leases take.
+    pub load: LoadView,
+    /// When it registered (RFC 3339).
+    pub created_at: String,
+    /// When it was last heard of (RFC 3339).
+    pub last_seen_at: String,
+    /// Its own fields, their names beginning with `x_`.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// What a worker said it can do.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CapabilitiesView {
+    /// Acknowledges offers; without this a lease is active at once.
+    pub ack: bool,
+    /// Can run the repository's tests.
+    pub can_run_tests: bool,
+    /// Can open pull requests itself.
+    pub can_open_prs: bool,
+    /// Tools it can drive.
+    pub supports_tool: Vec<String>,
+}
+
+impl From<Capabilities> for CapabilitiesView {
+    fn from(said: Capabilities) -> Self {
+        Self {
+            ack: said.ack,
+            can_run_tests: said.can_run_tests,
+            can_open_prs: said.can_open_prs,
+            supports_tool: said.supports_tool,
+        }
+    }
+}
+
+/// What live leases take.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LoadView {
+    /// Points.
+    pub points: i64,
+    /// How many leases.
+    pub leases: i64,
+}
+
+/// What a worker wants to say differently. What is left out or null stays; an `x_` field that is null goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "WorkerChange")]
+pub struct ChangeBody {
+    /// What it calls itself.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 120))]
+    name: Option<String>,
+    /// Trimmed and caseless; 64 at most. Replaces all of them.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    skills: Option<Vec<String>>,
+    /// Points it can hold at once. Less than it holds is fine: it keeps that and is given nothing new.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    capacity_points: Option<Whole>,
+    /// Leases it can hold at once.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 20))]
+    max_concurrent_tasks: Option<Whole>,
+    /// What it can do. Replaces what it said before.
+    #[serde(default)]
+    capabilities: Option<CapabilitiesBody>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// A change within bounds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Change {
+    /// 1–120 characters.
+    pub name: Option<String>,
+    /// Normalised.
+    pub skills: Option<Vec<String>>,
+    /// 1–100.
+    pub capacity_points: Option<i64>,
+    /// 1–20.
+    pub max_concurrent_tasks: Option<i64>,
+    /// All of them.
+    pub capabilities: Option<Capabilities>,
+    /// The fields that begin with `x_`.
+    pub extra: Map<String, Value>,
+}
+
+impl Request for ChangeBody {
+    type Checked = Change;
+
+    fn check(self, checks: &mut Checks) -> Change {
+        let capacity = self.capacity_points;
+        let concurrent = self.max_concurrent_tasks;
+        Change {
+            name: self.name.map(|name| checks.name("name", name, 120)),
+            skills: self.skills.map(|skills| checks.skills("skills", Some(skills))),
+            capacity_points: capacity.map(|n| checks.number("capacity_points", Some(n), 5, 1..=100)),
+            max_concurrent_tasks: concurrent.map(|n| checks.number("max_concurrent_tasks", Some(n), 2, 1..=20)),
+            capabilities: self.capabilities.map(|said| said.check(checks)),
+            extra: extra::own_fields(checks, self.rest),
+        }
+    }
+}
+
+/// The answer to a rotation. The token is shown this once.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Rotated<'a> {
+    /// The new bearer token. The old one works until this one is used for the first time.
+    pub token: &'a str,
+}
+
+/// The answer to leaving, and to having a worker's access taken away.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Left {
+    /// Always true.
+    pub ok: bool,
+    /// How many leases ended with it.
+    pub leases_ended: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_or_null_stays() {
+        let nothing = Change {
+            name: None,
+            skills: None,
+            capacity_points: None,
+            max_concurrent_tasks: None,
+            capabilities: None,
+            extra: Map::new(),
+        };
+        assert_eq!(read::<ChangeBody>(b"{}").unwrap(), nothing);
+        assert_eq!(read::<ChangeBody>(br#"{"name":null,"skills":null,"capabilities":null}"#).unwrap(), nothing);
+        let change = read::<ChangeBody>(br#"{"skills":[],"x_a":null}"#).unwrap();
+        assert_eq!((change.skills, change.extra.get("x_a")), (Some(vec![]), Some(&Value::Null)));
+        assert_eq!(read::<ChangeBody>(br#"{"capacity_points":0}"#).unwrap_err().errors[0].field, "capacity_points");
+    }
+}

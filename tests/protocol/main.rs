@@ -1,0 +1,36 @@
+//! What OWP v1 adds to v0.1, over HTTP against the whole server. What touches the database runs on both databases.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../v01/pool.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod pool;
+
+mod limits;
+mod me;
+mod once;
+mod openapi;
+mod resources;
+mod steward;
+
+/// Tests, written once and run on both databases.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            use crate::database::Db;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                Box::pin(super::$name(Db::Sqlite)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                Box::pin(super::$name(Db::Postgres)).await;
+            }
+        })*
+    };
+}
+pub(crate) use on_both;

@@ -1,0 +1,106 @@
+//! A worker looks at itself, changes what it says, replaces its token, leaves.
+
+use crate::database::Db;
+use crate::on_both;
+use crate::pool::{Pool, Worker};
+use serde_json::{Value, json};
+
+on_both!(
+    a_worker_sees_what_it_said_and_changes_it,
+    capacity_lowered_below_what_is_held_takes_nothing_away_and_gives_nothing_new,
+    the_old_token_works_until_the_new_one_is_used,
+    a_worker_that_leaves_gives_back_what_it_held,
+);
+
+const ME: &str = "/v1/workers/me";
+
+async fn a_worker_sees_what_it_said_and_changes_it(db: Db) {
+    let pool = Pool::start(db).await;
+    let said = json!({
+        "name": "ada", "skills": ["Rust"], "x_editor": "vim", "x_gone": 1, "editor": "ed",
+        "capabilities": { "ack": false, "can_run_tests": true, "supports_tool": ["npm", "cargo", "npm"], "can_fly": true },
+    });
+    let worker = pool.worker(said).await;
+    let me = pool.as_worker(&worker, "GET", ME, Value::Null).await.ok();
+    assert_eq!((&me["worker_id"], &me["name"], &me["skills"]), (&json!(worker.id), &json!("ada"), &json!(["rust"])));
+    let can = json!({ "ack": false, "can_run_tests": true, "can_open_prs": false, "supports_tool": ["cargo", "npm"] });
+    assert_eq!((&me["capabilities"], &me["x_editor"], me.get("editor")), (&can, &json!("vim"), None), "{me}");
+    let change = json!({ "name": "ada 2", "skills": [" SQL "], "capacity_points": 9, "x_gone": null, "x_new": [1] });
+    let changed = pool.as_worker(&worker, "PATCH", ME, change).await.ok();
+    let again = pool.as_worker(&worker, "GET", ME, Value::Null).await.ok();
+    assert_eq!(changed, again);
+    assert_eq!(
+        (&again["name"], &again["skills"], &again["capacity_points"]),
+        (&json!("ada 2"), &json!(["sql"]), &json!(9))
+    );
+    assert_eq!((&again["max_concurrent_tasks"], &again["capabilities"]), (&json!(2), &can), "what is left out stays");
+    assert_eq!((again.get("x_gone"), &again["x_new"]), (None, &json!([1])));
+    for (body, field) in [
+        (json!({ "name": " " }), "name"),
+        (json!({ "capacity_points": 0 }), "capacity_points"),
+        (json!({ "skills": vec!["s"; 10_000] }), "skills"),
+        (json!({ "x_big": "x".repeat(9_000) }), "x_*"),
+    ] {
+        let problem = pool.as_worker(&worker, "PATCH", ME, body).await.problem(422, "invalid-value");
+        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    }
+    for n in 0..3 {
+        let grow = json!({ format!("x_{n}"): "x".repeat(3_000) });
+        let status = pool.as_worker(&worker, "PATCH", ME, grow).await.status;
+        assert_eq!(status, if n < 2 { 200 } else { 409 }, "what is kept is bounded over all changes");
+    }
+    pool.get(ME).await.problem(401, "unauthorized");
+}
+
+async fn capacity_lowered_below_what_is_held_takes_nothing_away_and_gives_nothing_new(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({ "max_open_prs": 10 })).await;
+    for n in 0..3 {
+        pool.task(&format!("Task {n}"), json!({ "estimate_points": 2 })).await;
+    }
+    let worker = pool.worker(json!({ "capacity_points": 4 })).await;
+    let held = pool.work_ids(&worker).await;
+    assert_eq!(held.len(), 2);
+    pool.as_worker(&worker, "PATCH", ME, json!({ "capacity_points": 1, "max_concurrent_tasks": 1 })).await.ok();
+    assert_eq!(pool.work_ids(&worker).await, held);
+    pool.says(&worker, &held[0], "merged").await;
+    assert_eq!(pool.work_ids(&worker).await, held[1..], "it holds as much as it wants, and more");
+    pool.as_worker(&worker, "PATCH", ME, json!({ "capacity_points": 4, "max_concurrent_tasks": 2 })).await.ok();
+    assert_eq!(pool.work_ids(&worker).await.len(), 2);
+}
+
+async fn rotate(pool: &Pool, worker: &Worker) -> Worker {
+    let answer = pool.as_worker(worker, "POST", &format!("{ME}/token"), Value::Null).await.ok();
+    Worker { id: worker.id.clone(), token: answer["token"].as_str().unwrap().to_owned() }
+}
+
+async fn the_old_token_works_until_the_new_one_is_used(db: Db) {
+    let pool = Pool::start(db).await;
+    let old = pool.worker(json!({})).await;
+    let lost = rotate(&pool, &old).await;
+    let new = rotate(&pool, &old).await;
+    let opens = async |worker: &Worker| pool.as_worker(worker, "GET", ME, Value::Null).await.status;
+    assert_eq!(opens(&old).await, 200, "the answer may have been lost");
+    assert_eq!(opens(&lost).await, 401, "a newer rotation replaces one that was never used");
+    assert_eq!(opens(&old).await, 200, "and a token that opens nothing ends nothing");
+    assert_eq!((opens(&new).await, opens(&new).await), (200, 200));
+    assert_eq!(opens(&old).await, 401);
+    let newer = rotate(&pool, &new).await;
+    assert_eq!((opens(&newer).await, opens(&new).await), (200, 401));
+    assert_ne!(new.token, newer.token);
+}
+
+async fn a_worker_that_leaves_gives_back_what_it_held(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    pool.task("One", json!({})).await;
+    pool.task("Two", json!({})).await;
+    let worker = pool.worker(json!({})).await;
+    assert_eq!(pool.work(&worker).await.len(), 2);
+    let left = pool.as_worker(&worker, "DELETE", ME, Value::Null).await.ok();
+    assert_eq!(left, json!({ "ok": true, "leases_ended": 2 }));
+    assert_eq!((pool.state("tasks_ready").await, pool.state("workers_online").await), (2, 0));
+    pool.as_worker(&worker, "GET", "/v1/work", Value::Null).await.problem(401, "unauthorized");
+    let other = pool.worker(json!({})).await;
+    assert_eq!(pool.work(&other).await.len(), 2);
+}

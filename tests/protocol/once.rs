@@ -1,0 +1,132 @@
+//! Idempotency keys.
+
+use crate::database::Db;
+use crate::on_both;
+use crate::pool::{ADMIN, Answer, Pool, REPO};
+use serde_json::{Value, json};
+
+on_both!(
+    the_same_key_and_body_have_one_effect_and_one_answer,
+    a_key_belongs_to_a_token_and_a_route_and_one_body,
+    calls_that_come_at_once_under_one_key_have_one_effect,
+    a_refusal_is_repeated_too_and_a_call_nobody_may_make_reserves_nothing,
+    no_answer_that_holds_a_token_is_kept,
+    an_answer_that_was_never_given_may_be_asked_for_again,
+);
+
+async fn add(pool: &Pool, key: &str, body: &Value) -> Answer {
+    let headers = [("X-Admin-Token", ADMIN), ("Idempotency-Key", key)];
+    pool.send("POST", "/v1/admin/tasks", &headers, body.to_string()).await
+}
+
+fn task(title: &str) -> Value {
+    json!({ "repo": REPO, "title": title })
+}
+
+async fn the_same_key_and_body_have_one_effect_and_one_answer(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let first = add(&pool, "k1", &task("One")).await;
+    let again = add(&pool, "\"k1\"", &task("One")).await;
+    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), ("", "true"));
+    assert_eq!(again.header("content-type"), "application/json");
+    assert_eq!(first.ok(), again.ok());
+    assert_eq!(pool.state("tasks_ready").await, 1);
+    pool.clock.advance_ms(24 * 3_600_000 - 1_000);
+    add(&pool, "k1", &task("One")).await.ok();
+    assert_eq!(pool.state("tasks_ready").await, 1);
+    pool.clock.advance_ms(2_000);
+    add(&pool, "k1", &task("One")).await.ok();
+    assert_eq!(pool.state("tasks_ready").await, 2, "a day later it is a new call");
+}
+
+async fn a_key_belongs_to_a_token_and_a_route_and_one_body(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    add(&pool, "k1", &task("One")).await.ok();
+    add(&pool, "k1", &task("Two")).await.problem(422, "idempotency-key-reused");
+    let headers = [("X-Admin-Token", ADMIN), ("Idempotency-Key", "k1")];
+    let resume = json!({ "repo": REPO }).to_string();
+    pool.send("POST", "/v1/admin/resume", &headers, resume).await.ok();
+    for name in ["a", "b"] {
+        let worker = pool.worker(json!({ "name": name })).await;
+        let bearer = format!("Bearer {}", worker.token);
+        let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k1")];
+        let change = json!({ "x_from": name }).to_string();
+        let changed = pool.send("PATCH", "/v1/workers/me", &headers, change).await.ok();
+        assert_eq!((&changed["name"], &changed["x_from"]), (&json!(name), &json!(name)));
+    }
+    for odd in ["", "a b", &"k".repeat(256)] {
+        let problem = add(&pool, odd, &task("One")).await.problem(422, "invalid-value");
+        assert_eq!(problem["errors"][0]["field"], "Idempotency-Key");
+    }
+    assert_eq!(pool.state("tasks_ready").await, 1);
+}
+
+async fn calls_that_come_at_once_under_one_key_have_one_effect(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let body = task("One");
+    let answers = futures_util::future::join_all((0..20).map(|_| add(&pool, "k1", &body))).await;
+    let (done, busy): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    for answer in busy {
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0, "{answer:?}");
+        answer.problem(409, "idempotency-key-in-use");
+    }
+    let ids: std::collections::BTreeSet<String> = done.iter().map(|answer| answer.text.clone()).collect();
+    assert_eq!((ids.len(), pool.state("tasks_ready").await), (1, 1));
+}
+
+async fn a_refusal_is_repeated_too_and_a_call_nobody_may_make_reserves_nothing(db: Db) {
+    let pool = Pool::start(db).await;
+    let refused = add(&pool, "k1", &task("One")).await.problem(400, "unknown-repository");
+    pool.repo(json!({})).await;
+    assert_eq!(add(&pool, "k1", &task("One")).await.problem(400, "unknown-repository"), refused);
+    let headers = [("X-Admin-Token", "guessed"), ("Idempotency-Key", "k2")];
+    for _ in 0..2 {
+        let answer = pool.send("POST", "/v1/admin/tasks", &headers, task("One").to_string()).await;
+        answer.problem(401, "unauthorized");
+    }
+    assert_eq!(kept(&pool).await.len(), 1);
+}
+
+async fn no_answer_that_holds_a_token_is_kept(db: Db) {
+    let pool = Pool::start(db).await;
+    let key = [("Idempotency-Key", "k1")];
+    let body = json!({ "name": "w" }).to_string();
+    let one = pool.send("POST", "/v1/workers/register", &key, body.clone()).await.ok();
+    let two = pool.send("POST", "/v1/workers/register", &key, body).await.ok();
+    assert_ne!(one["worker_id"], two["worker_id"], "registration takes no key");
+    let bearer = format!("Bearer {}", one["token"].as_str().unwrap());
+    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k1")];
+    let rotated = pool.send("POST", "/v1/workers/me/token", &headers, "").await.ok();
+    let again = pool.send("POST", "/v1/workers/me/token", &headers, "").await.ok();
+    assert_ne!(rotated, again);
+    pool.send("POST", "/v1/workers/heartbeat", &headers, "{}").await.ok();
+    let kept = kept(&pool).await;
+    assert!(kept.len() == 1 && !kept[0].contains("owp_"), "{kept:?}");
+}
+
+async fn an_answer_that_was_never_given_may_be_asked_for_again(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    add(&pool, "k1", &task("One")).await.ok();
+    // As if the process had died after it reserved the key.
+    let outside = sqlx::AnyPool::connect(&pool.database.url).await.unwrap();
+    sqlx::query("UPDATE idempotency SET status = NULL, answer = NULL").execute(&outside).await.unwrap();
+    add(&pool, "k1", &task("One")).await.problem(409, "idempotency-key-in-use");
+    pool.clock.advance_ms(60_000);
+    add(&pool, "k1", &task("One")).await.ok();
+    let again = add(&pool, "k1", &task("One")).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    outside.close().await;
+}
+
+/// Every answer that is kept.
+async fn kept(pool: &Pool) -> Vec<String> {
+    use sqlx::Row;
+    let outside = sqlx::AnyPool::connect(&pool.database.url).await.unwrap();
+    let rows = sqlx::query("SELECT answer FROM idempotency").fetch_all(&outside).await.unwrap();
+    outside.close().await;
+    rows.iter().map(|row| row.try_get::<Option<String>, _>(0).unwrap().unwrap_or_default()).collect()
+}

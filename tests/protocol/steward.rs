@@ -1,0 +1,134 @@
+//! The operator's further calls.
+
+use crate::database::Db;
+use crate::on_both;
+use crate::pool::{ADMIN, Pool, REPO};
+use serde_json::{Value, json};
+
+on_both!(
+    tasks_come_in_bulk_all_or_none,
+    a_pause_stops_new_work_and_takes_nothing_away,
+    a_lease_and_a_worker_can_be_revoked,
+    trust_is_set_by_login_or_id,
+    the_audit_log_is_exported_and_verified,
+    every_call_of_the_operator_is_closed_to_others,
+);
+
+async fn tasks_come_in_bulk_all_or_none(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let tasks = json!([{ "title": "One", "x_row": 1 }, { "title": "Two", "priority": 90 }]);
+    let made = pool.admin("tasks/bulk", json!({ "repo": REPO, "tasks": tasks })).await.ok();
+    let ids = made["task_ids"].as_array().unwrap();
+    assert_eq!(ids.len(), 2);
+    let first = pool.get(&format!("/v1/tasks/{}", ids[0].as_str().unwrap())).await.ok();
+    assert_eq!((&first["title"], &first["x_row"]), (&json!("One"), &json!(1)));
+    let bad = json!([{ "title": "Three" }, { "title": "", "tier": 9 }]);
+    let problem = pool.admin("tasks/bulk", json!({ "repo": REPO, "tasks": bad })).await.problem(422, "invalid-value");
+    let fields: Vec<&str> =
+        problem["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["tasks[1].title", "tasks[1].tier"]);
+    assert_eq!(pool.state("tasks_ready").await, 2, "none of them");
+    let unknown = json!({ "repo": "acme/none", "tasks": [{ "title": "t" }] });
+    pool.admin("tasks/bulk", unknown).await.problem(400, "unknown-repository");
+}
+
+async fn a_pause_stops_new_work_and_takes_nothing_away(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    pool.task("One", json!({})).await;
+    let worker = pool.worker(json!({ "max_concurrent_tasks": 5 })).await;
+    assert_eq!(pool.work(&worker).await.len(), 1);
+    let paused = pool.admin("pause", json!({ "repo": "ACME/rocket", "reason": "freeze" })).await.ok();
+    assert_eq!(paused, json!({ "ok": true, "paused_until": null }));
+    pool.task("Two", json!({})).await;
+    assert_eq!(pool.work(&worker).await.len(), 1);
+    pool.admin("resume", json!({ "repo": REPO })).await.ok();
+    assert_eq!(pool.work(&worker).await.len(), 2);
+    let paused = pool.admin("pause", json!({ "repo": REPO, "secs": 3600 })).await.ok();
+    assert!(paused["paused_until"].as_str().unwrap().ends_with('Z'), "{paused}");
+    pool.task("Three", json!({})).await;
+    assert_eq!(pool.work(&worker).await.len(), 2);
+    pool.clock.advance_ms(3_600_000 - 1);
+    pool.as_worker(&worker, "POST", "/v1/workers/heartbeat", json!({})).await.ok();
+    pool.clock.advance_ms(2);
+    assert!(!pool.work(&worker).await.is_empty(), "a pause ends by itself");
+    pool.admin("pause", json!({ "repo": "acme/none" })).await.problem(400, "unknown-repository");
+    pool.admin("pause", json!({ "repo": REPO, "secs": 0 })).await.problem(422, "invalid-value");
+}
+
+async fn a_lease_and_a_worker_can_be_revoked(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let task = pool.task("One", json!({})).await;
+    let worker = pool.worker(json!({})).await;
+    let lease = pool.work(&worker).await[0]["lease_id"].as_str().unwrap().to_owned();
+    let revoke = format!("leases/{lease}/revoke");
+    pool.admin(&revoke, json!({ "reason": "wrong hands" })).await.ok();
+    assert_eq!(pool.state("tasks_ready").await, 1);
+    let late = json!({ "status": "in_progress" });
+    pool.report(&worker, &task, late).await.problem(403, "not-yours");
+    pool.admin(&revoke, json!({})).await.problem(409, "refused");
+    pool.admin("leases/l_none/revoke", json!({})).await.problem(404, "unknown-lease");
+    assert_eq!(pool.work(&worker).await.len(), 1, "it may have the task again");
+    let path = format!("/v1/admin/workers/{}/revoke", worker.id);
+    let empty = pool.send("POST", &path, &[("X-Admin-Token", ADMIN)], "").await.ok();
+    assert_eq!(empty, json!({ "ok": true, "leases_ended": 1 }), "a reason may be left out, and the body too");
+    pool.as_worker(&worker, "GET", "/v1/work", Value::Null).await.problem(401, "unauthorized");
+    assert_eq!(pool.state("tasks_ready").await, 1);
+    pool.admin("workers/w_none/revoke", json!({})).await.problem(404, "unknown-worker");
+}
+
+async fn trust_is_set_by_login_or_id(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let set = pool.admin("trust", json!({ "repo": REPO, "github_id": 583_231, "level": 3 })).await.ok();
+    assert_eq!(set, json!({ "ok": true, "repo": REPO, "github_id": 583_231, "login": null, "level": 3 }));
+    let problem = pool.admin("trust", json!({ "repo": REPO, "login": "octocat", "level": 1 })).await;
+    assert_eq!(problem.problem(422, "invalid-value")["errors"][0]["field"], "login");
+    pool.admin("trust", json!({ "repo": REPO, "github_id": 1, "level": 4 })).await.problem(422, "invalid-value");
+    pool.admin("trust", json!({ "repo": "a/b", "github_id": 1, "level": 1 })).await.problem(400, "unknown-repository");
+}
+
+async fn the_audit_log_is_exported_and_verified(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    for n in 0..600 {
+        // More than one page.
+        if n % 300 == 0 {
+            let tasks: Vec<Value> = (0..300).map(|n| json!({ "title": format!("Task {n}") })).collect();
+            pool.admin("tasks/bulk", json!({ "repo": REPO, "tasks": tasks })).await.ok();
+        }
+    }
+    let lines = audit(&pool, &format!("?repo={REPO}")).await;
+    let verdict = &lines[lines.len() - 1];
+    assert_eq!(verdict, &json!({ "verified": true, "events": lines.len() - 1, "broken_at": null }));
+    assert!(lines.len() > 600 && lines[0]["seq"] == 1, "{}", lines.len());
+    let kinds: Vec<&str> = lines.iter().filter_map(|line| line["kind"].as_str()).collect();
+    assert!(kinds.contains(&"budget.set") && kinds.contains(&"task.created"));
+    let global = audit(&pool, "").await;
+    assert_eq!(global[global.len() - 1]["verified"], true);
+    let outside = sqlx::AnyPool::connect(&pool.database.url).await.unwrap();
+    sqlx::query("UPDATE events SET payload = '{}' WHERE kind = 'budget.set'").execute(&outside).await.unwrap();
+    outside.close().await;
+    let lines = audit(&pool, &format!("?repo={REPO}")).await;
+    let verdict = &lines[lines.len() - 1];
+    assert_eq!((&verdict["verified"], &verdict["broken_at"]), (&json!(false), &json!(1)));
+    pool.admin("audit?repo=acme/none", Value::Null).await.problem(404, "no-such-repository");
+}
+
+async fn audit(pool: &Pool, query: &str) -> Vec<Value> {
+    let answer = pool.admin(&format!("audit{query}"), Value::Null).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-ndjson"));
+    answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn every_call_of_the_operator_is_closed_to_others(db: Db) {
+    let pool = Pool::start(db).await;
+    let worker = pool.worker(json!({})).await;
+    for path in ["tasks/bulk", "pause", "resume", "trust", "leases/l_1/revoke", "workers/w_1/revoke"] {
+        let answer = pool.as_worker(&worker, "POST", &format!("/v1/admin/{path}"), json!({})).await;
+        answer.problem(401, "unauthorized");
+    }
+    pool.as_worker(&worker, "GET", "/v1/admin/audit", Value::Null).await.problem(401, "unauthorized");
+}
