@@ -8,9 +8,12 @@
 //! more than what would have to make room: at most as many tasks as it has points, and one each for its slot, its area
 //! and its person's limit. So whatever is granted in its place is worth at least 1/(points + 3) of it, and because worth
 //! doubles, that can only be tasks that wait nearly as long: of these there is a finite number, however many fresh
-//! ones arrive and however important they are. A task of one point and priority 0 can lose, after 1,500 hours (9 weeks),
-//! only to tasks that have waited, or are important, like it but for 300 hours; one of 100 points, after 2,300 hours
-//! (14 weeks), but for 800. The property that carries this is tested in [`super::properties`].
+//! ones arrive and however important they are. A task of one point and priority 0 can lose, after 1,600 hours
+//! (10 weeks), only to tasks that have waited, or are important, like it but for 300 hours; one of 100 points, after
+//! 2,100 hours (13 weeks), but for 800. The property that carries this is tested in [`super::properties`].
+//!
+//! The doubling ends at 5,000 hours (7 months); from there worth grows evenly, older still means more, and a task loses
+//! only where as many as it would displace have waited past that end too.
 
 use super::super::{Span, Timestamp};
 
@@ -20,7 +23,7 @@ const POINTS_PER_HOUR: i64 = 1;
 const FRESH: i64 = 1000;
 /// Points after which a further point is worth twice as much.
 const DOUBLING: i64 = 100;
-/// Doublings at most, so that sums of a plan's priorities stay far from overflowing: 5,000 hours of waiting.
+/// Doublings at most, so that sums of a plan's priorities stay far from overflowing.
 const DOUBLINGS: i64 = 40;
 
 /// The priority after waiting until `now`.
@@ -41,6 +44,7 @@ fn grown(points: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::VALUE_MAX;
     use super::*;
 
     fn waited(priority: i64, hours: i64) -> i64 {
@@ -62,14 +66,14 @@ mod tests {
             assert!(next > last || hours == 0, "{hours}");
             last = next;
         }
-        assert!(last < i64::MAX / 100_000);
+        assert!(last < VALUE_MAX, "two years and more are told apart");
         assert!(aged_priority(i64::MAX, Timestamp(i64::MIN), Timestamp(i64::MAX)) > last);
         assert_eq!(aged_priority(50, Timestamp(5), Timestamp(0)), 50, "a task from the future has not waited");
     }
 
     #[test]
     fn one_task_that_waited_outweighs_all_it_could_displace_unless_they_waited_nearly_as_long() {
-        for (points, after, less) in [(1, 1_500, 300), (5, 1_700, 400), (100, 2_300, 800)] {
+        for (points, after, less) in [(1, 1_600, 300), (5, 1_700, 400), (100, 2_100, 800)] {
             for hours in after..4_900 {
                 assert!(waited(0, hours) > (points + 3) * waited(0, hours - less), "{points} points, {hours} h");
             }

@@ -203,8 +203,8 @@ impl<'m> Ledger<'m> {
     }
 
     pub(super) fn restore(&mut self, saved: &[usize]) {
-        for item in 0..saved.len() {
-            if self.seat_of[item] != NONE && self.seat_of[item] != saved[item] {
+        for (item, &seat) in saved.iter().enumerate() {
+            if self.seat_of[item] != NONE && self.seat_of[item] != seat {
                 self.cross_out(item, self.seat_of[item]);
             }
         }

@@ -22,7 +22,7 @@ pub(super) type Worth = i128;
 const VALUE_BITS: u32 = 56;
 const COUNT_BITS: u32 = 40;
 /// Keeps sums of a whole plan inside [`Worth`], whatever priorities a snapshot carries.
-const VALUE_MAX: i64 = 1 << 54;
+pub(super) const VALUE_MAX: i64 = 1 << 54;
 
 /// A task.
 #[derive(Debug)]
@@ -165,14 +165,13 @@ impl<'s> Model<'s> {
     }
 
     fn drop_hopeless(&mut self) {
-        let mut hopeful = vec![None; self.groups.len()];
-        for group in 0..self.groups.len() {
-            let item = self.groups[group][0];
-            let takers = || self.able(item).iter().any(|seat| self.could(seat, item));
-            let hope = self.slots[self.items[item].repo] > 0 && !self.area_held(item) && takers();
-            hopeful[group] = Some(hope);
-        }
-        self.items.retain(|item| hopeful[item.group] == Some(true));
+        let hope = |group: &Vec<usize>| {
+            let takers = |item: usize| self.able(item).iter().any(|seat| self.could(seat, item));
+            let slots = |item: usize| self.slots[self.items[item].repo] > 0;
+            group.first().is_some_and(|&item| slots(item) && !self.area_held(item) && takers(item))
+        };
+        let hopeful: Vec<bool> = self.groups.iter().map(hope).collect();
+        self.items.retain(|item| hopeful[item.group]);
         self.regroup();
     }
 

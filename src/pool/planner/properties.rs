@@ -46,7 +46,8 @@ fn seldom() -> impl Strategy<Value = bool> {
 
 fn a_task() -> impl Strategy<Value = TaskFacts> {
     let spec = (1..6_i64, 0..100_i64, skills(), proptest::option::of(0..3_i64), 0..3_i64);
-    let apart = (seldom(), seldom(), proptest::option::weighted(0.1, 0..PEOPLE), proptest::option::weighted(0.1, 0..6));
+    let apart =
+        (seldom(), seldom(), proptest::option::weighted(0.1, 0..PEOPLE), proptest::option::weighted(0.1, 0..6_i64));
     (0..REPOS, spec, apart, 0..5_000_i64, 0..60_i64).prop_map(|(repo, spec, apart, hours, minutes)| {
         let mut facts = task("t_0");
         facts.task.repo = repo_id(repo);
