@@ -35,6 +35,10 @@ pub fn optimum(snapshot: &Snapshot) -> i64 {
             }
             if let Some(claims) = repo.policy.claims {
                 let standing = asker.standings.get(&repo.id).cloned().unwrap_or_default();
+                if standing.merged == 0 {
+                    let held = repo.newcomers.len() as i64;
+                    limit(format!("newcomers {}", repo.id), claims.newcomers_total - held, 1);
+                }
                 let most = if standing.merged == 0 { claims.newcomer } else { claims.per_person };
                 limit(format!("claims {} {}", repo.id, asker.worker.person.key()), most - standing.live, 1);
             }

@@ -1,6 +1,6 @@
 //! Generated instances for the planner: seeded, so that a number seen once can be seen again. Shared with the bench.
 
-use owp::pool::admission::{RepoFacts, TaskFacts};
+use owp::pool::admission::{Holder, RepoFacts, TaskFacts};
 use owp::pool::budget::{Budget, CountState};
 use owp::pool::planner::{Asker, Snapshot};
 use owp::pool::policy::{BudgetSource, Policy};
@@ -53,6 +53,7 @@ fn repo(dice: &mut StdRng, n: usize, slots: i64) -> RepoFacts {
         policy,
         budget: Budget { limit, source: BudgetSource::Policy, open_pulls, leases: 0, uncounted: 0, count },
         areas: BTreeMap::new(),
+        newcomers: vec![Holder { name: "new".into(), until: None }; usize::from(dice.random_bool(0.2))],
     }
 }
 
@@ -107,7 +108,7 @@ fn standings(dice: &mut StdRng, person: usize, repos: &[RepoId]) -> (usize, BTre
         let merged = dice.random_range(0..4) * 2;
         let trust = [-1, 0, 1, 1, 2, 2, 3][dice.random_range(0..7)];
         let live = i64::from(dice.random_bool(0.1));
-        (repo, Standing { trust, merged, outcomes: merged + 1, live, ..Standing::default() })
+        (repo, Standing { trust, merged, live, ..Standing::default() })
     });
     (person, standings.collect())
 }

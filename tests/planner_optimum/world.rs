@@ -46,6 +46,7 @@ fn take(world: &mut Snapshot, asker: usize, task: usize) {
     let winner = &mut world.askers[asker];
     winner.load.points += spec.estimate;
     winner.load.leases += 1;
+    let newcomer = winner.standings.get(&repo).is_none_or(Standing::is_newcomer);
     let person = winner.worker.person.clone();
     let name = winner.worker.shown_as().to_owned();
     for other in world.askers.iter_mut().filter(|other| other.worker.person == person) {
@@ -53,6 +54,9 @@ fn take(world: &mut Snapshot, asker: usize, task: usize) {
     }
     let facts = world.repos.get_mut(&repo).expect("a known repository");
     facts.budget.leases += 1;
+    if newcomer {
+        facts.newcomers.push(Holder { name: name.clone(), until: None });
+    }
     if let Some(area) = spec.area.filter(|_| facts.policy.area_locks) {
         facts.areas.insert(area, Holder { name, until: None });
     }

@@ -129,14 +129,15 @@ fn in_the_way(ledger: &Ledger<'_>, item: usize, seat: usize) -> Vec<usize> {
     let model = ledger.model;
     let it = &model.items[item];
     let obstacles = ledger.obstacles(item, seat);
-    let room = model.room(seat, it.repo);
+    let rooms = model.rooms_of(seat, it.repo);
     let clears = |out: &usize| {
         let other = &model.items[*out];
         let holder = ledger.seat_of(*out).unwrap_or(NONE);
         let here = other.repo == it.repo;
         (!obstacles.seat || (holder == seat && ledger.points(seat) + other.estimate >= it.estimate))
             && (!obstacles.area || ledger.holder(it.area) == *out)
-            && (!obstacles.room || (here && model.room(holder, it.repo) == room))
+            && (0..rooms.len())
+                .all(|kind| !obstacles.rooms[kind] || (here && model.rooms_of(holder, it.repo)[kind] == rooms[kind]))
             && (!obstacles.slot || here)
     };
     let among = if obstacles.seat { ledger.held(seat) } else { ledger.given(it.repo) };
@@ -148,7 +149,7 @@ fn in_the_way(ledger: &Ledger<'_>, item: usize, seat: usize) -> Vec<usize> {
 fn to_send_out(ledger: &Ledger<'_>, item: usize, seat: usize, limit: Worth) -> Option<(Worth, Vec<usize>)> {
     let model = ledger.model;
     let it = &model.items[item];
-    let Obstacles { area, room, slot, .. } = ledger.obstacles(item, seat);
+    let Obstacles { area, rooms, slot, .. } = ledger.obstacles(item, seat);
     let mut out = Vec::new();
     let mut loss = 0;
     if area {
@@ -174,14 +175,18 @@ fn to_send_out(ledger: &Ledger<'_>, item: usize, seat: usize, limit: Worth) -> O
         loss += model.items[next].worth;
         out.push(next);
     }
-    let own = model.room(seat, it.repo);
-    let shares = |other: usize| ledger.seat_of(other).is_some_and(|holder| model.room(holder, it.repo) == own);
+    let own = model.rooms_of(seat, it.repo);
+    let shares = |other: usize, kind: usize| {
+        ledger.seat_of(other).is_some_and(|holder| model.rooms_of(holder, it.repo)[kind] == own[kind])
+    };
     let mut given = ledger.given(it.repo).to_vec();
     ledger.cheapest_first(&mut given);
-    if room && !out.iter().any(|&other| model.items[other].repo == it.repo && shares(other)) {
-        let next = given.iter().copied().find(|&other| shares(other))?;
-        loss += model.items[next].worth;
-        out.push(next);
+    for kind in (0..own.len()).filter(|kind| rooms[*kind]) {
+        if !out.iter().any(|&other| model.items[other].repo == it.repo && shares(other, kind)) {
+            let next = given.iter().copied().find(|&other| shares(other, kind))?;
+            loss += model.items[next].worth;
+            out.push(next);
+        }
     }
     if slot && !out.iter().any(|&other| model.items[other].repo == it.repo) {
         let next = *given.first()?;

@@ -45,13 +45,14 @@ pub(super) struct Ledger<'m> {
 pub(super) struct Obstacles {
     pub area: bool,
     pub seat: bool,
-    pub room: bool,
+    /// Of its person's claims, and of those newcomers share.
+    pub rooms: [bool; 2],
     pub slot: bool,
 }
 
 impl Obstacles {
     pub(super) fn any(self) -> bool {
-        self.area || self.seat || self.room || self.slot
+        self.area || self.seat || self.slot || self.rooms.contains(&true)
     }
 }
 
@@ -113,13 +114,16 @@ impl<'m> Ledger<'m> {
     /// What would have to go before a worker that may take the item at all could.
     pub(super) fn obstacles(&self, item: usize, seat: usize) -> Obstacles {
         let it = &self.model.items[item];
-        let room = self.model.room(seat, it.repo);
         Obstacles {
             area: it.area != NONE && self.holders[it.area] != NONE,
             seat: self.leases[seat] <= 0 || self.points[seat] < it.estimate,
-            room: room != NONE && self.rooms[room] <= 0,
+            rooms: self.model.rooms_of(seat, it.repo).map(|room| !self.has_room(room)),
             slot: self.slots[it.repo] <= 0,
         }
+    }
+
+    fn has_room(&self, room: usize) -> bool {
+        room == NONE || self.rooms[room] > 0
     }
 
     pub(super) fn fits(&self, item: usize, seat: usize) -> bool {
@@ -146,8 +150,8 @@ impl<'m> Ledger<'m> {
             .both(&self.open)
             .filter(|&seat| {
                 questions += 1;
-                let room = self.model.room(seat, it.repo);
-                self.points[seat] >= it.estimate && (room == NONE || self.rooms[room] > 0)
+                let rooms = self.model.rooms_of(seat, it.repo);
+                self.points[seat] >= it.estimate && rooms.into_iter().all(|room| self.has_room(room))
             })
             .min_by_key(|&seat| self.preference(seat, choice));
         self.asked += questions;
@@ -266,8 +270,7 @@ impl<'m> Ledger<'m> {
         self.points[seat] -= sign * it.estimate;
         self.leases[seat] -= sign;
         self.slots[it.repo] -= sign;
-        let room = self.model.room(seat, it.repo);
-        if room != NONE {
+        for room in self.model.rooms_of(seat, it.repo).into_iter().filter(|room| *room != NONE) {
             self.rooms[room] -= sign;
         }
         self.open.set(seat, self.points[seat] >= self.model.least && self.leases[seat] > 0);

@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 /// "None of them", where a number is expected.
 pub(super) const NONE: usize = usize::MAX;
 
+/// The limits on claims a seat uses in a repository: its person's, and the one newcomers share; [`NONE`] without.
+pub(super) type Rooms = [usize; 2];
+
 /// What granting a task is worth. Its aged priority in the high bits; then one for each task; then for how long it has
 /// waited beyond full hours, so that sums compare in that order.
 pub(super) type Worth = i128;
@@ -67,10 +70,10 @@ pub(super) struct Model<'s> {
     /// Free slots by repository.
     pub slots: Vec<i64>,
     pub areas: usize,
-    /// What is left of each person's claims in each repository.
+    /// What is left of claims that are limited: each person's in each repository, and those newcomers share.
     pub rooms: Vec<i64>,
-    /// Which room a seat uses in a repository.
-    room_of: Vec<usize>,
+    /// Which rooms a seat uses in a repository.
+    rooms_of: Vec<Rooms>,
     /// Who could take a class of tasks.
     pub able: Vec<Bits>,
     /// The items of each group, in order.
@@ -92,7 +95,7 @@ impl<'s> Model<'s> {
         askers.sort_by(|a, b| a.worker.id.cmp(&b.worker.id));
         askers.dedup_by(|a, b| a.worker.id == b.worker.id);
         let repos: Vec<&RepoFacts> = snapshot.repos.values().collect();
-        let (rooms, room_of) = rooms(&askers, &repos);
+        let (rooms, rooms_of) = rooms(&askers, &repos);
         let mut classes = Classes::new(&askers, &repos, now);
         let (mut areas, mut groups) = (BTreeMap::new(), BTreeMap::new());
         let mut items = Vec::new();
@@ -119,7 +122,7 @@ impl<'s> Model<'s> {
             slots,
             areas: areas.len(),
             rooms,
-            room_of,
+            rooms_of,
             able,
             groups: Vec::new(),
         };
@@ -127,8 +130,8 @@ impl<'s> Model<'s> {
         model
     }
 
-    pub(super) fn room(&self, seat: usize, repo: usize) -> usize {
-        self.room_of[seat * self.slots.len() + repo]
+    pub(super) fn rooms_of(&self, seat: usize, repo: usize) -> Rooms {
+        self.rooms_of[seat * self.slots.len() + repo]
     }
 
     pub(super) fn able(&self, item: usize) -> &Bits {
@@ -157,11 +160,11 @@ impl<'s> Model<'s> {
     /// Whether a worker that was given nothing else could take the item.
     pub(super) fn could(&self, seat: usize, item: usize) -> bool {
         let (facts, it) = (&self.seats[seat], &self.items[item]);
-        let room = self.room(seat, it.repo);
+        let has_room = |room: usize| room == NONE || self.rooms[room] > 0;
         self.able(item).has(seat)
             && facts.leases > 0
             && facts.points >= it.estimate
-            && (room == NONE || self.rooms[room] > 0)
+            && self.rooms_of(seat, it.repo).into_iter().all(has_room)
     }
 
     fn drop_hopeless(&mut self) {
@@ -267,16 +270,21 @@ fn seats(askers: &[&Asker]) -> Vec<Seat> {
         .collect()
 }
 
-/// What is left of each person's claims, and which of these each seat uses where. A standing is the person's, so the
-/// askers of one person agree; where a snapshot contradicts itself the strictest counts.
-fn rooms(askers: &[&Asker], repos: &[&RepoFacts]) -> (Vec<i64>, Vec<usize>) {
-    let (mut rooms, mut room_of) = (Vec::new(), Vec::new());
+/// What is left of claims that are limited, and which of these limits each seat uses where. A standing is the person's,
+/// so the askers of one person agree; where a snapshot contradicts itself the strictest counts.
+fn rooms(askers: &[&Asker], repos: &[&RepoFacts]) -> (Vec<i64>, Vec<Rooms>) {
+    let shared: Vec<Option<i64>> = repos.iter().map(|repo| admission::newcomers_left(repo)).collect();
+    // The rooms newcomers share come first, one for each repository, also where nobody uses them.
+    let mut rooms: Vec<i64> = shared.iter().map(|left| left.unwrap_or(0)).collect();
+    let mut rooms_of = Vec::with_capacity(askers.len() * repos.len());
     let mut numbers: BTreeMap<(&Person, usize), usize> = BTreeMap::new();
+    let unknown = Standing::default();
     for asker in askers {
         for (at, repo) in repos.iter().enumerate() {
-            let standing = asker.standings.get(&repo.id).cloned().unwrap_or_default();
-            let Some(left) = admission::claims_left(&repo.policy, &standing) else {
-                room_of.push(NONE);
+            let standing = asker.standings.get(&repo.id).unwrap_or(&unknown);
+            let crowd = if standing.is_newcomer() && shared[at].is_some() { at } else { NONE };
+            let Some(left) = admission::claims_left(&repo.policy, standing) else {
+                rooms_of.push([NONE, crowd]);
                 continue;
             };
             let room = *numbers.entry((&asker.worker.person, at)).or_insert(rooms.len());
@@ -284,10 +292,10 @@ fn rooms(askers: &[&Asker], repos: &[&RepoFacts]) -> (Vec<i64>, Vec<usize>) {
                 rooms.push(left);
             }
             rooms[room] = left.min(rooms[room]);
-            room_of.push(room);
+            rooms_of.push([room, crowd]);
         }
     }
-    (rooms, room_of)
+    (rooms, rooms_of)
 }
 
 /// Who could take what, asked of admission.
@@ -381,5 +389,5 @@ fn unburdened(worker: &Worker) -> Worker {
 
 fn untaken(repo: &RepoFacts) -> RepoFacts {
     let budget = Budget { limit: i64::MAX, open_pulls: 0, leases: 0, uncounted: 0, ..repo.budget.clone() };
-    RepoFacts { budget, areas: BTreeMap::new(), ..repo.clone() }
+    RepoFacts { budget, areas: BTreeMap::new(), newcomers: Vec::new(), ..repo.clone() }
 }
