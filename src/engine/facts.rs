@@ -83,6 +83,10 @@ impl RepoContext {
             policy: self.policy.clone(),
             budget: self.budget(tx).await?,
             areas: tx.areas_held(&self.row.id).await?,
+            newcomers: match self.policy.claims {
+                Some(_) => tx.newcomers_holding(&self.row.id).await?,
+                None => Vec::new(),
+            },
         })
     }
 

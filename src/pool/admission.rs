@@ -9,7 +9,7 @@ use super::policy::{Policy, Record};
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
 use super::{Refusal, RepoId, Rule, Timestamp, WorkerId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who holds something, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub struct RepoFacts {
     pub budget: Budget,
     /// Which areas are held, by whom.
     pub areas: BTreeMap<String, Holder>,
+    /// Who holds the live leases of people without a merged task here: one entry for each lease, the first to run out
+    /// first. Empty where claims are not limited.
+    pub newcomers: Vec<Holder>,
 }
 
 /// A task as admission sees it.
@@ -73,7 +76,7 @@ pub struct Case<'a> {
 
 type Check = fn(&Case<'_>) -> Option<Refusal>;
 
-const RULES: [(Rule, Check); 19] = [
+const RULES: [(Rule, Check); 20] = [
     (Rule::TaskState, task_state),
     (Rule::Approval, approval),
     (Rule::Reservation, reservation),
@@ -91,6 +94,7 @@ const RULES: [(Rule, Check); 19] = [
     (Rule::Capacity, capacity),
     (Rule::Concurrency, concurrency),
     (Rule::PersonCap, person_cap),
+    (Rule::NewcomersTotal, newcomers_total),
     (Rule::Cooldown, cooldown),
     (Rule::Declined, declined),
 ];
@@ -329,10 +333,20 @@ fn concurrency(case: &Case<'_>) -> Option<Refusal> {
     })
 }
 
+/// How many more claims the person may hold in the repository; `None` where that is not limited.
+#[must_use]
+pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<i64> {
+    claim_limit(policy, standing).map(|limit| limit.saturating_sub(standing.live))
+}
+
+fn claim_limit(policy: &Policy, standing: &Standing) -> Option<i64> {
+    let claims = policy.claims?;
+    Some(if standing.is_newcomer() { claims.newcomer.min(claims.per_person) } else { claims.per_person })
+}
+
 fn person_cap(case: &Case<'_>) -> Option<Refusal> {
-    let claims = case.repo.policy.claims?;
-    let newcomer = case.standing.merged == 0;
-    let limit = if newcomer { claims.newcomer.min(claims.per_person) } else { claims.per_person };
+    let limit = claim_limit(&case.repo.policy, case.standing)?;
+    let newcomer = case.standing.is_newcomer();
     if case.standing.live < limit {
         return None;
     }
@@ -342,6 +356,32 @@ fn person_cap(case: &Case<'_>) -> Option<Refusal> {
         "That is as many claims as one person may hold here. Tasks under review and blocked ones do not count."
     };
     Some(Refusal::new(Rule::PersonCap, message).with_limit(case.standing.live, limit))
+}
+
+/// How many more claims newcomers may hold in the repository, all of them together; `None` where that is not limited.
+#[must_use]
+pub fn newcomers_left(repo: &RepoFacts) -> Option<i64> {
+    let held = i64::try_from(repo.newcomers.len()).unwrap_or(i64::MAX);
+    repo.policy.claims.map(|claims| claims.newcomers_total.saturating_sub(held))
+}
+
+fn newcomers_total(case: &Case<'_>) -> Option<Refusal> {
+    let claims = case.repo.policy.claims?;
+    let holders = &case.repo.newcomers;
+    if !case.standing.is_newcomer() || newcomers_left(case.repo)? > 0 {
+        return None;
+    }
+    let names: BTreeSet<&str> = holders.iter().map(|holder| holder.name.as_str()).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(" and ");
+    Some(
+        Refusal::new(
+            Rule::NewcomersTotal,
+            "People whose first pull request is not merged here yet share these claims. Tasks under review do not count.",
+        )
+        .with_limit(holders.len(), claims.newcomers_total)
+        .with_holder(Some(names).filter(|names| !names.is_empty()))
+        .with_retry(holders.iter().filter_map(|holder| holder.until).min()),
+    )
 }
 
 fn cooldown(case: &Case<'_>) -> Option<Refusal> {

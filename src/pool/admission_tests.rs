@@ -73,6 +73,9 @@ fn break_rule(rule: Rule, w: &mut World) {
         Rule::Capacity => w.task.task.spec.estimate = 6,
         Rule::Concurrency => w.load.leases = 2,
         Rule::PersonCap => w.standing.live = 1,
+        Rule::NewcomersTotal => {
+            w.repo.newcomers = vec![holder(), Holder { name: "bo".into(), until: Some(NOW + Span::hours(2)) }];
+        }
         Rule::Declined => w.task.declined = vec![(w.worker.id.clone(), NOW + Span::hours(1))],
         Rule::Cooldown => w.standing.last_lapse = Some(NOW - Span::hours(23)),
     }
@@ -116,6 +119,7 @@ fn refusals_read_well() {
     The task's 6 points do not fit: 0 of the 5 points you take on at once are in use. `/owp join capacity:N`, or the client, sets how many those are. (now 6, limit 5) [capacity]
     You hold as many tasks as you said you take on at once. `/owp join concurrent:N`, or the client, sets how many those are. (now 2, limit 2) [concurrency]
     Until your first pull request is merged here you can hold one task at a time. Tasks under review do not count. (now 1, limit 1) [person_cap]
+    People whose first pull request is not merged here yet share these claims. Tasks under review do not count. (now 2, limit 2) Held by bo and grace. Try again after 14 Nov 2023, 23:13 UTC. [newcomers_total]
     A lease of yours lapsed here; the next claim waits 1 d. Try again after 14 Nov 2023, 23:13 UTC. [cooldown]
     Your worker declined this task, or let its offer pass, a short while ago. Try again after 14 Nov 2023, 23:13 UTC. [declined]
     "#);
@@ -175,6 +179,25 @@ fn a_blocked_task_is_open_to_the_person_it_is_reserved_for() {
     assert_eq!(refusals_of(&world)[0].rule, Rule::TaskState);
     world.task.task.reservation = Some(Reservation { person: Person::GitHub(1), until: NOW + Span::hours(1) });
     assert_eq!(refusals_of(&world), vec![]);
+}
+
+#[test]
+fn newcomers_share_a_limit_that_a_first_merge_lifts_and_trust_does_not() {
+    let mut world = fine();
+    world.repo.newcomers = vec![holder()];
+    assert_eq!(newcomers_left(&world.repo), Some(1));
+    assert_eq!(refusals_of(&world), vec![]);
+    world.repo.newcomers.push(holder());
+    world.standing.trust = 3;
+    let refusal = &refusals_of(&world)[0];
+    assert_eq!((refusal.rule, refusal.holder.as_deref()), (Rule::NewcomersTotal, Some("grace")));
+    world.standing = Standing { merged: 1, ..Standing::default() };
+    assert_eq!(refusals_of(&world), vec![]);
+    world.standing = Standing::default();
+    world.repo.newcomers.clear();
+    world.repo.policy.claims.as_mut().unwrap().newcomers_total = 0;
+    let refusal = &refusals_of(&world)[0];
+    assert_eq!((refusal.rule, refusal.holder.as_deref()), (Rule::NewcomersTotal, None));
 }
 
 #[test]

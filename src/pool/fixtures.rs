@@ -52,6 +52,7 @@ pub fn repo() -> RepoFacts {
             count: CountState::Known(NOW),
         },
         areas: BTreeMap::new(),
+        newcomers: Vec::new(),
     }
 }
 

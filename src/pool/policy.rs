@@ -53,6 +53,8 @@ pub struct ClaimLimits {
     pub per_person: i64,
     /// Live leases of a person who has no merged task in the repository yet.
     pub newcomer: i64,
+    /// Live leases of all such people together.
+    pub newcomers_total: i64,
     /// How long after a lapse the next claim waits.
     pub cooldown: Span,
 }
@@ -117,7 +119,7 @@ impl Policy {
             ack_within: Span::secs(60),
             max_lifetime: Span::days(14),
             warn_before_percent: 20,
-            claims: Some(ClaimLimits { per_person: 2, newcomer: 1, cooldown: Span::hours(24) }),
+            claims: Some(ClaimLimits { per_person: 2, newcomer: 1, newcomers_total: 2, cooldown: Span::hours(24) }),
             area_locks: true,
             tiers: [
                 TierRule { trust: 1, record: None },

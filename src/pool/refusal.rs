@@ -40,6 +40,8 @@ pub enum Rule {
     Concurrency,
     /// The person must not hold too many claims in the repository.
     PersonCap,
+    /// The people without a merged pull request here must not hold too many claims together.
+    NewcomersTotal,
     /// After a lapse there is a pause before the next claim.
     Cooldown,
     /// What a worker just declined is not offered to it again at once.
@@ -48,7 +50,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order refusals are listed.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::TaskState,
         Self::Approval,
         Self::Reservation,
@@ -66,6 +68,7 @@ impl Rule {
         Self::Capacity,
         Self::Concurrency,
         Self::PersonCap,
+        Self::NewcomersTotal,
         Self::Cooldown,
         Self::Declined,
     ];
@@ -73,7 +76,12 @@ impl Rule {
     /// What the other value of a refusal is: a limit that was passed, or what is needed.
     fn bound(self) -> &'static str {
         match self {
-            Self::Budget | Self::AreaLock | Self::Capacity | Self::Concurrency | Self::PersonCap => "limit",
+            Self::Budget
+            | Self::AreaLock
+            | Self::Capacity
+            | Self::Concurrency
+            | Self::PersonCap
+            | Self::NewcomersTotal => "limit",
             _ => "needed",
         }
     }
@@ -99,6 +107,7 @@ impl Rule {
             Self::Capacity => "capacity",
             Self::Concurrency => "concurrency",
             Self::PersonCap => "person_cap",
+            Self::NewcomersTotal => "newcomers_total",
             Self::Cooldown => "cooldown",
             Self::Declined => "declined",
         }

@@ -114,6 +114,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// True until the first task of theirs is merged, whatever trust they were given.
+    #[must_use]
+    pub fn is_newcomer(&self) -> bool {
+        self.merged == 0
+    }
+
     /// True after a maintainer's ban.
     #[must_use]
     pub fn is_banned(&self) -> bool {

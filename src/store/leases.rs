@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use super::tasks::person;
 use super::tx::{Tx, statements};
+use crate::pool::admission::Holder;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
 use crate::pool::{Epoch, LeaseId, RepoId, Span, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
@@ -27,6 +28,12 @@ statements! {
         WHERE repo_id = $1 AND state IN ('nacked', 'ack_timeout') AND ended_at > $2
         GROUP BY task_id, worker_id ORDER BY task_id, worker_id";
     LEASES_ENDED_OF = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at > $2 ORDER BY ended_at, id LIMIT 200";
+    // Whoever has no merged task in the repository; index leases_live_repo, then tasks_merged for each.
+    NEWCOMERS_HOLDING = "SELECT w.name AS worker_name, p.login, l.expires_at FROM leases l
+        LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = l.person
+        WHERE l.repo_id = $1 AND l.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM tasks t
+            WHERE t.repo_id = l.repo_id AND t.last_holder = l.person AND t.state = 'merged')
+        ORDER BY l.expires_at, l.id";
     LEASES_TO_WARN = "SELECT l.* FROM leases l WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
         AND l.expires_at - (l.ttl * $2) / 100 <= $1 AND l.expires_at > $1
         ORDER BY l.expires_at, l.id LIMIT 50";
@@ -136,6 +143,22 @@ impl Tx {
                 let task = TaskId::new(row.try_get::<String, _>("task_id")?);
                 let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
                 Ok((task, worker, Timestamp(row.try_get("ended_at")?)))
+            })
+            .collect()
+    }
+
+    /// Who holds the live leases of people without a merged task in the repository, the first to run out first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn newcomers_holding(&mut self, repo: &RepoId) -> Result<Vec<Holder>, StoreError> {
+        let rows = self.all(sqlx::query(NEWCOMERS_HOLDING).bind(repo.as_str())).await?;
+        rows.iter()
+            .map(|row| {
+                let (login, name): (Option<String>, Option<String>) =
+                    (row.try_get("login")?, row.try_get("worker_name")?);
+                let name = login.or(name).unwrap_or_else(|| "somebody".to_owned());
+                Ok(Holder { name, until: Some(Timestamp(row.try_get("expires_at")?)) })
             })
             .collect()
     }

@@ -137,6 +137,13 @@ a_story_per_rule! {
         w.say("ada", one, "/owp claim").await;
         w.task("Two", &[]).await
     }
+    newcomers_total All |w, _ada| {
+        for login in ["bo", "cy"] {
+            let issue = w.task("Parse dates", &[]).await;
+            w.say(login, issue, "/owp claim").await;
+        }
+        w.task("Parse times", &[]).await
+    }
     cooldown All |w, _ada| {
         let issue = w.task("Parse dates", &[]).await;
         w.say("ada", issue, "/owp claim").await;

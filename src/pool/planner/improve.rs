@@ -1,0 +1,197 @@
+//! Local search: raises a plan until no insertion, no swap, no swap with a move and no forced entry raises it further.
+//!
+//! Every step raises the worth, which is a number with an upper end, so it stops without a limit on effort. That a task
+//! which outweighs all it would displace is let in (`force`) is what the bound of [`super::aging`] stands on.
+
+use super::ledger::{Choice, Ledger, Obstacles};
+use super::model::{Model, NONE, Worth};
+use super::starts::fill;
+
+/// Raises the plan as far as single steps go; true when that was anything at all.
+pub(super) fn polish(ledger: &mut Ledger<'_>) -> bool {
+    let before = ledger.worth();
+    let order: Vec<usize> = (0..ledger.model.items.len()).collect();
+    loop {
+        fill(ledger, &order, Choice::Fair, || false);
+        let mut changed = false;
+        for group in 0..ledger.model.groups.len() {
+            changed |= let_in(ledger, group);
+        }
+        if !changed {
+            return ledger.worth() > before;
+        }
+    }
+}
+
+/// What no plan can pass: the best of each repository that fit its slots and areas, and of all that fit the leases.
+pub(super) fn most_possible(model: &Model<'_>) -> Worth {
+    let mut slots = model.slots.clone();
+    let mut areas = vec![false; model.areas];
+    let mut leases = model.seats.iter().fold(0_i64, |sum, seat| sum.saturating_add(seat.leases.max(0)));
+    let mut sum = 0;
+    for item in &model.items {
+        let locked = item.area != NONE && areas[item.area];
+        if leases > 0 && slots[item.repo] > 0 && !locked {
+            leases -= 1;
+            slots[item.repo] -= 1;
+            sum += item.worth;
+            if item.area != NONE {
+                areas[item.area] = true;
+            }
+        }
+    }
+    sum
+}
+
+/// Tries to let the best task of a group in that has been left out.
+fn let_in(ledger: &mut Ledger<'_>, group: usize) -> bool {
+    let left_out = ledger.model.groups[group].iter().copied().find(|&item| ledger.seat_of(item).is_none());
+    let Some(item) = left_out else { return false };
+    if let Some(seat) = ledger.choose(item, Choice::Fair) {
+        ledger.place(item, seat);
+        return true;
+    }
+    swap(ledger, item) || relocate(ledger, item) || force(ledger, item)
+}
+
+/// Gives the item the place of one that is worth less: the least of all such.
+fn swap(ledger: &mut Ledger<'_>, item: usize) -> bool {
+    let worth = ledger.model.items[item].worth;
+    let mut best: Option<(Worth, usize, usize)> = None;
+    for seat in takers(ledger, item) {
+        for out in in_the_way(ledger, item, seat) {
+            let loss = ledger.model.items[out].worth;
+            if loss < worth && best.is_none_or(|(least, ..)| loss < least) {
+                best = Some((loss, out, seat));
+            }
+        }
+    }
+    let Some((_, out, seat)) = best else { return false };
+    ledger.remove(out);
+    ledger.place(item, seat);
+    true
+}
+
+/// Gives the item a place whose holder moves to another worker.
+fn relocate(ledger: &mut Ledger<'_>, item: usize) -> bool {
+    // Whoever moves keeps its slot and its area: they cannot be what is missing.
+    if !ledger.is_open(item) {
+        return false;
+    }
+    for seat in takers(ledger, item) {
+        for out in in_the_way(ledger, item, seat) {
+            let mark = ledger.mark();
+            ledger.remove(out);
+            ledger.place(item, seat);
+            if let Some(other) = ledger.choose(out, Choice::Tight) {
+                ledger.place(out, other);
+                return true;
+            }
+            ledger.rollback(mark);
+        }
+    }
+    false
+}
+
+/// Makes room for the item by sending out as many as it takes, when together they are worth less.
+fn force(ledger: &mut Ledger<'_>, item: usize) -> bool {
+    let worth = ledger.model.items[item].worth;
+    let mut best: Option<(Worth, Vec<usize>, usize)> = None;
+    for seat in takers(ledger, item) {
+        let least = best.as_ref().map_or(worth, |(least, ..)| *least);
+        if let Some((loss, out)) = to_send_out(ledger, item, seat, least) {
+            best = Some((loss, out, seat));
+        }
+    }
+    let Some((_, out, seat)) = best else { return false };
+    for &other in &out {
+        ledger.remove(other);
+    }
+    ledger.place(item, seat);
+    for other in out {
+        if let Some(seat) = ledger.choose(other, Choice::Tight) {
+            ledger.place(other, seat);
+        }
+    }
+    true
+}
+
+/// Workers that could take the item if they had been given nothing.
+fn takers(ledger: &mut Ledger<'_>, item: usize) -> Vec<usize> {
+    let model = ledger.model;
+    let takers: Vec<usize> = model.able(item).iter().filter(|&seat| model.could(seat, item)).collect();
+    ledger.asked += takers.len() as u64;
+    takers
+}
+
+/// What was given out that alone stands between an item and a worker.
+fn in_the_way(ledger: &Ledger<'_>, item: usize, seat: usize) -> Vec<usize> {
+    let model = ledger.model;
+    let it = &model.items[item];
+    let obstacles = ledger.obstacles(item, seat);
+    let rooms = model.rooms_of(seat, it.repo);
+    let clears = |out: &usize| {
+        let other = &model.items[*out];
+        let holder = ledger.seat_of(*out).unwrap_or(NONE);
+        let here = other.repo == it.repo;
+        (!obstacles.seat || (holder == seat && ledger.points(seat) + other.estimate >= it.estimate))
+            && (!obstacles.area || ledger.holder(it.area) == *out)
+            && (0..rooms.len())
+                .all(|kind| !obstacles.rooms[kind] || (here && model.rooms_of(holder, it.repo)[kind] == rooms[kind]))
+            && (!obstacles.slot || here)
+    };
+    let among = if obstacles.seat { ledger.held(seat) } else { ledger.given(it.repo) };
+    if obstacles.any() { among.iter().copied().filter(clears).collect() } else { Vec::new() }
+}
+
+/// The cheapest set found that clears the way, when it is worth less than `limit`: who holds the area, then what frees
+/// the worker, the person's limit and the slot, the least worth first.
+fn to_send_out(ledger: &Ledger<'_>, item: usize, seat: usize, limit: Worth) -> Option<(Worth, Vec<usize>)> {
+    let model = ledger.model;
+    let it = &model.items[item];
+    let Obstacles { area, rooms, slot, .. } = ledger.obstacles(item, seat);
+    let mut out = Vec::new();
+    let mut loss = 0;
+    if area {
+        out.push(ledger.holder(it.area));
+        loss += model.items[out[0]].worth;
+    }
+    let (mut points, mut leases) = (ledger.points(seat), ledger.leases(seat));
+    if out.first().is_some_and(|&first| ledger.seat_of(first) == Some(seat)) {
+        points += model.items[out[0]].estimate;
+        leases += 1;
+    }
+    let mut held = ledger.held(seat).to_vec();
+    ledger.cheapest_first(&mut held);
+    while points < it.estimate || leases <= 0 {
+        if loss >= limit {
+            return None;
+        }
+        let rest = || held.iter().copied().filter(|other| !out.contains(other));
+        let enough = |other: &usize| points + model.items[*other].estimate >= it.estimate;
+        let next = rest().find(enough).or_else(|| rest().next())?;
+        points += model.items[next].estimate;
+        leases += 1;
+        loss += model.items[next].worth;
+        out.push(next);
+    }
+    let own = model.rooms_of(seat, it.repo);
+    let shares = |other: usize, kind: usize| {
+        ledger.seat_of(other).is_some_and(|holder| model.rooms_of(holder, it.repo)[kind] == own[kind])
+    };
+    let mut given = ledger.given(it.repo).to_vec();
+    ledger.cheapest_first(&mut given);
+    for kind in (0..own.len()).filter(|kind| rooms[*kind]) {
+        if !out.iter().any(|&other| model.items[other].repo == it.repo && shares(other, kind)) {
+            let next = given.iter().copied().find(|&other| shares(other, kind))?;
+            loss += model.items[next].worth;
+            out.push(next);
+        }
+    }
+    if slot && !out.iter().any(|&other| model.items[other].repo == it.repo) {
+        let next = *given.first()?;
+        loss += model.items[next].worth;
+        out.push(next);
+    }
+    (loss < limit).then_some((loss, out))
+}

@@ -1,0 +1,278 @@
+//! The books of a plan in the making: who was given what, and what is left. Every step can be taken back.
+
+use super::Pick;
+use super::bits::Bits;
+use super::model::{Model, NONE, Worth};
+use std::cmp::Reverse;
+
+/// Which of the workers with room is given a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// The least flexible, then the least loaded, then the one with the least rare skills.
+    Fair,
+    /// The one it leaves the fewest points.
+    Tight,
+    /// The one with most points left.
+    Wide,
+}
+
+/// A plan in the making.
+#[derive(Debug)]
+pub(super) struct Ledger<'m> {
+    pub model: &'m Model<'m>,
+    /// Who has an item; [`NONE`] when nobody has.
+    seat_of: Vec<usize>,
+    /// What a seat has been given.
+    held: Vec<Vec<usize>>,
+    /// What has been given out in a repository.
+    given: Vec<Vec<usize>>,
+    points: Vec<i64>,
+    leases: Vec<i64>,
+    slots: Vec<i64>,
+    rooms: Vec<i64>,
+    holders: Vec<usize>,
+    /// Seats that could take one more lease of the smallest estimate.
+    open: Bits,
+    worth: Worth,
+    /// Each step as (item, seat before).
+    steps: Vec<(usize, usize)>,
+    /// How many questions were asked: effort is bounded by this and not by time, so that plans repeat.
+    pub asked: u64,
+}
+
+/// What stands between an item and a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Obstacles {
+    pub area: bool,
+    pub seat: bool,
+    /// Of its person's claims, and of those newcomers share.
+    pub rooms: [bool; 2],
+    pub slot: bool,
+}
+
+impl Obstacles {
+    pub(super) fn any(self) -> bool {
+        self.area || self.seat || self.slot || self.rooms.contains(&true)
+    }
+}
+
+impl<'m> Ledger<'m> {
+    pub(super) fn new(model: &'m Model<'m>) -> Self {
+        let points: Vec<i64> = model.seats.iter().map(|seat| seat.points).collect();
+        let leases: Vec<i64> = model.seats.iter().map(|seat| seat.leases).collect();
+        Self {
+            model,
+            seat_of: vec![NONE; model.items.len()],
+            held: vec![Vec::new(); points.len()],
+            given: vec![Vec::new(); model.slots.len()],
+            open: Bits::from_fn(points.len(), |seat| points[seat] >= model.least && leases[seat] > 0),
+            points,
+            leases,
+            slots: model.slots.clone(),
+            rooms: model.rooms.clone(),
+            holders: vec![NONE; model.areas],
+            worth: 0,
+            steps: Vec::new(),
+            asked: 0,
+        }
+    }
+
+    pub(super) fn worth(&self) -> Worth {
+        self.worth
+    }
+
+    pub(super) fn seat_of(&self, item: usize) -> Option<usize> {
+        Some(self.seat_of[item]).filter(|seat| *seat != NONE)
+    }
+
+    pub(super) fn held(&self, seat: usize) -> &[usize] {
+        &self.held[seat]
+    }
+
+    pub(super) fn given(&self, repo: usize) -> &[usize] {
+        &self.given[repo]
+    }
+
+    pub(super) fn holder(&self, area: usize) -> usize {
+        self.holders[area]
+    }
+
+    pub(super) fn points(&self, seat: usize) -> i64 {
+        self.points[seat]
+    }
+
+    pub(super) fn leases(&self, seat: usize) -> i64 {
+        self.leases[seat]
+    }
+
+    /// The points a seat carries, with those it brought along.
+    pub(super) fn load(&self, seat: usize) -> i64 {
+        let facts = &self.model.seats[seat];
+        facts.load.saturating_add(facts.points.saturating_sub(self.points[seat]))
+    }
+
+    /// What would have to go before a worker that may take the item at all could.
+    pub(super) fn obstacles(&self, item: usize, seat: usize) -> Obstacles {
+        let it = &self.model.items[item];
+        Obstacles {
+            area: it.area != NONE && self.holders[it.area] != NONE,
+            seat: self.leases[seat] <= 0 || self.points[seat] < it.estimate,
+            rooms: self.model.rooms_of(seat, it.repo).map(|room| !self.has_room(room)),
+            slot: self.slots[it.repo] <= 0,
+        }
+    }
+
+    fn has_room(&self, room: usize) -> bool {
+        room == NONE || self.rooms[room] > 0
+    }
+
+    pub(super) fn fits(&self, item: usize, seat: usize) -> bool {
+        self.model.able(item).has(seat) && !self.obstacles(item, seat).any()
+    }
+
+    /// False when no worker could be given the item now, whoever it is.
+    pub(super) fn is_open(&self, item: usize) -> bool {
+        let it = &self.model.items[item];
+        self.slots[it.repo] > 0 && (it.area == NONE || self.holders[it.area] == NONE)
+    }
+
+    /// The worker to give an item to, when one has room.
+    pub(super) fn choose(&mut self, item: usize, choice: Choice) -> Option<usize> {
+        self.asked += 1;
+        if !self.is_open(item) {
+            return None;
+        }
+        let it = &self.model.items[item];
+        let mut questions = 0;
+        let best = self
+            .model
+            .able(item)
+            .both(&self.open)
+            .filter(|&seat| {
+                questions += 1;
+                let rooms = self.model.rooms_of(seat, it.repo);
+                self.points[seat] >= it.estimate && rooms.into_iter().all(|room| self.has_room(room))
+            })
+            .min_by_key(|&seat| self.preference(seat, choice));
+        self.asked += questions;
+        best
+    }
+
+    /// Smaller is better.
+    pub(super) fn preference(&self, seat: usize, choice: Choice) -> (i64, i64, usize, usize) {
+        let facts = &self.model.seats[seat];
+        let flexibility = i64::try_from(facts.flexibility).unwrap_or(i64::MAX);
+        match choice {
+            Choice::Fair => (flexibility, self.load(seat), facts.rarity, seat),
+            Choice::Tight => (self.points[seat], flexibility, facts.rarity, seat),
+            Choice::Wide => (-self.points[seat], flexibility, facts.rarity, seat),
+        }
+    }
+
+    pub(super) fn place(&mut self, item: usize, seat: usize) {
+        debug_assert!(self.fits(item, seat), "what does not fit is not placed");
+        self.steps.push((item, NONE));
+        self.enter(item, seat);
+    }
+
+    pub(super) fn remove(&mut self, item: usize) {
+        let seat = self.seat_of[item];
+        debug_assert!(seat != NONE, "only what was given can be taken back");
+        self.steps.push((item, seat));
+        self.cross_out(item, seat);
+    }
+
+    /// A point to go back to.
+    pub(super) fn mark(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Takes back every step since `mark`.
+    pub(super) fn rollback(&mut self, mark: usize) {
+        while self.steps.len() > mark {
+            let Some((item, before)) = self.steps.pop() else { return };
+            let now = self.seat_of[item];
+            if now != NONE {
+                self.cross_out(item, now);
+            }
+            if before != NONE {
+                self.enter(item, before);
+            }
+        }
+    }
+
+    /// The plan as it is, to come back to from anywhere.
+    pub(super) fn saved(&self) -> Vec<usize> {
+        self.seat_of.clone()
+    }
+
+    pub(super) fn restore(&mut self, saved: &[usize]) {
+        for (item, &seat) in saved.iter().enumerate() {
+            if self.seat_of[item] != NONE && self.seat_of[item] != seat {
+                self.cross_out(item, self.seat_of[item]);
+            }
+        }
+        for (item, &seat) in saved.iter().enumerate() {
+            if seat != NONE && self.seat_of[item] == NONE {
+                self.enter(item, seat);
+            }
+        }
+        self.steps.clear();
+    }
+
+    pub(super) fn clear(&mut self) {
+        let empty = vec![NONE; self.seat_of.len()];
+        self.restore(&empty);
+    }
+
+    pub(super) fn picks(&self) -> Vec<Pick> {
+        let given = (0..self.seat_of.len()).filter_map(|item| Some((item, self.seat_of(item)?)));
+        given
+            .map(|(item, seat)| {
+                let task = &self.model.task(item).task;
+                let worker = self.model.asker(seat).worker.id.clone();
+                Pick { worker, task: task.id.clone(), repo: task.repo.clone() }
+            })
+            .collect()
+    }
+
+    /// Items of a seat, the least worth first, so that ties fall the same way every time.
+    pub(super) fn cheapest_first(&self, items: &mut [usize]) {
+        items.sort_by_key(|&item| (self.model.items[item].worth, Reverse(item)));
+    }
+
+    fn enter(&mut self, item: usize, seat: usize) {
+        let it = &self.model.items[item];
+        self.seat_of[item] = seat;
+        self.held[seat].push(item);
+        self.given[it.repo].push(item);
+        if it.area != NONE {
+            self.holders[it.area] = item;
+        }
+        self.worth += it.worth;
+        self.book(item, seat, 1);
+    }
+
+    fn cross_out(&mut self, item: usize, seat: usize) {
+        let it = &self.model.items[item];
+        self.seat_of[item] = NONE;
+        self.held[seat].retain(|other| *other != item);
+        self.given[it.repo].retain(|other| *other != item);
+        if it.area != NONE {
+            self.holders[it.area] = NONE;
+        }
+        self.worth -= it.worth;
+        self.book(item, seat, -1);
+    }
+
+    fn book(&mut self, item: usize, seat: usize, sign: i64) {
+        let it = &self.model.items[item];
+        self.points[seat] -= sign * it.estimate;
+        self.leases[seat] -= sign;
+        self.slots[it.repo] -= sign;
+        for room in self.model.rooms_of(seat, it.repo).into_iter().filter(|room| *room != NONE) {
+            self.rooms[room] -= sign;
+        }
+        self.open.set(seat, self.points[seat] >= self.model.least && self.leases[seat] > 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! A plan checked and applied step by step against admission itself, knowing nothing of how plans are made.
+
+use super::instances::NOW;
+use owp::pool::admission::{self, Case, Holder};
+use owp::pool::planner::{Pick, Snapshot, aged_priority, plan};
+use owp::pool::task::TaskState;
+use owp::pool::worker::Standing;
+
+/// The sum a plan is judged by.
+pub fn value(snapshot: &Snapshot, picks: &[Pick]) -> i64 {
+    let worth = |pick: &Pick| {
+        let facts = snapshot.tasks.iter().find(|facts| facts.task.id == pick.task).expect("a known task");
+        aged_priority(facts.task.spec.priority, facts.task.ready_since, NOW)
+    };
+    picks.iter().map(worth).sum()
+}
+
+/// Grants every pick in turn, or says which one admission refuses, and why.
+pub fn apply(world: &mut Snapshot, picks: &[Pick]) -> Result<(), String> {
+    for pick in picks {
+        let asker = world.askers.iter().position(|asker| asker.worker.id == pick.worker).expect("a known worker");
+        let task = world.tasks.iter().position(|facts| facts.task.id == pick.task).expect("a known task");
+        let refusals = refusals(world, asker, task);
+        if let Some(refusal) = refusals.first() {
+            return Err(format!("{pick:?}: {refusal}"));
+        }
+        take(world, asker, task);
+    }
+    Ok(())
+}
+
+/// What admission says of a pair, as things stand.
+pub fn refusals(world: &Snapshot, asker: usize, task: usize) -> Vec<owp::pool::Refusal> {
+    let (asker, task) = (&world.askers[asker], &world.tasks[task]);
+    let repo = &world.repos[&task.task.repo];
+    let unknown = Standing::default();
+    let standing = asker.standings.get(&repo.id).unwrap_or(&unknown);
+    admission::refusals(&Case { task, repo, worker: &asker.worker, load: asker.load, standing, now: NOW })
+}
+
+/// Applies a grant, as the commit does to the database.
+fn take(world: &mut Snapshot, asker: usize, task: usize) {
+    let facts = &mut world.tasks[task];
+    facts.task.state = TaskState::Leased;
+    let (repo, spec) = (facts.task.repo.clone(), facts.task.spec.clone());
+    let winner = &mut world.askers[asker];
+    winner.load.points += spec.estimate;
+    winner.load.leases += 1;
+    let newcomer = winner.standings.get(&repo).is_none_or(Standing::is_newcomer);
+    let person = winner.worker.person.clone();
+    let name = winner.worker.shown_as().to_owned();
+    for other in world.askers.iter_mut().filter(|other| other.worker.person == person) {
+        other.standings.entry(repo.clone()).or_default().live += 1;
+    }
+    let facts = world.repos.get_mut(&repo).expect("a known repository");
+    facts.budget.leases += 1;
+    if newcomer {
+        facts.newcomers.push(Holder { name: name.clone(), until: None });
+    }
+    if let Some(area) = spec.area.filter(|_| facts.policy.area_locks) {
+        facts.areas.insert(area, Holder { name, until: None });
+    }
+}
+
+/// What the same workers get when they ask one after the other, each alone: what a pool without a planner does.
+pub fn one_by_one(snapshot: &Snapshot) -> i64 {
+    let mut world = snapshot.clone();
+    let mut sum = 0;
+    for asker in &snapshot.askers {
+        let mut alone = world.clone();
+        alone.askers.retain(|other| other.worker.id == asker.worker.id);
+        let picks = plan(&alone, NOW);
+        sum += value(snapshot, &picks);
+        apply(&mut world, &picks).expect("a plan for one is admissible");
+    }
+    sum
+}
