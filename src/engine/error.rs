@@ -2,6 +2,7 @@
 
 use crate::github::client::GitHubError;
 use crate::pool::Refusal;
+use crate::pool::document::Fault;
 use crate::pool::moves::Illegal;
 use crate::store::StoreError;
 
@@ -34,6 +35,9 @@ pub enum EngineError {
     /// There is no such repository.
     #[error("the repository {0} is not known; create it with POST /v1/admin/repos first")]
     UnknownRepo(String),
+    /// A policy is out of bounds.
+    #[error("the policy is out of bounds")]
+    BadPolicy(Vec<Fault>),
     /// The task is somebody else's, or nobody's any more.
     #[error("the task is not yours: you do not hold it (any more)")]
     NotYours,

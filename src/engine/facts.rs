@@ -32,11 +32,9 @@ impl Engine {
 
 impl RepoContext {
     pub(super) fn new(row: RepoRow, settings: &Settings) -> Self {
-        let policy = if row.managed {
-            Policy::managed()
-        } else {
-            Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks)
-        };
+        let defaults = defaults(&row);
+        // What was stored was within bounds then; where a later version is stricter, its defaults are the safer rules.
+        let policy = row.policy.as_ref().and_then(|own| own.apply(&defaults).ok()).unwrap_or(defaults);
         let linked_only = row.managed || !settings.open_registration;
         Self { row, policy, linked_only }
     }
@@ -46,7 +44,8 @@ impl RepoContext {
         if self.row.managed {
             effective_budget(self.policy.max_open_prs, self.row.command_budget, self.row.ceiling)
         } else {
-            (self.policy.max_open_prs, BudgetSource::Operator)
+            // The policy may ask for less than the operator's call allowed, never for more.
+            (self.policy.max_open_prs.min(defaults(&self.row).max_open_prs), BudgetSource::Operator)
         }
     }
 
@@ -98,6 +97,11 @@ impl RepoContext {
         let (until, why) = self.row.pause.as_ref().filter(|(until, _)| *until > tx.now())?;
         Some(format!("a maintainer paused it until {} ({why})", until.human()))
     }
+}
+
+/// The rules of a repository for which nobody set others.
+pub(super) fn defaults(row: &RepoRow) -> Policy {
+    if row.managed { Policy::managed() } else { Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks) }
 }
 
 pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, StoreError> {

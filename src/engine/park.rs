@@ -93,6 +93,7 @@ fn helps(kind: EventKind) -> bool {
         | EventKind::RepoUpdated
         | EventKind::WorkerLinked
         | EventKind::WorkerUpdated
+        | EventKind::PolicySet
         | EventKind::TrustSet => true,
         EventKind::RepoRemoved
         | EventKind::CountFailed

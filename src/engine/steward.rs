@@ -187,7 +187,7 @@ impl Engine {
         Ok(page)
     }
 
-    async fn known_repo(&self, name: &str) -> Result<RepoRow, EngineError> {
+    pub(super) async fn known_repo(&self, name: &str) -> Result<RepoRow, EngineError> {
         let asked = name.to_owned();
         let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&asked).await?) })).await?;
         row.ok_or_else(|| EngineError::UnknownRepo(name.to_owned()))

@@ -20,6 +20,7 @@ mod observe;
 mod once;
 mod openapi;
 mod page;
+mod policies;
 mod problem;
 mod query;
 mod resources;
@@ -83,6 +84,8 @@ pub fn router(face: Face) -> Router {
         .route("/v1/admin/state", get(admin::state))
         .route("/v1/admin/pause", post(steward::pause))
         .route("/v1/admin/resume", post(steward::resume))
+        .route("/v1/admin/policy", post(policies::set))
+        .route("/v1/admin/policy", get(policies::show))
         .route("/v1/admin/trust", post(steward::trust))
         .route("/v1/admin/leases/{id}/revoke", post(steward::revoke_lease))
         .route("/v1/admin/workers/{id}/revoke", post(steward::revoke_worker))

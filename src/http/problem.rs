@@ -63,6 +63,12 @@ impl From<EngineError> for Failure {
                 message: format!("cannot be used: {error}"),
             }])
             .into(),
+            EngineError::BadPolicy(faults) => {
+                let field = |key: &str| format!("policy.{key}");
+                let errors = faults.into_iter();
+                Problem::invalid(errors.map(|e| FieldError { field: field(&e.key), message: e.message }).collect())
+                    .into()
+            }
             EngineError::UnknownRepo(_) => Self::new(ProblemKind::UnknownRepo, sentence(&error.to_string())),
             EngineError::NotYours => Self::new(ProblemKind::NotYours, sentence(&error.to_string())),
             EngineError::Managed(why) => Self::new(ProblemKind::ManagedRepo, sentence(&why)),

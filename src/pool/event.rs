@@ -28,6 +28,8 @@ event_kinds! {
     RepoRemoved => "repo.removed",
     /// A repository was renamed or changed in a way that matters.
     RepoUpdated => "repo.updated",
+    /// The operator set a repository's rules, or went back to the defaults.
+    PolicySet => "policy.set",
     /// The review budget was changed.
     BudgetSet => "budget.set",
     /// Open pull requests were counted against GitHub.

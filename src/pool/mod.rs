@@ -7,6 +7,7 @@ pub mod admission;
 pub mod budget;
 pub mod closing;
 pub mod command;
+pub mod document;
 pub mod event;
 #[cfg(test)]
 mod fixtures;

@@ -59,6 +59,11 @@ pub struct ClaimLimits {
     pub cooldown: Span,
 }
 
+impl ClaimLimits {
+    /// The limits where nobody set others.
+    pub const DEFAULT: Self = Self { per_person: 2, newcomer: 1, newcomers_total: 2, cooldown: Span::hours(24) };
+}
+
 /// What a risk tier asks for; any one of the conditions that are set opens the tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TierRule {
@@ -119,7 +124,7 @@ impl Policy {
             ack_within: Span::secs(60),
             max_lifetime: Span::days(14),
             warn_before_percent: 20,
-            claims: Some(ClaimLimits { per_person: 2, newcomer: 1, newcomers_total: 2, cooldown: Span::hours(24) }),
+            claims: Some(ClaimLimits::DEFAULT),
             area_locks: true,
             tiers: [
                 TierRule { trust: 1, record: None },

@@ -78,6 +78,40 @@ impl Timestamp {
     }
 }
 
+impl Span {
+    /// Reads numbers with units, one after another: `90s`, `30m`, `1d12h`, in lower case. Months and years are left out:
+    /// nobody agrees how long they are.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut total = 0_i64;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (digits, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+            let (unit, later) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
+            let unit = match unit {
+                "s" | "sec" | "secs" | "second" | "seconds" => 1_000,
+                "m" | "min" | "mins" | "minute" | "minutes" => 60_000,
+                "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000,
+                "d" | "day" | "days" => 86_400_000,
+                "w" | "week" | "weeks" => 7 * 86_400_000,
+                _ => return None,
+            };
+            total = total.checked_add(digits.parse::<i64>().ok()?.checked_mul(unit)?)?;
+            rest = later;
+        }
+        (!text.is_empty()).then_some(Self(total))
+    }
+
+    /// As [`Span::parse`] reads it, to the second: `4h`, `1d12h`, `0s`.
+    #[must_use]
+    pub fn compact(self) -> String {
+        let secs = self.0.max(0) / 1000;
+        let parts = [(secs / 86_400, 'd'), (secs / 3600 % 24, 'h'), (secs / 60 % 60, 'm'), (secs % 60, 's')];
+        let text: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+        if text.is_empty() { "0s".to_owned() } else { text }
+    }
+}
+
 impl fmt::Display for Span {
     /// The two largest units: `2 h 5 min`, `45 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +136,19 @@ mod tests {
         assert_eq!(Span::minutes(125).to_string(), "2 h 5 min");
         assert_eq!(Span::days(3).to_string(), "3 d");
         assert_eq!(Span(-5).to_string(), "0 s");
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, secs) in [("30m", 1_800), ("2h", 7_200), ("1d12h", 129_600), ("90s", 90), ("2weeks", 1_209_600)] {
+            let span = Span::parse(text);
+            assert_eq!(span, Some(Span::secs(secs)), "{text}");
+            assert_eq!(Span::parse(&Span::secs(secs).compact()), span);
+        }
+        for bad in ["", "h", "2", "2x", "h2", "2h3", "1.5h", "99999999999999999999h", "9223372036854775807w"] {
+            assert_eq!(Span::parse(bad), None, "{bad}");
+        }
+        assert_eq!([Span(0).compact(), Span::hours(36).compact()], ["0s", "1d12h"]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Repositories and installations: rows, slots, areas, trust.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::tx::{Tx, json_text, statements};
 use crate::pool::admission::Holder;
+use crate::pool::document::Document;
 use crate::pool::{Person, RepoId, Span, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -26,6 +27,7 @@ statements! {
         WHERE id = $1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
+    REPO_POLICY = "UPDATE repositories SET policy = $2 WHERE id = $1";
     REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
     REPO_INACTIVE = "UPDATE repositories SET inactive = $2 WHERE id = $1";
     REPOS_INACTIVE_OF = "UPDATE repositories SET inactive = $2 WHERE installation_id = $1 AND managed = 1";
@@ -103,6 +105,8 @@ pub struct RepoRow {
     pub pause: Option<(Timestamp, String)>,
     /// Whether a manual repository locks areas.
     pub manual_area_locks: bool,
+    /// What the operator set beside the defaults.
+    pub policy: Option<Document>,
     /// When the last successful count began.
     pub counted_at: Option<Timestamp>,
     /// When the last count failed, if none succeeded since.
@@ -230,6 +234,15 @@ impl Tx {
     /// When the database refuses.
     pub async fn set_command_budget(&mut self, id: &RepoId, budget: Option<i64>) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
+    }
+
+    /// Sets what the operator wants beside the defaults, or goes back to these.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_policy(&mut self, id: &RepoId, policy: Option<&Document>) -> Result<(), StoreError> {
+        let text = policy.map(json_text).transpose()?;
+        self.run(sqlx::query(REPO_POLICY).bind(id.as_str()).bind(text)).await.map(drop)
     }
 
     /// Pauses a repository until a moment, with a reason, or ends its pause.
@@ -442,6 +455,9 @@ impl Tx {
 pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
     let flag = |column: &str| row.try_get::<i64, _>(column).map(|n| n != 0);
     let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
+    let policy: Option<String> = row.try_get("policy")?;
+    // Guessing would hand out what somebody meant to hold back.
+    let unreadable = |error| StoreError::Corrupt(format!("a stored policy: {error}"));
     Ok(RepoRow {
         id: RepoId::new(row.try_get::<String, _>("id")?),
         github_id: row.try_get("github_id")?,
@@ -454,6 +470,7 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         command_budget: row.try_get("command_budget")?,
         pause: at("paused_until")?.zip(row.try_get("pause_reason")?),
         manual_area_locks: flag("manual_area_locks")?,
+        policy: policy.map(|text| serde_json::from_str(&text)).transpose().map_err(unreadable)?,
         counted_at: at("counted_at")?,
         count_failed_at: at("count_failed_at")?,
         compared_at: Timestamp(row.try_get("compared_at")?),

@@ -11,6 +11,7 @@ pub mod discover;
 mod extra;
 pub mod leases;
 pub mod me;
+pub mod policies;
 mod problem;
 mod read;
 pub mod resources;

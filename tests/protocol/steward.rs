@@ -11,6 +11,8 @@ on_both!(
     a_lease_and_a_worker_can_be_revoked,
     trust_is_set_by_login_or_id,
     the_audit_log_is_exported_and_verified,
+    the_rules_of_a_repository_are_set_shown_and_followed,
+    a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing,
     every_call_of_the_operator_is_closed_to_others,
 );
 
@@ -131,4 +133,74 @@ async fn every_call_of_the_operator_is_closed_to_others(db: Db) {
         answer.problem(401, "unauthorized");
     }
     pool.as_worker(&worker, "GET", "/v1/admin/audit", Value::Null).await.problem(401, "unauthorized");
+}
+
+async fn the_rules_of_a_repository_are_set_shown_and_followed(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({ "max_open_prs": 4 })).await;
+    let headers = [("X-Admin-Token", ADMIN)];
+    let shown = || async { pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &headers, "").await.ok() };
+    let before = shown().await;
+    assert_eq!((&before["set"], &before["policy"]["leases"]["ttl"]), (&Value::Null, &json!("30m")), "{before}");
+
+    let policy = json!({
+        "budget": { "max_open_prs": 9 },
+        "leases": { "ttl": "2h" },
+        "claims": { "newcomers": 2, "newcomers_total": 3 },
+        "tiers": { "1": { "trust": 1 }, "2": { "merged": 1, "reputation": 0.6 } },
+    });
+    let set = pool.admin("policy", json!({ "repo": "ACME/rocket", "policy": policy })).await.ok();
+    assert_eq!(
+        set["policy"]["claims"],
+        json!({ "per_worker": 2, "newcomers": 2, "newcomers_total": 3, "cooldown": "1d" })
+    );
+    assert_eq!(shown().await, set);
+    let repo = pool.get(&format!("/v1/repos/{REPO}")).await.ok();
+    assert_eq!(repo["budget"]["max_open_prs"], 4, "a policy never raises what the operator's call allowed");
+
+    let worker = pool.worker(json!({ "max_concurrent_tasks": 5 })).await;
+    for (title, tier) in [("One", 0), ("Two", 0), ("Three", 0), ("Hard", 2)] {
+        pool.task(title, json!({ "tier": tier, "priority": 50 - 10 * tier })).await;
+    }
+    let held = pool.work(&worker).await;
+    assert_eq!(held.len(), 2, "a newcomer's limit");
+    assert!((7_100..=7_200).contains(&held[0]["lease_expires_in_secs"].as_i64().unwrap()), "{held:?}");
+    pool.says(&worker, held[0]["task_id"].as_str().unwrap(), "merged").await;
+    pool.as_worker(&worker, "PATCH", "/v1/workers/me", json!({ "reputation": true })).await.ok();
+    let release = format!("/v1/leases/{}/release", held[1]["lease_id"].as_str().unwrap());
+    pool.as_worker(&worker, "POST", &release, json!({})).await.ok();
+    let titles = |work: Vec<Value>| work.iter().map(|item| item["title"].clone()).collect::<Vec<_>>();
+    let work = titles(pool.work(&worker).await);
+    assert!(!work.contains(&json!("Hard")), "one merged and one given back are a score of 0.66, but {work:?}");
+
+    let back = pool.admin("policy", json!({ "repo": REPO, "policy": null })).await.ok();
+    assert_eq!((&back["set"], &back["policy"]["claims"]), (&Value::Null, &Value::Null));
+    assert!(titles(pool.work(&worker).await).contains(&json!("Hard")), "tiers are open in a manual repository");
+    pool.admin("policy", json!({ "repo": "acme/none" })).await.problem(400, "unknown-repository");
+    pool.send("GET", "/v1/admin/policy?repo=acme/none", &headers, "").await.problem(404, "no-such-repository");
+    pool.send("GET", "/v1/admin/policy", &headers, "").await.problem(422, "invalid-value");
+}
+
+async fn a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let policy = json!({ "leases": { "ttl": "1s" }, "claims": { "per_worker": 0 }, "tiers": { "1": { "trust": 0 } } });
+    let problem = pool.admin("policy", json!({ "repo": REPO, "policy": policy })).await.problem(422, "invalid-value");
+    let told: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| (&e["field"], &e["message"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("policy.leases.ttl"), &json!("must be from 1m to 30d, not 1s")),
+            (&json!("policy.claims.per_worker"), &json!("must be from 1 to 20, not 0")),
+        ]
+    );
+    // A key nothing obeys is an error with its place, not a rule that nobody keeps.
+    let body = format!("{{ \"repo\": \"{REPO}\",\n  \"policy\": {{ \"lanes\": [] }} }}");
+    let problem = pool.send("POST", "/v1/admin/policy", &[("X-Admin-Token", ADMIN)], body).await;
+    let problem = problem.problem(422, "malformed-body");
+    assert_eq!(problem["line"], 2, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("unknown field `lanes`"), "{problem}");
+    let shown = pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[("X-Admin-Token", ADMIN)], "").await.ok();
+    assert_eq!(shown["set"], Value::Null);
+    pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[], "").await.problem(401, "unauthorized");
 }

@@ -3,6 +3,7 @@
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
 use crate::wire::admin::{RepoBody, RepoSaved, State, TaskAdded, TaskBody};
 use crate::wire::me::Left;
+use crate::wire::policies::{PolicyBody, PolicyInForce};
 use crate::wire::steward::{
     AuditLine, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
 };
@@ -57,6 +58,27 @@ fn repositories() -> Vec<Operation> {
         )
         .body::<PauseBody>(json!({ "repo": "acme/rocket", "secs": 3600, "reason": "release day" }))
         .problems_of(&unknown),
+        post(
+            "/v1/admin/policy",
+            "setPolicy",
+            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted.",
+            json_of::<PolicyInForce>(),
+        )
+        .body::<PolicyBody>(json!({
+            "repo": "acme/rocket",
+            "policy": { "tiers": { "1": { "trust": 1 }, "2": { "merged": 5, "reputation": 0.8 } }, "leases": { "ttl": "2h" } },
+        }))
+        .problems_of(&unknown),
+        Operation::new(
+            "get",
+            "/v1/admin/policy",
+            "getPolicy",
+            "Shows the rules in force in a repository, and which of them the operator set.",
+            Auth::Operator,
+            json_of::<PolicyInForce>(),
+        )
+        .params(vec![query("repo", "Whose rules.", json!({ "type": "string" }), json!("acme/rocket"))])
+        .problems_of(&[ProblemKind::NoSuchRepo]),
         post("/v1/admin/resume", "resumeRepo", "Hands out work in a repository again.", json_of::<Done>())
             .body::<ResumeBody>(json!({ "repo": "acme/rocket" }))
             .problems_of(&unknown),

@@ -3,6 +3,7 @@
 //! Words after the last argument are prose and change nothing, unless they look like a second argument.
 //! Free text (a reason) is kept without hidden characters, on one line and bounded; it stays untrusted.
 
+use super::super::Span;
 use super::super::labels::normalise_skill;
 use super::super::text::{is_hidden, tidy_line};
 use super::suggest::nearest;
@@ -241,7 +242,8 @@ fn pause(verb: &'static Verb, rest: &str) -> Parsed {
         duration.push_str(&trimmed(unit).to_lowercase());
         after = later;
     }
-    let secs = seconds(&duration)
+    let secs = Span::parse(&duration)
+        .map(|span| span.0 / 1000)
         .ok_or_else(|| bad(verb, format!("cannot read {} as a duration such as 30m, 2h or 3d", quoted(&duration))))?;
     if !(60..=YEAR_SECS).contains(&secs) {
         return Err(bad(verb, "takes a duration from one minute to 365 days"));
@@ -255,27 +257,6 @@ fn split_word(text: &str) -> Option<(&str, &str)> {
         return None;
     }
     Some(text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start())))
-}
-
-/// Numbers with units, one after another. Months and years are left out: nobody agrees how long they are.
-fn seconds(text: &str) -> Option<i64> {
-    let mut total = 0_i64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (digits, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, later) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
-        let unit = match unit {
-            "s" | "sec" | "secs" | "second" | "seconds" => 1,
-            "m" | "min" | "mins" | "minute" | "minutes" => 60,
-            "h" | "hr" | "hrs" | "hour" | "hours" => 3_600,
-            "d" | "day" | "days" => 86_400,
-            "w" | "week" | "weeks" => 7 * 86_400,
-            _ => return None,
-        };
-        total = total.checked_add(digits.parse::<i64>().ok()?.checked_mul(unit)?)?;
-        rest = later;
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 #[cfg(test)]
@@ -293,16 +274,6 @@ mod tests {
             assert!(verb.usage.starts_with(&format!("/owp {}", verb.name)));
             assert_eq!(command.needs_write(), verb.who == Who::Maintainer);
             assert!(verb.help.ends_with('.') && !verb.help.contains(['|', '\n']));
-        }
-    }
-
-    #[test]
-    fn durations_are_read_as_people_write_them() {
-        for (text, secs) in [("30m", 1_800), ("2h", 7_200), ("1d12h", 129_600), ("90s", 90), ("2weeks", 1_209_600)] {
-            assert_eq!(seconds(text), Some(secs), "{text}");
-        }
-        for bad in ["", "h", "2", "2x", "h2", "2h3", "1.5h", "99999999999999999999h", "9223372036854775807w"] {
-            assert_eq!(seconds(bad), None, "{bad}");
         }
     }
 }
