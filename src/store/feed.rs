@@ -15,7 +15,7 @@ use sqlx::any::AnyRow;
 use std::collections::HashMap;
 
 /// How many events one step numbers: the row is held only for moments.
-const BATCH: i64 = 500;
+pub const FEED_BATCH: usize = 500;
 
 statements! {
     // One row; index events_waiting.
@@ -32,9 +32,9 @@ statements! {
         WHERE e.feed IS NULL ORDER BY e.chain, e.seq";
     FEED_NUMBER = "UPDATE events SET feed = seq + $4 WHERE chain = $1 AND seq BETWEEN $2 AND $3 AND feed IS NULL";
     // Index events_feed.
-    FEED_PAGE = "SELECT e.*, r.name AS repo_name, r.private AS repo_private FROM events e
-        LEFT JOIN repositories r ON r.id = e.chain WHERE e.feed > $1 ORDER BY e.feed LIMIT $2";
-    FEED_REPOS = "SELECT id, name, private FROM repositories
+    FEED_PAGE = "SELECT e.*, r.name AS repo_name, r.name_key AS repo_key, r.private AS repo_private
+        FROM events e LEFT JOIN repositories r ON r.id = e.chain WHERE e.feed > $1 ORDER BY e.feed LIMIT $2";
+    FEED_REPOS = "SELECT id, name AS repo_name, name_key AS repo_key, private AS repo_private FROM repositories
         WHERE id IN (SELECT chain FROM events WHERE feed > $1)";
 }
 
@@ -54,6 +54,8 @@ pub struct FeedRow {
 pub struct RepoFace {
     /// `owner/name`.
     pub name: String,
+    /// The name in lower case; something else when another repository took it over.
+    pub key: String,
     /// True when it is private.
     pub private: bool,
 }
@@ -76,7 +78,7 @@ impl Store {
         if !self.read(|tx| Box::pin(async move { tx.feed_waits().await })).await? {
             return Ok(0);
         }
-        self.write(Scope::global(), |tx| Box::pin(async move { tx.number_feed(BATCH).await })).await
+        self.write(Scope::global(), |tx| Box::pin(async move { tx.number_feed(FEED_BATCH).await })).await
     }
 }
 
@@ -85,10 +87,11 @@ impl Tx {
         Ok(self.one(sqlx::query(FEED_WAITS)).await?.is_some())
     }
 
-    async fn number_feed(&mut self, limit: i64) -> Result<usize, StoreError> {
+    async fn number_feed(&mut self, limit: usize) -> Result<usize, StoreError> {
         let head = self.one(sqlx::query(FEED_LOCK)).await?;
         let head: i64 = head.ok_or_else(|| StoreError::Corrupt("the feed has no row".to_owned()))?.try_get("head")?;
         // Looked for only now that the row is held: what another replica has just numbered waits no more.
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.all(sqlx::query(FEED_WAITING).bind(limit)).await?;
         let waiting = rows.iter().map(waiting).collect::<Result<Vec<_>, _>>()?;
         let mut next = head + 1;
@@ -124,12 +127,7 @@ impl Tx {
         rows.iter()
             .map(|row| {
                 let event = event_row(row)?;
-                let face = match &event.repo {
-                    Some(name) => {
-                        Some(RepoFace { name: name.clone(), private: row.try_get::<i64, _>("repo_private")? != 0 })
-                    }
-                    None => None,
-                };
+                let face = event.repo.is_some().then(|| repo_face(row)).transpose()?;
                 Ok((FeedRow { feed: row.try_get("feed")?, chain: row.try_get("chain")?, event }, face))
             })
             .collect()
@@ -141,13 +139,16 @@ impl Tx {
     /// When the database refuses.
     pub async fn feed_repos(&mut self, after: i64) -> Result<HashMap<String, RepoFace>, StoreError> {
         let rows = self.all(sqlx::query(FEED_REPOS).bind(after)).await?;
-        rows.iter()
-            .map(|row| {
-                let private = row.try_get::<i64, _>("private")? != 0;
-                Ok((row.try_get("id")?, RepoFace { name: row.try_get("name")?, private }))
-            })
-            .collect()
+        rows.iter().map(|row| Ok((row.try_get("id")?, repo_face(row)?))).collect()
     }
+}
+
+fn repo_face(row: &AnyRow) -> Result<RepoFace, StoreError> {
+    Ok(RepoFace {
+        name: row.try_get("repo_name")?,
+        key: row.try_get("repo_key")?,
+        private: row.try_get::<i64, _>("repo_private")? != 0,
+    })
 }
 
 /// An event that waits for a number.

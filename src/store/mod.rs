@@ -30,7 +30,7 @@ pub use deliveries::{Delivery, NewDelivery};
 pub use dialect::Dialect;
 pub use error::StoreError;
 pub use events::{EventRow, GLOBAL_CHAIN};
-pub use feed::{FeedRow, RepoFace};
+pub use feed::{FEED_BATCH, FeedRow, RepoFace};
 pub use idempotency::{KeptAnswer, Reserved};
 pub use lane::Scope;
 pub use open::StoreOptions;
