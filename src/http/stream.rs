@@ -6,7 +6,7 @@ use super::Face;
 use super::feed::Asked;
 use super::limits::{client, neighbourhood};
 use super::problem::Failure;
-use super::streams::Place;
+use super::streams::{Full, Place};
 use crate::engine::{Engine, EngineError, FeedPage, FeedStart, Pulse, Recent, Seen};
 use crate::wire::events::{Reset, ResetReason};
 use axum::extract::ConnectInfo;
@@ -39,7 +39,7 @@ pub(super) async fn open(
 ) -> Result<Response, Failure> {
     let place = match enter(&face, &asked, request) {
         Ok(place) => place,
-        Err(full) => return Ok(full),
+        Err(full) => return Ok(full.into_response()),
     };
     // A browser comes back to the same address: what it read last outweighs what it began with.
     let last = request.headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty());
@@ -88,7 +88,7 @@ pub(super) async fn open(
 }
 
 /// Takes a place among the open streams.
-fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Response> {
+fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Full> {
     let caller = match &asked.look.worker {
         Some(worker) => Some(worker.to_string()),
         None => asked.look.everything.then(|| "operator".to_owned()),
@@ -96,7 +96,7 @@ fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Response>
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let proxies = &face.engine.settings().trusted_proxies;
     let address = peer.map(|peer| neighbourhood(client(proxies, peer, &request.headers)));
-    face.streams.enter(caller, address).map_err(IntoResponse::into_response)
+    face.streams.enter(caller, address)
 }
 
 /// One client that follows the feed.
@@ -121,12 +121,16 @@ struct Following {
 impl Following {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         loop {
+            // What is still ready is told again when the client comes back.
+            if !self.pulse.is_open() {
+                return None;
+            }
             if let Some(event) = self.ready.pop_front() {
                 self.beats_at = Instant::now() + self.heartbeat;
                 return Some((Ok(event), self));
             }
             let now = Instant::now();
-            if self.ending || !self.pulse.is_open() || now >= self.ends_at {
+            if self.ending || now >= self.ends_at {
                 return None;
             }
             if now >= self.beats_at {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How soon a place may be free: about when streams whose clients left are noticed at the latest.
+/// How soon a place may be free again: a client that left without a word is noticed by a heartbeat that reaches nobody.
 const TRY_AGAIN: Span = Span::secs(15);
 
 /// Whose streams are counted together.
