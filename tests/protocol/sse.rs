@@ -80,12 +80,15 @@ impl Stream {
 
     /// The next event: its name and its data. Signs of life are passed over.
     pub async fn event(&mut self) -> (String, Value) {
-        loop {
-            let block = self.block().await.expect("the stream goes on");
-            if let (Some(event), Some(data)) = (block.event, block.data) {
-                return (event, serde_json::from_str(&data).unwrap());
+        let next = async {
+            loop {
+                let block = self.block().await.expect("the stream goes on");
+                if let (Some(event), Some(data)) = (block.event, block.data) {
+                    return (event, serde_json::from_str(&data).unwrap());
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect("no event comes")
     }
 
     /// The next `count` events, as they stand in pages.
