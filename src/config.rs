@@ -60,6 +60,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "OWP_TRUSTED_PROXIES",
         "Addresses or ranges, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default none.",
     ),
+    (
+        "OWP_EVENTS_REPLAY",
+        "How many of the latest events a client of `GET /v1/events` that was away may still catch up on. Default `100000`.",
+    ),
     ("OWP_COMMENT_SPACING", "The least time between two comments of one installation, such as `1s` (the default)."),
     (
         "OWP_COMMENT_SETTLE",
@@ -70,6 +74,9 @@ pub const VARIABLES: &[(&str, &str)] = &[
 
 const LISTEN: &str = "127.0.0.1:8787";
 const DATABASE_URL: &str = "sqlite:owp.db";
+/// Events a client that was away may catch up on.
+pub const EVENTS_REPLAY: i64 = 100_000;
+const EVENTS_REPLAY_MAX: i64 = 1_000_000_000;
 
 /// Something that was told wrongly. The words never hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +107,8 @@ pub struct ServeConfig {
     pub rate_limit: Option<RateLimit>,
     /// Whose word about a client's address is believed.
     pub trusted_proxies: Vec<IpRange>,
+    /// How many of the latest events a client that was away may catch up on.
+    pub events_replay: i64,
     /// Spans that differ from the defaults.
     pub spans: Spans,
 }
@@ -138,6 +147,7 @@ impl ServeConfig {
             open_registration: switch(env, "OWP_OPEN_REGISTRATION")? || listen.ip().is_loopback(),
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
             trusted_proxies: IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?,
+            events_replay: events_replay(env)?,
             spans: Spans {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,
@@ -188,6 +198,14 @@ fn switch(env: &Environment, name: &str) -> Result<bool, ConfigError> {
         Some("1" | "true") => Ok(true),
         Some(other) => Err(ConfigError::new(format!("{name}: `{other}` is neither 1 nor 0"))),
     }
+}
+
+fn events_replay(env: &Environment) -> Result<i64, ConfigError> {
+    let Some(text) = env.get("OWP_EVENTS_REPLAY") else { return Ok(EVENTS_REPLAY) };
+    let number = text.parse().ok().filter(|number| (1..=EVENTS_REPLAY_MAX).contains(number));
+    number.ok_or_else(|| {
+        ConfigError::new(format!("OWP_EVENTS_REPLAY: `{text}` is not a whole number from 1 to {EVENTS_REPLAY_MAX}"))
+    })
 }
 
 fn span(env: &Environment, name: &str) -> Result<Option<Duration>, ConfigError> {

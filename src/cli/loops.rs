@@ -37,6 +37,15 @@ struct Loop {
 const EXPIRY: Loop =
     Loop { name: "expiry", copies: 1, step: |engine| engine.step_expiry().boxed(), bell: None, idle: LOOK_AGAIN };
 
+/// The tick is for what other replicas wrote, of which no bell of ours tells.
+const FEED: Loop = Loop {
+    name: "feed",
+    copies: 1,
+    step: |engine| engine.step_feed().boxed(),
+    bell: Some(|engine| engine.event_came().boxed()),
+    idle: LOOK_AGAIN,
+};
+
 /// Loops that mean nothing without a GitHub App.
 const WITH_GITHUB: [Loop; 4] = [
     Loop {
@@ -73,7 +82,7 @@ const WITH_GITHUB: [Loop; 4] = [
 pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
     let mut running = vec![tokio::spawn(schedule(engine.clone(), waiting, stop.clone()))];
     let with_github = if engine.github().is_some() { WITH_GITHUB.as_slice() } else { &[] };
-    for kind in with_github.iter().chain([&EXPIRY]) {
+    for kind in with_github.iter().chain([&EXPIRY, &FEED]) {
         for _ in 0..kind.copies {
             running.push(tokio::spawn(kind.run(engine.clone(), stop.clone())));
         }

@@ -6,7 +6,7 @@ use super::{asked_wrongly, loops};
 use crate::clock::{Clock, Entropy};
 use crate::config::{ConfigError, Environment};
 use crate::config::{GitHubApp, ServeConfig, Spans};
-use crate::engine::{Engine, EngineError, GitHubSide, Settings};
+use crate::engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, Settings};
 use crate::github::client::{GitHub, GitHubConfig};
 use crate::http::{Face, router};
 use crate::pool::Span;
@@ -71,6 +71,7 @@ pub enum ServeError {
 /// A running server. Dropped, it stops without waiting.
 pub struct Running {
     address: SocketAddr,
+    hub: Hub,
     accepting: CancellationToken,
     stepping: CancellationToken,
     server: Option<JoinHandle<io::Result<()>>>,
@@ -89,6 +90,7 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     engine.recover().await?;
     let (accepting, stepping) = (CancellationToken::new(), CancellationToken::new());
     let loops = loops::start(&engine, waiting, &stepping);
+    let hub = engine.hub().clone();
     let faces = router(Face::new(engine, options.admin_token));
     // Small answers go out at once; a socket that refuses the option works all the same.
     let listener = bound.tap_io(|connection| drop(connection.set_nodelay(true)));
@@ -96,7 +98,7 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let faces = faces.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, faces).with_graceful_shutdown(accepting.clone().cancelled_owned());
     let server = Some(tokio::spawn(server.into_future()));
-    Ok(Running { address, accepting, stepping, server, loops })
+    Ok(Running { address, hub, accepting, stepping, server, loops })
 }
 
 impl Running {
@@ -112,10 +114,11 @@ impl Running {
         format!("http://{}", self.address)
     }
 
-    /// Stops accepting, lets requests finish, then lets every loop finish its step. What takes too long is cut off,
+    /// Stops accepting, ends event streams (their clients come back elsewhere), lets requests finish, then lets every loop finish its step. What takes too long is cut off,
     /// which costs nothing that was acknowledged.
     pub async fn stop(mut self) {
         self.accepting.cancel();
+        self.hub.close();
         if let Some(mut server) = self.server.take()
             && tokio::time::timeout(FINISH_WITHIN, &mut server).await.is_err()
         {
@@ -135,6 +138,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.accepting.cancel();
+        self.hub.close();
         self.stepping.cancel();
     }
 }
@@ -171,6 +175,7 @@ async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCo
         settings: Settings {
             rate_limit: config.rate_limit,
             trusted_proxies: config.trusted_proxies,
+            feed: FeedSettings { replay: config.events_replay, ..FeedSettings::default() },
             ..settings(config.open_registration, config.spans)
         },
         admin_token: config.admin_token,

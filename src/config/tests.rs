@@ -20,7 +20,7 @@ fn nothing_told_is_loopback_sqlite_and_no_github() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8787");
     assert_eq!(config.database_url.expose_secret(), "sqlite:owp.db");
     assert!(config.admin_token.is_none() && config.github.is_none() && config.open_registration);
-    assert_eq!(config.spans, Spans::default());
+    assert_eq!((config.spans, config.events_replay), (Spans::default(), EVENTS_REPLAY));
 }
 
 #[test]
@@ -106,11 +106,14 @@ fn values_that_make_no_sense_are_named() {
         ("OWP_LISTEN", "8787"),
         ("OWP_OPEN_REGISTRATION", "yes please"),
         ("OWP_COUNT_EVERY", "soon"),
+        ("OWP_EVENTS_REPLAY", "0"),
+        ("OWP_EVENTS_REPLAY", "many"),
         ("OWP_ADMIN_TOKEN", "two words"),
     ] {
         let error = refusal(&[(name, value)]);
         assert!(error.contains(name), "{error}");
     }
+    assert_eq!(load(&[("OWP_EVENTS_REPLAY", "7")]).unwrap().events_replay, 7);
     assert!(LogConfig::load(&Environment::of([("OWP_LOG", "xml")])).is_err());
     let spans = load(&[("OWP_COMMENT_SPACING", "10ms"), ("OWP_COUNT_EVERY", "2min 30s")]).unwrap().spans;
     assert_eq!(spans.comment_spacing, Some(Duration::from_millis(10)));

@@ -11,7 +11,9 @@ mod error;
 mod expiry;
 mod explain;
 mod facts;
+mod feed;
 mod hints;
+mod hub;
 mod inbox;
 mod installations;
 mod issues;
@@ -36,6 +38,8 @@ pub use contributors::{Beat, EndedLease};
 pub use contributors::{Heartbeat, Pulled, Registered, Registration, WorkItem};
 pub use error::{EngineError, Refused};
 pub use explain::Explanation;
+pub use feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, KindFilter, Look};
+pub use hub::{Hub, Pulse, Recent, Seen};
 pub use inbox::{Accepted, IntakeError};
 pub use leases::LeaseAct;
 pub use once::{Attempt, Keep, Once};
@@ -52,12 +56,12 @@ pub use workers::{ProfileChange, RepoReputation, WorkerView};
 use crate::config::{IpRange, RateLimit};
 use crate::github::client::GitHub;
 use crate::pool::Span;
-pub use crate::store::{AuditRow, Extra, KeptAnswer, TaskFilter};
+pub use crate::store::{AuditRow, Extra, FeedRow, KeptAnswer, TaskFilter};
 
-use crate::store::Store;
+use crate::store::{Committed, Store};
 use secrecy::SecretString;
 use std::sync::Arc;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, broadcast, mpsc};
 
 /// GitHub, as far as this process may use it.
 pub struct GitHubSide {
@@ -86,6 +90,8 @@ pub struct Settings {
     pub rate_limit: Option<RateLimit>,
     /// Whose word about a client's address is believed.
     pub trusted_proxies: Vec<IpRange>,
+    /// The event feed's bounds.
+    pub feed: FeedSettings,
 }
 
 impl Default for Settings {
@@ -98,6 +104,7 @@ impl Default for Settings {
             open_registration: true,
             rate_limit: None,
             trusted_proxies: Vec::new(),
+            feed: FeedSettings::default(),
         }
     }
 }
@@ -115,6 +122,9 @@ struct Inner {
     sender_bell: Notify,
     sync_bell: Notify,
     parking: Arc<park::Parking>,
+    hub: Hub,
+    /// Listens from the start, so that nothing committed between two looks goes unheard.
+    feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
 }
 
 impl Engine {
@@ -122,6 +132,7 @@ impl Engine {
     #[must_use]
     pub fn new(store: Store, github: Option<GitHubSide>, settings: Settings) -> (Self, mpsc::Receiver<Pull>) {
         let (pulls, waiting) = mpsc::channel(4096);
+        let feed_bell = Mutex::new(store.committed());
         let inner = Inner {
             store,
             github,
@@ -131,6 +142,8 @@ impl Engine {
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
+            hub: Hub::new(),
+            feed_bell,
         };
         (Self(Arc::new(inner)), waiting)
     }

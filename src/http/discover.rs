@@ -19,7 +19,7 @@ const ORIGINS: [&str; 3] = ["app://obsidian.md", "capacitor://localhost", "http:
 const REMEMBER: Duration = Duration::from_secs(3600);
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 14] = [
+const FEATURES: [&str; 15] = [
     "offers",
     "long_poll",
     "claims",
@@ -32,6 +32,7 @@ const FEATURES: [&str; 14] = [
     "worker_profile",
     "token_rotation",
     "bulk_tasks",
+    "events",
     "audit_export",
     "problem_details",
 ];
@@ -52,6 +53,7 @@ pub(super) async fn owp(State(face): State<Face>) -> Json<Discovery> {
             skills: SKILLS_MAX,
             bulk_tasks: BULK_MAX,
             idempotency_secs: IDEMPOTENCY_SECS,
+            events_replay: settings.feed.replay,
             calls_per_second: settings.rate_limit.map(|limit| limit.per_second),
             calls_at_once: settings.rate_limit.map(|limit| limit.burst),
         },

@@ -79,8 +79,9 @@ impl Limiter {
 
     /// The buckets a call takes from: its address's, then its token's. The first that is empty decides.
     fn check(&self, headers: &HeaderMap, extensions: &Extensions, now: Instant) -> Option<Taken> {
-        let address =
-            extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| self.client(peer.ip(), headers));
+        let address = extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|ConnectInfo(peer)| client(&self.proxies, peer.ip(), headers));
         let of_address = address.map(|address| {
             let limit = self.limit;
             let share = RateLimit {
@@ -95,23 +96,23 @@ impl Limiter {
         let token = headers.get("x-admin-token").or_else(|| headers.get(AUTHORIZATION));
         token.map(|token| self.take("token", token.as_bytes(), self.limit, now)).or(of_address)
     }
+}
 
-    /// The client's address: the last one in `X-Forwarded-For` that is not a proxy we trust, when a trusted proxy sent
-    /// the call; else whoever sent it.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: IpAddr| self.proxies.iter().any(|range| range.contains(address));
-        if !trusted(peer) {
-            return peer.to_canonical();
-        }
-        let told: Vec<IpAddr> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map_while(|address| address.trim().parse().ok())
-            .collect();
-        told.iter().rev().copied().find(|address| !trusted(*address)).unwrap_or(peer).to_canonical()
+/// The client's address: the last one in `X-Forwarded-For` that is not a proxy we trust, when a trusted proxy sent the
+/// call; else whoever sent it.
+pub(super) fn client(proxies: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let trusted = |address: IpAddr| proxies.iter().any(|range| range.contains(address));
+    if !trusted(peer) {
+        return peer.to_canonical();
     }
+    let told: Vec<IpAddr> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map_while(|address| address.trim().parse().ok())
+        .collect();
+    told.iter().rev().copied().find(|address| !trusted(*address)).unwrap_or(peer).to_canonical()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a burst, which is a u32")]
@@ -125,7 +126,7 @@ fn round_up(secs: f64) -> u64 {
 }
 
 /// One client has one IPv4 address, or a whole /64 of IPv6.
-fn neighbourhood(address: IpAddr) -> Vec<u8> {
+pub(super) fn neighbourhood(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets()[..8].to_vec(),
@@ -210,7 +211,9 @@ mod tests {
             HeaderName::from_static("x-forwarded-for"),
             HeaderValue::from_static("1.1.1.1, 2.2.2.2, 10.0.0.9"),
         )]);
-        let client = |peer: &str, headers: &HeaderMap| limiter.client(peer.parse().unwrap(), headers).to_string();
+        let client = |peer: &str, headers: &HeaderMap| {
+            super::client(&limiter.proxies, peer.parse().unwrap(), headers).to_string()
+        };
         assert_eq!(client("10.0.0.1", &forwarded), "2.2.2.2", "what the client wrote itself is not believed");
         assert_eq!(client("3.3.3.3", &forwarded), "3.3.3.3");
         assert_eq!(client("10.0.0.1", &HeaderMap::new()), "10.0.0.1");

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod discover;
 mod events;
+mod feed;
 mod guard;
 mod health;
 mod leases;
@@ -25,6 +26,8 @@ mod problem;
 mod query;
 mod resources;
 mod steward;
+mod stream;
+mod streams;
 mod tasks;
 mod viewer;
 mod webhooks;
@@ -39,6 +42,7 @@ use axum::routing::{delete, get, patch, post};
 use limits::Limiter;
 use secrecy::SecretString;
 use std::sync::Arc;
+use streams::Streams;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// What the handlers share. Cheap to clone.
@@ -47,6 +51,7 @@ pub struct Face {
     engine: Engine,
     admin_token: Option<Arc<SecretString>>,
     limiter: Option<Arc<Limiter>>,
+    streams: Arc<Streams>,
 }
 
 impl Face {
@@ -56,7 +61,8 @@ impl Face {
         let settings = engine.settings();
         let proxies = settings.trusted_proxies.clone();
         let limiter = settings.rate_limit.map(|limit| Arc::new(Limiter::new(limit, proxies)));
-        Self { engine, admin_token: admin_token.map(Arc::new), limiter }
+        let streams = Streams::new(settings.feed);
+        Self { engine, admin_token: admin_token.map(Arc::new), limiter, streams }
     }
 }
 
@@ -75,6 +81,8 @@ pub fn router(face: Face) -> Router {
         .route("/v1/tasks/{id}/status", post(tasks::report))
         .route("/v1/repos", get(resources::repos))
         .route("/v1/repos/{*name}", get(resources::repo))
+        // The deadline is for a page, or for a stream to begin; it does not end one.
+        .route("/v1/events", get(feed::events))
         .route("/v1/tasks/{id}/claim", post(leases::claim))
         .route("/v1/tasks/{id}/why", get(leases::explain))
         .route("/v1/leases/{id}/{act}", post(leases::act))

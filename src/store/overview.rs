@@ -47,6 +47,7 @@ impl super::Store {
             super::audit::STATEMENTS,
             super::deliveries::STATEMENTS,
             super::events::STATEMENTS,
+            super::feed::STATEMENTS,
             super::idempotency::STATEMENTS,
             super::leases::STATEMENTS,
             super::pulls::STATEMENTS,

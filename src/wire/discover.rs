@@ -37,6 +37,8 @@ pub struct Limits {
     pub bulk_tasks: usize,
     /// How long the answer to an idempotency key is kept.
     pub idempotency_secs: i64,
+    /// How many of the latest events a client that was away may catch up on.
+    pub events_replay: i64,
     /// Calls per second of one token, in the long run; null when nobody is held back.
     pub calls_per_second: Option<u32>,
     /// Calls of one token at once; null when nobody is held back.

@@ -8,6 +8,7 @@ pub mod admin;
 mod check;
 pub mod cursor;
 pub mod discover;
+pub mod events;
 mod extra;
 pub mod leases;
 pub mod me;

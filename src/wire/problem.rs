@@ -84,6 +84,12 @@ problem_kinds! {
     /// Too many calls.
     RateLimited => "rate-limited", 429, "Too many calls",
         "More calls came than one token or one address may make. Wait the seconds in `Retry-After`; `RateLimit` tells on every answer how much is left, and `GET /v1/work?wait=30` asks for work without asking often.";
+    /// Too many open event streams.
+    TooManyStreams => "too-many-streams", 429, "Too many event streams",
+        "One token or one address has as many event streams open as it may. Close one, or ask for pages; a place whose client went away is free again after the seconds in `Retry-After`.";
+    /// A cursor of the event feed that is too far back.
+    CursorExpired => "cursor-expired", 410, "The cursor is too old",
+        "The client was away for longer than events are kept for catching up. Begin without a cursor for the oldest that are kept, or with `from=now` for a cursor at the end, and read anew what you keep track of.";
     /// An idempotency key was used before, for something else.
     KeyReused => "idempotency-key-reused", 422, "The idempotency key stands for another call",
         "The key was used within the last 24 hours with another body. Use a fresh key for every new call, and the same key only to repeat one.";

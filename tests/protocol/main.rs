@@ -8,12 +8,15 @@ mod database;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod pool;
 
+mod events;
 mod limits;
 mod me;
 mod once;
 mod openapi;
 mod resources;
+mod sse;
 mod steward;
+mod streams;
 
 /// Tests, written once and run on both databases.
 macro_rules! on_both {

@@ -10,6 +10,7 @@ use owp::pool::{Span, WorkerId};
 use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
 use owp::store::{Store, StoreOptions};
 use secrecy::SecretString;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,7 @@ impl World {
             busy |= self.engine.step_sync().await.unwrap();
             busy |= self.engine.step_expiry().await.unwrap();
             busy |= self.engine.step_sender().await.unwrap();
+            busy |= self.engine.step_feed().await.unwrap();
             if !busy {
                 if self.open_comments().await == 0 {
                     return;
@@ -205,15 +207,24 @@ impl World {
         registered.worker
     }
 
-    /// Every chain verifies, and the only writes GitHub ever saw are comments and tokens.
+    /// Every chain verifies, the feed holds every event of them once and in order, and the only writes GitHub ever saw are
+    /// comments and tokens.
     pub async fn check_promises(&self) {
+        while self.engine.step_feed().await.unwrap() {}
         self.store()
             .read(|tx| {
                 Box::pin(async move {
+                    let mut events = tx.verify_chain(owp::store::GLOBAL_CHAIN).await?;
                     for repo in tx.repos().await? {
-                        tx.verify_chain(repo.id.as_str()).await?;
+                        events += tx.verify_chain(repo.id.as_str()).await?;
                     }
-                    tx.verify_chain(owp::store::GLOBAL_CHAIN).await.map(drop)
+                    let (feed, mut chains) = (tx.feed_page(0, i64::MAX).await?, BTreeMap::new());
+                    assert_eq!(feed.len(), events);
+                    for (place, (row, _)) in (1..).zip(&feed) {
+                        let before = chains.insert(&row.chain, row.event.seq).unwrap_or(0);
+                        assert_eq!((row.feed, row.event.seq), (place, before + 1));
+                    }
+                    Ok::<_, owp::store::StoreError>(())
                 })
             })
             .await

@@ -136,6 +136,7 @@ fn param(param: &Param) -> Value {
     let place = match param.place {
         Place::Path => "path",
         Place::Query => "query",
+        Place::Header => "header",
     };
     json!({
         "name": param.name, "in": place, "required": param.place == Place::Path,
@@ -155,6 +156,10 @@ fn security(auth: Auth) -> Value {
 fn responses(operation: &Operation, problem: &Value, writes: &mut SchemaGenerator) -> Value {
     let content = match &operation.answer {
         Answer::Json(schema) => json!({ "application/json": { "schema": schema(writes).to_value() } }),
+        Answer::JsonOrStream(schema) => json!({
+            "application/json": { "schema": schema(writes).to_value() },
+            "text/event-stream": { "schema": { "type": "string" } },
+        }),
         Answer::Lines(schema) => json!({ "application/x-ndjson": { "schema": schema(writes).to_value() } }),
         Answer::Text(media_type) => {
             let mut content = Map::new();

@@ -25,6 +25,8 @@ pub(super) enum Place {
     Path,
     /// In the query.
     Query,
+    /// In a header.
+    Header,
 }
 
 /// A parameter.
@@ -52,6 +54,8 @@ pub(super) struct Body {
 pub(super) enum Answer {
     /// A JSON object.
     Json(Make),
+    /// A JSON object, or a stream of Server-Sent Events.
+    JsonOrStream(Make),
     /// One JSON object per line.
     Lines(Make),
     /// Text of this media type.

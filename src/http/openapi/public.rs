@@ -3,6 +3,7 @@
 use super::operation::{Answer, Auth, Operation, Param, Place, id, json_of, query};
 use crate::pool::task::TaskState;
 use crate::wire::discover::Discovery;
+use crate::wire::events::EventPage;
 use crate::wire::resources::{RepoPage, RepoView, TaskPage, TaskView};
 use crate::wire::{Done, ProblemKind};
 use serde_json::{Value, json};
@@ -45,6 +46,16 @@ pub(super) fn operations() -> Vec<Operation> {
         .problems_of(&[ProblemKind::NoSuchRepo]),
         Operation::new(
             "get",
+            "/v1/events",
+            "listEvents",
+            "Tells what happened, oldest first: as pages, or as a stream of Server-Sent Events when `Accept` names `text/event-stream` first. Everybody sees the events of public repositories, a worker also those about itself, the operator all.",
+            Auth::Anybody,
+            Answer::JsonOrStream(|generator| generator.subschema_for::<EventPage>()),
+        )
+        .params([event_filters(), paging(), event_places()].concat())
+        .problems_of(&[ProblemKind::InvalidValue, ProblemKind::CursorExpired, ProblemKind::TooManyStreams]),
+        Operation::new(
+            "get",
             "/.well-known/owp",
             "discover",
             "Says which versions, features and limits this server has.",
@@ -72,6 +83,35 @@ fn task_filters() -> Vec<Param> {
         query("state", "Only tasks in this state.", json!({ "type": "string", "enum": states }), json!("ready")),
         query("repo", "Only tasks of this repository.", text(), json!("acme/rocket")),
         query("skill", "Only tasks that ask for this skill.", text(), json!("rust")),
+    ]
+}
+
+fn event_filters() -> Vec<Param> {
+    let text = || json!({ "type": "string" });
+    vec![
+        query("repo", "Only events of this repository.", text(), json!("acme/rocket")),
+        query("kind", "Only events of this kind, or of a family of kinds.", text(), json!("lease.*")),
+        query("task", "Only events about this task.", text(), Value::Null),
+    ]
+}
+
+fn event_places() -> Vec<Param> {
+    let of = |words: [&str; 2]| json!({ "type": "string", "enum": words });
+    vec![
+        query(
+            "from",
+            "Where to begin without a cursor. Pages begin with the oldest event that is kept, streams now; a page `from=now` is empty, and its `next_cursor` is the end.",
+            of(["oldest", "now"]),
+            Value::Null,
+        ),
+        query("stream", "1 asks for a stream, 0 for a page, whatever `Accept` says.", of(["0", "1"]), Value::Null),
+        Param {
+            name: "Last-Event-ID",
+            place: Place::Header,
+            description: "Where a stream goes on: the id of the last event that was read. Browsers send it by themselves. One that leads nowhere is answered by an event `reset`, and the stream goes on from now.",
+            schema: json!({ "type": "string" }),
+            example: Value::Null,
+        },
     ]
 }
 

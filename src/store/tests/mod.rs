@@ -8,6 +8,7 @@ mod bench;
 mod chain;
 mod deliveries;
 mod durability;
+mod feed;
 mod lanes;
 mod leases;
 mod opening;
