@@ -11,6 +11,7 @@ stories!(
     bots_and_pull_request_threads_get_no_answer_at_all,
     skills_tier_and_points_are_all_named_in_one_reply,
     a_person_holds_no_more_than_they_may,
+    newcomers_share_two_claims_until_a_first_merge,
     a_full_budget_says_what_takes_it,
     an_area_has_one_holder_at_a_time,
     a_lapse_is_followed_by_a_cooldown,
@@ -134,6 +135,43 @@ async fn a_person_holds_no_more_than_they_may(db: Db) {
     let worker = w.client("ada", fourth, &[]).await;
     w.engine.pull_work(&worker).await.unwrap();
     assert_eq!(w.state(fourth).await, "ready");
+    w.check_promises().await;
+}
+
+async fn newcomers_share_two_claims_until_a_first_merge(db: Db) {
+    let w = World::new(db).await;
+    w.seasoned("eve").await;
+    let mut issues = Vec::new();
+    for title in ["One", "Two", "Three", "Four"] {
+        issues.push(w.task(title, &[]).await);
+    }
+    w.say("ada", issues[0], "/owp claim").await;
+    w.say("bo", issues[1], "/owp claim").await;
+    w.say("mona", issues[2], "/owp trust @cy 3").await;
+    w.say("cy", issues[2], "/owp claim").await;
+    assert_eq!(w.state(issues[2]).await, "ready", "trust opens tiers; it makes nobody known here");
+    let refusal = w.only(issues[2], "@cy, this task cannot be yours now");
+    for words in [
+        "People whose first pull request is not merged here yet share these claims",
+        "now 2, limit 2",
+        "Held by ada and bo",
+        "Try again after 24 Nov 2026",
+        "[newcomers_total]",
+    ] {
+        assert!(refusal.contains(words), "{words} in {refusal}");
+    }
+    assert!(!refusal.contains("[person_cap]"), "cy holds nothing: {refusal}");
+    let client = w.client("cy", issues[2], &[]).await;
+    assert!(w.engine.pull_work(&client).await.unwrap().items.is_empty(), "a pull is held to it as well");
+
+    w.say("eve", issues[2], "/owp claim").await;
+    assert_eq!(w.state(issues[2]).await, "leased", "who had something merged is counted no more");
+
+    // What is under review leaves room for the next newcomer.
+    w.open_pr("ada", issues[0]).await;
+    let given = w.engine.pull_work(&client).await.unwrap().items;
+    assert_eq!(given.iter().map(|item| item.task.title.as_str()).collect::<Vec<_>>(), ["Four"]);
+    assert_eq!(w.live_leases(&issues).await, 3);
     w.check_promises().await;
 }
 

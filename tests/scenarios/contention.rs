@@ -120,13 +120,22 @@ async fn claims_and_pulls_race_for_the_last_slot(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("One", &[]).await;
     let workers = linked_workers(&w, issue, 10, 5).await;
+    // Three of each side are no newcomers; of all the others two at most get something.
+    for n in 0..3 {
+        w.seasoned(&format!("person{n}")).await;
+        w.github.add_user(&format!("claimer{n}"));
+        w.seasoned(&format!("claimer{n}")).await;
+    }
+    let before = w.events("lease.granted").await;
     let mut issues = vec![issue];
     for n in 0..9 {
         issues.push(w.task(&format!("Task {n}"), &[]).await);
     }
     w.say("mona", issue, "/owp budget 3").await;
     for (n, issue) in issues.iter().enumerate() {
-        w.github.add_user(&format!("claimer{n}"));
+        if n >= 3 {
+            w.github.add_user(&format!("claimer{n}"));
+        }
         w.github.as_user(&format!("claimer{n}")).comment(REPO, *issue, "/owp claim").unwrap();
     }
     w.receive().await;
@@ -134,7 +143,7 @@ async fn claims_and_pulls_race_for_the_last_slot(db: Db) {
     let (listed, ()) = tokio::join!(pulls, process_concurrently(&w, 4));
     listed.into_iter().for_each(|items| drop(items.unwrap()));
     w.settle().await;
-    assert_eq!(w.events("lease.granted").await, 3);
+    assert_eq!(w.events("lease.granted").await - before, 3);
     assert_eq!(w.live_leases(&issues).await, 3);
     assert_eq!(w.slots().await, (3, 3));
     w.check_promises().await;
