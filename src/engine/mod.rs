@@ -45,7 +45,7 @@ pub use resources::{RepoDetail, TaskView};
 pub use schedule::Pull;
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
-pub use workers::{ProfileChange, WorkerView};
+pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
 use crate::config::{IpRange, RateLimit};
 use crate::github::client::GitHub;

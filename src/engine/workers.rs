@@ -10,9 +10,10 @@ use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease};
 use crate::pool::moves::Move;
+use crate::pool::reputation::Reputation;
 use crate::pool::worker::{Capabilities, Load, Worker};
 use crate::pool::{Timestamp, WorkerId};
-use crate::store::{Extra, Scope, Tx};
+use crate::store::{Extra, Scope, StoreError, Tx};
 use data_encoding::BASE32_DNSSEC;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -36,6 +37,17 @@ pub struct WorkerView {
     pub created_at: Timestamp,
     /// What its live leases take.
     pub load: Load,
+    /// Whether its person asked for a score.
+    pub scored: bool,
+}
+
+/// A person's reputation in one repository.
+#[derive(Debug, Clone)]
+pub struct RepoReputation {
+    /// `owner/name`.
+    pub repo: String,
+    /// The score and what it is made of.
+    pub reputation: Reputation,
 }
 
 /// What a worker wants to say differently; what is `None` stays.
@@ -53,7 +65,12 @@ pub struct ProfileChange {
     pub capabilities: Option<Capabilities>,
     /// Fields of its own: null takes one away, anything else sets it.
     pub extra: Extra,
+    /// Whether a score is made of what comes of its person's work.
+    pub reputation: Option<bool>,
 }
+
+/// Repositories a person's reputation is listed for.
+const REPUTATIONS_MOST: i64 = 100;
 
 impl Engine {
     /// A worker as it sees itself.
@@ -81,6 +98,29 @@ impl Engine {
                 })
             })
             .await
+    }
+
+    /// How the worker's person stands where something came of their work, by name; `None` unless they asked for a
+    /// score.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn reputations(&self, id: &WorkerId) -> Result<Option<Vec<RepoReputation>>, EngineError> {
+        let id = id.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let person = facts::known_worker(tx, &id).await?.person;
+                if !tx.is_scored(&person).await? {
+                    return Ok(None);
+                }
+                let mut found = Vec::new();
+                for (id, repo) in tx.repos_with_outcomes(&person, REPUTATIONS_MOST).await? {
+                    found.push(RepoReputation { repo, reputation: tx.reputation(&id, &person).await? });
+                }
+                Ok(Some(found))
+            })
+        })
+        .await
     }
 
     /// Makes a new token. The old one works until the new one is used.
@@ -175,6 +215,14 @@ impl Engine {
     }
 }
 
+/// A person asks for a score through one of their workers. No longer wanting one holds for all of them.
+pub(super) async fn ask_for_score(tx: &mut Tx, worker: &Worker, scored: bool) -> Result<(), StoreError> {
+    if scored {
+        return tx.ask_for_score(&worker.id).await;
+    }
+    tx.forget_score(&worker.person).await
+}
+
 async fn view(tx: &mut Tx, id: &WorkerId) -> Result<WorkerView, EngineError> {
     let worker = facts::known_worker(tx, id).await?;
     let said = tx.worker_said(id).await?.ok_or(EngineError::UnknownWorker)?;
@@ -184,12 +232,16 @@ async fn view(tx: &mut Tx, id: &WorkerId) -> Result<WorkerView, EngineError> {
         extra: said.extra,
         note: said.note,
         created_at: said.created_at,
+        scored: tx.is_scored(&worker.person).await?,
         worker,
     })
 }
 
 async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result<(), EngineError> {
     let worker = before.worker;
+    if let Some(scored) = change.reputation {
+        ask_for_score(tx, &worker, scored).await?;
+    }
     if let Some(name) = &change.name {
         tx.rename_worker(&worker.id, name).await?;
     }

@@ -5,7 +5,8 @@ use super::auth::Asking;
 use super::body::Json;
 use super::problem::Failure;
 use crate::engine::{self, ProfileChange};
-use crate::wire::me::{ChangeBody, Left, LoadView, Rotated, WorkerView};
+use crate::pool::reputation::HALF_LIFE;
+use crate::wire::me::{ChangeBody, Left, LoadView, ReputationView, ReputationsView, Rotated, WorkerView};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
@@ -29,8 +30,22 @@ pub(super) async fn change(
         max_concurrent: asked.max_concurrent_tasks,
         capabilities: asked.capabilities,
         extra: asked.extra,
+        reputation: asked.reputation,
     };
     Ok(axum::Json(view(face.engine.change_worker(&worker.id, change).await?)))
+}
+
+/// How the person behind the worker stands.
+pub(super) async fn reputation(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+) -> Result<axum::Json<ReputationsView>, Failure> {
+    let known = face.engine.reputations(&worker.id).await?;
+    Ok(axum::Json(ReputationsView {
+        scored: known.is_some(),
+        half_life_secs: HALF_LIFE.0 / 1000,
+        repos: known.into_iter().flatten().map(|of| ReputationView::new(of.repo, &of.reputation)).collect(),
+    }))
 }
 
 /// The worker leaves.
@@ -57,6 +72,7 @@ fn view(view: engine::WorkerView) -> WorkerView {
         status: worker.status.name(),
         note: view.note,
         capabilities: view.capabilities.into(),
+        reputation: view.scored,
         load: LoadView { points: view.load.points, leases: view.load.leases },
         created_at: view.created_at.rfc3339(),
         last_seen_at: worker.last_seen.rfc3339(),

@@ -67,6 +67,7 @@ pub fn router(face: Face) -> Router {
         .route("/v1/workers/me", get(me::show))
         .route("/v1/workers/me", patch(me::change))
         .route("/v1/workers/me", delete(me::leave))
+        .route("/v1/workers/me/reputation", get(me::reputation))
         .route("/v1/workers/me/token", post(me::rotate))
         .route("/v1/tasks", get(resources::tasks))
         .route("/v1/tasks/{id}", get(resources::task))

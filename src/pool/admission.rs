@@ -5,7 +5,7 @@
 //! other (invariants 2, 4, 5 and 12).
 
 use super::budget::Budget;
-use super::policy::Policy;
+use super::policy::{Policy, Record};
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
 use super::{Refusal, RepoId, Rule, Timestamp, WorkerId};
@@ -281,22 +281,35 @@ fn tier(case: &Case<'_>) -> Option<Refusal> {
     let tier = case.task.task.spec.tier;
     let rule = case.repo.policy.tier(tier)?;
     let standing = case.standing;
-    let by_record =
-        rule.record.is_some_and(|(merged, rate)| standing.merged >= merged && standing.merge_rate() >= rate);
-    if standing.trust >= rule.trust || by_record {
+    let by_record = |record: &Record| {
+        let score = standing.reputation.as_ref().map(|reputation| reputation.score);
+        standing.merged >= record.merged && score >= Some(record.reputation)
+    };
+    if standing.trust >= rule.trust || rule.record.as_ref().is_some_and(by_record) {
         return None;
     }
-    Some(
-        Refusal::new(
-            Rule::Tier,
-            format!(
-                "The task is of risk tier {tier}; a maintainer can say `/owp trust @{} {}`.",
-                case.worker.shown_as(),
-                rule.trust
-            ),
-        )
-        .with_limit(format!("trust {}", standing.trust), format!("trust {}", rule.trust)),
-    )
+    let mut message = format!(
+        "The task is of risk tier {tier}; a maintainer can say `/owp trust @{} {}`",
+        case.worker.shown_as(),
+        rule.trust
+    );
+    let (mut value, mut limit) = (format!("trust {}", standing.trust), format!("trust {}", rule.trust));
+    if let Some(Record { merged, reputation }) = rule.record {
+        match &standing.reputation {
+            Some(own) => {
+                message.push_str(&format!(", or it opens with your record here: {}", own.reasons()));
+                value.push_str(&format!(", {} merged, reputation {}", standing.merged, own.score));
+            }
+            None => {
+                message.push_str(
+                    ", or your record here can open it once you ask for a score with `/owp join reputation:on`",
+                );
+                value.push_str(&format!(", {} merged, no score", standing.merged));
+            }
+        }
+        limit.push_str(&format!(", or {merged} merged and reputation {reputation}"));
+    }
+    Some(Refusal::new(Rule::Tier, format!("{message}.")).with_limit(value, limit))
 }
 
 fn capacity(case: &Case<'_>) -> Option<Refusal> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::pool::budget::CountState;
 use crate::pool::fixtures::{NOW, repo, task, worker};
+use crate::pool::reputation::{OutcomeKind, Reputation};
 use crate::pool::task::Reservation;
 use crate::pool::{Person, Span, WorkerId};
 
@@ -150,10 +151,25 @@ fn trust_or_a_record_opens_a_tier() {
     assert_eq!(refusals_of(&world)[0].rule, Rule::Tier);
     world.standing = Standing { trust: 2, ..Standing::default() };
     assert_eq!(refusals_of(&world), vec![]);
-    world.standing = Standing { merged: 5, outcomes: 6, ..Standing::default() };
+    let with = |merges, lapses| {
+        let merged = [(OutcomeKind::Merged, NOW)].repeat(merges);
+        let lapsed = [(OutcomeKind::Expired, NOW)].repeat(lapses);
+        let reputation = Some(Reputation::of(&[merged, lapsed].concat(), NOW));
+        Standing { merged: i64::try_from(merges).unwrap(), reputation, ..Standing::default() }
+    };
+    world.standing = with(5, 0);
     assert_eq!(refusals_of(&world), vec![]);
-    world.standing = Standing { merged: 5, outcomes: 7, ..Standing::default() };
-    assert_eq!(refusals_of(&world)[0].rule, Rule::Tier);
+    world.standing = with(5, 2);
+    let refusal = &refusals_of(&world)[0];
+    assert_eq!(
+        refusal.to_string(),
+        "The task is of risk tier 2; a maintainer can say `/owp trust @user1 2`, or it opens with your record here: 5 merged (5.00 after decay), 2 expired (2.00 after decay). (now trust 0, 5 merged, reputation 0.68, needed trust 2, or 5 merged and reputation 0.80) [tier]"
+    );
+    world.standing = with(4, 0);
+    assert_eq!(refusals_of(&world)[0].rule, Rule::Tier, "too few, however good");
+    // Nobody is scored who did not ask for it.
+    world.standing = Standing { merged: 50, ..Standing::default() };
+    assert!(refusals_of(&world)[0].message.contains("`/owp join reputation:on`"));
 }
 
 #[test]

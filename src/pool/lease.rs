@@ -1,5 +1,6 @@
 //! The lease: one worker's right to one task for a limited time.
 
+use super::reputation::OutcomeKind;
 use super::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 
 /// Why a lease ended.
@@ -65,6 +66,16 @@ impl EndReason {
     #[must_use]
     pub fn leaves_a_pull(self) -> bool {
         matches!(self, Self::Delivered | Self::Merged)
+    }
+
+    /// What the ending says of the holder's work, when it says anything.
+    #[must_use]
+    pub fn outcome(self) -> Option<OutcomeKind> {
+        match self {
+            Self::Released => Some(OutcomeKind::Released),
+            Self::Expired | Self::AckTimeout => Some(OutcomeKind::Expired),
+            Self::Delivered | Self::Nacked | Self::Revoked | Self::Blocked | Self::Merged | Self::Closed => None,
+        }
     }
 
     /// True when the person let it lapse, which starts a cooldown.

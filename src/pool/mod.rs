@@ -18,6 +18,7 @@ pub mod planner;
 pub mod policy;
 pub mod pull;
 pub mod refusal;
+pub mod reputation;
 pub mod task;
 pub mod text;
 pub mod time;

@@ -7,6 +7,7 @@
 
 use super::event::{Event, EventKind};
 use super::lease::{EndReason, Lease, LeaseState, Via};
+use super::reputation::{Outcome, OutcomeKind};
 use super::task::{Reservation, Task, TaskState};
 use super::{LeaseId, Person, Span, Timestamp, WorkerId};
 use serde_json::json;
@@ -100,6 +101,8 @@ pub struct Moved {
     pub lease: Option<Lease>,
     /// What to write into the audit log.
     pub events: Vec<Event>,
+    /// What it says of somebody's work.
+    pub outcome: Option<Outcome>,
 }
 
 /// A move the table does not list.
@@ -180,18 +183,18 @@ fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, Ill
         json!({ "epoch": lease.epoch.0, "via": lease.via.name(), "estimate": lease.estimate,
                 "expires_at": lease.expires_at.rfc3339() }),
     );
-    Ok(Moved { task, lease: Some(lease), events: vec![event] })
+    Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None })
 }
 
 fn acknowledge(task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
     let Some(mut lease) = live else { return illegal(&task, "be acknowledged") };
     if lease.state == LeaseState::Active {
-        return Ok(Moved { task, lease: Some(lease), events: vec![] });
+        return Ok(Moved { task, lease: Some(lease), events: vec![], outcome: None });
     }
     lease.state = LeaseState::Active;
     lease.ack_by = None;
     let event = lease_event(EventKind::LeaseAcknowledged, &lease, json!({}));
-    Ok(Moved { task, lease: Some(lease), events: vec![event] })
+    Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None })
 }
 
 fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
@@ -204,7 +207,7 @@ fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
         task.state = TaskState::InProgress;
         events.push(lease_event(EventKind::TaskStarted, &lease, json!({})));
     }
-    Ok(Moved { task, lease: Some(lease), events })
+    Ok(Moved { task, lease: Some(lease), events, outcome: None })
 }
 
 fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp) -> Result<Moved, Illegal> {
@@ -212,7 +215,8 @@ fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp)
     let mut events = Vec::new();
     let lease = end(lease, reason, now, &mut events);
     let task = make_ready(task, now, &mut events);
-    Ok(Moved { task, lease: Some(lease), events })
+    let outcome = reason.outcome().map(|kind| Outcome { person: lease.person.clone(), kind });
+    Ok(Moved { task, lease: Some(lease), events, outcome })
 }
 
 fn deliver(
@@ -234,7 +238,7 @@ fn deliver(
     task.reservation = None;
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskPrOpened, &task, json!({ "pull": pull })));
-    Ok(Moved { task, lease, events })
+    Ok(Moved { task, lease, events, outcome: None })
 }
 
 fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) -> Result<Moved, Illegal> {
@@ -245,7 +249,7 @@ fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) ->
     task.reservation = Some(Reservation { person: lease.person.clone(), until: now + BLOCK_RESERVATION });
     events.push(task_event(EventKind::TaskBlocked, &task, json!({ "reason": reason })));
     task.blocked_reason = Some(reason);
-    Ok(Moved { task, lease: Some(lease), events })
+    Ok(Moved { task, lease: Some(lease), events, outcome: None })
 }
 
 fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) -> Result<Moved, Illegal> {
@@ -256,18 +260,20 @@ fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) ->
     task.blocked_reason = None;
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
-    Ok(Moved { task, lease: None, events })
+    Ok(Moved { task, lease: None, events, outcome: None })
 }
 
 fn pull_closed(mut task: Task, author: Option<Person>, now: Timestamp) -> Result<Moved, Illegal> {
     if task.state != TaskState::PrOpened {
         return illegal(&task, "lose its pull request");
     }
-    task.pull = None;
+    // Where GitHub is not asked, going back to work is no verdict.
+    let judged = task.pull.take().and(author.clone());
+    let outcome = judged.map(|person| Outcome { person, kind: OutcomeKind::ClosedUnmerged });
     task.reservation = author.map(|person| Reservation { person, until: now + FIRST_REFUSAL });
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
-    Ok(Moved { task, lease: None, events })
+    Ok(Moved { task, lease: None, events, outcome })
 }
 
 fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, Illegal> {
@@ -276,7 +282,7 @@ fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, Illegal> {
     }
     task.pull = Some(pull);
     let events = vec![task_event(EventKind::TaskPrOpened, &task, json!({ "pull": pull, "takes_over": true }))];
-    Ok(Moved { task, lease: None, events })
+    Ok(Moved { task, lease: None, events, outcome: None })
 }
 
 fn merge(
@@ -300,7 +306,8 @@ fn merge(
     task.reservation = None;
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskMerged, &task, json!({ "pull": task.pull })));
-    Ok(Moved { task, lease, events })
+    let outcome = task.last_holder.clone().map(|person| Outcome { person, kind: OutcomeKind::Merged });
+    Ok(Moved { task, lease, events, outcome })
 }
 
 fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> Result<Moved, Illegal> {
@@ -313,7 +320,7 @@ fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> R
     task.reservation = None;
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskClosed, &task, json!({ "reason": reason })));
-    Ok(Moved { task, lease, events })
+    Ok(Moved { task, lease, events, outcome: None })
 }
 
 fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, Illegal> {
@@ -323,7 +330,7 @@ fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, Illegal> {
     task.pull = None;
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
-    Ok(Moved { task, lease: None, events })
+    Ok(Moved { task, lease: None, events, outcome: None })
 }
 
 fn make_ready(mut task: Task, now: Timestamp, events: &mut Vec<Event>) -> Task {

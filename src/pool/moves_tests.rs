@@ -183,3 +183,31 @@ fn signs_of_life_are_written_only_once_a_third_of_the_ttl_is_spent_and_never_pas
     let late = NOW + Span::days(14) - Span::hours(1);
     assert_eq!(lease.extension(late), NOW + Span::days(14));
 }
+
+#[test]
+fn what_a_move_says_of_somebodys_work_is_written_down_and_nothing_else_is() {
+    let outcome = |(task, lease): (Task, Option<Lease>), step| {
+        apply(task, lease, step, NOW).unwrap().outcome.map(|outcome| (outcome.person, outcome.kind))
+    };
+    let held = || held(TaskState::InProgress);
+    for (reason, said) in [
+        (EndReason::Released, Some(OutcomeKind::Released)),
+        (EndReason::Expired, Some(OutcomeKind::Expired)),
+        (EndReason::AckTimeout, Some(OutcomeKind::Expired)),
+        (EndReason::Nacked, None),
+        (EndReason::Revoked, None),
+    ] {
+        assert_eq!(outcome(held(), Move::Return(reason)), said.map(|kind| (ada(), kind)), "{reason:?}");
+    }
+    let merge = |author| Move::Merge { pull: Some(7), author };
+    assert_eq!(outcome(held(), merge(Some(ada()))), Some((ada(), OutcomeKind::Merged)));
+    assert_eq!(outcome(held(), merge(None)), None, "nobody is credited with a stranger's work");
+    let (mut opened, _) = standing(TaskState::PrOpened);
+    opened.pull = Some(7);
+    let closed = |task: &Task| outcome((task.clone(), None), Move::PullClosed { author: Some(ada()) });
+    assert_eq!(closed(&opened), Some((ada(), OutcomeKind::ClosedUnmerged)));
+    opened.pull = None;
+    assert_eq!(closed(&opened), None, "where GitHub is not asked, going back to work is no verdict");
+    assert_eq!(outcome(held(), Move::Close { reason: "unlabelled".into() }), None);
+    assert_eq!(outcome(held(), Move::Block { reason: "a decision".into() }), None);
+}

@@ -2,6 +2,7 @@
 
 use super::Span;
 use super::labels::LabelRules;
+use super::reputation::Score;
 
 /// Which open pull requests take a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +60,21 @@ pub struct ClaimLimits {
 }
 
 /// What a risk tier asks for; any one of the conditions that are set opens the tier.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TierRule {
     /// The least trust a maintainer must have given.
     pub trust: i64,
-    /// The merged tasks that stand in for it, with the least share of outcomes that were merges.
-    pub record: Option<(i64, f64)>,
+    /// What stands in for it.
+    pub record: Option<Record>,
+}
+
+/// A record of work that opens a tier by itself, for people who asked for a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The least number of merged tasks in the repository.
+    pub merged: i64,
+    /// The least reputation there.
+    pub reputation: Score,
 }
 
 /// The rules of one repository.
@@ -113,7 +123,7 @@ impl Policy {
             area_locks: true,
             tiers: [
                 TierRule { trust: 1, record: None },
-                TierRule { trust: 2, record: Some((5, 0.8)) },
+                TierRule { trust: 2, record: Some(Record { merged: 5, reputation: Score(800) }) },
                 TierRule { trust: 3, record: None },
             ],
             labels: LabelRules::default(),

@@ -1,5 +1,6 @@
 //! Workers and the people behind them, with what admission needs to know about both.
 
+use super::reputation::Reputation;
 use super::{Person, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +105,8 @@ pub struct Standing {
     pub trust: i64,
     /// Tasks of theirs that were merged.
     pub merged: i64,
-    /// Leases of theirs that ended in any way that says something about them.
-    pub outcomes: i64,
+    /// What their outcomes here amount to; `None` unless they asked for a score.
+    pub reputation: Option<Reputation>,
     /// Their live leases here, over all their workers.
     pub live: i64,
     /// Their latest lapse here, when there was one.
@@ -123,12 +124,5 @@ impl Standing {
     #[must_use]
     pub fn is_banned(&self) -> bool {
         self.trust == BANNED
-    }
-
-    /// The share of outcomes that were merges; 0 before the first.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts of a person's tasks are far below 2^52")]
-    pub fn merge_rate(&self) -> f64 {
-        if self.outcomes == 0 { 0.0 } else { self.merged as f64 / self.outcomes as f64 }
     }
 }

@@ -18,6 +18,7 @@ mod overview;
 mod pulls;
 mod repos;
 mod resources;
+mod standing;
 mod tasks;
 mod tokens;
 mod tx;

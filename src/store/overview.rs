@@ -53,6 +53,7 @@ impl super::Store {
             super::pulls::STATEMENTS,
             super::repos::STATEMENTS,
             super::resources::STATEMENTS,
+            super::standing::STATEMENTS,
             super::tasks::STATEMENTS,
             super::tokens::STATEMENTS,
             super::wanted::STATEMENTS,

@@ -97,6 +97,9 @@ impl Tx {
         if let Some(lease) = &moved.lease {
             self.save_lease(lease).await?;
         }
+        if let Some(outcome) = &moved.outcome {
+            self.note_outcome(&moved.task.repo, &moved.task.id, outcome).await?;
+        }
         match moved.lease.as_ref().filter(|lease| lease.is_live()).and_then(|lease| lease.area.as_deref()) {
             Some(area) => self.hold_area(&moved.task.repo, area, moved.task.id.as_str()).await?,
             None => self.release_area(moved.task.id.as_str()).await?,

@@ -2,8 +2,8 @@
 
 use super::error::StoreError;
 use super::tx::{Tx, json_text, statements, words};
-use crate::pool::worker::{Capabilities, Load, Standing, Worker, WorkerStatus};
-use crate::pool::{Person, RepoId, Timestamp, WorkerId};
+use crate::pool::worker::{Capabilities, Load, Worker, WorkerStatus};
+use crate::pool::{Person, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -37,14 +37,6 @@ statements! {
     PERSON_LOGIN = "SELECT login FROM people WHERE person = $1";
     LOAD = "SELECT CAST(COALESCE(SUM(estimate), 0) AS BIGINT) AS points, CAST(COUNT(*) AS BIGINT) AS leases
         FROM leases WHERE worker_id = $1 AND ended_at IS NULL";
-    STANDING = "SELECT
-        (SELECT CAST(COALESCE(MAX(level), 0) AS BIGINT) FROM trust WHERE repo_id = $1 AND person = $2) AS trust,
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks t WHERE t.repo_id = $1 AND t.last_holder = $2 AND t.state = 'merged') AS merged,
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
-            AND l.state IN ('delivered', 'merged', 'expired', 'ack_timeout', 'released')) AS outcomes,
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.person = $2 AND l.ended_at IS NULL) AS live,
-        (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
-            AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
 }
 
 /// Fields of a client's own, their names beginning with `x_`: kept and passed through, never read.
@@ -294,23 +286,6 @@ impl Tx {
         let row = self.one(sqlx::query(LOAD).bind(id.as_str())).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("a sum gave no row".to_owned()))?;
         Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
-    }
-
-    /// How a person stands in a repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
-        let row = self.one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key())).await?;
-        let row = row.ok_or_else(|| StoreError::Corrupt("a count gave no row".to_owned()))?;
-        let last_lapse: Option<i64> = row.try_get("last_lapse")?;
-        Ok(Standing {
-            trust: row.try_get("trust")?,
-            merged: row.try_get("merged")?,
-            outcomes: row.try_get("outcomes")?,
-            live: row.try_get("live")?,
-            last_lapse: last_lapse.map(Timestamp),
-        })
     }
 }
 

@@ -1,8 +1,9 @@
-//! `GET`, `PATCH` and `DELETE /v1/workers/me`, and `POST /v1/workers/me/token`.
+//! `GET`, `PATCH` and `DELETE /v1/workers/me`, `GET /v1/workers/me/reputation` and `POST /v1/workers/me/token`.
 
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
 use super::read::{Request, Whole};
+use crate::pool::reputation::{Reputation, Tally};
 use crate::pool::worker::Capabilities;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct WorkerView {
     pub capabilities: CapabilitiesView,
     /// What its live leases take.
     pub load: LoadView,
+    /// Whether the person behind it asked for a score: see `GET /v1/workers/me/reputation`.
+    pub reputation: bool,
     /// When it registered (RFC 3339).
     pub created_at: String,
     /// When it was last heard of (RFC 3339).
@@ -97,6 +100,9 @@ pub struct ChangeBody {
     /// What it can do. Replaces what it said before.
     #[serde(default)]
     capabilities: Option<CapabilitiesBody>,
+    /// Whether a score is made of what comes of the person's work. It can open tiers, and nothing else.
+    #[serde(default)]
+    reputation: Option<bool>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -114,6 +120,8 @@ pub struct Change {
     pub max_concurrent_tasks: Option<i64>,
     /// All of them.
     pub capabilities: Option<Capabilities>,
+    /// Whether a score is wanted.
+    pub reputation: Option<bool>,
     /// The fields that begin with `x_`.
     pub extra: Map<String, Value>,
 }
@@ -130,9 +138,68 @@ impl Request for ChangeBody {
             capacity_points: capacity.map(|n| checks.number("capacity_points", Some(n), 5, 1..=100)),
             max_concurrent_tasks: concurrent.map(|n| checks.number("max_concurrent_tasks", Some(n), 2, 1..=20)),
             capabilities: self.capabilities.map(|said| said.check(checks)),
+            reputation: self.reputation,
             extra: extra::own_fields(checks, self.rest),
         }
     }
+}
+
+/// How the person behind a worker stands, where something came of their work.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Reputations")]
+pub struct ReputationsView {
+    /// False unless the person asked for a score; then there is none.
+    pub scored: bool,
+    /// After this long an outcome counts half.
+    pub half_life_secs: i64,
+    /// By name; 100 at most.
+    pub repos: Vec<ReputationView>,
+}
+
+/// A score in one repository.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Reputation")]
+pub struct ReputationView {
+    /// `owner/name`.
+    pub repo: String,
+    /// From 0 to 1, in thousandths; 0.5 of somebody nothing is known of.
+    pub score: f64,
+    /// What it is made of.
+    pub outcomes: Vec<TallyView>,
+    /// The same in words.
+    pub reasons: String,
+}
+
+/// How often something happened, and what it counts after decay.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OutcomeTally")]
+pub struct TallyView {
+    /// `merged`, `closed_unmerged`, `expired` or `released`.
+    pub kind: &'static str,
+    /// How often.
+    pub times: i64,
+    /// What that counts after decay, in outcomes.
+    pub counts: f64,
+}
+
+impl ReputationView {
+    /// How a reputation is shown.
+    #[must_use]
+    pub fn new(repo: String, reputation: &Reputation) -> Self {
+        let tally =
+            |tally: &Tally| TallyView { kind: tally.kind.name(), times: tally.times, counts: share(tally.counts) };
+        Self {
+            repo,
+            score: share(reputation.score.0),
+            outcomes: reputation.tallies.iter().map(tally).collect(),
+            reasons: reputation.reasons(),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "thousandths of a few hundred outcomes are far below 2^52")]
+fn share(thousandths: i64) -> f64 {
+    thousandths as f64 / 1000.0
 }
 
 /// The answer to a rotation. The token is shown this once.
@@ -164,6 +231,7 @@ mod tests {
             capacity_points: None,
             max_concurrent_tasks: None,
             capabilities: None,
+            reputation: None,
             extra: Map::new(),
         };
         assert_eq!(read::<ChangeBody>(b"{}").unwrap(), nothing);

@@ -10,6 +10,7 @@ on_both!(
     capacity_lowered_below_what_is_held_takes_nothing_away_and_gives_nothing_new,
     the_old_token_works_until_the_new_one_is_used,
     a_worker_that_leaves_gives_back_what_it_held,
+    a_score_is_made_only_for_whoever_asks_and_shows_what_it_is_made_of,
 );
 
 const ME: &str = "/v1/workers/me";
@@ -103,4 +104,40 @@ async fn a_worker_that_leaves_gives_back_what_it_held(db: Db) {
     pool.as_worker(&worker, "GET", "/v1/work", Value::Null).await.problem(401, "unauthorized");
     let other = pool.worker(json!({})).await;
     assert_eq!(pool.work(&other).await.len(), 2);
+}
+
+async fn a_score_is_made_only_for_whoever_asks_and_shows_what_it_is_made_of(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({ "max_open_prs": 10 })).await;
+    for n in 0..2 {
+        pool.task(&format!("Task {n}"), json!({})).await;
+    }
+    let worker = pool.worker(json!({})).await;
+    let held = pool.work(&worker).await;
+    pool.report(&worker, held[0]["task_id"].as_str().unwrap(), json!({ "status": "merged" })).await.ok();
+    let release = format!("/v1/leases/{}/release", held[1]["lease_id"].as_str().unwrap());
+    pool.as_worker(&worker, "POST", &release, json!({})).await.ok();
+
+    let path = "/v1/workers/me/reputation";
+    let before = pool.as_worker(&worker, "GET", path, Value::Null).await.ok();
+    assert_eq!(before, json!({ "scored": false, "half_life_secs": 7_776_000, "repos": [] }));
+
+    let me = pool.as_worker(&worker, "PATCH", ME, json!({ "reputation": true })).await.ok();
+    assert_eq!(me["reputation"], true);
+    pool.clock.advance_ms(90 * 24 * 3_600_000);
+    let after = pool.as_worker(&worker, "GET", path, Value::Null).await.ok();
+    let expected = json!([{
+        "repo": crate::pool::REPO,
+        "score": 0.615,
+        "outcomes": [
+            { "kind": "merged", "times": 1, "counts": 0.5 },
+            { "kind": "released", "times": 1, "counts": 0.125 },
+        ],
+        "reasons": "1 merged (0.50 after decay), 1 given back (0.12 after decay)",
+    }]);
+    assert_eq!((&after["scored"], &after["repos"]), (&json!(true), &expected), "{after}");
+
+    pool.as_worker(&worker, "PATCH", ME, json!({ "reputation": false })).await.ok();
+    assert_eq!(pool.as_worker(&worker, "GET", path, Value::Null).await.ok(), before);
+    pool.get(path).await.problem(401, "unauthorized");
 }

@@ -12,6 +12,7 @@ stories!(
     an_offer_nobody_accepted_is_never_told,
     an_extension_that_gains_nothing_says_so,
     an_old_merge_does_not_end_a_task_that_is_offered_again,
+    a_record_opens_a_tier_for_whoever_asked_for_a_score,
 );
 
 async fn whoever_wrote_what_was_merged_is_credited_and_nobody_else(db: Db) {
@@ -143,5 +144,42 @@ async fn an_old_merge_does_not_end_a_task_that_is_offered_again(db: Db) {
     w.github.as_user("ada").rewrite(REPO, pull, &format!("Fixes #{issue}\n\nAs discussed.")).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "leased", "what was merged before is no news");
+    w.check_promises().await;
+}
+
+async fn a_record_opens_a_tier_for_whoever_asked_for_a_score(db: Db) {
+    let w = World::new(db).await;
+    for n in 0..5 {
+        let issue = w.task(&format!("Small thing {n}"), &[]).await;
+        w.say("ada", issue, "/owp claim").await;
+        let pull = w.open_pr("ada", issue).await;
+        w.merge(pull).await;
+    }
+    let hard = w.task("A hard thing", &["tier:2"]).await;
+    w.say("ada", hard, "/owp claim").await;
+    assert_eq!(w.state(hard).await, "ready");
+    let told = w.only(hard, "owp:key=refusal");
+    assert!(told.contains("once you ask for a score with `/owp join reputation:on`"), "{told}");
+    assert!(
+        told.contains("now trust 0, 5 merged, no score, needed trust 2, or 5 merged and reputation 0.80"),
+        "{told}"
+    );
+
+    w.say("ada", hard, "/owp join reputation:on").await;
+    w.say("ada", hard, "/owp claim").await;
+    assert_eq!(w.state(hard).await, "leased", "five merges are a score of 0.91");
+
+    // A pull request closed unmerged weighs against it.
+    let pull = w.open_pr("ada", hard).await;
+    w.github.as_user("mona").close_pr(REPO, pull).unwrap();
+    w.settle().await;
+    w.say("ada", hard, "/owp why").await;
+    let ours = w.ours(hard);
+    let why = "5 merged (5.00 after decay), 1 closed unmerged (1.00 after decay). (now trust 0, 5 merged, reputation 0.78, needed";
+    assert!(ours.iter().any(|body| body.contains(why)), "{ours:#?}");
+
+    w.say("ada", hard, "/owp join reputation:off").await;
+    w.say("ada", hard, "/owp claim").await;
+    assert_eq!(w.state(hard).await, "ready");
     w.check_promises().await;
 }

@@ -22,6 +22,7 @@ mod main_story;
 mod pulls;
 mod quota;
 mod restart;
+mod same_words;
 mod words;
 
 /// Stories, told once and run on both databases.

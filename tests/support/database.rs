@@ -1,6 +1,6 @@
 //! A database per test: a SQLite file in a temporary folder, or a PostgreSQL database of its own.
 
-use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
 /// Which engine a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Db {
 pub struct TestDatabase {
     pub url: String,
     _dir: Option<tempfile::TempDir>,
+    /// The database to drop.
+    on_server: Option<String>,
 }
 
 impl TestDatabase {
@@ -20,22 +22,50 @@ impl TestDatabase {
         match db {
             Db::Sqlite => {
                 let dir = tempfile::tempdir().unwrap();
-                Self { url: format!("sqlite:{}", dir.path().join("owp.db").display()), _dir: Some(dir) }
+                Self {
+                    url: format!("sqlite:{}", dir.path().join("owp.db").display()),
+                    _dir: Some(dir),
+                    on_server: None,
+                }
             }
-            Db::Postgres => Self { url: fresh_postgres().await, _dir: None },
+            Db::Postgres => {
+                let name = format!("owp_story_{}", uuid_like());
+                on_server(format!("CREATE DATABASE {name}")).await.unwrap();
+                Self { url: url_of(&name), _dir: None, on_server: Some(name) }
+            }
         }
     }
 }
 
-async fn fresh_postgres() -> String {
-    let Some(admin) = std::env::var_os("OWP_TEST_POSTGRES_URL").and_then(|url| url.into_string().ok()) else {
-        panic!("OWP_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests");
-    };
+impl Drop for TestDatabase {
+    /// A thousand databases that stay behind fill the memory of the machine that runs the tests.
+    fn drop(&mut self) {
+        let Some(name) = self.on_server.take() else { return };
+        let drop = async move { on_server(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await };
+        // A thread of its own, because a runtime cannot be waited for from within one.
+        let dropped = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(drop))
+        });
+        // Best effort: a database that stays behind fails no test.
+        let _left = dropped.join();
+    }
+}
+
+fn server() -> String {
+    let url = std::env::var_os("OWP_TEST_POSTGRES_URL").and_then(|url| url.into_string().ok());
+    url.expect("OWP_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests")
+}
+
+async fn on_server(sql: String) -> Result<(), sqlx::Error> {
     sqlx::any::install_default_drivers();
-    let name = format!("owp_story_{}", uuid_like());
-    let pool = AnyPoolOptions::new().max_connections(1).connect(&admin).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
-    pool.close().await;
+    let mut admin = AnyConnection::connect(&server()).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
+    admin.close().await
+}
+
+fn url_of(name: &str) -> String {
+    let admin = server();
     let (front, query) = admin.split_once('?').map_or((admin.as_str(), None), |(f, q)| (f, Some(q)));
     let (server, _) = front.rsplit_once('/').unwrap();
     match query {

@@ -4,7 +4,7 @@ use super::Asked;
 use crate::engine::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
 use crate::engine::error::EngineError;
 use crate::engine::facts::{self, RepoContext};
-use crate::engine::{tell, transition};
+use crate::engine::{tell, transition, workers};
 use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
 use crate::pool::command::JoinProfile;
 use crate::pool::event::{Event, EventKind};
@@ -181,13 +181,17 @@ pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<Budge
 
 pub(super) async fn join(tx: &mut Tx, asked: &Asked, profile: &JoinProfile) -> Result<Outcome, EngineError> {
     let worker = comment_worker(tx, asked).await?;
-    let skills = profile.skills.clone().unwrap_or(worker.skills);
+    let skills = profile.skills.clone().unwrap_or_else(|| worker.skills.clone());
     let capacity = profile.capacity.unwrap_or(worker.capacity);
     let concurrent = profile.concurrent.unwrap_or(worker.max_concurrent);
     tx.set_profile(&worker.id, &skills, capacity, concurrent).await?;
-    let joined = json!({ "skills": skills, "capacity": capacity, "concurrent": concurrent });
+    let mut joined = json!({ "skills": skills, "capacity": capacity, "concurrent": concurrent });
+    if let Some(scored) = profile.reputation {
+        workers::ask_for_score(tx, &worker, scored).await?;
+        joined["reputation"] = scored.into();
+    }
     tx.append_events(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
-    Ok(Outcome::Joined { skills, capacity, concurrent })
+    Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation })
 }
 
 pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {

@@ -132,7 +132,7 @@ fn outcomes(text: &dyn Fn() -> String) -> Vec<Outcome> {
     vec![
         Outcome::Refused(vec![Refusal::new(Rule::Tier, text())]),
         Outcome::Status(Box::new(status)),
-        Outcome::Joined { skills: vec![text()], capacity: 5, concurrent: 2 },
+        Outcome::Joined { skills: vec![text()], capacity: 5, concurrent: 2, reputation: None },
         Outcome::Linked { worker: text() },
         Outcome::LinkFailed { reason: text() },
         Outcome::Unlinked { workers: vec![text()] },

@@ -47,6 +47,8 @@ pub enum Outcome {
         capacity: i64,
         /// Tasks they take at once.
         concurrent: i64,
+        /// Whether they asked for a score, or no longer want one; `None` when they said nothing of it.
+        reputation: Option<bool>,
     },
     /// A worker now works for this person.
     Linked {
@@ -140,7 +142,9 @@ fn text(outcome: &Outcome) -> String {
         Outcome::Extended { until } => format!("you now have until {}.", until.human()),
         Outcome::Status(status) => format!("this is how the task stands:\n\n{}", status.text()),
         Outcome::Why(refusals) => why(refusals),
-        Outcome::Joined { skills, capacity, concurrent } => joined(skills, *capacity, *concurrent),
+        Outcome::Joined { skills, capacity, concurrent, reputation } => {
+            joined(skills, *capacity, *concurrent) + scored(*reputation)
+        }
         Outcome::Linked { worker } => linked(worker),
         Outcome::LinkFailed { reason } => link_failed(reason),
         Outcome::Unlinked { workers } if workers.is_empty() => "no worker is linked to you.".to_owned(),
@@ -165,6 +169,16 @@ fn why(refusals: &[Refusal]) -> String {
         return format!("nothing stands between you and this task: comment {} to take it.", code("/owp claim"));
     }
     format!("this is what stands between you and this task:\n\n{}", reasons(refusals))
+}
+
+fn scored(reputation: Option<bool>) -> &'static str {
+    match reputation {
+        Some(true) => {
+            " What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters."
+        }
+        Some(false) => " No score is made of your work any more.",
+        None => "",
+    }
 }
 
 fn linked(worker: &str) -> String {
@@ -296,8 +310,13 @@ mod tests {
             Outcome::Extended { until: at() },
             Outcome::Why(refusals()),
             Outcome::Why(Vec::new()),
-            Outcome::Joined { skills: vec!["rust".to_owned(), "sql".to_owned()], capacity: 5, concurrent: 2 },
-            Outcome::Joined { skills: Vec::new(), capacity: 5, concurrent: 2 },
+            Outcome::Joined {
+                skills: vec!["rust".to_owned(), "sql".to_owned()],
+                capacity: 5,
+                concurrent: 2,
+                reputation: Some(true),
+            },
+            Outcome::Joined { skills: Vec::new(), capacity: 5, concurrent: 2, reputation: None },
             Outcome::Linked { worker: "laptop".to_owned() },
             Outcome::LinkFailed { reason: "the code is more than 15 minutes old".to_owned() },
             Outcome::Unlinked { workers: vec!["laptop".to_owned()] },
@@ -330,7 +349,7 @@ mod tests {
         ~~~
         @ada, nothing stands between you and this task: comment `/owp claim` to take it.
         ~~~
-        @ada, you are in. Skills: `rust`, `sql`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it.
+        @ada, you are in. Skills: `rust`, `sql`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters.
         ~~~
         @ada, you are in. Skills: none; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it.
         ~~~
@@ -384,7 +403,7 @@ mod tests {
     #[test]
     fn several_commands_get_one_reply() {
         let outcomes = [
-            Outcome::Joined { skills: vec!["rust".to_owned()], capacity: 5, concurrent: 2 },
+            Outcome::Joined { skills: vec!["rust".to_owned()], capacity: 5, concurrent: 2, reputation: None },
             Outcome::Refused(refusals()),
         ];
         insta::assert_snapshot!(reply("ada", &outcomes), @r#"

@@ -2,7 +2,7 @@
 
 use super::operation::{Auth, Operation, id, json_of, query};
 use crate::wire::leases::{LeaseAnswer, LeaseBody};
-use crate::wire::me::{ChangeBody, Left, Rotated, WorkerView};
+use crate::wire::me::{ChangeBody, Left, ReputationsView, Rotated, WorkerView};
 use crate::wire::tasks::StatusBody;
 use crate::wire::work::{HeldTask, Why, Work};
 use crate::wire::workers::{Beat, HeartbeatBody, RegisterBody, Registered};
@@ -138,6 +138,14 @@ fn me() -> Vec<Operation> {
         )
         .body::<ChangeBody>(json!({ "skills": ["rust"], "capacity_points": 3, "x_editor": null }))
         .problems_of(&[ProblemKind::Refused]),
+        Operation::new(
+            "get",
+            "/v1/workers/me/reputation",
+            "getMyReputation",
+            "Shows the score of the person behind the worker in each repository, with what it is made of.",
+            Auth::Worker,
+            json_of::<ReputationsView>(),
+        ),
         Operation::new(
             "post",
             "/v1/workers/me/token",

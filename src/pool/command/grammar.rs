@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 pub const REASON_MAX_CHARS: usize = 500;
 const QUOTED_MAX_CHARS: usize = 40;
 const MAX_SKILLS: usize = 30;
-const JOIN_KEYS: [&str; 4] = ["skills", "skill", "capacity", "concurrent"];
+const JOIN_KEYS: [&str; 5] = ["skills", "skill", "capacity", "concurrent", "reputation"];
 const YEAR_SECS: i64 = 365 * 86_400;
 
 type Parsed = Result<Command, CommandError>;
@@ -162,13 +162,23 @@ fn join(verb: &'static Verb, rest: &str) -> Result<JoinProfile, CommandError> {
             "skills" | "skill" if profile.skills.is_some() => return Err(twice()),
             "capacity" if profile.capacity.is_some() => return Err(twice()),
             "concurrent" if profile.concurrent.is_some() => return Err(twice()),
+            "reputation" if profile.reputation.is_some() => return Err(twice()),
             "skills" | "skill" => profile.skills = Some(skills(verb, value)?),
             "capacity" => profile.capacity = Some(number(verb, "a capacity", trimmed(value), 1, 100)?),
             "concurrent" => profile.concurrent = Some(number(verb, "a number of tasks", trimmed(value), 1, 20)?),
+            "reputation" => profile.reputation = Some(on_or_off(verb, trimmed(value))?),
             _ => return Err(bad(verb, format!("does not know {}", quoted(key)))),
         }
     }
     Ok(profile)
+}
+
+fn on_or_off(verb: &'static Verb, value: &str) -> Result<bool, CommandError> {
+    match value.to_lowercase().as_str() {
+        "on" | "yes" | "true" => Ok(true),
+        "off" | "no" | "false" => Ok(false),
+        _ => Err(bad(verb, format!("takes `reputation:on` or `reputation:off`, not {}", quoted(value)))),
+    }
 }
 
 /// Words, joined where a mark at an edge says that they belong together: `skills: a, b` is one pair, but a word that

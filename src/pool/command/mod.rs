@@ -97,6 +97,8 @@ pub struct JoinProfile {
     pub capacity: Option<i64>,
     /// Tasks at a time, 1 to 20.
     pub concurrent: Option<i64>,
+    /// Whether a score is made of what comes of their work.
+    pub reputation: Option<bool>,
 }
 
 /// What `/owp budget` asks for.

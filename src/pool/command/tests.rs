@@ -250,7 +250,8 @@ fn reasons_are_kept_short() {
 
 #[test]
 fn join_reads_its_pairs_in_any_order_and_spelling() {
-    let full = JoinProfile { skills: Some(vec!["rust".into(), "sql".into()]), capacity: Some(5), concurrent: Some(2) };
+    let skills = Some(vec!["rust".into(), "sql".into()]);
+    let full = JoinProfile { skills, capacity: Some(5), concurrent: Some(2), reputation: None };
     for line in [
         "/owp join skills:rust,sql capacity:5 concurrent:2",
         "/owp join concurrent=2 capacity=5 skill=SQL,rust,sql",
@@ -262,6 +263,9 @@ fn join_reads_its_pairs_in_any_order_and_spelling() {
     assert_eq!(one("/owp join"), Ok(Command::Join(JoinProfile::default())));
     let none = JoinProfile { skills: Some(vec![]), ..JoinProfile::default() };
     assert_eq!(one("/owp join skills:none"), Ok(Command::Join(none)));
+    let scored = |reputation| Ok(Command::Join(JoinProfile { reputation: Some(reputation), ..JoinProfile::default() }));
+    assert_eq!(one("/owp join reputation:on"), scored(true));
+    assert_eq!(one("/owp join Reputation = OFF."), scored(false));
 }
 
 #[test]
@@ -275,6 +279,8 @@ fn join_says_what_it_cannot_read() {
         ("/owp join skills:a skills:b", "has `skills` twice"),
         ("/owp join please", "does not know `please`"),
         ("/owp join capacity:+5", "not `+5`"),
+        ("/owp join reputation:high", "`reputation:on` or `reputation:off`, not `high`"),
+        ("/owp join reputation:on reputation:off", "has `reputation` twice"),
     ] {
         let said = problem(line);
         assert!(said.contains(what) && said.contains("Write it as `/owp join"), "{line}: {said}");

@@ -197,10 +197,19 @@ on_both_engines! {
             bench.grant(&task, worker, 1).await;
         }
         let here = standing(bench, &repo, 1).await;
+        let expected = Standing { trust: 0, merged: 1, live: 2, last_lapse: Some(START), reputation: None };
+        assert_eq!(here, expected, "nobody is scored who did not ask for it");
+
+        let id = laptop.clone();
+        bench.change(move |tx| Box::pin(async move { tx.ask_for_score(&id).await })).await;
+        let reputation = standing(bench, &repo, 1).await.reputation.unwrap();
         // A revocation says nothing about the person; the delivery that was merged is one outcome.
-        let expected = Standing { trust: 0, merged: 1, outcomes: 3, live: 2, last_lapse: Some(START) };
-        assert_eq!(here, expected);
-        assert_eq!(standing(bench, &other, 1).await, Standing::default());
+        assert_eq!(
+            reputation.reasons(),
+            "1 merged (1.00 after decay), 1 expired (1.00 after decay), 1 given back (0.25 after decay)"
+        );
+        let elsewhere = standing(bench, &other, 1).await;
+        assert_eq!((elsewhere.merged, elsewhere.reputation.unwrap().tallies), (0, vec![]));
         assert_eq!(standing(bench, &repo, 2).await, Standing::default());
     }
 

@@ -1,0 +1,121 @@
+//! How persons stand in repositories, and what came of their work there.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use crate::pool::reputation::{MEMORY, OUTCOMES_MOST, Outcome, OutcomeKind, Reputation};
+use crate::pool::worker::Standing;
+use crate::pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    STANDING = "SELECT
+        (SELECT CAST(COALESCE(MAX(level), 0) AS BIGINT) FROM trust WHERE repo_id = $1 AND person = $2) AS trust,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks t WHERE t.repo_id = $1 AND t.last_holder = $2 AND t.state = 'merged') AS merged,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.person = $2 AND l.ended_at IS NULL) AS live,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.person = $2 AND w.scored = 1 AND w.revoked = 0) AS scored,
+        (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
+            AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
+    OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
+    OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
+        ORDER BY at DESC LIMIT $4";
+    SCORED_REPOS = "SELECT DISTINCT r.id, r.name FROM outcomes o JOIN repositories r ON r.id = o.repo_id
+        WHERE o.person = $1 ORDER BY r.name LIMIT $2";
+    SCORED_SET = "UPDATE workers SET scored = 1 WHERE id = $1";
+    SCORED_FORGET = "UPDATE workers SET scored = 0 WHERE person = $1";
+    SCORED = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE person = $1 AND scored = 1 AND revoked = 0";
+}
+
+impl Tx {
+    /// How a person stands in a repository. A reputation is made only for somebody who asked for one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
+        let row = self.one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key())).await?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("a count gave no row".to_owned()))?;
+        let last_lapse: Option<i64> = row.try_get("last_lapse")?;
+        let scored: i64 = row.try_get("scored")?;
+        Ok(Standing {
+            trust: row.try_get("trust")?,
+            merged: row.try_get("merged")?,
+            live: row.try_get("live")?,
+            last_lapse: last_lapse.map(Timestamp),
+            reputation: if scored > 0 { Some(self.reputation(repo, person).await?) } else { None },
+        })
+    }
+
+    /// What a person's outcomes in a repository amount to now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn reputation(&mut self, repo: &RepoId, person: &Person) -> Result<Reputation, StoreError> {
+        let since = (self.now() - MEMORY).0;
+        let find = sqlx::query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(OUTCOMES_MOST);
+        let outcomes = self.all(find).await?.iter().map(outcome_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(Reputation::of(&outcomes, self.now()))
+    }
+
+    /// Writes down what came of a person's work on a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn note_outcome(
+        &mut self,
+        repo: &RepoId,
+        task: &TaskId,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        let now = self.now().0;
+        let insert = sqlx::query(OUTCOME_INSERT)
+            .bind(repo.as_str())
+            .bind(outcome.person.key())
+            .bind(task.as_str())
+            .bind(outcome.kind.name())
+            .bind(now);
+        self.run(insert).await.map(drop)
+    }
+
+    /// Repositories in which something came of a person's work, by name: their ids and names.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_with_outcomes(
+        &mut self,
+        person: &Person,
+        limit: i64,
+    ) -> Result<Vec<(RepoId, String)>, StoreError> {
+        let rows = self.all(sqlx::query(SCORED_REPOS).bind(person.key()).bind(limit)).await?;
+        rows.iter().map(|row| Ok((RepoId::new(row.try_get::<String, _>("id")?), row.try_get("name")?))).collect()
+    }
+
+    /// Whether a person asked for a score, through any of their workers.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn is_scored(&mut self, person: &Person) -> Result<bool, StoreError> {
+        Ok(self.number(sqlx::query(SCORED).bind(person.key())).await? > 0)
+    }
+
+    /// Records that a worker's person asks for a score.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ask_for_score(&mut self, id: &WorkerId) -> Result<(), StoreError> {
+        self.run(sqlx::query(SCORED_SET).bind(id.as_str())).await.map(drop)
+    }
+
+    /// Records that a person wants no score any more, whichever of their workers asked for one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_score(&mut self, person: &Person) -> Result<(), StoreError> {
+        self.run(sqlx::query(SCORED_FORGET).bind(person.key())).await.map(drop)
+    }
+}
+
+fn outcome_row(row: &AnyRow) -> Result<(OutcomeKind, Timestamp), StoreError> {
+    let kind: String = row.try_get("kind")?;
+    let known = OutcomeKind::from_name(&kind).ok_or_else(|| StoreError::Corrupt(format!("outcome {kind}")))?;
+    Ok((known, Timestamp(row.try_get("at")?)))
+}
