@@ -137,6 +137,13 @@ a_story_per_rule! {
         w.say("ada", one, "/owp claim").await;
         w.task("Two", &[]).await
     }
+    newcomers_total All |w, _ada| {
+        for (login, title) in [("bo", "One"), ("cy", "Two")] {
+            let issue = w.task(title, &[]).await;
+            w.say(login, issue, "/owp claim").await;
+        }
+        w.task("Three", &[]).await
+    }
     cooldown All |w, _ada| {
         let issue = w.task("Parse dates", &[]).await;
         w.say("ada", issue, "/owp claim").await;

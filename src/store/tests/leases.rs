@@ -5,7 +5,7 @@ use super::*;
 use crate::pool::lease::{EndReason, LeaseState, Via};
 use crate::pool::moves::{Grant, Move, apply};
 use crate::pool::task::{TaskSpec, TaskState};
-use crate::pool::{LeaseId, RepoId, Span, TaskId, Timestamp};
+use crate::pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp};
 use crate::store::{Scope, StoreError};
 
 async fn due(bench: &Bench) -> Vec<LeaseId> {
@@ -40,7 +40,7 @@ on_both_engines! {
             tasks.push(bench.task(&repo, issue, TaskSpec::default()).await);
         }
         let elsewhere = bench.task(&other, 1, TaskSpec::default()).await;
-        let holding = |repo: &crate::pool::RepoId| {
+        let holding = |repo: &RepoId| {
             let id = repo.clone();
             let holders = bench.read(move |tx| Box::pin(async move { tx.newcomers_holding(&id).await }));
             async move { holders.await.into_iter().map(|holder| holder.name).collect::<Vec<_>>() }
@@ -50,7 +50,8 @@ on_both_engines! {
         bench.grant(&tasks[1], &workers[1], 2).await;
         bench.grant(&elsewhere, &workers[0], 1).await;
         assert_eq!(holding(&repo).await, ["client of 1", "client of 2"]);
-        bench.step(&tasks[0], Move::Merge { pull: Some(5), author: None }).await.unwrap();
+        let author = Some(Person::GitHub(1));
+        bench.step(&tasks[0], Move::Merge { pull: Some(5), author }).await.unwrap();
         bench.grant(&tasks[2], &workers[0], 1).await;
         assert_eq!(holding(&repo).await, ["client of 2"], "who had something merged here is counted no more");
         assert_eq!(holding(&other).await, ["client of 1"], "and is new elsewhere");
