@@ -5,6 +5,8 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # Dependencies first, against an empty program, so that a change of our own code does not compile them again.
 COPY Cargo.toml Cargo.lock ./
+# The manifest names what is in there, and cargo looks whether it is.
+COPY benches ./benches
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \

@@ -162,7 +162,8 @@ fn the_image_is_built_from_files_that_exist_and_runs_without_root() {
         assert!(ignored.lines().any(|line| line == format!("!{source}")), ".dockerignore keeps {source} out");
     }
     let manifest: toml::Table = text("Cargo.toml").parse().expect("TOML");
-    for target in ["bench", "test", "example"] {
+    assert!(image.copied_from_context().contains(&"benches".to_owned()), "cargo looks for the files of [[bench]]");
+    for target in ["test", "example"] {
         assert!(
             !manifest.contains_key(target),
             "cargo looks for the files of [[{target}]], which the image leaves out"

@@ -86,7 +86,7 @@ async fn skills_tier_and_points_are_all_named_in_one_reply(db: Db) {
         "now rust, needed rust, sql",
         "[skills]",
         "risk tier 2",
-        "now trust 0, needed trust 2",
+        "now trust 0, 0 merged, no score, needed trust 2, or 5 merged and reputation 0.80",
         "[tier]",
         "8 points do not fit",
         "now 8, limit 5",
