@@ -9,11 +9,15 @@ use crate::pool::policy::{BudgetSource, CountMode, Policy, effective_budget};
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
 use crate::pool::{Refusal, RepoId, Span};
-use crate::store::{RepoRow, StoreError, Tx};
+use crate::store::{Bounds, RepoRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
 /// How long a task is not offered again to a worker that declined it.
 const DECLINED_FOR: Span = Span::hours(1);
+/// Classes of equal requirements that a plan looks at in one repository; where there are more, it looks at the first
+/// tasks of all besides.
+const CLASSES: i64 = 500;
+const FIRST: i64 = 300;
 
 /// A repository's row with the rules in force there.
 #[derive(Debug, Clone)]
@@ -126,9 +130,10 @@ pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, Sto
     Ok(TaskFacts { task, holder, reserved_for, open_pull, declined })
 }
 
-/// The most important ready tasks of a repository as a plan looks at them: nobody holds them, and the names that only
-/// explanations need are left out, so that a long queue does not cost a question per task.
-pub(super) async fn candidates(tx: &mut Tx, repo: &RepoId, limit: i64) -> Result<Vec<TaskFacts>, StoreError> {
+/// The ready tasks of a repository that a plan could use, `per_class` of each class of equal requirements, as it looks
+/// at them: nobody holds them, and the names that only explanations need are left out, so that a long queue does not
+/// cost a question per task.
+pub(super) async fn candidates(tx: &mut Tx, repo: &RepoId, per_class: i64) -> Result<Vec<TaskFacts>, StoreError> {
     let since = tx.now() - DECLINED_FOR;
     let open_pulls = tx.open_pulls_by_task(repo).await?;
     let mut declined = BTreeMap::<_, Vec<_>>::new();
@@ -139,7 +144,8 @@ pub(super) async fn candidates(tx: &mut Tx, repo: &RepoId, limit: i64) -> Result
         let (open_pull, declined) = (open_pulls.get(&task.id).copied(), declined.remove(&task.id).unwrap_or_default());
         TaskFacts { task, holder: None, reserved_for: None, open_pull, declined }
     };
-    Ok(tx.ready_tasks(repo, limit).await?.into_iter().map(facts).collect())
+    let bounds = Bounds { per_class, classes: CLASSES, first: FIRST, declined_since: since };
+    Ok(tx.candidates(repo, bounds).await?.into_iter().map(facts).collect())
 }
 
 /// Every reason why `worker` may not take `task` now, from the rows as they are in this transaction.

@@ -6,7 +6,7 @@ use super::error::EngineError;
 use super::facts::{self, RepoContext};
 use super::transition;
 use crate::pool::lease::Via;
-use crate::pool::planner::{Asker, Pick, Snapshot, plan};
+use crate::pool::planner::{Asker, Pick, Snapshot, plan, useful_per_class};
 use crate::pool::{RepoId, WorkerId};
 use crate::store::{Scope, StoreError, Tx};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,6 @@ use tokio::sync::{mpsc, oneshot};
 const BATCH: usize = 256;
 /// How often a batch is planned again when commits refused what the plan had hoped for.
 const ROUNDS: usize = 4;
-/// Ready tasks of one repository that a plan looks at.
-const CANDIDATES: i64 = 300;
 
 type Granted = BTreeMap<WorkerId, usize>;
 
@@ -84,6 +82,9 @@ impl Engine {
         self.read(move |tx| {
             Box::pin(async move {
                 let mut snapshot = Snapshot::default();
+                for id in &workers {
+                    snapshot.askers.push(load_asker(tx, id).await?);
+                }
                 for row in tx.repos_with_work().await? {
                     // Who may read a private repository is not known here: its work is handed out on its own
                     // issues, where only readers can comment.
@@ -95,12 +96,16 @@ impl Engine {
                     if facts.inactive.is_some() || facts.budget.is_throttled() {
                         continue;
                     }
-                    snapshot.tasks.extend(facts::candidates(tx, &facts.id, CANDIDATES).await?);
+                    let useful = useful_per_class(facts.budget.free(), &snapshot.askers);
+                    if useful == 0 {
+                        continue;
+                    }
+                    snapshot.tasks.extend(facts::candidates(tx, &facts.id, useful).await?);
+                    for asker in &mut snapshot.askers {
+                        let standing = tx.standing(&facts.id, &asker.worker.person).await?;
+                        asker.standings.insert(facts.id.clone(), standing);
+                    }
                     snapshot.repos.insert(facts.id.clone(), facts);
-                }
-                for id in &workers {
-                    let asker = load_asker(tx, id, &snapshot).await?;
-                    snapshot.askers.push(asker);
                 }
                 Ok((snapshot, tx.now()))
             })
@@ -133,12 +138,9 @@ impl Engine {
     }
 }
 
-async fn load_asker(tx: &mut Tx, id: &WorkerId, snapshot: &Snapshot) -> Result<Asker, EngineError> {
+/// Who asks and what they hold; how they stand is loaded for each repository that has work.
+async fn load_asker(tx: &mut Tx, id: &WorkerId) -> Result<Asker, EngineError> {
     let worker = facts::known_worker(tx, id).await?;
     let load = tx.load(id).await?;
-    let mut standings = BTreeMap::new();
-    for repo in snapshot.repos.keys() {
-        standings.insert(repo.clone(), tx.standing(repo, &worker.person).await?);
-    }
-    Ok(Asker { worker, load, standings })
+    Ok(Asker { worker, load, standings: BTreeMap::new() })
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bell;
+mod candidates;
 mod deliveries;
 mod dialect;
 mod error;
@@ -27,6 +28,7 @@ mod workers;
 
 pub use audit::AuditRow;
 pub use bell::Committed;
+pub use candidates::Bounds;
 pub use deliveries::{Delivery, NewDelivery};
 pub use dialect::Dialect;
 pub use error::StoreError;

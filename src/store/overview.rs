@@ -45,6 +45,7 @@ impl super::Store {
     pub(super) fn statements() -> Vec<(&'static str, &'static str)> {
         [
             super::audit::STATEMENTS,
+            super::candidates::STATEMENTS,
             super::deliveries::STATEMENTS,
             super::events::STATEMENTS,
             super::feed::STATEMENTS,

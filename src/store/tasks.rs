@@ -22,7 +22,7 @@ statements! {
     TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at FROM tasks WHERE id = $1";
     TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4 WHERE id = $1";
     TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
-        ORDER BY priority DESC, ready_since, id LIMIT $2";
+        ORDER BY rank, id LIMIT $2";
     TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
         ORDER BY id";
     TASKS_OF_WORKER = "SELECT t.* FROM tasks t WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
@@ -179,7 +179,7 @@ impl Tx {
         self.run(update).await.map(drop)
     }
 
-    /// The most important ready tasks of a repository, `limit` at most.
+    /// The ready tasks of a repository whose turn is first by priority and age, `limit` at most.
     ///
     /// # Errors
     /// When the database refuses.

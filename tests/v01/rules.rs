@@ -11,6 +11,7 @@ on_both!(
     an_area_has_one_holder_while_area_locks_are_on,
     a_worker_is_filled_up_to_its_capacity_and_no_further,
     skills_decide_and_case_does_not,
+    a_task_far_down_the_queue_is_found_by_who_can_take_it,
     a_paused_worker_keeps_what_it_has_and_gets_nothing_new,
     a_refused_status_says_which_rule_refuses,
 );
@@ -82,6 +83,19 @@ async fn skills_decide_and_case_does_not(db: Db) {
     assert_eq!(pool.work_ids(&half).await, [""; 0]);
     let both = pool.worker(json!({ "skills": ["sql", "RUST", "go"] })).await;
     assert_eq!(pool.work_ids(&both).await, [task]);
+}
+
+async fn a_task_far_down_the_queue_is_found_by_who_can_take_it(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let urgent = |n: usize| json!({ "title": format!("Urgent {n}"), "priority": 900, "required_skills": ["go"] });
+    let urgent: Vec<Value> = (0..450).map(urgent).collect();
+    pool.admin("tasks/bulk", json!({ "repo": REPO, "tasks": urgent })).await.ok();
+    let plain = pool.task("Whatever is left", json!({ "priority": 1 })).await;
+    let (able, other) = (pool.worker(json!({ "skills": ["go"] })).await, pool.worker(json!({})).await);
+    assert_eq!(pool.work_ids(&other).await, [plain.as_str()]);
+    let titles: Vec<_> = pool.work(&able).await.iter().map(|lease| lease["title"].clone()).collect();
+    assert_eq!(titles, ["Urgent 0", "Urgent 1"], "of equal tasks the first");
 }
 
 async fn a_paused_worker_keeps_what_it_has_and_gets_nothing_new(db: Db) {

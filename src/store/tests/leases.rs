@@ -5,7 +5,7 @@ use super::*;
 use crate::pool::lease::{EndReason, LeaseState, Via};
 use crate::pool::moves::{Grant, Move, apply};
 use crate::pool::task::{TaskSpec, TaskState};
-use crate::pool::{LeaseId, RepoId, Span, TaskId, Timestamp};
+use crate::pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp};
 use crate::store::{Scope, StoreError};
 
 async fn due(bench: &Bench) -> Vec<LeaseId> {
@@ -32,6 +32,33 @@ async fn to_warn(bench: &Bench) -> usize {
 }
 
 on_both_engines! {
+    async fn the_leases_of_people_without_a_merged_task_are_told_apart(bench) {
+        let (repo, other) = (bench.repo("acme/rocket").await, bench.repo("acme/comet").await);
+        let workers = [bench.client_of(1, 9, 9).await, bench.client_of(2, 9, 9).await];
+        let mut tasks = Vec::new();
+        for issue in 1..=4 {
+            tasks.push(bench.task(&repo, issue, TaskSpec::default()).await);
+        }
+        let elsewhere = bench.task(&other, 1, TaskSpec::default()).await;
+        let holding = |repo: &RepoId| {
+            let id = repo.clone();
+            let holders = bench.read(move |tx| Box::pin(async move { tx.newcomers_holding(&id).await }));
+            async move { holders.await.into_iter().map(|holder| holder.name).collect::<Vec<_>>() }
+        };
+        bench.grant(&tasks[0], &workers[0], 1).await;
+        bench.advance(Span(1));
+        bench.grant(&tasks[1], &workers[1], 2).await;
+        bench.grant(&elsewhere, &workers[0], 1).await;
+        assert_eq!(holding(&repo).await, ["client of 1", "client of 2"]);
+        let author = Some(Person::GitHub(1));
+        bench.step(&tasks[0], Move::Merge { pull: Some(5), author }).await.unwrap();
+        bench.grant(&tasks[2], &workers[0], 1).await;
+        assert_eq!(holding(&repo).await, ["client of 2"], "who had something merged here is counted no more");
+        assert_eq!(holding(&other).await, ["client of 1"], "and is new elsewhere");
+        bench.step(&tasks[1], Move::Return(EndReason::Released)).await.unwrap();
+        assert!(holding(&repo).await.is_empty());
+    }
+
     async fn a_lease_survives_its_row(bench) {
         let repo = bench.repo("acme/rocket").await;
         let worker = bench.client_of(1, 5, 2).await;

@@ -5,6 +5,7 @@
 
 mod bell;
 mod bench;
+mod candidates;
 mod chain;
 mod deliveries;
 mod durability;

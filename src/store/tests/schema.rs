@@ -41,6 +41,8 @@ fn migrations(engine: &str) -> BTreeMap<String, String> {
         .map(|entry| {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap().replace(" COLLATE \"C\"", "");
+            // SQLite adds a column that is reckoned when read, PostgreSQL one that is reckoned when written.
+            let text = text.replace(") STORED;", ") VIRTUAL;");
             let sql: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
             (path.file_stem().unwrap().to_string_lossy().into_owned(), sql.join("\n"))
         })
@@ -48,7 +50,7 @@ fn migrations(engine: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn both_engines_have_the_same_migrations_but_for_the_collation() {
+fn both_engines_have_the_same_migrations_but_for_what_must_differ() {
     let (sqlite, postgres) = (migrations("sqlite"), migrations("postgres"));
     assert!(!sqlite.is_empty());
     assert_eq!(sqlite.keys().collect::<Vec<_>>(), postgres.keys().collect::<Vec<_>>());

@@ -1,0 +1,137 @@
+//! Whether a long backlog makes scheduling slower: the same questions with 1,000 and with 100,000 ready tasks, on a
+//! SQLite file. `cargo bench --bench candidates`.
+
+use owp::clock::{Clock, Entropy};
+use owp::engine::{Engine, Settings};
+use owp::pool::task::{Task, TaskSpec, TaskState};
+use owp::pool::{Epoch, RepoId, TaskId, Timestamp, WorkerId};
+use owp::store::{Bounds, NewWorker, Scope, Store, StoreError, StoreOptions};
+use std::time::{Duration, Instant};
+
+/// The two backlogs that are compared.
+const BACKLOGS: [i64; 2] = [1_000, 100_000];
+/// Kinds of tasks: eight estimates, three skills.
+const CLASSES: i64 = 24;
+/// What a worker with room for two asks for where three slots are free.
+const PER_CLASS: i64 = 2;
+const RUNS: usize = 101;
+const BATCH: i64 = 5_000;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Medians at one length of the backlog.
+struct Row {
+    found: usize,
+    candidates: Duration,
+    pull: Duration,
+}
+
+fn main() -> Outcome<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    println!("ready tasks  candidates  median read  median pull that gets nothing");
+    let mut rows = Vec::new();
+    for backlog in BACKLOGS {
+        let row = runtime.block_on(measure(backlog))?;
+        println!("{backlog:>11}  {:>10}  {:>11.2?}  {:>11.2?}", row.found, row.candidates, row.pull);
+        rows.push(row);
+    }
+    let ratio = |of: fn(&Row) -> Duration| of(&rows[1]).as_secs_f64() / of(&rows[0]).as_secs_f64();
+    println!("100 times the backlog: read × {:.2}, pull × {:.2}", ratio(|row| row.candidates), ratio(|row| row.pull));
+    Ok(())
+}
+
+async fn measure(backlog: i64) -> Outcome<Row> {
+    let dir = tempfile::tempdir()?;
+    let url = format!("sqlite://{}/pool.db", dir.path().display());
+    let store = Store::open(StoreOptions { url, clock: Clock::System, entropy: Entropy::system() }).await?;
+    let repo = store.write(Scope::global(), |tx| Box::pin(async move { tx.insert_repo("acme/rocket").await })).await?;
+    for first in (0..backlog).step_by(BATCH as usize) {
+        add_tasks(&store, &repo, first..backlog.min(first + BATCH)).await?;
+    }
+    let worker = add_worker(&store).await?;
+    let (engine, mut waiting) = Engine::new(store.clone(), None, Settings::default());
+    let planner = tokio::spawn({
+        let engine = engine.clone();
+        async move { while engine.step_schedule(&mut waiting).await {} }
+    });
+    let (mut reads, mut pulls, mut found) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        found = candidates(&store, &repo).await?;
+        reads.push(start.elapsed());
+        let start = Instant::now();
+        let pulled = engine.pull_work(&worker).await?;
+        pulls.push(start.elapsed());
+        assert!(!pulled.granted, "nobody here has the skills");
+    }
+    planner.abort();
+    Ok(Row { found, candidates: median(reads), pull: median(pulls) })
+}
+
+async fn candidates(store: &Store, repo: &RepoId) -> Result<usize, StoreError> {
+    let id = repo.clone();
+    let now = Timestamp(1_700_000_000_000);
+    let bounds = Bounds { per_class: PER_CLASS, classes: 500, first: 300, declined_since: now };
+    store.read(move |tx| Box::pin(async move { Ok(tx.candidates(&id, bounds).await?.len()) })).await
+}
+
+async fn add_worker(store: &Store) -> Result<WorkerId, StoreError> {
+    let worker = NewWorker {
+        name: "a worker without skills".to_owned(),
+        person: None,
+        by_comment: false,
+        skills: Vec::new(),
+        capacity: 5,
+        max_concurrent: 2,
+    };
+    store.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_worker(&worker).await })).await
+}
+
+async fn add_tasks(store: &Store, repo: &RepoId, numbers: std::ops::Range<i64>) -> Result<(), StoreError> {
+    let tasks: Vec<Task> = numbers.map(|n| task(repo, n)).collect();
+    store
+        .write(Scope::repo(repo), move |tx| {
+            Box::pin(async move {
+                for task in &tasks {
+                    tx.insert_task(task).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+fn task(repo: &RepoId, n: i64) -> Task {
+    let class = n % CLASSES;
+    let skill = ["go", "rust", "sql"][(class % 3) as usize];
+    Task {
+        id: TaskId::new(format!("t_{n:06}")),
+        repo: repo.clone(),
+        issue: Some(n),
+        title: "One of many".to_owned(),
+        description: "What is to be done, in a few words.".to_owned(),
+        spec: TaskSpec {
+            estimate: 1 + class / 3,
+            priority: n * 31 % 100,
+            skills: vec![skill.to_owned()],
+            area: None,
+            tier: 0,
+        },
+        state: TaskState::Ready,
+        epoch: Epoch(0),
+        ready_since: Timestamp(1_700_000_000_000 + n * 7_919),
+        hold: None,
+        reservation: None,
+        assignee: None,
+        last_holder: None,
+        last_lease: None,
+        pull: None,
+        blocked_reason: None,
+        created_at: Timestamp(1_700_000_000_000),
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
