@@ -51,14 +51,26 @@ fn let_in(ledger: &mut Ledger<'_>, group: usize) -> bool {
         ledger.place(item, seat);
         return true;
     }
-    swap(ledger, item) || relocate(ledger, item) || force(ledger, item)
+    if is_out_of_reach(ledger, item) {
+        return false;
+    }
+    let seats = takers(ledger, item);
+    swap(ledger, item, &seats) || relocate(ledger, item, &seats) || force(ledger, item, &seats)
+}
+
+/// True when whatever holds the slot or the area the item lacks is worth no less: saves looking at every worker.
+fn is_out_of_reach(ledger: &Ledger<'_>, item: usize) -> bool {
+    let it = &ledger.model.items[item];
+    let held = it.area != NONE && ledger.holder(it.area) != NONE;
+    let locked = held && ledger.model.items[ledger.holder(it.area)].worth >= it.worth;
+    locked || (ledger.slots(it.repo) <= 0 && ledger.least(ledger.given(it.repo)) >= it.worth)
 }
 
 /// Gives the item the place of one that is worth less: the least of all such.
-fn swap(ledger: &mut Ledger<'_>, item: usize) -> bool {
+fn swap(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     let worth = ledger.model.items[item].worth;
     let mut best: Option<(Worth, usize, usize)> = None;
-    for seat in takers(ledger, item) {
+    for &seat in seats {
         for out in in_the_way(ledger, item, seat) {
             let loss = ledger.model.items[out].worth;
             if loss < worth && best.is_none_or(|(least, ..)| loss < least) {
@@ -73,13 +85,14 @@ fn swap(ledger: &mut Ledger<'_>, item: usize) -> bool {
 }
 
 /// Gives the item a place whose holder moves to another worker.
-fn relocate(ledger: &mut Ledger<'_>, item: usize) -> bool {
+fn relocate(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     // Whoever moves keeps its slot and its area: they cannot be what is missing.
-    if !ledger.is_open(item) {
+    if !ledger.is_open(item) || !ledger.any_open() {
         return false;
     }
-    for seat in takers(ledger, item) {
-        for out in in_the_way(ledger, item, seat) {
+    for &seat in seats {
+        let movable: Vec<usize> = in_the_way(ledger, item, seat).filter(|&out| ledger.could_move(out, seat)).collect();
+        for out in movable {
             let mark = ledger.mark();
             ledger.remove(out);
             ledger.place(item, seat);
@@ -94,10 +107,10 @@ fn relocate(ledger: &mut Ledger<'_>, item: usize) -> bool {
 }
 
 /// Makes room for the item by sending out as many as it takes, when together they are worth less.
-fn force(ledger: &mut Ledger<'_>, item: usize) -> bool {
+fn force(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     let worth = ledger.model.items[item].worth;
     let mut best: Option<(Worth, Vec<usize>, usize)> = None;
-    for seat in takers(ledger, item) {
+    for &seat in seats {
         let least = best.as_ref().map_or(worth, |(least, ..)| *least);
         if let Some((loss, out)) = to_send_out(ledger, item, seat, least) {
             best = Some((loss, out, seat));
@@ -125,12 +138,12 @@ fn takers(ledger: &mut Ledger<'_>, item: usize) -> Vec<usize> {
 }
 
 /// What was given out that alone stands between an item and a worker.
-fn in_the_way(ledger: &Ledger<'_>, item: usize, seat: usize) -> Vec<usize> {
+fn in_the_way<'a>(ledger: &'a Ledger<'_>, item: usize, seat: usize) -> impl Iterator<Item = usize> + 'a {
     let model = ledger.model;
     let it = &model.items[item];
     let obstacles = ledger.obstacles(item, seat);
     let rooms = model.rooms_of(seat, it.repo);
-    let clears = |out: &usize| {
+    let clears = move |out: &usize| {
         let other = &model.items[*out];
         let holder = ledger.seat_of(*out).unwrap_or(NONE);
         let here = other.repo == it.repo;
@@ -141,7 +154,8 @@ fn in_the_way(ledger: &Ledger<'_>, item: usize, seat: usize) -> Vec<usize> {
             && (!obstacles.slot || here)
     };
     let among = if obstacles.seat { ledger.held(seat) } else { ledger.given(it.repo) };
-    if obstacles.any() { among.iter().copied().filter(clears).collect() } else { Vec::new() }
+    let among = if obstacles.any() { among } else { &[] };
+    among.iter().copied().filter(clears)
 }
 
 /// The cheapest set found that clears the way, when it is worth less than `limit`: who holds the area, then what frees
@@ -161,35 +175,32 @@ fn to_send_out(ledger: &Ledger<'_>, item: usize, seat: usize, limit: Worth) -> O
         points += model.items[out[0]].estimate;
         leases += 1;
     }
-    let mut held = ledger.held(seat).to_vec();
-    ledger.cheapest_first(&mut held);
     while points < it.estimate || leases <= 0 {
         if loss >= limit {
             return None;
         }
-        let rest = || held.iter().copied().filter(|other| !out.contains(other));
+        let rest = || ledger.held(seat).iter().copied().filter(|other| !out.contains(other));
         let enough = |other: &usize| points + model.items[*other].estimate >= it.estimate;
-        let next = rest().find(enough).or_else(|| rest().next())?;
+        let next = ledger.cheapest(rest().filter(enough)).or_else(|| ledger.cheapest(rest()))?;
         points += model.items[next].estimate;
         leases += 1;
         loss += model.items[next].worth;
         out.push(next);
     }
     let own = model.rooms_of(seat, it.repo);
-    let shares = |other: usize, kind: usize| {
-        ledger.seat_of(other).is_some_and(|holder| model.rooms_of(holder, it.repo)[kind] == own[kind])
-    };
-    let mut given = ledger.given(it.repo).to_vec();
-    ledger.cheapest_first(&mut given);
+    let given = || ledger.given(it.repo).iter().copied();
     for kind in (0..own.len()).filter(|kind| rooms[*kind]) {
-        if !out.iter().any(|&other| model.items[other].repo == it.repo && shares(other, kind)) {
-            let next = given.iter().copied().find(|&other| shares(other, kind))?;
+        let shares = |other: &usize| {
+            ledger.seat_of(*other).is_some_and(|holder| model.rooms_of(holder, it.repo)[kind] == own[kind])
+        };
+        if loss < limit && !out.iter().any(|other| model.items[*other].repo == it.repo && shares(other)) {
+            let next = ledger.cheapest(given().filter(shares))?;
             loss += model.items[next].worth;
             out.push(next);
         }
     }
-    if slot && !out.iter().any(|&other| model.items[other].repo == it.repo) {
-        let next = *given.first()?;
+    if slot && loss < limit && !out.iter().any(|&other| model.items[other].repo == it.repo) {
+        let next = ledger.cheapest(given())?;
         loss += model.items[next].worth;
         out.push(next);
     }

@@ -101,6 +101,10 @@ impl<'m> Ledger<'m> {
         self.points[seat]
     }
 
+    pub(super) fn slots(&self, repo: usize) -> i64 {
+        self.slots[repo]
+    }
+
     pub(super) fn leases(&self, seat: usize) -> i64 {
         self.leases[seat]
     }
@@ -236,9 +240,25 @@ impl<'m> Ledger<'m> {
             .collect()
     }
 
-    /// Items of a seat, the least worth first, so that ties fall the same way every time.
-    pub(super) fn cheapest_first(&self, items: &mut [usize]) {
-        items.sort_by_key(|&item| (self.model.items[item].worth, Reverse(item)));
+    /// The item worth least; of equals the last, so that ties fall the same way every time.
+    pub(super) fn cheapest(&self, items: impl Iterator<Item = usize>) -> Option<usize> {
+        items.min_by_key(|&item| (self.model.items[item].worth, Reverse(item)))
+    }
+
+    /// What the least of `items` is worth; more than anything when there are none.
+    pub(super) fn least(&self, items: &[usize]) -> Worth {
+        items.iter().map(|&item| self.model.items[item].worth).min().unwrap_or(Worth::MAX)
+    }
+
+    /// True when some worker could take one more lease of the smallest estimate.
+    pub(super) fn any_open(&self) -> bool {
+        self.open.iter().next().is_some()
+    }
+
+    /// True when some worker other than `seat` may take the item and has the points.
+    pub(super) fn could_move(&self, item: usize, seat: usize) -> bool {
+        let estimate = self.model.items[item].estimate;
+        self.model.able(item).both(&self.open).any(|other| other != seat && self.points[other] >= estimate)
     }
 
     fn enter(&mut self, item: usize, seat: usize) {
