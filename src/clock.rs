@@ -4,9 +4,10 @@
 
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, LazyLock, Mutex, PoisonError,
     atomic::{AtomicI64, Ordering},
 };
+use std::time::{Duration, Instant};
 
 /// A source of "now" in Unix milliseconds.
 #[derive(Debug, Clone)]
@@ -31,6 +32,16 @@ impl Clock {
         match self {
             Self::System => chrono::Utc::now().timestamp_millis(),
             Self::Manual(ms) => ms.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Time that only ever goes forward, from some beginning: for measuring spans while the process lives.
+    #[must_use]
+    pub fn steady(&self) -> Duration {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => BEGINNING.elapsed(),
+            Self::Manual(ms) => Duration::from_millis(u64::try_from(ms.load(Ordering::SeqCst)).unwrap_or(0)),
         }
     }
 

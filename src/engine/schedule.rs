@@ -101,11 +101,11 @@ impl Engine {
                         continue;
                     }
                     snapshot.tasks.extend(facts::candidates(tx, &facts.id, useful).await?);
-                    for asker in &mut snapshot.askers {
-                        let standing = tx.standing(&facts.id, &asker.worker.person).await?;
-                        asker.standings.insert(facts.id.clone(), standing);
-                    }
                     snapshot.repos.insert(facts.id.clone(), facts);
+                }
+                let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
+                for asker in &mut snapshot.askers {
+                    asker.standings = tx.standings(&repos, &asker.worker.person).await?;
                 }
                 Ok((snapshot, tx.now()))
             })
@@ -138,7 +138,7 @@ impl Engine {
     }
 }
 
-/// Who asks and what they hold; how they stand is loaded for each repository that has work.
+/// Who asks and what they hold; how they stand is loaded once it is known where there is work.
 async fn load_asker(tx: &mut Tx, id: &WorkerId) -> Result<Asker, EngineError> {
     let worker = facts::known_worker(tx, id).await?;
     let load = tx.load(id).await?;

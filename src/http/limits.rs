@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -35,7 +35,7 @@ pub(super) struct Limiter {
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     calls: f64,
-    filled_at: Instant,
+    filled_at: Duration,
 }
 
 /// What taking a call out of a bucket came to.
@@ -56,20 +56,20 @@ impl Limiter {
         Self { limit, proxies, buckets: Mutex::new(HashMap::new()) }
     }
 
-    fn take(&self, name: &'static str, who: &[u8], limit: RateLimit, now: Instant) -> Taken {
+    fn take(&self, name: &'static str, who: &[u8], limit: RateLimit, now: Duration) -> Taken {
         let mut key = [0; 16];
         let digest = Sha256::digest([name.as_bytes(), b"\n", who].concat());
         key.copy_from_slice(&digest[..16]);
         let (rate, most) = (f64::from(limit.per_second), f64::from(limit.burst));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= BUCKETS_MANY && !buckets.contains_key(&key) {
-            buckets.retain(|_, bucket| now.duration_since(bucket.filled_at).as_secs_f64() * rate < most);
+            buckets.retain(|_, bucket| now.saturating_sub(bucket.filled_at).as_secs_f64() * rate < most);
             if buckets.len() >= BUCKETS_MANY * 5 {
                 buckets.clear();
             }
         }
         let bucket = buckets.entry(key).or_insert(Bucket { calls: most, filled_at: now });
-        let passed = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
+        let passed = now.saturating_sub(bucket.filled_at).as_secs_f64();
         let calls = passed.mul_add(rate, bucket.calls).min(most);
         let wait = (calls < 1.0).then(|| (1.0 - calls) / rate);
         let calls = if wait.is_some() { calls } else { calls - 1.0 };
@@ -78,7 +78,7 @@ impl Limiter {
     }
 
     /// The buckets a call takes from: its address's, then its token's. The first that is empty decides.
-    fn check(&self, headers: &HeaderMap, extensions: &Extensions, now: Instant) -> Option<Taken> {
+    fn check(&self, headers: &HeaderMap, extensions: &Extensions, now: Duration) -> Option<Taken> {
         let address = extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map(|ConnectInfo(peer)| client(&self.proxies, peer.ip(), headers));
@@ -138,7 +138,8 @@ pub(super) async fn check(State(face): State<Face>, request: Request, next: Next
     let Some(limiter) = face.limiter.as_ref().filter(|_| !FREE.contains(&request.uri().path())) else {
         return next.run(request).await;
     };
-    let Some(taken) = limiter.check(request.headers(), request.extensions(), Instant::now()) else {
+    let Some(taken) = limiter.check(request.headers(), request.extensions(), face.engine.store().clock().steady())
+    else {
         return next.run(request).await;
     };
     let mut response = match taken.wait {
@@ -166,7 +167,6 @@ pub(super) async fn check(State(face): State<Face>, request: Request, next: Next
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn limiter(proxies: &str) -> Limiter {
         Limiter::new(RateLimit { per_second: 2, burst: 4 }, IpRange::parse_list(proxies).unwrap())
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_token_may_make_its_burst_and_then_what_is_refilled() {
-        let (limiter, begin) = (limiter(""), Instant::now());
+        let (limiter, begin) = (limiter(""), Duration::from_secs(7));
         let call = |token: &str, ms: u64| {
             limiter.check(&bearer(token), &Extensions::new(), begin + Duration::from_millis(ms)).unwrap()
         };
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_address_may_make_ten_times_as_many_whatever_tokens_it_sends() {
-        let (limiter, now) = (limiter(""), Instant::now());
+        let (limiter, now) = (limiter(""), Duration::from_secs(7));
         let mut extensions = Extensions::new();
         extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 5_000))));
         let waits = (0..41).filter(|n| {

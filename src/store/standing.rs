@@ -7,6 +7,7 @@ use crate::pool::worker::Standing;
 use crate::pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
 
 statements! {
     STANDING = "SELECT
@@ -16,6 +17,18 @@ statements! {
         (SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.person = $2 AND w.scored = 1 AND w.revoked = 0) AS scored,
         (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
             AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
+    // Where a person is known at all. Indexes trust_person, tasks_merged_by, leases_live_person, leases_lapsed.
+    STANDINGS = "SELECT repo_id, CAST(SUM(trust) AS BIGINT) AS trust, CAST(SUM(merged) AS BIGINT) AS merged,
+            CAST(SUM(live) AS BIGINT) AS live, MAX(lapse) AS last_lapse FROM (
+        SELECT repo_id, level AS trust, CAST(0 AS BIGINT) AS merged, CAST(0 AS BIGINT) AS live,
+            CAST(NULL AS BIGINT) AS lapse FROM trust WHERE person = $1
+        UNION ALL SELECT repo_id, 0, COUNT(*), 0, NULL FROM tasks
+            WHERE last_holder = $1 AND state = 'merged' GROUP BY repo_id
+        UNION ALL SELECT repo_id, 0, 0, COUNT(*), NULL FROM leases
+            WHERE person = $1 AND ended_at IS NULL GROUP BY repo_id
+        UNION ALL SELECT repo_id, 0, 0, 0, MAX(ended_at) FROM leases
+            WHERE person = $1 AND state IN ('expired', 'ack_timeout') GROUP BY repo_id
+        ) AS known GROUP BY repo_id";
     OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
     OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
         ORDER BY at DESC LIMIT $4";
@@ -43,6 +56,33 @@ impl Tx {
             last_lapse: last_lapse.map(Timestamp),
             reputation: if scored > 0 { Some(self.reputation(repo, person).await?) } else { None },
         })
+    }
+
+    /// How a person stands in each of these repositories: as [`Tx::standing`], in one question for all of them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn standings(
+        &mut self,
+        repos: &[RepoId],
+        person: &Person,
+    ) -> Result<BTreeMap<RepoId, Standing>, StoreError> {
+        let rows = self.all(sqlx::query(STANDINGS).bind(person.key())).await?;
+        let scored = self.is_scored(person).await?;
+        let mut found: BTreeMap<RepoId, Standing> = repos.iter().map(|id| (id.clone(), Standing::default())).collect();
+        for row in rows {
+            let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) else { continue };
+            standing.trust = row.try_get("trust")?;
+            standing.merged = row.try_get("merged")?;
+            standing.live = row.try_get("live")?;
+            standing.last_lapse = row.try_get::<Option<i64>, _>("last_lapse")?.map(Timestamp);
+        }
+        if scored {
+            for (repo, standing) in &mut found {
+                standing.reputation = Some(self.reputation(repo, person).await?);
+            }
+        }
+        Ok(found)
     }
 
     /// What a person's outcomes in a repository amount to now.

@@ -213,6 +213,47 @@ on_both_engines! {
         assert_eq!(standing(bench, &repo, 2).await, Standing::default());
     }
 
+    async fn how_a_person_stands_everywhere_is_how_they_stand_in_each_repository(bench) {
+        let mut repos = Vec::new();
+        for name in ["acme/rocket", "acme/comet", "acme/attic"] {
+            repos.push(bench.repo(name).await);
+        }
+        let ends = [EndReason::Expired, EndReason::Released, EndReason::AckTimeout];
+        for (n, repo) in (0..).zip(&repos[..2]) {
+            for person in [1, 2] {
+                let worker = bench.client_of(person, 99, 99).await;
+                for (m, reason) in (0..).zip(ends) {
+                    let task = bench.task(repo, 100 * person + m, TaskSpec::default()).await;
+                    bench.grant(&task, &worker, person).await;
+                    bench.advance(Span::minutes(n + m + person));
+                    bench.step(&task, Move::Return(reason)).await.unwrap();
+                }
+                let merged = bench.task(repo, 100 * person + 10, TaskSpec::default()).await;
+                bench.grant(&merged, &worker, person).await;
+                let step = Move::Merge { pull: Some(person), author: Some(Person::GitHub(person)) };
+                bench.step(&merged, step).await.unwrap();
+                let held = bench.task(repo, 100 * person + 11, TaskSpec::default()).await;
+                bench.grant(&held, &worker, person).await;
+            }
+            let id = repo.clone();
+            bench.change(move |tx| Box::pin(async move {
+                tx.set_trust(&id, &Person::GitHub(1), n + 1, "maintainer").await
+            })).await;
+        }
+        let scored = bench.client_of(2, 99, 99).await;
+        bench.change(move |tx| Box::pin(async move { tx.ask_for_score(&scored).await })).await;
+        for person in [1, 2, 3] {
+            let asked = repos.clone();
+            let found = bench.read(move |tx| Box::pin(async move {
+                tx.standings(&asked, &Person::GitHub(person)).await
+            })).await;
+            assert_eq!(found.len(), 3);
+            for repo in &repos {
+                assert_eq!(found[repo], standing(bench, repo, person).await, "person {person}");
+            }
+        }
+    }
+
     async fn trust_is_given_per_repository_and_a_ban_shows(bench) {
         let (repo, other) = (bench.repo("acme/rocket").await, bench.repo("acme/comet").await);
         for level in [2, BANNED] {
