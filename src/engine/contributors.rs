@@ -3,10 +3,11 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
-use super::schedule::Pull;
+use super::schedule::{Pull, Wish};
 use super::tell;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
+use crate::pool::planner::Asker;
 use crate::pool::task::Task;
 use crate::pool::worker::{Capabilities, Worker, WorkerStatus};
 use crate::pool::{LeaseId, Span, Timestamp, WorkerId};
@@ -15,6 +16,7 @@ use data_encoding::{BASE32_DNSSEC, BASE32_NOPAD, HEXLOWER};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 /// Points a worker holds at once unless it says otherwise.
@@ -105,8 +107,8 @@ pub struct Pulled {
     pub items: Vec<WorkItem>,
     /// True when this pull was granted something.
     pub granted: bool,
-    /// True when the worker has room and is not paused: more may come.
-    pub wants_more: bool,
+    /// What the worker would take, when it has room and is not paused: more may come.
+    pub wish: Option<Wish>,
 }
 
 /// How a secret is stored: its SHA-256. Secrets carry enough randomness that nothing slower is needed.
@@ -254,26 +256,36 @@ impl Engine {
     /// When the database refuses.
     pub async fn pull_work(&self, worker: &WorkerId) -> Result<Pulled, EngineError> {
         let id = worker.clone();
-        let wants_more = self
+        let wish = self
             .store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
                     tx.worker_seen(&id, None, None).await?;
                     let worker = facts::known_worker(tx, &id).await?;
                     let load = tx.load(&id).await?;
-                    let room = load.leases < worker.max_concurrent && load.points < worker.capacity;
-                    Ok::<_, EngineError>(room && worker.status != WorkerStatus::Paused)
+                    let paused = worker.status == WorkerStatus::Paused;
+                    let asker = Asker { worker, load, standings: BTreeMap::new() };
+                    let room = asker.free_leases();
+                    let wish = Wish { skills: asker.worker.skills, room };
+                    Ok::<_, EngineError>(Some(wish).filter(|_| room > 0 && !paused))
                 })
             })
             .await?;
-        let granted = wants_more && self.plan_for(worker).await? > 0;
-        Ok(Pulled { items: self.work_of(worker).await?, granted, wants_more })
+        let granted = match &wish {
+            Some(wish) => self.pull_again(worker, wish).await? > 0,
+            None => false,
+        };
+        Ok(Pulled { items: self.work_of(worker).await?, granted, wish })
     }
 
-    /// Asks the planner for everything the worker can get; says how much that was.
-    async fn plan_for(&self, worker: &WorkerId) -> Result<usize, EngineError> {
+    /// Asks the planner for everything a worker that has waited can get by now; says how much that was. Writes nothing
+    /// when that is nothing, however many wait.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pull_again(&self, worker: &WorkerId, wish: &Wish) -> Result<usize, EngineError> {
         let (reply, planned) = oneshot::channel();
-        let pull = Pull { worker: worker.clone(), reply };
+        let pull = Pull { worker: worker.clone(), wish: wish.clone(), reply };
         if self.0.pulls.send(pull).await.is_err() {
             return Ok(0);
         }
@@ -281,7 +293,11 @@ impl Engine {
         planned.await.unwrap_or(Ok(0))
     }
 
-    async fn work_of(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
+    /// What is a worker's own: held, blocked and delivered tasks.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn work_of(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
         let id = worker.clone();
         self.read(move |tx| {
             Box::pin(async move {

@@ -36,6 +36,15 @@ impl Parking {
     }
 }
 
+/// What may have changed for a worker that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// What there is to have.
+    Work,
+    /// What some worker can do, perhaps this one.
+    Worker,
+}
+
 /// A place to wait. Given back when it is dropped, also when the client hangs up.
 pub struct Parked {
     parking: Arc<Parking>,
@@ -45,14 +54,16 @@ pub struct Parked {
 
 impl Parked {
     /// Waits until something was committed that can help a worker that waits.
-    pub async fn rung(&mut self) {
+    pub async fn rung(&mut self) -> Rung {
         loop {
-            match self.bell.recv().await {
-                Ok(committed) if committed.iter().any(|c| helps(c.kind)) => return,
-                Ok(_) => {}
-                // Too much happened to follow: something of it may have helped.
-                Err(RecvError::Lagged(_)) => return,
+            let rung = match self.bell.recv().await {
+                Ok(committed) => committed.iter().filter_map(|c| helps(c.kind)).max(),
+                // Too much happened to follow: anything may have.
+                Err(RecvError::Lagged(_)) => Some(Rung::Worker),
                 Err(RecvError::Closed) => std::future::pending().await,
+            };
+            if let Some(rung) = rung {
+                return rung;
             }
         }
     }
@@ -76,8 +87,9 @@ impl Engine {
 
 /// What can turn a "nothing for you" into a grant: a task that waits, a slot or an area that is free, a count that
 /// is known, a worker that can do more.
-fn helps(kind: EventKind) -> bool {
+fn helps(kind: EventKind) -> Option<Rung> {
     match kind {
+        EventKind::WorkerLinked | EventKind::WorkerUpdated => Some(Rung::Worker),
         EventKind::TaskCreated
         | EventKind::TaskUpdated
         | EventKind::TaskApproved
@@ -91,10 +103,8 @@ fn helps(kind: EventKind) -> bool {
         | EventKind::CountTaken
         | EventKind::RepoAdded
         | EventKind::RepoUpdated
-        | EventKind::WorkerLinked
-        | EventKind::WorkerUpdated
         | EventKind::PolicySet
-        | EventKind::TrustSet => true,
+        | EventKind::TrustSet => Some(Rung::Work),
         EventKind::RepoRemoved
         | EventKind::CountFailed
         | EventKind::TaskHeld
@@ -109,7 +119,7 @@ fn helps(kind: EventKind) -> bool {
         | EventKind::WorkerTokenRotated
         | EventKind::WorkerRevoked
         | EventKind::PersonJoined
-        | EventKind::CommentDead => false,
+        | EventKind::CommentDead => None,
     }
 }
 

@@ -7,23 +7,44 @@ use super::facts::{self, RepoContext};
 use super::transition;
 use crate::pool::lease::Via;
 use crate::pool::planner::{Asker, Pick, Snapshot, plan, useful_per_class};
-use crate::pool::{RepoId, WorkerId};
-use crate::store::{Scope, StoreError, Tx};
+use crate::pool::{RepoId, Timestamp, WorkerId};
+use crate::store::{Scope, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::{mpsc, oneshot};
 
-/// Pulls planned together at most.
-const BATCH: usize = 256;
+/// Pulls gathered at most.
+const BATCH: usize = 2_048;
+/// Workers planned together at most, of those something could be for.
+const ASKERS: usize = 256;
 /// How often a batch is planned again when commits refused what the plan had hoped for.
 const ROUNDS: usize = 4;
 
 type Granted = BTreeMap<WorkerId, usize>;
+type Wishes = BTreeMap<WorkerId, Wish>;
+
+/// What a worker that asks could take at most, as it stood when it asked first. Tells who need not be looked at; who may
+/// have what is asked of admission, about the worker as it is by then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Its skills, sorted.
+    pub skills: Vec<String>,
+    /// How many more leases it could hold.
+    pub room: i64,
+}
+
+impl Wish {
+    fn covers(&self, required: &[String]) -> bool {
+        required.iter().all(|skill| self.skills.binary_search(skill).is_ok())
+    }
+}
 
 /// A worker that asks for work, waiting for its answer.
 #[derive(Debug)]
 pub struct Pull {
     /// Who asks.
     pub worker: WorkerId,
+    /// What it could take.
+    pub wish: Wish,
     /// Told how many tasks it was granted, once everything it could get is.
     pub reply: oneshot::Sender<Result<usize, EngineError>>,
 }
@@ -35,8 +56,8 @@ impl Engine {
         if waiting.recv_many(&mut batch, BATCH).await == 0 {
             return false;
         }
-        let workers: BTreeSet<WorkerId> = batch.iter().map(|pull| pull.worker.clone()).collect();
-        let granted = self.grant_all(&workers).await.map_err(|error| error.to_string());
+        let wishes: Wishes = batch.iter().map(|pull| (pull.worker.clone(), pull.wish.clone())).collect();
+        let granted = self.grant_all(wishes).await.map_err(|error| error.to_string());
         for pull in batch {
             let answer = match &granted {
                 Ok(granted) => Ok(granted.get(&pull.worker).copied().unwrap_or(0)),
@@ -50,10 +71,25 @@ impl Engine {
     }
 
     /// Grants what can be granted; says how much each worker got.
-    async fn grant_all(&self, workers: &BTreeSet<WorkerId>) -> Result<Granted, EngineError> {
+    async fn grant_all(&self, wishes: Wishes) -> Result<Granted, EngineError> {
         let mut granted = Granted::new();
+        let mut left = wishes;
+        while !left.is_empty() {
+            left = self.grant_some(left, &mut granted).await?;
+        }
+        Ok(granted)
+    }
+
+    /// Grants what can be granted to as many workers as are planned together; gives those still to be looked at.
+    async fn grant_some(&self, mut wishes: Wishes, granted: &mut Granted) -> Result<Wishes, EngineError> {
+        let mut rest = Wishes::new();
         for _ in 0..ROUNDS {
-            let (snapshot, now) = self.snapshot(workers).await?;
+            let (snapshot, now) = self.snapshot(&wishes).await?;
+            // Further rounds are for the same workers. Whoever is asked about no more could not be given anything.
+            if let Some(last) = snapshot.askers.get(ASKERS - 1) {
+                rest.append(&mut wishes.split_off(&last.worker.id));
+                wishes.extend(rest.remove_entry(&last.worker.id));
+            }
             let picks = plan(&snapshot, now);
             if picks.is_empty() {
                 break;
@@ -74,17 +110,17 @@ impl Engine {
                 break;
             }
         }
-        Ok(granted)
+        Ok(rest)
     }
 
-    async fn snapshot(&self, workers: &BTreeSet<WorkerId>) -> Result<(Snapshot, crate::pool::Timestamp), EngineError> {
-        let (workers, settings) = (workers.clone(), self.settings().clone());
+    /// Everything a plan for these workers is made from. Workers that none of the tasks could be for are left out before
+    /// anything is asked about them, so that whoever waits in vain costs next to nothing.
+    async fn snapshot(&self, wishes: &Wishes) -> Result<(Snapshot, Timestamp), EngineError> {
+        let (wishes, settings) = (wishes.clone(), self.settings().clone());
         self.read(move |tx| {
             Box::pin(async move {
                 let mut snapshot = Snapshot::default();
-                for id in &workers {
-                    snapshot.askers.push(load_asker(tx, id).await?);
-                }
+                let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
                 for row in tx.repos_with_work().await? {
                     // Who may read a private repository is not known here: its work is handed out on its own
                     // issues, where only readers can comment.
@@ -96,7 +132,7 @@ impl Engine {
                     if facts.inactive.is_some() || facts.budget.is_throttled() {
                         continue;
                     }
-                    let useful = useful_per_class(facts.budget.free(), &snapshot.askers);
+                    let useful = useful_per_class(facts.budget.free(), room);
                     if useful == 0 {
                         continue;
                     }
@@ -104,8 +140,11 @@ impl Engine {
                     snapshot.repos.insert(facts.id.clone(), facts);
                 }
                 let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
-                for asker in &mut snapshot.askers {
-                    asker.standings = tx.standings(&repos, &asker.worker.person).await?;
+                for id in concerned(&wishes, &snapshot) {
+                    let worker = facts::known_worker(tx, id).await?;
+                    let load = tx.load(id).await?;
+                    let standings = tx.standings(&repos, &worker.person).await?;
+                    snapshot.askers.push(Asker { worker, load, standings });
                 }
                 Ok((snapshot, tx.now()))
             })
@@ -138,9 +177,24 @@ impl Engine {
     }
 }
 
-/// Who asks and what they hold; how they stand is loaded once it is known where there is work.
-async fn load_asker(tx: &mut Tx, id: &WorkerId) -> Result<Asker, EngineError> {
-    let worker = facts::known_worker(tx, id).await?;
-    let load = tx.load(id).await?;
-    Ok(Asker { worker, load, standings: BTreeMap::new() })
+/// The first workers, by id, that have every skill at least one of the tasks asks for.
+fn concerned<'w>(wishes: &'w Wishes, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
+    let asked: BTreeSet<&[String]> = snapshot.tasks.iter().map(|facts| facts.task.spec.skills.as_slice()).collect();
+    let able = |wish: &Wish| asked.iter().any(|required| wish.covers(required));
+    wishes.iter().filter(|(_, wish)| able(wish)).map(|(id, _)| id).take(ASKERS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_covers_what_it_has_every_skill_for() {
+        let skills = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let wish = Wish { skills: skills(&["go", "rust", "sql"]), room: 1 };
+        for (required, covered) in [(&[][..], true), (&["rust"], true), (&["go", "sql"], true), (&["go", "zig"], false)]
+        {
+            assert_eq!(wish.covers(&skills(required)), covered, "{required:?}");
+        }
+    }
 }

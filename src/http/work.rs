@@ -3,7 +3,7 @@
 use super::Face;
 use super::auth::Asking;
 use super::problem::Failure;
-use crate::engine::{Explanation, WorkItem};
+use crate::engine::{Explanation, Rung, WorkItem};
 use crate::pool::Timestamp;
 use crate::wire::work::{HeldTask, Why, Work};
 use crate::wire::{FieldError, Problem, ProblemKind};
@@ -38,16 +38,21 @@ pub(super) async fn list(
     let until = Instant::now() + Duration::from_secs(ask.wait);
     // A place to wait is given before the first look, so that nothing freed in between goes unheard.
     let mut parked = if ask.wait > 0 { face.engine.park(&worker.id) } else { None };
+    let mut pulled = face.engine.pull_work(&worker.id).await?;
     let items = loop {
-        let pulled = face.engine.pull_work(&worker.id).await?;
-        let worth_waiting = pulled.wants_more && !pulled.granted && Instant::now() < until;
-        match &mut parked {
-            Some(parked) if worth_waiting => {
-                let look = until.min(Instant::now() + LOOK_AGAIN);
-                // Ringing and running out of time mean the same: look again.
-                let _rang = tokio::time::timeout_at(look, parked.rung()).await;
+        let (Some(parked), Some(wish)) = (&mut parked, &pulled.wish) else { break pulled.items };
+        if pulled.granted || Instant::now() >= until {
+            break pulled.items;
+        }
+        let look = until.min(Instant::now() + next_look(&face));
+        match tokio::time::timeout_at(look, parked.rung()).await {
+            Ok(Rung::Worker) => pulled = face.engine.pull_work(&worker.id).await?,
+            // Ringing and running out of time mean the same: look again.
+            Ok(Rung::Work) | Err(_) => {
+                if face.engine.pull_again(&worker.id, wish).await? > 0 || Instant::now() >= until {
+                    break face.engine.work_of(&worker.id).await?;
+                }
             }
-            _ => break pulled.items,
         }
     };
     let explain = match ask.explain {
@@ -57,6 +62,13 @@ pub(super) async fn list(
     let now = face.engine.store().clock().now_ms();
     let leases = items.into_iter().map(|item| held(item, now)).collect();
     Ok(Json(Work { worker_id: worker.id.to_string(), leases, explain }))
+}
+
+/// How long until the next look nobody rang for. All who wait look at the same moments, so that they are planned
+/// together.
+fn next_look(face: &Face) -> Duration {
+    let since = face.engine.store().clock().steady().as_millis() % LOOK_AGAIN.as_millis();
+    LOOK_AGAIN.saturating_sub(Duration::from_millis(u64::try_from(since).unwrap_or(0)))
 }
 
 fn checked(ask: Result<Query<Ask>, QueryRejection>) -> Result<Ask, Failure> {

@@ -100,11 +100,10 @@ pub fn candidates(snapshot: &Snapshot, now: Timestamp) -> Vec<TaskId> {
     Model::new(snapshot, now).task_ids()
 }
 
-/// How many tasks of one class of equal requirements a plan can use at most in a repository with `free` slots: what a
-/// store has to fetch of each. A task one of the askers has just declined counts apart.
+/// How many tasks of one class of equal requirements a plan can use at most in a repository with `free` slots, for askers
+/// who could hold so many more `leases` together: what a store has to fetch of each. A task one of the askers has just declined counts apart.
 #[must_use]
-pub fn useful_per_class(free: i64, askers: &[Asker]) -> i64 {
-    let leases = askers.iter().fold(0_i64, |sum, asker| sum.saturating_add(asker.free_leases()));
+pub fn useful_per_class(free: i64, leases: i64) -> i64 {
     free.min(leases).max(0)
 }
 

@@ -1,0 +1,136 @@
+//! How soon a parked pull is answered once a task comes that it can have, over HTTP against the whole server, beside a
+//! plain pull in the same run: `cargo bench --bench parked`. The bar is 100 ms.
+
+use owp::cli::serve::{Running, ServeOptions, start};
+use owp::clock::{Clock, Entropy};
+use owp::engine::Settings;
+use owp::store::{Store, StoreOptions};
+use reqwest::Client;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const ADMIN: &str = "the-operators-token";
+const REPO: &str = "acme/rocket";
+/// Pulls that wait at once, each for a skill of its own.
+const PARKED: usize = 100;
+const ROUNDS: usize = 300;
+const BAR: Duration = Duration::from_millis(100);
+
+#[tokio::main]
+async fn main() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = serve(&format!("sqlite:{}", folder.path().join("owp.db").display())).await;
+    let caller = Caller { client: Client::builder().no_proxy().build().expect("a client"), url: server.url() };
+    caller.admin("repos", json!({ "repo": REPO, "max_open_prs": 100 })).await;
+    let mut tokens = Vec::new();
+    for n in 0..PARKED {
+        let body = json!({ "name": format!("client {n}"), "skills": [format!("skill{n}")], "max_concurrent_tasks": 1 });
+        let answer = caller.post("/v1/workers/register", body).await;
+        tokens.push(answer["token"].as_str().expect("a token").to_owned());
+    }
+
+    let mut plain = Vec::new();
+    for round in 0..ROUNDS {
+        let n = round % PARKED;
+        caller.admin("tasks", task(n)).await;
+        let begin = Instant::now();
+        let work = caller.work(&tokens[n], 0).await;
+        plain.push(begin.elapsed());
+        caller.give_back(&tokens[n], &work).await;
+    }
+
+    let mut waiting: Vec<_> = tokens.iter().map(|token| Some(caller.park(token))).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut parked = Vec::new();
+    for round in 0..ROUNDS {
+        let n = (round * 37) % PARKED;
+        let pull = waiting[n].take().expect("it was parked again");
+        caller.admin("tasks", task(n)).await;
+        // From here on the task is there for whoever asks.
+        let freed = Instant::now();
+        let (answered, work) = pull.await.expect("it ends");
+        parked.push(answered.saturating_duration_since(freed));
+        assert_eq!(work["leases"].as_array().map(Vec::len), Some(1), "woken for nothing: {work}");
+        caller.give_back(&tokens[n], &work).await;
+        waiting[n] = Some(caller.park(&tokens[n]));
+        // Until it waits again; what is not parked yet would be answered as a plain pull.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let others = waiting.iter().flatten().filter(|pull| pull.is_finished()).count();
+
+    let (plain, parked) = (sorted(plain), sorted(parked));
+    println!("{PARKED} pulls parked, {ROUNDS} rounds   median       p99       max");
+    for (name, times) in [("plain pull", &plain), ("task there → parked answer", &parked)] {
+        let (median, late, max) = (times[ROUNDS / 2], times[ROUNDS * 99 / 100], times[ROUNDS - 1]);
+        println!("{name:<28}  {median:>9.2?} {late:>9.2?} {max:>9.2?}");
+    }
+    println!(
+        "ratio of medians {:.2}; answered without need: {others}; bar {BAR:?} {}",
+        parked[ROUNDS / 2].as_secs_f64() / plain[ROUNDS / 2].as_secs_f64(),
+        if parked[ROUNDS - 1] <= BAR { "kept" } else { "MISSED" },
+    );
+}
+
+async fn serve(url: &str) -> Running {
+    let store = StoreOptions { url: url.to_owned(), clock: Clock::System, entropy: Entropy::system() };
+    let options = ServeOptions {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        store: Store::open(store).await.expect("a store"),
+        github: None,
+        settings: Settings { rate_limit: None, ..Settings::default() },
+        admin_token: Some(ADMIN.into()),
+    };
+    start(options).await.expect("a server")
+}
+
+fn task(n: usize) -> Value {
+    json!({ "repo": REPO, "title": "Parse dates", "required_skills": [format!("skill{n}")] })
+}
+
+fn sorted(mut times: Vec<Duration>) -> Vec<Duration> {
+    times.sort_unstable();
+    times
+}
+
+#[derive(Clone)]
+struct Caller {
+    client: Client,
+    url: String,
+}
+
+impl Caller {
+    async fn admin(&self, path: &str, body: Value) -> Value {
+        let call = self.client.post(format!("{}/v1/admin/{path}", self.url)).header("X-Admin-Token", ADMIN);
+        answer(call.json(&body)).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        answer(self.client.post(format!("{}{path}", self.url)).json(&body)).await
+    }
+
+    async fn work(&self, token: &str, wait: u64) -> Value {
+        answer(self.client.get(format!("{}/v1/work?wait={wait}", self.url)).bearer_auth(token)).await
+    }
+
+    /// Parks a pull; gives when it was answered, and how.
+    fn park(&self, token: &str) -> tokio::task::JoinHandle<(Instant, Value)> {
+        let (caller, token) = (self.clone(), token.to_owned());
+        tokio::spawn(async move {
+            let work = caller.work(&token, 60).await;
+            (Instant::now(), work)
+        })
+    }
+
+    /// Reports the one task of this work as merged, so that the worker has room again.
+    async fn give_back(&self, token: &str, work: &Value) {
+        let id = work["leases"][0]["task_id"].as_str().expect("a task");
+        let call = self.client.post(format!("{}/v1/tasks/{id}/status", self.url)).bearer_auth(token);
+        answer(call.json(&json!({ "status": "merged" }))).await;
+    }
+}
+
+async fn answer(call: reqwest::RequestBuilder) -> Value {
+    let answer = call.send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{:?}", answer.text().await);
+    answer.json().await.expect("JSON")
+}
