@@ -6,9 +6,9 @@
 //! loaded, then the one whose other skills are least rare.
 //!
 //! Pure and deterministic: the same snapshot gives the same plan, byte for byte, in whatever order it lists things.
-//! [`model`] asks admission once per kind of worker and kind of task; [`ledger`] keeps what grants use up; [`starts`]
-//! builds first plans, [`improve`] raises them until no single swap helps, [`explore`] tears parts down and rebuilds
-//! them, [`settle`] breaks ties. A plan never breaks a rule by itself; the commit checks again all the same.
+//! `model` asks admission once per kind of worker and kind of task; `ledger` keeps what grants use up; `starts`
+//! builds first plans, `improve` raises them until no single swap helps, `explore` tears parts down and rebuilds
+//! them, `settle` breaks ties. A plan never breaks a rule by itself; the commit checks again all the same.
 //!
 //! What must not be here: a rule. Rules live in [`super::admission`], and a property test holds the two together.
 
