@@ -8,6 +8,7 @@ mod database;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod pool;
 
+mod clients;
 mod events;
 mod limits;
 mod me;
