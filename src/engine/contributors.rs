@@ -98,6 +98,8 @@ pub struct WorkItem {
     pub repo: String,
     /// The last lease on it.
     pub lease: Option<Lease>,
+    /// The task's own fields, passed through.
+    pub extra: Extra,
 }
 
 /// What came of a pull.
@@ -308,7 +310,8 @@ impl Engine {
                         Some(id) => tx.lease(id).await?,
                         None => None,
                     };
-                    items.push(WorkItem { repo, lease, task });
+                    let extra = tx.own_fields_of_task(&task.id).await?;
+                    items.push(WorkItem { repo, lease, task, extra });
                 }
                 Ok(items)
             })

@@ -87,10 +87,10 @@ impl Engine {
                     tx.worker_seen(&id, None, None).await?;
                     let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
                     if let Some(lease) = tx.live_lease(&task.id).await?.filter(|lease| lease.worker == id) {
-                        return Ok(item(task, &context, Some(lease)));
+                        return item(tx, task, &context, Some(lease)).await;
                     }
                     match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
-                        Ok(moved) => Ok::<_, EngineError>(item(moved.task, &context, moved.lease)),
+                        Ok(moved) => item(tx, moved.task, &context, moved.lease).await,
                         Err(reasons) => Err(Refused::rules(reasons).into()),
                     }
                 })
@@ -101,8 +101,9 @@ impl Engine {
     }
 }
 
-fn item(task: Task, repo: &RepoContext, lease: Option<Lease>) -> WorkItem {
-    WorkItem { repo: repo.row.name.clone(), task, lease }
+async fn item(tx: &mut Tx, task: Task, repo: &RepoContext, lease: Option<Lease>) -> Result<WorkItem, EngineError> {
+    let extra = tx.own_fields_of_task(&task.id).await?;
+    Ok(WorkItem { repo: repo.row.name.clone(), task, lease, extra })
 }
 
 fn check(lease: &Lease, worker: &Worker, epoch: Option<i64>) -> Result<(), EngineError> {

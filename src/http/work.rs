@@ -106,6 +106,7 @@ pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
         lease_expires_in_secs: lease.as_ref().filter(|l| l.is_live()).map(|lease| secs_until(lease.expires_at)),
         ack_by: ack_by.map(Timestamp::rfc3339),
         ack_in_secs: ack_by.map(secs_until),
+        extra: item.extra,
     }
 }
 

@@ -4,6 +4,7 @@ use super::problem::Reason;
 use crate::pool::admission::Finding;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// What a worker holds, and what of its work is blocked or waits for a review.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -54,6 +55,9 @@ pub struct HeldTask {
     pub ack_by: Option<String>,
     /// Seconds until then. Added in v1.
     pub ack_in_secs: Option<i64>,
+    /// The fields the task was made with whose names begin with `x_`. Added in v1.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// What every rule says of the asker and one task.

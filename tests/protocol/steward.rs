@@ -25,6 +25,10 @@ async fn tasks_come_in_bulk_all_or_none(db: Db) {
     assert_eq!(ids.len(), 2);
     let first = pool.get(&format!("/v1/tasks/{}", ids[0].as_str().unwrap())).await.ok();
     assert_eq!((&first["title"], &first["x_row"]), (&json!("One"), &json!(1)));
+    let worker = pool.worker(json!({})).await;
+    let mine = pool.work(&worker).await;
+    assert_eq!(mine.iter().map(|item| &item["x_row"]).collect::<Vec<_>>(), [&Value::Null, &json!(1)], "{mine:?}");
+    pool.as_worker(&worker, "DELETE", "/v1/workers/me", Value::Null).await.ok();
     let bad = json!([{ "title": "Three" }, { "title": "", "tier": 9 }]);
     let problem = pool.admin("tasks/bulk", json!({ "repo": REPO, "tasks": bad })).await.problem(422, "invalid-value");
     let fields: Vec<&str> =
