@@ -151,7 +151,15 @@ fn reason(report: &Report) -> String {
 async fn managed(tx: &mut Tx, repo: &RepoContext, task: Task, report: &Report) -> Result<(), EngineError> {
     let step = match report.status {
         ReportedStatus::InProgress if task.state.is_held() => Move::Start,
-        ReportedStatus::Blocked if task.state.is_held() => Move::Block { reason: reason(report) },
+        ReportedStatus::Blocked if task.state.is_held() => {
+            let holder = task.last_holder.clone();
+            if let Some(person) = holder
+                && let Some(why) = transition::too_many_blocked(tx, repo, &person).await?
+            {
+                return Err(Refused::because(why).into());
+            }
+            Move::Block { reason: reason(report) }
+        }
         ReportedStatus::Merged => {
             return Err(EngineError::Managed(
                 "A merge is taken from GitHub alone: it is seen there as soon as the pull request is merged."

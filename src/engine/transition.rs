@@ -5,10 +5,10 @@ use super::facts::{self, RepoContext};
 use super::tell;
 use crate::github::render::LeaseEnd;
 use crate::pool::lease::{Lease, LeaseState, Via};
-use crate::pool::moves::{self, Grant, Move, Moved};
+use crate::pool::moves::{self, BLOCKED_MOST, Grant, Move, Moved};
 use crate::pool::task::{Task, TaskState};
 use crate::pool::worker::Worker;
-use crate::pool::{LeaseId, Refusal};
+use crate::pool::{LeaseId, Person, Refusal};
 use crate::store::{StoreError, Tx};
 
 /// Applies `step` to `task` and its live lease, commits it, and wants the comments that tell it. `end` is what the
@@ -44,6 +44,24 @@ pub(super) async fn carry_out_unsaid(
         tx.sync_by(&repo.row.id, tx.now()).await?;
     }
     Ok(moved)
+}
+
+/// Why a person may not block one more task of a repository, when they may not.
+pub(super) async fn too_many_blocked(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    person: &Person,
+) -> Result<Option<String>, StoreError> {
+    let blocked = tx.reserved_tasks(&repo.row.id, person).await?;
+    if blocked.len() < BLOCKED_MOST {
+        return Ok(None);
+    }
+    let named: Vec<String> = blocked.iter().filter_map(|task| task.issue).map(|issue| format!("#{issue}")).collect();
+    Ok(Some(format!(
+        "{} blocked tasks are kept for you here already ({}), and one person may keep {BLOCKED_MOST}. Give this one back, or ask a maintainer to unblock one.",
+        blocked.len(),
+        named.join(", ")
+    )))
 }
 
 /// True when the last lease's comment has something to say about what happened. One that is over keeps its last word

@@ -18,6 +18,9 @@ pub const FIRST_REFUSAL: Span = Span::hours(48);
 /// How long a blocked task stays reserved at most.
 pub const BLOCK_RESERVATION: Span = Span::days(7);
 
+/// How many blocked tasks one person may keep reserved in a repository: blocking must not be a way to hoard.
+pub const BLOCKED_MOST: usize = 2;
+
 /// A grant that admission has allowed.
 #[derive(Debug, Clone)]
 pub struct Grant {

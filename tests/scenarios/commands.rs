@@ -21,6 +21,7 @@ stories!(
     maintainers_steer_who_gets_a_task,
     a_maintainer_pauses_and_resumes_and_bans,
     a_holder_extends_blocks_and_is_unblocked,
+    nobody_keeps_more_than_two_tasks_by_blocking_them,
     a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour,
 );
 
@@ -304,5 +305,48 @@ async fn a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour(db:
     w.say("mona", issue, "/owp revoke").await;
     w.engine.pull_work(&worker).await.unwrap();
     assert_eq!(w.state(other).await, "ready", "an unlinked worker gets nothing");
+    w.check_promises().await;
+}
+
+async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
+    let w = World::new(db).await;
+    w.seasoned("ada").await;
+    let mut issues = Vec::new();
+    for n in 0..3 {
+        let issue = w.task(&format!("Task {n}"), &[]).await;
+        w.say("ada", issue, "/owp claim\n/owp block waits for a decision").await;
+        w.next_count().await;
+        issues.push(issue);
+    }
+    assert_eq!(
+        [w.state(issues[0]).await, w.state(issues[1]).await, w.state(issues[2]).await],
+        ["blocked", "blocked", "leased"]
+    );
+    let told = w.last(issues[2]);
+    let words = format!("2 blocked tasks are kept for you here already (#{}, #{})", issues[0], issues[1]);
+    assert!(told.contains(&words) && told.contains("Give this one back"), "{told}");
+
+    // Over HTTP it is the same.
+    let client = w.client("ada", issues[2], &[]).await;
+    let other = w.task("Another", &[]).await;
+    assert_eq!(w.engine.pull_work(&client).await.unwrap().items.len(), 1);
+    let id = w.task_of(other).await.unwrap().id;
+    let worker = w.store().read(move |tx| Box::pin(async move { tx.worker(&client).await })).await.unwrap().unwrap();
+    let report = owp::engine::Report {
+        status: owp::engine::ReportedStatus::Blocked,
+        message: Some("waits too".into()),
+        lease: None,
+        pr_url: None,
+    };
+    let refused = w.engine.report_status(&worker, &id, report.clone()).await.unwrap_err();
+    assert!(refused.to_string().contains(&words), "{refused}");
+
+    w.say("mona", issues[2], "/owp block not before the release").await;
+    assert_eq!(w.state(issues[2]).await, "blocked", "a maintainer may");
+    for issue in [issues[0], issues[2]] {
+        w.say("mona", issue, "/owp unblock").await;
+    }
+    w.engine.report_status(&worker, &id, report).await.unwrap();
+    assert_eq!(w.state(other).await, "blocked", "one of two places is free again");
     w.check_promises().await;
 }

@@ -130,8 +130,15 @@ pub(super) async fn block(
     task: Task,
     reason: &str,
 ) -> Result<Outcome, EngineError> {
-    if let Err(outcome) = lease_to_speak_for(tx, asked, &task).await? {
-        return Ok(outcome);
+    let lease = match lease_to_speak_for(tx, asked, &task).await? {
+        Ok(lease) => lease,
+        Err(outcome) => return Ok(outcome),
+    };
+    // A maintainer may block whatever they like.
+    if !asked.may_maintain()
+        && let Some(why) = transition::too_many_blocked(tx, repo, &lease.person).await?
+    {
+        return Ok(Outcome::Failed(why));
     }
     let moved = transition::carry_out(tx, repo, task, Move::Block { reason: reason.to_owned() }, None).await?;
     let until = moved.task.reservation.map(|r| r.until.human()).unwrap_or_default();
