@@ -1,4 +1,4 @@
-//! What time does by itself: leases run out, reservations lapse, holders are warned once.
+//! What time does by itself: leases run out, reservations lapse, holders are warned once, kept answers are forgotten.
 
 use super::Engine;
 use super::error::EngineError;
@@ -39,6 +39,7 @@ impl Engine {
         for lease in to_warn {
             self.warn(lease.repo, lease.id, percent).await?;
         }
+        self.purge_answers().await?;
         if any {
             self.ring();
         }

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
+use super::once::Keep;
 use super::{pulls, transition};
 use crate::github::client::{GitHubError, PullInfo};
 use crate::pool::lease::Via;
@@ -54,7 +55,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], [`EngineError::NotYours`], or a refusal that says why.
-    pub async fn report_status(&self, worker: &Worker, task: &TaskId, report: Report) -> Result<(), EngineError> {
+    pub async fn report_status(
+        &self,
+        worker: &Worker,
+        task: &TaskId,
+        report: Report,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
         let (task, row) = self.task_and_repo(task).await?;
         check_holder(worker, &task, report.lease.as_ref())?;
         let view = match report.status {
@@ -73,13 +80,16 @@ impl Engine {
                     let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
                     check_holder(&worker, &task, report.lease.as_ref())?;
                     tx.worker_seen(&worker.id, None, None).await?;
-                    if task.state == report.status.state() {
-                        return Ok(());
+                    if task.state != report.status.state() {
+                        match (context.row.managed, view) {
+                            (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,
+                            (true, None) => managed(tx, &context, task, &report).await?,
+                            (false, _) => manual(tx, &context, task, &worker, &report).await?,
+                        }
                     }
-                    match (context.row.managed, view) {
-                        (true, Some(view)) => managed_pull(tx, &context, &task, &view).await,
-                        (true, None) => managed(tx, &context, task, &report).await,
-                        (false, _) => manual(tx, &context, task, &worker, &report).await,
+                    match keep {
+                        Some(keep) => keep.settle(tx, &()).await,
+                        None => Ok(()),
                     }
                 })
             })

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::error::{EngineError, Refused};
+use super::once::Keep;
 use crate::github::client::GitHubError;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -95,11 +96,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownLease`]; a refusal when the lease is over.
-    pub async fn revoke_lease(&self, id: LeaseId, reason: Option<String>) -> Result<(), EngineError> {
+    pub async fn revoke_lease(
+        &self,
+        id: LeaseId,
+        reason: Option<String>,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
         let lease = self.read(move |tx| Box::pin(async move { Ok(tx.lease(&id).await?) })).await?;
         let lease = lease.ok_or(EngineError::UnknownLease)?;
         let told = LeaseEnd::Revoked { by: None, reason };
-        if !self.end_lease(lease, EndReason::Revoked, told).await? {
+        if !self.end_lease(lease, EndReason::Revoked, told, keep).await? {
             return Err(Refused::because("The lease is over already. Nothing was changed.").into());
         }
         self.ring();

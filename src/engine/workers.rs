@@ -5,6 +5,7 @@ use super::Engine;
 use super::contributors::secret_hash;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
+use super::once::Keep;
 use super::transition;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -190,14 +191,20 @@ impl Engine {
             .await?;
         let mut ended = 0;
         for lease in held {
-            ended += usize::from(self.end_lease(lease, why, told.clone()).await?);
+            ended += usize::from(self.end_lease(lease, why, told.clone(), None).await?);
         }
         self.ring();
         Ok(ended)
     }
 
     /// Ends a live lease under its repository's lock; false when it ended by itself meanwhile.
-    pub(super) async fn end_lease(&self, lease: Lease, why: EndReason, told: LeaseEnd) -> Result<bool, EngineError> {
+    pub(super) async fn end_lease(
+        &self,
+        lease: Lease,
+        why: EndReason,
+        told: LeaseEnd,
+        keep: Option<Keep<()>>,
+    ) -> Result<bool, EngineError> {
         let settings = self.settings().clone();
         self.store()
             .write(Scope::repo(&lease.repo), move |tx| {
@@ -208,6 +215,9 @@ impl Engine {
                     let Some(task) = tx.task(&now.task).await? else { return Ok(false) };
                     let context = RepoContext::load(tx, &lease.repo, &settings).await?;
                     transition::carry_out(tx, &context, task, Move::Return(why), Some(told)).await?;
+                    if let Some(keep) = keep {
+                        keep.settle(tx, &()).await?;
+                    }
                     Ok(true)
                 })
             })
