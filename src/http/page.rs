@@ -1,6 +1,7 @@
 //! The status page at `/`: rendered here, readable without scripts, refreshing itself. Every text that came from people
 //! is escaped by the template.
 
+use super::feed::shown;
 use super::problem::Failure;
 use super::{Face, assets, events};
 use crate::engine::{Overview, RepoView, TaskTitle};
@@ -12,6 +13,7 @@ use crate::wire::ProblemKind;
 use axum::extract::State;
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
+use serde_json::Value;
 
 /// Longer titles are cut.
 const TITLE_MAX_CHARS: usize = 80;
@@ -249,7 +251,7 @@ fn recent_events(overview: &Overview) -> Markup {
             @for event in &overview.events {
                 li {
                     (moment(event.at))
-                    (events::sentence(&event.kind, &event.payload))
+                    (events::sentence(&event.kind, &Value::from(shown(&event.kind, &event.payload, false))))
                     @if let Some(repo) = &event.repo { span.where { " " (repo) } }
                     @if let Some(task) = event.task.as_ref().and_then(|id| overview.titles.get(id)) { " " (task_name(task)) }
                 }
