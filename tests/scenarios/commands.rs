@@ -21,6 +21,7 @@ stories!(
     maintainers_steer_who_gets_a_task,
     a_maintainer_pauses_and_resumes_and_bans,
     a_holder_extends_blocks_and_is_unblocked,
+    a_holder_is_warned_when_the_repositorys_rules_say,
     a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour,
 );
 
@@ -230,6 +231,29 @@ async fn a_maintainer_pauses_and_resumes_and_bans(db: Db) {
     w.say("cy", other, "/owp claim").await;
     assert_eq!(w.state(other).await, "leased");
     w.check_promises().await;
+}
+
+async fn a_holder_is_warned_when_the_repositorys_rules_say(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let warned = || w.ours(issue).iter().filter(|comment| comment.contains("@ada")).count() == 2;
+    for (percent, hours, expected) in [("50%", 35, false), ("50%", 2, true)] {
+        let document = serde_json::from_value(serde_json::json!({ "leases": { "warn_before": percent } })).unwrap();
+        w.engine.set_policy(REPO, Some(document)).await.unwrap();
+        if !expected {
+            w.say("ada", issue, "/owp claim").await;
+        }
+        w.advance(Span::hours(hours));
+        w.settle().await;
+        assert_eq!(warned(), expected, "{percent} of three days: {:#?}", w.ours(issue));
+    }
+    let late = w.task("Parse numbers", &[]).await;
+    let document = serde_json::from_value(serde_json::json!({ "leases": { "warn_before": "5%" } })).unwrap();
+    w.engine.set_policy(REPO, Some(document)).await.unwrap();
+    w.say("bo", late, "/owp claim").await;
+    w.advance(Span::hours(60));
+    w.settle().await;
+    assert_eq!(w.ours(late).iter().filter(|comment| comment.contains("@bo")).count(), 1, "{:#?}", w.ours(late));
 }
 
 async fn a_holder_extends_blocks_and_is_unblocked(db: Db) {
