@@ -90,8 +90,20 @@ impl Engine {
     /// When the database refuses.
     pub async fn change_worker(&self, id: &WorkerId, change: ProfileChange) -> Result<WorkerView, EngineError> {
         let id = id.clone();
+        let mut scope = Scope::global().with_workers([id.clone()]);
+        if change.reputation == Some(false) {
+            // Said for every worker of the person: their rows are locked in order, before anything is written.
+            let asked = id.clone();
+            let theirs = self.read(move |tx| {
+                Box::pin(async move {
+                    let person = facts::known_worker(tx, &asked).await?.person;
+                    Ok(tx.all_workers_of(&person).await?)
+                })
+            });
+            scope = scope.with_workers(theirs.await?);
+        }
         self.store()
-            .write(Scope::global().with_workers([id.clone()]), move |tx| {
+            .write(scope, move |tx| {
                 Box::pin(async move {
                     let before = view(tx, &id).await?;
                     apply(tx, before, change).await?;
@@ -225,7 +237,8 @@ impl Engine {
     }
 }
 
-/// A person asks for a score through one of their workers. No longer wanting one holds for all of them.
+/// A person asks for a score through one of their workers. No longer wanting one holds for all of them, so the caller
+/// has locked them all.
 pub(super) async fn ask_for_score(tx: &mut Tx, worker: &Worker, scored: bool) -> Result<(), StoreError> {
     if scored {
         return tx.ask_for_score(&worker.id).await;
