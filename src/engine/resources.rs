@@ -44,7 +44,8 @@ pub struct RepoDetail {
 }
 
 impl Engine {
-    /// A page of tasks, newest first, after the task `after`.
+    /// A page of tasks, newest first, after the task `after`; and after which one to go on, when there may be more. What
+    /// a filter hides is looked at too, up to a bound, so that a page may be short or empty before the end.
     ///
     /// # Errors
     /// When the database refuses.
@@ -52,15 +53,16 @@ impl Engine {
         &self,
         filter: TaskFilter,
         after: String,
-        limit: i64,
-    ) -> Result<Vec<TaskView>, EngineError> {
+        limit: usize,
+    ) -> Result<(Vec<TaskView>, Option<TaskId>), EngineError> {
         self.read(move |tx| {
             Box::pin(async move {
                 let mut views = Vec::new();
-                for (task, repo) in tx.tasks_page(&filter, &after, limit).await? {
+                let (tasks, next) = tx.tasks_page(&filter, &after, limit).await?;
+                for (task, repo) in tasks {
                     views.push(task_view(tx, task, repo).await?);
                 }
-                Ok(views)
+                Ok((views, next))
             })
         })
         .await
@@ -95,10 +97,9 @@ impl Engine {
         let engine = self.clone();
         self.read(move |tx| {
             Box::pin(async move {
-                let mut counts = tx.counts_by_repo().await?;
                 let mut details = Vec::new();
                 for row in tx.repos_page(everything, &after, limit).await? {
-                    let tasks = counts.remove(row.id.as_str()).unwrap_or_default();
+                    let tasks = tx.counts_of_repo(&row.id).await?;
                     details.push(repo_detail(tx, engine.context(row), tasks).await?);
                 }
                 Ok(details)
@@ -117,7 +118,7 @@ impl Engine {
             Box::pin(async move {
                 let row = tx.repo_by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
                 let row = row.ok_or(EngineError::NoSuchRepo(name))?;
-                let tasks = tx.counts_by_repo().await?.remove(row.id.as_str()).unwrap_or_default();
+                let tasks = tx.counts_of_repo(&row.id).await?;
                 Ok(repo_detail(tx, engine.context(row), tasks).await?)
             })
         })

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub struct TaskPage {
     /// The tasks, without their descriptions.
     pub tasks: Vec<TaskView>,
-    /// What to ask for next as `cursor`; null on the last page.
+    /// What to ask for next as `cursor`; null on the last page. One call looks at about a thousand tasks, so a page may be
+    /// short or empty before the last.
     pub next_cursor: Option<String>,
 }
 

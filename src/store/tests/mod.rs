@@ -14,6 +14,7 @@ mod feed;
 mod lanes;
 mod leases;
 mod opening;
+mod pages;
 mod people;
 mod repos;
 mod schema;
