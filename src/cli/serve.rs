@@ -114,8 +114,9 @@ impl Running {
         format!("http://{}", self.address)
     }
 
-    /// Stops accepting, ends event streams (their clients come back elsewhere), lets requests finish, then lets every loop finish its step. What takes too long is cut off,
-    /// which costs nothing that was acknowledged.
+    /// Stops accepting, ends event streams and answers parked pulls (their clients come back elsewhere), lets requests
+    /// finish, then lets every loop finish its step. What takes too long is cut off, which costs nothing that was
+    /// acknowledged.
     pub async fn stop(mut self) {
         self.accepting.cancel();
         self.hub.close();

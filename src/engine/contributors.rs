@@ -201,12 +201,8 @@ impl Engine {
             .store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    let told = tx.told_until(&id).await?;
                     tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
-                    let ended = tx.leases_ended_of(&id, told).await?;
-                    if let Some(last) = ended.last().and_then(|lease| lease.ended_at) {
-                        tx.set_told_until(&id, last).await?;
-                    }
+                    let ended = tx.tell_ended(&id).await?;
                     Ok::<_, EngineError>(Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() })
                 })
             })

@@ -35,6 +35,11 @@ pub enum EngineError {
     /// There is no such repository.
     #[error("the repository {0} is not known; create it with POST /v1/admin/repos first")]
     UnknownRepo(String),
+    /// The call's idempotency key is not its own any more; nothing was done.
+    #[error(
+        "the call took too long and lost its idempotency key, so nothing was done; send it again with the same key"
+    )]
+    KeyTaken,
     /// A policy is out of bounds.
     #[error("the policy is out of bounds")]
     BadPolicy(Vec<Fault>),

@@ -1,17 +1,20 @@
-//! What time does by itself: leases run out, reservations lapse, holders are warned once.
+//! What time does by itself: leases run out, reservations lapse, holders are warned once, kept answers are forgotten.
 
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::{tell, transition};
 use crate::github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
+use crate::pool::document::WARN_BEFORE_MOST;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease};
 use crate::pool::moves::Move;
+use crate::pool::policy::Policy;
 use crate::pool::task::{Task, TaskState};
 use crate::pool::{LeaseId, RepoId, TaskId};
 use crate::store::{Scope, Tx};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 impl Engine {
     /// Ends what ran out and warns who is about to lose a claim. True when it did anything.
@@ -19,13 +22,13 @@ impl Engine {
     /// # Errors
     /// When the database refuses.
     pub async fn step_expiry(&self) -> Result<bool, EngineError> {
-        let percent = crate::pool::policy::Policy::managed().warn_before_percent;
+        let engine = self.clone();
         let (due, lapsed, to_warn) = self
             .read(move |tx| {
                 Box::pin(async move {
                     let due = tx.due_leases().await?;
                     let lapsed = tx.lapsed_reservations().await?;
-                    Ok((due, lapsed, tx.leases_to_warn(percent).await?))
+                    Ok((due, lapsed, to_warn(tx, &engine).await?))
                 })
             })
             .await?;
@@ -37,8 +40,9 @@ impl Engine {
             self.lapse(task.repo, task.id).await?;
         }
         for lease in to_warn {
-            self.warn(lease.repo, lease.id, percent).await?;
+            self.warn(lease.repo, lease.id).await?;
         }
+        self.purge_answers().await?;
         if any {
             self.ring();
         }
@@ -57,7 +61,7 @@ impl Engine {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let step = Move::Return(reason);
                     if reason == EndReason::AckTimeout {
-                        return transition::carry_out_unsaid(tx, &context, task, step).await.map(drop);
+                        return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);
                     }
                     transition::carry_out(tx, &context, task, step, Some(LeaseEnd::Expired)).await.map(drop)
                 })
@@ -81,21 +85,43 @@ impl Engine {
             .await
     }
 
-    async fn warn(&self, repo: RepoId, lease: LeaseId, percent: i64) -> Result<(), EngineError> {
+    async fn warn(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
         let settings = self.settings().clone();
         self.store()
             .write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
                     // It may have been renewed since it was found.
                     let now = tx.now();
-                    let fresh = |lease: &Lease| lease.wants_warning(percent, now);
-                    let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
                     let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let fresh = |lease: &Lease| lease.wants_warning(context.policy.warn_before_percent, now);
+                    let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
                     warn_holder(tx, &context, &lease).await
                 })
             })
             .await
     }
+}
+
+/// Claims whose holder is to be warned by now, as each repository's rules have it.
+async fn to_warn(tx: &mut Tx, engine: &Engine) -> Result<Vec<Lease>, EngineError> {
+    let (now, usual) = (tx.now(), Policy::managed().warn_before_percent);
+    let mut percents = BTreeMap::new();
+    let mut wanted = Vec::new();
+    for lease in tx.leases_to_warn(usual, WARN_BEFORE_MOST).await? {
+        let percent = match percents.get(&lease.repo) {
+            Some(percent) => *percent,
+            None => {
+                let row = tx.repo(&lease.repo).await?;
+                let percent = row.map_or(usual, |row| engine.context(row).policy.warn_before_percent);
+                percents.insert(lease.repo.clone(), percent);
+                percent
+            }
+        };
+        if lease.wants_warning(percent, now) {
+            wanted.push(lease);
+        }
+    }
+    Ok(wanted)
 }
 
 async fn warn_holder(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {

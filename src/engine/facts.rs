@@ -8,7 +8,7 @@ use crate::pool::budget::{Budget, CountState};
 use crate::pool::policy::{BudgetSource, CountMode, Policy, effective_budget};
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
-use crate::pool::{Refusal, RepoId, Span};
+use crate::pool::{Refusal, RepoId, Span, Timestamp};
 use crate::store::{Bounds, RepoRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
@@ -83,6 +83,7 @@ impl RepoContext {
             name: self.row.name.clone(),
             linked_only: self.linked_only,
             inactive: self.stopped(tx),
+            inactive_until: self.paused_until(tx.now()).and_then(|until| pause_end(until, tx.now())),
             policy: self.policy.clone(),
             budget: self.budget(tx).await?,
             areas: tx.areas_held(&self.row.id).await?,
@@ -93,14 +94,32 @@ impl RepoContext {
         })
     }
 
+    /// Until when it is paused, when that is what stops it.
+    pub(super) fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let pause = self.row.pause.as_ref().filter(|_| self.row.inactive.is_none())?;
+        Some(pause.0).filter(|until| *until > now)
+    }
+
     /// Why nothing is handed out here at the moment, apart from the budget.
     pub(super) fn stopped(&self, tx: &Tx) -> Option<String> {
         if let Some(why) = &self.row.inactive {
             return Some(why.clone());
         }
         let (until, why) = self.row.pause.as_ref().filter(|(until, _)| *until > tx.now())?;
-        Some(format!("a maintainer paused it until {} ({why})", until.human()))
+        Some(match pause_end(*until, tx.now()) {
+            Some(until) => format!("it is paused until {} ({why})", until.human()),
+            None => format!("it is paused until somebody resumes it ({why})"),
+        })
     }
+}
+
+/// What stands for a pause without an end.
+pub(super) const FOR_EVER: Span = Span::days(36_500);
+
+/// When a pause ends by itself; `None` for one that does not.
+pub(super) fn pause_end(until: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    // The longest pause that can be asked for is ten years.
+    (until - now < Span::days(11 * 366)).then_some(until)
 }
 
 /// The rules of a repository for which nobody set others.

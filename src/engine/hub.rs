@@ -157,6 +157,13 @@ impl Pulse {
         }
     }
 
+    /// Waits until the process is stopping.
+    pub async fn ends(&mut self) {
+        if self.0.wait_for(|beat| !beat.open).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// False once the process is stopping.
     #[must_use]
     pub fn is_open(&self) -> bool {

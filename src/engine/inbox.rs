@@ -325,13 +325,12 @@ impl Engine {
             .await
     }
 
-    /// Forgets deliveries whose ids cannot come back, and answers kept long enough.
+    /// Forgets deliveries whose ids cannot come back.
     pub(super) async fn purge_inbox(&self) -> Result<(), EngineError> {
         self.store()
             .write(Scope::global(), |tx| {
                 Box::pin(async move {
                     let before = tx.now() - KEEP;
-                    tx.purge_answers().await?;
                     Ok(tx.purge_deliveries(before).await.map(drop)?)
                 })
             })

@@ -4,6 +4,7 @@
 use super::contributors::WorkItem;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
+use super::once::Keep;
 use super::{Engine, tell, transition};
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -45,6 +46,7 @@ impl Engine {
         lease: &LeaseId,
         epoch: Option<i64>,
         act: LeaseAct,
+        keep: Option<Keep<Lease>>,
     ) -> Result<Lease, EngineError> {
         let found = self.lease(lease).await?;
         let (settings, worker, repo) = (self.settings().clone(), worker.clone(), found.repo.clone());
@@ -57,7 +59,11 @@ impl Engine {
                     let lease = tx.lease(&found.id).await?.ok_or(EngineError::UnknownLease)?;
                     check(&lease, &worker, epoch)?;
                     let task = tx.task(&lease.task).await?.ok_or(EngineError::UnknownTask)?;
-                    carry_out(tx, &context, task, lease, act).await
+                    let lease = carry_out(tx, &context, task, lease, act).await?;
+                    if let Some(keep) = keep {
+                        keep.settle(tx, &lease).await?;
+                    }
+                    Ok::<_, EngineError>(lease)
                 })
             })
             .await?;
@@ -74,7 +80,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], or a refusal with every reason.
-    pub async fn claim(&self, worker: &Worker, task: &TaskId) -> Result<WorkItem, EngineError> {
+    pub async fn claim(
+        &self,
+        worker: &Worker,
+        task: &TaskId,
+        keep: Option<Keep<WorkItem>>,
+    ) -> Result<WorkItem, EngineError> {
         let (task, row) = self.visible_task(worker, task).await?;
         let (settings, id, repo) = (self.settings().clone(), worker.id.clone(), row.id.clone());
         let scope = Scope::repo(&row.id).with_workers([id.clone()]);
@@ -86,13 +97,17 @@ impl Engine {
                     let worker = facts::known_worker(tx, &id).await?;
                     tx.worker_seen(&id, None, None).await?;
                     let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
-                    if let Some(lease) = tx.live_lease(&task.id).await?.filter(|lease| lease.worker == id) {
-                        return item(tx, task, &context, Some(lease)).await;
+                    let item = match tx.live_lease(&task.id).await?.filter(|lease| lease.worker == id) {
+                        Some(lease) => item(tx, task, &context, Some(lease)).await?,
+                        None => match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
+                            Ok(moved) => item(tx, moved.task, &context, moved.lease).await?,
+                            Err(reasons) => return Err(Refused::rules(reasons).into()),
+                        },
+                    };
+                    if let Some(keep) = keep {
+                        keep.settle(tx, &item).await?;
                     }
-                    match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
-                        Ok(moved) => item(tx, moved.task, &context, moved.lease).await,
-                        Err(reasons) => Err(Refused::rules(reasons).into()),
-                    }
+                    Ok::<_, EngineError>(item)
                 })
             })
             .await?;
@@ -135,10 +150,11 @@ async fn carry_out(
         LeaseAct::Nack { reason } => (Move::Return(EndReason::Nacked), Some(LeaseEnd::Nacked { reason })),
         LeaseAct::Release { reason } => (Move::Return(EndReason::Released), Some(LeaseEnd::Released { reason })),
     };
+    let words = end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
     // An offer nobody accepted was between the pool and the client; GitHub never heard of it.
     let end = end.filter(|_| lease.state != LeaseState::Offered);
     let moved = if lease.state == LeaseState::Offered && !matches!(step, Move::Acknowledge) {
-        transition::carry_out_unsaid(tx, repo, task, step).await?
+        transition::carry_out_unsaid(tx, repo, task, step, words).await?
     } else {
         transition::carry_out(tx, repo, task, step, end).await?
     };

@@ -1,19 +1,25 @@
 //! Idempotency keys: a call that carries one has one effect, and the same answer for a day (invariant 10).
 //!
 //! A key is reserved before its call runs and settled with the answer. Calls whose repetition would have a second
-//! effect (adding tasks) settle in the transaction of the effect, through [`Keep`], so that neither exists without the
-//! other. All other calls set something to a value or refuse a repetition themselves; for them the answer is kept right
-//! after the effect, and should the process die between the two, a repetition after a minute runs the call again, which
-//! then changes nothing more.
+//! effect, or be told that it is too late (adding tasks, claims, what is done with a lease, status reports), settle in
+//! the transaction of the effect, through [`Keep`], so that neither exists without the other. All other calls set
+//! something to a value; for them the answer is kept right after the effect, and should the process die between the two,
+//! a repetition after a minute runs the call again, which then changes nothing more.
+//!
+//! A reservation ends when its time is up or its call was given up. A call that is still under way then finds in
+//! [`Keep`] that the key is not its own any more, and undoes what it did.
 
 use super::Engine;
 use super::error::EngineError;
-use crate::pool::{Span, TaskId};
+use crate::pool::{Span, Timestamp};
 use crate::store::{KeptAnswer, Reserved, Scope, Tx};
 
 /// A reserved key: whoever has it runs the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once(String);
+pub struct Once {
+    scope: String,
+    until: Timestamp,
+}
 
 /// What asking for a key came to.
 #[derive(Debug)]
@@ -27,20 +33,26 @@ pub enum Attempt {
     /// The key stands for another body.
     OtherBody,
 }
-/// Makes the answer of the tasks that came to be.
-pub type Render = Box<dyn Fn(&[TaskId]) -> KeptAnswer + Send + Sync>;
 
-/// Keeps the answer of a call that makes tasks, in the transaction that makes them.
-pub struct Keep {
+/// Makes the answer of what a call did.
+pub type Render<T> = Box<dyn Fn(&T) -> KeptAnswer + Send + Sync>;
+
+/// Keeps the answer of a call in the transaction of its effect.
+pub struct Keep<T: ?Sized> {
     /// The call's key.
     pub once: Once,
-    /// What the call answers for these tasks.
-    pub render: Render,
+    /// What the call answers when it did this.
+    pub render: Render<T>,
 }
 
-impl Keep {
-    pub(super) async fn settle(&self, tx: &mut Tx, ids: &[TaskId]) -> Result<(), EngineError> {
-        Ok(tx.settle_answer(&self.once.0, &(self.render)(ids)).await?)
+impl<T: ?Sized + Sync> Keep<T> {
+    /// The last thing a call does: what fails here undoes the rest.
+    pub(super) async fn settle(&self, tx: &mut Tx, done: &T) -> Result<(), EngineError> {
+        let answer = (self.render)(done);
+        if tx.settle_answer(&self.once.scope, self.once.until, &answer).await? {
+            return Ok(());
+        }
+        Err(EngineError::KeyTaken)
     }
 }
 
@@ -50,36 +62,48 @@ impl Engine {
     /// # Errors
     /// When the database refuses.
     pub async fn begin_once(&self, scope: String, body: String) -> Result<Attempt, EngineError> {
-        let once = Once(scope.clone());
+        let asked = scope.clone();
         let (reserved, now) = self
             .store()
             .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok::<_, EngineError>((tx.reserve_answer(&scope, &body).await?, tx.now())) })
+                Box::pin(async move { Ok::<_, EngineError>((tx.reserve_answer(&asked, &body).await?, tx.now())) })
             })
             .await?;
         Ok(match reserved {
-            Reserved::Run => Attempt::Run(once),
+            Reserved::Run(until) => Attempt::Run(Once { scope, until }),
             Reserved::Answered(answer) => Attempt::Answered(answer),
             Reserved::Busy(until) => Attempt::Busy(until - now),
             Reserved::OtherBody => Attempt::OtherBody,
         })
     }
 
-    /// Keeps the answer of a call, or gives its key back when there is nothing worth keeping.
+    /// Keeps the answer of a call, or gives its key back when there is nothing worth keeping. Gives the answer the key
+    /// stands for where that is another: what was kept with the effect, or by whoever took the key over.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn finish_once(&self, once: Once, answer: Option<KeptAnswer>) -> Result<(), EngineError> {
+    pub async fn finish_once(&self, once: Once, answer: Option<KeptAnswer>) -> Result<Option<KeptAnswer>, EngineError> {
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    match answer {
-                        Some(answer) => tx.settle_answer(&once.0, &answer).await?,
-                        None => tx.forget_answer(&once.0).await?,
+                    let Some(answer) = answer else {
+                        tx.forget_answer(&once.scope, once.until).await?;
+                        return Ok(None);
+                    };
+                    if tx.settle_answer(&once.scope, once.until, &answer).await? {
+                        return Ok(None);
                     }
-                    Ok(())
+                    Ok::<_, EngineError>(tx.kept_answer(&once.scope).await?)
                 })
             })
             .await
+    }
+
+    /// Forgets answers that were kept long enough.
+    pub(super) async fn purge_answers(&self) -> Result<(), EngineError> {
+        if !self.read(|tx| Box::pin(async move { Ok(tx.has_old_answers().await?) })).await? {
+            return Ok(());
+        }
+        self.store().write(Scope::global(), |tx| Box::pin(async move { Ok(tx.purge_answers().await.map(drop)?) })).await
     }
 }

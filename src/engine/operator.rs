@@ -63,7 +63,7 @@ impl Engine {
         &self,
         repo: &str,
         tasks: Vec<NewTask>,
-        keep: Option<Keep>,
+        keep: Option<Keep<[TaskId]>>,
     ) -> Result<Vec<TaskId>, EngineError> {
         let name = repo.to_owned();
         let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&name).await?) })).await?;

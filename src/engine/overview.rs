@@ -24,7 +24,7 @@ pub struct Overview {
     pub tasks: Vec<(TaskState, i64)>,
     /// Public repositories, by name.
     pub repos: Vec<RepoView>,
-    /// What happened last, newest first; nothing of private repositories.
+    /// What happened last in public repositories, newest first.
     pub events: Vec<EventRow>,
     /// The tasks these events are about, by id.
     pub titles: BTreeMap<String, TaskTitle>,
@@ -72,20 +72,15 @@ impl Engine {
                 let counts = tx.counts_by_repo().await?;
                 let by_state = tx.tasks_by_state().await?;
                 let of = |state| by_state.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
-                let (mut repos, mut hidden) = (Vec::new(), Vec::new());
-                for row in tx.repos().await? {
-                    if row.private {
-                        hidden.push(row.name);
-                        continue;
-                    }
+                let mut repos = Vec::new();
+                for row in tx.repos().await?.into_iter().filter(|row| !row.private) {
                     let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
                     let context = engine.context(row);
                     let (budget, stopped) = (context.budget(tx).await?, context.stopped(tx));
                     let (name, managed) = (context.row.name, context.row.managed);
                     repos.push(RepoView { name, managed, budget, stopped, tasks });
                 }
-                let mut events = tx.recent_events(EVENTS).await?;
-                events.retain(|event| event.repo.as_ref().is_none_or(|name| !hidden.contains(name)));
+                let events = tx.recent_public_events(EVENTS).await?;
                 Ok(Overview {
                     now: tx.now(),
                     workers_online: tx.workers_online(tx.now() - ONLINE).await?,

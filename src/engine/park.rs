@@ -112,6 +112,7 @@ fn helps(kind: EventKind) -> Option<Rung> {
         | EventKind::LeaseAcknowledged
         | EventKind::LeaseExtended
         | EventKind::LeaseWarned
+        | EventKind::TaskReported
         | EventKind::TaskStarted
         | EventKind::PullLinked
         | EventKind::WorkerRegistered

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::error::EngineError;
-use super::facts::RepoContext;
+use super::facts::{self, RepoContext};
 use crate::pool::admission::{self, Holder, RepoFacts};
 use crate::pool::budget::Budget;
 use crate::pool::task::Task;
@@ -37,14 +37,17 @@ pub struct RepoDetail {
     pub budget: Budget,
     /// Every rule that keeps the repository as a whole from handing out anything now.
     pub throttled_by: Vec<Refusal>,
-    /// Until when a maintainer paused it.
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Until when, for a pause that ends by itself.
     pub paused_until: Option<Timestamp>,
     /// Tasks by state.
     pub tasks: RepoCounts,
 }
 
 impl Engine {
-    /// A page of tasks, newest first, after the task `after`.
+    /// A page of tasks, newest first, after the task `after`; and after which one to go on, when there may be more. What
+    /// a filter hides is looked at too, up to a bound, so that a page may be short or empty before the end.
     ///
     /// # Errors
     /// When the database refuses.
@@ -52,15 +55,16 @@ impl Engine {
         &self,
         filter: TaskFilter,
         after: String,
-        limit: i64,
-    ) -> Result<Vec<TaskView>, EngineError> {
+        limit: usize,
+    ) -> Result<(Vec<TaskView>, Option<TaskId>), EngineError> {
         self.read(move |tx| {
             Box::pin(async move {
                 let mut views = Vec::new();
-                for (task, repo) in tx.tasks_page(&filter, &after, limit).await? {
+                let (tasks, next) = tx.tasks_page(&filter, &after, limit).await?;
+                for (task, repo) in tasks {
                     views.push(task_view(tx, task, repo).await?);
                 }
-                Ok(views)
+                Ok((views, next))
             })
         })
         .await
@@ -95,10 +99,9 @@ impl Engine {
         let engine = self.clone();
         self.read(move |tx| {
             Box::pin(async move {
-                let mut counts = tx.counts_by_repo().await?;
                 let mut details = Vec::new();
                 for row in tx.repos_page(everything, &after, limit).await? {
-                    let tasks = counts.remove(row.id.as_str()).unwrap_or_default();
+                    let tasks = tx.counts_of_repo(&row.id).await?;
                     details.push(repo_detail(tx, engine.context(row), tasks).await?);
                 }
                 Ok(details)
@@ -117,7 +120,7 @@ impl Engine {
             Box::pin(async move {
                 let row = tx.repo_by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
                 let row = row.ok_or(EngineError::NoSuchRepo(name))?;
-                let tasks = tx.counts_by_repo().await?.remove(row.id.as_str()).unwrap_or_default();
+                let tasks = tx.counts_of_repo(&row.id).await?;
                 Ok(repo_detail(tx, engine.context(row), tasks).await?)
             })
         })
@@ -138,16 +141,18 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
 }
 
 async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {
-    let facts: RepoFacts = context.facts(tx).await?;
+    let repo: RepoFacts = context.facts(tx).await?;
     let now = tx.now();
+    let pause = context.paused_until(now);
     Ok(RepoDetail {
-        throttled_by: admission::repo_refusals(&facts),
-        area_locks: facts.policy.area_locks,
-        budget: facts.budget,
+        throttled_by: admission::repo_refusals(&repo),
+        area_locks: repo.policy.area_locks,
+        budget: repo.budget,
         name: context.row.name,
         managed: context.row.managed,
         private: context.row.private,
-        paused_until: context.row.pause.map(|(until, _)| until).filter(|until| *until > now),
+        paused: pause.is_some(),
+        paused_until: pause.and_then(|until| facts::pause_end(until, now)),
         tasks,
     })
 }

@@ -3,14 +3,17 @@
 use super::Engine;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
+use super::once::Keep;
 use super::{pulls, transition};
 use crate::github::client::{GitHubError, PullInfo};
+use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::Via;
 use crate::pool::moves::Move;
 use crate::pool::task::{Task, TaskState};
 use crate::pool::worker::Worker;
 use crate::pool::{LeaseId, TaskId};
 use crate::store::{RepoRow, Scope, Tx};
+use serde_json::json;
 
 /// What a worker reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,24 @@ pub struct Report {
     pub lease: Option<LeaseId>,
     /// Where the pull request is.
     pub pr_url: Option<String>,
+    /// The commit, as the worker names it.
+    pub commit_sha: Option<String>,
+    /// Where a patch is.
+    pub patch_url: Option<String>,
+}
+
+impl Report {
+    /// What the audit log keeps of it; `None` when it says nothing that the task's state does not.
+    fn event(&self) -> Option<Event> {
+        let said = [&self.message, &self.pr_url, &self.commit_sha, &self.patch_url];
+        if said.iter().all(|text| text.is_none()) {
+            return None;
+        }
+        let artifact = json!({ "pr_url": self.pr_url, "commit_sha": self.commit_sha, "patch_url": self.patch_url });
+        let status = self.status.state().name();
+        let payload = json!({ "status": status, "message": self.message, "artifact": artifact });
+        Some(Event::new(EventKind::TaskReported, payload))
+    }
 }
 
 impl Engine {
@@ -54,7 +75,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], [`EngineError::NotYours`], or a refusal that says why.
-    pub async fn report_status(&self, worker: &Worker, task: &TaskId, report: Report) -> Result<(), EngineError> {
+    pub async fn report_status(
+        &self,
+        worker: &Worker,
+        task: &TaskId,
+        report: Report,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
         let (task, row) = self.task_and_repo(task).await?;
         check_holder(worker, &task, report.lease.as_ref())?;
         let view = match report.status {
@@ -73,13 +100,19 @@ impl Engine {
                     let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
                     check_holder(&worker, &task, report.lease.as_ref())?;
                     tx.worker_seen(&worker.id, None, None).await?;
-                    if task.state == report.status.state() {
-                        return Ok(());
+                    if task.state != report.status.state() {
+                        if let Some(event) = report.event() {
+                            tx.append_events(&[event.about_task(&task.id).about_worker(&worker.id)]).await?;
+                        }
+                        match (context.row.managed, view) {
+                            (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,
+                            (true, None) => managed(tx, &context, task, &report).await?,
+                            (false, _) => manual(tx, &context, task, &worker, &report).await?,
+                        }
                     }
-                    match (context.row.managed, view) {
-                        (true, Some(view)) => managed_pull(tx, &context, &task, &view).await,
-                        (true, None) => managed(tx, &context, task, &report).await,
-                        (false, _) => manual(tx, &context, task, &worker, &report).await,
+                    match keep {
+                        Some(keep) => keep.settle(tx, &()).await,
+                        None => Ok(()),
                     }
                 })
             })

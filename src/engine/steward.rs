@@ -2,6 +2,8 @@
 
 use super::Engine;
 use super::error::{EngineError, Refused};
+use super::facts;
+use super::once::Keep;
 use crate::github::client::GitHubError;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -10,8 +12,6 @@ use crate::pool::{LeaseId, Person, Span, Timestamp};
 use crate::store::{AuditRow, GLOBAL_CHAIN, RepoRow, Scope};
 use serde_json::json;
 
-/// What stands for a pause without an end.
-const FOR_EVER: Span = Span::days(36_500);
 /// How many events of an export are read at once.
 const AUDIT_PAGE: i64 = 500;
 
@@ -61,7 +61,7 @@ impl Engine {
             .store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
-                    let until = tx.now() + span.unwrap_or(FOR_EVER);
+                    let until = tx.now() + span.unwrap_or(facts::FOR_EVER);
                     tx.set_pause(&row.id, Some((until, &reason))).await?;
                     let paused = json!({ "paused": reason, "by": "operator" });
                     tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
@@ -95,11 +95,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownLease`]; a refusal when the lease is over.
-    pub async fn revoke_lease(&self, id: LeaseId, reason: Option<String>) -> Result<(), EngineError> {
+    pub async fn revoke_lease(
+        &self,
+        id: LeaseId,
+        reason: Option<String>,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
         let lease = self.read(move |tx| Box::pin(async move { Ok(tx.lease(&id).await?) })).await?;
         let lease = lease.ok_or(EngineError::UnknownLease)?;
         let told = LeaseEnd::Revoked { by: None, reason };
-        if !self.end_lease(lease, EndReason::Revoked, told).await? {
+        if !self.end_lease(lease, EndReason::Revoked, told, keep).await? {
             return Err(Refused::because("The lease is over already. Nothing was changed.").into());
         }
         self.ring();

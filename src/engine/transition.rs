@@ -4,6 +4,7 @@ use super::error::EngineError;
 use super::facts::{self, RepoContext};
 use super::tell;
 use crate::github::render::LeaseEnd;
+use crate::pool::event::EventKind;
 use crate::pool::lease::{Lease, LeaseState, Via};
 use crate::pool::moves::{self, BLOCKED_MOST, Grant, Move, Moved};
 use crate::pool::task::{Task, TaskState};
@@ -21,7 +22,8 @@ pub(super) async fn carry_out(
     end: Option<LeaseEnd>,
 ) -> Result<Moved, EngineError> {
     let before = task.clone();
-    let moved = carry_out_unsaid(tx, repo, task, step).await?;
+    let words = end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
+    let moved = carry_out_unsaid(tx, repo, task, step, words).await?;
     if concerns_last_lease(tx, &before, &moved).await? {
         tell::lease(tx, repo, &moved.task, end).await?;
     }
@@ -29,15 +31,22 @@ pub(super) async fn carry_out(
     Ok(moved)
 }
 
-/// As [`carry_out`], for what GitHub never heard of and need not hear of: an offer that nobody accepted.
+/// As [`carry_out`], for what GitHub never heard of and need not hear of: an offer that nobody accepted. `words` are what
+/// whoever ended a lease said of it; the audit log keeps them.
 pub(super) async fn carry_out_unsaid(
     tx: &mut Tx,
     repo: &RepoContext,
     task: Task,
     step: Move,
+    words: Option<String>,
 ) -> Result<Moved, EngineError> {
     let lease = tx.live_lease(&task.id).await?;
-    let moved = moves::apply(task, lease, step, tx.now())?;
+    let mut moved = moves::apply(task, lease, step, tx.now())?;
+    for event in moved.events.iter_mut().filter(|event| event.kind == EventKind::LeaseEnded) {
+        if let Some(words) = &words {
+            event.payload["words"] = words.as_str().into();
+        }
+    }
     tx.save_moved(&moved).await?;
     if left_without_a_pull(moved.lease.as_ref()) {
         // The slot stays taken until a count has shown that no pull request came of it: count soon.

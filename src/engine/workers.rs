@@ -5,6 +5,7 @@ use super::Engine;
 use super::contributors::secret_hash;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
+use super::once::Keep;
 use super::transition;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -89,8 +90,20 @@ impl Engine {
     /// When the database refuses.
     pub async fn change_worker(&self, id: &WorkerId, change: ProfileChange) -> Result<WorkerView, EngineError> {
         let id = id.clone();
+        let mut scope = Scope::global().with_workers([id.clone()]);
+        if change.reputation == Some(false) {
+            // Said for every worker of the person: their rows are locked in order, before anything is written.
+            let asked = id.clone();
+            let theirs = self.read(move |tx| {
+                Box::pin(async move {
+                    let person = facts::known_worker(tx, &asked).await?.person;
+                    Ok(tx.all_workers_of(&person).await?)
+                })
+            });
+            scope = scope.with_workers(theirs.await?);
+        }
         self.store()
-            .write(Scope::global().with_workers([id.clone()]), move |tx| {
+            .write(scope, move |tx| {
                 Box::pin(async move {
                     let before = view(tx, &id).await?;
                     apply(tx, before, change).await?;
@@ -175,13 +188,15 @@ impl Engine {
 
     async fn end_access(&self, id: &WorkerId, why: EndReason, told: LeaseEnd) -> Result<usize, EngineError> {
         let worker = id.clone();
+        let words = told.words().map(ToOwned::to_owned);
         // First the access, so that nothing is granted to it while what it holds goes back.
         let held = self
             .store()
             .write(Scope::global().with_workers([id.clone()]), move |tx| {
                 Box::pin(async move {
                     if tx.revoke_worker(&worker).await? {
-                        let event = Event::new(EventKind::WorkerRevoked, json!({ "reason": why.name() }));
+                        let said = json!({ "reason": why.name(), "words": words });
+                        let event = Event::new(EventKind::WorkerRevoked, said);
                         tx.append_events(&[event.about_worker(&worker)]).await?;
                     }
                     Ok::<_, EngineError>(tx.live_leases_of(&worker).await?)
@@ -190,14 +205,20 @@ impl Engine {
             .await?;
         let mut ended = 0;
         for lease in held {
-            ended += usize::from(self.end_lease(lease, why, told.clone()).await?);
+            ended += usize::from(self.end_lease(lease, why, told.clone(), None).await?);
         }
         self.ring();
         Ok(ended)
     }
 
     /// Ends a live lease under its repository's lock; false when it ended by itself meanwhile.
-    pub(super) async fn end_lease(&self, lease: Lease, why: EndReason, told: LeaseEnd) -> Result<bool, EngineError> {
+    pub(super) async fn end_lease(
+        &self,
+        lease: Lease,
+        why: EndReason,
+        told: LeaseEnd,
+        keep: Option<Keep<()>>,
+    ) -> Result<bool, EngineError> {
         let settings = self.settings().clone();
         self.store()
             .write(Scope::repo(&lease.repo), move |tx| {
@@ -208,6 +229,9 @@ impl Engine {
                     let Some(task) = tx.task(&now.task).await? else { return Ok(false) };
                     let context = RepoContext::load(tx, &lease.repo, &settings).await?;
                     transition::carry_out(tx, &context, task, Move::Return(why), Some(told)).await?;
+                    if let Some(keep) = keep {
+                        keep.settle(tx, &()).await?;
+                    }
                     Ok(true)
                 })
             })
@@ -215,7 +239,8 @@ impl Engine {
     }
 }
 
-/// A person asks for a score through one of their workers. No longer wanting one holds for all of them.
+/// A person asks for a score through one of their workers. No longer wanting one holds for all of them, so the caller
+/// has locked them all.
 pub(super) async fn ask_for_score(tx: &mut Tx, worker: &Worker, scored: bool) -> Result<(), StoreError> {
     if scored {
         return tx.ask_for_score(&worker.id).await;

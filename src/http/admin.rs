@@ -30,7 +30,7 @@ pub(super) async fn tasks(
 ) -> Result<axum::Json<TaskAdded>, Failure> {
     let Json(task) = body;
     let repo = task.repo.clone();
-    let keep = repeat.keep(|ids| kept(&added(ids)));
+    let keep = repeat.keep(|ids: &[TaskId]| kept(&added(ids)));
     let ids = face.engine.add_tasks(&repo, vec![new_task(task)], keep).await?;
     Ok(axum::Json(added(&ids)))
 }

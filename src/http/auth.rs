@@ -5,6 +5,7 @@ use super::Face;
 use super::problem::Failure;
 use crate::pool::worker::Worker;
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use secrecy::ExposeSecret;
@@ -23,20 +24,20 @@ impl FromRequestParts<Face> for Asking {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Failure> {
         let no = |detail: &str| Failure::unauthorized(BEARER, detail);
-        let header = parts
-            .headers
-            .get(AUTHORIZATION)
-            .ok_or_else(|| no("Send the worker's token as `Authorization: Bearer TOKEN`; registration answers it."))?;
-        let token = header
-            .to_str()
-            .ok()
-            .and_then(bearer)
-            .ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Err(no("Send the worker's token as `Authorization: Bearer TOKEN`; registration answers it."));
+        }
+        let token = token(&parts.headers).ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
         match face.engine.authenticate(token).await? {
             Some(worker) if !worker.revoked => Ok(Self(worker)),
             _ => Err(no("No worker has this token; it was never given out here, or its access was taken away.")),
         }
     }
+}
+
+/// The worker's token a call carries, however its header is spelled.
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok().and_then(bearer)
 }
 
 /// The token of an Authorization header; the scheme's case does not matter.

@@ -43,6 +43,7 @@ fn plain(kind: EventKind) -> &'static str {
         EventKind::LeaseExtended => "A contributor took more time",
         EventKind::LeaseWarned => "A contributor was told that the time runs out",
         EventKind::LeaseEnded => "A lease ended",
+        EventKind::TaskReported => "A worker reported how a task goes",
         EventKind::TaskStarted => "Work on a task began",
         EventKind::TaskBlocked => "Something stands in a task's way",
         EventKind::TaskPrOpened => "A pull request answers a task",

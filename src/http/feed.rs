@@ -117,7 +117,7 @@ impl Asked {
 }
 
 /// An event's details, as far as they are meant for whoever looks.
-fn shown(kind: &str, payload: &Value, everything: bool) -> Map<String, Value> {
+pub(super) fn shown(kind: &str, payload: &Value, everything: bool) -> Map<String, Value> {
     let mut data = payload.as_object().cloned().unwrap_or_default();
     let withheld = WITHHELD.iter().find(|(of, _)| of.name() == kind).filter(|_| !everything);
     for key in withheld.into_iter().flat_map(|(_, keys)| *keys) {

@@ -3,10 +3,12 @@
 use super::Face;
 use super::auth::Asking;
 use super::body::Json;
+use super::once::Repeat;
 use super::problem::Failure;
+use super::steward::kept;
 use super::tasks::task_id;
 use super::work::{held, why};
-use crate::engine::LeaseAct;
+use crate::engine::{LeaseAct, WorkItem};
 use crate::pool::LeaseId;
 use crate::pool::lease::Lease;
 use crate::wire::ProblemKind;
@@ -22,6 +24,7 @@ const ACTS: [&str; 4] = ["ack", "nack", "renew", "release"];
 pub(super) async fn act(
     State(face): State<Face>,
     Asking(worker): Asking,
+    repeat: Repeat,
     path: Result<Path<(String, String)>, PathRejection>,
     body: Json<LeaseBody>,
 ) -> Result<axum::Json<LeaseAnswer>, Failure> {
@@ -41,7 +44,9 @@ pub(super) async fn act(
     if id.contains('\0') {
         return Err(unknown());
     }
-    let lease = face.engine.act_on_lease(&worker, &LeaseId::new(id), epoch, act).await?;
+    let rendering = face.clone();
+    let keep = repeat.keep(move |lease: &Lease| kept(&answer(&rendering, lease)));
+    let lease = face.engine.act_on_lease(&worker, &LeaseId::new(id), epoch, act, keep).await?;
     Ok(axum::Json(answer(&face, &lease)))
 }
 
@@ -62,9 +67,12 @@ fn answer(face: &Face, lease: &Lease) -> LeaseAnswer {
 pub(super) async fn claim(
     State(face): State<Face>,
     Asking(worker): Asking,
+    repeat: Repeat,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<axum::Json<HeldTask>, Failure> {
-    let item = face.engine.claim(&worker, &task_id(id)?).await?;
+    let clock = face.engine.store().clock().clone();
+    let keep = repeat.keep(move |item: &WorkItem| kept(&held(item.clone(), clock.now_ms())));
+    let item = face.engine.claim(&worker, &task_id(id)?, keep).await?;
     Ok(axum::Json(held(item, face.engine.store().clock().now_ms())))
 }
 

@@ -2,6 +2,7 @@
 //! endpoint are never held back. Buckets live in this process; several replicas allow as much each.
 
 use super::Face;
+use super::auth::token;
 use super::problem::{Failure, later};
 use crate::config::{IpRange, RateLimit};
 use crate::pool::Span;
@@ -93,8 +94,16 @@ impl Limiter {
         if of_address.is_some_and(|taken| taken.wait.is_some()) {
             return of_address;
         }
-        let token = headers.get("x-admin-token").or_else(|| headers.get(AUTHORIZATION));
-        token.map(|token| self.take("token", token.as_bytes(), self.limit, now)).or(of_address)
+        // Each that is sent counts, or a made-up one would lend the other a bucket of its own.
+        let bearer = headers.get(AUTHORIZATION).map(|raw| token(headers).map_or(raw.as_bytes(), str::as_bytes));
+        let mut taken = of_address;
+        for token in [headers.get("x-admin-token").map(HeaderValue::as_bytes), bearer].into_iter().flatten() {
+            taken = Some(self.take("token", token, self.limit, now));
+            if taken.is_some_and(|taken| taken.wait.is_some()) {
+                break;
+            }
+        }
+        taken
     }
 }
 
@@ -190,6 +199,18 @@ mod tests {
         assert_eq!(call("Bearer b", 100).wait, None, "every token has its own");
         assert_eq!(call("Bearer a", 600).wait, None);
         assert_eq!(call("Bearer a", 60_000).left, 3, "never more than the burst");
+    }
+
+    #[test]
+    fn a_token_has_one_bucket_however_it_is_spelled_and_whatever_is_sent_beside_it() {
+        let (limiter, now) = (limiter(""), Duration::from_secs(7));
+        let mut waits = 0;
+        for n in 0..6 {
+            let mut headers = bearer(["Bearer a", "bearer  a "][n % 2]);
+            headers.insert("x-admin-token", HeaderValue::try_from(format!("guess {n}")).unwrap());
+            waits += usize::from(limiter.check(&headers, &Extensions::new(), now).unwrap().wait.is_some());
+        }
+        assert_eq!(waits, 2, "a burst of 4");
     }
 
     #[test]

@@ -3,15 +3,14 @@
 //! rotation take none, so that no stored answer holds a token.
 
 use super::Face;
-use super::auth::{Asking, Operator};
+use super::auth::{Asking, Operator, token};
 use super::body::{API_BYTES, collect};
 use super::problem::{Failure, later};
 use crate::engine::{Attempt, Keep, KeptAnswer, Once};
-use crate::pool::TaskId;
 use crate::wire::{FieldError, Problem, ProblemKind};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -21,6 +20,8 @@ use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 
 const KEY: &str = "idempotency-key";
+/// Calls the operator's token opens; all others that take a key are opened by a worker's.
+const ADMIN_PATH: &str = "/v1/admin/";
 const KEY_MAX_CHARS: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Their answers hold a token, which is stored nowhere.
@@ -40,8 +41,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeat {
 }
 
 impl Repeat {
-    /// What the engine keeps in the transaction that makes the tasks.
-    pub(super) fn keep(self, render: impl Fn(&[TaskId]) -> KeptAnswer + Send + Sync + 'static) -> Option<Keep> {
+    /// What the engine keeps in the transaction of the effect.
+    pub(super) fn keep<T: ?Sized>(self, render: impl Fn(&T) -> KeptAnswer + Send + Sync + 'static) -> Option<Keep<T>> {
         self.0.map(|once| Keep { once, render: Box::new(render) })
     }
 }
@@ -74,12 +75,13 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
     }
     let (mut parts, body) = request.into_parts();
     // Who may not call at all is told so by the handler, and reserves nothing.
-    if !may_ask(&mut parts, face).await {
+    let Some(who) = caller(&mut parts, face).await else {
         return Ok(Tried::Plain(Request::from_parts(parts, body)));
-    }
+    };
     let key = key(&parts.headers)?;
     let bytes = collect(&parts.headers, body, API_BYTES).await?;
-    let scope = digest(&[credential(&parts.headers), parts.method.as_str(), parts.uri.path(), key]);
+    let scope =
+        digest(&[who.as_bytes(), parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), key.as_bytes()]);
     match face.engine.begin_once(scope, HEXLOWER.encode(&Sha256::digest(&bytes))).await? {
         Attempt::Run(once) => {
             parts.extensions.insert(once.clone());
@@ -98,11 +100,14 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
     }
 }
 
-async fn may_ask(parts: &mut Parts, face: &Face) -> bool {
-    if parts.headers.contains_key("x-admin-token") {
-        return Operator::from_request_parts(parts, face).await.is_ok();
+/// Whose keys a call's key is among: its token's, where that opens the call. A credential the route does not ask for is
+/// nobody's: whoever sends one along shares no key with others who do.
+async fn caller(parts: &mut Parts, face: &Face) -> Option<String> {
+    if parts.uri.path().starts_with(ADMIN_PATH) {
+        return Operator::from_request_parts(parts, face).await.ok().map(|_| "operator".to_owned());
     }
-    parts.headers.contains_key(AUTHORIZATION) && Asking::from_request_parts(parts, face).await.is_ok()
+    Asking::from_request_parts(parts, face).await.ok()?;
+    token(&parts.headers).map(|token| format!("worker {token}"))
 }
 
 /// The key as it was sent. The draft writes it as a quoted string; without the quotes it is the same key.
@@ -115,17 +120,12 @@ fn key(headers: &HeaderMap) -> Result<&str, Failure> {
     })
 }
 
-fn credential(headers: &HeaderMap) -> &str {
-    let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    of("x-admin-token").or_else(|| of(AUTHORIZATION.as_str())).unwrap_or_default()
-}
-
 /// Each part is counted, so that no two lists of parts give the same text.
-fn digest(parts: &[&str]) -> String {
+fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part.as_bytes());
+        hasher.update(part);
     }
     HEXLOWER.encode(&hasher.finalize())
 }
@@ -142,19 +142,27 @@ async fn settle(face: &Face, once: Once, response: Response) -> Response {
         media_type: parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned(),
         text: text.to_owned(),
     });
-    if let Err(error) = face.engine.finish_once(once, answer).await {
+    match face.engine.finish_once(once, answer).await {
+        // What repetitions will be told; it may differ in the seconds that are left.
+        Ok(Some(kept)) => return kept_response(kept),
+        Ok(None) => {}
         // The effect stands. The key frees itself after a minute.
-        tracing::warn!(%error, "an answer could not be kept under its idempotency key");
+        Err(error) => tracing::warn!(%error, "an answer could not be kept under its idempotency key"),
     }
     Response::from_parts(parts, Body::from(bytes))
 }
 
 fn replay(answer: KeptAnswer) -> Response {
+    let mut response = kept_response(answer);
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+fn kept_response(answer: KeptAnswer) -> Response {
     let status = u16::try_from(answer.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let mut response = (status.unwrap_or(StatusCode::OK), answer.text).into_response();
     if let Ok(media_type) = HeaderValue::try_from(answer.media_type) {
         response.headers_mut().insert(CONTENT_TYPE, media_type);
     }
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }

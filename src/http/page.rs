@@ -1,6 +1,7 @@
 //! The status page at `/`: rendered here, readable without scripts, refreshing itself. Every text that came from people
 //! is escaped by the template.
 
+use super::feed::shown;
 use super::problem::Failure;
 use super::{Face, assets, events};
 use crate::engine::{Overview, RepoView, TaskTitle};
@@ -12,6 +13,7 @@ use crate::wire::ProblemKind;
 use axum::extract::State;
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
+use serde_json::Value;
 
 /// Longer titles are cut.
 const TITLE_MAX_CHARS: usize = 80;
@@ -249,7 +251,7 @@ fn recent_events(overview: &Overview) -> Markup {
             @for event in &overview.events {
                 li {
                     (moment(event.at))
-                    (events::sentence(&event.kind, &event.payload))
+                    (events::sentence(&event.kind, &Value::from(shown(&event.kind, &event.payload, false))))
                     @if let Some(repo) = &event.repo { span.where { " " (repo) } }
                     @if let Some(task) = event.task.as_ref().and_then(|id| overview.titles.get(id)) { " " (task_name(task)) }
                 }
@@ -301,8 +303,9 @@ mod tests {
     fn a_throttled_repository_says_why_in_the_words_of_the_refusal() {
         let full = repository(&repo(5, 1)).into_string();
         assert!(full.contains("No") && full.contains("6 of 4 slots are taken (set by the policy)"), "{full}");
-        let paused = RepoView { stopped: Some("a maintainer paused it".into()), ..repo(0, 0) };
-        assert!(repository(&paused).into_string().contains("A maintainer paused it."));
+        let paused =
+            RepoView { stopped: Some("it is paused until 3 Mar 2027, 09:00 UTC (a release)".into()), ..repo(0, 0) };
+        assert!(repository(&paused).into_string().contains("It is paused until 3 Mar 2027, 09:00 UTC (a release)."));
         let mut unsure = repo(0, 0);
         unsure.budget.count = CountState::Never;
         assert!(repository(&unsure).into_string().contains("has not counted"));

@@ -70,6 +70,7 @@ impl From<EngineError> for Failure {
                     .into()
             }
             EngineError::UnknownRepo(_) => Self::new(ProblemKind::UnknownRepo, sentence(&error.to_string())),
+            EngineError::KeyTaken => Self::new(ProblemKind::KeyInUse, sentence(&error.to_string())),
             EngineError::NotYours => Self::new(ProblemKind::NotYours, sentence(&error.to_string())),
             EngineError::Managed(why) => Self::new(ProblemKind::ManagedRepo, sentence(&why)),
             EngineError::Refused(refused) => {

@@ -37,9 +37,9 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
     let limit = query.limit()?;
     let list = format!("tasks {:?} {:?} {:?}", filter.state, filter.repo, filter.skill);
     let after = cursor::read(&list, query.cursor())?;
-    // One more than asked for tells whether there is another page.
-    let mut views = face.engine.list_tasks(filter, after, limit + 1).await?;
-    let next_cursor = next(&mut views, limit, &list, |view| view.task.id.to_string());
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (views, next) = face.engine.list_tasks(filter, after, limit).await?;
+    let next_cursor = next.map(|last| cursor::write(&list, last.as_str()));
     let tasks = views.into_iter().map(|view| resources::TaskView { description: None, ..task_view(view) }).collect();
     Ok(Json(TaskPage { tasks, next_cursor }))
 }
@@ -59,6 +59,7 @@ pub(super) async fn task(
 pub(super) async fn repos(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<RepoPage>, Failure> {
     let limit = query.limit()?;
     let after = cursor::read("repos", query.cursor())?;
+    // One more than asked for tells whether there is another page.
     let mut details = face.engine.list_repos(viewer.everything, after, limit + 1).await?;
     let next_cursor = next(&mut details, limit, "repos", |detail| detail.name.to_lowercase());
     Ok(Json(RepoPage { repos: details.into_iter().map(repo_view).collect(), next_cursor }))
@@ -136,6 +137,7 @@ fn repo_view(detail: RepoDetail) -> RepoView {
             throttled: !detail.throttled_by.is_empty(),
             reasons: detail.throttled_by.into_iter().map(Reason::from).collect(),
         },
+        paused: detail.paused,
         paused_until: detail.paused_until.map(|at| at.rfc3339()),
         tasks: TaskState::ALL.iter().map(|state| (state.name(), count(state))).collect(),
     }

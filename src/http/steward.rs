@@ -30,7 +30,7 @@ pub(super) async fn bulk(
 ) -> Result<axum::Json<TasksAdded>, Failure> {
     let Json(asked) = body;
     let tasks = asked.tasks.into_iter().map(new_task).collect();
-    let keep = repeat.keep(|ids| kept(&added(ids)));
+    let keep = repeat.keep(|ids: &[TaskId]| kept(&added(ids)));
     let ids = face.engine.add_tasks(&asked.repo, tasks, keep).await?;
     Ok(axum::Json(added(&ids)))
 }
@@ -76,12 +76,13 @@ pub(super) async fn resume(
 pub(super) async fn revoke_lease(
     State(face): State<Face>,
     _: Operator,
+    repeat: Repeat,
     id: Result<Path<String>, PathRejection>,
     body: MaybeJson<RevokeBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let unknown = || Failure::new(ProblemKind::UnknownLease, "There is no lease with this id.");
     let (id, MaybeJson(reason)) = (plain(id).ok_or_else(unknown)?, body);
-    face.engine.revoke_lease(LeaseId::new(id), reason).await?;
+    face.engine.revoke_lease(LeaseId::new(id), reason, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 

@@ -3,7 +3,9 @@
 use super::Face;
 use super::auth::Asking;
 use super::body::Json;
+use super::once::Repeat;
 use super::problem::Failure;
+use super::steward::kept;
 use crate::engine::{Report, ReportedStatus};
 use crate::pool::{LeaseId, TaskId};
 use crate::wire::tasks::{StatusBody, TaskStatus};
@@ -19,6 +21,7 @@ pub(super) async fn report(
     State(face): State<Face>,
     Asking(worker): Asking,
     id: Result<Path<String>, PathRejection>,
+    repeat: Repeat,
     body: Json<StatusBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let Json(status) = body;
@@ -30,8 +33,15 @@ pub(super) async fn report(
         TaskStatus::Merged => ReportedStatus::Merged,
     };
     let lease = status.lease_id.map(LeaseId::new);
-    let report = Report { status: said, message: status.message, lease, pr_url: status.pr_url };
-    face.engine.report_status(&worker, &id, report).await?;
+    let report = Report {
+        status: said,
+        message: status.message,
+        lease,
+        pr_url: status.pr_url,
+        commit_sha: status.commit_sha,
+        patch_url: status.patch_url,
+    };
+    face.engine.report_status(&worker, &id, report, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 

@@ -3,14 +3,12 @@
 use super::Face;
 use super::auth::Asking;
 use super::problem::Failure;
+use super::query::{Query, fault};
 use crate::engine::{Explanation, Rung, WorkItem};
 use crate::pool::Timestamp;
 use crate::wire::work::{HeldTask, Why, Work};
-use crate::wire::{FieldError, Problem, ProblemKind};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use serde::Deserialize;
+use axum::extract::State;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -20,24 +18,22 @@ const WAIT_MAX_SECS: u64 = 60;
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What may be asked for.
-#[derive(Debug, Deserialize)]
-pub(super) struct Ask {
-    #[serde(default)]
+struct Ask {
     wait: u64,
-    #[serde(default)]
-    explain: u8,
+    explain: bool,
 }
 
 /// Fills the worker up to its capacity and lists everything that is its.
 pub(super) async fn list(
     State(face): State<Face>,
     Asking(worker): Asking,
-    ask: Result<Query<Ask>, QueryRejection>,
+    query: Query,
 ) -> Result<Json<Work>, Failure> {
-    let ask = checked(ask)?;
+    let ask = checked(&query)?;
     let until = Instant::now() + Duration::from_secs(ask.wait);
     // A place to wait is given before the first look, so that nothing freed in between goes unheard.
     let mut parked = if ask.wait > 0 { face.engine.park(&worker.id) } else { None };
+    let mut stopping = face.engine.hub().follow();
     let mut pulled = face.engine.pull_work(&worker.id).await?;
     let items = loop {
         let (Some(parked), Some(wish)) = (&mut parked, &pulled.wish) else { break pulled.items };
@@ -45,7 +41,12 @@ pub(super) async fn list(
             break pulled.items;
         }
         let look = until.min(Instant::now() + next_look(&face));
-        match tokio::time::timeout_at(look, parked.rung()).await {
+        let rung = tokio::select! {
+            rung = tokio::time::timeout_at(look, parked.rung()) => rung,
+            // Whoever waits is answered with what it has, and asks the next process.
+            () = stopping.ends() => break face.engine.work_of(&worker.id).await?,
+        };
+        match rung {
             Ok(Rung::Worker) => pulled = face.engine.pull_work(&worker.id).await?,
             // Ringing and running out of time mean the same: look again.
             Ok(Rung::Work) | Err(_) => {
@@ -56,8 +57,8 @@ pub(super) async fn list(
         }
     };
     let explain = match ask.explain {
-        0 => None,
-        _ => Some(face.engine.explain_work(&worker).await?.into_iter().map(why).collect()),
+        false => None,
+        true => Some(face.engine.explain_work(&worker).await?.into_iter().map(why).collect()),
     };
     let now = face.engine.store().clock().now_ms();
     let leases = items.into_iter().map(|item| held(item, now)).collect();
@@ -71,17 +72,21 @@ fn next_look(face: &Face) -> Duration {
     LOOK_AGAIN.saturating_sub(Duration::from_millis(u64::try_from(since).unwrap_or(0)))
 }
 
-fn checked(ask: Result<Query<Ask>, QueryRejection>) -> Result<Ask, Failure> {
-    let message = match ask {
-        Ok(Query(ask)) if ask.wait <= WAIT_MAX_SECS && ask.explain <= 1 => return Ok(ask),
-        Ok(Query(ask)) if ask.wait > WAIT_MAX_SECS => format!("must be 0 to {WAIT_MAX_SECS} seconds"),
-        Ok(_) => "must be 0 or 1".to_owned(),
-        Err(rejected) => rejected.body_text(),
+fn checked(query: &Query) -> Result<Ask, Failure> {
+    let wait = match query.text("wait")? {
+        None => 0,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|secs| *secs <= WAIT_MAX_SECS)
+            .ok_or_else(|| fault("wait", "must be a whole number of seconds from 0 to 60"))?,
     };
-    let field = if message.contains("seconds") { "wait" } else { "explain" };
-    let mut problem = Problem::new(ProblemKind::InvalidValue, format!("`{field}` {message}."));
-    problem.errors = vec![FieldError { field: field.to_owned(), message }];
-    Err(problem.into())
+    let explain = match query.text("explain")? {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => return Err(fault("explain", "must be 0 or 1")),
+    };
+    Ok(Ask { wait, explain })
 }
 
 pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {

@@ -31,6 +31,8 @@ pub struct RepoFacts {
     pub linked_only: bool,
     /// Why it is not served at the moment, when it is not.
     pub inactive: Option<String>,
+    /// When that ends by itself, when it does.
+    pub inactive_until: Option<Timestamp>,
     /// Its rules.
     pub policy: Policy,
     /// Its slots.
@@ -191,7 +193,8 @@ pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
 
 fn inactive(repo: &RepoFacts) -> Option<Refusal> {
     let why = repo.inactive.as_deref()?;
-    Some(Refusal::new(Rule::RepoActive, format!("{} is not served at the moment: {why}.", repo.name)))
+    let words = format!("{} is not served at the moment: {why}.", repo.name);
+    Some(Refusal::new(Rule::RepoActive, words).with_retry(repo.inactive_until))
 }
 
 fn repo_active(case: &Case<'_>) -> Option<Refusal> {
@@ -397,8 +400,11 @@ fn declined(case: &Case<'_>) -> Option<Refusal> {
     let (_, until) =
         case.task.declined.iter().find(|(worker, until)| *worker == case.worker.id && *until > case.now)?;
     Some(
-        Refusal::new(Rule::Declined, "Your worker declined this task, or let its offer pass, a short while ago.")
-            .with_retry(Some(*until)),
+        Refusal::new(
+            Rule::Declined,
+            "Your worker declined this task, gave it back or lost it a short while ago; others are asked first.",
+        )
+        .with_retry(Some(*until)),
     )
 }
 

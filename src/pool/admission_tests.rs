@@ -121,7 +121,7 @@ fn refusals_read_well() {
     Until your first pull request is merged here you can hold one task at a time. Tasks under review do not count. (now 1, limit 1) [person_cap]
     People whose first pull request is not merged here yet share these claims. Tasks under review do not count. (now 2, limit 2) Held by bo and grace. Try again after 14 Nov 2023, 23:13 UTC. [newcomers_total]
     A lease of yours lapsed here; the next claim waits 1 d. Try again after 14 Nov 2023, 23:13 UTC. [cooldown]
-    Your worker declined this task, or let its offer pass, a short while ago. Try again after 14 Nov 2023, 23:13 UTC. [declined]
+    Your worker declined this task, gave it back or lost it a short while ago; others are asked first. Try again after 14 Nov 2023, 23:13 UTC. [declined]
     "#);
 }
 

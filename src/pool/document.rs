@@ -9,6 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::RangeInclusive;
 
+/// No policy warns a holder while a larger part of the time, in percent, is left.
+pub const WARN_BEFORE_MOST: i64 = 90;
+
 /// A policy document.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "Policy")]
@@ -234,7 +237,7 @@ impl LeasesPart {
         faults.span("leases.ack_within", self.ack_within, Span::secs(5)..=hour, &mut policy.ack_within);
         faults.span("leases.max_lifetime", self.max_lifetime, hour..=Span(365 * day.0), &mut policy.max_lifetime);
         let percent = self.warn_before.map(|percent| percent.0);
-        faults.number("leases.warn_before", percent, 1..=90, &mut policy.warn_before_percent);
+        faults.number("leases.warn_before", percent, 1..=WARN_BEFORE_MOST, &mut policy.warn_before_percent);
     }
 }
 

@@ -56,6 +56,8 @@ event_kinds! {
     LeaseWarned => "lease.warned",
     /// A lease ended; the payload says why.
     LeaseEnded => "lease.ended",
+    /// A worker reported how a task goes, in its own words.
+    TaskReported => "task.reported",
     /// The holder reported work.
     TaskStarted => "task.started",
     /// Something stands in a task's way.

@@ -42,6 +42,7 @@ pub fn repo() -> RepoFacts {
         name: "acme/rocket".into(),
         linked_only: true,
         inactive: None,
+        inactive_until: None,
         policy: Policy::managed(),
         budget: Budget {
             limit: 5,

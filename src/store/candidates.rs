@@ -21,7 +21,8 @@ statements! {
                 CASE WHEN t.class = w.class THEN w.plain ELSE 0 END + CASE
                     WHEN t.reserved_until > $2 THEN 0
                     WHEN EXISTS (SELECT 1 FROM leases l WHERE l.task_id = t.id AND l.ended_at > $5
-                        AND l.state IN ('nacked', 'ack_timeout')) THEN 0
+                        AND (l.state IN ('nacked', 'ack_timeout')
+                          OR (l.state IN ('released', 'revoked') AND l.via = 'rest'))) THEN 0
                     WHEN EXISTS (SELECT 1 FROM pull_links k
                         JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
                         WHERE k.task_id = t.id AND p.state = 'open') THEN 0

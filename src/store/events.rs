@@ -22,6 +22,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     EVENTS_RECENT = "SELECT e.*, r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain ORDER BY e.id DESC LIMIT $1";
+    // Of the latest only, so that what is not shown costs no walk through all there is.
+    EVENTS_PUBLIC = "SELECT e.*, r.name AS repo_name FROM (SELECT * FROM events ORDER BY id DESC LIMIT 500) e
+        JOIN repositories r ON r.id = e.chain WHERE r.private = 0 ORDER BY e.id DESC LIMIT $1";
     EVENTS_CHAIN = "SELECT e.*, r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain WHERE e.chain = $1 ORDER BY e.seq";
     CHAIN_HEAD = "SELECT seq, hash FROM chains WHERE chain = $1";
@@ -115,6 +118,14 @@ impl Tx {
     /// When the database refuses.
     pub async fn recent_events(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         self.all(sqlx::query(EVENTS_RECENT).bind(limit)).await?.iter().map(event_row).collect()
+    }
+
+    /// The latest events of public repositories, newest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn recent_public_events(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        self.all(sqlx::query(EVENTS_PUBLIC).bind(limit)).await?.iter().map(event_row).collect()
     }
 
     /// A whole chain in order, for exports and tests.

@@ -23,20 +23,27 @@ statements! {
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
         ORDER BY expires_at, id LIMIT 50";
     DECLINES = "SELECT worker_id, MAX(ended_at) AS ended_at FROM leases
-        WHERE task_id = $1 AND state IN ('nacked', 'ack_timeout') AND ended_at > $2 GROUP BY worker_id ORDER BY worker_id";
+        WHERE task_id = $1 AND (state IN ('nacked', 'ack_timeout') OR (state IN ('released', 'revoked') AND via = 'rest'))
+        AND ended_at > $2 GROUP BY worker_id ORDER BY worker_id";
     DECLINES_IN = "SELECT task_id, worker_id, MAX(ended_at) AS ended_at FROM leases
-        WHERE repo_id = $1 AND state IN ('nacked', 'ack_timeout') AND ended_at > $2
+        WHERE repo_id = $1 AND (state IN ('nacked', 'ack_timeout') OR (state IN ('released', 'revoked') AND via = 'rest'))
+        AND ended_at > $2
         GROUP BY task_id, worker_id ORDER BY task_id, worker_id";
-    LEASES_ENDED_OF = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at > $2 ORDER BY ended_at, id LIMIT 200";
+    // Index leases_untold.
+    LEASES_TELL = "UPDATE leases SET told = 1 WHERE id IN (SELECT id FROM leases
+        WHERE worker_id = $1 AND ended_at IS NOT NULL AND told = 0 AND via = 'rest' ORDER BY ended_at, id LIMIT 200)
+        RETURNING *";
     // Whoever has no merged task in the repository; index leases_live_repo, then tasks_merged for each.
     NEWCOMERS_HOLDING = "SELECT w.name AS worker_name, p.login, l.expires_at FROM leases l
         LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = l.person
         WHERE l.repo_id = $1 AND l.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM tasks t
             WHERE t.repo_id = l.repo_id AND t.last_holder = l.person AND t.state = 'merged')
         ORDER BY l.expires_at, l.id";
-    LEASES_TO_WARN = "SELECT l.* FROM leases l WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
-        AND l.expires_at - (l.ttl * $2) / 100 <= $1 AND l.expires_at > $1
-        ORDER BY l.expires_at, l.id LIMIT 50";
+    // Where the operator set rules, they say when; no rule warns sooner than at $3.
+    LEASES_TO_WARN = "SELECT l.* FROM leases l JOIN repositories r ON r.id = l.repo_id
+        WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
+        AND l.expires_at - (l.ttl * CASE WHEN r.policy IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END) / 100 <= $1 AND l.expires_at > $1
+        ORDER BY l.expires_at, l.id";
 }
 
 impl Tx {
@@ -163,13 +170,16 @@ impl Tx {
             .collect()
     }
 
-    /// A worker's leases that ended after `after`, oldest first.
+    /// A worker's leases that ended and that it was not told of yet, oldest first; from here on it was. The caller has
+    /// written the worker's row before, so that no two tell of the same.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn leases_ended_of(&mut self, worker: &WorkerId, after: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        let find = sqlx::query(LEASES_ENDED_OF).bind(worker.as_str()).bind(after.0);
-        self.all(find).await?.iter().map(lease_row).collect()
+    pub async fn tell_ended(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+        let rows = self.all(sqlx::query(LEASES_TELL).bind(worker.as_str())).await?;
+        let mut told = rows.iter().map(lease_row).collect::<Result<Vec<_>, _>>()?;
+        told.sort_by(|a, b| (a.ended_at, &a.id).cmp(&(b.ended_at, &b.id)));
+        Ok(told)
     }
 
     /// Leases that ran out, a page at a time.
@@ -181,13 +191,14 @@ impl Tx {
         self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
     }
 
-    /// Claims by comment whose holder has not been warned and has less than `percent` of the time left.
+    /// Claims by comment whose holder has not been warned and has less than `percent` of the time left; less than
+    /// `most` where the repository has rules of its own, which the caller looks up.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn leases_to_warn(&mut self, percent: i64) -> Result<Vec<Lease>, StoreError> {
+    pub async fn leases_to_warn(&mut self, percent: i64, most: i64) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
-        self.all(sqlx::query(LEASES_TO_WARN).bind(now).bind(percent)).await?.iter().map(lease_row).collect()
+        self.all(sqlx::query(LEASES_TO_WARN).bind(now).bind(percent).bind(most)).await?.iter().map(lease_row).collect()
     }
 }
 

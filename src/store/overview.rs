@@ -2,12 +2,16 @@
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
+use crate::pool::RepoId;
 use crate::pool::task::TaskState;
 use sqlx::Row;
 use std::collections::BTreeMap;
 
 statements! {
     COUNTS_BY_REPO = "SELECT repo_id, state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY repo_id, state";
+    // Index tasks_state.
+    COUNTS_OF_REPO = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks WHERE repo_id = $1 GROUP BY state";
+    // Index wanted_comments_dead.
     DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
 }
 
@@ -25,6 +29,21 @@ impl Tx {
             let (repo, state): (String, String) = (row.try_get("repo_id")?, row.try_get("state")?);
             if let Some(state) = TaskState::from_name(&state) {
                 counts.entry(repo).or_default().insert(state, row.try_get("n")?);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Tasks of one repository per state.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn counts_of_repo(&mut self, id: &RepoId) -> Result<RepoCounts, StoreError> {
+        let mut counts = RepoCounts::new();
+        for row in self.all(sqlx::query(COUNTS_OF_REPO).bind(id.as_str())).await? {
+            let state: String = row.try_get("state")?;
+            if let Some(state) = TaskState::from_name(&state) {
+                counts.insert(state, row.try_get("n")?);
             }
         }
         Ok(counts)

@@ -7,16 +7,21 @@ use super::tx::{Tx, json_text, statements};
 use super::workers::Extra;
 use crate::pool::task::{Task, TaskState};
 use crate::pool::worker::Capabilities;
-use crate::pool::{Person, TaskId, Timestamp, WorkerId};
+use crate::pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 statements! {
-    // Newest first; ids sort by time. An empty text is a filter that is not set.
-    TASKS_PAGE = "SELECT t.*, r.name AS repo_name FROM tasks t JOIN repositories r ON r.id = t.repo_id
-        WHERE r.private <= $1 AND ($2 = '' OR t.state = $2) AND ($3 = '' OR r.name_key = $3)
-        AND ($4 = '' OR t.skills LIKE $4 ESCAPE '\\') AND ($5 = '' OR t.id < $5)
-        ORDER BY t.id DESC LIMIT $6";
+    // Newest first; ids sort by time. Each walks along an index: the primary key, tasks_of_state, tasks_of_repo, tasks_state.
+    TASKS_PAGE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2";
+    TASKS_PAGE_STATE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.state = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2";
+    TASKS_PAGE_REPO = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2";
+    TASKS_PAGE_BOTH = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.state = $4 AND t.id < $1
+        ORDER BY t.id DESC LIMIT $2";
     TASK_OWN_FIELDS = "SELECT extra FROM tasks WHERE id = $1";
     TASK_SET_OWN_FIELDS = "UPDATE tasks SET extra = $2 WHERE id = $1";
     // A name that another repository took over stands for nothing any more.
@@ -28,6 +33,13 @@ statements! {
     PERSON_BY_LOGIN = "SELECT person, login FROM people WHERE LOWER(login) = $1 ORDER BY github_id DESC LIMIT 1";
     GRANTS_BY_END = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM leases GROUP BY state ORDER BY state";
 }
+
+/// How many tasks a page looks at, at most; what a filter hides counts too.
+const SCAN: usize = 1_000;
+/// How many are read at once after the first look.
+const CHUNK: usize = 200;
+/// Sorts after the ids of all tasks, which begin with `t_`.
+const AFTER_EVERY_ID: &str = "u";
 
 /// Which tasks a list shows; what is empty is not asked for.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +68,8 @@ pub struct WorkerSaid {
 }
 
 impl Tx {
-    /// A page of tasks, newest first, after the task `after`; each with its repository's name.
+    /// A page of tasks, newest first, after the task `after`; each with its repository's name. Looks at a bounded number,
+    /// of which a skill or what is private may hide some, and says after which task to go on, when there may be more.
     ///
     /// # Errors
     /// When the database refuses.
@@ -64,18 +77,57 @@ impl Tx {
         &mut self,
         filter: &TaskFilter,
         after: &str,
-        limit: i64,
-    ) -> Result<Vec<(Task, String)>, StoreError> {
-        let skill = filter.skill.as_ref().map(json_text).transpose()?;
-        let skill = skill.map_or_else(String::new, |quoted| format!("%{}%", escape_like(&quoted)));
-        let page = sqlx::query(TASKS_PAGE)
-            .bind(i64::from(filter.private))
-            .bind(filter.state.map_or("", TaskState::name))
-            .bind(filter.repo.as_deref().unwrap_or_default().to_lowercase())
-            .bind(skill)
-            .bind(after)
-            .bind(limit);
-        self.all(page).await?.iter().map(|row| Ok((task_row(row)?, row.try_get("repo_name")?))).collect()
+        limit: usize,
+    ) -> Result<(Vec<(Task, String)>, Option<TaskId>), StoreError> {
+        let repo = match &filter.repo {
+            None => None,
+            Some(name) => match self.repo_by_name(name).await?.filter(|row| filter.private || !row.private) {
+                Some(row) => Some(row.id),
+                None => return Ok((Vec::new(), None)),
+            },
+        };
+        let (mut page, mut scanned) = (Vec::new(), 0);
+        let mut last = if after.is_empty() { AFTER_EVERY_ID.to_owned() } else { after.to_owned() };
+        while scanned < SCAN {
+            // What is shown in full is read once; what a filter hides is passed in larger chunks.
+            let chunk = if scanned == 0 { limit + 1 } else { CHUNK };
+            let rows = self.tasks_chunk(filter, repo.as_ref(), &last, chunk).await?;
+            for row in &rows {
+                let task = task_row(row)?;
+                let public = row.try_get::<i64, _>("repo_private")? == 0;
+                let asked = filter.skill.as_ref().is_none_or(|skill| task.spec.skills.contains(skill));
+                if (filter.private || public) && asked {
+                    if page.len() == limit {
+                        return Ok((page, Some(TaskId::new(last))));
+                    }
+                    page.push((task.clone(), row.try_get("repo_name")?));
+                }
+                last = task.id.to_string();
+            }
+            if rows.len() < chunk {
+                return Ok((page, None));
+            }
+            scanned += rows.len();
+        }
+        Ok((page, Some(TaskId::new(last))))
+    }
+
+    async fn tasks_chunk(
+        &mut self,
+        filter: &TaskFilter,
+        repo: Option<&RepoId>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let of = |sql: &'static str| sqlx::query(sql).bind(after.to_owned()).bind(limit);
+        let find = match (repo, filter.state) {
+            (None, None) => of(TASKS_PAGE),
+            (None, Some(state)) => of(TASKS_PAGE_STATE).bind(state.name()),
+            (Some(repo), None) => of(TASKS_PAGE_REPO).bind(repo.as_str()),
+            (Some(repo), Some(state)) => of(TASKS_PAGE_BOTH).bind(repo.as_str()).bind(state.name()),
+        };
+        self.all(find).await
     }
 
     /// A page of repositories by name, after the name `after` in lower case.
@@ -160,16 +212,4 @@ impl Tx {
 fn own_fields(row: &AnyRow) -> Result<Extra, StoreError> {
     let text: String = row.try_get("extra")?;
     serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(format!("extra: {e}")))
-}
-
-/// A text that stands for itself inside a `LIKE` pattern.
-fn escape_like(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
 }

@@ -19,13 +19,12 @@ statements! {
     WORKER_PROFILE = "UPDATE workers SET skills = $2, capacity = $3, max_concurrent = $4 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
     WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
-    WORKER_TOLD = "SELECT told_until FROM workers WHERE id = $1";
-    WORKER_TELL = "UPDATE workers SET told_until = $2 WHERE id = $1";
     SKILLS_ONLINE = "SELECT DISTINCT skills FROM workers WHERE last_seen >= $1 AND revoked = 0";
     WORKER_LINK = "UPDATE workers SET person = $2 WHERE id = $1";
     WORKER_LEASES_PERSON = "UPDATE leases SET person = $2 WHERE worker_id = $1 AND ended_at IS NULL";
     WORKERS_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id";
+    WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
     TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";
@@ -113,6 +112,16 @@ impl Tx {
         self.all(sqlx::query(WORKERS_OF).bind(person.key())).await?.iter().map(worker_row).collect()
     }
 
+    /// Every worker of a person, revoked ones and the one behind their comments included: whose rows are locked by what
+    /// changes all of them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn all_workers_of(&mut self, person: &Person) -> Result<Vec<WorkerId>, StoreError> {
+        let rows = self.all(sqlx::query(WORKER_IDS_OF).bind(person.key())).await?;
+        rows.iter().map(|row| Ok(WorkerId::new(row.try_get::<String, _>("id")?))).collect()
+    }
+
     /// Sets what a worker can do.
     ///
     /// # Errors
@@ -156,22 +165,6 @@ impl Tx {
         let now = self.now().0;
         let seen = sqlx::query(WORKER_SEEN).bind(id.as_str()).bind(now).bind(status.map(WorkerStatus::name)).bind(note);
         self.run(seen).await.map(drop)
-    }
-
-    /// Up to when a worker was told of its ended leases.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn told_until(&mut self, id: &WorkerId) -> Result<Timestamp, StoreError> {
-        self.number(sqlx::query(WORKER_TOLD).bind(id.as_str())).await.map(Timestamp)
-    }
-
-    /// Records up to when a worker was told of its ended leases.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn set_told_until(&mut self, id: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(WORKER_TELL).bind(id.as_str()).bind(until.0)).await.map(drop)
     }
 
     /// Every skill some worker heard of since `since` has.

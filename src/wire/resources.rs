@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub struct TaskPage {
     /// The tasks, without their descriptions.
     pub tasks: Vec<TaskView>,
-    /// What to ask for next as `cursor`; null on the last page.
+    /// What to ask for next as `cursor`; null on the last page. One call looks at about a thousand tasks, so a page may be
+    /// short or empty before the last.
     pub next_cursor: Option<String>,
 }
 
@@ -86,7 +87,9 @@ pub struct RepoView {
     pub area_locks_enabled: bool,
     /// The review budget and what takes it.
     pub budget: BudgetView,
-    /// Until when a maintainer paused it (RFC 3339), while they did.
+    /// Whether nothing is handed out there because somebody paused it.
+    pub paused: bool,
+    /// Until when (RFC 3339); null when it is not paused, or until somebody resumes it.
     pub paused_until: Option<String>,
     /// Tasks in each state, every state listed.
     pub tasks: BTreeMap<&'static str, i64>,

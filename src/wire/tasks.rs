@@ -38,8 +38,8 @@ pub struct StatusBody {
     lease_id: Option<String>,
 }
 
-/// What came of the work. `extra` is whatever the client likes; it is not kept.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// What came of the work: kept in the audit log. `extra` is whatever the client likes; it is not kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Artifact {
     #[serde(default)]
     pr_url: Option<String>,
@@ -63,24 +63,39 @@ pub struct Status {
     pub lease_id: Option<String>,
     /// Where the pull request is; none when blank.
     pub pr_url: Option<String>,
+    /// The commit, as the worker names it.
+    pub commit_sha: Option<String>,
+    /// Where a patch is.
+    pub patch_url: Option<String>,
 }
 
 impl Request for StatusBody {
     type Checked = Status;
 
     fn check(self, checks: &mut Checks) -> Status {
-        let pr_url = self.artifact.and_then(|artifact| {
-            checks.optional_text("artifact.commit_sha", artifact.commit_sha, SHA_MAX_CHARS);
-            checks.optional_text("artifact.patch_url", artifact.patch_url, URL_MAX_CHARS);
-            checks.optional_text("artifact.pr_url", artifact.pr_url, URL_MAX_CHARS)
-        });
+        let artifact = self.artifact.unwrap_or_default();
+        let commit_sha = checks.optional_text("artifact.commit_sha", artifact.commit_sha, SHA_MAX_CHARS);
+        let patch_url = address(checks, "artifact.patch_url", artifact.patch_url);
+        let pr_url = address(checks, "artifact.pr_url", artifact.pr_url);
         Status {
             status: self.status,
             message: checks.optional_text("message", self.message, 4000),
             lease_id: checks.optional_text("lease_id", self.lease_id, 64),
-            pr_url: pr_url.filter(|url| !url.trim().is_empty()),
+            pr_url,
+            commit_sha: commit_sha.filter(|sha| !sha.trim().is_empty()),
+            patch_url,
         }
     }
+}
+
+/// An address on the web; a blank one is none. People click on these.
+fn address(checks: &mut Checks, field: &str, text: Option<String>) -> Option<String> {
+    let text = checks.optional_text(field, text, URL_MAX_CHARS).filter(|text| !text.trim().is_empty())?;
+    let lower = text.trim().to_ascii_lowercase();
+    if !lower.starts_with("https://") && !lower.starts_with("http://") {
+        checks.fault(field, "must begin with `https://` or `http://`");
+    }
+    Some(text)
 }
 
 #[cfg(test)]
@@ -90,7 +105,14 @@ mod tests {
 
     #[test]
     fn a_status_alone_is_enough_and_everything_else_may_be_null() {
-        let plain = Status { status: TaskStatus::InProgress, message: None, lease_id: None, pr_url: None };
+        let plain = Status {
+            status: TaskStatus::InProgress,
+            message: None,
+            lease_id: None,
+            pr_url: None,
+            commit_sha: None,
+            patch_url: None,
+        };
         assert_eq!(read::<StatusBody>(br#"{"status":"in_progress"}"#).unwrap(), plain);
         let nulls =
             br#"{"status":"in_progress","message":null,"artifact":{"pr_url":null,"extra":{"a":[1]}},"lease_id":null}"#;
@@ -104,6 +126,8 @@ mod tests {
         assert!(read::<StatusBody>(b"{}").unwrap_err().detail.contains("missing field `status`"));
         let long = format!(r#"{{"status":"blocked","message":"{}"}}"#, "m".repeat(4001));
         assert_eq!(read::<StatusBody>(long.as_bytes()).unwrap_err().errors[0].field, "message");
+        let odd = br#"{"status":"pr_opened","artifact":{"pr_url":"javascript:alert(1)"}}"#;
+        assert_eq!(read::<StatusBody>(odd).unwrap_err().errors[0].field, "artifact.pr_url");
         let nul = br#"{"status":"pr_opened","artifact":{"pr_url":"https://x/\u0000"}}"#;
         assert_eq!(read::<StatusBody>(nul).unwrap_err().errors[0].field, "artifact.pr_url");
     }

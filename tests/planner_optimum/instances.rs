@@ -50,6 +50,7 @@ fn repo(dice: &mut StdRng, n: usize, slots: i64) -> RepoFacts {
         name: format!("acme/rocket{n}"),
         linked_only: managed,
         inactive: None,
+        inactive_until: None,
         policy,
         budget: Budget { limit, source: BudgetSource::Policy, open_pulls, leases: 0, uncounted: 0, count },
         areas: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use crate::database::Db;
 use crate::on_both;
-use crate::pool::{Pool, REPO};
+use crate::pool::{ADMIN, Pool, REPO};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -12,6 +12,9 @@ on_both!(
     two_clients_with_one_token_are_one_worker,
     long_polls_that_are_opened_and_left_give_their_places_back,
     skills_are_compared_without_case_and_spaces_and_may_be_anything_else,
+    a_server_that_stops_answers_whoever_waits,
+    what_a_worker_gave_back_or_lost_is_offered_to_others_first,
+    what_people_say_of_their_work_is_kept,
 );
 
 const WORK: &str = "/v1/work";
@@ -108,4 +111,60 @@ async fn skills_are_compared_without_case_and_spaces_and_may_be_anything_else(db
     }
     let unknown = format!("/v1/tasks?skill={}&repo={REPO}", "y".repeat(300));
     assert!([200, 422].contains(&pool.get(&unknown).await.status));
+}
+
+async fn a_server_that_stops_answers_whoever_waits(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let worker = pool.worker(json!({})).await;
+    let Pool { running, client, .. } = pool;
+    let url = format!("{}/v1/work?wait=60", running.url());
+    let waiting = tokio::spawn(client.get(url).bearer_auth(&worker.token).send());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Ten seconds is when what does not end is cut off.
+    tokio::time::timeout(Duration::from_secs(8), running.stop()).await.expect("nobody is waited for");
+    let answer = waiting.await.unwrap().expect("an answer and no broken connection");
+    assert_eq!(answer.status(), 200);
+}
+
+async fn what_a_worker_gave_back_or_lost_is_offered_to_others_first(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({ "max_open_prs": 10 })).await;
+    let task = pool.task("Parse dates", json!({})).await;
+    let (ada, bo) = (pool.worker(json!({})).await, pool.worker(json!({})).await);
+    let lease = pool.work(&ada).await[0]["lease_id"].as_str().unwrap().to_owned();
+    pool.admin(&format!("leases/{lease}/revoke"), json!({ "reason": "no sign of work" })).await.ok();
+    assert!(pool.work(&ada).await.is_empty(), "a lease that was taken away is not handed back at once");
+    let claim = format!("/v1/tasks/{task}/claim");
+    let refused = pool.as_worker(&ada, "POST", &claim, json!({})).await.problem(409, "refused");
+    assert_eq!(refused["reasons"][0]["rule"], "declined", "{refused}");
+    assert_eq!(pool.work_ids(&bo).await, [task.clone()]);
+    let lease = pool.work(&bo).await[0]["lease_id"].as_str().unwrap().to_owned();
+    pool.as_worker(&bo, "POST", &format!("/v1/leases/{lease}/release"), json!({ "reason": "too hard" })).await.ok();
+    assert!(pool.work(&bo).await.is_empty());
+    pool.clock.advance_ms(3_600_000);
+    assert_eq!(pool.work_ids(&ada).await, [task], "after an hour it is anybody's");
+}
+
+async fn what_people_say_of_their_work_is_kept(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({ "max_open_prs": 10 })).await;
+    let (one, two) = (pool.task("One", json!({})).await, pool.task("Two", json!({ "priority": 5 })).await);
+    let worker = pool.worker(json!({ "name": "ada" })).await;
+    let held = pool.work(&worker).await;
+    let artifact = json!({ "pr_url": "https://example.org/pull/7", "commit_sha": "abc123" });
+    pool.report(&worker, &one, json!({ "status": "pr_opened", "message": "Done.", "artifact": artifact })).await.ok();
+    let odd = json!({ "status": "pr_opened", "artifact": { "pr_url": "javascript:alert(1)" } });
+    let problem = pool.report(&worker, &two, odd).await.problem(422, "invalid-value");
+    assert_eq!(problem["errors"][0]["field"], "artifact.pr_url");
+    let lease = held[1]["lease_id"].as_str().unwrap();
+    pool.as_worker(&worker, "POST", &format!("/v1/leases/{lease}/nack"), json!({ "reason": "not my field" })).await.ok();
+    let audit = pool.send("GET", &format!("/v1/admin/audit?repo={REPO}"), &[("X-Admin-Token", ADMIN)], "").await.text;
+    let events: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| events.iter().find(|event| event["kind"] == kind).cloned().unwrap_or_default()["payload"].clone();
+    let reported = of("task.reported");
+    assert_eq!((&reported["status"], &reported["message"]), (&json!("pr_opened"), &json!("Done.")), "{audit}");
+    assert_eq!(reported["artifact"]["pr_url"], "https://example.org/pull/7");
+    let ended: Vec<&Value> = events.iter().filter(|e| e["kind"] == "lease.ended").map(|e| &e["payload"]).collect();
+    assert!(ended.iter().any(|ended| ended["words"] == "not my field"), "{audit}");
 }

@@ -11,6 +11,7 @@ on_both!(
     the_old_token_works_until_the_new_one_is_used,
     a_worker_that_leaves_gives_back_what_it_held,
     a_score_is_made_only_for_whoever_asks_and_shows_what_it_is_made_of,
+    taking_a_score_back_waits_for_the_persons_workers_in_order,
 );
 
 const ME: &str = "/v1/workers/me";
@@ -104,6 +105,29 @@ async fn a_worker_that_leaves_gives_back_what_it_held(db: Db) {
     pool.as_worker(&worker, "GET", "/v1/work", Value::Null).await.problem(401, "unauthorized");
     let other = pool.worker(json!({})).await;
     assert_eq!(pool.work(&other).await.len(), 2);
+}
+
+/// Somebody who holds the first worker's row and goes on to the second is never waited for in a circle.
+async fn taking_a_score_back_waits_for_the_persons_workers_in_order(db: Db) {
+    if db == Db::Sqlite {
+        return; // One writer, no row locks.
+    }
+    let pool = Pool::start(db).await;
+    let workers = [pool.worker(json!({})).await, pool.worker(json!({})).await];
+    let outside = sqlx::AnyPool::connect(&pool.database.url).await.unwrap();
+    sqlx::query("UPDATE workers SET person = 'gh:7', scored = 1").execute(&outside).await.unwrap();
+    let mut granting = outside.begin().await.unwrap();
+    let lock = "SELECT id FROM workers WHERE id = $1 FOR UPDATE";
+    sqlx::query(lock).bind(&workers[0].id).execute(&mut *granting).await.unwrap();
+    let change = pool.as_worker(&workers[1], "PATCH", ME, json!({ "reputation": false }));
+    let grant = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        sqlx::query(lock).bind(&workers[1].id).execute(&mut *granting).await.unwrap();
+        granting.commit().await.unwrap();
+    };
+    let (changed, ()) = tokio::join!(change, grant);
+    assert_eq!(changed.ok()["reputation"], false);
+    outside.close().await;
 }
 
 async fn a_score_is_made_only_for_whoever_asks_and_shows_what_it_is_made_of(db: Db) {

@@ -12,6 +12,9 @@ on_both!(
     a_refusal_is_repeated_too_and_a_call_nobody_may_make_reserves_nothing,
     no_answer_that_holds_a_token_is_kept,
     an_answer_that_was_never_given_may_be_asked_for_again,
+    a_key_is_its_workers_own_whatever_else_is_sent_along,
+    an_effect_and_its_answer_are_kept_together_or_not_at_all,
+    answers_are_forgotten_after_a_day_without_a_github_app,
 );
 
 async fn add(pool: &Pool, key: &str, body: &Value) -> Answer {
@@ -120,6 +123,111 @@ async fn an_answer_that_was_never_given_may_be_asked_for_again(db: Db) {
     let again = add(&pool, "k1", &task("One")).await;
     assert_eq!(again.header("idempotency-replayed"), "true");
     outside.close().await;
+}
+
+async fn a_key_is_its_workers_own_whatever_else_is_sent_along(db: Db) {
+    let pool = Pool::start(db).await;
+    for admin in [ADMIN, "guessed"] {
+        for name in ["a", "b"] {
+            let worker = pool.worker(json!({ "name": name })).await;
+            for (scheme, replayed) in [("Bearer", ""), ("bearer ", "true")] {
+                let bearer = format!("{scheme} {}", worker.token);
+                let headers = [("X-Admin-Token", admin), ("Authorization", bearer.as_str()), ("Idempotency-Key", "k1")];
+                let answer = pool.send("PATCH", "/v1/workers/me", &headers, r#"{"x_from":1}"#).await;
+                assert_eq!(answer.header("idempotency-replayed"), replayed, "{admin} {name} {scheme}");
+                assert_eq!(answer.ok()["worker_id"], worker.id, "{admin}");
+            }
+        }
+    }
+}
+
+/// Every call whose repetition would be told something else: where its answer cannot be kept, nothing happens.
+async fn an_effect_and_its_answer_are_kept_together_or_not_at_all(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let worker = pool.worker(json!({ "capabilities": { "ack": true } })).await;
+    let task = pool.task("One", json!({})).await;
+    let bearer = format!("Bearer {}", worker.token);
+    let call = async |key: &str, path: &str, body: Value| {
+        let headers = [("X-Admin-Token", ADMIN), ("Authorization", bearer.as_str()), ("Idempotency-Key", key)];
+        pool.send("POST", path, &headers, body.to_string()).await
+    };
+    let claim = format!("/v1/tasks/{task}/claim");
+    let full = FullDisk::new(&pool, db).await;
+    full.begin().await;
+    assert!(call("k1", &claim, json!({})).await.status >= 500);
+    assert_eq!(pool.state("tasks_ready").await, 1, "a claim");
+    full.end().await;
+    pool.clock.advance_ms(60_000);
+    let claimed = call("k1", &claim, json!({})).await.ok();
+    let lease = claimed["lease_id"].as_str().unwrap().to_owned();
+    for (path, body) in [
+        (format!("/v1/leases/{lease}/ack"), json!({})),
+        (format!("/v1/tasks/{task}/status"), json!({ "status": "in_progress" })),
+        (format!("/v1/leases/{lease}/release"), json!({})),
+        (format!("/v1/admin/leases/{lease}/revoke"), json!({})),
+    ] {
+        let now = || async {
+            let of = pool.get(&format!("/v1/tasks/{task}")).await.ok();
+            let work = pool.work(&worker).await;
+            (of["state"].clone(), work.first().map(|held| held["lease_state"].clone()))
+        };
+        let before = now().await;
+        full.begin().await;
+        assert!(call(&path, &path, body).await.status >= 500, "{path}");
+        full.end().await;
+        assert_eq!(now().await, before, "{path}");
+        if path.ends_with("ack") {
+            call("ack", &path, json!({})).await.ok();
+        }
+    }
+    let released = call("k2", &format!("/v1/leases/{lease}/release"), json!({})).await.ok();
+    let again = call("k2", &format!("/v1/leases/{lease}/release"), json!({})).await;
+    assert_eq!((again.header("idempotency-replayed"), again.json()), ("true", released));
+    let again = call("k1", &claim, json!({})).await;
+    assert_eq!((again.header("idempotency-replayed"), again.json()), ("true", claimed), "also when it is over");
+    assert_eq!(pool.state("tasks_ready").await, 1, "and nothing is granted anew");
+}
+
+/// A database that takes anything but answers.
+struct FullDisk {
+    outside: sqlx::AnyPool,
+    db: Db,
+}
+
+impl FullDisk {
+    async fn new(pool: &Pool, db: Db) -> Self {
+        Self { outside: sqlx::AnyPool::connect(&pool.database.url).await.unwrap(), db }
+    }
+
+    async fn run(&self, on_sqlite: &'static str, on_postgres: &'static str) {
+        let sql = if self.db == Db::Sqlite { on_sqlite } else { on_postgres };
+        sqlx::raw_sql(sql).execute(&self.outside).await.unwrap();
+    }
+
+    async fn begin(&self) {
+        let sqlite = "CREATE TRIGGER full BEFORE UPDATE ON idempotency BEGIN SELECT RAISE(ABORT, 'full'); END";
+        self.run(sqlite, "ALTER TABLE idempotency ADD CONSTRAINT nothing CHECK (status IS NULL) NOT VALID").await;
+    }
+
+    async fn end(&self) {
+        self.run("DROP TRIGGER full", "ALTER TABLE idempotency DROP CONSTRAINT nothing").await;
+    }
+}
+
+async fn answers_are_forgotten_after_a_day_without_a_github_app(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    add(&pool, "k1", &task("One")).await.ok();
+    assert_eq!(kept(&pool).await.len(), 1);
+    pool.clock.advance_ms(25 * 3_600_000);
+    for _ in 0..100 {
+        if kept(&pool).await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("an answer stays for ever");
 }
 
 /// Every answer that is kept.

@@ -47,12 +47,18 @@ async fn a_pause_stops_new_work_and_takes_nothing_away(db: Db) {
     assert_eq!(pool.work(&worker).await.len(), 1);
     let paused = pool.admin("pause", json!({ "repo": "ACME/rocket", "reason": "freeze" })).await.ok();
     assert_eq!(paused, json!({ "ok": true, "paused_until": null }));
+    let shown = pool.get(&format!("/v1/repos/{REPO}")).await.ok();
+    assert_eq!((&shown["paused"], &shown["paused_until"]), (&json!(true), &Value::Null), "{shown}");
+    let reason = &shown["budget"]["reasons"][0];
+    assert_eq!(reason["message"], "acme/rocket is not served at the moment: it is paused until somebody resumes it (freeze).");
     pool.task("Two", json!({})).await;
     assert_eq!(pool.work(&worker).await.len(), 1);
     pool.admin("resume", json!({ "repo": REPO })).await.ok();
     assert_eq!(pool.work(&worker).await.len(), 2);
     let paused = pool.admin("pause", json!({ "repo": REPO, "secs": 3600 })).await.ok();
     assert!(paused["paused_until"].as_str().unwrap().ends_with('Z'), "{paused}");
+    let shown = pool.get(&format!("/v1/repos/{REPO}")).await.ok();
+    assert_eq!(shown["budget"]["reasons"][0]["retry_at"], paused["paused_until"], "{shown}");
     pool.task("Three", json!({})).await;
     assert_eq!(pool.work(&worker).await.len(), 2);
     pool.clock.advance_ms(3_600_000 - 1);

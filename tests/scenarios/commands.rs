@@ -22,6 +22,7 @@ stories!(
     a_maintainer_pauses_and_resumes_and_bans,
     a_holder_extends_blocks_and_is_unblocked,
     nobody_keeps_more_than_two_tasks_by_blocking_them,
+    a_holder_is_warned_when_the_repositorys_rules_say,
     a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour,
 );
 
@@ -233,6 +234,29 @@ async fn a_maintainer_pauses_and_resumes_and_bans(db: Db) {
     w.check_promises().await;
 }
 
+async fn a_holder_is_warned_when_the_repositorys_rules_say(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let warned = || w.ours(issue).iter().filter(|comment| comment.contains("@ada")).count() == 2;
+    for (percent, hours, expected) in [("50%", 35, false), ("50%", 2, true)] {
+        let document = serde_json::from_value(serde_json::json!({ "leases": { "warn_before": percent } })).unwrap();
+        w.engine.set_policy(REPO, Some(document)).await.unwrap();
+        if !expected {
+            w.say("ada", issue, "/owp claim").await;
+        }
+        w.advance(Span::hours(hours));
+        w.settle().await;
+        assert_eq!(warned(), expected, "{percent} of three days: {:#?}", w.ours(issue));
+    }
+    let late = w.task("Parse numbers", &[]).await;
+    let document = serde_json::from_value(serde_json::json!({ "leases": { "warn_before": "5%" } })).unwrap();
+    w.engine.set_policy(REPO, Some(document)).await.unwrap();
+    w.say("bo", late, "/owp claim").await;
+    w.advance(Span::hours(60));
+    w.settle().await;
+    assert_eq!(w.ours(late).iter().filter(|comment| comment.contains("@bo")).count(), 1, "{:#?}", w.ours(late));
+}
+
 async fn a_holder_extends_blocks_and_is_unblocked(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
@@ -337,8 +361,10 @@ async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
         message: Some("waits too".into()),
         lease: None,
         pr_url: None,
+        commit_sha: None,
+        patch_url: None,
     };
-    let refused = w.engine.report_status(&worker, &id, report.clone()).await.unwrap_err();
+    let refused = w.engine.report_status(&worker, &id, report.clone(), None).await.unwrap_err();
     assert!(refused.to_string().contains(&words), "{refused}");
 
     w.say("mona", issues[2], "/owp block not before the release").await;
@@ -346,7 +372,7 @@ async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
     for issue in [issues[0], issues[2]] {
         w.say("mona", issue, "/owp unblock").await;
     }
-    w.engine.report_status(&worker, &id, report).await.unwrap();
+    w.engine.report_status(&worker, &id, report, None).await.unwrap();
     assert_eq!(w.state(other).await, "blocked", "one of two places is free again");
     w.check_promises().await;
 }

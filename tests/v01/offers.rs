@@ -13,6 +13,7 @@ crate::on_both!(
     an_offer_nobody_acknowledges_is_taken_back,
     a_late_client_changes_nothing_and_is_told_so,
     a_heartbeat_tells_once_which_leases_ended_and_why,
+    a_lease_is_told_of_though_it_ended_before_one_that_was_told,
     a_task_is_claimed_by_name_or_every_reason_is_given,
     why_names_every_rule_in_the_words_of_the_refusal,
     a_parked_pull_is_granted_as_soon_as_its_task_is_there,
@@ -106,6 +107,26 @@ async fn a_heartbeat_tells_once_which_leases_ended_and_why(db: Db) {
     assert_eq!(beat["ended"], json!([]));
 }
 
+/// As when its transaction, which took the earlier time, was committed later than the other's.
+async fn a_lease_is_told_of_though_it_ended_before_one_that_was_told(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let tasks = [pool.task("One", json!({})).await, pool.task("Two", json!({})).await];
+    let worker = pool.worker(json!({})).await;
+    pool.clock.advance_ms(1_000);
+    let held = pool.work(&worker).await;
+    for (at, ms) in [(0, 0), (1, -500)] {
+        pool.clock.advance_ms(ms);
+        let lease = held.iter().find(|held| held["task_id"] == tasks[at].as_str()).unwrap()["lease_id"].as_str();
+        pool.admin(&format!("leases/{}/revoke", lease.unwrap()), json!({})).await.ok();
+        let beat = pool.as_worker(&worker, "POST", "/v1/workers/heartbeat", json!({})).await.ok();
+        let told: Vec<_> = beat["ended"].as_array().unwrap().iter().map(|ended| &ended["task_id"]).collect();
+        assert_eq!(told, [tasks[at].as_str()]);
+    }
+    let beat = pool.as_worker(&worker, "POST", "/v1/workers/heartbeat", json!({})).await.ok();
+    assert_eq!(beat["ended"], json!([]));
+}
+
 async fn a_task_is_claimed_by_name_or_every_reason_is_given(db: Db) {
     let pool = Pool::start(db).await;
     pool.repo(json!({})).await;
@@ -170,6 +191,8 @@ async fn a_pull_with_nothing_to_wait_for_is_answered_at_once(db: Db) {
     pool.as_worker(&worker, "GET", "/v1/work?wait=60", json!({})).await.ok();
     assert!(began.elapsed() < Duration::from_secs(30));
     for wrong in ["wait=61", "wait=-1", "wait=soon", "explain=2"] {
-        pool.as_worker(&worker, "GET", &format!("/v1/work?{wrong}"), json!({})).await.problem(422, "invalid-value");
+        let answer = pool.as_worker(&worker, "GET", &format!("/v1/work?{wrong}"), json!({})).await;
+        let problem = answer.problem(422, "invalid-value");
+        assert_eq!(problem["errors"][0]["field"], wrong.split('=').next().unwrap(), "{problem}");
     }
 }

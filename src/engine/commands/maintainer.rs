@@ -3,7 +3,7 @@
 use super::Asked;
 use super::contributor::budget_line;
 use crate::engine::error::EngineError;
-use crate::engine::facts::RepoContext;
+use crate::engine::facts::{self, RepoContext};
 use crate::engine::{tell, transition};
 use crate::github::client::UserRef as Account;
 use crate::github::render::{LeaseEnd, Outcome};
@@ -19,8 +19,6 @@ use serde_json::json;
 
 /// How long an `/owp assign` waits to be accepted.
 const ASSIGNED_FOR: Span = Span::days(3);
-/// What stands for a pause without an end.
-const FOR_EVER: Span = Span::days(36_500);
 
 /// The account a command names, as GitHub knows it.
 fn account<'a>(asked: &'a Asked, login: &str) -> Option<&'a Account> {
@@ -89,7 +87,7 @@ pub(super) async fn pause(
     secs: Option<i64>,
     reason: Option<&str>,
 ) -> Result<Outcome, EngineError> {
-    let until = tx.now() + secs.map_or(FOR_EVER, Span::secs);
+    let until = tx.now() + secs.map_or(facts::FOR_EVER, Span::secs);
     let reason = reason.unwrap_or("no reason given");
     tx.set_pause(&repo.row.id, Some((until, reason))).await?;
     tx.append_events(&[Event::new(EventKind::RepoUpdated, json!({ "paused": reason }))]).await?;

@@ -35,13 +35,13 @@ pub(super) struct Asked {
     pub permission: Permission,
     /// The accounts the commands name, by lower-case login; `None` where there is none.
     pub named: BTreeMap<String, Option<Account>>,
-    /// The worker behind the author's comments, once there is one.
-    worker: Option<WorkerId>,
+    /// The worker behind the author's comments, once there is one; all their workers, when a line is about all.
+    workers: Vec<WorkerId>,
 }
 
 impl Asked {
     pub(super) fn workers_to_lock(&self) -> Vec<WorkerId> {
-        self.worker.iter().cloned().collect()
+        self.workers.clone()
     }
 
     /// True when a task may be handed out by this comment.
@@ -78,16 +78,18 @@ pub(super) async fn prepare(
         named.insert(login.to_lowercase(), account);
     }
     let person = Person::GitHub(author.id);
-    let worker = engine.read(move |tx| Box::pin(async move { Ok(tx.comment_worker(&person).await?) })).await?;
-    Ok(Asked {
-        issue,
-        comment_id: comment.id,
-        author,
-        permission,
-        named,
-        worker: worker.map(|worker| worker.id),
-        lines,
-    })
+    let of_all = |c: &&Command| matches!(c, Command::Join(profile) if profile.reputation == Some(false));
+    let all = commands.iter().any(of_all);
+    let workers = engine.read(move |tx| {
+        Box::pin(async move {
+            if all {
+                return Ok(tx.all_workers_of(&person).await?);
+            }
+            Ok(tx.comment_worker(&person).await?.into_iter().map(|worker| worker.id).collect())
+        })
+    });
+    let workers = workers.await?;
+    Ok(Asked { issue, comment_id: comment.id, author, permission, named, workers, lines })
 }
 
 fn named_login(command: &Command) -> Option<&str> {

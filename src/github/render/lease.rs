@@ -92,6 +92,17 @@ pub enum LeaseEnd {
     },
 }
 
+impl LeaseEnd {
+    /// What somebody said of it, where they were asked.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Released { reason } | Self::Revoked { reason, .. } | Self::Nacked { reason } => reason.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// Where a lease stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseState {

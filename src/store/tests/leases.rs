@@ -28,7 +28,7 @@ async fn by_comment(bench: &Bench, repo: &RepoId, issue: i64) -> TaskId {
 }
 
 async fn to_warn(bench: &Bench) -> usize {
-    bench.read(|tx| Box::pin(async move { tx.leases_to_warn(20).await })).await.len()
+    bench.read(|tx| Box::pin(async move { tx.leases_to_warn(20, 90).await })).await.len()
 }
 
 on_both_engines! {

@@ -3,6 +3,7 @@
 //! A test here is a body inside [`on_both_engines`]. Its PostgreSQL half fails when there is no server to run on;
 //! `scripts/test` starts one.
 
+mod answers;
 mod bell;
 mod bench;
 mod candidates;
@@ -13,6 +14,7 @@ mod feed;
 mod lanes;
 mod leases;
 mod opening;
+mod pages;
 mod people;
 mod repos;
 mod schema;
