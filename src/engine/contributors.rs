@@ -3,6 +3,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
+use super::once::Keep;
 use super::schedule::{Pull, Wish};
 use super::tell;
 use crate::pool::event::{Event, EventKind};
@@ -191,24 +192,32 @@ impl Engine {
         Ok(Some(worker))
     }
 
-    /// Records a sign of life and keeps the worker's leases alive. Gives the server's time.
+    /// Records a sign of life and keeps the worker's leases alive. Gives the server's time, and once the leases that
+    /// ended: last of all, so that nothing that fails afterwards keeps it from being told.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn heartbeat(&self, worker: &WorkerId, beat: Heartbeat) -> Result<Beat, EngineError> {
+    pub async fn heartbeat(
+        &self,
+        worker: &WorkerId,
+        beat: Heartbeat,
+        keep: Option<Keep<Beat>>,
+    ) -> Result<Beat, EngineError> {
+        self.keep_alive(worker).await?;
         let id = worker.clone();
-        let beat = self
-            .store()
+        self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
                     tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
                     let ended = tx.tell_ended(&id).await?;
-                    Ok::<_, EngineError>(Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() })
+                    let beat = Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() };
+                    if let Some(keep) = keep {
+                        keep.settle(tx, &beat).await?;
+                    }
+                    Ok::<_, EngineError>(beat)
                 })
             })
-            .await?;
-        self.keep_alive(worker).await?;
-        Ok(beat)
+            .await
     }
 
     /// Keeps what a client holds alive, each lease under its own repository's lock. Written only once a third of the

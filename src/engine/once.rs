@@ -99,6 +99,14 @@ impl Engine {
             .await
     }
 
+    /// The answer that is kept under a key, whatever body it was for.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn kept_answer(&self, scope: String) -> Result<Option<KeptAnswer>, EngineError> {
+        self.read(move |tx| Box::pin(async move { Ok(tx.kept_answer(&scope).await?) })).await
+    }
+
     /// Forgets answers that were kept long enough.
     pub(super) async fn purge_answers(&self) -> Result<(), EngineError> {
         if !self.read(|tx| Box::pin(async move { Ok(tx.has_old_answers().await?) })).await? {

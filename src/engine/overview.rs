@@ -70,8 +70,8 @@ impl Engine {
         self.read(move |tx| {
             Box::pin(async move {
                 let counts = tx.counts_by_repo().await?;
-                let by_state = tx.tasks_by_state().await?;
-                let of = |state| by_state.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+                let of = |state| counts.values().filter_map(|of| of.get(&state)).sum();
+                let tasks = TaskState::ALL.into_iter().map(|state| (state, of(state))).collect();
                 let mut repos = Vec::new();
                 for row in tx.repos().await?.into_iter().filter(|row| !row.private) {
                     let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
@@ -84,7 +84,7 @@ impl Engine {
                 Ok(Overview {
                     now: tx.now(),
                     workers_online: tx.workers_online(tx.now() - ONLINE).await?,
-                    tasks: TaskState::ALL.into_iter().map(|state| (state, of(state))).collect(),
+                    tasks,
                     repos,
                     titles: titles(tx, &events).await?,
                     events,

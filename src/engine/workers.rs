@@ -143,8 +143,9 @@ impl Engine {
     pub async fn rotate_token(&self, id: &WorkerId) -> Result<SecretString, EngineError> {
         let token = format!("owp_{}", BASE32_DNSSEC.encode(&self.store().entropy().bytes::<32>()));
         let (hash, id) = (secret_hash(&token), id.clone());
+        // The worker's row first, as whoever takes its tokens away does; and two rotations at once leave one fresh token.
         self.store()
-            .write(Scope::global(), move |tx| {
+            .write(Scope::global().with_workers([id.clone()]), move |tx| {
                 Box::pin(async move {
                     tx.insert_fresh_token(&hash, &id).await?;
                     let event = Event::new(EventKind::WorkerTokenRotated, json!({}));

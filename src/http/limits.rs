@@ -108,20 +108,24 @@ impl Limiter {
 }
 
 /// The client's address: the last one in `X-Forwarded-For` that is not a proxy we trust, when a trusted proxy sent the
-/// call; else whoever sent it.
+/// call; else whoever sent it. Read from the right, where the proxies write: what stands left of something that is no
+/// address is the client's own word.
 pub(super) fn client(proxies: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let trusted = |address: IpAddr| proxies.iter().any(|range| range.contains(address));
     if !trusted(peer) {
         return peer.to_canonical();
     }
-    let told: Vec<IpAddr> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map_while(|address| address.trim().parse().ok())
-        .collect();
-    told.iter().rev().copied().find(|address| !trusted(*address)).unwrap_or(peer).to_canonical()
+    let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
+    let told = lines.iter().rev().flat_map(|line| line.rsplit(','));
+    let addresses = told.map_while(|address| address.trim().parse::<IpAddr>().ok());
+    let mut nearest = peer;
+    for address in addresses {
+        nearest = address;
+        if !trusted(address) {
+            break;
+        }
+    }
+    nearest.to_canonical()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a burst, which is a u32")]
@@ -237,6 +241,11 @@ mod tests {
         };
         assert_eq!(client("10.0.0.1", &forwarded), "2.2.2.2", "what the client wrote itself is not believed");
         assert_eq!(client("3.3.3.3", &forwarded), "3.3.3.3");
+        let odd = |text: &'static str| {
+            HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static(text))])
+        };
+        assert_eq!(client("10.0.0.1", &odd("1.1.1.1, x, 2.2.2.2")), "2.2.2.2", "not even behind what is no address");
+        assert_eq!(client("10.0.0.1", &odd("1.1.1.1, x")), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &HeaderMap::new()), "10.0.0.1");
         assert_eq!(neighbourhood("2001:db8::1".parse().unwrap()), neighbourhood("2001:db8::2".parse().unwrap()));
     }

@@ -76,12 +76,14 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
     let (mut parts, body) = request.into_parts();
     // Who may not call at all is told so by the handler, and reserves nothing.
     let Some(who) = caller(&mut parts, face).await else {
-        return Ok(Tried::Plain(Request::from_parts(parts, body)));
+        return match farewell(face, &parts).await? {
+            Some(answer) => Ok(Tried::Answer(replay(answer))),
+            None => Ok(Tried::Plain(Request::from_parts(parts, body))),
+        };
     };
     let key = key(&parts.headers)?;
     let bytes = collect(&parts.headers, body, API_BYTES).await?;
-    let scope =
-        digest(&[who.as_bytes(), parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), key.as_bytes()]);
+    let scope = scope(&who, &parts, key);
     match face.engine.begin_once(scope, HEXLOWER.encode(&Sha256::digest(&bytes))).await? {
         Attempt::Run(once) => {
             parts.extensions.insert(once.clone());
@@ -108,6 +110,19 @@ async fn caller(parts: &mut Parts, face: &Face) -> Option<String> {
     }
     Asking::from_request_parts(parts, face).await.ok()?;
     token(&parts.headers).map(|token| format!("worker {token}"))
+}
+
+/// The answer to a worker that left and did not hear it: the token that asked opens nothing any more, but this.
+async fn farewell(face: &Face, parts: &Parts) -> Result<Option<KeptAnswer>, Failure> {
+    let leaving = parts.method == Method::DELETE && parts.uri.path() == "/v1/workers/me";
+    let (Some(token), Ok(key)) = (token(&parts.headers).filter(|_| leaving), key(&parts.headers)) else {
+        return Ok(None);
+    };
+    Ok(face.engine.kept_answer(scope(&format!("worker {token}"), parts, key)).await?)
+}
+
+fn scope(who: &str, parts: &Parts, key: &str) -> String {
+    digest(&[who.as_bytes(), parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), key.as_bytes()])
 }
 
 /// The key as it was sent. The draft writes it as a quoted string; without the quotes it is the same key.

@@ -3,7 +3,9 @@
 use super::Face;
 use super::auth::Asking;
 use super::body::Json;
+use super::once::Repeat;
 use super::problem::Failure;
+use super::steward::kept;
 use crate::engine::{self, Registration};
 use crate::wire::workers::{Beat, Ended, HeartbeatBody, Link, RegisterBody, Registered};
 use axum::extract::State;
@@ -36,16 +38,21 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
 pub(super) async fn heartbeat(
     State(face): State<Face>,
     Asking(worker): Asking,
+    repeat: Repeat,
     body: Json<HeartbeatBody>,
 ) -> Result<axum::Json<Beat>, Failure> {
     let Json(beat) = body;
     let beat = engine::Heartbeat { status: beat.status, note: beat.note };
-    let beat = face.engine.heartbeat(&worker.id, beat).await?;
-    let ended = beat.ended.into_iter().map(|ended| Ended {
+    let keep = repeat.keep(|beat: &engine::Beat| kept(&view(beat)));
+    Ok(axum::Json(view(&face.engine.heartbeat(&worker.id, beat, keep).await?)))
+}
+
+fn view(beat: &engine::Beat) -> Beat {
+    let ended = beat.ended.iter().map(|ended| Ended {
         lease_id: ended.lease.to_string(),
         task_id: ended.task.to_string(),
         reason: ended.reason.name(),
         ended_at: ended.at.rfc3339(),
     });
-    Ok(axum::Json(Beat { ok: true, server_time: beat.now.rfc3339(), ended: ended.collect() }))
+    Beat { ok: true, server_time: beat.now.rfc3339(), ended: ended.collect() }
 }

@@ -6,7 +6,8 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 const MARK_BYTES: usize = 8;
-const CURSOR_MAX_BYTES: usize = 1024;
+/// The longest name, of 200 letters that take four bytes each, and a mark.
+const CURSOR_MAX_BYTES: usize = 2_048;
 
 /// A cursor of the list `list` (its name and its filters) that goes on after `after`.
 #[must_use]
@@ -53,6 +54,8 @@ mod tests {
         let cursor = write("tasks state=ready", "t_5");
         assert_eq!(read("tasks state=ready", Some(&cursor)).unwrap(), "t_5");
         assert_eq!(read("tasks state=ready", None).unwrap(), "");
+        let long = "🚀".repeat(200);
+        assert_eq!(read("repos", Some(&write("repos", &long))).unwrap(), long, "the longest name there can be");
         for (list, cursor) in [
             ("tasks state=leased", cursor.as_str()),
             ("tasks state=ready", "dF81"),

@@ -15,9 +15,9 @@ pub struct PolicyBody {
     /// `owner/name`.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// What shall differ from the defaults. It replaces what was set before; null goes back to the defaults. A key nothing
-    /// obeys is refused.
-    #[serde(default)]
+    /// What shall differ from the defaults. It replaces what was set before; null goes back to the defaults; to leave it
+    /// out is refused, as a misspelled name would end every rule. A key nothing obeys is refused.
+    #[serde(deserialize_with = "Option::deserialize")]
     policy: Option<Document>,
 }
 

@@ -158,10 +158,13 @@ async fn what_people_say_of_their_work_is_kept(db: Db) {
     let problem = pool.report(&worker, &two, odd).await.problem(422, "invalid-value");
     assert_eq!(problem["errors"][0]["field"], "artifact.pr_url");
     let lease = held[1]["lease_id"].as_str().unwrap();
-    pool.as_worker(&worker, "POST", &format!("/v1/leases/{lease}/nack"), json!({ "reason": "not my field" })).await.ok();
+    pool.as_worker(&worker, "POST", &format!("/v1/leases/{lease}/nack"), json!({ "reason": "not my field" }))
+        .await
+        .ok();
     let audit = pool.send("GET", &format!("/v1/admin/audit?repo={REPO}"), &[("X-Admin-Token", ADMIN)], "").await.text;
     let events: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let of = |kind: &str| events.iter().find(|event| event["kind"] == kind).cloned().unwrap_or_default()["payload"].clone();
+    let of =
+        |kind: &str| events.iter().find(|event| event["kind"] == kind).cloned().unwrap_or_default()["payload"].clone();
     let reported = of("task.reported");
     assert_eq!((&reported["status"], &reported["message"]), (&json!("pr_opened"), &json!("Done.")), "{audit}");
     assert_eq!(reported["artifact"]["pr_url"], "https://example.org/pull/7");

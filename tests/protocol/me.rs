@@ -12,6 +12,7 @@ on_both!(
     a_worker_that_leaves_gives_back_what_it_held,
     a_score_is_made_only_for_whoever_asks_and_shows_what_it_is_made_of,
     taking_a_score_back_waits_for_the_persons_workers_in_order,
+    a_rotation_and_a_revocation_never_wait_for_each_other,
 );
 
 const ME: &str = "/v1/workers/me";
@@ -127,6 +128,30 @@ async fn taking_a_score_back_waits_for_the_persons_workers_in_order(db: Db) {
     };
     let (changed, ()) = tokio::join!(change, grant);
     assert_eq!(changed.ok()["reputation"], false);
+    outside.close().await;
+}
+
+/// A revocation holds the worker's row and goes on to its tokens.
+async fn a_rotation_and_a_revocation_never_wait_for_each_other(db: Db) {
+    if db == Db::Sqlite {
+        return; // One writer, no row locks.
+    }
+    let pool = Pool::start(db).await;
+    let worker = pool.worker(json!({})).await;
+    let rotate = || pool.as_worker(&worker, "POST", "/v1/workers/me/token", Value::Null);
+    rotate().await.ok();
+    let outside = sqlx::AnyPool::connect(&pool.database.url).await.unwrap();
+    let mut revoking = outside.begin().await.unwrap();
+    let lock = "SELECT id FROM workers WHERE id = $1 FOR UPDATE";
+    sqlx::query(lock).bind(&worker.id).execute(&mut *revoking).await.unwrap();
+    let revoke = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let tokens = "UPDATE worker_tokens SET created_at = created_at WHERE worker_id = $1";
+        sqlx::query(tokens).bind(&worker.id).execute(&mut *revoking).await.unwrap();
+        revoking.commit().await.unwrap();
+    };
+    let (rotated, ()) = tokio::join!(rotate(), revoke);
+    rotated.ok();
     outside.close().await;
 }
 

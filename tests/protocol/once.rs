@@ -15,6 +15,7 @@ on_both!(
     a_key_is_its_workers_own_whatever_else_is_sent_along,
     an_effect_and_its_answer_are_kept_together_or_not_at_all,
     answers_are_forgotten_after_a_day_without_a_github_app,
+    a_worker_that_left_and_did_not_hear_it_is_told_again,
 );
 
 async fn add(pool: &Pool, key: &str, body: &Value) -> Answer {
@@ -187,6 +188,31 @@ async fn an_effect_and_its_answer_are_kept_together_or_not_at_all(db: Db) {
     let again = call("k1", &claim, json!({})).await;
     assert_eq!((again.header("idempotency-replayed"), again.json()), ("true", claimed), "also when it is over");
     assert_eq!(pool.state("tasks_ready").await, 1, "and nothing is granted anew");
+    full.begin().await;
+    assert!(call("k3", "/v1/workers/heartbeat", json!({})).await.status >= 500);
+    full.end().await;
+    let beat = call("k4", "/v1/workers/heartbeat", json!({})).await.ok();
+    assert_eq!(beat["ended"][0]["lease_id"], lease.as_str(), "what was not told is told later");
+    assert_eq!(call("k4", "/v1/workers/heartbeat", json!({})).await.json(), beat);
+}
+
+async fn a_worker_that_left_and_did_not_hear_it_is_told_again(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    pool.task("One", json!({})).await;
+    let worker = pool.worker(json!({})).await;
+    pool.work(&worker).await;
+    let bearer = format!("Bearer {}", worker.token);
+    let leave = async |key: &str| {
+        let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", key)];
+        pool.send("DELETE", "/v1/workers/me", &headers, "").await
+    };
+    let left = leave("k1").await.ok();
+    assert_eq!(left["leases_ended"], 1);
+    let again = leave("k1").await;
+    assert_eq!((again.header("idempotency-replayed"), again.json()), ("true", left));
+    leave("k2").await.problem(401, "unauthorized");
+    leave("").await.problem(401, "unauthorized");
 }
 
 /// A database that takes anything but answers.

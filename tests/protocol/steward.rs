@@ -50,7 +50,10 @@ async fn a_pause_stops_new_work_and_takes_nothing_away(db: Db) {
     let shown = pool.get(&format!("/v1/repos/{REPO}")).await.ok();
     assert_eq!((&shown["paused"], &shown["paused_until"]), (&json!(true), &Value::Null), "{shown}");
     let reason = &shown["budget"]["reasons"][0];
-    assert_eq!(reason["message"], "acme/rocket is not served at the moment: it is paused until somebody resumes it (freeze).");
+    assert_eq!(
+        reason["message"],
+        "acme/rocket is not served at the moment: it is paused until somebody resumes it (freeze)."
+    );
     pool.task("Two", json!({})).await;
     assert_eq!(pool.work(&worker).await.len(), 1);
     pool.admin("resume", json!({ "repo": REPO })).await.ok();
@@ -186,7 +189,7 @@ async fn the_rules_of_a_repository_are_set_shown_and_followed(db: Db) {
     let back = pool.admin("policy", json!({ "repo": REPO, "policy": null })).await.ok();
     assert_eq!((&back["set"], &back["policy"]["claims"]), (&Value::Null, &Value::Null));
     assert!(titles(pool.work(&worker).await).contains(&json!("Hard")), "tiers are open in a manual repository");
-    pool.admin("policy", json!({ "repo": "acme/none" })).await.problem(400, "unknown-repository");
+    pool.admin("policy", json!({ "repo": "acme/none", "policy": null })).await.problem(400, "unknown-repository");
     pool.send("GET", "/v1/admin/policy?repo=acme/none", &headers, "").await.problem(404, "no-such-repository");
     pool.send("GET", "/v1/admin/policy", &headers, "").await.problem(422, "invalid-value");
 }
@@ -205,12 +208,16 @@ async fn a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing(db: Db) {
         ]
     );
     // A key nothing obeys is an error with its place, not a rule that nobody keeps.
+    pool.admin("policy", json!({ "repo": REPO, "policy": { "leases": { "ttl": "45m" } } })).await.ok();
+    let misspelled = pool.admin("policy", json!({ "repo": REPO, "polcy": {} })).await;
+    let problem = misspelled.problem(422, "malformed-body");
+    assert!(problem["detail"].as_str().unwrap().contains("`policy`"), "{problem}");
     let body = format!("{{ \"repo\": \"{REPO}\",\n  \"policy\": {{ \"lanes\": [] }} }}");
     let problem = pool.send("POST", "/v1/admin/policy", &[("X-Admin-Token", ADMIN)], body).await;
     let problem = problem.problem(422, "malformed-body");
     assert_eq!(problem["line"], 2, "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("unknown field `lanes`"), "{problem}");
     let shown = pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[("X-Admin-Token", ADMIN)], "").await.ok();
-    assert_eq!(shown["set"], Value::Null);
+    assert_eq!(shown["set"]["leases"]["ttl"], "45m", "nothing was changed");
     pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[], "").await.problem(401, "unauthorized");
 }

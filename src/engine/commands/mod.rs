@@ -78,7 +78,10 @@ pub(super) async fn prepare(
         named.insert(login.to_lowercase(), account);
     }
     let person = Person::GitHub(author.id);
-    let of_all = |c: &&Command| matches!(c, Command::Join(profile) if profile.reputation == Some(false));
+    let of_all = |c: &&Command| match c {
+        Command::Join(profile) => profile.reputation == Some(false),
+        other => **other == Command::Unlink,
+    };
     let all = commands.iter().any(of_all);
     let workers = engine.read(move |tx| {
         Box::pin(async move {
