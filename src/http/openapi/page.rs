@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(super) fn render(description: &Value) -> String {
     let body = html! {
         main {
-            p { (text(&description["info"]["description"])) }
+            p { (prose(text(&description["info"]["description"]))) }
             p { "The same for programs: " a href="/openapi.json" { "openapi.json" } "." }
             @for tag in list(&description["tags"]) {
                 section {
@@ -36,15 +36,18 @@ fn one(path: &str, method: &str, operation: &Value) -> Markup {
     html! {
         article id=(text(&operation["operationId"])) {
             h3 { code { (method.to_uppercase()) " " (path) } }
-            p { (text(&operation["summary"])) }
+            p { (prose(text(&operation["summary"]))) }
             p { "Who may call: " (callers(&operation["security"])) "." }
             @if !list(&operation["parameters"]).is_empty() {
                 dl {
                     @for param in list(&operation["parameters"]) {
-                        dt { code { (text(&param["name"])) } " (" (text(&param["in"])) ")" }
-                        dd { (text(&param["description"])) }
+                        dt { code { (text(&param["name"])) } " (" (text(&param["in"])) "; " (bounds(&param["schema"])) ")" }
+                        dd { (prose(text(&param["description"]))) }
                     }
                 }
+            }
+            @if let Some(name) = shape(&body["schema"]) {
+                p { "Body: " a href={ "/schemas/" (name) } { (name) } "." }
             }
             @if let Some(example) = body.get("example") {
                 p { "For example:" }
@@ -53,9 +56,49 @@ fn one(path: &str, method: &str, operation: &Value) -> Markup {
             dl {
                 @for status in names(&operation["responses"]) {
                     dt { (status) }
-                    dd { (text(&operation["responses"][status]["description"])) }
+                    dd { (prose(text(&operation["responses"][status]["description"]))) (answer(&operation["responses"][status])) }
                 }
             }
+        }
+    }
+}
+
+/// The shape of an answer, where it has a name of its own.
+fn answer(response: &Value) -> Markup {
+    let content = response["content"].as_object().into_iter().flatten();
+    html! {
+        @for name in content.filter_map(|(_, content)| shape(&content["schema"])) {
+            " " a href={ "/schemas/" (name) } { (name) }
+        }
+    }
+}
+
+/// The name of a schema that is described elsewhere.
+fn shape(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
+}
+
+/// What a parameter may be, in a few words.
+fn bounds(schema: &Value) -> String {
+    let mut words = vec![text(&schema["type"]).to_owned()];
+    if let (Some(least), Some(most)) = (schema["minimum"].as_i64(), schema["maximum"].as_i64()) {
+        words.push(format!("{least} to {most}"));
+    }
+    if let Some(usual) = schema.get("default") {
+        words.push(format!("{usual} when not given"));
+    }
+    let choices: Vec<&str> = list(&schema["enum"]).iter().map(text).collect();
+    if !choices.is_empty() {
+        words.push(choices.join(", "));
+    }
+    words.join(", ")
+}
+
+/// Text in which `code` is marked as such.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
