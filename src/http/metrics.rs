@@ -1,5 +1,6 @@
 //! `GET /metrics` in Prometheus' text format (version 0.0.4). Everything but the refusals is read from the database, so
-//! every replica says the same; refusals are counted by the process that gave them.
+//! every replica says the same; refusals are counted by the process that gave them. Anybody may ask as often as they
+//! like, so the numbers are counted once a second at most.
 
 use super::Face;
 use super::problem::Failure;
@@ -10,6 +11,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 static REFUSALS: [AtomicU64; Rule::ALL.len()] = [const { AtomicU64::new(0) }; Rule::ALL.len()];
 
@@ -22,13 +25,33 @@ pub(super) fn count_refusals(reasons: &[Refusal]) {
     }
 }
 
-/// The numbers of this moment.
+/// For how long what was counted is told again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What was counted last, and when.
+#[derive(Default)]
+pub(super) struct Latest(Mutex<Option<(Instant, String)>>);
+
+/// The numbers of this moment, or of one a second ago.
 pub(super) async fn show(State(face): State<Face>) -> Result<Response, Failure> {
+    // Held while counting: who comes meanwhile is told the same.
+    let mut latest = face.metrics.0.lock().await;
+    let text = match latest.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+        Some((_, text)) => text.clone(),
+        None => {
+            let text = count(&face).await?;
+            *latest = Some((Instant::now(), text.clone()));
+            text
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+async fn count(face: &Face) -> Result<String, Failure> {
     let overview = face.engine.overview().await?;
     let ends: Result<_, EngineError> =
         face.engine.store().read(|tx| Box::pin(async move { Ok(tx.grants_by_end().await?) })).await;
-    let text = render(&overview, &ends?);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+    Ok(render(&overview, &ends?))
 }
 
 fn render(overview: &Overview, leases: &[(String, i64)]) -> String {

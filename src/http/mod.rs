@@ -52,6 +52,7 @@ pub struct Face {
     admin_token: Option<Arc<SecretString>>,
     limiter: Option<Arc<Limiter>>,
     streams: Arc<Streams>,
+    metrics: Arc<metrics::Latest>,
 }
 
 impl Face {
@@ -62,7 +63,7 @@ impl Face {
         let proxies = settings.trusted_proxies.clone();
         let limiter = settings.rate_limit.map(|limit| Arc::new(Limiter::new(limit, proxies)));
         let streams = Streams::new(settings.feed);
-        Self { engine, admin_token: admin_token.map(Arc::new), limiter, streams }
+        Self { engine, admin_token: admin_token.map(Arc::new), limiter, streams, metrics: Arc::default() }
     }
 }
 

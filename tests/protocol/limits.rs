@@ -107,3 +107,22 @@ async fn metrics_count_what_the_pool_does() {
         assert!(page.text.lines().any(|found| found.starts_with(line)), "{line}\n{}", page.text);
     }
 }
+
+#[tokio::test]
+async fn metrics_are_counted_once_a_second_however_often_they_are_asked_for() {
+    let pool = Pool::start(Db::Sqlite).await;
+    let online = async || {
+        let text = pool.get("/metrics").await.text;
+        text.lines().find_map(|line| line.strip_prefix("owp_workers_online ")).unwrap().to_owned()
+    };
+    let mut repeated = false;
+    for _ in 0..5 {
+        // A machine that pauses for a second between two calls counts anew, rightly.
+        let before = online().await;
+        pool.worker(json!({})).await;
+        repeated |= online().await == before;
+    }
+    assert!(repeated);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(online().await, "5");
+}
