@@ -200,6 +200,7 @@ impl Engine {
                 Box::pin(async move {
                     if alone {
                         tx.release_claims().await?;
+                        tx.release_answers().await?;
                     }
                     tx.recount_all().await?;
                     Ok::<_, EngineError>(())

@@ -7,6 +7,7 @@ use super::auth::{Asking, Operator, token};
 use super::body::{API_BYTES, collect};
 use super::problem::{Failure, later};
 use crate::engine::{Attempt, Keep, KeptAnswer, Once};
+use crate::pool::Span;
 use crate::wire::{FieldError, Problem, ProblemKind};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -26,6 +27,8 @@ const KEY_MAX_CHARS: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Their answers hold a token, which is stored nowhere.
 pub(super) const NEVER_KEPT: [&str; 2] = ["/v1/workers/register", "/v1/workers/me/token"];
+/// How soon to ask again for the answer of a call that runs at this moment.
+const ASK_AGAIN: Span = Span::secs(1);
 /// No answer of a mutating call comes near this.
 const ANSWER_BYTES: usize = 1024 * 1024;
 
@@ -49,14 +52,25 @@ impl Repeat {
 
 /// Runs a call once per key.
 pub(super) async fn keep(State(face): State<Face>, request: Request, next: Next) -> Response {
-    match attempt(&face, request).await {
+    if !carries_a_key(&request) {
+        return next.run(request).await;
+    }
+    // In a task of its own from the reservation on, so that a client that goes away leaves no key without an answer.
+    let running = tokio::spawn(async move { once(&face, request, next).await });
+    running.await.unwrap_or_else(|error| Failure::internal(&error).into_response())
+}
+
+fn carries_a_key(request: &Request) -> bool {
+    let mutating = matches!(*request.method(), Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
+    let path = request.uri().path();
+    mutating && path.starts_with("/v1/") && !NEVER_KEPT.contains(&path) && request.headers().contains_key(KEY)
+}
+
+async fn once(face: &Face, request: Request, next: Next) -> Response {
+    match attempt(face, request).await {
         Ok(Tried::Plain(request)) => next.run(request).await,
         Ok(Tried::Answer(response)) => response,
-        Ok(Tried::Run(request, once)) => {
-            // In a task of its own, so that a client that goes away does not leave the key without an answer.
-            let running = tokio::spawn(async move { settle(&face, once, next.run(request).await).await });
-            running.await.unwrap_or_else(|error| Failure::internal(&error).into_response())
-        }
+        Ok(Tried::Run(request, once)) => settle(face, once, next.run(request).await).await,
         Err(failure) => failure.into_response(),
     }
 }
@@ -68,11 +82,6 @@ enum Tried {
 }
 
 async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
-    let mutating = matches!(*request.method(), Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
-    let path = request.uri().path();
-    if !mutating || !path.starts_with("/v1/") || NEVER_KEPT.contains(&path) || !request.headers().contains_key(KEY) {
-        return Ok(Tried::Plain(request));
-    }
     let (mut parts, body) = request.into_parts();
     // Who may not call at all is told so by the handler, and reserves nothing.
     let Some(who) = caller(&mut parts, face).await else {
@@ -91,6 +100,8 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
         }
         Attempt::Answered(answer) => Ok(Tried::Answer(replay(answer))),
         Attempt::Busy(span) => {
+            // Most calls are answered at once; one whose process died frees its key when its time is up.
+            let span = span.min(ASK_AGAIN);
             let busy =
                 Failure::new(ProblemKind::KeyInUse, "The first call with this idempotency key is not answered yet.");
             Ok(Tried::Answer(later(busy, span)))

@@ -17,6 +17,7 @@ statements! {
     ANSWER_SETTLE = "UPDATE idempotency SET status = $3, media_type = $4, answer = $5
         WHERE scope = $1 AND busy_until = $2 AND status IS NULL";
     ANSWER_FORGET = "DELETE FROM idempotency WHERE scope = $1 AND busy_until = $2 AND status IS NULL";
+    ANSWERS_ABANDONED = "DELETE FROM idempotency WHERE status IS NULL";
     ANSWERS_OLD = "SELECT scope FROM idempotency WHERE created_at < $1 LIMIT 1";
     ANSWERS_PURGE = "DELETE FROM idempotency WHERE created_at < $1";
 }
@@ -51,6 +52,15 @@ pub enum Reserved {
 }
 
 impl Tx {
+    /// Gives back every key whose call was never answered: for the only process of a database when it starts. Effects
+    /// settle with their answers, so that none of these calls had one that must not come again.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn release_answers(&mut self) -> Result<(), StoreError> {
+        self.run(sqlx::query(ANSWERS_ABANDONED)).await.map(drop)
+    }
+
     /// Reserves a key for a body, both as digests.
     ///
     /// # Errors

@@ -138,7 +138,7 @@ async fn what_a_worker_gave_back_or_lost_is_offered_to_others_first(db: Db) {
     let claim = format!("/v1/tasks/{task}/claim");
     let refused = pool.as_worker(&ada, "POST", &claim, json!({})).await.problem(409, "refused");
     assert_eq!(refused["reasons"][0]["rule"], "declined", "{refused}");
-    assert_eq!(pool.work_ids(&bo).await, [task.clone()]);
+    assert_eq!(pool.work_ids(&bo).await, std::slice::from_ref(&task));
     let lease = pool.work(&bo).await[0]["lease_id"].as_str().unwrap().to_owned();
     pool.as_worker(&bo, "POST", &format!("/v1/leases/{lease}/release"), json!({ "reason": "too hard" })).await.ok();
     assert!(pool.work(&bo).await.is_empty());

@@ -16,6 +16,7 @@ on_both!(
     an_effect_and_its_answer_are_kept_together_or_not_at_all,
     answers_are_forgotten_after_a_day_without_a_github_app,
     a_worker_that_left_and_did_not_hear_it_is_told_again,
+    a_client_that_hangs_up_leaves_no_key_that_is_stuck,
 );
 
 async fn add(pool: &Pool, key: &str, body: &Value) -> Answer {
@@ -263,4 +264,37 @@ async fn kept(pool: &Pool) -> Vec<String> {
     let rows = sqlx::query("SELECT answer FROM idempotency").fetch_all(&outside).await.unwrap();
     outside.close().await;
     rows.iter().map(|row| row.try_get::<Option<String>, _>(0).unwrap().unwrap_or_default()).collect()
+}
+
+async fn a_client_that_hangs_up_leaves_no_key_that_is_stuck(db: Db) {
+    use tokio::io::AsyncWriteExt;
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let calls = 30;
+    for n in 0..calls {
+        let body = task("One").to_string();
+        let head = format!(
+            "POST /v1/admin/tasks HTTP/1.1\r\nHost: x\r\nX-Admin-Token: {ADMIN}\r\nIdempotency-Key: k{n}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut socket = tokio::net::TcpStream::connect(pool.running.address()).await.unwrap();
+        socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        // From at once to some milliseconds later: in the middle of everything the call does.
+        tokio::time::sleep(std::time::Duration::from_micros(n * 150)).await;
+        drop(socket);
+    }
+    for n in 0..calls {
+        let mut answer = add(&pool, &format!("k{n}"), &task("One")).await;
+        // The clock stands still, so that a key which is stuck would be so for ever.
+        for _ in 0..100 {
+            if answer.status != 409 {
+                break;
+            }
+            assert_eq!(answer.header("retry-after"), "1");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            answer = add(&pool, &format!("k{n}"), &task("One")).await;
+        }
+        answer.ok();
+    }
+    assert_eq!(pool.state("tasks_ready").await, i64::try_from(calls).unwrap(), "one effect for each key");
 }

@@ -37,4 +37,15 @@ on_both_engines! {
         reserve(bench).await;
         assert!(!settle(bench, gone, "later").await, "the key was asked for again since");
     }
+
+    async fn a_process_that_starts_alone_gives_back_what_was_never_answered_and_keeps_the_rest(bench) {
+        let answered = reserve(bench).await;
+        settle(bench, answered, "kept").await;
+        bench.change(|tx| Box::pin(async move { tx.reserve_answer("other", "body").await })).await;
+        bench.change(|tx| Box::pin(async move { tx.release_answers().await })).await;
+        let again = bench.change(|tx| Box::pin(async move { tx.reserve_answer("other", "body").await })).await;
+        assert!(matches!(again, Reserved::Run(_)), "{again:?}");
+        let kept = bench.change(|tx| Box::pin(async move { tx.reserve_answer("scope", "body").await })).await;
+        assert!(matches!(kept, Reserved::Answered(_)), "{kept:?}");
+    }
 }
