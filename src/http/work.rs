@@ -6,7 +6,8 @@ use super::problem::Failure;
 use super::query::{Query, fault};
 use crate::engine::{Explanation, Rung, WorkItem};
 use crate::pool::Timestamp;
-use crate::wire::work::{HeldTask, Why, Work};
+use crate::pool::closing::branch_name;
+use crate::wire::work::{Contract, HeldTask, Why, Work};
 use axum::Json;
 use axum::extract::State;
 use std::time::Duration;
@@ -92,6 +93,8 @@ fn checked(query: &Query) -> Result<Ask, Failure> {
 pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
     let (task, lease) = (item.task, item.lease);
     let secs_until = |at: Timestamp| (at.0 - now_ms).max(0) / 1000;
+    let contract =
+        task.issue.map(|issue| Contract { closes: format!("Fixes #{issue}"), branch: branch_name(issue, &task.title) });
     let ack_by = lease.as_ref().and_then(|lease| lease.ack_by);
     HeldTask {
         task_id: task.id.to_string(),
@@ -111,6 +114,7 @@ pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
         lease_expires_in_secs: lease.as_ref().filter(|l| l.is_live()).map(|lease| secs_until(lease.expires_at)),
         ack_by: ack_by.map(Timestamp::rfc3339),
         ack_in_secs: ack_by.map(secs_until),
+        contract,
         extra: item.extra,
     }
 }

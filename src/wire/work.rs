@@ -55,9 +55,20 @@ pub struct HeldTask {
     pub ack_by: Option<String>,
     /// Seconds until then. Added in v1.
     pub ack_in_secs: Option<i64>,
+    /// How a pull request is recognised as the answer to the task; null in manual repositories. Added in v1.
+    pub contract: Option<Contract>,
     /// The fields the task was made with whose names begin with `x_`. Added in v1.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// How a pull request is recognised as the answer to a task: by either of these.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Contract {
+    /// What to write into its text.
+    pub closes: String,
+    /// The branch to open it from.
+    pub branch: String,
 }
 
 /// What every rule says of the asker and one task.

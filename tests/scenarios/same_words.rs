@@ -155,6 +155,8 @@ a_story_per_rule! {
         let issue = w.task("Parse dates", &[]).await;
         let id = w.task_of(issue).await.unwrap().id;
         let (_, held) = ada.post(&format!("/v1/tasks/{id}/claim"), json!({})).await;
+        let contract = json!({ "closes": format!("Fixes #{issue}"), "branch": format!("owp/{issue}-parse-dates") });
+        assert_eq!(held["contract"], contract, "{held}");
         let lease = held["lease_id"].as_str().unwrap();
         ada.post(&format!("/v1/leases/{lease}/nack"), json!({ "reason": "not my language" })).await;
         w.next_count().await;

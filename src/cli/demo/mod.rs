@@ -43,7 +43,8 @@ pub async fn run(args: DemoArgs) -> ExitCode {
 
 async fn play(args: DemoArgs) -> Result<ExitCode, String> {
     let stage = Arc::new(stage::Stage::build(args.listen).await?);
-    let loud = std::io::stdout().is_terminal();
+    // Whoever asked for one line of JSON reads it by a program, unless a person sits there.
+    let loud = args.exit_after_merged.is_none() || std::io::stdout().is_terminal();
     if loud {
         narrate::opening(&stage);
     }

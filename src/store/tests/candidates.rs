@@ -130,7 +130,7 @@ on_both_engines! {
             3 => task.reservation = Some(Reservation { person: Person::GitHub(9), until: START }),
             _ => {}
         }).await;
-        for (n, reason) in [(4, EndReason::Nacked), (6, EndReason::Released)] {
+        for (n, reason) in [(4, EndReason::Nacked), (6, EndReason::Expired)] {
             let task = TaskId::new(format!("t_{n}"));
             bench.step(&task, Move::Grant(grant_to(&worker, 1))).await.unwrap();
             bench.advance(Span(1));
