@@ -3,8 +3,8 @@
 
 use owp::clock::{Clock, Entropy};
 use owp::engine::{Engine, Settings};
-use owp::pool::task::{Task, TaskSpec, TaskState};
-use owp::pool::{Epoch, RepoId, TaskId, Timestamp, WorkerId};
+use owp::pool::task::{Task, TaskSpec};
+use owp::pool::{RepoId, TaskId, Timestamp, WorkerId};
 use owp::store::{Bounds, NewWorker, Scope, Store, StoreError, StoreOptions};
 use std::time::{Duration, Instant};
 
@@ -104,30 +104,19 @@ async fn add_tasks(store: &Store, repo: &RepoId, numbers: std::ops::Range<i64>) 
 fn task(repo: &RepoId, n: i64) -> Task {
     let class = n % CLASSES;
     let skill = ["go", "rust", "sql"][(class % 3) as usize];
+    let spec = TaskSpec {
+        estimate: 1 + class / 3,
+        priority: n * 31 % 100,
+        skills: vec![skill.to_owned()],
+        area: None,
+        tier: 0,
+    };
     Task {
-        id: TaskId::new(format!("t_{n:06}")),
-        repo: repo.clone(),
         issue: Some(n),
         title: "One of many".to_owned(),
         description: "What is to be done, in a few words.".to_owned(),
-        spec: TaskSpec {
-            estimate: 1 + class / 3,
-            priority: n * 31 % 100,
-            skills: vec![skill.to_owned()],
-            area: None,
-            tier: 0,
-        },
-        state: TaskState::Ready,
-        epoch: Epoch(0),
         ready_since: Timestamp(1_700_000_000_000 + n * 7_919),
-        hold: None,
-        reservation: None,
-        assignee: None,
-        last_holder: None,
-        last_lease: None,
-        pull: None,
-        blocked_reason: None,
-        created_at: Timestamp(1_700_000_000_000),
+        ..Task::new(TaskId::new(format!("t_{n:06}")), repo.clone(), spec, Timestamp(1_700_000_000_000))
     }
 }
 

@@ -5,11 +5,11 @@ use super::facts::RepoContext;
 use super::{pulls, tell, transition};
 use crate::github::client::IssueInfo;
 use crate::github::render::LeaseEnd;
+use crate::pool::TaskId;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::labels::{LabelReading, read_labels};
 use crate::pool::moves::Move;
-use crate::pool::task::{Task, TaskSpec, TaskState};
-use crate::pool::{Epoch, TaskId};
+use crate::pool::task::{Task, TaskSpec};
 use crate::store::{TaskExtras, Tx};
 use serde_json::json;
 
@@ -99,26 +99,13 @@ async fn create(
     reading: &LabelReading,
     opt_in: Option<&OptIn>,
 ) -> Result<Task, EngineError> {
-    let now = tx.now();
     let unknown = || Some("it is not known who set the label".to_owned());
     let task = Task {
-        id: TaskId::from_uuid_bytes(&tx.new_id()),
-        repo: repo.row.id.clone(),
         issue: Some(info.number),
         title: clip(&info.title),
         description: clip(&info.body),
-        spec: spec_of(reading),
-        state: TaskState::Ready,
-        epoch: Epoch::default(),
-        ready_since: now,
         hold: opt_in.map_or_else(unknown, |o| o.hold.clone()),
-        reservation: None,
-        assignee: None,
-        last_holder: None,
-        last_lease: None,
-        pull: None,
-        blocked_reason: None,
-        created_at: now,
+        ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.row.id.clone(), spec_of(reading), tx.now())
     };
     tx.insert_task(&task).await?;
     tx.set_task_extras(&task.id, &extras_of(info, reading, opt_in.map(|o| o.event))).await?;

@@ -4,8 +4,8 @@ use super::Engine;
 use super::error::EngineError;
 use super::once::Keep;
 use crate::pool::event::{Event, EventKind};
-use crate::pool::task::{Task, TaskSpec, TaskState};
-use crate::pool::{Epoch, RepoId, TaskId};
+use crate::pool::task::{Task, TaskSpec};
+use crate::pool::{RepoId, TaskId};
 use crate::store::{Extra, Scope, Tx};
 use serde_json::json;
 
@@ -92,25 +92,10 @@ impl Engine {
 }
 
 async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<TaskId, EngineError> {
-    let now = tx.now();
     let task = Task {
-        id: TaskId::from_uuid_bytes(&tx.new_id()),
-        repo: repo.clone(),
-        issue: None,
         title: new.title,
         description: new.description,
-        spec: new.spec,
-        state: TaskState::Ready,
-        epoch: Epoch::default(),
-        ready_since: now,
-        hold: None,
-        reservation: None,
-        assignee: None,
-        last_holder: None,
-        last_lease: None,
-        pull: None,
-        blocked_reason: None,
-        created_at: now,
+        ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.clone(), new.spec, tx.now())
     };
     tx.insert_task(&task).await?;
     if !new.extra.is_empty() {

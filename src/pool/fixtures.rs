@@ -3,9 +3,9 @@
 use super::admission::{RepoFacts, TaskFacts};
 use super::budget::{Budget, CountState};
 use super::policy::{BudgetSource, Policy};
-use super::task::{Task, TaskSpec, TaskState};
+use super::task::{Task, TaskSpec};
 use super::worker::{Worker, WorkerStatus};
-use super::{Epoch, Person, RepoId, TaskId, Timestamp, WorkerId};
+use super::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use std::collections::BTreeMap;
 
 /// A moment every test of the room agrees on.
@@ -14,23 +14,9 @@ pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
 /// A ready task that asks for nothing.
 pub fn task(id: &str) -> TaskFacts {
     let task = Task {
-        id: TaskId::new(id),
-        repo: RepoId::new("r_1"),
         issue: Some(7),
         title: "Teach the parser dates".into(),
-        description: String::new(),
-        spec: TaskSpec::default(),
-        state: TaskState::Ready,
-        epoch: Epoch(0),
-        ready_since: NOW,
-        hold: None,
-        reservation: None,
-        assignee: None,
-        last_holder: None,
-        last_lease: None,
-        pull: None,
-        blocked_reason: None,
-        created_at: NOW,
+        ..Task::new(TaskId::new(id), RepoId::new("r_1"), TaskSpec::default(), NOW)
     };
     TaskFacts { task, holder: None, reserved_for: None, open_pull: None, declined: vec![] }
 }

@@ -11,24 +11,13 @@ fn ada() -> Person {
 }
 
 fn task(state: TaskState) -> Task {
+    let spec = TaskSpec { estimate: 3, area: Some("auth".into()), ..TaskSpec::default() };
     Task {
-        id: TaskId::new("t_1"),
-        repo: RepoId::new("r_1"),
         issue: Some(7),
         title: "Teach the parser dates".into(),
-        description: String::new(),
-        spec: TaskSpec { estimate: 3, area: Some("auth".into()), ..TaskSpec::default() },
         state,
         epoch: Epoch(4),
-        ready_since: Timestamp(0),
-        hold: None,
-        reservation: None,
-        assignee: None,
-        last_holder: None,
-        last_lease: None,
-        pull: None,
-        blocked_reason: None,
-        created_at: Timestamp(0),
+        ..Task::new(TaskId::new("t_1"), RepoId::new("r_1"), spec, Timestamp(0))
     }
 }
 

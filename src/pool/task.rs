@@ -136,6 +136,30 @@ pub struct Task {
 }
 
 impl Task {
+    /// A task that nobody has touched: ready since it came to be, without issue, title and text.
+    #[must_use]
+    pub fn new(id: TaskId, repo: RepoId, spec: TaskSpec, at: Timestamp) -> Self {
+        Self {
+            id,
+            repo,
+            issue: None,
+            title: String::new(),
+            description: String::new(),
+            spec,
+            state: TaskState::Ready,
+            epoch: Epoch::default(),
+            ready_since: at,
+            hold: None,
+            reservation: None,
+            assignee: None,
+            last_holder: None,
+            last_lease: None,
+            pull: None,
+            blocked_reason: None,
+            created_at: at,
+        }
+    }
+
     /// The reservation that still stands at `now`.
     #[must_use]
     pub fn reserved_at(&self, now: Timestamp) -> Option<&Reservation> {

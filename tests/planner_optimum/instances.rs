@@ -4,9 +4,9 @@ use owp::pool::admission::{Holder, RepoFacts, TaskFacts};
 use owp::pool::budget::{Budget, CountState};
 use owp::pool::planner::{Asker, Snapshot};
 use owp::pool::policy::{BudgetSource, Policy};
-use owp::pool::task::{Task, TaskSpec, TaskState};
+use owp::pool::task::{Task, TaskSpec};
 use owp::pool::worker::{Load, Standing, Worker, WorkerStatus};
-use owp::pool::{Epoch, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
+use owp::pool::{Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
@@ -75,24 +75,12 @@ fn task(dice: &mut StdRng, n: usize, repos: &[RepoId], workers: usize) -> TaskFa
     let declined = dice
         .random_bool(0.05)
         .then(|| (WorkerId::new(format!("w_{:03}", dice.random_range(0..workers))), NOW + Span::minutes(20)));
+    let repo = repos[dice.random_range(0..repos.len())].clone();
     let task = Task {
-        id: TaskId::new(format!("t_{n:05}")),
-        repo: repos[dice.random_range(0..repos.len())].clone(),
         issue: Some(n as i64 + 1),
         title: "Teach the parser dates".into(),
-        description: String::new(),
-        spec,
-        state: TaskState::Ready,
-        epoch: Epoch(0),
         ready_since: NOW - Span::minutes(dice.random_range(0..200 * 60)),
-        hold: None,
-        reservation: None,
-        assignee: None,
-        last_holder: None,
-        last_lease: None,
-        pull: None,
-        blocked_reason: None,
-        created_at: NOW,
+        ..Task::new(TaskId::new(format!("t_{n:05}")), repo, spec, NOW)
     };
     TaskFacts { task, holder: None, reserved_for: None, open_pull: None, declined: declined.into_iter().collect() }
 }

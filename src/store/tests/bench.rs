@@ -5,8 +5,8 @@ use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{Lease, Via};
 use crate::pool::moves::{Grant, Move, Moved, apply};
 use crate::pool::pull::PullFacts;
-use crate::pool::task::{Task, TaskSpec, TaskState};
-use crate::pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
+use crate::pool::task::{Task, TaskSpec};
+use crate::pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use crate::store::{Dialect, NewWorker, PullRow, RepoSighting, Scope, Store, StoreError, StoreOptions, Tx};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -296,23 +296,10 @@ pub fn grant_to(worker: &WorkerId, person: i64) -> Grant {
 
 pub fn ready_task(id: &TaskId, repo: &RepoId, issue: i64, spec: TaskSpec) -> Task {
     Task {
-        id: id.clone(),
-        repo: repo.clone(),
         issue: Some(issue),
         title: format!("Issue {issue}"),
         description: "It says why — in UTF-8: ✓".into(),
-        spec,
-        state: TaskState::Ready,
-        epoch: Epoch(0),
-        ready_since: START,
-        hold: None,
-        reservation: None,
-        assignee: None,
-        last_holder: None,
-        last_lease: None,
-        pull: None,
-        blocked_reason: None,
-        created_at: START,
+        ..Task::new(id.clone(), repo.clone(), spec, START)
     }
 }
 
