@@ -2,6 +2,7 @@
 //! on how many rows come back, and not on how many wait. Which rows are worth having is the planner's to say.
 
 use super::error::StoreError;
+use super::leases::given_back;
 use super::tasks::task_row;
 use super::tx::{Tx, statements};
 use crate::pool::task::Task;
@@ -12,8 +13,9 @@ use std::collections::BTreeSet;
 statements! {
     // A walk along index tasks_class. From a row it steps to the next of its class, until it has met $3 that everybody
     // who may take the class may take: none is reserved, answered by an open pull request or lately declined. Then it
-    // leaps to the first row of the next class, as it does from before the first class at the start. CROSS JOIN keeps SQLite from reading the tables the other way round.
-    TASKS_BY_CLASS = "WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
+    // leaps to the first row of the next class, as it does from before the first class at the start. CROSS JOIN keeps
+    // SQLite from reading the tables the other way round.
+    TASKS_BY_CLASS = concat!("WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
             SELECT SUBSTR(r.id, 1, 0), SUBSTR(r.id, 1, 0), CAST(0 AS BIGINT), CAST($3 AS BIGINT), CAST(0 AS BIGINT)
             FROM repositories r WHERE r.id = $1
             UNION ALL
@@ -21,8 +23,7 @@ statements! {
                 CASE WHEN t.class = w.class THEN w.plain ELSE 0 END + CASE
                     WHEN t.reserved_until > $2 THEN 0
                     WHEN EXISTS (SELECT 1 FROM leases l WHERE l.task_id = t.id AND l.ended_at > $5
-                        AND (l.state IN ('nacked', 'ack_timeout')
-                          OR (l.state IN ('released', 'revoked') AND l.via = 'rest'))) THEN 0
+                        AND ", given_back!(), ") THEN 0
                     WHEN EXISTS (SELECT 1 FROM pull_links k
                         JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
                         WHERE k.task_id = t.id AND p.state = 'open') THEN 0
@@ -37,7 +38,7 @@ statements! {
                 ELSE (SELECT x.id FROM tasks x
                     WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.class > w.class
                     ORDER BY x.class, x.rank, x.id LIMIT 1) END)
-        SELECT t.*, w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id";
+        SELECT t.*, w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id");
     // Index tasks_queue.
     TASKS_FIRST = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready' AND hold IS NULL
         ORDER BY rank, id LIMIT $2";

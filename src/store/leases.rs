@@ -9,6 +9,15 @@ use crate::pool::{Epoch, LeaseId, RepoId, Span, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+/// True of a lease `l` after which its task goes to others first: an offer that was not wanted, and what a client gave
+/// back or lost. A claim by comment is nobody's offer, and free to be made again.
+macro_rules! given_back {
+    () => {
+        "(l.state IN ('nacked', 'ack_timeout') OR (l.state IN ('released', 'revoked') AND l.via = 'rest'))"
+    };
+}
+pub(super) use given_back;
+
 statements! {
     LEASE_SAVE = "INSERT INTO leases (id, task_id, repo_id, worker_id, person, epoch, state, via, estimate, area,
         granted_at, ack_by, expires_at, ttl, max_until, warned_at, ended_at)
@@ -22,13 +31,11 @@ statements! {
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
         ORDER BY expires_at, id LIMIT 50";
-    DECLINES = "SELECT worker_id, MAX(ended_at) AS ended_at FROM leases
-        WHERE task_id = $1 AND (state IN ('nacked', 'ack_timeout') OR (state IN ('released', 'revoked') AND via = 'rest'))
-        AND ended_at > $2 GROUP BY worker_id ORDER BY worker_id";
-    DECLINES_IN = "SELECT task_id, worker_id, MAX(ended_at) AS ended_at FROM leases
-        WHERE repo_id = $1 AND (state IN ('nacked', 'ack_timeout') OR (state IN ('released', 'revoked') AND via = 'rest'))
-        AND ended_at > $2
-        GROUP BY task_id, worker_id ORDER BY task_id, worker_id";
+    DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
+        WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
+    DECLINES_IN = concat!("SELECT l.task_id, l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
+        WHERE l.repo_id = $1 AND l.ended_at > $2 AND ", given_back!(), "
+        GROUP BY l.task_id, l.worker_id ORDER BY l.task_id, l.worker_id");
     // Index leases_untold.
     LEASES_TELL = "UPDATE leases SET told = 1 WHERE id IN (SELECT id FROM leases
         WHERE worker_id = $1 AND ended_at IS NOT NULL AND told = 0 AND via = 'rest' ORDER BY ended_at, id LIMIT 200)
@@ -160,14 +167,7 @@ impl Tx {
     /// When the database refuses.
     pub async fn newcomers_holding(&mut self, repo: &RepoId) -> Result<Vec<Holder>, StoreError> {
         let rows = self.all(sqlx::query(NEWCOMERS_HOLDING).bind(repo.as_str())).await?;
-        rows.iter()
-            .map(|row| {
-                let (login, name): (Option<String>, Option<String>) =
-                    (row.try_get("login")?, row.try_get("worker_name")?);
-                let name = login.or(name).unwrap_or_else(|| "somebody".to_owned());
-                Ok(Holder { name, until: Some(Timestamp(row.try_get("expires_at")?)) })
-            })
-            .collect()
+        rows.iter().map(|row| holder_row(row, "somebody")).collect()
     }
 
     /// A worker's leases that ended and that it was not told of yet, oldest first; from here on it was. The caller has
@@ -232,4 +232,11 @@ fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
         warned_at: at("warned_at")?,
         ended_at: at("ended_at")?,
     })
+}
+
+/// Who holds something: the login, else the worker's name, else `unknown`; and until when, where a lease says it.
+pub(super) fn holder_row(row: &AnyRow, unknown: &str) -> Result<Holder, StoreError> {
+    let (login, name): (Option<String>, Option<String>) = (row.try_get("login")?, row.try_get("worker_name")?);
+    let until: Option<i64> = row.try_get("expires_at")?;
+    Ok(Holder { name: login.or(name).unwrap_or_else(|| unknown.to_owned()), until: until.map(Timestamp) })
 }

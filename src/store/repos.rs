@@ -1,6 +1,7 @@
 //! Repositories and installations: rows, slots, areas, trust.
 
 use super::error::StoreError;
+use super::leases::holder_row;
 use super::tx::{Tx, json_text, statements};
 use crate::pool::admission::Holder;
 use crate::pool::document::Document;
@@ -385,15 +386,7 @@ impl Tx {
     /// When the database refuses.
     pub async fn areas_held(&mut self, id: &RepoId) -> Result<BTreeMap<String, Holder>, StoreError> {
         let rows = self.all(sqlx::query(AREAS_HELD).bind(id.as_str())).await?;
-        rows.iter()
-            .map(|row| {
-                let login: Option<String> = row.try_get("login")?;
-                let name: Option<String> = row.try_get("worker_name")?;
-                let until: Option<i64> = row.try_get("expires_at")?;
-                let name = login.or(name).unwrap_or_else(|| "a task under review".to_owned());
-                Ok((row.try_get("area")?, Holder { name, until: until.map(Timestamp) }))
-            })
-            .collect()
+        rows.iter().map(|row| Ok((row.try_get("area")?, holder_row(row, "a task under review")?))).collect()
     }
 
     pub(super) async fn hold_area(&mut self, repo: &RepoId, area: &str, task: &str) -> Result<(), StoreError> {
