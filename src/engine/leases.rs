@@ -4,7 +4,7 @@
 use super::contributors::WorkItem;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
-use super::once::Keep;
+use super::once::{Keep, settle};
 use super::{Engine, tell, transition};
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -60,9 +60,7 @@ impl Engine {
                     check(&lease, &worker, epoch)?;
                     let task = tx.task(&lease.task).await?.ok_or(EngineError::UnknownTask)?;
                     let lease = carry_out(tx, &context, task, lease, act).await?;
-                    if let Some(keep) = keep {
-                        keep.settle(tx, &lease).await?;
-                    }
+                    settle(keep, tx, &lease).await?;
                     Ok::<_, EngineError>(lease)
                 })
             })
@@ -104,9 +102,7 @@ impl Engine {
                             Err(reasons) => return Err(Refused::rules(reasons).into()),
                         },
                     };
-                    if let Some(keep) = keep {
-                        keep.settle(tx, &item).await?;
-                    }
+                    settle(keep, tx, &item).await?;
                     Ok::<_, EngineError>(item)
                 })
             })

@@ -45,15 +45,11 @@ pub struct Keep<T: ?Sized> {
     pub render: Render<T>,
 }
 
-impl<T: ?Sized + Sync> Keep<T> {
-    /// The last thing a call does: what fails here undoes the rest.
-    pub(super) async fn settle(&self, tx: &mut Tx, done: &T) -> Result<(), EngineError> {
-        let answer = (self.render)(done);
-        if tx.settle_answer(&self.once.scope, self.once.until, &answer).await? {
-            return Ok(());
-        }
-        Err(EngineError::KeyTaken)
-    }
+/// Keeps the answer of a call that carries a key. The last thing a call does: what fails here undoes the rest.
+pub(super) async fn settle<T: ?Sized + Sync>(keep: Option<Keep<T>>, tx: &mut Tx, done: &T) -> Result<(), EngineError> {
+    let Some(Keep { once, render }) = keep else { return Ok(()) };
+    let answer = render(done);
+    if tx.settle_answer(&once.scope, once.until, &answer).await? { Ok(()) } else { Err(EngineError::KeyTaken) }
 }
 
 impl Engine {

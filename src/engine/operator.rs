@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::error::EngineError;
-use super::once::Keep;
+use super::once::{Keep, settle};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::task::{Task, TaskSpec};
 use crate::pool::{RepoId, TaskId};
@@ -81,9 +81,7 @@ impl Engine {
                     for new in tasks {
                         ids.push(add(tx, &row.id, new).await?);
                     }
-                    if let Some(keep) = keep {
-                        keep.settle(tx, &ids).await?;
-                    }
+                    settle(keep, tx, &ids).await?;
                     Ok::<_, EngineError>(ids)
                 })
             })

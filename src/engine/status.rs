@@ -3,7 +3,7 @@
 use super::Engine;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
-use super::once::Keep;
+use super::once::{Keep, settle};
 use super::{pulls, transition};
 use crate::github::client::{GitHubError, PullInfo};
 use crate::pool::event::{Event, EventKind};
@@ -110,10 +110,7 @@ impl Engine {
                             (false, _) => manual(tx, &context, task, &worker, &report).await?,
                         }
                     }
-                    match keep {
-                        Some(keep) => keep.settle(tx, &()).await,
-                        None => Ok(()),
-                    }
+                    settle(keep, tx, &()).await
                 })
             })
             .await?;
@@ -185,9 +182,8 @@ async fn managed(tx: &mut Tx, repo: &RepoContext, task: Task, report: &Report) -
     let step = match report.status {
         ReportedStatus::InProgress if task.state.is_held() => Move::Start,
         ReportedStatus::Blocked if task.state.is_held() => {
-            let holder = task.last_holder.clone();
-            if let Some(person) = holder
-                && let Some(why) = transition::too_many_blocked(tx, repo, &person).await?
+            if let Some(person) = &task.last_holder
+                && let Some(why) = transition::too_many_blocked(tx, repo, person).await?
             {
                 return Err(Refused::because(why).into());
             }

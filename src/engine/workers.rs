@@ -5,7 +5,7 @@ use super::Engine;
 use super::contributors::secret_hash;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
-use super::once::Keep;
+use super::once::{Keep, settle};
 use super::transition;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -230,9 +230,7 @@ impl Engine {
                     let Some(task) = tx.task(&now.task).await? else { return Ok(false) };
                     let context = RepoContext::load(tx, &lease.repo, &settings).await?;
                     transition::carry_out(tx, &context, task, Move::Return(why), Some(told)).await?;
-                    if let Some(keep) = keep {
-                        keep.settle(tx, &()).await?;
-                    }
+                    settle(keep, tx, &()).await?;
                     Ok(true)
                 })
             })

@@ -3,9 +3,9 @@
 use super::Face;
 use super::auth::Operator;
 use super::body::Json;
-use super::once::Repeat;
+use super::once::{Repeat, kept};
 use super::problem::Failure;
-use super::steward::{kept, new_task};
+use super::steward::new_task;
 use crate::pool::TaskId;
 use crate::wire::admin::{RepoBody, RepoSaved, State as Counts, TaskAdded, TaskBody};
 use axum::extract::State;

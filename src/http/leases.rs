@@ -3,9 +3,8 @@
 use super::Face;
 use super::auth::Asking;
 use super::body::Json;
-use super::once::Repeat;
+use super::once::{Repeat, kept};
 use super::problem::Failure;
-use super::steward::kept;
 use super::tasks::task_id;
 use super::work::{held, why};
 use crate::engine::{LeaseAct, WorkItem};

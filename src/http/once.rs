@@ -50,6 +50,12 @@ impl Repeat {
     }
 }
 
+/// An answer as it is kept for a repetition.
+pub(super) fn kept<T: serde::Serialize>(answer: &T) -> KeptAnswer {
+    let text = serde_json::to_string(answer).unwrap_or_default();
+    KeptAnswer { status: 200, media_type: "application/json".to_owned(), text }
+}
+
 /// Runs a call once per key.
 pub(super) async fn keep(State(face): State<Face>, request: Request, next: Next) -> Response {
     if !carries_a_key(&request) {

@@ -3,11 +3,11 @@
 use super::Face;
 use super::auth::Operator;
 use super::body::{Json, MaybeJson};
-use super::once::Repeat;
+use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::query::Query;
 use super::resources::plain;
-use crate::engine::{Audit, AuditRow, Engine, KeptAnswer, NewTask, Whom};
+use crate::engine::{Audit, AuditRow, Engine, NewTask, Whom};
 use crate::pool::{LeaseId, Span, TaskId, WorkerId};
 use crate::wire::me::Left;
 use crate::wire::steward::{
@@ -37,12 +37,6 @@ pub(super) async fn bulk(
 
 fn added(ids: &[TaskId]) -> TasksAdded {
     TasksAdded { ok: true, task_ids: ids.iter().map(ToString::to_string).collect() }
-}
-
-/// An answer as it is kept for a repetition.
-pub(super) fn kept<T: serde::Serialize>(answer: &T) -> KeptAnswer {
-    let text = serde_json::to_string(answer).unwrap_or_default();
-    KeptAnswer { status: 200, media_type: "application/json".to_owned(), text }
 }
 
 /// A task as the engine wants it.

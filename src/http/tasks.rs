@@ -3,9 +3,8 @@
 use super::Face;
 use super::auth::Asking;
 use super::body::Json;
-use super::once::Repeat;
+use super::once::{Repeat, kept};
 use super::problem::Failure;
-use super::steward::kept;
 use crate::engine::{Report, ReportedStatus};
 use crate::pool::{LeaseId, TaskId};
 use crate::wire::tasks::{StatusBody, TaskStatus};

@@ -3,9 +3,8 @@
 use super::Face;
 use super::auth::Asking;
 use super::body::Json;
-use super::once::Repeat;
+use super::once::{Repeat, kept};
 use super::problem::Failure;
-use super::steward::kept;
 use crate::engine::{self, Registration};
 use crate::wire::workers::{Beat, Ended, HeartbeatBody, Link, RegisterBody, Registered};
 use axum::extract::State;
