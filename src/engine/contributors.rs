@@ -3,12 +3,11 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
-use super::once::Keep;
+use super::once::{Keep, settle};
 use super::schedule::{Pull, Wish};
 use super::tell;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
-use crate::pool::planner::Asker;
 use crate::pool::task::Task;
 use crate::pool::worker::{Capabilities, Worker, WorkerStatus};
 use crate::pool::{LeaseId, Span, Timestamp, WorkerId};
@@ -17,7 +16,6 @@ use data_encoding::{BASE32_DNSSEC, BASE32_NOPAD, HEXLOWER};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 /// Points a worker holds at once unless it says otherwise.
@@ -211,9 +209,7 @@ impl Engine {
                     tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
                     let ended = tx.tell_ended(&id).await?;
                     let beat = Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() };
-                    if let Some(keep) = keep {
-                        keep.settle(tx, &beat).await?;
-                    }
+                    settle(keep, tx, &beat).await?;
                     Ok::<_, EngineError>(beat)
                 })
             })
@@ -270,11 +266,9 @@ impl Engine {
                     tx.worker_seen(&id, None, None).await?;
                     let worker = facts::known_worker(tx, &id).await?;
                     let load = tx.load(&id).await?;
-                    let paused = worker.status == WorkerStatus::Paused;
-                    let asker = Asker { worker, load, standings: BTreeMap::new() };
-                    let room = asker.free_leases();
-                    let wish = Wish { skills: asker.worker.skills, room };
-                    Ok::<_, EngineError>(Some(wish).filter(|_| room > 0 && !paused))
+                    let room = worker.free_leases(load);
+                    let wants = room > 0 && worker.status != WorkerStatus::Paused;
+                    Ok::<_, EngineError>(wants.then_some(Wish { skills: worker.skills, room }))
                 })
             })
             .await?;

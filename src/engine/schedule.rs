@@ -85,10 +85,11 @@ impl Engine {
         let mut rest = Wishes::new();
         for _ in 0..ROUNDS {
             let (snapshot, now) = self.snapshot(&wishes).await?;
-            // Further rounds are for the same workers. Whoever is asked about no more could not be given anything.
+            // Further rounds are for the same workers; whoever comes after the last of them has not been looked at.
             if let Some(last) = snapshot.askers.get(ASKERS - 1) {
-                rest.append(&mut wishes.split_off(&last.worker.id));
-                wishes.extend(rest.remove_entry(&last.worker.id));
+                let (these, beyond): (Wishes, Wishes) = wishes.into_iter().partition(|(id, _)| *id <= last.worker.id);
+                wishes = these;
+                rest.extend(beyond);
             }
             let picks = plan(&snapshot, now);
             if picks.is_empty() {

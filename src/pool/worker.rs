@@ -84,6 +84,13 @@ impl Worker {
     pub fn shown_as(&self) -> &str {
         self.login.as_deref().unwrap_or(&self.name)
     }
+
+    /// How many more leases it could hold beside `load`, whatever they are.
+    #[must_use]
+    pub fn free_leases(&self, load: Load) -> i64 {
+        let points = self.capacity.saturating_sub(load.points);
+        self.max_concurrent.saturating_sub(load.leases).min(points).max(0)
+    }
 }
 
 /// What a worker's live leases take.

@@ -41,15 +41,6 @@ pub struct Asker {
     pub standings: BTreeMap<RepoId, Standing>,
 }
 
-impl Asker {
-    /// How many more leases it could hold, whatever they are.
-    #[must_use]
-    pub fn free_leases(&self) -> i64 {
-        let points = self.worker.capacity.saturating_sub(self.load.points);
-        self.worker.max_concurrent.saturating_sub(self.load.leases).min(points).max(0)
-    }
-}
-
 /// What a plan is made from.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {

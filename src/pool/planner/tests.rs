@@ -181,7 +181,7 @@ fn a_plan_looks_at_no_more_alike_tasks_than_could_be_granted() {
     let tasks: Vec<_> = (0..500).map(|n| with(&format!("t_{n:03}"), |t| t.task.spec.priority = n % 90)).collect();
     let snapshot = manual(3, tasks, vec![worker("w_1", 1), worker("w_2", 2)]);
     assert_eq!(candidates(&snapshot, NOW).len(), 3);
-    let leases = snapshot.askers.iter().map(Asker::free_leases).sum();
+    let leases = snapshot.askers.iter().map(|asker| asker.worker.free_leases(asker.load)).sum();
     assert_eq!(useful_per_class(9, leases), 4, "two workers with room for two");
     assert_eq!(useful_per_class(3, leases), 3);
 }
