@@ -157,7 +157,7 @@ impl Document {
             Some(TierPart {
                 trust: Some(rule.trust),
                 merged: record.map(|record| record.merged),
-                reputation: record.map(|record| share(record.reputation)),
+                reputation: record.map(|record| record.reputation.share()),
             })
         };
         Self {
@@ -296,11 +296,6 @@ impl Faults {
             self.note(key, format!("must be from {from} to {to}, not {}", asked.compact()));
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a score has four digits")]
-fn share(score: Score) -> f64 {
-    score.0 as f64 / 1000.0
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the caller checked that it is from 0 to 1")]

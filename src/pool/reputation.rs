@@ -100,6 +100,15 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Score(pub i64);
 
+impl Score {
+    /// As a share of one.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "thousandths of a few hundred outcomes are far below 2^52")]
+    pub fn share(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+}
+
 impl fmt::Display for Score {
     /// Rounded down, so that what is shown never claims more than a rule finds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

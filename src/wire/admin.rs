@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-const REPO_MAX_CHARS: usize = 200;
-
 /// A repository as it is sent. What is left out returns to its default.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "RepositorySettings")]
@@ -44,7 +42,7 @@ impl Request for RepoBody {
 
     fn check(self, checks: &mut Checks) -> Repo {
         Repo {
-            repo: checks.name("repo", self.repo, REPO_MAX_CHARS),
+            repo: checks.repo(self.repo),
             max_open_prs: checks.number("max_open_prs", self.max_open_prs, 3, 0..=100),
             area_locks_enabled: self.area_locks_enabled.unwrap_or(true),
         }
@@ -116,7 +114,7 @@ impl Request for TaskBody {
 
     fn check(self, checks: &mut Checks) -> NewTask {
         NewTask {
-            repo: checks.name("repo", self.repo, REPO_MAX_CHARS),
+            repo: checks.repo(self.repo),
             title: checks.name("title", self.title, 300),
             // Bounded by the body's size alone: v0.1 names no limit.
             description: checks.optional_text("description", self.description, usize::MAX / 4).unwrap_or_default(),

@@ -9,6 +9,8 @@ use std::ops::RangeInclusive;
 /// How many skills a worker may have or a task may ask for.
 pub const SKILLS_MAX: usize = 64;
 
+const REPO_MAX_CHARS: usize = 200;
+
 /// Collects what is wrong with a body.
 #[derive(Debug, Default)]
 pub struct Checks(Vec<FieldError>);
@@ -32,6 +34,11 @@ impl Checks {
             self.fault(field, "must not be blank");
         }
         text
+    }
+
+    /// The field `repo`: a repository's name, 1–200 characters.
+    pub fn repo(&mut self, name: String) -> String {
+        self.name("repo", name, REPO_MAX_CHARS)
     }
 
     /// A text of at most `max` characters. NUL is refused, since no database of ours keeps it the same way.

@@ -3,7 +3,7 @@
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
 use super::read::{Request, Whole};
-use crate::pool::reputation::{Reputation, Tally};
+use crate::pool::reputation::{Reputation, Score, Tally};
 use crate::pool::worker::Capabilities;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -186,20 +186,18 @@ impl ReputationView {
     /// How a reputation is shown.
     #[must_use]
     pub fn new(repo: String, reputation: &Reputation) -> Self {
-        let tally =
-            |tally: &Tally| TallyView { kind: tally.kind.name(), times: tally.times, counts: share(tally.counts) };
+        let tally = |tally: &Tally| TallyView {
+            kind: tally.kind.name(),
+            times: tally.times,
+            counts: Score(tally.counts).share(),
+        };
         Self {
             repo,
-            score: share(reputation.score.0),
+            score: reputation.score.share(),
             outcomes: reputation.tallies.iter().map(tally).collect(),
             reasons: reputation.reasons(),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "thousandths of a few hundred outcomes are far below 2^52")]
-fn share(thousandths: i64) -> f64 {
-    thousandths as f64 / 1000.0
 }
 
 /// The answer to a rotation. The token is shown this once.

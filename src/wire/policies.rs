@@ -6,8 +6,6 @@ use crate::pool::document::Document;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-const REPO_MAX_CHARS: usize = 200;
-
 /// Rules for a repository as they are sent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "PolicyChange")]
@@ -34,7 +32,7 @@ impl Request for PolicyBody {
     type Checked = PolicyChange;
 
     fn check(self, checks: &mut Checks) -> PolicyChange {
-        PolicyChange { repo: checks.name("repo", self.repo, REPO_MAX_CHARS), policy: self.policy }
+        PolicyChange { repo: checks.repo(self.repo), policy: self.policy }
     }
 }
 

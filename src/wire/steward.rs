@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-const REPO_MAX_CHARS: usize = 200;
 const REASON_MAX_CHARS: usize = 500;
 /// How many tasks one call may add.
 pub const BULK_MAX: usize = 500;
@@ -40,7 +39,7 @@ impl Request for BulkBody {
     type Checked = Bulk;
 
     fn check(self, checks: &mut Checks) -> Bulk {
-        let repo = checks.name("repo", self.repo, REPO_MAX_CHARS);
+        let repo = checks.repo(self.repo);
         if self.tasks.is_empty() || self.tasks.len() > BULK_MAX {
             checks.fault("tasks", format!("must hold 1 to {BULK_MAX} tasks, not {}", self.tasks.len()));
             return Bulk { repo, tasks: Vec::new() };
@@ -120,7 +119,7 @@ impl Request for PauseBody {
     fn check(self, checks: &mut Checks) -> Pause {
         let secs = self.secs;
         Pause {
-            repo: checks.name("repo", self.repo, REPO_MAX_CHARS),
+            repo: checks.repo(self.repo),
             secs: secs.map(|n| checks.number("secs", Some(n), 1, 1..=PAUSE_MAX_SECS)),
             reason: reason(checks, self.reason),
         }
@@ -149,7 +148,7 @@ impl Request for ResumeBody {
     type Checked = String;
 
     fn check(self, checks: &mut Checks) -> String {
-        checks.name("repo", self.repo, REPO_MAX_CHARS)
+        checks.repo(self.repo)
     }
 }
 
@@ -212,7 +211,7 @@ impl Request for TrustBody {
             checks.fault("login", "or `github_id` must be given, one of the two");
         }
         Trust {
-            repo: checks.name("repo", self.repo, REPO_MAX_CHARS),
+            repo: checks.repo(self.repo),
             login,
             github_id,
             level: checks.number("level", Some(self.level), 0, -1..=3),
