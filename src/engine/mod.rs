@@ -23,6 +23,7 @@ mod operator;
 mod overview;
 mod park;
 mod policies;
+mod policy_file;
 mod pulls;
 mod resources;
 mod schedule;
@@ -122,6 +123,7 @@ struct Inner {
     sender_bell: Notify,
     sync_bell: Notify,
     parking: Arc<park::Parking>,
+    policies: policy_file::Looked,
     hub: Hub,
     /// Listens from the start, so that nothing committed between two looks goes unheard.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
@@ -142,6 +144,7 @@ impl Engine {
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
+            policies: policy_file::Looked::default(),
             hub: Hub::new(),
             feed_bell,
         };

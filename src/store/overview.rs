@@ -70,6 +70,7 @@ impl super::Store {
             super::feed::STATEMENTS,
             super::idempotency::STATEMENTS,
             super::leases::STATEMENTS,
+            super::policies::STATEMENTS,
             super::pulls::STATEMENTS,
             super::repos::STATEMENTS,
             super::resources::STATEMENTS,

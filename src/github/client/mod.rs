@@ -6,6 +6,7 @@
 mod answer;
 mod app;
 mod error;
+mod files;
 mod http;
 mod pages;
 mod path;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use app::{AppInfo, Installation};
 pub use error::GitHubError;
+pub use files::FileText;
 pub use read::RepoReader;
 pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef};
 pub use write::CommentWriter;
@@ -71,6 +73,7 @@ struct Inner {
     key: AppKey,
     tokens: Tokens,
     pages: pages::Cache,
+    files: files::Files,
     clock: Clock,
 }
 
@@ -97,8 +100,8 @@ impl GitHub {
     pub fn new(cfg: GitHubConfig) -> Result<Self, GitHubError> {
         let http = Http::new(&cfg)?;
         let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
-        let (tokens, pages) = (Tokens::default(), pages::Cache::default());
-        Ok(Self(Arc::new(Inner { http, key, tokens, pages, clock: cfg.clock })))
+        let (tokens, pages, files) = (Tokens::default(), pages::Cache::default(), files::Files::default());
+        Ok(Self(Arc::new(Inner { http, key, tokens, pages, files, clock: cfg.clock })))
     }
 
     /// A client that reads one repository.

@@ -8,6 +8,7 @@
 mod key;
 mod lease;
 mod notes;
+mod policy;
 mod pull;
 mod reply;
 mod safe;
@@ -19,6 +20,7 @@ mod hostile;
 pub use key::{MAX_COMMENT, duplicate_pointer, find_key, with_key};
 pub use lease::{Contract, LeaseComment, LeaseEnd, LeaseState, Via, lease_comment};
 pub use notes::{Note, notes_comment};
+pub use policy::policy_trouble;
 pub use pull::{ExpiryWarning, PullLinked, expiry_warning, pull_linked};
 pub use reply::{HelpRow, Outcome, refusal_reply, reply};
 pub use safe::{code, mention, safe_inline, safe_text};
