@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod deliveries;
 mod error;
 mod http;
 mod pages;
@@ -21,6 +22,7 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
+pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use read::RepoReader;
 pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef};
