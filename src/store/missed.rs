@@ -9,7 +9,7 @@ statements! {
     MISSED_SOON = "UPDATE missed SET look_due_at = 0, looking_until = CASE WHEN $1 = 1 THEN 0 ELSE looking_until END
         WHERE id = 1";
     MISSED_DUE = "SELECT look_due_at, looking_until, ask_due_at,
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM (SELECT 1 FROM redeliveries WHERE wanted = 1 LIMIT 1) AS some) AS wanted
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM (SELECT 1 FROM redeliveries WHERE wanted = 1 LIMIT 1) AS waiting) AS wanted
         FROM missed WHERE id = 1";
     MISSED_TAKE = "UPDATE missed SET looking_until = $2 WHERE id = 1 AND look_due_at <= $1 AND looking_until <= $1
         RETURNING looked_until";
