@@ -47,7 +47,7 @@ const FEED: Loop = Loop {
 };
 
 /// Loops that mean nothing without a GitHub App.
-const WITH_GITHUB: [Loop; 4] = [
+const WITH_GITHUB: [Loop; 5] = [
     Loop {
         name: "inbox",
         copies: 4,
@@ -75,6 +75,14 @@ const WITH_GITHUB: [Loop; 4] = [
         step: |engine| engine.step_installations().map(|done| done.map(|()| false)).boxed(),
         bell: None,
         idle: HOURLY,
+    },
+    // The schedule and the pace stand in the database; this only looks there.
+    Loop {
+        name: "missed deliveries",
+        copies: 1,
+        step: |engine| engine.step_missed().boxed(),
+        bell: None,
+        idle: LOOK_AGAIN,
     },
 ];
 

@@ -18,6 +18,7 @@ mod inbox;
 mod installations;
 mod issues;
 mod leases;
+mod missed;
 mod once;
 mod operator;
 mod overview;
@@ -33,6 +34,7 @@ mod steward;
 mod sync;
 mod tell;
 mod transition;
+mod uptime;
 mod workers;
 
 pub use contributors::{Beat, EndedLease};
@@ -54,7 +56,7 @@ pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
-use crate::config::{IpRange, RateLimit};
+use crate::config::{IpRange, RateLimit, Schedule};
 use crate::github::client::GitHub;
 use crate::pool::Span;
 pub use crate::store::{AuditRow, Extra, FeedRow, KeptAnswer, TaskFilter};
@@ -74,6 +76,9 @@ pub struct GitHubSide {
     pub webhook_secrets: Vec<SecretString>,
 }
 
+/// A restart or a failover takes less, and nobody loses work over it: a heartbeat every minute has been missed once.
+const DOWNTIME_AFTER: Span = Span::minutes(2);
+
 /// Spans an operator or a test may want otherwise.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -85,6 +90,10 @@ pub struct Settings {
     pub count_every: Span,
     /// How often labelled issues are compared in full.
     pub compare_every: Span,
+    /// When GitHub is asked for deliveries that failed, besides at the start.
+    pub redeliver_at: Schedule,
+    /// From what silence on nobody's time ran meanwhile.
+    pub downtime_after: Span,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
     /// How often one token may call; without it nobody is held back.
@@ -102,6 +111,8 @@ impl Default for Settings {
             comment_settle: Span::secs(30),
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
+            redeliver_at: Schedule::default(),
+            downtime_after: DOWNTIME_AFTER,
             open_registration: true,
             rate_limit: None,
             trusted_proxies: Vec::new(),
@@ -190,12 +201,13 @@ impl Engine {
         self.0.sync_bell.notify_one();
     }
 
-    /// What a process does first: on a database with one process, takes back what a dead one had taken; then asks
-    /// for a count and a compare, since deliveries may have been lost meanwhile.
+    /// What a process does first: gives back the time in which none lived; on a database with one process, takes back
+    /// what a dead one had taken; then asks for a count, a compare, and the deliveries that failed meanwhile.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn recover(&self) -> Result<(), EngineError> {
+        self.notice_time().await?;
         let alone = self.0.store.dialect() == crate::store::Dialect::Sqlite;
         self.0
             .store
@@ -205,6 +217,7 @@ impl Engine {
                         tx.release_claims().await?;
                         tx.release_answers().await?;
                     }
+                    tx.look_soon(alone).await?;
                     tx.recount_all().await?;
                     Ok::<_, EngineError>(())
                 })

@@ -90,6 +90,8 @@ event_kinds! {
     TrustSet => "trust.set",
     /// A comment could not be delivered and was given up.
     CommentDead => "comment.dead",
+    /// No process was alive for a while; the time was given back to leases and reservations.
+    PoolResumed => "pool.resumed",
 }
 
 /// One thing that happened, before it has a number and a place in the chain.

@@ -49,6 +49,11 @@ impl Dialect {
         (self == Self::Postgres).then_some("SELECT id FROM repositories WHERE id = $1 FOR UPDATE")
     }
 
+    /// Locks every repository's row until the commit, in the one order everybody keeps.
+    pub(super) fn lock_repositories(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some("SELECT id FROM repositories ORDER BY id FOR UPDATE")
+    }
+
     /// Locks a worker's row until the commit; the guard of its capacity across repositories.
     pub(super) fn lock_worker(self) -> Option<&'static str> {
         (self == Self::Postgres).then_some("SELECT person FROM workers WHERE id = $1 FOR UPDATE")

@@ -28,6 +28,7 @@ const BATCH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     pub(super) repo: Option<RepoId>,
+    pub(super) every_repo: bool,
     pub(super) workers: BTreeSet<WorkerId>,
     pub(super) people: BTreeSet<String>,
 }
@@ -36,7 +37,14 @@ impl Scope {
     /// A job about no repository: registration, heartbeats, the inbox.
     #[must_use]
     pub fn global() -> Self {
-        Self { repo: None, workers: BTreeSet::new(), people: BTreeSet::new() }
+        Self { repo: None, every_repo: false, workers: BTreeSet::new(), people: BTreeSet::new() }
+    }
+
+    /// A job about every repository at once, all of whose rows are locked, in ascending order. Everybody else holds one
+    /// at most, so this waits for them and they for it, never in a circle; it stops the pool while it lasts.
+    #[must_use]
+    pub fn all_repositories() -> Self {
+        Self { every_repo: true, ..Self::global() }
     }
 
     /// A job about one repository, whose row is locked.
@@ -134,11 +142,12 @@ async fn run_group(
     group: Vec<Job>,
     finishes: &mut Vec<(Finish, Option<StoreError>)>,
 ) -> Result<Vec<Committed>, StoreError> {
+    let every_repo = group.iter().any(|job| job.scope.every_repo);
     let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
     let people: BTreeSet<_> = group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect();
     let mut jobs = group.into_iter();
-    let mut tx = match open(settings, repos, workers, people).await {
+    let mut tx = match open(settings, repos, every_repo, workers, people).await {
         Ok(tx) => tx,
         Err(error) => {
             finishes.extend(jobs.map(|job| (job.finish, None)));
@@ -163,10 +172,14 @@ async fn run_group(
 async fn open(
     settings: &LaneSettings,
     repos: BTreeSet<RepoId>,
+    every_repo: bool,
     workers: BTreeSet<WorkerId>,
     mut people: BTreeSet<String>,
 ) -> Result<Tx, StoreError> {
     let mut inner = begin(settings).await?;
+    if let Some(sql) = settings.dialect.lock_repositories().filter(|_| every_repo) {
+        sqlx::query(sql).execute(&mut *inner).await?;
+    }
     if let Some(sql) = settings.dialect.lock_repository() {
         for repo in repos {
             sqlx::query(sql).bind(repo.as_str()).execute(&mut *inner).await?;

@@ -22,7 +22,8 @@ statements! {
         VALUES ($1, $2, $3, 0, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
-        managed = 1, private = $6, inactive = $7, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
+        managed = 1, private = $6, inactive = $7,
+        inactive_since = CASE WHEN $10 = 0 THEN NULL WHEN inactive IS NULL THEN $11 ELSE inactive_since END, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
         compared_at = CASE WHEN $8 = 1 THEN 0 ELSE compared_at END,
         counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
         heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END
@@ -30,8 +31,8 @@ statements! {
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
     REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
-    REPO_INACTIVE = "UPDATE repositories SET inactive = $2 WHERE id = $1";
-    REPOS_INACTIVE_OF = "UPDATE repositories SET inactive = $2 WHERE installation_id = $1 AND managed = 1";
+    REPO_INACTIVE = "UPDATE repositories SET inactive = $2, inactive_since = CASE WHEN $3 = 0 THEN NULL
+        WHEN inactive IS NULL THEN $4 ELSE inactive_since END WHERE id = $1";
     REPO_COUNTED = "UPDATE repositories SET counted_at = $2, count_failed_at = NULL WHERE id = $1";
     REPO_COUNT_FAILED = "UPDATE repositories SET count_failed_at = $2 WHERE id = $1";
     REPO_COMPARED = "UPDATE repositories SET compared_at = $2 WHERE id = $1";
@@ -109,6 +110,8 @@ pub struct RepoRow {
     pub private: bool,
     /// Why it is not served, when it is not.
     pub inactive: Option<String>,
+    /// Since when it is not.
+    pub inactive_since: Option<Timestamp>,
     /// The operator's ceiling; the budget itself in a manual repository.
     pub ceiling: Option<i64>,
     /// What `/owp budget N` said.
@@ -228,7 +231,9 @@ impl Tx {
             .bind(i64::from(seen.private))
             .bind(seen.archived.then_some("the repository is archived"))
             .bind(i64::from(resync))
-            .bind((self.now() - HEARD_BACK).0);
+            .bind((self.now() - HEARD_BACK).0)
+            .bind(i64::from(seen.archived))
+            .bind(self.now().0);
         self.run(update).await?;
         Ok(id)
     }
@@ -265,15 +270,8 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn set_inactive(&mut self, id: &RepoId, why: Option<&str>) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why)).await.map(drop)
-    }
-
-    /// Stops or resumes serving every repository of an installation.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn set_installation_inactive(&mut self, installation: i64, why: Option<&str>) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPOS_INACTIVE_OF).bind(installation).bind(why)).await.map(drop)
+        let stop = sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why).bind(i64::from(why.is_some()));
+        self.run(stop.bind(self.now().0)).await.map(drop)
     }
 
     /// Records an installation.
@@ -472,6 +470,7 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         managed: flag("managed")?,
         private: flag("private")?,
         inactive: row.try_get("inactive")?,
+        inactive_since: at("inactive_since")?,
         ceiling: row.try_get("ceiling")?,
         command_budget: row.try_get("command_budget")?,
         pause: match row.try_get("pause_reason")? {

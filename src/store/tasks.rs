@@ -34,7 +34,7 @@ statements! {
     TASKS_OF_PULL = "SELECT t.* FROM tasks t JOIN pull_links k ON k.task_id = t.id
         WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id";
     TASKS_LAPSED = "SELECT * FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
-        ORDER BY reserved_until, id LIMIT 50";
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY reserved_until, id LIMIT 50";
 }
 
 /// What the engine keeps beside a task that came from an issue.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod deliveries;
 mod error;
 mod files;
 mod http;
@@ -22,6 +23,7 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
+pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use files::FileText;
 pub use read::RepoReader;

@@ -30,7 +30,7 @@ fn users<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UserRef>, D::
     Ok(raw.into_iter().filter_map(RawUser::into_ref).collect())
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
     Timestamp::parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a time"))
 }
