@@ -19,6 +19,7 @@ mod hearing;
 mod labels;
 mod losses;
 mod main_story;
+mod noise;
 mod pulls;
 mod quota;
 mod restart;
