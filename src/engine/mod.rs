@@ -25,6 +25,7 @@ mod park;
 mod policies;
 mod pulls;
 mod resources;
+mod say;
 mod schedule;
 mod sender;
 mod status;

@@ -14,7 +14,7 @@ async fn want(bench: &Bench, repo: &RepoId, key: &str, body: &str) {
 }
 
 async fn take(bench: &Bench) -> Option<WantedComment> {
-    bench.change(|tx| Box::pin(async move { tx.take_wanted(HOLD).await })).await
+    bench.change(|tx| Box::pin(async move { tx.take_wanted(HOLD, 450).await })).await
 }
 
 async fn sent(bench: &Bench, wanted: WantedComment, comment: i64) {
@@ -123,7 +123,7 @@ on_both_engines! {
         let replica = bench.replica().await;
         let senders = (0..10).map(|n| {
             let store = if n % 2 == 0 { &bench.store } else { &replica };
-            store.write(crate::store::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD).await }))
+            store.write(crate::store::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD, 450).await }))
         });
         let taken = join_all(senders).await.into_iter().filter(|one: &Result<_, crate::store::StoreError>| {
             one.as_ref().unwrap().is_some()
@@ -135,7 +135,7 @@ on_both_engines! {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
-        bench.change(move |tx| Box::pin(async move { tx.record_attempt(&wanted).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.record_attempt(&wanted).await.map(drop) })).await;
         bench.advance(Span(HOLD.0 - 1));
         assert!(take(bench).await.is_none());
         bench.advance(Span(1));
