@@ -8,6 +8,7 @@ use super::schedule::{Pull, Wish};
 use super::tell;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
+use crate::pool::policy::{Contract, Gates};
 use crate::pool::task::Task;
 use crate::pool::worker::{Capabilities, Worker, WorkerStatus};
 use crate::pool::{LeaseId, Span, Timestamp, WorkerId};
@@ -99,6 +100,24 @@ pub struct WorkItem {
     pub lease: Option<Lease>,
     /// The task's own fields, passed through.
     pub extra: Extra,
+    /// What the repository asks of the work; `None` in manual repositories.
+    pub terms: Option<Terms>,
+}
+
+/// What a repository asks of the work on its tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What contributors are asked to do.
+    pub contract: Contract,
+    /// What a pull request must be before it counts as delivered.
+    pub gates: Gates,
+}
+
+impl Terms {
+    pub(super) fn of(repo: &RepoContext) -> Option<Self> {
+        let policy = &repo.policy;
+        repo.row.managed.then(|| Self { contract: policy.contract.clone(), gates: policy.gates.clone() })
+    }
 }
 
 /// What came of a pull.
@@ -299,18 +318,19 @@ impl Engine {
     /// # Errors
     /// When the database refuses.
     pub async fn work_of(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
-        let id = worker.clone();
+        let (engine, id) = (self.clone(), worker.clone());
         self.read(move |tx| {
             Box::pin(async move {
                 let mut items = Vec::new();
                 for task in tx.tasks_of_worker(&id).await? {
-                    let repo = tx.repo(&task.repo).await?.map(|row| row.name).unwrap_or_default();
+                    let repo = RepoContext::load(tx, &task.repo, engine.settings()).await?;
                     let lease = match &task.last_lease {
                         Some(id) => tx.lease(id).await?,
                         None => None,
                     };
                     let extra = tx.own_fields_of_task(&task.id).await?;
-                    items.push(WorkItem { repo, lease, task, extra });
+                    let terms = Terms::of(&repo);
+                    items.push(WorkItem { repo: repo.row.name, lease, task, extra, terms });
                 }
                 Ok(items)
             })

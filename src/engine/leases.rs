@@ -1,7 +1,7 @@
 //! What the holder of a lease may do with it through the API: acknowledge, decline, renew, release; and claiming one
 //! task by name. A call about a lease that is over changes nothing and is told so (invariant 3).
 
-use super::contributors::WorkItem;
+use super::contributors::{Terms, WorkItem};
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
 use super::once::{Keep, settle};
@@ -114,7 +114,7 @@ impl Engine {
 
 async fn item(tx: &mut Tx, task: Task, repo: &RepoContext, lease: Option<Lease>) -> Result<WorkItem, EngineError> {
     let extra = tx.own_fields_of_task(&task.id).await?;
-    Ok(WorkItem { repo: repo.row.name.clone(), task, lease, extra })
+    Ok(WorkItem { repo: repo.row.name.clone(), task, lease, extra, terms: Terms::of(repo) })
 }
 
 fn check(lease: &Lease, worker: &Worker, epoch: Option<i64>) -> Result<(), EngineError> {

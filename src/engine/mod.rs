@@ -36,7 +36,7 @@ mod transition;
 mod workers;
 
 pub use contributors::{Beat, EndedLease};
-pub use contributors::{Heartbeat, Pulled, Registered, Registration, WorkItem};
+pub use contributors::{Heartbeat, Pulled, Registered, Registration, Terms, WorkItem};
 pub use error::{EngineError, Refused};
 pub use explain::Explanation;
 pub use feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, KindFilter, Look};

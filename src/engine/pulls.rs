@@ -5,7 +5,8 @@ use super::facts::RepoContext;
 use super::{tell, transition};
 use crate::github::client::PullInfo;
 use crate::github::render::LeaseEnd;
-use crate::pool::closing::{branch_issue, closes};
+use crate::pool::branch::BranchTemplate;
+use crate::pool::closing::closes;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::Via;
 use crate::pool::moves::{FIRST_REFUSAL, Move};
@@ -17,11 +18,11 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 /// What we keep of a pull request.
-pub(super) fn row_of(info: &PullInfo, repo_name: &str) -> PullRow {
+pub(super) fn row_of(info: &PullInfo, repo_name: &str, branch: &BranchTemplate) -> PullRow {
     let mut issues = closes(&info.body, repo_name);
     // The contract's branch name links only where the text names nothing: the text is the later, explicit word.
     if issues.is_empty() {
-        issues.extend(branch_issue(&info.head_ref));
+        issues.extend(branch.issue(&info.head_ref));
     }
     PullRow {
         facts: PullFacts {
@@ -41,7 +42,7 @@ pub(super) fn row_of(info: &PullInfo, repo_name: &str) -> PullRow {
 
 /// Applies a pull request fetched by itself. A view older than the stored one changes nothing.
 pub(super) async fn apply(tx: &mut Tx, repo: &RepoContext, info: &PullInfo) -> Result<(), EngineError> {
-    let pull = row_of(info, &repo.row.name);
+    let pull = row_of(info, &repo.row.name, &repo.policy.contract.branch);
     let before = tx.pull(&repo.row.id, pull.facts.number).await?;
     if before.as_ref().is_some_and(|before| before.updated_at > pull.updated_at) {
         return Ok(());
@@ -71,7 +72,7 @@ pub(super) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64) -> Re
 /// Applies a pull request its worker reported as the answer to `task`. The report makes the link first, so that the
 /// pull request finds it.
 pub(super) async fn reported(tx: &mut Tx, repo: &RepoContext, task: &Task, info: &PullInfo) -> Result<(), EngineError> {
-    let view = row_of(info, &repo.row.name);
+    let view = row_of(info, &repo.row.name, &repo.policy.contract.branch);
     let stored = tx.pull(&repo.row.id, info.number).await?;
     link(tx, repo, info.number, &task.id, true).await?;
     match stored.filter(|stored| stored.updated_at > view.updated_at) {

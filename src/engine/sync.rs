@@ -163,7 +163,9 @@ impl Engine {
         let stored = self.read(move |tx| Box::pin(async move { Ok(tx.open_pulls(&id).await?) })).await?;
         let known: BTreeMap<i64, PullRow> = stored.into_iter().map(|pull| (pull.facts.number, pull)).collect();
         let mut views = listed;
-        views.retain(|view| known.get(&view.number) != Some(&pulls::row_of(view, &repo.row.name)));
+        views.retain(|view| {
+            known.get(&view.number) != Some(&pulls::row_of(view, &repo.row.name, &repo.policy.contract.branch))
+        });
         for missing in known.into_keys().filter(|n| !numbers.contains(n)) {
             match reader.pull(missing).await {
                 Ok(pull) => views.push(pull),
@@ -196,7 +198,7 @@ impl Engine {
             .write(Scope::repo(&repo.row.id), move |tx| {
                 Box::pin(async move {
                     let repo = RepoContext::load(tx, &id, &settings).await?;
-                    let fresh = pulls::row_of(&view, &repo.row.name);
+                    let fresh = pulls::row_of(&view, &repo.row.name, &repo.policy.contract.branch);
                     if tx.pull(&id, view.number).await?.is_some_and(|known| known == fresh) {
                         return Ok(());
                     }

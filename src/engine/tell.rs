@@ -6,7 +6,6 @@ use super::facts::RepoContext;
 use super::say;
 use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, LeaseState as Shown, Note, PullLinked};
 use crate::pool::Person;
-use crate::pool::closing::branch_name;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
 use crate::pool::pull::{Verdict, decide};
 use crate::pool::task::{Task, TaskState};
@@ -46,12 +45,13 @@ pub(super) async fn lease(
         say::fold_away(tx, repo, issue, &format!("pull:{pull}")).await?;
     }
     let Some(worker) = tx.worker(&lease.worker).await? else { return Ok(()) };
+    let asked = &repo.policy.contract;
     let comment = LeaseComment {
         login: worker.shown_as().to_owned(),
         via: shown_via(&lease, &worker.name),
         issue,
-        branch: branch_name(issue, &task.title),
-        contract: Contract::default(),
+        branch: asked.branch.name(issue, &task.title),
+        contract: Contract { setup: asked.setup.clone(), test: asked.test.clone(), lint: asked.lint.clone() },
         state,
     };
     want(tx, repo, issue, &key, &render::lease_comment(&comment)).await

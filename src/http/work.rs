@@ -6,7 +6,6 @@ use super::problem::Failure;
 use super::query::{Query, fault};
 use crate::engine::{Explanation, Rung, WorkItem};
 use crate::pool::Timestamp;
-use crate::pool::closing::branch_name;
 use crate::wire::work::{Contract, HeldTask, Why, Work};
 use axum::Json;
 use axum::extract::State;
@@ -93,8 +92,17 @@ fn checked(query: &Query) -> Result<Ask, Failure> {
 pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
     let (task, lease) = (item.task, item.lease);
     let secs_until = |at: Timestamp| (at.0 - now_ms).max(0) / 1000;
-    let contract =
-        task.issue.map(|issue| Contract { closes: format!("Fixes #{issue}"), branch: branch_name(issue, &task.title) });
+    let contract = task.issue.zip(item.terms).map(|(issue, asked)| Contract {
+        closes: format!("Fixes #{issue}"),
+        branch: asked.contract.branch.name(issue, &task.title),
+        setup: asked.contract.setup,
+        test: asked.contract.test,
+        lint: asked.contract.lint,
+        pr_template: asked.contract.pr_template,
+        drafts_pass: asked.gates.drafts,
+        checks: asked.gates.checks,
+        checklist: asked.gates.checklist,
+    });
     let ack_by = lease.as_ref().and_then(|lease| lease.ack_by);
     HeldTask {
         task_id: task.id.to_string(),

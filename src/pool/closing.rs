@@ -1,4 +1,4 @@
-//! Which issues a pull request says it closes, and the branch name that says the same.
+//! Which issues a pull request says it closes. What its branch says is told in [`super::branch`].
 //!
 //! The words are GitHub's: <https://docs.github.com/en/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue>.
 //! Unlike GitHub we do not ask which branch the pull request targets. Code, mathematics and HTML comments are
@@ -10,7 +10,6 @@ use std::ops::Range;
 
 /// A longer body than GitHub can hold is not read.
 const BODY_MAX_BYTES: usize = 4 * 65_536;
-const SLUG_MAX_CHARS: usize = 40;
 const KEYWORDS: [&str; 9] = ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
 
 /// The issues of `repo_full_name` (`owner/name`, in any case) that the body closes, ascending, each once.
@@ -27,34 +26,6 @@ pub fn closes(body: &str, repo_full_name: &str) -> Vec<i64> {
         find_in(&body[start..end], repo_full_name, &mut issues);
     }
     issues.into_iter().collect()
-}
-
-/// The issue a branch was made for, by the contract's naming: `owp/{issue}-{slug}`, or `owp/{issue}`.
-#[must_use]
-pub fn branch_issue(head_ref: &str) -> Option<i64> {
-    let rest = head_ref.strip_prefix("owp/")?;
-    let (number, after) = leading_number(rest)?;
-    (after.is_empty() || after.starts_with('-')).then_some(number)
-}
-
-/// The branch the contract asks for: `owp/{issue}-{slug}`, the slug in plain letters and digits, at most 40 long,
-/// cut between words where that is possible.
-#[must_use]
-pub fn branch_name(issue: i64, title: &str) -> String {
-    let mut slug = String::new();
-    for word in title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
-        let room = SLUG_MAX_CHARS.saturating_sub(slug.len());
-        if slug.is_empty() {
-            slug.push_str(&word[..word.len().min(room)]);
-        } else if word.len() < room {
-            slug.push('-');
-            slug.push_str(word);
-        } else {
-            break;
-        }
-    }
-    slug.make_ascii_lowercase();
-    if slug.is_empty() { format!("owp/{issue}") } else { format!("owp/{issue}-{slug}") }
 }
 
 /// The stretches of the body between what is passed over.
@@ -275,39 +246,7 @@ mod tests {
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
-    #[test]
-    fn the_branch_of_the_contract_leads_back_to_its_issue() {
-        assert_eq!(branch_name(12, "Fix: the Größe of *things*!"), "owp/12-fix-the-gr-e-of-things");
-        assert_eq!(branch_name(12, "修复"), "owp/12");
-        assert_eq!(branch_name(12, &"word ".repeat(50)), "owp/12-word-word-word-word-word-word-word-word");
-        assert_eq!(branch_name(12, &"x".repeat(500)), format!("owp/12-{}", "x".repeat(40)));
-        for (branch, issue) in [
-            ("owp/12-fix", Some(12)),
-            ("owp/12", Some(12)),
-            ("owp/12-", Some(12)),
-            ("owp/0-x", None),
-            ("owp/-x", None),
-            ("owp/12x", None),
-            ("owp/12/x", None),
-            ("x/owp/12-x", None),
-            ("owp/", None),
-            ("", None),
-            ("owp/9999999999999999999-x", None),
-        ] {
-            assert_eq!(branch_issue(branch), issue, "{branch}");
-        }
-    }
-
     proptest! {
-        #[test]
-        fn any_title_makes_a_branch_git_accepts_and_we_recognise(issue in 1_i64.., title in "\\PC{0,120}") {
-            let branch = branch_name(issue, &title);
-            prop_assert_eq!(branch_issue(&branch), Some(issue));
-            let slug = branch.split_once('-').map_or("", |(_, slug)| slug);
-            prop_assert!(slug.len() <= SLUG_MAX_CHARS && !slug.ends_with('-') && !slug.contains("--"));
-            prop_assert!(slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
-        }
-
         #[test]
         fn any_body_closes_positive_numbers_it_mentions(
             body in "(fixes|Closes| |:|#|[0-9]{1,3}|a/b|https://h/a/b/issues/|<!--|-->|`|\\n|é|\\*){0,30}") {

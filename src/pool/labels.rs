@@ -41,6 +41,8 @@ pub struct LabelRules {
     pub area: Vec<String>,
     /// Prefixes of risk tiers.
     pub tier: Vec<String>,
+    /// Logins of bots whose `ready` label counts as an opt-in, in lower case.
+    pub bots: Vec<String>,
 }
 
 impl Default for LabelRules {
@@ -53,6 +55,7 @@ impl Default for LabelRules {
             skills: list(&["skills", "skill"]),
             area: list(&["area"]),
             tier: list(&["tier"]),
+            bots: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Everything here is given a snapshot and `now`, and answers with what to do and, for what it did not do, why not.
 
 pub mod admission;
+pub mod branch;
 pub mod budget;
 pub mod closing;
 pub mod command;
@@ -20,6 +21,7 @@ pub mod policy;
 pub mod pull;
 pub mod refusal;
 pub mod reputation;
+pub mod schedule;
 pub mod task;
 pub mod text;
 pub mod time;

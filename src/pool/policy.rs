@@ -1,8 +1,10 @@
 //! What a repository's maintainers allow: the values of `.github/owp.yml`, with its defaults.
 
 use super::Span;
+use super::branch::BranchTemplate;
 use super::labels::LabelRules;
 use super::reputation::Score;
+use super::schedule::Schedule;
 
 /// Which open pull requests take a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +48,10 @@ impl BudgetSource {
     }
 }
 
-/// How many claims a person may hold in one repository, and what follows a lapse.
+/// How many claims a person may hold, and what follows a lapse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimLimits {
-    /// Live leases per person.
+    /// Live leases per person, over all repositories with the App.
     pub per_person: i64,
     /// Live leases of a person who has no merged task in the repository yet.
     pub newcomer: i64,
@@ -57,20 +59,33 @@ pub struct ClaimLimits {
     pub newcomers_total: i64,
     /// How long after a lapse the next claim waits.
     pub cooldown: Span,
+    /// Whether a person must have said `/owp join`, or registered a client, before the first claim.
+    pub join_first: bool,
 }
 
 impl ClaimLimits {
     /// The limits where nobody set others.
-    pub const DEFAULT: Self = Self { per_person: 2, newcomer: 1, newcomers_total: 2, cooldown: Span::hours(24) };
+    pub const DEFAULT: Self =
+        Self { per_person: 2, newcomer: 1, newcomers_total: 2, cooldown: Span::hours(24), join_first: false };
 }
 
 /// What a risk tier asks for; any one of the conditions that are set opens the tier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TierRule {
     /// The least trust a maintainer must have given.
     pub trust: i64,
     /// What stands in for it.
     pub record: Option<Record>,
+    /// Who is let in by name: logins, and teams as `org/team`, as they are written.
+    pub allow: Vec<String>,
+}
+
+impl TierRule {
+    /// A tier that trust alone opens.
+    #[must_use]
+    pub fn trust(trust: i64) -> Self {
+        Self { trust, record: None, allow: Vec::new() }
+    }
 }
 
 /// A record of work that opens a tier by itself, for people who asked for a score.
@@ -80,6 +95,67 @@ pub struct Record {
     pub merged: i64,
     /// The least reputation there.
     pub reputation: Score,
+}
+
+/// What some people may take, and nothing else. Whom no lane is for may take everything; whom several are for may take
+/// what any of them allows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lane {
+    /// It is for people whose trust is this or less.
+    pub trust: Option<i64>,
+    /// It is for people without a merged task here.
+    pub newcomers: bool,
+    /// The areas it allows, in lower case; `None` allows tasks of every area and of none.
+    pub areas: Option<Vec<String>>,
+    /// The highest tier it allows.
+    pub tier: Option<i64>,
+    /// The largest estimate it allows.
+    pub estimate: Option<i64>,
+}
+
+/// What a pull request must be before it counts as delivered. Judged when its task would enter `pr_opened`; what fails
+/// later is shown and moves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gates {
+    /// Whether a draft passes.
+    pub drafts: bool,
+    /// Checks and commit statuses, by name, that must have succeeded on its newest commit.
+    pub checks: Vec<String>,
+    /// Whether every item of the task lists in its text must be ticked.
+    pub checklist: bool,
+}
+
+/// What contributors are asked to do, in the words they are told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contract {
+    /// How the working copy is set up.
+    pub setup: Option<String>,
+    /// How it is tested.
+    pub test: Option<String>,
+    /// How it is linted.
+    pub lint: Option<String>,
+    /// How branches are named.
+    pub branch: BranchTemplate,
+    /// What a pull request's description should look like.
+    pub pr_template: Option<String>,
+}
+
+/// Until when a task's holder keeps its area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AreaUntil {
+    /// Until its pull request is open.
+    PrOpened,
+    /// Until that is merged or closed.
+    Merged,
+}
+
+/// How much the pool says on an issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommentMode {
+    /// A comment per lease, one when a pull request is linked, one warning, one for notes, replies.
+    Normal,
+    /// One comment, edited.
+    Quiet,
 }
 
 /// The rules of one repository.
@@ -105,10 +181,22 @@ pub struct Policy {
     pub claims: Option<ClaimLimits>,
     /// Whether one area has one holder.
     pub area_locks: bool,
+    /// Until when it has.
+    pub area_until: AreaUntil,
     /// What tiers 1, 2 and 3 ask for.
     pub tiers: [TierRule; 3],
+    /// What some people are confined to.
+    pub lanes: Vec<Lane>,
+    /// What a pull request must be before it counts as delivered.
+    pub gates: Gates,
     /// Which labels mean what.
     pub labels: LabelRules,
+    /// What contributors are asked to do.
+    pub contract: Contract,
+    /// How much is said on an issue.
+    pub comments: CommentMode,
+    /// When nothing is handed out.
+    pub pause: Option<Schedule>,
 }
 
 impl Policy {
@@ -126,20 +214,26 @@ impl Policy {
             warn_before_percent: 20,
             claims: Some(ClaimLimits::DEFAULT),
             area_locks: true,
+            area_until: AreaUntil::PrOpened,
             tiers: [
-                TierRule { trust: 1, record: None },
-                TierRule { trust: 2, record: Some(Record { merged: 5, reputation: Score(800) }) },
-                TierRule { trust: 3, record: None },
+                TierRule::trust(1),
+                TierRule { record: Some(Record { merged: 5, reputation: Score(800) }), ..TierRule::trust(2) },
+                TierRule::trust(3),
             ],
+            lanes: Vec::new(),
+            gates: Gates::default(),
             labels: LabelRules::default(),
+            contract: Contract::default(),
+            comments: CommentMode::Normal,
+            pause: None,
         }
     }
 
     /// The rules of a repository made by admin calls: capacity, concurrency, skills, area and budget alone.
     #[must_use]
     pub fn manual(max_open_prs: i64, area_locks: bool) -> Self {
-        let tier = TierRule { trust: 0, record: None };
-        Self { max_open_prs, ttl: Span::minutes(30), claims: None, area_locks, tiers: [tier; 3], ..Self::managed() }
+        let tiers = [0; 3].map(TierRule::trust);
+        Self { max_open_prs, ttl: Span::minutes(30), claims: None, area_locks, tiers, ..Self::managed() }
     }
 
     /// The rule of a tier; `None` for tier 0, which is open to all.

@@ -55,20 +55,35 @@ pub struct HeldTask {
     pub ack_by: Option<String>,
     /// Seconds until then. Added in v1.
     pub ack_in_secs: Option<i64>,
-    /// How a pull request is recognised as the answer to the task; null in manual repositories. Added in v1.
+    /// What the repository asks of the work; null in manual repositories. Added in v1.
     pub contract: Option<Contract>,
     /// The fields the task was made with whose names begin with `x_`. Added in v1.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// How a pull request is recognised as the answer to a task: by either of these.
+/// What a repository asks of the work on a task. A pull request is recognised as its answer by what it closes or by its
+/// branch. Commands are text for whoever works on it: the pool runs none of them.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Contract {
     /// What to write into its text.
     pub closes: String,
     /// The branch to open it from.
     pub branch: String,
+    /// How the working copy is set up.
+    pub setup: Option<String>,
+    /// How it is tested.
+    pub test: Option<String>,
+    /// How it is linted.
+    pub lint: Option<String>,
+    /// What the pull request's description should look like.
+    pub pr_template: Option<String>,
+    /// Whether a draft counts as delivered.
+    pub drafts_pass: bool,
+    /// Checks that must have succeeded before it counts.
+    pub checks: Vec<String>,
+    /// Whether every item of its task lists must be ticked before it counts.
+    pub checklist: bool,
 }
 
 /// What every rule says of the asker and one task.

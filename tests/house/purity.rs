@@ -19,6 +19,7 @@ const PURE_CRATES: &[&str] = &[
     "schemars",
     "serde",
     "serde_json",
+    "serde_saphyr",
     "sha2",
     "std",
     "thiserror",

@@ -130,7 +130,7 @@ impl Stage {
     /// Opens a pull request that answers an issue, and keeps the record of how many were open at once.
     pub(super) fn open_pull(&self, login: &str, repo: &str, issue: i64, title: &str) -> Result<u64, String> {
         let spec = PrSpec {
-            head: crate::pool::closing::branch_name(issue, title),
+            head: crate::pool::branch::BranchTemplate::default().name(issue, title),
             title: title.to_owned(),
             body: format!("What the issue asks for, with a test.\n\nFixes #{issue}"),
             ..PrSpec::default()

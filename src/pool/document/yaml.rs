@@ -1,0 +1,229 @@
+//! The policy file: YAML, read with the line and column of whatever is wrong.
+//!
+//! The file is a stranger's as long as nobody looked at it: its size, depth and number of nodes are bounded, and aliases
+//! multiply nothing.
+
+use super::Document;
+use super::fault::{Fault, Place};
+use crate::pool::policy::Policy;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Options, Spanned, budget, options};
+use std::fmt;
+
+/// A larger file is not read.
+pub const MAX_BYTES: usize = 64 * 1024;
+const MAX_NODES: usize = 2_000;
+const MAX_DEPTH: usize = 12;
+
+/// Reads a policy file and checks it against `base`. An empty file changes nothing.
+///
+/// # Errors
+/// Everything that is wrong with it, with its place. A file that cannot be read at all has one fault.
+pub fn read_yaml(text: &str, base: &Policy) -> Result<Document, Vec<Fault>> {
+    if text.len() > MAX_BYTES {
+        let message = format!("The file has {} bytes, and at most {MAX_BYTES} are read.", text.len());
+        return Err(vec![Fault { key: String::new(), message, place: None }]);
+    }
+    let document = serde_saphyr::from_str_with_options::<Option<Document>>(text, limits());
+    let document = document.map_err(|error| vec![unreadable(&error)])?.unwrap_or_default();
+    match document.apply(base) {
+        Ok(_) => Ok(document),
+        Err(mut faults) => {
+            // What was read once is read again, for its places alone.
+            let tree = serde_saphyr::from_str_with_options::<Spanned<Tree>>(text, limits()).ok();
+            for fault in &mut faults {
+                fault.place = tree.as_ref().and_then(|tree| find(tree, &fault.key));
+            }
+            faults.sort_by_key(|fault| fault.place);
+            Err(faults)
+        }
+    }
+}
+
+fn limits() -> Options {
+    options! {
+        budget: budget! {
+            max_depth: MAX_DEPTH, max_nodes: MAX_NODES, max_events: 4 * MAX_NODES, max_anchors: 20, max_aliases: 20,
+            max_documents: 1, max_total_scalar_bytes: MAX_BYTES,
+        },
+        with_snippet: false,
+        strict_booleans: true,
+    }
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> Fault {
+    let place = error.location().and_then(place);
+    let said = error.without_snippet().to_string();
+    // The library repeats the place in its own words.
+    let message = said.split(" at line ").next().unwrap_or(&said).split("\n").next().unwrap_or_default();
+    let message: String = in_our_words(message).chars().filter(|c| !c.is_control()).take(300).collect();
+    Fault { key: String::new(), message, place }
+}
+
+/// What the library says in a programmer's words.
+fn in_our_words(message: &str) -> String {
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
+        return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
+    }
+    match message {
+        "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
+        "expected sequence start" => "must be a list, as in `[docs, tests]`".to_owned(),
+        "invalid i64" => "must be a whole number".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn place(at: Location) -> Option<Place> {
+    (at.line() > 0).then(|| Place { line: at.line(), column: at.column().max(1) })
+}
+
+/// Where the value of `key` (`leases.ttl`) stands, or of the nearest key above it.
+fn find(tree: &Spanned<Tree>, key: &str) -> Option<Place> {
+    let mut node = tree;
+    for name in key.split('.') {
+        match node.value.0.iter().find(|(child, _)| child == name) {
+            Some((_, child)) => node = child,
+            None => break,
+        }
+    }
+    place(node.referenced)
+}
+
+/// The file as nothing but names and places.
+struct Tree(Vec<(String, Spanned<Tree>)>);
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+
+        impl<'de> Visitor<'de> for Walk {
+            type Value = Tree;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+                let mut children = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    children.push((name, map.next_value::<Spanned<Tree>>()?));
+                }
+                Ok(Tree(children))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
+                let mut children = Vec::new();
+                while let Some(child) = seq.next_element::<Spanned<Tree>>()? {
+                    children.push((children.len().to_string(), child));
+                }
+                Ok(Tree(children))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
+                Ok(Tree(Vec::new()))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
+                Ok(Tree(Vec::new()))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
+                Ok(Tree(Vec::new()))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
+                Ok(Tree(Vec::new()))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Tree, E> {
+                Ok(Tree(Vec::new()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Tree, E> {
+                Ok(Tree(Vec::new()))
+            }
+        }
+
+        deserializer.deserialize_any(Walk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Vec<String> {
+        read_yaml(text, &Policy::managed()).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_is_read() {
+        let text = include_str!("../../../docs/owp.example.yml");
+        let policy = read_yaml(text, &Policy::managed()).unwrap().apply(&Policy::managed()).unwrap();
+        assert_eq!(policy.tiers[2].allow, ["octocat", "org/core"]);
+        assert_eq!(policy.lanes.len(), 1);
+        assert!(policy.pause.is_some() && policy.gates.checklist);
+    }
+
+    #[test]
+    fn an_empty_file_and_one_of_comments_change_nothing() {
+        for text in ["", "\n", "# nothing yet\n", "---\n", "{}"] {
+            assert_eq!(read_yaml(text, &Policy::managed()), Ok(Document::default()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn everything_wrong_is_told_with_line_and_column() {
+        insta::assert_snapshot!(
+            told("version: 1\nbudget:\n  max_open_prs: 500\nleases: { ttl: 4h, claim_ttl: 5s }\nlanes:\n  - for: { trust: 9 }\n    allow: { areas: [docs, \"a,b\"] }\n").join("\n"),
+            @r"
+        line 3, column 17: `budget.max_open_prs` must be from 0 to 100, not 500
+        line 4, column 31: `leases.claim_ttl` must be from 1h to 90d, not 5s
+        line 6, column 19: `lanes.0.for.trust` must be from 0 to 3, not 9
+        line 7, column 28: `lanes.0.allow.areas.1` is not the name of an area
+        "
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_line_and_column() {
+        let mut all = Vec::new();
+        for text in [
+            "bugdet: { max_open_prs: 3 }",
+            "budget:\n  max_open_prs: many",
+            "budget:\n  max_open_prs: 3\n  max_open_prs: 4",
+            "leases: { ttl: 4 hours or so }",
+            "leases:\n\tttl: 4h",
+            "budget: [1, 2]",
+            "claims: { join_first: yes }",
+            "comments: loud",
+            "budget: { max_open_prs: 3",
+            "just words",
+        ] {
+            all.push(format!("{} -> {}", text.replace('\n', "\\n").replace('\t', "\\t"), told(text).join(" | ")));
+        }
+        insta::assert_snapshot!(all.join("\n"), @r"
+        bugdet: { max_open_prs: 3 } -> line 1, column 1: unknown field `bugdet`, expected one of version, budget, leases, claims, area_locks, tiers, lanes, gates, labels, contract, comments, pause
+        budget:\n  max_open_prs: many -> line 2, column 17: must be a whole number
+        budget:\n  max_open_prs: 3\n  max_open_prs: 4 -> line 3, column 3: the key `max_open_prs` stands here a second time
+        leases: { ttl: 4 hours or so } -> line 1, column 16: a duration is written like `30m`, `4h` or `1d12h`
+        leases:\n\tttl: 4h -> line 2, column 2: tabs disallowed within this context (block indentation)
+        budget: [1, 2] -> line 1, column 9: must be keys with values, as in `budget: { max_open_prs: 5 }`
+        claims: { join_first: yes } -> line 1, column 23: invalid boolean (strict mode expects true/false)
+        comments: loud -> line 1, column 11: unknown variant `loud`, expected one of normal, quiet
+        budget: { max_open_prs: 3 -> line 1, column 9: unclosed bracket '{'
+        just words -> line 1, column 1: must be keys with values, as in `budget: { max_open_prs: 5 }`
+        ");
+    }
+
+    #[test]
+    fn a_file_that_would_grow_without_end_is_refused() {
+        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                    d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n";
+        let deep = "[".repeat(50_000);
+        for text in [bomb.to_owned(), deep, "x".repeat(MAX_BYTES + 1), "a: 1\n".repeat(10_000)] {
+            assert_eq!(told(&text).len(), 1);
+        }
+    }
+}
