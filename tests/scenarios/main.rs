@@ -21,6 +21,7 @@ mod losses;
 mod main_story;
 mod noise;
 mod pulls;
+mod quiet;
 mod quota;
 mod restart;
 mod same_words;

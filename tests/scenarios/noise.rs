@@ -1,6 +1,7 @@
 //! Noise, measured: how many notifications the pool sends. GitHub notifies people of comments that are created, never
 //! of those that are edited, so what counts is the number of creations in the request journal.
 
+use crate::acts::Written;
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
@@ -18,57 +19,36 @@ stories!(
     many_changes_of_one_comment_are_one_write,
 );
 
-/// Comments the App created, and how often it edited one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Written {
-    created: usize,
-    edited: usize,
-}
-
-fn written(w: &World) -> Written {
-    let requests = w.github.requests();
-    let count = |method: &str| {
-        requests.iter().filter(|r| r.by_app() && r.method == method && r.route.contains("/comments")).count()
-    };
-    Written { created: count("POST"), edited: count("PATCH") }
-}
-
-/// Deliveries come in and are processed; nothing else happens, above all nothing is sent.
-async fn hear(w: &World) {
-    w.receive().await;
-    while w.engine.step_inbox().await.unwrap() {}
-}
-
 async fn a_whole_life_notifies_twice_and_once_for_the_pull_request(db: Db) {
     let w = World::new(db).await;
     let mut told = Vec::new();
     let issue = w.task("Parse dates", &["estimate:3", "priority:high", "area:dates"]).await;
-    told.push(("labelled", written(&w).created));
+    told.push(("labelled", w.written().created));
     w.say("ada", issue, "/owp claim").await;
-    told.push(("claimed", written(&w).created));
+    told.push(("claimed", w.written().created));
     w.advance(Span::hours(60));
     w.settle().await;
-    told.push(("warned", written(&w).created));
+    told.push(("warned", w.written().created));
     w.say("ada", issue, "/owp extend").await;
-    told.push(("extended", written(&w).created));
+    told.push(("extended", w.written().created));
     let pull = w.open_pr_with("ada", &format!("Fixes #{issue}"), true).await;
-    told.push(("draft opened", written(&w).created));
+    told.push(("draft opened", w.written().created));
     w.advance(Span::hours(30));
     w.github.as_user("ada").push(REPO, pull).unwrap();
     w.settle().await;
-    told.push(("pushed", written(&w).created));
+    told.push(("pushed", w.written().created));
     w.github.as_user("ada").ready_for_review(REPO, pull).unwrap();
     w.settle().await;
-    told.push(("ready for review", written(&w).created));
+    told.push(("ready for review", w.written().created));
     w.advance(Span::days(9));
     w.settle().await;
     w.github.as_user("mona").comment(REPO, pull, "Almost. Please add a test.").unwrap();
     w.github.as_user("ada").push(REPO, pull).unwrap();
     w.settle().await;
-    told.push(("reviewed", written(&w).created));
+    told.push(("reviewed", w.written().created));
     w.merge(pull).await;
-    told.push(("merged", written(&w).created));
-    println!("new comments after each step: {told:?}; {:?}", written(&w));
+    told.push(("merged", w.written().created));
+    println!("new comments after each step: {told:?}; {:?}", w.written());
     assert_eq!(
         told.iter().map(|(_, created)| *created).collect::<Vec<_>>(),
         [0, 1, 2, 2, 3, 3, 3, 3, 3],
@@ -97,8 +77,8 @@ async fn labelling_a_hundred_good_issues_notifies_nobody(db: Db) {
     for issue in issues {
         assert_eq!(w.state(issue).await, "ready");
     }
-    println!("a hundred labelled issues: {:?}", written(&w));
-    assert_eq!(written(&w), Written { created: 0, edited: 0 });
+    println!("a hundred labelled issues: {:?}", w.written());
+    assert_eq!(w.written(), Written { created: 0, edited: 0 });
     w.check_promises().await;
 }
 
@@ -123,18 +103,18 @@ async fn ten_labels_at_once_notify_at_most_once(db: Db) {
         ["At once", "Together", "Apart"].map(|title| mona.open_issue(REPO, title, "Please.", &[]).unwrap());
     mona.label_all(REPO, at_once, &TEN).unwrap();
     w.settle().await;
-    assert_eq!(written(&w), Written { created: 1, edited: 0 });
+    assert_eq!(w.written(), Written { created: 1, edited: 0 });
     for label in TEN {
         mona.label(REPO, together, label).unwrap();
     }
     w.settle().await;
-    assert_eq!(written(&w), Written { created: 2, edited: 0 });
+    assert_eq!(w.written(), Written { created: 2, edited: 0 });
     for label in TEN {
         mona.label(REPO, apart, label).unwrap();
         w.settle().await;
     }
-    println!("ten labels on each of three issues: {:?}", written(&w));
-    assert_eq!(written(&w).created, 3);
+    println!("ten labels on each of three issues: {:?}", w.written());
+    assert_eq!(w.written().created, 3);
     w.check_promises().await;
 }
 
@@ -143,7 +123,7 @@ async fn relabelling_back_and_forth_notifies_once(db: Db) {
     let mona = w.github.as_user("mona");
     let good = w.task("Parse dates", &["estimate:3"]).await;
     let bad = w.task("Parse numbers", &["estimate:many"]).await;
-    assert_eq!(written(&w).created, 1, "{:#?}", w.ours(bad));
+    assert_eq!(w.written().created, 1, "{:#?}", w.ours(bad));
     for _ in 0..6 {
         for issue in [good, bad] {
             mona.unlabel(REPO, issue, "pool:ready").unwrap();
@@ -160,8 +140,8 @@ async fn relabelling_back_and_forth_notifies_once(db: Db) {
         mona.reopen(REPO, good).unwrap();
         w.settle().await;
     }
-    println!("two issues relabelled six times: {:?}", written(&w));
-    assert_eq!(written(&w).created, 1);
+    println!("two issues relabelled six times: {:?}", w.written());
+    assert_eq!(w.written().created, 1);
     assert_eq!((w.ours(good).len(), w.ours(bad).len()), (0, 1));
     w.check_promises().await;
 }
@@ -170,17 +150,17 @@ async fn what_is_mended_before_it_was_said_is_never_said(db: Db) {
     let w = World::new(db).await;
     let mona = w.github.as_user("mona");
     let issue = mona.open_issue(REPO, "Parse dates", "Please.", &["pool:ready", "estimate:many"]).unwrap();
-    hear(&w).await;
+    w.hear().await;
     mona.unlabel(REPO, issue, "estimate:many").unwrap();
-    hear(&w).await;
+    w.hear().await;
     w.settle().await;
-    assert_eq!(written(&w), Written { created: 0, edited: 0 }, "{:#?}", w.ours(issue));
+    assert_eq!(w.written(), Written { created: 0, edited: 0 }, "{:#?}", w.ours(issue));
     // A problem that comes back is said, and from then on the comment is there to be edited.
     mona.label(REPO, issue, "estimate:many").unwrap();
     w.settle().await;
     mona.unlabel(REPO, issue, "estimate:many").unwrap();
     w.settle().await;
-    assert_eq!(written(&w), Written { created: 1, edited: 1 });
+    assert_eq!(w.written(), Written { created: 1, edited: 1 });
     assert!(w.only(issue, "resolved").contains("Everything noted here is resolved"));
     w.check_promises().await;
 }
@@ -199,9 +179,9 @@ async fn a_warning_that_is_out_of_date_before_it_was_sent_is_never_sent(db: Db) 
     for (login, issue, words) in &issues {
         w.github.as_user(login).comment(REPO, *issue, words).unwrap();
     }
-    hear(&w).await;
+    w.hear().await;
     w.settle().await;
-    assert_eq!(written(&w).created, 2, "the leases alone: {:#?}", w.ours(issues[0].1));
+    assert_eq!(w.written().created, 2, "the leases alone: {:#?}", w.ours(issues[0].1));
     assert!(w.last(issues[1].1).contains("gave this task back"));
     w.check_promises().await;
 }
@@ -253,7 +233,7 @@ async fn sweeps_redeliveries_and_restarts_notify_nobody(db: Db) {
         receive_and_keep(&w, &mut kept).await;
         w.settle().await;
     }
-    let before = written(&w);
+    let before = w.written();
     println!("seven kinds of issues: {before:?}");
     assert!(before.created >= 7 && !w.ours(held).is_empty(), "{before:?}");
 
@@ -262,14 +242,14 @@ async fn sweeps_redeliveries_and_restarts_notify_nobody(db: Db) {
         w.advance(Span::minutes(6));
         w.settle().await;
     }
-    assert_eq!(written(&w), before, "sweeps say nothing new");
+    assert_eq!(w.written(), before, "sweeps say nothing new");
     // Everything comes again: as GitHub redelivers, and as if it had all happened once more.
     for again in ["", "-again"] {
         for parcel in kept.iter().rev() {
             deliver(&w, parcel, again).await;
         }
         w.settle().await;
-        assert_eq!(written(&w), before, "redeliveries say nothing new");
+        assert_eq!(w.written(), before, "redeliveries say nothing new");
     }
     for _ in 0..3 {
         w = w.restart().await;
@@ -277,7 +257,7 @@ async fn sweeps_redeliveries_and_restarts_notify_nobody(db: Db) {
         w.advance(Span::minutes(20));
         w.settle().await;
     }
-    assert_eq!(written(&w), before, "restarts say nothing new");
+    assert_eq!(w.written(), before, "restarts say nothing new");
     w.check_promises().await;
 }
 
@@ -285,16 +265,16 @@ async fn many_changes_of_one_comment_are_one_write(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
-    assert_eq!(written(&w), Written { created: 1, edited: 0 });
+    assert_eq!(w.written(), Written { created: 1, edited: 0 });
     for hours in 1..=20 {
         w.advance(Span::hours(1));
         w.github.as_user("ada").comment(REPO, issue, &format!("/owp extend\n\nThe {hours}th time.")).unwrap();
-        hear(&w).await;
+        w.hear().await;
     }
     w.github.as_user("ada").comment(REPO, issue, "/owp release enough").unwrap();
-    hear(&w).await;
+    w.hear().await;
     w.settle().await;
-    assert_eq!(written(&w), Written { created: 1, edited: 1 }, "{:#?}", w.ours(issue));
+    assert_eq!(w.written(), Written { created: 1, edited: 1 }, "{:#?}", w.ours(issue));
     assert!(w.last(issue).contains("“enough”"), "the latest is what is said: {}", w.last(issue));
     w.check_promises().await;
 }
