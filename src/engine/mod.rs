@@ -27,6 +27,7 @@ mod policies;
 mod policy_file;
 mod pulls;
 mod resources;
+mod say;
 mod schedule;
 mod sender;
 mod setup;

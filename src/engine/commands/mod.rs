@@ -9,6 +9,7 @@ mod maintainer;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::permission_of;
+use super::say::{REFUSAL, REPLY};
 use super::{Engine, tell};
 use crate::github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use crate::github::payload::CommentRef;
@@ -218,7 +219,7 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
     let key = if outcomes.iter().all(|o| matches!(o, Outcome::Refused(_))) {
         refusal_key(tx, repo, asked).await?
     } else {
-        format!("reply:{}", asked.comment_id)
+        format!("{REPLY}{}", asked.comment_id)
     };
     tell::want(tx, repo, asked.issue, &key, &body).await?;
     Ok(())
@@ -226,7 +227,7 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
 
 /// A refused claim is answered by editing the last refusal while it is young, and by three comments at most.
 async fn refusal_key(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<String, StoreError> {
-    let prefix = format!("refusal:{}:", asked.author.id);
+    let prefix = format!("{REFUSAL}{}:", asked.author.id);
     let said = tx.wanted_with_prefix(&repo.row.id, asked.issue, &prefix).await?;
     let young = tx.now() - REFUSAL_EDITED_FOR;
     Ok(match said.last() {

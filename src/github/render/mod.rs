@@ -5,6 +5,7 @@
 //! which hides the comment's key in it and keeps it below GitHub's limit. Plans of words live here; when a comment is
 //! written, and which, is the engine's affair.
 
+mod folded;
 mod key;
 mod lease;
 mod notes;
@@ -17,6 +18,7 @@ mod status;
 #[cfg(test)]
 mod hostile;
 
+pub use folded::{Said, folded};
 pub use key::{MAX_COMMENT, duplicate_pointer, find_key, with_key};
 pub use lease::{Contract, LeaseComment, LeaseEnd, LeaseState, Via, lease_comment};
 pub use notes::{Note, notes_comment};
