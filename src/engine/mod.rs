@@ -55,9 +55,10 @@ pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
-use crate::config::{IpRange, RateLimit, Schedule};
+use crate::config::{IpRange, RateLimit};
 use crate::github::client::GitHub;
 use crate::pool::Span;
+use crate::pool::schedule::Schedule;
 pub use crate::store::{AuditRow, Extra, FeedRow, KeptAnswer, TaskFilter};
 
 use crate::store::{Committed, Store};
@@ -75,6 +76,8 @@ pub struct GitHubSide {
     pub webhook_secrets: Vec<SecretString>,
 }
 
+/// A little after the hour, when few others ask GitHub.
+const REDELIVER_AT: &str = "17 * * * *";
 /// A restart or a failover takes less, and nobody loses work over it: a heartbeat every minute has been missed once.
 const DOWNTIME_AFTER: Span = Span::minutes(2);
 
@@ -110,7 +113,7 @@ impl Default for Settings {
             comment_settle: Span::secs(30),
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
-            redeliver_at: Schedule::default(),
+            redeliver_at: Schedule::parse(REDELIVER_AT).unwrap_or_else(|why| unreachable!("{why}")),
             downtime_after: DOWNTIME_AFTER,
             open_registration: true,
             rate_limit: None,
