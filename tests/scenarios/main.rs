@@ -24,6 +24,7 @@ mod pulls;
 mod quota;
 mod restart;
 mod same_words;
+mod storm;
 mod uptime;
 mod words;
 
