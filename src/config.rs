@@ -3,10 +3,12 @@
 //! Flags win over the environment, the environment over `env.local`, that over `.env`. A variable that is empty counts
 //! as not set. Secrets are [`SecretString`]s: printing a configuration never shows them.
 
+mod credentials;
 mod environment;
 mod github;
 mod limits;
 
+pub use credentials::{Credentials, credentials_file};
 pub use environment::Environment;
 pub use github::GitHubApp;
 pub use limits::{IpRange, RateLimit};
@@ -42,6 +44,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "The GitHub App's webhook secret; two, separated by a comma, while one replaces the other. Without it webhooks answer 503.",
     ),
     ("GITHUB_WEBHOOK_SECRET_FILE", "A file to read `GITHUB_WEBHOOK_SECRET` from."),
+    (
+        "OWP_CREDENTIALS_FILE",
+        "Where `/setup` keeps the App's credentials. Default `owp-github-app.json`; only its owner may be able to read it, and the `GITHUB_…` variables win over it.",
+    ),
     (
         "GITHUB_API_URL",
         "GitHub's REST API. Default `https://api.github.com`; for GitHub Enterprise Server `https://<host>/api/v3`.",
@@ -109,6 +115,10 @@ pub struct ServeConfig {
     pub admin_token: Option<SecretString>,
     /// The GitHub App, when one is configured.
     pub github: Option<GitHubApp>,
+    /// GitHub's REST API, with an App or without.
+    pub api_url: String,
+    /// Where setup keeps an App's credentials.
+    pub credentials_file: std::path::PathBuf,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
     /// How often one token may call; without it nobody is held back.
@@ -156,6 +166,8 @@ impl ServeConfig {
             database_url: database_url.unwrap_or_else(|| DATABASE_URL.to_owned()).into(),
             admin_token,
             github: GitHubApp::load(env)?,
+            api_url: github::api_url(env),
+            credentials_file: credentials_file(env),
             open_registration: switch(env, "OWP_OPEN_REGISTRATION")? || listen.ip().is_loopback(),
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
             trusted_proxies: IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?,

@@ -24,10 +24,14 @@ mod operator;
 mod overview;
 mod park;
 mod policies;
+mod policy_file;
 mod pulls;
+mod readers;
 mod resources;
+mod say;
 mod schedule;
 mod sender;
+mod setup;
 mod status;
 mod steward;
 mod sync;
@@ -51,20 +55,28 @@ pub use park::{Parked, Rung};
 pub use policies::PolicyInForce;
 pub use resources::{RepoDetail, TaskView};
 pub use schedule::{Pull, Wish};
+pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
-use crate::config::{IpRange, RateLimit};
-use crate::github::client::GitHub;
+use crate::clock::Clock;
+use crate::config::{GitHubApp, IpRange, RateLimit};
+pub use crate::github::client::GitHubError;
+use crate::github::client::{GitHub, GitHubConfig};
+pub use crate::github::manifest::Extras;
 use crate::pool::Span;
 use crate::pool::schedule::Schedule;
 pub use crate::store::{AuditRow, Extra, FeedRow, KeptAnswer, TaskFilter};
 
 use crate::store::{Committed, Store};
 use secrecy::SecretString;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Mutex, Notify, broadcast, mpsc};
+
+/// How long one whole call to GitHub may take.
+pub const GITHUB_PATIENCE: Duration = Duration::from_secs(20);
 
 /// GitHub, as far as this process may use it.
 pub struct GitHubSide {
@@ -74,6 +86,23 @@ pub struct GitHubSide {
     pub app_id: i64,
     /// The webhook secrets in force; two during a rotation.
     pub webhook_secrets: Vec<SecretString>,
+}
+
+impl GitHubSide {
+    /// The side of an App as it is told.
+    ///
+    /// # Errors
+    /// [`GitHubError::Config`] when the address or the key cannot be used.
+    pub fn of(app: &GitHubApp, clock: Clock) -> Result<Self, GitHubError> {
+        let client = GitHub::new(GitHubConfig {
+            api_url: app.api_url.clone(),
+            app_id: app.app_id,
+            private_key_pem: app.private_key.clone(),
+            timeout: GITHUB_PATIENCE,
+            clock,
+        })?;
+        Ok(Self { client, app_id: app.app_id, webhook_secrets: app.webhook_secrets.clone() })
+    }
 }
 
 /// A little after the hour, when few others ask GitHub.
@@ -104,6 +133,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpRange>,
     /// The event feed's bounds.
     pub feed: FeedSettings,
+    /// How an App may be registered while none is configured; without it there is no `/setup`.
+    pub setup: Option<SetupSettings>,
 }
 
 impl Default for Settings {
@@ -119,6 +150,7 @@ impl Default for Settings {
             rate_limit: None,
             trusted_proxies: Vec::new(),
             feed: FeedSettings::default(),
+            setup: None,
         }
     }
 }
@@ -129,13 +161,16 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    github: Option<GitHubSide>,
+    /// Empty until an App is configured: at the start, or by setup while the process runs.
+    github: OnceLock<GitHubSide>,
+    setup: setup::Desk,
     settings: Settings,
     pulls: mpsc::Sender<Pull>,
     inbox_bell: Notify,
     sender_bell: Notify,
     sync_bell: Notify,
     parking: Arc<park::Parking>,
+    policies: policy_file::Looked,
     hub: Hub,
     /// Listens from the start, so that nothing committed between two looks goes unheard.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
@@ -149,13 +184,15 @@ impl Engine {
         let feed_bell = Mutex::new(store.committed());
         let inner = Inner {
             store,
-            github,
+            github: github.map(OnceLock::from).unwrap_or_default(),
+            setup: setup::Desk::new(settings.setup.as_ref()),
             settings,
             pulls,
             inbox_bell: Notify::new(),
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
+            policies: policy_file::Looked::default(),
             hub: Hub::new(),
             feed_bell,
         };
@@ -171,7 +208,12 @@ impl Engine {
     /// GitHub, when it is configured.
     #[must_use]
     pub fn github(&self) -> Option<&GitHubSide> {
-        self.0.github.as_ref()
+        self.0.github.get()
+    }
+
+    /// Makes GitHub known to a running engine, once; false when it was known already. The loops notice by themselves.
+    pub fn set_github(&self, side: GitHubSide) -> bool {
+        self.0.github.set(side).is_ok()
     }
 
     /// The spans in force.

@@ -1,8 +1,8 @@
 //! Lanes: tasks that own a write connection each and commit what waits as one batch.
 //!
 //! On SQLite there is one lane, so there is one writer. On PostgreSQL the jobs of one repository always go to the
-//! same lane of a replica; jobs that wait together share a transaction, which locks the repository's row first and
-//! the workers' rows in ascending order next, so that no two transactions wait for each other in a circle. Each
+//! same lane of a replica; jobs that wait together share a transaction, which locks the repository's row first, the
+//! workers' rows in ascending order next, then their persons' in theirs, so that no two transactions wait for each other in a circle. Each
 //! job runs in a savepoint: one that fails or panics takes nothing of its neighbours with it. Answers are given
 //! after the commit, and the bell rings.
 
@@ -11,10 +11,10 @@ use super::dialect::Dialect;
 use super::error::StoreError;
 use super::tx::Tx;
 use crate::clock::{Clock, Entropy};
-use crate::pool::{RepoId, WorkerId};
+use crate::pool::{Person, RepoId, WorkerId};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, AnyPool, Row, Transaction};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -30,13 +30,14 @@ pub struct Scope {
     pub(super) repo: Option<RepoId>,
     pub(super) every_repo: bool,
     pub(super) workers: BTreeSet<WorkerId>,
+    pub(super) people: BTreeSet<String>,
 }
 
 impl Scope {
     /// A job about no repository: registration, heartbeats, the inbox.
     #[must_use]
     pub fn global() -> Self {
-        Self { repo: None, every_repo: false, workers: BTreeSet::new() }
+        Self { repo: None, every_repo: false, workers: BTreeSet::new(), people: BTreeSet::new() }
     }
 
     /// A job about every repository at once, all of whose rows are locked, in ascending order. Everybody else holds one
@@ -49,10 +50,17 @@ impl Scope {
     /// A job about one repository, whose row is locked.
     #[must_use]
     pub fn repo(repo: &RepoId) -> Self {
-        Self { repo: Some(repo.clone()), every_repo: false, workers: BTreeSet::new() }
+        Self { repo: Some(repo.clone()), ..Self::global() }
     }
 
-    /// Locks these workers' rows too: required of every job that grants to them.
+    /// Locks a person's row too: for a grant to somebody who may have no worker yet.
+    #[must_use]
+    pub fn with_person(mut self, person: &Person) -> Self {
+        self.people.insert(person.key());
+        self
+    }
+
+    /// Locks these workers' rows too, and their persons': required of every job that grants to them.
     #[must_use]
     pub fn with_workers(mut self, workers: impl IntoIterator<Item = WorkerId>) -> Self {
         self.workers.extend(workers);
@@ -137,8 +145,9 @@ async fn run_group(
     let every_repo = group.iter().any(|job| job.scope.every_repo);
     let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
+    let people: BTreeSet<_> = group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect();
     let mut jobs = group.into_iter();
-    let mut tx = match open(settings, repos, every_repo, workers).await {
+    let mut tx = match open(settings, repos, every_repo, workers, people).await {
         Ok(tx) => tx,
         Err(error) => {
             finishes.extend(jobs.map(|job| (job.finish, None)));
@@ -165,6 +174,7 @@ async fn open(
     repos: BTreeSet<RepoId>,
     every_repo: bool,
     workers: BTreeSet<WorkerId>,
+    mut people: BTreeSet<String>,
 ) -> Result<Tx, StoreError> {
     let mut inner = begin(settings).await?;
     if let Some(sql) = settings.dialect.lock_repositories().filter(|_| every_repo) {
@@ -177,7 +187,15 @@ async fn open(
     }
     if let Some(sql) = settings.dialect.lock_worker() {
         for worker in workers {
-            sqlx::query(sql).bind(worker.as_str()).execute(&mut *inner).await?;
+            // Whose it is cannot change any more.
+            if let Some(row) = sqlx::query(sql).bind(worker.as_str()).fetch_optional(&mut *inner).await? {
+                people.insert(row.try_get("person")?);
+            }
+        }
+    }
+    if let Some(sql) = settings.dialect.lock_person() {
+        for person in people {
+            sqlx::query(sql).bind(person).execute(&mut *inner).await?;
         }
     }
     Tx::begin(inner, settings).await

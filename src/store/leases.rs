@@ -20,8 +20,8 @@ pub(super) use given_back;
 
 statements! {
     LEASE_SAVE = "INSERT INTO leases (id, task_id, repo_id, worker_id, person, epoch, state, via, estimate, area,
-        granted_at, ack_by, expires_at, ttl, max_until, warned_at, ended_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        granted_at, ack_by, expires_at, ttl, max_until, warned_at, ended_at, keeps_area)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, ack_by = excluded.ack_by,
         expires_at = excluded.expires_at, warned_at = excluded.warned_at, ended_at = excluded.ended_at
         WHERE leases.ended_at IS NULL AND leases.task_id = excluded.task_id AND leases.epoch = excluded.epoch";
@@ -77,7 +77,8 @@ impl Tx {
             .bind(lease.ttl.0)
             .bind(lease.max_until.0)
             .bind(lease.warned_at.map(|at| at.0))
-            .bind(lease.ended_at.map(|at| at.0));
+            .bind(lease.ended_at.map(|at| at.0))
+            .bind(i64::from(lease.keeps_area));
         match self.run(save).await? {
             1 => Ok(()),
             _ => Err(StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id))),
@@ -225,6 +226,7 @@ pub(super) fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
         via: Via::from_name(&via).ok_or_else(|| StoreError::Corrupt(format!("via {via}")))?,
         estimate: row.try_get("estimate")?,
         area: row.try_get("area")?,
+        keeps_area: row.try_get::<i64, _>("keeps_area")? != 0,
         granted_at: Timestamp(row.try_get("granted_at")?),
         ack_by: at("ack_by")?,
         expires_at: Timestamp(row.try_get("expires_at")?),

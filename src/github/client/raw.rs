@@ -263,6 +263,23 @@ impl From<RawComment> for CommentInfo {
     }
 }
 
+/// A member of a team; one without id or login is passed over.
+#[derive(Deserialize)]
+pub(super) struct RawMember {
+    #[serde(flatten)]
+    user: RawUser,
+}
+
+impl Page for Vec<RawMember> {
+    type Item = UserRef;
+    fn items(self) -> Vec<UserRef> {
+        self.into_iter().filter_map(|member| member.user.into_ref()).collect()
+    }
+    fn id(item: &UserRef) -> i64 {
+        item.id
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct RawPermission {
     permission: Option<String>,

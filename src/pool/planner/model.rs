@@ -16,8 +16,11 @@ use std::collections::BTreeMap;
 /// "None of them", where a number is expected.
 pub(super) const NONE: usize = usize::MAX;
 
-/// The limits on claims a seat uses in a repository: its person's, and the one newcomers share; [`NONE`] without.
-pub(super) type Rooms = [usize; 2];
+/// The limits on claims a seat uses in a repository: its person's there, the one newcomers share there, and its person's
+/// everywhere; [`NONE`] without.
+pub(super) type Rooms = [usize; 3];
+/// Which of them is the person's everywhere: what is granted in one repository counts in the others.
+pub(super) const EVERYWHERE: usize = 2;
 
 /// What granting a task is worth. Its aged priority in the high bits; then one for each task; then for how long it has
 /// waited beyond full hours, so that sums compare in that order.
@@ -70,10 +73,12 @@ pub(super) struct Model<'s> {
     /// Free slots by repository.
     pub slots: Vec<i64>,
     pub areas: usize,
-    /// What is left of claims that are limited: each person's in each repository, and those newcomers share.
+    /// What is left of claims that are limited.
     pub rooms: Vec<i64>,
     /// Which rooms a seat uses in a repository.
     rooms_of: Vec<Rooms>,
+    /// The rooms a seat's person has everywhere: one for each limit that repositories have.
+    everywhere: Vec<Vec<usize>>,
     /// Who could take a class of tasks.
     pub able: Vec<Bits>,
     /// The items of each group, in order.
@@ -95,7 +100,7 @@ impl<'s> Model<'s> {
         askers.sort_by(|a, b| a.worker.id.cmp(&b.worker.id));
         askers.dedup_by(|a, b| a.worker.id == b.worker.id);
         let repos: Vec<&RepoFacts> = snapshot.repos.values().collect();
-        let (rooms, rooms_of) = rooms(&askers, &repos);
+        let Limits { rooms, rooms_of, everywhere } = limits(&askers, &repos);
         let mut classes = Classes::new(&askers, &repos, now);
         let (mut areas, mut groups) = (BTreeMap::new(), BTreeMap::new());
         let mut items = Vec::new();
@@ -123,6 +128,7 @@ impl<'s> Model<'s> {
             areas: areas.len(),
             rooms,
             rooms_of,
+            everywhere,
             able,
             groups: Vec::new(),
         };
@@ -132,6 +138,20 @@ impl<'s> Model<'s> {
 
     pub(super) fn rooms_of(&self, seat: usize, repo: usize) -> Rooms {
         self.rooms_of[seat * self.slots.len() + repo]
+    }
+
+    /// What a grant to a seat in a repository takes from: the rooms it needs there, and its person's everywhere.
+    pub(super) fn rooms_taken(&self, seat: usize, repo: usize) -> impl Iterator<Item = usize> + '_ {
+        let rooms = self.rooms_of(seat, repo);
+        let everywhere = if rooms[EVERYWHERE] == NONE { &[] } else { self.everywhere[seat].as_slice() };
+        let here = rooms.into_iter().enumerate().filter(|(kind, room)| *kind != EVERYWHERE && *room != NONE);
+        here.map(|(_, room)| room).chain(everywhere.iter().copied())
+    }
+
+    /// Every seat of a seat's person.
+    pub(super) fn seats_of_person(&self, seat: usize) -> impl Iterator<Item = usize> + '_ {
+        let person = &self.askers[seat].worker.person;
+        (0..self.askers.len()).filter(move |other| self.askers[*other].worker.person == *person)
     }
 
     pub(super) fn able(&self, item: usize) -> &Bits {
@@ -270,32 +290,56 @@ fn seats(askers: &[&Asker]) -> Vec<Seat> {
         .collect()
 }
 
-/// What is left of claims that are limited, and which of these limits each seat uses where. A standing is the person's,
-/// so the askers of one person agree; where a snapshot contradicts itself the strictest counts.
-fn rooms(askers: &[&Asker], repos: &[&RepoFacts]) -> (Vec<i64>, Vec<Rooms>) {
+/// What is left of claims that are limited, and which of these limits each seat uses where.
+struct Limits {
+    rooms: Vec<i64>,
+    rooms_of: Vec<Rooms>,
+    everywhere: Vec<Vec<usize>>,
+}
+
+impl Limits {
+    /// A room's number; what is left is the least anybody says. A standing is the person's, so the askers of one person
+    /// agree; where a snapshot contradicts itself the strictest counts.
+    fn room<K: Ord>(&mut self, numbers: &mut BTreeMap<K, usize>, key: K, left: i64) -> usize {
+        let room = *numbers.entry(key).or_insert(self.rooms.len());
+        if room == self.rooms.len() {
+            self.rooms.push(left);
+        }
+        self.rooms[room] = left.min(self.rooms[room]);
+        room
+    }
+}
+
+fn limits(askers: &[&Asker], repos: &[&RepoFacts]) -> Limits {
     let shared: Vec<Option<i64>> = repos.iter().map(|repo| admission::newcomers_left(repo)).collect();
     // The rooms newcomers share come first, one for each repository, also where nobody uses them.
-    let mut rooms: Vec<i64> = shared.iter().map(|left| left.unwrap_or(0)).collect();
-    let mut rooms_of = Vec::with_capacity(askers.len() * repos.len());
-    let mut numbers: BTreeMap<(&Person, usize), usize> = BTreeMap::new();
+    let rooms: Vec<i64> = shared.iter().map(|left| left.unwrap_or(0)).collect();
+    let mut limits = Limits { rooms, rooms_of: Vec::new(), everywhere: Vec::new() };
+    let mut here_numbers: BTreeMap<(&Person, usize), usize> = BTreeMap::new();
+    let mut everywhere_numbers: BTreeMap<(&Person, i64), usize> = BTreeMap::new();
     let unknown = Standing::default();
     for asker in askers {
+        let person = &asker.worker.person;
+        let mut own = Vec::new();
         for (at, repo) in repos.iter().enumerate() {
             let standing = asker.standings.get(&repo.id).unwrap_or(&unknown);
             let crowd = if standing.is_newcomer() && shared[at].is_some() { at } else { NONE };
-            let Some(left) = admission::claims_left(&repo.policy, standing) else {
-                rooms_of.push([NONE, crowd]);
-                continue;
+            let here = match admission::claims_left_here(&repo.policy, standing) {
+                Some(left) => limits.room(&mut here_numbers, (person, at), left),
+                None => NONE,
             };
-            let room = *numbers.entry((&asker.worker.person, at)).or_insert(rooms.len());
-            if room == rooms.len() {
-                rooms.push(left);
+            let everywhere = match admission::claims_left(&repo.policy, standing) {
+                Some((limit, left)) => limits.room(&mut everywhere_numbers, (person, limit), left),
+                None => NONE,
+            };
+            if everywhere != NONE && !own.contains(&everywhere) {
+                own.push(everywhere);
             }
-            rooms[room] = left.min(rooms[room]);
-            rooms_of.push([room, crowd]);
+            limits.rooms_of.push([here, crowd, everywhere]);
         }
+        limits.everywhere.push(own);
     }
-    (rooms, rooms_of)
+    limits
 }
 
 /// Who could take what, asked of admission.
@@ -308,14 +352,17 @@ struct Classes<'m> {
     now: Timestamp,
     /// Who has a skill.
     skilled: BTreeMap<&'m str, Bits>,
-    /// Who could take a task of a tier that asks for no skill.
-    base: BTreeMap<(usize, i64), Bits>,
+    /// Who could take a task that asks for no skill, by what else is looked at.
+    base: BTreeMap<Kind, Bits>,
     numbers: BTreeMap<ClassKey, usize>,
     able: Vec<Bits>,
 }
 
-/// What tells classes apart: repository, tier and skills; and which task it is, when it is set apart.
-type ClassKey = (usize, i64, Vec<String>, Option<usize>);
+/// What admission looks at beside skills: the repository and the tier, and where there are lanes the area and the estimate.
+type Kind = (usize, i64, Option<(Option<String>, i64)>);
+
+/// What tells classes apart; and which task it is, when it is set apart.
+type ClassKey = (Kind, Vec<String>, Option<usize>);
 
 impl<'m> Classes<'m> {
     fn new(askers: &'m [&'m Asker], repos: &[&RepoFacts], now: Timestamp) -> Self {
@@ -334,25 +381,26 @@ impl<'m> Classes<'m> {
     fn of(&mut self, source: usize, facts: &TaskFacts, repo: usize) -> usize {
         let apart = !is_plain(facts, self.now);
         let spec = &facts.task.spec;
-        let key = (repo, spec.tier, spec.skills.clone(), apart.then_some(source));
+        let laned = !self.repos[repo].policy.lanes.is_empty();
+        let kind = (repo, spec.tier, laned.then(|| (spec.area.clone(), spec.estimate)));
+        let key = (kind.clone(), spec.skills.clone(), apart.then_some(source));
         if let Some(&class) = self.numbers.get(&key) {
             return class;
         }
-        let able = if apart { self.ask(facts, repo) } else { self.plain(facts, repo) };
+        let able = if apart { self.ask(facts, repo) } else { self.plain(facts, kind) };
         self.able.push(able);
         self.numbers.insert(key, self.able.len() - 1);
         self.able.len() - 1
     }
 
-    fn plain(&mut self, facts: &TaskFacts, repo: usize) -> Bits {
-        let tier = facts.task.spec.tier;
-        if !self.base.contains_key(&(repo, tier)) {
+    fn plain(&mut self, facts: &TaskFacts, kind: Kind) -> Bits {
+        if !self.base.contains_key(&kind) {
             let mut undemanding = facts.clone();
             undemanding.task.spec.skills.clear();
-            let bits = self.ask(&undemanding, repo);
-            self.base.insert((repo, tier), bits);
+            let bits = self.ask(&undemanding, kind.0);
+            self.base.insert(kind.clone(), bits);
         }
-        let mut able = self.base[&(repo, tier)].clone();
+        let mut able = self.base[&kind].clone();
         for skill in &facts.task.spec.skills {
             match self.skilled.get(skill.as_str()) {
                 Some(skilled) => able.keep(skilled),
@@ -366,7 +414,7 @@ impl<'m> Classes<'m> {
         let repo = &self.repos[repo];
         Bits::from_fn(self.askers.len(), |seat| {
             let known = self.askers[seat].standings.get(&repo.id).cloned().unwrap_or_default();
-            let standing = Standing { live: i64::MIN, ..known };
+            let standing = Standing { live: i64::MIN, live_everywhere: i64::MIN, ..known };
             let (worker, load) = (&self.free[seat], Load::default());
             admission::admits(&Case { task: facts, repo, worker, load, standing: &standing, now: self.now })
         })
@@ -379,6 +427,7 @@ fn is_plain(facts: &TaskFacts, now: Timestamp) -> bool {
     task.state == TaskState::Ready
         && task.hold.is_none()
         && task.reserved_at(now).is_none()
+        && task.assigned_to.is_empty()
         && facts.open_pull.is_none()
         && facts.declined.is_empty()
 }

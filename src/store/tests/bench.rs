@@ -4,6 +4,7 @@ use crate::clock::{Clock, Entropy};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{Lease, Via};
 use crate::pool::moves::{Grant, Move, Moved, apply};
+use crate::pool::policy::AreaUntil;
 use crate::pool::pull::PullFacts;
 use crate::pool::task::{Task, TaskSpec};
 use crate::pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
@@ -290,7 +291,7 @@ pub fn grant_to(worker: &WorkerId, person: i64) -> Grant {
         ttl: Span::hours(1),
         max_lifetime: Span::days(1),
         ack_within: None,
-        locks_area: true,
+        area_until: Some(AreaUntil::PrOpened),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span, Timestamp};
+use crate::store::Pause;
 use crate::store::{RepoRow, RepoSighting};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
@@ -157,12 +158,12 @@ on_both_engines! {
             tx.set_ceiling(&at, 3, false).await?;
             tx.set_command_budget(&at, Some(2)).await?;
             tx.record_compare(&at, Timestamp(77)).await?;
-            tx.set_pause(&at, Some((Timestamp(99), "release week"))).await
+            tx.set_pause(&at, Some(&Pause { until: Some(Timestamp(99)), reason: "release week".into() })).await
         })).await;
         let stored = row(bench, &id).await;
         assert_eq!((stored.ceiling, stored.command_budget, stored.manual_area_locks), (Some(3), Some(2), false));
         assert_eq!(stored.compared_at, Timestamp(77));
-        assert_eq!(stored.pause, Some((Timestamp(99), "release week".to_owned())));
+        assert_eq!(stored.pause, Some(Pause { until: Some(Timestamp(99)), reason: "release week".into() }));
         let at = id.clone();
         bench.change(move |tx| Box::pin(async move {
             tx.set_command_budget(&at, None).await?;
