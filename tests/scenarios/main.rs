@@ -17,6 +17,7 @@ mod deliveries;
 mod faults;
 mod hearing;
 mod labels;
+mod life;
 mod losses;
 mod main_story;
 mod missed;
