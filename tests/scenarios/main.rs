@@ -18,6 +18,7 @@ mod edits;
 mod faults;
 mod hearing;
 mod labels;
+mod life;
 mod losses;
 mod main_story;
 mod missed;
@@ -28,6 +29,7 @@ mod quiet;
 mod quota;
 mod restart;
 mod same_words;
+mod storm;
 mod uptime;
 mod words;
 
