@@ -110,7 +110,9 @@ fn every_variable_has_a_help_sentence() {
     for (name, help) in VARIABLES {
         assert!(help.len() > 15 && help.ends_with('.'), "{name}: {help:?} is no sentence");
         let base = name.strip_suffix("_FILE");
-        assert!(base.is_none_or(|base| known_variables().contains(base)), "{name} has no variable to stand for");
+        let stands_for_one = base.is_none_or(|base| known_variables().contains(base));
+        // This file is written by the program itself; nobody could put it into a variable.
+        assert!(stands_for_one || *name == "OWP_CREDENTIALS_FILE", "{name} has no variable to stand for");
     }
 }
 
