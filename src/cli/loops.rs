@@ -56,7 +56,7 @@ const FEED: Loop = Loop {
 };
 
 /// Loops that mean nothing without a GitHub App; setup may bring one while they wait.
-const WITH_GITHUB: [Loop; 4] = [
+const WITH_GITHUB: [Loop; 5] = [
     Loop {
         name: "inbox",
         copies: 4,
@@ -87,6 +87,15 @@ const WITH_GITHUB: [Loop; 4] = [
         step: |engine| engine.step_installations().map(|done| done.map(|()| false)).boxed(),
         bell: None,
         idle: HOURLY,
+        github: true,
+    },
+    // The schedule and the pace stand in the database; this only looks there.
+    Loop {
+        name: "missed deliveries",
+        copies: 1,
+        step: |engine| engine.step_missed().boxed(),
+        bell: None,
+        idle: LOOK_AGAIN,
         github: true,
     },
 ];

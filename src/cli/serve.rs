@@ -179,6 +179,7 @@ async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCo
             rate_limit: config.rate_limit,
             trusted_proxies: config.trusted_proxies,
             feed: FeedSettings { replay: config.events_replay, ..FeedSettings::default() },
+            redeliver_at: config.redeliver_at,
             setup: setup.clone(),
             ..settings(config.open_registration, config.spans)
         },
@@ -238,6 +239,7 @@ fn settings(open_registration: bool, spans: Spans) -> Settings {
         comment_spacing: or(spans.comment_spacing, usual.comment_spacing),
         comment_settle: or(spans.comment_settle, usual.comment_settle),
         count_every: or(spans.count_every, usual.count_every),
+        downtime_after: or(spans.downtime_after, usual.downtime_after),
         open_registration,
         ..usual
     }

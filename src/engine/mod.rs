@@ -18,13 +18,16 @@ mod inbox;
 mod installations;
 mod issues;
 mod leases;
+mod missed;
 mod once;
 mod operator;
 mod overview;
 mod park;
 mod policies;
+mod policy_file;
 mod pulls;
 mod resources;
+mod say;
 mod schedule;
 mod sender;
 mod setup;
@@ -33,6 +36,7 @@ mod steward;
 mod sync;
 mod tell;
 mod transition;
+mod uptime;
 mod workers;
 
 pub use contributors::{Beat, EndedLease};
@@ -56,7 +60,7 @@ pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
 use crate::clock::Clock;
-use crate::config::{GitHubApp, IpRange, RateLimit};
+use crate::config::{GitHubApp, IpRange, RateLimit, Schedule};
 pub use crate::github::client::GitHubError;
 use crate::github::client::{GitHub, GitHubConfig};
 pub use crate::github::manifest::Extras;
@@ -99,6 +103,9 @@ impl GitHubSide {
     }
 }
 
+/// A restart or a failover takes less, and nobody loses work over it: a heartbeat every minute has been missed once.
+const DOWNTIME_AFTER: Span = Span::minutes(2);
+
 /// Spans an operator or a test may want otherwise.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -110,6 +117,10 @@ pub struct Settings {
     pub count_every: Span,
     /// How often labelled issues are compared in full.
     pub compare_every: Span,
+    /// When GitHub is asked for deliveries that failed, besides at the start.
+    pub redeliver_at: Schedule,
+    /// From what silence on nobody's time ran meanwhile.
+    pub downtime_after: Span,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
     /// How often one token may call; without it nobody is held back.
@@ -129,6 +140,8 @@ impl Default for Settings {
             comment_settle: Span::secs(30),
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
+            redeliver_at: Schedule::default(),
+            downtime_after: DOWNTIME_AFTER,
             open_registration: true,
             rate_limit: None,
             trusted_proxies: Vec::new(),
@@ -153,6 +166,7 @@ struct Inner {
     sender_bell: Notify,
     sync_bell: Notify,
     parking: Arc<park::Parking>,
+    policies: policy_file::Looked,
     hub: Hub,
     /// Listens from the start, so that nothing committed between two looks goes unheard.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
@@ -174,6 +188,7 @@ impl Engine {
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
+            policies: policy_file::Looked::default(),
             hub: Hub::new(),
             feed_bell,
         };
@@ -224,12 +239,13 @@ impl Engine {
         self.0.sync_bell.notify_one();
     }
 
-    /// What a process does first: on a database with one process, takes back what a dead one had taken; then asks
-    /// for a count and a compare, since deliveries may have been lost meanwhile.
+    /// What a process does first: gives back the time in which none lived; on a database with one process, takes back
+    /// what a dead one had taken; then asks for a count, a compare, and the deliveries that failed meanwhile.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn recover(&self) -> Result<(), EngineError> {
+        self.notice_time().await?;
         let alone = self.0.store.dialect() == crate::store::Dialect::Sqlite;
         self.0
             .store
@@ -239,6 +255,7 @@ impl Engine {
                         tx.release_claims().await?;
                         tx.release_answers().await?;
                     }
+                    tx.look_soon(alone).await?;
                     tx.recount_all().await?;
                     Ok::<_, EngineError>(())
                 })

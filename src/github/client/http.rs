@@ -23,6 +23,8 @@ pub(super) enum Write<'a> {
     CreateComment { repo: &'a RepoPath, issue: i64 },
     /// A new body for an issue comment of ours.
     UpdateComment { repo: &'a RepoPath, comment: i64 },
+    /// A webhook delivery sent to us once more; changes nothing in any repository.
+    Redeliver { delivery: i64 },
     /// The credentials of an App that somebody has just registered, for a code that works once.
     ConvertManifest { code: &'a str },
 }
@@ -35,6 +37,7 @@ impl Write<'_> {
             }
             Self::CreateComment { repo, issue } => (Method::POST, format!("{repo}/issues/{issue}/comments")),
             Self::UpdateComment { repo, comment } => (Method::PATCH, format!("{repo}/issues/comments/{comment}")),
+            Self::Redeliver { delivery } => (Method::POST, format!("app/hook/deliveries/{delivery}/attempts")),
             Self::ConvertManifest { code } => (Method::POST, format!("app-manifests/{code}/conversions")),
         }
     }
@@ -46,6 +49,8 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
     /// Whether the `Link` header names a next page; `None` when there is no such header.
     pub(super) has_next: Option<bool>,
+    /// Where the next page begins, for lists that are not numbered by pages.
+    pub(super) next_cursor: Option<String>,
     /// The repository, by id, that a redirect led to.
     pub(super) redirected_to: Option<i64>,
     pub(super) body: Vec<u8>,

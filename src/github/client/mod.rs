@@ -5,7 +5,9 @@
 
 mod answer;
 mod app;
+mod deliveries;
 mod error;
+mod files;
 mod http;
 mod pages;
 mod path;
@@ -22,7 +24,9 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
+pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
+pub use files::FileText;
 pub use read::RepoReader;
 pub use register::{NewApp, convert_manifest, their_time};
 pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef};
@@ -84,6 +88,7 @@ struct Inner {
     key: AppKey,
     tokens: Tokens,
     pages: pages::Cache,
+    files: files::Files,
     clock: Clock,
 }
 
@@ -111,8 +116,8 @@ impl GitHub {
         let http =
             Http::new(&Address { api_url: cfg.api_url.clone(), timeout: cfg.timeout, clock: cfg.clock.clone() })?;
         let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
-        let (tokens, pages) = (Tokens::default(), pages::Cache::default());
-        Ok(Self(Arc::new(Inner { http, key, tokens, pages, clock: cfg.clock })))
+        let (tokens, pages, files) = (Tokens::default(), pages::Cache::default(), files::Files::default());
+        Ok(Self(Arc::new(Inner { http, key, tokens, pages, files, clock: cfg.clock })))
     }
 
     /// A client that reads one repository.
