@@ -4,6 +4,7 @@
 //! else to stderr.
 
 pub mod demo;
+pub mod doctor;
 pub mod healthcheck;
 mod logging;
 mod loops;
@@ -32,6 +33,8 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Runs the main job by itself: a sandbox GitHub, the service, simulated contributors and a maintainer.
     Demo(demo::DemoArgs),
+    /// Looks at everything a pool needs and says what is wrong, each with what to do.
+    Doctor(doctor::DoctorArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -66,6 +69,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Serve(args) => serve::run(args, &env).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
     }
 }
