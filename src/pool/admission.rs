@@ -384,7 +384,10 @@ fn lane(case: &Case<'_>) -> Option<Refusal> {
     Some(
         Refusal::new(
             Rule::Lane,
-            format!("With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.", standing.trust),
+            format!(
+                "With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.",
+                standing.trust
+            ),
         )
         .with_limit(format!("{area}, tier {}, estimate {}", spec.tier, spec.estimate), allowed.join("; or ")),
     )

@@ -22,7 +22,9 @@ pub enum StoreError {
     )]
     Newer(i64),
     /// The database was made by an older version, or by none: there is nothing in it that could be read.
-    #[error("the database has migration {have}, and this version of owp needs {need}; `owp serve` migrates it when it starts")]
+    #[error(
+        "the database has migration {have}, and this version of owp needs {need}; `owp serve` migrates it when it starts"
+    )]
     Older {
         /// The newest migration it has; 0 for none.
         have: i64,

@@ -148,11 +148,7 @@ async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -
     }
 }
 
-async fn connect(
-    url: &str,
-    connections: u32,
-    settings: &'static [&'static str],
-) -> Result<AnyPool, StoreError> {
+async fn connect(url: &str, connections: u32, settings: &'static [&'static str]) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(PATIENCE)

@@ -119,7 +119,12 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn reader_is_known(&mut self, id: &RepoId, person: &Person, since: Timestamp) -> Result<bool, StoreError> {
+    pub async fn reader_is_known(
+        &mut self,
+        id: &RepoId,
+        person: &Person,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
         let known = sqlx::query(READER_KNOWN).bind(id.as_str()).bind(person.key()).bind(since.0);
         Ok(self.number(known).await? > 0)
     }

@@ -41,18 +41,30 @@ pub(super) async fn examine(url: &str, clock: &Clock, report: &mut Report) {
     }
     match look(&store).await {
         Ok(picture) => tell(&picture, report),
-        Err(error) => report.problem("database", error, "run `owp doctor` again; when it stays like this, restore a backup"),
+        Err(error) => {
+            report.problem("database", error, "run `owp doctor` again; when it stays like this, restore a backup")
+        }
     }
 }
 
 fn not_open(error: &StoreError, report: &mut Report) {
     match error {
         StoreError::Missing(_) => {
-            report.warn("database", error, "start `owp serve`, or tell where the database is (OWP_DATABASE_URL, --database)");
+            report.warn(
+                "database",
+                error,
+                "start `owp serve`, or tell where the database is (OWP_DATABASE_URL, --database)",
+            );
         }
-        StoreError::Older { .. } => report.warn("database", error, "start this version's `owp serve`; make a backup before"),
+        StoreError::Older { .. } => {
+            report.warn("database", error, "start this version's `owp serve`; make a backup before")
+        }
         StoreError::Newer(_) => report.problem("database", error, "run the newer owp"),
-        error => report.problem("database", error, "set OWP_DATABASE_URL (or --database) right, and see that the server runs"),
+        error => report.problem(
+            "database",
+            error,
+            "set OWP_DATABASE_URL (or --database) right, and see that the server runs",
+        ),
     }
 }
 
@@ -79,7 +91,7 @@ fn tell(picture: &Picture, report: &mut Report) {
         let why = dead.error.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
         report.warn(
             &dead.repo,
-            format!("{} of the pool's comments could not be written{why}", dead.count),
+            format!("comments that could not be written: {}{why}", dead.count),
             "see them on the status page; a comment with new words is tried again by itself",
         );
     }
@@ -93,18 +105,23 @@ fn tell(picture: &Picture, report: &mut Report) {
 fn process(picture: &Picture, report: &mut Report) {
     match picture.alive_at {
         Some(at) if picture.now - at <= SILENT => report.ok("process", "a pool serves this database"),
-        Some(at) => report.warn("process", format!("no pool has served this database since {}", at.human()), "start `owp serve`"),
+        Some(at) => report.warn(
+            "process",
+            format!("no pool has served this database since {}", at.human()),
+            "start `owp serve`",
+        ),
         None => report.warn("process", "no pool has served this database yet", "start `owp serve`"),
     }
 }
 
 fn inbox(inbox: &InboxHealth, now: Timestamp, report: &mut Report) {
     if let Some(oldest) = inbox.oldest.filter(|oldest| now - *oldest > STUCK) {
-        let words = format!("{} deliveries wait to be processed, the first since {}", inbox.waiting, oldest.human());
+        let words =
+            format!("deliveries that wait to be processed: {}, the first since {}", inbox.waiting, oldest.human());
         report.warn("inbox", words, "see the pool's log; they are tried again by themselves");
     }
     if inbox.dead > 0 {
-        let words = format!("{} deliveries were given up", inbox.dead);
+        let words = format!("deliveries that were given up: {}", inbox.dead);
         report.warn("inbox", words, "see the pool's log; what they told is found again by comparing with GitHub");
     }
     match inbox.last {
@@ -121,14 +138,22 @@ fn repository(repo: &RepoRow, report: &mut Report) {
     if let Some(error) = &repo.file.error {
         let faults: Vec<&str> = error.lines().collect();
         let words = format!("its policy file is not followed: {}; the last good one stays in force", faults.join("; "));
-        report.warn(&repo.name, words, "mend .github/owp.yml on the default branch; `owp policy check` reads a file here");
+        report.warn(
+            &repo.name,
+            words,
+            "mend .github/owp.yml on the default branch; `owp policy check` reads a file here",
+        );
     }
     if !repo.managed {
         return;
     }
     if let Some(at) = repo.count_failed_at {
         let words = format!("its open pull requests could not be counted at {}, so nothing is handed out", at.human());
-        report.problem(&repo.name, words, "see the pool's log; it is tried again by itself, and the App must be able to read pull requests");
+        report.problem(
+            &repo.name,
+            words,
+            "see the pool's log; it is tried again by itself, and the App must be able to read pull requests",
+        );
     } else if repo.counted_at.is_none() {
         let words = "its open pull requests were not counted yet, so nothing is handed out";
         report.warn(&repo.name, words, "wait a minute while `owp serve` runs");

@@ -36,7 +36,10 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
         }
     };
     let from = app.file.as_ref().map_or_else(String::new, |file| format!(", from {}", file.display()));
-    report.ok("credentials", format!("GitHub knows us as the App {} (id {}) at {}{from}", asks.name, app.app_id, app.api_url));
+    report.ok(
+        "credentials",
+        format!("GitHub knows us as the App {} (id {}) at {}{from}", asks.name, app.app_id, app.api_url),
+    );
     let settings = settings_page(&app.api_url, &asks);
     match (manifest::permissions(Extras::default()), manifest::events(Extras::default())) {
         (Ok(needed), Ok(events)) => {
@@ -62,8 +65,14 @@ async fn skew(address: &Address, report: &mut Report) -> bool {
     let ahead = address.clock.now_ms() - theirs.0;
     let span = Span(ahead.abs());
     let way = if ahead > 0 { "ahead of" } else { "behind" };
-    let words = format!("this machine's clock is {} s {way} GitHub's", span.0 / 1_000);
-    let remedy = "let the machine keep time by NTP (`timedatectl set-ntp true`); GitHub refuses tokens that are dated wrongly";
+    let much = if span < Span::minutes(2) {
+        format!("{} s", span.0 / 1_000)
+    } else {
+        format!("{} min", (span.0 + 30_000) / 60_000)
+    };
+    let words = format!("this machine's clock is {much} {way} GitHub's");
+    let remedy =
+        "let the machine keep time by NTP (`timedatectl set-ntp true`); GitHub refuses tokens that are dated wrongly";
     if span > SKEW_PROBLEM {
         report.problem("clock", words, remedy);
     } else if span > SKEW_WARN {
@@ -114,7 +123,8 @@ fn missing(held: &Permissions, needed: &Permissions) -> Vec<String> {
 fn asked_for(asks: &AppAsks, needed: &Permissions, events: &[String], settings: &str, report: &mut Report) {
     let lacks = missing(&asks.permissions, needed);
     if !lacks.is_empty() {
-        let remedy = format!("add them at {settings}/permissions; then every account that installed the App is asked to accept");
+        let remedy =
+            format!("add them at {settings}/permissions; then every account that installed the App is asked to accept");
         report.problem("permissions", format!("the App does not ask for {}", lacks.join(", ")), remedy);
     }
     let deaf: Vec<&str> = events.iter().filter(|one| !asks.events.contains(one)).map(String::as_str).collect();

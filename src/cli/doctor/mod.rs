@@ -80,7 +80,10 @@ fn configuration(config: &ServeConfig, env: &Environment, report: &mut Report) {
         );
     }
     if config.admin_token.is_none() {
-        report.ok("configuration", format!("listens on {}; without OWP_ADMIN_TOKEN admin calls are closed", config.listen));
+        report.ok(
+            "configuration",
+            format!("listens on {}; without OWP_ADMIN_TOKEN admin calls are closed", config.listen),
+        );
     } else {
         report.ok("configuration", format!("listens on {}", config.listen));
     }

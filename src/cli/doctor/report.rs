@@ -119,6 +119,9 @@ mod tests {
         assert_eq!(report.words(), expected);
         let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!((&json["problems"], &json["warnings"]), (&json!(1), &json!(1)));
-        assert_eq!(json["findings"][0], json!({ "level": "ok", "about": "clock", "finding": "within 1 s of GitHub's", "remedy": null }));
+        assert_eq!(
+            json["findings"][0],
+            json!({ "level": "ok", "about": "clock", "finding": "within 1 s of GitHub's", "remedy": null })
+        );
     }
 }

@@ -15,11 +15,19 @@ pub(super) async fn examine(github: &GitHub, clock: &Clock, report: &mut Report)
         }
     };
     match hook.url.as_deref() {
-        None => report.problem("webhook", "the App has no webhook address", "set it at the App's page: the pool's public address and /github/webhooks"),
+        None => report.problem(
+            "webhook",
+            "the App has no webhook address",
+            "set it at the App's page: the pool's public address and /github/webhooks",
+        ),
         Some(url) => address(url, report),
     }
     if !hook.has_secret {
-        report.problem("webhook", "the App's deliveries are not signed, so none is accepted", "set a webhook secret at the App's page, and the same as GITHUB_WEBHOOK_SECRET");
+        report.problem(
+            "webhook",
+            "the App's deliveries are not signed, so none is accepted",
+            "set a webhook secret at the App's page, and the same as GITHUB_WEBHOOK_SECRET",
+        );
     }
     match github.latest_attempts().await {
         Ok(attempts) => deliveries(&attempts, clock, report),
@@ -30,7 +38,8 @@ pub(super) async fn examine(github: &GitHub, clock: &Clock, report: &mut Report)
 fn address(told: &str, report: &mut Report) {
     let url = Url::parse(told).ok();
     let (path, host) = url.as_ref().map_or(("", ""), |url| (url.path(), url.host_str().unwrap_or_default()));
-    let here = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let here =
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     if path != webhook_url("") {
         let remedy = "set it at the App's page: the pool's public address and /github/webhooks";
         report.problem("webhook", format!("deliveries go to {told}, which is not the pool's endpoint"), remedy);
@@ -57,14 +66,19 @@ fn deliveries(attempts: &[Attempt], clock: &Clock, report: &mut Report) {
             "label an issue in a repository the App is installed on, and look again",
         ),
         Some(newest) if !newest.arrived() => {
-            let several = if failing == 1 { "the last delivery".to_owned() } else { format!("the last {failing} deliveries") };
+            let several =
+                if failing == 1 { "the last delivery".to_owned() } else { format!("the last {failing} deliveries") };
             let words = format!("{several} ({}) failed: {}; {since}", newest.event, how(newest));
             report.problem("deliveries", words, remedy(newest));
         }
         Some(newest) => {
             let minutes = (clock.now_ms() - newest.delivered_at.0) / 60_000;
             let failed = attempts.iter().filter(|one| !one.arrived()).count();
-            let before = if failed == 0 { String::new() } else { format!("; {failed} of the last {} failed before", attempts.len()) };
+            let before = if failed == 0 {
+                String::new()
+            } else {
+                format!("; {failed} of the last {} failed before", attempts.len())
+            };
             report.ok("deliveries", format!("the last one arrived {minutes} min ago{before}"));
         }
     }
@@ -80,11 +94,15 @@ fn how(attempt: &Attempt) -> String {
 /// What the failure says about its cause.
 fn remedy(attempt: &Attempt) -> String {
     let words = match attempt.status_code {
-        401 => "the webhook secret at the App's page is not the pool's: set the same in both places (GITHUB_WEBHOOK_SECRET)",
+        401 => {
+            "the webhook secret at the App's page is not the pool's: set the same in both places (GITHUB_WEBHOOK_SECRET)"
+        }
         404 | 405 => "something else answers there: let the address lead to the pool's /github/webhooks",
         503 => "the pool that answers has no GitHub App: is it started with the credentials?",
         300..=399 => "the address redirects, which GitHub does not follow: set the one it leads to at the App's page",
-        0 => "GitHub does not reach the pool: see whether it runs, and whether its address, its proxy and its certificate let GitHub in",
+        0 => {
+            "GitHub does not reach the pool: see whether it runs, and whether its address, its proxy and its certificate let GitHub in"
+        }
         _ => "see the pool's log of that moment",
     };
     format!("{words}; what failed is asked for again by itself for three days")
@@ -112,7 +130,8 @@ mod tests {
 
     #[test]
     fn the_last_deliveries_tell_what_is_wrong() {
-        let wrong_secret = words(&[("Invalid HTTP Response: 401", 401), ("Invalid HTTP Response: 401", 401), ("OK", 202)]);
+        let wrong_secret =
+            words(&[("Invalid HTTP Response: 401", 401), ("Invalid HTTP Response: 401", 401), ("OK", 202)]);
         assert!(wrong_secret.contains("PROBLEM") && wrong_secret.contains("the last 2 deliveries"), "{wrong_secret}");
         assert!(wrong_secret.contains("webhook secret") && wrong_secret.contains("arrived was at 1 Jan 1970"));
         let away = words(&[("failed to connect to host", 0)]);
