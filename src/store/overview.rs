@@ -55,6 +55,7 @@ impl super::Store {
         [
             super::audit::STATEMENTS,
             super::candidates::STATEMENTS,
+            super::checkup::STATEMENTS,
             super::deliveries::STATEMENTS,
             super::events::STATEMENTS,
             super::feed::STATEMENTS,

@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod checkup;
 mod deliveries;
 mod error;
 mod files;
@@ -24,6 +25,7 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
+pub use checkup::{AppAsks, Attempt, Hook, Owner};
 pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use files::FileText;
