@@ -4,6 +4,8 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/hostile.rs"]
+mod corpus;
 #[path = "../support/world.rs"]
 mod world;
 
@@ -16,6 +18,7 @@ mod credit;
 mod deliveries;
 mod faults;
 mod hearing;
+mod hostile;
 mod labels;
 mod losses;
 mod main_story;
