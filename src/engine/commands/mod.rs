@@ -142,8 +142,8 @@ async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &Command
         Command::Trust { login, level } => maintainer::trust(tx, repo, asked, login, *level).await,
         Command::Ban { login } => maintainer::ban(tx, repo, asked, login).await,
         Command::Budget(change) => maintainer::budget(tx, repo, asked, *change).await,
-        Command::Pause { secs, reason } => maintainer::pause(tx, repo, *secs, reason.as_deref()).await,
-        Command::Resume => maintainer::resume(tx, repo).await,
+        Command::Pause { secs, reason } => maintainer::pause(tx, repo, asked, *secs, reason.as_deref()).await,
+        Command::Resume => maintainer::resume(tx, repo, asked).await,
         on_task => match task {
             Some(task) => run_on_task(tx, repo, asked, task, on_task).await,
             None => Ok(not_a_task(repo, on_task)),
