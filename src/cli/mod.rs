@@ -11,6 +11,7 @@ mod loops;
 pub mod policy;
 pub mod sandbox;
 pub mod serve;
+mod untrusted;
 
 use crate::config::{ConfigError, Environment, LogConfig};
 use clap::{Parser, Subcommand};
@@ -80,7 +81,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
 
 /// Says what was told wrongly.
 fn asked_wrongly(error: &ConfigError) -> ExitCode {
-    eprintln!("owp: {error}");
+    eprintln!("owp: {}", untrusted::visible(&error.to_string()));
     ExitCode::from(ASKED_WRONGLY)
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/hostile.rs"]
+mod corpus;
 #[path = "../support/world.rs"]
 mod world;
 
@@ -17,6 +19,7 @@ mod deliveries;
 mod edits;
 mod faults;
 mod hearing;
+mod hostile;
 mod labels;
 mod life;
 mod losses;
