@@ -34,7 +34,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(|| NOW))).await.unwrap();
+        let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(|| NOW)).with_checks()).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { sandbox, description: description(), http, checked: BTreeSet::new(), problems: Vec::new() }
     }
@@ -181,6 +181,56 @@ async fn pulls(bench: &mut Bench, mona: &str, app: &str) {
     assert_eq!(bench.get(app, &format!("{REPO}/pulls/{orphan}"), 200).await["head"]["repo"], Value::Null);
 }
 
+async fn checks(bench: &mut Bench, app: &str) {
+    let spec = PrSpec { head: "checked".into(), title: "Checked".into(), signed: true, ..PrSpec::default() };
+    let mona = bench.sandbox.as_user("mona");
+    let number = mona.open_pr("acme/rocket", spec).unwrap();
+    mona.push("acme/rocket", number).unwrap();
+    let sha = bench.sandbox.pull("acme/rocket", number).unwrap().head_sha;
+    let (runs, status) = (format!("{REPO}/commits/{sha}/check-runs"), format!("{REPO}/commits/{sha}/status"));
+    assert_eq!(bench.get(app, &runs, 200).await["total_count"], 0);
+    assert_eq!(bench.get(app, &status, 200).await["state"], "pending");
+    for (name, state, conclusion) in
+        [("ci/test", "queued", None), ("ci/lint", "in_progress", None), ("ci/test", "completed", Some("failure"))]
+    {
+        bench.sandbox.set_check("acme/rocket", number, name, state, conclusion).unwrap();
+    }
+    bench.sandbox.set_status("acme/rocket", number, "legacy/build", "success").unwrap();
+    assert_eq!(bench.get(app, &runs, 200).await["total_count"], 2);
+    assert_eq!(bench.get(app, &status, 200).await["state"], "success");
+    bench.get(app, &format!("{REPO}/commits/{}/status", "0".repeat(40)), 404).await;
+    let commits = bench.get(app, &format!("{REPO}/pulls/{number}/commits"), 200).await;
+    let verified = |place: usize| commits[place]["commit"]["verification"]["verified"].clone();
+    assert_eq!((verified(0), verified(1)), (json!(true), json!(false)));
+}
+
+async fn teams(bench: &mut Bench, app: &str) {
+    bench.sandbox.add_team_member("acme", "Core", "ada");
+    bench.get(app, "/orgs/acme/teams/core/memberships/ada", 200).await;
+    bench.get(app, "/orgs/acme/teams/core/memberships/bo", 404).await;
+    bench.get(app, "/orgs/acme/teams/none/memberships/ada", 404).await;
+}
+
+/// Last of all: the box's app becomes another one.
+async fn another_app(bench: &mut Bench) {
+    let manifest = json!({
+        "name": "OWP Pool", "url": "https://owp.example.org", "redirect_url": "https://owp.example.org/setup/done",
+        "default_permissions": { "issues": "write" }, "default_events": ["issues"],
+    });
+    let page = format!("{}/settings/apps/new?state=abc", bench.sandbox.api_url());
+    let form: String = form_urlencoded::byte_serialize(manifest.to_string().as_bytes()).collect();
+    let request = bench.http.post(page).header("content-type", "application/x-www-form-urlencoded");
+    let answer = request.body(format!("manifest={form}")).send().await.unwrap();
+    assert_eq!(answer.status(), 302);
+    let to = answer.headers()["location"].to_str().unwrap();
+    let code = to.strip_prefix("https://owp.example.org/setup/done?code=").unwrap().trim_end_matches("&state=abc");
+    let exchange = format!("/app-manifests/{code}/conversions");
+    bench.post("", &exchange, Value::Null, 201).await;
+    bench.post("", &exchange, Value::Null, 404).await;
+    let jwt = bench.jwt();
+    assert_eq!(bench.get(&jwt, "/app", 200).await["name"], "OWP Pool");
+}
+
 async fn repositories(bench: &mut Bench, mona: &str, app: &str) {
     bench.get(app, REPO, 200).await;
     bench.get(mona, REPO, 200).await;
@@ -253,6 +303,9 @@ async fn every_answer_is_as_github_describes_it() {
         ("contents", "read"),
         ("metadata", "read"),
         ("single_file", "read"),
+        ("checks", "read"),
+        ("statuses", "read"),
+        ("members", "read"),
     ];
     let everything = everything.map(|(name, level)| (name.to_owned(), level.to_owned()));
     bench.sandbox.grant(installation, everything.into()).unwrap();
@@ -261,6 +314,8 @@ async fn every_answer_is_as_github_describes_it() {
     let app = minted["token"].as_str().unwrap().to_owned();
     issues(&mut bench, &mona, &app).await;
     pulls(&mut bench, &mona, &app).await;
+    checks(&mut bench, &app).await;
+    teams(&mut bench, &app).await;
     repositories(&mut bench, &mona, &app).await;
     the_app(&mut bench, installation).await;
     let mona_deletes = bench.sandbox.as_user("mona");
@@ -269,6 +324,7 @@ async fn every_answer_is_as_github_describes_it() {
     mona_deletes.rename_repo("acme/rocket", "ship").unwrap();
     bench.get(&mona, REPO, 301).await;
     bench.call(Method::DELETE, &bench.jwt(), &format!("/app/installations/{installation}"), Value::Null, 204).await;
+    another_app(&mut bench).await;
     assert!(bench.problems.is_empty(), "{} problems:\n{}", bench.problems.len(), bench.problems.join("\n"));
     let offered = Sandbox::endpoints().into_iter().map(|(method, path)| (method.to_owned(), path.to_owned()));
     let unchecked: Vec<_> = offered.filter(|one| !bench.checked.contains(one)).collect();

@@ -23,7 +23,7 @@ use std::{
 const REPO: &str = "acme/rocket";
 
 async fn sandbox() -> (Sandbox, u64) {
-    let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(|| 1_767_225_600_000))).await.unwrap();
+    let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(|| 1_767_225_600_000)).with_checks()).await.unwrap();
     sandbox.hold_deliveries();
     for repo in [REPO, "acme/docs"] {
         sandbox.add_repo(repo).unwrap();
@@ -49,6 +49,8 @@ fn live_a_full_life(sandbox: &Sandbox, installation: u64) {
     ada.delete_comment(REPO, comment).unwrap();
     mona.lock(REPO, issue).unwrap();
     mona.unlock(REPO, issue).unwrap();
+    mona.pin_issue(REPO, issue).unwrap();
+    mona.unpin_issue(REPO, issue).unwrap();
     mona.close_not_planned(REPO, issue).unwrap();
     mona.reopen(REPO, issue).unwrap();
     let spec = |head: &str, draft| PrSpec {
@@ -71,6 +73,9 @@ fn live_a_full_life(sandbox: &Sandbox, installation: u64) {
     ada.retarget(REPO, pull, "next").unwrap();
     ada.retarget(REPO, pull, "main").unwrap();
     ada.comment(REPO, pull, "ready").unwrap();
+    sandbox.set_check(REPO, pull, "ci/test", "queued", None).unwrap();
+    sandbox.set_check(REPO, pull, "ci/test", "completed", Some("success")).unwrap();
+    sandbox.set_status(REPO, pull, "legacy/build", "failure").unwrap();
     ada.close_pr(REPO, pull).unwrap();
     ada.reopen(REPO, pull).unwrap();
     mona.lock(REPO, pull).unwrap();
@@ -80,6 +85,12 @@ fn live_a_full_life(sandbox: &Sandbox, installation: u64) {
     let moving = mona.open_issue(REPO, "Moves", "", &[]).unwrap();
     mona.comment(REPO, moving, "hello").unwrap();
     mona.transfer_issue(REPO, moving, "acme/docs").unwrap();
+    let talked = mona.open_issue(REPO, "Talk", "", &[]).unwrap();
+    mona.convert_to_discussion(REPO, talked).unwrap();
+    // A pull request from the repository itself: its checks name it.
+    let own = mona.open_pr(REPO, spec("own", false)).unwrap();
+    sandbox.set_check(REPO, own, "ci/test", "completed", Some("failure")).unwrap();
+    sandbox.set_status(REPO, own, "legacy/build", "pending").unwrap();
     let doomed = mona.open_issue(REPO, "Doomed", "", &[]).unwrap();
     mona.delete_issue(REPO, doomed).unwrap();
     mona.set_private("acme/docs", true).unwrap();
@@ -114,7 +125,7 @@ async fn every_delivery_is_as_github_describes_it() {
     }
     let problems: Vec<String> = problems.into_iter().collect();
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
-    assert_eq!(kinds.len(), 43, "{kinds:?}");
+    assert_eq!(kinds.len(), 49, "{kinds:?}");
 }
 
 #[tokio::test]

@@ -237,8 +237,15 @@ fn dress(response: &mut Response, budget: Budget, world: &mut World) {
     set(response, "x-ratelimit-resource", "core");
     set(response, "x-github-media-type", "github.v3; format=json");
     set(response, "x-github-api-version-selected", "2022-11-28");
+    set(response, "date", &http_date(world.now()));
     let id = world.hex(8);
     set(response, "x-github-request-id", &id);
+}
+
+/// A time as HTTP writes it (RFC 9110, section 5.6.7), by the box's own clock.
+fn http_date(ms: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
+    at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 fn entry(world: &World, arrival: &Arrival, what: (&Method, &str, String), status: u16) -> RecordedRequest {

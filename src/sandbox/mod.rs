@@ -7,7 +7,7 @@
 //!   under `/_sandbox`). `gate.rs`: authentication, limits, faults, ETags, journal. `webhook.rs`, `sender.rs`: deliveries.
 //! - [`Person`] has the verbs for stories told in Rust; [`Fault`], [`DeliveryFault`] and [`Chaos`] say what can go wrong.
 //!
-//! What it does not know: git itself, reviews, checks, search, organizations' teams, invitations that wait.
+//! What it does not know: git itself, reviews, search, discussions, who maintains a team, invitations that wait.
 
 mod auth;
 mod call;

@@ -27,6 +27,8 @@ pub struct PrSpec {
     pub body: String,
     /// Opened as a draft.
     pub draft: bool,
+    /// Its first commit carries a signature that GitHub verified.
+    pub signed: bool,
 }
 
 /// A person, acting.
@@ -203,6 +205,30 @@ impl Person {
         self.on(repo, |world, caller, id| world.set_locked(caller, id, number, false))
     }
 
+    /// Pins an issue above the list of issues.
+    ///
+    /// # Errors
+    /// GitHub's refusal: needs write, and there are three places.
+    pub fn pin_issue(&self, repo: &str, number: u64) -> Result<(), ApiError> {
+        self.on(repo, |world, caller, id| world.set_pinned(caller, id, number, true))
+    }
+
+    /// Unpins an issue.
+    ///
+    /// # Errors
+    /// GitHub's refusal: needs write.
+    pub fn unpin_issue(&self, repo: &str, number: u64) -> Result<(), ApiError> {
+        self.on(repo, |world, caller, id| world.set_pinned(caller, id, number, false))
+    }
+
+    /// Makes a discussion of an issue; what stays of it is closed and locked.
+    ///
+    /// # Errors
+    /// GitHub's refusal: needs write.
+    pub fn convert_to_discussion(&self, repo: &str, number: u64) -> Result<(), ApiError> {
+        self.on(repo, |world, caller, id| world.convert_to_discussion(caller, id, number))
+    }
+
     /// Deletes an issue.
     ///
     /// # Errors
@@ -233,7 +259,8 @@ impl Person {
                 if writes || spec.head.contains(':') { spec.head } else { format!("{}:{}", self.login, spec.head) };
             let base = if spec.base.is_empty() { world.repo(id)?.default_branch.clone() } else { spec.base };
             let body = Some(spec.body);
-            world.create_pull(caller, id, &NewPull { head, base, title: spec.title, body, draft: spec.draft })
+            let PrSpec { title, draft, signed, .. } = spec;
+            world.create_pull(caller, id, &NewPull { head, base, title, body, draft, signed })
         })
     }
 
@@ -242,7 +269,15 @@ impl Person {
     /// # Errors
     /// GitHub's refusal.
     pub fn push(&self, repo: &str, number: u64) -> Result<String, ApiError> {
-        self.on(repo, |world, caller, id| world.push(caller, id, number))
+        self.on(repo, |world, caller, id| world.push(caller, id, number, false))
+    }
+
+    /// Pushes a commit whose signature GitHub verified; its name.
+    ///
+    /// # Errors
+    /// GitHub's refusal.
+    pub fn push_signed(&self, repo: &str, number: u64) -> Result<String, ApiError> {
+        self.on(repo, |world, caller, id| world.push(caller, id, number, true))
     }
 
     /// Marks a draft ready for review.

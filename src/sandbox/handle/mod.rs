@@ -78,6 +78,14 @@ impl SandboxConfig {
             content_limit: Some((80, 500)),
         }
     }
+
+    /// The app's other variant: it may read checks and statuses, and hears of them.
+    #[must_use]
+    pub fn with_checks(mut self) -> Self {
+        self.permissions.extend(["checks", "statuses"].map(|name| (name.to_owned(), "read".to_owned())));
+        self.events.extend(["check_run", "check_suite", "status"].map(str::to_owned));
+        self
+    }
 }
 
 impl fmt::Debug for SandboxConfig {

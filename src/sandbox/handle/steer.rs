@@ -53,6 +53,47 @@ impl Sandbox {
         self.inner.world().uninstall(id)
     }
 
+    /// Sets a check (`queued`, `in_progress`, `completed` with a conclusion) on a pull request's head, as another app;
+    /// the run's number. A push starts anew.
+    ///
+    /// # Errors
+    /// When the pull request is missing, or status and conclusion do not fit.
+    pub fn set_check(
+        &self,
+        repo: &str,
+        pull: u64,
+        name: &str,
+        status: &str,
+        conclusion: Option<&str>,
+    ) -> Result<u64, ApiError> {
+        let mut world = self.inner.world();
+        let repo = world.repo_of(repo)?;
+        world.set_check(repo, pull, name, status, conclusion)
+    }
+
+    /// Sets a commit status (`error`, `failure`, `pending`, `success`) on a pull request's head, as another app.
+    ///
+    /// # Errors
+    /// When the pull request is missing, or there is no such state.
+    pub fn set_status(&self, repo: &str, pull: u64, context: &str, state: &str) -> Result<u64, ApiError> {
+        let mut world = self.inner.world();
+        let repo = world.repo_of(repo)?;
+        world.set_status(repo, pull, context, state)
+    }
+
+    /// Puts somebody in a team of an organization; both are made when they are new.
+    pub fn add_team_member(&self, org: &str, team: &str, login: &str) {
+        self.inner.world().add_team_member(org, team, login);
+    }
+
+    /// Takes somebody out of a team.
+    ///
+    /// # Errors
+    /// When the person was not in it.
+    pub fn remove_team_member(&self, org: &str, team: &str, login: &str) -> Result<(), ApiError> {
+        self.inner.world().remove_team_member(org, team, login)
+    }
+
     /// Lets every installation token end at once.
     pub fn expire_tokens(&self) {
         self.inner.world().expire_tokens(None);

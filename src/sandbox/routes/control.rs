@@ -16,7 +16,10 @@
 //! | `PUT /_sandbox/roles` | `repo`, `login`, `role` (null takes it away) | gives a role |
 //! | `POST /_sandbox/installations` | `repositories` | installs the app |
 //! | `PATCH /_sandbox/installations/{id}`, `DELETE` | `suspended`, `add`, `remove`, `permissions` | changes; removes |
-//! | `POST /_sandbox/push` | `repo`, `number`, `login` | a commit on a pull request |
+//! | `POST /_sandbox/push` | `repo`, `number`, `login`, `signed` | a commit on a pull request |
+//! | `PUT /_sandbox/checks` | `repo`, `number`, `name`, `status`, `conclusion` | a check run on a pull request's head |
+//! | `PUT /_sandbox/statuses` | `repo`, `number`, `context`, `state` | a commit status on a pull request's head |
+//! | `PUT /_sandbox/teams` | `org`, `team`, `login` | puts somebody in a team |
 //! | `POST /_sandbox/template-issues` | `repo`, `login`, `title`, `body`, `labels` | an issue whose template carries labels |
 //! | `POST /_sandbox/tokens/expire` | `installation` | installation tokens end |
 
@@ -57,6 +60,9 @@ pub(super) fn routes() -> Router<Arc<Inner>> {
         .route("/_sandbox/installations", post(on(install)))
         .route("/_sandbox/installations/{installation_id}", patch(on(change)).delete(on(uninstall)))
         .route("/_sandbox/push", post(on(push)))
+        .route("/_sandbox/checks", put(on(check)))
+        .route("/_sandbox/statuses", put(on(status)))
+        .route("/_sandbox/teams", put(on(team)))
         .route("/_sandbox/template-issues", post(on(template_issue)))
         .route("/_sandbox/tokens/expire", post(on(expire)))
 }
@@ -226,11 +232,37 @@ fn acting(world: &World, body: &Map<String, Value>) -> Result<(u64, Caller), Api
     Ok((repo, Caller::User(world.user_by_login(&field(body, "login")?)?)))
 }
 
+fn number(body: &Map<String, Value>) -> Result<u64, ApiError> {
+    body.get("number").and_then(Value::as_u64).ok_or_else(|| ApiError::new(422, "number is missing"))
+}
+
+fn check(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let body = call.object()?;
+    let repo = world.repo_of(&field(&body, "repo")?)?;
+    let conclusion = text(&body, "conclusion")?.flatten();
+    let (name, status) = (field(&body, "name")?, field(&body, "status")?);
+    let id = world.set_check(repo, number(&body)?, &name, &status, conclusion.as_deref())?;
+    Ok(Reply::ok(json!({ "id": id })))
+}
+
+fn status(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let body = call.object()?;
+    let repo = world.repo_of(&field(&body, "repo")?)?;
+    let id = world.set_status(repo, number(&body)?, &field(&body, "context")?, &field(&body, "state")?)?;
+    Ok(Reply::ok(json!({ "id": id })))
+}
+
+fn team(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let body = call.object()?;
+    world.add_team_member(&field(&body, "org")?, &field(&body, "team")?, &field(&body, "login")?);
+    Ok(Reply::empty())
+}
+
 fn push(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let body = call.object()?;
     let (repo, caller) = acting(world, &body)?;
-    let number = body.get("number").and_then(Value::as_u64).ok_or_else(|| ApiError::new(422, "number is missing"))?;
-    let sha = world.push(&caller, repo, number)?;
+    let number = number(&body)?;
+    let sha = world.push(&caller, repo, number, body.get("signed").and_then(Value::as_bool).unwrap_or(false))?;
     Ok(Reply::ok(json!({ "sha": sha })))
 }
 

@@ -4,11 +4,13 @@
 
 mod app;
 mod comments;
+mod commits;
 mod contents;
 mod control;
 mod graphql;
 mod issues;
 mod labels;
+mod manifest;
 mod pages;
 mod people;
 mod pulls;
@@ -34,7 +36,7 @@ use std::sync::Arc;
 type Endpoint = (&'static str, &'static str, Handler);
 
 /// Every call of GitHub's that the box offers.
-const ENDPOINTS: [Endpoint; 55] = [
+const ENDPOINTS: [Endpoint; 60] = [
     ("GET", "/app", app::show),
     ("GET", "/app/hook/config", app::hook_show),
     ("PATCH", "/app/hook/config", app::hook_update),
@@ -47,12 +49,14 @@ const ENDPOINTS: [Endpoint; 55] = [
     ("POST", "/app/installations/{installation_id}/access_tokens", app::token),
     ("PUT", "/app/installations/{installation_id}/suspended", app::suspend),
     ("DELETE", "/app/installations/{installation_id}/suspended", app::unsuspend),
+    ("POST", "/app-manifests/{code}/conversions", manifest::convert),
     ("GET", "/installation/repositories", app::repositories),
     ("DELETE", "/installation/token", app::revoke),
     ("GET", "/rate_limit", people::rate_limit),
     ("GET", "/user", people::me),
     ("GET", "/user/{account_id}", people::by_id),
     ("GET", "/users/{username}", people::by_login),
+    ("GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", people::team_membership),
     ("POST", "/graphql", graphql::mutate),
     ("GET", "/repos/{owner}/{repo}", repos::show),
     ("PATCH", "/repos/{owner}/{repo}", repos::update),
@@ -62,6 +66,8 @@ const ENDPOINTS: [Endpoint; 55] = [
     ("PUT", "/repos/{owner}/{repo}/collaborators/{username}", people::invite),
     ("DELETE", "/repos/{owner}/{repo}/collaborators/{username}", people::uninvite),
     ("GET", "/repos/{owner}/{repo}/collaborators/{username}/permission", people::permission),
+    ("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", commits::check_runs),
+    ("GET", "/repos/{owner}/{repo}/commits/{ref}/status", commits::status),
     ("GET", "/repos/{owner}/{repo}/contents/{*path}", contents::show),
     ("PUT", "/repos/{owner}/{repo}/contents/{*path}", contents::put),
     ("GET", "/repos/{owner}/{repo}/labels", labels::of_repo),
@@ -88,6 +94,7 @@ const ENDPOINTS: [Endpoint; 55] = [
     ("POST", "/repos/{owner}/{repo}/pulls", pulls::create),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}", pulls::show),
     ("PATCH", "/repos/{owner}/{repo}/pulls/{pull_number}", pulls::update),
+    ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/commits", commits::of_pull),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merged),
     ("PUT", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merge),
 ];
@@ -116,6 +123,7 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
         .method_not_allowed_fallback(|| async { refuse(&ApiError::not_found()) })
         .layer(from_fn_with_state(inner.clone(), gate))
         .merge(pages::routes())
+        .merge(manifest::routes())
         .with_state(inner)
 }
 

@@ -1,9 +1,12 @@
-//! Users, collaborators and their permission, and the rate limit.
+//! Users, collaborators and their permission, members of teams, and the rate limit.
 
 use crate::sandbox::{
     call::{Call, Reply, text},
     error::ApiError,
-    shape::{merge, repo::role_json},
+    shape::{
+        merge,
+        repo::{encode, role_json},
+    },
     world::{
         World,
         access::{Caller, Need},
@@ -63,6 +66,14 @@ pub(super) fn uninvite(world: &mut World, call: &Call) -> Result<Reply, ApiError
     let user = world.user_by_login(call.param("username"))?;
     world.invite(&call.caller, repo, user, None)?;
     Ok(Reply::empty())
+}
+
+/// Everybody in a team of the box is an ordinary member who has accepted.
+pub(super) fn team_membership(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let (org, team, login) = (call.param("org"), call.param("team_slug"), call.param("username"));
+    world.team_membership(&call.caller, org, team, login)?;
+    let url = format!("{}/orgs/{}/teams/{}/memberships/{}", world.base, encode(org), encode(team), encode(login));
+    Ok(Reply::ok(json!({ "url": url, "role": "member", "state": "active" })))
 }
 
 pub(super) fn rate_limit(world: &mut World, call: &Call) -> Result<Reply, ApiError> {

@@ -59,6 +59,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
         title: needed("title")?,
         body: text(&body, "body")?.flatten(),
         draft: body.get("draft").and_then(Value::as_bool).unwrap_or(false),
+        signed: false,
     };
     let number = world.create_pull(&call.caller, repo, &new)?;
     Ok(Reply::created(world.pull_json(repo, number)?))

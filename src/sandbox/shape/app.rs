@@ -14,7 +14,7 @@ impl World {
             "node_id": node("A", app.id),
             "client_id": app.client_id(),
             "owner": self.user_json(app.owner),
-            "name": app.slug,
+            "name": app.name,
             "description": "",
             "external_url": format!("{}/apps/{}", self.base, app.slug),
             "html_url": format!("{}/apps/{}", self.base, app.slug),

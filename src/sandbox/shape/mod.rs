@@ -4,6 +4,7 @@
 //! Only rendering; what may be seen is decided before. Tests hold these against GitHub's own OpenAPI description.
 
 mod app;
+mod checks;
 mod issue;
 mod pull;
 pub(super) mod repo;

@@ -26,7 +26,7 @@ impl World {
                 "merged": pull.merged_at.is_some(), "mergeable": issue.open.then_some(true), "rebaseable": null,
                 "mergeable_state": state, "merged_by": pull.merged_by.map(|id| self.user_json(id)),
                 "comments": issue.comments.len(), "review_comments": 0, "maintainer_can_modify": false,
-                "commits": pull.commits, "additions": 1, "deletions": 0, "changed_files": 1,
+                "commits": pull.commits.len(), "additions": 1, "deletions": 0, "changed_files": 1,
             }),
         );
         Ok(json)

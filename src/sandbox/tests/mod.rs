@@ -2,10 +2,12 @@
 
 mod access;
 mod app;
+mod checks;
 mod control;
 mod deliveries;
 mod faults;
 mod lists;
+mod manifest;
 mod pulls;
 mod stories;
 

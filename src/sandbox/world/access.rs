@@ -44,6 +44,8 @@ pub(in crate::sandbox) enum Need<'a> {
     PullsWrite,
     ContentsRead(&'a str),
     ContentsWrite,
+    ChecksRead,
+    StatusesRead,
 }
 
 impl World {
@@ -121,6 +123,8 @@ impl World {
             Need::PullsRead => has("pull_requests", false),
             Need::PullsWrite => has("pull_requests", true),
             Need::ContentsWrite => has("contents", true),
+            Need::ChecksRead => has("checks", false),
+            Need::StatusesRead => has("statuses", false),
             Need::ContentsRead(path) => {
                 has("contents", false)
                     || (has("single_file", false) && self.app.single_files.iter().any(|one| one == path))

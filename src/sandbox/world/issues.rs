@@ -78,6 +78,7 @@ impl World {
             open: true,
             state_reason: None,
             locked: false,
+            pinned: false,
             created_at: at,
             updated_at: at,
             closed_at: None,

@@ -1,14 +1,64 @@
-//! The rarer ends of an issue: deletion and transfer, which GitHub offers by hand and by GraphQL only.
+//! The rarer things that happen to an issue: pinning, deletion, transfer, becoming a discussion, which GitHub offers by
+//! hand and by GraphQL only.
 
 use super::{
     World,
     access::Caller,
+    issues::Happening,
     model::{Gone, Role},
 };
 use crate::sandbox::error::ApiError;
 use serde_json::json;
 
+/// GitHub shows three pinned issues.
+const PINNED_MAX: usize = 3;
+
 impl World {
+    /// Pins an issue above the list, or unpins it.
+    pub(in crate::sandbox) fn set_pinned(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        number: u64,
+        pinned: bool,
+    ) -> Result<(), ApiError> {
+        let actor = self.writer_of(caller, repo, number)?;
+        if self.issue(repo, number)?.pinned == pinned {
+            return Ok(());
+        }
+        let count = self.repo(repo)?.issues.values().filter(|issue| issue.pinned && issue.gone.is_none()).count();
+        if pinned && count >= PINNED_MAX {
+            return Err(ApiError::custom("Issue", "pinned", "Maximum 3 pinned issues per repository"));
+        }
+        self.issue_mut(repo, number)?.pinned = pinned;
+        let action = if pinned { "pinned" } else { "unpinned" };
+        self.happened(caller, repo, number, Happening::new(action, actor))?;
+        self.announce_issue(repo, number, action, actor, json!({}))
+    }
+
+    /// Makes a discussion of an issue: what stays of it is closed and locked.
+    pub(in crate::sandbox) fn convert_to_discussion(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        number: u64,
+    ) -> Result<(), ApiError> {
+        let actor = self.writer_of(caller, repo, number)?;
+        self.happened(caller, repo, number, Happening::new("converted_to_discussion", actor))?;
+        self.close(caller, actor, repo, number, None, None)?;
+        self.set_locked(caller, repo, number, true)
+    }
+
+    /// Who acts, on an issue that is no pull request, with write access.
+    fn writer_of(&self, caller: &Caller, repo: u64, number: u64) -> Result<u64, ApiError> {
+        self.see(caller, repo)?;
+        if self.issue(repo, number)?.pull.is_some() {
+            return Err(ApiError::not_found());
+        }
+        self.need_role(caller, repo, Role::Write)?;
+        self.actor(caller)
+    }
+
     /// Deletes an issue; it answers 410 from now on.
     pub(in crate::sandbox) fn delete_issue(&mut self, caller: &Caller, repo: u64, number: u64) -> Result<(), ApiError> {
         self.see(caller, repo)?;

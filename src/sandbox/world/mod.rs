@@ -6,6 +6,7 @@
 
 pub(super) mod access;
 mod announce;
+pub(super) mod checks;
 mod closing;
 mod comments;
 mod forks;
@@ -13,10 +14,12 @@ pub(super) mod installs;
 pub(super) mod issues;
 mod labels;
 mod life;
+pub(super) mod manifest;
 pub(super) mod model;
 mod people;
 pub(super) mod pulls;
 mod repos;
+mod teams;
 
 use crate::sandbox::{
     error::ApiError,
@@ -26,9 +29,13 @@ use crate::sandbox::{
     limits::Limits,
     webhook::{Hook, Outbox},
 };
-use model::{App, Comment, Gone, Installation, Issue, Pull, Repo, Token, User, UserKind};
+use manifest::Registration;
+use model::{App, Comment, Gone, Installation, Issue, Pull, Repo, Token, User, UserKind, Verdicts};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Where the box gets the time from: Unix milliseconds.
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -62,6 +69,12 @@ pub(super) struct World {
     pub(super) comments: BTreeMap<u64, Comment>,
     pub(super) installations: BTreeMap<u64, Installation>,
     pub(super) tokens: BTreeMap<String, Token>,
+    /// Verdicts by repository and commit.
+    pub(super) verdicts: BTreeMap<(u64, String), Verdicts>,
+    /// Members of teams, by organization and the team's url name.
+    pub(super) teams: BTreeMap<(u64, String), BTreeSet<u64>>,
+    /// Apps that were registered from a manifest and not fetched yet, by code.
+    pub(super) registrations: BTreeMap<String, Registration>,
     pub(super) outbox: Outbox,
     pub(super) faults: Faults,
     pub(super) journal: Journal,
@@ -73,6 +86,7 @@ impl World {
         let at = (settings.now)();
         let nobody = App {
             id: 0,
+            name: settings.slug.clone(),
             slug: settings.slug,
             owner: 0,
             bot: 0,
@@ -95,6 +109,9 @@ impl World {
             comments: BTreeMap::new(),
             installations: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            teams: BTreeMap::new(),
+            registrations: BTreeMap::new(),
             outbox: Outbox::new(settings.hook),
             faults: Faults::default(),
             journal: Journal::default(),

@@ -179,6 +179,8 @@ pub struct Issue {
     pub state_reason: Option<String>,
     /// Only collaborators may comment.
     pub locked: bool,
+    /// Shown above the list of issues.
+    pub pinned: bool,
     /// Unix ms.
     pub created_at: i64,
     /// Unix ms.
@@ -247,8 +249,68 @@ pub struct Pull {
     pub merged_by: Option<u64>,
     /// The merge commit.
     pub merge_sha: Option<String>,
-    /// How many commits it has.
-    pub commits: u64,
+    /// Its commits, oldest first; the last one is the head.
+    pub commits: Vec<Commit>,
+}
+
+/// A commit of a pull request.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Its name.
+    pub sha: String,
+    /// Who wrote it.
+    pub author: u64,
+    /// Carries a signature that GitHub could verify.
+    pub signed: bool,
+    /// Unix ms.
+    pub at: i64,
+}
+
+/// What other apps say of one commit in one repository.
+#[derive(Debug, Clone)]
+pub struct Verdicts {
+    /// The check suite all runs are in.
+    pub suite: u64,
+    /// The pull request the commit was the head of.
+    pub pull: u64,
+    /// Every run there was, oldest first; of one name the last counts.
+    pub runs: Vec<CheckRun>,
+    /// Every status there was, oldest first; of one context the last counts.
+    pub statuses: Vec<CommitStatus>,
+    /// Unix ms.
+    pub created_at: i64,
+}
+
+/// One run of a check.
+#[derive(Debug, Clone)]
+pub struct CheckRun {
+    /// Its number.
+    pub id: u64,
+    /// What a policy calls it.
+    pub name: String,
+    /// `queued`, `in_progress`, `completed`.
+    pub status: String,
+    /// `success`, `failure`, `neutral`, `cancelled`, `skipped`, `timed_out`, `action_required`; once completed.
+    pub conclusion: Option<String>,
+    /// Unix ms.
+    pub started_at: i64,
+    /// Unix ms.
+    pub completed_at: Option<i64>,
+}
+
+/// One commit status, the older kind of check.
+#[derive(Debug, Clone)]
+pub struct CommitStatus {
+    /// Its number.
+    pub id: u64,
+    /// What a policy calls it.
+    pub context: String,
+    /// `error`, `failure`, `pending`, `success`.
+    pub state: String,
+    /// Who set it.
+    pub creator: u64,
+    /// Unix ms.
+    pub created_at: i64,
 }
 
 /// A comment on an issue or pull request.
@@ -325,6 +387,8 @@ pub struct App {
     pub id: u64,
     /// Its url name; its account is `slug[bot]`.
     pub slug: String,
+    /// What people read.
+    pub name: String,
     /// Who registered it.
     pub owner: u64,
     /// The account that writes for it.

@@ -7,7 +7,7 @@ use super::{
     access::{Caller, Need},
     closing,
     issues::{Happening, IssueEdit, check_text},
-    model::{Pull, Role},
+    model::{Commit, Pull, Role},
 };
 use crate::sandbox::error::ApiError;
 use serde_json::json;
@@ -21,6 +21,8 @@ pub(in crate::sandbox) struct NewPull {
     pub(in crate::sandbox) title: String,
     pub(in crate::sandbox) body: Option<String>,
     pub(in crate::sandbox) draft: bool,
+    /// Its first commit is signed.
+    pub(in crate::sandbox) signed: bool,
 }
 
 impl World {
@@ -52,19 +54,20 @@ impl World {
         let mut issue = self.blank_issue(number, actor, caller);
         new.title.clone_into(&mut issue.title);
         issue.body = new.body.clone().filter(|body| !body.is_empty());
+        let (id, head_sha, at) = (self.new_id(), self.new_sha(), self.now());
         issue.pull = Some(Pull {
-            id: self.new_id(),
+            id,
             draft: new.draft,
             head_repo: Some(head_repo),
             head_owner,
             head_ref: branch,
-            head_sha: self.new_sha(),
+            head_sha: head_sha.clone(),
             base_ref: new.base.clone(),
             base_sha: self.new_sha(),
             merged_at: None,
             merged_by: None,
             merge_sha: None,
-            commits: 1,
+            commits: vec![Commit { sha: head_sha, author: actor, signed: new.signed, at }],
         });
         self.repo_mut(repo)?.issues.insert(number, issue);
         self.announce_issue(repo, number, "opened", actor, json!({}))?;
@@ -149,14 +152,26 @@ impl World {
     }
 
     /// Pushes a commit to a pull request's branch.
-    pub(in crate::sandbox) fn push(&mut self, caller: &Caller, repo: u64, number: u64) -> Result<String, ApiError> {
+    pub(in crate::sandbox) fn push(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        number: u64,
+        signed: bool,
+    ) -> Result<String, ApiError> {
         self.own_pull(caller, repo, number)?;
-        self.push_commit(caller, repo, number)
+        self.push_commit(caller, repo, number, signed)
     }
 
     /// A commit arrives on the branch, from somebody who could push there.
-    pub(super) fn push_commit(&mut self, caller: &Caller, repo: u64, number: u64) -> Result<String, ApiError> {
-        let actor = self.actor(caller)?;
+    pub(super) fn push_commit(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        number: u64,
+        signed: bool,
+    ) -> Result<String, ApiError> {
+        let (actor, at) = (self.actor(caller)?, self.now());
         let after = self.new_sha();
         let open = self.issue(repo, number)?.open;
         let pull = self.pull_mut(repo, number)?;
@@ -164,7 +179,7 @@ impl World {
             return Err(ApiError::invalid("PullRequest", "head", "invalid"));
         }
         let before = std::mem::replace(&mut pull.head_sha, after.clone());
-        pull.commits += 1;
+        pull.commits.push(Commit { sha: after.clone(), author: actor, signed, at });
         if open {
             self.touch(repo, number);
             let extra = json!({ "before": before, "after": after });

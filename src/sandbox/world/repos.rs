@@ -139,7 +139,7 @@ impl World {
         }
         let mut pushed = None;
         for (target, number) in self.pulls_from(repo, &branch) {
-            pushed = Some(self.push_commit(caller, target, number)?);
+            pushed = Some(self.push_commit(caller, target, number, false)?);
         }
         Ok(pushed.unwrap_or_else(|| self.new_sha()))
     }

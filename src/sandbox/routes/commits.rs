@@ -1,0 +1,47 @@
+//! Commits of pull requests: the list of them, their check runs and their combined status.
+
+use crate::sandbox::{
+    call::{Call, Reply},
+    error::ApiError,
+    world::{World, access::Need},
+};
+use serde_json::{Value, json};
+
+pub(super) fn of_pull(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let (repo, number) = (call.repo(world)?, call.id("pull_number")?);
+    world.need(&call.caller, repo, Need::PullsRead)?;
+    let (_, pull) = world.pull(repo, number)?;
+    let places: Vec<usize> = (0..pull.commits.len()).collect();
+    let (shown, link) = call.page(world, Some(repo), &places);
+    Ok(Reply::page(shown.into_iter().map(|place| world.commit_json(repo, pull, place)).collect(), link))
+}
+
+/// The runs of a commit of a pull request. GitHub also takes branches and tags, which the box does not have.
+pub(super) fn check_runs(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let repo = call.repo(world)?;
+    world.need(&call.caller, repo, Need::ChecksRead)?;
+    let sha = call.param("ref");
+    if world.pull_with(repo, sha).is_none() {
+        return Err(ApiError::new(422, format!("No commit found for SHA: {sha}")));
+    }
+    let all = call.query("filter") == Some("all");
+    let is = |run: &Value, key: &str, query: &str| call.query(query).is_none_or(|wanted| run[key] == wanted);
+    let mut runs = world.runs_json(repo, sha, all);
+    runs.retain(|run| is(run, "name", "check_name") && is(run, "status", "status"));
+    let (shown, link) = call.page(world, Some(repo), &runs);
+    Ok(Reply { link, ..Reply::ok(json!({ "total_count": runs.len(), "check_runs": shown })) })
+}
+
+pub(super) fn status(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let repo = call.repo(world)?;
+    world.need(&call.caller, repo, Need::StatusesRead)?;
+    let sha = call.param("ref");
+    if world.pull_with(repo, sha).is_none() {
+        return Err(ApiError::not_found());
+    }
+    let mut body = world.combined_json(repo, sha)?;
+    let statuses = body["statuses"].as_array().cloned().unwrap_or_default();
+    let (shown, link) = call.page(world, Some(repo), &statuses);
+    body["statuses"] = json!(shown);
+    Ok(Reply { link, ..Reply::ok(body) })
+}
