@@ -6,7 +6,7 @@ use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
 use super::{Engine, commands, pulls};
-use crate::github::client::{GitHubError, PullInfo, RepoReader};
+use crate::github::client::{GitHubError, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
 use crate::github::signature::{self, SignatureError};
 use crate::pool::Span;
@@ -145,7 +145,7 @@ impl Engine {
                 return self.finish(delivery).await;
             }
             Kind::Ping | Kind::Other => return self.finish(delivery).await,
-            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } => {}
+            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
         }
         let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
         let Some(row) = self.repo_of(repo_ref, incoming.installation_id).await? else {
@@ -158,6 +158,7 @@ impl Engine {
                 self.process_issue(delivery, row, *number, anew).await
             }
             Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
+            Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
             Kind::IssueComment { issue_number, on_pull, comment, action, old_body } => {
                 if self.wrote(comment.via_app_id) {
                     let seen = Sighting { issue: *issue_number, comment: comment.id, body: comment.body.clone() };
@@ -211,7 +212,7 @@ impl Engine {
         let repo = self.context(row);
         let view = self.view_issue(&reader, &repo, number, anew).await?;
         let still_open = matches!(&view, IssueView::Present(info, _) if info.is_open());
-        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo.row, number).await? };
+        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
         self.commit(delivery, &repo, move |tx, repo| {
             Box::pin(async move {
                 for pull in &views {
@@ -226,8 +227,8 @@ impl Engine {
     async fn process_pull(&self, delivery: &Delivery, row: RepoRow, number: i64) -> Result<(), EngineError> {
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let view: Option<PullInfo> = match reader.pull(number).await {
-            Ok(pull) => Some(pull),
+        let view = match reader.pull(number).await {
+            Ok(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
             Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => None,
             Err(error) => return Err(error.into()),
         };
@@ -286,7 +287,7 @@ impl Engine {
         .await
     }
 
-    async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
+    pub(super) async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
@@ -318,7 +319,7 @@ impl Engine {
             .await
     }
 
-    async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
+    pub(super) async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
         let taken = delivery.clone();
         self.store()
             .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&taken).await?) }))

@@ -5,6 +5,7 @@
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
 mod commands;
+mod commits;
 mod contributors;
 mod duplicates;
 mod error;

@@ -51,7 +51,8 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM pull_links k
           JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
           WHERE k.task_id = l.task_id AND p.state = 'open' AND ($2 = 1 OR p.draft = 0)
-            AND l.person = 'gh:' || CAST(p.author_id AS TEXT))";
+            AND (l.person = 'gh:' || CAST(p.author_id AS TEXT) OR EXISTS (SELECT 1 FROM agents a
+              WHERE a.person = l.person AND a.agent = 'gh:' || CAST(p.author_id AS TEXT))))";
     SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
         AND l.ended_at >= $2 AND l.state NOT IN ('delivered', 'merged')";
     SLOTS_MANUAL_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM tasks WHERE repo_id = $1 AND state = 'pr_opened'";

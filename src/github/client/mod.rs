@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod commits;
 mod error;
 mod http;
 mod pages;

@@ -16,15 +16,16 @@ const OLDEST_FIRST: [(&str, &str); 2] = [("sort", "created"), ("direction", "asc
 /// Reads one repository with a token that can do nothing else.
 #[derive(Debug, Clone)]
 pub struct RepoReader {
-    github: GitHub,
-    speaker: Speaker,
+    pub(super) github: GitHub,
+    pub(super) speaker: Speaker,
+    pub(super) installation: i64,
     repo: RepoHandle,
 }
 
 impl RepoReader {
     pub(super) fn new(github: GitHub, installation: i64, repo: RepoHandle) -> Self {
         let scope = Scope { installation, repo: Some(repo.github_id), purpose: Purpose::Read };
-        Self { github, speaker: Speaker::Installation(scope), repo }
+        Self { github, speaker: Speaker::Installation(scope), installation, repo }
     }
 
     /// The repository this reader was made for.
@@ -133,7 +134,7 @@ impl RepoReader {
         self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
     }
 
-    fn path(&self, rest: &str) -> Result<String, GitHubError> {
+    pub(super) fn path(&self, rest: &str) -> Result<String, GitHubError> {
         Ok(format!("{}{rest}", RepoPath::new(&self.repo.full_name)?))
     }
 
