@@ -45,11 +45,23 @@ impl World {
         world
     }
 
+    /// As [`World::new`], with an App that may read checks and statuses, and hears of them.
+    pub async fn with_checks(db: Db) -> Self {
+        let world = Self::of(db, SandboxConfig::with_checks).await;
+        world.engine.step_installations().await.unwrap();
+        world.settle().await;
+        world
+    }
+
     /// As [`World::new`], before the engine looked at GitHub for the first time.
     pub async fn before_start(db: Db) -> Self {
+        Self::of(db, |config| config).await
+    }
+
+    async fn of(db: Db, change: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
-        let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
+        let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));
         config.content_limit = None;
         let github = Sandbox::start(config).await.unwrap();
         github.hold_deliveries();
