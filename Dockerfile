@@ -13,6 +13,7 @@ RUN mkdir src \
     && cargo build --release --locked --bin owp
 COPY src ./src
 COPY migrations ./migrations
+COPY app-manifest.yml ./
 # cargo compares times, and the copied files may be older than the empty program.
 RUN touch src/main.rs src/lib.rs \
     && cargo build --release --locked --bin owp

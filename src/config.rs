@@ -3,13 +3,17 @@
 //! Flags win over the environment, the environment over `env.local`, that over `.env`. A variable that is empty counts
 //! as not set. Secrets are [`SecretString`]s: printing a configuration never shows them.
 
+mod credentials;
 mod environment;
 mod github;
 mod limits;
+mod schedule;
 
+pub use credentials::{Credentials, credentials_file};
 pub use environment::Environment;
 pub use github::GitHubApp;
 pub use limits::{IpRange, RateLimit};
+pub use schedule::Schedule;
 
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -43,6 +47,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("GITHUB_WEBHOOK_SECRET_FILE", "A file to read `GITHUB_WEBHOOK_SECRET` from."),
     (
+        "OWP_CREDENTIALS_FILE",
+        "Where `/setup` keeps the App's credentials. Default `owp-github-app.json`; only its owner may be able to read it, and the `GITHUB_…` variables win over it.",
+    ),
+    (
         "GITHUB_API_URL",
         "GitHub's REST API. Default `https://api.github.com`; for GitHub Enterprise Server `https://<host>/api/v3`.",
     ),
@@ -70,6 +78,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "How long a comment whose answer was lost may still appear before it is written again. Default `30s`.",
     ),
     ("OWP_COUNT_EVERY", "How often open pull requests are counted against GitHub. Default `5min`."),
+    (
+        "OWP_REDELIVER_AT",
+        "When GitHub is asked for webhook deliveries that failed, besides at the start: five cron fields, in UTC. Default `17 * * * *`.",
+    ),
+    (
+        "OWP_DOWNTIME_AFTER",
+        "From how long a time without any running process on that time is given back to leases and reservations. Default `2min`.",
+    ),
 ];
 
 const LISTEN: &str = "127.0.0.1:8787";
@@ -101,6 +117,10 @@ pub struct ServeConfig {
     pub admin_token: Option<SecretString>,
     /// The GitHub App, when one is configured.
     pub github: Option<GitHubApp>,
+    /// GitHub's REST API, with an App or without.
+    pub api_url: String,
+    /// Where setup keeps an App's credentials.
+    pub credentials_file: std::path::PathBuf,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
     /// How often one token may call; without it nobody is held back.
@@ -109,6 +129,8 @@ pub struct ServeConfig {
     pub trusted_proxies: Vec<IpRange>,
     /// How many of the latest events a client that was away may catch up on.
     pub events_replay: i64,
+    /// When GitHub is asked for deliveries that failed.
+    pub redeliver_at: Schedule,
     /// Spans that differ from the defaults.
     pub spans: Spans,
 }
@@ -122,6 +144,8 @@ pub struct Spans {
     pub comment_settle: Option<Duration>,
     /// `OWP_COUNT_EVERY`
     pub count_every: Option<Duration>,
+    /// `OWP_DOWNTIME_AFTER`
+    pub downtime_after: Option<Duration>,
 }
 
 impl ServeConfig {
@@ -144,14 +168,21 @@ impl ServeConfig {
             database_url: database_url.unwrap_or_else(|| DATABASE_URL.to_owned()).into(),
             admin_token,
             github: GitHubApp::load(env)?,
+            api_url: github::api_url(env),
+            credentials_file: credentials_file(env),
             open_registration: switch(env, "OWP_OPEN_REGISTRATION")? || listen.ip().is_loopback(),
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
             trusted_proxies: IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?,
             events_replay: events_replay(env)?,
+            redeliver_at: match env.get("OWP_REDELIVER_AT") {
+                Some(text) => Schedule::parse("OWP_REDELIVER_AT", &text)?,
+                None => Schedule::default(),
+            },
             spans: Spans {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,
                 count_every: span(env, "OWP_COUNT_EVERY")?,
+                downtime_after: span(env, "OWP_DOWNTIME_AFTER")?,
             },
         })
     }

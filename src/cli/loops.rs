@@ -32,10 +32,18 @@ struct Loop {
     bell: Option<Bell>,
     /// How long to wait after a step that found nothing to do.
     idle: Duration,
+    /// Means nothing without a GitHub App, and waits for one.
+    github: bool,
 }
 
-const EXPIRY: Loop =
-    Loop { name: "expiry", copies: 1, step: |engine| engine.step_expiry().boxed(), bell: None, idle: LOOK_AGAIN };
+const EXPIRY: Loop = Loop {
+    name: "expiry",
+    copies: 1,
+    step: |engine| engine.step_expiry().boxed(),
+    bell: None,
+    idle: LOOK_AGAIN,
+    github: false,
+};
 
 /// The tick is for what other replicas wrote, of which no bell of ours tells.
 const FEED: Loop = Loop {
@@ -44,16 +52,18 @@ const FEED: Loop = Loop {
     step: |engine| engine.step_feed().boxed(),
     bell: Some(|engine| engine.event_came().boxed()),
     idle: LOOK_AGAIN,
+    github: false,
 };
 
-/// Loops that mean nothing without a GitHub App.
-const WITH_GITHUB: [Loop; 4] = [
+/// Loops that mean nothing without a GitHub App; setup may bring one while they wait.
+const WITH_GITHUB: [Loop; 5] = [
     Loop {
         name: "inbox",
         copies: 4,
         step: |engine| engine.step_inbox().boxed(),
         bell: Some(|engine| engine.delivery_came().boxed()),
         idle: LOOK_AGAIN,
+        github: true,
     },
     Loop {
         name: "sender",
@@ -61,6 +71,7 @@ const WITH_GITHUB: [Loop; 4] = [
         step: |engine| engine.step_sender().boxed(),
         bell: Some(|engine| engine.comment_wanted().boxed()),
         idle: LOOK_AGAIN,
+        github: true,
     },
     Loop {
         name: "sync",
@@ -68,6 +79,7 @@ const WITH_GITHUB: [Loop; 4] = [
         step: |engine| engine.step_sync().boxed(),
         bell: Some(|engine| engine.sync_wanted().boxed()),
         idle: LOOK_AGAIN,
+        github: true,
     },
     Loop {
         name: "installations",
@@ -75,14 +87,23 @@ const WITH_GITHUB: [Loop; 4] = [
         step: |engine| engine.step_installations().map(|done| done.map(|()| false)).boxed(),
         bell: None,
         idle: HOURLY,
+        github: true,
+    },
+    // The schedule and the pace stand in the database; this only looks there.
+    Loop {
+        name: "missed deliveries",
+        copies: 1,
+        step: |engine| engine.step_missed().boxed(),
+        bell: None,
+        idle: LOOK_AGAIN,
+        github: true,
     },
 ];
 
-/// Starts every loop the engine has use for. They end when `stop` is cancelled.
+/// Starts every loop. They end when `stop` is cancelled.
 pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
     let mut running = vec![tokio::spawn(schedule(engine.clone(), waiting, stop.clone()))];
-    let with_github = if engine.github().is_some() { WITH_GITHUB.as_slice() } else { &[] };
-    for kind in with_github.iter().chain([&EXPIRY, &FEED]) {
+    for kind in WITH_GITHUB.iter().chain([&EXPIRY, &FEED]) {
         for _ in 0..kind.copies {
             running.push(tokio::spawn(kind.run(engine.clone(), stop.clone())));
         }
@@ -92,10 +113,17 @@ pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &Cance
 
 impl Loop {
     fn run(&self, engine: Engine, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
-        let Self { name, step, bell, idle, .. } = *self;
+        let Self { name, step, bell, idle, github, .. } = *self;
         async move {
             let mut trouble = Trouble::new(name);
             while !stop.is_cancelled() {
+                if github && engine.github().is_none() {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(LOOK_AGAIN) => {}
+                    }
+                    continue;
+                }
                 let done = AssertUnwindSafe(step(&engine)).catch_unwind().await;
                 let pause = match done {
                     Ok(Ok(more)) => {

@@ -5,9 +5,8 @@
 use super::{asked_wrongly, loops};
 use crate::clock::{Clock, Entropy};
 use crate::config::{ConfigError, Environment};
-use crate::config::{GitHubApp, ServeConfig, Spans};
-use crate::engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, Settings};
-use crate::github::client::{GitHub, GitHubConfig};
+use crate::config::{ServeConfig, Spans};
+use crate::engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, Settings, SetupSettings};
 use crate::http::{Face, router};
 use crate::pool::Span;
 use crate::store::{Store, StoreOptions};
@@ -22,8 +21,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long one whole call to GitHub may take.
-const GITHUB_PATIENCE: Duration = Duration::from_secs(20);
 /// How long requests may take to finish once the server is stopping, and then the loops.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
@@ -150,9 +147,9 @@ pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
         Ok(config) => config,
         Err(error) => return asked_wrongly(&error),
     };
-    let github = match config.github.as_ref().map(github_side).transpose() {
+    let github = match config.github.as_ref().map(|app| GitHubSide::of(app, Clock::System)).transpose() {
         Ok(github) => github,
-        Err(error) => return asked_wrongly(&error),
+        Err(error) => return asked_wrongly(&ConfigError::new(error.to_string())),
     };
     match serve(config, github).await {
         Ok(code) => code,
@@ -168,6 +165,11 @@ async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCo
     let mut told_to_stop = Signals::listen()?;
     let url = config.database_url.expose_secret().to_owned();
     let store = Store::open(StoreOptions { url, clock: Clock::System, entropy: Entropy::system() }).await?;
+    let setup = github.is_none().then(|| SetupSettings {
+        api_url: config.api_url.clone(),
+        credentials_file: config.credentials_file.clone(),
+        token: setup_token(&Entropy::system()),
+    });
     tell_setup(&config, &store);
     let running = start(ServeOptions {
         listen: config.listen,
@@ -177,12 +179,22 @@ async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCo
             rate_limit: config.rate_limit,
             trusted_proxies: config.trusted_proxies,
             feed: FeedSettings { replay: config.events_replay, ..FeedSettings::default() },
+            redeliver_at: config.redeliver_at,
+            setup: setup.clone(),
             ..settings(config.open_registration, config.spans)
         },
         admin_token: config.admin_token,
     })
     .await?;
     tracing::info!("listening on {}", running.url());
+    if let Some(setup) = setup {
+        // The one secret that is meant to be read in the log: it opens one form, once, while there is nothing to take.
+        tracing::info!(
+            "to register a GitHub App open {}/setup (or the address people reach this pool at) and give it the setup token {}",
+            running.url(),
+            setup.token.expose_secret()
+        );
+    }
     told_to_stop.next().await;
     tracing::info!("stopping; requests and steps that have begun are finished first");
     tokio::select! {
@@ -197,10 +209,18 @@ async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCo
     }
 }
 
+/// 160 bits, in letters that can be copied by hand.
+fn setup_token(entropy: &Entropy) -> SecretString {
+    data_encoding::BASE32_NOPAD.encode(&entropy.bytes::<20>()).to_lowercase().into()
+}
+
 fn tell_setup(config: &ServeConfig, store: &Store) {
     tracing::info!("owp {} on {:?}", env!("CARGO_PKG_VERSION"), store.dialect());
     match &config.github {
-        Some(app) => tracing::info!("GitHub App {} at {}", app.app_id, app.api_url),
+        Some(app) => match &app.file {
+            Some(file) => tracing::info!("GitHub App {} at {}, from {}", app.app_id, app.api_url, file.display()),
+            None => tracing::info!("GitHub App {} at {}", app.app_id, app.api_url),
+        },
         None => tracing::info!(
             "no GitHub App is configured: webhooks answer 503, and only repositories made by admin calls are served"
         ),
@@ -208,18 +228,6 @@ fn tell_setup(config: &ServeConfig, store: &Store) {
     if config.admin_token.is_none() {
         tracing::info!("no OWP_ADMIN_TOKEN is set: admin calls answer 401");
     }
-}
-
-fn github_side(app: &GitHubApp) -> Result<GitHubSide, ConfigError> {
-    let client = GitHub::new(GitHubConfig {
-        api_url: app.api_url.clone(),
-        app_id: app.app_id,
-        private_key_pem: app.private_key.clone(),
-        timeout: GITHUB_PATIENCE,
-        clock: Clock::System,
-    });
-    let client = client.map_err(|error| ConfigError::new(error.to_string()))?;
-    Ok(GitHubSide { client, app_id: app.app_id, webhook_secrets: app.webhook_secrets.clone() })
 }
 
 fn settings(open_registration: bool, spans: Spans) -> Settings {
@@ -231,6 +239,7 @@ fn settings(open_registration: bool, spans: Spans) -> Settings {
         comment_spacing: or(spans.comment_spacing, usual.comment_spacing),
         comment_settle: or(spans.comment_settle, usual.comment_settle),
         count_every: or(spans.count_every, usual.count_every),
+        downtime_after: or(spans.downtime_after, usual.downtime_after),
         open_registration,
         ..usual
     }

@@ -1,7 +1,8 @@
-//! The GitHub App's credentials: all of them, or none.
+//! The GitHub App's credentials: all of them, or none; from the environment, else from the file setup wrote.
 
-use super::{ConfigError, Environment};
+use super::{ConfigError, Credentials, Environment, credentials_file};
 use secrecy::{ExposeSecret, SecretString};
+use std::path::PathBuf;
 
 const API_URL: &str = "https://api.github.com";
 /// During a rotation two secrets are valid.
@@ -19,6 +20,13 @@ pub struct GitHubApp {
     pub private_key: SecretString,
     /// One, or two while one replaces the other.
     pub webhook_secrets: Vec<SecretString>,
+    /// The file it was read from, when it was not the environment that told.
+    pub file: Option<PathBuf>,
+}
+
+/// GitHub's REST API as it is told.
+pub(super) fn api_url(env: &Environment) -> String {
+    env.get("GITHUB_API_URL").unwrap_or_else(|| API_URL.to_owned())
 }
 
 impl GitHubApp {
@@ -29,19 +37,50 @@ impl GitHubApp {
     pub fn load(env: &Environment) -> Result<Option<Self>, ConfigError> {
         let [id, key, secret] = PARTS;
         let (app_id, private_key, webhook_secret) = match (env.secret(id)?, env.secret(key)?, env.secret(secret)?) {
-            (None, None, None) => return Ok(None),
+            (None, None, None) => return Self::from_file(env),
             (Some(app_id), Some(private_key), Some(webhook_secret)) => (app_id, private_key, webhook_secret),
             (a, b, c) => return Err(missing([a.is_none(), b.is_none(), c.is_none()])),
         };
         let app_id = app_id.expose_secret().trim().parse().ok().filter(|id| *id > 0);
         Ok(Some(Self {
-            api_url: env.get("GITHUB_API_URL").unwrap_or_else(|| API_URL.to_owned()),
+            api_url: api_url(env),
             app_id: app_id.ok_or_else(|| {
                 ConfigError::new("GITHUB_APP_ID is not a number; it is the \"App ID\" on the App's settings page")
             })?,
             private_key,
-            webhook_secrets: webhook_secrets(&webhook_secret)?,
+            webhook_secrets: webhook_secrets("GITHUB_WEBHOOK_SECRET", &webhook_secret)?,
+            file: None,
         }))
+    }
+
+    fn from_file(env: &Environment) -> Result<Option<Self>, ConfigError> {
+        let path = credentials_file(env);
+        let Some(held) = Credentials::read(&path)? else { return Ok(None) };
+        let told = env.get("GITHUB_API_URL");
+        let plain = |url: &str| url.trim().trim_end_matches('/').to_lowercase();
+        // Another server would be shown who we are there.
+        if let Some(told) = told.filter(|told| plain(told) != plain(&held.api_url)) {
+            return Err(ConfigError::new(format!(
+                "GITHUB_API_URL is {told}, but the App in {} (OWP_CREDENTIALS_FILE) was registered at {}; take one of them away",
+                path.display(),
+                held.api_url
+            )));
+        }
+        Ok(Some(Self::of(&held, path)?))
+    }
+
+    /// The App that setup registered.
+    ///
+    /// # Errors
+    /// When its webhook secret cannot be used.
+    pub fn of(held: &Credentials, file: PathBuf) -> Result<Self, ConfigError> {
+        Ok(Self {
+            api_url: held.api_url.clone(),
+            app_id: held.app_id,
+            webhook_secrets: webhook_secrets("the webhook secret in OWP_CREDENTIALS_FILE", &held.webhook_secret)?,
+            private_key: held.private_key.clone(),
+            file: Some(file),
+        })
     }
 }
 
@@ -52,7 +91,7 @@ fn missing(absent: [bool; 3]) -> ConfigError {
     };
     let verb = |missing: bool| if absent.iter().filter(|a| **a == missing).count() == 1 { "is" } else { "are" };
     ConfigError::new(format!(
-        "the GitHub App is told only in part: {} {} set, {} {} missing; set all three (each may be a …_FILE instead), or none to run without GitHub",
+        "the GitHub App is told only in part: {} {} set, {} {} missing; set all three (each may be a …_FILE instead), or none to have the App from OWP_CREDENTIALS_FILE or to run without GitHub",
         name(false),
         verb(false),
         name(true),
@@ -60,15 +99,15 @@ fn missing(absent: [bool; 3]) -> ConfigError {
     ))
 }
 
-fn webhook_secrets(told: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
+fn webhook_secrets(name: &str, told: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
     let secrets: Vec<SecretString> =
         told.expose_secret().split(',').map(|part| part.trim().to_owned().into()).collect();
     if secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
-        return Err(ConfigError::new("GITHUB_WEBHOOK_SECRET holds an empty secret beside a comma"));
+        return Err(ConfigError::new(format!("{name} holds an empty secret beside a comma")));
     }
     if secrets.len() > SECRETS_MAX {
         return Err(ConfigError::new(format!(
-            "GITHUB_WEBHOOK_SECRET holds {} secrets; two at most, separated by a comma, while one replaces the other",
+            "{name} holds {} secrets; two at most, separated by a comma, while one replaces the other",
             secrets.len()
         )));
     }

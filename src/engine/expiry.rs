@@ -22,6 +22,7 @@ impl Engine {
     /// # Errors
     /// When the database refuses.
     pub async fn step_expiry(&self) -> Result<bool, EngineError> {
+        self.notice_time().await?;
         let engine = self.clone();
         let (due, lapsed, to_warn) = self
             .read(move |tx| {
@@ -59,6 +60,9 @@ impl Engine {
                     let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
                     let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
                     let context = RepoContext::load(tx, &repo, &settings).await?;
+                    if context.row.inactive.is_some() {
+                        return Ok(());
+                    }
                     let step = Move::Return(reason);
                     if reason == EndReason::AckTimeout {
                         return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);

@@ -3,13 +3,14 @@
 
 use super::error::EngineError;
 use super::{Engine, Settings};
-use crate::pool::admission::{self, Case, Finding, Holder, RepoFacts, TaskFacts};
+use crate::pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskFacts};
 use crate::pool::budget::{Budget, CountState};
+use crate::pool::document::{Document, POLICY_PATH};
 use crate::pool::policy::{BudgetSource, CountMode, Policy, effective_budget};
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
 use crate::pool::{Refusal, RepoId, Span, Timestamp};
-use crate::store::{Bounds, RepoRow, StoreError, Tx};
+use crate::store::{Bounds, Pause, RepoRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
 /// How long a task is not offered again to a worker that declined it.
@@ -24,6 +25,8 @@ const FIRST: i64 = 300;
 pub(super) struct RepoContext {
     pub row: RepoRow,
     pub policy: Policy,
+    /// The budget the policy file asks for, or the default.
+    pub file_budget: i64,
     /// Whether only people with a proven identity are served.
     pub linked_only: bool,
 }
@@ -36,17 +39,22 @@ impl Engine {
 
 impl RepoContext {
     pub(super) fn new(row: RepoRow, settings: &Settings) -> Self {
-        let defaults = defaults(&row);
-        // What was stored was within bounds then; where a later version is stricter, its defaults are the safer rules.
-        let policy = row.policy.as_ref().and_then(|own| own.apply(&defaults).ok()).unwrap_or(defaults);
+        // What was kept was within bounds then; where a later version is stricter, the rules below it are the safer ones.
+        let over = |own: Option<&Document>, base: Policy| own.and_then(|own| own.apply(&base).ok()).unwrap_or(base);
+        let file = over(row.file.document.as_ref(), defaults(&row));
+        let file_budget = file.max_open_prs;
+        let policy = over(row.policy.as_ref(), file);
         let linked_only = row.managed || !settings.open_registration;
-        Self { row, policy, linked_only }
+        Self { row, policy, file_budget, linked_only }
     }
 
     /// The budget in force and where it comes from.
     pub(super) fn limit(&self) -> (i64, BudgetSource) {
         if self.row.managed {
-            effective_budget(self.policy.max_open_prs, self.row.command_budget, self.row.ceiling)
+            // What the operator's document says about the budget is a ceiling, as what the operator's call says.
+            let document = self.row.policy.as_ref().and_then(|own| own.budget.as_ref()?.max_open_prs);
+            let ceiling = [self.row.ceiling, document].into_iter().flatten().min();
+            effective_budget(self.file_budget, self.row.command_budget, ceiling)
         } else {
             // The policy may ask for less than the operator's call allowed, never for more.
             (self.policy.max_open_prs.min(defaults(&self.row).max_open_prs), BudgetSource::Operator)
@@ -82,8 +90,8 @@ impl RepoContext {
             id: self.row.id.clone(),
             name: self.row.name.clone(),
             linked_only: self.linked_only,
-            inactive: self.stopped(tx),
-            inactive_until: self.paused_until(tx.now()).and_then(|until| pause_end(until, tx.now())),
+            private: self.row.private && self.row.managed,
+            stop: self.stop(tx.now()),
             policy: self.policy.clone(),
             budget: self.budget(tx).await?,
             areas: tx.areas_held(&self.row.id).await?,
@@ -91,35 +99,39 @@ impl RepoContext {
                 Some(_) => tx.newcomers_holding(&self.row.id).await?,
                 None => Vec::new(),
             },
+            allowed: self.row.file.allowed.clone(),
         })
     }
 
-    /// Until when it is paused, when that is what stops it.
-    pub(super) fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let pause = self.row.pause.as_ref().filter(|_| self.row.inactive.is_none())?;
-        Some(pause.0).filter(|until| *until > now)
+    /// The pause that stands at `now`: a maintainer's or the operator's, or the policy's. Its reason, and when it ends by
+    /// itself.
+    pub(super) fn pause(&self, now: Timestamp) -> Option<Pause> {
+        let asked = self.row.pause.clone().filter(|pause| pause.until.is_none_or(|until| until > now));
+        asked.or_else(|| {
+            let schedule = self.policy.pause.as_ref().filter(|schedule| schedule.includes(now))?;
+            let reason = format!("the policy pauses it at these times: {schedule}");
+            Some(Pause { until: schedule.next_gap(now), reason })
+        })
     }
 
     /// Why nothing is handed out here at the moment, apart from the budget.
-    pub(super) fn stopped(&self, tx: &Tx) -> Option<String> {
+    pub(super) fn stop(&self, now: Timestamp) -> Option<Stop> {
         if let Some(why) = &self.row.inactive {
-            return Some(why.clone());
+            return Some(Stop { why: why.clone(), until: None });
         }
-        let (until, why) = self.row.pause.as_ref().filter(|(until, _)| *until > tx.now())?;
-        Some(match pause_end(*until, tx.now()) {
-            Some(until) => format!("it is paused until {} ({why})", until.human()),
-            None => format!("it is paused until somebody resumes it ({why})"),
+        if let Some(Pause { until, reason }) = self.pause(now) {
+            let end = until.map_or("until somebody resumes it".to_owned(), |until| format!("until {}", until.human()));
+            return Some(Stop { why: format!("it is paused {end} ({reason})"), until });
+        }
+        // By rules nobody has read a maintainer could be flooded.
+        (self.row.managed && !self.row.file.was_read).then(|| {
+            let why = match &self.row.file.error {
+                Some(error) => format!("its policy file {POLICY_PATH} cannot be followed: {}", error.replace('\n', "; ")),
+                None => format!("its policy file {POLICY_PATH} could not be read yet"),
+            };
+            Stop { why, until: None }
         })
     }
-}
-
-/// What stands for a pause without an end.
-pub(super) const FOR_EVER: Span = Span::days(36_500);
-
-/// When a pause ends by itself; `None` for one that does not.
-pub(super) fn pause_end(until: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    // The longest pause that can be asked for is ten years.
-    (until - now < Span::days(11 * 366)).then_some(until)
 }
 
 /// The rules of a repository for which nobody set others.

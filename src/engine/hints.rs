@@ -4,7 +4,7 @@ use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{IssueView, OptIn, needs_opt_in};
-use super::{Engine, GitHubSide};
+use super::{Engine, GitHubSide, uptime};
 use crate::github::client::{GitHubError, IssueEvent, IssueInfo, Permission, RepoHandle, RepoReader};
 use crate::github::payload::RepoRef;
 use crate::pool::task::Task;
@@ -56,14 +56,22 @@ impl Engine {
 
     /// Records a repository the App is installed on, and asks for its first count.
     pub(super) async fn take_in(&self, seen: RepoSighting) -> Result<RepoRow, EngineError> {
+        let (settings, github_id) = (self.settings().clone(), seen.github_id);
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
+        let scope = known.map_or_else(Scope::global, |row| Scope::repo(&row.id));
         let row = self
             .store()
-            .write(Scope::global(), move |tx| {
+            .write(scope, move |tx| {
                 Box::pin(async move {
                     tx.ensure_installation(seen.installation_id).await?;
+                    let before = tx.repo_by_github_id(seen.github_id).await?;
                     let id = tx.record_sighting(&seen, true).await?;
-                    let row = tx.repo(&id).await?;
-                    row.ok_or_else(|| EngineError::UnknownRepo(seen.name))
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    let away_since = before.and_then(|row| row.inactive_since);
+                    if let Some(since) = away_since.filter(|_| repo.row.inactive.is_none()) {
+                        uptime::give_back(tx, &repo, since).await?;
+                    }
+                    Ok::<_, EngineError>(repo.row)
                 })
             })
             .await?;

@@ -5,6 +5,7 @@ use super::duplicates::{self, Sighting};
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView};
+use super::policy_file::FRESH;
 use super::{Engine, commands, pulls};
 use crate::github::client::{GitHubError, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
@@ -168,6 +169,7 @@ impl Engine {
                 if lines.is_empty() {
                     return self.finish(delivery).await;
                 }
+                let row = self.with_policy(row, FRESH).await?;
                 let reader = self.reader(&row)?;
                 let repo = self.context(row);
                 self.obey(&reader, &repo, *issue_number, comment, lines, Some(delivery)).await
@@ -208,6 +210,7 @@ impl Engine {
         number: i64,
         anew: bool,
     ) -> Result<(), EngineError> {
+        let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         let view = self.view_issue(&reader, &repo, number, anew).await?;

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::error::EngineError;
-use crate::github::client::{GitHubError, RepoInfo};
+use crate::github::client::{GitHubError, Installation, RepoInfo};
 use crate::github::payload::{Incoming, InstallationAction, Kind, RepoRef, RepositoryAction};
 use crate::pool::RepoId;
 use crate::pool::event::{Event, EventKind};
@@ -25,8 +25,7 @@ impl Engine {
         let installations = github.client.installations().await?;
         let listed: BTreeSet<i64> = installations.iter().map(|i| i.id).collect();
         for installation in &installations {
-            let suspended = installation.suspended_at.is_some();
-            self.learn_installation(installation.id, installation.account_login.clone(), suspended).await?;
+            self.learn_installation(installation.clone()).await?;
         }
         let known = self.read(|tx| Box::pin(async move { Ok(tx.installation_ids().await?) })).await?;
         for gone in known.into_iter().filter(|id| !listed.contains(id)) {
@@ -36,10 +35,14 @@ impl Engine {
         Ok(())
     }
 
-    async fn learn_installation(&self, id: i64, account: String, suspended: bool) -> Result<(), EngineError> {
+    async fn learn_installation(&self, seen: Installation) -> Result<(), EngineError> {
+        let (id, suspended) = (seen.id, seen.suspended_at.is_some());
         self.store()
             .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok::<_, EngineError>(tx.record_installation(id, &account, suspended).await?) })
+                Box::pin(async move {
+                    tx.record_installation(id, &seen.account_login, suspended).await?;
+                    Ok::<_, EngineError>(tx.record_permissions(id, &seen.permissions).await.map(drop)?)
+                })
             })
             .await?;
         if suspended {

@@ -19,20 +19,25 @@ mod inbox;
 mod installations;
 mod issues;
 mod leases;
+mod missed;
 mod once;
 mod operator;
 mod overview;
 mod park;
 mod policies;
+mod policy_file;
 mod pulls;
 mod resources;
+mod say;
 mod schedule;
 mod sender;
+mod setup;
 mod status;
 mod steward;
 mod sync;
 mod tell;
 mod transition;
+mod uptime;
 mod workers;
 
 pub use contributors::{Beat, EndedLease};
@@ -50,19 +55,27 @@ pub use park::{Parked, Rung};
 pub use policies::PolicyInForce;
 pub use resources::{RepoDetail, TaskView};
 pub use schedule::{Pull, Wish};
+pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
-use crate::config::{IpRange, RateLimit};
-use crate::github::client::GitHub;
+use crate::clock::Clock;
+use crate::config::{GitHubApp, IpRange, RateLimit, Schedule};
+pub use crate::github::client::GitHubError;
+use crate::github::client::{GitHub, GitHubConfig};
+pub use crate::github::manifest::Extras;
 use crate::pool::Span;
 pub use crate::store::{AuditRow, Extra, FeedRow, KeptAnswer, TaskFilter};
 
 use crate::store::{Committed, Store};
 use secrecy::SecretString;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Mutex, Notify, broadcast, mpsc};
+
+/// How long one whole call to GitHub may take.
+pub const GITHUB_PATIENCE: Duration = Duration::from_secs(20);
 
 /// GitHub, as far as this process may use it.
 pub struct GitHubSide {
@@ -73,6 +86,26 @@ pub struct GitHubSide {
     /// The webhook secrets in force; two during a rotation.
     pub webhook_secrets: Vec<SecretString>,
 }
+
+impl GitHubSide {
+    /// The side of an App as it is told.
+    ///
+    /// # Errors
+    /// [`GitHubError::Config`] when the address or the key cannot be used.
+    pub fn of(app: &GitHubApp, clock: Clock) -> Result<Self, GitHubError> {
+        let client = GitHub::new(GitHubConfig {
+            api_url: app.api_url.clone(),
+            app_id: app.app_id,
+            private_key_pem: app.private_key.clone(),
+            timeout: GITHUB_PATIENCE,
+            clock,
+        })?;
+        Ok(Self { client, app_id: app.app_id, webhook_secrets: app.webhook_secrets.clone() })
+    }
+}
+
+/// A restart or a failover takes less, and nobody loses work over it: a heartbeat every minute has been missed once.
+const DOWNTIME_AFTER: Span = Span::minutes(2);
 
 /// Spans an operator or a test may want otherwise.
 #[derive(Debug, Clone)]
@@ -85,6 +118,10 @@ pub struct Settings {
     pub count_every: Span,
     /// How often labelled issues are compared in full.
     pub compare_every: Span,
+    /// When GitHub is asked for deliveries that failed, besides at the start.
+    pub redeliver_at: Schedule,
+    /// From what silence on nobody's time ran meanwhile.
+    pub downtime_after: Span,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
     /// How often one token may call; without it nobody is held back.
@@ -93,6 +130,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpRange>,
     /// The event feed's bounds.
     pub feed: FeedSettings,
+    /// How an App may be registered while none is configured; without it there is no `/setup`.
+    pub setup: Option<SetupSettings>,
 }
 
 impl Default for Settings {
@@ -102,10 +141,13 @@ impl Default for Settings {
             comment_settle: Span::secs(30),
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
+            redeliver_at: Schedule::default(),
+            downtime_after: DOWNTIME_AFTER,
             open_registration: true,
             rate_limit: None,
             trusted_proxies: Vec::new(),
             feed: FeedSettings::default(),
+            setup: None,
         }
     }
 }
@@ -116,13 +158,16 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    github: Option<GitHubSide>,
+    /// Empty until an App is configured: at the start, or by setup while the process runs.
+    github: OnceLock<GitHubSide>,
+    setup: setup::Desk,
     settings: Settings,
     pulls: mpsc::Sender<Pull>,
     inbox_bell: Notify,
     sender_bell: Notify,
     sync_bell: Notify,
     parking: Arc<park::Parking>,
+    policies: policy_file::Looked,
     hub: Hub,
     /// Listens from the start, so that nothing committed between two looks goes unheard.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
@@ -136,13 +181,15 @@ impl Engine {
         let feed_bell = Mutex::new(store.committed());
         let inner = Inner {
             store,
-            github,
+            github: github.map(OnceLock::from).unwrap_or_default(),
+            setup: setup::Desk::new(settings.setup.as_ref()),
             settings,
             pulls,
             inbox_bell: Notify::new(),
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
+            policies: policy_file::Looked::default(),
             hub: Hub::new(),
             feed_bell,
         };
@@ -158,7 +205,12 @@ impl Engine {
     /// GitHub, when it is configured.
     #[must_use]
     pub fn github(&self) -> Option<&GitHubSide> {
-        self.0.github.as_ref()
+        self.0.github.get()
+    }
+
+    /// Makes GitHub known to a running engine, once; false when it was known already. The loops notice by themselves.
+    pub fn set_github(&self, side: GitHubSide) -> bool {
+        self.0.github.set(side).is_ok()
     }
 
     /// The spans in force.
@@ -188,12 +240,13 @@ impl Engine {
         self.0.sync_bell.notify_one();
     }
 
-    /// What a process does first: on a database with one process, takes back what a dead one had taken; then asks
-    /// for a count and a compare, since deliveries may have been lost meanwhile.
+    /// What a process does first: gives back the time in which none lived; on a database with one process, takes back
+    /// what a dead one had taken; then asks for a count, a compare, and the deliveries that failed meanwhile.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn recover(&self) -> Result<(), EngineError> {
+        self.notice_time().await?;
         let alone = self.0.store.dialect() == crate::store::Dialect::Sqlite;
         self.0
             .store
@@ -203,6 +256,7 @@ impl Engine {
                         tx.release_claims().await?;
                         tx.release_answers().await?;
                     }
+                    tx.look_soon(alone).await?;
                     tx.recount_all().await?;
                     Ok::<_, EngineError>(())
                 })

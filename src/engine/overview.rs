@@ -76,7 +76,7 @@ impl Engine {
                 for row in tx.repos().await?.into_iter().filter(|row| !row.private) {
                     let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
                     let context = engine.context(row);
-                    let (budget, stopped) = (context.budget(tx).await?, context.stopped(tx));
+                    let (budget, stopped) = (context.budget(tx).await?, context.stop(tx.now()).map(|stop| stop.why));
                     let (name, managed) = (context.row.name, context.row.managed);
                     repos.push(RepoView { name, managed, budget, stopped, tasks });
                 }

@@ -120,7 +120,8 @@ fn helps(kind: EventKind) -> Option<Rung> {
         | EventKind::WorkerTokenRotated
         | EventKind::WorkerRevoked
         | EventKind::PersonJoined
-        | EventKind::CommentDead => None,
+        | EventKind::CommentDead
+        | EventKind::PoolResumed => None,
     }
 }
 

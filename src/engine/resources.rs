@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::error::EngineError;
-use super::facts::{self, RepoContext};
+use super::facts::RepoContext;
 use crate::pool::admission::{self, Holder, RepoFacts};
 use crate::pool::budget::Budget;
 use crate::pool::task::Task;
@@ -143,7 +143,7 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
 async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {
     let repo: RepoFacts = context.facts(tx).await?;
     let now = tx.now();
-    let pause = context.paused_until(now);
+    let pause = context.pause(now).filter(|_| context.row.inactive.is_none());
     Ok(RepoDetail {
         throttled_by: admission::repo_refusals(&repo),
         area_locks: repo.policy.area_locks,
@@ -152,7 +152,7 @@ async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Re
         managed: context.row.managed,
         private: context.row.private,
         paused: pause.is_some(),
-        paused_until: pause.and_then(|until| facts::pause_end(until, now)),
+        paused_until: pause.and_then(|pause| pause.until),
         tasks,
     })
 }

@@ -123,14 +123,9 @@ impl Engine {
                 let mut snapshot = Snapshot::default();
                 let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
                 for row in tx.repos_with_work().await? {
-                    // Who may read a private repository is not known here: its work is handed out on its own
-                    // issues, where only readers can comment.
-                    if row.private && row.managed {
-                        continue;
-                    }
                     let context = RepoContext::new(row, &settings);
                     let facts = context.facts(tx).await?;
-                    if facts.inactive.is_some() || facts.budget.is_throttled() {
+                    if facts.stop.is_some() || facts.budget.is_throttled() {
                         continue;
                     }
                     let useful = useful_per_class(facts.budget.free(), room);
@@ -156,6 +151,8 @@ impl Engine {
     /// Commits a plan's part in one repository; says who was granted something, and how many grants the rules refused
     /// by now.
     async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<(Vec<WorkerId>, usize), EngineError> {
+        // A plan that no grant follows costs GitHub nothing.
+        self.policy_is_fresh(&repo).await?;
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
         self.store()

@@ -15,7 +15,7 @@ use serde_json::json;
 /// How long a sender may take for one comment before another takes over.
 const HOLD: Span = Span::minutes(2);
 const MAX_BACKOFF: Span = Span::minutes(10);
-/// The remark that a comment somebody deleted is being written anew; a second deletion is respected.
+/// What is remarked when a comment somebody deleted is written anew; a second deletion is respected.
 const REWRITTEN: &str = "deleted by somebody, written anew once";
 /// GitHub dates comments to the second and by its own clock: look a little further back than our own.
 const CLOCK_SLACK: Span = Span::minutes(5);
@@ -35,6 +35,8 @@ enum Sent {
     Deleted,
     /// It will never be.
     Never(String),
+    /// It was withdrawn before anything was sent.
+    Withdrawn,
 }
 
 impl Engine {
@@ -63,7 +65,7 @@ impl Engine {
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    let Some(wanted) = tx.take_wanted(HOLD).await? else { return Ok(None) };
+                    let Some(wanted) = tx.take_wanted(HOLD, HOURLY_WRITES).await? else { return Ok(None) };
                     let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
                     if settled > tx.now() {
                         tx.postpone_wanted(&wanted, settled, "waiting for a lost answer's effect", true).await?;
@@ -78,11 +80,15 @@ impl Engine {
 
     async fn create(&self, writer: &CommentWriter, wanted: &WantedComment) -> Result<Sent, EngineError> {
         let marked = wanted.clone();
-        self.store()
+        let still_wanted = self
+            .store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move { Ok::<_, EngineError>(tx.record_attempt(&marked).await?) })
             })
             .await?;
+        if !still_wanted {
+            return Ok(Sent::Withdrawn);
+        }
         Ok(match writer.create(wanted.issue, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) => Sent::Never("the issue is not there any more".to_owned()),
@@ -97,7 +103,7 @@ impl Engine {
         match writer.update(id, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) if duplicates::is_pointer(&wanted.key) => Sent::Shown(id),
-            Err(GitHubError::NotFound { .. }) if wanted.error.as_deref() == Some(REWRITTEN) => {
+            Err(GitHubError::NotFound { .. }) if wanted.rewritten > 0 => {
                 Sent::Never("somebody deleted the comment twice".to_owned())
             }
             Err(GitHubError::NotFound { .. }) => Sent::Deleted,
@@ -140,7 +146,7 @@ impl Engine {
         let wanted = wanted.clone();
         self.store()
             .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok(tx.record_found(&wanted, Some(id), None).await?) })
+                Box::pin(async move { Ok(tx.record_found(&wanted, id).await?) })
             })
             .await
     }
@@ -154,7 +160,10 @@ impl Engine {
             .write(scope, move |tx| {
                 Box::pin(async move {
                     let now = tx.now();
-                    let (hour_began, writes) = tx.count_write(wanted.installation).await?;
+                    if matches!(sent, Sent::Withdrawn) {
+                        return Ok(tx.release_sender(wanted.installation, now).await?);
+                    }
+                    let (hour_began, writes) = tx.count_write(&wanted).await?;
                     let mut next_write = now + spacing;
                     if writes >= HOURLY_WRITES {
                         next_write = next_write.max(hour_began + Span::hours(1));
@@ -162,10 +171,8 @@ impl Engine {
                     match sent {
                         Sent::Shown(id) => tx.record_sent(&wanted, id).await?,
                         Sent::Unknown(why) => tx.postpone_wanted(&wanted, now + settle, &why, true).await?,
-                        Sent::Deleted => {
-                            tx.postpone_wanted(&wanted, now + spacing, REWRITTEN, false).await?;
-                            tx.record_found(&wanted, None, Some(REWRITTEN)).await?;
-                        }
+                        Sent::Deleted => tx.record_deleted(&wanted, now + spacing, REWRITTEN).await?,
+                        Sent::Withdrawn => {}
                         Sent::Later(why, retry_at) => {
                             let backoff = Span::secs(1_i64 << wanted.attempts.min(10)).min(MAX_BACKOFF);
                             let due = retry_at.unwrap_or_default().max(now + backoff);

@@ -2,14 +2,13 @@
 
 use super::Engine;
 use super::error::{EngineError, Refused};
-use super::facts;
 use super::once::Keep;
 use crate::github::client::GitHubError;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::EndReason;
 use crate::pool::{LeaseId, Person, Span, Timestamp};
-use crate::store::{AuditRow, GLOBAL_CHAIN, RepoRow, Scope};
+use crate::store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope};
 use serde_json::json;
 
 /// How many events of an export are read at once.
@@ -61,15 +60,15 @@ impl Engine {
             .store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
-                    let until = tx.now() + span.unwrap_or(facts::FOR_EVER);
-                    tx.set_pause(&row.id, Some((until, &reason))).await?;
-                    let paused = json!({ "paused": reason, "by": "operator" });
+                    let until = span.map(|span| tx.now() + span);
+                    let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": "operator" });
+                    tx.set_pause(&row.id, Some(&Pause { until, reason })).await?;
                     tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
                     Ok::<_, EngineError>(until)
                 })
             })
             .await?;
-        Ok(span.map(|_| until))
+        Ok(until)
     }
 
     /// Hands out work in a repository again.

@@ -104,6 +104,7 @@ impl Engine {
         if row.inactive.is_some() {
             return Ok(());
         }
+        let row = self.with_policy(row, Span(0)).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         self.count(&reader, &repo, began).await?;

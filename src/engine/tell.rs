@@ -4,6 +4,7 @@
 
 use super::facts::RepoContext;
 use super::pulls::Around;
+use super::say;
 use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, LeaseState as Shown, Note, PullLinked};
 use crate::pool::Person;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
@@ -15,12 +16,9 @@ use crate::store::{PullRow, StoreError, Tx};
 /// The key of the one notes comment of an issue.
 const NOTES: &str = "notes";
 
-/// Wants a comment, with its key hidden in it.
+/// Wants something said on an issue, in a comment of its own or folded into the one there is.
 pub(super) async fn want(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
-    if !repo.row.managed {
-        return Ok(());
-    }
-    tx.want_comment(&repo.row.id, issue, key, &render::with_key(key, body)).await
+    say::say(tx, repo, issue, key, body).await
 }
 
 /// Brings the comment of a task's last lease up to date.
@@ -40,6 +38,13 @@ pub(super) async fn lease(
         matches!(&state, Shown::Active { .. } | Shown::Delivered { .. } | Shown::Ended(LeaseEnd::Merged { .. }));
     if !came_to_something && tx.wanted_with_prefix(&repo.row.id, issue, &key).await?.is_empty() {
         return Ok(());
+    }
+    // Whatever became of the lease, what it was warned of before is over.
+    say::unsay(tx, repo, issue, &format!("warn:{id}")).await?;
+    if let Shown::Ended(end) = &state
+        && let Some(pull) = end.ended_pull()
+    {
+        say::fold_away(tx, repo, issue, &format!("pull:{pull}")).await?;
     }
     let Some(worker) = tx.worker(&lease.worker).await? else { return Ok(()) };
     let asked = &repo.policy.contract;
@@ -158,7 +163,7 @@ pub(super) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
         }
         notes.extend(pull_notes(tx, repo, task).await?);
     }
-    if notes.is_empty() && tx.wanted_with_prefix(&repo.row.id, issue, NOTES).await?.is_empty() {
+    if notes.is_empty() && say::unsay(tx, repo, issue, NOTES).await? {
         return Ok(());
     }
     want(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await

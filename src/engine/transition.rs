@@ -153,7 +153,7 @@ pub(super) async fn grant(
         max_lifetime: repo.policy.max_lifetime,
         // A claim by comment is its own acknowledgement.
         ack_within: Some(repo.policy.ack_within).filter(|_| worker.ack && via == Via::Rest),
-        locks_area: repo.policy.area_locks,
+        area_until: repo.policy.area_locks.then_some(repo.policy.area_until),
     };
     carry_out(tx, repo, task, Move::Grant(grant), None).await.map(Ok)
 }

@@ -59,6 +59,7 @@ fn plain(kind: EventKind) -> &'static str {
         EventKind::PersonJoined => "A contributor joined",
         EventKind::TrustSet => "A maintainer set a contributor's trust",
         EventKind::CommentDead => "A comment could not be delivered and was given up",
+        EventKind::PoolResumed => "The pool was away, and gave the time back to whoever holds work",
     }
 }
 

@@ -25,6 +25,7 @@ mod policies;
 mod problem;
 mod query;
 mod resources;
+mod setup;
 mod steward;
 mod stream;
 mod streams;
@@ -110,6 +111,9 @@ pub fn router(face: Face) -> Router {
         .route("/", get(page::show))
         .route("/static/{name}", get(assets::serve))
         .route("/problems/{name}", get(problem::explain))
+        .route("/setup", get(setup::ask))
+        .route("/setup", post(setup::begin))
+        .route("/setup/done", get(setup::finish))
         .layer(from_fn(guard::deadline));
     // Outside the deadline: a pull waits as long as it was told to, a minute at most.
     api.route("/v1/work", get(work::list))

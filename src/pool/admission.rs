@@ -5,10 +5,10 @@
 //! other (invariants 2, 4, 5 and 12).
 
 use super::budget::Budget;
-use super::policy::{Policy, Record};
+use super::policy::{Lane, Policy, Record};
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
-use super::{Refusal, RepoId, Rule, Timestamp, WorkerId};
+use super::{Person, Refusal, RepoId, Rule, Timestamp, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who holds something, and until when.
@@ -17,6 +17,15 @@ pub struct Holder {
     /// A login or a worker's name.
     pub name: String,
     /// When the lease runs out, while a clock runs.
+    pub until: Option<Timestamp>,
+}
+
+/// What keeps a repository from being served, apart from its budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Why, in words that follow "because" without it.
+    pub why: String,
+    /// When it ends by itself, when it does.
     pub until: Option<Timestamp>,
 }
 
@@ -29,10 +38,10 @@ pub struct RepoFacts {
     pub name: String,
     /// True when only people with a proven GitHub identity are served: always where the App is installed.
     pub linked_only: bool,
+    /// True when only people who may read it are served.
+    pub private: bool,
     /// Why it is not served at the moment, when it is not.
-    pub inactive: Option<String>,
-    /// When that ends by itself, when it does.
-    pub inactive_until: Option<Timestamp>,
+    pub stop: Option<Stop>,
     /// Its rules.
     pub policy: Policy,
     /// Its slots.
@@ -42,6 +51,8 @@ pub struct RepoFacts {
     /// Who holds the live leases of people without a merged task here: one entry for each lease, the first to run out
     /// first. Empty where claims are not limited.
     pub newcomers: Vec<Holder>,
+    /// Whom the names on the policy's lists stand for: GitHub user ids by name, in lower case.
+    pub allowed: BTreeMap<String, BTreeSet<i64>>,
 }
 
 /// A task as admission sees it.
@@ -78,10 +89,11 @@ pub struct Case<'a> {
 
 type Check = fn(&Case<'_>) -> Option<Refusal>;
 
-const RULES: [(Rule, Check); 20] = [
+const RULES: [(Rule, Check); 24] = [
     (Rule::TaskState, task_state),
     (Rule::Approval, approval),
     (Rule::Reservation, reservation),
+    (Rule::Assigned, assigned),
     (Rule::OpenPull, open_pull),
     (Rule::RepoActive, repo_active),
     (Rule::CountKnown, count_known),
@@ -90,9 +102,12 @@ const RULES: [(Rule, Check); 20] = [
     (Rule::WorkerStatus, worker_status),
     (Rule::Linked, linked),
     (Rule::Human, human),
+    (Rule::Visibility, visibility),
     (Rule::Banned, banned),
+    (Rule::JoinFirst, join_first),
     (Rule::Skills, skills),
     (Rule::Tier, tier),
+    (Rule::Lane, lane),
     (Rule::Capacity, capacity),
     (Rule::Concurrency, concurrency),
     (Rule::PersonCap, person_cap),
@@ -173,6 +188,18 @@ fn reservation(case: &Case<'_>) -> Option<Refusal> {
     )
 }
 
+fn assigned(case: &Case<'_>) -> Option<Refusal> {
+    let people = &case.task.task.assigned_to;
+    if people.is_empty() || people.iter().any(|one| Person::GitHub(one.id) == case.worker.person) {
+        return None;
+    }
+    let names: Vec<&str> = people.iter().map(|one| one.login.as_str()).collect();
+    Some(
+        Refusal::new(Rule::Assigned, "The issue is assigned to somebody on GitHub; the task is free when nobody is.")
+            .with_holder(Some(names.join(" and "))),
+    )
+}
+
 fn open_pull(case: &Case<'_>) -> Option<Refusal> {
     // In any other state the state rule says it already.
     if case.task.task.state != TaskState::Ready {
@@ -192,9 +219,9 @@ pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
 }
 
 fn inactive(repo: &RepoFacts) -> Option<Refusal> {
-    let why = repo.inactive.as_deref()?;
+    let Stop { why, until } = repo.stop.as_ref()?;
     let words = format!("{} is not served at the moment: {why}.", repo.name);
-    Some(Refusal::new(Rule::RepoActive, words).with_retry(repo.inactive_until))
+    Some(Refusal::new(Rule::RepoActive, words).with_retry(*until))
 }
 
 fn repo_active(case: &Case<'_>) -> Option<Refusal> {
@@ -246,6 +273,25 @@ fn human(case: &Case<'_>) -> Option<Refusal> {
     case.worker.is_bot.then(|| Refusal::new(Rule::Human, "Only people can claim tasks; this account is a bot."))
 }
 
+fn visibility(case: &Case<'_>) -> Option<Refusal> {
+    (case.repo.private && !case.standing.reads).then(|| {
+        Refusal::new(
+            Rule::Visibility,
+            "The repository is private, and GitHub has not confirmed lately that you may read it; that is asked again within ten minutes.",
+        )
+    })
+}
+
+fn join_first(case: &Case<'_>) -> Option<Refusal> {
+    let asks = case.repo.policy.claims.is_some_and(|claims| claims.join_first);
+    (asks && !case.worker.joined).then(|| {
+        Refusal::new(
+            Rule::JoinFirst,
+            "This repository asks people to introduce themselves first: say `/owp join skills:…`, with the skills you have.",
+        )
+    })
+}
+
 fn banned(case: &Case<'_>) -> Option<Refusal> {
     case.standing
         .is_banned()
@@ -288,7 +334,11 @@ fn tier(case: &Case<'_>) -> Option<Refusal> {
         let score = standing.reputation.as_ref().map(|reputation| reputation.score);
         standing.merged >= record.merged && score >= Some(record.reputation)
     };
-    if standing.trust >= rule.trust || rule.record.as_ref().is_some_and(by_record) {
+    let by_name = || {
+        let Person::GitHub(id) = &case.worker.person else { return false };
+        rule.allow.iter().any(|name| case.repo.allowed.get(name).is_some_and(|ids| ids.contains(id)))
+    };
+    if standing.trust >= rule.trust || rule.record.as_ref().is_some_and(by_record) || by_name() {
         return None;
     }
     let mut message = format!(
@@ -312,7 +362,32 @@ fn tier(case: &Case<'_>) -> Option<Refusal> {
         }
         limit.push_str(&format!(", or {merged} merged and reputation {reputation}"));
     }
+    if !rule.allow.is_empty() {
+        message.push_str(", or it opens to those the policy names");
+        limit.push_str(&format!(", or one of {}", rule.allow.join(", ")));
+    }
     Some(Refusal::new(Rule::Tier, format!("{message}.")).with_limit(value, limit))
+}
+
+fn lane(case: &Case<'_>) -> Option<Refusal> {
+    let standing = case.standing;
+    let is_for = |lane: &&Lane| {
+        lane.trust.is_none_or(|trust| standing.trust <= trust) && (!lane.newcomers || standing.is_newcomer())
+    };
+    let lanes: Vec<&Lane> = case.repo.policy.lanes.iter().filter(is_for).collect();
+    let spec = &case.task.task.spec;
+    if lanes.is_empty() || lanes.iter().any(|lane| lane.allows(spec)) {
+        return None;
+    }
+    let allowed: Vec<String> = lanes.iter().map(|lane| lane.words()).collect();
+    let area = spec.area.as_deref().map_or_else(|| "no area".to_owned(), |area| format!("area {area}"));
+    Some(
+        Refusal::new(
+            Rule::Lane,
+            format!("With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.", standing.trust),
+        )
+        .with_limit(format!("{area}, tier {}, estimate {}", spec.tier, spec.estimate), allowed.join("; or ")),
+    )
 }
 
 fn capacity(case: &Case<'_>) -> Option<Refusal> {
@@ -339,26 +414,29 @@ fn concurrency(case: &Case<'_>) -> Option<Refusal> {
 /// How many more claims the person may hold in the repository; `None` where that is not limited.
 #[must_use]
 pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<i64> {
-    claim_limit(policy, standing).map(|limit| limit.saturating_sub(standing.live))
-}
-
-fn claim_limit(policy: &Policy, standing: &Standing) -> Option<i64> {
     let claims = policy.claims?;
-    Some(if standing.is_newcomer() { claims.newcomer.min(claims.per_person) } else { claims.per_person })
+    let left = claims.per_person.saturating_sub(standing.live_everywhere);
+    let left_here = claims.newcomer.saturating_sub(standing.live);
+    Some(if standing.is_newcomer() { left.min(left_here) } else { left })
 }
 
 fn person_cap(case: &Case<'_>) -> Option<Refusal> {
-    let limit = claim_limit(&case.repo.policy, case.standing)?;
-    let newcomer = case.standing.is_newcomer();
-    if case.standing.live < limit {
-        return None;
+    let (claims, standing) = (case.repo.policy.claims?, case.standing);
+    if standing.is_newcomer() && standing.live >= claims.newcomer {
+        let most = match claims.newcomer {
+            0 => "no task yet".to_owned(),
+            1 => "one task at a time".to_owned(),
+            many => format!("{many} tasks at a time"),
+        };
+        let message = format!(
+            "Until your first pull request is merged here you can hold {most}. Tasks under review do not count."
+        );
+        return Some(Refusal::new(Rule::PersonCap, message).with_limit(standing.live, claims.newcomer));
     }
-    let message = if newcomer {
-        "Until your first pull request is merged here you can hold one task at a time. Tasks under review do not count."
-    } else {
-        "That is as many claims as one person may hold here. Tasks under review and blocked ones do not count."
-    };
-    Some(Refusal::new(Rule::PersonCap, message).with_limit(case.standing.live, limit))
+    (standing.live_everywhere >= claims.per_person).then(|| {
+        let message = "That is as many claims as one person may hold, here and elsewhere. Tasks under review and blocked ones do not count.";
+        Refusal::new(Rule::PersonCap, message).with_limit(standing.live_everywhere, claims.per_person)
+    })
 }
 
 /// How many more claims newcomers may hold in the repository, all of them together; `None` where that is not limited.

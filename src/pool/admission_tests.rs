@@ -4,7 +4,8 @@ use super::*;
 use crate::pool::budget::CountState;
 use crate::pool::fixtures::{NOW, repo, task, worker};
 use crate::pool::reputation::{OutcomeKind, Reputation};
-use crate::pool::task::Reservation;
+use crate::pool::policy::ClaimLimits;
+use crate::pool::task::{Assignee, Reservation};
 use crate::pool::{Person, Span, WorkerId};
 
 struct World {
@@ -56,8 +57,9 @@ fn break_rule(rule: Rule, w: &mut World) {
         Rule::Reservation => {
             w.task.task.reservation = Some(Reservation { person: Person::GitHub(2), until: NOW + Span::hours(1) });
         }
+        Rule::Assigned => w.task.task.assigned_to = vec![Assignee { id: 9, login: "grace".into() }],
         Rule::OpenPull => w.task.open_pull = Some(12),
-        Rule::RepoActive => w.repo.inactive = Some("the App is suspended".into()),
+        Rule::RepoActive => w.repo.stop = Some(Stop { why: "the App is suspended".into(), until: None }),
         Rule::CountKnown => w.repo.budget.count = CountState::Never,
         Rule::Budget => w.repo.budget.open_pulls = 5,
         Rule::AreaLock => {
@@ -67,9 +69,18 @@ fn break_rule(rule: Rule, w: &mut World) {
         Rule::WorkerStatus => w.worker.status = WorkerStatus::Paused,
         Rule::Linked => w.worker.person = Person::Unlinked(WorkerId::new("w_1")),
         Rule::Human => w.worker.is_bot = true,
+        Rule::Visibility => w.repo.private = true,
+        Rule::JoinFirst => {
+            w.worker.joined = false;
+            w.repo.policy.claims = Some(ClaimLimits { join_first: true, ..ClaimLimits::DEFAULT });
+        }
         Rule::Banned => w.standing.trust = super::super::worker::BANNED,
         Rule::Skills => w.task.task.spec.skills = vec!["go".into(), "rust".into()],
         Rule::Tier => w.task.task.spec.tier = 1,
+        Rule::Lane => {
+            let areas = Some(vec!["docs".to_owned(), "tests".to_owned()]);
+            w.repo.policy.lanes = vec![Lane { trust: Some(0), areas, tier: Some(1), ..Lane::default() }];
+        }
         Rule::Capacity => w.task.task.spec.estimate = 6,
         Rule::Concurrency => w.load.leases = 2,
         Rule::PersonCap => w.standing.live = 1,
@@ -105,6 +116,7 @@ fn refusals_read_well() {
     The task is taken; it is free again if the lease ends. (now leased, needed ready) Held by grace. Try again after 14 Nov 2023, 23:13 UTC. [task_state]
     The task waits for a maintainer: edited after approval. They set the label again or say `/owp approve`. [approval]
     Somebody else has first refusal on the task. Try again after 14 Nov 2023, 23:13 UTC. [reservation]
+    The issue is assigned to somebody on GitHub; the task is free when nobody is. Held by grace. [assigned]
     Pull request #12 is open and names the issue; the task is free again when it is closed. [open_pull]
     acme/rocket is not served at the moment: the App is suspended. [repo_active]
     The pool has not counted this repository's open pull requests yet, so it hands out nothing; it is counting now. [count_known]
@@ -113,9 +125,12 @@ fn refusals_read_well() {
     The worker is paused; a heartbeat with status `idle` ends that. (now paused, needed idle or working) [worker_status]
     The worker is not linked to a GitHub identity; register with `github_handle` and comment `/owp link CODE` on any pool issue. [linked]
     Only people can claim tasks; this account is a bot. [human]
+    The repository is private, and GitHub has not confirmed lately that you may read it; that is asked again within ten minutes. [visibility]
     A maintainer of this repository has banned this account from its pool. [banned]
+    This repository asks people to introduce themselves first: say `/owp join skills:…`, with the skills you have. [join_first]
     The task asks for go; say `/owp join skills:go` if you have it. (now rust, needed go, rust) [skills]
     The task is of risk tier 1; a maintainer can say `/owp trust @user1 1`. (now trust 0, needed trust 1) [tier]
+    With trust 0 you may take only some tasks here; a maintainer can say `/owp trust`. (now no area, tier 0, estimate 1, needed areas docs, tests, tier up to 1) [lane]
     The task's 6 points do not fit: 0 of the 5 points you take on at once are in use. `/owp join capacity:N`, or the client, sets how many those are. (now 6, limit 5) [capacity]
     You hold as many tasks as you said you take on at once. `/owp join concurrent:N`, or the client, sets how many those are. (now 2, limit 2) [concurrency]
     Until your first pull request is merged here you can hold one task at a time. Tasks under review do not count. (now 1, limit 1) [person_cap]

@@ -28,8 +28,10 @@ event_kinds! {
     RepoRemoved => "repo.removed",
     /// A repository was renamed or changed in a way that matters.
     RepoUpdated => "repo.updated",
-    /// The operator set a repository's rules, or went back to the defaults.
+    /// The operator set a repository's rules or went back to the defaults, or its policy file changed.
     PolicySet => "policy.set",
+    /// The policy file cannot be followed as it reads now.
+    PolicyRefused => "policy.refused",
     /// The review budget was changed.
     BudgetSet => "budget.set",
     /// Open pull requests were counted against GitHub.
@@ -88,6 +90,8 @@ event_kinds! {
     TrustSet => "trust.set",
     /// A comment could not be delivered and was given up.
     CommentDead => "comment.dead",
+    /// No process was alive for a while; the time was given back to leases and reservations.
+    PoolResumed => "pool.resumed",
 }
 
 /// One thing that happened, before it has a number and a place in the chain.

@@ -27,8 +27,8 @@ pub fn repo() -> RepoFacts {
         id: RepoId::new("r_1"),
         name: "acme/rocket".into(),
         linked_only: true,
-        inactive: None,
-        inactive_until: None,
+        private: false,
+        stop: None,
         policy: Policy::managed(),
         budget: Budget {
             limit: 5,
@@ -40,6 +40,7 @@ pub fn repo() -> RepoFacts {
         },
         areas: BTreeMap::new(),
         newcomers: Vec::new(),
+        allowed: BTreeMap::new(),
     }
 }
 
@@ -58,6 +59,7 @@ pub fn worker(id: &str, github_id: i64) -> Worker {
         status: WorkerStatus::Idle,
         ack: false,
         revoked: false,
+        joined: true,
         last_seen: NOW,
     }
 }

@@ -157,6 +157,8 @@ pub struct Lease {
     pub estimate: i64,
     /// The area it locks, when area locks are on.
     pub area: Option<String>,
+    /// Whether the area stays held while its pull request is under review.
+    pub keeps_area: bool,
     /// When it was granted.
     pub granted_at: Timestamp,
     /// Until when it must be acknowledged; `None` once it is, or when that was not negotiated.

@@ -7,10 +7,14 @@
 
 use super::event::{Event, EventKind};
 use super::lease::{EndReason, Lease, LeaseState, Via};
+use super::policy::AreaUntil;
 use super::reputation::{Outcome, OutcomeKind};
 use super::task::{Reservation, Task, TaskState};
 use super::{LeaseId, Person, Span, Timestamp, WorkerId};
 use serde_json::json;
+
+/// Why a task is held whose text somebody without write access changed after it was approved.
+pub const EDITED: &str = "its text was edited after approval, by somebody without write access";
 
 /// How long the author of a pull request that was closed unmerged, or the person of an unblocked task, has first
 /// refusal.
@@ -38,8 +42,8 @@ pub struct Grant {
     pub max_lifetime: Span,
     /// How soon it must be acknowledged, when the client negotiated that.
     pub ack_within: Option<Span>,
-    /// Whether the task's area is locked by it.
-    pub locks_area: bool,
+    /// Until when the area is the holder's alone; `None` when areas have no holders.
+    pub area_until: Option<AreaUntil>,
 }
 
 /// What can happen to a task.
@@ -108,6 +112,32 @@ pub struct Moved {
     pub outcome: Option<Outcome>,
 }
 
+/// What becomes of a task's area.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AreaFate {
+    /// The task holds it.
+    Hold(String),
+    /// It stays as it is.
+    Keep,
+    /// It is free.
+    Free,
+}
+
+impl Moved {
+    /// What becomes of the task's area: it is its holder's, and may stay so while the pull request is under review.
+    #[must_use]
+    pub fn area(&self) -> AreaFate {
+        match &self.lease {
+            Some(Lease { area: Some(area), .. }) if self.lease.as_ref().is_some_and(Lease::is_live) => {
+                AreaFate::Hold(area.clone())
+            }
+            Some(lease) if self.task.state == TaskState::PrOpened && lease.keeps_area => AreaFate::Keep,
+            None if self.task.state == TaskState::PrOpened => AreaFate::Keep,
+            _ => AreaFate::Free,
+        }
+    }
+}
+
 /// A move the table does not list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a task that is {state} cannot {what}")]
@@ -171,7 +201,8 @@ fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, Ill
         state: if ack_by.is_some() { LeaseState::Offered } else { LeaseState::Active },
         via: grant.via,
         estimate: task.spec.estimate,
-        area: task.spec.area.clone().filter(|_| grant.locks_area),
+        area: task.spec.area.clone().filter(|_| grant.area_until.is_some()),
+        keeps_area: grant.area_until == Some(AreaUntil::Merged),
         granted_at: now,
         ack_by,
         expires_at: (now + grant.ttl).min(max_until),
@@ -340,6 +371,11 @@ fn make_ready(mut task: Task, now: Timestamp, events: &mut Vec<Event>) -> Task {
     task.state = TaskState::Ready;
     task.ready_since = now;
     task.assignee = None;
+    if task.later.is_some() {
+        task.take_over_later();
+        task.hold = Some(EDITED.to_owned());
+        events.push(task_event(EventKind::TaskHeld, &task, json!({ "reason": EDITED })));
+    }
     events.push(task_event(EventKind::TaskReady, &task, json!({})));
     task
 }

@@ -1,5 +1,6 @@
 //! The table of states, as cases: every arrow that exists, and the proof that no other does.
 
+use crate::pool::policy::AreaUntil;
 use super::*;
 use crate::pool::task::TaskSpec;
 use crate::pool::{Epoch, RepoId, TaskId};
@@ -30,7 +31,7 @@ fn grant() -> Grant {
         ttl: Span::hours(4),
         max_lifetime: Span::days(14),
         ack_within: None,
-        locks_area: true,
+        area_until: Some(AreaUntil::PrOpened),
     }
 }
 

@@ -5,6 +5,7 @@ use super::branch::BranchTemplate;
 use super::labels::LabelRules;
 use super::reputation::Score;
 use super::schedule::Schedule;
+use super::task::TaskSpec;
 
 /// Which open pull requests take a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,32 @@ pub struct Lane {
     pub tier: Option<i64>,
     /// The largest estimate it allows.
     pub estimate: Option<i64>,
+}
+
+impl Lane {
+    /// True when the task is all that the lane allows.
+    #[must_use]
+    pub fn allows(&self, spec: &TaskSpec) -> bool {
+        let in_area = |areas: &Vec<String>| spec.area.as_ref().is_some_and(|area| areas.contains(area));
+        self.areas.as_ref().is_none_or(in_area)
+            && self.tier.is_none_or(|tier| spec.tier <= tier)
+            && self.estimate.is_none_or(|estimate| spec.estimate <= estimate)
+    }
+
+    /// What it allows, in words: `areas docs, tests, tier up to 1`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        match self.areas.as_deref() {
+            None => {}
+            Some([]) => words.push("no area".to_owned()),
+            Some([one]) => words.push(format!("area {one}")),
+            Some(several) => words.push(format!("areas {}", several.join(", "))),
+        }
+        words.extend(self.tier.map(|tier| format!("tier up to {tier}")));
+        words.extend(self.estimate.map(|estimate| format!("estimate up to {estimate}")));
+        if words.is_empty() { "anything".to_owned() } else { words.join(", ") }
+    }
 }
 
 /// What a pull request must be before it counts as delivered. Judged when its task would enter `pr_opened`; what fails

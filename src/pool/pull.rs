@@ -242,7 +242,7 @@ mod tests {
             ttl: Span::days(3),
             max_lifetime: Span::days(14),
             ack_within: None,
-            locks_area: false,
+            area_until: None,
         };
         let moved = apply(task("t_1").task, None, Move::Grant(grant), NOW).unwrap();
         (moved.task, moved.lease.unwrap())

@@ -12,6 +12,8 @@ pub enum Rule {
     Approval,
     /// Nobody else may have first refusal.
     Reservation,
+    /// The issue must not be assigned to somebody else on GitHub.
+    Assigned,
     /// No open pull request may already answer the task.
     OpenPull,
     /// The repository must be served: App installed, not suspended, not archived.
@@ -28,17 +30,23 @@ pub enum Rule {
     Linked,
     /// Only people may claim.
     Human,
+    /// A private repository serves only people who may read it.
+    Visibility,
     /// The person must not be banned from the repository.
     Banned,
+    /// Where the policy asks for it, the person must have introduced themself.
+    JoinFirst,
     /// The worker must have every required skill.
     Skills,
     /// The person must be trusted for the task's risk tier.
     Tier,
+    /// The person must be allowed tasks of this kind by one of the lanes that are for them.
+    Lane,
     /// The estimate must fit into the worker's free capacity.
     Capacity,
     /// The worker must not hold too many leases at once.
     Concurrency,
-    /// The person must not hold too many claims in the repository.
+    /// The person must not hold too many claims.
     PersonCap,
     /// The people without a merged pull request here must not hold too many claims together.
     NewcomersTotal,
@@ -50,10 +58,11 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order refusals are listed.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::TaskState,
         Self::Approval,
         Self::Reservation,
+        Self::Assigned,
         Self::OpenPull,
         Self::RepoActive,
         Self::CountKnown,
@@ -62,9 +71,12 @@ impl Rule {
         Self::WorkerStatus,
         Self::Linked,
         Self::Human,
+        Self::Visibility,
         Self::Banned,
+        Self::JoinFirst,
         Self::Skills,
         Self::Tier,
+        Self::Lane,
         Self::Capacity,
         Self::Concurrency,
         Self::PersonCap,
@@ -93,6 +105,7 @@ impl Rule {
             Self::TaskState => "task_state",
             Self::Approval => "approval",
             Self::Reservation => "reservation",
+            Self::Assigned => "assigned",
             Self::OpenPull => "open_pull",
             Self::RepoActive => "repo_active",
             Self::CountKnown => "count_known",
@@ -101,9 +114,12 @@ impl Rule {
             Self::WorkerStatus => "worker_status",
             Self::Linked => "linked",
             Self::Human => "human",
+            Self::Visibility => "visibility",
             Self::Banned => "banned",
+            Self::JoinFirst => "join_first",
             Self::Skills => "skills",
             Self::Tier => "tier",
+            Self::Lane => "lane",
             Self::Capacity => "capacity",
             Self::Concurrency => "concurrency",
             Self::PersonCap => "person_cap",

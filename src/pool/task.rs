@@ -1,6 +1,7 @@
 //! The task and its states. How states change is told in one place: [`super::moves`].
 
 use super::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Where a task stands.
@@ -96,6 +97,24 @@ pub struct Reservation {
     pub until: Timestamp,
 }
 
+/// Somebody an issue is assigned to on GitHub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignee {
+    /// Their GitHub user id.
+    pub id: i64,
+    /// Their login as last seen.
+    pub login: String,
+}
+
+/// What an issue says. Untrusted text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wording {
+    /// The title.
+    pub title: String,
+    /// The text.
+    pub description: String,
+}
+
 /// One unit of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
@@ -119,6 +138,10 @@ pub struct Task {
     pub ready_since: Timestamp,
     /// Why a maintainer must approve it first, when that is so.
     pub hold: Option<String>,
+    /// What the issue says by now, when that is not what was approved: it counts once a maintainer approves it.
+    pub later: Option<Wording>,
+    /// The people the issue is assigned to on GitHub.
+    pub assigned_to: Vec<Assignee>,
     /// Who has first refusal, when somebody does.
     pub reservation: Option<Reservation>,
     /// Whose it is; stays after a delivery or a block, goes when the task waits for anybody again.
@@ -150,6 +173,8 @@ impl Task {
             epoch: Epoch::default(),
             ready_since: at,
             hold: None,
+            later: None,
+            assigned_to: Vec::new(),
             reservation: None,
             assignee: None,
             last_holder: None,
@@ -157,6 +182,13 @@ impl Task {
             pull: None,
             blocked_reason: None,
             created_at: at,
+        }
+    }
+
+    /// Takes over what the issue says by now, as a maintainer saw it.
+    pub fn take_over_later(&mut self) {
+        if let Some(Wording { title, description }) = self.later.take() {
+            (self.title, self.description) = (title, description);
         }
     }
 

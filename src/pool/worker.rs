@@ -1,7 +1,7 @@
 //! Workers and the people behind them, with what admission needs to know about both.
 
 use super::reputation::Reputation;
-use super::{Person, Timestamp, WorkerId};
+use super::{Person, Span, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// What a worker says of itself.
@@ -74,6 +74,8 @@ pub struct Worker {
     pub ack: bool,
     /// True once its access was taken away.
     pub revoked: bool,
+    /// True of a client, and of a person who said `/owp join`.
+    pub joined: bool,
     /// When it was last heard of.
     pub last_seen: Timestamp,
 }
@@ -102,6 +104,9 @@ pub struct Load {
     pub leases: i64,
 }
 
+/// How long GitHub's word that a person may read a private repository is believed.
+pub const READS_FOR: Span = Span::minutes(10);
+
 /// The trust level that stands for a ban.
 pub const BANNED: i64 = -1;
 
@@ -116,6 +121,10 @@ pub struct Standing {
     pub reputation: Option<Reputation>,
     /// Their live leases here, over all their workers.
     pub live: i64,
+    /// Their live leases in all repositories with the App.
+    pub live_everywhere: i64,
+    /// Whether GitHub said lately that they may read the repository; asked only of private ones.
+    pub reads: bool,
     /// Their latest lapse here, when there was one.
     pub last_lapse: Option<Timestamp>,
 }

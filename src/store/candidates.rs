@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 statements! {
     // A walk along index tasks_class. From a row it steps to the next of its class, until it has met $3 that everybody
-    // who may take the class may take: none is reserved, answered by an open pull request or lately declined. Then it
+    // who may take the class may take: none is reserved or assigned, answered by an open pull request or lately declined. Then it
     // leaps to the first row of the next class, as it does from before the first class at the start. CROSS JOIN keeps
     // SQLite from reading the tables the other way round.
     TASKS_BY_CLASS = concat!("WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
@@ -21,7 +21,7 @@ statements! {
             UNION ALL
             SELECT t.id, t.class, t.rank,
                 CASE WHEN t.class = w.class THEN w.plain ELSE 0 END + CASE
-                    WHEN t.reserved_until > $2 THEN 0
+                    WHEN t.reserved_until > $2 OR t.assignees <> '[]' THEN 0
                     WHEN EXISTS (SELECT 1 FROM leases l WHERE l.task_id = t.id AND l.ended_at > $5
                         AND ", given_back!(), ") THEN 0
                     WHEN EXISTS (SELECT 1 FROM pull_links k

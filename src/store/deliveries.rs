@@ -8,7 +8,9 @@ use sqlx::Row;
 
 statements! {
     DELIVERY_INSERT = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at)
-        VALUES ($1, $2, $3, $4, $5, 'pending', $5) ON CONFLICT (id) DO NOTHING";
+        VALUES ($1, $2, $3, $4, $5, 'pending', $5)
+        ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
+        state = 'pending', attempts = 0, due_at = excluded.due_at, error = NULL WHERE deliveries.state = 'dead'";
     DELIVERY_RESCUE = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1,
         error = 'whoever took it did not finish in time' WHERE state = 'processing' AND taken_until <= $1";
     DELIVERY_NEXT = "SELECT d.id, d.event, d.payload, d.attempts, d.received_at FROM deliveries d
@@ -60,7 +62,8 @@ pub struct Delivery {
 }
 
 impl Tx {
-    /// Stores a delivery; false when it was stored before.
+    /// Stores a delivery; false when it was stored before. One that was given up had no effect, so when GitHub brings it
+    /// again, which only happens when somebody asks for it, it is taken up anew.
     ///
     /// # Errors
     /// When the database refuses.
@@ -71,7 +74,11 @@ impl Tx {
             .bind(new.order_key.as_str())
             .bind(new.payload.as_str())
             .bind(self.now().0);
-        Ok(self.run(insert).await? == 1)
+        let fresh = self.run(insert).await? == 1;
+        if fresh {
+            self.redelivery_came(&new.id).await?;
+        }
+        Ok(fresh)
     }
 
     /// Takes the oldest delivery that is due and whose repository has none in work.

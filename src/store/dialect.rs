@@ -49,9 +49,19 @@ impl Dialect {
         (self == Self::Postgres).then_some("SELECT id FROM repositories WHERE id = $1 FOR UPDATE")
     }
 
+    /// Locks every repository's row until the commit, in the one order everybody keeps.
+    pub(super) fn lock_repositories(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some("SELECT id FROM repositories ORDER BY id FOR UPDATE")
+    }
+
     /// Locks a worker's row until the commit; the guard of its capacity across repositories.
     pub(super) fn lock_worker(self) -> Option<&'static str> {
-        (self == Self::Postgres).then_some("SELECT id FROM workers WHERE id = $1 FOR UPDATE")
+        (self == Self::Postgres).then_some("SELECT person FROM workers WHERE id = $1 FOR UPDATE")
+    }
+
+    /// Locks a person's row until the commit; the guard of their claims across repositories and workers.
+    pub(super) fn lock_person(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some("SELECT person FROM people WHERE person = $1 FOR UPDATE")
     }
 
     /// The database's clock in Unix milliseconds. Replicas' clocks differ, the server's is one; with SQLite the

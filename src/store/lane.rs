@@ -1,8 +1,8 @@
 //! Lanes: tasks that own a write connection each and commit what waits as one batch.
 //!
 //! On SQLite there is one lane, so there is one writer. On PostgreSQL the jobs of one repository always go to the
-//! same lane of a replica; jobs that wait together share a transaction, which locks the repository's row first and
-//! the workers' rows in ascending order next, so that no two transactions wait for each other in a circle. Each
+//! same lane of a replica; jobs that wait together share a transaction, which locks the repository's row first, the
+//! workers' rows in ascending order next, then their persons' in theirs, so that no two transactions wait for each other in a circle. Each
 //! job runs in a savepoint: one that fails or panics takes nothing of its neighbours with it. Answers are given
 //! after the commit, and the bell rings.
 
@@ -11,10 +11,10 @@ use super::dialect::Dialect;
 use super::error::StoreError;
 use super::tx::Tx;
 use crate::clock::{Clock, Entropy};
-use crate::pool::{RepoId, WorkerId};
+use crate::pool::{Person, RepoId, WorkerId};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, AnyPool, Row, Transaction};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,23 +28,39 @@ const BATCH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     pub(super) repo: Option<RepoId>,
+    pub(super) every_repo: bool,
     pub(super) workers: BTreeSet<WorkerId>,
+    pub(super) people: BTreeSet<String>,
 }
 
 impl Scope {
     /// A job about no repository: registration, heartbeats, the inbox.
     #[must_use]
     pub fn global() -> Self {
-        Self { repo: None, workers: BTreeSet::new() }
+        Self { repo: None, every_repo: false, workers: BTreeSet::new(), people: BTreeSet::new() }
+    }
+
+    /// A job about every repository at once, all of whose rows are locked, in ascending order. Everybody else holds one
+    /// at most, so this waits for them and they for it, never in a circle; it stops the pool while it lasts.
+    #[must_use]
+    pub fn all_repositories() -> Self {
+        Self { every_repo: true, ..Self::global() }
     }
 
     /// A job about one repository, whose row is locked.
     #[must_use]
     pub fn repo(repo: &RepoId) -> Self {
-        Self { repo: Some(repo.clone()), workers: BTreeSet::new() }
+        Self { repo: Some(repo.clone()), ..Self::global() }
     }
 
-    /// Locks these workers' rows too: required of every job that grants to them.
+    /// Locks a person's row too: for a grant to somebody who may have no worker yet.
+    #[must_use]
+    pub fn with_person(mut self, person: &Person) -> Self {
+        self.people.insert(person.key());
+        self
+    }
+
+    /// Locks these workers' rows too, and their persons': required of every job that grants to them.
     #[must_use]
     pub fn with_workers(mut self, workers: impl IntoIterator<Item = WorkerId>) -> Self {
         self.workers.extend(workers);
@@ -126,10 +142,12 @@ async fn run_group(
     group: Vec<Job>,
     finishes: &mut Vec<(Finish, Option<StoreError>)>,
 ) -> Result<Vec<Committed>, StoreError> {
+    let every_repo = group.iter().any(|job| job.scope.every_repo);
     let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
+    let people: BTreeSet<_> = group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect();
     let mut jobs = group.into_iter();
-    let mut tx = match open(settings, repos, workers).await {
+    let mut tx = match open(settings, repos, every_repo, workers, people).await {
         Ok(tx) => tx,
         Err(error) => {
             finishes.extend(jobs.map(|job| (job.finish, None)));
@@ -151,8 +169,17 @@ async fn run_group(
 
 /// Begins the transaction and takes the locks of all its jobs, in the one order everybody keeps. Its "now" is read
 /// once they are held: read before, it would lie behind what the previous holder wrote.
-async fn open(settings: &LaneSettings, repos: BTreeSet<RepoId>, workers: BTreeSet<WorkerId>) -> Result<Tx, StoreError> {
+async fn open(
+    settings: &LaneSettings,
+    repos: BTreeSet<RepoId>,
+    every_repo: bool,
+    workers: BTreeSet<WorkerId>,
+    mut people: BTreeSet<String>,
+) -> Result<Tx, StoreError> {
     let mut inner = begin(settings).await?;
+    if let Some(sql) = settings.dialect.lock_repositories().filter(|_| every_repo) {
+        sqlx::query(sql).execute(&mut *inner).await?;
+    }
     if let Some(sql) = settings.dialect.lock_repository() {
         for repo in repos {
             sqlx::query(sql).bind(repo.as_str()).execute(&mut *inner).await?;
@@ -160,7 +187,15 @@ async fn open(settings: &LaneSettings, repos: BTreeSet<RepoId>, workers: BTreeSe
     }
     if let Some(sql) = settings.dialect.lock_worker() {
         for worker in workers {
-            sqlx::query(sql).bind(worker.as_str()).execute(&mut *inner).await?;
+            // Whose it is cannot change any more.
+            if let Some(row) = sqlx::query(sql).bind(worker.as_str()).fetch_optional(&mut *inner).await? {
+                people.insert(row.try_get("person")?);
+            }
+        }
+    }
+    if let Some(sql) = settings.dialect.lock_person() {
+        for person in people {
+            sqlx::query(sql).bind(person).execute(&mut *inner).await?;
         }
     }
     Tx::begin(inner, settings).await

@@ -20,8 +20,8 @@ pub(super) use given_back;
 
 statements! {
     LEASE_SAVE = "INSERT INTO leases (id, task_id, repo_id, worker_id, person, epoch, state, via, estimate, area,
-        granted_at, ack_by, expires_at, ttl, max_until, warned_at, ended_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        granted_at, ack_by, expires_at, ttl, max_until, warned_at, ended_at, keeps_area)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, ack_by = excluded.ack_by,
         expires_at = excluded.expires_at, warned_at = excluded.warned_at, ended_at = excluded.ended_at
         WHERE leases.ended_at IS NULL AND leases.task_id = excluded.task_id AND leases.epoch = excluded.epoch";
@@ -29,8 +29,9 @@ statements! {
     LEASE_LIVE_OF_TASK = "SELECT * FROM leases WHERE task_id = $1 AND ended_at IS NULL";
     LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id";
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
+    // Nothing runs out in a repository that is not served: its people could do nothing about it.
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
-        ORDER BY expires_at, id LIMIT 50";
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50";
     DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
     DECLINES_IN = concat!("SELECT l.task_id, l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
@@ -48,7 +49,7 @@ statements! {
         ORDER BY l.expires_at, l.id";
     // Where the operator set rules, they say when; no rule warns sooner than at $3.
     LEASES_TO_WARN = "SELECT l.* FROM leases l JOIN repositories r ON r.id = l.repo_id
-        WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment'
+        WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment' AND r.inactive IS NULL
         AND l.expires_at - (l.ttl * CASE WHEN r.policy IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END) / 100 <= $1 AND l.expires_at > $1
         ORDER BY l.expires_at, l.id";
 }
@@ -76,7 +77,8 @@ impl Tx {
             .bind(lease.ttl.0)
             .bind(lease.max_until.0)
             .bind(lease.warned_at.map(|at| at.0))
-            .bind(lease.ended_at.map(|at| at.0));
+            .bind(lease.ended_at.map(|at| at.0))
+            .bind(i64::from(lease.keeps_area));
         match self.run(save).await? {
             1 => Ok(()),
             _ => Err(StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id))),
@@ -202,7 +204,7 @@ impl Tx {
     }
 }
 
-fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
+pub(super) fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
     let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
     let (state, via, person_key): (String, String, String) =
         (row.try_get("state")?, row.try_get("via")?, row.try_get("person")?);
@@ -224,6 +226,7 @@ fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
         via: Via::from_name(&via).ok_or_else(|| StoreError::Corrupt(format!("via {via}")))?,
         estimate: row.try_get("estimate")?,
         area: row.try_get("area")?,
+        keeps_area: row.try_get::<i64, _>("keeps_area")? != 0,
         granted_at: Timestamp(row.try_get("granted_at")?),
         ack_by: at("ack_by")?,
         expires_at: Timestamp(row.try_get("expires_at")?),

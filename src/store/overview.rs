@@ -11,8 +11,6 @@ statements! {
     COUNTS_BY_REPO = "SELECT repo_id, state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY repo_id, state";
     // Index tasks_state.
     COUNTS_OF_REPO = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks WHERE repo_id = $1 GROUP BY state";
-    // Index wanted_comments_dead.
-    DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
 }
 
 /// How many tasks of one repository stand in each state.
@@ -48,14 +46,6 @@ impl Tx {
         }
         Ok(counts)
     }
-
-    /// Comments that were given up.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn dead_comments(&mut self) -> Result<i64, StoreError> {
-        self.number(sqlx::query(DEAD_COMMENTS)).await
-    }
 }
 
 #[cfg(test)]
@@ -70,13 +60,19 @@ impl super::Store {
             super::events::STATEMENTS,
             super::feed::STATEMENTS,
             super::idempotency::STATEMENTS,
+            super::installations::STATEMENTS,
             super::leases::STATEMENTS,
+            super::letters::STATEMENTS,
+            super::missed::STATEMENTS,
+            super::parts::STATEMENTS,
+            super::policies::STATEMENTS,
             super::pulls::STATEMENTS,
             super::repos::STATEMENTS,
             super::resources::STATEMENTS,
             super::standing::STATEMENTS,
             super::tasks::STATEMENTS,
             super::tokens::STATEMENTS,
+            super::uptime::STATEMENTS,
             super::wanted::STATEMENTS,
             super::workers::STATEMENTS,
             STATEMENTS,

@@ -2,7 +2,8 @@
 
 use super::error::StoreError;
 use super::leases::holder_row;
-use super::tx::{Tx, json_text, statements};
+use super::policies::{PolicyFile, policy_file};
+use super::tx::{Tx, statements};
 use crate::pool::admission::Holder;
 use crate::pool::document::Document;
 use crate::pool::{Person, RepoId, Span, Timestamp};
@@ -21,23 +22,25 @@ statements! {
         VALUES ($1, $2, $3, 0, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
-        managed = 1, private = $6, inactive = $7, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
+        managed = 1, private = $6, inactive = $7,
+        inactive_since = CASE WHEN $10 = 0 THEN NULL WHEN inactive IS NULL THEN $11 ELSE inactive_since END, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
         compared_at = CASE WHEN $8 = 1 THEN 0 ELSE compared_at END,
         counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
         heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END
         WHERE id = $1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
-    REPO_POLICY = "UPDATE repositories SET policy = $2 WHERE id = $1";
     REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
-    REPO_INACTIVE = "UPDATE repositories SET inactive = $2 WHERE id = $1";
-    REPOS_INACTIVE_OF = "UPDATE repositories SET inactive = $2 WHERE installation_id = $1 AND managed = 1";
+    REPO_INACTIVE = "UPDATE repositories SET inactive = $2, inactive_since = CASE WHEN $3 = 0 THEN NULL
+        WHEN inactive IS NULL THEN $4 ELSE inactive_since END WHERE id = $1";
     REPO_COUNTED = "UPDATE repositories SET counted_at = $2, count_failed_at = NULL WHERE id = $1";
     REPO_COUNT_FAILED = "UPDATE repositories SET count_failed_at = $2 WHERE id = $1";
     REPO_COMPARED = "UPDATE repositories SET compared_at = $2 WHERE id = $1";
     REPO_HEARD = "UPDATE repositories SET heard_until = $2 WHERE id = $1";
     REPO_SYNC_SOON = "UPDATE repositories SET sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END
         WHERE id = $1 AND managed = 1";
+    REPO_COMPARE_SOON = "UPDATE repositories SET compared_at = 0,
+        sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END WHERE id = $1 AND managed = 1";
     REPO_SYNC_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND inactive IS NULL
         AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1";
     REPO_SYNC_TAKE = "UPDATE repositories SET sync_until = $2, sync_due_at = $3 WHERE id = $1 AND sync_until <= $4";
@@ -82,6 +85,15 @@ statements! {
 /// noticed late. What was written before is history.
 const HEARD_BACK: Span = Span::hours(1);
 
+/// A maintainer's or the operator's pause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// When it ends by itself; `None` when somebody must end it.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+}
+
 /// A repository as it is stored.
 #[derive(Debug, Clone)]
 pub struct RepoRow {
@@ -99,16 +111,20 @@ pub struct RepoRow {
     pub private: bool,
     /// Why it is not served, when it is not.
     pub inactive: Option<String>,
+    /// Since when it is not.
+    pub inactive_since: Option<Timestamp>,
     /// The operator's ceiling; the budget itself in a manual repository.
     pub ceiling: Option<i64>,
     /// What `/owp budget N` said.
     pub command_budget: Option<i64>,
     /// A maintainer's pause: until when, and why.
-    pub pause: Option<(Timestamp, String)>,
+    pub pause: Option<Pause>,
     /// Whether a manual repository locks areas.
     pub manual_area_locks: bool,
     /// What the operator set beside the defaults.
     pub policy: Option<Document>,
+    /// The policy file, as far as it is known.
+    pub file: PolicyFile,
     /// When the last successful count began.
     pub counted_at: Option<Timestamp>,
     /// When the last count failed, if none succeeded since.
@@ -216,7 +232,9 @@ impl Tx {
             .bind(i64::from(seen.private))
             .bind(seen.archived.then_some("the repository is archived"))
             .bind(i64::from(resync))
-            .bind((self.now() - HEARD_BACK).0);
+            .bind((self.now() - HEARD_BACK).0)
+            .bind(i64::from(seen.archived))
+            .bind(self.now().0);
         self.run(update).await?;
         Ok(id)
     }
@@ -238,22 +256,14 @@ impl Tx {
         self.run(sqlx::query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
     }
 
-    /// Sets what the operator wants beside the defaults, or goes back to these.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn set_policy(&mut self, id: &RepoId, policy: Option<&Document>) -> Result<(), StoreError> {
-        let text = policy.map(json_text).transpose()?;
-        self.run(sqlx::query(REPO_POLICY).bind(id.as_str()).bind(text)).await.map(drop)
-    }
-
     /// Pauses a repository until a moment, with a reason, or ends its pause.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn set_pause(&mut self, id: &RepoId, pause: Option<(Timestamp, &str)>) -> Result<(), StoreError> {
-        let (until, why) = pause.unzip();
-        self.run(sqlx::query(REPO_PAUSE).bind(id.as_str()).bind(until.map(|at| at.0)).bind(why)).await.map(drop)
+    pub async fn set_pause(&mut self, id: &RepoId, pause: Option<&Pause>) -> Result<(), StoreError> {
+        let until = pause.and_then(|pause| pause.until).map(|at| at.0);
+        let why = pause.map(|pause| pause.reason.as_str());
+        self.run(sqlx::query(REPO_PAUSE).bind(id.as_str()).bind(until).bind(why)).await.map(drop)
     }
 
     /// Stops (with the reason) or resumes serving a repository.
@@ -261,15 +271,8 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn set_inactive(&mut self, id: &RepoId, why: Option<&str>) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why)).await.map(drop)
-    }
-
-    /// Stops or resumes serving every repository of an installation.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn set_installation_inactive(&mut self, installation: i64, why: Option<&str>) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPOS_INACTIVE_OF).bind(installation).bind(why)).await.map(drop)
+        let stop = sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why).bind(i64::from(why.is_some()));
+        self.run(stop.bind(self.now().0)).await.map(drop)
     }
 
     /// Records an installation.
@@ -327,6 +330,14 @@ impl Tx {
     /// When the database refuses.
     pub async fn sync_by(&mut self, id: &RepoId, at: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_SYNC_SOON).bind(id.as_str()).bind(at.0)).await.map(drop)
+    }
+
+    /// Has every labelled issue compared at `at` at the latest.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn compare_by(&mut self, id: &RepoId, at: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_COMPARE_SOON).bind(id.as_str()).bind(at.0)).await.map(drop)
     }
 
     /// Takes the repository that has waited longest for its sync, until `until`; the next is due at `next`.
@@ -460,11 +471,16 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         managed: flag("managed")?,
         private: flag("private")?,
         inactive: row.try_get("inactive")?,
+        inactive_since: at("inactive_since")?,
         ceiling: row.try_get("ceiling")?,
         command_budget: row.try_get("command_budget")?,
-        pause: at("paused_until")?.zip(row.try_get("pause_reason")?),
+        pause: match row.try_get("pause_reason")? {
+            Some(reason) => Some(Pause { until: at("paused_until")?, reason }),
+            None => None,
+        },
         manual_area_locks: flag("manual_area_locks")?,
         policy: policy.map(|text| serde_json::from_str(&text)).transpose().map_err(unreadable)?,
+        file: policy_file(row)?,
         counted_at: at("counted_at")?,
         count_failed_at: at("count_failed_at")?,
         compared_at: Timestamp(row.try_get("compared_at")?),

@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::tx::{Tx, statements};
 use crate::pool::reputation::{MEMORY, OUTCOMES_MOST, Outcome, OutcomeKind, Reputation};
-use crate::pool::worker::Standing;
+use crate::pool::worker::{READS_FOR, Standing};
 use crate::pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -14,6 +14,10 @@ statements! {
         (SELECT CAST(COALESCE(MAX(level), 0) AS BIGINT) FROM trust WHERE repo_id = $1 AND person = $2) AS trust,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks t WHERE t.repo_id = $1 AND t.last_holder = $2 AND t.state = 'merged') AS merged,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.person = $2 AND l.ended_at IS NULL) AS live,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
+            WHERE l.person = $2 AND l.ended_at IS NULL AND r.managed = 1) AS live_everywhere,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM readers d WHERE d.repo_id = $1 AND d.person = $2 AND d.may = 1
+            AND d.checked_at > $3) AS reads,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.person = $2 AND w.scored = 1 AND w.revoked = 0) AS scored,
         (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
             AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
@@ -29,6 +33,10 @@ statements! {
         UNION ALL SELECT repo_id, 0, 0, 0, MAX(ended_at) FROM leases
             WHERE person = $1 AND state IN ('expired', 'ack_timeout') GROUP BY repo_id
         ) AS known GROUP BY repo_id";
+    // Index leases_live_person.
+    LIVE_EVERYWHERE = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
+        WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 1";
+    READS = "SELECT repo_id FROM readers WHERE person = $1 AND may = 1 AND checked_at > $2";
     OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
     OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
         ORDER BY at DESC LIMIT $4";
@@ -45,7 +53,7 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
-        let row = self.one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key())).await?;
+        let row = self.one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READS_FOR).0)).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("a count gave no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
         let scored: i64 = row.try_get("scored")?;
@@ -53,6 +61,8 @@ impl Tx {
             trust: row.try_get("trust")?,
             merged: row.try_get("merged")?,
             live: row.try_get("live")?,
+            live_everywhere: row.try_get("live_everywhere")?,
+            reads: row.try_get::<i64, _>("reads")? > 0,
             last_lapse: last_lapse.map(Timestamp),
             reputation: if scored > 0 { Some(self.reputation(repo, person).await?) } else { None },
         })
@@ -76,6 +86,14 @@ impl Tx {
             standing.merged = row.try_get("merged")?;
             standing.live = row.try_get("live")?;
             standing.last_lapse = row.try_get::<Option<i64>, _>("last_lapse")?.map(Timestamp);
+        }
+        let live_everywhere = self.number(sqlx::query(LIVE_EVERYWHERE).bind(person.key())).await?;
+        found.values_mut().for_each(|standing| standing.live_everywhere = live_everywhere);
+        let since = (self.now() - READS_FOR).0;
+        for row in self.all(sqlx::query(READS).bind(person.key()).bind(since)).await? {
+            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
+                standing.reads = true;
+            }
         }
         if scored {
             for (repo, standing) in &mut found {

@@ -2,23 +2,24 @@
 
 use super::error::StoreError;
 use super::tx::{Tx, json_text, statements, words};
-use crate::pool::moves::Moved;
-use crate::pool::task::{Reservation, Task, TaskSpec, TaskState};
+use crate::pool::moves::{AreaFate, Moved};
+use crate::pool::task::{Reservation, Task, TaskSpec, TaskState, Wording};
 use crate::pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 statements! {
     TASK_INSERT = "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, area, tier,
-        state, epoch, ready_since, hold, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14)";
+        state, epoch, ready_since, hold, created_at, assignees)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15)";
     TASK_BY_ID = "SELECT * FROM tasks WHERE id = $1";
     TASK_BY_ISSUE = "SELECT * FROM tasks WHERE repo_id = $1 AND issue = $2";
     TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
-        reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12
+        reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12,
+        title = $13, description = $14, later_title = $15, later_description = $16
         WHERE id = $1 AND epoch <= $3";
     TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
-        area = $7, tier = $8 WHERE id = $1";
+        area = $7, tier = $8, assignees = $9 WHERE id = $1";
     TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at FROM tasks WHERE id = $1";
     TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4 WHERE id = $1";
     TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
@@ -33,7 +34,7 @@ statements! {
     TASKS_OF_PULL = "SELECT t.* FROM tasks t JOIN pull_links k ON k.task_id = t.id
         WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id";
     TASKS_LAPSED = "SELECT * FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
-        ORDER BY reserved_until, id LIMIT 50";
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY reserved_until, id LIMIT 50";
 }
 
 /// What the engine keeps beside a task that came from an issue.
@@ -67,7 +68,8 @@ impl Tx {
             .bind(task.state.name())
             .bind(task.ready_since.0)
             .bind(task.hold.as_deref())
-            .bind(task.created_at.0);
+            .bind(task.created_at.0)
+            .bind(json_text(&task.assigned_to)?);
         self.run(insert).await.map(drop)
     }
 
@@ -100,9 +102,10 @@ impl Tx {
         if let Some(outcome) = &moved.outcome {
             self.note_outcome(&moved.task.repo, &moved.task.id, outcome).await?;
         }
-        match moved.lease.as_ref().filter(|lease| lease.is_live()).and_then(|lease| lease.area.as_deref()) {
-            Some(area) => self.hold_area(&moved.task.repo, area, moved.task.id.as_str()).await?,
-            None => self.release_area(moved.task.id.as_str()).await?,
+        match moved.area() {
+            AreaFate::Hold(area) => self.hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
+            AreaFate::Keep => {}
+            AreaFate::Free => self.release_area(moved.task.id.as_str()).await?,
         }
         self.append_events(&moved.events).await
     }
@@ -124,7 +127,11 @@ impl Tx {
             .bind(task.last_holder.as_ref().map(Person::key))
             .bind(task.last_lease.as_ref().map(ToString::to_string))
             .bind(task.pull)
-            .bind(task.blocked_reason.as_deref());
+            .bind(task.blocked_reason.as_deref())
+            .bind(task.title.as_str())
+            .bind(task.description.as_str())
+            .bind(task.later.as_ref().map(|later| later.title.as_str()))
+            .bind(task.later.as_ref().map(|later| later.description.as_str()));
         match self.run(update).await? {
             1 => Ok(()),
             _ => Err(StoreError::Corrupt(format!("task {} has moved on", task.id))),
@@ -144,7 +151,8 @@ impl Tx {
             .bind(task.spec.priority)
             .bind(json_text(&task.spec.skills)?)
             .bind(task.spec.area.as_deref())
-            .bind(task.spec.tier);
+            .bind(task.spec.tier)
+            .bind(json_text(&task.assigned_to)?);
         self.run(update).await.map(drop)
     }
 
@@ -274,6 +282,11 @@ pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
         epoch: Epoch(row.try_get("epoch")?),
         ready_since: Timestamp(row.try_get("ready_since")?),
         hold: text("hold")?,
+        later: text("later_title")?
+            .zip(text("later_description")?)
+            .map(|(title, description)| Wording { title, description }),
+        assigned_to: serde_json::from_str(&row.try_get::<String, _>("assignees")?)
+            .map_err(|error| StoreError::Corrupt(format!("assignees: {error}")))?,
         reservation,
         assignee: text("assignee")?.map(WorkerId::new),
         last_holder: text("last_holder")?.as_deref().map(person).transpose()?,

@@ -17,11 +17,37 @@ statements! {
     WANTED_SHOWN_AS = "SELECT comment_id FROM wanted_comments
         WHERE repo_id = $1 AND issue = $2 AND key = $3 AND comment_id IS NOT NULL";
     WANTED_LIKE = "SELECT key, body, created_at FROM wanted_comments
+        WHERE repo_id = $1 AND issue = $2 AND SUBSTR(key, 1, LENGTH($3)) = $3
+        UNION ALL SELECT key, body, created_at FROM comment_parts
         WHERE repo_id = $1 AND issue = $2 AND SUBSTR(key, 1, LENGTH($3)) = $3 ORDER BY created_at, key";
-    WANTED_NEXT = "SELECT c.*, r.installation_id, r.github_id, r.name AS repo_name FROM wanted_comments c
-        JOIN repositories r ON r.id = c.repo_id JOIN installations i ON i.id = r.installation_id
-        WHERE c.state = 'pending' AND c.due_at <= $1 AND r.inactive IS NULL AND i.suspended = 0
-        AND i.next_write_at <= $1 AND i.sender_until <= $1 ORDER BY c.due_at, c.created_at, c.key LIMIT 1";
+    WANTED_WHERE = "SELECT CAST(0 AS BIGINT) AS folded FROM wanted_comments
+        WHERE repo_id = $1 AND issue = $2 AND key = $3
+        UNION ALL SELECT CAST(1 AS BIGINT) FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND key = $3";
+    // What nobody can have seen: no create of it was ever begun.
+    UNWANT = "DELETE FROM wanted_comments WHERE repo_id = $1 AND issue = $2 AND key = $3
+        AND comment_id IS NULL AND attempt_at IS NULL AND sent_version = 0";
+    // Index wanted_comments_due, of which every step leaps to the next repository: what it costs grows with the number of
+    // repositories for which something waits, not with how much that is.
+    WANTED_TURN = "WITH RECURSIVE waiting (repo_id) AS (
+            SELECT MIN(repo_id) FROM wanted_comments WHERE state = 'pending'
+            UNION ALL SELECT (SELECT MIN(c.repo_id) FROM wanted_comments c
+                WHERE c.state = 'pending' AND c.repo_id > waiting.repo_id)
+            FROM waiting WHERE waiting.repo_id IS NOT NULL)
+        SELECT r.id FROM waiting JOIN repositories r ON r.id = waiting.repo_id
+        JOIN installations i ON i.id = r.installation_id LEFT JOIN comment_turns t ON t.repo_id = r.id
+        WHERE r.inactive IS NULL AND i.suspended = 0 AND i.next_write_at <= $1 AND i.sender_until <= $1
+        AND EXISTS (SELECT 1 FROM wanted_comments c
+            WHERE c.state = 'pending' AND c.repo_id = r.id AND c.due_at <= $1)
+        AND (i.hour_began + $2 <= $1 OR t.hour_began IS NULL OR t.hour_began <> i.hour_began
+            OR t.hour_writes < $3 - i.hour_writes
+            OR NOT EXISTS (SELECT 1 FROM repositories o
+                WHERE o.installation_id = i.id AND o.id <> r.id AND o.inactive IS NULL))
+        ORDER BY COALESCE(t.wrote_at, 0), r.id LIMIT 1";
+    // Index wanted_comments_due.
+    WANTED_FIRST = "SELECT c.*, r.installation_id, r.github_id, r.name AS repo_name FROM wanted_comments c
+        JOIN repositories r ON r.id = c.repo_id
+        WHERE c.state = 'pending' AND c.repo_id = $1 AND c.due_at <= $2
+        ORDER BY c.due_at, c.created_at, c.issue, c.key LIMIT 1";
     SENDER_TAKE = "UPDATE installations SET sender_until = $2 WHERE id = $1 AND sender_until <= $3";
     SENDER_FREE = "UPDATE installations SET sender_until = 0,
         next_write_at = CASE WHEN next_write_at < $2 THEN $2 ELSE next_write_at END WHERE id = $1";
@@ -29,16 +55,22 @@ statements! {
         hour_writes = CASE WHEN hour_began + $3 <= $2 THEN 1 ELSE hour_writes + 1 END,
         hour_began = CASE WHEN hour_began + $3 <= $2 THEN $2 ELSE hour_began END
         WHERE id = $1 RETURNING hour_began, hour_writes";
+    TURN_TAKEN = "INSERT INTO comment_turns (repo_id, wrote_at, hour_began, hour_writes) VALUES ($1, $2, $3, 1)
+        ON CONFLICT (repo_id) DO UPDATE SET wrote_at = excluded.wrote_at, hour_began = excluded.hour_began,
+        hour_writes = CASE WHEN comment_turns.hour_began = excluded.hour_began
+        THEN comment_turns.hour_writes + 1 ELSE 1 END";
     WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL,
+    WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL, error = NULL,
         state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    WANTED_FOUND = "UPDATE wanted_comments SET comment_id = $4, attempt_at = NULL, error = $5
+    WANTED_FOUND = "UPDATE wanted_comments SET comment_id = $4, attempt_at = NULL, error = NULL
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
+    WANTED_DELETED = "UPDATE wanted_comments SET comment_id = NULL, attempt_at = NULL, rewritten = rewritten + 1,
+        due_at = $4, error = $5 WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_LATER = "UPDATE wanted_comments SET attempts = attempts + 1, due_at = $4, error = $5,
         attempt_at = CASE WHEN $6 = 1 THEN attempt_at ELSE NULL END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    WANTED_DEAD = "UPDATE wanted_comments SET error = $4, attempt_at = NULL,
+    WANTED_DEAD = "UPDATE wanted_comments SET error = $4, attempt_at = NULL, died_at = $6,
         state = CASE WHEN version = $5 THEN 'dead' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_OPEN = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'pending'";
@@ -69,8 +101,8 @@ pub struct WantedComment {
     pub attempts: i64,
     /// When a create was sent whose outcome is not known.
     pub attempt_at: Option<Timestamp>,
-    /// What went wrong last.
-    pub error: Option<String>,
+    /// How often it was written anew because somebody had deleted it.
+    pub rewritten: i64,
     /// When it was first wanted: no comment of ours with this key is older.
     pub created_at: Timestamp,
 }
@@ -113,7 +145,8 @@ impl Tx {
         Ok(self.one(find).await?.map(|row| row.try_get("comment_id")).transpose()?)
     }
 
-    /// Keys, bodies and ages of the comments on an issue whose key begins with `prefix`.
+    /// Keys, bodies and ages of what was said on an issue under keys that begin with `prefix`, in comments of its own or
+    /// folded into one.
     ///
     /// # Errors
     /// When the database refuses.
@@ -130,13 +163,37 @@ impl Tx {
             .collect()
     }
 
-    /// Takes the next comment to send, and with it its installation, for `hold`.
+    /// Where the words of a key are: true in a folded comment, false in one of their own, `None` when there are none.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn take_wanted(&mut self, hold: Span) -> Result<Option<WantedComment>, StoreError> {
+    pub async fn is_folded(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<bool>, StoreError> {
+        let row = self.one(sqlx::query(WANTED_WHERE).bind(repo.as_str()).bind(issue).bind(key)).await?;
+        Ok(row.map(|row| row.try_get::<i64, _>("folded")).transpose()?.map(|folded| folded == 1))
+    }
+
+    /// Withdraws a comment that nobody can have seen yet. False when there is none, or it may be there to be seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unwant_comment(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
+        Ok(self.run(sqlx::query(UNWANT).bind(repo.as_str()).bind(issue).bind(key)).await? == 1)
+    }
+
+    /// Takes the next comment to send, and with it its installation, for `hold`.
+    ///
+    /// The repositories of an installation take turns. Of the `hourly` writes it has in an hour, one of several
+    /// repositories may use only as many as are left for all: alone it gets half, two get a third each, and however many
+    /// are busy, whoever says something for the first time finds as much left as the busiest used.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn take_wanted(&mut self, hold: Span, hourly: i64) -> Result<Option<WantedComment>, StoreError> {
         let now = self.now();
-        let Some(row) = self.one(sqlx::query(WANTED_NEXT).bind(now.0)).await? else { return Ok(None) };
+        let turn = sqlx::query(WANTED_TURN).bind(now.0).bind(Span::hours(1).0).bind(hourly);
+        let Some(row) = self.one(turn).await? else { return Ok(None) };
+        let repo: String = row.try_get("id")?;
+        let Some(row) = self.one(sqlx::query(WANTED_FIRST).bind(repo).bind(now.0)).await? else { return Ok(None) };
         let attempt_at: Option<i64> = row.try_get("attempt_at")?;
         let wanted = WantedComment {
             repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
@@ -150,7 +207,7 @@ impl Tx {
             comment_id: row.try_get("comment_id")?,
             attempts: row.try_get("attempts")?,
             attempt_at: attempt_at.map(Timestamp),
-            error: row.try_get("error")?,
+            rewritten: row.try_get("rewritten")?,
             created_at: Timestamp(row.try_get("created_at")?),
         };
         let take = sqlx::query(SENDER_TAKE).bind(wanted.installation).bind((now + hold).0).bind(now.0);
@@ -165,24 +222,28 @@ impl Tx {
         self.run(sqlx::query(SENDER_FREE).bind(installation).bind(next_write.0)).await.map(drop)
     }
 
-    /// Counts a write of an installation; says when the hour it falls into began, and how many that hour has seen.
+    /// Counts a write of an installation, and the repository's turn; says when the hour it falls into began, and how many
+    /// writes of the installation that hour has seen.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn count_write(&mut self, installation: i64) -> Result<(Timestamp, i64), StoreError> {
-        let now = self.now().0;
+    pub async fn count_write(&mut self, wanted: &WantedComment) -> Result<(Timestamp, i64), StoreError> {
+        let (now, installation) = (self.now().0, wanted.installation);
         let row = self.one(sqlx::query(WRITE_COUNT).bind(installation).bind(now).bind(Span::hours(1).0)).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt(format!("installation {installation} is gone")))?;
-        Ok((Timestamp(row.try_get("hour_began")?), row.try_get("hour_writes")?))
+        let hour_began: i64 = row.try_get("hour_began")?;
+        self.run(sqlx::query(TURN_TAKEN).bind(wanted.repo.to_string()).bind(now).bind(hour_began)).await?;
+        Ok((Timestamp(hour_began), row.try_get("hour_writes")?))
     }
 
-    /// Records, before it is sent, that a create is about to be.
+    /// Records, before it is sent, that a create is about to be. False when it was withdrawn since it was taken: then
+    /// nothing may be sent.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn record_attempt(&mut self, wanted: &WantedComment) -> Result<(), StoreError> {
+    pub async fn record_attempt(&mut self, wanted: &WantedComment) -> Result<bool, StoreError> {
         let now = self.now().0;
-        self.run(keyed(WANTED_ATTEMPT, wanted).bind(now)).await.map(drop)
+        Ok(self.run(keyed(WANTED_ATTEMPT, wanted).bind(now)).await? == 1)
     }
 
     /// Records that GitHub shows this version, as this comment.
@@ -193,17 +254,25 @@ impl Tx {
         self.run(keyed(WANTED_SENT, wanted).bind(comment_id).bind(wanted.version)).await.map(drop)
     }
 
-    /// Records which comment it is (or, with `None`, that it is none any more), with a remark for the next attempt.
+    /// Records which comment it is.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn record_found(
+    pub async fn record_found(&mut self, wanted: &WantedComment, comment: i64) -> Result<(), StoreError> {
+        self.run(keyed(WANTED_FOUND, wanted).bind(comment)).await.map(drop)
+    }
+
+    /// Records that somebody deleted the comment; it is written anew when it is due.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_deleted(
         &mut self,
         wanted: &WantedComment,
-        comment: Option<i64>,
-        remark: Option<&str>,
+        due_at: Timestamp,
+        why: &str,
     ) -> Result<(), StoreError> {
-        self.run(keyed(WANTED_FOUND, wanted).bind(comment).bind(remark)).await.map(drop)
+        self.run(keyed(WANTED_DELETED, wanted).bind(due_at.0).bind(why)).await.map(drop)
     }
 
     /// Puts a comment off; `unknown` keeps the mark that a create may have taken effect.
@@ -225,7 +294,8 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn bury_wanted(&mut self, wanted: &WantedComment, why: &str) -> Result<(), StoreError> {
-        self.run(keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version)).await.map(drop)
+        let now = self.now().0;
+        self.run(keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version).bind(now)).await.map(drop)
     }
 
     /// Comments GitHub does not match yet.

@@ -9,14 +9,15 @@ use sqlx::any::AnyRow;
 
 statements! {
     WORKER_INSERT = "INSERT INTO workers
-        (id, name, person, by_comment, skills, capacity, max_concurrent, last_seen, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        (id, name, person, by_comment, skills, capacity, max_concurrent, last_seen, created_at, joined)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     WORKER_BY_ID = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person WHERE w.id = $1";
     WORKER_BY_TOKEN = "SELECT w.*, p.login, p.is_bot FROM worker_tokens k JOIN workers w ON w.id = k.worker_id
         LEFT JOIN people p ON p.person = w.person WHERE k.token_hash = $1 AND k.revoked = 0";
     WORKER_BY_COMMENT = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 1";
     WORKER_PROFILE = "UPDATE workers SET skills = $2, capacity = $3, max_concurrent = $4 WHERE id = $1";
+    WORKER_JOINED = "UPDATE workers SET joined = 1 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
     WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
     SKILLS_ONLINE = "SELECT DISTINCT skills FROM workers WHERE last_seen >= $1 AND revoked = 0";
@@ -76,7 +77,8 @@ impl Tx {
             .bind(new.capacity)
             .bind(new.max_concurrent)
             .bind(self.now().0)
-            .bind(self.now().0);
+            .bind(self.now().0)
+            .bind(i64::from(!new.by_comment));
         self.run(insert).await?;
         self.is_no_agent(&person).await?;
         Ok(id)
@@ -138,6 +140,14 @@ impl Tx {
         let update =
             sqlx::query(WORKER_PROFILE).bind(id.as_str()).bind(json_text(&skills)?).bind(capacity).bind(max_concurrent);
         self.run(update).await.map(drop)
+    }
+
+    /// Records that a worker's person introduced themself.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_joined(&mut self, id: &WorkerId) -> Result<(), StoreError> {
+        self.run(sqlx::query(WORKER_JOINED).bind(id.as_str())).await.map(drop)
     }
 
     /// Replaces what a worker says it can do, and the fields of its own that travel along.
@@ -309,6 +319,7 @@ fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
         status: WorkerStatus::from_name(&status).ok_or_else(|| StoreError::Corrupt(format!("status {status}")))?,
         ack: capabilities(row)?.ack,
         revoked: flag("revoked")?,
+        joined: flag("joined")?,
         last_seen: Timestamp(row.try_get("last_seen")?),
     })
 }

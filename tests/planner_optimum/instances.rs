@@ -49,12 +49,13 @@ fn repo(dice: &mut StdRng, n: usize, slots: i64) -> RepoFacts {
         id: RepoId::new(format!("r_{n}")),
         name: format!("acme/rocket{n}"),
         linked_only: managed,
-        inactive: None,
-        inactive_until: None,
+        private: false,
+        stop: None,
         policy,
         budget: Budget { limit, source: BudgetSource::Policy, open_pulls, leases: 0, uncounted: 0, count },
         areas: BTreeMap::new(),
         newcomers: vec![Holder { name: "new".into(), until: None }; usize::from(dice.random_bool(0.2))],
+        allowed: BTreeMap::new(),
     }
 }
 
@@ -120,6 +121,7 @@ fn asker(dice: &mut StdRng, n: usize, person: usize, (_, standings): (usize, BTr
         status: WorkerStatus::Idle,
         ack: false,
         revoked: false,
+        joined: true,
         last_seen: NOW,
     };
     Asker { worker, load: Load { points: leases * 2, leases }, standings }

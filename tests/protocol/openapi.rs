@@ -7,8 +7,17 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Pages and files for people, and what GitHub alone calls.
-const NOT_OF_THE_API: [&str; 7] =
-    ["/", "/static/{name}", "/problems/{name}", "/docs", "/openapi.json", "/schemas/{name}", "/github/webhooks"];
+const NOT_OF_THE_API: [&str; 9] = [
+    "/",
+    "/static/{name}",
+    "/problems/{name}",
+    "/setup",
+    "/setup/done",
+    "/docs",
+    "/openapi.json",
+    "/schemas/{name}",
+    "/github/webhooks",
+];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default()

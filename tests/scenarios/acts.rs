@@ -3,7 +3,36 @@
 use crate::world::{REPO, World};
 use owp::pool::Span;
 
+/// What the App wrote: people are notified of what is created, never of what is edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    pub created: usize,
+    pub edited: usize,
+}
+
 impl World {
+    /// How many comments the App created, and how often it edited one, by the request journal.
+    pub fn written(&self) -> Written {
+        let requests = self.github.requests();
+        let count = |method: &str| {
+            requests.iter().filter(|r| r.by_app() && r.method == method && r.route.contains("/comments")).count()
+        };
+        Written { created: count("POST"), edited: count("PATCH") }
+    }
+
+    /// Deliveries come in and are processed; nothing else happens, above all nothing is sent.
+    pub async fn hear(&self) {
+        self.receive().await;
+        while self.engine.step_inbox().await.unwrap() {}
+    }
+
+    /// The one comment our App has on an issue.
+    pub fn sole(&self, issue: u64) -> String {
+        let ours = self.ours(issue);
+        assert_eq!(ours.len(), 1, "one comment was expected on #{issue}: {ours:#?}");
+        readable(&ours[0])
+    }
+
     /// The last comment our App wrote on an issue.
     pub fn last(&self, issue: u64) -> String {
         readable(&self.ours(issue).pop().unwrap_or_default())

@@ -187,5 +187,8 @@ async fn a_deleted_comment_is_written_anew_once(db: Db) {
     w.say("ada", issue, "/owp extend").await;
     assert!(w.ours(issue).is_empty(), "a second deletion is respected: {:#?}", w.ours(issue));
     assert_eq!(w.events("comment.dead").await, 1);
+    w.advance(Span::days(1));
+    w.say("ada", issue, "/owp extend").await;
+    assert!(w.ours(issue).is_empty(), "and stays respected, whatever the news: {:#?}", w.ours(issue));
     w.check_promises().await;
 }

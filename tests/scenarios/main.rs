@@ -19,10 +19,14 @@ mod hearing;
 mod labels;
 mod losses;
 mod main_story;
+mod missed;
+mod noise;
 mod pulls;
+mod quiet;
 mod quota;
 mod restart;
 mod same_words;
+mod uptime;
 mod words;
 
 /// Stories, told once and run on both databases.

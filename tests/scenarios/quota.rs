@@ -6,14 +6,14 @@ use crate::world::{REPO, World};
 use owp::pool::Span;
 use owp::store::{Scope, StoreError};
 
-stories!(an_hour_sees_no_more_writes_than_github_takes);
+stories!(an_hour_sees_no_more_writes_than_github_takes, a_noisy_repository_leaves_the_others_their_part_of_the_hour);
 
 async fn an_hour_sees_no_more_writes_than_github_takes(db: Db) {
     let w = World::new(db).await;
     let issue = w.github.as_user("mona").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
     let began = writes(&w);
     for n in 0..600 {
-        want(&w, issue, n).await;
+        want(&w, REPO, issue, "quota", n).await;
         w.advance(Span::secs(2));
         while w.engine.step_sender().await.unwrap() {}
     }
@@ -26,19 +26,54 @@ async fn an_hour_sees_no_more_writes_than_github_takes(db: Db) {
     w.check_promises().await;
 }
 
+async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
+    let w = World::new(db).await;
+    let other = "acme/comet";
+    w.github.add_repo(other).unwrap();
+    w.github.change_installation(w.installation().await, &[other], &[]).unwrap();
+    w.settle().await;
+    let noisy = w.github.as_user("mona").open_issue(REPO, "Noisy", "Please.", &[]).unwrap();
+    w.github.add_collaborator(other, "mona", owp::sandbox::Role::Admin).unwrap();
+    let quiet = w.github.as_user("mona").open_issue(other, "Quiet", "Please.", &[]).unwrap();
+    w.settle().await;
+    for n in 0..700 {
+        want(&w, REPO, noisy, &format!("noise:{n}"), n).await;
+    }
+    let minute = || async {
+        for _ in 0..60 {
+            w.advance(Span::secs(1));
+            while w.engine.step_sender().await.unwrap() {}
+        }
+    };
+    for _ in 0..5 {
+        minute().await;
+    }
+    let so_far = w.github.comments(REPO, noisy).len();
+    assert_eq!(so_far, 225, "half of the hour's 450 writes, with 700 waiting");
+    // The noise goes on; what the other repository says is said at once, to the last of many.
+    for n in 0..100 {
+        want(&w, other, quiet, &format!("word:{n}"), n).await;
+    }
+    minute().await;
+    minute().await;
+    assert_eq!(w.github.comments(other, quiet).len(), 100);
+    w.check_promises().await;
+}
+
 fn writes(w: &World) -> usize {
     w.github.requests().iter().filter(|r| r.method != "GET" && r.route.contains("/comments")).count()
 }
 
 /// Wants one comment to say something new.
-async fn want(w: &World, issue: u64, version: u32) {
+async fn want(w: &World, repo: &'static str, issue: u64, key: &str, version: u32) {
+    let key = key.to_owned();
     let issue = i64::try_from(issue).unwrap();
     w.store()
         .write(Scope::global(), move |tx| {
             Box::pin(async move {
-                let repo = tx.repo_by_name(REPO).await?.unwrap();
-                let body = owp::github::render::with_key("quota", &format!("version {version}"));
-                tx.want_comment(&repo.id, issue, "quota", &body).await.map(drop)
+                let repo = tx.repo_by_name(repo).await?.unwrap();
+                let body = owp::github::render::with_key(&key, &format!("version {version}"));
+                tx.want_comment(&repo.id, issue, &key, &body).await.map(drop)
             })
         })
         .await

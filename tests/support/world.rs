@@ -15,6 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub const REPO: &str = "acme/rocket";
+/// Stories move the clock by days at once while the engine runs, which it could not tell from having been away. Those
+/// about time in which nothing ran say otherwise.
+const NEVER_AWAY: Span = Span::days(10_000);
 /// Saturday, 21 November 2026, 03:09 UTC.
 const START: i64 = 1_795_230_540_000;
 
@@ -22,6 +25,7 @@ pub struct World {
     pub github: Sandbox,
     pub engine: Engine,
     pub clock: Clock,
+    settings: Settings,
     database: TestDatabase,
     _planner: Planner,
 }
@@ -39,7 +43,12 @@ impl World {
     /// A repository `acme/rocket` with the App installed, the maintainer `mona`, the triager `tri`, and the people
     /// `ada`, `bo`, `cy` and `eve`, of whom the pool knows nothing. Counted and ready.
     pub async fn new(db: Db) -> Self {
-        let world = Self::before_start(db).await;
+        Self::with(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }).await
+    }
+
+    /// As [`World::new`], with an engine that is set so.
+    pub async fn with(db: Db, settings: Settings) -> Self {
+        let world = Self::not_started(db, settings, |config| config).await;
         world.engine.step_installations().await.unwrap();
         world.settle().await;
         world
@@ -47,7 +56,8 @@ impl World {
 
     /// As [`World::new`], with an App that may read checks and statuses, and hears of them.
     pub async fn with_checks(db: Db) -> Self {
-        let world = Self::of(db, SandboxConfig::with_checks).await;
+        let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
+        let world = Self::not_started(db, settings, SandboxConfig::with_checks).await;
         world.engine.step_installations().await.unwrap();
         world.settle().await;
         world
@@ -55,10 +65,14 @@ impl World {
 
     /// As [`World::new`], before the engine looked at GitHub for the first time.
     pub async fn before_start(db: Db) -> Self {
-        Self::of(db, |config| config).await
+        Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
     }
 
-    async fn of(db: Db, change: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
+    async fn not_started(
+        db: Db,
+        settings: Settings,
+        change: impl FnOnce(SandboxConfig) -> SandboxConfig,
+    ) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
         let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));
@@ -74,23 +88,29 @@ impl World {
         github.install(&[REPO]).unwrap();
         github.take_deliveries();
         let database = TestDatabase::make(db).await;
-        let (engine, planner) = start_engine(&github, &database.url, &clock).await;
-        Self { github, engine, clock, database, _planner: planner }
+        let (engine, planner) = start_engine(&github, &database.url, &clock, &settings).await;
+        Self { github, engine, clock, settings, database, _planner: planner }
     }
 
     /// The process dies and comes back: everything in memory is gone, the database stays.
     pub async fn restart(self) -> Self {
-        let Self { github, engine, clock, database, _planner: planner } = self;
+        self.away(Span::default()).await
+    }
+
+    /// The process dies, comes back after a while, and has not done anything yet.
+    pub async fn away(self, span: Span) -> Self {
+        let Self { github, engine, clock, settings, database, _planner: planner } = self;
         drop(planner);
         drop(engine);
+        clock.advance_ms(span.0);
         // The lanes hold the database until they notice that nobody can ask any more.
         let (engine, planner) = loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            if let Some(started) = try_start_engine(&github, &database.url, &clock).await {
+            if let Some(started) = try_start_engine(&github, &database.url, &clock, &settings).await {
                 break started;
             }
         };
-        Self { github, engine, clock, database, _planner: planner }
+        Self { github, engine, clock, settings, database, _planner: planner }
     }
 
     pub fn store(&self) -> &Store {
@@ -99,6 +119,17 @@ impl World {
 
     pub fn advance(&self, span: Span) {
         self.clock.advance_ms(span.0);
+    }
+
+    /// Time passes while the process runs: its timers get their turn often enough to know that it does.
+    pub async fn run_for(&self, span: Span) {
+        let step = Span((self.settings.downtime_after.0 * 3 / 4).min(span.0));
+        let until = self.clock.now_ms() + span.0;
+        while self.clock.now_ms() < until {
+            self.advance(Span(step.0.min(until - self.clock.now_ms())));
+            while self.engine.step_expiry().await.unwrap() {}
+        }
+        self.settle().await;
     }
 
     /// Brings what GitHub has queued to the door. Panics when a delivery is turned away.
@@ -122,17 +153,18 @@ impl World {
         parcels.len()
     }
 
-    /// Runs every step until nothing is left to do, moving the clock only as far as comments must be spaced.
+    /// Runs every step until nothing is left to do, moving the clock only as far as writes must be spaced.
     pub async fn settle(&self) {
         for _ in 0..2_000 {
             let mut busy = self.receive().await > 0;
             busy |= self.engine.step_inbox().await.unwrap();
             busy |= self.engine.step_sync().await.unwrap();
+            busy |= self.engine.step_missed().await.unwrap();
             busy |= self.engine.step_expiry().await.unwrap();
             busy |= self.engine.step_sender().await.unwrap();
             busy |= self.engine.step_feed().await.unwrap();
             if !busy {
-                if self.open_comments().await == 0 {
+                if self.open_comments().await + self.wanted_redeliveries().await == 0 {
                     return;
                 }
                 self.advance(Span::secs(1));
@@ -143,6 +175,10 @@ impl World {
 
     async fn open_comments(&self) -> i64 {
         self.store().read(|tx| Box::pin(async move { tx.open_wanted().await })).await.unwrap()
+    }
+
+    async fn wanted_redeliveries(&self) -> i64 {
+        self.store().read(|tx| Box::pin(async move { tx.wanted_redeliveries().await })).await.unwrap()
     }
 
     /// Opens an issue as the maintainer, labels it, and lets the pool see it.
@@ -220,7 +256,7 @@ impl World {
     }
 
     /// Every chain verifies, the feed holds every event of them once and in order, and the only writes GitHub ever saw are
-    /// comments and tokens.
+    /// comments, tokens and requests to repeat a delivery.
     pub async fn check_promises(&self) {
         while self.engine.step_feed().await.unwrap() {}
         self.store()
@@ -245,6 +281,7 @@ impl World {
             ("POST", "/app/installations/{installation_id}/access_tokens"),
             ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments"),
             ("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}"),
+            ("POST", "/app/hook/deliveries/{delivery_id}/attempts"),
         ];
         for request in self.github.requests().iter().filter(|r| r.method != "GET") {
             let call = (request.method.as_str(), request.route.as_str());
@@ -253,11 +290,16 @@ impl World {
     }
 }
 
-async fn start_engine(github: &Sandbox, url: &str, clock: &Clock) -> (Engine, Planner) {
-    try_start_engine(github, url, clock).await.expect("the database is free")
+async fn start_engine(github: &Sandbox, url: &str, clock: &Clock, settings: &Settings) -> (Engine, Planner) {
+    try_start_engine(github, url, clock, settings).await.expect("the database is free")
 }
 
-async fn try_start_engine(github: &Sandbox, url: &str, clock: &Clock) -> Option<(Engine, Planner)> {
+async fn try_start_engine(
+    github: &Sandbox,
+    url: &str,
+    clock: &Clock,
+    settings: &Settings,
+) -> Option<(Engine, Planner)> {
     let options = StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() };
     let store = Store::open(options).await.ok()?;
     let app_id = i64::try_from(github.app_id()).unwrap();
@@ -271,7 +313,7 @@ async fn try_start_engine(github: &Sandbox, url: &str, clock: &Clock) -> Option<
     .unwrap();
     let webhook_secrets = vec![SecretString::from(github.webhook_secret())];
     let side = GitHubSide { client, app_id, webhook_secrets };
-    let (engine, mut pulls) = Engine::new(store, Some(side), Settings::default());
+    let (engine, mut pulls) = Engine::new(store, Some(side), settings.clone());
     engine.recover().await.unwrap();
     let planner = tokio::spawn({
         let engine = engine.clone();

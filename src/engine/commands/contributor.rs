@@ -51,6 +51,7 @@ async fn as_asker(tx: &mut Tx, asked: &Asked) -> Result<Worker, StoreError> {
         status: WorkerStatus::Idle,
         ack: false,
         revoked: false,
+        joined: false,
         last_seen: tx.now(),
     }))
 }
@@ -176,7 +177,7 @@ pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resul
 
 pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<BudgetLine, StoreError> {
     let budget = repo.budget(tx).await?;
-    let stopped = repo.stopped(tx).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
+    let stopped = repo.stop(tx.now()).map(|stop| stop.why).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
     Ok(BudgetLine {
         used: budget.used(),
         limit: budget.limit,
@@ -192,6 +193,7 @@ pub(super) async fn join(tx: &mut Tx, asked: &Asked, profile: &JoinProfile) -> R
     let capacity = profile.capacity.unwrap_or(worker.capacity);
     let concurrent = profile.concurrent.unwrap_or(worker.max_concurrent);
     tx.set_profile(&worker.id, &skills, capacity, concurrent).await?;
+    tx.record_joined(&worker.id).await?;
     let mut joined = json!({ "skills": skills, "capacity": capacity, "concurrent": concurrent });
     if let Some(scored) = profile.reputation {
         workers::ask_for_score(tx, &worker, scored).await?;

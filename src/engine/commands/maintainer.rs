@@ -3,7 +3,7 @@
 use super::Asked;
 use super::contributor::budget_line;
 use crate::engine::error::EngineError;
-use crate::engine::facts::{self, RepoContext};
+use crate::engine::facts::RepoContext;
 use crate::engine::{tell, transition};
 use crate::github::client::UserRef as Account;
 use crate::github::render::{LeaseEnd, Outcome};
@@ -13,8 +13,8 @@ use crate::pool::lease::EndReason;
 use crate::pool::moves::{FIRST_REFUSAL, Move};
 use crate::pool::task::{Reservation, Task, TaskState};
 use crate::pool::worker::BANNED;
-use crate::pool::{Person, Span};
-use crate::store::Tx;
+use crate::pool::{Person, Span, Timestamp};
+use crate::store::{Pause, RepoRow, Tx};
 use serde_json::json;
 
 /// How long an `/owp assign` waits to be accepted.
@@ -84,20 +84,28 @@ pub(super) async fn budget(
 pub(super) async fn pause(
     tx: &mut Tx,
     repo: &RepoContext,
+    asked: &Asked,
     secs: Option<i64>,
     reason: Option<&str>,
 ) -> Result<Outcome, EngineError> {
-    let until = tx.now() + secs.map_or(facts::FOR_EVER, Span::secs);
-    let reason = reason.unwrap_or("no reason given");
-    tx.set_pause(&repo.row.id, Some((until, reason))).await?;
-    tx.append_events(&[Event::new(EventKind::RepoUpdated, json!({ "paused": reason }))]).await?;
-    let end = secs.map_or_else(|| "until `/owp resume`".to_owned(), |_| format!("until {}", until.human()));
+    let until = secs.map(|secs| tx.now() + Span::secs(secs));
+    let reason = reason.unwrap_or("no reason given").to_owned();
+    let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": asked.author.login });
+    tx.set_pause(&repo.row.id, Some(&Pause { until, reason })).await?;
+    tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
+    let end = until.map_or_else(|| "until `/owp resume`".to_owned(), |until| format!("until {}", until.human()));
     Ok(Outcome::Done(format!("nothing is handed out here {end}. What people hold stays theirs.")))
 }
 
-pub(super) async fn resume(tx: &mut Tx, repo: &RepoContext) -> Result<Outcome, EngineError> {
+pub(super) async fn resume(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<Outcome, EngineError> {
     tx.set_pause(&repo.row.id, None).await?;
-    tx.append_events(&[Event::new(EventKind::RepoUpdated, json!({ "resumed": true }))]).await?;
+    let resumed = json!({ "resumed": true, "by": asked.author.login });
+    tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?;
+    // What the policy's own times say is not undone by a comment.
+    let fresh = RepoContext { row: RepoRow { pause: None, ..repo.row.clone() }, ..repo.clone() };
+    if let Some(pause) = fresh.pause(tx.now()) {
+        return Ok(Outcome::Done(format!("the pause is over, but {}.", pause.reason)));
+    }
     Ok(Outcome::Done("work is handed out here again.".to_owned()))
 }
 

@@ -9,6 +9,7 @@ mod maintainer;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::permission_of;
+use super::say::{REFUSAL, REPLY};
 use super::{Engine, tell};
 use crate::github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use crate::github::payload::CommentRef;
@@ -141,8 +142,8 @@ async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &Command
         Command::Trust { login, level } => maintainer::trust(tx, repo, asked, login, *level).await,
         Command::Ban { login } => maintainer::ban(tx, repo, asked, login).await,
         Command::Budget(change) => maintainer::budget(tx, repo, asked, *change).await,
-        Command::Pause { secs, reason } => maintainer::pause(tx, repo, *secs, reason.as_deref()).await,
-        Command::Resume => maintainer::resume(tx, repo).await,
+        Command::Pause { secs, reason } => maintainer::pause(tx, repo, asked, *secs, reason.as_deref()).await,
+        Command::Resume => maintainer::resume(tx, repo, asked).await,
         on_task => match task {
             Some(task) => run_on_task(tx, repo, asked, task, on_task).await,
             None => Ok(not_a_task(repo, on_task)),
@@ -218,7 +219,7 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
     let key = if outcomes.iter().all(|o| matches!(o, Outcome::Refused(_))) {
         refusal_key(tx, repo, asked).await?
     } else {
-        format!("reply:{}", asked.comment_id)
+        format!("{REPLY}{}", asked.comment_id)
     };
     tell::want(tx, repo, asked.issue, &key, &body).await?;
     Ok(())
@@ -226,7 +227,7 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
 
 /// A refused claim is answered by editing the last refusal while it is young, and by three comments at most.
 async fn refusal_key(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<String, StoreError> {
-    let prefix = format!("refusal:{}:", asked.author.id);
+    let prefix = format!("{REFUSAL}{}:", asked.author.id);
     let said = tx.wanted_with_prefix(&repo.row.id, asked.issue, &prefix).await?;
     let young = tx.now() - REFUSAL_EDITED_FOR;
     Ok(match said.last() {

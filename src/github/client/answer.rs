@@ -29,12 +29,21 @@ pub(super) fn sort(
             not_modified: status == StatusCode::NOT_MODIFIED,
             etag: text(headers, header::ETAG.as_str()).map(str::to_owned),
             has_next: text(headers, header::LINK.as_str()).map(|link| link.contains("rel=\"next\"")),
+            next_cursor: text(headers, header::LINK.as_str()).and_then(next_cursor),
             redirected_to: None,
             body,
         });
     }
     let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
     Err(refused(status.as_u16(), headers, &problem, what, now))
+}
+
+/// The cursor of the next page. Of the link nothing else is taken: it is absolute, and may lead anywhere.
+fn next_cursor(link: &str) -> Option<String> {
+    let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
+    let address = next.split_once('<')?.1.split_once('>')?.0;
+    let query = address.split_once('?')?.1;
+    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "cursor").map(|(_, value)| value.into_owned())
 }
 
 fn refused(status: u16, headers: &HeaderMap, problem: &Problem, what: &str, now: Timestamp) -> GitHubError {
@@ -184,6 +193,15 @@ mod tests {
         assert_eq!(outcome(403, &[], r#"{"message":"This installation has been suspended"}"#), GitHubError::Suspended);
         let plain = outcome(403, &[], r#"{"message":"Resource not accessible by integration"}"#);
         assert_eq!(plain, GitHubError::Forbidden { message: "Resource not accessible by integration".to_owned() });
+    }
+
+    #[test]
+    fn of_a_link_to_the_next_page_only_the_cursor_is_taken() {
+        let link = "<https://elsewhere.example/x?per_page=100&cursor=v1_7%2B>; rel=\"next\", <https://h/x?cursor=v1_9>; rel=\"first\"";
+        assert_eq!(next_cursor(link).as_deref(), Some("v1_7+"));
+        for none in ["", "<https://h/x?cursor=v1_9>; rel=\"prev\"", "<https://h/x?page=2>; rel=\"next\"", "x; rel=\"next\""] {
+            assert_eq!(next_cursor(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -118,9 +118,11 @@ impl RepoReader {
     /// [`GitHubError::NoToken`] or [`GitHubError::Forbidden`] where the App was not given `checks: read` and
     /// `statuses: read`; never a part of the list.
     pub async fn checks(&self, sha: &str) -> Result<Vec<(String, CheckState)>, GitHubError> {
-        let scope =
-            Scope { installation: self.installation, repo: Some(self.handle().github_id), purpose: Purpose::Checks };
-        let (speaker, sha) = (Speaker::Installation(scope), commit_segment(sha)?);
+        let speaker = match self.speaker {
+            Speaker::Installation(scope) => Speaker::Installation(Scope { purpose: Purpose::Checks, ..scope }),
+            Speaker::App => Speaker::App,
+        };
+        let sha = commit_segment(sha)?;
         let path = self.path(&format!("/commits/{sha}/check-runs"))?;
         let runs = self.github.list_once::<RunsPage>(speaker, &path, &[]).await?;
         let path = self.path(&format!("/commits/{sha}/status"))?;

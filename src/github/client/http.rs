@@ -3,8 +3,9 @@
 //! Nothing here retries. A request other than a read can only be made from the closed list [`Write`], and a read
 //! follows a redirect only within GitHub's own address, so a credential never reaches another host.
 
-use super::{GitHubConfig, GitHubError, answer, path::RepoPath};
+use super::{Address, GitHubError, answer, path::RepoPath};
 use crate::clock::Clock;
+use crate::pool::Timestamp;
 use reqwest::{Method, StatusCode, Url, header};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -22,6 +23,10 @@ pub(super) enum Write<'a> {
     CreateComment { repo: &'a RepoPath, issue: i64 },
     /// A new body for an issue comment of ours.
     UpdateComment { repo: &'a RepoPath, comment: i64 },
+    /// A webhook delivery sent to us once more; changes nothing in any repository.
+    Redeliver { delivery: i64 },
+    /// The credentials of an App that somebody has just registered, for a code that works once.
+    ConvertManifest { code: &'a str },
 }
 
 impl Write<'_> {
@@ -32,6 +37,8 @@ impl Write<'_> {
             }
             Self::CreateComment { repo, issue } => (Method::POST, format!("{repo}/issues/{issue}/comments")),
             Self::UpdateComment { repo, comment } => (Method::PATCH, format!("{repo}/issues/comments/{comment}")),
+            Self::Redeliver { delivery } => (Method::POST, format!("app/hook/deliveries/{delivery}/attempts")),
+            Self::ConvertManifest { code } => (Method::POST, format!("app-manifests/{code}/conversions")),
         }
     }
 }
@@ -42,6 +49,8 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
     /// Whether the `Link` header names a next page; `None` when there is no such header.
     pub(super) has_next: Option<bool>,
+    /// Where the next page begins, for lists that are not numbered by pages.
+    pub(super) next_cursor: Option<String>,
     /// The repository, by id, that a redirect led to.
     pub(super) redirected_to: Option<i64>,
     pub(super) body: Vec<u8>,
@@ -63,7 +72,8 @@ struct Call<'a> {
     url: Url,
     /// The path as it may be shown in logs and errors.
     what: &'a str,
-    bearer: &'a SecretString,
+    /// None where nobody has to be anybody.
+    bearer: Option<&'a SecretString>,
     etag: Option<&'a str>,
     body: Option<&'a serde_json::Value>,
 }
@@ -80,7 +90,7 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(cfg: &GitHubConfig) -> Result<Self, GitHubError> {
+    pub(super) fn new(cfg: &Address) -> Result<Self, GitHubError> {
         let config = |message: String| GitHubError::Config { message };
         // Joining a relative path keeps a prefix such as `/api/v3` only when the base ends in a slash.
         let base = format!("{}/", cfg.api_url.trim().trim_end_matches('/'));
@@ -119,7 +129,7 @@ impl Http {
     ) -> Result<Answer, GitHubError> {
         let mut url = self.url(what)?;
         for _ in 0..=MAX_REDIRECTS {
-            let call = Call { method: Method::GET, url: url.clone(), what, bearer, etag, body: None };
+            let call = Call { method: Method::GET, url: url.clone(), what, bearer: Some(bearer), etag, body: None };
             match self.send(call).await? {
                 Reply::Done(answer) => return Ok(Answer { redirected_to: moved_to(url.path()), ..answer }),
                 Reply::Redirect(location) => url = self.follow(&url, &location)?,
@@ -137,11 +147,30 @@ impl Http {
     ) -> Result<Answer, GitHubError> {
         let (method, what) = write.method_and_path();
         let url = self.url(&what)?;
-        let call = Call { method, url, what: &what, bearer, etag: None, body: Some(body) };
+        let call = Call { method, url, what: &what, bearer: Some(bearer), etag: None, body: Some(body) };
         match self.send(call).await? {
             Reply::Done(answer) => Ok(answer),
             Reply::Redirect(location) => Err(GitHubError::Moved { location }),
         }
+    }
+
+    /// Exchanges the code of a fresh registration, once; the code proves enough. It is left out of logs and errors.
+    pub(super) async fn convert(&self, code: &str) -> Result<Answer, GitHubError> {
+        let (method, path) = Write::ConvertManifest { code }.method_and_path();
+        let url = self.url(&path)?;
+        let what = "app-manifests/CODE/conversions";
+        match self.send(Call { method, url, what, bearer: None, etag: None, body: None }).await? {
+            Reply::Done(answer) => Ok(answer),
+            Reply::Redirect(location) => Err(GitHubError::Moved { location }),
+        }
+    }
+
+    /// What GitHub's clock says, by the `Date` of any answer; none when the answer has no such header.
+    pub(super) async fn their_time(&self) -> Result<Option<Timestamp>, GitHubError> {
+        let response = self.client.get(self.url("rate_limit")?).send().await.map_err(not_sent_or_lost)?;
+        let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+        let read = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
+        Ok(read.map(|at| Timestamp(at.timestamp_millis())))
     }
 
     fn url(&self, what: &str) -> Result<Url, GitHubError> {
@@ -166,9 +195,11 @@ impl Http {
         let mut request = self
             .client
             .request(call.method.clone(), call.url)
-            .bearer_auth(call.bearer.expose_secret())
             .header(header::ACCEPT, "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28");
+        if let Some(bearer) = call.bearer {
+            request = request.bearer_auth(bearer.expose_secret());
+        }
         if let Some(etag) = call.etag {
             request = request.header(header::IF_NONE_MATCH, etag);
         }

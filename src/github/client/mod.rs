@@ -6,12 +6,15 @@
 mod answer;
 mod app;
 mod commits;
+mod deliveries;
 mod error;
+mod files;
 mod http;
 mod pages;
 mod path;
 mod raw;
 mod read;
+mod register;
 mod shapes;
 mod token;
 mod write;
@@ -22,8 +25,11 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
+pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
+pub use files::FileText;
 pub use read::RepoReader;
+pub use register::{NewApp, convert_manifest, their_time};
 pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef};
 pub use write::CommentWriter;
 
@@ -32,6 +38,17 @@ use http::{Answer, Http};
 use secrecy::SecretString;
 use std::{fmt, sync::Arc, time::Duration};
 use token::{AppKey, Scope, Tokens};
+
+/// Where GitHub is, for calls that need no App.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
+    pub api_url: String,
+    /// How long one whole call may take, from connecting to the last byte.
+    pub timeout: Duration,
+    /// The time that rate limits are measured with.
+    pub clock: Clock,
+}
 
 /// What the client must be told.
 #[derive(Clone)]
@@ -72,6 +89,7 @@ struct Inner {
     key: AppKey,
     tokens: Tokens,
     pages: pages::Cache,
+    files: files::Files,
     clock: Clock,
 }
 
@@ -96,10 +114,10 @@ impl GitHub {
     /// # Errors
     /// [`GitHubError::Config`] when the address is not a URL or the key is not an RSA private key in PEM.
     pub fn new(cfg: GitHubConfig) -> Result<Self, GitHubError> {
-        let http = Http::new(&cfg)?;
+        let http = Http::new(&Address { api_url: cfg.api_url.clone(), timeout: cfg.timeout, clock: cfg.clock.clone() })?;
         let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
-        let (tokens, pages) = (Tokens::default(), pages::Cache::default());
-        Ok(Self(Arc::new(Inner { http, key, tokens, pages, clock: cfg.clock })))
+        let (tokens, pages, files) = (Tokens::default(), pages::Cache::default(), files::Files::default());
+        Ok(Self(Arc::new(Inner { http, key, tokens, pages, files, clock: cfg.clock })))
     }
 
     /// A client that reads one repository.

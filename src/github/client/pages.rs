@@ -13,7 +13,7 @@ use std::{
 
 const PER_PAGE: usize = 100;
 /// Thirty thousand entries; whoever needs more needs another way of asking.
-const MAX_PAGES: usize = 300;
+pub(super) const MAX_PAGES: usize = 300;
 /// How often a list of several pages that keeps changing is read.
 const MAX_PASSES: usize = 3;
 /// When the cache is larger it is emptied, which costs a few requests and no truth.

@@ -30,7 +30,7 @@ fn users<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UserRef>, D::
     Ok(raw.into_iter().filter_map(RawUser::into_ref).collect())
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
     Timestamp::parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a time"))
 }
@@ -260,6 +260,23 @@ impl From<RawComment> for CommentInfo {
             created_at: raw.created_at,
             updated_at: raw.updated_at,
         }
+    }
+}
+
+/// A member of a team; one without id or login is passed over.
+#[derive(Deserialize)]
+pub(super) struct RawMember {
+    #[serde(flatten)]
+    user: RawUser,
+}
+
+impl Page for Vec<RawMember> {
+    type Item = UserRef;
+    fn items(self) -> Vec<UserRef> {
+        self.into_iter().filter_map(|member| member.user.into_ref()).collect()
+    }
+    fn id(item: &UserRef) -> i64 {
+        item.id
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     CommentInfo, GitHub, GitHubError, IssueEvent, IssueInfo, PermissionInfo, PullInfo, RepoHandle, RepoInfo, Speaker,
     UserRef,
     path::{RepoPath, login_segment},
-    raw::{RawComment, RawEvent, RawIssue, RawPermission, RawPull, RawRepo},
+    raw::{RawComment, RawEvent, RawIssue, RawMember, RawPermission, RawPull, RawRepo},
     token::{Purpose, Scope},
 };
 use crate::pool::Timestamp;
@@ -18,14 +18,13 @@ const OLDEST_FIRST: [(&str, &str); 2] = [("sort", "created"), ("direction", "asc
 pub struct RepoReader {
     pub(super) github: GitHub,
     pub(super) speaker: Speaker,
-    pub(super) installation: i64,
-    repo: RepoHandle,
+    pub(super) repo: RepoHandle,
 }
 
 impl RepoReader {
     pub(super) fn new(github: GitHub, installation: i64, repo: RepoHandle) -> Self {
         let scope = Scope { installation, repo: Some(repo.github_id), purpose: Purpose::Read };
-        Self { github, speaker: Speaker::Installation(scope), installation, repo }
+        Self { github, speaker: Speaker::Installation(scope), repo }
     }
 
     /// The repository this reader was made for.
@@ -132,6 +131,20 @@ impl RepoReader {
         let since = since.rfc3339();
         let query = [("sort", "updated"), ("direction", "asc"), ("since", since.as_str())];
         self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
+    }
+
+    /// Who is in a team of an organisation. Wants the organisation permission `members: read`.
+    /// <https://docs.github.com/en/rest/teams/members#list-team-members>
+    ///
+    /// # Errors
+    /// [`GitHubError::NoToken`] without the permission, [`GitHubError::NotFound`] when there is no such team.
+    pub async fn team_members(&self, organisation: &str, team: &str) -> Result<Vec<UserRef>, GitHubError> {
+        let scope = match self.speaker {
+            Speaker::Installation(scope) => Scope { purpose: Purpose::Teams, repo: None, ..scope },
+            Speaker::App => return Err(GitHubError::Forbidden { message: "an App has no teams".to_owned() }),
+        };
+        let path = format!("orgs/{}/teams/{}/members", login_segment(organisation)?, login_segment(team)?);
+        self.github.list_once::<Vec<RawMember>>(Speaker::Installation(scope), &path, &[]).await
     }
 
     pub(super) fn path(&self, rest: &str) -> Result<String, GitHubError> {

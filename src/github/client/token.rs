@@ -26,6 +26,12 @@ pub(super) enum Purpose {
     Checks,
     /// Write issue comments.
     Comment,
+    /// Read the policy file, where the App may read all contents.
+    Contents,
+    /// Read the policy file, where the App may read that file alone.
+    SingleFile,
+    /// Read who is in an organisation's teams.
+    Teams,
 }
 
 impl Purpose {
@@ -36,6 +42,9 @@ impl Purpose {
             Self::Read => json!({"issues": "read", "pull_requests": "read", "metadata": "read"}),
             Self::Checks => json!({"checks": "read", "statuses": "read", "metadata": "read"}),
             Self::Comment => json!({"issues": "write", "metadata": "read"}),
+            Self::Contents => json!({"contents": "read", "metadata": "read"}),
+            Self::SingleFile => json!({"single_file": "read", "metadata": "read"}),
+            Self::Teams => json!({"members": "read"}),
         }
     }
 }

@@ -101,6 +101,15 @@ impl LeaseEnd {
             _ => None,
         }
     }
+
+    /// The holder's pull request that ended with it.
+    #[must_use]
+    pub fn ended_pull(&self) -> Option<i64> {
+        match self {
+            Self::Merged { pull, .. } | Self::PullClosed { pull, .. } | Self::PullUnlinked { pull, .. } => Some(*pull),
+            _ => None,
+        }
+    }
 }
 
 /// Where a lease stands.

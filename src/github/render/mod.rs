@@ -5,9 +5,11 @@
 //! which hides the comment's key in it and keeps it below GitHub's limit. Plans of words live here; when a comment is
 //! written, and which, is the engine's affair.
 
+mod folded;
 mod key;
 mod lease;
 mod notes;
+mod policy;
 mod pull;
 mod reply;
 mod safe;
@@ -16,9 +18,11 @@ mod status;
 #[cfg(test)]
 mod hostile;
 
+pub use folded::{Said, folded};
 pub use key::{MAX_COMMENT, duplicate_pointer, find_key, with_key};
 pub use lease::{Contract, LeaseComment, LeaseEnd, LeaseState, Via, lease_comment};
 pub use notes::{Note, notes_comment};
+pub use policy::policy_trouble;
 pub use pull::{ExpiryWarning, PullLinked, expiry_warning, pull_linked};
 pub use reply::{HelpRow, Outcome, refusal_reply, reply};
 pub use safe::{code, mention, safe_inline, safe_text};

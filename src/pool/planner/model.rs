@@ -308,14 +308,17 @@ struct Classes<'m> {
     now: Timestamp,
     /// Who has a skill.
     skilled: BTreeMap<&'m str, Bits>,
-    /// Who could take a task of a tier that asks for no skill.
-    base: BTreeMap<(usize, i64), Bits>,
+    /// Who could take a task that asks for no skill, by what else is looked at.
+    base: BTreeMap<Kind, Bits>,
     numbers: BTreeMap<ClassKey, usize>,
     able: Vec<Bits>,
 }
 
-/// What tells classes apart: repository, tier and skills; and which task it is, when it is set apart.
-type ClassKey = (usize, i64, Vec<String>, Option<usize>);
+/// What admission looks at beside skills: the repository and the tier, and where there are lanes the area and the estimate.
+type Kind = (usize, i64, Option<(Option<String>, i64)>);
+
+/// What tells classes apart; and which task it is, when it is set apart.
+type ClassKey = (Kind, Vec<String>, Option<usize>);
 
 impl<'m> Classes<'m> {
     fn new(askers: &'m [&'m Asker], repos: &[&RepoFacts], now: Timestamp) -> Self {
@@ -334,25 +337,26 @@ impl<'m> Classes<'m> {
     fn of(&mut self, source: usize, facts: &TaskFacts, repo: usize) -> usize {
         let apart = !is_plain(facts, self.now);
         let spec = &facts.task.spec;
-        let key = (repo, spec.tier, spec.skills.clone(), apart.then_some(source));
+        let laned = !self.repos[repo].policy.lanes.is_empty();
+        let kind = (repo, spec.tier, laned.then(|| (spec.area.clone(), spec.estimate)));
+        let key = (kind.clone(), spec.skills.clone(), apart.then_some(source));
         if let Some(&class) = self.numbers.get(&key) {
             return class;
         }
-        let able = if apart { self.ask(facts, repo) } else { self.plain(facts, repo) };
+        let able = if apart { self.ask(facts, repo) } else { self.plain(facts, kind) };
         self.able.push(able);
         self.numbers.insert(key, self.able.len() - 1);
         self.able.len() - 1
     }
 
-    fn plain(&mut self, facts: &TaskFacts, repo: usize) -> Bits {
-        let tier = facts.task.spec.tier;
-        if !self.base.contains_key(&(repo, tier)) {
+    fn plain(&mut self, facts: &TaskFacts, kind: Kind) -> Bits {
+        if !self.base.contains_key(&kind) {
             let mut undemanding = facts.clone();
             undemanding.task.spec.skills.clear();
-            let bits = self.ask(&undemanding, repo);
-            self.base.insert((repo, tier), bits);
+            let bits = self.ask(&undemanding, kind.0);
+            self.base.insert(kind.clone(), bits);
         }
-        let mut able = self.base[&(repo, tier)].clone();
+        let mut able = self.base[&kind].clone();
         for skill in &facts.task.spec.skills {
             match self.skilled.get(skill.as_str()) {
                 Some(skilled) => able.keep(skilled),
@@ -366,7 +370,7 @@ impl<'m> Classes<'m> {
         let repo = &self.repos[repo];
         Bits::from_fn(self.askers.len(), |seat| {
             let known = self.askers[seat].standings.get(&repo.id).cloned().unwrap_or_default();
-            let standing = Standing { live: i64::MIN, ..known };
+            let standing = Standing { live: i64::MIN, live_everywhere: i64::MIN, ..known };
             let (worker, load) = (&self.free[seat], Load::default());
             admission::admits(&Case { task: facts, repo, worker, load, standing: &standing, now: self.now })
         })
@@ -379,6 +383,7 @@ fn is_plain(facts: &TaskFacts, now: Timestamp) -> bool {
     task.state == TaskState::Ready
         && task.hold.is_none()
         && task.reserved_at(now).is_none()
+        && task.assigned_to.is_empty()
         && facts.open_pull.is_none()
         && facts.declined.is_empty()
 }

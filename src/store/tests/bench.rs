@@ -1,5 +1,6 @@
 //! A fresh database per test on either engine, and the verbs tests are set up with.
 
+use crate::pool::policy::AreaUntil;
 use crate::clock::{Clock, Entropy};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{Lease, Via};
@@ -290,7 +291,7 @@ pub fn grant_to(worker: &WorkerId, person: i64) -> Grant {
         ttl: Span::hours(1),
         max_lifetime: Span::days(1),
         ack_within: None,
-        locks_area: true,
+        area_until: Some(AreaUntil::PrOpened),
     }
 }
 

@@ -215,7 +215,7 @@ on_both_engines! {
         let worker = bench.client_of(1, 5, 2).await;
         for issue in [1, 2] {
             let task = bench.task(&repo, issue, in_area("auth")).await;
-            let grant = Grant { locks_area: false, ..grant_to(&worker, 1) };
+            let grant = Grant { area_until: None, ..grant_to(&worker, 1) };
             bench.step(&task, Move::Grant(grant)).await.unwrap();
         }
         assert_eq!(areas(bench, &repo).await, []);

@@ -1,10 +1,12 @@
 //! Repositories: known by GitHub's id through every change of name, counted, synced, paused.
 
+use crate::store::Pause;
 use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span, Timestamp};
 use crate::store::{RepoRow, RepoSighting};
 use futures_util::future::join_all;
+use std::collections::BTreeMap;
 
 async fn row(bench: &Bench, id: &RepoId) -> RepoRow {
     let id = id.clone();
@@ -101,14 +103,37 @@ on_both_engines! {
         assert_eq!(take_sync(bench).await, Some(id));
     }
 
-    async fn suspending_an_installation_stops_its_repositories_and_no_others(bench) {
-        let ours = bench.managed_repo(42, "acme/rocket").await;
-        let manual = bench.repo("acme/manual").await;
-        bench.change(|tx| Box::pin(async move { tx.set_installation_inactive(9, Some("suspended")).await })).await;
-        assert_eq!(row(bench, &ours).await.inactive.as_deref(), Some("suspended"));
-        assert_eq!(row(bench, &manual).await.inactive, None);
-        bench.change(|tx| Box::pin(async move { tx.set_installation_inactive(9, None).await })).await;
-        assert_eq!(row(bench, &ours).await.inactive, None);
+    async fn a_repository_knows_since_when_it_is_not_served(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let stop = async |why: &'static str| {
+            let id = id.clone();
+            bench.change(move |tx| Box::pin(async move { tx.set_inactive(&id, Some(why)).await })).await;
+        };
+        let stopped = |row: RepoRow| (row.inactive, row.inactive_since);
+        assert_eq!(stopped(row(bench, &id).await), (None, None));
+        stop("suspended").await;
+        bench.clock.advance_ms(5_000);
+        stop("uninstalled").await;
+        assert_eq!(stopped(row(bench, &id).await), (Some("uninstalled".to_owned()), Some(START)));
+        bench.sighting(42, "acme/rocket").await;
+        assert_eq!(stopped(row(bench, &id).await), (None, None));
+        let archived = RepoSighting { github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: false, archived: true };
+        bench.change(move |tx| Box::pin(async move { tx.record_sighting(&archived, false).await })).await;
+        assert_eq!(row(bench, &id).await.inactive_since, Some(START + Span::secs(5)));
+    }
+
+    async fn what_an_installation_was_granted_is_kept(bench) {
+        let granted = async || bench.read(|tx| Box::pin(async move { tx.installation_permissions(9).await })).await;
+        assert!(granted().await.is_empty(), "an installation nobody knows");
+        bench.managed_repo(42, "acme/rocket").await;
+        assert!(granted().await.is_empty());
+        let levels = [("issues", "write"), ("metadata", "read")].map(|(name, level)| (name.to_owned(), level.to_owned()));
+        for news in [true, false] {
+            let levels = BTreeMap::from(levels.clone());
+            let told = bench.change(move |tx| Box::pin(async move { tx.record_permissions(9, &levels).await })).await;
+            assert_eq!(told, news);
+        }
+        assert_eq!(granted().await, BTreeMap::from(levels));
     }
 
     async fn a_count_that_fails_is_remembered_until_one_succeeds(bench) {
@@ -133,12 +158,12 @@ on_both_engines! {
             tx.set_ceiling(&at, 3, false).await?;
             tx.set_command_budget(&at, Some(2)).await?;
             tx.record_compare(&at, Timestamp(77)).await?;
-            tx.set_pause(&at, Some((Timestamp(99), "release week"))).await
+            tx.set_pause(&at, Some(&Pause { until: Some(Timestamp(99)), reason: "release week".into() })).await
         })).await;
         let stored = row(bench, &id).await;
         assert_eq!((stored.ceiling, stored.command_budget, stored.manual_area_locks), (Some(3), Some(2), false));
         assert_eq!(stored.compared_at, Timestamp(77));
-        assert_eq!(stored.pause, Some((Timestamp(99), "release week".to_owned())));
+        assert_eq!(stored.pause, Some(Pause { until: Some(Timestamp(99)), reason: "release week".into() }));
         let at = id.clone();
         bench.change(move |tx| Box::pin(async move {
             tx.set_command_budget(&at, None).await?;

@@ -20,7 +20,13 @@ on_both_engines! {
     async fn what_one_engine_alone_is_told_prepares_there(bench) {
         let mut conn = bench.outside().await;
         let dialect = bench.dialect();
-        let own = [dialect.lock_repository(), dialect.lock_worker(), dialect.clock()];
+        let own = [
+            dialect.lock_repository(),
+            dialect.lock_repositories(),
+            dialect.lock_worker(),
+            dialect.lock_person(),
+            dialect.clock(),
+        ];
         assert!(own.iter().all(|sql| sql.is_some() == (dialect == Dialect::Postgres)));
         for sql in own.into_iter().flatten() {
             conn.prepare(sql.into_sql_str()).await.unwrap();

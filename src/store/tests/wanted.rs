@@ -14,7 +14,7 @@ async fn want(bench: &Bench, repo: &RepoId, key: &str, body: &str) {
 }
 
 async fn take(bench: &Bench) -> Option<WantedComment> {
-    bench.change(|tx| Box::pin(async move { tx.take_wanted(HOLD).await })).await
+    bench.change(|tx| Box::pin(async move { tx.take_wanted(HOLD, 450).await })).await
 }
 
 async fn sent(bench: &Bench, wanted: WantedComment, comment: i64) {
@@ -26,6 +26,23 @@ async fn sent(bench: &Bench, wanted: WantedComment, comment: i64) {
             })
         })
         .await;
+}
+
+/// Takes the next comment, as if GitHub took it a second later.
+async fn write_one(bench: &Bench, hourly: i64) -> Option<WantedComment> {
+    let taken = bench.change(move |tx| Box::pin(async move { tx.take_wanted(HOLD, hourly).await })).await?;
+    let wanted = taken.clone();
+    bench
+        .change(move |tx| {
+            Box::pin(async move {
+                tx.count_write(&wanted).await?;
+                tx.record_sent(&wanted, 1).await?;
+                tx.release_sender(wanted.installation, tx.now() + Span::secs(1)).await
+            })
+        })
+        .await;
+    bench.advance(Span::secs(1));
+    Some(taken)
 }
 
 async fn dead(bench: &Bench) -> i64 {
@@ -103,6 +120,91 @@ on_both_engines! {
         assert!(take(bench).await.is_some());
     }
 
+    async fn what_nobody_can_have_seen_is_withdrawn_and_nothing_else(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let unwant = |key: &'static str| {
+            let id = repo.clone();
+            bench.change(move |tx| Box::pin(async move { tx.unwant_comment(&id, 7, key).await }))
+        };
+        assert!(!unwant("a").await, "there is none");
+        want(bench, &repo, "a", "one").await;
+        assert!(unwant("a").await);
+        assert_eq!((open(bench).await, take(bench).await.is_none()), (0, true));
+
+        // One that was taken and is withdrawn before its create is marked must not be sent.
+        want(bench, &repo, "a", "one").await;
+        let taken = take(bench).await.unwrap();
+        assert!(unwant("a").await);
+        let marked = taken.clone();
+        assert!(!bench.change(move |tx| Box::pin(async move { tx.record_attempt(&marked).await })).await);
+        bench.change(|tx| Box::pin(async move { tx.release_sender(9, tx.now()).await })).await;
+
+        want(bench, &repo, "a", "one").await;
+        let taken = take(bench).await.unwrap();
+        let marked = taken.clone();
+        assert!(bench.change(move |tx| Box::pin(async move { tx.record_attempt(&marked).await })).await);
+        assert!(!unwant("a").await, "it may be there by now");
+        sent(bench, taken, 1001).await;
+        assert!(!unwant("a").await, "it is there");
+        want(bench, &repo, "a", "two").await;
+        assert!(!unwant("a").await, "its edit waits, but it is there");
+    }
+
+    async fn repositories_take_turns_however_much_waits_in_one(bench) {
+        let rocket = bench.managed_repo(42, "acme/rocket").await;
+        let comet = bench.sighting(43, "acme/comet").await;
+        let probe = bench.sighting(44, "acme/probe").await;
+        for n in 0..6 {
+            want(bench, &rocket, &format!("k{n}"), "text").await;
+        }
+        bench.advance(Span::secs(10));
+        for n in 0..2 {
+            want(bench, &comet, &format!("k{n}"), "text").await;
+        }
+        want(bench, &probe, "k0", "text").await;
+        let mut turns = Vec::new();
+        while let Some(wanted) = write_one(bench, 450).await {
+            turns.push(wanted.repo_name);
+        }
+        turns[..3].sort();
+        assert_eq!(turns[..3], ["acme/comet", "acme/probe", "acme/rocket"], "{turns:?}");
+        assert_eq!(turns[3..6].iter().filter(|name| *name == "acme/comet").count(), 1, "{turns:?}");
+        assert_eq!(turns.len(), 9);
+    }
+
+    async fn one_of_several_repositories_uses_only_as_much_of_an_hour_as_is_left_for_all(bench) {
+        let rocket = bench.managed_repo(42, "acme/rocket").await;
+        let many = |repo: RepoId| async move {
+            for n in 0..20 {
+                want(bench, &repo, &format!("k{n}"), "text").await;
+            }
+        };
+        let drain = || async {
+            let mut written = 0;
+            while write_one(bench, 12).await.is_some() {
+                written += 1;
+            }
+            written
+        };
+        many(rocket.clone()).await;
+        let comet = bench.sighting(43, "acme/comet").await;
+        assert_eq!(drain().await, 6, "half of the hour, though nobody else waits yet");
+        many(comet.clone()).await;
+        assert_eq!(drain().await, 3, "half of what is left");
+        let probe = bench.sighting(44, "acme/probe").await;
+        want(bench, &probe, "k0", "text").await;
+        assert_eq!(drain().await, 1, "who was quiet is heard");
+        bench.advance(Span::hours(1));
+        assert_eq!(drain().await, 8, "in the next hour two that are busy have a third each");
+
+        // A repository that is alone has the hour for itself.
+        bench.change(move |tx| Box::pin(async move {
+            tx.set_inactive(&comet, Some("archived")).await?;
+            tx.set_inactive(&probe, Some("archived")).await
+        })).await;
+        assert!(write_one(bench, 12).await.is_some());
+    }
+
     async fn two_installations_do_not_wait_for_each_other(bench) {
         let rocket = bench.managed_repo(42, "acme/rocket").await;
         let comet = bench.managed_repo(43, "zeta/comet").await;
@@ -123,7 +225,7 @@ on_both_engines! {
         let replica = bench.replica().await;
         let senders = (0..10).map(|n| {
             let store = if n % 2 == 0 { &bench.store } else { &replica };
-            store.write(crate::store::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD).await }))
+            store.write(crate::store::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD, 450).await }))
         });
         let taken = join_all(senders).await.into_iter().filter(|one: &Result<_, crate::store::StoreError>| {
             one.as_ref().unwrap().is_some()
@@ -135,7 +237,7 @@ on_both_engines! {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
-        bench.change(move |tx| Box::pin(async move { tx.record_attempt(&wanted).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.record_attempt(&wanted).await.map(drop) })).await;
         bench.advance(Span(HOLD.0 - 1));
         assert!(take(bench).await.is_none());
         bench.advance(Span(1));

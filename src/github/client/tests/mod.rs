@@ -1,6 +1,7 @@
 //! The client against a server that behaves and misbehaves as GitHub does.
 
 mod credentials;
+mod deliveries;
 mod faults;
 mod reading;
 mod writing;

@@ -1,0 +1,191 @@
+//! The file in which setup keeps the GitHub App's credentials: JSON that only its owner may read.
+//!
+//! The environment is stronger than the file. No message here holds what the file holds.
+
+use super::{ConfigError, Environment};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "owp-github-app.json";
+/// A key has a few thousand bytes; a larger file is not ours.
+const LARGEST: u64 = 64 * 1024;
+
+/// Where the file is.
+#[must_use]
+pub fn credentials_file(env: &Environment) -> PathBuf {
+    env.get("OWP_CREDENTIALS_FILE").unwrap_or_else(|| FILE.to_owned()).into()
+}
+
+/// What the file holds.
+#[derive(Debug)]
+pub struct Credentials {
+    /// GitHub's REST API, where the App was registered.
+    pub api_url: String,
+    /// The App's numeric id.
+    pub app_id: i64,
+    /// The App's name in addresses.
+    pub slug: String,
+    /// PEM.
+    pub private_key: SecretString,
+    /// What deliveries are signed with; two, separated by a comma, while one replaces the other.
+    pub webhook_secret: SecretString,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written<'a> {
+    api_url: std::borrow::Cow<'a, str>,
+    app_id: i64,
+    #[serde(default)]
+    slug: std::borrow::Cow<'a, str>,
+    private_key: std::borrow::Cow<'a, str>,
+    webhook_secret: std::borrow::Cow<'a, str>,
+}
+
+impl Credentials {
+    /// Reads the file; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, does not hold credentials, or others may read it.
+    pub fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
+        let unusable = |what: &str| {
+            ConfigError::new(format!("the credentials in {} (OWP_CREDENTIALS_FILE) cannot be used: {what}", path.display()))
+        };
+        let meta = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            meta => meta.map_err(|error| unusable(&error.to_string()))?,
+        };
+        if !meta.is_file() || meta.len() > LARGEST {
+            return Err(unusable("it is not a file that setup wrote"));
+        }
+        #[cfg(unix)]
+        if std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o077 != 0 {
+            return Err(unusable(&format!("others may read it; run `chmod 600 {}`", path.display())));
+        }
+        let text = fs::read_to_string(path).map_err(|error| unusable(&error.to_string()))?;
+        // The parser's words could quote the key.
+        let written: Written<'_> = serde_json::from_str(&text)
+            .map_err(|error| unusable(&format!("line {} is not the JSON that setup writes", error.line())))?;
+        if written.app_id <= 0 || written.private_key.trim().is_empty() || written.webhook_secret.trim().is_empty() {
+            return Err(unusable("the App's id, its private key or its webhook secret is missing in it"));
+        }
+        Ok(Some(Self {
+            api_url: written.api_url.into_owned(),
+            app_id: written.app_id,
+            slug: written.slug.into_owned(),
+            private_key: written.private_key.into_owned().into(),
+            webhook_secret: written.webhook_secret.into_owned().into(),
+        }))
+    }
+
+    /// Writes the file, as a whole or not at all, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let written = Written {
+            api_url: self.api_url.as_str().into(),
+            app_id: self.app_id,
+            slug: self.slug.as_str().into(),
+            private_key: self.private_key.expose_secret().into(),
+            webhook_secret: self.webhook_secret.expose_secret().into(),
+        };
+        let mut file = create(&beside(path))?;
+        serde_json::to_writer_pretty(&mut file, &written)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(beside(path), path)?;
+        // The name is durable only once the folder is.
+        File::open(folder(path)).and_then(|folder| folder.sync_all())
+    }
+
+    /// Tries whether [`Credentials::write`] could write there, while nothing is lost when it cannot.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn try_place(path: &Path) -> io::Result<()> {
+        create(&beside(path))?.write_all(b"{}")?;
+        fs::remove_file(beside(path))
+    }
+}
+
+fn folder(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// The file's name while it is being written.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// A new file that only its owner may read; what was left behind under its name is never written through.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn credentials() -> Credentials {
+        Credentials {
+            api_url: "https://github.example/api/v3".into(),
+            app_id: 17,
+            slug: "owp-pool".into(),
+            private_key: "-----BEGIN hush\nhush".into(),
+            webhook_secret: "hush-hush".into(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_by_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.json");
+        assert!(Credentials::read(&path).unwrap().is_none(), "no file is no credentials");
+        fs::write(beside(&path), "left behind").unwrap();
+        Credentials::try_place(&path).unwrap();
+        credentials().write(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let read = Credentials::read(&path).unwrap().unwrap();
+        assert_eq!((read.app_id, read.slug.as_str(), read.api_url.as_str()), (17, "owp-pool", "https://github.example/api/v3"));
+        assert_eq!(read.private_key.expose_secret(), credentials().private_key.expose_secret());
+        assert!(!format!("{read:?}").contains("hush"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_or_that_is_not_ours_is_refused_without_its_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.json");
+        credentials().write(&path).unwrap();
+        let refusal = |words: &str| {
+            let error = Credentials::read(&path).unwrap_err().to_string();
+            assert!(error.contains(words) && !error.contains("hush"), "{error}");
+        };
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        refusal("chmod 600");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        for (text, words) in [
+            ("{\"app_id\": \"hush\"", "line 1"),
+            (r#"{"api_url":"x","app_id":0,"private_key":"hush","webhook_secret":"hush"}"#, "is missing in it"),
+        ] {
+            fs::write(&path, text).unwrap();
+            refusal(words);
+        }
+        assert!(Credentials::try_place(&folder.path().join("no/such/folder.json")).is_err());
+    }
+}

@@ -1,0 +1,289 @@
+//! `.github/owp.yml`: read when it may have changed, checked, kept. What cannot be followed is said, in the log, on the
+//! status page and once in a comment; what was followed before stays in force. Rules nobody has read hand out nothing.
+
+use super::Engine;
+use super::error::EngineError;
+use super::facts::RepoContext;
+use super::tell;
+use crate::github::client::{FileText, GitHubError, RepoReader};
+use crate::github::render::policy_trouble;
+use crate::pool::document::{Document, Fault, POLICY_PATH, read_yaml};
+use crate::pool::event::{Event, EventKind};
+use crate::pool::policy::Policy;
+use crate::pool::{RepoId, Span, Timestamp};
+use crate::store::{Allowed, PolicyFile, RepoRow, Scope, Tx};
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// A grant wants the file read within this time.
+pub(super) const FRESH: Span = Span::secs(60);
+/// How often whom the lists name is asked again.
+const NAMES_FRESH: Span = Span::hours(1);
+/// Trouble is said in a new comment when the last one is older; until then that one is edited.
+const SAID_ANEW_AFTER: Span = Span::days(7);
+
+/// When each file was read last, by this process.
+#[derive(Default)]
+pub(super) struct Looked(Mutex<HashMap<RepoId, Timestamp>>);
+
+impl Looked {
+    fn is_fresh(&self, id: &RepoId, now: Timestamp, age: Span) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some_and(|at| *at + age > now && *at <= now)
+    }
+
+    fn mark(&self, id: &RepoId, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), now);
+    }
+
+    /// Something hints that the file may have changed.
+    pub(super) fn forget(&self, id: &RepoId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+/// What came of reading a file.
+enum Judged {
+    /// It can be followed, or there is none.
+    Good { document: Option<Document>, allowed: Allowed },
+    /// It cannot.
+    Bad(String),
+}
+
+impl Engine {
+    /// A repository's row with its policy file as it is, read anew unless that was done within `age`. When GitHub cannot
+    /// be asked at the moment, what is known stays.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn with_policy(&self, row: RepoRow, age: Span) -> Result<RepoRow, EngineError> {
+        let now = Timestamp(self.store().clock().now_ms());
+        let looked = &self.0.policies;
+        if !row.managed || row.inactive.is_some() || self.github().is_none() || looked.is_fresh(&row.id, now, age) {
+            return Ok(row);
+        }
+        let reader = self.reader(&row)?;
+        let text = match reader.file(POLICY_PATH).await {
+            Ok(text) => text,
+            Err(error) if may_not_read(&error) => {
+                looked.mark(&row.id, now);
+                let why = format!(
+                    "the App may not read it ({error}); its owner accepts the permission `contents: read`, or `single_file: {POLICY_PATH}`, in the App's installation settings"
+                );
+                return self.keep_policy(row, None, Judged::Bad(why)).await;
+            }
+            Err(error) => {
+                tracing::warn!(repo = %row.name, %error, "the policy file could not be read; what is known stays in force");
+                return Ok(row);
+            }
+        };
+        let digest = match &text {
+            FileText::Absent => None,
+            FileText::Text(text) => Some(HEXLOWER.encode(&Sha256::digest(text.as_bytes()))),
+            FileText::Other(what) => Some((*what).to_owned()),
+        };
+        if is_settled(&row.file, digest.as_deref(), now) {
+            looked.mark(&row.id, now);
+            return Ok(row);
+        }
+        let judged = match self.judge(&reader, &row, text, digest.as_deref()).await {
+            Ok(judged) => judged,
+            Err(EngineError::GitHub(error)) => {
+                tracing::warn!(repo = %row.name, %error, "what the policy file names could not be looked up; what is known stays in force");
+                return Ok(row);
+            }
+            Err(error) => return Err(error),
+        };
+        looked.mark(&row.id, now);
+        self.keep_policy(row, digest, judged).await
+    }
+
+    /// As [`Engine::with_policy`], for a repository that is known by its id.
+    pub(super) async fn policy_is_fresh(&self, id: &RepoId) -> Result<(), EngineError> {
+        let id = id.clone();
+        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo(&id).await?) })).await?;
+        match row {
+            Some(row) => self.with_policy(row, FRESH).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn judge(
+        &self,
+        reader: &RepoReader,
+        row: &RepoRow,
+        text: FileText,
+        digest: Option<&str>,
+    ) -> Result<Judged, EngineError> {
+        let text = match text {
+            FileText::Absent => return Ok(Judged::Good { document: None, allowed: Allowed::new() }),
+            FileText::Other(what) => return Ok(Judged::Bad(format!("{POLICY_PATH} is {what}."))),
+            FileText::Text(text) => text,
+        };
+        let document = match read_yaml(&text, &Policy::managed()) {
+            Ok(document) => document,
+            Err(faults) => return Ok(Judged::Bad(lines(&faults))),
+        };
+        let mut faults = self.missing_permissions(row, &document).await?;
+        // A name keeps the id it stood for when it was written: logins change hands.
+        let known = if row.file.digest.as_deref() == digest { row.file.allowed.clone() } else { Allowed::new() };
+        let mut allowed = Allowed::new();
+        for name in document.allowed_names() {
+            match whom(reader, &name, &known).await? {
+                Ok(ids) => drop(allowed.insert(name.to_lowercase().trim_start_matches('@').to_owned(), ids)),
+                Err(message) => faults.push(Fault { key: "tiers".to_owned(), message, place: None }),
+            }
+        }
+        Ok(if faults.is_empty() {
+            Judged::Good { document: Some(document), allowed }
+        } else {
+            Judged::Bad(lines(&faults))
+        })
+    }
+
+    /// What a document asks for that the installation has not granted.
+    async fn missing_permissions(&self, row: &RepoRow, document: &Document) -> Result<Vec<Fault>, EngineError> {
+        let Some(installation) = row.installation_id.filter(|_| document.names_checks()) else { return Ok(vec![]) };
+        let granted =
+            self.read(move |tx| Box::pin(async move { Ok(tx.installation_permissions(installation).await?) })).await?;
+        let missing: Vec<String> = ["checks", "statuses"]
+            .into_iter()
+            .filter(|name| !granted.contains_key(*name))
+            .map(|name| format!("`{name}: read`"))
+            .collect();
+        if missing.is_empty() {
+            return Ok(vec![]);
+        }
+        let message = format!(
+            "needs permissions that the App's installation has not granted: {}; ask for them in the App's settings and accept them in the installation's, or take the checks out",
+            missing.join(" and ")
+        );
+        Ok(vec![Fault { key: "gates.checks".to_owned(), message, place: None }])
+    }
+
+    async fn keep_policy(&self, row: RepoRow, digest: Option<String>, judged: Judged) -> Result<RepoRow, EngineError> {
+        if let Judged::Bad(why) = &judged
+            && row.file.error.as_ref() == Some(why)
+            && row.file.digest == digest
+            && row.file.said.is_some()
+        {
+            return Ok(row);
+        }
+        if let Judged::Bad(why) = &judged {
+            tracing::warn!(repo = %row.name, why, "the policy file cannot be followed");
+        }
+        let settings = self.settings().clone();
+        let kept = self
+            .store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    keep(tx, &row, digest, judged).await?;
+                    let fresh = RepoContext::load(tx, &row.id, &settings).await?;
+                    say(tx, &fresh).await?;
+                    Ok::<_, EngineError>(fresh.row)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(kept)
+    }
+}
+
+/// True when the file reads as it did, is followed, and its names were looked up lately.
+fn is_settled(file: &PolicyFile, digest: Option<&str>, now: Timestamp) -> bool {
+    let names = file.document.as_ref().is_some_and(|document| !document.allowed_names().is_empty());
+    file.was_read
+        && file.error.is_none()
+        && file.digest.as_deref() == digest
+        && (!names || file.allowed_at + NAMES_FRESH > now)
+}
+
+async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged) -> Result<(), EngineError> {
+    match judged {
+        Judged::Good { document, allowed } => {
+            if document.is_some() && allowed != row.file.allowed || !allowed.is_empty() {
+                tx.set_allowed(&row.id, &allowed).await?;
+            }
+            let changed = row.file.document != document || row.file.error.is_some();
+            tx.set_policy_file(&row.id, document.as_ref(), digest.as_deref()).await?;
+            if !changed {
+                return Ok(());
+            }
+            let labels = |document: Option<&Document>| document.and_then(|document| document.labels.clone());
+            if labels(row.file.document.as_ref()) != labels(document.as_ref()) {
+                // Every labelled issue may mean something else now.
+                tx.compare_by(&row.id, tx.now()).await?;
+            }
+            let set = json!({ "policy": document, "by": "file", "digest": digest });
+            Ok(tx.append_events(&[Event::new(EventKind::PolicySet, set)]).await?)
+        }
+        Judged::Bad(why) => {
+            if row.file.error.as_ref() != Some(&why) || row.file.digest != digest {
+                let refused = json!({ "why": why, "digest": digest });
+                tx.append_events(&[Event::new(EventKind::PolicyRefused, refused)]).await?;
+            }
+            Ok(tx.set_policy_error(&row.id, digest.as_deref(), &why).await?)
+        }
+    }
+}
+
+/// Says trouble with the file, or its end, where a maintainer sees it: on the issue of the newest task.
+async fn say(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
+    let (file, now) = (&repo.row.file, tx.now());
+    match (&file.error, file.said) {
+        (None, None) => Ok(()),
+        (None, Some((issue, _))) => Ok(tell::want(tx, repo, issue, "policy", &policy_trouble(None)).await?),
+        (Some(why), said) => {
+            let body = policy_trouble(Some((why, file.was_read)));
+            if let Some((issue, _)) = said.filter(|(_, at)| *at + SAID_ANEW_AFTER > now) {
+                return Ok(tell::want(tx, repo, issue, "policy", &body).await?);
+            }
+            let Some(issue) = tx.newest_issue(&repo.row.id).await? else { return Ok(()) };
+            tx.set_policy_said(&repo.row.id, issue).await?;
+            Ok(tell::want(tx, repo, issue, "policy", &body).await?)
+        }
+    }
+}
+
+fn may_not_read(error: &GitHubError) -> bool {
+    match error {
+        GitHubError::Forbidden { .. } => true,
+        GitHubError::NoToken { cause } => {
+            matches!(**cause, GitHubError::Forbidden { .. } | GitHubError::Validation { .. })
+        }
+        _ => false,
+    }
+}
+
+/// The ids a name on a list stands for, or what is wrong with it.
+async fn whom(
+    reader: &RepoReader,
+    name: &str,
+    known: &Allowed,
+) -> Result<Result<std::collections::BTreeSet<i64>, String>, EngineError> {
+    let bare = name.trim_start_matches('@');
+    let Some((organisation, team)) = bare.split_once('/') else {
+        if let Some(ids) = known.get(&bare.to_lowercase()) {
+            return Ok(Ok(ids.clone()));
+        }
+        return match reader.user(bare).await {
+            Ok(account) => Ok(Ok([account.id].into())),
+            Err(GitHubError::NotFound { .. }) => Ok(Err(format!("name `{bare}`, and GitHub knows no such account"))),
+            Err(error) => Err(error.into()),
+        };
+    };
+    match reader.team_members(organisation, team).await {
+        Ok(members) => Ok(Ok(members.into_iter().map(|member| member.id).collect())),
+        Err(GitHubError::NotFound { .. }) => Ok(Err(format!("name the team `{bare}`, which GitHub does not show"))),
+        Err(error) if may_not_read(&error) => Ok(Err(format!(
+            "name the team `{bare}`, and the App may not read teams: grant it the organisation permission `members: read`, or name people by their logins"
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

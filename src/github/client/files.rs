@@ -1,0 +1,151 @@
+//! One file of a repository's default branch, read with conditional requests: what has not changed costs nothing.
+//!
+//! An installation may have granted the file alone (`single_file`) or all contents; a token is asked for the narrower
+//! permission second, because Apps made from a manifest can only ask for the wider one.
+
+use super::{
+    GitHubError, RepoReader, Speaker,
+    token::{Purpose, Scope},
+};
+use data_encoding::BASE64;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Files remembered at once; beyond that they are read again.
+const REMEMBERED: usize = 4_096;
+
+/// What stands under a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileText {
+    /// Nothing.
+    Absent,
+    /// This text.
+    Text(String),
+    /// Something else; the words follow "it is".
+    Other(&'static str),
+}
+
+#[derive(Clone)]
+struct Known {
+    purpose: Purpose,
+    etag: Option<String>,
+    text: FileText,
+}
+
+/// What files said when they were read last, by repository and path.
+#[derive(Default)]
+pub(super) struct Files(Mutex<HashMap<(i64, String), Known>>);
+
+impl Files {
+    fn get(&self, key: &(i64, String)) -> Option<Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn put(&self, key: (i64, String), known: Known) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if files.len() >= REMEMBERED && !files.contains_key(&key) {
+            files.clear();
+        }
+        files.insert(key, known);
+    }
+}
+
+#[derive(Deserialize)]
+struct RawFile {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    encoding: String,
+    #[serde(default)]
+    content: String,
+}
+
+impl RepoReader {
+    /// What a path of the default branch holds now.
+    /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
+    ///
+    /// # Errors
+    /// [`GitHubError::Forbidden`] or [`GitHubError::NoToken`] when the App may not read it; whatever else goes wrong.
+    pub async fn file(&self, path: &str) -> Result<FileText, GitHubError> {
+        let key = (self.repo.github_id, path.to_owned());
+        let known = self.github.0.files.get(&key);
+        let purposes = match &known {
+            Some(known) => vec![known.purpose],
+            None => vec![Purpose::Contents, Purpose::SingleFile],
+        };
+        let last = purposes.len() - 1;
+        for (at, purpose) in purposes.into_iter().enumerate() {
+            match self.file_as(purpose, path, known.as_ref()).await {
+                // The installation has not granted this one.
+                Err(GitHubError::NoToken { cause })
+                    if at < last && matches!(*cause, GitHubError::Validation { .. } | GitHubError::Forbidden { .. }) => {}
+                Ok(read) => {
+                    self.github.0.files.put(key, read.clone());
+                    return Ok(read.text);
+                }
+                Err(error) => {
+                    self.github.0.files.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                    return Err(error);
+                }
+            }
+        }
+        Err(GitHubError::Forbidden { message: format!("no permission lets the App read {path}") })
+    }
+
+    async fn file_as(&self, purpose: Purpose, path: &str, known: Option<&Known>) -> Result<Known, GitHubError> {
+        let scope = match self.speaker {
+            Speaker::Installation(scope) => Scope { purpose, ..scope },
+            Speaker::App => return Err(GitHubError::Forbidden { message: "an App reads no files".to_owned() }),
+        };
+        let etag = known.and_then(|known| known.etag.as_deref());
+        let what = self.path(&format!("/contents/{path}"))?;
+        let answer = match self.github.get(Speaker::Installation(scope), &what, etag).await {
+            Ok(answer) => answer,
+            Err(GitHubError::NotFound { .. }) => return Ok(Known { purpose, etag: None, text: FileText::Absent }),
+            Err(error) => return Err(error),
+        };
+        if answer.redirected_to.is_some_and(|id| id != self.repo.github_id) {
+            return Err(GitHubError::OtherRepository { full_name: self.repo.full_name.clone() });
+        }
+        if let (true, Some(known)) = (answer.not_modified, known) {
+            return Ok(known.clone());
+        }
+        let text = text_of(&answer.json::<serde_json::Value>()?);
+        Ok(Known { purpose, etag: answer.etag, text })
+    }
+}
+
+fn text_of(answer: &serde_json::Value) -> FileText {
+    // A folder is answered with a list.
+    let Ok(file) = RawFile::deserialize(answer) else { return FileText::Other("a folder") };
+    if file.kind != "file" {
+        return FileText::Other("neither a file nor a link to one in the repository");
+    }
+    if file.encoding != "base64" {
+        return FileText::Other("too large to be read");
+    }
+    let packed: String = file.content.split_ascii_whitespace().collect();
+    let bytes = BASE64.decode(packed.as_bytes()).ok();
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map_or(FileText::Other("not text (UTF-8)"), FileText::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_text_is_text() {
+        let file = |content: &str| json!({ "type": "file", "encoding": "base64", "content": content });
+        assert_eq!(text_of(&file("YTog\nMQo=\n")), FileText::Text("a: 1\n".to_owned()));
+        for (answer, words) in [
+            (json!([{ "type": "file" }]), "a folder"),
+            (json!({ "type": "submodule" }), "neither"),
+            (json!({ "type": "file", "encoding": "none", "content": "" }), "too large"),
+            (file("/w=="), "not text"),
+        ] {
+            assert!(matches!(text_of(&answer), FileText::Other(said) if said.contains(words)), "{answer}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Installations: what each one's owner granted the App.
+
+use super::error::StoreError;
+use super::tx::{Tx, json_text, statements};
+use sqlx::Row;
+use std::collections::BTreeMap;
+
+statements! {
+    PERMISSIONS_SET = "UPDATE installations SET permissions = $2 WHERE id = $1 AND permissions <> $2";
+    PERMISSIONS_OF = "SELECT permissions FROM installations WHERE id = $1";
+}
+
+impl Tx {
+    /// Records what an installation was granted, such as `issues` → `write`. True when that is news.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_permissions(
+        &mut self,
+        installation: i64,
+        granted: &BTreeMap<String, String>,
+    ) -> Result<bool, StoreError> {
+        let set = sqlx::query(PERMISSIONS_SET).bind(installation).bind(json_text(granted)?);
+        Ok(self.run(set).await? == 1)
+    }
+
+    /// What an installation was granted, as GitHub last told; nothing for one nobody looked at yet.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn installation_permissions(
+        &mut self,
+        installation: i64,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        let Some(row) = self.one(sqlx::query(PERMISSIONS_OF).bind(installation)).await? else {
+            return Ok(BTreeMap::new());
+        };
+        let text: String = row.try_get("permissions")?;
+        serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("an installation's permissions: {error}")))
+    }
+}

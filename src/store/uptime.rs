@@ -1,0 +1,105 @@
+//! Time that nobody could use: when a process was last alive, and giving lost time back to leases and reservations.
+
+use super::error::StoreError;
+use super::leases::lease_row;
+use super::tx::{Tx, statements};
+use crate::pool::lease::Lease;
+use crate::pool::{RepoId, Span, Timestamp};
+
+/// Moves the clocks of live leases by $1 at $2, if they were granted by $3: the acknowledgement, the expiry and the
+/// longest life. Nobody has more left than a fresh lease would.
+macro_rules! leases_given_back {
+    () => {
+        "UPDATE leases SET ack_by = ack_by + $1, max_until = max_until + $1, expires_at = CASE
+            WHEN expires_at + $1 <= $2 + ttl THEN expires_at + $1
+            WHEN expires_at <= $2 + ttl THEN $2 + ttl
+            ELSE expires_at END
+        WHERE ended_at IS NULL AND granted_at <= $3 AND "
+    };
+}
+
+/// As above for reservations that were in force at $2.
+macro_rules! reservations_given_back {
+    () => {
+        "UPDATE tasks SET reserved_until = reserved_until + $1 WHERE reserved_until > $2 AND "
+    };
+}
+
+statements! {
+    ALIVE = "SELECT alive_at FROM uptime WHERE id = 1";
+    ALIVE_MARK = "UPDATE uptime SET alive_at = $1 WHERE id = 1 AND alive_at = $2";
+    // A repository that is not served gets its time back as a whole, when it is served again.
+    GIVE_BACK_LEASES = concat!(leases_given_back!(), "repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL)");
+    GIVE_BACK_RESERVATIONS = concat!(reservations_given_back!(),
+        "repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL)");
+    GIVE_BACK_LEASES_IN = concat!(leases_given_back!(), "repo_id = $4");
+    GIVE_BACK_RESERVATIONS_IN = concat!(reservations_given_back!(), "repo_id = $3");
+    LEASES_LIVE = "SELECT * FROM leases WHERE ended_at IS NULL
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY id";
+    LEASES_LIVE_IN = "SELECT * FROM leases WHERE ended_at IS NULL AND repo_id = $1 ORDER BY id";
+}
+
+/// What got time back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenBack {
+    /// How many live leases.
+    pub leases: u64,
+    /// How many reservations.
+    pub reservations: u64,
+}
+
+impl Tx {
+    /// When any process was last seen alive; `None` before the first was.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn alive_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let at = self.number(sqlx::query(ALIVE)).await?;
+        Ok((at > 0).then_some(Timestamp(at)))
+    }
+
+    /// Marks that a process is alive now. False when another was quicker since `seen`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn mark_alive(&mut self, seen: Option<Timestamp>) -> Result<bool, StoreError> {
+        let mark = sqlx::query(ALIVE_MARK).bind(self.now().0).bind(seen.map_or(0, |at| at.0));
+        Ok(self.run(mark).await? == 1)
+    }
+
+    /// Gives `lost` back to every lease granted by `until` and every reservation in force then, in all repositories that
+    /// are served. The caller holds them all (`Scope::all_repositories`).
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn give_back(&mut self, lost: Span, until: Timestamp) -> Result<GivenBack, StoreError> {
+        let now = self.now().0;
+        let leases = self.run(sqlx::query(GIVE_BACK_LEASES).bind(lost.0).bind(now).bind(until.0)).await?;
+        let reservations = self.run(sqlx::query(GIVE_BACK_RESERVATIONS).bind(lost.0).bind((now - lost.0).min(until.0)));
+        Ok(GivenBack { leases, reservations: reservations.await? })
+    }
+
+    /// As [`Tx::give_back`] in one repository, for the time since `since`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn give_back_in(&mut self, repo: &RepoId, since: Timestamp) -> Result<GivenBack, StoreError> {
+        let lost = self.now() - since;
+        let leases = sqlx::query(GIVE_BACK_LEASES_IN).bind(lost.0).bind(self.now().0).bind(since.0).bind(repo.as_str());
+        let leases = self.run(leases).await?;
+        let reservations = sqlx::query(GIVE_BACK_RESERVATIONS_IN).bind(lost.0).bind(since.0).bind(repo.as_str());
+        Ok(GivenBack { leases, reservations: self.run(reservations).await? })
+    }
+
+    /// Every live lease of the repositories that are served, or of one repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_leases(&mut self, of: Option<&RepoId>) -> Result<Vec<Lease>, StoreError> {
+        let find = match of {
+            None => sqlx::query(LEASES_LIVE),
+            Some(repo) => sqlx::query(LEASES_LIVE_IN).bind(repo.as_str()),
+        };
+        self.all(find).await?.iter().map(lease_row).collect()
+    }
+}
