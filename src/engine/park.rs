@@ -106,6 +106,7 @@ fn helps(kind: EventKind) -> Option<Rung> {
         | EventKind::PolicySet
         | EventKind::TrustSet => Some(Rung::Work),
         EventKind::RepoRemoved
+        | EventKind::PolicyRefused
         | EventKind::CountFailed
         | EventKind::TaskHeld
         | EventKind::LeaseGranted
