@@ -15,6 +15,7 @@ mod contention;
 mod credit;
 mod deliveries;
 mod faults;
+mod gates;
 mod hearing;
 mod labels;
 mod losses;

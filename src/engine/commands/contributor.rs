@@ -1,10 +1,10 @@
 //! What contributors may say: claim, release, extend, block, status, why, join, link, unlink.
 
-use super::Asked;
+use super::{Asked, account, no_account};
 use crate::engine::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
 use crate::engine::error::EngineError;
 use crate::engine::facts::{self, RepoContext};
-use crate::engine::{tell, transition, workers};
+use crate::engine::{pulls, tell, transition, workers};
 use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
 use crate::pool::command::JoinProfile;
 use crate::pool::event::{Event, EventKind};
@@ -187,7 +187,19 @@ pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<Budge
     })
 }
 
-pub(super) async fn join(tx: &mut Tx, asked: &Asked, profile: &JoinProfile) -> Result<Outcome, EngineError> {
+pub(super) async fn join(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    profile: &JoinProfile,
+) -> Result<Outcome, EngineError> {
+    let agents = match &profile.agents {
+        Some(logins) => match agents_named(tx, asked, logins).await? {
+            Ok(agents) => Some(agents),
+            Err(outcome) => return Ok(outcome),
+        },
+        None => None,
+    };
     let worker = comment_worker(tx, asked).await?;
     let skills = profile.skills.clone().unwrap_or_else(|| worker.skills.clone());
     let capacity = profile.capacity.unwrap_or(worker.capacity);
@@ -199,8 +211,47 @@ pub(super) async fn join(tx: &mut Tx, asked: &Asked, profile: &JoinProfile) -> R
         workers::ask_for_score(tx, &worker, scored).await?;
         joined["reputation"] = scored.into();
     }
+    let agents = agents.map(|agents| agents.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
+    if let Some((people, logins)) = &agents {
+        tx.declare_agents(&worker.person, people).await?;
+        joined["agents"] = json!(logins);
+    }
     tx.append_events(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
-    Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation })
+    if agents.is_some() {
+        // What an agent opened before it was named answers now.
+        for lease in tx.live_leases_in(&repo.row.id, &worker.person).await? {
+            if let Some(task) = tx.task(&lease.task).await? {
+                pulls::judge_open_pulls(tx, repo, &task).await?;
+            }
+        }
+    }
+    let agents = agents.map(|(_, logins)| logins);
+    Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation, agents })
+}
+
+/// The accounts somebody names as their agents. Whoever takes tasks themself is nobody's agent: their pull requests are
+/// their own work.
+async fn agents_named(
+    tx: &mut Tx,
+    asked: &Asked,
+    logins: &[String],
+) -> Result<Result<Vec<(Person, String)>, Outcome>, StoreError> {
+    let mut agents = Vec::new();
+    for login in logins {
+        let Some(account) = account(asked, login) else { return Ok(Err(no_account(login))) };
+        if account.id == asked.author.id {
+            return Ok(Err(Outcome::Failed("you need not name yourself: your pull requests are your own.".to_owned())));
+        }
+        let person = Person::GitHub(account.id);
+        if !account.is_bot && !tx.all_workers_of(&person).await?.is_empty() {
+            return Ok(Err(Outcome::Failed(format!(
+                "`{login}` takes tasks of this pool for themself, so their pull requests are not yours."
+            ))));
+        }
+        tx.record_person(account.id, &account.login, account.is_bot).await?;
+        agents.push((person, account.login.clone()));
+    }
+    Ok(Ok(agents))
 }
 
 pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {

@@ -152,8 +152,8 @@ mod tests {
         - It is held, and nobody is given it: the text was edited after it was approved. A maintainer can approve it by commenting `/owp approve`, or by setting the label `pool:ready` again.
         - #34 by bob answers this task, which ada holds. It counts toward the review budget, but the task stays with its holder. Please talk to each other before more work is done twice.
         - #35 by eve answers this task, which nobody had claimed. It is welcome, counts toward the review budget, and nobody else can claim the task while it is open. Next time, please comment `/owp claim` before the work begins, so that nobody does it twice.
-        - #36 by swe\[bot\] answers this task, which ada holds. It counts toward the review budget, but the task stays with its holder. If it was made for ada, they say so with `/owp join agents:@swe[bot]`.
-        - #37 by swe\[bot\] answers this task, which nobody had claimed. It is welcome, counts toward the review budget, and nobody else can claim the task while it is open. Next time, please comment `/owp claim` before the work begins, so that nobody does it twice. Whoever it works for names it with `/owp join agents:@swe[bot]`.
+        - #36 by swe[bot] answers this task, which ada holds. It counts toward the review budget, but the task stays with its holder. If it was made for ada, they say so with `/owp join agents:@swe[bot]`.
+        - #37 by swe[bot] answers this task, which nobody had claimed. It is welcome, counts toward the review budget, and nobody else can claim the task while it is open. Next time, please comment `/owp claim` before the work begins, so that nobody does it twice. Whoever it works for names it with `/owp join agents:@swe[bot]`.
         - #38 by ada answers this task and still waits for: leaving draft. Nobody else can claim the task while it is open.
         - #39 was delivered for this task, but since then: the check ci/test failed. Nothing moves because of it; whether to wait is for maintainers to say.
         - Issues by bots are not offered.
