@@ -21,12 +21,6 @@ stories!(
 const CHECKS: &str = "gates: { checks: [ci/test, ci/lint] }\n";
 
 impl World {
-    /// The maintainer commits the policy file, and the pool has read it.
-    async fn rules(&self, yaml: &str) {
-        self.github.as_user("mona").put_file(REPO, ".github/owp.yml", yaml).unwrap();
-        self.next_count().await;
-    }
-
     fn check(&self, pull: u64, name: &str, conclusion: &str) {
         self.github.set_check(REPO, pull, name, "completed", Some(conclusion)).unwrap();
     }
