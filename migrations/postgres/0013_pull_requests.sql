@@ -19,3 +19,6 @@ CREATE TABLE agents (
   PRIMARY KEY (person, agent)
 );
 CREATE INDEX agents_agent ON agents (agent);
+
+-- Names the repository had before, parted by spaces: texts still call it so.
+ALTER TABLE repositories ADD COLUMN former_names TEXT COLLATE "C" NOT NULL DEFAULT '';

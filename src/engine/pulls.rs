@@ -21,7 +21,9 @@ use std::collections::BTreeSet;
 
 /// What we keep of a pull request.
 pub(super) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
-    let mut issues = closes(&info.body, &repo.row.name);
+    let names = std::iter::once(&repo.row.name).chain(&repo.row.former_names);
+    let named: BTreeSet<i64> = names.flat_map(|name| closes(&info.body, name)).collect();
+    let mut issues: Vec<i64> = named.into_iter().collect();
     // The contract's branch name links only where the text names nothing: the text is the later, explicit word.
     if issues.is_empty() {
         issues.extend(repo.policy.contract.branch.issue(&info.head_ref));

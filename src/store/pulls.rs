@@ -24,7 +24,8 @@ statements! {
     PULL_CHECKS = "UPDATE pulls SET checks = $4 WHERE repo_id = $1 AND number = $2 AND head_sha = $3";
     PULL_SIGNATURES = "UPDATE pulls SET signatures = $4 WHERE repo_id = $1 AND number = $2 AND head_sha = $3";
     // Index pulls_head.
-    PULLS_AT = "SELECT * FROM pulls WHERE repo_id = $1 AND head_sha = $2 AND state = 'open' ORDER BY number";
+    PULLS_AT = "SELECT * FROM pulls p WHERE p.repo_id = $1 AND p.head_sha = $2 AND p.state = 'open'
+        AND EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number) ORDER BY p.number";
     PULLS_UNDER_WAY = "SELECT DISTINCT p.* FROM pulls p
         JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number JOIN tasks t ON t.id = k.task_id
         WHERE p.repo_id = $1 AND p.state = 'open' AND t.state NOT IN ('merged', 'closed') ORDER BY p.number";
@@ -142,7 +143,7 @@ impl Tx {
         self.run(save).await.map(drop)
     }
 
-    /// The open pull requests that stand at a commit.
+    /// The open pull requests that stand at a commit and name a task.
     ///
     /// # Errors
     /// When the database refuses.

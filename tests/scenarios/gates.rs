@@ -194,6 +194,7 @@ async fn while_it_waits_the_lease_lives_by_pushes_and_ends_without(db: Db) {
     assert_eq!(w.state(issue).await, "ready", "without a push the time runs out");
     let notes = w.only(issue, "owp:key=notes");
     assert!(notes.contains(&format!("#{pull} by ada answers this task and still waits for: the check ci/test")), "{notes}");
+    w.next_count().await;
     assert_eq!(w.slots().await.0, 1, "the pull request is open still");
     w.check(pull, "ci/test", "success");
     w.settle().await;
@@ -252,7 +253,7 @@ async fn checks_of_pull_requests_that_answer_nothing_are_not_read(db: Db) {
     w.rules("gates: { checks: [ci/test] }").await;
     let read = w.checks_read();
     w.check(plain, "ci/test", "failure");
-    w.check(pull, "ci/size", "failure");
+    w.github.set_status(REPO, pull, "ci/size", "failure").unwrap();
     w.github.as_user("eve").push(REPO, plain).unwrap();
     w.settle().await;
     assert_eq!(w.checks_read(), read, "neither that pull request nor that check matters");
