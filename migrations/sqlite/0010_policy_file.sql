@@ -24,6 +24,9 @@ ALTER TABLE tasks ADD COLUMN assignees TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE tasks ADD COLUMN later_title TEXT;
 ALTER TABLE tasks ADD COLUMN later_description TEXT;
 
+-- When the text was approved: by setting the label, or by a command.
+ALTER TABLE tasks ADD COLUMN approved_at BIGINT NOT NULL DEFAULT 0;
+
 -- 1 when the area stays held while the pull request is under review.
 ALTER TABLE leases ADD COLUMN keeps_area BIGINT NOT NULL DEFAULT 0;
 

@@ -51,7 +51,10 @@ impl Credentials {
     /// When it cannot be read, does not hold credentials, or others may read it.
     pub fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
         let unusable = |what: &str| {
-            ConfigError::new(format!("the credentials in {} (OWP_CREDENTIALS_FILE) cannot be used: {what}", path.display()))
+            ConfigError::new(format!(
+                "the credentials in {} (OWP_CREDENTIALS_FILE) cannot be used: {what}",
+                path.display()
+            ))
         };
         let meta = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -161,7 +164,10 @@ mod tests {
         credentials().write(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let read = Credentials::read(&path).unwrap().unwrap();
-        assert_eq!((read.app_id, read.slug.as_str(), read.api_url.as_str()), (17, "owp-pool", "https://github.example/api/v3"));
+        assert_eq!(
+            (read.app_id, read.slug.as_str(), read.api_url.as_str()),
+            (17, "owp-pool", "https://github.example/api/v3")
+        );
         assert_eq!(read.private_key.expose_secret(), credentials().private_key.expose_secret());
         assert!(!format!("{read:?}").contains("hush"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");

@@ -291,6 +291,9 @@ impl Engine {
                 })
             })
             .await?;
+        if wish.is_some() {
+            self.learn_readable(worker).await?;
+        }
         let granted = match &wish {
             Some(wish) => self.pull_again(worker, wish).await? > 0,
             None => false,

@@ -55,7 +55,7 @@ impl Engine {
                 let online = tx.skills_online(tx.now() - ONLINE).await?;
                 let mut explained = Vec::new();
                 for row in tx.repos_with_work().await? {
-                    if row.private && row.managed {
+                    if row.private && row.managed && !tx.standing(&row.id, &worker.person).await?.reads {
                         continue;
                     }
                     let context = engine.context(row);
@@ -72,12 +72,12 @@ impl Engine {
         .await
     }
 
-    /// A task and its repository, if the worker may know of it: who may read a private repository is not known here,
-    /// so only who holds a task there sees it.
+    /// A task and its repository, if the worker may know of it: in a private one those who may read it do, and who holds
+    /// the task.
     pub(super) async fn visible_task(&self, worker: &Worker, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
         let (task, row) = self.task_and_repo(id).await?;
-        let hidden = row.private && row.managed && task.assignee.as_ref() != Some(&worker.id);
-        if hidden { Err(EngineError::UnknownTask) } else { Ok((task, row)) }
+        let secret = row.private && row.managed && task.assignee.as_ref() != Some(&worker.id);
+        if secret && !self.may_read(&row, worker).await? { Err(EngineError::UnknownTask) } else { Ok((task, row)) }
     }
 }
 

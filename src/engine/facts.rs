@@ -126,7 +126,9 @@ impl RepoContext {
         // By rules nobody has read a maintainer could be flooded.
         (self.row.managed && !self.row.file.was_read).then(|| {
             let why = match &self.row.file.error {
-                Some(error) => format!("its policy file {POLICY_PATH} cannot be followed: {}", error.replace('\n', "; ")),
+                Some(error) => {
+                    format!("its policy file {POLICY_PATH} cannot be followed: {}", error.replace('\n', "; "))
+                }
                 None => format!("its policy file {POLICY_PATH} could not be read yet"),
             };
             Stop { why, until: None }

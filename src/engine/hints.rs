@@ -3,12 +3,23 @@
 use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::issues::{IssueView, OptIn, needs_opt_in};
+use super::issues::{self, IssueView, OptIn, Words, needs_opt_in};
 use super::{Engine, GitHubSide, uptime};
 use crate::github::client::{GitHubError, IssueEvent, IssueInfo, Permission, RepoHandle, RepoReader};
-use crate::github::payload::RepoRef;
+use crate::github::payload::{Edit, RepoRef, UserRef};
+use crate::pool::Timestamp;
+use crate::pool::labels::LabelRules;
 use crate::pool::task::Task;
 use crate::store::{RepoRow, RepoSighting, Scope};
+
+/// Why an issue is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Hint<'d> {
+    /// A delivery says that it was offered to the pool anew.
+    pub offered_anew: bool,
+    /// A delivery says that this person edited its text.
+    pub edit: Option<(&'d UserRef, &'d Edit)>,
+}
 
 impl Engine {
     pub(super) fn github_side(&self) -> Result<&GitHubSide, EngineError> {
@@ -85,10 +96,10 @@ impl Engine {
         reader: &RepoReader,
         repo: &RepoContext,
         number: i64,
-        offered_anew: bool,
+        hint: Hint<'_>,
     ) -> Result<IssueView, EngineError> {
         match reader.issue(number).await {
-            Ok(info) => self.judge_issue(reader, repo, info, offered_anew).await,
+            Ok(info) => self.judge_issue(reader, repo, info, hint).await,
             Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
                 // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
                 reader.repository().await?;
@@ -103,17 +114,72 @@ impl Engine {
         reader: &RepoReader,
         repo: &RepoContext,
         info: IssueInfo,
-        offered_anew: bool,
+        hint: Hint<'_>,
     ) -> Result<IssueView, EngineError> {
         let (id, number) = (repo.row.id.clone(), info.number);
-        let task: Option<Task> =
-            self.read(move |tx| Box::pin(async move { Ok(tx.task_by_issue(&id, number).await?) })).await?;
-        let opt_in = if offered_anew || needs_opt_in(task.as_ref(), &info, repo) {
+        let known: Option<(Task, Timestamp)> = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let Some(task) = tx.task_by_issue(&id, number).await? else { return Ok(None) };
+                    let approved_at = tx.task_extras(&task.id).await?.approved_at;
+                    Ok(Some((task, approved_at)))
+                })
+            })
+            .await?;
+        let task = known.as_ref().map(|(task, _)| task);
+        let opt_in = if hint.offered_anew || needs_opt_in(task, &info, repo) {
             self.judge_opt_in(reader, repo, number).await?
         } else {
             None
         };
-        Ok(IssueView::Present(Box::new(info), opt_in))
+        let words = match &known {
+            Some((task, approved_at)) if !task.state.is_over() => {
+                self.whose_words(reader, &info, task, *approved_at, hint.edit).await?
+            }
+            _ => Words::Trusted,
+        };
+        Ok(IssueView::Present(Box::new(info), opt_in, words))
+    }
+
+    /// Whose words an issue's text is. Who edits a text is told by deliveries alone; where none does, only people with write
+    /// access and the author can have.
+    async fn whose_words(
+        &self,
+        reader: &RepoReader,
+        info: &IssueInfo,
+        task: &Task,
+        approved_at: Timestamp,
+        edit: Option<(&UserRef, &Edit)>,
+    ) -> Result<Words, EngineError> {
+        let (now, approved) = (issues::wording(&info.title, &info.body), task.wording());
+        let writes = async |login: &str, id: i64| {
+            permission_of(reader, login, id).await.map(|permission| permission >= Permission::Write)
+        };
+        let told = edit.filter(|(_, edit)| issues::wording(&edit.title, &edit.body) == now);
+        if task.later.as_ref() == Some(&now) {
+            return Ok(Words::Anybody);
+        }
+        if now == approved {
+            // It may have been edited between the approval and our first look.
+            return Ok(match told {
+                Some((sender, edit))
+                    if edit.at.is_none_or(|at| at >= approved_at) && !writes(&sender.login, sender.id).await? =>
+                {
+                    Words::Anybody
+                }
+                _ => Words::Trusted,
+            });
+        }
+        if let Some((sender, edit)) = told
+            && issues::wording(&edit.old_title, &edit.old_body) == approved
+        {
+            let trusted = writes(&sender.login, sender.id).await?;
+            return Ok(if trusted { Words::Trusted } else { Words::Anybody });
+        }
+        match &info.author {
+            Some(author) if writes(&author.login, author.id).await? => Ok(Words::Trusted),
+            _ => Ok(Words::Anybody),
+        }
     }
 
     /// Who offered the issue, and whether they may. Whoever set the label must have triage permission; reopening an
@@ -131,16 +197,22 @@ impl Engine {
         };
         let Some(labelled) = events.iter().filter(sets_label).max_by_key(|e| e.id) else { return Ok(None) };
         let latest = events.iter().filter(|e| e.event == "reopened" || e.id == labelled.id).map(|e| e.id).max();
-        let hold = self.hold_for(reader, labelled).await?;
-        Ok(Some(OptIn { event: latest.unwrap_or(labelled.id), hold }))
+        let hold = self.hold_for(reader, &repo.policy.labels, labelled).await?;
+        Ok(Some(OptIn { event: latest.unwrap_or(labelled.id), hold, at: labelled.created_at }))
     }
 
-    async fn hold_for(&self, reader: &RepoReader, labelled: &IssueEvent) -> Result<Option<String>, EngineError> {
+    async fn hold_for(
+        &self,
+        reader: &RepoReader,
+        labels: &LabelRules,
+        labelled: &IssueEvent,
+    ) -> Result<Option<String>, EngineError> {
         let Some(actor) = &labelled.actor else {
             return Ok(Some("the account that set the label is gone".to_owned()));
         };
         if actor.is_bot {
-            return Ok(Some(format!("the label was set by the bot {}", actor.login)));
+            let trusted = labels.bots.contains(&actor.login.to_lowercase());
+            return Ok((!trusted).then(|| format!("the label was set by the bot {}", actor.login)));
         }
         let permission = permission_of(reader, &actor.login, actor.id).await?;
         Ok((permission < Permission::Triage)

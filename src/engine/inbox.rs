@@ -4,14 +4,15 @@
 use super::duplicates::{self, Sighting};
 use super::error::EngineError;
 use super::facts::RepoContext;
+use super::hints::Hint;
 use super::issues::{self, IssueView};
 use super::policy_file::FRESH;
 use super::{Engine, commands, pulls};
 use crate::github::client::{GitHubError, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
 use crate::github::signature::{self, SignatureError};
-use crate::pool::Span;
 use crate::pool::command::{CommandLine, parse_comment, parse_edited};
+use crate::pool::{Person, Span};
 use crate::store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
 use futures_util::future::BoxFuture;
 
@@ -153,10 +154,11 @@ impl Engine {
             return self.finish(delivery).await;
         };
         match &incoming.kind {
-            Kind::Issue { number, label, .. } => {
-                let anew = matches!(incoming.action.as_deref(), Some("labeled" | "reopened" | "opened"))
+            Kind::Issue { number, label, edit } => {
+                let offered_anew = matches!(incoming.action.as_deref(), Some("labeled" | "reopened" | "opened"))
                     && label.as_deref().is_none_or(|l| l.eq_ignore_ascii_case(&self.ready_label(&row)));
-                self.process_issue(delivery, row, *number, anew).await
+                let edit = incoming.sender.as_ref().zip(edit.as_deref());
+                self.process_issue(delivery, row, *number, Hint { offered_anew, edit }).await
             }
             Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
             Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
@@ -208,13 +210,13 @@ impl Engine {
         delivery: &Delivery,
         row: RepoRow,
         number: i64,
-        anew: bool,
+        hint: Hint<'_>,
     ) -> Result<(), EngineError> {
         let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let view = self.view_issue(&reader, &repo, number, anew).await?;
-        let still_open = matches!(&view, IssueView::Present(info, _) if info.is_open());
+        let view = self.view_issue(&reader, &repo, number, hint).await?;
+        let still_open = matches!(&view, IssueView::Present(info, ..) if info.is_open());
         let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
         self.commit(delivery, &repo, move |tx, repo| {
             Box::pin(async move {
@@ -235,6 +237,10 @@ impl Engine {
             Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        if view.as_ref().is_some_and(|pull| pull.info.merged) {
+            // What was merged may have changed the policy file.
+            self.0.policies.forget(&repo.row.id);
+        }
         self.commit(delivery, &repo, move |tx, repo| {
             Box::pin(async move {
                 match &view {
@@ -275,12 +281,13 @@ impl Engine {
         delivery: Option<&Delivery>,
     ) -> Result<(), EngineError> {
         // The comment may overtake the label that made the issue a task: look first.
-        let view = self.view_issue(reader, repo, issue, false).await?;
-        let asked = commands::prepare(self, reader, issue, comment, lines).await?;
+        let view = self.view_issue(reader, repo, issue, Hint::default()).await?;
+        let asked = commands::prepare(self, (reader, repo.row.private), issue, comment, lines).await?;
         if asked.claims() {
             self.count_for_claim(reader, repo).await?;
         }
-        let scope = Scope::repo(&repo.row.id).with_workers(asked.workers_to_lock());
+        let person = Person::GitHub(asked.author.id);
+        let scope = Scope::repo(&repo.row.id).with_workers(asked.workers_to_lock()).with_person(&person);
         self.commit_in(scope, delivery, repo, move |tx, repo| {
             Box::pin(async move {
                 issues::apply(tx, &repo, issue, &view).await?;

@@ -161,6 +161,7 @@ impl Engine {
                 self.step_installations().await
             }
             _ => {
+                self.0.policies.forget(&row.id);
                 let id = row.id.clone();
                 self.store()
                     .write(Scope::repo(&row.id), move |tx| {

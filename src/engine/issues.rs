@@ -5,11 +5,11 @@ use super::facts::RepoContext;
 use super::{pulls, tell, transition};
 use crate::github::client::IssueInfo;
 use crate::github::render::LeaseEnd;
-use crate::pool::TaskId;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::labels::{LabelReading, read_labels};
-use crate::pool::moves::Move;
-use crate::pool::task::{Task, TaskSpec};
+use crate::pool::moves::{EDITED, Move};
+use crate::pool::task::{Assignee, Task, TaskSpec, TaskState, Wording};
+use crate::pool::{TaskId, Timestamp};
 use crate::store::{TaskExtras, Tx};
 use serde_json::json;
 
@@ -23,13 +23,24 @@ pub(super) struct OptIn {
     pub event: i64,
     /// Why a maintainer must approve it first; `None` when whoever set the label may do so.
     pub hold: Option<String>,
+    /// When it was done.
+    pub at: Timestamp,
+}
+
+/// Whose words an issue's text is, where it is not what was approved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// Somebody's with write access.
+    Trusted,
+    /// Anybody's.
+    Anybody,
 }
 
 /// What GitHub shows of an issue.
 #[derive(Debug, Clone)]
 pub(super) enum IssueView {
     /// It is there. The opt-in is given when it was looked up.
-    Present(Box<IssueInfo>, Option<OptIn>),
+    Present(Box<IssueInfo>, Option<OptIn>, Words),
     /// It was deleted or transferred.
     Gone,
 }
@@ -42,9 +53,9 @@ pub(super) async fn apply(
     view: &IssueView,
 ) -> Result<Option<Task>, EngineError> {
     let task = tx.task_by_issue(&repo.row.id, number).await?;
-    let (info, opt_in) = match view {
+    let (info, opt_in, words) = match view {
         IssueView::Gone => return withdraw(tx, repo, task, "the issue was deleted or transferred").await,
-        IssueView::Present(info, opt_in) => (info, opt_in.as_ref()),
+        IssueView::Present(info, opt_in, words) => (info, opt_in.as_ref(), *words),
     };
     let reading = read_labels(&info.labels, &repo.policy.labels);
     let offered = reading.ready && info.is_open() && !info.is_pull;
@@ -57,7 +68,8 @@ pub(super) async fn apply(
                 return Ok(Some(task));
             }
             if offered {
-                return update(tx, repo, task, extras, info, &reading, opt_in).await.map(Some);
+                let seen = Seen { info, reading: &reading, opt_in, words };
+                return update(tx, repo, task, extras, seen).await.map(Some);
             }
             let why = if info.is_open() { "the label was removed" } else { "the issue was closed" };
             withdraw(tx, repo, Some(task), why).await
@@ -81,15 +93,27 @@ fn spec_of(reading: &LabelReading) -> TaskSpec {
     }
 }
 
-fn extras_of(info: &IssueInfo, reading: &LabelReading, opt_in: Option<i64>) -> TaskExtras {
+fn extras_of(info: &IssueInfo, reading: &LabelReading, opt_in: Option<i64>, approved_at: Timestamp) -> TaskExtras {
     let problems =
         reading.problems.iter().map(|p| format!("The label `{}` {}; {} counts instead.", p.label, p.what, p.used));
-    TaskExtras { opt_in_event: opt_in, problems: problems.collect(), issue_updated_at: info.updated_at }
+    let issue_updated_at = info.updated_at;
+    TaskExtras { opt_in_event: opt_in, problems: problems.collect(), issue_updated_at, approved_at }
 }
 
 fn clip(text: &str) -> String {
     // PostgreSQL's TEXT refuses NUL.
     text.chars().filter(|c| *c != '\0').take(TEXT_MAX).collect()
+}
+
+/// What an issue says, as it is kept.
+pub(super) fn wording(title: &str, body: &str) -> Wording {
+    Wording { title: clip(title), description: clip(body) }
+}
+
+/// The people an issue is assigned to; agents that work on it are somebody's tools.
+fn assignees(info: &IssueInfo) -> Vec<Assignee> {
+    let people = info.assignees.iter().filter(|one| !one.is_bot);
+    people.map(|one| Assignee { id: one.id, login: one.login.clone() }).collect()
 }
 
 async fn create(
@@ -105,10 +129,12 @@ async fn create(
         title: clip(&info.title),
         description: clip(&info.body),
         hold: opt_in.map_or_else(unknown, |o| o.hold.clone()),
+        assigned_to: assignees(info),
         ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.row.id.clone(), spec_of(reading), tx.now())
     };
     tx.insert_task(&task).await?;
-    tx.set_task_extras(&task.id, &extras_of(info, reading, opt_in.map(|o| o.event))).await?;
+    let approved_at = opt_in.map_or_else(|| tx.now(), |o| o.at);
+    tx.set_task_extras(&task.id, &extras_of(info, reading, opt_in.map(|o| o.event), approved_at)).await?;
     let created = json!({ "issue": info.number, "estimate": task.spec.estimate, "priority": task.spec.priority });
     let mut events = vec![Event::new(EventKind::TaskCreated, created).about_task(&task.id)];
     if let Some(why) = &task.hold {
@@ -120,56 +146,109 @@ async fn create(
     Ok(task)
 }
 
+/// A view of an issue that is offered to the pool.
+#[derive(Clone, Copy)]
+struct Seen<'v> {
+    info: &'v IssueInfo,
+    reading: &'v LabelReading,
+    opt_in: Option<&'v OptIn>,
+    words: Words,
+}
+
+/// Brings a task up to date with its issue, and lifts or sets its hold when somebody opted in anew or changed its text.
 async fn update(
     tx: &mut Tx,
     repo: &RepoContext,
     task: Task,
     extras: TaskExtras,
-    info: &IssueInfo,
-    reading: &LabelReading,
-    opt_in: Option<&OptIn>,
+    seen: Seen<'_>,
 ) -> Result<Task, EngineError> {
+    let Seen { info, reading, opt_in, words } = seen;
+    // An act of opting in is judged once.
     let news = opt_in.filter(|o| extras.opt_in_event.is_none_or(|judged| o.event > judged));
     let judged = news.map(|o| o.event).or(extras.opt_in_event);
-    tx.set_task_extras(&task.id, &extras_of(info, reading, judged)).await?;
+    let approved_at = news.filter(|o| o.hold.is_none()).map_or(extras.approved_at, |o| o.at);
+    tx.set_task_extras(&task.id, &extras_of(info, reading, judged, approved_at)).await?;
+    let is_over = task.state.is_over();
     let mut task = describe(tx, task, info, reading).await?;
-    if task.state.is_over() {
+    if is_over {
         // A merge can leave its issue open (another branch): only a new act offers the task again.
-        if news.is_none() {
-            return Ok(task);
-        }
-        task.hold = news.and_then(|o| o.hold.clone());
+        let Some(news) = news else { return Ok(task) };
+        let now = wording(&info.title, &info.body);
+        (task.title, task.description, task.later) = (now.title, now.description, None);
+        task.hold = news.hold.clone();
         let task = transition::carry_out(tx, repo, task, Move::Reopen, None).await?.task;
         pulls::judge_open_pulls(tx, repo, &task).await?;
         return Ok(tx.task(&task.id).await?.unwrap_or(task));
     }
-    if let Some(news) = news.filter(|o| o.hold != task.hold && task.hold.is_some()) {
-        task.hold = news.hold.clone();
-        tx.update_task(&task).await?;
-        if task.hold.is_none() {
-            let approved = Event::new(EventKind::TaskApproved, json!({ "by": "label" })).about_task(&task.id);
-            tx.append_events(&[approved]).await?;
+    let before = task.clone();
+    reword(&mut task, wording(&info.title, &info.body), words);
+    let by = if news.is_some() { "label" } else { "text" };
+    if let Some(news) = news.filter(|_| task.hold.is_some() || task.later.is_some()) {
+        // Whoever may opt an issue in has seen what it says.
+        if news.hold.is_none() {
+            task.take_over_later();
         }
+        task.hold = news.hold.clone();
     }
+    keep_wording(tx, &before, &task, by).await?;
     tell::notes(tx, repo, &task).await?;
     Ok(task)
 }
 
-/// Takes over what the issue says now. What a lease froze stays frozen on the lease.
+/// What becomes of a task whose issue says `now`: words of people with write access are taken over, anybody else's wait
+/// for approval, and until then what was approved stands. A task that waits for its first approval has nothing to keep.
+fn reword(task: &mut Task, now: Wording, words: Words) {
+    let unapproved = task.hold.as_deref().is_some_and(|hold| hold != EDITED);
+    if (&now.title, &now.description) == (&task.title, &task.description) && words == Words::Trusted {
+        // Somebody took the change back.
+        if task.later.take().is_some() && task.hold.as_deref() == Some(EDITED) {
+            task.hold = None;
+        }
+    } else if unapproved || words == Words::Trusted {
+        (task.title, task.description, task.later) = (now.title, now.description, None);
+    } else {
+        task.later = Some(now);
+        if task.state == TaskState::Ready {
+            task.hold = Some(EDITED.to_owned());
+        }
+    }
+}
+
+async fn keep_wording(tx: &mut Tx, before: &Task, task: &Task, by: &str) -> Result<(), EngineError> {
+    if before == task {
+        return Ok(());
+    }
+    tx.update_task(task).await?;
+    let event = |kind, payload| Event::new(kind, payload).about_task(&task.id);
+    let mut events = Vec::new();
+    let changed: Vec<&str> =
+        [("title", before.title != task.title), ("description", before.description != task.description)]
+            .into_iter()
+            .filter_map(|(name, changed)| changed.then_some(name))
+            .collect();
+    if !changed.is_empty() {
+        events.push(event(EventKind::TaskUpdated, json!({ "changed": changed })));
+    }
+    match (&before.hold, &task.hold) {
+        (Some(_), None) => events.push(event(EventKind::TaskApproved, json!({ "by": by }))),
+        (old, Some(why)) if old != &task.hold => events.push(event(EventKind::TaskHeld, json!({ "reason": why }))),
+        _ => {}
+    }
+    Ok(tx.append_events(&events).await?)
+}
+
+/// Takes over what an issue's labels and assignees say.
 async fn describe(tx: &mut Tx, task: Task, info: &IssueInfo, reading: &LabelReading) -> Result<Task, EngineError> {
-    let fresh =
-        Task { title: clip(&info.title), description: clip(&info.body), spec: spec_of(reading), ..task.clone() };
+    let fresh = Task { spec: spec_of(reading), assigned_to: assignees(info), ..task.clone() };
     if fresh == task {
         return Ok(task);
     }
-    let changed: Vec<&str> = [
-        ("title", fresh.title != task.title),
-        ("description", fresh.description != task.description),
-        ("labels", fresh.spec != task.spec),
-    ]
-    .into_iter()
-    .filter_map(|(name, changed)| changed.then_some(name))
-    .collect();
+    let changed: Vec<&str> =
+        [("labels", fresh.spec != task.spec), ("assignees", fresh.assigned_to != task.assigned_to)]
+            .into_iter()
+            .filter_map(|(name, changed)| changed.then_some(name))
+            .collect();
     tx.describe_task(&fresh).await?;
     let event = Event::new(EventKind::TaskUpdated, json!({ "changed": changed })).about_task(&fresh.id);
     tx.append_events(&[event]).await?;

@@ -27,6 +27,7 @@ mod park;
 mod policies;
 mod policy_file;
 mod pulls;
+mod readers;
 mod resources;
 mod say;
 mod schedule;

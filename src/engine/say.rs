@@ -19,13 +19,7 @@ pub(super) const REFUSAL: &str = "refusal:";
 const ANSWERS: i64 = 5;
 
 /// Wants `body` to be said on an issue under `key`. In manual repositories nothing is said.
-pub(super) async fn say(
-    tx: &mut Tx,
-    repo: &RepoContext,
-    issue: i64,
-    key: &str,
-    body: &str,
-) -> Result<(), StoreError> {
+pub(super) async fn say(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
     if !repo.row.managed {
         return Ok(());
     }

@@ -145,9 +145,7 @@ impl Engine {
     async fn remember_found(&self, wanted: &WantedComment, id: i64) -> Result<(), EngineError> {
         let wanted = wanted.clone();
         self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok(tx.record_found(&wanted, id).await?) })
-            })
+            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.record_found(&wanted, id).await?) }))
             .await
     }
 

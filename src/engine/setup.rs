@@ -224,7 +224,8 @@ impl Engine {
         let app = convert_manifest(&address, code).await?;
         let origin = manifest::web_origin(&settings.api_url)?;
         let page = Some(app.html_url).filter(|url| url.starts_with(&format!("{origin}/")));
-        let install_url = format!("{}/installations/new", page.unwrap_or_else(|| format!("{origin}/apps/{}", app.slug)));
+        let install_url =
+            format!("{}/installations/new", page.unwrap_or_else(|| format!("{origin}/apps/{}", app.slug)));
         let held = Credentials {
             api_url: settings.api_url,
             app_id: app.id,
@@ -237,8 +238,14 @@ impl Engine {
         let side = GitHubSide::of(&told, clock.clone())?;
         let not_kept = held.write(&file).err().map(|cause| cause.to_string());
         match &not_kept {
-            None => tracing::info!("GitHub App {} is registered and in use; its credentials are in {}", told.app_id, file.display()),
-            Some(why) => tracing::error!("GitHub App {} is in use, but {} cannot be written: {why}", told.app_id, file.display()),
+            None => tracing::info!(
+                "GitHub App {} is registered and in use; its credentials are in {}",
+                told.app_id,
+                file.display()
+            ),
+            Some(why) => {
+                tracing::error!("GitHub App {} is in use, but {} cannot be written: {why}", told.app_id, file.display())
+            }
         }
         if !self.set_github(side) {
             return Err(SetupRefused::Closed);

@@ -7,6 +7,7 @@ use super::duplicates::Sighting;
 use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
+use super::hints::Hint;
 use super::issues::{self, IssueView};
 use super::{Engine, pulls};
 use crate::github::client::{CommentInfo, GitHubError, RepoReader};
@@ -230,13 +231,13 @@ impl Engine {
         let numbers: BTreeSet<i64> = listed.iter().map(|issue| issue.number).collect();
         for info in listed {
             let number = info.number;
-            let view = self.judge_issue(reader, repo, info, false).await?;
+            let view = self.judge_issue(reader, repo, info, Hint::default()).await?;
             self.apply_issue(repo, number, view).await?;
         }
         let id = repo.row.id.clone();
         let live = self.read(move |tx| Box::pin(async move { Ok(tx.live_issues(&id).await?) })).await?;
         for missing in live.into_iter().filter(|number| !numbers.contains(number)) {
-            let view = self.view_issue(reader, repo, missing, false).await?;
+            let view = self.view_issue(reader, repo, missing, Hint::default()).await?;
             for pull in self.pulls_of_issue(reader, repo, missing).await? {
                 self.apply_pull(repo, pull).await?;
             }

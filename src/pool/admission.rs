@@ -384,7 +384,10 @@ fn lane(case: &Case<'_>) -> Option<Refusal> {
     Some(
         Refusal::new(
             Rule::Lane,
-            format!("With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.", standing.trust),
+            format!(
+                "With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.",
+                standing.trust
+            ),
         )
         .with_limit(format!("{area}, tier {}, estimate {}", spec.tier, spec.estimate), allowed.join("; or ")),
     )
@@ -411,13 +414,19 @@ fn concurrency(case: &Case<'_>) -> Option<Refusal> {
     })
 }
 
-/// How many more claims the person may hold in the repository; `None` where that is not limited.
+/// How many claims a person may hold over all repositories, as this one has it, and how many more; `None` where that is
+/// not limited.
 #[must_use]
-pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<i64> {
+pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<(i64, i64)> {
     let claims = policy.claims?;
-    let left = claims.per_person.saturating_sub(standing.live_everywhere);
-    let left_here = claims.newcomer.saturating_sub(standing.live);
-    Some(if standing.is_newcomer() { left.min(left_here) } else { left })
+    Some((claims.per_person, claims.per_person.saturating_sub(standing.live_everywhere)))
+}
+
+/// How many more claims a newcomer may hold in the repository; `None` where that is not limited, and for everybody else.
+#[must_use]
+pub fn claims_left_here(policy: &Policy, standing: &Standing) -> Option<i64> {
+    let claims = policy.claims.filter(|_| standing.is_newcomer())?;
+    Some(claims.newcomer.saturating_sub(standing.live))
 }
 
 fn person_cap(case: &Case<'_>) -> Option<Refusal> {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::pool::budget::CountState;
 use crate::pool::fixtures::{NOW, repo, task, worker};
-use crate::pool::reputation::{OutcomeKind, Reputation};
 use crate::pool::policy::ClaimLimits;
+use crate::pool::reputation::{OutcomeKind, Reputation};
 use crate::pool::task::{Assignee, Reservation};
 use crate::pool::{Person, Span, WorkerId};
 

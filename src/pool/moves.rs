@@ -372,7 +372,6 @@ fn make_ready(mut task: Task, now: Timestamp, events: &mut Vec<Event>) -> Task {
     task.ready_since = now;
     task.assignee = None;
     if task.later.is_some() {
-        task.take_over_later();
         task.hold = Some(EDITED.to_owned());
         events.push(task_event(EventKind::TaskHeld, &task, json!({ "reason": EDITED })));
     }

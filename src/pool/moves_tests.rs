@@ -1,7 +1,7 @@
 //! The table of states, as cases: every arrow that exists, and the proof that no other does.
 
-use crate::pool::policy::AreaUntil;
 use super::*;
+use crate::pool::policy::AreaUntil;
 use crate::pool::task::TaskSpec;
 use crate::pool::{Epoch, RepoId, TaskId};
 

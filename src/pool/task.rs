@@ -185,6 +185,12 @@ impl Task {
         }
     }
 
+    /// What was approved.
+    #[must_use]
+    pub fn wording(&self) -> Wording {
+        Wording { title: self.title.clone(), description: self.description.clone() }
+    }
+
     /// Takes over what the issue says by now, as a maintainer saw it.
     pub fn take_over_later(&mut self) {
         if let Some(Wording { title, description }) = self.later.take() {

@@ -36,6 +36,7 @@ impl Tx {
             return Ok(BTreeMap::new());
         };
         let text: String = row.try_get("permissions")?;
-        serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("an installation's permissions: {error}")))
+        serde_json::from_str(&text)
+            .map_err(|error| StoreError::Corrupt(format!("an installation's permissions: {error}")))
     }
 }

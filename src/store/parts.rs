@@ -92,9 +92,5 @@ impl Tx {
 }
 
 fn part(row: &AnyRow) -> Result<Part, StoreError> {
-    Ok(Part {
-        key: row.try_get("key")?,
-        body: row.try_get("body")?,
-        said_at: Timestamp(row.try_get("said_at")?),
-    })
+    Ok(Part { key: row.try_get("key")?, body: row.try_get("body")?, said_at: Timestamp(row.try_get("said_at")?) })
 }

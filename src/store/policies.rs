@@ -1,6 +1,7 @@
 //! The rules of repositories as they were set or read: the operator's document, the policy file, and whom its lists name.
 
 use super::error::StoreError;
+use super::repos::{RepoRow, repo_row};
 use super::tx::{Tx, json_text, statements};
 use crate::pool::document::Document;
 use crate::pool::{Person, RepoId, Timestamp};
@@ -19,6 +20,8 @@ statements! {
         ORDER BY id DESC LIMIT 1";
     READER_SET = "INSERT INTO readers (repo_id, person, may, checked_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (repo_id, person) DO UPDATE SET may = excluded.may, checked_at = excluded.checked_at";
+    REPOS_PRIVATE = "SELECT * FROM repositories r WHERE r.managed = 1 AND r.private = 1 AND r.inactive IS NULL
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
     READER_KNOWN = "SELECT CAST(COUNT(*) AS BIGINT) FROM readers WHERE repo_id = $1 AND person = $2 AND checked_at > $3";
 }
 
@@ -115,11 +118,24 @@ impl Tx {
         self.run(set).await.map(drop)
     }
 
+    /// Private repositories with the App that have tasks somebody could take.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn private_repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_PRIVATE)).await?.iter().map(repo_row).collect()
+    }
+
     /// True when GitHub was asked since `since` whether the person may read the repository.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn reader_is_known(&mut self, id: &RepoId, person: &Person, since: Timestamp) -> Result<bool, StoreError> {
+    pub async fn reader_is_known(
+        &mut self,
+        id: &RepoId,
+        person: &Person,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
         let known = sqlx::query(READER_KNOWN).bind(id.as_str()).bind(person.key()).bind(since.0);
         Ok(self.number(known).await? > 0)
     }

@@ -53,7 +53,9 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
-        let row = self.one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READS_FOR).0)).await?;
+        let row = self
+            .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READS_FOR).0))
+            .await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("a count gave no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
         let scored: i64 = row.try_get("scored")?;

@@ -39,8 +39,11 @@ pub fn optimum(snapshot: &Snapshot) -> i64 {
                     let held = repo.newcomers.len() as i64;
                     limit(format!("newcomers {}", repo.id), claims.newcomers_total - held, 1);
                 }
-                let most = if standing.merged == 0 { claims.newcomer } else { claims.per_person };
-                limit(format!("claims {} {}", repo.id, asker.worker.person.key()), most - standing.live, 1);
+                let person = asker.worker.person.key();
+                if standing.merged == 0 {
+                    limit(format!("claims {} {person}", repo.id), claims.newcomer - standing.live, 1);
+                }
+                limit(format!("claims {person}"), claims.per_person - standing.live_everywhere, 1);
             }
         }
     }

@@ -93,14 +93,20 @@ fn skill(dice: &mut StdRng) -> String {
 }
 
 fn standings(dice: &mut StdRng, person: usize, repos: &[RepoId]) -> (usize, BTreeMap<RepoId, Standing>) {
-    let known = repos.iter().filter(|_| dice.random_bool(0.8)).cloned().collect::<Vec<_>>();
-    let standings = known.into_iter().map(|repo| {
+    let mut standings: BTreeMap<RepoId, Standing> = BTreeMap::new();
+    for repo in repos {
+        if !dice.random_bool(0.8) {
+            standings.insert(repo.clone(), Standing::default());
+            continue;
+        }
         let merged = dice.random_range(0..4) * 2;
         let trust = [-1, 0, 1, 1, 2, 2, 3][dice.random_range(0..7)];
         let live = i64::from(dice.random_bool(0.1));
-        (repo, Standing { trust, merged, live, ..Standing::default() })
-    });
-    (person, standings.collect())
+        standings.insert(repo.clone(), Standing { trust, merged, live, ..Standing::default() });
+    }
+    let everywhere = standings.values().map(|standing| standing.live).sum();
+    standings.values_mut().for_each(|standing| standing.live_everywhere = everywhere);
+    (person, standings)
 }
 
 fn asker(dice: &mut StdRng, n: usize, person: usize, (_, standings): (usize, BTreeMap<RepoId, Standing>)) -> Asker {

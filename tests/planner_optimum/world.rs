@@ -47,10 +47,14 @@ fn take(world: &mut Snapshot, asker: usize, task: usize) {
     winner.load.points += spec.estimate;
     winner.load.leases += 1;
     let newcomer = winner.standings.get(&repo).is_none_or(Standing::is_newcomer);
+    let limited = world.repos[&repo].policy.claims.is_some();
     let person = winner.worker.person.clone();
     let name = winner.worker.shown_as().to_owned();
     for other in world.askers.iter_mut().filter(|other| other.worker.person == person) {
         other.standings.entry(repo.clone()).or_default().live += 1;
+        if limited {
+            other.standings.values_mut().for_each(|standing| standing.live_everywhere += 1);
+        }
     }
     let facts = world.repos.get_mut(&repo).expect("a known repository");
     facts.budget.leases += 1;

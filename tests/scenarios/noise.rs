@@ -55,7 +55,11 @@ async fn a_whole_life_notifies_twice_and_once_for_the_pull_request(db: Db) {
         "the lease, one warning, one link: {told:?}"
     );
     assert_eq!(w.state(issue).await, "merged");
-    assert!(w.ours(issue)[0].contains("Co-authored-by"), "credit is given in the lease's comment: {:#?}", w.ours(issue));
+    assert!(
+        w.ours(issue)[0].contains("Co-authored-by"),
+        "credit is given in the lease's comment: {:#?}",
+        w.ours(issue)
+    );
     w.check_promises().await;
 }
 
@@ -196,9 +200,8 @@ async fn receive_and_keep(w: &World, kept: &mut Vec<Parcel>) {
 
 /// Brings a parcel to the door; with `again`, as a delivery of its own that says the same.
 async fn deliver(w: &World, parcel: &Parcel, again: &str) {
-    let header = |name: &str| {
-        parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    };
+    let header =
+        |name: &str| parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let id = format!("{}{again}", header("X-GitHub-Delivery").unwrap());
     let (event, kind) = (header("X-GitHub-Event").unwrap(), header("Content-Type"));
     w.engine.accept_delivery(&id, event, kind, header("X-Hub-Signature-256"), &parcel.body).await.unwrap();

@@ -177,7 +177,8 @@ pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resul
 
 pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<BudgetLine, StoreError> {
     let budget = repo.budget(tx).await?;
-    let stopped = repo.stop(tx.now()).map(|stop| stop.why).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
+    let stopped =
+        repo.stop(tx.now()).map(|stop| stop.why).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
     Ok(BudgetLine {
         used: budget.used(),
         limit: budget.limit,

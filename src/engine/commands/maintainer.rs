@@ -14,7 +14,7 @@ use crate::pool::moves::{FIRST_REFUSAL, Move};
 use crate::pool::task::{Reservation, Task, TaskState};
 use crate::pool::worker::BANNED;
 use crate::pool::{Person, Span, Timestamp};
-use crate::store::{Pause, RepoRow, Tx};
+use crate::store::{Pause, RepoRow, TaskExtras, Tx};
 use serde_json::json;
 
 /// How long an `/owp assign` waits to be accepted.
@@ -106,10 +106,14 @@ pub(super) async fn approve(
     asked: &Asked,
     mut task: Task,
 ) -> Result<Outcome, EngineError> {
-    if task.hold.take().is_none() {
+    if task.hold.is_none() && task.later.is_none() {
         return Ok(Outcome::Done("nothing about this task waits for approval.".to_owned()));
     }
+    task.hold = None;
+    task.take_over_later();
     tx.update_task(&task).await?;
+    let extras = tx.task_extras(&task.id).await?;
+    tx.set_task_extras(&task.id, &TaskExtras { approved_at: tx.now(), ..extras }).await?;
     let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
     tx.append_events(&[approved]).await?;
     tell::notes(tx, repo, &task).await?;

@@ -34,6 +34,8 @@ pub(super) struct Asked {
     pub lines: Vec<CommandLine>,
     /// The author's permission, looked up only when a command needs one.
     pub permission: Permission,
+    /// Whether they may read the repository, where that was asked: a private one.
+    pub reads: Option<bool>,
     /// The accounts the commands name, by lower-case login; `None` where there is none.
     pub named: BTreeMap<String, Option<Account>>,
     /// The worker behind the author's comments, once there is one; all their workers, when a line is about all.
@@ -58,7 +60,7 @@ impl Asked {
 /// Asks GitHub what running these lines takes: the author's permission at this moment, and the accounts named.
 pub(super) async fn prepare(
     engine: &Engine,
-    reader: &RepoReader,
+    (reader, private): (&RepoReader, bool),
     issue: i64,
     comment: &CommentRef,
     lines: Vec<CommandLine>,
@@ -66,7 +68,9 @@ pub(super) async fn prepare(
     let author = comment.author.as_ref().map(|a| Account { id: a.id, login: a.login.clone(), is_bot: a.is_bot });
     let author = author.ok_or_else(|| EngineError::Managed("the comment's author is gone".to_owned()))?;
     let commands: Vec<&Command> = lines.iter().filter_map(|line| line.parsed.as_ref().ok()).collect();
-    let needs_permission = commands.iter().any(|c| Verb::named(c.verb()).is_some_and(|verb| verb.who != Who::Anyone));
+    let claims = commands.iter().any(|c| matches!(c, Command::Claim | Command::Why));
+    let needs_permission = commands.iter().any(|c| Verb::named(c.verb()).is_some_and(|verb| verb.who != Who::Anyone))
+        || (private && claims);
     let permission =
         if needs_permission { permission_of(reader, &author.login, author.id).await? } else { Permission::None };
     let mut named = BTreeMap::new();
@@ -93,7 +97,8 @@ pub(super) async fn prepare(
         })
     });
     let workers = workers.await?;
-    Ok(Asked { issue, comment_id: comment.id, author, permission, named, workers, lines })
+    let reads = (private && claims).then_some(permission >= Permission::Read);
+    Ok(Asked { reads, issue, comment_id: comment.id, author, permission, named, workers, lines })
 }
 
 fn named_logins(command: &Command) -> Vec<&str> {
@@ -116,7 +121,10 @@ fn no_account(login: &str) -> Outcome {
 
 /// Runs a comment's commands and wants the replies.
 pub(super) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), EngineError> {
-    tx.record_person(asked.author.id, &asked.author.login, asked.author.is_bot).await?;
+    let person = tx.record_person(asked.author.id, &asked.author.login, asked.author.is_bot).await?;
+    if let Some(reads) = asked.reads {
+        tx.set_reader(&repo.row.id, &person, reads).await?;
+    }
     let mut outcomes = Vec::new();
     for (position, line) in asked.lines.iter().enumerate() {
         let key = line_key(&asked.lines[..position], line);

@@ -199,7 +199,9 @@ mod tests {
     fn of_a_link_to_the_next_page_only_the_cursor_is_taken() {
         let link = "<https://elsewhere.example/x?per_page=100&cursor=v1_7%2B>; rel=\"next\", <https://h/x?cursor=v1_9>; rel=\"first\"";
         assert_eq!(next_cursor(link).as_deref(), Some("v1_7+"));
-        for none in ["", "<https://h/x?cursor=v1_9>; rel=\"prev\"", "<https://h/x?page=2>; rel=\"next\"", "x; rel=\"next\""] {
+        for none in
+            ["", "<https://h/x?cursor=v1_9>; rel=\"prev\"", "<https://h/x?page=2>; rel=\"next\"", "x; rel=\"next\""]
+        {
             assert_eq!(next_cursor(none), None, "{none}");
         }
     }

@@ -79,7 +79,8 @@ impl RepoReader {
             match self.file_as(purpose, path, known.as_ref()).await {
                 // The installation has not granted this one.
                 Err(GitHubError::NoToken { cause })
-                    if at < last && matches!(*cause, GitHubError::Validation { .. } | GitHubError::Forbidden { .. }) => {}
+                    if at < last
+                        && matches!(*cause, GitHubError::Validation { .. } | GitHubError::Forbidden { .. }) => {}
                 Ok(read) => {
                     self.github.0.files.put(key, read.clone());
                     return Ok(read.text);

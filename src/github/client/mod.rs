@@ -114,7 +114,8 @@ impl GitHub {
     /// # Errors
     /// [`GitHubError::Config`] when the address is not a URL or the key is not an RSA private key in PEM.
     pub fn new(cfg: GitHubConfig) -> Result<Self, GitHubError> {
-        let http = Http::new(&Address { api_url: cfg.api_url.clone(), timeout: cfg.timeout, clock: cfg.clock.clone() })?;
+        let http =
+            Http::new(&Address { api_url: cfg.api_url.clone(), timeout: cfg.timeout, clock: cfg.clock.clone() })?;
         let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
         let (tokens, pages, files) = (Tokens::default(), pages::Cache::default(), files::Files::default());
         Ok(Self(Arc::new(Inner { http, key, tokens, pages, files, clock: cfg.clock })))

@@ -10,10 +10,12 @@ mod raw;
 mod tests;
 mod types;
 
-pub use types::{CommentAction, CommentRef, Incoming, InstallationAction, Kind, RepoRef, RepositoryAction, UserRef};
+pub use types::{
+    CommentAction, CommentRef, Edit, Incoming, InstallationAction, Kind, RepoRef, RepositoryAction, UserRef,
+};
 
 use crate::pool::{Timestamp, text::tidy_line};
-use raw::{RawCheck, RawComment, RawDelivery, RawRepository, RawUser, Text};
+use raw::{RawChanges, RawCheck, RawComment, RawDelivery, RawIssue, RawRepository, RawUser, Text};
 
 /// Short texts (names, labels, actions) longer than this are cut; GitHub's own are far shorter.
 const SHORT_MAX_CHARS: usize = 256;
@@ -124,12 +126,12 @@ fn understand(event: String, mut raw: RawDelivery) -> Result<Incoming, PayloadEr
 fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static str> {
     let changes = raw.changes.unwrap_or_default();
     Ok(match event {
-        "issues" => Kind::Issue {
-            number: raw.issue.and_then(|issue| issue.number).ok_or("issue.number")?,
-            label: raw.label.and_then(|label| label.name).map(short),
-            old_title: changes.title.map(|title| short(title.from.unwrap_or_default())),
-            old_body: changes.body.map(|body| body.from.unwrap_or_default().into_string()),
-        },
+        "issues" => {
+            let issue = raw.issue.unwrap_or_default();
+            let number = issue.number.ok_or("issue.number")?;
+            let label = raw.label.and_then(|label| label.name).map(short);
+            Kind::Issue { number, label, edit: edit(issue, changes).map(Box::new) }
+        }
         "issue_comment" => {
             let issue = raw.issue.ok_or("issue")?;
             Kind::IssueComment {
@@ -165,6 +167,19 @@ fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static
 
 fn commit(raw: RawCheck, field: &'static str) -> Result<Kind, &'static str> {
     Ok(Kind::Commit { sha: short(raw.head_sha.ok_or(field)?), name: raw.name.map(short) })
+}
+
+/// What an edit changed of an issue's text.
+fn edit(issue: RawIssue, changes: RawChanges) -> Option<Edit> {
+    if changes.title.is_none() && changes.body.is_none() {
+        return None;
+    }
+    let text = |text: Option<Text>| text.unwrap_or_default().into_string();
+    let (title, body) = (text(issue.title), text(issue.body));
+    let old_title = changes.title.map_or_else(|| title.clone(), |change| text(change.from));
+    let old_body = changes.body.map_or_else(|| body.clone(), |change| text(change.from));
+    let at = issue.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
+    Some(Edit { title, body, old_title, old_body, at })
 }
 
 fn comment_ref(raw: RawComment) -> Result<CommentRef, &'static str> {

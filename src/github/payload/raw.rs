@@ -109,6 +109,9 @@ pub(super) struct RawInstallation {
 #[serde(default)]
 pub(super) struct RawIssue {
     pub(super) number: Option<i64>,
+    pub(super) title: Option<Text>,
+    pub(super) body: Option<Text>,
+    pub(super) updated_at: Option<Text>,
     /// Present, whatever it holds, when the issue is a pull request.
     pub(super) pull_request: Option<de::IgnoredAny>,
 }

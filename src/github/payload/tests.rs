@@ -82,17 +82,17 @@ fn an_issue_event_names_the_label_and_what_an_edit_replaced() {
     let repository = json!({ "id": 42, "full_name": "o/r" });
     let labeled = json!({ "action": "labeled", "issue": { "number": 3 }, "label": { "name": "pool:ready" }, "repository": repository });
     let kind = read("issues", &labeled).unwrap().kind;
-    assert_eq!(kind, Kind::Issue { number: 3, label: Some("pool:ready".into()), old_title: None, old_body: None });
+    assert_eq!(kind, Kind::Issue { number: 3, label: Some("pool:ready".into()), edit: None });
 
     let edited = json!({
-        "action": "edited", "issue": { "number": 3, "body": null }, "repository": repository,
-        "changes": { "title": { "from": "old" }, "body": { "from": null } }
+        "action": "edited", "issue": { "number": 3, "title": "new", "body": "text" }, "repository": repository,
+        "changes": { "title": { "from": "old" } }
     });
     let kind = read("issues", &edited).unwrap().kind;
-    assert_eq!(
-        kind,
-        Kind::Issue { number: 3, label: None, old_title: Some("old".into()), old_body: Some(String::new()) }
-    );
+    let text = |title: &str| (title.to_owned(), "text".to_owned());
+    let ((title, body), (old_title, old_body)) = (text("new"), text("old"));
+    let edit = Edit { title, body, old_title, old_body, at: None };
+    assert_eq!(kind, Kind::Issue { number: 3, label: None, edit: Some(Box::new(edit)) });
 }
 
 #[test]

@@ -45,6 +45,21 @@ pub struct UserRef {
     pub is_bot: bool,
 }
 
+/// An edit of an issue's title or text: all of both, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The title after it.
+    pub title: String,
+    /// The text after it.
+    pub body: String,
+    /// The title before it.
+    pub old_title: String,
+    /// The text before it.
+    pub old_body: String,
+    /// When the issue had last changed, as the delivery has it.
+    pub at: Option<Timestamp>,
+}
+
 /// What a delivery hints at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -54,10 +69,8 @@ pub enum Kind {
         number: i64,
         /// The label that was set or removed.
         label: Option<String>,
-        /// The title before an edit changed it.
-        old_title: Option<String>,
-        /// The text before an edit changed it; an issue that had none had the empty text.
-        old_body: Option<String>,
+        /// What an edit changed of its title or text.
+        edit: Option<Box<Edit>>,
     },
     /// A comment on an issue or pull request.
     IssueComment {

@@ -11,11 +11,8 @@ const MAX_FAULTS: usize = 20;
 pub fn policy_trouble(trouble: Option<(&str, bool)>) -> String {
     let path = code(POLICY_PATH);
     let Some((faults, in_force)) = trouble else { return format!("The policy file {path} is followed again.") };
-    let meanwhile = if in_force {
-        "What was in force before stays in force"
-    } else {
-        "Nothing is handed out in this repository"
-    };
+    let meanwhile =
+        if in_force { "What was in force before stays in force" } else { "Nothing is handed out in this repository" };
     format!(
         "The policy file {path} cannot be followed as it reads now. {meanwhile} until that is mended:\n\n{}\n\n{} shows the same before a change is pushed.",
         bullets(faults.lines().map(prose), MAX_FAULTS),

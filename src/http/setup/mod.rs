@@ -66,7 +66,8 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
     match face.engine.setup_begin(&wish) {
         Ok(form) => {
             let secure = if wish.back.starts_with("https://") { "; Secure" } else { "" };
-            let cookie = format!("{COOKIE}={}; Path=/setup; HttpOnly; SameSite=Lax; Max-Age=3600{secure}", form.session);
+            let cookie =
+                format!("{COOKIE}={}; Path=/setup; HttpOnly; SameSite=Lax; Max-Age=3600{secure}", form.session);
             let mut response = page(StatusCode::OK, Some(&form.origin), &pages::register(&form));
             set(&mut response, header::SET_COOKIE, &cookie);
             Ok(response)
@@ -92,9 +93,8 @@ pub(super) struct Back {
 pub(super) async fn finish(State(face): State<Face>, Query(back): Query<Back>, headers: HeaderMap) -> Response {
     let session = session(&headers).map(str::to_owned);
     // GitHub hands the credentials over once. A browser that goes away meanwhile must not take them along.
-    let finishing = tokio::spawn(async move {
-        face.engine.setup_finish(&back.code, &back.state, session.as_deref()).await
-    });
+    let finishing =
+        tokio::spawn(async move { face.engine.setup_finish(&back.code, &back.state, session.as_deref()).await });
     match finishing.await {
         Ok(Ok(done)) => {
             let mut response = page(StatusCode::OK, None, &pages::done(&done));

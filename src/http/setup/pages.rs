@@ -130,10 +130,9 @@ pub(super) fn done(done: &SetupDone) -> Markup {
 pub(super) fn refusal(error: &SetupRefused) -> Markup {
     let again = html! { p { a href="/setup" { "Begin again" } } };
     match error {
-        SetupRefused::Closed => frame(
-            "Nothing to set up",
-            &html! { p { "This pool has its GitHub App, or was started without setup." } },
-        ),
+        SetupRefused::Closed => {
+            frame("Nothing to set up", &html! { p { "This pool has its GitHub App, or was started without setup." } })
+        }
         SetupRefused::Token => frame(
             "That is not the setup token",
             &html! {

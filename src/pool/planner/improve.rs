@@ -4,7 +4,7 @@
 //! which outweighs all it would displace is let in (`force`) is what the bound of [`super::aging`] stands on.
 
 use super::ledger::{Choice, Ledger, Obstacles};
-use super::model::{Model, NONE, Worth};
+use super::model::{EVERYWHERE, Model, NONE, Worth};
 use super::starts::fill;
 
 /// Raises the plan as far as single steps go; true when that was anything at all.
@@ -149,13 +149,29 @@ fn in_the_way<'a>(ledger: &'a Ledger<'_>, item: usize, seat: usize) -> impl Iter
         let here = other.repo == it.repo;
         (!obstacles.seat || (holder == seat && ledger.points(seat) + other.estimate >= it.estimate))
             && (!obstacles.area || ledger.holder(it.area) == *out)
-            && (0..rooms.len())
-                .all(|kind| !obstacles.rooms[kind] || (here && model.rooms_of(holder, it.repo)[kind] == rooms[kind]))
+            && (0..rooms.len()).all(|kind| !obstacles.rooms[kind] || shares(ledger, kind, rooms[kind], item, *out))
             && (!obstacles.slot || here)
     };
-    let among = if obstacles.seat { ledger.held(seat) } else { ledger.given(it.repo) };
-    let among = if obstacles.any() { among } else { &[] };
-    among.iter().copied().filter(clears)
+    let among = match obstacles {
+        Obstacles { seat: true, .. } => ledger.held(seat).to_vec(),
+        Obstacles { rooms, .. } if rooms[EVERYWHERE] => held_by_person(ledger, seat),
+        any if any.any() => ledger.given(it.repo).to_vec(),
+        _ => Vec::new(),
+    };
+    among.into_iter().filter(clears)
+}
+
+/// True when what was given out takes from the room of this kind that stands between an item and its taker.
+fn shares(ledger: &Ledger<'_>, kind: usize, room: usize, item: usize, out: usize) -> bool {
+    let model = ledger.model;
+    let repo = model.items[out].repo;
+    let near = kind == EVERYWHERE || repo == model.items[item].repo;
+    near && ledger.seat_of(out).is_some_and(|holder| model.rooms_taken(holder, repo).any(|taken| taken == room))
+}
+
+/// Everything that was given to a seat's person.
+fn held_by_person(ledger: &Ledger<'_>, seat: usize) -> Vec<usize> {
+    ledger.model.seats_of_person(seat).flat_map(|seat| ledger.held(seat)).copied().collect()
 }
 
 /// The cheapest set found that clears the way, when it is worth less than `limit`: who holds the area, then what frees
@@ -190,11 +206,10 @@ fn to_send_out(ledger: &Ledger<'_>, item: usize, seat: usize, limit: Worth) -> O
     let own = model.rooms_of(seat, it.repo);
     let given = || ledger.given(it.repo).iter().copied();
     for kind in (0..own.len()).filter(|kind| rooms[*kind]) {
-        let shares = |other: &usize| {
-            ledger.seat_of(*other).is_some_and(|holder| model.rooms_of(holder, it.repo)[kind] == own[kind])
-        };
-        if loss < limit && !out.iter().any(|other| model.items[*other].repo == it.repo && shares(other)) {
-            let next = ledger.cheapest(given().filter(shares))?;
+        let shares = |other: &usize| shares(ledger, kind, own[kind], item, *other);
+        if loss < limit && !out.iter().any(&shares) {
+            let among = if kind == EVERYWHERE { held_by_person(ledger, seat) } else { given().collect() };
+            let next = ledger.cheapest(among.into_iter().filter(shares))?;
             loss += model.items[next].worth;
             out.push(next);
         }

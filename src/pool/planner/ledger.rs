@@ -45,8 +45,8 @@ pub(super) struct Ledger<'m> {
 pub(super) struct Obstacles {
     pub area: bool,
     pub seat: bool,
-    /// Of its person's claims, and of those newcomers share.
-    pub rooms: [bool; 2],
+    /// Of the rooms it uses, in their order.
+    pub rooms: [bool; 3],
     pub slot: bool,
 }
 
@@ -290,7 +290,7 @@ impl<'m> Ledger<'m> {
         self.points[seat] -= sign * it.estimate;
         self.leases[seat] -= sign;
         self.slots[it.repo] -= sign;
-        for room in self.model.rooms_of(seat, it.repo).into_iter().filter(|room| *room != NONE) {
+        for room in self.model.rooms_taken(seat, it.repo) {
             self.rooms[room] -= sign;
         }
         self.open.set(seat, self.points[seat] >= self.model.least && self.leases[seat] > 0);

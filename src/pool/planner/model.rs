@@ -16,8 +16,11 @@ use std::collections::BTreeMap;
 /// "None of them", where a number is expected.
 pub(super) const NONE: usize = usize::MAX;
 
-/// The limits on claims a seat uses in a repository: its person's, and the one newcomers share; [`NONE`] without.
-pub(super) type Rooms = [usize; 2];
+/// The limits on claims a seat uses in a repository: its person's there, the one newcomers share there, and its person's
+/// everywhere; [`NONE`] without.
+pub(super) type Rooms = [usize; 3];
+/// Which of them is the person's everywhere: what is granted in one repository counts in the others.
+pub(super) const EVERYWHERE: usize = 2;
 
 /// What granting a task is worth. Its aged priority in the high bits; then one for each task; then for how long it has
 /// waited beyond full hours, so that sums compare in that order.
@@ -70,10 +73,12 @@ pub(super) struct Model<'s> {
     /// Free slots by repository.
     pub slots: Vec<i64>,
     pub areas: usize,
-    /// What is left of claims that are limited: each person's in each repository, and those newcomers share.
+    /// What is left of claims that are limited.
     pub rooms: Vec<i64>,
     /// Which rooms a seat uses in a repository.
     rooms_of: Vec<Rooms>,
+    /// The rooms a seat's person has everywhere: one for each limit that repositories have.
+    everywhere: Vec<Vec<usize>>,
     /// Who could take a class of tasks.
     pub able: Vec<Bits>,
     /// The items of each group, in order.
@@ -95,7 +100,7 @@ impl<'s> Model<'s> {
         askers.sort_by(|a, b| a.worker.id.cmp(&b.worker.id));
         askers.dedup_by(|a, b| a.worker.id == b.worker.id);
         let repos: Vec<&RepoFacts> = snapshot.repos.values().collect();
-        let (rooms, rooms_of) = rooms(&askers, &repos);
+        let Limits { rooms, rooms_of, everywhere } = limits(&askers, &repos);
         let mut classes = Classes::new(&askers, &repos, now);
         let (mut areas, mut groups) = (BTreeMap::new(), BTreeMap::new());
         let mut items = Vec::new();
@@ -123,6 +128,7 @@ impl<'s> Model<'s> {
             areas: areas.len(),
             rooms,
             rooms_of,
+            everywhere,
             able,
             groups: Vec::new(),
         };
@@ -132,6 +138,20 @@ impl<'s> Model<'s> {
 
     pub(super) fn rooms_of(&self, seat: usize, repo: usize) -> Rooms {
         self.rooms_of[seat * self.slots.len() + repo]
+    }
+
+    /// What a grant to a seat in a repository takes from: the rooms it needs there, and its person's everywhere.
+    pub(super) fn rooms_taken(&self, seat: usize, repo: usize) -> impl Iterator<Item = usize> + '_ {
+        let rooms = self.rooms_of(seat, repo);
+        let everywhere = if rooms[EVERYWHERE] == NONE { &[] } else { self.everywhere[seat].as_slice() };
+        let here = rooms.into_iter().enumerate().filter(|(kind, room)| *kind != EVERYWHERE && *room != NONE);
+        here.map(|(_, room)| room).chain(everywhere.iter().copied())
+    }
+
+    /// Every seat of a seat's person.
+    pub(super) fn seats_of_person(&self, seat: usize) -> impl Iterator<Item = usize> + '_ {
+        let person = &self.askers[seat].worker.person;
+        (0..self.askers.len()).filter(move |other| self.askers[*other].worker.person == *person)
     }
 
     pub(super) fn able(&self, item: usize) -> &Bits {
@@ -270,32 +290,56 @@ fn seats(askers: &[&Asker]) -> Vec<Seat> {
         .collect()
 }
 
-/// What is left of claims that are limited, and which of these limits each seat uses where. A standing is the person's,
-/// so the askers of one person agree; where a snapshot contradicts itself the strictest counts.
-fn rooms(askers: &[&Asker], repos: &[&RepoFacts]) -> (Vec<i64>, Vec<Rooms>) {
+/// What is left of claims that are limited, and which of these limits each seat uses where.
+struct Limits {
+    rooms: Vec<i64>,
+    rooms_of: Vec<Rooms>,
+    everywhere: Vec<Vec<usize>>,
+}
+
+impl Limits {
+    /// A room's number; what is left is the least anybody says. A standing is the person's, so the askers of one person
+    /// agree; where a snapshot contradicts itself the strictest counts.
+    fn room<K: Ord>(&mut self, numbers: &mut BTreeMap<K, usize>, key: K, left: i64) -> usize {
+        let room = *numbers.entry(key).or_insert(self.rooms.len());
+        if room == self.rooms.len() {
+            self.rooms.push(left);
+        }
+        self.rooms[room] = left.min(self.rooms[room]);
+        room
+    }
+}
+
+fn limits(askers: &[&Asker], repos: &[&RepoFacts]) -> Limits {
     let shared: Vec<Option<i64>> = repos.iter().map(|repo| admission::newcomers_left(repo)).collect();
     // The rooms newcomers share come first, one for each repository, also where nobody uses them.
-    let mut rooms: Vec<i64> = shared.iter().map(|left| left.unwrap_or(0)).collect();
-    let mut rooms_of = Vec::with_capacity(askers.len() * repos.len());
-    let mut numbers: BTreeMap<(&Person, usize), usize> = BTreeMap::new();
+    let rooms: Vec<i64> = shared.iter().map(|left| left.unwrap_or(0)).collect();
+    let mut limits = Limits { rooms, rooms_of: Vec::new(), everywhere: Vec::new() };
+    let mut here_numbers: BTreeMap<(&Person, usize), usize> = BTreeMap::new();
+    let mut everywhere_numbers: BTreeMap<(&Person, i64), usize> = BTreeMap::new();
     let unknown = Standing::default();
     for asker in askers {
+        let person = &asker.worker.person;
+        let mut own = Vec::new();
         for (at, repo) in repos.iter().enumerate() {
             let standing = asker.standings.get(&repo.id).unwrap_or(&unknown);
             let crowd = if standing.is_newcomer() && shared[at].is_some() { at } else { NONE };
-            let Some(left) = admission::claims_left(&repo.policy, standing) else {
-                rooms_of.push([NONE, crowd]);
-                continue;
+            let here = match admission::claims_left_here(&repo.policy, standing) {
+                Some(left) => limits.room(&mut here_numbers, (person, at), left),
+                None => NONE,
             };
-            let room = *numbers.entry((&asker.worker.person, at)).or_insert(rooms.len());
-            if room == rooms.len() {
-                rooms.push(left);
+            let everywhere = match admission::claims_left(&repo.policy, standing) {
+                Some((limit, left)) => limits.room(&mut everywhere_numbers, (person, limit), left),
+                None => NONE,
+            };
+            if everywhere != NONE && !own.contains(&everywhere) {
+                own.push(everywhere);
             }
-            rooms[room] = left.min(rooms[room]);
-            rooms_of.push([room, crowd]);
+            limits.rooms_of.push([here, crowd, everywhere]);
         }
+        limits.everywhere.push(own);
     }
-    (rooms, rooms_of)
+    limits
 }
 
 /// Who could take what, asked of admission.

@@ -106,6 +106,8 @@ prop_compose! {
                 let standing = &standings[repo * PEOPLE as usize + usize::try_from(person).unwrap()];
                 asker.standings.insert(repo_id(repo), standing.clone());
             }
+            let everywhere = asker.standings.values().map(|standing| standing.live).sum();
+            asker.standings.values_mut().for_each(|standing| standing.live_everywhere = everywhere);
         }
         snapshot
     }
@@ -126,10 +128,14 @@ fn take(world: &mut Snapshot, worker: &WorkerId, task: &TaskId) {
     let winner = world.askers.iter_mut().find(|asker| asker.worker.id == *worker).unwrap();
     winner.load.points += spec.estimate;
     winner.load.leases += 1;
+    let limited = world.repos[&repo].policy.claims.is_some();
     let newcomer = winner.standings.get(&repo).is_none_or(Standing::is_newcomer);
     let person = winner.worker.person.clone();
     for other in world.askers.iter_mut().filter(|other| other.worker.person == person) {
         other.standings.entry(repo.clone()).or_default().live += 1;
+        if limited {
+            other.standings.values_mut().for_each(|standing| standing.live_everywhere += 1);
+        }
     }
     let facts = world.repos.get_mut(&repo).unwrap();
     facts.budget.leases += 1;

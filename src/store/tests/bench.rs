@@ -1,10 +1,10 @@
 //! A fresh database per test on either engine, and the verbs tests are set up with.
 
-use crate::pool::policy::AreaUntil;
 use crate::clock::{Clock, Entropy};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{Lease, Via};
 use crate::pool::moves::{Grant, Move, Moved, apply};
+use crate::pool::policy::AreaUntil;
 use crate::pool::pull::PullFacts;
 use crate::pool::task::{Task, TaskSpec};
 use crate::pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};

@@ -1,9 +1,9 @@
 //! Repositories: known by GitHub's id through every change of name, counted, synced, paused.
 
-use crate::store::Pause;
 use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span, Timestamp};
+use crate::store::Pause;
 use crate::store::{RepoRow, RepoSighting};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
