@@ -230,6 +230,8 @@ impl Engine {
     }
 
     async fn process_pull(&self, delivery: &Delivery, row: RepoRow, number: i64) -> Result<(), EngineError> {
+        // A gate that was put up a minute ago is one.
+        let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         let view = match reader.pull(number).await {
