@@ -3,7 +3,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::{Report, ReportedStatus};
+use owp::engine::{ProfileChange, Report, ReportedStatus};
 use owp::pool::Span;
 use owp::sandbox::PrSpec;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ stories!(
     when_an_agents_pull_request_is_closed_its_person_has_first_refusal,
     who_takes_tasks_themself_is_nobodys_agent,
     a_client_may_report_what_its_agent_opened,
+    a_client_names_agents_for_its_person,
     the_audit_log_keeps_where_merged_work_came_from,
     credit_follows_people_who_rename_themselves,
 );
@@ -172,6 +173,31 @@ async fn a_client_may_report_what_its_agent_opened(db: Db) {
     assert_eq!(w.state(issue).await, "pr_opened", "a reported link outlives an edit of the text");
     w.merge(by_bot).await;
     assert_eq!(w.state(issue).await, "merged");
+    w.check_promises().await;
+}
+
+async fn a_client_names_agents_for_its_person(db: Db) {
+    let w = World::new(db).await;
+    w.github.add_bot(BOT);
+    let issue = w.task("Parse dates", &[]).await;
+    let client = w.client("ada", issue, &[]).await;
+    w.engine.pull_work(&client).await.unwrap();
+    let by_bot = w.open_pr(BOT, issue).await;
+    assert_eq!(w.state(issue).await, "leased");
+    let naming = async |worker: &owp::pool::WorkerId, logins: &[&str]| {
+        let agents = Some(logins.iter().map(|login| (*login).to_owned()).collect());
+        w.engine.change_worker(worker, ProfileChange { agents, ..ProfileChange::default() }).await
+    };
+    for (logins, why) in [(["no-such"], "GitHub knows no account `no-such`"), (["ada"], "need not name yourself")] {
+        let refused = naming(&client, &logins).await.unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    let mut named = naming(&client, &[BOT, "cy", "CY"]).await.unwrap().agents;
+    named.sort();
+    assert_eq!(named, [BOT, "cy"]);
+    w.next_count().await;
+    assert_eq!((w.state(issue).await, w.slots().await.0), ("pr_opened", 1), "{by_bot}");
+    assert!(naming(&client, &[]).await.unwrap().agents.is_empty());
     w.check_promises().await;
 }
 

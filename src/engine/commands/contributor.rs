@@ -4,7 +4,8 @@ use super::{Asked, account, no_account};
 use crate::engine::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
 use crate::engine::error::EngineError;
 use crate::engine::facts::{self, RepoContext};
-use crate::engine::{pulls, tell, transition, workers};
+use crate::engine::{agents, pulls, tell, transition, workers};
+use crate::github::client::UserRef;
 use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
 use crate::pool::command::JoinProfile;
 use crate::pool::event::{Event, EventKind};
@@ -212,9 +213,9 @@ pub(super) async fn join(
         workers::ask_for_score(tx, &worker, scored).await?;
         joined["reputation"] = scored.into();
     }
-    let agents = agents.map(|agents| agents.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
-    if let Some((people, logins)) = &agents {
-        tx.declare_agents(&worker.person, people).await?;
+    let logins = agents.as_ref().map(|named| named.iter().map(|one| one.login.clone()).collect::<Vec<_>>());
+    if let Some(named) = &agents {
+        agents::name(tx, &worker.person, named).await?;
         joined["agents"] = json!(logins);
     }
     tx.append_events(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
@@ -226,33 +227,24 @@ pub(super) async fn join(
             }
         }
     }
-    let agents = agents.map(|(_, logins)| logins);
-    Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation, agents })
+    Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation, agents: logins })
 }
 
-/// The accounts somebody names as their agents. Whoever takes tasks themself is nobody's agent: their pull requests are
-/// their own work.
+/// The accounts somebody names as their agents, if each may be one.
 async fn agents_named(
     tx: &mut Tx,
     asked: &Asked,
     logins: &[String],
-) -> Result<Result<Vec<(Person, String)>, Outcome>, StoreError> {
-    let mut agents = Vec::new();
+) -> Result<Result<Vec<UserRef>, Outcome>, StoreError> {
+    let mut named = Vec::new();
     for login in logins {
         let Some(account) = account(asked, login) else { return Ok(Err(no_account(login))) };
-        if account.id == asked.author.id {
-            return Ok(Err(Outcome::Failed("you need not name yourself: your pull requests are your own.".to_owned())));
+        if let Some(why) = agents::unfit(tx, &Person::GitHub(asked.author.id), account).await? {
+            return Ok(Err(Outcome::Failed(why)));
         }
-        let person = Person::GitHub(account.id);
-        if !account.is_bot && !tx.all_workers_of(&person).await?.is_empty() {
-            return Ok(Err(Outcome::Failed(format!(
-                "`{login}` takes tasks of this pool for themself, so their pull requests are not yours."
-            ))));
-        }
-        tx.record_person(account.id, &account.login, account.is_bot).await?;
-        agents.push((person, account.login.clone()));
+        named.push(account.clone());
     }
-    Ok(Ok(agents))
+    Ok(Ok(named))
 }
 
 pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {
