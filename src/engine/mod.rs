@@ -4,7 +4,9 @@
 //! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
+mod agents;
 mod commands;
+mod commits;
 mod contributors;
 mod duplicates;
 mod error;

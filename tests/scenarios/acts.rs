@@ -60,6 +60,12 @@ impl World {
         self.settle().await;
     }
 
+    /// The maintainer commits the policy file, and the pool has read it.
+    pub async fn rules(&self, yaml: &str) {
+        self.github.as_user("mona").put_file(REPO, ".github/owp.yml", yaml).unwrap();
+        self.next_count().await;
+    }
+
     /// Slots taken and the limit, in the main repository.
     pub async fn slots(&self) -> (i64, i64) {
         let view = self.engine.overview().await.unwrap();
