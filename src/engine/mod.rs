@@ -4,7 +4,9 @@
 //! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
+mod agents;
 mod commands;
+mod commits;
 mod contributors;
 mod duplicates;
 mod error;
@@ -33,6 +35,7 @@ mod say;
 mod schedule;
 mod sender;
 mod setup;
+mod simulate;
 mod status;
 mod steward;
 mod sync;
@@ -58,16 +61,18 @@ pub use policies::PolicyInForce;
 pub use resources::{RepoDetail, TaskView};
 pub use schedule::{Pull, Wish};
 pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
+pub use simulate::{PlannedGrant, Simulation, Waiting};
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
 use crate::clock::Clock;
-use crate::config::{GitHubApp, IpRange, RateLimit, Schedule};
+use crate::config::{GitHubApp, IpRange, RateLimit};
 pub use crate::github::client::GitHubError;
 use crate::github::client::{GitHub, GitHubConfig};
 pub use crate::github::manifest::Extras;
 use crate::pool::Span;
+use crate::pool::schedule::Schedule;
 pub use crate::store::{AuditRow, DeadLetter, DeadPlace, Extra, FeedRow, KeptAnswer, TaskFilter};
 
 use crate::store::{Committed, Store};
@@ -106,6 +111,8 @@ impl GitHubSide {
     }
 }
 
+/// A little after the hour, when few others ask GitHub.
+const REDELIVER_AT: &str = "17 * * * *";
 /// A restart or a failover takes less, and nobody loses work over it: a heartbeat every minute has been missed once.
 const DOWNTIME_AFTER: Span = Span::minutes(2);
 
@@ -143,7 +150,7 @@ impl Default for Settings {
             comment_settle: Span::secs(30),
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
-            redeliver_at: Schedule::default(),
+            redeliver_at: Schedule::parse(REDELIVER_AT).unwrap_or_else(|why| unreachable!("{why}")),
             downtime_after: DOWNTIME_AFTER,
             open_registration: true,
             rate_limit: None,

@@ -5,7 +5,7 @@ use super::tasks::person;
 use super::tx::{Tx, statements};
 use crate::pool::admission::Holder;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
-use crate::pool::{Epoch, LeaseId, RepoId, Span, TaskId, Timestamp, WorkerId};
+use crate::pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -28,10 +28,15 @@ statements! {
     LEASE_BY_ID = "SELECT * FROM leases WHERE id = $1";
     LEASE_LIVE_OF_TASK = "SELECT * FROM leases WHERE task_id = $1 AND ended_at IS NULL";
     LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id";
+    // Index leases_live_person.
+    LEASES_LIVE_OF_PERSON = "SELECT * FROM leases WHERE person = $1 AND repo_id = $2 AND ended_at IS NULL ORDER BY id";
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
     // Nothing runs out in a repository that is not served: its people could do nothing about it.
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
         AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50";
+    // Index leases_live_repo.
+    LEASES_STRANDED = "SELECT l.* FROM repositories r JOIN leases l ON l.repo_id = r.id
+        WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.ended_at IS NULL ORDER BY l.id LIMIT 50";
     DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
     DECLINES_IN = concat!("SELECT l.task_id, l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
@@ -107,6 +112,15 @@ impl Tx {
     /// When the database refuses.
     pub async fn live_leases_of(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
         self.all(sqlx::query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
+    }
+
+    /// A person's live leases in a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_leases_in(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Lease>, StoreError> {
+        let find = sqlx::query(LEASES_LIVE_OF_PERSON).bind(person.key()).bind(repo.as_str());
+        self.all(find).await?.iter().map(lease_row).collect()
     }
 
     /// Moves a live lease's expiry; a lease that ended stays as it is.
@@ -191,6 +205,14 @@ impl Tx {
     pub async fn due_leases(&mut self) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
+    }
+
+    /// Live leases in repositories that have not been served since `since`, a page at a time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn stranded_leases(&mut self, since: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.all(sqlx::query(LEASES_STRANDED).bind(since.0)).await?.iter().map(lease_row).collect()
     }
 
     /// Claims by comment whose holder has not been warned and has less than `percent` of the time left; less than

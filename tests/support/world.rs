@@ -7,7 +7,7 @@ use owp::engine::{Engine, GitHubSide, Settings};
 use owp::github::client::{GitHub, GitHubConfig};
 use owp::pool::task::Task;
 use owp::pool::{Span, WorkerId};
-use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
+use owp::sandbox::{Parcel, PrSpec, Role, Sandbox, SandboxConfig};
 use owp::store::{Store, StoreOptions};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -48,7 +48,16 @@ impl World {
 
     /// As [`World::new`], with an engine that is set so.
     pub async fn with(db: Db, settings: Settings) -> Self {
-        let world = Self::not_started(db, settings).await;
+        let world = Self::not_started(db, settings, |config| config).await;
+        world.engine.step_installations().await.unwrap();
+        world.settle().await;
+        world
+    }
+
+    /// As [`World::new`], with an App that may read checks and statuses, and hears of them.
+    pub async fn with_checks(db: Db) -> Self {
+        let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
+        let world = Self::not_started(db, settings, SandboxConfig::with_checks).await;
         world.engine.step_installations().await.unwrap();
         world.settle().await;
         world
@@ -56,13 +65,17 @@ impl World {
 
     /// As [`World::new`], before the engine looked at GitHub for the first time.
     pub async fn before_start(db: Db) -> Self {
-        Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }).await
+        Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
     }
 
-    async fn not_started(db: Db, settings: Settings) -> Self {
+    async fn not_started(
+        db: Db,
+        settings: Settings,
+        change: impl FnOnce(SandboxConfig) -> SandboxConfig,
+    ) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
-        let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
+        let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));
         config.content_limit = None;
         let github = Sandbox::start(config).await.unwrap();
         github.hold_deliveries();
@@ -123,21 +136,26 @@ impl World {
     pub async fn receive(&self) -> usize {
         let parcels = self.github.take_deliveries();
         for parcel in &parcels {
-            let header = |name: &str| {
-                parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-            };
-            self.engine
-                .accept_delivery(
-                    header("X-GitHub-Delivery").unwrap(),
-                    header("X-GitHub-Event").unwrap(),
-                    header("Content-Type"),
-                    header("X-Hub-Signature-256"),
-                    &parcel.body,
-                )
-                .await
-                .unwrap();
+            self.accept(parcel).await;
         }
         parcels.len()
+    }
+
+    /// Brings one delivery to the door. Panics when it is turned away.
+    pub async fn accept(&self, parcel: &Parcel) {
+        let header = |name: &str| {
+            parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        };
+        self.engine
+            .accept_delivery(
+                header("X-GitHub-Delivery").unwrap(),
+                header("X-GitHub-Event").unwrap(),
+                header("Content-Type"),
+                header("X-Hub-Signature-256"),
+                &parcel.body,
+            )
+            .await
+            .unwrap();
     }
 
     /// Runs every step until nothing is left to do, moving the clock only as far as writes must be spaced.

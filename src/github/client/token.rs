@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Discover,
     /// Read issues and pull requests.
     Read,
+    /// Read what other Apps say of commits; not every App may.
+    Checks,
     /// Write issue comments.
     Comment,
     /// Read the policy file, where the App may read all contents.
@@ -38,6 +40,7 @@ impl Purpose {
         match self {
             Self::Discover => json!({"metadata": "read"}),
             Self::Read => json!({"issues": "read", "pull_requests": "read", "metadata": "read"}),
+            Self::Checks => json!({"checks": "read", "statuses": "read", "metadata": "read"}),
             Self::Comment => json!({"issues": "write", "metadata": "read"}),
             Self::Contents => json!({"contents": "read", "metadata": "read"}),
             Self::SingleFile => json!({"single_file": "read", "metadata": "read"}),
@@ -112,6 +115,10 @@ impl Tokens {
     async fn slot(&self, scope: Scope) -> Arc<Mutex<Option<Token>>> {
         self.0.lock().await.entry(scope).or_default().clone()
     }
+
+    async fn forget(&self, installation: i64) {
+        self.0.lock().await.retain(|scope, _| scope.installation != installation);
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -121,6 +128,12 @@ struct Minted {
 }
 
 impl GitHub {
+    /// Drops every token of an installation that is gone.
+    pub async fn forget(&self, installation: i64) {
+        self.0.tokens.forget(installation).await;
+        self.0.pages.forget(installation);
+    }
+
     pub(super) fn app_jwt(&self) -> Result<SecretString, GitHubError> {
         self.0.key.jwt(&self.0.clock)
     }
