@@ -7,13 +7,11 @@ mod credentials;
 mod environment;
 mod github;
 mod limits;
-mod schedule;
 
 pub use credentials::{Credentials, credentials_file};
 pub use environment::Environment;
 pub use github::GitHubApp;
 pub use limits::{IpRange, RateLimit};
-pub use schedule::Schedule;
 
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -129,8 +127,8 @@ pub struct ServeConfig {
     pub trusted_proxies: Vec<IpRange>,
     /// How many of the latest events a client that was away may catch up on.
     pub events_replay: i64,
-    /// When GitHub is asked for deliveries that failed.
-    pub redeliver_at: Schedule,
+    /// When GitHub is asked for deliveries that failed, in cron's words, if told.
+    pub redeliver_at: Option<String>,
     /// Spans that differ from the defaults.
     pub spans: Spans,
 }
@@ -174,10 +172,7 @@ impl ServeConfig {
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
             trusted_proxies: IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?,
             events_replay: events_replay(env)?,
-            redeliver_at: match env.get("OWP_REDELIVER_AT") {
-                Some(text) => Schedule::parse("OWP_REDELIVER_AT", &text)?,
-                None => Schedule::default(),
-            },
+            redeliver_at: env.get("OWP_REDELIVER_AT"),
             spans: Spans {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,

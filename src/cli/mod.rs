@@ -7,6 +7,7 @@ pub mod demo;
 pub mod healthcheck;
 mod logging;
 mod loops;
+pub mod policy;
 pub mod sandbox;
 pub mod serve;
 
@@ -32,6 +33,8 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Runs the main job by itself: a sandbox GitHub, the service, simulated contributors and a maintainer.
     Demo(demo::DemoArgs),
+    /// Checks a policy file, shows what it would do, prints its JSON Schema.
+    Policy(policy::PolicyArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -66,6 +69,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Serve(args) => serve::run(args, &env).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Policy(args) => policy::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
     }
 }

@@ -9,6 +9,7 @@ use crate::config::{ServeConfig, Spans};
 use crate::engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, Settings, SetupSettings};
 use crate::http::{Face, router};
 use crate::pool::Span;
+use crate::pool::schedule::Schedule;
 use crate::store::{Store, StoreOptions};
 use axum::serve::ListenerExt;
 use clap::Args;
@@ -151,7 +152,12 @@ pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
         Ok(github) => github,
         Err(error) => return asked_wrongly(&ConfigError::new(error.to_string())),
     };
-    match serve(config, github).await {
+    let redeliver_at = match config.redeliver_at.as_deref().map(redelivery_times) {
+        None => Settings::default().redeliver_at,
+        Some(Ok(times)) => times,
+        Some(Err(error)) => return asked_wrongly(&error),
+    };
+    match serve(config, github, redeliver_at).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("owp serve: {error}");
@@ -160,7 +166,11 @@ pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
     }
 }
 
-async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCode, Box<dyn std::error::Error>> {
+async fn serve(
+    config: ServeConfig,
+    github: Option<GitHubSide>,
+    redeliver_at: Schedule,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
     // Before anything else, so that a signal during the start stops it as well.
     let mut told_to_stop = Signals::listen()?;
     let url = config.database_url.expose_secret().to_owned();
@@ -179,7 +189,7 @@ async fn serve(config: ServeConfig, github: Option<GitHubSide>) -> Result<ExitCo
             rate_limit: config.rate_limit,
             trusted_proxies: config.trusted_proxies,
             feed: FeedSettings { replay: config.events_replay, ..FeedSettings::default() },
-            redeliver_at: config.redeliver_at,
+            redeliver_at,
             setup: setup.clone(),
             ..settings(config.open_registration, config.spans)
         },
@@ -228,6 +238,10 @@ fn tell_setup(config: &ServeConfig, store: &Store) {
     if config.admin_token.is_none() {
         tracing::info!("no OWP_ADMIN_TOKEN is set: admin calls answer 401");
     }
+}
+
+fn redelivery_times(text: &str) -> Result<Schedule, ConfigError> {
+    Schedule::parse(text).map_err(|why| ConfigError::new(format!("OWP_REDELIVER_AT: `{text}` {why}")))
 }
 
 fn settings(open_registration: bool, spans: Spans) -> Settings {

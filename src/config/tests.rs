@@ -106,7 +106,6 @@ fn values_that_make_no_sense_are_named() {
         ("OWP_LISTEN", "8787"),
         ("OWP_OPEN_REGISTRATION", "yes please"),
         ("OWP_COUNT_EVERY", "soon"),
-        ("OWP_REDELIVER_AT", "hourly"),
         ("OWP_DOWNTIME_AFTER", "a nap"),
         ("OWP_EVENTS_REPLAY", "0"),
         ("OWP_EVENTS_REPLAY", "many"),

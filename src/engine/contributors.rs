@@ -102,6 +102,8 @@ pub struct WorkItem {
     pub extra: Extra,
     /// What the repository asks of the work; `None` in manual repositories.
     pub terms: Option<Terms>,
+    /// Why the repository is not served at the moment, when it is not; its clocks stand still then.
+    pub waits: Option<String>,
 }
 
 /// What a repository asks of the work on its tasks.
@@ -333,7 +335,7 @@ impl Engine {
                     };
                     let extra = tx.own_fields_of_task(&task.id).await?;
                     let terms = Terms::of(&repo);
-                    items.push(WorkItem { repo: repo.row.name, lease, task, extra, terms });
+                    items.push(WorkItem { repo: repo.row.name, lease, task, extra, terms, waits: repo.row.inactive });
                 }
                 Ok(items)
             })

@@ -11,10 +11,14 @@ use crate::pool::lease::{EndReason, Lease};
 use crate::pool::moves::Move;
 use crate::pool::policy::Policy;
 use crate::pool::task::{Task, TaskState};
-use crate::pool::{LeaseId, RepoId, TaskId};
+use crate::pool::{LeaseId, RepoId, Span, TaskId};
 use crate::store::{Scope, Tx};
 use serde_json::json;
 use std::collections::BTreeMap;
+
+/// How long a lease waits for a repository that is not served. What somebody holds counts against what they may hold
+/// elsewhere, and an App that has been gone for two weeks seldom comes back.
+const STRANDED_AFTER: Span = Span::days(14);
 
 impl Engine {
     /// Ends what ran out and warns who is about to lose a claim. True when it did anything.
@@ -24,21 +28,25 @@ impl Engine {
     pub async fn step_expiry(&self) -> Result<bool, EngineError> {
         self.notice_time().await?;
         let engine = self.clone();
-        let (due, lapsed, to_warn) = self
+        let (due, lapsed, to_warn, stranded) = self
             .read(move |tx| {
                 Box::pin(async move {
                     let due = tx.due_leases().await?;
                     let lapsed = tx.lapsed_reservations().await?;
-                    Ok((due, lapsed, to_warn(tx, &engine).await?))
+                    let stranded = tx.stranded_leases(tx.now() - STRANDED_AFTER).await?;
+                    Ok((due, lapsed, to_warn(tx, &engine).await?, stranded))
                 })
             })
             .await?;
-        let any = !(due.is_empty() && lapsed.is_empty() && to_warn.is_empty());
+        let any = !(due.is_empty() && lapsed.is_empty() && to_warn.is_empty() && stranded.is_empty());
         for lease in due {
             self.expire(lease.repo, lease.id).await?;
         }
         for task in lapsed {
             self.lapse(task.repo, task.id).await?;
+        }
+        for lease in stranded {
+            self.strand(lease.repo, lease.id).await?;
         }
         for lease in to_warn {
             self.warn(lease.repo, lease.id).await?;
@@ -68,6 +76,24 @@ impl Engine {
                         return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);
                     }
                     transition::carry_out(tx, &context, task, step, Some(LeaseEnd::Expired)).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Takes back a lease whose repository has been gone for long. Nobody failed: it is no lapse and says nothing of the
+    /// work.
+    async fn strand(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let Some(why) = context.row.inactive.clone() else { return Ok(()) };
+                    let Some(lease) = tx.lease(&lease).await?.filter(Lease::is_live) else { return Ok(()) };
+                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                    let step = Move::Return(EndReason::Revoked);
+                    transition::carry_out_unsaid(tx, &context, task, step, Some(why)).await.map(drop)
                 })
             })
             .await

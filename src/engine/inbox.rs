@@ -147,6 +147,13 @@ impl Engine {
                 return self.finish(delivery).await;
             }
             Kind::Ping | Kind::Other => return self.finish(delivery).await,
+            // Most of what people write asks for nothing, whatever repository it is in.
+            Kind::IssueComment { on_pull, comment, action, old_body, .. }
+                if !self.wrote(comment.via_app_id)
+                    && (*on_pull || self.commands_in(&incoming, comment, *action, old_body).is_empty()) =>
+            {
+                return self.finish(delivery).await;
+            }
             Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
         }
         let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
@@ -162,15 +169,12 @@ impl Engine {
             }
             Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
             Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
-            Kind::IssueComment { issue_number, on_pull, comment, action, old_body } => {
+            Kind::IssueComment { issue_number, comment, action, old_body, .. } => {
                 if self.wrote(comment.via_app_id) {
                     let seen = Sighting { issue: *issue_number, comment: comment.id, body: comment.body.clone() };
                     return self.process_own(delivery, row, *action, seen).await;
                 }
-                let lines = if *on_pull { vec![] } else { self.commands_in(&incoming, comment, *action, old_body) };
-                if lines.is_empty() {
-                    return self.finish(delivery).await;
-                }
+                let lines = self.commands_in(&incoming, comment, *action, old_body);
                 let row = self.with_policy(row, FRESH).await?;
                 let reader = self.reader(&row)?;
                 let repo = self.context(row);

@@ -41,7 +41,11 @@ impl Engine {
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
                     tx.record_installation(id, &seen.account_login, suspended).await?;
-                    Ok::<_, EngineError>(tx.record_permissions(id, &seen.permissions).await.map(drop)?)
+                    if tx.record_permissions(id, &seen.permissions).await? {
+                        // What was given up for want of one is found by looking at everything.
+                        tx.resync_installation(id).await?;
+                    }
+                    Ok::<_, EngineError>(())
                 })
             })
             .await?;
@@ -103,6 +107,9 @@ impl Engine {
     }
 
     async fn stop_installation(&self, id: i64, why: &'static str) -> Result<(), EngineError> {
+        if why == UNINSTALLED {
+            self.github_side()?.client.forget(id).await;
+        }
         for row in self.repos_of(id).await? {
             if row.inactive.as_deref() != Some(why) {
                 self.stop_repo(row.id, why).await?;
@@ -111,7 +118,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops handing out work in a repository. What people hold there runs on or out; the audit stays.
+    /// Stops handing out work in a repository. What people hold there stays theirs, and its clocks stand still until the
+    /// repository comes back; the audit stays.
     async fn stop_repo(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
         self.store()
             .write(Scope::repo(&id.clone()), move |tx| {

@@ -3,7 +3,7 @@
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::{pulls, tell, transition};
-use crate::github::client::IssueInfo;
+use crate::github::client::{GitHubError, IssueInfo};
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::labels::{LabelReading, read_labels};
@@ -57,6 +57,10 @@ pub(super) async fn apply(
         IssueView::Gone => return withdraw(tx, repo, task, "the issue was deleted or transferred").await,
         IssueView::Present(info, opt_in, words) => (info, opt_in.as_ref(), *words),
     };
+    if !info.locked {
+        // Nobody could comment while it was locked.
+        tx.retry_dead_of(&repo.row.id, number, &GitHubError::Locked.to_string()).await?;
+    }
     let reading = read_labels(&info.labels, &repo.policy.labels);
     let offered = reading.ready && info.is_open() && !info.is_pull;
     match task {

@@ -116,7 +116,8 @@ impl Engine {
 
 async fn item(tx: &mut Tx, task: Task, repo: &RepoContext, lease: Option<Lease>) -> Result<WorkItem, EngineError> {
     let extra = tx.own_fields_of_task(&task.id).await?;
-    Ok(WorkItem { repo: repo.row.name.clone(), task, lease, extra, terms: Terms::of(repo) })
+    let (name, waits) = (repo.row.name.clone(), repo.row.inactive.clone());
+    Ok(WorkItem { repo: name, task, lease, extra, terms: Terms::of(repo), waits })
 }
 
 fn check(lease: &Lease, worker: &Worker, epoch: Option<i64>) -> Result<(), EngineError> {

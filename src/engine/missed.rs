@@ -4,7 +4,7 @@
 use super::Engine;
 use super::error::EngineError;
 use crate::github::client::GitHubError;
-use crate::pool::{Span, Timestamp};
+use crate::pool::Span;
 use crate::store::{MissedWork, Scope};
 
 /// GitHub keeps deliveries for three days, and repeats none that is older.
@@ -63,7 +63,7 @@ impl Engine {
                 return Ok(true);
             }
         };
-        let next = self.settings().redeliver_at.after(now.0).map_or(now + Span::hours(1), Timestamp);
+        let next = self.settings().redeliver_at.next_after(now).unwrap_or(now + Span::hours(1));
         let wanted = self
             .store()
             .write(Scope::global(), move |tx| {

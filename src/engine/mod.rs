@@ -34,6 +34,7 @@ mod say;
 mod schedule;
 mod sender;
 mod setup;
+mod simulate;
 mod status;
 mod steward;
 mod sync;
@@ -58,16 +59,18 @@ pub use policies::PolicyInForce;
 pub use resources::{RepoDetail, TaskView};
 pub use schedule::{Pull, Wish};
 pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
+pub use simulate::{PlannedGrant, Simulation, Waiting};
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
 
 use crate::clock::Clock;
-use crate::config::{GitHubApp, IpRange, RateLimit, Schedule};
+use crate::config::{GitHubApp, IpRange, RateLimit};
 pub use crate::github::client::GitHubError;
 use crate::github::client::{GitHub, GitHubConfig};
 pub use crate::github::manifest::Extras;
 use crate::pool::Span;
+use crate::pool::schedule::Schedule;
 pub use crate::store::{AuditRow, Extra, FeedRow, KeptAnswer, TaskFilter};
 
 use crate::store::{Committed, Store};
@@ -106,6 +109,8 @@ impl GitHubSide {
     }
 }
 
+/// A little after the hour, when few others ask GitHub.
+const REDELIVER_AT: &str = "17 * * * *";
 /// A restart or a failover takes less, and nobody loses work over it: a heartbeat every minute has been missed once.
 const DOWNTIME_AFTER: Span = Span::minutes(2);
 
@@ -143,7 +148,7 @@ impl Default for Settings {
             comment_settle: Span::secs(30),
             count_every: Span::minutes(5),
             compare_every: Span::minutes(15),
-            redeliver_at: Schedule::default(),
+            redeliver_at: Schedule::parse(REDELIVER_AT).unwrap_or_else(|why| unreachable!("{why}")),
             downtime_after: DOWNTIME_AFTER,
             open_registration: true,
             rate_limit: None,

@@ -200,6 +200,8 @@ fn judge(error: &GitHubError) -> Sent {
     // A suspension ends, a rename is followed by the next sync, and permissions can be granted: all of them wait.
     let waits = error.is_transient()
         || error.is_suspended()
+        || error.lacks_permission()
+        || error.installation_gone()
         || matches!(
             error,
             GitHubError::Moved { .. } | GitHubError::OtherRepository { .. } | GitHubError::Unauthorized { .. }

@@ -123,6 +123,7 @@ pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
         ack_by: ack_by.map(Timestamp::rfc3339),
         ack_in_secs: ack_by.map(secs_until),
         contract,
+        waits_because: item.waits,
         extra: item.extra,
     }
 }

@@ -9,7 +9,7 @@ use super::{
         World,
         access::Caller,
         issues::{IssueEdit, NewIssue},
-        model::Role,
+        model::{Role, UserKind},
         pulls::NewPull,
     },
 };
@@ -334,6 +334,17 @@ impl Person {
     /// GitHub's refusal.
     pub fn rename_repo(&self, repo: &str, name: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.rename_repo(caller, id, name))
+    }
+
+    /// Gives a repository to another account; an account nobody knows becomes an organization.
+    ///
+    /// # Errors
+    /// GitHub's refusal.
+    pub fn transfer_repo(&self, repo: &str, owner: &str) -> Result<(), ApiError> {
+        self.on(repo, |world, caller, id| {
+            let to = world.user_named(owner, UserKind::Organization);
+            world.transfer_repo(caller, id, to)
+        })
     }
 
     /// Hides a repository or shows it to everybody.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 statements! {
     PERMISSIONS_SET = "UPDATE installations SET permissions = $2 WHERE id = $1 AND permissions <> $2";
+    RESYNC_OF = "UPDATE repositories SET sync_due_at = 0, compared_at = 0 WHERE installation_id = $1 AND managed = 1";
     PERMISSIONS_OF = "SELECT permissions FROM installations WHERE id = $1";
 }
 
@@ -22,6 +23,14 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let set = sqlx::query(PERMISSIONS_SET).bind(installation).bind(json_text(granted)?);
         Ok(self.run(set).await? == 1)
+    }
+
+    /// Asks for a fresh count and a full compare of every repository of an installation.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn resync_installation(&mut self, installation: i64) -> Result<(), StoreError> {
+        self.run(sqlx::query(RESYNC_OF).bind(installation)).await.map(drop)
     }
 
     /// What an installation was granted, as GitHub last told; nothing for one nobody looked at yet.

@@ -34,6 +34,9 @@ statements! {
     // Nothing runs out in a repository that is not served: its people could do nothing about it.
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
         AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50";
+    // Index leases_live_repo.
+    LEASES_STRANDED = "SELECT l.* FROM repositories r JOIN leases l ON l.repo_id = r.id
+        WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.ended_at IS NULL ORDER BY l.id LIMIT 50";
     DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
     DECLINES_IN = concat!("SELECT l.task_id, l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
@@ -202,6 +205,14 @@ impl Tx {
     pub async fn due_leases(&mut self) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
+    }
+
+    /// Live leases in repositories that have not been served since `since`, a page at a time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn stranded_leases(&mut self, since: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.all(sqlx::query(LEASES_STRANDED).bind(since.0)).await?.iter().map(lease_row).collect()
     }
 
     /// Claims by comment whose holder has not been warned and has less than `percent` of the time left; less than

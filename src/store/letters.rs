@@ -16,6 +16,8 @@ statements! {
     DEAD_RETRY = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL, rewritten = 0,
         attempt_at = CASE WHEN comment_id IS NULL THEN created_at ELSE NULL END
         WHERE repo_id = $1 AND issue = $2 AND key = $3 AND state = 'dead'";
+    DEAD_RETRY_LIKE = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL
+        WHERE repo_id = $1 AND issue = $2 AND state = 'dead' AND error = $3";
     // Index wanted_comments_dead.
     DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
 }
@@ -87,6 +89,15 @@ impl Tx {
         let now = self.now().0;
         let retry = sqlx::query(DEAD_RETRY).bind(repo.as_str()).bind(issue).bind(key).bind(now);
         Ok(self.run(retry).await? == 1)
+    }
+
+    /// Wants those of an issue's comments once more that were given up for this reason.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn retry_dead_of(&mut self, repo: &RepoId, issue: i64, why: &str) -> Result<u64, StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(DEAD_RETRY_LIKE).bind(repo.as_str()).bind(issue).bind(why).bind(now)).await
     }
 
     /// Comments that were given up.

@@ -26,6 +26,8 @@ statements! {
     WORKERS_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id";
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
+    WORKERS_HEARD_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2";
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
     TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";
@@ -210,6 +212,15 @@ impl Tx {
     pub async fn detach_worker(&mut self, id: &WorkerId) -> Result<(), StoreError> {
         let person = Person::Unlinked(id.clone());
         self.run(sqlx::query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
+    }
+
+    /// Clients heard of since `since`, at most so many. Index workers_seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn workers_heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
+        let find = sqlx::query(WORKERS_HEARD_OF).bind(since.0).bind(most);
+        self.all(find).await?.iter().map(worker_row).collect()
     }
 
     /// Workers heard of since `since`.

@@ -57,6 +57,9 @@ pub struct HeldTask {
     pub ack_in_secs: Option<i64>,
     /// What the repository asks of the work; null in manual repositories. Added in v1.
     pub contract: Option<Contract>,
+    /// Why the repository is not served at the moment, such as a suspended App; its clocks stand still until it is. Null
+    /// while it is served. Added in v1.
+    pub waits_because: Option<String>,
     /// The fields the task was made with whose names begin with `x_`. Added in v1.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

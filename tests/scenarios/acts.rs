@@ -48,6 +48,12 @@ impl World {
         }
     }
 
+    /// Writes the policy file of the main repository, and lets the pool read it.
+    pub async fn policy(&self, text: &str) {
+        self.github.as_user("mona").put_file(REPO, ".github/owp.yml", text).unwrap();
+        self.next_count().await;
+    }
+
     /// Time for the next count of open pull requests, and the count.
     pub async fn next_count(&self) {
         self.advance(Span::minutes(6));

@@ -7,7 +7,7 @@ use owp::engine::{Engine, GitHubSide, Settings};
 use owp::github::client::{GitHub, GitHubConfig};
 use owp::pool::task::Task;
 use owp::pool::{Span, WorkerId};
-use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
+use owp::sandbox::{Parcel, PrSpec, Role, Sandbox, SandboxConfig};
 use owp::store::{Store, StoreOptions};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -136,21 +136,26 @@ impl World {
     pub async fn receive(&self) -> usize {
         let parcels = self.github.take_deliveries();
         for parcel in &parcels {
-            let header = |name: &str| {
-                parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-            };
-            self.engine
-                .accept_delivery(
-                    header("X-GitHub-Delivery").unwrap(),
-                    header("X-GitHub-Event").unwrap(),
-                    header("Content-Type"),
-                    header("X-Hub-Signature-256"),
-                    &parcel.body,
-                )
-                .await
-                .unwrap();
+            self.accept(parcel).await;
         }
         parcels.len()
+    }
+
+    /// Brings one delivery to the door. Panics when it is turned away.
+    pub async fn accept(&self, parcel: &Parcel) {
+        let header = |name: &str| {
+            parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        };
+        self.engine
+            .accept_delivery(
+                header("X-GitHub-Delivery").unwrap(),
+                header("X-GitHub-Event").unwrap(),
+                header("Content-Type"),
+                header("X-Hub-Signature-256"),
+                &parcel.body,
+            )
+            .await
+            .unwrap();
     }
 
     /// Runs every step until nothing is left to do, moving the clock only as far as writes must be spaced.

@@ -28,20 +28,25 @@ impl Served {
         let port = free_port();
         // The file says where to listen, and a flag where to keep things.
         std::fs::write(folder.path().join("env.local"), format!("OWP_LISTEN=localhost:{port}\n")).unwrap();
+        let mut served = Self { child: None, port, folder };
+        served.run_again(variables);
+        served
+    }
+
+    fn run_again(&mut self, variables: &[(&str, &str)]) {
         let child = owp(&["serve", "--database", "sqlite:here.db"])
             .envs(variables.iter().copied())
-            .current_dir(folder.path())
+            .current_dir(self.folder.path())
             .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
+            .stderr(std::fs::File::create(self.folder.path().join("log")).unwrap())
             .spawn()
             .unwrap();
-        let served = Self { child: Some(child), port, folder };
+        self.child = Some(child);
         let begun = Instant::now();
-        while !served.healthcheck().status.success() {
+        while !self.healthcheck().status.success() {
             assert!(begun.elapsed() < Duration::from_secs(30), "owp serve does not get ready");
             std::thread::sleep(Duration::from_millis(50));
         }
-        served
     }
 
     fn healthcheck(&self) -> Output {
@@ -98,6 +103,7 @@ fn what_it_is_told_wrongly_ends_it_with_code_2_and_a_sentence() {
         (&["serve"], &[("GITHUB_APP_ID", "1")], "GITHUB_APP_PRIVATE_KEY"),
         (&["serve"], &[("OWP_LOG", "xml")], "OWP_LOG"),
         (&["serve"], &[("OWP_LOG_FILTER", "owp=loud")], "OWP_LOG_FILTER"),
+        (&["serve"], &[("OWP_REDELIVER_AT", "hourly")], "OWP_REDELIVER_AT"),
         (&["serve", "--port", "1"], &[], "--port"),
         (
             &["serve"],
@@ -180,4 +186,45 @@ async fn no_secret_reaches_the_log_however_much_is_logged() {
     let line =
         log.lines().find(|line| ["hush", token, code, "PRIVATE KEY", "ghs_"].iter().any(|word| line.contains(word)));
     assert_eq!(line, None);
+}
+
+/// A call of the operator, or of the worker whose token it is; the answer must be a success.
+async fn call(served: &Served, who: (&str, &str), path: &str, body: serde_json::Value) -> serde_json::Value {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://127.0.0.1:{}{path}", served.port);
+    let request = if body.is_null() { client.get(url) } else { client.post(url).body(body.to_string()) };
+    let answer = request.header(who.0, who.1).send().await.unwrap();
+    assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn time_in_which_no_process_ran_is_given_back() {
+    let variables = [("OWP_ADMIN_TOKEN", "operator"), ("OWP_DOWNTIME_AFTER", "2s")];
+    let mut served = Served::start_with(&variables);
+    let operator = ("X-Admin-Token", "operator");
+    call(&served, operator, "/v1/admin/repos", json!({ "repo": "acme/rocket" })).await;
+    let rules = json!({ "repo": "acme/rocket", "policy": { "leases": { "ttl": "1m" } } });
+    call(&served, operator, "/v1/admin/policy", rules).await;
+    call(&served, operator, "/v1/admin/tasks", json!({ "repo": "acme/rocket", "title": "One" })).await;
+    let made = call(&served, operator, "/v1/workers/register", json!({ "name": "a worker" })).await;
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    let worker = ("Authorization", bearer.as_str());
+    let until = |work: &serde_json::Value| {
+        let text = work["leases"][0]["lease_expires_at"].as_str().unwrap();
+        owp::pool::Timestamp::parse_rfc3339(text).unwrap()
+    };
+    let before = until(&call(&served, worker, "/v1/work", json!(null)).await);
+    // A pause while it runs is no downtime: the mark is kept fresh.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    served.stop("-KILL");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    served.run_again(&variables);
+    let after = until(&call(&served, worker, "/v1/work", json!(null)).await);
+    let gained = (after - before).0;
+    assert!((3_000..20_000).contains(&gained), "about the time it was away: {gained} ms");
+    let events = call(&served, operator, "/v1/events?kind=pool.resumed", json!(null)).await;
+    let told = events["events"].as_array().unwrap();
+    assert_eq!(told.len(), 1, "{events}");
+    assert_eq!((&told[0]["repo"], &told[0]["data"]["leases"]), (&json!(null), &json!(1)), "{events}");
 }

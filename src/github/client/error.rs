@@ -149,6 +149,17 @@ impl GitHubError {
         }
     }
 
+    /// True when the App lacks a permission that the installation's owner can grant.
+    #[must_use]
+    pub fn lacks_permission(&self) -> bool {
+        match self {
+            Self::Forbidden { message } => message.contains("not accessible by integration"),
+            // A token asks for the permissions it needs, and for nothing else that could be refused so.
+            Self::NoToken { cause } => matches!(**cause, Self::Validation { .. }) || cause.lacks_permission(),
+            _ => false,
+        }
+    }
+
     /// True when the App is no longer installed there: the token call itself knew no such installation.
     #[must_use]
     pub fn installation_gone(&self) -> bool {

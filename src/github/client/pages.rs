@@ -44,6 +44,12 @@ impl Cache {
         lists.get(key).and_then(|list| list.downcast_ref::<Vec<Known<T>>>()).cloned().unwrap_or_default()
     }
 
+    /// Drops what an installation showed.
+    pub(super) fn forget(&self, installation: i64) {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|(speaker, _), _| !matches!(speaker, Speaker::Installation(scope) if scope.installation == installation));
+    }
+
     fn put<T: Clone + Send + Sync + 'static>(&self, key: (Speaker, String), pages: Vec<Known<T>>) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lists.len() >= MAX_CACHED_LISTS && !lists.contains_key(&key) {

@@ -115,6 +115,10 @@ impl Tokens {
     async fn slot(&self, scope: Scope) -> Arc<Mutex<Option<Token>>> {
         self.0.lock().await.entry(scope).or_default().clone()
     }
+
+    async fn forget(&self, installation: i64) {
+        self.0.lock().await.retain(|scope, _| scope.installation != installation);
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -124,6 +128,12 @@ struct Minted {
 }
 
 impl GitHub {
+    /// Drops every token of an installation that is gone.
+    pub async fn forget(&self, installation: i64) {
+        self.0.tokens.forget(installation).await;
+        self.0.pages.forget(installation);
+    }
+
     pub(super) fn app_jwt(&self) -> Result<SecretString, GitHubError> {
         self.0.key.jwt(&self.0.clock)
     }

@@ -62,6 +62,33 @@ impl World {
         Ok(())
     }
 
+    /// Gives a repository to another account, which an installation of the app there covers from now on; the old name
+    /// answers 301.
+    pub(in crate::sandbox) fn transfer_repo(&mut self, caller: &Caller, repo: u64, to: u64) -> Result<(), ApiError> {
+        let actor = self.owner_acts(caller, repo)?;
+        let found = self.repo(repo)?;
+        let (owner, name) = (found.owner, found.name.clone());
+        if self.repo_named(self.login(to), &name).is_some() {
+            return Err(ApiError::custom("Repository", "name", "name already exists on this account"));
+        }
+        let (old, new) = (self.full_name_of(owner, &name), self.full_name_of(to, &name));
+        let from = self.user_json(owner);
+        let covering = self.installations.values().find(|one| Self::covers(one, repo)).map(|one| one.id);
+        if let Some(left) = covering {
+            self.change_repos(left, &[], &[repo])?;
+        }
+        self.repo_mut(repo)?.owner = to;
+        self.old_names.insert(old, repo);
+        self.old_names.remove(&new);
+        let there = self.installations.values().find(|one| one.account == to && !one.deleted).map(|one| one.id);
+        if let Some(there) = there {
+            self.change_repos(there, &[repo], &[])?;
+        }
+        let changes = json!({ "owner": { "from": { "user": from } } });
+        self.announce("repository", Some("transferred"), Some(repo), actor, json!({ "changes": changes }));
+        Ok(())
+    }
+
     /// Archives or unarchives.
     pub(in crate::sandbox) fn set_archived(
         &mut self,

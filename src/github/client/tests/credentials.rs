@@ -140,3 +140,19 @@ fn nothing_that_can_be_printed_shows_the_key() {
     assert!(!format!("{cfg:?}").contains(secret));
     assert!(!format!("{:?}", GitHub::new(cfg).unwrap()).contains(secret));
 }
+
+#[tokio::test]
+async fn the_tokens_of_an_installation_that_is_gone_are_dropped() {
+    let server = Server::with_tokens(|_| issue(1)).await;
+    let github = server.github();
+    let (here, there) = (github.reader(INSTALLATION, repo()), github.reader(INSTALLATION + 1, repo()));
+    for reader in [&here, &there, &here] {
+        reader.issue(1).await.unwrap();
+    }
+    assert_eq!(server.minted(), 2);
+    github.forget(INSTALLATION).await;
+    there.issue(1).await.unwrap();
+    assert_eq!(server.minted(), 2, "another's stays");
+    here.issue(1).await.unwrap();
+    assert_eq!(server.minted(), 3);
+}
