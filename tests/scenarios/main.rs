@@ -22,6 +22,7 @@ mod losses;
 mod main_story;
 mod missed;
 mod noise;
+mod outages;
 mod pulls;
 mod quiet;
 mod quota;
