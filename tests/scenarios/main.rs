@@ -29,6 +29,7 @@ mod losses;
 mod main_story;
 mod missed;
 mod noise;
+mod outages;
 mod policy;
 mod pulls;
 mod quiet;
