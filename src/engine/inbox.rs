@@ -8,11 +8,11 @@ use super::hints::Hint;
 use super::issues::{self, IssueView};
 use super::policy_file::FRESH;
 use super::{Engine, commands, pulls};
-use crate::github::client::{GitHubError, PullInfo, RepoReader};
+use crate::github::client::{GitHubError, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
 use crate::github::signature::{self, SignatureError};
 use crate::pool::command::{CommandLine, parse_comment, parse_edited};
-use crate::pool::{Person, Span};
+use crate::pool::{Person, Span, Timestamp};
 use crate::store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
 use futures_util::future::BoxFuture;
 
@@ -20,6 +20,8 @@ use futures_util::future::BoxFuture;
 const HOLD: Span = Span::minutes(2);
 /// The longest pause between two attempts at one delivery.
 const MAX_BACKOFF: Span = Span::secs(60);
+/// How old a comment is by the time of its delivery before it is looked at again.
+const LATE: Span = Span::minutes(10);
 /// GitHub redelivers for three days; after a week an id cannot come back.
 const KEEP: Span = Span::days(7);
 
@@ -154,7 +156,7 @@ impl Engine {
             {
                 return self.finish(delivery).await;
             }
-            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } => {}
+            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
         }
         let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
         let Some(row) = self.repo_of(repo_ref, incoming.installation_id).await? else {
@@ -168,6 +170,7 @@ impl Engine {
                 self.process_issue(delivery, row, *number, Hint { offered_anew, edit }).await
             }
             Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
+            Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
             Kind::IssueComment { issue_number, comment, action, old_body, .. } => {
                 if self.wrote(comment.via_app_id) {
                     let seen = Sighting { issue: *issue_number, comment: comment.id, body: comment.body.clone() };
@@ -177,6 +180,10 @@ impl Engine {
                 let row = self.with_policy(row, FRESH).await?;
                 let reader = self.reader(&row)?;
                 let repo = self.context(row);
+                let lines = still_said(&reader, comment, lines, delivery.received_at).await?;
+                if lines.is_empty() {
+                    return self.finish(delivery).await;
+                }
                 self.obey(&reader, &repo, *issue_number, comment, lines, Some(delivery)).await
             }
             _ => self.finish(delivery).await,
@@ -220,7 +227,7 @@ impl Engine {
         let repo = self.context(row);
         let view = self.view_issue(&reader, &repo, number, hint).await?;
         let still_open = matches!(&view, IssueView::Present(info, ..) if info.is_open());
-        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo.row, number).await? };
+        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
         self.commit(delivery, &repo, move |tx, repo| {
             Box::pin(async move {
                 for pull in &views {
@@ -233,14 +240,16 @@ impl Engine {
     }
 
     async fn process_pull(&self, delivery: &Delivery, row: RepoRow, number: i64) -> Result<(), EngineError> {
+        // A gate that was put up a minute ago is one.
+        let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let view: Option<PullInfo> = match reader.pull(number).await {
-            Ok(pull) => Some(pull),
+        let view = match reader.pull(number).await {
+            Ok(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
             Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        if view.as_ref().is_some_and(|pull| pull.merged) {
+        if view.as_ref().is_some_and(|pull| pull.info.merged) {
             // What was merged may have changed the policy file.
             self.0.policies.forget(&repo.row.id);
         }
@@ -300,7 +309,7 @@ impl Engine {
         .await
     }
 
-    async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
+    pub(super) async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
@@ -332,7 +341,7 @@ impl Engine {
             .await
     }
 
-    async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
+    pub(super) async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
         let taken = delivery.clone();
         self.store()
             .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&taken).await?) }))
@@ -356,6 +365,28 @@ impl Engine {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, EngineError>>,
     {
         self.store().read(work).await
+    }
+}
+
+/// The commands that their author still stands by. A delivery that is asked for again can come days after the comment,
+/// which may have been deleted or rewritten since.
+async fn still_said(
+    reader: &RepoReader,
+    comment: &CommentRef,
+    mut lines: Vec<CommandLine>,
+    received_at: Timestamp,
+) -> Result<Vec<CommandLine>, EngineError> {
+    if comment.created_at.is_none_or(|at| received_at - at < LATE) {
+        return Ok(lines);
+    }
+    match reader.comment(comment.id).await {
+        Ok(now) => {
+            let now = parse_comment(&now.body);
+            lines.retain(|line| now.iter().any(|said| said.text == line.text));
+            Ok(lines)
+        }
+        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -4,7 +4,9 @@
 //! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
+mod agents;
 mod commands;
+mod commits;
 mod contributors;
 mod duplicates;
 mod error;
@@ -18,6 +20,7 @@ mod inbox;
 mod installations;
 mod issues;
 mod leases;
+mod letters;
 mod missed;
 mod once;
 mod operator;
@@ -49,6 +52,7 @@ pub use feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, KindFilter, Look};
 pub use hub::{Hub, Pulse, Recent, Seen};
 pub use inbox::{Accepted, IntakeError};
 pub use leases::LeaseAct;
+pub use letters::Undelivered;
 pub use once::{Attempt, Keep, Once};
 pub use operator::NewTask;
 pub use overview::{Overview, RepoView, TaskTitle};
@@ -69,7 +73,7 @@ use crate::github::client::{GitHub, GitHubConfig};
 pub use crate::github::manifest::Extras;
 use crate::pool::Span;
 use crate::pool::schedule::Schedule;
-pub use crate::store::{AuditRow, Extra, FeedRow, KeptAnswer, TaskFilter};
+pub use crate::store::{AuditRow, DeadLetter, DeadPlace, Extra, FeedRow, KeptAnswer, TaskFilter};
 
 use crate::store::{Committed, Store};
 use secrecy::SecretString;

@@ -3,6 +3,7 @@
 //! [`Store::write`] is the only way to change anything, [`Store::read`] gives a snapshot to look at. Statements
 //! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
 
+mod agents;
 mod audit;
 mod bell;
 mod candidates;

@@ -30,6 +30,29 @@ pub struct World {
     _planner: Planner,
 }
 
+/// A world in which nobody runs the pool.
+pub struct Stopped {
+    pub github: Sandbox,
+    pub clock: Clock,
+    settings: Settings,
+    database: TestDatabase,
+}
+
+impl Stopped {
+    /// A process starts on the database there is. It has not done anything yet.
+    pub async fn start(self) -> World {
+        let Self { github, clock, settings, database } = self;
+        // The lanes hold the database until they notice that nobody can ask any more.
+        let (engine, planner) = loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if let Some(started) = try_start_engine(&github, &database.url, &clock, &settings).await {
+                break started;
+            }
+        };
+        World { github, engine, clock, settings, database, _planner: planner }
+    }
+}
+
 /// The loop that plans pulls; ends with the world.
 struct Planner(tokio::task::JoinHandle<()>);
 
@@ -48,7 +71,16 @@ impl World {
 
     /// As [`World::new`], with an engine that is set so.
     pub async fn with(db: Db, settings: Settings) -> Self {
-        let world = Self::not_started(db, settings).await;
+        let world = Self::not_started(db, settings, |config| config).await;
+        world.engine.step_installations().await.unwrap();
+        world.settle().await;
+        world
+    }
+
+    /// As [`World::new`], with an App that may read checks and statuses, and hears of them.
+    pub async fn with_checks(db: Db) -> Self {
+        let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
+        let world = Self::not_started(db, settings, SandboxConfig::with_checks).await;
         world.engine.step_installations().await.unwrap();
         world.settle().await;
         world
@@ -56,13 +88,13 @@ impl World {
 
     /// As [`World::new`], before the engine looked at GitHub for the first time.
     pub async fn before_start(db: Db) -> Self {
-        Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }).await
+        Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
     }
 
-    async fn not_started(db: Db, settings: Settings) -> Self {
+    async fn not_started(db: Db, settings: Settings, change: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
-        let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
+        let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));
         config.content_limit = None;
         let github = Sandbox::start(config).await.unwrap();
         github.hold_deliveries();
@@ -86,18 +118,17 @@ impl World {
 
     /// The process dies, comes back after a while, and has not done anything yet.
     pub async fn away(self, span: Span) -> Self {
+        let stopped = self.stop();
+        stopped.clock.advance_ms(span.0);
+        stopped.start().await
+    }
+
+    /// The process dies; GitHub and its people go on.
+    pub fn stop(self) -> Stopped {
         let Self { github, engine, clock, settings, database, _planner: planner } = self;
         drop(planner);
         drop(engine);
-        clock.advance_ms(span.0);
-        // The lanes hold the database until they notice that nobody can ask any more.
-        let (engine, planner) = loop {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            if let Some(started) = try_start_engine(&github, &database.url, &clock, &settings).await {
-                break started;
-            }
-        };
-        Self { github, engine, clock, settings, database, _planner: planner }
+        Stopped { github, clock, settings, database }
     }
 
     pub fn store(&self) -> &Store {

@@ -6,6 +6,7 @@
 mod answer;
 mod app;
 mod checkup;
+mod commits;
 mod deliveries;
 mod error;
 mod files;
