@@ -4,12 +4,14 @@
 //! else to stderr.
 
 pub mod demo;
+pub mod doctor;
 pub mod healthcheck;
 mod logging;
 mod loops;
 pub mod policy;
 pub mod sandbox;
 pub mod serve;
+mod untrusted;
 
 use crate::config::{ConfigError, Environment, LogConfig};
 use clap::{Parser, Subcommand};
@@ -35,6 +37,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Checks a policy file, shows what it would do, prints its JSON Schema.
     Policy(policy::PolicyArgs),
+    /// Looks at everything a pool needs and says what is wrong, each with what to do.
+    Doctor(doctor::DoctorArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -70,13 +74,14 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Policy(args) => policy::run(args, &env).await,
+        Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
     }
 }
 
 /// Says what was told wrongly.
 fn asked_wrongly(error: &ConfigError) -> ExitCode {
-    eprintln!("owp: {error}");
+    eprintln!("owp: {}", untrusted::visible(&error.to_string()));
     ExitCode::from(ASKED_WRONGLY)
 }
 

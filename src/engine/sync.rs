@@ -258,9 +258,8 @@ impl Engine {
                 continue;
             }
             let Some((issue, comment, lines)) = unheard(comment) else { continue };
-            let (id, comment_id) = (repo.row.id.clone(), comment.id);
-            let ran =
-                self.read(move |tx| Box::pin(async move { Ok(tx.comment_has_run(&id, comment_id).await?) })).await?;
+            let comment_id = comment.id;
+            let ran = self.read(move |tx| Box::pin(async move { Ok(tx.comment_has_run(comment_id).await?) })).await?;
             if ran {
                 continue;
             }

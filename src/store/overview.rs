@@ -56,6 +56,7 @@ impl super::Store {
             super::agents::STATEMENTS,
             super::audit::STATEMENTS,
             super::candidates::STATEMENTS,
+            super::checkup::STATEMENTS,
             super::deliveries::STATEMENTS,
             super::events::STATEMENTS,
             super::feed::STATEMENTS,

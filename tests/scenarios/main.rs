@@ -4,6 +4,8 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/hostile.rs"]
+mod corpus;
 #[path = "../support/world.rs"]
 mod world;
 
@@ -19,6 +21,7 @@ mod edits;
 mod faults;
 mod gates;
 mod hearing;
+mod hostile;
 mod labels;
 mod life;
 mod linking;
@@ -26,6 +29,7 @@ mod losses;
 mod main_story;
 mod missed;
 mod noise;
+mod outages;
 mod policy;
 mod pulls;
 mod quiet;
