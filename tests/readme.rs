@@ -28,7 +28,7 @@ fn text(path: &str) -> String {
 const PATIENCE_SECS: &str = "120";
 
 /// A fenced block.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Block {
     /// What stands after the fence: `sh run`, `yaml`.
     info: String,
@@ -146,10 +146,14 @@ fn the_blocks_that_can_be_run_work() {
 #[test]
 fn every_command_line_of_the_program_is_one_it_takes() {
     let mut seen = 0;
-    for block in blocks(&text("README.md")).iter().filter(|block| block.info.starts_with("sh ")) {
+    let blocks = [blocks(&text("README.md")), blocks(&text("docs/install.md"))].concat();
+    for block in blocks.iter().filter(|block| block.info.starts_with("sh ")) {
         for line in block.code.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let (["cargo", "run", "--", args @ ..] | ["target/release/owp", args @ ..]) = words.as_slice() else {
+            let (["cargo", "run", "--", args @ ..]
+            | ["target/release/owp" | "owp", args @ ..]
+            | ["docker", "compose", "exec", "owp", "owp", args @ ..]) = words.as_slice()
+            else {
                 continue;
             };
             let line: Vec<String> = ["owp"].iter().chain(args).map(|word| (*word).to_owned()).collect();
@@ -158,7 +162,7 @@ fn every_command_line_of_the_program_is_one_it_takes() {
             seen += 1;
         }
     }
-    assert!(seen >= 5, "only {seen} command lines were found");
+    assert!(seen >= 8, "only {seen} command lines were found");
 }
 
 #[test]
@@ -227,10 +231,11 @@ fn the_registration_address_asks_for_what_the_manifest_asks_for() {
 
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
-    for page in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+    for page in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/install.md"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(page).parent().expect("a folder").to_path_buf();
         for target in text(page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap_or_default();
-            let exists = file.starts_with("https://") || Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists();
+            let exists = file.starts_with("https://") || folder.join(file).exists();
             assert!(exists, "{page} links to {target}, which is not there");
         }
     }

@@ -206,6 +206,7 @@ async fn checks(bench: &mut Bench, app: &str) {
 
 async fn teams(bench: &mut Bench, app: &str) {
     bench.sandbox.add_team_member("acme", "Core", "ada");
+    bench.get(app, "/orgs/acme/teams/core/members", 200).await;
     bench.get(app, "/orgs/acme/teams/core/memberships/ada", 200).await;
     bench.get(app, "/orgs/acme/teams/core/memberships/bo", 404).await;
     bench.get(app, "/orgs/acme/teams/none/memberships/ada", 404).await;

@@ -1,6 +1,7 @@
 //! `owp healthcheck`: asks a running pool whether it is ready, for container health checks without `curl`.
 
 use super::asked_wrongly;
+use super::untrusted::visible;
 use crate::config::{Environment, listen_address, reachable};
 use clap::Args;
 use std::process::ExitCode;
@@ -29,11 +30,11 @@ pub async fn run(args: HealthcheckArgs, env: &Environment) -> ExitCode {
     let url = format!("{}/readyz", base.trim_end_matches('/'));
     match ask(&url).await {
         Ok(()) => {
-            println!("{url} is ready");
+            println!("{} is ready", visible(&url));
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("owp healthcheck: {url} {why}");
+            eprintln!("owp healthcheck: {} {}", visible(&url), visible(&why));
             ExitCode::FAILURE
         }
     }

@@ -1,21 +1,101 @@
-//! The log: on stderr, in words or as JSON lines. Nothing that is logged anywhere in the program holds a secret.
+//! The log: on stderr, in words or as JSON lines. Nothing that is logged anywhere in the program holds a secret, and
+//! nothing that somebody else wrote steers a terminal or passes for a line of ours.
 
+use super::untrusted::{is_unsafe, visible_line};
 use crate::config::{ConfigError, LogConfig};
-use std::io::{IsTerminal, stderr};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write, stderr};
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::{MakeWriter, format};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging for the whole process. Where somebody started it before, that stays.
 pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
     let filter = EnvFilter::try_new(&config.filter)
         .map_err(|error| ConfigError::new(format!("OWP_LOG_FILTER: `{}`: {error}", config.filter)))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     let started = if config.json {
-        log.json().flatten_event(true).try_init()
-    } else if stderr().is_terminal() {
-        log.with_target(false).try_init()
+        as_json(filter, stderr).try_init()
     } else {
-        log.with_target(false).with_ansi(false).try_init()
+        in_words(filter, stderr, stderr().is_terminal()).try_init()
     };
     drop(started);
     Ok(())
 }
+
+/// One line of words per event. What is logged is escaped before colours are put around it.
+fn in_words<W>(filter: EnvFilter, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let fields = format::debug_fn(|out, field, value| {
+        let value = visible_line(&format!("{value:?}"));
+        match field.name() {
+            "message" => write!(out, "{value}"),
+            name => write!(out, "{name}={value}"),
+        }
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours)
+        .with_target(false)
+        .fmt_fields(fields.delimited(" "))
+        .finish()
+}
+
+/// One JSON object per line and event.
+fn as_json<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Escaping(writer))
+        .json()
+        .flatten_event(true)
+        .finish()
+}
+
+/// Escapes, in finished JSON, what JSON allows in a text as it is and a terminal does not: outside of texts there are no
+/// such characters, so the meaning stays the same.
+struct Escaping<W>(W);
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Escaping<W> {
+    type Writer = EscapingWriter<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        EscapingWriter(self.0.make_writer())
+    }
+}
+
+struct EscapingWriter<W>(W);
+
+impl<W: Write> Write for EscapingWriter<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // An event comes in one piece, so that no character is ever cut in two.
+        let text = String::from_utf8_lossy(line);
+        let mut safe = String::with_capacity(text.len());
+        for c in text.chars() {
+            if c != '\n' && is_unsafe(c) {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    let _infallible = write!(safe, "\\u{unit:04x}");
+                }
+            } else {
+                safe.push(c);
+            }
+        }
+        self.0.write_all(safe.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+#[path = "logging_tests.rs"]
+mod tests;

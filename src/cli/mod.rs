@@ -4,11 +4,14 @@
 //! else to stderr.
 
 pub mod demo;
+pub mod doctor;
 pub mod healthcheck;
 mod logging;
 mod loops;
+pub mod policy;
 pub mod sandbox;
 pub mod serve;
+mod untrusted;
 
 use crate::config::{ConfigError, Environment, LogConfig};
 use clap::{Parser, Subcommand};
@@ -32,6 +35,10 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Runs the main job by itself: a sandbox GitHub, the service, simulated contributors and a maintainer.
     Demo(demo::DemoArgs),
+    /// Checks a policy file, shows what it would do, prints its JSON Schema.
+    Policy(policy::PolicyArgs),
+    /// Looks at everything a pool needs and says what is wrong, each with what to do.
+    Doctor(doctor::DoctorArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -66,13 +73,15 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Serve(args) => serve::run(args, &env).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Policy(args) => policy::run(args, &env).await,
+        Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
     }
 }
 
 /// Says what was told wrongly.
 fn asked_wrongly(error: &ConfigError) -> ExitCode {
-    eprintln!("owp: {error}");
+    eprintln!("owp: {}", untrusted::visible(&error.to_string()));
     ExitCode::from(ASKED_WRONGLY)
 }
 

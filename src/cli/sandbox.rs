@@ -2,6 +2,7 @@
 //!
 //! Prints one JSON line on stdout; everything else goes to stderr. Nothing of the service runs here.
 
+use super::untrusted::visible;
 use crate::{
     clock::Clock,
     sandbox::{Sandbox, SandboxConfig, Scene, seed},
@@ -50,7 +51,7 @@ pub async fn run(args: SandboxArgs) -> ExitCode {
     match serve(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("owp sandbox: {error}");
+            eprintln!("owp sandbox: {}", visible(&error));
             ExitCode::FAILURE
         }
     }

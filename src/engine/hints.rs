@@ -1,10 +1,11 @@
 //! What GitHub says now, fetched before a transaction: deliveries and timers are only hints where to look.
 
+use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::issues::{self, IssueView, OptIn, Words, needs_opt_in};
 use super::{Engine, GitHubSide, uptime};
-use crate::github::client::{GitHubError, IssueEvent, IssueInfo, Permission, PullInfo, RepoHandle, RepoReader};
+use crate::github::client::{GitHubError, IssueEvent, IssueInfo, Permission, RepoHandle, RepoReader};
 use crate::github::payload::{Edit, RepoRef, UserRef};
 use crate::pool::Timestamp;
 use crate::pool::labels::LabelRules;
@@ -223,10 +224,10 @@ impl Engine {
     pub(super) async fn pulls_of_issue(
         &self,
         reader: &RepoReader,
-        repo: &RepoRow,
+        repo: &RepoContext,
         number: i64,
-    ) -> Result<Vec<PullInfo>, EngineError> {
-        let id = repo.id.clone();
+    ) -> Result<Vec<PullLook>, EngineError> {
+        let id = repo.row.id.clone();
         let open = self
             .read(move |tx| {
                 Box::pin(async move {
@@ -239,7 +240,7 @@ impl Engine {
         let mut views = Vec::new();
         for number in open {
             match reader.pull(number).await {
-                Ok(pull) => views.push(pull),
+                Ok(pull) => views.push(self.look_at_commit(reader, repo, pull, false).await?),
                 Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

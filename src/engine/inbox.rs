@@ -8,7 +8,7 @@ use super::hints::Hint;
 use super::issues::{self, IssueView};
 use super::policy_file::FRESH;
 use super::{Engine, commands, pulls};
-use crate::github::client::{GitHubError, PullInfo, RepoReader};
+use crate::github::client::{GitHubError, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
 use crate::github::signature::{self, SignatureError};
 use crate::pool::command::{CommandLine, parse_comment, parse_edited};
@@ -156,7 +156,7 @@ impl Engine {
             {
                 return self.finish(delivery).await;
             }
-            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } => {}
+            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
         }
         let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
         let Some(row) = self.repo_of(repo_ref, incoming.installation_id).await? else {
@@ -170,6 +170,7 @@ impl Engine {
                 self.process_issue(delivery, row, *number, Hint { offered_anew, edit }).await
             }
             Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
+            Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
             Kind::IssueComment { issue_number, comment, action, old_body, .. } => {
                 if self.wrote(comment.via_app_id) {
                     let seen = Sighting { issue: *issue_number, comment: comment.id, body: comment.body.clone() };
@@ -226,7 +227,7 @@ impl Engine {
         let repo = self.context(row);
         let view = self.view_issue(&reader, &repo, number, hint).await?;
         let still_open = matches!(&view, IssueView::Present(info, ..) if info.is_open());
-        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo.row, number).await? };
+        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
         self.commit(delivery, &repo, move |tx, repo| {
             Box::pin(async move {
                 for pull in &views {
@@ -239,14 +240,16 @@ impl Engine {
     }
 
     async fn process_pull(&self, delivery: &Delivery, row: RepoRow, number: i64) -> Result<(), EngineError> {
+        // A gate that was put up a minute ago is one.
+        let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let view: Option<PullInfo> = match reader.pull(number).await {
-            Ok(pull) => Some(pull),
+        let view = match reader.pull(number).await {
+            Ok(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
             Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        if view.as_ref().is_some_and(|pull| pull.merged) {
+        if view.as_ref().is_some_and(|pull| pull.info.merged) {
             // What was merged may have changed the policy file.
             self.0.policies.forget(&repo.row.id);
         }
@@ -306,7 +309,7 @@ impl Engine {
         .await
     }
 
-    async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
+    pub(super) async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
@@ -338,7 +341,7 @@ impl Engine {
             .await
     }
 
-    async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
+    pub(super) async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
         let taken = delivery.clone();
         self.store()
             .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&taken).await?) }))

@@ -4,7 +4,9 @@
 //! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
+mod agents;
 mod commands;
+mod commits;
 mod contributors;
 mod duplicates;
 mod error;
@@ -32,6 +34,7 @@ mod say;
 mod schedule;
 mod sender;
 mod setup;
+mod simulate;
 mod status;
 mod steward;
 mod sync;
@@ -56,6 +59,7 @@ pub use policies::PolicyInForce;
 pub use resources::{RepoDetail, TaskView};
 pub use schedule::{Pull, Wish};
 pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
+pub use simulate::{PlannedGrant, Simulation, Waiting};
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};

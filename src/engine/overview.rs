@@ -6,7 +6,7 @@ use crate::pool::TaskId;
 use crate::pool::budget::Budget;
 use crate::pool::task::TaskState;
 use crate::pool::{Span, Timestamp};
-use crate::store::{EventRow, RepoCounts, StoreError, Tx};
+use crate::store::{EventRow, RepoCounts, RepoRow, StoreError, Tx};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A worker is online when it was heard of within this span.
@@ -56,6 +56,8 @@ pub struct RepoView {
     pub budget: Budget,
     /// Why nothing is handed out there, apart from the budget.
     pub stopped: Option<String>,
+    /// Why its policy file as it reads now is not followed, one fault a line.
+    pub policy_error: Option<String>,
     /// Tasks by state.
     pub tasks: RepoCounts,
 }
@@ -77,8 +79,8 @@ impl Engine {
                     let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
                     let context = engine.context(row);
                     let (budget, stopped) = (context.budget(tx).await?, context.stop(tx.now()).map(|stop| stop.why));
-                    let (name, managed) = (context.row.name, context.row.managed);
-                    repos.push(RepoView { name, managed, budget, stopped, tasks });
+                    let RepoRow { name, managed, file, .. } = context.row;
+                    repos.push(RepoView { name, managed, budget, stopped, policy_error: file.error, tasks });
                 }
                 let events = tx.recent_public_events(EVENTS).await?;
                 Ok(Overview {

@@ -6,7 +6,7 @@ use super::facts::{self, RepoContext};
 use crate::pool::document::{Document, Fault};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::policy::Policy;
-use crate::store::{RepoRow, Scope};
+use crate::store::{PolicyFile, RepoRow, Scope};
 use serde_json::json;
 
 /// The rules in force in a repository.
@@ -16,6 +16,8 @@ pub struct PolicyInForce {
     pub repo: String,
     /// What the operator set; `None` when all of it is default.
     pub set: Option<Document>,
+    /// The policy file, as far as it is known.
+    pub file: PolicyFile,
     /// All of it.
     pub policy: Policy,
 }
@@ -56,7 +58,7 @@ impl Engine {
 
     fn in_force(&self, row: RepoRow) -> PolicyInForce {
         let RepoContext { row, policy, .. } = self.context(row);
-        PolicyInForce { repo: row.name, set: row.policy, policy }
+        PolicyInForce { repo: row.name, set: row.policy, file: row.file, policy }
     }
 }
 

@@ -1,59 +1,100 @@
 //! A pull request as GitHub shows it, applied: stored, linked to the tasks it names, and what that means for them.
 
+use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::{tell, transition};
+use super::transition::{self, Telling};
+use super::tell;
 use crate::github::client::PullInfo;
 use crate::github::render::LeaseEnd;
-use crate::pool::branch::BranchTemplate;
 use crate::pool::closing::closes;
 use crate::pool::event::{Event, EventKind};
-use crate::pool::lease::Via;
+use crate::pool::gates::{Checklist, Checks};
+use crate::pool::lease::{Lease, Via};
 use crate::pool::moves::{FIRST_REFUSAL, Move};
-use crate::pool::pull::{PullFacts, Verdict, decide};
+use crate::pool::pull::{Agents, Case, PullFacts, Verdict, decide};
 use crate::pool::task::Task;
 use crate::pool::{Person, TaskId};
 use crate::store::{PullRow, StoreError, Tx};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What we keep of a pull request.
-pub(super) fn row_of(info: &PullInfo, repo_name: &str, branch: &BranchTemplate) -> PullRow {
-    let mut issues = closes(&info.body, repo_name);
+pub(super) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
+    let names = std::iter::once(&repo.row.name).chain(&repo.row.former_names);
+    let named: BTreeSet<i64> = names.flat_map(|name| closes(&info.body, name)).collect();
+    let mut issues: Vec<i64> = named.into_iter().collect();
     // The contract's branch name links only where the text names nothing: the text is the later, explicit word.
     if issues.is_empty() {
-        issues.extend(branch.issue(&info.head_ref));
+        issues.extend(repo.policy.contract.branch.issue(&info.head_ref));
     }
+    let open = info.is_open() && !info.merged;
     PullRow {
         facts: PullFacts {
             number: info.number,
             author: info.author.as_ref().map(|user| user.id),
-            open: info.is_open() && !info.merged,
+            open,
             merged: info.merged,
             draft: info.draft,
+            checklist: Checklist::of(&info.body),
+            checks: Checks::Unknown,
         },
         author_login: info.author.as_ref().map(|user| user.login.clone()),
+        author_bot: info.author.as_ref().is_some_and(|user| user.is_bot),
         head_ref: info.head_ref.clone(),
+        head_repo: info.head_repo_full_name.clone(),
+        base_ref: info.base_ref.clone(),
         head_sha: info.head_sha.clone(),
         issues,
         updated_at: info.updated_at,
+        signatures: None,
     }
 }
 
 /// Applies a pull request fetched by itself. A view older than the stored one changes nothing.
-pub(super) async fn apply(tx: &mut Tx, repo: &RepoContext, info: &PullInfo) -> Result<(), EngineError> {
-    let pull = row_of(info, &repo.row.name, &repo.policy.contract.branch);
+pub(super) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> Result<(), EngineError> {
+    let pull = row_of(&look.info, repo);
     let before = tx.pull(&repo.row.id, pull.facts.number).await?;
     if before.as_ref().is_some_and(|before| before.updated_at > pull.updated_at) {
         return Ok(());
     }
-    tx.save_pull(&repo.row.id, &pull).await?;
+    let pull = save(tx, repo, pull, look).await?;
     // A merge took effect when it was news: it does not end a task that was offered again since.
     if pull.facts.merged && before.as_ref().is_some_and(|before| before.facts.merged) {
         return Ok(());
     }
     for task in linked_tasks(tx, repo, &pull, before.as_ref()).await? {
         on_task(tx, repo, task, &pull, before.as_ref()).await?;
+    }
+    Ok(())
+}
+
+/// Stores a view with what was found of its commit, and gives the row as it is now.
+async fn save(tx: &mut Tx, repo: &RepoContext, pull: PullRow, look: &PullLook) -> Result<PullRow, StoreError> {
+    let (id, number, sha) = (&repo.row.id, pull.facts.number, pull.head_sha.as_str());
+    tx.save_pull(id, &pull).await?;
+    if let Some(checks) = &look.checks {
+        tx.save_checks(id, number, sha, checks).await?;
+    }
+    if let Some(signatures) = look.signatures {
+        tx.save_signatures(id, number, sha, signatures).await?;
+    }
+    if let Some(user) = &look.info.author {
+        tx.rename_person(user.id, &user.login).await?;
+    }
+    Ok(tx.pull(id, number).await?.unwrap_or(pull))
+}
+
+/// Takes over what the checks on a commit say, and judges the open pull requests that stand there.
+pub(super) async fn checked(tx: &mut Tx, repo: &RepoContext, sha: &str, checks: &Checks) -> Result<(), EngineError> {
+    for before in tx.open_pulls_at(&repo.row.id, sha).await? {
+        let number = before.facts.number;
+        tx.save_checks(&repo.row.id, number, sha, checks).await?;
+        let mut pull = before.clone();
+        pull.facts.checks = checks.clone();
+        for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+            on_task(tx, repo, task, &pull, Some(&before)).await?;
+        }
     }
     Ok(())
 }
@@ -71,14 +112,14 @@ pub(super) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64) -> Re
 
 /// Applies a pull request its worker reported as the answer to `task`. The report makes the link first, so that the
 /// pull request finds it.
-pub(super) async fn reported(tx: &mut Tx, repo: &RepoContext, task: &Task, info: &PullInfo) -> Result<(), EngineError> {
-    let view = row_of(info, &repo.row.name, &repo.policy.contract.branch);
-    let stored = tx.pull(&repo.row.id, info.number).await?;
-    link(tx, repo, info.number, &task.id, true).await?;
-    match stored.filter(|stored| stored.updated_at > view.updated_at) {
+pub(super) async fn reported(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullLook) -> Result<(), EngineError> {
+    let (number, updated_at) = (look.info.number, look.info.updated_at);
+    let stored = tx.pull(&repo.row.id, number).await?;
+    link(tx, repo, number, &task.id, true).await?;
+    match stored.filter(|stored| stored.updated_at > updated_at) {
         // More is known by now than when the worker's report was looked up.
         Some(newer) => on_task(tx, repo, task.clone(), &newer, Some(&newer)).await,
-        None => apply(tx, repo, info).await,
+        None => apply(tx, repo, look).await,
     }
 }
 
@@ -108,22 +149,24 @@ async fn linked_tasks(
 async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> Result<(), EngineError> {
     let number = pull.facts.number;
     tx.unlink_pull(&repo.row.id, number, &task.id).await?;
-    let others: Vec<_> = tx.pulls_of_task(&task.id).await?.into_iter().map(|p| p.facts).collect();
+    let around = Around::load(tx, &task).await?;
     // Its worker may have reported it besides.
-    if others.iter().any(|other| other.number == number) {
+    if around.pulls.iter().any(|other| other.facts.number == number) {
         return Ok(());
     }
     let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
-    let Verdict::Move(step) = decide(&task, None, &gone, &others) else {
+    let Verdict::Move(step) = around.judge(repo, &task, &gone) else {
         return Ok(tell::notes(tx, repo, &task).await?);
     };
     let first_refusal_until = Some(tx.now() + FIRST_REFUSAL);
     let end =
         matches!(step, Move::PullClosed { .. }).then_some(LeaseEnd::PullUnlinked { pull: number, first_refusal_until });
-    transition::carry_out(tx, repo, task, step, end).await.map(drop)
+    let telling = Telling { end, provenance: around.provenance(tx, repo, pull, &step).await? };
+    transition::carry_out_telling(tx, repo, task, step, telling).await.map(drop)
 }
 
-/// Judges the open pull requests that name a task which is offered again: one of the last holder answers it.
+/// Judges the open pull requests that name a task about which something else has changed: it is offered again, say, or
+/// its holder named agents.
 pub(super) async fn judge_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
     for pull in tx.pulls_of_task(&task.id).await?.into_iter().filter(|pull| pull.facts.open) {
         let Some(task) = tx.task(&task.id).await? else { return Ok(()) };
@@ -164,33 +207,101 @@ pub(super) async fn on_task(
     pull: &PullRow,
     before: Option<&PullRow>,
 ) -> Result<(), EngineError> {
-    let lease = tx.live_lease(&task.id).await?;
-    let others: Vec<_> = tx.pulls_of_task(&task.id).await?.into_iter().map(|p| p.facts).collect();
-    match decide(&task, lease.as_ref(), &pull.facts, &others) {
+    let around = Around::load(tx, &task).await?;
+    match around.judge(repo, &task, &pull.facts) {
         Verdict::Move(step) => {
             let welcome = matches!(step, Move::Deliver { .. } | Move::Start);
-            let end = ending(&task, &step, pull, tx);
-            let moved = transition::carry_out(tx, repo, task, step, end).await?;
+            let waited = before.is_some_and(|before| !before.facts.unmet(&repo.policy.gates).is_empty());
+            let provenance = around.provenance(tx, repo, pull, &step).await?;
+            let telling = Telling { end: ending(&task, &step, pull, tx), provenance };
+            let moved = transition::carry_out_telling(tx, repo, task, step, telling).await?;
             if welcome {
-                tell::pull_linked(tx, repo, &moved.task, pull).await?;
+                tell::pull_linked(tx, repo, &moved.task, pull, waited).await?;
             }
         }
-        Verdict::HeldByOther | Verdict::NobodyHolds => tell::notes(tx, repo, &task).await?,
-        Verdict::Nothing => {
+        Verdict::Waits(_) if task.state.is_held() => {
             renew_by_push(tx, repo, &task, pull, before).await?;
+            tell::pull_linked(tx, repo, &task, pull, true).await?;
             tell::notes(tx, repo, &task).await?;
         }
+        Verdict::Waits(_)
+        | Verdict::Slipped(_)
+        | Verdict::HeldByOther
+        | Verdict::NobodyHolds
+        | Verdict::Nothing => tell::notes(tx, repo, &task).await?,
     }
     Ok(())
+}
+
+/// What a verdict about a task's pull requests looks at beside them.
+pub(super) struct Around {
+    pub pulls: Vec<PullRow>,
+    lease: Option<Lease>,
+    facts: Vec<PullFacts>,
+    agents: Agents,
+}
+
+impl Around {
+    pub(super) async fn load(tx: &mut Tx, task: &Task) -> Result<Self, StoreError> {
+        let lease = tx.live_lease(&task.id).await?;
+        let pulls = tx.pulls_of_task(&task.id).await?;
+        let facts = pulls.iter().map(|pull| pull.facts.clone()).collect();
+        let reserved = task.reservation.as_ref().map(|r| &r.person);
+        let people: BTreeSet<&Person> =
+            lease.iter().map(|lease| &lease.person).chain(reserved).chain(&task.last_holder).collect();
+        let agents = tx.agents_of(&people.into_iter().collect::<Vec<_>>()).await?;
+        Ok(Self { pulls, lease, facts, agents })
+    }
+
+    pub(super) fn judge(&self, repo: &RepoContext, task: &Task, pull: &PullFacts) -> Verdict {
+        decide(&Case {
+            task,
+            lease: self.lease.as_ref(),
+            pull,
+            others: &self.facts,
+            gates: &repo.policy.gates,
+            agents: &self.agents,
+        })
+    }
+
+    /// Where what is delivered or merged comes from, for the audit log.
+    async fn provenance(
+        &self,
+        tx: &mut Tx,
+        repo: &RepoContext,
+        pull: &PullRow,
+        step: &Move,
+    ) -> Result<Option<Value>, StoreError> {
+        let (pull, whose) = match step {
+            Move::Deliver { author, .. } | Move::Merge { author, .. } => (Some(pull), author.as_ref()),
+            Move::PullReplaced { pull } => (self.pulls.iter().find(|other| other.facts.number == *pull), None),
+            _ => (None, None),
+        };
+        let Some(pull) = pull else { return Ok(None) };
+        let whose = match whose {
+            Some(person) => tx.login_of(person).await?,
+            None => None,
+        };
+        Ok(Some(json!({
+            "head_sha": pull.head_sha,
+            "head_repo": pull.head_repo,
+            "fork": pull.head_repo.as_ref().is_none_or(|name| !name.eq_ignore_ascii_case(&repo.row.name)),
+            "base": pull.base_ref,
+            "author": pull.author_login,
+            "author_id": pull.facts.author,
+            "for": whose.or_else(|| pull.author_login.clone()),
+            "commits": pull.signatures.map(|found| found.commits),
+            "verified": pull.signatures.map(|found| found.word()),
+        })))
+    }
 }
 
 /// What the lease comment says about an ending that the task's state alone does not tell.
 fn ending(task: &Task, step: &Move, pull: &PullRow, tx: &Tx) -> Option<LeaseEnd> {
     let number = pull.facts.number;
-    let author = pull.facts.author.map(Person::GitHub);
     match step {
-        Move::Merge { .. } if author.is_some() && author == task.last_holder => {
-            Some(LeaseEnd::Merged { pull: number, user_id: pull.facts.author? })
+        Move::Merge { author: Some(Person::GitHub(id)), .. } if task.last_holder == Some(Person::GitHub(*id)) => {
+            Some(LeaseEnd::Merged { pull: number, user_id: *id })
         }
         Move::Merge { .. } => Some(LeaseEnd::MergedElsewhere { pull: number }),
         Move::PullClosed { .. } => {
@@ -212,9 +323,6 @@ async fn renew_by_push(
         return Ok(());
     }
     let Some(lease) = tx.live_lease(&task.id).await?.filter(|lease| lease.via == Via::Comment) else { return Ok(()) };
-    if pull.facts.author.map(Person::GitHub).as_ref() != Some(&lease.person) {
-        return Ok(());
-    }
     if let Some(until) = lease.renewal(tx.now()) {
         tx.renew_lease(&lease.id, until).await?;
         tell::lease(tx, repo, task, None).await?;

@@ -1,11 +1,12 @@
 //! Status reports of workers: believed in manual repositories, checked against GitHub in managed ones.
 
 use super::Engine;
+use super::commits::PullLook;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
 use super::once::{Keep, settle};
 use super::{pulls, transition};
-use crate::github::client::{GitHubError, PullInfo};
+use crate::github::client::GitHubError;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::Via;
 use crate::pool::moves::Move;
@@ -132,7 +133,7 @@ impl Engine {
     }
 
     /// The pull request a report names, as GitHub shows it: the right repository, and open.
-    async fn reported_pull(&self, row: &RepoRow, report: &Report) -> Result<PullInfo, EngineError> {
+    async fn reported_pull(&self, row: &RepoRow, report: &Report) -> Result<PullLook, EngineError> {
         let refuse = |why: String| EngineError::Refused(Refused::because(why));
         let url = report.pr_url.as_deref().ok_or_else(|| {
             refuse("A pull request is believed when it can be checked: send its address as artifact.pr_url.".to_owned())
@@ -143,8 +144,11 @@ impl Engine {
                 row.name, row.name
             ))
         })?;
-        match self.reader(row)?.pull(number).await {
-            Ok(pull) if pull.is_open() => Ok(pull),
+        let reader = self.reader(row)?;
+        match reader.pull(number).await {
+            Ok(pull) if pull.is_open() => {
+                self.look_at_commit(&reader, &self.context(row.clone()), pull, true).await
+            }
             Ok(_) => Err(refuse(format!("Pull request #{number} is not open."))),
             Err(GitHubError::NotFound { .. }) => {
                 Err(refuse(format!("GitHub shows no pull request #{number} in {}.", row.name)))
@@ -206,16 +210,20 @@ async fn managed(tx: &mut Tx, repo: &RepoContext, task: Task, report: &Report) -
     transition::carry_out(tx, repo, task, step, None).await.map(drop)
 }
 
-async fn managed_pull(tx: &mut Tx, repo: &RepoContext, task: &Task, view: &PullInfo) -> Result<(), EngineError> {
-    let author = view.author.as_ref().map(|user| crate::pool::Person::GitHub(user.id));
-    if author.is_none() || author != task.last_holder {
+async fn managed_pull(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullLook) -> Result<(), EngineError> {
+    let author = look.info.author.as_ref().map(|user| user.id);
+    let theirs = match &task.last_holder {
+        Some(holder) => tx.agents_of(&[holder]).await?.wrote_for(author, holder),
+        None => false,
+    };
+    if !theirs {
         return Err(Refused::because(format!(
-            "Pull request #{} was not opened by the task's holder, so it does not answer the task.",
-            view.number
+            "Pull request #{} was not opened by the task's holder, nor by an agent they named with `/owp join agents:@login`, so it does not answer the task.",
+            look.info.number
         ))
         .into());
     }
-    pulls::reported(tx, repo, task, view).await
+    pulls::reported(tx, repo, task, look).await
 }
 
 async fn manual(

@@ -4,12 +4,13 @@
 //! compare does the same for labelled issues. Views from a list never overrule a newer one (§5, invariants 4 and 8).
 
 use super::duplicates::Sighting;
+use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::Hint;
 use super::issues::{self, IssueView};
 use super::{Engine, pulls};
-use crate::github::client::{CommentInfo, GitHubError, PullInfo, RepoReader};
+use crate::github::client::{CommentInfo, GitHubError, RepoReader};
 use crate::github::payload::{CommentRef, UserRef};
 use crate::pool::command::{CommandLine, parse_comment};
 use crate::pool::event::{Event, EventKind};
@@ -109,6 +110,7 @@ impl Engine {
         let repo = self.context(row);
         self.count(&reader, &repo, began).await?;
         *counted = true;
+        self.recheck(&reader, &repo).await?;
         if repo.row.compared_at + self.settings().compare_every <= began {
             self.compare(&reader, &repo, began).await?;
         }
@@ -166,7 +168,7 @@ impl Engine {
         let known: BTreeMap<i64, PullRow> = stored.into_iter().map(|pull| (pull.facts.number, pull)).collect();
         let mut views = listed;
         views.retain(|view| {
-            known.get(&view.number) != Some(&pulls::row_of(view, &repo.row.name, &repo.policy.contract.branch))
+            known.get(&view.number).is_none_or(|known| !known.reads_as(&pulls::row_of(view, repo)))
         });
         for missing in known.into_keys().filter(|n| !numbers.contains(n)) {
             match reader.pull(missing).await {
@@ -176,7 +178,8 @@ impl Engine {
             }
         }
         for view in views {
-            self.apply_pull(repo, view).await?;
+            let look = self.look_at_commit(reader, repo, view, false).await?;
+            self.apply_pull(repo, look).await?;
         }
         let (id, before) = (repo.row.id.clone(), repo.row.clone());
         self.store()
@@ -194,17 +197,17 @@ impl Engine {
     }
 
     /// Applies one pull request by itself, if it is news.
-    async fn apply_pull(&self, repo: &RepoContext, view: PullInfo) -> Result<(), EngineError> {
+    async fn apply_pull(&self, repo: &RepoContext, look: PullLook) -> Result<(), EngineError> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
         self.store()
             .write(Scope::repo(&repo.row.id), move |tx| {
                 Box::pin(async move {
                     let repo = RepoContext::load(tx, &id, &settings).await?;
-                    let fresh = pulls::row_of(&view, &repo.row.name, &repo.policy.contract.branch);
-                    if tx.pull(&id, view.number).await?.is_some_and(|known| known == fresh) {
+                    let fresh = pulls::row_of(&look.info, &repo);
+                    if tx.pull(&id, look.info.number).await?.is_some_and(|known| known.reads_as(&fresh)) {
                         return Ok(());
                     }
-                    pulls::apply(tx, &repo, &view).await
+                    pulls::apply(tx, &repo, &look).await
                 })
             })
             .await
@@ -235,7 +238,7 @@ impl Engine {
         let live = self.read(move |tx| Box::pin(async move { Ok(tx.live_issues(&id).await?) })).await?;
         for missing in live.into_iter().filter(|number| !numbers.contains(number)) {
             let view = self.view_issue(reader, repo, missing, Hint::default()).await?;
-            for pull in self.pulls_of_issue(reader, &repo.row, missing).await? {
+            for pull in self.pulls_of_issue(reader, repo, missing).await? {
                 self.apply_pull(repo, pull).await?;
             }
             self.apply_issue(repo, missing, view).await?;

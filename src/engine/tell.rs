@@ -3,11 +3,13 @@
 //! Bodies are rendered by the github room; the sender makes GitHub match. In manual repositories nothing is said.
 
 use super::facts::RepoContext;
+use super::pulls::Around;
 use super::say;
 use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, LeaseState as Shown, Note, PullLinked};
 use crate::pool::Person;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
-use crate::pool::pull::{Verdict, decide};
+use crate::pool::gates::Unmet;
+use crate::pool::pull::Verdict;
 use crate::pool::task::{Task, TaskState};
 use crate::store::{PullRow, StoreError, Tx};
 
@@ -121,20 +123,31 @@ fn github_id(person: &Person) -> Option<i64> {
     }
 }
 
-/// The one new comment when a pull request is linked to the task its author holds.
+/// The one new comment when a pull request is linked to the task it answers, edited as what it waits for changes.
+/// `waited` tells that it has said before what is missing.
 pub(super) async fn pull_linked(
     tx: &mut Tx,
     repo: &RepoContext,
     task: &Task,
     pull: &PullRow,
+    waited: bool,
 ) -> Result<(), StoreError> {
     let (Some(issue), Some(holder)) = (task.issue, &task.last_holder) else { return Ok(()) };
     let number = pull.facts.number;
-    let author = pull.author_login.clone().unwrap_or_else(|| "ghost".to_owned());
+    let author = author_of(pull);
     let holder = tx.login_of(holder).await?.unwrap_or_else(|| author.clone());
-    let waits_for = if pull.facts.draft { vec!["leaving draft".to_owned()] } else { vec![] };
-    let body = render::pull_linked(&PullLinked { pull: number, author, holder, waits_for });
+    let waits_for = wanted(&pull.facts.unmet(&repo.policy.gates));
+    let passed = Some(tx.now()).filter(|_| waited && waits_for.is_empty());
+    let body = render::pull_linked(&PullLinked { pull: number, author, holder, waits_for, passed });
     want(tx, repo, issue, &format!("pull:{number}"), &body).await
+}
+
+fn author_of(pull: &PullRow) -> String {
+    pull.author_login.clone().unwrap_or_else(|| "ghost".to_owned())
+}
+
+fn wanted(unmet: &[Unmet]) -> Vec<String> {
+    unmet.iter().map(Unmet::wanted).collect()
 }
 
 /// Brings an issue's notes comment up to date: label problems, a hold, pull requests of people who do not hold the
@@ -148,7 +161,7 @@ pub(super) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
         if let Some(reason) = &task.hold {
             notes.push(Note::Held { reason: reason.clone(), ready_label: repo.policy.labels.ready.clone() });
         }
-        notes.extend(pull_notes(tx, task).await?);
+        notes.extend(pull_notes(tx, repo, task).await?);
     }
     if notes.is_empty() && say::unsay(tx, repo, issue, NOTES).await? {
         return Ok(());
@@ -156,24 +169,32 @@ pub(super) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
     want(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
 }
 
-async fn pull_notes(tx: &mut Tx, task: &Task) -> Result<Vec<Note>, StoreError> {
-    let lease = tx.live_lease(&task.id).await?;
-    let pulls = tx.pulls_of_task(&task.id).await?;
-    let facts: Vec<_> = pulls.iter().map(|p| p.facts.clone()).collect();
+async fn pull_notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<Vec<Note>, StoreError> {
+    let around = Around::load(tx, task).await?;
     let mut notes = Vec::new();
-    for pull in pulls.iter().filter(|pull| pull.facts.open) {
-        let (number, author) = (pull.facts.number, pull.author_login.clone().unwrap_or_else(|| "ghost".to_owned()));
-        match decide(task, lease.as_ref(), &pull.facts, &facts) {
+    for pull in around.pulls.iter().filter(|pull| pull.facts.open) {
+        let (number, author) = (pull.facts.number, author_of(pull));
+        match around.judge(repo, task, &pull.facts) {
             Verdict::HeldByOther => {
                 let holder = match &task.last_holder {
                     Some(person) => tx.login_of(person).await?,
                     None => None,
                 };
                 let holder = holder.unwrap_or_else(|| "somebody else".to_owned());
-                notes.push(Note::PullForHeldTask { pull: number, author, holder });
+                notes.push(Note::PullForHeldTask { pull: number, author, holder, bot: pull.author_bot });
             }
-            Verdict::NobodyHolds => notes.push(Note::PullForFreeTask { pull: number, author }),
-            Verdict::Move(_) | Verdict::Nothing => {}
+            Verdict::NobodyHolds => {
+                notes.push(Note::PullForFreeTask { pull: number, author, bot: pull.author_bot });
+            }
+            // While its author holds the task, the comment about the pull request says it.
+            Verdict::Waits(unmet) if !task.state.is_held() => {
+                notes.push(Note::PullWaits { pull: number, author, waits_for: wanted(&unmet) });
+            }
+            Verdict::Slipped(unmet) => {
+                let faults = unmet.iter().filter_map(Unmet::fault).collect();
+                notes.push(Note::PullSlipped { pull: number, faults });
+            }
+            Verdict::Waits(_) | Verdict::Move(_) | Verdict::Nothing => {}
         }
     }
     Ok(notes)

@@ -12,6 +12,15 @@ use crate::pool::worker::Worker;
 use crate::pool::{LeaseId, Person, Refusal};
 use crate::store::{StoreError, Tx};
 
+/// What is told of a move beside the move itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Telling {
+    /// What the lease comment should say about the ending, where the state alone does not tell.
+    pub end: Option<LeaseEnd>,
+    /// Where what was delivered or merged comes from, for the audit log: an object.
+    pub provenance: Option<serde_json::Value>,
+}
+
 /// Applies `step` to `task` and its live lease, commits it, and wants the comments that tell it. `end` is what the
 /// lease comment should say about the ending, where the state alone does not tell.
 pub(super) async fn carry_out(
@@ -21,11 +30,22 @@ pub(super) async fn carry_out(
     step: Move,
     end: Option<LeaseEnd>,
 ) -> Result<Moved, EngineError> {
+    carry_out_telling(tx, repo, task, step, Telling { end, provenance: None }).await
+}
+
+/// As [`carry_out`], with more to tell.
+pub(super) async fn carry_out_telling(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    telling: Telling,
+) -> Result<Moved, EngineError> {
     let before = task.clone();
-    let words = end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
-    let moved = carry_out_unsaid(tx, repo, task, step, words).await?;
+    let words = telling.end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
+    let moved = commit_move(tx, repo, task, step, words, telling.provenance).await?;
     if concerns_last_lease(tx, &before, &moved).await? {
-        tell::lease(tx, repo, &moved.task, end).await?;
+        tell::lease(tx, repo, &moved.task, telling.end).await?;
     }
     tell::notes(tx, repo, &moved.task).await?;
     Ok(moved)
@@ -40,11 +60,24 @@ pub(super) async fn carry_out_unsaid(
     step: Move,
     words: Option<String>,
 ) -> Result<Moved, EngineError> {
+    commit_move(tx, repo, task, step, words, None).await
+}
+
+async fn commit_move(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    words: Option<String>,
+    provenance: Option<serde_json::Value>,
+) -> Result<Moved, EngineError> {
     let lease = tx.live_lease(&task.id).await?;
     let mut moved = moves::apply(task, lease, step, tx.now())?;
-    for event in moved.events.iter_mut().filter(|event| event.kind == EventKind::LeaseEnded) {
-        if let Some(words) = &words {
-            event.payload["words"] = words.as_str().into();
+    for event in &mut moved.events {
+        match (event.kind, &words, &provenance) {
+            (EventKind::LeaseEnded, Some(words), _) => event.payload["words"] = words.as_str().into(),
+            (EventKind::TaskPrOpened | EventKind::TaskMerged, _, Some(from)) => event.payload["from"] = from.clone(),
+            _ => {}
         }
     }
     tx.save_moved(&moved).await?;

@@ -6,7 +6,8 @@ use super::contributors::secret_hash;
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
 use super::once::{Keep, settle};
-use super::transition;
+use super::{agents, transition};
+use crate::github::client::UserRef;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease};
@@ -40,6 +41,8 @@ pub struct WorkerView {
     pub load: Load,
     /// Whether its person asked for a score.
     pub scored: bool,
+    /// The logins of its person's agents.
+    pub agents: Vec<String>,
 }
 
 /// A person's reputation in one repository.
@@ -68,6 +71,8 @@ pub struct ProfileChange {
     pub extra: Extra,
     /// Whether a score is made of what comes of its person's work.
     pub reputation: Option<bool>,
+    /// The logins of those whose pull requests are its person's work, all of them.
+    pub agents: Option<Vec<String>>,
 }
 
 /// Repositories a person's reputation is listed for.
@@ -87,9 +92,13 @@ impl Engine {
     /// nothing new until it fits again.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// A refusal, when it names agents it cannot have.
     pub async fn change_worker(&self, id: &WorkerId, change: ProfileChange) -> Result<WorkerView, EngineError> {
         let id = id.clone();
+        let agents = match &change.agents {
+            Some(logins) => Some(self.accounts(logins).await?),
+            None => None,
+        };
         let mut scope = Scope::global().with_workers([id.clone()]);
         if change.reputation == Some(false) {
             // Said for every worker of the person: their rows are locked in order, before anything is written.
@@ -106,6 +115,7 @@ impl Engine {
             .write(scope, move |tx| {
                 Box::pin(async move {
                     let before = view(tx, &id).await?;
+                    name_agents(tx, &before.worker, agents.as_deref()).await?;
                     apply(tx, before, change).await?;
                     view(tx, &id).await
                 })
@@ -247,6 +257,21 @@ pub(super) async fn ask_for_score(tx: &mut Tx, worker: &Worker, scored: bool) ->
     tx.forget_score(&worker.person).await
 }
 
+/// Names a worker's agents for the person behind it. Their open pull requests are judged anew at the next count.
+async fn name_agents(tx: &mut Tx, worker: &Worker, named: Option<&[UserRef]>) -> Result<(), EngineError> {
+    let Some(named) = named else { return Ok(()) };
+    if !worker.person.is_linked() {
+        let why = "Agents work for a person on GitHub: link this worker first, with `/owp link`.";
+        return Err(Refused::because(why).into());
+    }
+    for account in named {
+        if let Some(why) = agents::unfit(tx, &worker.person, account).await? {
+            return Err(Refused::because(why).into());
+        }
+    }
+    Ok(agents::name(tx, &worker.person, named).await?)
+}
+
 async fn view(tx: &mut Tx, id: &WorkerId) -> Result<WorkerView, EngineError> {
     let worker = facts::known_worker(tx, id).await?;
     let said = tx.worker_said(id).await?.ok_or(EngineError::UnknownWorker)?;
@@ -257,6 +282,7 @@ async fn view(tx: &mut Tx, id: &WorkerId) -> Result<WorkerView, EngineError> {
         note: said.note,
         created_at: said.created_at,
         scored: tx.is_scored(&worker.person).await?,
+        agents: tx.agent_logins(&worker.person).await?,
         worker,
     })
 }
@@ -289,6 +315,9 @@ async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result
     }
     let capabilities = change.capabilities.unwrap_or(before.capabilities);
     tx.set_capabilities(&worker.id, &capabilities, &extra).await?;
-    let changed = json!({ "skills": skills, "capacity": capacity, "concurrent": max_concurrent });
+    let mut changed = json!({ "skills": skills, "capacity": capacity, "concurrent": max_concurrent });
+    if let Some(agents) = change.agents {
+        changed["agents"] = json!(agents);
+    }
     Ok(tx.append_events(&[Event::new(EventKind::WorkerUpdated, changed).about_worker(&worker.id)]).await?)
 }

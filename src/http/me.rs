@@ -31,6 +31,7 @@ pub(super) async fn change(
         capabilities: asked.capabilities,
         extra: asked.extra,
         reputation: asked.reputation,
+        agents: asked.agents,
     };
     Ok(axum::Json(view(face.engine.change_worker(&worker.id, change).await?)))
 }
@@ -73,6 +74,7 @@ fn view(view: engine::WorkerView) -> WorkerView {
         note: view.note,
         capabilities: view.capabilities.into(),
         reputation: view.scored,
+        agents: view.agents,
         load: LoadView { points: view.load.points, leases: view.load.leases },
         created_at: view.created_at.rfc3339(),
         last_seen_at: worker.last_seen.rfc3339(),

@@ -96,6 +96,7 @@ pub fn router(face: Face) -> Router {
         .route("/v1/admin/resume", post(steward::resume))
         .route("/v1/admin/policy", post(policies::set))
         .route("/v1/admin/policy", get(policies::show))
+        .route("/v1/admin/policy/simulate", post(policies::simulate))
         .route("/v1/admin/trust", post(steward::trust))
         .route("/v1/admin/leases/{id}/revoke", post(steward::revoke_lease))
         .route("/v1/admin/workers/{id}/revoke", post(steward::revoke_worker))

@@ -208,6 +208,10 @@ fn hands_out(repo: &RepoView) -> Markup {
             None => { span.yes { "Yes" } span.note { (slots_free(repo.budget.free())) } }
             Some(why) => { span.no { "No" } span.note { (prose(&why)) } }
         }
+        @if let Some(faults) = &repo.policy_error {
+            span.no { "The policy file cannot be followed" }
+            @for fault in faults.lines() { span.note { (prose(&capital(fault))) } }
+        }
     }
 }
 
@@ -280,6 +284,7 @@ mod tests {
                 count: CountState::Known(Timestamp(0)),
             },
             stopped: None,
+            policy_error: None,
             tasks: BTreeMap::from([(TaskState::Ready, 2), (TaskState::Merged, 0)]),
         }
     }

@@ -6,8 +6,11 @@ use super::body::Json;
 use super::problem::Failure;
 use super::query::{Query, fault};
 use crate::engine;
+use crate::pool::Refusal;
 use crate::pool::document::Document;
-use crate::wire::policies::{PolicyBody, PolicyInForce};
+use crate::wire::policies::{
+    PolicyBody, PolicyInForce, SimulateBody, Simulated, SimulatedGrant, SimulatedReason, SimulatedWait,
+};
 use axum::extract::State;
 
 /// Sets a repository's rules.
@@ -31,5 +34,48 @@ pub(super) async fn show(
 }
 
 fn view(found: engine::PolicyInForce) -> PolicyInForce {
-    PolicyInForce { repo: found.repo, set: found.set, policy: Document::of(&found.policy) }
+    PolicyInForce {
+        repo: found.repo,
+        set: found.set,
+        file: found.file.document,
+        file_error: found.file.error,
+        policy: Document::of(&found.policy),
+    }
+}
+
+/// Says what would be handed out now, by these rules or others, and why not the rest.
+pub(super) async fn simulate(
+    State(face): State<Face>,
+    _: Operator,
+    body: Json<SimulateBody>,
+) -> Result<axum::Json<Simulated>, Failure> {
+    let Json(asked) = body;
+    let found = face.engine.simulate(&asked.repo, asked.policy).await?;
+    let grant = |grant: engine::PlannedGrant| SimulatedGrant {
+        task_id: grant.task.id.to_string(),
+        issue: grant.task.issue,
+        title: grant.task.title,
+        worker: grant.worker,
+    };
+    Ok(axum::Json(Simulated {
+        repo: found.repo,
+        workers: found.workers,
+        stopped: found.stopped.iter().map(ToString::to_string).collect(),
+        grants: found.grants.into_iter().map(grant).collect(),
+        waiting: found.waiting.into_iter().map(wait).collect(),
+    }))
+}
+
+fn wait(waiting: engine::Waiting) -> SimulatedWait {
+    let reason = |(refusal, workers): (Refusal, Vec<String>)| SimulatedReason {
+        rule: refusal.rule.name().to_owned(),
+        message: refusal.to_string(),
+        workers,
+    };
+    SimulatedWait {
+        task_id: waiting.task.id.to_string(),
+        issue: waiting.task.issue,
+        title: waiting.task.title,
+        reasons: waiting.reasons.into_iter().map(reason).collect(),
+    }
 }

@@ -12,6 +12,7 @@ pub mod document;
 pub mod event;
 #[cfg(test)]
 mod fixtures;
+pub mod gates;
 pub mod ids;
 pub mod labels;
 pub mod lease;

@@ -61,7 +61,7 @@ pub enum Move {
     Deliver {
         /// The pull request's number; `None` in manual repositories.
         pull: Option<i64>,
-        /// Who wrote it, where GitHub tells.
+        /// Whose work it is, where GitHub tells: its author's, or that of the person its author is a declared agent of.
         author: Option<Person>,
     },
     /// Something stands in the way; the holder keeps first refusal.
@@ -75,7 +75,7 @@ pub enum Move {
     ReservationLapsed,
     /// *The* pull request was closed unmerged and no other takes over.
     PullClosed {
-        /// Who gets first refusal: the pull request's author.
+        /// Who gets first refusal: whose work the pull request was.
         author: Option<Person>,
     },
     /// Another pull request of the holder takes over.
@@ -87,7 +87,7 @@ pub enum Move {
     Merge {
         /// Its number; `None` in manual repositories.
         pull: Option<i64>,
-        /// Who wrote it and is credited; `None` when the account is gone, and in manual repositories.
+        /// Whose work it is and who is credited; `None` when the account is gone, and in manual repositories.
         author: Option<Person>,
     },
     /// The task was withdrawn.

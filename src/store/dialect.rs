@@ -83,6 +83,26 @@ impl Dialect {
         }
     }
 
+    /// Settings of a connection that only looks. WAL cannot be switched on by it, and is what `serve` switches on.
+    pub(super) fn reading_settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["PRAGMA synchronous = FULL", "PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON"],
+            Self::Postgres => &[],
+        }
+    }
+
+    /// What to show somebody who asks how durable the database is: how to ask it, and a name for it.
+    pub(super) fn durability_settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Sqlite => &[("PRAGMA journal_mode", "journal_mode")],
+            Self::Postgres => &[
+                ("SHOW fsync", "fsync"),
+                ("SHOW synchronous_commit", "synchronous_commit"),
+                ("SHOW full_page_writes", "full_page_writes"),
+            ],
+        }
+    }
+
     /// Refuses a database that would lose what it acknowledged.
     pub(super) async fn check_durability(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
         match self {

@@ -21,6 +21,19 @@ pub enum StoreError {
         "the database was made by a newer version of owp (it has migration {0}); run that version, or restore a backup"
     )]
     Newer(i64),
+    /// The database was made by an older version, or by none: there is nothing in it that could be read.
+    #[error(
+        "the database has migration {have}, and this version of owp needs {need}; `owp serve` migrates it when it starts"
+    )]
+    Older {
+        /// The newest migration it has; 0 for none.
+        have: i64,
+        /// The newest one there is.
+        need: i64,
+    },
+    /// There is no SQLite file yet.
+    #[error("there is no database at {0} yet; `owp serve` makes it when it starts")]
+    Missing(String),
     /// A migration could not be applied.
     #[error("the database could not be migrated: {0}")]
     Migration(String),

@@ -5,7 +5,7 @@ use super::tasks::person;
 use super::tx::{Tx, statements};
 use crate::pool::admission::Holder;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
-use crate::pool::{Epoch, LeaseId, RepoId, Span, TaskId, Timestamp, WorkerId};
+use crate::pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -28,6 +28,8 @@ statements! {
     LEASE_BY_ID = "SELECT * FROM leases WHERE id = $1";
     LEASE_LIVE_OF_TASK = "SELECT * FROM leases WHERE task_id = $1 AND ended_at IS NULL";
     LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id";
+    // Index leases_live_person.
+    LEASES_LIVE_OF_PERSON = "SELECT * FROM leases WHERE person = $1 AND repo_id = $2 AND ended_at IS NULL ORDER BY id";
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
     // Nothing runs out in a repository that is not served: its people could do nothing about it.
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
@@ -110,6 +112,15 @@ impl Tx {
     /// When the database refuses.
     pub async fn live_leases_of(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
         self.all(sqlx::query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
+    }
+
+    /// A person's live leases in a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_leases_in(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Lease>, StoreError> {
+        let find = sqlx::query(LEASES_LIVE_OF_PERSON).bind(person.key()).bind(repo.as_str());
+        self.all(find).await?.iter().map(lease_row).collect()
     }
 
     /// Moves a live lease's expiry; a lease that ended stays as it is.

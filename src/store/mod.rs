@@ -3,9 +3,11 @@
 //! [`Store::write`] is the only way to change anything, [`Store::read`] gives a snapshot to look at. Statements
 //! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
 
+mod agents;
 mod audit;
 mod bell;
 mod candidates;
+mod checkup;
 mod deliveries;
 mod dialect;
 mod error;
@@ -35,6 +37,7 @@ mod workers;
 pub use audit::AuditRow;
 pub use bell::Committed;
 pub use candidates::Bounds;
+pub use checkup::{DeadComments, Durability, InboxHealth};
 pub use deliveries::{Delivery, NewDelivery};
 pub use dialect::Dialect;
 pub use error::StoreError;
@@ -118,6 +121,10 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
+        if self.0.lanes.is_empty() {
+            // It was opened to be read.
+            return Err(StoreError::Closed.into());
+        }
         let lane = self.lane(&scope);
         let slot = Arc::new(Mutex::new(None));
         let (answer, answered) = oneshot::channel();

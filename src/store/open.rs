@@ -8,7 +8,7 @@ use super::{Inner, Store};
 use crate::clock::{Clock, Entropy};
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyPool, Connection};
+use sqlx::{AnyPool, Connection, Row};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -22,6 +22,8 @@ const LANE_DEPTH: usize = 1024;
 /// Write connections of a replica on PostgreSQL.
 const POSTGRES_LANES: u32 = 8;
 const READERS: u32 = 8;
+/// Connections of a process that only looks.
+const LOOKERS: u32 = 2;
 /// How long a connection may take to come about.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -47,23 +49,80 @@ impl Store {
         let (url, lock) = match dialect {
             Dialect::Sqlite => {
                 let path = sqlite_path(&options.url)?;
-                // The driver reads a URL: letters that mean something there are written in their escaped form.
-                let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
-                (format!("sqlite://{escaped}?mode=rwc"), Some(lock_file(&path)?))
+                (driver_url(&path, "rwc"), Some(lock_file(&path)?))
             }
             Dialect::Postgres => (options.url.clone(), None),
         };
-        reach(dialect, &url).await?;
+        reach(dialect, &url, dialect.connection_settings()).await?;
         let lanes = if dialect == Dialect::Sqlite { 1 } else { POSTGRES_LANES };
-        let writers = connect(dialect, &url, lanes).await?;
+        let writers = connect(&url, lanes, dialect.connection_settings()).await?;
         migrate(dialect, &writers).await?;
         dialect.check_durability(&mut *writers.acquire().await?).await?;
-        let readers = connect(dialect, &url, READERS).await?;
+        let readers = connect(&url, READERS, dialect.connection_settings()).await?;
         let minted = Arc::new(AtomicU64::new(0));
         let StoreOptions { clock, entropy, .. } = options;
         let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, bell: Bell::new() };
         let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
         Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
+    }
+}
+
+impl Store {
+    /// Opens a database only to look at it, beside a process that may be serving it. Nothing is made, locked or
+    /// migrated, and every write is refused.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Older`] and [`StoreError::Newer`] when there is nothing that could be read.
+    pub async fn open_read_only(options: StoreOptions) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::of_url(&options.url)?;
+        let url = match dialect {
+            Dialect::Sqlite => {
+                let path = sqlite_path(&options.url)?;
+                if !std::path::Path::new(&path).exists() {
+                    return Err(StoreError::Missing(path));
+                }
+                driver_url(&path, "ro")
+            }
+            Dialect::Postgres => options.url.clone(),
+        };
+        reach(dialect, &url, dialect.reading_settings()).await?;
+        let readers = connect(&url, LOOKERS, dialect.reading_settings()).await?;
+        let have = schema_version(&mut *readers.acquire().await?).await?;
+        let need = migrator(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
+        match have.cmp(&need) {
+            std::cmp::Ordering::Less => return Err(StoreError::Older { have, need }),
+            std::cmp::Ordering::Greater => return Err(StoreError::Newer(have)),
+            std::cmp::Ordering::Equal => {}
+        }
+        let minted = Arc::new(AtomicU64::new(0));
+        let StoreOptions { clock, entropy, .. } = options;
+        let settings = LaneSettings { pool: readers.clone(), dialect, clock, entropy, minted, bell: Bell::new() };
+        Ok(Self(Arc::new(Inner { settings, readers, lanes: Vec::new(), next: AtomicUsize::new(0), _lock: None })))
+    }
+}
+
+/// The newest migration that was applied; 0 when none was, which an empty database is told by as well.
+pub(super) async fn schema_version(conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
+    // The driver's own table; it is not there before the first migration.
+    let version = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations";
+    match sqlx::query(version).fetch_one(conn).await {
+        Ok(row) => Ok(row.try_get(0)?),
+        Err(sqlx::Error::Database(_)) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The driver reads a URL: letters that mean something there are written in their escaped form.
+fn driver_url(path: &str, mode: &str) -> String {
+    let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
+    format!("sqlite://{escaped}?mode={mode}")
+}
+
+fn migrator(dialect: Dialect) -> &'static Migrator {
+    match dialect {
+        Dialect::Sqlite => &SQLITE,
+        Dialect::Postgres => &POSTGRES,
     }
 }
 
@@ -74,11 +133,11 @@ fn start_lane(settings: &LaneSettings) -> mpsc::Sender<super::lane::Job> {
 }
 
 /// Connects once by itself: a pool retries until it times out, and then says only that.
-async fn reach(dialect: Dialect, url: &str) -> Result<(), StoreError> {
+async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -> Result<(), StoreError> {
     let unreachable = |cause: String| StoreError::Unreachable { engine: dialect, cause };
     let first = async {
         let mut conn = sqlx::AnyConnection::connect(url).await?;
-        for setting in dialect.connection_settings() {
+        for setting in settings {
             sqlx::raw_sql(*setting).execute(&mut conn).await?;
         }
         conn.close().await
@@ -89,13 +148,13 @@ async fn reach(dialect: Dialect, url: &str) -> Result<(), StoreError> {
     }
 }
 
-async fn connect(dialect: Dialect, url: &str, connections: u32) -> Result<AnyPool, StoreError> {
+async fn connect(url: &str, connections: u32, settings: &'static [&'static str]) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
         .after_connect(move |conn, _| {
             Box::pin(async move {
-                for setting in dialect.connection_settings() {
+                for setting in settings {
                     sqlx::raw_sql(*setting).execute(&mut *conn).await?;
                 }
                 Ok(())
@@ -107,11 +166,7 @@ async fn connect(dialect: Dialect, url: &str, connections: u32) -> Result<AnyPoo
 }
 
 async fn migrate(dialect: Dialect, pool: &AnyPool) -> Result<(), StoreError> {
-    let migrator = match dialect {
-        Dialect::Sqlite => &SQLITE,
-        Dialect::Postgres => &POSTGRES,
-    };
-    migrator.run(pool).await.map_err(|error| match error {
+    migrator(dialect).run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::Newer(version),
         other => StoreError::Migration(other.to_string()),
     })

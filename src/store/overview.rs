@@ -53,8 +53,10 @@ impl super::Store {
     /// Every statement of the room, by file and name.
     pub(super) fn statements() -> Vec<(&'static str, &'static str)> {
         [
+            super::agents::STATEMENTS,
             super::audit::STATEMENTS,
             super::candidates::STATEMENTS,
+            super::checkup::STATEMENTS,
             super::deliveries::STATEMENTS,
             super::events::STATEMENTS,
             super::feed::STATEMENTS,

@@ -25,6 +25,7 @@ statements! {
         managed = 1, private = $6, inactive = $7,
         inactive_since = CASE WHEN $10 = 0 THEN NULL WHEN inactive IS NULL THEN $11 ELSE inactive_since END, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
         compared_at = CASE WHEN $8 = 1 THEN 0 ELSE compared_at END,
+        former_names = CASE WHEN LOWER(name) = $5 THEN former_names ELSE former_names || name || ' ' END,
         counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
         heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END
         WHERE id = $1";
@@ -54,7 +55,8 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM pull_links k
           JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
           WHERE k.task_id = l.task_id AND p.state = 'open' AND ($2 = 1 OR p.draft = 0)
-            AND l.person = 'gh:' || CAST(p.author_id AS TEXT))";
+            AND (l.person = 'gh:' || CAST(p.author_id AS TEXT) OR EXISTS (SELECT 1 FROM agents a
+              WHERE a.person = l.person AND a.agent = 'gh:' || CAST(p.author_id AS TEXT))))";
     SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
         AND l.ended_at >= $2 AND l.state NOT IN ('delivered', 'merged')";
     SLOTS_MANUAL_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM tasks WHERE repo_id = $1 AND state = 'pr_opened'";
@@ -104,6 +106,8 @@ pub struct RepoRow {
     pub installation_id: Option<i64>,
     /// `owner/name` as last seen.
     pub name: String,
+    /// What it was called before; texts may call it so still.
+    pub former_names: Vec<String>,
     /// True when the App is (or was) installed; false when admin calls made it.
     pub managed: bool,
     /// True when strangers cannot see it.
@@ -467,6 +471,7 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         github_id: row.try_get("github_id")?,
         installation_id: row.try_get("installation_id")?,
         name: row.try_get("name")?,
+        former_names: row.try_get::<String, _>("former_names")?.split_whitespace().map(str::to_owned).collect(),
         managed: flag("managed")?,
         private: flag("private")?,
         inactive: row.try_get("inactive")?,

@@ -26,6 +26,8 @@ statements! {
     WORKERS_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id";
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
+    WORKERS_HEARD_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2";
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
     TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";
@@ -34,6 +36,7 @@ statements! {
     PERSON_SEEN = "INSERT INTO people (person, github_id, login, is_bot) VALUES ($1, $2, $3, $4)
         ON CONFLICT (person) DO UPDATE SET login = excluded.login, is_bot = excluded.is_bot
         WHERE people.login <> excluded.login OR people.is_bot <> excluded.is_bot";
+    PERSON_RENAMED = "UPDATE people SET login = $2 WHERE person = $1 AND login <> $2";
     PERSON_LOGIN = "SELECT login FROM people WHERE person = $1";
     LOAD = "SELECT CAST(COALESCE(SUM(estimate), 0) AS BIGINT) AS points, CAST(COUNT(*) AS BIGINT) AS leases
         FROM leases WHERE worker_id = $1 AND ended_at IS NULL";
@@ -79,6 +82,7 @@ impl Tx {
             .bind(self.now().0)
             .bind(i64::from(!new.by_comment));
         self.run(insert).await?;
+        self.is_no_agent(&person).await?;
         Ok(id)
     }
 
@@ -198,7 +202,7 @@ impl Tx {
         for sql in [WORKER_LINK, WORKER_LEASES_PERSON] {
             self.run(sqlx::query(sql).bind(id.as_str()).bind(person.key())).await?;
         }
-        Ok(())
+        self.is_no_agent(person).await
     }
 
     /// Cuts a worker from its person; what it holds stays with the person it was granted to.
@@ -208,6 +212,15 @@ impl Tx {
     pub async fn detach_worker(&mut self, id: &WorkerId) -> Result<(), StoreError> {
         let person = Person::Unlinked(id.clone());
         self.run(sqlx::query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
+    }
+
+    /// Clients heard of since `since`, at most so many. Index workers_seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn workers_heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
+        let find = sqlx::query(WORKERS_HEARD_OF).bind(since.0).bind(most);
+        self.all(find).await?.iter().map(worker_row).collect()
     }
 
     /// Workers heard of since `since`.
@@ -270,6 +283,15 @@ impl Tx {
         let seen = sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
         self.run(seen).await?;
         Ok(person)
+    }
+
+    /// Takes over the login of an account, if it is one we know.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn rename_person(&mut self, github_id: i64, login: &str) -> Result<(), StoreError> {
+        let person = Person::GitHub(github_id);
+        self.run(sqlx::query(PERSON_RENAMED).bind(person.key()).bind(login)).await.map(drop)
     }
 
     /// A person's login as last seen.

@@ -3,11 +3,14 @@
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
 use super::read::{Request, Whole};
+use crate::pool::pull::AGENTS_MOST;
 use crate::pool::reputation::{Reputation, Score, Tally};
 use crate::pool::worker::Capabilities;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+const LOGIN_MAX_CHARS: usize = 100;
 
 /// A worker as it sees itself.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -35,6 +38,8 @@ pub struct WorkerView {
     pub load: LoadView,
     /// Whether the person behind it asked for a score: see `GET /v1/workers/me/reputation`.
     pub reputation: bool,
+    /// Logins of accounts whose pull requests are that person's work.
+    pub agents: Vec<String>,
     /// When it registered (RFC 3339).
     pub created_at: String,
     /// When it was last heard of (RFC 3339).
@@ -103,6 +108,11 @@ pub struct ChangeBody {
     /// Whether a score is made of what comes of the person's work. It can open tiers, and nothing else.
     #[serde(default)]
     reputation: Option<bool>,
+    /// Logins of GitHub accounts (`copilot-swe-agent[bot]`) whose pull requests count as the person's work; 5 at most.
+    /// Replaces all of them. Only for a linked worker.
+    #[serde(default)]
+    #[schemars(length(max = 5))]
+    agents: Option<Vec<String>>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -122,6 +132,8 @@ pub struct Change {
     pub capabilities: Option<Capabilities>,
     /// Whether a score is wanted.
     pub reputation: Option<bool>,
+    /// Logins, without an `@`.
+    pub agents: Option<Vec<String>>,
     /// The fields that begin with `x_`.
     pub extra: Map<String, Value>,
 }
@@ -139,9 +151,23 @@ impl Request for ChangeBody {
             max_concurrent_tasks: concurrent.map(|n| checks.number("max_concurrent_tasks", Some(n), 2, 1..=20)),
             capabilities: self.capabilities.map(|said| said.check(checks)),
             reputation: self.reputation,
+            agents: self.agents.map(|logins| agents(checks, logins)),
             extra: extra::own_fields(checks, self.rest),
         }
     }
+}
+
+fn agents(checks: &mut Checks, logins: Vec<String>) -> Vec<String> {
+    if logins.len() > AGENTS_MOST {
+        checks.fault("agents", format!("must hold at most {AGENTS_MOST} logins, not {}", logins.len()));
+        return Vec::new();
+    }
+    let mut tidy = Vec::new();
+    for (index, login) in logins.into_iter().enumerate() {
+        let login = checks.name(&format!("agents[{index}]"), login, LOGIN_MAX_CHARS);
+        tidy.push(login.trim().trim_start_matches('@').to_owned());
+    }
+    tidy
 }
 
 /// How the person behind a worker stands, where something came of their work.
@@ -230,12 +256,18 @@ mod tests {
             max_concurrent_tasks: None,
             capabilities: None,
             reputation: None,
+            agents: None,
             extra: Map::new(),
         };
         assert_eq!(read::<ChangeBody>(b"{}").unwrap(), nothing);
         assert_eq!(read::<ChangeBody>(br#"{"name":null,"skills":null,"capabilities":null}"#).unwrap(), nothing);
         let change = read::<ChangeBody>(br#"{"skills":[],"x_a":null}"#).unwrap();
         assert_eq!((change.skills, change.extra.get("x_a")), (Some(vec![]), Some(&Value::Null)));
+        let agents = read::<ChangeBody>(br#"{"agents":["@swe[bot]"," cy "]}"#).unwrap().agents.unwrap();
+        assert_eq!(agents, ["swe[bot]", "cy"]);
+        let faults = |json: &[u8]| read::<ChangeBody>(json).unwrap_err().errors.remove(0).field;
+        assert_eq!(faults(br#"{"agents":["a","b","c","d","e","f"]}"#), "agents");
+        assert_eq!(faults(br#"{"agents":["a"," "]}"#), "agents[1]");
         assert_eq!(read::<ChangeBody>(br#"{"capacity_points":0}"#).unwrap_err().errors[0].field, "capacity_points");
     }
 }

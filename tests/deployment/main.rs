@@ -78,7 +78,7 @@ fn every_command_line_is_one_the_program_takes() {
 #[test]
 fn every_variable_is_one_the_program_reads() {
     let known = known_variables();
-    for file in FILES.iter().chain(&["CONTRIBUTING.md"]) {
+    for file in FILES.iter().chain(&["CONTRIBUTING.md", "docs/install.md"]) {
         let text = text(file);
         let unknown: Vec<_> = variables_in(&text)
             .into_iter()
@@ -110,7 +110,9 @@ fn every_variable_has_a_help_sentence() {
     for (name, help) in VARIABLES {
         assert!(help.len() > 15 && help.ends_with('.'), "{name}: {help:?} is no sentence");
         let base = name.strip_suffix("_FILE");
-        assert!(base.is_none_or(|base| known_variables().contains(base)), "{name} has no variable to stand for");
+        let stands_for_one = base.is_none_or(|base| known_variables().contains(base));
+        // This file is written by the program itself; nobody could put it into a variable.
+        assert!(stands_for_one || *name == "OWP_CREDENTIALS_FILE", "{name} has no variable to stand for");
     }
 }
 
@@ -148,6 +150,38 @@ fn the_database_lives_on_the_volume() {
     let (name, at) = mounted[0].split_once(':').expect("volume:path");
     assert_eq!(at, volume);
     assert!(compose["volumes"].as_object().is_some_and(|volumes| volumes.contains_key(name)), "{name} is not declared");
+}
+
+/// Files outside `src` that the program is compiled from, by `include_str!` in code that is not for tests.
+fn included_from_outside() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    let mut found = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+                continue;
+            }
+            let code = fs::read_to_string(&entry).expect("text");
+            let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            for target in code.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                let file = folder.join(target).canonicalize().unwrap_or_else(|e| panic!("{target}: {e}"));
+                let path = file.strip_prefix(root.canonicalize().expect("a root")).expect("inside").to_path_buf();
+                found.extend(path.to_str().filter(|path| !path.starts_with("src/")).map(str::to_owned));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_image_has_every_file_the_program_is_compiled_from() {
+    let copied = Dockerfile::parse(&text("Dockerfile")).copied_from_context();
+    let included = included_from_outside();
+    assert!(included.contains("app-manifest.yml"), "{included:?}");
+    let left_out: Vec<_> = included.iter().filter(|file| !copied.contains(file)).collect();
+    assert!(left_out.is_empty(), "the image does not copy {left_out:?}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
+#[path = "../support/hostile.rs"]
+mod corpus;
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../v01/pool.rs"]
@@ -10,6 +12,7 @@ mod pool;
 
 mod clients;
 mod events;
+mod hostile;
 mod limits;
 mod me;
 mod once;

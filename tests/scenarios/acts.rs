@@ -49,10 +49,22 @@ impl World {
         }
     }
 
+    /// Writes the policy file of the main repository, and lets the pool read it.
+    pub async fn policy(&self, text: &str) {
+        self.github.as_user("mona").put_file(REPO, ".github/owp.yml", text).unwrap();
+        self.next_count().await;
+    }
+
     /// Time for the next count of open pull requests, and the count.
     pub async fn next_count(&self) {
         self.advance(Span::minutes(6));
         self.settle().await;
+    }
+
+    /// The maintainer commits the policy file, and the pool has read it.
+    pub async fn rules(&self, yaml: &str) {
+        self.github.as_user("mona").put_file(REPO, ".github/owp.yml", yaml).unwrap();
+        self.next_count().await;
     }
 
     /// Slots taken and the limit, in the main repository.

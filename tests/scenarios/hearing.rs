@@ -77,12 +77,10 @@ async fn a_pull_request_github_does_not_show_any_more_gives_its_slot_back(db: Db
     w.say("ada", issue, "/owp status").await;
     let repo = w.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap().unwrap();
     let shown = PullRow {
-        facts: PullFacts { number: 999, author: Some(1), open: true, merged: false, draft: false },
+        facts: PullFacts { number: 999, author: Some(1), open: true, ..PullFacts::default() },
         author_login: Some("spam".into()),
-        head_ref: "spam".into(),
-        head_sha: "0".into(),
         issues: vec![i64::try_from(issue).unwrap()],
-        updated_at: owp::pool::Timestamp(0),
+        ..PullRow::default()
     };
     let id = repo.id.clone();
     let task = w.task_of(issue).await.unwrap();

@@ -4,29 +4,38 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/hostile.rs"]
+mod corpus;
 #[path = "../support/world.rs"]
 mod world;
 
 mod acts;
+mod agents;
 mod budget;
 mod claims;
 mod commands;
 mod contention;
 mod credit;
 mod deliveries;
+mod edits;
 mod faults;
+mod gates;
 mod hearing;
+mod hostile;
 mod labels;
 mod life;
+mod linking;
 mod losses;
 mod main_story;
 mod missed;
 mod noise;
 mod outages;
+mod policy;
 mod pulls;
 mod quiet;
 mod quota;
 mod restart;
+mod reviews;
 mod same_words;
 mod storm;
 mod uptime;

@@ -5,7 +5,7 @@ use crate::database::Db;
 use crate::world::{REPO, World};
 use owp::http::{Face, router};
 use owp::pool::{Refusal, Rule, Span, Timestamp};
-use owp::sandbox::{Fault, FaultKind};
+use owp::sandbox::{Fault, FaultKind, Role};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -45,6 +45,10 @@ enum Faces {
     All,
     /// Over HTTP alone.
     Http,
+    /// In comments alone.
+    Comments,
+    /// Over HTTP, in a repository whose own page is hidden.
+    Secret,
 }
 
 a_story_per_rule! {
@@ -61,6 +65,13 @@ a_story_per_rule! {
     reservation All |w, _ada| {
         let issue = w.task("Parse dates", &[]).await;
         w.say("mona", issue, "/owp assign @bo").await;
+        issue
+    }
+    assigned All |w, _ada| {
+        let issue = w.task("Parse dates", &[]).await;
+        w.github.add_collaborator(REPO, "cy", Role::Write).unwrap();
+        w.github.as_user("mona").assign(REPO, issue, &["cy"]).unwrap();
+        w.settle().await;
         issue
     }
     open_pull All |w, _ada| {
@@ -108,16 +119,33 @@ a_story_per_rule! {
             .unwrap();
         w.task("Parse dates", &[]).await
     }
+    visibility Secret |w, ada| {
+        let issue = w.task("Parse dates", &[]).await;
+        let id = w.task_of(issue).await.unwrap().id;
+        ada.post(&format!("/v1/tasks/{id}/claim"), json!({})).await;
+        ada.post(&format!("/v1/tasks/{id}/status"), json!({ "status": "blocked", "message": "waiting" })).await;
+        w.github.as_user("mona").set_private(REPO, true).unwrap();
+        w.next_count().await;
+        issue
+    }
     banned All |w, _ada| {
         let issue = w.task("Parse dates", &[]).await;
         w.say("mona", issue, "/owp ban @ada").await;
         issue
+    }
+    join_first Comments |w, _ada| {
+        w.policy("claims: { join_first: true }").await;
+        w.task("Parse dates", &[]).await
     }
     skills All |w, _ada| {
         w.task("Parse dates", &["skills:rust,sql"]).await
     }
     tier All |w, _ada| {
         w.task("Parse dates", &["tier:2"]).await
+    }
+    lane All |w, _ada| {
+        w.policy("lanes: [{ for: { newcomers: true }, allow: { areas: [docs], estimate: 2 } }]").await;
+        w.task("Parse dates", &["area:parser"]).await
     }
     capacity All |w, _ada| {
         w.task("Parse dates", &["estimate:8"]).await
@@ -156,7 +184,9 @@ a_story_per_rule! {
         let id = w.task_of(issue).await.unwrap().id;
         let (_, held) = ada.post(&format!("/v1/tasks/{id}/claim"), json!({})).await;
         let contract = json!({ "closes": format!("Fixes #{issue}"), "branch": format!("owp/{issue}-parse-dates") });
-        assert_eq!(held["contract"], contract, "{held}");
+        for (key, value) in contract.as_object().unwrap() {
+            assert_eq!(held["contract"][key], *value, "{held}");
+        }
         let lease = held["lease_id"].as_str().unwrap();
         ada.post(&format!("/v1/leases/{lease}/nack"), json!({ "reason": "not my language" })).await;
         w.next_count().await;
@@ -219,6 +249,9 @@ impl Client {
 
     /// Asks everywhere why the issue's task cannot be had, and compares.
     async fn is_told_the_same_everywhere(&self, w: &World, issue: u64, rule: &str, faces: Faces) {
+        if faces == Faces::Comments {
+            return self.is_told_in_comments(w, issue, rule).await;
+        }
         let id = w.task_of(issue).await.unwrap().id;
         let (status, refused) = self.post(&format!("/v1/tasks/{id}/claim"), json!({})).await;
         assert_eq!(status, 409, "{refused}");
@@ -231,6 +264,9 @@ impl Client {
             let work = self.get("/v1/work?explain=1").await;
             let explained = work["explain"].as_array().unwrap().iter().find(|why| why["task_id"] == id.as_str());
             assert_eq!(broken(explained.expect("a ready task is explained")), claim);
+        }
+        if faces == Faces::Secret {
+            return;
         }
         let everybodys = [Rule::RepoActive, Rule::CountKnown, Rule::Budget];
         let of_all: Vec<_> = claim.iter().filter(|refusal| everybodys.contains(&refusal.rule)).cloned().collect();
@@ -245,6 +281,16 @@ impl Client {
             w.say(&self.login, issue, "/owp why").await;
             assert_eq!(lines(&w.only(issue, "what stands between you and this task")), said, "{:#?}", w.ours(issue));
         }
+    }
+}
+
+impl Client {
+    async fn is_told_in_comments(&self, w: &World, issue: u64, rule: &str) {
+        w.say(&self.login, issue, "/owp claim").await;
+        let said = lines(&w.only(issue, "cannot be yours now"));
+        assert!(said.iter().any(|line| line.ends_with(&format!("[{rule}]"))), "{said:?}");
+        w.say(&self.login, issue, "/owp why").await;
+        assert_eq!(lines(&w.only(issue, "what stands between you and this task")), said);
     }
 }
 

@@ -71,7 +71,16 @@ impl World {
 
     /// As [`World::new`], with an engine that is set so.
     pub async fn with(db: Db, settings: Settings) -> Self {
-        let world = Self::not_started(db, settings).await;
+        let world = Self::not_started(db, settings, |config| config).await;
+        world.engine.step_installations().await.unwrap();
+        world.settle().await;
+        world
+    }
+
+    /// As [`World::new`], with an App that may read checks and statuses, and hears of them.
+    pub async fn with_checks(db: Db) -> Self {
+        let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
+        let world = Self::not_started(db, settings, SandboxConfig::with_checks).await;
         world.engine.step_installations().await.unwrap();
         world.settle().await;
         world
@@ -79,13 +88,17 @@ impl World {
 
     /// As [`World::new`], before the engine looked at GitHub for the first time.
     pub async fn before_start(db: Db) -> Self {
-        Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }).await
+        Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
     }
 
-    async fn not_started(db: Db, settings: Settings) -> Self {
+    async fn not_started(
+        db: Db,
+        settings: Settings,
+        change: impl FnOnce(SandboxConfig) -> SandboxConfig,
+    ) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
-        let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
+        let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));
         config.content_limit = None;
         let github = Sandbox::start(config).await.unwrap();
         github.hold_deliveries();

@@ -8,6 +8,7 @@ mod actors;
 mod narrate;
 mod stage;
 
+use super::untrusted::visible;
 use clap::Args;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -35,7 +36,7 @@ pub async fn run(args: DemoArgs) -> ExitCode {
     match play(args).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("owp demo: {error}");
+            eprintln!("owp demo: {}", visible(&error));
             ExitCode::FAILURE
         }
     }

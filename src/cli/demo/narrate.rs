@@ -1,6 +1,8 @@
 //! Tells on a terminal what happens, one line per event, in words.
 
 use super::stage::{BUDGET, Stage};
+use crate::cli::untrusted::visible_line;
+use crate::pool::text::tidy_line;
 use crate::pool::{EventId, TaskId, WorkerId};
 use crate::store::{EventRow, StoreError};
 use anstyle::{AnsiColor, Style};
@@ -10,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const RECENT: i64 = 100;
+/// Longer words of people are cut.
+const WORDS_MAX_CHARS: usize = 200;
 
 /// The words before the curtain.
 pub(super) fn opening(stage: &Stage) {
@@ -77,8 +81,13 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
     };
     let title = task.map(|t| t.title).unwrap_or_default();
     let who = worker.map(|w| w.shown_as().to_owned()).unwrap_or_default();
+    Ok(sentence(event, &title, &who).map(|(color, text)| painted(&place, color, &text)))
+}
+
+/// What happened, in words, and their colour.
+fn sentence(event: &EventRow, title: &str, who: &str) -> Option<(AnsiColor, String)> {
     let pull = &event.payload["pull"];
-    let (color, text) = match event.kind.as_str() {
+    Some(match event.kind.as_str() {
         "task.created" => (AnsiColor::BrightBlack, format!("new task: {title}")),
         "lease.granted" => (AnsiColor::Cyan, format!("leased to {who}: {title}")),
         "task.pr_opened" => (AnsiColor::Yellow, format!("pull request #{pull} waits for review: {title}")),
@@ -92,12 +101,13 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
             format!("{login} is trusted for tier {}", event.payload["level"])
         }),
         "budget.set" => (AnsiColor::Blue, format!("the review budget is {} now", event.payload["budget"])),
-        _ => return Ok(None),
-    };
-    Ok(Some(painted(&place, color, &text)))
+        _ => return None,
+    })
 }
 
+/// A line with its place and its colour. Whatever people wrote into it, the only sequence a terminal obeys is the colour.
 fn painted(place: &str, color: AnsiColor, text: &str) -> String {
+    let (place, text) = (visible_line(place), tidy_line(text, WORDS_MAX_CHARS));
     let style = Style::new().fg_color(Some(color.into()));
     format!("{place:<15} {style}{text}{style:#}")
 }
@@ -105,4 +115,40 @@ fn painted(place: &str, color: AnsiColor, text: &str) -> String {
 fn print_line(line: &str) {
     // Nobody has to listen: a closed terminal is no reason to stop the show.
     let _closed = writeln!(anstream::stdout(), "{line}");
+}
+
+#[cfg(test)]
+#[path = "../../../tests/support/hostile.rs"]
+mod corpus;
+
+#[cfg(test)]
+mod tests {
+    use super::corpus::corpus;
+    use super::*;
+    use crate::cli::untrusted::is_unsafe;
+    use serde_json::json;
+
+    #[test]
+    fn whatever_people_wrote_the_only_sequence_is_the_colour() {
+        let kinds = ["task.created", "lease.granted", "task.merged", "person.joined", "trust.set", "budget.set"];
+        for (name, words) in corpus() {
+            for kind in kinds {
+                let event = EventRow {
+                    id: EventId::new("e_1"),
+                    seq: 1,
+                    kind: kind.to_owned(),
+                    at: crate::pool::Timestamp(0),
+                    repo: None,
+                    task: None,
+                    worker: None,
+                    lease: None,
+                    payload: json!({ "pull": words, "login": words, "level": words, "budget": words }),
+                };
+                let (color, text) = sentence(&event, &words, &words).unwrap();
+                let line = painted(&words, color, &text);
+                assert_eq!(line.matches('\u{1b}').count(), 2, "{name}: {line:?}");
+                assert!(!line.replace('\u{1b}', "").chars().any(is_unsafe), "{name}: {line:?}");
+            }
+        }
+    }
 }

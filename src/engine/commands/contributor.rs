@@ -1,10 +1,11 @@
 //! What contributors may say: claim, release, extend, block, status, why, join, link, unlink.
 
-use super::Asked;
+use super::{Asked, account, no_account};
 use crate::engine::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
 use crate::engine::error::EngineError;
 use crate::engine::facts::{self, RepoContext};
-use crate::engine::{tell, transition, workers};
+use crate::engine::{agents, pulls, tell, transition, workers};
+use crate::github::client::UserRef;
 use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
 use crate::pool::command::JoinProfile;
 use crate::pool::event::{Event, EventKind};
@@ -188,7 +189,19 @@ pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<Budge
     })
 }
 
-pub(super) async fn join(tx: &mut Tx, asked: &Asked, profile: &JoinProfile) -> Result<Outcome, EngineError> {
+pub(super) async fn join(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    profile: &JoinProfile,
+) -> Result<Outcome, EngineError> {
+    let agents = match &profile.agents {
+        Some(logins) => match agents_named(tx, asked, logins).await? {
+            Ok(agents) => Some(agents),
+            Err(outcome) => return Ok(outcome),
+        },
+        None => None,
+    };
     let worker = comment_worker(tx, asked).await?;
     let skills = profile.skills.clone().unwrap_or_else(|| worker.skills.clone());
     let capacity = profile.capacity.unwrap_or(worker.capacity);
@@ -200,8 +213,38 @@ pub(super) async fn join(tx: &mut Tx, asked: &Asked, profile: &JoinProfile) -> R
         workers::ask_for_score(tx, &worker, scored).await?;
         joined["reputation"] = scored.into();
     }
+    let logins = agents.as_ref().map(|named| named.iter().map(|one| one.login.clone()).collect::<Vec<_>>());
+    if let Some(named) = &agents {
+        agents::name(tx, &worker.person, named).await?;
+        joined["agents"] = json!(logins);
+    }
     tx.append_events(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
-    Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation })
+    if agents.is_some() {
+        // What an agent opened before it was named answers now.
+        for lease in tx.live_leases_in(&repo.row.id, &worker.person).await? {
+            if let Some(task) = tx.task(&lease.task).await? {
+                pulls::judge_open_pulls(tx, repo, &task).await?;
+            }
+        }
+    }
+    Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation, agents: logins })
+}
+
+/// The accounts somebody names as their agents, if each may be one.
+async fn agents_named(
+    tx: &mut Tx,
+    asked: &Asked,
+    logins: &[String],
+) -> Result<Result<Vec<UserRef>, Outcome>, StoreError> {
+    let mut named = Vec::new();
+    for login in logins {
+        let Some(account) = account(asked, login) else { return Ok(Err(no_account(login))) };
+        if let Some(why) = agents::unfit(tx, &Person::GitHub(asked.author.id), account).await? {
+            return Ok(Err(Outcome::Failed(why)));
+        }
+        named.push(account.clone());
+    }
+    Ok(Ok(named))
 }
 
 pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {

@@ -1,6 +1,6 @@
 //! What people with write access may say: trust, approve, budget, assign, revoke, pause, resume, unblock, ban.
 
-use super::Asked;
+use super::{Asked, account, no_account};
 use super::contributor::budget_line;
 use crate::engine::error::EngineError;
 use crate::engine::facts::RepoContext;
@@ -19,15 +19,6 @@ use serde_json::json;
 
 /// How long an `/owp assign` waits to be accepted.
 const ASSIGNED_FOR: Span = Span::days(3);
-
-/// The account a command names, as GitHub knows it.
-fn account<'a>(asked: &'a Asked, login: &str) -> Option<&'a Account> {
-    asked.named.get(&login.to_lowercase()).and_then(Option::as_ref)
-}
-
-fn no_account(login: &str) -> Outcome {
-    Outcome::Failed(format!("GitHub knows no account `{login}`."))
-}
 
 async fn set_trust(
     tx: &mut Tx,

@@ -74,7 +74,7 @@ pub(super) async fn prepare(
     let permission =
         if needs_permission { permission_of(reader, &author.login, author.id).await? } else { Permission::None };
     let mut named = BTreeMap::new();
-    for login in commands.iter().filter_map(|c| named_login(c)) {
+    for login in commands.iter().flat_map(|c| named_logins(c)) {
         let account = match reader.user(login).await {
             Ok(account) => Some(account),
             Err(GitHubError::NotFound { .. }) => None,
@@ -101,12 +101,22 @@ pub(super) async fn prepare(
     Ok(Asked { reads, issue, comment_id: comment.id, author, permission, named, workers, lines })
 }
 
-fn named_login(command: &Command) -> Option<&str> {
+fn named_logins(command: &Command) -> Vec<&str> {
     match command {
-        Command::Trust { login, .. } | Command::Assign { login } | Command::Ban { login } => Some(login),
-        Command::Revoke { login } => login.as_deref(),
-        _ => None,
+        Command::Trust { login, .. } | Command::Assign { login } | Command::Ban { login } => vec![login],
+        Command::Revoke { login } => login.as_deref().into_iter().collect(),
+        Command::Join(profile) => profile.agents.iter().flatten().map(String::as_str).collect(),
+        _ => vec![],
     }
+}
+
+/// The account a command names, as GitHub knows it.
+fn account<'a>(asked: &'a Asked, login: &str) -> Option<&'a Account> {
+    asked.named.get(&login.to_lowercase()).and_then(Option::as_ref)
+}
+
+fn no_account(login: &str) -> Outcome {
+    Outcome::Failed(format!("GitHub knows no account `{login}`."))
 }
 
 /// Runs a comment's commands and wants the replies.
@@ -144,7 +154,7 @@ async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &Command
     let task = tx.task_by_issue(&repo.row.id, asked.issue).await?;
     match command {
         Command::Help => Ok(help()),
-        Command::Join(profile) => contributor::join(tx, asked, profile).await,
+        Command::Join(profile) => contributor::join(tx, repo, asked, profile).await,
         Command::Link { code } => contributor::link(tx, asked, code).await,
         Command::Unlink => contributor::unlink(tx, asked).await,
         Command::Trust { login, level } => maintainer::trust(tx, repo, asked, login, *level).await,

@@ -32,6 +32,8 @@ pub struct Installation {
     pub suspended_at: Option<Timestamp>,
     /// What it was granted, such as `issues` → `write`.
     pub permissions: BTreeMap<String, String>,
+    /// Its settings page; empty when GitHub does not tell.
+    pub html_url: String,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +50,8 @@ pub(super) struct RawInstallation {
     suspended_at: Option<Timestamp>,
     #[serde(default)]
     permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    html_url: String,
 }
 
 impl Page for Vec<RawInstallation> {
@@ -58,6 +62,7 @@ impl Page for Vec<RawInstallation> {
             account_login: raw.account.and_then(|account| account.login).unwrap_or_default(),
             suspended_at: raw.suspended_at,
             permissions: raw.permissions,
+            html_url: raw.html_url,
         };
         self.into_iter().map(into).collect()
     }

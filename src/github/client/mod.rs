@@ -5,6 +5,8 @@
 
 mod answer;
 mod app;
+mod checkup;
+mod commits;
 mod deliveries;
 mod error;
 mod files;
@@ -24,6 +26,7 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
+pub use checkup::{AppAsks, Attempt, Hook, Owner};
 pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use files::FileText;

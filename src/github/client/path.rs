@@ -36,6 +36,12 @@ pub(super) fn login_segment(login: &str) -> Result<String, GitHubError> {
     Ok(login.replace('[', "%5B").replace(']', "%5D"))
 }
 
+/// A commit's name as one path segment. Branches and tags are not looked up by name here.
+pub(super) fn commit_segment(sha: &str) -> Result<&str, GitHubError> {
+    let fits = (7..=64).contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit());
+    if fits { Ok(sha) } else { Err(GitHubError::NotFound { what: "a commit by something that is no hash".to_owned() }) }
+}
+
 /// `path?name=value&…` with everything encoded.
 pub(super) fn with_query(path: &str, query: &[(&str, &str)]) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
@@ -59,6 +65,10 @@ mod tests {
         assert_eq!(login_segment("dependabot[bot]").unwrap(), "dependabot%5Bbot%5D");
         for bad in ["", ".", "..", "a/b", "%2e%2e", "a?b", "a\u{0}"] {
             assert!(login_segment(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(commit_segment("0123abcDEF").unwrap(), "0123abcDEF");
+        for bad in ["", "main", "abc/../..", "0123456?x", "abc"] {
+            assert!(commit_segment(bad).is_err(), "{bad:?}");
         }
         assert_eq!(with_query("x", &[("labels", "pool:ready & co")]), "x?labels=pool%3Aready+%26+co");
     }

@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Discover,
     /// Read issues and pull requests.
     Read,
+    /// Read what other Apps say of commits; not every App may.
+    Checks,
     /// Write issue comments.
     Comment,
     /// Read the policy file, where the App may read all contents.
@@ -38,6 +40,7 @@ impl Purpose {
         match self {
             Self::Discover => json!({"metadata": "read"}),
             Self::Read => json!({"issues": "read", "pull_requests": "read", "metadata": "read"}),
+            Self::Checks => json!({"checks": "read", "statuses": "read", "metadata": "read"}),
             Self::Comment => json!({"issues": "write", "metadata": "read"}),
             Self::Contents => json!({"contents": "read", "metadata": "read"}),
             Self::SingleFile => json!({"single_file": "read", "metadata": "read"}),

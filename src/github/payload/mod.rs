@@ -15,7 +15,7 @@ pub use types::{
 };
 
 use crate::pool::{Timestamp, text::tidy_line};
-use raw::{RawChanges, RawComment, RawDelivery, RawIssue, RawRepository, RawUser, Text};
+use raw::{RawChanges, RawCheck, RawComment, RawDelivery, RawIssue, RawRepository, RawUser, Text};
 
 /// Short texts (names, labels, actions) longer than this are cut; GitHub's own are far shorter.
 const SHORT_MAX_CHARS: usize = 256;
@@ -91,7 +91,15 @@ fn read_json(event: String, json: &[u8]) -> Result<Incoming, PayloadError> {
 fn is_used(event: &str) -> bool {
     matches!(
         event,
-        "issues" | "issue_comment" | "pull_request" | "installation" | "installation_repositories" | "repository"
+        "issues"
+            | "issue_comment"
+            | "pull_request"
+            | "check_run"
+            | "check_suite"
+            | "status"
+            | "installation"
+            | "installation_repositories"
+            | "repository"
     )
 }
 
@@ -138,6 +146,12 @@ fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static
             let inside = raw.pull_request.and_then(|pull| pull.number);
             Kind::PullRequest { number: inside.or(raw.number).ok_or("pull_request.number")? }
         }
+        // That one began moves nothing.
+        "check_run" if action == "completed" => commit(raw.check_run.ok_or("check_run")?, "check_run.head_sha")?,
+        "check_suite" if action == "completed" => {
+            commit(raw.check_suite.ok_or("check_suite")?, "check_suite.head_sha")?
+        }
+        "status" => Kind::Commit { sha: short(raw.sha.ok_or("sha")?), name: raw.context.map(short) },
         "installation" => {
             Kind::Installation { action: InstallationAction::named(action), repositories: repo_refs(raw.repositories) }
         }
@@ -149,6 +163,10 @@ fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static
         "ping" => Kind::Ping,
         _ => Kind::Other,
     })
+}
+
+fn commit(raw: RawCheck, field: &'static str) -> Result<Kind, &'static str> {
+    Ok(Kind::Commit { sha: short(raw.head_sha.ok_or(field)?), name: raw.name.map(short) })
 }
 
 /// What an edit changed of an issue's text.

@@ -45,7 +45,10 @@ impl<'de> Deserialize<'de> for Text {
 pub(super) struct RawDelivery {
     pub(super) action: Option<Text>,
     pub(super) changes: Option<RawChanges>,
+    pub(super) check_run: Option<RawCheck>,
+    pub(super) check_suite: Option<RawCheck>,
     pub(super) comment: Option<RawComment>,
+    pub(super) context: Option<Text>,
     pub(super) installation: Option<RawInstallation>,
     pub(super) issue: Option<RawIssue>,
     pub(super) label: Option<RawLabel>,
@@ -56,6 +59,7 @@ pub(super) struct RawDelivery {
     pub(super) repositories_removed: Option<Vec<RawRepository>>,
     pub(super) repository: Option<RawRepository>,
     pub(super) sender: Option<RawUser>,
+    pub(super) sha: Option<Text>,
 }
 
 #[derive(Deserialize, Default)]
@@ -69,6 +73,14 @@ pub(super) struct RawChanges {
 #[serde(default)]
 pub(super) struct RawChange {
     pub(super) from: Option<Text>,
+}
+
+/// A check run, or a suite of them, which has no name.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RawCheck {
+    pub(super) head_sha: Option<Text>,
+    pub(super) name: Option<Text>,
 }
 
 #[derive(Deserialize, Default)]

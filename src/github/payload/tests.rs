@@ -50,6 +50,25 @@ fn a_comment_is_read_with_its_author_and_place() {
 }
 
 #[test]
+fn what_is_said_of_a_commit_hints_at_it_once_it_is_final() {
+    let about = |event: &str, action: &str, what: Value| {
+        let mut payload = comment_payload();
+        payload["action"] = json!(action);
+        payload.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        read(event, &payload).map(|incoming| incoming.kind)
+    };
+    let commit = |name: Option<&str>| Kind::Commit { sha: "abc".into(), name: name.map(str::to_owned) };
+    let run = json!({ "check_run": { "head_sha": "abc", "name": "ci/test", "status": "completed" } });
+    assert_eq!(about("check_run", "completed", run.clone()), Ok(commit(Some("ci/test"))));
+    assert_eq!(about("check_run", "created", run), Ok(Kind::Other));
+    let suite = json!({ "check_suite": { "head_sha": "abc", "conclusion": null } });
+    assert_eq!(about("check_suite", "completed", suite), Ok(commit(None)));
+    let status = json!({ "sha": "abc", "context": "ci/test", "state": "success" });
+    assert_eq!(about("status", "", status), Ok(commit(Some("ci/test"))));
+    assert!(matches!(about("status", "", json!({})), Err(PayloadError::Missing { field: "sha", .. })));
+}
+
+#[test]
 fn a_comment_tells_pulls_bots_apps_and_vanished_authors_apart() {
     let mut payload = comment_payload();
     payload["issue"]["pull_request"] = json!({ "url": "x" });

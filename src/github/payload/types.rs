@@ -90,6 +90,13 @@ pub enum Kind {
         /// Its number.
         number: i64,
     },
+    /// Somebody said something about a commit: a check, a suite of checks or a status.
+    Commit {
+        /// The commit.
+        sha: String,
+        /// The check or status it is about; `None` for a whole suite.
+        name: Option<String>,
+    },
     /// The App was installed, removed, suspended or granted something.
     Installation {
         /// Which of these.

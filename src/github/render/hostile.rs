@@ -1,9 +1,13 @@
 //! No text from outside, wherever it lands, mentions, links, formats, commands or forges a key.
 
+#[path = "../../../tests/support/hostile.rs"]
+mod corpus;
+
 use super::*;
+use crate::pool::command::parse_comment;
 use crate::pool::{Refusal, Rule, Timestamp};
+use corpus::{check_comment, corpus, prose};
 use proptest::prelude::*;
-use pulldown_cmark::{Event, Options, Parser, Tag};
 
 /// Fragments that do something on GitHub, mixed with anything else.
 fn hostile() -> impl Strategy<Value = String> {
@@ -96,18 +100,26 @@ fn bodies(text: &str) -> Vec<String> {
     let worker = Via::Worker { name: text() };
     bodies.push(lease_comment(&lease(worker.clone(), LeaseState::Active { until, at_most: Some(until) })));
     bodies.push(expiry_warning(&ExpiryWarning { login: "ada".to_owned(), via: worker, until }));
-    bodies.push(pull_linked(&PullLinked { pull: 3, author: text(), holder: text(), waits_for: vec![text()] }));
+    bodies.push(pull_linked(&PullLinked { pull: 3, author: text(), holder: text(), waits_for: vec![text()], passed: None }));
     bodies.push(notes_comment(&[
         Note::Label { label: text(), problem: text() },
         Note::Held { reason: text(), ready_label: text() },
-        Note::PullForHeldTask { pull: 3, author: text(), holder: text() },
-        Note::PullForFreeTask { pull: 3, author: text() },
+        Note::PullForHeldTask { pull: 3, author: text(), holder: text(), bot: true },
+        Note::PullForFreeTask { pull: 3, author: text(), bot: true },
+        Note::PullWaits { pull: 3, author: text(), waits_for: vec![text()] },
+        Note::PullSlipped { pull: 3, faults: vec![text()] },
         Note::Other(text()),
     ]));
+    bodies.push(policy_trouble(Some((&text(), true))));
+    bodies.push(policy_trouble(Some((&text(), false))));
     bodies.push(refusal_reply(
         "ada",
         &[Refusal::new(Rule::Skills, text()).with_limit(text(), text()).with_holder(some())],
     ));
+    // More than fits.
+    bodies.push(notes_comment(&vec![Note::Other(text()); 40]));
+    bodies.push(refusal_reply("ada", &vec![Refusal::new(Rule::Skills, text()).with_limit(text(), text()); 30]));
+    bodies.push(policy_trouble(Some((&vec![text(); 30].join("\n"), true))));
     bodies.push(reply("ada", &outcomes(&text)));
     bodies.extend(outcomes(&text).into_iter().map(|outcome| reply("ada", &[outcome])));
     bodies
@@ -132,7 +144,7 @@ fn outcomes(text: &dyn Fn() -> String) -> Vec<Outcome> {
     vec![
         Outcome::Refused(vec![Refusal::new(Rule::Tier, text())]),
         Outcome::Status(Box::new(status)),
-        Outcome::Joined { skills: vec![text()], capacity: 5, concurrent: 2, reputation: None },
+        Outcome::Joined { skills: vec![text()], capacity: 5, concurrent: 2, reputation: None, agents: Some(vec![text()]) },
         Outcome::Linked { worker: text() },
         Outcome::LinkFailed { reason: text() },
         Outcome::Unlinked { workers: vec![text()] },
@@ -146,65 +158,41 @@ fn outcomes(text: &dyn Fn() -> String) -> Vec<Outcome> {
     ]
 }
 
-/// The text GitHub would look for mentions and references in: everything but code.
-fn prose(body: &str) -> Vec<String> {
-    let mut prose = vec![String::new()];
-    for event in Parser::new_ext(body, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
-        match event {
-            Event::Text(text) => prose.last_mut().unwrap().push_str(&text),
-            Event::Code(_) => prose.last_mut().unwrap().push('\u{FFFC}'),
-            _ => prose.push(String::new()),
-        }
-    }
-    prose
-}
-
-fn starts_at(text: &str, needle: &str, follow: impl Fn(char) -> bool) -> usize {
-    let lower = text.to_lowercase();
-    lower.match_indices(needle).filter(|(at, _)| lower[at + needle.len()..].chars().next().is_some_and(&follow)).count()
-}
-
 fn check(body: &str) -> Result<(), TestCaseError> {
-    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    for event in Parser::new_ext(body, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
-        let bad = match &event {
-            Event::Html(_) | Event::InlineHtml(_) | Event::Rule | Event::FootnoteReference(_) => true,
-            Event::Start(tag) => matches!(
-                tag,
-                Tag::Heading { .. }
-                    | Tag::Link { .. }
-                    | Tag::Image { .. }
-                    | Tag::CodeBlock(_)
-                    | Tag::BlockQuote(_)
-                    | Tag::HtmlBlock
-                    | Tag::Strikethrough
-                    | Tag::Emphasis
-            ),
-            _ => false,
-        };
-        prop_assert!(!bad, "{event:?} in {body:?}");
-    }
-    for text in prose(body) {
-        let mentions = starts_at(&text, "@", word);
-        prop_assert!(mentions == starts_at(&text, "@ada", |c| c != 'm') && mentions <= 1, "mention in {text:?}");
-        for digits in starts_of_references(&text) {
-            prop_assert!(digits == "3", "reference #{digits} in {text:?}");
-        }
-        prop_assert!(!text.contains("://"), "link in {text:?}");
-        prop_assert_eq!(starts_at(&text, "www.", char::is_alphanumeric), 0);
-        prop_assert_eq!(starts_at(&text, "gh-", |c| c.is_ascii_digit()), 0);
-    }
-    for line in body.lines() {
-        prop_assert!(!line.trim_start().to_lowercase().starts_with("/owp"), "command in {line:?}");
-    }
-    let misleads = body.contains(['\u{202E}', '\u{0}', '\r']);
-    prop_assert!(!misleads, "{body:?}");
+    check_comment(body, &["ada"], &[3]).map_err(TestCaseError::fail)?;
+    prop_assert_eq!(parse_comment(body), []);
     Ok(())
 }
 
-fn starts_of_references(text: &str) -> Vec<String> {
-    let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
-    text.split('#').skip(1).map(digits).filter(|digits| !digits.is_empty()).collect()
+/// Everything that is checked of a comment as it is sent.
+fn check_sent(body: &str) -> Result<(), TestCaseError> {
+    check(body)?;
+    let sent = with_key("lease:l_1", body);
+    prop_assert_eq!(find_key(&sent), Some("lease:l_1"));
+    prop_assert_eq!(sent.matches("-->").count(), 1);
+    prop_assert_eq!(sent.matches("<!--").count(), 1);
+    prop_assert_eq!(parse_comment(&sent), []);
+    prop_assert!(sent.chars().count() <= MAX_COMMENT);
+    check(sent.split_once('\n').unwrap().1)
+}
+
+/// All bodies folded into one comment; its own rules stand between them.
+fn check_folded(bodies: &[String]) -> Result<(), TestCaseError> {
+    let said = |(n, body): (usize, &String)| Said {
+        key: format!("other:{n}"),
+        body: body.clone(),
+        at: Timestamp(1_800_000_000_000),
+    };
+    let (standing, answers) = bodies.split_at(bodies.len() / 2);
+    let standing: Vec<Said> = standing.iter().enumerate().map(said).collect();
+    let answers: Vec<Said> = answers.iter().enumerate().map(said).collect();
+    let body = folded(&standing, &answers);
+    prop_assert!(with_key("all", &body).chars().count() <= MAX_COMMENT);
+    prop_assert!(!with_key("all", &body).contains("(shortened)"));
+    for section in body.split("\n\n---\n\n") {
+        check(section)?;
+    }
+    Ok(())
 }
 
 proptest! {
@@ -212,14 +200,11 @@ proptest! {
 
     #[test]
     fn hostile_text_does_nothing_in_any_comment(text in hostile()) {
-        for body in bodies(&text) {
-            check(&body)?;
-            let sent = with_key("lease:l_1", &body);
-            prop_assert_eq!(find_key(&sent), Some("lease:l_1"));
-            prop_assert_eq!(sent.matches("-->").count(), 1);
-            prop_assert_eq!(sent.matches("<!--").count(), 1);
-            prop_assert!(sent.chars().count() <= MAX_COMMENT);
+        let bodies = bodies(&text);
+        for body in &bodies {
+            check_sent(body)?;
         }
+        check_folded(&bodies)?;
     }
 
     #[test]
@@ -243,9 +228,24 @@ proptest! {
 }
 
 #[test]
-fn the_longest_texts_still_fit() {
-    for body in bodies(&"&<[*@#1 ".repeat(20_000)) {
-        assert!(with_key("k", &body).chars().count() < MAX_COMMENT);
-        assert!(!with_key("k", &body).contains("(shortened)"));
+fn no_text_of_the_corpus_does_anything_in_any_comment() {
+    for (name, text) in corpus() {
+        let bodies = bodies(&text);
+        for body in &bodies {
+            check_sent(body).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        check_folded(&bodies).unwrap_or_else(|error| panic!("{name}, folded: {error}"));
+        check(&safe_text(&text)).unwrap_or_else(|error| panic!("{name}, in paragraphs: {error}"));
     }
+}
+
+#[test]
+fn the_longest_texts_still_fit() {
+    let mut shortened = 0;
+    for body in bodies(&"&<[*@#1 ".repeat(20_000)) {
+        let sent = with_key("k", &body);
+        assert!(sent.chars().count() < MAX_COMMENT);
+        shortened += usize::from(sent.contains("(shortened)"));
+    }
+    assert!(shortened <= 3, "only what has too many parts is shortened: {shortened}");
 }

@@ -19,6 +19,8 @@ pub fn with_key(key: &str, body: &str) -> String {
     let mut full = format!("{START}{key}{END}\n\n{}\n", body.trim_end());
     if full.chars().count() > MAX_COMMENT {
         full = full.chars().take(MAX_COMMENT - 20).collect();
+        // Whole lines only: what is harmless in a line may be alive in a part of it.
+        full.truncate(full.rfind('\n').unwrap_or(0));
         full.push_str("\n\n… (shortened)\n");
     }
     full
@@ -75,6 +77,12 @@ mod tests {
         assert!(body.chars().count() <= MAX_COMMENT);
         assert!(body.ends_with("… (shortened)\n"));
         assert_eq!(find_key(&body), Some("k"));
+    }
+
+    #[test]
+    fn a_body_is_shortened_between_lines() {
+        let body = with_key("k", &"- `@octocat` is code\n".repeat(10_000));
+        assert!(body.ends_with("\n- `@octocat` is code\n\n… (shortened)\n"), "{}", &body[body.len() - 60..]);
     }
 
     #[test]

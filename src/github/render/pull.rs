@@ -17,10 +17,12 @@ pub struct PullLinked {
     pub holder: String,
     /// What it still waits for before it can be reviewed, such as leaving draft; empty when it is ready.
     pub waits_for: Vec<String>,
+    /// When the last of what it waited for was there, if this comment ever said that it waits.
+    pub passed: Option<Timestamp>,
 }
 
-/// The body of the comment that is written once when a pull request is linked. It mentions nobody: its author knows,
-/// and maintainers are told by GitHub.
+/// The body of the comment that is written once when a pull request is linked, and edited until it is ready. It mentions
+/// nobody: its author knows, and maintainers are told by GitHub.
 #[must_use]
 pub fn pull_linked(linked: &PullLinked) -> String {
     let pull = linked.pull;
@@ -30,9 +32,12 @@ pub fn pull_linked(linked: &PullLinked) -> String {
     } else {
         format!("for {}, who took this task", safe_inline(&linked.holder))
     };
+    let ready = "ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile.";
     let next = if linked.waits_for.is_empty() {
-        "It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile."
-            .to_owned()
+        match linked.passed {
+            Some(at) => format!("Everything it waited for was there on {}. It is {ready}", at.human()),
+            None => format!("It is {ready}"),
+        }
     } else {
         let waits = linked.waits_for.iter().take(20).map(|gate| safe_inline(gate)).collect::<Vec<_>>().join(", ");
         format!(
@@ -78,7 +83,21 @@ mod tests {
 
     fn linked(holder: &str, waits_for: &[&str]) -> String {
         let waits_for = waits_for.iter().map(|&gate| gate.to_owned()).collect();
-        pull_linked(&PullLinked { pull: 34, author: "ada".to_owned(), holder: holder.to_owned(), waits_for })
+        let passed = None;
+        pull_linked(&PullLinked { pull: 34, author: "ada".to_owned(), holder: holder.to_owned(), waits_for, passed })
+    }
+
+    #[test]
+    fn one_that_waited_says_when_it_passed() {
+        let passed = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z");
+        let (author, holder) = ("ada".to_owned(), "ada".to_owned());
+        insta::assert_snapshot!(pull_linked(&PullLinked { pull: 34, author, holder, waits_for: vec![], passed }), @r#"
+        #34 by ada, who took this task, is linked to this task.
+
+        Everything it waited for was there on 21 Nov 2026, 03:09 UTC. It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile.
+
+        Merging it completes the task; closing it opens the task again.
+        "#);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Outcome {
         concurrent: i64,
         /// Whether they asked for a score, or no longer want one; `None` when they said nothing of it.
         reputation: Option<bool>,
+        /// The logins of those who now open pull requests for them; `None` when they said nothing of it.
+        agents: Option<Vec<String>>,
     },
     /// A worker now works for this person.
     Linked {
@@ -142,8 +144,8 @@ fn text(outcome: &Outcome) -> String {
         Outcome::Extended { until } => format!("you now have until {}.", until.human()),
         Outcome::Status(status) => format!("this is how the task stands:\n\n{}", status.text()),
         Outcome::Why(refusals) => why(refusals),
-        Outcome::Joined { skills, capacity, concurrent, reputation } => {
-            joined(skills, *capacity, *concurrent) + scored(*reputation)
+        Outcome::Joined { skills, capacity, concurrent, reputation, agents } => {
+            joined(skills, *capacity, *concurrent) + scored(*reputation) + &working_for(agents.as_deref())
         }
         Outcome::Linked { worker } => linked(worker),
         Outcome::LinkFailed { reason } => link_failed(reason),
@@ -169,6 +171,16 @@ fn why(refusals: &[Refusal]) -> String {
         return format!("nothing stands between you and this task: comment {} to take it.", code("/owp claim"));
     }
     format!("this is what stands between you and this task:\n\n{}", reasons(refusals))
+}
+
+fn working_for(agents: Option<&[String]>) -> String {
+    match agents {
+        None => String::new(),
+        Some([]) => " No other account's pull requests count as yours.".to_owned(),
+        Some(logins) => {
+            format!(" Pull requests by {} that answer what you hold count as yours.", codes(logins))
+        }
+    }
 }
 
 fn scored(reputation: Option<bool>) -> &'static str {
@@ -315,8 +327,9 @@ mod tests {
                 capacity: 5,
                 concurrent: 2,
                 reputation: Some(true),
+                agents: Some(vec!["copilot-swe-agent[bot]".to_owned()]),
             },
-            Outcome::Joined { skills: Vec::new(), capacity: 5, concurrent: 2, reputation: None },
+            Outcome::Joined { skills: Vec::new(), capacity: 5, concurrent: 2, reputation: None, agents: Some(vec![]) },
             Outcome::Linked { worker: "laptop".to_owned() },
             Outcome::LinkFailed { reason: "the code is more than 15 minutes old".to_owned() },
             Outcome::Unlinked { workers: vec!["laptop".to_owned()] },
@@ -349,9 +362,9 @@ mod tests {
         ~~~
         @ada, nothing stands between you and this task: comment `/owp claim` to take it.
         ~~~
-        @ada, you are in. Skills: `rust`, `sql`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters.
+        @ada, you are in. Skills: `rust`, `sql`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters. Pull requests by `copilot-swe-agent[bot]` that answer what you hold count as yours.
         ~~~
-        @ada, you are in. Skills: none; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it.
+        @ada, you are in. Skills: none; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. No other account's pull requests count as yours.
         ~~~
         @ada, the worker `laptop` now works for you. If that was not you, comment `/owp unlink` at once.
         ~~~
@@ -403,7 +416,7 @@ mod tests {
     #[test]
     fn several_commands_get_one_reply() {
         let outcomes = [
-            Outcome::Joined { skills: vec!["rust".to_owned()], capacity: 5, concurrent: 2, reputation: None },
+            Outcome::Joined { skills: vec!["rust".to_owned()], capacity: 5, concurrent: 2, reputation: None, agents: None },
             Outcome::Refused(refusals()),
         ];
         insta::assert_snapshot!(reply("ada", &outcomes), @r#"

@@ -1,7 +1,9 @@
 //! Makes text from outside harmless: it is shown as it was written, and does nothing.
 //!
-//! Zero-width spaces break what GitHub recognises in finished text (mentions, issue references, bare links);
-//! backslashes and entities break what Markdown and HTML recognise in the source.
+//! Zero-width spaces break what GitHub recognises in finished text (mentions, references to issues and commits, bare
+//! links); backslashes and entities break what Markdown, mathematics and HTML recognise in the source.
+
+use crate::pool::text::is_hidden;
 
 /// Longest text from outside inside a sentence.
 const MAX_INLINE: usize = 400;
@@ -11,6 +13,8 @@ const MAX_TEXT: usize = 4_000;
 const MAX_PROSE: usize = 1_000;
 /// Longest command, branch or name in code.
 const MAX_CODE: usize = 400;
+/// Marks on one letter; no language needs more.
+const MAX_MARKS: usize = 4;
 /// Invisible, and ends whatever GitHub was about to recognise.
 const BREAK: char = '\u{200B}';
 
@@ -108,24 +112,30 @@ pub(super) fn bullets(items: impl IntoIterator<Item = String>, max: usize) -> St
     lines.join("\n")
 }
 
-/// Drops what cannot be seen and can mislead: controls, direction changes, invisible letters.
+/// Drops what cannot be seen and can mislead: controls, direction changes, invisible letters; and marks piled on a letter
+/// until they cover the lines around it.
 fn clean(text: &str) -> String {
+    let mut marks = 0;
     text.replace("\r\n", "\n")
         .chars()
         .filter_map(|c| match c {
             '\n' => Some('\n'),
             '\t' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => Some(' '),
-            c if c.is_control() || is_invisible(c) => None,
+            c if is_hidden(c) => None,
             c => Some(c),
+        })
+        .filter(|c| {
+            marks = if is_combining(*c) { marks + 1 } else { 0 };
+            marks <= MAX_MARKS
         })
         .collect()
 }
 
-fn is_invisible(c: char) -> bool {
-    // Zero-width joiner and non-joiner stay: emoji and Persian need them.
+/// The blocks of marks that combine with any letter; those of single scripts are letters of theirs.
+fn is_combining(c: char) -> bool {
     matches!(c,
-        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+        '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}'
+        | '\u{FE20}'..='\u{FE2F}')
 }
 
 fn shorten(text: &str, max: usize) -> String {
@@ -145,14 +155,19 @@ fn longest_run(text: &str, wanted: char) -> usize {
 fn escape_line(line: &str) -> String {
     let chars: Vec<char> = line.chars().collect();
     let mut out = String::with_capacity(line.len() + 16);
+    let mut commit = 0..0;
     for (at, &c) in chars.iter().enumerate() {
         let before = at.checked_sub(1).map(|i| chars[i]);
+        if at >= commit.end && !is_word(before) {
+            commit = at..at + commit_id(&chars[at..]);
+        }
         let after = chars.get(at + 1).copied();
         let next_is_digit = after.is_some_and(|c| c.is_ascii_digit());
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
+            '$' => out.push_str("&#36;"),
             '@' => out.extend([c, BREAK]),
             '#' if next_is_digit => out.extend([c, BREAK]),
             '-' if next_is_digit && ends_with_ignoring_case(&chars[..at], "gh") => out.extend([c, BREAK]),
@@ -163,11 +178,32 @@ fn escape_line(line: &str) -> String {
             '_' if !(is_word(before) && is_word(after)) => out.extend(['\\', c]),
             '[' if !is_rule_name(&chars[at + 1..]) => out.extend(['\\', c]),
             '#' | '-' | '+' | '=' if at == 0 => out.extend(['\\', c]),
+            c if at < commit.end => {
+                out.push(c);
+                // What is left between two breaks is too short to name a commit.
+                if (at - commit.start) % 6 == 5 {
+                    out.push(BREAK);
+                }
+            }
             '.' | ')' if at > 0 && chars[..at].iter().all(char::is_ascii_digit) => out.extend(['\\', c]),
             c => out.push(c),
         }
     }
     out
+}
+
+/// The length of what may be a commit's id at the beginning, which GitHub makes a link: 7 to 40 hexadecimal digits that
+/// are not a number.
+fn commit_id(chars: &[char]) -> usize {
+    let (mut length, mut digits) = (0, 0);
+    for c in chars.iter().take(41).take_while(|c| c.is_alphanumeric()) {
+        if !matches!(c, '0'..='9' | 'a'..='f') {
+            return 0;
+        }
+        length += 1;
+        digits += usize::from(c.is_ascii_digit());
+    }
+    if (7..=40).contains(&length) && digits > 0 && digits < length { length } else { 0 }
 }
 
 fn is_word(c: Option<char>) -> bool {
@@ -201,6 +237,20 @@ mod tests {
         assert_eq!(shown("thanks @octocat and @org/team"), "thanks @|octocat and @|org/team");
         assert_eq!(shown("#12 o/r#12 GH-12 gh-x a@b.c"), "#|12 o/r#|12 GH-|12 gh-x a@|b.c");
         assert_eq!(shown("https://evil.example www.evil.example"), "https:|//evil.example www|.evil.example");
+    }
+
+    #[test]
+    fn commits_are_not_linked_and_numbers_stay_numbers() {
+        assert_eq!(shown("a5c3785ed8d6a35868 x"), "a5c378|5ed8d6|a35868| x");
+        assert_eq!(shown("(a5c3785) rails@a5c3785"), "(a5c378|5) rails@|a5c378|5");
+        assert_eq!(shown("1000000 deadbeef a5c378 a5c3785x"), "1000000 deadbeef a5c378 a5c3785x");
+    }
+
+    #[test]
+    fn mathematics_and_piles_of_marks_stay_text() {
+        assert_eq!(shown("$x$ and $$y$$"), "&#36;x&#36; and &#36;&#36;y&#36;&#36;");
+        assert_eq!(safe_inline(&format!("a{}b", "\u{301}".repeat(90))), format!("a{}b", "\u{301}".repeat(4)));
+        assert_eq!(safe_inline("e\u{302}\u{301}"), "e\u{302}\u{301}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
 use crate::wire::admin::{RepoBody, RepoSaved, State, TaskAdded, TaskBody};
 use crate::wire::me::Left;
-use crate::wire::policies::{PolicyBody, PolicyInForce};
+use crate::wire::policies::{PolicyBody, PolicyInForce, SimulateBody, Simulated};
 use crate::wire::steward::{
     AuditLine, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
 };
@@ -79,6 +79,14 @@ fn repositories() -> Vec<Operation> {
         )
         .params(vec![query("repo", "Whose rules.", json!({ "type": "string" }), json!("acme/rocket"))])
         .problems_of(&[ProblemKind::NoSuchRepo]),
+        post(
+            "/v1/admin/policy/simulate",
+            "simulatePolicy",
+            "Says what would be handed out now if every worker heard of lately asked, by the rules in force or by others, and why not the rest. Writes nothing.",
+            json_of::<Simulated>(),
+        )
+        .body::<SimulateBody>(json!({ "repo": "acme/rocket", "policy": { "budget": { "max_open_prs": 8 } } }))
+        .problems_of(&unknown),
         post("/v1/admin/resume", "resumeRepo", "Hands out work in a repository again.", json_of::<Done>())
             .body::<ResumeBody>(json!({ "repo": "acme/rocket" }))
             .problems_of(&unknown),

@@ -5,6 +5,7 @@
 
 use super::super::Span;
 use super::super::labels::normalise_skill;
+use super::super::pull::AGENTS_MOST;
 use super::super::text::{is_hidden, tidy_line};
 use super::suggest::nearest;
 use super::verbs::Verb;
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 pub const REASON_MAX_CHARS: usize = 500;
 const QUOTED_MAX_CHARS: usize = 40;
 const MAX_SKILLS: usize = 30;
-const JOIN_KEYS: [&str; 5] = ["skills", "skill", "capacity", "concurrent", "reputation"];
+const JOIN_KEYS: [&str; 7] = ["skills", "skill", "capacity", "concurrent", "reputation", "agents", "agent"];
 const YEAR_SECS: i64 = 365 * 86_400;
 
 type Parsed = Result<Command, CommandError>;
@@ -153,7 +154,7 @@ fn code(verb: &'static Verb, rest: &str) -> Result<String, CommandError> {
     fits.then(|| code.to_owned()).ok_or_else(|| bad(verb, "cannot read that as a code"))
 }
 
-/// `skills:a,b capacity:5 concurrent:2`, in any order, with `=` for `:` and spaces around the marks.
+/// `skills:a,b capacity:5 concurrent:2 agents:@a,@b`, in any order, with `=` for `:` and spaces around the marks.
 fn join(verb: &'static Verb, rest: &str) -> Result<JoinProfile, CommandError> {
     let mut profile = JoinProfile::default();
     for pair in pairs(rest) {
@@ -164,6 +165,8 @@ fn join(verb: &'static Verb, rest: &str) -> Result<JoinProfile, CommandError> {
             "capacity" if profile.capacity.is_some() => return Err(twice()),
             "concurrent" if profile.concurrent.is_some() => return Err(twice()),
             "reputation" if profile.reputation.is_some() => return Err(twice()),
+            "agents" | "agent" if profile.agents.is_some() => return Err(twice()),
+            "agents" | "agent" => profile.agents = Some(agents(verb, value)?),
             "skills" | "skill" => profile.skills = Some(skills(verb, value)?),
             "capacity" => profile.capacity = Some(number(verb, "a capacity", trimmed(value), 1, 100)?),
             "concurrent" => profile.concurrent = Some(number(verb, "a number of tasks", trimmed(value), 1, 20)?),
@@ -172,6 +175,25 @@ fn join(verb: &'static Verb, rest: &str) -> Result<JoinProfile, CommandError> {
         }
     }
     Ok(profile)
+}
+
+/// Logins, each with its `@`.
+fn agents(verb: &'static Verb, value: &str) -> Result<Vec<String>, CommandError> {
+    if trimmed(value).eq_ignore_ascii_case("none") {
+        return Ok(Vec::new());
+    }
+    let mut agents: Vec<String> = Vec::new();
+    for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let login = read_login(verb, part)?;
+        if agents.iter().all(|known| !known.eq_ignore_ascii_case(&login)) {
+            agents.push(login);
+        }
+    }
+    match agents.len() {
+        0 => Err(bad(verb, "has `agents:` without an account; `agents:none` takes all agents away")),
+        n if n > AGENTS_MOST => Err(bad(verb, format!("takes at most {AGENTS_MOST} agents"))),
+        _ => Ok(agents),
+    }
 }
 
 fn on_or_off(verb: &'static Verb, value: &str) -> Result<bool, CommandError> {

@@ -99,6 +99,9 @@ pub struct JoinProfile {
     pub concurrent: Option<i64>,
     /// Whether a score is made of what comes of their work.
     pub reputation: Option<bool>,
+    /// Whose pull requests are their work, without the `@`, each once; an empty list takes all agents away
+    /// (`agents:none`).
+    pub agents: Option<Vec<String>>,
 }
 
 /// What `/owp budget` asks for.

@@ -251,7 +251,7 @@ fn reasons_are_kept_short() {
 #[test]
 fn join_reads_its_pairs_in_any_order_and_spelling() {
     let skills = Some(vec!["rust".into(), "sql".into()]);
-    let full = JoinProfile { skills, capacity: Some(5), concurrent: Some(2), reputation: None };
+    let full = JoinProfile { skills, capacity: Some(5), concurrent: Some(2), ..JoinProfile::default() };
     for line in [
         "/owp join skills:rust,sql capacity:5 concurrent:2",
         "/owp join concurrent=2 capacity=5 skill=SQL,rust,sql",
@@ -264,6 +264,13 @@ fn join_reads_its_pairs_in_any_order_and_spelling() {
     let none = JoinProfile { skills: Some(vec![]), ..JoinProfile::default() };
     assert_eq!(one("/owp join skills:none"), Ok(Command::Join(none)));
     let scored = |reputation| Ok(Command::Join(JoinProfile { reputation: Some(reputation), ..JoinProfile::default() }));
+    let agents = |logins: &[&str]| {
+        let agents = Some(logins.iter().map(|login| (*login).to_owned()).collect());
+        Ok(Command::Join(JoinProfile { agents, ..JoinProfile::default() }))
+    };
+    assert_eq!(one("/owp join agents:@copilot-swe-agent[bot],@other"), agents(&["copilot-swe-agent[bot]", "other"]));
+    assert_eq!(one("/owp join Agents = @a , @b, @A."), agents(&["a", "b"]));
+    assert_eq!(one("/owp join agent:none"), agents(&[]));
     assert_eq!(one("/owp join reputation:on"), scored(true));
     assert_eq!(one("/owp join Reputation = OFF."), scored(false));
 }
@@ -280,6 +287,10 @@ fn join_says_what_it_cannot_read() {
         ("/owp join please", "does not know `please`"),
         ("/owp join capacity:+5", "not `+5`"),
         ("/owp join reputation:high", "`reputation:on` or `reputation:off`, not `high`"),
+        ("/owp join agents:", "without an account"),
+        ("/owp join agents:copilot", "with an @, as in @octocat, not `copilot`"),
+        ("/owp join agents:@a agents:@b", "has `agents` twice"),
+        ("/owp join agents:@a,@b,@c,@d,@e,@f", "at most 5 agents"),
         ("/owp join reputation:on reputation:off", "has `reputation` twice"),
     ] {
         let said = problem(line);

@@ -317,6 +317,17 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Takes a file off the default branch, without anybody's leave.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn remove_file(&self, repo: &str, path: &str) -> Result<(), ApiError> {
+        let mut world = self.inner.world();
+        let repo = world.repo_of(repo)?;
+        world.repo_mut(repo)?.files.remove(path);
+        Ok(())
+    }
+
     /// Acts as this person.
     #[must_use]
     pub fn as_user(&self, login: &str) -> Person {

@@ -36,7 +36,7 @@ use std::sync::Arc;
 type Endpoint = (&'static str, &'static str, Handler);
 
 /// Every call of GitHub's that the box offers.
-const ENDPOINTS: [Endpoint; 60] = [
+const ENDPOINTS: [Endpoint; 61] = [
     ("GET", "/app", app::show),
     ("GET", "/app/hook/config", app::hook_show),
     ("PATCH", "/app/hook/config", app::hook_update),
@@ -56,6 +56,7 @@ const ENDPOINTS: [Endpoint; 60] = [
     ("GET", "/user", people::me),
     ("GET", "/user/{account_id}", people::by_id),
     ("GET", "/users/{username}", people::by_login),
+    ("GET", "/orgs/{org}/teams/{team_slug}/members", people::team_members),
     ("GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", people::team_membership),
     ("POST", "/graphql", graphql::mutate),
     ("GET", "/repos/{owner}/{repo}", repos::show),

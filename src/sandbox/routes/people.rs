@@ -68,6 +68,14 @@ pub(super) fn uninvite(world: &mut World, call: &Call) -> Result<Reply, ApiError
     Ok(Reply::empty())
 }
 
+/// Members in no particular order.
+pub(super) fn team_members(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let members = world.team_members(&call.caller, call.param("org"), call.param("team_slug"))?;
+    let ids: Vec<u64> = members.iter().copied().collect();
+    let (shown, link) = call.page(world, None, &ids);
+    Ok(Reply::page(shown.into_iter().map(|id| world.user_json(id)).collect(), link))
+}
+
 /// Everybody in a team of the box is an ordinary member who has accepted.
 pub(super) fn team_membership(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let (org, team, login) = (call.param("org"), call.param("team_slug"), call.param("username"));

@@ -2,6 +2,7 @@
 
 use super::{World, access::Caller, model::UserKind};
 use crate::sandbox::error::ApiError;
+use std::collections::BTreeSet;
 
 impl World {
     /// Puts somebody in a team, which is made when it is new; so is the organization.
@@ -23,8 +24,7 @@ impl World {
         if members.remove(&user) { Ok(()) } else { Err(ApiError::not_found()) }
     }
 
-    /// Whether somebody is in a team, asked by somebody who may know: an app installed on the organization that may
-    /// read its members, or a person in one of its teams.
+    /// Whether somebody is in a team, asked by somebody who may know.
     pub(in crate::sandbox) fn team_membership(
         &self,
         caller: &Caller,
@@ -32,6 +32,18 @@ impl World {
         team: &str,
         login: &str,
     ) -> Result<(), ApiError> {
+        let members = self.team_members(caller, org, team)?;
+        if members.contains(&self.user_by_login(login)?) { Ok(()) } else { Err(ApiError::not_found()) }
+    }
+
+    /// Who is in a team, asked by somebody who may know: an app installed on the organization that may read its members,
+    /// or a person in one of its teams.
+    pub(in crate::sandbox) fn team_members(
+        &self,
+        caller: &Caller,
+        org: &str,
+        team: &str,
+    ) -> Result<&BTreeSet<u64>, ApiError> {
         let org = self.user_by_login(org)?;
         match caller {
             Caller::Anonymous => return Err(ApiError::needs_login()),
@@ -49,8 +61,6 @@ impl World {
                 }
             }
         }
-        let user = self.user_by_login(login)?;
-        let members = self.teams.get(&(org, team.to_lowercase())).ok_or_else(ApiError::not_found)?;
-        if members.contains(&user) { Ok(()) } else { Err(ApiError::not_found()) }
+        self.teams.get(&(org, team.to_lowercase())).ok_or_else(ApiError::not_found)
     }
 }

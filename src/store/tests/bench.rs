@@ -306,12 +306,15 @@ pub fn ready_task(id: &TaskId, repo: &RepoId, issue: i64, spec: TaskSpec) -> Tas
 
 pub fn pull_row(number: i64, author: i64, draft: bool) -> PullRow {
     PullRow {
-        facts: PullFacts { number, author: Some(author), open: true, merged: false, draft },
+        facts: PullFacts { number, author: Some(author), open: true, draft, ..PullFacts::default() },
         author_login: Some(format!("user{author}")),
         head_ref: "owp/fix".into(),
         head_sha: "0123abcd".into(),
+        head_repo: Some(format!("user{author}/rocket")),
+        base_ref: "main".into(),
         issues: vec![7],
         updated_at: START,
+        ..PullRow::default()
     }
 }
 

@@ -1,12 +1,14 @@
 //! What takes a slot of the review budget (invariant 4).
 
-use super::bench::START;
+use super::bench::{START, pull_row};
 use super::*;
+use crate::pool::gates::{CheckState, Checks};
 use crate::pool::lease::EndReason;
 use crate::pool::moves::Move;
+use crate::pool::pull::Signatures;
 use crate::pool::task::TaskSpec;
-use crate::pool::{RepoId, Span, TaskId};
-use crate::store::Scope;
+use crate::pool::{Person, RepoId, Span, TaskId};
+use crate::store::{PullRow, Scope};
 
 /// Counting pulls in mode `pool` with drafts, leases without a pull, and uncounted ended leases since the start.
 async fn slots(bench: &Bench, repo: &RepoId) -> (i64, i64, i64) {
@@ -256,10 +258,67 @@ on_both_engines! {
         assert_eq!(open.iter().map(|p| p.facts.number).collect::<Vec<_>>(), [5, 9]);
     }
 
+    async fn a_lease_shares_the_slot_of_its_holders_agent(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let worker = bench.client_of(1, 5, 2).await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.grant(&task, &worker, 1).await;
+        bench.pull(&repo, 7, 99, false, &[&task]).await;
+        let counted = async |agents: &[i64]| {
+            let (id, agents) = (repo.clone(), agents.iter().map(|id| Person::GitHub(*id)).collect::<Vec<_>>());
+            bench.change(move |tx| Box::pin(async move {
+                tx.declare_agents(&Person::GitHub(1), &agents).await?;
+                Ok((tx.count_leases(&id, true).await?, tx.count_pulls(&id, true, false).await?))
+            })).await
+        };
+        assert_eq!(counted(&[]).await, (1, 1));
+        assert_eq!(counted(&[98, 99]).await, (0, 1));
+        assert_eq!(counted(&[98]).await, (1, 1));
+        counted(&[98, 99]).await;
+        // Whoever takes tasks themself is nobody's agent.
+        bench.client_of(99, 5, 2).await;
+        let id = repo.clone();
+        let (leases, agents) = bench.change(move |tx| Box::pin(async move {
+            Ok((tx.count_leases(&id, true).await?, tx.agents_of(&[&Person::GitHub(1)]).await?))
+        })).await;
+        assert_eq!(leases, 1);
+        assert!(agents.wrote_for(Some(98), &Person::GitHub(1)) && !agents.wrote_for(Some(99), &Person::GitHub(1)));
+    }
+
+    async fn what_is_known_of_a_commit_goes_with_a_push(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.pull(&repo, 7, 1, false, &[&task]).await;
+        let checks = Checks::Seen([("ci".to_owned(), CheckState::Passed)].into());
+        let signatures = Signatures { commits: 2, verified: 1 };
+        let (id, seen) = (repo.clone(), checks.clone());
+        let pull = bench.change(move |tx| Box::pin(async move {
+            tx.save_checks(&id, 7, "another", &Checks::Unreadable("late".into())).await?;
+            tx.save_checks(&id, 7, "0123abcd", &seen).await?;
+            tx.save_signatures(&id, 7, "0123abcd", signatures).await?;
+            let pull = tx.pull(&id, 7).await?.unwrap();
+            // Seen again as it was.
+            tx.save_pull(&id, &pull_row(7, 1, true)).await?;
+            assert_eq!(tx.open_pulls_at(&id, "0123abcd").await?.len(), 1);
+            assert_eq!(tx.pull(&id, 7).await?.unwrap().facts.checks, pull.facts.checks);
+            assert!(pull.reads_as(&pull_row(7, 1, false)) && !pull.reads_as(&pull_row(7, 1, true)));
+            Ok(pull)
+        })).await;
+        assert_eq!((pull.facts.checks, pull.signatures), (checks, Some(signatures)));
+        let id = repo.clone();
+        let pushed = bench.change(move |tx| Box::pin(async move {
+            let row = PullRow { head_sha: "4567cdef".into(), ..pull_row(7, 1, false) };
+            tx.save_pull(&id, &row).await?;
+            assert!(tx.open_pulls_at(&id, "0123abcd").await?.is_empty());
+            Ok(tx.pull(&id, 7).await?.unwrap())
+        })).await;
+        assert_eq!((pushed.facts.checks, pushed.signatures), (Checks::Unknown, None));
+    }
+
     async fn a_pull_request_survives_its_row(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         for (open, merged) in [(true, false), (false, true), (false, false)] {
-            let mut pull = super::bench::pull_row(1, 5, true);
+            let mut pull = pull_row(1, 5, true);
             (pull.facts.open, pull.facts.merged) = (open, merged);
             let (id, saved) = (repo.clone(), pull.clone());
             let stored = bench.change(move |tx| Box::pin(async move {

@@ -1,0 +1,161 @@
+//! The database and what it knows: whether it is durable, whether anybody serves it, what is stuck, and which
+//! repositories are in trouble. Read only.
+
+use super::report::Report;
+use crate::clock::{Clock, Entropy};
+use crate::pool::{Span, Timestamp};
+use crate::store::{DeadComments, Dialect, InboxHealth, RepoRow, Store, StoreError, StoreOptions};
+
+/// A process marks every half minute that it is alive.
+const SILENT: Span = Span::minutes(2);
+/// A delivery is processed within a second where nothing is wrong.
+const STUCK: Span = Span::minutes(10);
+
+/// What is read in one look.
+struct Picture {
+    now: Timestamp,
+    alive_at: Option<Timestamp>,
+    inbox: InboxHealth,
+    dead: Vec<DeadComments>,
+    repos: Vec<RepoRow>,
+}
+
+pub(super) async fn examine(url: &str, clock: &Clock, report: &mut Report) {
+    let options = StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() };
+    let store = match Store::open_read_only(options).await {
+        Ok(store) => store,
+        Err(error) => {
+            not_open(&error, report);
+            return;
+        }
+    };
+    match store.durability().await {
+        Ok(durability) => {
+            let engine = match store.dialect() {
+                Dialect::Sqlite => "SQLite",
+                Dialect::Postgres => "PostgreSQL",
+            };
+            report.ok("database", format!("{engine}, schema {}, {}", durability.schema, durability.settings));
+        }
+        Err(error) => report.problem("database", error, "switch it on in the server's configuration"),
+    }
+    match look(&store).await {
+        Ok(picture) => tell(&picture, report),
+        Err(error) => {
+            report.problem("database", error, "run `owp doctor` again; when it stays like this, restore a backup")
+        }
+    }
+}
+
+fn not_open(error: &StoreError, report: &mut Report) {
+    match error {
+        StoreError::Missing(_) => {
+            report.warn(
+                "database",
+                error,
+                "start `owp serve`, or tell where the database is (OWP_DATABASE_URL, --database)",
+            );
+        }
+        StoreError::Older { .. } => {
+            report.warn("database", error, "start this version's `owp serve`; make a backup before")
+        }
+        StoreError::Newer(_) => report.problem("database", error, "run the newer owp"),
+        error => report.problem(
+            "database",
+            error,
+            "set OWP_DATABASE_URL (or --database) right, and see that the server runs",
+        ),
+    }
+}
+
+async fn look(store: &Store) -> Result<Picture, StoreError> {
+    store
+        .read(|tx| {
+            Box::pin(async move {
+                Ok(Picture {
+                    now: tx.now(),
+                    alive_at: tx.alive_at().await?,
+                    inbox: tx.inbox_health().await?,
+                    dead: tx.dead_comments_by_repo().await?,
+                    repos: tx.repos().await?,
+                })
+            })
+        })
+        .await
+}
+
+fn tell(picture: &Picture, report: &mut Report) {
+    process(picture, report);
+    inbox(&picture.inbox, picture.now, report);
+    for dead in &picture.dead {
+        let why = dead.error.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
+        report.warn(
+            &dead.repo,
+            format!("comments that could not be written: {}{why}", dead.count),
+            "see them on the status page; a comment with new words is tried again by itself",
+        );
+    }
+    let served = picture.repos.iter().filter(|repo| repo.inactive.is_none()).count();
+    report.ok("repositories", format!("{served} served, {} known", picture.repos.len()));
+    for repo in &picture.repos {
+        repository(repo, report);
+    }
+}
+
+fn process(picture: &Picture, report: &mut Report) {
+    match picture.alive_at {
+        Some(at) if picture.now - at <= SILENT => report.ok("process", "a pool serves this database"),
+        Some(at) => report.warn(
+            "process",
+            format!("no pool has served this database since {}", at.human()),
+            "start `owp serve`",
+        ),
+        None => report.warn("process", "no pool has served this database yet", "start `owp serve`"),
+    }
+}
+
+fn inbox(inbox: &InboxHealth, now: Timestamp, report: &mut Report) {
+    if let Some(oldest) = inbox.oldest.filter(|oldest| now - *oldest > STUCK) {
+        let words =
+            format!("deliveries that wait to be processed: {}, the first since {}", inbox.waiting, oldest.human());
+        report.warn("inbox", words, "see the pool's log; they are tried again by themselves");
+    }
+    if inbox.dead > 0 {
+        let words = format!("deliveries that were given up: {}", inbox.dead);
+        report.warn("inbox", words, "see the pool's log; what they told is found again by comparing with GitHub");
+    }
+    match inbox.last {
+        Some(last) => report.ok("inbox", format!("the last delivery came in at {}", last.human())),
+        None => report.ok("inbox", "no delivery is remembered"),
+    }
+}
+
+fn repository(repo: &RepoRow, report: &mut Report) {
+    if let Some(why) = &repo.inactive {
+        report.ok(&repo.name, format!("not served: {why}"));
+        return;
+    }
+    if let Some(error) = &repo.file.error {
+        let faults: Vec<&str> = error.lines().collect();
+        let words = format!("its policy file is not followed: {}; the last good one stays in force", faults.join("; "));
+        report.warn(
+            &repo.name,
+            words,
+            "mend .github/owp.yml on the default branch; `owp policy check` reads a file here",
+        );
+    }
+    if !repo.managed {
+        return;
+    }
+    if let Some(at) = repo.count_failed_at {
+        let words = format!("its open pull requests could not be counted at {}, so nothing is handed out", at.human());
+        report.problem(
+            &repo.name,
+            words,
+            "see the pool's log; it is tried again by itself, and the App must be able to read pull requests",
+        );
+    } else if repo.counted_at.is_none() {
+        let words = "its open pull requests were not counted yet, so nothing is handed out";
+        report.warn(&repo.name, words, "wait a minute while `owp serve` runs");
+    }
+}

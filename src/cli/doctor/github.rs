@@ -1,0 +1,205 @@
+//! The App as GitHub knows it: the clock its tokens need, its key, what it asks for, and where it is installed.
+
+use super::report::Report;
+use crate::clock::Clock;
+use crate::config::GitHubApp;
+use crate::engine::{GITHUB_PATIENCE, GitHubSide};
+use crate::github::client::{Address, AppAsks, GitHub, GitHubError, Installation, their_time};
+use crate::github::manifest::{self, Extras};
+use crate::pool::Span;
+use std::collections::BTreeMap;
+
+/// A token is made a minute early and lives nine more; beyond this GitHub refuses it sooner or later.
+const SKEW_PROBLEM: Span = Span::minutes(5);
+const SKEW_WARN: Span = Span::secs(30);
+
+type Permissions = BTreeMap<String, String>;
+
+/// Looks at the App; the client for more, when GitHub accepts it.
+pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report) -> Option<GitHub> {
+    let side = match GitHubSide::of(app, clock.clone()) {
+        Ok(side) => side,
+        Err(error) => {
+            report.problem("credentials", error, "make a new private key on the App's page and tell the pool its file");
+            return None;
+        }
+    };
+    let address = Address { api_url: app.api_url.clone(), timeout: GITHUB_PATIENCE, clock: clock.clone() };
+    if !skew(&address, report).await {
+        return None;
+    }
+    let asks = match side.client.app_asks().await {
+        Ok(asks) => asks,
+        Err(error) => {
+            not_accepted(&error, app, report);
+            return None;
+        }
+    };
+    let from = app.file.as_ref().map_or_else(String::new, |file| format!(", from {}", file.display()));
+    report.ok(
+        "credentials",
+        format!("GitHub knows us as the App {} (id {}) at {}{from}", asks.name, app.app_id, app.api_url),
+    );
+    let settings = settings_page(&app.api_url, &asks);
+    match (manifest::permissions(Extras::default()), manifest::events(Extras::default())) {
+        (Ok(needed), Ok(events)) => {
+            asked_for(&asks, &needed, &events, &settings, report);
+            installations(&side.client, &asks, &needed, report).await;
+        }
+        (Err(error), _) | (_, Err(error)) => report.problem("permissions", error, "this is a fault of the program"),
+    }
+    Some(side.client)
+}
+
+/// Compares the clocks; false when GitHub cannot be reached at all.
+async fn skew(address: &Address, report: &mut Report) -> bool {
+    let theirs = match their_time(address).await {
+        Ok(theirs) => theirs,
+        Err(error) => {
+            let remedy = "see whether this machine reaches that address (network, proxy, GITHUB_API_URL)";
+            report.problem("github", format!("{}: {error}", address.api_url), remedy);
+            return false;
+        }
+    };
+    let Some(theirs) = theirs else { return true };
+    let ahead = address.clock.now_ms() - theirs.0;
+    let span = Span(ahead.abs());
+    let way = if ahead > 0 { "ahead of" } else { "behind" };
+    let much = if span < Span::minutes(2) {
+        format!("{} s", span.0 / 1_000)
+    } else {
+        format!("{} min", (span.0 + 30_000) / 60_000)
+    };
+    let words = format!("this machine's clock is {much} {way} GitHub's");
+    let remedy =
+        "let the machine keep time by NTP (`timedatectl set-ntp true`); GitHub refuses tokens that are dated wrongly";
+    if span > SKEW_PROBLEM {
+        report.problem("clock", words, remedy);
+    } else if span > SKEW_WARN {
+        report.warn("clock", words, remedy);
+    } else {
+        report.ok("clock", "within half a minute of GitHub's");
+    }
+    true
+}
+
+fn not_accepted(error: &GitHubError, app: &GitHubApp, report: &mut Report) {
+    match error {
+        GitHubError::Unauthorized { message } => report.problem(
+            "credentials",
+            format!("GitHub does not accept the key for App {} ({message})", app.app_id),
+            "tell the App's own id and a key that is still listed on its page; where the clock is wrong as well, set that right first",
+        ),
+        GitHubError::NotFound { .. } => report.problem(
+            "credentials",
+            format!("GitHub knows no App with the id {}", app.app_id),
+            "take the \"App ID\" from the App's page; an App that was deleted is registered anew by /setup",
+        ),
+        error => report.problem("github", error, "run `owp doctor` again; when it stays like this, see https://www.githubstatus.com"),
+    }
+}
+
+/// The pages on which the App's owner changes it.
+fn settings_page(api_url: &str, asks: &AppAsks) -> String {
+    let origin = manifest::web_origin(api_url).unwrap_or_default();
+    let owner = asks.owner.as_ref().filter(|owner| owner.kind.as_deref() == Some("Organization"));
+    match owner.and_then(|owner| owner.login.as_ref()) {
+        Some(login) => format!("{origin}/organizations/{login}/settings/apps/{}", asks.slug),
+        None => format!("{origin}/settings/apps/{}", asks.slug),
+    }
+}
+
+fn has(held: &Permissions, name: &str, level: &str) -> bool {
+    held.get(name).is_some_and(|found| found == level || found == "write" || found == "admin")
+}
+
+/// What is needed and not there. Reading the one policy file is as good as reading all contents.
+fn missing(held: &Permissions, needed: &Permissions) -> Vec<String> {
+    let instead = |name: &str| name == "contents" && has(held, "single_file", "read");
+    let lacks = needed.iter().filter(|(name, level)| !has(held, name, level) && !instead(name));
+    lacks.map(|(name, level)| format!("{name}: {level}")).collect()
+}
+
+fn asked_for(asks: &AppAsks, needed: &Permissions, events: &[String], settings: &str, report: &mut Report) {
+    let lacks = missing(&asks.permissions, needed);
+    if !lacks.is_empty() {
+        let remedy =
+            format!("add them at {settings}/permissions; then every account that installed the App is asked to accept");
+        report.problem("permissions", format!("the App does not ask for {}", lacks.join(", ")), remedy);
+    }
+    let deaf: Vec<&str> = events.iter().filter(|one| !asks.events.contains(one)).map(String::as_str).collect();
+    if !deaf.is_empty() {
+        let remedy = format!("subscribe to them at {settings}/permissions");
+        report.problem("permissions", format!("the App does not hear of {}", deaf.join(", ")), remedy);
+    }
+    let more = asks.permissions.iter().filter(|(name, level)| *level != "read" && name.as_str() != "issues");
+    let more: Vec<String> = more.map(|(name, level)| format!("{name}: {level}")).collect();
+    if !more.is_empty() {
+        let remedy = format!("lower it at {settings}/permissions; the pool writes issue comments and nothing else");
+        report.warn("permissions", format!("the App may do more than the pool ever does: {}", more.join(", ")), remedy);
+    }
+    if lacks.is_empty() && deaf.is_empty() {
+        let yes = |names: &[&str]| {
+            if names.iter().all(|name| has(&asks.permissions, name, "read")) { "yes" } else { "no" }
+        };
+        let (checks, teams) = (yes(&["checks", "statuses"]), yes(&["members"]));
+        let words = format!("the App asks for all the pool needs; policies may name checks: {checks}, teams: {teams}");
+        report.ok("permissions", words);
+    }
+}
+
+async fn installations(github: &GitHub, asks: &AppAsks, needed: &Permissions, report: &mut Report) {
+    let found = match github.installations().await {
+        Ok(found) => found,
+        Err(error) => {
+            report.problem("installations", error, "run `owp doctor` again");
+            return;
+        }
+    };
+    if found.is_empty() {
+        let remedy = format!("install it at {}/installations/new", asks.html_url);
+        report.warn("installations", "the App is installed nowhere", remedy);
+    }
+    for one in &found {
+        installation(one, asks, needed, report);
+    }
+}
+
+fn installation(one: &Installation, asks: &AppAsks, needed: &Permissions, report: &mut Report) {
+    let about = format!("installation on {}", one.account_login);
+    if let Some(since) = one.suspended_at {
+        let remedy = format!("its owner ends that at {}", one.html_url);
+        report.warn(&about, format!("suspended since {}: nothing is handed out there", since.human()), remedy);
+        return;
+    }
+    let remedy = format!("its owner accepts them at {}/permissions/update", one.html_url);
+    let lacks = missing(&one.permissions, needed);
+    if !lacks.is_empty() {
+        report.problem(&about, format!("not granted: {}", lacks.join(", ")), remedy);
+        return;
+    }
+    let waiting = missing(&one.permissions, &asks.permissions);
+    if waiting.is_empty() {
+        report.ok(&about, "everything the App asks for is granted");
+    } else {
+        report.warn(&about, format!("asked for and not granted yet: {}", waiting.join(", ")), remedy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(pairs: &[(&str, &str)]) -> Permissions {
+        pairs.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect()
+    }
+
+    #[test]
+    fn more_than_is_needed_is_enough_and_the_one_file_stands_for_all_contents() {
+        let needed = held(&[("issues", "write"), ("contents", "read"), ("metadata", "read")]);
+        let one_file = held(&[("issues", "write"), ("single_file", "read"), ("metadata", "read")]);
+        assert_eq!(missing(&one_file, &needed), Vec::<String>::new());
+        let less = held(&[("issues", "read"), ("metadata", "write")]);
+        assert_eq!(missing(&less, &needed), ["contents: read", "issues: write"]);
+    }
+}

@@ -1,0 +1,97 @@
+//! `owp doctor`: looks at everything a pool needs and says what is wrong, each with what to do. Changes nothing, and may
+//! run beside `owp serve`.
+//!
+//! Exit codes: 0 when nothing keeps the pool from its work (warnings or none), 1 for a problem, 2 when asked wrongly.
+
+mod database;
+mod github;
+mod report;
+mod webhook;
+
+use super::asked_wrongly;
+use crate::clock::Clock;
+use crate::config::{ConfigError, Environment, ServeConfig};
+use crate::store::Dialect;
+use clap::Args;
+use report::Report;
+use secrecy::ExposeSecret;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+/// Looks at configuration, GitHub App, webhook, database and repositories.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE [env: OWP_DATABASE_URL] [default: sqlite:owp.db]
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// One JSON object on stdout instead of words
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Looks, tells, and exits by what was found.
+pub async fn run(args: DoctorArgs, env: &Environment) -> ExitCode {
+    if let Some(error) = args.database.as_deref().and_then(|url| Dialect::of_url(url).err()) {
+        return asked_wrongly(&ConfigError::new(error.to_string()));
+    }
+    let mut report = Report::default();
+    examine(&args, env, &mut report).await;
+    let text = if args.json { format!("{}\n", report.json()) } else { report.words() };
+    // Whoever closed the pipe does not read the rest; what was found is what it is.
+    let _closed = stdout().lock().write_all(text.as_bytes());
+    if report.has_problems() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+async fn examine(args: &DoctorArgs, env: &Environment, report: &mut Report) {
+    let config = match ServeConfig::load(env, None, args.database.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            report.problem("configuration", error, "set it right; `owp serve` does not start like this");
+            return;
+        }
+    };
+    configuration(&config, env, report);
+    let clock = Clock::System;
+    match &config.github {
+        None => report.warn(
+            "credentials",
+            "no GitHub App is configured: only repositories made by admin calls are served",
+            "start `owp serve` and open its /setup, or set GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY_FILE and GITHUB_WEBHOOK_SECRET",
+        ),
+        Some(app) => {
+            if let Some(github) = github::examine(app, &clock, report).await {
+                webhook::examine(&github, &clock, report).await;
+            }
+        }
+    }
+    database::examine(config.database_url.expose_secret(), &clock, report).await;
+}
+
+fn configuration(config: &ServeConfig, env: &Environment, report: &mut Report) {
+    let twice = config.github.as_ref().is_some_and(|app| app.file.is_none()) && config.credentials_file.exists();
+    if twice {
+        report.warn(
+            "configuration",
+            format!(
+                "an App is told by GITHUB_APP_ID and another may be in {}; the environment wins",
+                config.credentials_file.display()
+            ),
+            "take away the one that is not meant",
+        );
+    }
+    if config.admin_token.is_none() {
+        report.ok(
+            "configuration",
+            format!("listens on {}; without OWP_ADMIN_TOKEN admin calls are closed", config.listen),
+        );
+    } else {
+        report.ok("configuration", format!("listens on {}", config.listen));
+    }
+    if config.open_registration && !config.listen.ip().is_loopback() && env.get("OWP_OPEN_REGISTRATION").is_some() {
+        report.warn(
+            "configuration",
+            "anybody's worker may take tasks of manual repositories (OWP_OPEN_REGISTRATION)",
+            "set OWP_OPEN_REGISTRATION=0 unless strangers are meant",
+        );
+    }
+}

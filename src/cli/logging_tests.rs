@@ -1,0 +1,94 @@
+//! One event is one line, whatever is logged, and no character of it steers a terminal.
+
+#[path = "../../tests/support/hostile.rs"]
+mod corpus;
+
+use super::*;
+use corpus::corpus;
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+
+/// Everything that was written.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.strip_suffix('\n').unwrap_or(&text).split('\n').map(str::to_owned).collect()
+    }
+}
+
+fn filter() -> EnvFilter {
+    EnvFilter::new("info")
+}
+
+/// Logs every text in every place where a text can stand.
+fn log_all(log: impl Subscriber + Send + Sync) -> usize {
+    let texts = corpus();
+    tracing::subscriber::with_default(log, || {
+        for (name, text) in &texts {
+            let span = tracing::info_span!("delivery", id = %text, quoted = text.as_str());
+            let _inside = span.enter();
+            let error = io::Error::other(text.clone());
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(name, why = %text, debug = ?text, quoted = text.as_str(), error, "told: {text}");
+        }
+    });
+    texts.len()
+}
+
+#[test]
+fn in_words_one_event_is_one_line_without_anything_that_steers() {
+    let paper = Paper::default();
+    let events = log_all(in_words(filter(), { let paper = paper.clone(); move || paper.clone() }, false));
+    let lines = paper.lines();
+    assert_eq!(lines.len(), events);
+    for line in &lines {
+        assert!(!line.chars().any(is_unsafe), "{line:?}");
+        assert!(line.contains("WARN") && line.contains("told: ") && line.contains("why="), "{line:?}");
+    }
+    assert!(lines.iter().any(|line| line.contains(r"why=\u{1b}[31mred\u{1b}[0m")), "what was written can be read");
+}
+
+#[test]
+fn in_colours_the_only_sequences_are_our_own() {
+    let paper = Paper::default();
+    let events = log_all(in_words(filter(), { let paper = paper.clone(); move || paper.clone() }, true));
+    let lines = paper.lines();
+    assert_eq!(lines.len(), events);
+    for line in &lines {
+        for sequence in line.split('\u{1b}').skip(1) {
+            let end = sequence.find('m').unwrap_or_else(|| panic!("{sequence:?} in {line:?}"));
+            let code = sequence[..end].strip_prefix('[').unwrap_or("?");
+            assert!(["0", "1", "2", "3", "33"].contains(&code), "{code:?} in {line:?}");
+        }
+        assert!(!line.replace('\u{1b}', "").chars().any(is_unsafe), "{line:?}");
+    }
+}
+
+#[test]
+fn as_json_one_event_is_one_line_that_says_exactly_what_was_logged() {
+    let paper = Paper::default();
+    let events = log_all(as_json(filter(), { let paper = paper.clone(); move || paper.clone() }));
+    let lines = paper.lines();
+    assert_eq!(lines.len(), events);
+    for (line, (name, text)) in lines.iter().zip(corpus()) {
+        assert!(!line.chars().any(is_unsafe), "{line:?}");
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&event["name"], &event["level"]), (&Value::from(name), &Value::from("WARN")));
+        assert_eq!((&event["why"], &event["quoted"]), (&Value::from(text.as_str()), &Value::from(text.as_str())));
+        assert_eq!(event["message"], format!("told: {text}"), "{name}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Text that somebody else wrote, on its way to a terminal or a log: what would steer a terminal, hide, or begin a line of
+//! its own is shown as an escape.
+
+use crate::pool::text::is_hidden;
+
+/// One line, with every character that is no letter to be seen as an escape such as `\u{1b}`.
+pub(super) fn visible_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    text.chars().for_each(|c| push(&mut line, c));
+    line
+}
+
+/// As [`visible_line`], with the lines it has.
+pub(super) fn visible(text: &str) -> String {
+    text.split('\n').map(visible_line).collect::<Vec<_>>().join("\n")
+}
+
+fn push(line: &mut String, c: char) {
+    match c {
+        '\n' => line.push_str("\\n"),
+        '\r' => line.push_str("\\r"),
+        '\t' => line.push_str("\\t"),
+        c if is_unsafe(c) => line.push_str(&c.escape_unicode().to_string()),
+        c => line.push(c),
+    }
+}
+
+/// True for what a terminal may obey or a reader cannot see.
+pub(super) fn is_unsafe(c: char) -> bool {
+    c.is_control() || is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_or_hides_is_shown_and_letters_stay() {
+        assert_eq!(visible_line("a\u{1b}[31mb\u{9b}2J\u{7}\0"), r"a\u{1b}[31mb\u{9b}2J\u{7}\u{0}");
+        assert_eq!(visible_line("x\r\n2026 INFO y\tz\u{2028}"), r"x\r\n2026 INFO y\tz\u{2028}");
+        assert_eq!(visible_line("\u{202e}gpj.exe\u{200b}"), r"\u{202e}gpj.exe\u{200b}");
+        assert_eq!(visible_line("Größe 👩\u{200d}💻 می\u{200c}خواهم"), "Größe 👩\u{200d}💻 می\u{200c}خواهم");
+        assert_eq!(visible("one\r\ntwo\u{7}"), "one\\r\ntwo\\u{7}");
+    }
+}

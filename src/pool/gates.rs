@@ -1,0 +1,312 @@
+//! Gates: what a pull request must be before it counts as delivered, and which of that it is not yet.
+//!
+//! They are judged when a task would enter `pr_opened`. What fails later is told and moves nothing; whoever moves tasks
+//! stands in [`super::pull`], and where checks are read is not here.
+
+use super::policy::Gates;
+use pulldown_cmark::{Event, Options, Parser};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A longer text than GitHub can hold is not read.
+const BODY_MAX_BYTES: usize = 4 * 65_536;
+
+/// The task list of a pull request's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checklist {
+    /// How many items it has.
+    pub items: i64,
+    /// How many of them are not ticked.
+    pub open: i64,
+}
+
+impl Checklist {
+    /// Finds the task list items of a text, in whatever list and however deep: `- [ ]`, `* [x]`, `1. [ ]`. What stands in
+    /// code or comments is none.
+    /// <https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/about-task-lists>
+    #[must_use]
+    pub fn of(body: &str) -> Self {
+        if body.len() > BODY_MAX_BYTES {
+            return Self::default();
+        }
+        let mut found = Self::default();
+        for event in Parser::new_ext(body, Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES | Options::ENABLE_GFM) {
+            if let Event::TaskListMarker(ticked) = event {
+                found.items += 1;
+                found.open += i64::from(!ticked);
+            }
+        }
+        found
+    }
+}
+
+/// How a check stands on a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// It succeeded, or had nothing to say against it.
+    Passed,
+    /// It has not ended.
+    Pending,
+    /// It ended otherwise.
+    Failed,
+}
+
+impl CheckState {
+    /// A check run's state. A conclusion of `neutral` or `skipped` counts as success, as it does where GitHub requires
+    /// a check.
+    /// <https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/collaborating-on-repositories-with-code-quality-features/about-status-checks>
+    #[must_use]
+    pub fn of_run(status: &str, conclusion: Option<&str>) -> Self {
+        match (status, conclusion) {
+            ("completed", Some("success" | "neutral" | "skipped")) => Self::Passed,
+            ("completed", _) => Self::Failed,
+            _ => Self::Pending,
+        }
+    }
+
+    /// A commit status' state.
+    #[must_use]
+    pub fn of_status(state: &str) -> Self {
+        match state {
+            "success" => Self::Passed,
+            "pending" => Self::Pending,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What is known of the checks on the commit a pull request stands at.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checks {
+    /// Nobody looked yet; a push makes it so again.
+    #[default]
+    Unknown,
+    /// Those there are, by name.
+    Seen(BTreeMap<String, CheckState>),
+    /// GitHub does not let us look, and why.
+    Unreadable(String),
+}
+
+impl Checks {
+    /// Those that gates name, of what a commit has. Where a check and a status share a name, both are asked for, as
+    /// GitHub does; so is each of several names that differ in their letters' case alone.
+    #[must_use]
+    pub fn seen(gates: &Gates, found: impl IntoIterator<Item = (String, CheckState)>) -> Self {
+        let mut named = BTreeMap::new();
+        for (name, state) in found {
+            let Some(asked) = gates.checks.iter().find(|asked| asked.to_lowercase() == name.to_lowercase()) else {
+                continue;
+            };
+            let worst = named.entry(asked.clone()).or_insert(state);
+            *worst = state.max(*worst);
+        }
+        Self::Seen(named)
+    }
+}
+
+/// Why a check that is asked for does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// Nobody looked at the newest commit yet.
+    Unseen,
+    /// The commit has no such check so far.
+    Missing,
+    /// It has not ended.
+    Pending,
+    /// It failed.
+    Failed,
+    /// GitHub does not let us look.
+    Unreadable(String),
+}
+
+/// A gate that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmet {
+    /// It is a draft.
+    Draft,
+    /// Its text has items that are not ticked.
+    Checklist(Checklist),
+    /// A check that is asked for.
+    Check {
+        /// Its name, as the policy spells it.
+        name: String,
+        /// Why not.
+        lack: Lack,
+    },
+}
+
+impl Unmet {
+    /// What it waits for, as words that follow "waits for".
+    #[must_use]
+    pub fn wanted(&self) -> String {
+        match self {
+            Self::Draft => "leaving draft".to_owned(),
+            Self::Checklist(list) => format!("its checklist ({} of {} ticked)", list.items - list.open, list.items),
+            Self::Check { name, lack } => format!("the check {name} ({})", lack.words()),
+        }
+    }
+
+    /// What is wrong with it after it was delivered, as a clause; `None` for what is only not known yet, which every push
+    /// makes so for a while.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Self::Draft => Some("it was made a draft again".to_owned()),
+            Self::Checklist(list) => Some(format!("its checklist has open items ({} of {})", list.open, list.items)),
+            Self::Check { name, lack: Lack::Failed } => Some(format!("the check {name} failed")),
+            Self::Check { .. } => None,
+        }
+    }
+}
+
+impl Lack {
+    fn words(&self) -> String {
+        match self {
+            Self::Unseen => "not looked at yet".to_owned(),
+            Self::Missing => "not there yet".to_owned(),
+            Self::Pending => "under way".to_owned(),
+            Self::Failed => "failed".to_owned(),
+            Self::Unreadable(why) => format!("which cannot be read: {why}"),
+        }
+    }
+}
+
+/// What does not hold of a pull request, in the order the policy asks for it; empty when it passes.
+#[must_use]
+pub fn unmet(gates: &Gates, draft: bool, checklist: Checklist, checks: &Checks) -> Vec<Unmet> {
+    let mut unmet = Vec::new();
+    if draft && !gates.drafts {
+        unmet.push(Unmet::Draft);
+    }
+    if gates.checklist && checklist.open > 0 {
+        unmet.push(Unmet::Checklist(checklist));
+    }
+    let lacks = gates.checks.iter().filter_map(|name| {
+        let lack = lack(name, checks)?;
+        Some(Unmet::Check { name: name.clone(), lack })
+    });
+    unmet.extend(lacks);
+    unmet
+}
+
+fn lack(name: &str, checks: &Checks) -> Option<Lack> {
+    let seen = match checks {
+        Checks::Unknown => return Some(Lack::Unseen),
+        Checks::Unreadable(why) => return Some(Lack::Unreadable(why.clone())),
+        Checks::Seen(seen) => seen,
+    };
+    match seen.get(name) {
+        None => Some(Lack::Missing),
+        Some(CheckState::Pending) => Some(Lack::Pending),
+        Some(CheckState::Failed) => Some(Lack::Failed),
+        Some(CheckState::Passed) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(body: &str) -> (i64, i64) {
+        let list = Checklist::of(body);
+        (list.items, list.open)
+    }
+
+    #[test]
+    fn every_kind_of_task_list_is_found_and_nothing_else() {
+        assert_eq!(counted("- [ ] one\n- [x] two\n- [X] three"), (3, 1));
+        assert_eq!(counted("* [ ] one\n\n+ [x] two\n\n1. [ ] three\n2) [x] four"), (4, 2));
+        assert_eq!(counted("- [x] one\n  - [ ] deep\n    1. [ ] deeper\r\n> - [ ] quoted"), (4, 3));
+        for none in [
+            "",
+            "- one\n- [a] two",
+            "[ ] no list",
+            "- \\[ ] escaped",
+            "- [](x) a link",
+            "`- [ ] code`",
+            "```\n- [ ] code\n```",
+            "    - [ ] code",
+            "<!-- \n- [ ] comment\n-->",
+            "<!--\n\n- [ ] comment\n\n-->",
+            "- text [ ] later",
+        ] {
+            assert_eq!(counted(none), (0, 0), "{none}");
+        }
+        assert_eq!(counted(&"- [ ] x\n".repeat(60_000)), (0, 0), "no pull request can have that text");
+    }
+
+    #[test]
+    fn only_success_and_having_nothing_to_say_pass() {
+        for (status, conclusion, state) in [
+            ("completed", Some("success"), CheckState::Passed),
+            ("completed", Some("neutral"), CheckState::Passed),
+            ("completed", Some("skipped"), CheckState::Passed),
+            ("completed", Some("failure"), CheckState::Failed),
+            ("completed", Some("cancelled"), CheckState::Failed),
+            ("completed", Some("timed_out"), CheckState::Failed),
+            ("completed", Some("action_required"), CheckState::Failed),
+            ("completed", Some("stale"), CheckState::Failed),
+            ("completed", None, CheckState::Failed),
+            ("queued", None, CheckState::Pending),
+            ("in_progress", None, CheckState::Pending),
+            ("waiting", Some("success"), CheckState::Pending),
+        ] {
+            assert_eq!(CheckState::of_run(status, conclusion), state, "{status} {conclusion:?}");
+        }
+        let statuses = ["success", "pending", "failure", "error", "what else"].map(CheckState::of_status);
+        assert_eq!(
+            statuses,
+            [CheckState::Passed, CheckState::Pending, CheckState::Failed, CheckState::Failed, CheckState::Failed]
+        );
+    }
+
+    #[test]
+    fn without_gates_only_a_draft_waits_and_with_them_all_is_told() {
+        let list = Checklist { items: 3, open: 2 };
+        assert_eq!(unmet(&Gates::default(), true, list, &Checks::Unknown), [Unmet::Draft]);
+        assert!(unmet(&Gates { drafts: true, ..Gates::default() }, true, list, &Checks::Unknown).is_empty());
+
+        let checks = ["ci/test", "ci/lint", "docs", "size"].map(str::to_owned).to_vec();
+        let gates = Gates { drafts: false, checks, checklist: true };
+        let found = [
+            ("CI/Test", CheckState::Passed),
+            ("ci/test", CheckState::Pending),
+            ("ci/lint", CheckState::Failed),
+            ("docs", CheckState::Passed),
+            ("nobody asked", CheckState::Failed),
+        ];
+        let seen = Checks::seen(&gates, found.map(|(name, state)| (name.to_owned(), state)));
+        let told: Vec<String> = unmet(&gates, true, list, &seen).iter().map(Unmet::wanted).collect();
+        assert_eq!(
+            told,
+            [
+                "leaving draft",
+                "its checklist (1 of 3 ticked)",
+                "the check ci/test (under way)",
+                "the check ci/lint (failed)",
+                "the check size (not there yet)"
+            ]
+        );
+        let faults: Vec<String> = unmet(&gates, true, list, &seen).iter().filter_map(Unmet::fault).collect();
+        assert_eq!(
+            faults,
+            ["it was made a draft again", "its checklist has open items (2 of 3)", "the check ci/lint failed"]
+        );
+    }
+
+    #[test]
+    fn what_nobody_could_look_at_does_not_hold() {
+        let gates = Gates { checks: vec!["ci".to_owned()], ..Gates::default() };
+        let done = Checklist { items: 2, open: 0 };
+        let told = |checks: &Checks| unmet(&gates, false, done, checks).iter().map(Unmet::wanted).collect::<Vec<_>>();
+        assert_eq!(told(&Checks::Unknown), ["the check ci (not looked at yet)"]);
+        let refused = Checks::Unreadable("the App may not".to_owned());
+        assert_eq!(told(&refused), ["the check ci (which cannot be read: the App may not)"]);
+        for checks in [refused, Checks::Unknown, Checks::seen(&gates, [("ci".to_owned(), CheckState::Passed)])] {
+            let text = serde_json::to_string(&checks).unwrap();
+            assert_eq!(serde_json::from_str::<Checks>(&text).unwrap(), checks, "{text}");
+        }
+    }
+}

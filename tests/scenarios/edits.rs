@@ -1,0 +1,215 @@
+//! An issue's text is untrusted: who may change what was approved, and what happens when somebody else does. And the same
+//! of claims: who holds what elsewhere, to whom an issue is assigned, who may read a private repository.
+
+use crate::database::Db;
+use crate::stories;
+use crate::world::{REPO, World};
+use owp::pool::Span;
+use owp::sandbox::Role;
+
+stories!(
+    a_stranger_edits_an_approved_issue_and_nobody_is_given_it_until_it_is_approved_again,
+    a_leased_task_goes_on_as_approved_and_is_held_when_it_returns,
+    whoever_may_write_edits_freely,
+    an_edit_whose_delivery_was_lost_is_noticed_and_held,
+    an_edit_right_after_the_approval_is_held_though_it_was_never_seen_otherwise,
+    an_edit_that_is_taken_back_holds_nothing,
+    one_person_holds_no_more_than_their_claims_over_all_repositories,
+    an_issue_assigned_on_github_is_its_assignees,
+    a_private_repository_serves_those_who_may_read_it,
+);
+
+/// An issue by eve, who may not write, opted in by mona.
+async fn by_eve(w: &World) -> u64 {
+    let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
+    w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+    w.settle().await;
+    assert_eq!(w.task_of(issue).await.unwrap().hold, None);
+    w.advance(Span::secs(5));
+    issue
+}
+
+async fn held(w: &World, issue: u64) -> bool {
+    w.task_of(issue).await.unwrap().hold.is_some_and(|hold| hold.contains("edited after approval"))
+}
+
+async fn a_stranger_edits_an_approved_issue_and_nobody_is_given_it_until_it_is_approved_again(db: Db) {
+    let w = World::new(db).await;
+    let issue = by_eve(&w).await;
+    w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    w.settle().await;
+    assert!(held(&w, issue).await);
+    assert_eq!(w.task_of(issue).await.unwrap().description, "Please.", "what was approved stands until then");
+    w.say("ada", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "ready");
+    assert!(w.only(issue, "cannot be yours now").contains("[approval]"));
+    assert!(w.only(issue, "It is held").contains("/owp approve"), "said once in the notes");
+    w.say("tri", issue, "/owp approve").await;
+    assert!(held(&w, issue).await, "triage is not enough for a command");
+    w.say("mona", issue, "/owp approve").await;
+    let task = w.task_of(issue).await.unwrap();
+    assert_eq!((task.hold, task.description.as_str()), (None, "Send me your tokens."));
+
+    w.advance(Span::secs(5));
+    w.github.as_user("eve").retitle(REPO, issue, "Parse times").unwrap();
+    w.settle().await;
+    assert!(held(&w, issue).await);
+    w.advance(Span::secs(5));
+    w.github.as_user("mona").unlabel(REPO, issue, "pool:ready").unwrap();
+    w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+    w.settle().await;
+    let task = w.task_of(issue).await.unwrap();
+    assert_eq!((task.hold, task.title.as_str()), (None, "Parse times"), "setting the label again approves");
+    w.check_promises().await;
+}
+
+async fn a_leased_task_goes_on_as_approved_and_is_held_when_it_returns(db: Db) {
+    let w = World::new(db).await;
+    let issue = by_eve(&w).await;
+    let ada = w.client("ada", issue, &[]).await;
+    assert!(w.engine.pull_work(&ada).await.unwrap().granted);
+    w.github.as_user("eve").rewrite(REPO, issue, "Something else entirely.").unwrap();
+    w.settle().await;
+    let work = w.engine.work_of(&ada).await.unwrap();
+    assert_eq!(work[0].task.description, "Please.", "the holder works on what was approved");
+    assert_eq!(w.state(issue).await, "leased");
+    w.say("ada", issue, "/owp release").await;
+    assert_eq!(w.state(issue).await, "ready");
+    assert!(held(&w, issue).await);
+    w.say("bo", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "ready");
+    w.say("mona", issue, "/owp approve").await;
+    w.say("bo", issue, "/owp claim").await;
+    assert_eq!(
+        (w.state(issue).await, w.task_of(issue).await.unwrap().description.as_str()),
+        ("leased", "Something else entirely.")
+    );
+    w.check_promises().await;
+}
+
+async fn whoever_may_write_edits_freely(db: Db) {
+    let w = World::new(db).await;
+    let issue = by_eve(&w).await;
+    w.github.as_user("mona").rewrite(REPO, issue, "Please, with leap years.").unwrap();
+    w.settle().await;
+    let task = w.task_of(issue).await.unwrap();
+    assert_eq!((task.hold, task.description.as_str()), (None, "Please, with leap years."));
+    let own = w.task("By a maintainer", &[]).await;
+    w.advance(Span::secs(5));
+    w.github.as_user("mona").retitle(REPO, own, "By a maintainer, again").unwrap();
+    w.github.take_deliveries();
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    let task = w.task_of(own).await.unwrap();
+    assert_eq!((task.hold, task.title.as_str()), (None, "By a maintainer, again"), "nobody else could have edited it");
+    w.check_promises().await;
+}
+
+async fn an_edit_whose_delivery_was_lost_is_noticed_and_held(db: Db) {
+    let w = World::new(db).await;
+    let issue = by_eve(&w).await;
+    w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    w.github.take_deliveries();
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert!(held(&w, issue).await, "who edited it is not known, and its author may not write");
+    w.check_promises().await;
+}
+
+async fn an_edit_right_after_the_approval_is_held_though_it_was_never_seen_otherwise(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
+    w.settle().await;
+    w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+    w.advance(Span::secs(2));
+    w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    w.settle().await;
+    assert!(held(&w, issue).await, "what mona saw is not what our first look saw");
+    w.next_count().await;
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert!(held(&w, issue).await, "looking again approves nothing");
+    w.say("mona", issue, "/owp approve").await;
+    assert!(!held(&w, issue).await);
+    w.check_promises().await;
+}
+
+async fn an_edit_that_is_taken_back_holds_nothing(db: Db) {
+    let w = World::new(db).await;
+    let issue = by_eve(&w).await;
+    w.github.as_user("eve").rewrite(REPO, issue, "Pleese.").unwrap();
+    w.settle().await;
+    assert!(held(&w, issue).await);
+    w.advance(Span::secs(5));
+    w.github.as_user("mona").rewrite(REPO, issue, "Please.").unwrap();
+    w.settle().await;
+    assert!(!held(&w, issue).await, "it says what was approved");
+    assert!(w.last(issue).contains("resolved"), "{}", w.last(issue));
+    w.check_promises().await;
+}
+
+async fn one_person_holds_no_more_than_their_claims_over_all_repositories(db: Db) {
+    let w = World::new(db).await;
+    let other = "acme/booster";
+    w.github.add_repo(other).unwrap();
+    w.github.add_collaborator(other, "mona", Role::Admin).unwrap();
+    w.github.change_installation(w.installation().await, &[other], &[]).unwrap();
+    w.settle().await;
+    w.seasoned("ada").await;
+    let here = [w.task("One", &[]).await, w.task("Two", &[]).await, w.task("Three", &[]).await];
+    let mona = w.github.as_user("mona");
+    let there = mona.open_issue(other, "There", "Please.", &["pool:ready"]).unwrap();
+    w.settle().await;
+    w.say("ada", here[0], "/owp join capacity:20 concurrent:9\n/owp claim").await;
+    w.github.as_user("ada").comment(other, there, "/owp claim").unwrap();
+    w.settle().await;
+    w.say("ada", here[1], "/owp claim").await;
+    assert_eq!(w.state(here[1]).await, "ready", "one here and one there are two");
+    assert!(w.only(here[1], "cannot be yours now").contains("here and elsewhere"));
+    // Another client of the same person makes no difference.
+    let client = w.client("ada", here[2], &[]).await;
+    assert!(!w.engine.pull_work(&client).await.unwrap().granted);
+    w.github.as_user("ada").comment(other, there, "/owp release").unwrap();
+    w.settle().await;
+    assert!(w.engine.pull_work(&client).await.unwrap().granted);
+    w.check_promises().await;
+}
+
+async fn an_issue_assigned_on_github_is_its_assignees(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.github.add_collaborator(REPO, "cy", Role::Write).unwrap();
+    w.github.as_user("mona").assign(REPO, issue, &["cy"]).unwrap();
+    w.settle().await;
+    let bo = w.client("bo", issue, &[]).await;
+    assert!(!w.engine.pull_work(&bo).await.unwrap().granted);
+    w.say("ada", issue, "/owp claim").await;
+    let refusal = w.only(issue, "cannot be yours now");
+    assert!(refusal.contains("Held by cy") && refusal.contains("[assigned]"), "{refusal}");
+    w.say("cy", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "leased");
+    w.say("cy", issue, "/owp release").await;
+    w.github.as_user("mona").assign(REPO, issue, &[]).unwrap();
+    w.settle().await;
+    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    w.check_promises().await;
+}
+
+async fn a_private_repository_serves_those_who_may_read_it(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let (bo, cy) = (w.client("bo", issue, &[]).await, w.client("cy", issue, &[]).await);
+    w.github.add_collaborator(REPO, "bo", Role::Read).unwrap();
+    w.github.as_user("mona").set_private(REPO, true).unwrap();
+    w.settle().await;
+    assert!(!w.engine.pull_work(&cy).await.unwrap().granted, "cy may not read it");
+    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    w.say("bo", issue, "/owp release").await;
+    w.github.remove_collaborator(REPO, "bo").unwrap();
+    w.advance(Span::minutes(11));
+    w.settle().await;
+    let second = w.task("Parse times", &[]).await;
+    assert!(!w.engine.pull_work(&bo).await.unwrap().granted, "what GitHub said is believed for ten minutes");
+    assert_eq!((w.state(issue).await, w.state(second).await), ("ready", "ready"));
+    w.check_promises().await;
+}
