@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::error::EngineError;
+use super::letters::Undelivered;
 use crate::pool::TaskId;
 use crate::pool::budget::Budget;
 use crate::pool::task::TaskState;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A worker is online when it was heard of within this span.
 pub(super) const ONLINE: Span = Span::secs(90);
 const EVENTS: i64 = 30;
+const LETTERS: i64 = 20;
 
 /// The pool at a glance.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct Overview {
     pub open_comments: i64,
     /// Comments that were given up.
     pub dead_comments: i64,
+    /// The last of them in public repositories, newest first.
+    pub undelivered: Vec<Undelivered>,
 }
 
 /// What people call a task.
@@ -93,6 +97,7 @@ impl Engine {
                     pending_deliveries: tx.pending_deliveries().await?,
                     open_comments: tx.open_wanted().await?,
                     dead_comments: tx.dead_comments().await?,
+                    undelivered: tx.dead_letters(None, LETTERS, false).await?.into_iter().map(Undelivered::from).collect(),
                 })
             })
         })

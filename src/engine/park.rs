@@ -122,6 +122,7 @@ fn helps(kind: EventKind) -> Option<Rung> {
         | EventKind::WorkerRevoked
         | EventKind::PersonJoined
         | EventKind::CommentDead
+        | EventKind::CommentRetried
         | EventKind::PoolResumed => None,
     }
 }

@@ -4,7 +4,7 @@
 //! to appear and was looked for by its hidden key; only a comment our App wrote counts (invariant 9).
 
 use super::error::EngineError;
-use super::{Engine, duplicates};
+use super::{Engine, duplicates, letters};
 use crate::github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
 use crate::github::render::{duplicate_pointer, find_key};
 use crate::pool::event::{Event, EventKind};
@@ -91,9 +91,9 @@ impl Engine {
         }
         Ok(match writer.create(wanted.issue, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
-            Err(GitHubError::NotFound { .. }) => Sent::Never("the issue is not there any more".to_owned()),
+            Err(GitHubError::NotFound { .. }) => Sent::Never(letters::ISSUE_GONE.to_owned()),
             Err(error) if error.left_repository(wanted.github_id) => {
-                Sent::Never("the issue was transferred to another repository".to_owned())
+                Sent::Never(letters::TRANSFERRED.to_owned())
             }
             Err(error) => judge(&error),
         })
@@ -104,7 +104,7 @@ impl Engine {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) if duplicates::is_pointer(&wanted.key) => Sent::Shown(id),
             Err(GitHubError::NotFound { .. }) if wanted.rewritten > 0 => {
-                Sent::Never("somebody deleted the comment twice".to_owned())
+                Sent::Never(letters::DELETED.to_owned())
             }
             Err(GitHubError::NotFound { .. }) => Sent::Deleted,
             // An edit is the same however often it is made: nothing to look for.

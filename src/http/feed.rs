@@ -20,8 +20,9 @@ use serde_json::{Map, Value};
 
 const EVENT_STREAM: &str = "text/event-stream";
 /// Details that are nobody's business but the operator's: the words of errors, and what is thought of people.
-const WITHHELD: [(EventKind, &[&str]); 3] = [
+const WITHHELD: [(EventKind, &[&str]); 4] = [
     (EventKind::CommentDead, &["key", "why"]),
+    (EventKind::CommentRetried, &["key"]),
     (EventKind::CountFailed, &["why"]),
     (EventKind::TrustSet, &["login", "github_id", "level"]),
 ];

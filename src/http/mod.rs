@@ -14,6 +14,7 @@ mod feed;
 mod guard;
 mod health;
 mod leases;
+mod letters;
 mod limits;
 mod me;
 mod metrics;
@@ -101,6 +102,8 @@ pub fn router(face: Face) -> Router {
         .route("/v1/admin/leases/{id}/revoke", post(steward::revoke_lease))
         .route("/v1/admin/workers/{id}/revoke", post(steward::revoke_worker))
         .route("/v1/admin/audit", get(steward::audit))
+        .route("/v1/admin/comments", get(letters::list))
+        .route("/v1/admin/comments/retry", post(letters::retry))
         .route("/.well-known/owp", get(discover::owp))
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi::serve))

@@ -4,7 +4,7 @@
 use super::feed::shown;
 use super::problem::Failure;
 use super::{Face, assets, events};
-use crate::engine::{Overview, RepoView, TaskTitle};
+use crate::engine::{Overview, RepoView, TaskTitle, Undelivered};
 use crate::pool::Timestamp;
 use crate::pool::budget::Budget;
 use crate::pool::task::TaskState;
@@ -27,6 +27,7 @@ pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failu
             h2 id="repositories" { "Repositories" }
             (repositories(&overview.repos))
         }
+        (undelivered(&overview.undelivered))
         section aria-labelledby="events" {
             h2 id="events" { "Recent events" }
             (recent_events(&overview))
@@ -242,6 +243,25 @@ fn task_name(task: &TaskTitle) -> Markup {
         span.task {
             @if let Some(issue) = task.issue { "#" (issue) " " }
             (tidy_line(&task.title, TITLE_MAX_CHARS))
+        }
+    }
+}
+
+/// Comments that were given up; nothing where there are none.
+fn undelivered(letters: &[Undelivered]) -> Markup {
+    html! {
+        @if !letters.is_empty() {
+            section aria-labelledby="undelivered" {
+                h2 id="undelivered" { "Comments given up" }
+                ol.events {
+                    @for letter in letters {
+                        li {
+                            (moment(letter.at))
+                            (letter.repo) " #" (letter.issue) ": " (letter.why) "."
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -90,6 +90,8 @@ event_kinds! {
     TrustSet => "trust.set",
     /// A comment could not be delivered and was given up.
     CommentDead => "comment.dead",
+    /// The operator had a comment that was given up tried again.
+    CommentRetried => "comment.retried",
     /// No process was alive for a while; the time was given back to leases and reservations.
     PoolResumed => "pool.resumed",
 }

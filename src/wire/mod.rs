@@ -11,6 +11,7 @@ pub mod discover;
 pub mod events;
 mod extra;
 pub mod leases;
+pub mod letters;
 pub mod me;
 pub mod policies;
 mod problem;

@@ -41,14 +41,14 @@ pub fn violations(file: &SourceFile) -> Vec<String> {
     found
 }
 
-/// Ways to bring another room's file in without naming a module. `#[path]` may name a file beside, for tests.
+/// Ways to bring another room's file in without naming a module. `#[path]` may name a file beside, or what tests share.
 fn detours(file: &SourceFile) -> Vec<String> {
     let squeezed: String = file.text.split_whitespace().collect();
     let elsewhere = squeezed
         .split("#[path=\"")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
-        .filter(|path| path.contains(['/', '\\']))
+        .filter(|path| path.contains(['/', '\\']) && !path.trim_start_matches("../").starts_with("tests/support/"))
         .map(|path| format!("{}: `#[path]` brings in {path} from elsewhere", file.path));
     let included =
         squeezed.contains("include!(").then(|| format!("{}: `include!` brings in code from elsewhere", file.path));

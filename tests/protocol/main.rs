@@ -13,6 +13,7 @@ mod pool;
 mod clients;
 mod events;
 mod hostile;
+mod letters;
 mod limits;
 mod me;
 mod once;

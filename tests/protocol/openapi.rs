@@ -3,6 +3,7 @@
 
 use crate::database::Db;
 use crate::pool::{ADMIN, Answer, Pool, REPO, Worker};
+use crate::sse::meddle;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -102,6 +103,11 @@ struct Stage {
     free: String,
 }
 
+/// A comment that can be tried again.
+const GIVEN_UP: &str =
+    "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at, error, died_at)
+    SELECT id, 12, 'notes', 'Said on 12', 1, 'dead', 0, 0, 'refused', 1 FROM repositories";
+
 impl Stage {
     async fn set() -> Self {
         let pool = Pool::start(Db::Sqlite).await;
@@ -110,6 +116,7 @@ impl Stage {
         let worker = pool.worker(json!({})).await;
         let lease = pool.work(&worker).await[0]["lease_id"].as_str().unwrap().to_owned();
         let free = pool.task("Nobody's yet", json!({})).await;
+        meddle(&pool, GIVEN_UP).await;
         Self { pool, worker, task, lease, free }
     }
 

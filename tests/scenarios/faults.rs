@@ -3,7 +3,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::github::client::RepoHandle;
+use owp::github::client::{CommentWriter, RepoHandle};
 use owp::pool::Span;
 use owp::sandbox::{Fault, FaultKind};
 
@@ -15,6 +15,7 @@ stories!(
     an_hour_of_silence_only_delays,
     a_locked_conversation_and_a_deleted_issue_end_as_dead_letters,
     a_deleted_comment_is_written_anew_once,
+    what_was_given_up_is_tried_again_when_the_operator_says_so,
 );
 
 /// Time in which postponed deliveries and comments are tried again.
@@ -23,6 +24,13 @@ pub(crate) async fn ten_minutes(w: &World) {
         w.advance(Span::secs(30));
         w.settle().await;
     }
+}
+
+/// The App's own pen.
+async fn commenter(w: &World) -> CommentWriter {
+    let row = w.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap().unwrap();
+    let handle = RepoHandle { github_id: row.github_id.unwrap(), full_name: REPO.to_owned() };
+    w.engine.github().unwrap().client.commenter(row.installation_id.unwrap(), handle)
 }
 
 fn visible(w: &World, issue: u64, words: &str) -> usize {
@@ -95,10 +103,7 @@ async fn a_late_duplicate_becomes_a_pointer(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     ten_minutes(&w).await;
     let first = w.ours(issue).pop().unwrap();
-    let row = w.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap().unwrap();
-    let handle = RepoHandle { github_id: row.github_id.unwrap(), full_name: REPO.to_owned() };
-    let app = w.engine.github().unwrap().client.commenter(row.installation_id.unwrap(), handle);
-    app.create(i64::try_from(issue).unwrap(), &first).await.unwrap();
+    commenter(&w).await.create(i64::try_from(issue).unwrap(), &first).await.unwrap();
     ten_minutes(&w).await;
     assert_eq!(w.ours(issue).len(), 2);
     assert_eq!(visible(&w, issue, "this task is yours until"), 1, "{:#?}", w.ours(issue));
@@ -190,5 +195,41 @@ async fn a_deleted_comment_is_written_anew_once(db: Db) {
     w.advance(Span::days(1));
     w.say("ada", issue, "/owp extend").await;
     assert!(w.ours(issue).is_empty(), "and stays respected, whatever the news: {:#?}", w.ours(issue));
+    w.check_promises().await;
+}
+
+async fn what_was_given_up_is_tried_again_when_the_operator_says_so(db: Db) {
+    let w = World::new(db).await;
+    let mona = w.github.as_user("mona");
+    let [locked, deleted] = [w.task("Parse dates", &[]).await, w.task("Parse numbers", &[]).await];
+    mona.lock(REPO, locked).unwrap();
+    w.say("mona", locked, "/owp status").await;
+    w.say("mona", locked, "/owp why").await;
+    w.say("bo", deleted, "/owp claim").await;
+    for _ in 0..2 {
+        let ours = w.github.comments(REPO, deleted).into_iter().find(|c| c.via_app).unwrap();
+        mona.delete_comment(REPO, ours.id).unwrap();
+        w.advance(Span::hours(30));
+        w.say("bo", deleted, "/owp extend").await;
+    }
+    assert!(w.ours(deleted).is_empty());
+
+    let letters = w.engine.dead_letters(None, 10).await.unwrap();
+    let dead: Vec<(i64, &str)> = letters.iter().map(|one| (one.issue, one.why.as_str())).collect();
+    let number = |issue: u64| i64::try_from(issue).unwrap();
+    assert_eq!(dead[0], (number(deleted), "somebody deleted the comment twice"), "{dead:?}");
+    assert_eq!(dead.len(), 3, "{dead:?}");
+    assert!(dead[1..].iter().all(|(issue, why)| *issue == number(locked) && why.contains("locked")), "{dead:?}");
+    mona.unlock(REPO, locked).unwrap();
+    // One of them is there after all.
+    commenter(&w).await.create(number(locked), &letters[1].body).await.unwrap();
+    for letter in letters {
+        w.engine.retry_comment(&letter.repo_name, letter.issue, letter.key, None).await.unwrap();
+    }
+    ten_minutes(&w).await;
+    assert!(w.only(deleted, "@bo").contains("this task is yours until"), "written anew, since it was asked for");
+    assert_eq!(w.ours(locked).len(), 2, "what is there is not written again: {:#?}", w.ours(locked));
+    assert!(w.engine.dead_letters(None, 10).await.unwrap().is_empty());
+    assert_eq!(w.events("comment.retried").await, 3);
     w.check_promises().await;
 }

@@ -91,11 +91,7 @@ impl World {
         Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
     }
 
-    async fn not_started(
-        db: Db,
-        settings: Settings,
-        change: impl FnOnce(SandboxConfig) -> SandboxConfig,
-    ) -> Self {
+    async fn not_started(db: Db, settings: Settings, change: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
         let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));

@@ -1,7 +1,9 @@
 //! What whoever runs the pool calls.
 
+use super::public::paging;
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
 use crate::wire::admin::{RepoBody, RepoSaved, State, TaskAdded, TaskBody};
+use crate::wire::letters::{DeadComments, RetryBody};
 use crate::wire::me::Left;
 use crate::wire::policies::{PolicyBody, PolicyInForce, SimulateBody, Simulated};
 use crate::wire::steward::{
@@ -11,7 +13,7 @@ use crate::wire::{Done, ProblemKind};
 use serde_json::json;
 
 pub(super) fn operations() -> Vec<Operation> {
-    [repositories(), people()].concat()
+    [repositories(), people(), comments()].concat()
 }
 
 fn repositories() -> Vec<Operation> {
@@ -127,5 +129,36 @@ fn people() -> Vec<Operation> {
         )
         .params(vec![query("repo", "Whose log.", json!({ "type": "string" }), json!("acme/rocket"))])
         .problems_of(&[ProblemKind::NoSuchRepo]),
+    ]
+}
+
+fn comments() -> Vec<Operation> {
+    let state = query(
+        "state",
+        "Only those in this state; there is no other.",
+        json!({ "type": "string", "enum": ["dead"], "default": "dead" }),
+        json!("dead"),
+    );
+    vec![
+        Operation::new(
+            "get",
+            "/v1/admin/comments",
+            "listDeadComments",
+            "Lists comments that were given up, newest first, each with the reason.",
+            Auth::Operator,
+            json_of::<DeadComments>(),
+        )
+        .params([vec![state], paging()].concat())
+        .problems_of(&[ProblemKind::InvalidValue]),
+        Operation::new(
+            "post",
+            "/v1/admin/comments/retry",
+            "retryComment",
+            "Tries a comment that was given up once more: it is looked for, and written if it is not there.",
+            Auth::Operator,
+            json_of::<Done>(),
+        )
+        .body::<RetryBody>(json!({ "repo": "acme/rocket", "issue": 12, "key": "notes" }))
+        .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::Refused]),
     ]
 }

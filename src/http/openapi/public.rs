@@ -115,7 +115,7 @@ fn event_places() -> Vec<Param> {
     ]
 }
 
-fn paging() -> Vec<Param> {
+pub(super) fn paging() -> Vec<Param> {
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": super::super::query::PAGE_MAX, "default": 50 });
     vec![
         query(

@@ -176,7 +176,9 @@ fn likely_address(headers: &HeaderMap) -> String {
 /// A scheme and a host (and a port), without a slash at the end; none for anything else.
 fn address(text: &str) -> Option<String> {
     let url = Url::parse(text.trim()).ok()?;
-    let web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    // The library keeps signs in a host that no host has.
+    let plain_host = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    let web = matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(plain_host);
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     (web && plain && url.fragment().is_none() && url.path() == "/").then(|| url.origin().ascii_serialization())
 }
