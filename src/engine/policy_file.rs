@@ -47,7 +47,7 @@ impl Looked {
 /// What came of reading a file.
 enum Judged {
     /// It can be followed, or there is none.
-    Good { document: Option<Document>, allowed: Allowed },
+    Good { document: Option<Box<Document>>, allowed: Allowed },
     /// It cannot.
     Bad(String),
 }
@@ -137,7 +137,7 @@ impl Engine {
             }
         }
         Ok(if faults.is_empty() {
-            Judged::Good { document: Some(document), allowed }
+            Judged::Good { document: Some(Box::new(document)), allowed }
         } else {
             Judged::Bad(lines(&faults))
         })
@@ -203,6 +203,7 @@ fn is_settled(file: &PolicyFile, digest: Option<&str>, now: Timestamp) -> bool {
 async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged) -> Result<(), EngineError> {
     match judged {
         Judged::Good { document, allowed } => {
+            let document = document.map(|document| *document);
             if document.is_some() && allowed != row.file.allowed || !allowed.is_empty() {
                 tx.set_allowed(&row.id, &allowed).await?;
             }
