@@ -74,6 +74,42 @@ fn the_committed_schema_and_example_are_the_programs_own() {
     assert!(jsonschema::validate(&schema, &bad).is_err());
 }
 
+/// The keys of a schema, with dots; lists and what stands in them count as one key.
+fn keys(schema: &serde_json::Value, node: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+    let node = match node.get("$ref").and_then(serde_json::Value::as_str) {
+        Some(reference) => schema.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => node,
+    };
+    if let Some(any) = node.get("anyOf").and_then(serde_json::Value::as_array) {
+        return keys(schema, &any[0], path, found);
+    }
+    match node.get("properties").and_then(serde_json::Value::as_object) {
+        Some(properties) => {
+            for (name, child) in properties {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                keys(schema, child, &path, found);
+            }
+        }
+        None => found.push(path.to_owned()),
+    }
+}
+
+#[test]
+fn the_documentation_names_every_key() {
+    let schema = owp::pool::document::schema();
+    let mut found = Vec::new();
+    keys(&schema, &schema, "", &mut found);
+    assert!(found.len() > 30, "{found:?}");
+    let page = include_str!("../docs/policy.md");
+    // What opens a tier is told once for the three of them.
+    let told = |key: &String| match key.strip_prefix("tiers.") {
+        Some(rest) => page.contains(&format!("`{}`", rest.split_once('.').unwrap().1)),
+        None => page.contains(&format!("`{key}`")),
+    };
+    let untold: Vec<&String> = found.iter().filter(|key| !told(key)).collect();
+    assert_eq!(untold, Vec::<&String>::new());
+}
+
 struct Pool(Child);
 
 impl Drop for Pool {

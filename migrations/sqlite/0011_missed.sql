@@ -36,3 +36,6 @@ CREATE TABLE redeliveries (
 );
 CREATE INDEX redeliveries_wanted ON redeliveries (first_failed_at, guid) WHERE wanted = 1;
 CREATE INDEX redeliveries_age ON redeliveries (first_failed_at);
+
+-- An issue that was transferred brings its comments along: they have run, wherever that was.
+CREATE INDEX commands_done_comment ON commands_done (comment_id);

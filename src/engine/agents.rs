@@ -41,7 +41,8 @@ impl Engine {
             return Ok(Vec::new());
         }
         let repos = self.read(|tx| Box::pin(async move { Ok(tx.repos().await?) })).await?;
-        let served = repos.into_iter().find(|row| row.managed && row.inactive.is_none() && row.installation_id.is_some());
+        let served =
+            repos.into_iter().find(|row| row.managed && row.inactive.is_none() && row.installation_id.is_some());
         let Some(row) = served.filter(|_| self.github().is_some()) else {
             let why = "Agents are GitHub accounts, and this pool serves no repository on GitHub.";
             return Err(Refused::because(why).into());

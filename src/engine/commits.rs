@@ -129,7 +129,8 @@ async fn read_checks(reader: &RepoReader, repo: &RepoContext, sha: &str) -> Resu
         Ok(found) => Ok(Checks::seen(&repo.policy.gates, found)),
         Err(error) if out_of_reach(&error) => Err(error.into()),
         Err(error) if lacks_permission(&error) => Ok(Checks::Unreadable(
-            "the App may not read checks and statuses here; an owner can grant it that in the App's settings".to_owned(),
+            "the App may not read checks and statuses here; an owner can grant it that in the App's settings"
+                .to_owned(),
         )),
         Err(error) => Ok(Checks::Unreadable(error.to_string())),
     }

@@ -12,7 +12,7 @@ use crate::github::client::{GitHubError, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
 use crate::github::signature::{self, SignatureError};
 use crate::pool::command::{CommandLine, parse_comment, parse_edited};
-use crate::pool::{Person, Span};
+use crate::pool::{Person, Span, Timestamp};
 use crate::store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
 use futures_util::future::BoxFuture;
 
@@ -20,6 +20,8 @@ use futures_util::future::BoxFuture;
 const HOLD: Span = Span::minutes(2);
 /// The longest pause between two attempts at one delivery.
 const MAX_BACKOFF: Span = Span::secs(60);
+/// How old a comment is by the time of its delivery before it is looked at again.
+const LATE: Span = Span::minutes(10);
 /// GitHub redelivers for three days; after a week an id cannot come back.
 const KEEP: Span = Span::days(7);
 
@@ -178,6 +180,10 @@ impl Engine {
                 let row = self.with_policy(row, FRESH).await?;
                 let reader = self.reader(&row)?;
                 let repo = self.context(row);
+                let lines = still_said(&reader, comment, lines, delivery.received_at).await?;
+                if lines.is_empty() {
+                    return self.finish(delivery).await;
+                }
                 self.obey(&reader, &repo, *issue_number, comment, lines, Some(delivery)).await
             }
             _ => self.finish(delivery).await,
@@ -359,6 +365,28 @@ impl Engine {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, EngineError>>,
     {
         self.store().read(work).await
+    }
+}
+
+/// The commands that their author still stands by. A delivery that is asked for again can come days after the comment,
+/// which may have been deleted or rewritten since.
+async fn still_said(
+    reader: &RepoReader,
+    comment: &CommentRef,
+    mut lines: Vec<CommandLine>,
+    received_at: Timestamp,
+) -> Result<Vec<CommandLine>, EngineError> {
+    if comment.created_at.is_none_or(|at| received_at - at < LATE) {
+        return Ok(lines);
+    }
+    match reader.comment(comment.id).await {
+        Ok(now) => {
+            let now = parse_comment(&now.body);
+            lines.retain(|line| now.iter().any(|said| said.text == line.text));
+            Ok(lines)
+        }
+        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
 }
 

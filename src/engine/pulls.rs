@@ -3,8 +3,8 @@
 use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::transition::{self, Telling};
 use super::tell;
+use super::transition::{self, Telling};
 use crate::github::client::PullInfo;
 use crate::github::render::LeaseEnd;
 use crate::pool::closing::closes;
@@ -224,11 +224,9 @@ pub(super) async fn on_task(
             tell::pull_linked(tx, repo, &task, pull, true).await?;
             tell::notes(tx, repo, &task).await?;
         }
-        Verdict::Waits(_)
-        | Verdict::Slipped(_)
-        | Verdict::HeldByOther
-        | Verdict::NobodyHolds
-        | Verdict::Nothing => tell::notes(tx, repo, &task).await?,
+        Verdict::Waits(_) | Verdict::Slipped(_) | Verdict::HeldByOther | Verdict::NobodyHolds | Verdict::Nothing => {
+            tell::notes(tx, repo, &task).await?
+        }
     }
     Ok(())
 }

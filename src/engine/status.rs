@@ -146,9 +146,7 @@ impl Engine {
         })?;
         let reader = self.reader(row)?;
         match reader.pull(number).await {
-            Ok(pull) if pull.is_open() => {
-                self.look_at_commit(&reader, &self.context(row.clone()), pull, true).await
-            }
+            Ok(pull) if pull.is_open() => self.look_at_commit(&reader, &self.context(row.clone()), pull, true).await,
             Ok(_) => Err(refuse(format!("Pull request #{number} is not open."))),
             Err(GitHubError::NotFound { .. }) => {
                 Err(refuse(format!("GitHub shows no pull request #{number} in {}.", row.name)))

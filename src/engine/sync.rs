@@ -3,8 +3,8 @@
 //! A count lists the open pull requests, looks at each one that left the list, and only then says it succeeded. A
 //! compare does the same for labelled issues. Views from a list never overrule a newer one (§5, invariants 4 and 8).
 
-use super::duplicates::Sighting;
 use super::commits::PullLook;
+use super::duplicates::Sighting;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::Hint;
@@ -167,9 +167,7 @@ impl Engine {
         let stored = self.read(move |tx| Box::pin(async move { Ok(tx.open_pulls(&id).await?) })).await?;
         let known: BTreeMap<i64, PullRow> = stored.into_iter().map(|pull| (pull.facts.number, pull)).collect();
         let mut views = listed;
-        views.retain(|view| {
-            known.get(&view.number).is_none_or(|known| !known.reads_as(&pulls::row_of(view, repo)))
-        });
+        views.retain(|view| known.get(&view.number).is_none_or(|known| !known.reads_as(&pulls::row_of(view, repo))));
         for missing in known.into_keys().filter(|n| !numbers.contains(n)) {
             match reader.pull(missing).await {
                 Ok(pull) => views.push(pull),
@@ -260,9 +258,8 @@ impl Engine {
                 continue;
             }
             let Some((issue, comment, lines)) = unheard(comment) else { continue };
-            let (id, comment_id) = (repo.row.id.clone(), comment.id);
-            let ran =
-                self.read(move |tx| Box::pin(async move { Ok(tx.comment_has_run(&id, comment_id).await?) })).await?;
+            let comment_id = comment.id;
+            let ran = self.read(move |tx| Box::pin(async move { Ok(tx.comment_has_run(comment_id).await?) })).await?;
             if ran {
                 continue;
             }

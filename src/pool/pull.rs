@@ -299,7 +299,9 @@ mod tests {
 
         let after = Asked { lease: None, ..asked };
         assert!(matches!(after.judge(&delivered(), &open(10, ADA)), Verdict::Nothing), "a push makes checks unknown");
-        assert!(matches!(after.judge(&delivered(), &with(Some(CheckState::Failed), 1)), Verdict::Slipped(f) if f.len() == 2));
+        assert!(
+            matches!(after.judge(&delivered(), &with(Some(CheckState::Failed), 1)), Verdict::Slipped(f) if f.len() == 2)
+        );
     }
 
     #[test]

@@ -26,7 +26,8 @@ statements! {
         WHERE id = $1 AND state = 'processing' AND taken_until = $3";
     DELIVERIES_PENDING = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state IN ('pending', 'processing')";
     DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";
-    COMMANDS_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM commands_done WHERE repo_id = $1 AND comment_id = $2";
+    // GitHub counts comments over all repositories; index commands_done_comment.
+    COMMANDS_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM commands_done WHERE comment_id = $1";
     COMMAND_ONCE = "INSERT INTO commands_done (repo_id, comment_id, line) VALUES ($1, $2, $3)
         ON CONFLICT (repo_id, comment_id, line) DO NOTHING";
 }
@@ -157,12 +158,12 @@ impl Tx {
         self.run(sqlx::query(DELIVERIES_PURGE).bind(before.0)).await
     }
 
-    /// True when any line of a comment has run.
+    /// True when any line of a comment has run, here or where its issue was before it was transferred.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn comment_has_run(&mut self, repo: &RepoId, comment: i64) -> Result<bool, StoreError> {
-        Ok(self.number(sqlx::query(COMMANDS_OF).bind(repo.as_str()).bind(comment)).await? > 0)
+    pub async fn comment_has_run(&mut self, comment: i64) -> Result<bool, StoreError> {
+        Ok(self.number(sqlx::query(COMMANDS_OF).bind(comment)).await? > 0)
     }
 
     /// True the first time a line of a comment is about to run.

@@ -229,8 +229,7 @@ impl Tx {
 
 fn pull_row(row: &AnyRow) -> Result<PullRow, StoreError> {
     let (state, issues): (String, String) = (row.try_get("state")?, row.try_get("issues")?);
-    let (checks, signatures): (Option<String>, Option<String>) =
-        (row.try_get("checks")?, row.try_get("signatures")?);
+    let (checks, signatures): (Option<String>, Option<String>) = (row.try_get("checks")?, row.try_get("signatures")?);
     Ok(PullRow {
         facts: PullFacts {
             number: row.try_get("number")?,

@@ -2,6 +2,7 @@
 
 use crate::world::{REPO, World};
 use owp::pool::Span;
+use owp::pool::task::Task;
 
 /// What the App wrote: people are notified of what is created, never of what is edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,20 @@ impl World {
         let pull = self.open_pr(login, issue).await;
         self.merge(pull).await;
         assert_eq!(self.state(issue).await, "merged");
+    }
+
+    /// The task of an issue in any repository.
+    pub async fn task_in(&self, repo: &'static str, issue: u64) -> Option<Task> {
+        let issue = i64::try_from(issue).unwrap();
+        self.store()
+            .read(move |tx| {
+                Box::pin(async move {
+                    let Some(repo) = tx.repo_by_name(repo).await? else { return Ok(None) };
+                    tx.task_by_issue(&repo.id, issue).await
+                })
+            })
+            .await
+            .unwrap()
     }
 
     /// How many live leases there are.

@@ -59,6 +59,10 @@ async fn a_pull_request_waits_for_its_checks_and_says_for_which(db: Db) {
     w.settle().await;
     let said = w.linked(issue, pull);
     assert!(said.contains("waits for: the check ci/test (under way), the check ci/lint (failed)"), "{said}");
+    let task = w.task_of(issue).await.unwrap().id;
+    let shown = w.engine.show_task(task, false).await.unwrap().pulls;
+    assert_eq!(shown[0].waits_for, ["the check ci/test (under way)", "the check ci/lint (failed)"], "the API says it too");
+    assert_eq!((shown[0].row.facts.number, shown.len()), (i64::try_from(pull).unwrap(), 1));
 
     w.check(pull, "ci/test", "neutral");
     w.settle().await;
@@ -73,7 +77,10 @@ async fn a_pull_request_waits_for_its_checks_and_says_for_which(db: Db) {
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");
     let said = w.linked(issue, pull);
-    assert!(said.contains("Everything it waited for was there on 21 Nov 2026") && !said.contains("waits for"), "{said}");
+    assert!(
+        said.contains("Everything it waited for was there on 21 Nov 2026") && !said.contains("waits for"),
+        "{said}"
+    );
     assert_eq!(w.written().created, created, "it is said by editing");
     assert!(w.only(issue, "owp:key=lease").contains(&format!("@ada delivered #{pull}")));
     w.merge(pull).await;
@@ -106,7 +113,8 @@ async fn a_checklist_is_ticked_before_the_work_counts(db: Db) {
     assert_eq!(w.state(issue).await, "in_progress");
     assert!(w.linked(issue, pull).contains("waits for: its checklist (1 of 3 ticked)."), "{}", w.linked(issue, pull));
     let ada = w.github.as_user("ada");
-    ada.rewrite(REPO, pull, &format!("Fixes #{issue}\n\n{}", list.replacen("[ ] changelog", "[x] changelog", 1))).unwrap();
+    ada.rewrite(REPO, pull, &format!("Fixes #{issue}\n\n{}", list.replacen("[ ] changelog", "[x] changelog", 1)))
+        .unwrap();
     w.settle().await;
     assert!(w.linked(issue, pull).contains("(2 of 3 ticked)"));
     ada.rewrite(REPO, pull, &format!("Fixes #{issue}\n\n- [x] all")).unwrap();
@@ -193,7 +201,10 @@ async fn while_it_waits_the_lease_lives_by_pushes_and_ends_without(db: Db) {
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "without a push the time runs out");
     let notes = w.only(issue, "owp:key=notes");
-    assert!(notes.contains(&format!("#{pull} by ada answers this task and still waits for: the check ci/test")), "{notes}");
+    assert!(
+        notes.contains(&format!("#{pull} by ada answers this task and still waits for: the check ci/test")),
+        "{notes}"
+    );
     w.next_count().await;
     assert_eq!(w.slots().await.0, 1, "the pull request is open still");
     w.check(pull, "ci/test", "success");
@@ -210,7 +221,8 @@ async fn what_the_app_may_not_read_does_not_hold(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     let installation = w.installation().await;
     let granted = |with: bool| {
-        let mut names = vec![("issues", "write"), ("pull_requests", "read"), ("metadata", "read"), ("contents", "read")];
+        let mut names =
+            vec![("issues", "write"), ("pull_requests", "read"), ("metadata", "read"), ("contents", "read")];
         names.extend([("single_file", "read")]);
         if with {
             names.extend([("checks", "read"), ("statuses", "read")]);

@@ -30,6 +30,29 @@ pub struct World {
     _planner: Planner,
 }
 
+/// A world in which nobody runs the pool.
+pub struct Stopped {
+    pub github: Sandbox,
+    pub clock: Clock,
+    settings: Settings,
+    database: TestDatabase,
+}
+
+impl Stopped {
+    /// A process starts on the database there is. It has not done anything yet.
+    pub async fn start(self) -> World {
+        let Self { github, clock, settings, database } = self;
+        // The lanes hold the database until they notice that nobody can ask any more.
+        let (engine, planner) = loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if let Some(started) = try_start_engine(&github, &database.url, &clock, &settings).await {
+                break started;
+            }
+        };
+        World { github, engine, clock, settings, database, _planner: planner }
+    }
+}
+
 /// The loop that plans pulls; ends with the world.
 struct Planner(tokio::task::JoinHandle<()>);
 
@@ -68,11 +91,7 @@ impl World {
         Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
     }
 
-    async fn not_started(
-        db: Db,
-        settings: Settings,
-        change: impl FnOnce(SandboxConfig) -> SandboxConfig,
-    ) -> Self {
+    async fn not_started(db: Db, settings: Settings, change: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
         let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));
@@ -99,18 +118,17 @@ impl World {
 
     /// The process dies, comes back after a while, and has not done anything yet.
     pub async fn away(self, span: Span) -> Self {
+        let stopped = self.stop();
+        stopped.clock.advance_ms(span.0);
+        stopped.start().await
+    }
+
+    /// The process dies; GitHub and its people go on.
+    pub fn stop(self) -> Stopped {
         let Self { github, engine, clock, settings, database, _planner: planner } = self;
         drop(planner);
         drop(engine);
-        clock.advance_ms(span.0);
-        // The lanes hold the database until they notice that nobody can ask any more.
-        let (engine, planner) = loop {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            if let Some(started) = try_start_engine(&github, &database.url, &clock, &settings).await {
-                break started;
-            }
-        };
-        Self { github, engine, clock, settings, database, _planner: planner }
+        Stopped { github, clock, settings, database }
     }
 
     pub fn store(&self) -> &Store {

@@ -1,7 +1,7 @@
 //! What people with write access may say: trust, approve, budget, assign, revoke, pause, resume, unblock, ban.
 
-use super::{Asked, account, no_account};
 use super::contributor::budget_line;
+use super::{Asked, account, no_account};
 use crate::engine::error::EngineError;
 use crate::engine::facts::RepoContext;
 use crate::engine::{tell, transition};

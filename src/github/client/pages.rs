@@ -47,7 +47,9 @@ impl Cache {
     /// Drops what an installation showed.
     pub(super) fn forget(&self, installation: i64) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.retain(|(speaker, _), _| !matches!(speaker, Speaker::Installation(scope) if scope.installation == installation));
+        lists.retain(
+            |(speaker, _), _| !matches!(speaker, Speaker::Installation(scope) if scope.installation == installation),
+        );
     }
 
     fn put<T: Clone + Send + Sync + 'static>(&self, key: (Speaker, String), pages: Vec<Known<T>>) {

@@ -122,6 +122,14 @@ impl RepoReader {
         self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
     }
 
+    /// A comment as it is now.
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when it was deleted.
+    pub async fn comment(&self, id: i64) -> Result<CommentInfo, GitHubError> {
+        self.one::<RawComment>(&format!("/issues/comments/{id}")).await.map(CommentInfo::from)
+    }
+
     /// The comments of every issue and pull request, written or edited at that second or later.
     ///
     /// # Errors

@@ -107,7 +107,13 @@ fn bodies(text: &str) -> Vec<String> {
     let worker = Via::Worker { name: text() };
     bodies.push(lease_comment(&lease(worker.clone(), LeaseState::Active { until, at_most: Some(until) })));
     bodies.push(expiry_warning(&ExpiryWarning { login: "ada".to_owned(), via: worker, until }));
-    bodies.push(pull_linked(&PullLinked { pull: 3, author: text(), holder: text(), waits_for: vec![text()], passed: None }));
+    bodies.push(pull_linked(&PullLinked {
+        pull: 3,
+        author: text(),
+        holder: text(),
+        waits_for: vec![text()],
+        passed: None,
+    }));
     bodies.push(notes_comment(&[
         Note::Label { label: text(), problem: text() },
         Note::Held { reason: text(), ready_label: text() },
@@ -151,7 +157,13 @@ fn outcomes(text: &dyn Fn() -> String) -> Vec<Outcome> {
     vec![
         Outcome::Refused(vec![Refusal::new(Rule::Tier, text())]),
         Outcome::Status(Box::new(status)),
-        Outcome::Joined { skills: vec![text()], capacity: 5, concurrent: 2, reputation: None, agents: Some(vec![text()]) },
+        Outcome::Joined {
+            skills: vec![text()],
+            capacity: 5,
+            concurrent: 2,
+            reputation: None,
+            agents: Some(vec![text()]),
+        },
         Outcome::Linked { worker: text() },
         Outcome::LinkFailed { reason: text() },
         Outcome::Unlinked { workers: vec![text()] },

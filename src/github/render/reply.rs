@@ -416,7 +416,13 @@ mod tests {
     #[test]
     fn several_commands_get_one_reply() {
         let outcomes = [
-            Outcome::Joined { skills: vec!["rust".to_owned()], capacity: 5, concurrent: 2, reputation: None, agents: None },
+            Outcome::Joined {
+                skills: vec!["rust".to_owned()],
+                capacity: 5,
+                concurrent: 2,
+                reputation: None,
+                agents: None,
+            },
             Outcome::Refused(refusals()),
         ];
         insta::assert_snapshot!(reply("ada", &outcomes), @r#"

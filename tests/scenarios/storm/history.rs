@@ -7,27 +7,48 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-pub const PEOPLE: [&str; 12] =
-    ["ada", "bo", "cy", "eve", "fay", "gus", "hal", "ida", "jo", "kit", "lea", "max"];
+pub const PEOPLE: [&str; 12] = ["ada", "bo", "cy", "eve", "fay", "gus", "hal", "ida", "jo", "kit", "lea", "max"];
 pub const MAINTAINER: &str = "mona";
 
 /// What one person does. Issues are numbered from 0 in the order in which they are opened.
 #[derive(Debug, Clone)]
 pub enum Act {
-    Open { labels: Vec<&'static str> },
+    Open {
+        labels: Vec<&'static str>,
+    },
     Label(usize, &'static str),
     Unlabel(usize, &'static str),
-    Say { who: &'static str, issue: usize, text: String },
+    Say {
+        who: &'static str,
+        issue: usize,
+        text: String,
+    },
     Close(usize),
     Reopen(usize),
     Retitle(usize),
-    OpenPull { who: &'static str, issue: usize, draft: bool },
-    Ready { who: &'static str, issue: usize },
-    Push { who: &'static str, issue: usize },
+    OpenPull {
+        who: &'static str,
+        issue: usize,
+        draft: bool,
+    },
+    Ready {
+        who: &'static str,
+        issue: usize,
+    },
+    Push {
+        who: &'static str,
+        issue: usize,
+    },
     Merge(usize),
     ClosePull(usize),
     /// Somebody writes something that asks for nothing, on the issue or its pull request, and perhaps mends it.
-    Chat { who: &'static str, issue: usize, text: &'static str, on_pull: bool, mended: bool },
+    Chat {
+        who: &'static str,
+        issue: usize,
+        text: &'static str,
+        on_pull: bool,
+        mended: bool,
+    },
 }
 
 /// What happens between two looks of the pool at everything. No two acts of a wave concern the same issue, chat apart.
