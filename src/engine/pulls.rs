@@ -225,7 +225,7 @@ pub(super) async fn on_task(
             tell::notes(tx, repo, &task).await?;
         }
         Verdict::Waits(_) | Verdict::Slipped(_) | Verdict::HeldByOther | Verdict::NobodyHolds | Verdict::Nothing => {
-            tell::notes(tx, repo, &task).await?
+            tell::notes(tx, repo, &task).await?;
         }
     }
     Ok(())
