@@ -50,12 +50,7 @@ fn as_json<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Escaping(writer))
-        .json()
-        .flatten_event(true)
-        .finish()
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping(writer)).json().flatten_event(true).finish()
 }
 
 /// Escapes, in finished JSON, what JSON allows in a text as it is and a terminal does not: outside of texts there are no

@@ -52,7 +52,14 @@ fn log_all(log: impl Subscriber + Send + Sync) -> usize {
 #[test]
 fn in_words_one_event_is_one_line_without_anything_that_steers() {
     let paper = Paper::default();
-    let events = log_all(in_words(filter(), { let paper = paper.clone(); move || paper.clone() }, false));
+    let events = log_all(in_words(
+        filter(),
+        {
+            let paper = paper.clone();
+            move || paper.clone()
+        },
+        false,
+    ));
     let lines = paper.lines();
     assert_eq!(lines.len(), events);
     for line in &lines {
@@ -65,7 +72,14 @@ fn in_words_one_event_is_one_line_without_anything_that_steers() {
 #[test]
 fn in_colours_the_only_sequences_are_our_own() {
     let paper = Paper::default();
-    let events = log_all(in_words(filter(), { let paper = paper.clone(); move || paper.clone() }, true));
+    let events = log_all(in_words(
+        filter(),
+        {
+            let paper = paper.clone();
+            move || paper.clone()
+        },
+        true,
+    ));
     let lines = paper.lines();
     assert_eq!(lines.len(), events);
     for line in &lines {
@@ -81,7 +95,10 @@ fn in_colours_the_only_sequences_are_our_own() {
 #[test]
 fn as_json_one_event_is_one_line_that_says_exactly_what_was_logged() {
     let paper = Paper::default();
-    let events = log_all(as_json(filter(), { let paper = paper.clone(); move || paper.clone() }));
+    let events = log_all(as_json(filter(), {
+        let paper = paper.clone();
+        move || paper.clone()
+    }));
     let lines = paper.lines();
     assert_eq!(lines.len(), events);
     for (line, (name, text)) in lines.iter().zip(corpus()) {

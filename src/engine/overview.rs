@@ -97,7 +97,12 @@ impl Engine {
                     pending_deliveries: tx.pending_deliveries().await?,
                     open_comments: tx.open_wanted().await?,
                     dead_comments: tx.dead_comments().await?,
-                    undelivered: tx.dead_letters(None, LETTERS, false).await?.into_iter().map(Undelivered::from).collect(),
+                    undelivered: tx
+                        .dead_letters(None, LETTERS, false)
+                        .await?
+                        .into_iter()
+                        .map(Undelivered::from)
+                        .collect(),
                 })
             })
         })

@@ -92,9 +92,7 @@ impl Engine {
         Ok(match writer.create(wanted.issue, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) => Sent::Never(letters::ISSUE_GONE.to_owned()),
-            Err(error) if error.left_repository(wanted.github_id) => {
-                Sent::Never(letters::TRANSFERRED.to_owned())
-            }
+            Err(error) if error.left_repository(wanted.github_id) => Sent::Never(letters::TRANSFERRED.to_owned()),
             Err(error) => judge(&error),
         })
     }
@@ -103,9 +101,7 @@ impl Engine {
         match writer.update(id, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) if duplicates::is_pointer(&wanted.key) => Sent::Shown(id),
-            Err(GitHubError::NotFound { .. }) if wanted.rewritten > 0 => {
-                Sent::Never(letters::DELETED.to_owned())
-            }
+            Err(GitHubError::NotFound { .. }) if wanted.rewritten > 0 => Sent::Never(letters::DELETED.to_owned()),
             Err(GitHubError::NotFound { .. }) => Sent::Deleted,
             // An edit is the same however often it is made: nothing to look for.
             Err(error) if error.outcome_unknown() => Sent::Later(error.to_string(), error.retry_at()),

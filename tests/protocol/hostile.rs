@@ -46,7 +46,12 @@ async fn hostile_texts_come_back_letter_by_letter(db: Db) {
     let by_id: BTreeMap<&str, &Sent> = sent.iter().map(|sent| (sent.task.as_str(), sent)).collect();
     for one in &sent {
         let shown = well_formed(&pool.get(&format!("/v1/tasks/{}", one.task)).await.text);
-        assert_eq!((&shown["title"], &shown["description"]), (&json!(one.title), &json!(one.description)), "{}", one.name);
+        assert_eq!(
+            (&shown["title"], &shown["description"]),
+            (&json!(one.title), &json!(one.description)),
+            "{}",
+            one.name
+        );
     }
     let (mut listed, mut cursor) = (0, String::new());
     loop {
@@ -80,7 +85,12 @@ async fn work_through(pool: &Pool, by_id: &BTreeMap<&str, &Sent>) -> BTreeMap<St
         assert!(!leases.is_empty(), "{} of {} tasks were handed out", said.len(), by_id.len());
         for lease in leases {
             let one = by_id[lease["task_id"].as_str().unwrap()];
-            assert_eq!((&lease["title"], &lease["description"]), (&json!(one.title), &json!(one.description)), "{}", one.name);
+            assert_eq!(
+                (&lease["title"], &lease["description"]),
+                (&json!(one.title), &json!(one.description)),
+                "{}",
+                one.name
+            );
             said.insert(one.task.clone(), report(pool, &worker, one).await);
         }
     }
@@ -106,8 +116,11 @@ async fn told_in_events(pool: &Pool, said: &BTreeMap<String, String>) {
         let words = |event: &Value| (text(&event["task_id"]), text(&event[data]["message"]));
         reports.map(words).filter(|(_, message)| !message.is_empty()).collect()
     };
-    let expected: BTreeMap<String, String> =
-        said.iter().filter(|(_, message)| !message.is_empty()).map(|(task, said)| (task.clone(), said.clone())).collect();
+    let expected: BTreeMap<String, String> = said
+        .iter()
+        .filter(|(_, message)| !message.is_empty())
+        .map(|(task, said)| (task.clone(), said.clone()))
+        .collect();
     assert_eq!(told(&lines, "payload"), expected);
 
     let header = operator();

@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
-#[path = "../support/database.rs"]
-mod database;
 #[path = "../support/hostile.rs"]
 mod corpus;
+#[path = "../support/database.rs"]
+mod database;
 #[path = "../support/world.rs"]
 mod world;
 

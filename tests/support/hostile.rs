@@ -236,8 +236,10 @@ fn is_commit(word: &str) -> bool {
 fn the_corpus_is_large_and_the_checker_sees_what_is_alive() {
     let names: std::collections::BTreeSet<_> = corpus().iter().map(|(name, _)| *name).collect();
     assert!(names.len() >= 80 && names.len() == corpus().len(), "{}", names.len());
-    let alive = ["@octocat", "#1", "x/y#12", "GH-1", "www.a.b", "http://a", "<b>", "<!-- x -->", "# h", "[a](b)", "![a](b)"];
-    let blocks = ["> q", "```\nx", "    x", "---", "~~x~~", "_x_", "- [ ] x", "$$x$$", "a5c3785 is it", "a\u{202e}b", "a\rb"];
+    let alive =
+        ["@octocat", "#1", "x/y#12", "GH-1", "www.a.b", "http://a", "<b>", "<!-- x -->", "# h", "[a](b)", "![a](b)"];
+    let blocks =
+        ["> q", "```\nx", "    x", "---", "~~x~~", "_x_", "- [ ] x", "$$x$$", "a5c3785 is it", "a\u{202e}b", "a\rb"];
     for text in alive.into_iter().chain(blocks) {
         assert!(check_comment(text, &["ada"], &[3]).is_err(), "{text:?}");
     }

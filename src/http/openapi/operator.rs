@@ -1,7 +1,7 @@
 //! What whoever runs the pool calls.
 
-use super::public::paging;
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
+use super::public::paging;
 use crate::wire::admin::{RepoBody, RepoSaved, State, TaskAdded, TaskBody};
 use crate::wire::letters::{DeadComments, RetryBody};
 use crate::wire::me::Left;
