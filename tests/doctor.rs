@@ -96,7 +96,7 @@ impl Stage {
         let args: Vec<&str> = ["doctor", "--json"].iter().chain(args).copied().collect();
         let mut command = owp(&args);
         command.envs(self.variables()).envs(variables.iter().copied()).current_dir(self.folder.path());
-        read(command.output().unwrap())
+        read(&command.output().unwrap())
     }
 
     /// Sends a delivery about something everybody hears of, and waits for how it goes.
@@ -106,7 +106,7 @@ impl Stage {
     }
 }
 
-fn read(output: std::process::Output) -> Said {
+fn read(output: &std::process::Output) -> Said {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let findings = told["findings"].as_array().cloned().unwrap_or_default();

@@ -98,10 +98,6 @@ fn the_events_we_use_become_hints_that_say_where_to_look() {
                 assert_eq!(removed.len(), payload["repositories_removed"].as_array().map_or(0, Vec::len));
                 "installation_repositories"
             }
-            Kind::Commit { sha, .. } => {
-                assert_eq!(sha.len(), 40);
-                "commit"
-            }
             Kind::Repository { .. } => "repository",
             Kind::Ping => "ping",
             Kind::Other => "other",

@@ -58,7 +58,7 @@ pub use operator::NewTask;
 pub use overview::{Overview, RepoView, TaskTitle};
 pub use park::{Parked, Rung};
 pub use policies::PolicyInForce;
-pub use resources::{RepoDetail, TaskView};
+pub use resources::{LinkedPull, RepoDetail, TaskView};
 pub use schedule::{Pull, Wish};
 pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
 pub use simulate::{PlannedGrant, Simulation, Waiting};

@@ -5,9 +5,10 @@ use super::error::EngineError;
 use super::facts::RepoContext;
 use crate::pool::admission::{self, Holder, RepoFacts};
 use crate::pool::budget::Budget;
+use crate::pool::gates::Unmet;
 use crate::pool::task::Task;
 use crate::pool::{Refusal, TaskId, Timestamp};
-use crate::store::{Extra, RepoCounts, RepoRow, StoreError, TaskFilter, Tx};
+use crate::store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx};
 
 /// A task as everybody who may see it sees it.
 #[derive(Debug, Clone)]
@@ -20,6 +21,17 @@ pub struct TaskView {
     pub holder: Option<Holder>,
     /// The operator's own fields.
     pub extra: Extra,
+    /// The pull requests that name it, oldest first; left out of lists.
+    pub pulls: Vec<LinkedPull>,
+}
+
+/// A pull request that names a task.
+#[derive(Debug, Clone)]
+pub struct LinkedPull {
+    /// What is known of it.
+    pub row: PullRow,
+    /// What an open one lacks to pass the repository's gates, as words that follow "waits for".
+    pub waits_for: Vec<String>,
 }
 
 /// A repository as everybody who may see it sees it.
@@ -75,12 +87,14 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownTask`].
     pub async fn show_task(&self, id: TaskId, everything: bool) -> Result<TaskView, EngineError> {
+        let engine = self.clone();
         self.read(move |tx| {
             Box::pin(async move {
                 let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
                 let row = tx.repo(&task.repo).await?.filter(|row| everything || !row.private);
-                let repo = row.ok_or(EngineError::UnknownTask)?.name;
-                Ok(task_view(tx, task, repo).await?)
+                let repo = engine.context(row.ok_or(EngineError::UnknownTask)?);
+                let pulls = tx.pulls_of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
+                Ok(TaskView { pulls, ..task_view(tx, task, repo.row.name).await? })
             })
         })
         .await
@@ -137,7 +151,12 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
         None => None,
     };
     let extra = tx.own_fields_of_task(&task.id).await?;
-    Ok(TaskView { task, repo, holder, extra })
+    Ok(TaskView { task, repo, holder, extra, pulls: Vec::new() })
+}
+
+fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
+    let unmet = if row.facts.open { row.facts.unmet(&repo.policy.gates) } else { Vec::new() };
+    LinkedPull { waits_for: unmet.iter().map(Unmet::wanted).collect(), row }
 }
 
 async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {

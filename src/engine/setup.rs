@@ -244,7 +244,11 @@ impl Engine {
                 file.display()
             ),
             Some(why) => {
-                tracing::error!("GitHub App {} is in use, but {} cannot be written: {why}", told.app_id, file.display())
+                tracing::error!(
+                    "GitHub App {} is in use, but {} cannot be written: {why}",
+                    told.app_id,
+                    file.display()
+                );
             }
         }
         if !self.set_github(side) {

@@ -5,12 +5,13 @@ use super::Face;
 use super::problem::Failure;
 use super::query::{Query, fault};
 use super::viewer::Viewer;
-use crate::engine::{RepoDetail, TaskFilter, TaskView};
+use crate::engine::{LinkedPull, RepoDetail, TaskFilter, TaskView};
 use crate::pool::TaskId;
 use crate::pool::budget::CountState;
 use crate::pool::labels::normalise_skill;
+use crate::pool::pull::Signatures;
 use crate::pool::task::TaskState;
-use crate::wire::resources::{self, Breakdown, BudgetView, RepoPage, RepoView, TaskPage};
+use crate::wire::resources::{self, Breakdown, BudgetView, PullView, RepoPage, RepoView, TaskPage};
 use crate::wire::{ProblemKind, Reason, cursor};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -40,7 +41,7 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (views, next) = face.engine.list_tasks(filter, after, limit).await?;
     let next_cursor = next.map(|last| cursor::write(&list, last.as_str()));
-    let tasks = views.into_iter().map(|view| resources::TaskView { description: None, ..task_view(view) }).collect();
+    let tasks = views.into_iter().map(|view| resources::TaskView { description: None, pull_requests: None, ..task_view(view) }).collect();
     Ok(Json(TaskPage { tasks, next_cursor }))
 }
 
@@ -89,6 +90,25 @@ fn next<T>(items: &mut Vec<T>, limit: i64, list: &str, key: impl Fn(&T) -> Strin
     items.last().filter(|_| more).map(|last| cursor::write(list, &key(last)))
 }
 
+fn pull_view(pull: LinkedPull) -> PullView {
+    let facts = pull.row.facts;
+    PullView {
+        number: facts.number,
+        state: match (facts.open, facts.merged) {
+            (true, _) => "open",
+            (false, true) => "merged",
+            (false, false) => "closed",
+        },
+        draft: facts.draft,
+        author: pull.row.author_login,
+        base: pull.row.base_ref,
+        head_sha: pull.row.head_sha,
+        head_repo: pull.row.head_repo,
+        verified: pull.row.signatures.map(Signatures::word),
+        waits_for: pull.waits_for,
+    }
+}
+
 fn task_view(view: TaskView) -> resources::TaskView {
     let (task, holder) = (view.task, view.holder);
     resources::TaskView {
@@ -107,6 +127,7 @@ fn task_view(view: TaskView) -> resources::TaskView {
         lease_expires_at: holder.as_ref().and_then(|holder| holder.until).map(|at| at.rfc3339()),
         holder: holder.map(|holder| holder.name),
         pull_request: task.pull,
+        pull_requests: Some(view.pulls.into_iter().map(pull_view).collect()),
         held_because: task.hold,
         blocked_because: task.blocked_reason,
         reserved_until: task.reservation.map(|reservation| reservation.until.rfc3339()),

@@ -50,8 +50,8 @@ impl From<IntakeError> for Failure {
         match error {
             IntakeError::NotConfigured => Self::new(
                 ProblemKind::NotConfigured,
-                "No GitHub App is configured here, so deliveries cannot be verified. Set GITHUB_APP_ID, \
-                 GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.",
+                "No GitHub App is configured here, so deliveries cannot be verified. Open /setup, or set \
+                 GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.",
             ),
             IntakeError::Signature(why) => {
                 Self::unauthorized("X-Hub-Signature-256", format!("The delivery is not believed: {why}."))

@@ -15,7 +15,7 @@ statements! {
         (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks t WHERE t.repo_id = $1 AND t.last_holder = $2 AND t.state = 'merged') AS merged,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.person = $2 AND l.ended_at IS NULL) AS live,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
-            WHERE l.person = $2 AND l.ended_at IS NULL AND r.managed = 1) AS live_everywhere,
+            WHERE l.person = $2 AND l.ended_at IS NULL AND (r.managed = 1 OR r.id = $1)) AS live_everywhere,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM readers d WHERE d.repo_id = $1 AND d.person = $2 AND d.may = 1
             AND d.checked_at > $3) AS reads,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.person = $2 AND w.scored = 1 AND w.revoked = 0) AS scored,
@@ -36,6 +36,10 @@ statements! {
     // Index leases_live_person.
     LIVE_EVERYWHERE = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
         WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 1";
+    // A manual repository's own leases count there alone.
+    LIVE_IN_MANUAL = "SELECT l.repo_id, CAST(COUNT(*) AS BIGINT) AS live FROM leases l
+        JOIN repositories r ON r.id = l.repo_id
+        WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 0 GROUP BY l.repo_id";
     READS = "SELECT repo_id FROM readers WHERE person = $1 AND may = 1 AND checked_at > $2";
     OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
     OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
@@ -91,6 +95,11 @@ impl Tx {
         }
         let live_everywhere = self.number(sqlx::query(LIVE_EVERYWHERE).bind(person.key())).await?;
         found.values_mut().for_each(|standing| standing.live_everywhere = live_everywhere);
+        for row in self.all(sqlx::query(LIVE_IN_MANUAL).bind(person.key())).await? {
+            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
+                standing.live_everywhere += row.try_get::<i64, _>("live")?;
+            }
+        }
         let since = (self.now() - READS_FOR).0;
         for row in self.all(sqlx::query(READS).bind(person.key()).bind(since)).await? {
             if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {

@@ -51,6 +51,9 @@ pub struct TaskView {
     pub lease_expires_at: Option<String>,
     /// The pull request that answers it.
     pub pull_request: Option<i64>,
+    /// Every pull request that names it, oldest first; left out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_requests: Option<Vec<PullView>>,
     /// Why it waits for a maintainer's approval, when it does.
     pub held_because: Option<String>,
     /// Why it is blocked, when it is.
@@ -62,6 +65,30 @@ pub struct TaskView {
     /// The operator's own fields, their names beginning with `x_`.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// A pull request that names a task.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PullRequest")]
+pub struct PullView {
+    /// Its number.
+    pub number: i64,
+    /// `open`, `merged` or `closed`.
+    pub state: &'static str,
+    /// Whether it is a draft.
+    pub draft: bool,
+    /// Its author's login; null when the account is gone.
+    pub author: Option<String>,
+    /// The branch it wants to change.
+    pub base: String,
+    /// The commit it stands at.
+    pub head_sha: String,
+    /// Where its branch lives, `owner/name`; null once that was deleted.
+    pub head_repo: Option<String>,
+    /// On how many of its commits GitHub verified a signature: `all`, `some`, `none`; null when nobody looked.
+    pub verified: Option<&'static str>,
+    /// What it lacks to pass the repository's gates; empty when it passes.
+    pub waits_for: Vec<String>,
 }
 
 /// A page of repositories, by name.

@@ -167,7 +167,7 @@ async fn the_rules_of_a_repository_are_set_shown_and_followed(db: Db) {
     let set = pool.admin("policy", json!({ "repo": "ACME/rocket", "policy": policy })).await.ok();
     assert_eq!(
         set["policy"]["claims"],
-        json!({ "per_worker": 2, "newcomers": 2, "newcomers_total": 3, "cooldown": "1d" })
+        json!({ "per_worker": 2, "newcomers": 2, "newcomers_total": 3, "cooldown": "1d", "join_first": false })
     );
     assert_eq!(shown().await, set);
     let repo = pool.get(&format!("/v1/repos/{REPO}")).await.ok();
@@ -214,11 +214,11 @@ async fn a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing(db: Db) {
     let misspelled = pool.admin("policy", json!({ "repo": REPO, "polcy": {} })).await;
     let problem = misspelled.problem(422, "malformed-body");
     assert!(problem["detail"].as_str().unwrap().contains("`policy`"), "{problem}");
-    let body = format!("{{ \"repo\": \"{REPO}\",\n  \"policy\": {{ \"lanes\": [] }} }}");
+    let body = format!("{{ \"repo\": \"{REPO}\",\n  \"policy\": {{ \"lane\": [] }} }}");
     let problem = pool.send("POST", "/v1/admin/policy", &[("X-Admin-Token", ADMIN)], body).await;
     let problem = problem.problem(422, "malformed-body");
     assert_eq!(problem["line"], 2, "{problem}");
-    assert!(problem["detail"].as_str().unwrap().contains("unknown field `lanes`"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("unknown field `lane`"), "{problem}");
     let shown = pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[("X-Admin-Token", ADMIN)], "").await.ok();
     assert_eq!(shown["set"]["leases"]["ttl"], "45m", "nothing was changed");
     pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[], "").await.problem(401, "unauthorized");

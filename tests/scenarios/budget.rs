@@ -4,7 +4,7 @@ use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
 use owp::pool::{Person, Span};
-use owp::sandbox::{Fault, FaultKind};
+use owp::sandbox::{Fault, FaultKind, PrSpec};
 
 stories!(
     claims_and_pulls_together_never_pass_the_budget,
@@ -16,6 +16,8 @@ stories!(
     strangers_pull_requests_do_not_count,
     the_budget_and_its_source_are_always_shown,
     a_restart_counts_before_it_grants,
+    every_open_pull_request_counts_where_the_policy_says_so_over_every_page,
+    drafts_count_unless_the_policy_says_otherwise_and_their_lease_keeps_its_slot,
 );
 
 async fn claims_and_pulls_together_never_pass_the_budget(db: Db) {
@@ -213,5 +215,52 @@ async fn a_restart_counts_before_it_grants(db: Db) {
     w.engine.pull_work(&worker).await.unwrap();
     assert_eq!((w.state(one).await, w.state(two).await), ("ready", "ready"));
     assert_eq!(w.slots().await, (1, 1));
+    w.check_promises().await;
+}
+
+async fn every_open_pull_request_counts_where_the_policy_says_so_over_every_page(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let eve = w.github.as_user("eve");
+    let mut pulls = Vec::new();
+    for n in 0..130 {
+        let spec = PrSpec { head: format!("idea-{n}"), title: format!("Idea {n}"), ..PrSpec::default() };
+        pulls.push(eve.open_pr(REPO, spec).unwrap());
+    }
+    // Not one delivery arrives.
+    w.github.take_deliveries();
+    w.next_count().await;
+    assert_eq!(w.slots().await, (0, 5), "they are nobody's of the pool");
+    w.policy("budget: { count: all, max_open_prs: 100 }").await;
+    assert_eq!(w.slots().await, (130, 100));
+    w.say("ada", issue, "/owp claim").await;
+    assert!(w.only(issue, "cannot be yours now").contains("130 of 100 slots are taken"));
+    for pull in &pulls[..31] {
+        w.github.as_user("mona").close_pr(REPO, *pull).unwrap();
+    }
+    w.github.take_deliveries();
+    w.next_count().await;
+    assert_eq!(w.slots().await, (99, 100), "those that left the list were looked at one by one");
+    w.say("ada", issue, "/owp claim").await;
+    assert_eq!((w.state(issue).await, w.slots().await), ("leased", (100, 100)));
+    w.check_promises().await;
+}
+
+async fn drafts_count_unless_the_policy_says_otherwise_and_their_lease_keeps_its_slot(db: Db) {
+    let w = World::new(db).await;
+    let (one, two) = (w.task("One", &[]).await, w.task("Two", &[]).await);
+    w.say("ada", one, "/owp claim").await;
+    let draft = w.open_pr_with("ada", &format!("Fixes #{one}"), true).await;
+    let idea = w.open_pr_with("eve", &format!("Fixes #{two}"), true).await;
+    assert_eq!(w.slots().await, (2, 5), "a lease and its draft are one, a stranger's draft is another");
+    w.policy("budget: { drafts: false }").await;
+    assert_eq!(w.slots().await, (1, 5), "the draft does not count, so its lease does");
+    w.github.as_user("ada").ready_for_review(REPO, draft).unwrap();
+    w.github.as_user("eve").ready_for_review(REPO, idea).unwrap();
+    w.settle().await;
+    assert_eq!((w.state(one).await, w.slots().await), ("pr_opened", (2, 5)));
+    w.github.as_user("ada").convert_to_draft(REPO, draft).unwrap();
+    w.settle().await;
+    assert_eq!((w.state(one).await, w.slots().await), ("pr_opened", (1, 5)), "what fails later moves nothing");
     w.check_promises().await;
 }

@@ -32,8 +32,13 @@ impl Browser {
 
     /// Posts a form, from a page of the same origin.
     pub async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Page {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let origin = reqwest::Url::parse(url).unwrap().origin().ascii_serialization();
+        self.post_from(&origin, url, fields).await
+    }
+
+    /// Posts a form from a page of any origin.
+    pub async fn post_from(&self, origin: &str, url: &str, fields: &[(&str, &str)]) -> Page {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let kind = "application/x-www-form-urlencoded";
         self.send(self.client.post(url).header("content-type", kind).header("origin", origin).body(body)).await
     }

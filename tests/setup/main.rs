@@ -102,6 +102,15 @@ async fn the_token_opens_one_browser_and_a_wrong_one_opens_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_that_another_page_sends_is_not_taken() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.begin(&[]).await.status, 200, "the browser has a session");
+    let fields = [("address", "https://evil.example.org"), ("owner", "personal")];
+    let sent = stage.browser.post_from("http://evil.example.org", &stage.url("/setup"), &fields).await;
+    assert!(sent.status == 422 && sent.text.contains("another page"), "{}", sent.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_counts_once_in_the_browser_that_asked_and_with_its_state() {
     let stage = Stage::new().await;
     let first = stage.register(&stage.begin(&[]).await).await;

@@ -22,6 +22,7 @@ impl Served {
         let listen = format!("127.0.0.1:{port}");
         let child = owp(&["serve", "--listen", &listen, "--database", "sqlite:here.db"])
             .env("GITHUB_API_URL", api)
+            .env("OWP_LOG_FILTER", "trace")
             .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())

@@ -42,7 +42,7 @@ pub(super) async fn examine(url: &str, clock: &Clock, report: &mut Report) {
     match look(&store).await {
         Ok(picture) => tell(&picture, report),
         Err(error) => {
-            report.problem("database", error, "run `owp doctor` again; when it stays like this, restore a backup")
+            report.problem("database", error, "run `owp doctor` again; when it stays like this, restore a backup");
         }
     }
 }
@@ -57,7 +57,7 @@ fn not_open(error: &StoreError, report: &mut Report) {
             );
         }
         StoreError::Older { .. } => {
-            report.warn("database", error, "start this version's `owp serve`; make a backup before")
+            report.warn("database", error, "start this version's `owp serve`; make a backup before");
         }
         StoreError::Newer(_) => report.problem("database", error, "run the newer owp"),
         error => report.problem(

@@ -46,6 +46,9 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
         Err(error) => return Ok(refused(&error)),
     };
     let again = |why: &str| page(StatusCode::UNPROCESSABLE_ENTITY, None, &pages::form(&filled, known, Some(why)));
+    if from_elsewhere(&parts.headers) {
+        return Ok(again("The form came from another page than this one. Fill it in here."));
+    }
     let Some(public) = address(&filled.public) else {
         return Ok(again("The address must be https:// (or http://) and a host, such as https://owp.example.org."));
     };
@@ -158,6 +161,17 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::HOST).and_then(|value| value.to_str().ok())
 }
 
+/// Whether a browser says that another page sent the form. A session alone opens setup, and the cookie comes along from
+/// pages of neighbouring hosts; what they fill in would lead GitHub's answer to them.
+fn from_elsewhere(headers: &HeaderMap) -> bool {
+    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match told("sec-fetch-site") {
+        Some(site) => !matches!(site, "same-origin" | "none"),
+        // Browsers leave it out on plain HTTP; there no proxy speaks TLS and changes the host's name.
+        None => told("origin").is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host(headers)),
+    }
+}
+
 /// Where this browser reaches the pool, by its own word. It is sent back there, and nobody else is.
 fn came_from(headers: &HeaderMap) -> Option<String> {
     address(headers.get(header::ORIGIN)?.to_str().ok()?)
@@ -210,7 +224,21 @@ mod tests {
         assert_eq!(likely("owp.example.org"), "https://owp.example.org");
         assert_eq!(likely("localhost:8787"), "http://localhost:8787");
         assert_eq!(likely("[::1]:8787"), "http://[::1]:8787");
-        assert_eq!(likely("a\"b"), "");
+        assert_eq!(likely("a<b"), "");
+    }
+
+    #[test]
+    fn a_form_from_another_page_is_noticed() {
+        let elsewhere = |pairs: &[(&'static str, &'static str)]| from_elsewhere(&headers(pairs));
+        assert!(elsewhere(&[("sec-fetch-site", "same-site"), ("origin", "https://evil.example.org")]));
+        assert!(!elsewhere(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://owp.example.org"),
+            ("host", "inner:1")
+        ]));
+        assert!(elsewhere(&[("origin", "http://10.0.0.2"), ("host", "10.0.0.1")]) && elsewhere(&[("origin", "null")]));
+        assert!(!elsewhere(&[("origin", "http://10.0.0.1:8787"), ("host", "10.0.0.1:8787")]));
+        assert!(!elsewhere(&[("host", "10.0.0.1")]), "no browser at all");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn manifest(more: Value) -> Value {
+fn manifest(more: &Value) -> Value {
     let mut manifest = json!({
         "name": "My Pool", "url": "https://pool.example", "redirect_url": "https://pool.example/setup/done",
         "hook_attributes": { "url": "https://pool.example/github/webhooks" }, "public": false,
@@ -33,7 +33,7 @@ impl Stage {
 #[tokio::test]
 async fn a_code_makes_the_app_once_and_the_app_is_the_boxs() {
     let stage = Stage::new().await;
-    let to = stage.register("/settings/apps/new?state=a%20b", &manifest(json!({}))).await.unwrap();
+    let to = stage.register("/settings/apps/new?state=a%20b", &manifest(&json!({}))).await.unwrap();
     assert!(to.starts_with("https://pool.example/setup/done?code=") && to.ends_with("&state=a+b"), "{to}");
     let old = stage.jwt(&json!({}));
     let (status, made) = stage.exchange(&to).await;
@@ -54,10 +54,10 @@ async fn a_code_makes_the_app_once_and_the_app_is_the_boxs() {
 async fn a_code_ends_after_an_hour() {
     let stage = Stage::new().await;
     let page = "/organizations/acme/settings/apps/new";
-    let to = stage.register(page, &manifest(json!({}))).await.unwrap();
+    let to = stage.register(page, &manifest(&json!({}))).await.unwrap();
     stage.advance_secs(3_600);
     assert_eq!(stage.exchange(&to).await.0, 404);
-    let to = stage.register(page, &manifest(json!({}))).await.unwrap();
+    let to = stage.register(page, &manifest(&json!({}))).await.unwrap();
     stage.advance_secs(3_599);
     assert_eq!(stage.exchange(&to).await.1["owner"]["login"], "acme");
 }
@@ -76,10 +76,10 @@ async fn a_manifest_github_would_not_take_is_refused() {
         json!({ "default_events": ["status"] }),
         json!({ "default_events": ["pull_request"] }),
     ] {
-        assert_eq!(stage.register("/settings/apps/new", &manifest(bad.clone())).await, Err(422), "{bad}");
+        assert_eq!(stage.register("/settings/apps/new", &manifest(&bad)).await, Err(422), "{bad}");
     }
     for page in ["/organizations/nobody/settings/apps/new", "/organizations/ada/settings/apps/new"] {
-        assert_eq!(stage.register(page, &manifest(json!({}))).await, Err(404), "{page}");
+        assert_eq!(stage.register(page, &manifest(&json!({}))).await, Err(404), "{page}");
     }
 }
 
