@@ -99,9 +99,10 @@ fn bodies(text: &str) -> Vec<String> {
         ends.into_iter().map(|end| lease_comment(&lease(Via::Comment, LeaseState::Ended(end)))).collect();
     // A login that GitHub would not give out mentions nobody.
     let ends = [LeaseEnd::Merged { pull: 3, user_id: 7 }, LeaseEnd::Expired];
-    bodies.extend(ends.into_iter().map(|end| {
-        lease_comment(&LeaseComment { login: text(), ..lease(Via::Comment, LeaseState::Ended(end)) })
-    }));
+    bodies.extend(
+        ends.into_iter()
+            .map(|end| lease_comment(&LeaseComment { login: text(), ..lease(Via::Comment, LeaseState::Ended(end)) })),
+    );
     let worker = Via::Worker { name: text() };
     bodies.push(lease_comment(&lease(worker.clone(), LeaseState::Active { until, at_most: Some(until) })));
     bodies.push(expiry_warning(&ExpiryWarning { login: "ada".to_owned(), via: worker, until }));
