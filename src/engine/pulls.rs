@@ -26,7 +26,7 @@ pub(super) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
     let mut issues: Vec<i64> = named.into_iter().collect();
     // The contract's branch name links only where the text names nothing: the text is the later, explicit word.
     if issues.is_empty() {
-        issues.extend(repo.policy.contract.branch.issue(&info.head_ref));
+        issues.extend(repo.issue_of_branch(&info.head_ref));
     }
     let open = info.is_open() && !info.merged;
     PullRow {
