@@ -118,10 +118,11 @@ impl Engine {
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    Ok::<_, EngineError>(match later {
+                    match later {
                         Some(at) => tx.ask_later(at).await?,
                         None => tx.record_asked(&guid, delivery).await?,
-                    })
+                    }
+                    Ok::<_, EngineError>(())
                 })
             })
             .await?;
