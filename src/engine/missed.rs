@@ -68,7 +68,7 @@ impl Engine {
         };
         let wanted = self
             .store()
-            .write(Scope::global(), move |tx| {
+            .write(Scope::all_repositories(), move |tx| {
                 Box::pin(async move {
                     // Whoever took it over looks anew.
                     if !tx.record_look(taken, now, scheduled).await? {

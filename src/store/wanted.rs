@@ -73,8 +73,8 @@ statements! {
     WANTED_DEAD = "UPDATE wanted_comments SET error = $4, attempt_at = NULL, died_at = $6,
         state = CASE WHEN version = $5 THEN 'dead' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    WANTED_OPEN = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments c JOIN repositories r ON r.id = c.repo_id
-        WHERE c.state = 'pending' AND r.inactive IS NULL";
+    WANTED_OPEN = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments c WHERE c.state = 'pending'
+        AND EXISTS (SELECT 1 FROM repositories r WHERE r.id = c.repo_id AND r.inactive IS NULL)";
 }
 
 /// A comment that GitHub does not match yet, taken by the sender.

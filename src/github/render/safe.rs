@@ -96,7 +96,9 @@ pub(super) fn code_in_table(text: &str) -> String {
 pub fn mention(login: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let name = login.strip_suffix("[bot]").unwrap_or(login);
-    if name.is_empty() || login.len() > 100 || name.starts_with('-') || !name.chars().all(plain) {
+    let ends = |c: char| c == '_';
+    let odd = name.starts_with('-') || name.starts_with(ends) || name.ends_with(ends);
+    if name.is_empty() || login.len() > 100 || odd || !name.chars().all(plain) {
         return safe_inline(login);
     }
     format!("@{login}")
@@ -315,6 +317,7 @@ mod tests {
         assert_eq!(mention("owp-pool[bot]"), "@owp-pool[bot]");
         assert_eq!(mention("ada @octocat").replace(BREAK, "|"), "ada @|octocat");
         assert_eq!(mention(""), "");
+        assert_eq!((mention("octo_acme").as_str(), mention("__").as_str()), ("@octo_acme", r"\_\_"));
     }
 
     #[test]

@@ -56,7 +56,8 @@ on_both_engines! {
         }
         let asked = ["TASKS_PAGE", "TASKS_PAGE_STATE", "TASKS_PAGE_REPO", "TASKS_PAGE_BOTH", "COUNTS_OF_REPO",
             "COUNTS_BY_REPO", "TASKS_BY_STATE", "GRANTS_BY_END", "DEAD_COMMENTS", "DELIVERIES_PENDING", "WANTED_OPEN",
-            "LEASES_TELL", "STANDING", "NEWCOMERS_HOLDING", "ANSWERS_PURGE", "ANSWERS_OLD", "OUTCOMES", "SCORED"];
+            "LEASES_TELL", "STANDING", "NEWCOMERS_HOLDING", "ANSWERS_PURGE", "ANSWERS_OLD", "OUTCOMES", "SCORED",
+            "DEAD_PAGE", "WANTED_FIRST"];
         for name in asked {
             let (_, sql) = crate::store::Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
             for step in bench.look(&format!("EXPLAIN QUERY PLAN {sql}")).await {

@@ -3,8 +3,9 @@
 use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span};
-use crate::store::WantedComment;
+use crate::store::{Dialect, Store, WantedComment};
 use futures_util::future::join_all;
+use sqlx::Row;
 
 const HOLD: Span = Span::minutes(2);
 
@@ -203,6 +204,21 @@ on_both_engines! {
             tx.set_inactive(&probe, Some("archived")).await
         })).await;
         assert!(write_one(bench, 12).await.is_some());
+    }
+
+    /// What the sender asks every second must not cost more when more waits.
+    async fn the_next_comment_is_found_along_an_index(bench) {
+        if bench.dialect() == Dialect::Postgres {
+            return; // Its plans depend on how much there is.
+        }
+        for name in ["WANTED_TURN", "WANTED_FIRST"] {
+            let (_, sql) = Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
+            let steps = bench.look(&format!("EXPLAIN QUERY PLAN {sql}")).await;
+            let steps: Vec<String> = steps.iter().map(|step| step.try_get("detail").unwrap()).collect();
+            let walks = steps.iter().filter(|step| step.contains("INDEX wanted_comments_due")).count();
+            let scans = steps.iter().any(|step| step.starts_with("SCAN wanted_comments") || step.starts_with("SCAN c"));
+            assert!(walks > 0 && !scans, "{name}: {steps:#?}");
+        }
     }
 
     async fn two_installations_do_not_wait_for_each_other(bench) {
