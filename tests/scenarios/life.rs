@@ -154,7 +154,7 @@ async fn comments_wait_for_a_permission_and_lost_commands_are_found_when_it_is_g
     };
     assert_eq!(kept(&w).await, all);
 
-    let reads = BTreeMap::from_iter(all.iter().map(|(name, _)| (name.clone(), "read".to_owned())));
+    let reads = BTreeMap::from_iter(all.keys().map(|name| (name.clone(), "read".to_owned())));
     w.github.grant(installation, reads.clone()).unwrap();
     w.github.expire_tokens();
     w.receive().await;

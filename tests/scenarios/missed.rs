@@ -22,7 +22,7 @@ stories!(
 
 impl World {
     /// GitHub tries to deliver everything it has, and nobody answers.
-    async fn into_the_void(&self) -> usize {
+    async fn lose_deliveries(&self) -> usize {
         self.github.flush().await
     }
 
@@ -57,7 +57,7 @@ async fn what_could_not_be_delivered_is_asked_for_and_takes_effect(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     w.edit_into("ada", issue, "/owp claim");
-    assert_eq!(w.into_the_void().await, 1);
+    assert_eq!(w.lose_deliveries().await, 1);
     w.advance(Span::minutes(6));
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "an edit is not found by looking");
@@ -76,7 +76,7 @@ async fn every_page_is_read_and_each_failed_attempt_asked_for_once(db: Db) {
     for n in 0..230 {
         mona.comment(REPO, issue, &format!("Remark {n}.")).unwrap();
     }
-    assert_eq!(w.into_the_void().await, 230);
+    assert_eq!(w.lose_deliveries().await, 230);
     let before = w.lists_read();
     w.next_hour().await;
     assert_eq!(w.lists_read() - before, 3, "three pages");
@@ -92,14 +92,14 @@ async fn an_attempt_that_fails_again_is_asked_for_again_until_github_forgets(db:
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     w.edit_into("ada", issue, "/owp claim");
-    w.into_the_void().await;
+    w.lose_deliveries().await;
     // For four days GitHub repeats what it is asked for, and nobody answers.
     for hour in 0..96 {
         w.advance(Span::hours(1));
         while w.engine.step_missed().await.unwrap() {
             w.advance(Span::secs(1));
         }
-        w.into_the_void().await;
+        w.lose_deliveries().await;
         assert!(w.asked().len() <= hour + 1);
     }
     let asked = w.asked().len();
@@ -119,7 +119,7 @@ async fn a_start_asks_at_once_and_the_schedule_every_hour(db: Db) {
     w.settle().await;
     assert_eq!(w.lists_read(), 2, "it is 03:17");
     w.edit_into("ada", issue, "/owp claim");
-    w.into_the_void().await;
+    w.lose_deliveries().await;
     let w = w.restart().await;
     w.settle().await;
     assert_eq!(w.state(issue).await, "leased");
@@ -130,7 +130,7 @@ async fn github_being_away_only_delays_it(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     w.edit_into("ada", issue, "/owp claim");
-    w.into_the_void().await;
+    w.lose_deliveries().await;
     let (list, ask) = (("GET", "/app/hook/deliveries"), ("POST", "/attempts"));
     w.github.fault(Fault::next(FaultKind::ServerError { status: 503 }).on(list.0, list.1));
     w.github.fault(Fault::next(FaultKind::SecondaryLimit { status: 403, retry_after: Some(300) }).on(list.0, list.1));
@@ -159,7 +159,7 @@ async fn several_replicas_ask_once(db: Db) {
     for n in 0..5 {
         w.github.as_user("mona").comment(REPO, issue, &format!("Remark {n}.")).unwrap();
     }
-    w.into_the_void().await;
+    w.lose_deliveries().await;
     let before = w.lists_read();
     w.advance(Span::hours(1));
     for _ in 0..12 {
@@ -207,7 +207,7 @@ async fn a_death_between_two_requests_loses_none_and_repeats_none(db: Db) {
     for n in 0..6 {
         w.github.as_user("mona").comment(REPO, issue, &format!("Remark {n}.")).unwrap();
     }
-    w.into_the_void().await;
+    w.lose_deliveries().await;
     w.advance(Span::hours(1));
     for _ in 0..6 {
         // A start reads the list anew; then one is asked for.

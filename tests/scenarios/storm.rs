@@ -15,6 +15,9 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 
+/// Nobody is refused for what others did at the same time.
+const RULES: &str = "version: 1\nbudget: { max_open_prs: 100 }\nclaims: { per_worker: 20, newcomers: 20, newcomers_total: 100, cooldown: 0s }\n";
+
 /// How large a history is told.
 struct Size {
     issues: usize,
@@ -125,11 +128,9 @@ async fn stage(db: Db) -> World {
     for login in PEOPLE {
         w.github.add_user(login);
     }
-    // Nobody is refused for what others did at the same time. The operator's word could only lower the budget.
-    w.rules(
-        "budget: { max_open_prs: 100 }\nclaims: { per_worker: 20, newcomers: 20, newcomers_total: 100, cooldown: 0s }\n",
-    )
-    .await;
+    w.github.set_file(REPO, ".github/owp.yml", RULES).unwrap();
+    w.next_count().await;
+    assert_eq!(w.slots().await, (0, 100));
     w.settle().await;
     w
 }
