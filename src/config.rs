@@ -177,7 +177,7 @@ impl ServeConfig {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,
                 count_every: span(env, "OWP_COUNT_EVERY")?,
-                downtime_after: span(env, "OWP_DOWNTIME_AFTER")?,
+                downtime_after: downtime_after(env)?,
             },
         })
     }
@@ -240,6 +240,18 @@ fn span(env: &Environment, name: &str) -> Result<Option<Duration>, ConfigError> 
     parsed
         .map(Some)
         .map_err(|why| ConfigError::new(format!("{name}: `{text}` is not a span such as 30s or 5min ({why})")))
+}
+
+/// Every process looks at the time once a second: less than two could not be told from running.
+const DOWNTIME_LEAST: Duration = Duration::from_secs(2);
+
+fn downtime_after(env: &Environment) -> Result<Option<Duration>, ConfigError> {
+    match span(env, "OWP_DOWNTIME_AFTER")? {
+        Some(least) if least < DOWNTIME_LEAST => {
+            Err(ConfigError::new("OWP_DOWNTIME_AFTER must be at least 2s: a process looks at the time once a second"))
+        }
+        told => Ok(told),
+    }
 }
 
 /// How the log is written.

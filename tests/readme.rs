@@ -132,7 +132,7 @@ fn the_blocks_that_can_be_run_work() {
     let mut said = String::new();
     let blocks = blocks(&text("README.md"));
     let runnable: Vec<_> = blocks.iter().filter(|block| block.info == "sh run").collect();
-    assert_eq!(runnable.len(), 3);
+    assert_eq!(runnable.len(), 4);
     for block in runnable {
         let output = run(&block.code);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

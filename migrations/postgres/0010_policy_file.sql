@@ -15,6 +15,9 @@ ALTER TABLE repositories ADD COLUMN policy_allowed_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE repositories ADD COLUMN policy_said_issue BIGINT;
 ALTER TABLE repositories ADD COLUMN policy_said_at BIGINT;
 
+-- How the policy named branches before, as a JSON list: pull requests from them keep their links.
+ALTER TABLE repositories ADD COLUMN former_branches TEXT COLLATE "C" NOT NULL DEFAULT '[]';
+
 -- A pause without an end has no time; it had one in the far future before.
 UPDATE repositories SET paused_until = NULL WHERE paused_until > 4000000000000;
 
@@ -24,6 +27,8 @@ ALTER TABLE tasks ADD COLUMN assignees TEXT COLLATE "C" NOT NULL DEFAULT '[]';
 ALTER TABLE tasks ADD COLUMN later_title TEXT COLLATE "C";
 ALTER TABLE tasks ADD COLUMN later_description TEXT COLLATE "C";
 
+-- When the issue had last changed when the text that waits was noticed.
+ALTER TABLE tasks ADD COLUMN later_at BIGINT NOT NULL DEFAULT 0;
 -- When the text was approved: by setting the label, or by a command.
 ALTER TABLE tasks ADD COLUMN approved_at BIGINT NOT NULL DEFAULT 0;
 

@@ -107,6 +107,7 @@ fn values_that_make_no_sense_are_named() {
         ("OWP_OPEN_REGISTRATION", "yes please"),
         ("OWP_COUNT_EVERY", "soon"),
         ("OWP_DOWNTIME_AFTER", "a nap"),
+        ("OWP_DOWNTIME_AFTER", "1s"),
         ("OWP_EVENTS_REPLAY", "0"),
         ("OWP_EVENTS_REPLAY", "many"),
         ("OWP_ADMIN_TOKEN", "two words"),

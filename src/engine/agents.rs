@@ -6,25 +6,24 @@ use crate::github::client::{GitHubError, UserRef};
 use crate::pool::Person;
 use crate::store::{StoreError, Tx};
 
-/// Why an account cannot be the agent of `person`, as a sentence without its capital; `None` when it can. Whoever takes
-/// tasks themself is nobody's agent: their pull requests are their own work.
-pub(super) async fn unfit(tx: &mut Tx, person: &Person, account: &UserRef) -> Result<Option<String>, StoreError> {
+/// Why an account cannot be the agent of `person`, as a sentence without its capital; `None` when it can. A person
+/// is nobody's agent: nobody can take the credit for their work by naming them.
+pub(super) fn unfit(person: &Person, account: &UserRef) -> Option<String> {
     let agent = Person::GitHub(account.id);
     if agent == *person {
-        return Ok(Some("you need not name yourself: your pull requests are your own.".to_owned()));
+        return Some("you need not name yourself: your pull requests are your own.".to_owned());
     }
-    if !account.is_bot && !tx.all_workers_of(&agent).await?.is_empty() {
-        return Ok(Some(format!(
-            "`{}` takes tasks of this pool for themself, so their pull requests are not yours.",
-            account.login
-        )));
-    }
-    Ok(None)
+    // A person's pull requests are their own work, whether they have heard of this pool or not.
+    (!account.is_bot)
+        .then(|| format!("`{}` is a person, and their pull requests are their own; agents are bots.", account.login))
 }
 
 /// Records accounts that fit as the agents of a person, and nobody else.
 pub(super) async fn name(tx: &mut Tx, person: &Person, accounts: &[UserRef]) -> Result<(), StoreError> {
     let mut people = Vec::new();
+    // In one order everywhere: each locks the person's row.
+    let mut accounts: Vec<&UserRef> = accounts.iter().collect();
+    accounts.sort_by_key(|account| account.id);
     for account in accounts {
         people.push(tx.record_person(account.id, &account.login, account.is_bot).await?);
     }

@@ -4,6 +4,7 @@
 use super::error::EngineError;
 use super::{Engine, Settings};
 use crate::pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskFacts};
+use crate::pool::branch::BranchTemplate;
 use crate::pool::budget::{Budget, CountState};
 use crate::pool::document::{Document, POLICY_PATH};
 use crate::pool::policy::{BudgetSource, CountMode, Policy, effective_budget};
@@ -46,6 +47,12 @@ impl RepoContext {
         let policy = over(row.policy.as_ref(), file);
         let linked_only = row.managed || !settings.open_registration;
         Self { row, policy, file_budget, linked_only }
+    }
+
+    /// The issue a branch was made for, by the contract as it names branches now or named them before.
+    pub(super) fn issue_of_branch(&self, head_ref: &str) -> Option<i64> {
+        let former = self.row.file.former_branches.iter().filter_map(|text| BranchTemplate::parse(text).ok());
+        std::iter::once(self.policy.contract.branch.clone()).chain(former).find_map(|branch| branch.issue(head_ref))
     }
 
     /// The budget in force and where it comes from.

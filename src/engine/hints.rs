@@ -136,7 +136,14 @@ impl Engine {
             Some((task, approved_at)) if !task.state.is_over() => {
                 self.whose_words(reader, &info, task, *approved_at, hint.edit).await?
             }
-            _ => Words::Trusted,
+            // What a stranger wrote after it was offered is not what was offered.
+            _ => match (&opt_in, hint.edit) {
+                (Some(offer), Some((sender, edit))) if edit.at.is_none_or(|at| at >= offer.at) => {
+                    let writes = permission_of(reader, &sender.login, sender.id).await? >= Permission::Write;
+                    if writes { Words::Trusted } else { Words::Anybody }
+                }
+                _ => Words::Trusted,
+            },
         };
         Ok(IssueView::Present(Box::new(info), opt_in, words))
     }
@@ -162,6 +169,10 @@ impl Engine {
         if now == approved {
             // It may have been edited between the approval and our first look.
             return Ok(match told {
+                // Somebody took the change back.
+                Some((_, edit)) if task.later == Some(issues::wording(&edit.old_title, &edit.old_body)) => {
+                    Words::Trusted
+                }
                 Some((sender, edit))
                     if edit.at.is_none_or(|at| at >= approved_at) && !writes(&sender.login, sender.id).await? =>
                 {
@@ -196,9 +207,16 @@ impl Engine {
             e.event == "labeled" && e.label.as_ref().is_some_and(|label| label.eq_ignore_ascii_case(ready))
         };
         let Some(labelled) = events.iter().filter(sets_label).max_by_key(|e| e.id) else { return Ok(None) };
-        let latest = events.iter().filter(|e| e.event == "reopened" || e.id == labelled.id).map(|e| e.id).max();
+        let reopened = events.iter().filter(|e| e.event == "reopened" && e.id > labelled.id).max_by_key(|e| e.id);
         let hold = self.hold_for(reader, &repo.policy.labels, labelled).await?;
-        Ok(Some(OptIn { event: latest.unwrap_or(labelled.id), hold, at: labelled.created_at }))
+        let Some(reopened) = reopened else {
+            return Ok(Some(OptIn { event: labelled.id, hold, approves: true, at: labelled.created_at }));
+        };
+        let approves = match &reopened.actor {
+            Some(actor) if !actor.is_bot => permission_of(reader, &actor.login, actor.id).await? >= Permission::Triage,
+            _ => false,
+        };
+        Ok(Some(OptIn { event: reopened.id, hold, approves, at: reopened.created_at }))
     }
 
     async fn hold_for(

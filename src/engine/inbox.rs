@@ -246,7 +246,11 @@ impl Engine {
         let repo = self.context(row);
         let view = match reader.pull(number).await {
             Ok(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
-            Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => None,
+            Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
+                // So is everything of a repository one may no longer see: ask for it, and fail with that.
+                reader.repository().await?;
+                None
+            }
             Err(error) => return Err(error.into()),
         };
         if view.as_ref().is_some_and(|pull| pull.info.merged) {

@@ -23,6 +23,9 @@ pub(super) struct OptIn {
     pub event: i64,
     /// Why a maintainer must approve it first; `None` when whoever set the label may do so.
     pub hold: Option<String>,
+    /// Whether somebody who may opt issues in did it, having seen what the issue says. A stranger who reopens their own
+    /// issue offers again what was approved, and nothing else.
+    pub approves: bool,
     /// When it was done.
     pub at: Timestamp,
 }
@@ -64,7 +67,7 @@ pub(super) async fn apply(
     let reading = read_labels(&info.labels, &repo.policy.labels);
     let offered = reading.ready && info.is_open() && !info.is_pull;
     match task {
-        None if offered => create(tx, repo, info, &reading, opt_in).await.map(Some),
+        None if offered => create(tx, repo, Seen { info, reading: &reading, opt_in, words }).await.map(Some),
         None => Ok(None),
         Some(task) => {
             let extras = tx.task_extras(&task.id).await?;
@@ -101,7 +104,8 @@ fn extras_of(info: &IssueInfo, reading: &LabelReading, opt_in: Option<i64>, appr
     let problems =
         reading.problems.iter().map(|p| format!("The label `{}` {}; {} counts instead.", p.label, p.what, p.used));
     let issue_updated_at = info.updated_at;
-    TaskExtras { opt_in_event: opt_in, problems: problems.collect(), issue_updated_at, approved_at }
+    let problems = problems.collect();
+    TaskExtras { opt_in_event: opt_in, problems, issue_updated_at, approved_at, later_at: Timestamp::default() }
 }
 
 fn clip(text: &str) -> String {
@@ -120,19 +124,14 @@ fn assignees(info: &IssueInfo) -> Vec<Assignee> {
     people.map(|one| Assignee { id: one.id, login: one.login.clone() }).collect()
 }
 
-async fn create(
-    tx: &mut Tx,
-    repo: &RepoContext,
-    info: &IssueInfo,
-    reading: &LabelReading,
-    opt_in: Option<&OptIn>,
-) -> Result<Task, EngineError> {
+async fn create(tx: &mut Tx, repo: &RepoContext, seen: Seen<'_>) -> Result<Task, EngineError> {
+    let Seen { info, reading, opt_in, words } = seen;
     let unknown = || Some("it is not known who set the label".to_owned());
     let task = Task {
         issue: Some(info.number),
         title: clip(&info.title),
         description: clip(&info.body),
-        hold: opt_in.map_or_else(unknown, |o| o.hold.clone()),
+        hold: opt_in.map_or_else(unknown, |o| o.hold.clone()).or_else(|| edited_since(words)),
         assigned_to: assignees(info),
         ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.row.id.clone(), spec_of(reading), tx.now())
     };
@@ -148,6 +147,11 @@ async fn create(
     pulls::adopt_open_pulls(tx, repo, &task).await?;
     tell::notes(tx, repo, &task).await?;
     Ok(task)
+}
+
+/// Why a new task is held whose text was edited after the label was set.
+fn edited_since(words: Words) -> Option<String> {
+    (words == Words::Anybody).then(|| EDITED.to_owned())
 }
 
 /// A view of an issue that is offered to the pool.
@@ -171,25 +175,36 @@ async fn update(
     // An act of opting in is judged once.
     let news = opt_in.filter(|o| extras.opt_in_event.is_none_or(|judged| o.event > judged));
     let judged = news.map(|o| o.event).or(extras.opt_in_event);
-    let approved_at = news.filter(|o| o.hold.is_none()).map_or(extras.approved_at, |o| o.at);
-    tx.set_task_extras(&task.id, &extras_of(info, reading, judged, approved_at)).await?;
+    let approving = news.filter(|o| o.hold.is_none() && o.approves);
+    let approved_at = approving.map_or(extras.approved_at, |o| o.at);
+    let waits = wording(&info.title, &info.body);
+    let known = task.later.as_ref() == Some(&waits);
+    let later_at = if known { extras.later_at } else { info.updated_at };
+    let fresh = TaskExtras { later_at, ..extras_of(info, reading, judged, approved_at) };
+    tx.set_task_extras(&task.id, &fresh).await?;
     let is_over = task.state.is_over();
     let mut task = describe(tx, task, info, reading).await?;
     if is_over {
         // A merge can leave its issue open (another branch): only a new act offers the task again.
         let Some(news) = news else { return Ok(task) };
-        let now = wording(&info.title, &info.body);
-        (task.title, task.description, task.later) = (now.title, now.description, None);
-        task.hold = news.hold.clone();
+        if news.approves && words == Words::Trusted {
+            (task.title, task.description, task.later) = (waits.title, waits.description, None);
+            task.hold = news.hold.clone();
+        } else {
+            // What waits for approval is held as soon as the task is offered.
+            task.later = Some(waits.clone()).filter(|_| waits != task.wording() || words == Words::Anybody);
+            task.hold = news.hold.clone().or(task.hold).filter(|hold| hold != EDITED);
+        }
         let task = transition::carry_out(tx, repo, task, Move::Reopen, None).await?.task;
         pulls::judge_open_pulls(tx, repo, &task).await?;
         return Ok(tx.task(&task.id).await?.unwrap_or(task));
     }
     let before = task.clone();
-    reword(&mut task, wording(&info.title, &info.body), words);
+    reword(&mut task, waits, words);
     let by = if news.is_some() { "label" } else { "text" };
-    if let Some(news) = news.filter(|_| task.hold.is_some() || task.later.is_some()) {
-        // Whoever may opt an issue in has seen what it says.
+    // Whoever may opt an issue in has seen what it said then.
+    let seen_by_them = |o: &&OptIn| o.approves && (task.later.is_none() || later_at <= o.at);
+    if let Some(news) = news.filter(seen_by_them).filter(|_| task.hold.is_some() || task.later.is_some()) {
         if news.hold.is_none() {
             task.take_over_later();
         }

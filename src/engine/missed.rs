@@ -50,11 +50,14 @@ impl Engine {
         let Some((now, taken, looked_until)) = taken else { return Ok(true) };
         let oldest = now - KEPT;
         let since = (looked_until - SLACK).max(oldest);
+        let scheduled = self.settings().redeliver_at.next_after(now).unwrap_or(now + Span::hours(1));
         let failed = match self.github_side()?.client.failed_deliveries(since).await {
             Ok(failed) => failed,
             Err(error) => {
                 tracing::warn!(%error, "GitHub's list of deliveries could not be read");
-                let next = error.retry_at().unwrap_or_default().max(now + RETRY);
+                let soon = error.is_transient() || matches!(error, GitHubError::Unauthorized { .. });
+                // What only people can mend is looked at again when the schedule comes by.
+                let next = if soon { error.retry_at().unwrap_or_default().max(now + RETRY) } else { scheduled };
                 self.store()
                     .write(Scope::global(), move |tx| {
                         Box::pin(async move { Ok::<_, EngineError>(tx.postpone_look(taken, next).await?) })
@@ -63,13 +66,12 @@ impl Engine {
                 return Ok(true);
             }
         };
-        let next = self.settings().redeliver_at.next_after(now).unwrap_or(now + Span::hours(1));
         let wanted = self
             .store()
-            .write(Scope::global(), move |tx| {
+            .write(Scope::all_repositories(), move |tx| {
                 Box::pin(async move {
                     // Whoever took it over looks anew.
-                    if !tx.record_look(taken, now, next).await? {
+                    if !tx.record_look(taken, now, scheduled).await? {
                         return Ok(0);
                     }
                     let mut wanted = 0;
@@ -116,10 +118,11 @@ impl Engine {
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    Ok::<_, EngineError>(match later {
+                    match later {
                         Some(at) => tx.ask_later(at).await?,
                         None => tx.record_asked(&guid, delivery).await?,
-                    })
+                    }
+                    Ok::<_, EngineError>(())
                 })
             })
             .await?;

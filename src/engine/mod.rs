@@ -259,7 +259,7 @@ impl Engine {
         let alone = self.0.store.dialect() == crate::store::Dialect::Sqlite;
         self.0
             .store
-            .write(crate::store::Scope::global(), move |tx| {
+            .write(crate::store::Scope::all_repositories(), move |tx| {
                 Box::pin(async move {
                     if alone {
                         tx.release_claims().await?;

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
+use crate::pool::Span;
 use crate::pool::document::{Document, Fault};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::policy::Policy;
@@ -41,6 +42,14 @@ impl Engine {
     pub async fn set_policy(&self, name: &str, document: Option<Document>) -> Result<PolicyInForce, EngineError> {
         let row = self.known_repo(name).await?;
         check(&row, document.as_ref()).map_err(EngineError::BadPolicy)?;
+        if let Some(document) = &document {
+            let mut faults = self.missing_permissions(&row, document).await?;
+            faults.extend(self.unknown_names(&row, document).await?);
+            if !faults.is_empty() {
+                return Err(EngineError::BadPolicy(faults));
+            }
+        }
+        let id = row.id.clone();
         let row = self
             .store()
             .write(Scope::repo(&row.id), move |tx| {
@@ -52,8 +61,10 @@ impl Engine {
                 })
             })
             .await?;
+        // Whom its lists name is looked up with the file.
+        self.0.policies.forget(&id);
         self.ring();
-        Ok(self.in_force(row))
+        Ok(self.in_force(self.with_policy(row, Span(0)).await?))
     }
 
     fn in_force(&self, row: RepoRow) -> PolicyInForce {

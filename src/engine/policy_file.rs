@@ -7,11 +7,12 @@ use super::facts::RepoContext;
 use super::tell;
 use crate::github::client::{FileText, GitHubError, RepoReader};
 use crate::github::render::policy_trouble;
+use crate::pool::branch::BranchTemplate;
 use crate::pool::document::{Document, Fault, POLICY_PATH, read_yaml};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::policy::Policy;
 use crate::pool::{RepoId, Span, Timestamp};
-use crate::store::{Allowed, PolicyFile, RepoRow, Scope, Tx};
+use crate::store::{Allowed, RepoRow, Scope, Tx};
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -44,10 +45,13 @@ impl Looked {
     }
 }
 
+/// Former ways to name branches that are remembered.
+const FORMER_BRANCHES_MOST: usize = 10;
+
 /// What came of reading a file.
 enum Judged {
     /// It can be followed, or there is none.
-    Good { document: Option<Document>, allowed: Allowed },
+    Good { document: Option<Box<Document>>, allowed: Allowed },
     /// It cannot.
     Bad(String),
 }
@@ -84,11 +88,11 @@ impl Engine {
             FileText::Text(text) => Some(HEXLOWER.encode(&Sha256::digest(text.as_bytes()))),
             FileText::Other(what) => Some((*what).to_owned()),
         };
-        if is_settled(&row.file, digest.as_deref(), now) {
+        if is_settled(&row, digest.as_deref(), now) {
             looked.mark(&row.id, now);
             return Ok(row);
         }
-        let judged = match self.judge(&reader, &row, text, digest.as_deref()).await {
+        let judged = match self.judge(&reader, &row, text).await {
             Ok(judged) => judged,
             Err(EngineError::GitHub(error)) => {
                 tracing::warn!(repo = %row.name, %error, "what the policy file names could not be looked up; what is known stays in force");
@@ -110,15 +114,13 @@ impl Engine {
         }
     }
 
-    async fn judge(
-        &self,
-        reader: &RepoReader,
-        row: &RepoRow,
-        text: FileText,
-        digest: Option<&str>,
-    ) -> Result<Judged, EngineError> {
+    async fn judge(&self, reader: &RepoReader, row: &RepoRow, text: FileText) -> Result<Judged, EngineError> {
         let text = match text {
-            FileText::Absent => return Ok(Judged::Good { document: None, allowed: Allowed::new() }),
+            FileText::Absent => {
+                let operators = row.policy.as_ref().map(Document::allowed_names).unwrap_or_default();
+                let allowed = resolve(reader, operators, &row.file.allowed).await?.0;
+                return Ok(Judged::Good { document: None, allowed });
+            }
             FileText::Other(what) => return Ok(Judged::Bad(format!("{POLICY_PATH} is {what}."))),
             FileText::Text(text) => text,
         };
@@ -127,24 +129,36 @@ impl Engine {
             Err(faults) => return Ok(Judged::Bad(lines(&faults))),
         };
         let mut faults = self.missing_permissions(row, &document).await?;
-        // A name keeps the id it stood for when it was written: logins change hands.
-        let known = if row.file.digest.as_deref() == digest { row.file.allowed.clone() } else { Allowed::new() };
-        let mut allowed = Allowed::new();
-        for name in document.allowed_names() {
-            match whom(reader, &name, &known).await? {
-                Ok(ids) => drop(allowed.insert(name.to_lowercase().trim_start_matches('@').to_owned(), ids)),
-                Err(message) => faults.push(Fault { key: "tiers".to_owned(), message, place: None }),
-            }
-        }
+        let (mut allowed, wrong) = resolve(reader, document.allowed_names(), &row.file.allowed).await?;
+        faults.extend(wrong);
+        // What the operator's document names stands beside it; a name that means nobody by now opens nothing.
+        let operators = row.policy.as_ref().map(Document::allowed_names).unwrap_or_default();
+        allowed.extend(resolve(reader, operators, &row.file.allowed).await?.0);
         Ok(if faults.is_empty() {
-            Judged::Good { document: Some(document), allowed }
+            Judged::Good { document: Some(Box::new(document)), allowed }
         } else {
             Judged::Bad(lines(&faults))
         })
     }
 
+    /// What names in a document stand for nobody, or cannot be looked up.
+    ///
+    /// # Errors
+    /// When GitHub cannot be asked, or the database refuses.
+    pub(super) async fn unknown_names(&self, row: &RepoRow, document: &Document) -> Result<Vec<Fault>, EngineError> {
+        let names = document.allowed_names();
+        if names.is_empty() || !row.managed || self.github().is_none() {
+            return Ok(vec![]);
+        }
+        Ok(resolve(&self.reader(row)?, names, &row.file.allowed).await?.1)
+    }
+
     /// What a document asks for that the installation has not granted.
-    async fn missing_permissions(&self, row: &RepoRow, document: &Document) -> Result<Vec<Fault>, EngineError> {
+    pub(super) async fn missing_permissions(
+        &self,
+        row: &RepoRow,
+        document: &Document,
+    ) -> Result<Vec<Fault>, EngineError> {
         let Some(installation) = row.installation_id.filter(|_| document.names_checks()) else { return Ok(vec![]) };
         let granted =
             self.read(move |tx| Box::pin(async move { Ok(tx.installation_permissions(installation).await?) })).await?;
@@ -192,8 +206,9 @@ impl Engine {
 }
 
 /// True when the file reads as it did, is followed, and its names were looked up lately.
-fn is_settled(file: &PolicyFile, digest: Option<&str>, now: Timestamp) -> bool {
-    let names = file.document.as_ref().is_some_and(|document| !document.allowed_names().is_empty());
+fn is_settled(row: &RepoRow, digest: Option<&str>, now: Timestamp) -> bool {
+    let (file, documents) = (&row.file, [&row.file.document, &row.policy]);
+    let names = documents.into_iter().flatten().any(|document| !document.allowed_names().is_empty());
     file.was_read
         && file.error.is_none()
         && file.digest.as_deref() == digest
@@ -203,8 +218,19 @@ fn is_settled(file: &PolicyFile, digest: Option<&str>, now: Timestamp) -> bool {
 async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged) -> Result<(), EngineError> {
     match judged {
         Judged::Good { document, allowed } => {
-            if document.is_some() && allowed != row.file.allowed || !allowed.is_empty() {
+            let document = document.map(|document| *document);
+            if allowed != row.file.allowed || !allowed.is_empty() {
                 tx.set_allowed(&row.id, &allowed).await?;
+            }
+            let branch = |document: Option<&Document>| document.and_then(|d| d.contract.as_ref()?.branch.clone());
+            let usual = || BranchTemplate::default().to_string();
+            let before = branch(row.file.document.as_ref()).unwrap_or_else(usual);
+            if before != branch(document.as_ref()).unwrap_or_else(usual) {
+                let mut former = row.file.former_branches.clone();
+                former.retain(|text| *text != before);
+                former.insert(0, before);
+                former.truncate(FORMER_BRANCHES_MOST);
+                tx.set_former_branches(&row.id, &former).await?;
             }
             let changed = row.file.document != document || row.file.error.is_some();
             tx.set_policy_file(&row.id, document.as_ref(), digest.as_deref()).await?;
@@ -255,6 +281,23 @@ fn may_not_read(error: &GitHubError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whom names stand for, and what is wrong with those that stand for nobody. A login keeps the id it stood for when it was
+/// written, since logins change hands; a team is asked anew.
+async fn resolve(
+    reader: &RepoReader,
+    names: Vec<String>,
+    known: &Allowed,
+) -> Result<(Allowed, Vec<Fault>), EngineError> {
+    let (mut allowed, mut faults) = (Allowed::new(), Vec::new());
+    for name in names {
+        match whom(reader, &name, known).await? {
+            Ok(ids) => drop(allowed.insert(name.to_lowercase().trim_start_matches('@').to_owned(), ids)),
+            Err(message) => faults.push(Fault { key: "tiers".to_owned(), message, place: None }),
+        }
+    }
+    Ok((allowed, faults))
 }
 
 /// The ids a name on a list stands for, or what is wrong with it.

@@ -26,7 +26,7 @@ pub(super) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
     let mut issues: Vec<i64> = named.into_iter().collect();
     // The contract's branch name links only where the text names nothing: the text is the later, explicit word.
     if issues.is_empty() {
-        issues.extend(repo.policy.contract.branch.issue(&info.head_ref));
+        issues.extend(repo.issue_of_branch(&info.head_ref));
     }
     let open = info.is_open() && !info.merged;
     PullRow {
@@ -225,7 +225,7 @@ pub(super) async fn on_task(
             tell::notes(tx, repo, &task).await?;
         }
         Verdict::Waits(_) | Verdict::Slipped(_) | Verdict::HeldByOther | Verdict::NobodyHolds | Verdict::Nothing => {
-            tell::notes(tx, repo, &task).await?
+            tell::notes(tx, repo, &task).await?;
         }
     }
     Ok(())

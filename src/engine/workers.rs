@@ -265,7 +265,7 @@ async fn name_agents(tx: &mut Tx, worker: &Worker, named: Option<&[UserRef]>) ->
         return Err(Refused::because(why).into());
     }
     for account in named {
-        if let Some(why) = agents::unfit(tx, &worker.person, account).await? {
+        if let Some(why) = agents::unfit(&worker.person, account) {
             return Err(Refused::because(why).into());
         }
     }

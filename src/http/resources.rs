@@ -41,7 +41,10 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (views, next) = face.engine.list_tasks(filter, after, limit).await?;
     let next_cursor = next.map(|last| cursor::write(&list, last.as_str()));
-    let tasks = views.into_iter().map(|view| resources::TaskView { description: None, pull_requests: None, ..task_view(view) }).collect();
+    let tasks = views
+        .into_iter()
+        .map(|view| resources::TaskView { description: None, pull_requests: None, ..task_view(view) })
+        .collect();
     Ok(Json(TaskPage { tasks, next_cursor }))
 }
 

@@ -55,7 +55,7 @@ statements! {
     // Where the operator set rules, they say when; no rule warns sooner than at $3.
     LEASES_TO_WARN = "SELECT l.* FROM leases l JOIN repositories r ON r.id = l.repo_id
         WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment' AND r.inactive IS NULL
-        AND l.expires_at - (l.ttl * CASE WHEN r.policy IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END) / 100 <= $1 AND l.expires_at > $1
+        AND l.expires_at - (l.ttl * CASE WHEN r.policy IS NULL AND r.policy_file IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END) / 100 <= $1 AND l.expires_at > $1
         ORDER BY l.expires_at, l.id";
 }
 

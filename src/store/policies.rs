@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::repos::{RepoRow, repo_row};
-use super::tx::{Tx, json_text, statements};
+use super::tx::{Tx, json_text, statements, words};
 use crate::pool::document::Document;
 use crate::pool::{Person, RepoId, Timestamp};
 use sqlx::Row;
@@ -14,6 +14,7 @@ statements! {
     FILE_GOOD = "UPDATE repositories SET policy_file = $2, policy_digest = $3, policy_error = NULL, policy_read_at = $4
         WHERE id = $1";
     FILE_BAD = "UPDATE repositories SET policy_digest = $2, policy_error = $3 WHERE id = $1";
+    FORMER_BRANCHES = "UPDATE repositories SET former_branches = $2 WHERE id = $1";
     FILE_ALLOWED = "UPDATE repositories SET policy_allowed = $2, policy_allowed_at = $3 WHERE id = $1";
     FILE_SAID = "UPDATE repositories SET policy_said_issue = $2, policy_said_at = $3 WHERE id = $1";
     NEWEST_ISSUE = "SELECT issue FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL AND state NOT IN ('closed', 'merged')
@@ -43,6 +44,8 @@ pub struct PolicyFile {
     pub allowed: Allowed,
     /// When that was asked.
     pub allowed_at: Timestamp,
+    /// How the policy named branches before, as templates.
+    pub former_branches: Vec<String>,
     /// On which issue, and when, trouble with the file was last said.
     pub said: Option<(i64, Timestamp)>,
 }
@@ -88,6 +91,14 @@ impl Tx {
     pub async fn set_allowed(&mut self, id: &RepoId, allowed: &Allowed) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(FILE_ALLOWED).bind(id.as_str()).bind(json_text(allowed)?).bind(now)).await.map(drop)
+    }
+
+    /// Keeps how the policy named branches before.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_former_branches(&mut self, id: &RepoId, former: &[String]) -> Result<(), StoreError> {
+        self.run(sqlx::query(FORMER_BRANCHES).bind(id.as_str()).bind(json_text(&former)?)).await.map(drop)
     }
 
     /// Keeps where trouble with the policy file was said.
@@ -146,7 +157,7 @@ pub(super) fn policy_file(row: &AnyRow) -> Result<PolicyFile, StoreError> {
     let read_at: i64 = row.try_get("policy_read_at")?;
     // A file that this version reads otherwise than the one that kept it is read anew before anything is handed out.
     let Ok(document) = text.map(|text| serde_json::from_str(&text)).transpose() else {
-        return Ok(PolicyFile::default());
+        return Ok(PolicyFile { former_branches: words(row, "former_branches")?, ..PolicyFile::default() });
     };
     let allowed: Option<String> = row.try_get("policy_allowed")?;
     let (said_issue, said_at): (Option<i64>, Option<i64>) =
@@ -158,6 +169,7 @@ pub(super) fn policy_file(row: &AnyRow) -> Result<PolicyFile, StoreError> {
         was_read: read_at > 0,
         allowed: allowed.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         allowed_at: Timestamp(row.try_get("policy_allowed_at")?),
+        former_branches: words(row, "former_branches")?,
         said: said_issue.zip(said_at.map(Timestamp)),
     })
 }

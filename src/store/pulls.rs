@@ -40,7 +40,8 @@ statements! {
         JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
         WHERE p.repo_id = $1 AND p.state = 'open' GROUP BY k.task_id";
     LINK_INSERT = "INSERT INTO pull_links (repo_id, number, task_id, reported) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (repo_id, number, task_id) DO NOTHING";
+        ON CONFLICT (repo_id, number, task_id) DO UPDATE SET reported = 1
+        WHERE pull_links.reported = 0 AND excluded.reported = 1";
     LINKS_PRUNE = "DELETE FROM pull_links WHERE repo_id = $1 AND number = $2 AND task_id = $3 AND reported = 0";
 }
 

@@ -20,9 +20,9 @@ statements! {
         WHERE id = $1 AND epoch <= $3";
     TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
         area = $7, tier = $8, assignees = $9 WHERE id = $1";
-    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at FROM tasks WHERE id = $1";
-    TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4, approved_at = $5
-        WHERE id = $1";
+    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at, later_at FROM tasks WHERE id = $1";
+    TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4, approved_at = $5,
+        later_at = $6 WHERE id = $1";
     TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
         ORDER BY rank, id LIMIT $2";
     TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
@@ -49,6 +49,8 @@ pub struct TaskExtras {
     pub issue_updated_at: Timestamp,
     /// When the text was approved: by setting the label, or by a command.
     pub approved_at: Timestamp,
+    /// When the issue had last changed when the text that waits for approval was noticed.
+    pub later_at: Timestamp,
 }
 
 impl Tx {
@@ -173,6 +175,7 @@ impl Tx {
                     problems: words(&row, "problems")?,
                     issue_updated_at: Timestamp(row.try_get("issue_updated_at")?),
                     approved_at: Timestamp(row.try_get("approved_at")?),
+                    later_at: Timestamp(row.try_get("later_at")?),
                 })
             },
         )
@@ -188,7 +191,8 @@ impl Tx {
             .bind(extras.opt_in_event)
             .bind(json_text(&extras.problems)?)
             .bind(extras.issue_updated_at.0)
-            .bind(extras.approved_at.0);
+            .bind(extras.approved_at.0)
+            .bind(extras.later_at.0);
         self.run(update).await.map(drop)
     }
 

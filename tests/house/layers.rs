@@ -120,7 +120,9 @@ mod tests {
         assert!(found("src/pool/a.rs", "use crate::{self as all};").contains("root whole"));
         assert!(found("src/pool/a.rs", "use crate::Store;").contains("`Store` is not in the layer table"));
         assert!(found("src/pool/a.rs", "#[path = \"../store/rows.rs\"] mod rows;").contains("#[path]"));
-        assert!(found("src/pool/a.rs", "#[path = \"../../tests/support/../../src/store/a.rs\"] mod a;").contains("#[path]"));
+        assert!(
+            found("src/pool/a.rs", "#[path = \"../../tests/support/../../src/store/a.rs\"] mod a;").contains("#[path]")
+        );
         assert_eq!(found("src/pool/a.rs", "#[cfg(test)] #[path = \"../../tests/support/a.rs\"] mod a;"), "");
         assert_eq!(found("src/pool/labels.rs", "#[cfg(test)] #[path = \"labels_tests.rs\"] mod tests;"), "");
         assert_eq!(found("src/pool/labels_tests.rs", "use super::super::text; use super::*;"), "");

@@ -5,7 +5,7 @@ use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
 use owp::pool::Span;
-use owp::sandbox::Role;
+use owp::sandbox::{PrSpec, Role};
 
 stories!(
     a_stranger_edits_an_approved_issue_and_nobody_is_given_it_until_it_is_approved_again,
@@ -14,6 +14,10 @@ stories!(
     an_edit_whose_delivery_was_lost_is_noticed_and_held,
     an_edit_right_after_the_approval_is_held_though_it_was_never_seen_otherwise,
     an_edit_that_is_taken_back_holds_nothing,
+    reopening_ones_own_issue_approves_nothing,
+    a_late_command_approves_what_it_saw_and_nothing_later,
+    an_edit_that_overtakes_its_label_is_held,
+    a_new_name_for_branches_unlinks_nothing,
     one_person_holds_no_more_than_their_claims_over_all_repositories,
     an_issue_assigned_on_github_is_its_assignees,
     a_private_repository_serves_those_who_may_read_it,
@@ -211,5 +215,74 @@ async fn a_private_repository_serves_those_who_may_read_it(db: Db) {
     let second = w.task("Parse times", &[]).await;
     assert!(!w.engine.pull_work(&bo).await.unwrap().granted, "what GitHub said is believed for ten minutes");
     assert_eq!((w.state(issue).await, w.state(second).await), ("ready", "ready"));
+    w.check_promises().await;
+}
+
+async fn reopening_ones_own_issue_approves_nothing(db: Db) {
+    let w = World::new(db).await;
+    let issue = by_eve(&w).await;
+    let eve = w.github.as_user("eve");
+    eve.close(REPO, issue).unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "closed");
+    eve.rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    w.settle().await;
+    eve.reopen(REPO, issue).unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "ready");
+    assert!(held(&w, issue).await, "nobody who may approve has seen this");
+    w.say("mona", issue, "/owp approve").await;
+    assert!(!held(&w, issue).await);
+    eve.close(REPO, issue).unwrap();
+    eve.reopen(REPO, issue).unwrap();
+    w.settle().await;
+    assert_eq!((w.state(issue).await, held(&w, issue).await), ("ready", false), "what was approved is offered again");
+    w.check_promises().await;
+}
+
+async fn a_late_command_approves_what_it_saw_and_nothing_later(db: Db) {
+    let w = World::new(db).await;
+    let issue = by_eve(&w).await;
+    w.github.as_user("eve").rewrite(REPO, issue, "Pleese.").unwrap();
+    w.settle().await;
+    assert!(held(&w, issue).await);
+    w.github.as_user("mona").comment(REPO, issue, "/owp approve").unwrap();
+    w.advance(Span::minutes(2));
+    w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    w.settle().await;
+    assert!(held(&w, issue).await, "mona saw another text");
+    assert!(w.only(issue, "changed after your comment").contains("once more"));
+    w.say("mona", issue, "/owp approve").await;
+    assert!(!held(&w, issue).await);
+    w.check_promises().await;
+}
+
+async fn an_edit_that_overtakes_its_label_is_held(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
+    w.settle().await;
+    w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+    w.github.take_deliveries();
+    w.advance(Span::minutes(1));
+    w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "ready");
+    assert!(held(&w, issue).await, "what mona labelled was not this");
+    w.check_promises().await;
+}
+
+async fn a_new_name_for_branches_unlinks_nothing(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    let head = format!("owp/{issue}-parse-dates");
+    let spec = PrSpec { head, title: "Work".into(), body: "Done.".into(), ..PrSpec::default() };
+    w.github.as_user("ada").open_pr(REPO, spec).unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "pr_opened");
+    w.policy("contract: { branch: \"pool/{issue}\" }").await;
+    w.policy("contract: { branch: \"task/{issue}\" }").await;
+    w.next_count().await;
+    assert_eq!(w.state(issue).await, "pr_opened");
     w.check_promises().await;
 }

@@ -61,7 +61,11 @@ async fn a_pull_request_waits_for_its_checks_and_says_for_which(db: Db) {
     assert!(said.contains("waits for: the check ci/test (under way), the check ci/lint (failed)"), "{said}");
     let task = w.task_of(issue).await.unwrap().id;
     let shown = w.engine.show_task(task, false).await.unwrap().pulls;
-    assert_eq!(shown[0].waits_for, ["the check ci/test (under way)", "the check ci/lint (failed)"], "the API says it too");
+    assert_eq!(
+        shown[0].waits_for,
+        ["the check ci/test (under way)", "the check ci/lint (failed)"],
+        "the API says it too"
+    );
     assert_eq!((shown[0].row.facts.number, shown.len()), (i64::try_from(pull).unwrap(), 1));
 
     w.check(pull, "ci/test", "neutral");

@@ -17,6 +17,7 @@ stories!(
     github_being_away_only_delays_it,
     several_replicas_ask_once,
     a_delivery_that_was_given_up_is_taken_up_anew_when_it_comes_again,
+    a_death_between_two_requests_loses_none_and_repeats_none,
 );
 
 impl World {
@@ -197,5 +198,25 @@ async fn a_delivery_that_was_given_up_is_taken_up_anew_when_it_comes_again(db: D
     app.redeliver(i64::try_from(edit.letter.id).unwrap()).await.unwrap();
     w.settle().await;
     assert_eq!(w.events("lease.granted").await, 1, "what took effect does so once");
+    w.check_promises().await;
+}
+
+async fn a_death_between_two_requests_loses_none_and_repeats_none(db: Db) {
+    let mut w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    for n in 0..6 {
+        w.github.as_user("mona").comment(REPO, issue, &format!("Remark {n}.")).unwrap();
+    }
+    w.into_the_void().await;
+    w.advance(Span::hours(1));
+    for _ in 0..6 {
+        // A start reads the list anew; then one is asked for.
+        assert!(w.engine.step_missed().await.unwrap() && w.engine.step_missed().await.unwrap());
+        w = w.restart().await;
+        w.advance(Span::secs(1));
+    }
+    assert_eq!((w.asked().len(), w.asked().iter().collect::<BTreeSet<_>>().len()), (6, 6));
+    w.settle().await;
+    assert_eq!(w.asked().len(), 6);
     w.check_promises().await;
 }

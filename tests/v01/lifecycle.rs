@@ -42,6 +42,7 @@ async fn a_task_goes_from_ready_to_merged_in_the_words_of_v01(db: Db) {
             "priority": 80, "area": "auth", "tier": 0, "required_skills": ["rust"],
             "lease_expires_at": "2026-11-21T03:39:00Z", "lease_id": null, "epoch": 1, "state": "leased",
             "lease_state": "active", "lease_expires_in_secs": 1800, "ack_by": null, "ack_in_secs": null, "contract": null,
+            "waits_because": null,
         })
     );
 

@@ -137,12 +137,16 @@ fn repository(repo: &RepoRow, report: &mut Report) {
     }
     if let Some(error) = &repo.file.error {
         let faults: Vec<&str> = error.lines().collect();
-        let words = format!("its policy file is not followed: {}; the last good one stays in force", faults.join("; "));
-        report.warn(
-            &repo.name,
-            words,
-            "mend .github/owp.yml on the default branch; `owp policy check` reads a file here",
-        );
+        let remedy = "mend .github/owp.yml on the default branch; `owp policy check` reads a file here";
+        let what = format!("its policy file is not followed: {}", faults.join("; "));
+        if repo.file.was_read {
+            report.warn(&repo.name, format!("{what}; what was in force before stays in force"), remedy);
+        } else {
+            report.problem(&repo.name, format!("{what}; nothing is handed out"), remedy);
+        }
+    } else if repo.managed && !repo.file.was_read {
+        let remedy = "start `owp serve` and look again; its log says why GitHub does not answer";
+        report.warn(&repo.name, "its policy file was not read yet, so nothing is handed out", remedy);
     }
     if !repo.managed {
         return;

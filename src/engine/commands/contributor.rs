@@ -196,7 +196,7 @@ pub(super) async fn join(
     profile: &JoinProfile,
 ) -> Result<Outcome, EngineError> {
     let agents = match &profile.agents {
-        Some(logins) => match agents_named(tx, asked, logins).await? {
+        Some(logins) => match agents_named(asked, logins) {
             Ok(agents) => Some(agents),
             Err(outcome) => return Ok(outcome),
         },
@@ -231,20 +231,16 @@ pub(super) async fn join(
 }
 
 /// The accounts somebody names as their agents, if each may be one.
-async fn agents_named(
-    tx: &mut Tx,
-    asked: &Asked,
-    logins: &[String],
-) -> Result<Result<Vec<UserRef>, Outcome>, StoreError> {
+fn agents_named(asked: &Asked, logins: &[String]) -> Result<Vec<UserRef>, Outcome> {
     let mut named = Vec::new();
     for login in logins {
-        let Some(account) = account(asked, login) else { return Ok(Err(no_account(login))) };
-        if let Some(why) = agents::unfit(tx, &Person::GitHub(asked.author.id), account).await? {
-            return Ok(Err(Outcome::Failed(why)));
+        let Some(account) = account(asked, login) else { return Err(no_account(login)) };
+        if let Some(why) = agents::unfit(&Person::GitHub(asked.author.id), account) {
+            return Err(Outcome::Failed(why));
         }
         named.push(account.clone());
     }
-    Ok(Ok(named))
+    Ok(named)
 }
 
 pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {

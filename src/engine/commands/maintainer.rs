@@ -109,11 +109,18 @@ pub(super) async fn approve(
     if task.hold.is_none() && task.later.is_none() {
         return Ok(Outcome::Done("nothing about this task waits for approval.".to_owned()));
     }
+    let extras = tx.task_extras(&task.id).await?;
+    // A comment approves what there was to see when it was written.
+    if task.later.is_some() && extras.later_at > asked.said_at {
+        return Ok(Outcome::Failed(
+            "the issue's text was changed after your comment. Look at it again, and say `/owp approve` once more."
+                .to_owned(),
+        ));
+    }
     task.hold = None;
     task.take_over_later();
     tx.update_task(&task).await?;
-    let extras = tx.task_extras(&task.id).await?;
-    tx.set_task_extras(&task.id, &TaskExtras { approved_at: tx.now(), ..extras }).await?;
+    tx.set_task_extras(&task.id, &TaskExtras { approved_at: asked.said_at, ..extras }).await?;
     let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
     tx.append_events(&[approved]).await?;
     tell::notes(tx, repo, &task).await?;

@@ -16,7 +16,7 @@ use crate::github::payload::CommentRef;
 use crate::github::render::{HelpRow, Outcome, reply};
 use crate::pool::command::{Command, CommandError, CommandLine, VERBS, Verb, Who};
 use crate::pool::task::Task;
-use crate::pool::{Person, Refusal, Rule, Span, WorkerId};
+use crate::pool::{Person, Refusal, Rule, Span, Timestamp, WorkerId};
 use crate::store::{StoreError, Tx};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub comment_id: i64,
     pub author: Account,
     pub lines: Vec<CommandLine>,
+    /// When the comment was written.
+    pub said_at: Timestamp,
     /// The author's permission, looked up only when a command needs one.
     pub permission: Permission,
     /// Whether they may read the repository, where that was asked: a private one.
@@ -98,7 +100,8 @@ pub(super) async fn prepare(
     });
     let workers = workers.await?;
     let reads = (private && claims).then_some(permission >= Permission::Read);
-    Ok(Asked { reads, issue, comment_id: comment.id, author, permission, named, workers, lines })
+    let said_at = comment.created_at.unwrap_or_default();
+    Ok(Asked { reads, said_at, issue, comment_id: comment.id, author, permission, named, workers, lines })
 }
 
 fn named_logins(command: &Command) -> Vec<&str> {

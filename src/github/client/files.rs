@@ -103,7 +103,11 @@ impl RepoReader {
         let what = self.path(&format!("/contents/{path}"))?;
         let answer = match self.github.get(Speaker::Installation(scope), &what, etag).await {
             Ok(answer) => answer,
-            Err(GitHubError::NotFound { .. }) => return Ok(Known { purpose, etag: None, text: FileText::Absent }),
+            Err(GitHubError::NotFound { .. }) => {
+                // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
+                self.repository().await?;
+                return Ok(Known { purpose, etag: None, text: FileText::Absent });
+            }
             Err(error) => return Err(error),
         };
         if answer.redirected_to.is_some_and(|id| id != self.repo.github_id) {

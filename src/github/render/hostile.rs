@@ -101,9 +101,10 @@ fn bodies(text: &str) -> Vec<String> {
     let possible = |c: char| c.is_ascii_alphanumeric() || "-_[]".contains(c);
     let login = || if text().chars().all(possible) { "ada".to_owned() } else { text() };
     let ends = [LeaseEnd::Merged { pull: 3, user_id: 7 }, LeaseEnd::Expired];
-    bodies.extend(ends.into_iter().map(|end| {
-        lease_comment(&LeaseComment { login: login(), ..lease(Via::Comment, LeaseState::Ended(end)) })
-    }));
+    bodies.extend(
+        ends.into_iter()
+            .map(|end| lease_comment(&LeaseComment { login: login(), ..lease(Via::Comment, LeaseState::Ended(end)) })),
+    );
     let worker = Via::Worker { name: text() };
     bodies.push(lease_comment(&lease(worker.clone(), LeaseState::Active { until, at_most: Some(until) })));
     bodies.push(expiry_warning(&ExpiryWarning { login: "ada".to_owned(), via: worker, until }));

@@ -387,20 +387,20 @@ impl<'m> Classes<'m> {
         if let Some(&class) = self.numbers.get(&key) {
             return class;
         }
-        let able = if apart { self.ask(facts, repo) } else { self.plain(facts, kind) };
+        let able = if apart { self.ask(facts, repo) } else { self.plain(facts, &kind) };
         self.able.push(able);
         self.numbers.insert(key, self.able.len() - 1);
         self.able.len() - 1
     }
 
-    fn plain(&mut self, facts: &TaskFacts, kind: Kind) -> Bits {
-        if !self.base.contains_key(&kind) {
+    fn plain(&mut self, facts: &TaskFacts, kind: &Kind) -> Bits {
+        if !self.base.contains_key(kind) {
             let mut undemanding = facts.clone();
             undemanding.task.spec.skills.clear();
             let bits = self.ask(&undemanding, kind.0);
             self.base.insert(kind.clone(), bits);
         }
-        let mut able = self.base[&kind].clone();
+        let mut able = self.base[kind].clone();
         for skill in &facts.task.spec.skills {
             match self.skilled.get(skill.as_str()) {
                 Some(skilled) => able.keep(skilled),

@@ -4,8 +4,8 @@ use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span};
 use crate::store::{Dialect, Store, WantedComment};
-use sqlx::Row;
 use futures_util::future::join_all;
+use sqlx::Row;
 
 const HOLD: Span = Span::minutes(2);
 
