@@ -189,9 +189,10 @@ async fn a_client_names_agents_for_its_person(db: Db) {
         let refused = naming(&client, &logins).await.unwrap_err().to_string();
         assert!(refused.contains(why), "{refused}");
     }
-    let mut named = naming(&client, &[BOT, "cy", "CY"]).await.unwrap().agents;
+    w.github.add_bot("other-agent");
+    let mut named = naming(&client, &[BOT, "other-agent", "OTHER-Agent"]).await.unwrap().agents;
     named.sort();
-    assert_eq!(named, [BOT, "cy"]);
+    assert_eq!(named, [BOT, "other-agent"]);
     w.next_count().await;
     assert_eq!((w.state(issue).await, w.slots().await.0), ("pr_opened", 1), "{by_bot}");
     assert!(naming(&client, &[]).await.unwrap().agents.is_empty());

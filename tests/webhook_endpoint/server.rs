@@ -123,17 +123,24 @@ impl Server {
 
     /// A new comment of a person on the labelled issue, as GitHub tells it.
     pub fn comment_delivery(&self, login: &str, body: &str) -> Vec<u8> {
+        // An old comment would be looked up before it is obeyed, and this one is nowhere to be found.
+        let now = Self::now();
         let user = json!({ "id": self.people[login].id, "login": login, "type": "User" });
         json!({
             "action": "created",
             "issue": { "number": self.issue },
-            "comment": { "id": 4_711, "body": body, "user": user, "created_at": "2026-11-21T03:09:00Z" },
+            "comment": { "id": 4_711, "body": body, "user": user, "created_at": now },
             "repository": { "id": self.repo_id, "full_name": REPO, "private": false },
             "installation": { "id": self.installation },
             "sender": user,
         })
         .to_string()
         .into_bytes()
+    }
+
+    /// This moment, as GitHub writes it.
+    pub fn now() -> String {
+        owp::pool::Timestamp(owp::clock::Clock::System.now_ms()).rfc3339()
     }
 
     /// The delivery as a webhook of content type `application/x-www-form-urlencoded` carries it.

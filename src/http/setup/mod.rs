@@ -168,7 +168,8 @@ fn from_elsewhere(headers: &HeaderMap) -> bool {
     match told("sec-fetch-site") {
         Some(site) => !matches!(site, "same-origin" | "none"),
         // Browsers leave it out on plain HTTP; there no proxy speaks TLS and changes the host's name.
-        None => told("origin").is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host(headers)),
+        None => told("origin")
+            .is_some_and(|origin| origin.split_once("://").is_none_or(|(_, sender)| Some(sender) != host(headers))),
     }
 }
 

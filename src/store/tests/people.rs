@@ -197,7 +197,7 @@ on_both_engines! {
             bench.grant(&task, worker, 1).await;
         }
         let here = standing(bench, &repo, 1).await;
-        let expected = Standing { merged: 1, live: 2, last_lapse: Some(START), ..Standing::default() };
+        let expected = Standing { merged: 1, live: 2, live_everywhere: 2, last_lapse: Some(START), ..Standing::default() };
         assert_eq!(here, expected, "nobody is scored who did not ask for it");
 
         let id = laptop.clone();
