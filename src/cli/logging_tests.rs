@@ -1,10 +1,7 @@
 //! One event is one line, whatever is logged, and no character of it steers a terminal.
 
-#[path = "../../tests/support/hostile.rs"]
-mod corpus;
-
 use super::*;
-use corpus::corpus;
+use crate::github::render::corpus::corpus;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 

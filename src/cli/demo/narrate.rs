@@ -118,14 +118,10 @@ fn print_line(line: &str) {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/hostile.rs"]
-mod corpus;
-
-#[cfg(test)]
 mod tests {
-    use super::corpus::corpus;
     use super::*;
     use crate::cli::untrusted::is_unsafe;
+    use crate::github::render::corpus::corpus;
     use serde_json::json;
 
     #[test]

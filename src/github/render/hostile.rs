@@ -1,12 +1,9 @@
 //! No text from outside, wherever it lands, mentions, links, formats, commands or forges a key.
 
-#[path = "../../../tests/support/hostile.rs"]
-mod corpus;
-
+use super::corpus::{check_comment, corpus, prose};
 use super::*;
 use crate::pool::command::parse_comment;
 use crate::pool::{Refusal, Rule, Timestamp};
-use corpus::{check_comment, corpus, prose};
 use proptest::prelude::*;
 
 /// Fragments that do something on GitHub, mixed with anything else.

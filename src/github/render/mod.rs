@@ -15,6 +15,10 @@ mod reply;
 mod safe;
 mod status;
 
+/// Texts that try to do more than be read; the command line's tests use them too.
+#[cfg(test)]
+#[path = "../../../tests/support/hostile.rs"]
+pub(crate) mod corpus;
 #[cfg(test)]
 mod hostile;
 
