@@ -3,8 +3,6 @@
 //!
 //! The rooms and what each may import are told in `docs/ARCHITECTURE.md`; a test enforces them.
 
-#![cfg_attr(test, expect(clippy::duplicate_mod, reason = "tests of several rooms share one list of hostile texts"))]
-
 pub mod cli;
 pub mod clock;
 pub mod config;

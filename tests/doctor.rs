@@ -303,7 +303,7 @@ async fn a_database_with_troubles(db: Db) {
     }
     let said = stage.doctor_with(&["--database", &database.url], &[]);
     said.expect(1, "problem", REPO, "could not be counted");
-    said.expect(1, "warn", REPO, "unknown key `wat`");
+    said.expect(1, "problem", REPO, "unknown key `wat`");
     said.expect(1, "warn", REPO, "comments that could not be written: 1 (the conversation is locked)");
     said.expect(1, "warn", "inbox", "wait to be processed: 1, the first since");
     said.expect(1, "warn", "inbox", "given up: 1");

@@ -4,7 +4,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::tell;
+use super::{say, tell};
 use crate::github::client::{FileText, GitHubError, RepoReader};
 use crate::github::render::policy_trouble;
 use crate::pool::branch::BranchTemplate;
@@ -195,7 +195,7 @@ impl Engine {
                 Box::pin(async move {
                     keep(tx, &row, digest, judged).await?;
                     let fresh = RepoContext::load(tx, &row.id, &settings).await?;
-                    say(tx, &fresh).await?;
+                    speak(tx, &fresh).await?;
                     Ok::<_, EngineError>(fresh.row)
                 })
             })
@@ -256,10 +256,12 @@ async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged
 }
 
 /// Says trouble with the file, or its end, where a maintainer sees it: on the issue of the newest task.
-async fn say(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
+async fn speak(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
     let (file, now) = (&repo.row.file, tx.now());
     match (&file.error, file.said) {
         (None, None) => Ok(()),
+        // Trouble that nobody saw is not declared over.
+        (None, Some((issue, _))) if say::unsay(tx, repo, issue, "policy").await? => Ok(()),
         (None, Some((issue, _))) => Ok(tell::want(tx, repo, issue, "policy", &policy_trouble(None)).await?),
         (Some(why), said) => {
             let body = policy_trouble(Some((why, file.was_read)));

@@ -64,8 +64,8 @@ async fn the_branch_is_named_as_the_rules_say(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     assert!(w.last(issue).contains(&format!("comes from the branch `pool/issue-{issue}`")), "{}", w.last(issue));
-    let usual = w.open_from("ada", &format!("owp/{issue}-parse-dates"), "See the title.").await;
-    assert_eq!(w.state(issue).await, "leased", "that name is not asked for here");
+    let usual = w.open_from("ada", &format!("work/{issue}-parse-dates"), "See the title.").await;
+    assert_eq!(w.state(issue).await, "leased", "that name was never asked for here");
     w.github.as_user("ada").close_pr(REPO, usual).unwrap();
     w.open_from("ada", &format!("pool/issue-{issue}"), "See the title.").await;
     assert_eq!(w.state(issue).await, "pr_opened");

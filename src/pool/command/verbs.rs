@@ -57,7 +57,7 @@ pub const VERBS: [Verb; 19] = [
         "join",
         "/owp join skills:rust,sql capacity:5 concurrent:2",
         Who::Anyone,
-        "Say what you can do and how much at a time; each part may be left out, `skills:none` takes all skills away, `reputation:on` asks for a score that can open tiers, `agents:@login` names accounts that open pull requests for you.",
+        "Say what you can do and how much at a time; each part may be left out, `skills:none` takes all skills away, `reputation:on` asks for a score that can open tiers, `agents:@login` names bots that open pull requests for you.",
     ),
     verb("link", "/owp link CODE", Who::Anyone, "Prove that the worker which showed you this code is yours."),
     verb("unlink", "/owp unlink", Who::Anyone, "Part from the workers linked to you."),
