@@ -86,6 +86,18 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// The variables of `owp worker` and `owp admin`, read from the process environment alone: a file in a folder that came
+/// from somebody else must not say where a token goes.
+pub const CLIENT_VARIABLES: &[(&str, &str)] = &[
+    (
+        "OWP_SERVER",
+        "The pool `owp worker` and `owp admin` speak to, such as `https://pool.example.org`. Default: the one registered with last, else the one on this machine.",
+    ),
+    ("OWP_WORKER_TOKEN", "A worker's token, in the place of the one that registration kept."),
+    ("OWP_WORKER_TOKEN_FILE", "A file to read `OWP_WORKER_TOKEN` from."),
+    ("GITHUB_TOKEN", "What `owp admin import-github-issues` reads issues with; public ones can be read without."),
+];
+
 const LISTEN: &str = "127.0.0.1:8787";
 const DATABASE_URL: &str = "sqlite:owp.db";
 /// Events a client that was away may catch up on.

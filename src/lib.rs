@@ -4,6 +4,7 @@
 //! The rooms and what each may import are told in `docs/ARCHITECTURE.md`; a test enforces them.
 
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod engine;

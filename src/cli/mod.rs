@@ -1,14 +1,17 @@
 //! The command line: one file per subcommand; `serve` wires everything.
 //!
-//! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable). What programs read goes to stdout, everything
+//! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable), 4 no access (see `failure`). What programs read goes to stdout, everything
 //! else to stderr.
 
+mod connect;
 pub mod demo;
 pub mod doctor;
+mod failure;
 pub mod healthcheck;
 mod logging;
 mod loops;
 pub mod policy;
+mod profile;
 pub mod sandbox;
 pub mod serve;
 mod untrusted;

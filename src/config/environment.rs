@@ -1,13 +1,15 @@
 //! The variables as they stand once the process environment, `env.local` and `.env` are laid over each other. Nothing
 //! is written back into the process environment, and nothing reads it later.
 
-use super::{ConfigError, VARIABLES};
+use super::{CLIENT_VARIABLES, ConfigError, VARIABLES};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files that are read from the working directory, the stronger first.
 const FILES: [&str; 2] = ["env.local", ".env"];
+/// Where the machine says that a person's settings live.
+const PLACES: [&str; 2] = ["XDG_CONFIG_HOME", "HOME"];
 /// Secrets are short; a larger file is not one.
 const SECRET_FILE_BYTES: u64 = 64 * 1024;
 
@@ -42,9 +44,10 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     fn of_process() -> Result<Self, ConfigError> {
         let mut found = BTreeMap::new();
-        for (name, _) in VARIABLES {
+        let own = VARIABLES.iter().chain(CLIENT_VARIABLES).map(|(name, _)| *name);
+        for name in own.chain(PLACES) {
             match std::env::var(name) {
-                Ok(value) if !value.trim().is_empty() => drop(found.insert((*name).to_owned(), value)),
+                Ok(value) if !value.trim().is_empty() => drop(found.insert(name.to_owned(), value)),
                 Ok(_) | Err(std::env::VarError::NotPresent) => {}
                 Err(std::env::VarError::NotUnicode(_)) => {
                     return Err(ConfigError::new(format!("{name} is not readable text (UTF-8)")));
@@ -86,6 +89,18 @@ impl Environment {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// The folder of a person's settings, as the XDG Base Directory Specification names it.
+    ///
+    /// # Errors
+    /// When the machine names neither that nor a home.
+    pub fn config_home(&self) -> Result<PathBuf, ConfigError> {
+        // "All paths set in these environment variables must be absolute", and one that is not is to be ignored.
+        let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || absolute("HOME").map(|home| home.join(".config"));
+        let none = || ConfigError::new("neither XDG_CONFIG_HOME nor HOME says where settings are kept");
+        absolute("XDG_CONFIG_HOME").or_else(home).ok_or_else(none)
     }
 
     /// A variable that may be told as `NAME` or as `NAME_FILE`, the file that holds it.

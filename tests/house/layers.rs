@@ -9,13 +9,30 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("sandbox", &[]),
     ("conformance", &["config", "clock"]),
+    ("client", &["clock"]),
     ("store", &["pool", "config", "clock"]),
     ("github", &["pool", "config", "clock"]),
     ("engine", &["pool", "store", "github", "config", "clock"]),
     ("wire", &["pool", "config", "clock"]),
     ("http", &["engine", "wire", "pool", "config", "clock"]),
-    ("mcp", &["wire", "config", "clock"]),
-    ("cli", &["pool", "store", "github", "engine", "wire", "http", "mcp", "sandbox", "conformance", "config", "clock"]),
+    ("mcp", &["client", "wire", "config", "clock"]),
+    (
+        "cli",
+        &[
+            "pool",
+            "store",
+            "github",
+            "engine",
+            "wire",
+            "http",
+            "mcp",
+            "client",
+            "sandbox",
+            "conformance",
+            "config",
+            "clock",
+        ],
+    ),
 ];
 
 fn may_import(room: &str) -> Option<&'static [&'static str]> {

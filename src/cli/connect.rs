@@ -1,0 +1,69 @@
+//! Which pool a command speaks to, and as whom: a flag, then the environment, then what registration kept, then the pool
+//! on this machine.
+
+use super::failure::Failure;
+use super::profile::Profile;
+use crate::client::{Client, Who};
+use crate::config::{Environment, listen_address, reachable};
+use clap::Args;
+
+/// How the pool is named and the answer printed; every command takes these.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Asked {
+    /// Where the pool is, such as https://pool.example.org
+    #[arg(long, value_name = "URL", global = true)]
+    pub server: Option<String>,
+    /// Prints the answer as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Asked {
+    /// The pool, asked as its operator.
+    ///
+    /// # Errors
+    /// Without an admin token (exit code 4), or when the pool's address is none.
+    pub(super) fn operator(&self, env: &Environment) -> Result<Client, Failure> {
+        let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
+        let token = env.secret("OWP_ADMIN_TOKEN")?.ok_or_else(|| {
+            Failure::no_access("The pool answers this to its operator alone.")
+                .next("Set OWP_ADMIN_TOKEN, or OWP_ADMIN_TOKEN_FILE to a file that holds it.")
+        })?;
+        Ok(Client::new(&base, Who::Operator(token))?)
+    }
+
+    /// The pool, asked as nobody in particular.
+    ///
+    /// # Errors
+    /// When the pool's address is none, or what registration kept cannot be read.
+    pub(super) fn nobody(&self, env: &Environment, profile: &Profile) -> Result<Client, Failure> {
+        let kept = || profile.server().map(str::to_owned);
+        let base = self.named(env).or_else(kept).map_or_else(|| on_this_machine(env), Ok)?;
+        Ok(Client::new(&base, Who::Nobody)?)
+    }
+
+    /// The pool, asked as the worker that was registered there.
+    ///
+    /// # Errors
+    /// Without a token for this pool (exit code 4), and as [`Self::nobody`].
+    pub(super) fn worker(&self, env: &Environment) -> Result<Client, Failure> {
+        let profile = Profile::open(env)?;
+        let client = self.nobody(env, &profile)?;
+        let kept = || profile.worker(client.base()).map(|worker| worker.token);
+        let token = env.secret("OWP_WORKER_TOKEN")?.or_else(kept).ok_or_else(|| {
+            Failure::no_access(format!("No worker is registered with {} from here.", client.base())).next(format!(
+                "`owp worker register --server {}` registers one; OWP_WORKER_TOKEN brings the token of one that is.",
+                client.base()
+            ))
+        })?;
+        Ok(client.as_who(Who::Worker(token)))
+    }
+
+    fn named(&self, env: &Environment) -> Option<String> {
+        self.server.clone().or_else(|| env.get("OWP_SERVER"))
+    }
+}
+
+fn on_this_machine(env: &Environment) -> Result<String, Failure> {
+    Ok(format!("http://{}", reachable(listen_address(env, None)?)))
+}

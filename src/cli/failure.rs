@@ -1,0 +1,138 @@
+//! How a command for people ends when it fails: a sentence on stderr, what to do next, an exit code; with `--json` the
+//! same as JSON on stdout.
+//!
+//! Exit codes: 0 done, 1 failed or refused, 2 asked wrongly (a flag, a file, a setting), 4 no access (no token, or not the
+//! right one).
+
+use super::untrusted::{visible, visible_line};
+use crate::client::ClientError;
+use crate::config::ConfigError;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::ExitCode;
+
+const FAILED: u8 = 1;
+const ASKED_WRONGLY: u8 = 2;
+const NO_ACCESS: u8 = 4;
+
+/// Why a command failed, and what helps.
+#[derive(Debug)]
+pub(super) struct Failure {
+    what: String,
+    /// Further lines, such as the rules that do not hold.
+    because: Vec<String>,
+    next: Option<String>,
+    code: u8,
+    problem: Option<Value>,
+}
+
+impl Failure {
+    /// It was tried and did not work.
+    pub(super) fn failed(what: impl Into<String>) -> Self {
+        Self { what: what.into(), because: Vec::new(), next: None, code: FAILED, problem: None }
+    }
+
+    /// It was not tried: a flag, a file or a setting is wrong.
+    pub(super) fn asked_wrongly(what: impl Into<String>) -> Self {
+        Self { code: ASKED_WRONGLY, ..Self::failed(what) }
+    }
+
+    /// Nobody known asks.
+    pub(super) fn no_access(what: impl Into<String>) -> Self {
+        Self { code: NO_ACCESS, ..Self::failed(what) }
+    }
+
+    /// Adds what to do next, as a sentence.
+    #[must_use]
+    pub(super) fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// Adds lines that say more.
+    #[must_use]
+    pub(super) fn because(mut self, lines: Vec<String>) -> Self {
+        self.because = lines;
+        self
+    }
+
+    /// Its exit code.
+    #[cfg(test)]
+    pub(super) fn code(&self) -> u8 {
+        self.code
+    }
+
+    fn as_json(&self) -> Value {
+        json!({ "error": {
+            "message": self.what, "because": self.because, "next": self.next, "exit_code": self.code, "problem": self.problem,
+        } })
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::asked_wrongly(sentence(&error.to_string()))
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let what = sentence(&error.to_string());
+        match error {
+            ClientError::Address(_) => Self::asked_wrongly(what),
+            ClientError::Unreachable { .. } => Self::failed(what)
+                .next("Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another."),
+            ClientError::Nonsense { .. } => {
+                Self::failed(what).next("Look at the address: `--server` and OWP_SERVER name another.")
+            }
+            ClientError::Problem(told) => {
+                let code = if told.status == 401 { NO_ACCESS } else { FAILED };
+                // One reason is usually the detail itself.
+                let because = told.reasons().into_iter().filter(|reason| *reason != told.detail).collect();
+                Self { code, because, problem: Some(told.body.clone()), ..Self::failed(what) }
+            }
+        }
+    }
+}
+
+/// Error texts are clauses; what a person reads is a sentence.
+fn sentence(clause: &str) -> String {
+    if clause.ends_with(['.', '!', '?']) { clause.to_owned() } else { format!("{clause}.") }
+}
+
+/// Ends a command: nothing more to say when it went well, else what went wrong under the command's name
+/// (`owp worker run`).
+pub(super) fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    if json {
+        say(&format!("{:#}", failure.as_json()));
+    }
+    let mut text = format!("{command}: {}", visible(&failure.what));
+    for line in &failure.because {
+        text.push_str(&format!("\n  - {}", visible_line(line)));
+    }
+    if let Some(next) = &failure.next {
+        text.push_str(&format!("\n  {}", visible(next)));
+    }
+    eprintln!("{text}");
+    ExitCode::from(failure.code)
+}
+
+/// Prints a line to stdout; a reader that went away is no failure.
+pub(super) fn say(line: &str) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_failure_has_its_exit_code() {
+        let unreachable = ClientError::Unreachable { url: "http://x".into(), cause: "Connection refused".into() };
+        assert_eq!(Failure::from(unreachable).code(), 1);
+        assert_eq!(Failure::from(ClientError::Address("x".into())).code(), 2);
+        assert_eq!(Failure::from(ConfigError::new("OWP_LISTEN is wrong")).code(), 2);
+        assert_eq!(Failure::no_access("No worker is registered here.").code(), 4);
+    }
+}

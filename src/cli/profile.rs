@@ -1,0 +1,178 @@
+//! Who a person's worker is, kept between commands: one JSON file in the place XDG names, which only its owner may read,
+//! with one worker per pool and the pool that was registered with last.
+//!
+//! A token belongs to the pool that gave it and is never sent to another.
+
+use super::failure::Failure;
+use crate::config::Environment;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::PathBuf;
+
+const FILE: &str = "workers.json";
+/// Nobody registers with so many pools.
+const FILE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// A worker that was registered from here.
+#[derive(Debug, Clone)]
+pub(super) struct Registered {
+    /// Its id.
+    pub worker_id: String,
+    /// What it calls itself.
+    pub name: String,
+    /// Its token.
+    pub token: SecretString,
+}
+
+/// The file that keeps them.
+pub(super) struct Profile {
+    path: PathBuf,
+    kept: Kept,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    /// The pool commands mean when none is named.
+    server: Option<String>,
+    workers: BTreeMap<String, KeptWorker>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptWorker {
+    worker_id: String,
+    name: String,
+    token: String,
+}
+
+impl std::fmt::Debug for KeptWorker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptWorker").field("worker_id", &self.worker_id).finish_non_exhaustive()
+    }
+}
+
+impl Profile {
+    /// Reads the file; none is as good as an empty one.
+    ///
+    /// # Errors
+    /// When others may read it, or it is not what this program wrote.
+    pub(super) fn open(env: &Environment) -> Result<Self, Failure> {
+        let path = env.config_home().map_err(Failure::from)?.join("owp").join(FILE);
+        let wrong = |what: String| Failure::asked_wrongly(format!("{} {what}.", path.display()));
+        let about = match std::fs::metadata(&path) {
+            Ok(about) => about,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { path, kept: Kept::default() });
+            }
+            Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
+        };
+        if about.permissions().mode() & 0o077 != 0 {
+            let mend = format!("Close it with `chmod 600 {}`.", path.display());
+            return Err(wrong("holds tokens and can be read by others".to_owned()).next(mend));
+        }
+        if about.len() > FILE_MAX_BYTES {
+            return Err(wrong("is too large to be what this program wrote".to_owned()));
+        }
+        let text = std::fs::read(&path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        // The parser's own words could quote a token; line and column do not.
+        let kept = serde_json::from_slice(&text).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            wrong(format!("is not what this program wrote: see {place}"))
+                .next("Mend it, or move it away and register again.")
+        })?;
+        Ok(Self { path, kept })
+    }
+
+    /// The pool that was registered with last.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.kept.server.as_deref()
+    }
+
+    /// The worker registered with a pool.
+    pub(super) fn worker(&self, server: &str) -> Option<Registered> {
+        let kept = self.kept.workers.get(server)?;
+        let token = SecretString::from(kept.token.clone());
+        Some(Registered { worker_id: kept.worker_id.clone(), name: kept.name.clone(), token })
+    }
+
+    /// Keeps a worker as the one of its pool, and that pool as the one that is meant.
+    ///
+    /// # Errors
+    /// When the file cannot be written; what stood there is still there then.
+    pub(super) fn keep(&mut self, server: &str, worker: &Registered) -> Result<(), Failure> {
+        let kept = KeptWorker {
+            worker_id: worker.worker_id.clone(),
+            name: worker.name.clone(),
+            token: worker.token.expose_secret().to_owned(),
+        };
+        self.kept.workers.insert(server.to_owned(), kept);
+        self.kept.server = Some(server.to_owned());
+        self.write().map_err(|error| Failure::failed(format!("{} cannot be written: {error}.", self.path.display())))
+    }
+
+    /// Where the file is.
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Written beside and moved into place, readable by its owner alone from the first byte on.
+    fn write(&self) -> std::io::Result<()> {
+        let folder = self.path.parent().unwrap_or(std::path::Path::new("."));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(serde_json::to_string_pretty(&self.kept)?.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(folder: &std::path::Path) -> Environment {
+        Environment::of([("XDG_CONFIG_HOME", folder.to_str().unwrap())])
+    }
+
+    fn worker(token: &str) -> Registered {
+        Registered { worker_id: "w_1".into(), name: "laptop".into(), token: token.to_owned().into() }
+    }
+
+    #[test]
+    fn a_worker_is_found_again_under_its_pool_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut profile = Profile::open(&env(folder.path())).unwrap();
+        assert!(profile.server().is_none());
+        profile.keep("https://a", &worker("owp_a")).unwrap();
+        profile.keep("https://b", &worker("owp_b")).unwrap();
+        let again = Profile::open(&env(folder.path())).unwrap();
+        assert_eq!(again.server(), Some("https://b"));
+        assert_eq!(again.worker("https://a").unwrap().token.expose_secret(), "owp_a");
+        assert!(again.worker("https://c").is_none());
+    }
+
+    #[test]
+    fn the_file_is_its_owners_alone_and_refused_when_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut profile = Profile::open(&env(folder.path())).unwrap();
+        profile.keep("https://a", &worker("owp_a")).unwrap();
+        let path = profile.path().to_owned();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(Profile::open(&env(folder.path())).err().unwrap().code(), 2);
+    }
+
+    #[test]
+    fn a_file_that_was_damaged_is_told_without_its_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut profile = Profile::open(&env(folder.path())).unwrap();
+        profile.keep("https://a", &worker("owp_secret")).unwrap();
+        let text = std::fs::read_to_string(profile.path()).unwrap().replace("\"token\": \"owp", "\"token\": owp");
+        std::fs::write(profile.path(), text).unwrap();
+        let failure = Profile::open(&env(folder.path())).err().unwrap();
+        assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+    }
+}
