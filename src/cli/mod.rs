@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable). What programs read goes to stdout, everything
 //! else to stderr.
 
+mod address;
 pub mod demo;
 pub mod doctor;
 pub mod healthcheck;
