@@ -1,10 +1,11 @@
 //! Which pool a command speaks to, and as whom: a flag, then the environment, then what registration kept, then the pool
 //! on this machine.
 
+use super::address::base_address;
 use super::failure::Failure;
 use super::profile::Profile;
 use crate::client::{Client, Who};
-use crate::config::{Environment, listen_address, reachable};
+use crate::config::Environment;
 use clap::Args;
 
 /// How the pool is named and the answer printed; every command takes these.
@@ -65,5 +66,5 @@ impl Asked {
 }
 
 fn on_this_machine(env: &Environment) -> Result<String, Failure> {
-    Ok(format!("http://{}", reachable(listen_address(env, None)?)))
+    Ok(base_address(None, env)?)
 }

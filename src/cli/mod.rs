@@ -1,8 +1,10 @@
 //! The command line: one file per subcommand; `serve` wires everything.
 //!
-//! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable), 4 no access (see `failure`). What programs read goes to stdout, everything
-//! else to stderr.
+//! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable), 4 no access (see `failure`). What programs read
+//! goes to stdout, everything else to stderr.
 
+mod address;
+pub mod conformance;
 mod connect;
 pub mod demo;
 pub mod doctor;
@@ -42,6 +44,8 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Looks at everything a pool needs and says what is wrong, each with what to do.
     Doctor(doctor::DoctorArgs),
+    /// Checks whether a server speaks the Open Work Protocol, requirement by requirement.
+    Conformance(conformance::ConformanceArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -78,6 +82,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Policy(args) => policy::run(args, &env).await,
         Command::Doctor(args) => doctor::run(args, &env).await,
+        Command::Conformance(args) => conformance::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
     }
 }

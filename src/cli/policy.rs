@@ -1,7 +1,8 @@
 //! `owp policy`: checks a policy file, asks a running pool what it would do with it, prints its JSON Schema.
 
+use super::address::base_address;
 use super::asked_wrongly;
-use crate::config::{ConfigError, Environment, listen_address, reachable};
+use crate::config::{ConfigError, Environment};
 use crate::pool::document::{Document, POLICY_PATH, read_yaml, schema};
 use crate::pool::policy::Policy;
 use crate::pool::text::tidy_line;
@@ -114,7 +115,7 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> ExitCode {
         Ok(policy) => policy,
         Err(code) => return code,
     };
-    let (base, token) = match (server(args.server.as_deref(), env), env.secret("OWP_ADMIN_TOKEN")) {
+    let (base, token) = match (base_address(args.server.as_deref(), env), env.secret("OWP_ADMIN_TOKEN")) {
         (Ok(base), Ok(Some(token))) => (base, token),
         (Err(error), _) | (_, Err(error)) => return asked_wrongly(&error),
         (_, Ok(None)) => {
@@ -127,7 +128,7 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> ExitCode {
     if let Some(policy) = &policy {
         body["policy"] = serde_json::to_value(policy).unwrap_or(Value::Null);
     }
-    let asked = format!("{}/v1/admin/policy/simulate", base.trim_end_matches('/'));
+    let asked = format!("{base}/v1/admin/policy/simulate");
     match ask(&asked, &token, &body).await {
         Ok(answer) if args.json => {
             say(&format!("{answer:#}"));
@@ -147,13 +148,6 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> ExitCode {
 fn failed(why: &str) -> ExitCode {
     eprintln!("owp policy simulate: {why}");
     ExitCode::FAILURE
-}
-
-fn server(flag: Option<&str>, env: &Environment) -> Result<String, ConfigError> {
-    match flag {
-        Some(url) => Ok(url.to_owned()),
-        None => Ok(format!("http://{}", reachable(listen_address(env, None)?))),
-    }
 }
 
 async fn ask(url: &str, token: &SecretString, body: &Value) -> Result<Value, String> {

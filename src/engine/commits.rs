@@ -128,7 +128,7 @@ async fn read_checks(reader: &RepoReader, repo: &RepoContext, sha: &str) -> Resu
     match reader.checks(sha).await {
         Ok(found) => Ok(Checks::seen(&repo.policy.gates, found)),
         Err(error) if out_of_reach(&error) => Err(error.into()),
-        Err(error) if lacks_permission(&error) => Ok(Checks::Unreadable(
+        Err(error) if error.is_denied() => Ok(Checks::Unreadable(
             "the App may not read checks and statuses here; an owner can grant it that in the App's settings"
                 .to_owned(),
         )),
@@ -151,16 +151,4 @@ async fn read_signatures(reader: &RepoReader, number: i64) -> Result<Option<Sign
 /// True when everything else would fail for the same reason, or may succeed later.
 fn out_of_reach(error: &GitHubError) -> bool {
     error.is_transient() || error.is_suspended() || error.installation_gone()
-}
-
-/// GitHub mints no token with a permission that was not granted.
-/// <https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app>
-fn lacks_permission(error: &GitHubError) -> bool {
-    match error {
-        GitHubError::Forbidden { .. } => true,
-        GitHubError::NoToken { cause } => {
-            matches!(**cause, GitHubError::Validation { .. } | GitHubError::Forbidden { .. })
-        }
-        _ => false,
-    }
 }

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::{tell, transition};
+use super::{say, transition};
 use crate::github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
 use crate::pool::document::WARN_BEFORE_MOST;
 use crate::pool::event::{Event, EventKind};
@@ -163,6 +163,6 @@ async fn warn_holder(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(
     };
     let Some(issue) = task.issue else { return Ok(()) };
     let body = expiry_warning(&ExpiryWarning { login, via: Via::Comment, until: lease.expires_at });
-    tell::want(tx, repo, issue, &format!("warn:{}", lease.id), &body).await?;
+    say::say(tx, repo, issue, &format!("warn:{}", lease.id), &body).await?;
     Ok(())
 }

@@ -139,6 +139,12 @@ impl Engine {
             Ok(incoming) => incoming,
             Err(error) => return Err(EngineError::Managed(error.to_string())),
         };
+        let lines = match &incoming.kind {
+            Kind::IssueComment { on_pull: false, comment, action, old_body, .. } => {
+                self.commands_in(&incoming, comment, *action, old_body)
+            }
+            _ => vec![],
+        };
         match &incoming.kind {
             Kind::Installation { .. } | Kind::InstallationRepositories { .. } => {
                 self.on_installation(&incoming).await?;
@@ -150,10 +156,7 @@ impl Engine {
             }
             Kind::Ping | Kind::Other => return self.finish(delivery).await,
             // Most of what people write asks for nothing, whatever repository it is in.
-            Kind::IssueComment { on_pull, comment, action, old_body, .. }
-                if !self.wrote(comment.via_app_id)
-                    && (*on_pull || self.commands_in(&incoming, comment, *action, old_body).is_empty()) =>
-            {
+            Kind::IssueComment { comment, .. } if !self.wrote(comment.via_app_id) && lines.is_empty() => {
                 return self.finish(delivery).await;
             }
             Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
@@ -171,12 +174,11 @@ impl Engine {
             }
             Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
             Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
-            Kind::IssueComment { issue_number, comment, action, old_body, .. } => {
+            Kind::IssueComment { issue_number, comment, action, .. } => {
                 if self.wrote(comment.via_app_id) {
                     let seen = Sighting { issue: *issue_number, comment: comment.id, body: comment.body.clone() };
                     return self.process_own(delivery, row, *action, seen).await;
                 }
-                let lines = self.commands_in(&incoming, comment, *action, old_body);
                 let row = self.with_policy(row, FRESH).await?;
                 let reader = self.reader(&row)?;
                 let repo = self.context(row);

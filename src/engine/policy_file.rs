@@ -4,7 +4,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::{say, tell};
+use super::say;
 use crate::github::client::{FileText, GitHubError, RepoReader};
 use crate::github::render::policy_trouble;
 use crate::pool::branch::BranchTemplate;
@@ -71,7 +71,7 @@ impl Engine {
         let reader = self.reader(&row)?;
         let text = match reader.file(POLICY_PATH).await {
             Ok(text) => text,
-            Err(error) if may_not_read(&error) => {
+            Err(error) if error.is_denied() => {
                 looked.mark(&row.id, now);
                 let why = format!(
                     "the App may not read it ({error}); its owner accepts the permission `contents: read`, or `single_file: {POLICY_PATH}`, in the App's installation settings"
@@ -115,30 +115,25 @@ impl Engine {
     }
 
     async fn judge(&self, reader: &RepoReader, row: &RepoRow, text: FileText) -> Result<Judged, EngineError> {
-        let text = match text {
-            FileText::Absent => {
-                let operators = row.policy.as_ref().map(Document::allowed_names).unwrap_or_default();
-                let allowed = resolve(reader, operators, &row.file.allowed).await?.0;
-                return Ok(Judged::Good { document: None, allowed });
-            }
+        let document = match text {
+            FileText::Absent => None,
             FileText::Other(what) => return Ok(Judged::Bad(format!("{POLICY_PATH} is {what}."))),
-            FileText::Text(text) => text,
+            FileText::Text(text) => match read_yaml(&text, &Policy::managed()) {
+                Ok(document) => Some(Box::new(document)),
+                Err(faults) => return Ok(Judged::Bad(lines(&faults))),
+            },
         };
-        let document = match read_yaml(&text, &Policy::managed()) {
-            Ok(document) => document,
-            Err(faults) => return Ok(Judged::Bad(lines(&faults))),
-        };
-        let mut faults = self.missing_permissions(row, &document).await?;
-        let (mut allowed, wrong) = resolve(reader, document.allowed_names(), &row.file.allowed).await?;
-        faults.extend(wrong);
+        let (mut allowed, mut faults) = (Allowed::new(), vec![]);
+        if let Some(document) = &document {
+            faults = self.missing_permissions(row, document).await?;
+            let (named, wrong) = resolve(reader, document.allowed_names(), &row.file.allowed).await?;
+            faults.extend(wrong);
+            allowed = named;
+        }
         // What the operator's document names stands beside it; a name that means nobody by now opens nothing.
         let operators = row.policy.as_ref().map(Document::allowed_names).unwrap_or_default();
         allowed.extend(resolve(reader, operators, &row.file.allowed).await?.0);
-        Ok(if faults.is_empty() {
-            Judged::Good { document: Some(Box::new(document)), allowed }
-        } else {
-            Judged::Bad(lines(&faults))
-        })
+        Ok(if faults.is_empty() { Judged::Good { document, allowed } } else { Judged::Bad(lines(&faults)) })
     }
 
     /// What names in a document stand for nobody, or cannot be looked up.
@@ -262,26 +257,16 @@ async fn speak(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
         (None, None) => Ok(()),
         // Trouble that nobody saw is not declared over.
         (None, Some((issue, _))) if say::unsay(tx, repo, issue, "policy").await? => Ok(()),
-        (None, Some((issue, _))) => Ok(tell::want(tx, repo, issue, "policy", &policy_trouble(None)).await?),
+        (None, Some((issue, _))) => Ok(say::say(tx, repo, issue, "policy", &policy_trouble(None)).await?),
         (Some(why), said) => {
             let body = policy_trouble(Some((why, file.was_read)));
             if let Some((issue, _)) = said.filter(|(_, at)| *at + SAID_ANEW_AFTER > now) {
-                return Ok(tell::want(tx, repo, issue, "policy", &body).await?);
+                return Ok(say::say(tx, repo, issue, "policy", &body).await?);
             }
             let Some(issue) = tx.newest_issue(&repo.row.id).await? else { return Ok(()) };
             tx.set_policy_said(&repo.row.id, issue).await?;
-            Ok(tell::want(tx, repo, issue, "policy", &body).await?)
+            Ok(say::say(tx, repo, issue, "policy", &body).await?)
         }
-    }
-}
-
-fn may_not_read(error: &GitHubError) -> bool {
-    match error {
-        GitHubError::Forbidden { .. } => true,
-        GitHubError::NoToken { cause } => {
-            matches!(**cause, GitHubError::Forbidden { .. } | GitHubError::Validation { .. })
-        }
-        _ => false,
     }
 }
 
@@ -322,7 +307,7 @@ async fn whom(
     match reader.team_members(organisation, team).await {
         Ok(members) => Ok(Ok(members.into_iter().map(|member| member.id).collect())),
         Err(GitHubError::NotFound { .. }) => Ok(Err(format!("name the team `{bare}`, which GitHub does not show"))),
-        Err(error) if may_not_read(&error) => Ok(Err(format!(
+        Err(error) if error.is_denied() => Ok(Err(format!(
             "name the team `{bare}`, and the App may not read teams: grant it the organisation permission `members: read`, or name people by their logins"
         ))),
         Err(error) => Err(error.into()),

@@ -16,11 +16,6 @@ use crate::store::{PullRow, StoreError, Tx};
 /// The key of the one notes comment of an issue.
 const NOTES: &str = "notes";
 
-/// Wants something said on an issue, in a comment of its own or folded into the one there is.
-pub(super) async fn want(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
-    say::say(tx, repo, issue, key, body).await
-}
-
 /// Brings the comment of a task's last lease up to date.
 pub(super) async fn lease(
     tx: &mut Tx,
@@ -56,7 +51,7 @@ pub(super) async fn lease(
         contract: Contract { setup: asked.setup.clone(), test: asked.test.clone(), lint: asked.lint.clone() },
         state,
     };
-    want(tx, repo, issue, &key, &render::lease_comment(&comment)).await
+    say::say(tx, repo, issue, &key, &render::lease_comment(&comment)).await
 }
 
 fn shown_via(lease: &Lease, worker: &str) -> render::Via {
@@ -139,7 +134,7 @@ pub(super) async fn pull_linked(
     let waits_for = wanted(&pull.facts.unmet(&repo.policy.gates));
     let passed = Some(tx.now()).filter(|_| waited && waits_for.is_empty());
     let body = render::pull_linked(&PullLinked { pull: number, author, holder, waits_for, passed });
-    want(tx, repo, issue, &format!("pull:{number}"), &body).await
+    say::say(tx, repo, issue, &format!("pull:{number}"), &body).await
 }
 
 fn author_of(pull: &PullRow) -> String {
@@ -166,7 +161,7 @@ pub(super) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
     if notes.is_empty() && say::unsay(tx, repo, issue, NOTES).await? {
         return Ok(());
     }
-    want(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
+    say::say(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
 }
 
 async fn pull_notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<Vec<Note>, StoreError> {

@@ -6,6 +6,7 @@ use super::body::Json;
 use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::query::{Query, fault};
+use super::resources::next;
 use crate::engine::{DeadLetter, DeadPlace};
 use crate::pool::Timestamp;
 use crate::wire::letters::{DeadComment, DeadComments, RetryBody};
@@ -30,10 +31,7 @@ pub(super) async fn list(
     };
     // One more than asked for tells whether there is another page.
     let mut letters = face.engine.dead_letters(after, limit + 1).await?;
-    let size = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = letters.len() > size;
-    letters.truncate(size);
-    let next_cursor = letters.last().filter(|_| more).map(|last| cursor::write(LIST, &words(&last.place())));
+    let next_cursor = next(&mut letters, limit, LIST, |last| words(&last.place()));
     Ok(axum::Json(DeadComments { comments: letters.into_iter().map(view).collect(), next_cursor }))
 }
 
@@ -67,8 +65,8 @@ fn words(place: &DeadPlace) -> String {
 
 fn place(words: &str) -> Option<DeadPlace> {
     let mut parts = words.splitn(4, ' ');
-    let mut next = || parts.next();
-    let (died_at, repo, issue, key) = (next()?.parse().ok()?, next()?, next()?.parse().ok()?, next()?);
+    let mut part = || parts.next();
+    let (died_at, repo, issue, key) = (part()?.parse().ok()?, part()?, part()?.parse().ok()?, part()?);
     Some(DeadPlace { died_at: Timestamp(died_at), repo: repo.to_owned(), issue, key: key.to_owned() })
 }
 

@@ -217,7 +217,7 @@ fn hands_out(repo: &RepoView) -> Markup {
 }
 
 /// A sentence in which words between backticks are code.
-fn prose(text: &str) -> Markup {
+pub(super) fn prose(text: &str) -> Markup {
     let parts: Vec<&str> = text.split('`').collect();
     html! {
         @for (at, part) in parts.iter().enumerate() {

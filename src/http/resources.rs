@@ -86,7 +86,7 @@ pub(super) fn plain(part: Result<Path<String>, PathRejection>) -> Option<String>
 }
 
 /// Takes what is beyond the page off, and says where the next one begins.
-fn next<T>(items: &mut Vec<T>, limit: i64, list: &str, key: impl Fn(&T) -> String) -> Option<String> {
+pub(super) fn next<T>(items: &mut Vec<T>, limit: i64, list: &str, key: impl Fn(&T) -> String) -> Option<String> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = items.len() > limit;
     items.truncate(limit);

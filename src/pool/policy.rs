@@ -6,9 +6,14 @@ use super::labels::LabelRules;
 use super::reputation::Score;
 use super::schedule::Schedule;
 use super::task::TaskSpec;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Which open pull requests take a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which pull requests count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+// The name a YAML tag in a policy file may give it.
+#[serde(rename = "Counted", rename_all = "lowercase")]
+#[schemars(rename = "PolicyCount")]
 pub enum CountMode {
     /// Those linked to tasks or written by the pool's people.
     Pool,
@@ -168,7 +173,10 @@ pub struct Contract {
 }
 
 /// Until when a task's holder keeps its area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+// The name a YAML tag in a policy file may give it.
+#[serde(rename = "Until", rename_all = "snake_case")]
+#[schemars(rename = "PolicyUntil")]
 pub enum AreaUntil {
     /// Until its pull request is open.
     PrOpened,
@@ -177,7 +185,10 @@ pub enum AreaUntil {
 }
 
 /// How much the pool says on an issue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+// The name a YAML tag in a policy file may give it.
+#[serde(rename = "Comments", rename_all = "lowercase")]
+#[schemars(rename = "PolicyComments")]
 pub enum CommentMode {
     /// A comment per lease, one when a pull request is linked, one warning, one for notes, replies.
     Normal,

@@ -10,6 +10,7 @@ use std::str::FromStr;
 /// Minutes that are looked at for the end of a stretch: a little more than a week.
 const LOOK_AHEAD_MINUTES: i64 = 8 * 24 * 60;
 const MINUTE_MS: i64 = 60_000;
+const WEEK: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// A five-field cron expression. Two are equal when they are written alike.
 #[derive(Debug, Clone)]
@@ -76,10 +77,10 @@ fn whole_minute(at: Timestamp) -> Option<DateTime<Utc>> {
 
 /// The day of week as names: crontab counts from Sunday as 0 (and 7), the library from Sunday as 1.
 fn weekdays(field: &str) -> Result<String, String> {
-    const NAMES: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
     let (days, step) = field.split_once('/').map_or((field, None), |(days, step)| (days, Some(step)));
     let name = |word: &str| match word.parse::<usize>() {
-        Ok(number) => NAMES.get(number).map(|name| (*name).to_owned()).ok_or("has a day of week above 7"),
+        Ok(number @ 0..=7) => Ok(WEEK[number % 7].to_owned()),
+        Ok(_) => Err("has a day of week above 7"),
         Err(_) => Ok(word.to_uppercase()),
     };
     let mut parts = Vec::new();
@@ -96,7 +97,6 @@ fn weekdays(field: &str) -> Result<String, String> {
 }
 
 fn span(from: &str, to: &str) -> Result<String, String> {
-    const WEEK: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
     let place = |day: &str| {
         let short: String = day.chars().take(3).collect();
         WEEK.iter().position(|name| *name == short).ok_or_else(|| format!("has no day of week `{day}`"))

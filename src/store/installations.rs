@@ -1,7 +1,7 @@
 //! Installations: what each one's owner granted the App.
 
 use super::error::StoreError;
-use super::tx::{Tx, json_text, statements};
+use super::tx::{Tx, json, json_text, statements};
 use sqlx::Row;
 use std::collections::BTreeMap;
 
@@ -45,7 +45,6 @@ impl Tx {
             return Ok(BTreeMap::new());
         };
         let text: String = row.try_get("permissions")?;
-        serde_json::from_str(&text)
-            .map_err(|error| StoreError::Corrupt(format!("an installation's permissions: {error}")))
+        json("an installation's permissions", &text)
     }
 }

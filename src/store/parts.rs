@@ -50,12 +50,12 @@ impl Tx {
         self.run(say.bind(i64::from(answer)).bind(now)).await.map(drop)
     }
 
-    /// Takes a part out. False when there is none.
+    /// Takes a part out, where there is one.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn drop_part(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
-        Ok(self.run(sqlx::query(PART_DROP).bind(repo.as_str()).bind(issue).bind(key)).await? == 1)
+    pub async fn drop_part(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(PART_DROP).bind(repo.as_str()).bind(issue).bind(key)).await.map(drop)
     }
 
     /// Forgets answers that say the same since before a moment and whose keys begin with `prefix`.

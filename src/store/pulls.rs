@@ -1,7 +1,7 @@
 //! Pull requests and which tasks they name.
 
 use super::error::StoreError;
-use super::tx::{Tx, json_text, statements};
+use super::tx::{Tx, json, json_text, statements};
 use crate::pool::gates::{Checklist, Checks};
 use crate::pool::pull::{PullFacts, Signatures};
 use crate::pool::{RepoId, TaskId, Timestamp};
@@ -251,8 +251,4 @@ fn pull_row(row: &AnyRow) -> Result<PullRow, StoreError> {
         updated_at: Timestamp(row.try_get("updated_at")?),
         signatures: signatures.map(|text| json("signatures", &text)).transpose()?,
     })
-}
-
-fn json<T: serde::de::DeserializeOwned>(column: &str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{column}: {error}")))
 }

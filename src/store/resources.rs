@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::repos::{RepoRow, repo_row};
 use super::tasks::task_row;
-use super::tx::{Tx, json_text, statements};
+use super::tx::{Tx, json, json_text, statements};
 use super::workers::Extra;
 use crate::pool::task::{Task, TaskState};
 use crate::pool::worker::Capabilities;
@@ -210,6 +210,5 @@ impl Tx {
 }
 
 fn own_fields(row: &AnyRow) -> Result<Extra, StoreError> {
-    let text: String = row.try_get("extra")?;
-    serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(format!("extra: {e}")))
+    json("extra", &row.try_get::<String, _>("extra")?)
 }

@@ -1,7 +1,7 @@
 //! Tasks, and the one way a move of the state machine is made durable.
 
 use super::error::StoreError;
-use super::tx::{Tx, json_text, statements, words};
+use super::tx::{Tx, json, json_text, statements, words};
 use crate::pool::moves::{AreaFate, Moved};
 use crate::pool::task::{Reservation, Task, TaskSpec, TaskState, Wording};
 use crate::pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
@@ -294,8 +294,7 @@ pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
         later: text("later_title")?
             .zip(text("later_description")?)
             .map(|(title, description)| Wording { title, description }),
-        assigned_to: serde_json::from_str(&row.try_get::<String, _>("assignees")?)
-            .map_err(|error| StoreError::Corrupt(format!("assignees: {error}")))?,
+        assigned_to: json("assignees", &row.try_get::<String, _>("assignees")?)?,
         reservation,
         assignee: text("assignee")?.map(WorkerId::new),
         last_holder: text("last_holder")?.as_deref().map(person).transpose()?,

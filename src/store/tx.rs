@@ -99,8 +99,12 @@ impl Tx {
 
 /// Reads a JSON list of words, as skills are stored.
 pub(super) fn words(row: &AnyRow, column: &str) -> Result<Vec<String>, StoreError> {
-    let text: String = row.try_get(column)?;
-    serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(format!("{column}: {e}")))
+    json(column, &row.try_get::<String, _>(column)?)
+}
+
+/// Reads what was written as JSON text; `what` names it when it cannot be read.
+pub(super) fn json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
 }
 
 /// Writes a list as JSON text.

@@ -83,12 +83,12 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn give_back_in(&mut self, repo: &RepoId, since: Timestamp) -> Result<GivenBack, StoreError> {
+    pub async fn give_back_in(&mut self, repo: &RepoId, since: Timestamp) -> Result<(), StoreError> {
         let lost = self.now() - since;
         let leases = sqlx::query(GIVE_BACK_LEASES_IN).bind(lost.0).bind(self.now().0).bind(since.0).bind(repo.as_str());
-        let leases = self.run(leases).await?;
+        self.run(leases).await?;
         let reservations = sqlx::query(GIVE_BACK_RESERVATIONS_IN).bind(lost.0).bind(since.0).bind(repo.as_str());
-        Ok(GivenBack { leases, reservations: self.run(reservations).await? })
+        self.run(reservations).await.map(drop)
     }
 
     /// Every live lease of the repositories that are served, or of one repository.

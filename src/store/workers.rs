@@ -1,7 +1,7 @@
 //! Workers, the people behind them, tokens and link codes.
 
 use super::error::StoreError;
-use super::tx::{Tx, json_text, statements, words};
+use super::tx::{Tx, json, json_text, statements, words};
 use crate::pool::worker::{Capabilities, Load, Worker, WorkerStatus};
 use crate::pool::{Person, Timestamp, WorkerId};
 use sqlx::Row;
@@ -336,6 +336,5 @@ fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
 }
 
 pub(super) fn capabilities(row: &AnyRow) -> Result<Capabilities, StoreError> {
-    let text: String = row.try_get("capabilities")?;
-    serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(format!("capabilities: {e}")))
+    json("capabilities", &row.try_get::<String, _>("capabilities")?)
 }

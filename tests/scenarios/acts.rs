@@ -27,6 +27,27 @@ impl World {
         while self.engine.step_inbox().await.unwrap() {}
     }
 
+    /// An issue whose one bad label was taken off again before anything was sent: nothing is said on it.
+    pub async fn mended_unsaid(&self) -> u64 {
+        let mona = self.github.as_user("mona");
+        let issue = mona.open_issue(REPO, "Parse dates", "Please.", &["pool:ready", "estimate:many"]).unwrap();
+        self.hear().await;
+        mona.unlabel(REPO, issue, "estimate:many").unwrap();
+        self.hear().await;
+        self.settle().await;
+        assert_eq!(self.written(), Written { created: 0, edited: 0 }, "{:#?}", self.ours(issue));
+        issue
+    }
+
+    /// A bad label is set and taken off again, with time to speak after each.
+    pub async fn mar_and_mend(&self, issue: u64) {
+        let mona = self.github.as_user("mona");
+        mona.label(REPO, issue, "estimate:many").unwrap();
+        self.settle().await;
+        mona.unlabel(REPO, issue, "estimate:many").unwrap();
+        self.settle().await;
+    }
+
     /// The one comment our App has on an issue.
     pub fn sole(&self, issue: u64) -> String {
         let ours = self.ours(issue);

@@ -2,8 +2,8 @@
 
 use crate::database::Db;
 use crate::stories;
-use crate::world::{REPO, World};
-use owp::engine::{ProfileChange, Report, ReportedStatus};
+use crate::world::{REPO, World, opened};
+use owp::engine::ProfileChange;
 use owp::pool::Span;
 use owp::sandbox::PrSpec;
 use serde_json::{Value, json};
@@ -148,22 +148,14 @@ async fn a_client_may_report_what_its_agent_opened(db: Db) {
     assert_eq!(w.state(issue).await, "leased");
     let (by_bot, by_eve) =
         (w.open_pr_with(BOT, "See the title.", false).await, w.open_pr_with("eve", "Mine.", false).await);
-    let report = |pull: u64| Report {
-        status: ReportedStatus::PrOpened,
-        message: None,
-        lease: None,
-        pr_url: Some(format!("https://github.com/{REPO}/pull/{pull}")),
-        commit_sha: None,
-        patch_url: None,
-    };
-    let worker = w.store().read(move |tx| Box::pin(async move { tx.worker(&client).await })).await.unwrap().unwrap();
+    let worker = w.worker(&client).await;
     let task = w.task_of(issue).await.unwrap().id;
     for pull in [by_bot, by_eve] {
-        let refused = w.engine.report_status(&worker, &task, report(pull), None).await.unwrap_err().to_string();
+        let refused = w.engine.report_status(&worker, &task, opened(pull), None).await.unwrap_err().to_string();
         assert!(refused.contains("nor by an agent they named with `/owp join agents:@login`"), "{refused}");
     }
     w.say("ada", issue, &format!("/owp join agents:@{BOT}")).await;
-    w.engine.report_status(&worker, &task, report(by_bot), None).await.unwrap();
+    w.engine.report_status(&worker, &task, opened(by_bot), None).await.unwrap();
     assert_eq!(w.state(issue).await, "pr_opened");
     w.github.as_user(BOT).rewrite(REPO, by_bot, "Still no word of it.").unwrap();
     w.settle().await;

@@ -355,7 +355,7 @@ async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
     let other = w.task("Another", &[]).await;
     assert_eq!(w.engine.pull_work(&client).await.unwrap().items.len(), 1);
     let id = w.task_of(other).await.unwrap().id;
-    let worker = w.store().read(move |tx| Box::pin(async move { tx.worker(&client).await })).await.unwrap().unwrap();
+    let worker = w.worker(&client).await;
     let report = owp::engine::Report {
         status: owp::engine::ReportedStatus::Blocked,
         message: Some("waits too".into()),

@@ -17,6 +17,20 @@ stories!(
     an_issue_reopened_under_review_finds_its_pull_request_again,
 );
 
+/// Ten labels of one issue, three of which cannot be used.
+pub const TEN: [&str; 10] = [
+    "pool:ready",
+    "estimate:many",
+    "priority:urgent",
+    "tier:9",
+    "skills:rust",
+    "area:docs",
+    "bug",
+    "good first issue",
+    "size:3",
+    "help wanted",
+];
+
 async fn good_labels_are_never_answered(db: Db) {
     let w = World::new(db).await;
     let mona = w.github.as_user("mona");
@@ -35,19 +49,7 @@ async fn bad_labels_make_one_comment_that_is_edited_and_resolved(db: Db) {
     let w = World::new(db).await;
     let mona = w.github.as_user("mona");
     let issue = mona.open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
-    let labels = [
-        "pool:ready",
-        "estimate:many",
-        "priority:urgent",
-        "tier:9",
-        "skills:rust",
-        "area:docs",
-        "bug",
-        "good first issue",
-        "size:3",
-        "help wanted",
-    ];
-    for label in labels {
+    for label in TEN {
         mona.label(REPO, issue, label).unwrap();
     }
     w.settle().await;

@@ -2,8 +2,8 @@
 
 use crate::database::Db;
 use crate::stories;
-use crate::world::{REPO, World};
-use owp::engine::{Report, ReportedStatus};
+use crate::world::{REPO, World, opened};
+use owp::engine::Report;
 use owp::sandbox::PrSpec;
 
 stories!(
@@ -89,15 +89,7 @@ async fn a_client_reports_a_pull_request_that_names_nothing(db: Db) {
     w.engine.pull_work(&client).await.unwrap();
     let pull = w.open_pr_with("ada", "See the title.", true).await;
     assert_eq!(w.state(issue).await, "leased");
-    let report = Report {
-        status: ReportedStatus::PrOpened,
-        message: None,
-        lease: None,
-        pr_url: Some(format!("https://github.com/{REPO}/pull/{pull}")),
-        commit_sha: None,
-        patch_url: None,
-    };
-    let worker = w.store().read(move |tx| Box::pin(async move { tx.worker(&client).await })).await.unwrap().unwrap();
+    let (report, worker) = (opened(pull), w.worker(&client).await);
     let task = w.task_of(issue).await.unwrap().id;
     w.engine.report_status(&worker, &task, report.clone(), None).await.unwrap();
     w.settle().await;

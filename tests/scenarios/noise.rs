@@ -3,6 +3,7 @@
 
 use crate::acts::Written;
 use crate::database::Db;
+use crate::labels::TEN;
 use crate::stories;
 use crate::world::{REPO, World};
 use owp::pool::Span;
@@ -86,19 +87,6 @@ async fn labelling_a_hundred_good_issues_notifies_nobody(db: Db) {
     w.check_promises().await;
 }
 
-const TEN: [&str; 10] = [
-    "pool:ready",
-    "estimate:many",
-    "priority:urgent",
-    "tier:9",
-    "skills:rust",
-    "area:docs",
-    "bug",
-    "good first issue",
-    "size:3",
-    "help wanted",
-];
-
 async fn ten_labels_at_once_notify_at_most_once(db: Db) {
     let w = World::new(db).await;
     let mona = w.github.as_user("mona");
@@ -152,18 +140,9 @@ async fn relabelling_back_and_forth_notifies_once(db: Db) {
 
 async fn what_is_mended_before_it_was_said_is_never_said(db: Db) {
     let w = World::new(db).await;
-    let mona = w.github.as_user("mona");
-    let issue = mona.open_issue(REPO, "Parse dates", "Please.", &["pool:ready", "estimate:many"]).unwrap();
-    w.hear().await;
-    mona.unlabel(REPO, issue, "estimate:many").unwrap();
-    w.hear().await;
-    w.settle().await;
-    assert_eq!(w.written(), Written { created: 0, edited: 0 }, "{:#?}", w.ours(issue));
+    let issue = w.mended_unsaid().await;
     // A problem that comes back is said, and from then on the comment is there to be edited.
-    mona.label(REPO, issue, "estimate:many").unwrap();
-    w.settle().await;
-    mona.unlabel(REPO, issue, "estimate:many").unwrap();
-    w.settle().await;
+    w.mar_and_mend(issue).await;
     assert_eq!(w.written(), Written { created: 1, edited: 1 });
     assert!(w.only(issue, "resolved").contains("Everything noted here is resolved"));
     w.check_promises().await;

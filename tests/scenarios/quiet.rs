@@ -104,24 +104,12 @@ async fn refusals_are_counted_as_ever(db: Db) {
 
 async fn what_is_mended_before_it_was_said_is_never_said(db: Db) {
     let w = quiet_world(db).await;
-    let mona = w.github.as_user("mona");
-    let issue = mona.open_issue(REPO, "Parse dates", "Please.", &["pool:ready", "estimate:many"]).unwrap();
-    w.hear().await;
-    mona.unlabel(REPO, issue, "estimate:many").unwrap();
-    w.hear().await;
-    w.settle().await;
-    assert_eq!(w.written(), Written { created: 0, edited: 0 }, "{:#?}", w.ours(issue));
-    mona.label(REPO, issue, "estimate:many").unwrap();
-    w.settle().await;
-    mona.unlabel(REPO, issue, "estimate:many").unwrap();
-    w.settle().await;
+    let issue = w.mended_unsaid().await;
+    w.mar_and_mend(issue).await;
     assert!(w.sole(issue).contains("Everything noted here is resolved"), "{}", w.sole(issue));
     // Beside other words the note just goes.
     w.say("ada", issue, "/owp claim").await;
-    mona.label(REPO, issue, "estimate:many").unwrap();
-    w.settle().await;
-    mona.unlabel(REPO, issue, "estimate:many").unwrap();
-    w.settle().await;
+    w.mar_and_mend(issue).await;
     let said = w.sole(issue);
     assert!(!said.contains("noted") && !said.contains("One thing"), "{said}");
     w.check_promises().await;

@@ -3,9 +3,10 @@
 
 use crate::database::{Db, TestDatabase};
 use owp::clock::{Clock, Entropy};
-use owp::engine::{Engine, GitHubSide, Settings};
+use owp::engine::{Engine, GitHubSide, Report, ReportedStatus, Settings};
 use owp::github::client::{GitHub, GitHubConfig};
 use owp::pool::task::Task;
+use owp::pool::worker::Worker;
 use owp::pool::{Span, WorkerId};
 use owp::sandbox::{Parcel, PrSpec, Role, Sandbox, SandboxConfig};
 use owp::store::{Store, StoreOptions};
@@ -278,6 +279,12 @@ impl World {
         registered.worker
     }
 
+    /// A worker as it is stored.
+    pub async fn worker(&self, id: &WorkerId) -> Worker {
+        let id = id.clone();
+        self.store().read(move |tx| Box::pin(async move { tx.worker(&id).await })).await.unwrap().unwrap()
+    }
+
     /// Every chain verifies, the feed holds every event of them once and in order, and the only writes GitHub ever saw are
     /// comments, tokens and requests to repeat a delivery.
     pub async fn check_promises(&self) {
@@ -310,6 +317,18 @@ impl World {
             let call = (request.method.as_str(), request.route.as_str());
             assert!(allowed.contains(&call), "the App must never do this: {call:?}");
         }
+    }
+}
+
+/// What a client reports when it opened a pull request in the main repository.
+pub fn opened(pull: u64) -> Report {
+    Report {
+        status: ReportedStatus::PrOpened,
+        message: None,
+        lease: None,
+        pr_url: Some(format!("https://github.com/{REPO}/pull/{pull}")),
+        commit_sha: None,
+        patch_url: None,
     }
 }
 

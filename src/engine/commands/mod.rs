@@ -6,11 +6,11 @@
 mod contributor;
 mod maintainer;
 
+use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::permission_of;
-use super::say::{REFUSAL, REPLY};
-use super::{Engine, tell};
+use super::say::{self, REFUSAL, REPLY};
 use crate::github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use crate::github::payload::CommentRef;
 use crate::github::render::{HelpRow, Outcome, reply};
@@ -242,7 +242,7 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
     } else {
         format!("{REPLY}{}", asked.comment_id)
     };
-    tell::want(tx, repo, asked.issue, &key, &body).await?;
+    say::say(tx, repo, asked.issue, &key, &body).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What GitHub says about the App itself: what it asks for, where its deliveries go, and how they went. For `owp doctor`;
 //! nothing here is decided by.
 
-use super::{GitHub, GitHubError, Speaker, raw::time};
+use super::{GitHub, GitHubError, Speaker, raw};
 use crate::pool::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ struct RawHook {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Attempt {
     /// When it was made.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "raw::time")]
     pub delivered_at: Timestamp,
     /// `OK`, or what went wrong in GitHub's words.
     pub status: String,
@@ -71,7 +71,7 @@ impl Attempt {
     /// Whether it arrived.
     #[must_use]
     pub fn arrived(&self) -> bool {
-        self.status == "OK"
+        raw::arrived(&self.status)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::http::Write;
 use super::pages::MAX_PAGES;
-use super::{GitHub, GitHubError, Speaker, path, raw::time};
+use super::{GitHub, GitHubError, Speaker, path, raw};
 use crate::pool::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -31,7 +31,7 @@ pub struct FailedDelivery {
 struct RawDelivery {
     id: i64,
     guid: String,
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "raw::time")]
     delivered_at: Timestamp,
     #[serde(default)]
     redelivery: bool,
@@ -41,10 +41,6 @@ struct RawDelivery {
 }
 
 impl RawDelivery {
-    fn arrived(&self) -> bool {
-        self.status == "OK"
-    }
-
     /// True when it was repeated already and we said that it makes no sense.
     fn is_hopeless(&self) -> bool {
         self.redelivery && UNREADABLE.contains(&self.status_code)
@@ -69,7 +65,7 @@ impl GitHub {
             // The list is newest first.
             let ends_here = page.last().is_none_or(|oldest| oldest.delivered_at < since);
             for attempt in page.into_iter().filter(|attempt| attempt.delivered_at >= since) {
-                if attempt.arrived() {
+                if raw::arrived(&attempt.status) {
                     arrived.insert(attempt.guid);
                 } else if failed.get(&attempt.guid).is_none_or(|known| known.id < attempt.id) {
                     failed.insert(attempt.guid.clone(), attempt);

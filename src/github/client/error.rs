@@ -160,6 +160,17 @@ impl GitHubError {
         }
     }
 
+    /// True when GitHub does not allow what was asked for. It mints no token with a permission that was not granted:
+    /// <https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app>
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Forbidden { .. } => true,
+            Self::NoToken { cause } => matches!(**cause, Self::Forbidden { .. } | Self::Validation { .. }),
+            _ => false,
+        }
+    }
+
     /// True when the App is no longer installed there: the token call itself knew no such installation.
     #[must_use]
     pub fn installation_gone(&self) -> bool {

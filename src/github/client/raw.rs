@@ -30,6 +30,11 @@ fn users<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UserRef>, D::
     Ok(raw.into_iter().filter_map(RawUser::into_ref).collect())
 }
 
+/// Whether an attempt to deliver arrived, by its status: `OK`, or what went wrong in GitHub's words.
+pub(super) fn arrived(status: &str) -> bool {
+    status == "OK"
+}
+
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
     Timestamp::parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a time"))

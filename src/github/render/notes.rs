@@ -1,6 +1,6 @@
 //! The one comment an issue has for problems: what is wrong, and what would mend it.
 
-use super::safe::{bullets, code, prose, safe_inline};
+use super::safe::{bullets, code, listed, prose, safe_inline};
 
 const MAX_NOTES: usize = 30;
 
@@ -116,10 +116,6 @@ fn note(note: &Note) -> String {
 /// The command by which a person names an agent.
 fn declare(login: &str) -> String {
     code(&format!("/owp join agents:@{login}"))
-}
-
-fn listed(words: &[String]) -> String {
-    words.iter().take(20).map(|one| safe_inline(one)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

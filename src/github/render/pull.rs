@@ -2,7 +2,7 @@
 
 use super::{
     lease::Via,
-    safe::{code, mention, safe_inline},
+    safe::{code, listed, mention, safe_inline},
 };
 use crate::pool::Timestamp;
 
@@ -39,7 +39,7 @@ pub fn pull_linked(linked: &PullLinked) -> String {
             None => format!("It is {ready}"),
         }
     } else {
-        let waits = linked.waits_for.iter().take(20).map(|gate| safe_inline(gate)).collect::<Vec<_>>().join(", ");
+        let waits = listed(&linked.waits_for);
         format!(
             "It takes one review slot until it is merged or closed. The clock stops when it is ready for review; it still waits for: {waits}."
         )

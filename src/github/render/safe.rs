@@ -13,6 +13,8 @@ const MAX_TEXT: usize = 4_000;
 const MAX_PROSE: usize = 1_000;
 /// Longest command, branch or name in code.
 const MAX_CODE: usize = 400;
+/// Texts from outside named one after another inside a sentence.
+const MAX_LISTED: usize = 20;
 /// Marks on one letter; no language needs more.
 const MAX_MARKS: usize = 4;
 /// Invisible, and ends whatever GitHub was about to recognise.
@@ -112,6 +114,11 @@ pub(super) fn bullets(items: impl IntoIterator<Item = String>, max: usize) -> St
         lines.push(format!("- … and {} more", items.len() - max));
     }
     lines.join("\n")
+}
+
+/// Texts from outside inside a sentence, one after another; what is beyond the first few is left out.
+pub(super) fn listed(words: &[String]) -> String {
+    words.iter().take(MAX_LISTED).map(|one| safe_inline(one)).collect::<Vec<_>>().join(", ")
 }
 
 /// Drops what cannot be seen and can mislead: controls, direction changes, invisible letters; and marks piled on a letter

@@ -1,6 +1,6 @@
 //! The description as a page: made here from the same document, with nothing from elsewhere.
 
-use crate::http::page::document;
+use crate::http::page::{document, prose};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -92,15 +92,6 @@ fn bounds(schema: &Value) -> String {
         words.push(choices.join(", "));
     }
     words.join(", ")
-}
-
-/// Text in which `code` is marked as such.
-fn prose(text: &str) -> Markup {
-    html! {
-        @for (at, part) in text.split('`').enumerate() {
-            @if at % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
 }
 
 fn callers(security: &Value) -> &'static str {

@@ -1,17 +1,12 @@
 //! A document laid over a policy: every key checked, every fault told at once, nothing followed when there is one.
 
 use super::fault::{Fault, Faults};
-use super::parts::{
-    BudgetPart, ClaimsPart, Comments, ContractPart, Counted, GatesPart, LabelsPart, LanePart, LeasesPart, TierPart,
-    Until,
-};
+use super::parts::{BudgetPart, ClaimsPart, ContractPart, GatesPart, LabelsPart, LanePart, LeasesPart, TierPart};
 use super::{Document, WARN_BEFORE_MOST};
 use crate::pool::Span;
 use crate::pool::branch::BranchTemplate;
 use crate::pool::labels::{LabelRules, NAME_MAX_CHARS, normalise_area};
-use crate::pool::policy::{
-    AreaUntil, ClaimLimits, CommentMode, Contract, CountMode, Gates, Lane, Policy, Record, TierRule,
-};
+use crate::pool::policy::{ClaimLimits, Contract, Gates, Lane, Policy, Record, TierRule};
 use crate::pool::reputation::Score;
 use crate::pool::schedule::Schedule;
 use crate::pool::text::is_hidden;
@@ -44,10 +39,7 @@ impl Document {
         }
         if let Some(locks) = &self.area_locks {
             policy.area_locks = locks.enabled.unwrap_or(policy.area_locks);
-            policy.area_until = locks.until.map_or(policy.area_until, |until| match until {
-                Until::PrOpened => AreaUntil::PrOpened,
-                Until::Merged => AreaUntil::Merged,
-            });
+            policy.area_until = locks.until.unwrap_or(policy.area_until);
         }
         if let Some(tiers) = &self.tiers {
             for (tier, part) in (1..).zip([&tiers.one, &tiers.two, &tiers.three]) {
@@ -68,10 +60,7 @@ impl Document {
         if let Some(contract) = &self.contract {
             contract.apply(&mut policy.contract, &mut faults);
         }
-        policy.comments = self.comments.map_or(policy.comments, |comments| match comments {
-            Comments::Normal => CommentMode::Normal,
-            Comments::Quiet => CommentMode::Quiet,
-        });
+        policy.comments = self.comments.unwrap_or(policy.comments);
         if let Some(schedule) = self.pause.as_ref().and_then(|pause| pause.schedule.as_deref()) {
             match Schedule::parse(schedule) {
                 Ok(schedule) => policy.pause = Some(schedule),
@@ -85,10 +74,7 @@ impl Document {
 impl BudgetPart {
     fn apply(&self, policy: &mut Policy, faults: &mut Faults) {
         faults.number("budget.max_open_prs", self.max_open_prs, 0..=100, &mut policy.max_open_prs);
-        policy.count = self.count.map_or(policy.count, |count| match count {
-            Counted::Pool => CountMode::Pool,
-            Counted::All => CountMode::All,
-        });
+        policy.count = self.count.unwrap_or(policy.count);
         policy.count_drafts = self.drafts.unwrap_or(policy.count_drafts);
     }
 }

@@ -16,6 +16,7 @@ pub use parts::*;
 pub use scalars::{Duration, Percent};
 pub use yaml::{MAX_BYTES, read_yaml};
 
+use crate::pool::policy::CommentMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +62,7 @@ pub struct Document {
     pub contract: Option<ContractPart>,
     /// How much the pool says on an issue.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub comments: Option<Comments>,
+    pub comments: Option<CommentMode>,
     /// When nothing is handed out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<PausePart>,

@@ -1,6 +1,7 @@
 //! The parts of a policy document, as they are written. What they mean is told in the parent.
 
 use super::scalars::{Duration, Percent};
+use crate::pool::policy::{AreaUntil, CountMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,20 +13,9 @@ pub struct BudgetPart {
     /// Open pull requests and work handed out together, 0 to 100; 0 hands out nothing.
     pub max_open_prs: Option<i64>,
     /// Which pull requests count.
-    pub count: Option<Counted>,
+    pub count: Option<CountMode>,
     /// Whether drafts count.
     pub drafts: Option<bool>,
-}
-
-/// Which pull requests count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[schemars(rename = "PolicyCount")]
-#[serde(rename_all = "lowercase")]
-pub enum Counted {
-    /// Those linked to tasks or written by the pool's people.
-    Pool,
-    /// All of them.
-    All,
 }
 
 /// How long a task is held.
@@ -70,7 +60,7 @@ pub struct AreaLocksPart {
     /// Whether it has.
     pub enabled: Option<bool>,
     /// Until when the holder has it.
-    pub until: Option<Until>,
+    pub until: Option<AreaUntil>,
 }
 
 /// What risk tiers ask for; tier 0 is open to all.
@@ -103,28 +93,6 @@ pub struct TierPart {
     /// Logins, and teams as `org/team`, that are let in whatever their trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<String>>,
-}
-
-/// Until when a task's holder keeps its area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[schemars(rename = "PolicyUntil")]
-#[serde(rename_all = "snake_case")]
-pub enum Until {
-    /// Until its pull request is open.
-    PrOpened,
-    /// Until that is merged or closed.
-    Merged,
-}
-
-/// How much the pool says on an issue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[schemars(rename = "PolicyComments")]
-#[serde(rename_all = "lowercase")]
-pub enum Comments {
-    /// A comment per lease, one when a pull request is linked, one warning, one for notes, replies.
-    Normal,
-    /// One comment, edited.
-    Quiet,
 }
 
 /// A lane: what some people may take, and nothing else.

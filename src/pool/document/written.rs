@@ -2,12 +2,12 @@
 
 use super::Document;
 use super::parts::{
-    AreaLocksPart, BudgetPart, ClaimsPart, Comments, ContractPart, Counted, GatesPart, LabelsPart, LaneAllow, LaneFor,
-    LanePart, LeasesPart, PausePart, TierPart, TiersPart, Until,
+    AreaLocksPart, BudgetPart, ClaimsPart, ContractPart, GatesPart, LabelsPart, LaneAllow, LaneFor, LanePart,
+    LeasesPart, PausePart, TierPart, TiersPart,
 };
 use super::scalars::{Duration, Percent};
 use crate::pool::labels::LabelRules;
-use crate::pool::policy::{AreaUntil, CommentMode, Contract, CountMode, Gates, Lane, Policy, TierRule};
+use crate::pool::policy::{Contract, Gates, Lane, Policy, TierRule};
 
 impl Document {
     /// A policy as a document in which nothing is left out.
@@ -18,10 +18,7 @@ impl Document {
             version: Some(1),
             budget: Some(BudgetPart {
                 max_open_prs: Some(policy.max_open_prs),
-                count: Some(match policy.count {
-                    CountMode::Pool => Counted::Pool,
-                    CountMode::All => Counted::All,
-                }),
+                count: Some(policy.count),
                 drafts: Some(policy.count_drafts),
             }),
             leases: Some(LeasesPart {
@@ -38,22 +35,13 @@ impl Document {
                 cooldown: Some(Duration(claims.cooldown)),
                 join_first: Some(claims.join_first),
             }),
-            area_locks: Some(AreaLocksPart {
-                enabled: Some(policy.area_locks),
-                until: Some(match policy.area_until {
-                    AreaUntil::PrOpened => Until::PrOpened,
-                    AreaUntil::Merged => Until::Merged,
-                }),
-            }),
+            area_locks: Some(AreaLocksPart { enabled: Some(policy.area_locks), until: Some(policy.area_until) }),
             tiers: Some(TiersPart { one, two, three }),
             lanes: Some(policy.lanes.iter().map(lane).collect()),
             gates: Some(gates(&policy.gates)),
             labels: Some(labels(&policy.labels)),
             contract: Some(contract(&policy.contract)),
-            comments: Some(match policy.comments {
-                CommentMode::Normal => Comments::Normal,
-                CommentMode::Quiet => Comments::Quiet,
-            }),
+            comments: Some(policy.comments),
             pause: policy.pause.as_ref().map(|schedule| PausePart { schedule: Some(schedule.to_string()) }),
         }
     }

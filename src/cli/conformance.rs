@@ -1,0 +1,186 @@
+//! `owp conformance`: checks whether a server speaks the Open Work Protocol, requirement by requirement.
+
+use super::failure::{Failure, finish, say};
+use super::untrusted::visible_line;
+use crate::client::{Client, Who};
+use crate::clock::Clock;
+use crate::config::Environment;
+use crate::conformance::report::{html, json, junit, summary};
+use crate::conformance::{CannotBegin, Options, Outcome, Profile, Report, Status, all, run as check};
+use anstyle::{AnsiColor, Style};
+use clap::{Args, ValueEnum};
+use secrecy::ExposeSecret;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How much of a reason stands in the terminal; reports hold all of it.
+const WHY_MAX_CHARS: usize = 300;
+
+/// What to check.
+#[derive(Debug, Clone, Args)]
+pub struct ConformanceArgs {
+    /// Where the server is, such as http://127.0.0.1:8787
+    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    server: Option<String>,
+    /// The server's admin token; OWP_ADMIN_TOKEN when left out
+    #[arg(long, value_name = "TOKEN")]
+    admin_token: Option<String>,
+    /// Only the checks of this profile
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// Only checks whose names begin so, such as WORK or WORK-3; separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// How long leases of manual repositories last there, such as 5s, where the server cannot be asked to make them short
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    lease_ttl: Option<Duration>,
+    /// Prints the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Writes the report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Writes the report as a page of HTML, with what was said where a check did not pass
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Lists the checks and makes none
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProfileName {
+    /// OWP 0.1, which every server speaks
+    Core,
+    /// What servers announce as features
+    Extended,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Core => Self::Core,
+            ProfileName::Extended => Self::Extended,
+        }
+    }
+}
+
+/// Exits with 0 when the server conforms, 1 when it does not or could not be checked, 2 when asked wrongly, 4 when it does
+/// not take the admin token.
+pub async fn run(args: ConformanceArgs, env: &Environment) -> ExitCode {
+    let json = args.json;
+    if args.list {
+        list(json);
+        return ExitCode::SUCCESS;
+    }
+    let conforms = checked(&args, env).await;
+    match conforms {
+        Ok(false) => ExitCode::FAILURE,
+        Ok(true) => ExitCode::SUCCESS,
+        Err(failure) => finish("owp conformance", Err(failure), json),
+    }
+}
+
+fn list(as_json: bool) {
+    if as_json {
+        let checks = all().into_iter().map(|check| {
+            serde_json::json!({
+                "id": check.id, "profile": check.profile, "feature": check.feature, "title": check.title,
+            })
+        });
+        say(&format!("{:#}", serde_json::Value::Array(checks.collect())));
+        return;
+    }
+    for check in all() {
+        say(&format!("{:<11} {}", check.id, check.title));
+    }
+}
+
+async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Failure> {
+    let options = options(args, env)?;
+    let tell = |outcome: &Outcome| {
+        if !args.json {
+            line(outcome);
+        }
+    };
+    let checking = check(&options, &Clock::System, tell);
+    let report = tokio::select! {
+        report = checking => report.map_err(cannot_begin)?,
+        _ = tokio::signal::ctrl_c() => {
+            return Err(Failure::failed("Interrupted: the server was not checked to the end.")
+                .next("What the checks made is left there; it hands out nothing to others, for want of their skills."));
+        }
+    };
+    write(args.junit.as_deref(), || junit(&report))?;
+    write(args.html.as_deref(), || html(&report))?;
+    if args.json {
+        say(&format!("{:#}", json(&report)));
+    } else {
+        tell_end(&report);
+    }
+    Ok(report.conforms())
+}
+
+fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure> {
+    let server = args.server.clone().unwrap_or_default();
+    let server = Client::new(&server, Who::Nobody)?.base().to_owned();
+    let token = match &args.admin_token {
+        Some(token) => token.clone(),
+        None => env.secret("OWP_ADMIN_TOKEN")?.map(|token| token.expose_secret().to_owned()).ok_or_else(|| {
+            Failure::no_access("The checks make repositories and tasks, for which the server's admin token is needed.")
+                .next("Give it with --admin-token, or set OWP_ADMIN_TOKEN.")
+        })?,
+    };
+    let only: Vec<String> = args.only.iter().map(|name| name.trim().to_uppercase()).collect();
+    if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.id.starts_with(name.as_str()))) {
+        return Err(Failure::asked_wrongly(format!("There is no check whose name begins with {unknown}."))
+            .next("`owp conformance --list` shows all of them."));
+    }
+    let profile = args.profile.map(Profile::from);
+    Ok(Options { server, admin_token: token, lease_ttl: args.lease_ttl, profile, only })
+}
+
+fn cannot_begin(error: CannotBegin) -> Failure {
+    let what = format!("Nothing can be checked: {error}.");
+    match error {
+        CannotBegin::NoAccess(_) => {
+            Failure::no_access(what).next("Give the token the server was started with, with --admin-token.")
+        }
+        CannotBegin::Unreachable(_) => Failure::failed(what).next("Is the server running there?"),
+        CannotBegin::Closed => Failure::failed(what),
+    }
+}
+
+fn write(file: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    std::fs::write(file, text())
+        .map_err(|error| Failure::asked_wrongly(format!("{} cannot be written: {error}.", file.display())))
+}
+
+fn style(status: Status) -> Style {
+    match status {
+        Status::Pass => AnsiColor::Green.on_default(),
+        Status::Skip => AnsiColor::BrightBlack.on_default(),
+        Status::Fail | Status::Error => AnsiColor::Red.on_default().bold(),
+    }
+}
+
+/// One outcome, as it comes.
+fn line(outcome: &Outcome) {
+    let style = style(outcome.status);
+    let mut out = anstream::stdout();
+    let word = outcome.status.word();
+    let mut text = format!("{style}{word:<5}{style:#} {:<11} {}", outcome.id, outcome.title);
+    if let Some(why) = &outcome.why {
+        let why: String = why.chars().take(WHY_MAX_CHARS).collect();
+        text.push_str(&format!("\n      {}", visible_line(&why)));
+    }
+    drop(writeln!(out, "{text}"));
+}
+
+fn tell_end(report: &Report) {
+    say("");
+    say(&format!("{}, in {:.1} s", summary(report), report.seconds));
+}

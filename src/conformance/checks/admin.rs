@@ -1,0 +1,122 @@
+//! Repositories and tasks that the operator makes, and what stands where.
+
+use super::super::lab::{Lab, tasks};
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+
+checks! {
+    Core "REPO-1" "`POST /v1/admin/repos` makes a repository and names it." => makes_a_repository;
+    Core "REPO-2" "Making it again changes it, and what is left out returns to its default." => again_is_a_change;
+    Core "REPO-3" "Bounds of a repository's settings are answered 422." => repo_bounds;
+    Core "TASK-1" "`POST /v1/admin/tasks` answers `task_id`, which begins with `t_`." => makes_a_task;
+    Core "TASK-2" "A task for a repository nobody made is answered 400." => unknown_repo;
+    Core "TASK-3" "Bounds of a task are answered 422." => task_bounds;
+    Core "TASK-4" "What a task leaves out has the protocol's defaults." => task_defaults;
+    Core "STATE-1" "`GET /v1/admin/state` counts workers online and the tasks of every state." => counts;
+    Core "STATE-2" "A new task is counted as ready." => counts_follow (alone);
+}
+
+async fn makes_a_repository(lab: &Lab) -> Verdict {
+    let name = lab.repo_name();
+    let answer = lab.admin_post("/v1/admin/repos", json!({ "repo": name })).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    must(said["ok"] == true && said["repo"] == json!(name), || format!("a new repository is answered {said}"))
+}
+
+async fn again_is_a_change(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    let ids = [lab.task(&repo, json!({ "area": "one" })).await?, lab.task(&repo, json!({ "area": "one" })).await?];
+    lab.admin_post("/v1/admin/repos", json!({ "repo": repo })).await?.must_be(200)?;
+    let held = tasks(&lab.pull(&worker).await?);
+    let got = ids.iter().filter(|id| held.contains(id)).count();
+    must(got == 1, || {
+        format!("with a budget of 3 and area locks, the defaults, one of two tasks of an area is handed out, not {got}")
+    })
+}
+
+async fn repo_bounds(lab: &Lab) -> Verdict {
+    let name = lab.repo_name();
+    for wrong in [
+        json!({}),
+        json!({ "repo": "" }),
+        json!({ "repo": "r".repeat(201) }),
+        json!({ "repo": name, "max_open_prs": -1 }),
+        json!({ "repo": name, "max_open_prs": 101 }),
+    ] {
+        lab.admin_post("/v1/admin/repos", wrong).await?.must_be(422)?;
+    }
+    Ok(())
+}
+
+async fn makes_a_task(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let body = json!({ "repo": repo, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
+    let answer = lab.admin_post("/v1/admin/tasks", body).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    let id = said["task_id"].as_str().unwrap_or_default();
+    must(said["ok"] == true && id.starts_with("t_"), || format!("a new task is answered {said}"))
+}
+
+async fn unknown_repo(lab: &Lab) -> Verdict {
+    let body = json!({ "repo": lab.fresh("conformance/nobody"), "title": "t", "required_skills": [lab.skill()] });
+    lab.admin_post("/v1/admin/tasks", body).await?.must_be(400)
+}
+
+async fn task_bounds(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let with = |field: &str, value: Value| {
+        let mut body = json!({ "repo": repo, "title": "t", "required_skills": [lab.skill()] });
+        body[field] = value;
+        body
+    };
+    for right in
+        [with("title", json!("t".repeat(300))), with("estimate_points", json!(100)), with("priority", json!(1000))]
+    {
+        lab.admin_post("/v1/admin/tasks", right).await?.must_be(200)?;
+    }
+    for wrong in [
+        with("title", json!("")),
+        with("title", json!("t".repeat(301))),
+        with("estimate_points", json!(0)),
+        with("estimate_points", json!(101)),
+        with("priority", json!(-1)),
+        with("priority", json!(1001)),
+        with("tier", json!(4)),
+    ] {
+        lab.admin_post("/v1/admin/tasks", wrong).await?.must_be(422)?;
+    }
+    Ok(())
+}
+
+async fn task_defaults(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let lease = lab.held(&worker).await?;
+    for (field, default) in [("estimate_points", json!(1)), ("priority", json!(10)), ("tier", json!(0))] {
+        must(lease[field] == default, || format!("`{field}` is {} by default, not {default}", lease[field]))?;
+    }
+    must(lease["area"].is_null(), || format!("`area` is {} by default, not null", lease["area"]))
+}
+
+async fn counts(lab: &Lab) -> Verdict {
+    let answer = lab.admin_get("/v1/admin/state").await?;
+    answer.must_be(200)?;
+    let state = answer.must_json()?;
+    let states = ["ready", "leased", "in_progress", "pr_opened", "blocked", "merged"].map(|s| format!("tasks_{s}"));
+    for name in states.into_iter().chain(["workers_online".to_owned()]) {
+        must(state[&name].as_u64().is_some(), || format!("`{name}` is {}", state[&name]))?;
+    }
+    Ok(())
+}
+
+async fn counts_follow(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    let ready = || async { Ok(lab.admin_get("/v1/admin/state").await?.prepared()?["tasks_ready"].as_i64()) };
+    let before = ready().await?;
+    lab.task(&repo, json!({})).await?;
+    let after = ready().await?;
+    must(after == before.map(|n| n + 1), || format!("`tasks_ready` was {before:?} and is {after:?} after a new task"))
+}

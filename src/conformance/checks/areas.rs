@@ -1,0 +1,61 @@
+//! Areas of a repository that have one holder at a time. One worker asks: what is shared among several is the matter of
+//! other checks.
+
+use super::super::lab::Lab;
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+
+checks! {
+    Core "AREA-1" "While area locks are on, an area has one holder." => one_holder;
+    Core "AREA-2" "Without area locks, tasks of an area are handed out side by side." => no_locks;
+    Core "AREA-3" "Areas are compared without regard to case and surrounding space, and an empty one is none." => names;
+    Core "AREA-4" "A merged task frees its area." => merged_frees;
+}
+
+/// How many of two tasks of these areas one worker gets.
+async fn of_two(lab: &Lab, settings: Value, areas: [&str; 2]) -> Verdict<usize> {
+    let repo = lab.repo(settings).await?;
+    for area in areas {
+        lab.task(&repo, json!({ "area": area })).await?;
+    }
+    let worker = lab.worker(json!({})).await?;
+    let held = lab.pull(&worker).await?;
+    Ok(held.iter().filter(|lease| lease["repo"] == json!(repo)).count())
+}
+
+async fn one_holder(lab: &Lab) -> Verdict {
+    let held = of_two(lab, json!({ "area_locks_enabled": true }), ["auth", "auth"]).await?;
+    must(held == 1, || format!("of two tasks of a locked area {held} are held"))?;
+    let held = of_two(lab, json!({ "area_locks_enabled": true }), ["auth", "search"]).await?;
+    must(held == 2, || format!("of two tasks of different areas {held} are held"))
+}
+
+async fn no_locks(lab: &Lab) -> Verdict {
+    let held = of_two(lab, json!({ "area_locks_enabled": false }), ["auth", "auth"]).await?;
+    must(held == 2, || format!("of two tasks of an area without locks {held} are held"))
+}
+
+async fn names(lab: &Lab) -> Verdict {
+    let held = of_two(lab, json!({}), ["auth", " Auth "]).await?;
+    must(held == 1, || format!("`auth` and ` Auth ` are one area, and {held} tasks of it are held"))?;
+    let held = of_two(lab, json!({}), ["", " "]).await?;
+    must(held == 2, || format!("an empty area is none, and {held} of two tasks without one are held"))
+}
+
+async fn merged_frees(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let worker = lab.worker(json!({})).await?;
+    for _ in 0..2 {
+        lab.task(&repo, json!({ "area": "auth" })).await?;
+    }
+    let held = lab.pull(&worker).await?;
+    let first = held.first().map(|lease| lease["task_id"].clone()).unwrap_or_default();
+    for status in ["in_progress", "pr_opened", "merged"] {
+        lab.reported(&worker, &first, status).await?;
+    }
+    let held = lab.pull(&worker).await?;
+    must(held.len() == 1 && held[0]["task_id"] != first, || {
+        format!("after {first} was merged the area's other task is to be had, but {} are held", held.len())
+    })
+}

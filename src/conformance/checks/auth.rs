@@ -1,0 +1,59 @@
+//! Who may ask.
+
+use super::super::lab::Lab;
+use super::super::stop::Verdict;
+use super::checks;
+use serde_json::json;
+
+checks! {
+    Core "AUTH-1" "A worker's calls without a token are answered 401." => no_token;
+    Core "AUTH-2" "A token nobody has is answered 401." => unknown_token;
+    Core "AUTH-3" "Admin calls without the admin token, or with another, are answered 401." => admin_token;
+    Core "AUTH-4" "A worker's token opens no admin call." => worker_is_no_admin;
+    Core "AUTH-5" "A token in an address opens nothing." => token_in_query;
+}
+
+async fn no_token(lab: &Lab) -> Verdict {
+    lab.http.get("/v1/work").send().await?.must_be(401)?;
+    lab.http.post("/v1/workers/heartbeat", &json!({})).send().await?.must_be(401)?;
+    lab.http.post("/v1/tasks/t_0/status", &json!({ "status": "in_progress" })).send().await?.must_be(401)
+}
+
+async fn unknown_token(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let cut = &worker.token[..worker.token.len() - 1];
+    for token in [lab.fresh("owp_nobody"), cut.to_owned(), format!("{}x", worker.token), worker.id.clone()] {
+        lab.http.get("/v1/work").bearer(&token).send().await?.must_be(401)?;
+    }
+    Ok(())
+}
+
+async fn admin_token(lab: &Lab) -> Verdict {
+    let body = json!({ "repo": lab.repo_name() });
+    let wrong = format!("{}x", lab.options.admin_token);
+    for token in [None, Some(wrong.as_str())] {
+        for call in [lab.http.get("/v1/admin/state"), lab.http.post("/v1/admin/repos", &body)] {
+            let call = match token {
+                None => call,
+                Some(token) => call.header("X-Admin-Token", token),
+            };
+            call.send().await?.must_be(401)?;
+        }
+    }
+    Ok(())
+}
+
+async fn worker_is_no_admin(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    lab.http.get("/v1/admin/state").bearer(&worker.token).send().await?.must_be(401)?;
+    lab.http.get("/v1/admin/state").header("X-Admin-Token", &worker.token).send().await?.must_be(401)
+}
+
+async fn token_in_query(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    for name in ["token", "access_token", "bearer"] {
+        let path = format!("/v1/work?{name}={}", worker.token);
+        lab.http.get(path).send().await?.must_be(401)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The review budget: work handed out and open pull requests together.
+
+use super::super::lab::{Lab, tasks};
+use super::super::stop::{Verdict, must};
+use super::checks;
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+checks! {
+    Core "BUDGET-1" "Leases never pass `max_open_prs`, however many ask at once." => never_passed;
+    Core "BUDGET-2" "A pull request that was opened holds its slot." => open_holds;
+    Core "BUDGET-3" "A pull request that was merged frees its slot." => merged_frees;
+    Core "BUDGET-4" "With a budget of 0 nothing is handed out." => zero;
+    Core "BUDGET-5" "A lowered budget takes nothing away and hands out nothing until it is kept again." => lowered;
+}
+
+async fn never_passed(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
+    try_join_all((0..6).map(|_| lab.task(&repo, json!({})))).await?;
+    let workers = try_join_all((0..6).map(|_| lab.worker(json!({ "max_concurrent_tasks": 1 })))).await?;
+    let held = try_join_all(workers.iter().map(|worker| lab.pull(worker))).await?;
+    let held: usize = held.iter().map(Vec::len).sum();
+    must(held == 2, || format!("with a budget of 2 there are {held} leases"))
+}
+
+/// A repository with a budget of one and two tasks; a worker that has opened a pull request for the first.
+async fn opened(lab: &Lab) -> Verdict<(super::super::lab::Worker, Value)> {
+    let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
+    let worker = lab.worker(json!({})).await?;
+    let lease = lab.held_in(&repo, &worker).await?;
+    lab.task(&repo, json!({})).await?;
+    lab.reported(&worker, &lease["task_id"], "in_progress").await?;
+    lab.reported(&worker, &lease["task_id"], "pr_opened").await?;
+    Ok((worker, lease["task_id"].clone()))
+}
+
+async fn open_holds(lab: &Lab) -> Verdict {
+    let (worker, first) = opened(lab).await?;
+    let others = lab.pull(&worker).await?.into_iter().filter(|lease| lease["task_id"] != first).count();
+    must(others == 0, || "with a budget of 1 and an open pull request another task was handed out".to_owned())
+}
+
+async fn merged_frees(lab: &Lab) -> Verdict {
+    let (worker, first) = opened(lab).await?;
+    lab.reported(&worker, &first, "merged").await?;
+    let others = lab.pull(&worker).await?.into_iter().filter(|lease| lease["task_id"] != first).count();
+    must(others == 1, || "the budget's one pull request is merged, and nothing is handed out".to_owned())
+}
+
+async fn zero(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    lab.task(&repo, json!({})).await?;
+    let worker = lab.worker(json!({})).await?;
+    let held = lab.pull(&worker).await?.len();
+    must(held == 0, || format!("with a budget of 0 there are {held} leases"))
+}
+
+async fn lowered(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
+    let worker = lab.worker(json!({})).await?;
+    try_join_all((0..2).map(|_| lab.task(&repo, json!({})))).await?;
+    let before = tasks(&lab.pull(&worker).await?);
+    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
+    lab.task(&repo, json!({})).await?;
+    let after = tasks(&lab.pull(&worker).await?);
+    must(after == before, || format!("a worker that held {before:?} holds {after:?} after the budget was lowered"))
+}

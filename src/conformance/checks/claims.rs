@@ -1,0 +1,92 @@
+//! Asking for one task, and why not.
+
+use super::super::lab::Lab;
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+
+checks! {
+    Extended["claims"] "CLAIM-1" "A claim grants the task it names and answers it as `GET /v1/work` would." => grants;
+    Extended["claims"] "CLAIM-2" "A claim that a rule forbids is answered 409 and changes nothing." => refused;
+    Extended["claims"] "CLAIM-3" "Claiming what one holds answers the lease one has." => held;
+    Extended["explanations"] "WHY-1" "`GET /v1/tasks/{id}/why` says of every rule whether it holds, and why not." => why;
+    Extended["explanations"] "WHY-2" "`may` is true exactly when every rule holds." => may;
+    Extended["explanations"] "WHY-3" "`GET /v1/work?explain=1` explains tasks that wait." => explained;
+}
+
+async fn claim(lab: &Lab, token: &str, task: &str) -> Verdict<super::super::http::Answer> {
+    lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(token).send().await
+}
+
+async fn grants(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let repo = lab.repo(json!({})).await?;
+    let (_, wanted) = (lab.task(&repo, json!({ "priority": 90 })).await?, lab.task(&repo, json!({})).await?);
+    let answer = claim(lab, &worker.token, &wanted).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    must(
+        said["task_id"] == json!(wanted) && said["lease_id"].is_string() && said["lease_expires_at"].is_string(),
+        || format!("a claim of {wanted} is answered {said}"),
+    )
+}
+
+async fn refused(lab: &Lab) -> Verdict {
+    let (worker, able) = (lab.worker(json!({})).await?, lab.fresh("rare"));
+    let repo = lab.repo(json!({})).await?;
+    let task = lab.task(&repo, json!({ "required_skills": [able] })).await?;
+    claim(lab, &worker.token, &task).await?.must_be(409)?;
+    let other = lab.worker(json!({ "skills": [able] })).await?;
+    claim(lab, &other.token, &task).await?.must_be(200)
+}
+
+async fn held(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let lease = lab.held(&worker).await?;
+    let answer = claim(lab, &worker.token, lease["task_id"].as_str().unwrap_or_default()).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    must(said["lease_id"] == lease["lease_id"], || {
+        format!("{} was claimed again as {}", lease["lease_id"], said["lease_id"])
+    })
+}
+
+/// What is said of a task that asks for a skill the worker lacks, and of one that does not.
+async fn two(lab: &Lab) -> Verdict<[Value; 2]> {
+    let worker = lab.worker(json!({})).await?;
+    let repo = lab.repo(json!({})).await?;
+    let rare = lab.task(&repo, json!({ "required_skills": [lab.fresh("rare")] })).await?;
+    let common = lab.task(&repo, json!({})).await?;
+    let why = |task: String| lab.http.get(format!("/v1/tasks/{task}/why")).bearer(&worker.token).send();
+    Ok([why(rare).await?.prepared()?, why(common).await?.prepared()?])
+}
+
+fn rules(why: &Value) -> Vec<Value> {
+    why["rules"].as_array().cloned().unwrap_or_default()
+}
+
+async fn why(lab: &Lab) -> Verdict {
+    let [no, _] = two(lab).await?;
+    let broken: Vec<Value> = rules(&no).into_iter().filter(|rule| rule["holds"] == false).collect();
+    let told = broken.len() == 1 && broken[0]["rule"] == "skills" && broken[0]["reason"]["message"].is_string();
+    must(told, || format!("of a task with a skill the worker lacks it is said: {no}"))
+}
+
+async fn may(lab: &Lab) -> Verdict {
+    let [no, yes] = two(lab).await?;
+    let all = |why: &Value| rules(why).iter().all(|rule| rule["holds"] == true);
+    must(no["may"] == false && yes["may"] == true && all(&yes), || {
+        format!("`may` is {} where a skill is lacking and {} where nothing is", no["may"], yes["may"])
+    })
+}
+
+async fn explained(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    // The most important tasks are explained; others of the server may be there too.
+    lab.task(&repo, json!({ "priority": 1000 })).await?;
+    let said = lab.http.get("/v1/work?explain=1").bearer(&worker.token).send().await?.prepared()?;
+    let explained = said["explain"].as_array().cloned().unwrap_or_default();
+    let whole = explained.iter().all(|why| why["task_id"].is_string() && why["rules"].is_array());
+    must(!explained.is_empty() && whole, || format!("`explain` is {}", said["explain"]))
+}

@@ -1,0 +1,58 @@
+//! Leases end by themselves when their holder is silent. These checks wait for it, with leases of seconds.
+
+use super::super::lab::{GRACE, Lab, tasks};
+use super::super::stop::{Stop, Verdict, must};
+use super::checks;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+checks! {
+    Core "EXPIRY-1" "The lease of a silent worker ends within half a minute of its time, and its task and slot are free again." => silent;
+    Core "EXPIRY-2" "Heartbeats keep a lease alive." => kept_alive;
+    Core "EXPIRY-3" "After that, the former holder's word is answered 403 and changes nothing." => former_holder;
+}
+
+async fn silent(lab: &Lab) -> Verdict {
+    let (repo, ttl) = lab.brief().await?;
+    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
+    let worker = lab.worker(json!({})).await?;
+    let task = lab.held_in(&repo, &worker).await?["task_id"].clone();
+    let other = lab.worker(json!({})).await?;
+    let got = lab.pull_until(&other, &task, ttl + GRACE).await?;
+    must(got.is_some(), || format!("a lease of {} s was not over {} s later", ttl.as_secs(), GRACE.as_secs()))
+}
+
+/// Beats four times as often as needed; a machine that was too slow for that is given another chance.
+async fn kept_alive(lab: &Lab) -> Verdict {
+    for _ in 0..3 {
+        let (repo, ttl) = lab.brief().await?;
+        let worker = lab.worker(json!({})).await?;
+        let task = lab.held_in(&repo, &worker).await?["task_id"].clone();
+        let (began, mut last, mut slowest) = (Instant::now(), Instant::now(), Duration::ZERO);
+        while began.elapsed() < ttl * 3 {
+            tokio::time::sleep(ttl / 8).await;
+            lab.beat(&worker, json!({ "status": "working" })).await?.prepared()?;
+            slowest = slowest.max(last.elapsed());
+            last = Instant::now();
+        }
+        let other = lab.worker(json!({})).await?;
+        let lost = tasks(&lab.pull(&other).await?);
+        if slowest < ttl / 2 {
+            return must(lost.is_empty(), || format!("{task} went to somebody else in spite of heartbeats"));
+        }
+    }
+    Err(Stop::Error("heartbeats were answered too slowly to say".to_owned()))
+}
+
+async fn former_holder(lab: &Lab) -> Verdict {
+    let (repo, ttl) = lab.brief().await?;
+    let worker = lab.worker(json!({})).await?;
+    let task = lab.held_in(&repo, &worker).await?["task_id"].clone();
+    let other = lab.worker(json!({})).await?;
+    if lab.pull_until(&other, &task, ttl + GRACE).await?.is_none() {
+        return Err(Stop::Error("the lease did not end".to_owned()));
+    }
+    lab.report(&worker, &task, json!({ "status": "merged" })).await?.must_be(403)?;
+    let held = tasks(&lab.pull(&other).await?);
+    must(json!(held) == json!([task]), || format!("the new holder of {task} is told of {held:?}"))
+}

@@ -1,0 +1,77 @@
+//! Calls that are repeated because their answer was lost.
+
+use super::super::http::Answer;
+use super::super::lab::Lab;
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+
+checks! {
+    Extended["idempotency_keys"] "IDEM-1" "A call that is repeated with its key is answered alike and has its effect once." => once;
+    Extended["idempotency_keys"] "IDEM-2" "A key that comes with another body is answered 422." => another_body;
+    Extended["idempotency_keys"] "IDEM-3" "A key belongs to the token that used it." => per_token;
+    Extended["idempotency_keys"] "IDEM-4" "A registration takes no key: no stored answer gives out a token." => never_a_token;
+    Extended["idempotency_keys"] "IDEM-5" "A refusal is repeated too." => refusals_too;
+}
+
+async fn add(lab: &Lab, body: &Value, key: &str) -> Verdict<Answer> {
+    let call = lab.http.post("/v1/admin/tasks", body).header("X-Admin-Token", &lab.options.admin_token);
+    call.key(key).send().await
+}
+
+async fn new_task(lab: &Lab) -> Verdict<Value> {
+    let repo = lab.repo(json!({})).await?;
+    Ok(json!({ "repo": repo, "title": lab.fresh("task"), "required_skills": [lab.skill()] }))
+}
+
+async fn once(lab: &Lab) -> Verdict {
+    let (body, key) = (new_task(lab).await?, lab.fresh("key"));
+    let (first, second) = (add(lab, &body, &key).await?, add(lab, &body, &key).await?);
+    must(second.status == first.status && second.text == first.text, || {
+        format!("a repeated call is answered {} {} after {} {}", second.status, second.text, first.status, first.text)
+    })?;
+    let worker = lab.worker(json!({})).await?;
+    let held = lab.pull(&worker).await?.len();
+    must(held == 1, || format!("one call, made twice with its key, made {held} tasks"))
+}
+
+async fn another_body(lab: &Lab) -> Verdict {
+    let (mut body, key) = (new_task(lab).await?, lab.fresh("key"));
+    add(lab, &body, &key).await?.prepared()?;
+    body["title"] = json!("another");
+    add(lab, &body, &key).await?.must_be(422)
+}
+
+async fn per_token(lab: &Lab) -> Verdict {
+    let (first, second) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let key = lab.fresh("key");
+    let repo = lab.repo(json!({})).await?;
+    let task = lab.task(&repo, json!({})).await?;
+    let claim =
+        |token: String| lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(&token).key(&key).send();
+    claim(first.token).await?.prepared()?;
+    let answer = claim(second.token).await?;
+    must(answer.status != 200, || {
+        "another worker's call with the same key is answered with the first one's lease".to_owned()
+    })
+}
+
+async fn never_a_token(lab: &Lab) -> Verdict {
+    let (body, key) = (json!({ "name": lab.fresh("worker") }), lab.fresh("key"));
+    let register = || lab.http.post("/v1/workers/register", &body).key(&key).send();
+    let (first, second) = (register().await?.prepared()?, register().await?.must_json()?);
+    must(second["token"] != first["token"], || "a repeated registration gives out the first one's token".to_owned())
+}
+
+async fn refusals_too(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let (repo, key) = (lab.repo(json!({ "max_open_prs": 0 })).await?, lab.fresh("key"));
+    let task = lab.task(&repo, json!({})).await?;
+    let claim = || lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(&worker.token).key(&key).send();
+    let first = claim().await?;
+    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 5 })).await?.prepared()?;
+    let second = claim().await?;
+    must(first.status == 409 && second.status == 409, || {
+        format!("a refused call is answered {} and, repeated with its key, {}", first.status, second.status)
+    })
+}

@@ -1,0 +1,132 @@
+//! Leases by their ids: epochs, renewal, release, and what a holder hears when one ends.
+
+use super::super::lab::{GRACE, Lab, Worker, tasks};
+use super::super::stop::{Stop, Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+
+checks! {
+    Extended["offers"] "LEASE-1" "Every grant has a `lease_id` of its own and a higher `epoch` than the one before." => epochs_rise;
+    Extended["offers"] "LEASE-2" "A lease that is over takes nothing more: it is answered 409." => over_is_over;
+    Extended["offers"] "LEASE-3" "A status that names a lease that is over is answered 409." => stale_status;
+    Extended["offers"] "LEASE-4" "A call that names another epoch than the lease's is answered 409." => other_epoch;
+    Extended["offers"] "LEASE-5" "Somebody else's lease is answered 403, one that never was 404." => not_yours;
+    Extended["offers"] "LEASE-6" "`renew` never shortens a lease." => renewed;
+    Extended["offers"] "LEASE-7" "`release` gives the task back at once." => released;
+    Extended["offers"] "LEASE-8" "`lease_expires_in_secs` agrees with `lease_expires_at` by the server's clock." => relative_time;
+    Extended["offers"] "LEASE-9" "The next heartbeat tells a lease that ended, once, and why." => told_once;
+}
+
+/// A task that was released by one worker and is held by another: the first lease, the second, and who has it.
+async fn passed_on(lab: &Lab) -> Verdict<(Worker, Value, Worker, Value)> {
+    let (first, second) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let before = lab.held(&first).await?;
+    lab.act(&first, &before["lease_id"], "release", json!({})).await?.prepared()?;
+    let after = lab.pull_until(&second, &before["task_id"], GRACE).await?;
+    let after = after.ok_or_else(|| Stop::Error("a released task was not given to the next".to_owned()))?;
+    Ok((first, before, second, after))
+}
+
+async fn epochs_rise(lab: &Lab) -> Verdict {
+    let (_, before, _, after) = passed_on(lab).await?;
+    let id = |lease: &Value| lease["lease_id"].as_str().map(str::to_owned);
+    must(id(&before).is_some() && id(&after).is_some() && id(&before) != id(&after), || {
+        format!("two grants of a task are leases {} and {}", before["lease_id"], after["lease_id"])
+    })?;
+    must(before["epoch"].as_i64().is_some() && after["epoch"].as_i64() > before["epoch"].as_i64(), || {
+        format!("two grants of a task have epochs {} and {}", before["epoch"], after["epoch"])
+    })
+}
+
+async fn over_is_over(lab: &Lab) -> Verdict {
+    let (first, before, second, after) = passed_on(lab).await?;
+    for act in ["ack", "renew", "release", "nack"] {
+        lab.act(&first, &before["lease_id"], act, json!({})).await?.must_be(409)?;
+    }
+    let held = tasks(&lab.pull(&second).await?);
+    must(json!(held) == json!([after["task_id"]]), || format!("the new holder is told of {held:?}"))
+}
+
+async fn stale_status(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let before = lab.held(&worker).await?;
+    let task = &before["task_id"];
+    // Going on after a pull request is a new grant to the same holder.
+    lab.reported(&worker, task, "pr_opened").await?;
+    lab.reported(&worker, task, "in_progress").await?;
+    let body = json!({ "status": "blocked", "lease_id": before["lease_id"] });
+    lab.report(&worker, task, body).await?.must_be(409)
+}
+
+async fn other_epoch(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let lease = lab.held(&worker).await?;
+    let epoch = lease["epoch"].as_i64().unwrap_or(0);
+    for act in ["renew", "release"] {
+        lab.act(&worker, &lease["lease_id"], act, json!({ "epoch": epoch + 1 })).await?.must_be(409)?;
+    }
+    lab.act(&worker, &lease["lease_id"], "renew", json!({ "epoch": epoch })).await?.must_be(200)
+}
+
+async fn not_yours(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let lease = lab.held(&worker).await?;
+    lab.act(&other, &lease["lease_id"], "release", json!({})).await?.must_be(403)?;
+    lab.act(&other, &json!(lab.fresh("l_none")), "release", json!({})).await?.must_be(404)
+}
+
+async fn renewed(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let lease = lab.held(&worker).await?;
+    let answer = lab.act(&worker, &lease["lease_id"], "renew", json!({})).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    must(said["lease_state"] == "active", || format!("a renewed lease is {}", said["lease_state"]))?;
+    let (before, after) = (time(&lease["lease_expires_at"]), time(&said["lease_expires_at"]));
+    must(after.is_some() && after >= before, || {
+        format!("a lease that ran until {} runs until {}", lease["lease_expires_at"], said["lease_expires_at"])
+    })
+}
+
+async fn released(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let lease = lab.held(&worker).await?;
+    lab.act(&worker, &lease["lease_id"], "release", json!({ "reason": "no time" })).await?.must_be(200)?;
+    let held = tasks(&lab.pull(&other).await?);
+    must(json!(held) == json!([lease["task_id"]]), || format!("after a release the next is given {held:?}"))
+}
+
+async fn relative_time(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let lease = lab.held(&worker).await?;
+    let beat = lab.beat(&worker, json!({})).await?.prepared()?;
+    let (ends, now) = (time(&lease["lease_expires_at"]), time(&beat["server_time"]));
+    let by_times = ends.zip(now).map(|(ends, now)| (ends - now).num_seconds());
+    let said = lease["lease_expires_in_secs"].as_i64();
+    let close = by_times.zip(said).is_some_and(|(by_times, said)| (by_times - said).abs() <= 10);
+    must(close, || format!("`lease_expires_in_secs` is {said:?}, and by the times it is {by_times:?}"))
+}
+
+async fn told_once(lab: &Lab) -> Verdict {
+    let (repo, ttl) = lab.brief().await?;
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let lease = lab.held_in(&repo, &worker).await?;
+    if lab.pull_until(&other, &lease["task_id"], ttl + GRACE).await?.is_none() {
+        return Err(Stop::Error("the lease did not end".to_owned()));
+    }
+    let first = lab.beat(&worker, json!({})).await?.prepared()?;
+    let ended = |beat: &Value| {
+        let all = beat["ended"].as_array().cloned().unwrap_or_default();
+        all.into_iter().filter(|ended| ended["lease_id"] == lease["lease_id"]).collect::<Vec<_>>()
+    };
+    let told = ended(&first);
+    must(told.len() == 1 && told[0]["reason"] == "expired" && told[0]["task_id"] == lease["task_id"], || {
+        format!("after a lease expired a heartbeat tells {}", first["ended"])
+    })?;
+    let again = lab.beat(&worker, json!({})).await?.prepared()?;
+    must(ended(&again).is_empty(), || "the same end is told twice".to_owned())
+}
+
+fn time(value: &Value) -> Option<chrono::DateTime<chrono::FixedOffset>> {
+    value.as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+}

@@ -1,0 +1,80 @@
+//! Lists and single things, to be looked at.
+
+use super::super::lab::Lab;
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+checks! {
+    Extended["cursors"] "LIST-1" "Pages that are followed by `next_cursor` show everything, each once." => pages;
+    Extended["cursors"] "LIST-2" "A cursor that was made up, or made for another list, is answered 422." => cursors;
+    Extended["cursors"] "LIST-3" "`limit` is 1 to 100, and no page is longer." => limits;
+    Extended["cursors"] "LIST-4" "`GET /v1/tasks/{id}` tells a task's state; one that never was is answered 404." => one_task;
+    Extended["cursors"] "LIST-5" "`GET /v1/repos/{owner}/{name}` tells the review budget, and what takes it." => one_repo;
+}
+
+async fn page(lab: &Lab, query: &str) -> Verdict<Value> {
+    lab.http.get(format!("/v1/tasks?{query}")).send().await?.prepared()
+}
+
+async fn five(lab: &Lab) -> Verdict<(String, BTreeSet<String>)> {
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    let mut ids = BTreeSet::new();
+    for _ in 0..5 {
+        ids.insert(lab.task(&repo, json!({})).await?);
+    }
+    Ok((repo, ids))
+}
+
+async fn pages(lab: &Lab) -> Verdict {
+    let (repo, ids) = five(lab).await?;
+    let (mut seen, mut query) = (Vec::new(), format!("repo={repo}&limit=2"));
+    for _ in 0..20 {
+        let page = page(lab, &query).await?;
+        let tasks = page["tasks"].as_array().cloned().unwrap_or_default();
+        seen.extend(tasks.iter().filter_map(|task| task["task_id"].as_str().map(str::to_owned)));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        query = format!("repo={repo}&limit=2&cursor={next}");
+    }
+    let different: BTreeSet<String> = seen.iter().cloned().collect();
+    must(seen.len() == 5 && different == ids, || format!("five tasks, followed in pages of two, are {seen:?}"))
+}
+
+async fn cursors(lab: &Lab) -> Verdict {
+    let (repo, _) = five(lab).await?;
+    let next = page(lab, &format!("repo={repo}&limit=2")).await?["next_cursor"].as_str().unwrap_or_default().to_owned();
+    for query in ["cursor=made-up".to_owned(), format!("repo={repo}&state=ready&cursor={next}")] {
+        lab.http.get(format!("/v1/tasks?{query}")).send().await?.must_be(422)?;
+    }
+    Ok(())
+}
+
+async fn limits(lab: &Lab) -> Verdict {
+    let (repo, _) = five(lab).await?;
+    for limit in ["0", "101", "two"] {
+        lab.http.get(format!("/v1/tasks?limit={limit}")).send().await?.must_be(422)?;
+    }
+    let shown = page(lab, &format!("repo={repo}&limit=3")).await?["tasks"].as_array().map(Vec::len);
+    must(shown == Some(3), || format!("a page of at most three of five tasks shows {shown:?}"))
+}
+
+async fn one_task(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = lab.held(&worker).await?["task_id"].as_str().unwrap_or_default().to_owned();
+    let shown = lab.http.get(format!("/v1/tasks/{task}")).send().await?.prepared()?;
+    must(shown["task_id"] == json!(task) && shown["state"] == "leased", || format!("a held task is shown as {shown}"))?;
+    lab.http.get(format!("/v1/tasks/{}", lab.fresh("t_none"))).send().await?.must_be(404)
+}
+
+async fn one_repo(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 3 })).await?;
+    let worker = lab.worker(json!({})).await?;
+    lab.held_in(&repo, &worker).await?;
+    let shown = lab.http.get(format!("/v1/repos/{repo}")).send().await?.prepared()?;
+    let budget = &shown["budget"];
+    must(budget["max_open_prs"] == 3 && budget["used"] == 1 && budget["free"] == 2, || {
+        format!("with one lease and a budget of 3, `budget` is {budget}")
+    })?;
+    lab.http.get(format!("/v1/repos/{}", lab.fresh("nobody/none"))).send().await?.must_be(404)
+}

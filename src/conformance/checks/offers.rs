@@ -1,0 +1,89 @@
+//! What a client negotiates: whether it acknowledges offers.
+
+use super::super::lab::{GRACE, Lab, Worker, tasks};
+use super::super::stop::{Stop, Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+checks! {
+    Extended["capabilities"] "OFFER-1" "What a worker does not say it can do, it cannot: without `ack` a lease is active at once." => active_at_once;
+    Extended["offers"] "OFFER-2" "A worker that acknowledges is given an offer with a time to do so, and acknowledging makes it active." => acknowledged;
+    Extended["offers"] "OFFER-3" "Acknowledging twice is answered alike." => acknowledged_twice;
+    Extended["offers"] "OFFER-4" "A declined offer gives the task back at once." => declined;
+    Extended["offers"] "OFFER-5" "An offer nobody acknowledges ends within half a minute of its time." => passed;
+    Extended["offers"] "OFFER-6" "An offer holds its slot of the budget." => holds_its_slot;
+    Extended["capabilities"] "OFFER-7" "Capabilities are kept as they were said, and what was not said is false." => kept;
+}
+
+async fn active_at_once(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({ "capabilities": { "can_open_prs": true } })).await?;
+    let lease = lab.held(&worker).await?;
+    must(lease["lease_state"] == "active" && lease["ack_by"].is_null(), || {
+        format!("a worker without `ack` has a lease that is {}, ack_by {}", lease["lease_state"], lease["ack_by"])
+    })
+}
+
+async fn careful(lab: &Lab) -> Verdict<Worker> {
+    lab.worker(json!({ "capabilities": { "ack": true } })).await
+}
+
+async fn acknowledged(lab: &Lab) -> Verdict {
+    let worker = careful(lab).await?;
+    let offer = lab.held(&worker).await?;
+    must(offer["lease_state"] == "offered" && offer["ack_by"].is_string(), || {
+        format!("a worker with `ack` has a lease that is {}, ack_by {}", offer["lease_state"], offer["ack_by"])
+    })?;
+    let answer = lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    must(said["lease_state"] == "active", || format!("an acknowledged lease is {}", said["lease_state"]))
+}
+
+async fn acknowledged_twice(lab: &Lab) -> Verdict {
+    let worker = careful(lab).await?;
+    let offer = lab.held(&worker).await?;
+    lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?.prepared()?;
+    lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?.must_be(200)
+}
+
+async fn declined(lab: &Lab) -> Verdict {
+    let (worker, other) = (careful(lab).await?, lab.worker(json!({})).await?);
+    let offer = lab.held(&worker).await?;
+    lab.act(&worker, &offer["lease_id"], "nack", json!({ "reason": "not mine" })).await?.must_be(200)?;
+    let held = tasks(&lab.pull(&other).await?);
+    must(json!(held) == json!([offer["task_id"]]), || format!("after an offer was declined the next is given {held:?}"))
+}
+
+async fn passed(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let window = Duration::from_secs(2);
+    lab.policy(&repo, json!({ "leases": { "ack_within": "2s" } })).await?;
+    let (worker, other) = (careful(lab).await?, lab.worker(json!({})).await?);
+    let offer = lab.held_in(&repo, &worker).await?;
+    let got = lab.pull_until(&other, &offer["task_id"], window + GRACE).await?;
+    must(got.is_some(), || "an offer nobody acknowledged was not taken back".to_owned())
+}
+
+async fn holds_its_slot(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
+    let (worker, other) = (careful(lab).await?, lab.worker(json!({})).await?);
+    let offer = lab.held_in(&repo, &worker).await?;
+    if offer["lease_state"] != "offered" {
+        return Err(Stop::Error("no offer was made".to_owned()));
+    }
+    lab.task(&repo, json!({})).await?;
+    let held = tasks(&lab.pull(&other).await?);
+    must(held.is_empty(), || format!("with a budget of 1 and an offer out, {held:?} were handed out"))
+}
+
+async fn kept(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({ "capabilities": { "can_run_tests": true, "supports_tool": ["git"] } })).await?;
+    let me = lab.http.get("/v1/workers/me").bearer(&worker.token).send().await?.prepared()?;
+    let said: &Value = &me["capabilities"];
+    let right = said["can_run_tests"] == true
+        && said["supports_tool"] == json!(["git"])
+        && said["ack"] == false
+        && said["can_open_prs"] == false;
+    must(right, || format!("`capabilities` is {said}"))
+}

@@ -1,0 +1,99 @@
+//! The operator's further calls.
+
+use super::super::lab::{GRACE, Lab, tasks};
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+
+checks! {
+    Extended["bulk_tasks"] "BULK-1" "Tasks in bulk are answered with their ids, in order." => in_order;
+    Extended["bulk_tasks"] "BULK-2" "Where one of them is wrong, none is added." => all_or_none;
+    Extended["external_ids"] "BULK-3" "A repository has one task of each `external_id`." => external_ids;
+    Extended["pauses"] "PAUSE-1" "A paused repository hands out nothing until it is resumed." => paused;
+    Extended["revocation"] "REVOKE-1" "A revoked lease is over, and its task is free again." => revoked_lease;
+    Extended["revocation"] "REVOKE-2" "A revoked worker has no access, and what it held is free again." => revoked_worker;
+    Extended["audit_export"] "AUDIT-1" "The audit export ends with a line that says whether the chain of events is whole." => audit;
+}
+
+fn item(lab: &Lab, title: String) -> Value {
+    json!({ "title": title, "required_skills": [lab.skill()] })
+}
+
+async fn in_order(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    let titles: Vec<String> = (0..3).map(|_| lab.fresh("title")).collect();
+    let items: Vec<Value> = titles.iter().map(|title| item(lab, title.clone())).collect();
+    let answer = lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    let ids = said["task_ids"].as_array().cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for id in ids.iter().filter_map(Value::as_str) {
+        found.push(lab.http.get(format!("/v1/tasks/{id}")).send().await?.prepared()?["title"].clone());
+    }
+    must(json!(found) == json!(titles), || format!("three tasks in bulk, {titles:?}, are answered as {found:?}"))
+}
+
+async fn all_or_none(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let items = [item(lab, lab.fresh("title")), item(lab, String::new())];
+    lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?.must_be(422)?;
+    let worker = lab.worker(json!({})).await?;
+    let held = lab.pull(&worker).await?;
+    must(held.is_empty(), || format!("of two tasks in bulk, one without a title, {} were added", held.len()))
+}
+
+async fn external_ids(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let body = json!({ "repo": repo, "title": "t", "required_skills": [lab.skill()], "external_id": lab.fresh("ext") });
+    let first = lab.admin_post("/v1/admin/tasks", body.clone()).await?.prepared()?;
+    let answer = lab.admin_post("/v1/admin/tasks", body).await?;
+    answer.must_be(200)?;
+    let second = answer.must_json()?;
+    must(second["task_id"] == first["task_id"], || {
+        format!("a task of the same `external_id` is {} and then {}", first["task_id"], second["task_id"])
+    })
+}
+
+async fn paused(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let task = lab.task(&repo, json!({})).await?;
+    lab.admin_post("/v1/admin/pause", json!({ "repo": repo, "reason": "a release" })).await?.must_be(200)?;
+    let worker = lab.worker(json!({})).await?;
+    let held = tasks(&lab.pull(&worker).await?);
+    must(held.is_empty(), || format!("a paused repository handed out {held:?}"))?;
+    lab.admin_post("/v1/admin/resume", json!({ "repo": repo })).await?.must_be(200)?;
+    let held = tasks(&lab.pull(&worker).await?);
+    must(held == [task], || format!("a resumed repository handed out {held:?}"))
+}
+
+async fn revoked_lease(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let lease = lab.held(&worker).await?;
+    let path = format!("/v1/admin/leases/{}/revoke", lease["lease_id"].as_str().unwrap_or_default());
+    lab.admin_post(path, json!({})).await?.must_be(200)?;
+    lab.act(&worker, &lease["lease_id"], "renew", json!({})).await?.must_be(409)?;
+    let got = lab.pull_until(&other, &lease["task_id"], GRACE).await?;
+    must(got.is_some(), || "the task of a revoked lease is not handed out again".to_owned())
+}
+
+async fn revoked_worker(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let task = lab.held(&worker).await?["task_id"].clone();
+    lab.admin_post(format!("/v1/admin/workers/{}/revoke", worker.id), json!({})).await?.must_be(200)?;
+    lab.http.get("/v1/work").bearer(&worker.token).send().await?.must_be(401)?;
+    let got = lab.pull_until(&other, &task, GRACE).await?;
+    must(got.is_some(), || "what a revoked worker held is not handed out again".to_owned())
+}
+
+async fn audit(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    lab.task(&repo, json!({})).await?;
+    let answer = lab.admin_get(format!("/v1/admin/audit?repo={repo}")).await?;
+    answer.must_be(200)?;
+    let lines: Vec<Value> = answer.text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let (last, events) = (lines.last().cloned().unwrap_or_default(), lines.len().saturating_sub(1));
+    must(last["verified"] == true && last["events"] == json!(events) && events >= 2, || {
+        format!("the export of a repository with a task has {events} events and ends with {last}")
+    })
+}

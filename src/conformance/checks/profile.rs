@@ -1,0 +1,79 @@
+//! What a worker may see and change of itself.
+
+use super::super::lab::{GRACE, Lab};
+use super::super::stop::{Verdict, must};
+use super::checks;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+checks! {
+    Extended["worker_profile"] "ME-1" "`PATCH /v1/workers/me` changes what it names and leaves the rest." => changed;
+    Extended["worker_profile"] "ME-2" "A worker that left has no access, and what it held is free." => left;
+    Extended["token_rotation"] "ME-3" "After a rotation the old token works until the new one is used, and not longer." => rotated;
+    Extended["x_fields"] "ME-4" "Fields that begin with `x_` are kept and passed through; other unknown ones are not." => own_fields;
+    Extended["link_codes"] "ME-5" "A worker can ask for a code that links it, and each is another." => link_codes;
+}
+
+async fn me(lab: &Lab, token: &str) -> Verdict<Value> {
+    lab.http.get("/v1/workers/me").bearer(token).send().await?.prepared()
+}
+
+async fn changed(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let name = lab.fresh("renamed");
+    let change = lab.http.call(Method::PATCH, "/v1/workers/me").body(json!({ "name": name }).to_string());
+    change.bearer(&worker.token).send().await?.must_be(200)?;
+    let now = me(lab, &worker.token).await?;
+    must(now["name"] == json!(name) && now["skills"] == json!([lab.skill()]), || {
+        format!("a worker that changed its name alone has the name {} and the skills {}", now["name"], now["skills"])
+    })
+}
+
+async fn left(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let task = lab.held(&worker).await?["task_id"].clone();
+    lab.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send().await?.must_be(200)?;
+    lab.http.get("/v1/work").bearer(&worker.token).send().await?.must_be(401)?;
+    let got = lab.pull_until(&other, &task, GRACE).await?;
+    must(got.is_some(), || "what a worker held that left is not handed out again".to_owned())
+}
+
+async fn rotated(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let answer = lab.http.post("/v1/workers/me/token", &json!({})).bearer(&worker.token).send().await?;
+    answer.must_be(200)?;
+    let fresh = answer.must_json()?["token"].as_str().unwrap_or_default().to_owned();
+    let ask = |token: String| lab.http.get("/v1/workers/me").bearer(&token).send();
+    ask(worker.token.clone()).await?.must_be(200)?;
+    ask(fresh).await?.must_be(200)?;
+    ask(worker.token).await?.must_be(401)
+}
+
+async fn own_fields(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({ "x_team": { "name": "blue" }, "colour": "red" })).await?;
+    let me = me(lab, &worker.token).await?;
+    must(me["x_team"] == json!({ "name": "blue" }) && me.get("colour").is_none(), || {
+        format!("a worker registered with `x_team` and `colour` is shown as {me}")
+    })?;
+    let repo = lab.repo(json!({})).await?;
+    lab.task(&repo, json!({ "x_ticket": "A-7" })).await?;
+    let held = lab.pull(&worker).await?;
+    let passed = held.first().is_some_and(|lease| lease["x_ticket"] == "A-7");
+    must(passed, || format!("a task made with `x_ticket` is handed out as {held:?}"))
+}
+
+async fn link_codes(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let ask =
+        || lab.http.post("/v1/workers/me/link", &json!({ "github_handle": "octocat" })).bearer(&worker.token).send();
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        let answer = ask().await?;
+        answer.must_be(200)?;
+        let said = answer.must_json()?;
+        let (code, command) = (said["code"].as_str().unwrap_or_default(), said["command"].as_str().unwrap_or_default());
+        must(code.len() >= 8 && command.contains(code), || "a link is told without its code or command".to_owned())?;
+        codes.push(code.to_owned());
+    }
+    must(codes[0] != codes[1], || "two link codes are the same".to_owned())
+}

@@ -1,0 +1,31 @@
+//! What a contributor must know.
+
+use super::super::lab::{Lab, tasks};
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::json;
+
+checks! {
+    Core "SKILL-1" "A task goes only to a worker that has every skill it asks for." => every_skill;
+    Core "SKILL-2" "Skills are compared without regard to case and surrounding space." => caseless;
+}
+
+async fn every_skill(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let second = lab.fresh("second");
+    let task = lab.task(&repo, json!({ "required_skills": [lab.skill(), second] })).await?;
+    let half = lab.worker(json!({})).await?;
+    let held = tasks(&lab.pull(&half).await?);
+    must(!held.contains(&task), || "a worker with one of two skills got the task".to_owned())?;
+    let whole = lab.worker(json!({ "skills": [second, lab.skill()] })).await?;
+    let held = tasks(&lab.pull(&whole).await?);
+    must(held.contains(&task), || "a worker with both skills did not get the task".to_owned())
+}
+
+async fn caseless(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let task = lab.task(&repo, json!({ "required_skills": [format!(" {} ", lab.skill().to_uppercase())] })).await?;
+    let worker = lab.worker(json!({ "skills": [format!("{} ", lab.skill())] })).await?;
+    let held = tasks(&lab.pull(&worker).await?);
+    must(held.contains(&task), || "a skill in other case and with spaces is taken for another".to_owned())
+}

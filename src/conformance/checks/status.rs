@@ -1,0 +1,136 @@
+//! How a task goes, told by its holder.
+
+use super::super::lab::{Lab, tasks};
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::json;
+
+checks! {
+    Core "STATUS-1" "A status of the holder is answered `{\"ok\": true}`." => taken;
+    Core "STATUS-2" "Repeating a status is answered 200 and has no effect." => repeated;
+    Core "STATUS-3" "A task nobody knows is answered 404." => unknown;
+    Core "STATUS-4" "The status of somebody else's task is answered 403." => not_yours;
+    Core "STATUS-5" "A status that is none, or a message of more than 4000 characters, is answered 422." => bounds;
+    Core "STATUS-6" "A task with a pull request stays listed." => delivered_is_listed;
+    Core "STATUS-7" "A task with a pull request takes no capacity." => delivered_takes_no_capacity;
+    Core "STATUS-8" "A blocked task stays listed and goes to nobody else." => blocked;
+    Core "STATUS-9" "Whoever blocked a task may go on with it." => unblocked;
+    Core "STATUS-10" "A merged task is no longer listed and not handed out again." => merged;
+    Core "STATUS-11" "No status leaves merged: it is answered 409." => merged_for_good;
+    Core "STATUS-12" "A status takes an artifact with anything in its `extra`." => artifact;
+}
+
+async fn taken(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = &lab.held(&worker).await?["task_id"];
+    for status in ["in_progress", "pr_opened", "merged"] {
+        let answer = lab.report(&worker, task, json!({ "status": status, "message": "m".repeat(4000) })).await?;
+        answer.must_be(200)?;
+        let said = answer.must_json()?;
+        must(said["ok"] == true, || format!("{status} is answered {said}"))?;
+    }
+    Ok(())
+}
+
+async fn repeated(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let lease = lab.held(&worker).await?;
+    for status in ["in_progress", "pr_opened", "merged"] {
+        lab.reported(&worker, &lease["task_id"], status).await?;
+        lab.report(&worker, &lease["task_id"], json!({ "status": status })).await?.must_be(200)?;
+        let listed = tasks(&lab.pull(&worker).await?);
+        let expected = usize::from(status != "merged");
+        must(listed.len() == expected, || format!("after {status} twice the worker is told of {listed:?}"))?;
+    }
+    Ok(())
+}
+
+async fn unknown(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    lab.report(&worker, &json!(lab.fresh("t_none")), json!({ "status": "in_progress" })).await?.must_be(404)
+}
+
+async fn not_yours(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let task = &lab.held(&worker).await?["task_id"];
+    for status in ["in_progress", "blocked", "pr_opened"] {
+        lab.report(&other, task, json!({ "status": status })).await?.must_be(403)?;
+    }
+    Ok(())
+}
+
+async fn bounds(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = &lab.held(&worker).await?["task_id"];
+    for wrong in [json!({}), json!({ "status": "done" }), json!({ "status": "blocked", "message": "m".repeat(4001) })] {
+        lab.report(&worker, task, wrong).await?.must_be(422)?;
+    }
+    Ok(())
+}
+
+async fn delivered_is_listed(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = &lab.held(&worker).await?["task_id"];
+    lab.reported(&worker, task, "pr_opened").await?;
+    let listed = tasks(&lab.pull(&worker).await?);
+    must(json!(listed) == json!([task]), || format!("after pr_opened the worker is told of {listed:?}"))
+}
+
+async fn delivered_takes_no_capacity(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({ "capacity_points": 1, "max_concurrent_tasks": 1 })).await?;
+    let first = &lab.held(&worker).await?["task_id"];
+    lab.reported(&worker, first, "pr_opened").await?;
+    let repo = lab.repo(json!({})).await?;
+    let second = lab.task(&repo, json!({})).await?;
+    let listed = tasks(&lab.pull(&worker).await?);
+    must(listed.contains(&second), || "a worker of one point whose task was delivered is given no other".to_owned())
+}
+
+async fn blocked(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let task = &lab.held(&worker).await?["task_id"];
+    lab.report(&worker, task, json!({ "status": "blocked", "message": "waiting" })).await?.prepared()?;
+    let others = tasks(&lab.pull(&other).await?);
+    must(others.is_empty(), || format!("a blocked task was given to somebody else: {others:?}"))?;
+    let listed = tasks(&lab.pull(&worker).await?);
+    must(json!(listed) == json!([task]), || format!("after blocked the worker is told of {listed:?}"))
+}
+
+async fn unblocked(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = &lab.held(&worker).await?["task_id"];
+    lab.reported(&worker, task, "blocked").await?;
+    lab.report(&worker, task, json!({ "status": "in_progress" })).await?.must_be(200)?;
+    lab.report(&worker, task, json!({ "status": "pr_opened" })).await?.must_be(200)
+}
+
+async fn merged(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let task = &lab.held(&worker).await?["task_id"];
+    for status in ["pr_opened", "merged"] {
+        lab.reported(&worker, task, status).await?;
+    }
+    let listed = [lab.pull(&worker).await?, lab.pull(&other).await?].concat();
+    must(listed.is_empty(), || format!("a merged task is still listed or handed out: {:?}", tasks(&listed)))
+}
+
+async fn merged_for_good(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = &lab.held(&worker).await?["task_id"];
+    for status in ["pr_opened", "merged"] {
+        lab.reported(&worker, task, status).await?;
+    }
+    for status in ["in_progress", "blocked", "pr_opened"] {
+        lab.report(&worker, task, json!({ "status": status })).await?.must_be(409)?;
+    }
+    Ok(())
+}
+
+async fn artifact(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = &lab.held(&worker).await?["task_id"];
+    let artifact = json!({
+        "pr_url": "https://example.org/pull/1", "commit_sha": "0123abc", "patch_url": null, "extra": { "any": [1, "two"] },
+    });
+    lab.report(&worker, task, json!({ "status": "pr_opened", "artifact": artifact })).await?.must_be(200)
+}

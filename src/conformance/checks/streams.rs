@@ -1,0 +1,141 @@
+//! What happens, as it happens: Server-Sent Events.
+
+use super::super::lab::Lab;
+use super::super::stop::{Stop, Verdict, must};
+use super::checks;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+checks! {
+    Extended["events"] "STREAM-1" "A stream is `text/event-stream` and tells what happens from its beginning on." => live;
+    Extended["events"] "STREAM-2" "A client that comes back with `Last-Event-ID` goes on right after it." => resumed;
+    Extended["events"] "STREAM-3" "One that comes back with an id that is none is told so with `reset`." => reset;
+}
+
+/// How long a block may take to come.
+const SOON: Duration = Duration::from_secs(15);
+
+/// An open stream of a task's events.
+struct Stream {
+    asked: String,
+    answer: Response,
+    read: String,
+}
+
+/// A block of a stream.
+#[derive(Debug, Default)]
+struct Block {
+    event: String,
+    id: String,
+    data: String,
+}
+
+impl Stream {
+    async fn open(lab: &Lab, query: &str, last: Option<&str>) -> Verdict<Self> {
+        let path = format!("/v1/events?{query}");
+        let mut call = lab.http.raw(Method::GET, &path).header("Accept", "text/event-stream");
+        if let Some(last) = last {
+            call = call.header("Last-Event-ID", last);
+        }
+        let asked = format!("GET {path}\nAccept: text/event-stream");
+        let answer = call.send().await.map_err(|error| Stop::Error(format!("{asked} was not answered: {error}")))?;
+        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let (status, kind) = (answer.status().as_u16(), kind.to_owned());
+        lab.http.note(asked.clone(), format!("{status}\ncontent-type: {kind}"));
+        must(status == 200 && kind.starts_with("text/event-stream"), || {
+            format!("{asked} is answered {status} as {kind:?}")
+        })?;
+        Ok(Self { asked, answer, read: String::new() })
+    }
+
+    /// The next block that has an event's name; comments and blocks with an id alone are passed over.
+    async fn next(&mut self, lab: &Lab) -> Verdict<Block> {
+        let none = || Stop::Fail(format!("{}: no event came within {} s", self.asked, SOON.as_secs()));
+        let block = tokio::time::timeout(SOON, async {
+            loop {
+                while let Some((block, rest)) = self.read.split_once("\n\n").map(|(b, r)| (b.to_owned(), r.to_owned()))
+                {
+                    self.read = rest;
+                    let block = Block::read(&block);
+                    if !block.event.is_empty() {
+                        return Some(block);
+                    }
+                }
+                let more = self.answer.chunk().await.ok().flatten()?;
+                self.read.push_str(&String::from_utf8_lossy(&more));
+            }
+        });
+        let block = block.await.ok().flatten().ok_or_else(none)?;
+        lab.http.note(self.asked.clone(), format!("event: {}\nid: {}\ndata: {}", block.event, block.id, block.data));
+        Ok(block)
+    }
+}
+
+impl Block {
+    fn read(text: &str) -> Self {
+        let mut block = Self::default();
+        for line in text.lines() {
+            let (field, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
+            match field {
+                "event" => block.event = value,
+                "id" => block.id = value,
+                "data" => block.data.push_str(&value),
+                _ => {}
+            }
+        }
+        block
+    }
+
+    fn tells(&self, kind: &str, task: &Value) -> bool {
+        let event: Value = serde_json::from_str(&self.data).unwrap_or_default();
+        self.event == kind && !self.id.is_empty() && event["kind"] == json!(kind) && event["task_id"] == *task
+    }
+}
+
+/// A task that can be held, and the filter for its events.
+async fn waiting_task(lab: &Lab) -> Verdict<(Value, String)> {
+    let repo = lab.repo(json!({})).await?;
+    let task = lab.task(&repo, json!({})).await?;
+    let query = format!("task={task}");
+    Ok((json!(task), query))
+}
+
+async fn live(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let (task, query) = waiting_task(lab).await?;
+    let mut stream = Stream::open(lab, &format!("{query}&kind=lease.granted"), None).await?;
+    lab.pull(&worker).await?;
+    let block = stream.next(lab).await?;
+    must(block.tells("lease.granted", &task), || format!("after a grant the stream tells {block:?}"))
+}
+
+async fn resumed(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let (task, query) = waiting_task(lab).await?;
+    let query = format!("{query}&kind=task.*");
+    let mut stream = Stream::open(lab, &format!("{query}&from=oldest"), None).await?;
+    let first = stream.next(lab).await?;
+    if !first.tells("task.created", &task) {
+        return Err(Stop::Error(format!("a stream from the oldest begins with {first:?}")));
+    }
+    drop(stream);
+    lab.pull(&worker).await?;
+    lab.reported(&worker, &task, "in_progress").await?;
+    let mut stream = Stream::open(lab, &query, Some(&first.id)).await?;
+    let mut kinds = Vec::new();
+    while kinds.last().is_none_or(|kind| kind != "task.started") && kinds.len() < 5 {
+        kinds.push(stream.next(lab).await?.event);
+    }
+    must(!kinds.contains(&"task.created".to_owned()) && kinds.contains(&"task.started".to_owned()), || {
+        format!("after coming back behind `task.created` the stream tells {kinds:?}")
+    })
+}
+
+async fn reset(lab: &Lab) -> Verdict {
+    let (_, query) = waiting_task(lab).await?;
+    let mut stream = Stream::open(lab, &query, Some("made-up")).await?;
+    let block = stream.next(lab).await?;
+    must(block.event == "reset", || format!("after coming back with an id that is none the stream tells {block:?}"))
+}

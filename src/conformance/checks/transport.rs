@@ -1,0 +1,94 @@
+//! How calls are made and answered.
+
+use super::super::lab::Lab;
+use super::super::stop::{Verdict, must};
+use super::checks;
+use serde_json::{Value, json};
+
+checks! {
+    Core "HTTP-1" "Answers are JSON and say so." => answers_are_json;
+    Core "HTTP-2" "An error is a JSON object with a `detail`." => errors_have_a_detail;
+    Core "HTTP-3" "A body that is no JSON object is answered 422." => no_object_is_refused;
+    Core "HTTP-4" "Unknown fields are ignored." => unknown_fields_are_ignored;
+    Core "HTTP-5" "Optional fields take null." => optional_fields_take_null;
+    Core "HTTP-6" "Numbers are whole numbers, not texts: anything else is answered 422." => numbers_are_numbers;
+    Core "HTTP-7" "`GET /healthz` answers `{\"ok\": true}`." => healthz_is_ok;
+}
+
+async fn answers_are_json(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let answers = [
+        lab.beat(&worker, json!({})).await?,
+        lab.http.get("/v1/work").bearer(&worker.token).send().await?,
+        lab.admin_get("/v1/admin/state").await?,
+    ];
+    for answer in answers {
+        let kind = answer.header("content-type");
+        must(kind.starts_with("application/json"), || format!("{} is answered as {kind:?}", answer.asked))?;
+        answer.must_json()?;
+    }
+    Ok(())
+}
+
+async fn errors_have_a_detail(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let answers = [
+        lab.report(&worker, &json!(lab.fresh("t_none")), json!({ "status": "in_progress" })).await?,
+        lab.register(json!({ "name": "" })).await?,
+        lab.http.get("/v1/work").send().await?,
+    ];
+    for answer in answers {
+        must(answer.status >= 400, || format!("{} must be an error", answer.asked))?;
+        let detail = answer.must_json()?;
+        let told = detail["detail"].as_str().is_some_and(|detail| !detail.is_empty());
+        must(told, || format!("{} is answered without a `detail`: {detail}", answer.asked))?;
+    }
+    Ok(())
+}
+
+async fn no_object_is_refused(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    for body in ["", "[]", "{", "5", "\"idle\"", "null"] {
+        let call = lab.http.call(reqwest::Method::POST, "/v1/workers/heartbeat").bearer(&worker.token);
+        call.body(body).send().await?.must_be(422)?;
+    }
+    Ok(())
+}
+
+async fn unknown_fields_are_ignored(lab: &Lab) -> Verdict {
+    let name = lab.fresh("worker");
+    lab.register(json!({ "name": name, "colour": "blue", "nested": { "deep": [1] } })).await?.must_be(200)?;
+    let worker = lab.worker(json!({})).await?;
+    lab.beat(&worker, json!({ "status": "idle", "mood": 7 })).await?.must_be(200)
+}
+
+async fn optional_fields_take_null(lab: &Lab) -> Verdict {
+    let nulls = json!({
+        "name": lab.fresh("worker"), "github_handle": null, "skills": null, "capacity_points": null,
+        "max_concurrent_tasks": null,
+    });
+    lab.register(nulls).await?.must_be(200)?;
+    let worker = lab.worker(json!({})).await?;
+    lab.beat(&worker, json!({ "status": null, "note": null })).await?.must_be(200)?;
+    let repo = lab.repo(json!({})).await?;
+    let task = json!({
+        "repo": repo, "title": lab.fresh("task"), "description": null, "estimate_points": null, "priority": null,
+        "required_skills": [lab.skill()], "area": null, "tier": null,
+    });
+    lab.admin_post("/v1/admin/tasks", task).await?.must_be(200)
+}
+
+async fn numbers_are_numbers(lab: &Lab) -> Verdict {
+    for capacity in [json!("5"), json!(1.5), json!([5]), json!(true)] {
+        let body = json!({ "name": lab.fresh("worker"), "capacity_points": capacity });
+        lab.register(body).await?.must_be(422)?;
+    }
+    Ok(())
+}
+
+async fn healthz_is_ok(lab: &Lab) -> Verdict {
+    let answer = lab.http.get("/healthz").send().await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    must(said["ok"] == Value::Bool(true), || format!("`/healthz` says {said}"))
+}

@@ -1,0 +1,74 @@
+//! Asking for work and waiting for some; and how often one may ask.
+
+use super::super::lab::{Lab, leases, tasks};
+use super::super::stop::{Stop, Verdict, must};
+use super::checks;
+use futures_util::future::join_all;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+checks! {
+    Extended["long_poll"] "WAIT-1" "`GET /v1/work?wait=S` is answered as soon as there is work." => as_soon_as;
+    Extended["long_poll"] "WAIT-2" "Without work it is answered after S seconds, with what is held." => in_vain;
+    Extended["long_poll"] "WAIT-3" "More than 60 seconds is answered 422." => bounds;
+    Extended["rate_limits"] "RATE-1" "Whoever calls too often is answered 429 with `Retry-After`." => held_back (alone);
+}
+
+async fn as_soon_as(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let repo = lab.repo(json!({})).await?;
+    let began = Instant::now();
+    let waiting = lab.http.get("/v1/work?wait=45").bearer(&worker.token).send();
+    let adding = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lab.task(&repo, json!({})).await
+    };
+    let (work, task) = tokio::join!(waiting, adding);
+    let (work, task) = (work?.prepared()?, task?);
+    let got = tasks(&leases(&work).unwrap_or_default());
+    must(got.contains(&task) && began.elapsed() < Duration::from_secs(30), || {
+        format!("work that came after 1 s was answered as {got:?} after {} s", began.elapsed().as_secs())
+    })
+}
+
+async fn in_vain(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let began = Instant::now();
+    let work = lab.http.get("/v1/work?wait=2").bearer(&worker.token).send().await?.prepared()?;
+    let (waited, held) = (began.elapsed(), leases(&work).unwrap_or_default());
+    must(held.is_empty(), || format!("a worker without tasks is told of {:?}", tasks(&held)))?;
+    let about = Duration::from_millis(1_500)..Duration::from_secs(20);
+    must(about.contains(&waited), || format!("waiting 2 s in vain was answered after {} ms", waited.as_millis()))
+}
+
+async fn bounds(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    for wait in ["61", "-1", "soon"] {
+        lab.http.get(format!("/v1/work?wait={wait}")).bearer(&worker.token).send().await?.must_be(422)?;
+    }
+    Ok(())
+}
+
+async fn held_back(lab: &Lab) -> Verdict {
+    let limits = lab.discovered.0.as_ref().map(|said| said["limits"].clone()).unwrap_or_default();
+    let (Some(at_once), Some(_)) = (limits["calls_at_once"].as_u64(), limits["calls_per_second"].as_u64()) else {
+        return Err(Stop::Skip("the server holds nobody back".to_owned()));
+    };
+    if at_once > 2_000 {
+        return Err(Stop::Skip(format!("a token may make {at_once} calls at once, too many to try")));
+    }
+    let worker = lab.worker(json!({})).await?;
+    // Quickly, one wave after another, so that no server's refill keeps up.
+    for _ in 0..10 {
+        let wave = (0..at_once)
+            .map(|_| lab.http.raw(reqwest::Method::GET, "/v1/workers/me").bearer_auth(&worker.token).send());
+        for answer in join_all(wave).await.into_iter().flatten() {
+            if answer.status().as_u16() != 429 {
+                continue;
+            }
+            let after = answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse::<u64>().ok());
+            return must(after.is_some_and(|secs| secs >= 1), || "429 is answered without `Retry-After`".to_owned());
+        }
+    }
+    must(false, || format!("a token that may make {at_once} calls at once made ten times as many"))
+}

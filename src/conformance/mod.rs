@@ -1,0 +1,275 @@
+//! Does a server speak OWP? One check for every requirement of `docs/owp-spec.md`, made over HTTP in raw JSON, as a
+//! client would that never saw this program. Nothing of it is used here: the same checks judge any server.
+//!
+//! Checks run side by side, each with repositories, workers and tasks of its own. The server should have no other ready
+//! tasks of manual repositories meanwhile, which the suite's workers could be given.
+
+mod checks;
+mod http;
+mod lab;
+mod redact;
+pub mod report;
+mod stop;
+
+pub use http::Exchange;
+
+use crate::clock::{Clock, Entropy};
+use data_encoding::HEXLOWER;
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
+use http::Caller;
+use lab::Lab;
+use redact::Secrets;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+use stop::{Stop, Verdict};
+
+/// How many checks run side by side.
+const AT_ONCE: usize = 12;
+/// No check needs longer, waiting for leases to end included.
+const CHECK_MOST: Duration = Duration::from_secs(180);
+const ANSWER_MOST: Duration = Duration::from_secs(90);
+
+/// What a requirement is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// OWP 0.1: every server.
+    Core,
+    /// What servers announce as features.
+    Extended,
+}
+
+/// The check of one requirement.
+pub struct Check {
+    /// The requirement's name in the specification, such as `WORK-3`.
+    pub id: &'static str,
+    /// The profile it belongs to.
+    pub profile: Profile,
+    /// The feature a server announces when it means to meet it.
+    pub feature: Option<&'static str>,
+    /// The requirement in a few words.
+    pub title: &'static str,
+    /// True when other checks would disturb it.
+    alone: bool,
+    run: for<'a> fn(&'a Lab) -> BoxFuture<'a, Verdict>,
+}
+
+/// Every check, in the specification's order.
+#[must_use]
+pub fn all() -> Vec<&'static Check> {
+    checks::ALL.iter().flat_map(|group| group.iter()).collect()
+}
+
+/// What to check, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the server is, without a slash at the end.
+    pub server: String,
+    /// What opens its admin calls.
+    pub admin_token: String,
+    /// How long leases last there, when that is seconds; without it the server is asked to make them short.
+    pub lease_ttl: Option<Duration>,
+    /// Only checks of this profile.
+    pub profile: Option<Profile>,
+    /// Only checks whose ids begin with one of these; all when empty.
+    pub only: Vec<String>,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The requirement is met.
+    Pass,
+    /// The server does not announce the feature, or lacks what the check needs.
+    Skip,
+    /// The requirement is not met.
+    Fail,
+    /// The check did not come so far.
+    Error,
+}
+
+/// One check's outcome.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The requirement.
+    pub id: &'static str,
+    /// In a few words.
+    pub title: &'static str,
+    /// Its profile.
+    pub profile: Profile,
+    /// How it ended.
+    pub status: Status,
+    /// Why, unless it passed.
+    pub why: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// What was said, without secrets.
+    pub transcript: Vec<Exchange>,
+}
+
+/// All outcomes, in the specification's order.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Where the server is.
+    pub server: String,
+    /// What it says of itself, when it does.
+    pub announced: Option<Value>,
+    /// When the run began (Unix milliseconds).
+    pub began_at_ms: i64,
+    /// How long it took.
+    pub seconds: f64,
+    /// The outcomes.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Report {
+    /// How many checks ended so.
+    #[must_use]
+    pub fn count(&self, status: Status) -> usize {
+        self.outcomes.iter().filter(|outcome| outcome.status == status).count()
+    }
+
+    /// True when no requirement was found broken and every check came to its end.
+    #[must_use]
+    pub fn conforms(&self) -> bool {
+        self.count(Status::Fail) + self.count(Status::Error) == 0
+    }
+}
+
+/// What a server says of itself; nothing for one that speaks 0.1 alone.
+#[derive(Debug, Clone, Default)]
+struct Discovered(Option<Value>);
+
+impl Discovered {
+    fn has(&self, feature: &str) -> bool {
+        let features = self.0.as_ref().and_then(|said| said.get("features")?.as_array());
+        features.is_some_and(|features| features.iter().any(|known| known == feature))
+    }
+}
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotBegin {
+    /// No server there.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The admin token is not the server's.
+    #[error("the server does not take the admin token (status {0})")]
+    NoAccess(u16),
+    /// It does not serve workers nobody knows.
+    #[error(
+        "the server gives unlinked workers no work: let it, with OWP_OPEN_REGISTRATION=1 or by listening on loopback"
+    )]
+    Closed,
+}
+
+/// Runs the checks. `tell` hears of every outcome, in the specification's order, as soon as those before it are known.
+///
+/// # Errors
+/// [`CannotBegin`] when nothing can be checked at all.
+pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> Result<Report, CannotBegin> {
+    let (began, began_at_ms) = (clock.steady(), clock.now_ms());
+    let http = client().map_err(|error| CannotBegin::Unreachable(error.to_string()))?;
+    let discovered = begin(options, &http).await?;
+    let entropy = Entropy::system();
+    let one = |(at, check): (usize, &'static Check)| {
+        let (http, discovered, entropy) = (http.clone(), discovered.clone(), entropy.clone());
+        async move { (at, judge(check, options, http, discovered, &entropy, clock).await) }
+    };
+    let checks = all().into_iter().filter(|check| options.wants(check)).enumerate();
+    let (alone, together): (Vec<_>, Vec<_>) = checks.partition(|(_, check)| check.alone);
+    let outcomes = stream::iter(alone).then(one).chain(stream::iter(together).map(one).buffer_unordered(AT_ONCE));
+    let mut outcomes = pin!(outcomes);
+    let (mut waiting, mut known) = (BTreeMap::new(), Vec::new());
+    while let Some((at, outcome)) = outcomes.next().await {
+        waiting.insert(at, outcome);
+        while let Some(outcome) = waiting.remove(&known.len()) {
+            tell(&outcome);
+            known.push(outcome);
+        }
+    }
+    Ok(Report {
+        server: options.server.clone(),
+        announced: discovered.0.clone(),
+        began_at_ms,
+        seconds: (clock.steady() - began).as_secs_f64(),
+        outcomes: known,
+    })
+}
+
+impl Options {
+    fn wants(&self, check: &Check) -> bool {
+        let named = self.only.is_empty() || self.only.iter().any(|prefix| check.id.starts_with(prefix.as_str()));
+        named && self.profile.is_none_or(|profile| check.profile == profile)
+    }
+}
+
+fn client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_MOST).build()
+}
+
+/// Whether there is a server to check, whether it lets us, and what it says of itself.
+async fn begin(options: &Options, http: &reqwest::Client) -> Result<Discovered, CannotBegin> {
+    let caller = caller(options, http.clone());
+    let state = caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token).send().await;
+    let state = state.map_err(|stop| match stop {
+        Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why) => CannotBegin::Unreachable(why),
+    })?;
+    if matches!(state.status, 401 | 403) {
+        return Err(CannotBegin::NoAccess(state.status));
+    }
+    let said = caller.get("/.well-known/owp").send().await.ok().filter(|answer| answer.status == 200);
+    let said: Option<Value> = said.and_then(|answer| serde_json::from_str(&answer.text).ok());
+    if said.as_ref().is_some_and(|said| said["open_registration"] == false) {
+        return Err(CannotBegin::Closed);
+    }
+    Ok(Discovered(said))
+}
+
+fn caller(options: &Options, http: reqwest::Client) -> Caller {
+    let secrets = Secrets::default();
+    secrets.learn(&options.admin_token);
+    Caller { base: options.server.clone(), http, secrets, transcript: http::Transcript::default() }
+}
+
+async fn judge(
+    check: &'static Check,
+    options: &Options,
+    http: reqwest::Client,
+    discovered: Discovered,
+    entropy: &Entropy,
+    clock: &Clock,
+) -> Outcome {
+    let began = clock.steady();
+    let caller = caller(options, http);
+    let announced = check.feature.is_none_or(|feature| discovered.has(feature));
+    let lab = Lab::new(caller.clone(), options.clone(), discovered, HEXLOWER.encode(&entropy.bytes::<6>()));
+    let verdict = match check.feature.filter(|_| !announced) {
+        Some(feature) => Err(Stop::Skip(format!("the server does not announce `{feature}`"))),
+        None => tokio::time::timeout(CHECK_MOST, (check.run)(&lab))
+            .await
+            .unwrap_or_else(|_| Err(Stop::Error(format!("no end within {} s", CHECK_MOST.as_secs())))),
+    };
+    let shown = caller.exchanges();
+    lab.tidy().await;
+    let (status, why) = match verdict {
+        Ok(()) => (Status::Pass, None),
+        Err(Stop::Skip(why)) => (Status::Skip, Some(why)),
+        Err(Stop::Fail(why)) => (Status::Fail, Some(why)),
+        Err(Stop::Error(why)) => (Status::Error, Some(why)),
+    };
+    Outcome {
+        id: check.id,
+        title: check.title,
+        profile: check.profile,
+        status,
+        why: why.map(|why| caller.secrets.hide(&why)),
+        seconds: (clock.steady() - began).as_secs_f64(),
+        transcript: shown,
+    }
+}

@@ -1,0 +1,69 @@
+//! What a report must not tell: tokens and link codes, wherever they turn up.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Shorter texts could be anything.
+const SECRET_MIN_CHARS: usize = 8;
+const HIDDEN: &str = "[secret]";
+
+/// The secrets that are known by now. Clones know the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Secrets(Arc<Mutex<BTreeSet<String>>>);
+
+impl Secrets {
+    /// Learns a secret.
+    pub(super) fn learn(&self, secret: &str) {
+        if secret.chars().count() >= SECRET_MIN_CHARS {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+        }
+    }
+
+    /// Learns what an answer gave out: every field called `token` or `code`.
+    pub(super) fn learn_from(&self, answer: &serde_json::Value) {
+        match answer {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value.as_str() {
+                        Some(secret) if matches!(name.as_str(), "token" | "code") => self.learn(secret),
+                        _ => self.learn_from(value),
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| self.learn_from(item)),
+            _ => {}
+        }
+    }
+
+    /// The text without any of them.
+    pub(super) fn hide(&self, text: &str) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The longest first: one secret may be the beginning of another.
+        let mut known: Vec<&String> = known.iter().collect();
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        known.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), HIDDEN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_out_is_hidden_wherever_it_stands() {
+        let secrets = Secrets::default();
+        secrets.learn_from(
+            &serde_json::json!({ "token": "owp_abcdefgh", "link": { "code": "ABCD-EFGH" }, "id": "w_12345678" }),
+        );
+        secrets.learn("owp_abcdefghij");
+        let text = "Bearer owp_abcdefghij, owp_abcdefgh, /owp link ABCD-EFGH, w_12345678";
+        assert_eq!(secrets.hide(text), "Bearer [secret], [secret], /owp link [secret], w_12345678");
+    }
+
+    #[test]
+    fn a_short_word_is_no_secret() {
+        let secrets = Secrets::default();
+        secrets.learn("a");
+        assert_eq!(secrets.hide("a banana"), "a banana");
+    }
+}

@@ -1,0 +1,53 @@
+//! A report for people and for programs: JSON, JUnit's XML, a page of HTML. None of them holds a secret: outcomes come
+//! without.
+
+mod html;
+mod junit;
+
+pub use html::html;
+pub use junit::junit;
+
+use super::{Report, Status};
+use serde_json::{Value, json};
+
+/// The report as JSON: counts, and every check with its status.
+#[must_use]
+pub fn json(report: &Report) -> Value {
+    let count = |status| report.count(status);
+    json!({
+        "server": report.server,
+        "announced": report.announced,
+        "conforms": report.conforms(),
+        "passed": count(Status::Pass), "skipped": count(Status::Skip),
+        "failed": count(Status::Fail), "errors": count(Status::Error),
+        "seconds": report.seconds,
+        "checks": report.outcomes,
+    })
+}
+
+/// The counts in a sentence.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let verdict = if report.conforms() { "conforms" } else { "does not conform" };
+    format!(
+        "{} {verdict}: {} passed, {} failed, {} in error, {} skipped",
+        report.server,
+        report.count(Status::Pass),
+        report.count(Status::Fail),
+        report.count(Status::Error),
+        report.count(Status::Skip),
+    )
+}
+
+impl Status {
+    /// In one word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+            Self::Error => "error",
+        }
+    }
+}
