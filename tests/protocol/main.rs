@@ -24,6 +24,7 @@ mod steward;
 mod streams;
 
 /// Tests, written once and run on both databases.
+mod trials;
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
         $(mod $name {

@@ -199,13 +199,13 @@ async fn the_rules_of_a_repository_are_set_shown_and_followed(db: Db) {
 async fn a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing(db: Db) {
     let pool = Pool::start(db).await;
     pool.repo(json!({})).await;
-    let policy = json!({ "leases": { "ttl": "1s" }, "claims": { "per_worker": 0 }, "tiers": { "1": { "trust": 0 } } });
+    let policy = json!({ "leases": { "ttl": "0s" }, "claims": { "per_worker": 0 }, "tiers": { "1": { "trust": 0 } } });
     let problem = pool.admin("policy", json!({ "repo": REPO, "policy": policy })).await.problem(422, "invalid-value");
     let told: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| (&e["field"], &e["message"])).collect();
     assert_eq!(
         told,
         [
-            (&json!("policy.leases.ttl"), &json!("must be from 1m to 30d, not 1s")),
+            (&json!("policy.leases.ttl"), &json!("must be from 1s to 30d, not 0s")),
             (&json!("policy.claims.per_worker"), &json!("must be from 1 to 20, not 0")),
         ]
     );

@@ -63,7 +63,7 @@ fn repositories() -> Vec<Operation> {
         post(
             "/v1/admin/policy",
             "setPolicy",
-            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted.",
+            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted. In a repository made by hand `leases.ttl` and `leases.ack_within` may be as short as 1s, for trials.",
             json_of::<PolicyInForce>(),
         )
         .body::<PolicyBody>(json!({
