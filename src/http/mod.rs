@@ -93,6 +93,7 @@ pub fn router(face: Face) -> Router {
         .route("/v1/admin/tasks", post(admin::tasks))
         .route("/v1/admin/tasks/bulk", post(steward::bulk))
         .route("/v1/admin/state", get(admin::state))
+        .route("/v1/admin/tasks/{id}/why", get(leases::explain_for))
         .route("/v1/admin/pause", post(steward::pause))
         .route("/v1/admin/resume", post(steward::resume))
         .route("/v1/admin/policy", post(policies::set))
