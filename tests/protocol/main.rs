@@ -15,6 +15,7 @@ mod events;
 mod hostile;
 mod letters;
 mod limits;
+mod linking;
 mod me;
 mod once;
 mod openapi;
@@ -22,9 +23,9 @@ mod resources;
 mod sse;
 mod steward;
 mod streams;
+mod trials;
 
 /// Tests, written once and run on both databases.
-mod trials;
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
         $(mod $name {
