@@ -7,14 +7,15 @@ mod corpus;
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../v01/pool.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod pool;
 
 mod clients;
 mod events;
+mod external_ids;
 mod hostile;
 mod letters;
 mod limits;
+mod linking;
 mod me;
 mod once;
 mod openapi;
@@ -23,6 +24,7 @@ mod specification;
 mod sse;
 mod steward;
 mod streams;
+mod trials;
 
 /// Tests, written once and run on both databases.
 macro_rules! on_both {

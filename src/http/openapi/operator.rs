@@ -9,6 +9,7 @@ use crate::wire::policies::{PolicyBody, PolicyInForce, SimulateBody, Simulated};
 use crate::wire::steward::{
     AuditLine, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
 };
+use crate::wire::work::Why;
 use crate::wire::{Done, ProblemKind};
 use serde_json::json;
 
@@ -27,23 +28,36 @@ fn repositories() -> Vec<Operation> {
             json_of::<RepoSaved>(),
         )
         .body::<RepoBody>(json!({ "repo": "acme/rocket", "max_open_prs": 5 })),
-        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository.", json_of::<TaskAdded>())
+        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository, unless one of the same `external_id` is there.", json_of::<TaskAdded>())
             .body::<TaskBody>(json!({
                 "repo": "acme/rocket", "title": "Parse dates", "description": "RFC 3339, please.",
                 "estimate_points": 3, "priority": 80, "required_skills": ["rust"], "area": "parser",
-                "x_ticket": "ROCKET-17",
+                "external_id": "rocket-17", "x_ticket": "ROCKET-17",
             }))
             .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
         post(
             "/v1/admin/tasks/bulk",
             "addTasks",
-            "Adds many tasks to one manual repository, all or none. What is wrong is told with the task's place, such as `tasks[3].title`.",
+            "Adds many tasks to one manual repository, all or none; those whose `external_id` is there already are left as they are. What is wrong is told with the task's place, such as `tasks[3].title`.",
             json_of::<TasksAdded>(),
         )
         .body::<BulkBody>(json!({
             "repo": "acme/rocket", "tasks": [{ "title": "Write the changelog" }, { "title": "Sign the release", "tier": 1 }],
         }))
         .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
+        Operation::new(
+            "get",
+            "/v1/admin/tasks/{id}/why",
+            "whyTaskFor",
+            "Says of every rule whether it lets a worker have the task, as the worker itself is told. The operator sees tasks of private repositories, too.",
+            Auth::Operator,
+            json_of::<Why>(),
+        )
+        .params(vec![
+            id("The task's id.", "t_06bg3qk4c5v2j0"),
+            query("worker", "The worker's id; it must be given.", json!({ "type": "string" }), json!("w_06bg3qk4c5v2j0")),
+        ])
+        .problems_of(&[ProblemKind::UnknownTask, ProblemKind::UnknownWorker, ProblemKind::InvalidValue]),
         Operation::new(
             "get",
             "/v1/admin/state",
@@ -63,7 +77,7 @@ fn repositories() -> Vec<Operation> {
         post(
             "/v1/admin/policy",
             "setPolicy",
-            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted.",
+            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted. In a repository made by hand `leases.ttl` and `leases.ack_within` may be as short as 1s, for trials.",
             json_of::<PolicyInForce>(),
         )
         .body::<PolicyBody>(json!({
