@@ -7,11 +7,11 @@ mod corpus;
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../v01/pool.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod pool;
 
 mod clients;
 mod events;
+mod external_ids;
 mod hostile;
 mod letters;
 mod limits;
