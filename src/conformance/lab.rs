@@ -80,7 +80,9 @@ impl Lab {
 
     /// A task of one point that asks for this check's skill, unless `says` says otherwise.
     pub(super) async fn task(&self, repo: &str, says: Value) -> Verdict<String> {
-        let usual = json!({ "repo": repo, "title": self.fresh("task"), "required_skills": [self.skill()] });
+        let usual = json!({
+            "repo": repo, "title": self.fresh("task"), "required_skills": [self.skill()], "estimate_points": 1,
+        });
         let answer = self.admin_post("/v1/admin/tasks", merged(usual, says)).await?.prepared()?;
         let id = answer.get("task_id").and_then(Value::as_str).map(str::to_owned);
         id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))
@@ -154,6 +156,12 @@ impl Lab {
         let ttl = Duration::from_secs(2);
         self.policy(&repo, json!({ "leases": { "ttl": "2s" } })).await?;
         Ok((repo, ttl))
+    }
+
+    /// What the check builds on besides its own feature; a server need not have it.
+    pub(super) fn needs(&self, feature: &str) -> Verdict {
+        let why = || Stop::Skip(format!("this is checked with `{feature}`, which the server does not announce"));
+        if self.discovered.has(feature) { Ok(()) } else { Err(why()) }
     }
 
     /// Sets a repository's rules, where the server lets its operator do so.

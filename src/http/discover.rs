@@ -19,7 +19,7 @@ const ORIGINS: [&str; 3] = ["app://obsidian.md", "capacitor://localhost", "http:
 const REMEMBER: Duration = Duration::from_secs(3600);
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 18] = [
+const FEATURES: [&str; 20] = [
     "offers",
     "long_poll",
     "claims",
@@ -35,6 +35,8 @@ const FEATURES: [&str; 18] = [
     "external_ids",
     "link_codes",
     "policies",
+    "pauses",
+    "revocation",
     "events",
     "audit_export",
     "problem_details",

@@ -1,7 +1,7 @@
 //! Repositories and tasks that the operator makes, and what stands where.
 
 use super::super::lab::{Lab, tasks};
-use super::super::stop::{Verdict, must};
+use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -94,7 +94,11 @@ async fn task_bounds(lab: &Lab) -> Verdict {
 
 async fn task_defaults(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
-    let lease = lab.held(&worker).await?;
+    let repo = lab.repo(json!({})).await?;
+    let body = json!({ "repo": repo, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
+    lab.admin_post("/v1/admin/tasks", body).await?.prepared()?;
+    let lease = lab.pull(&worker).await?.into_iter().next();
+    let lease = lease.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))?;
     for (field, default) in [("estimate_points", json!(1)), ("priority", json!(10)), ("tier", json!(0))] {
         must(lease[field] == default, || format!("`{field}` is {} by default, not {default}", lease[field]))?;
     }

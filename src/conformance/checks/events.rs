@@ -18,22 +18,47 @@ checks! {
 /// How long an event may take to appear.
 const SOON: Duration = Duration::from_secs(15);
 
-/// A page of events, without a token.
-pub(super) async fn page(lab: &Lab, query: &str) -> Verdict<(Vec<Value>, Value)> {
-    let page = lab.http.get(format!("/v1/events?{query}")).send().await?.prepared()?;
-    Ok((page["events"].as_array().cloned().unwrap_or_default(), page))
+const PAGES_MOST: usize = 500;
+
+/// The feed from a place on, with some filters. It begins now and not with the oldest event: a server that has been
+/// running for a while has many of them.
+struct Feed {
+    filters: String,
+    cursor: String,
 }
 
-/// The events of a task, once one of this kind is there.
-async fn events_of(lab: &Lab, task: &Value, last: &str) -> Verdict<Vec<Value>> {
-    let query = format!("task={}&limit=100", task.as_str().unwrap_or_default());
-    let began = Instant::now();
-    loop {
-        let (events, _) = page(lab, &query).await?;
-        if kinds(&events).contains(&last) || began.elapsed() > SOON {
-            return Ok(events);
+impl Feed {
+    async fn from_now(lab: &Lab, filters: String) -> Verdict<Self> {
+        let page = lab.http.get(format!("/v1/events?{filters}&from=now")).send().await?.prepared()?;
+        Ok(Self { filters, cursor: page["next_cursor"].as_str().unwrap_or_default().to_owned() })
+    }
+
+    /// Everything that is there by now, in pages of `limit`. A page may be empty though there is more.
+    async fn read(&self, lab: &Lab, limit: u32, admin: bool) -> Verdict<Vec<Value>> {
+        let (mut events, mut cursor) = (Vec::new(), self.cursor.clone());
+        for _ in 0..PAGES_MOST {
+            let path = format!("/v1/events?{}&limit={limit}&cursor={cursor}", self.filters);
+            let answer = if admin { lab.admin_get(path).await? } else { lab.http.get(path).send().await? };
+            let page = answer.prepared()?;
+            events.extend(page["events"].as_array().cloned().unwrap_or_default());
+            if page["more"] != true {
+                break;
+            }
+            cursor = page["next_cursor"].as_str().unwrap_or_default().to_owned();
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok(events)
+    }
+
+    /// The same once an event of this kind is there, or when it is late.
+    async fn until(&self, lab: &Lab, kind: &str) -> Verdict<Vec<Value>> {
+        let began = Instant::now();
+        loop {
+            let events = self.read(lab, 100, false).await?;
+            if kinds(&events).contains(&kind) || began.elapsed() > SOON {
+                return Ok(events);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 }
 
@@ -41,18 +66,19 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["kind"].as_str()).collect()
 }
 
-/// A task that was made, granted, begun and blocked.
-async fn story(lab: &Lab) -> Verdict<Value> {
-    let worker = lab.worker(json!({})).await?;
-    let task = lab.held(&worker).await?["task_id"].clone();
+/// The feed of a repository in which a task was made, granted, begun and blocked.
+async fn story(lab: &Lab) -> Verdict<Feed> {
+    let (repo, worker) = (lab.repo_name(), lab.worker(json!({})).await?);
+    let feed = Feed::from_now(lab, format!("repo={repo}")).await?;
+    lab.admin_post("/v1/admin/repos", json!({ "repo": repo })).await?.prepared()?;
+    let task = lab.held_in(&repo, &worker).await?["task_id"].clone();
     lab.reported(&worker, &task, "in_progress").await?;
     lab.reported(&worker, &task, "blocked").await?;
-    Ok(task)
+    Ok(feed)
 }
 
 async fn a_tasks_story(lab: &Lab) -> Verdict {
-    let task = story(lab).await?;
-    let events = events_of(lab, &task, "lease.ended").await?;
+    let events = story(lab).await?.until(lab, "lease.ended").await?;
     let of_interest = ["task.created", "lease.granted", "task.started", "task.blocked", "lease.ended"];
     let told: Vec<&str> = kinds(&events).into_iter().filter(|kind| of_interest.contains(kind)).collect();
     let mut once = told.clone();
@@ -65,8 +91,7 @@ async fn a_tasks_story(lab: &Lab) -> Verdict {
 }
 
 async fn every_key(lab: &Lab) -> Verdict {
-    let task = story(lab).await?;
-    let events = events_of(lab, &task, "lease.ended").await?;
+    let events = story(lab).await?.until(lab, "lease.ended").await?;
     must(!events.is_empty(), || "no event of the task is told".to_owned())?;
     for event in events {
         let keys = ["id", "cursor", "kind", "repo", "seq", "task_id", "worker_id", "lease_id", "at", "data"];
@@ -77,37 +102,31 @@ async fn every_key(lab: &Lab) -> Verdict {
 }
 
 async fn cursors_go_on(lab: &Lab) -> Verdict {
-    let task = story(lab).await?;
-    let all: Vec<Value> = events_of(lab, &task, "lease.ended").await?.iter().map(|event| event["id"].clone()).collect();
-    let base = format!("task={}&limit=2", task.as_str().unwrap_or_default());
-    let (mut seen, mut query) = (Vec::new(), base.clone());
-    for _ in 0..50 {
-        let (events, page) = page(lab, &query).await?;
-        seen.extend(events.iter().map(|event| event["id"].clone()));
-        if page["more"] != true {
-            break;
-        }
-        query = format!("{base}&cursor={}", page["next_cursor"].as_str().unwrap_or_default());
-    }
-    must(seen.len() >= all.len() && seen[..all.len()] == all[..], || {
-        format!("followed in pages of two, {} events are {}", all.len(), json!(seen))
-    })?;
-    let mut different = seen.clone();
-    different.sort_by_key(ToString::to_string);
-    different.dedup();
-    must(different.len() == seen.len(), || format!("followed in pages of two, events come twice: {}", json!(seen)))
+    let feed = story(lab).await?;
+    let ids = |events: Vec<Value>| events.into_iter().map(|event| event["id"].clone()).collect::<Vec<_>>();
+    let (all, seen) = (ids(feed.until(lab, "lease.ended").await?), ids(feed.read(lab, 2, false).await?));
+    must(seen == all, || format!("{} are, followed in pages of two, {}", json!(all), json!(seen)))
 }
 
+/// Two tasks, and the events of one of them by its id.
 async fn filters(lab: &Lab) -> Verdict {
-    let task = story(lab).await?;
-    events_of(lab, &task, "lease.ended").await?;
-    let base = format!("task={}", task.as_str().unwrap_or_default());
-    let (granted, _) = page(lab, &format!("{base}&kind=lease.granted")).await?;
+    let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
+    let (task, _) = (lab.task(&repo, json!({})).await?, lab.task(&repo, json!({})).await?);
+    let feed = |filters: String| Feed::from_now(lab, format!("task={task}&{filters}"));
+    let (granted, family) = (feed("kind=lease.granted".to_owned()).await?, feed("kind=lease.*".to_owned()).await?);
+    let elsewhere = feed(format!("repo={}", lab.fresh("nobody/none"))).await?;
+    lab.pull(&worker).await?;
+    lab.reported(&worker, &json!(task), "blocked").await?;
+    let family = family.until(lab, "lease.ended").await?;
+    let right = |event: &Value| {
+        event["task_id"] == json!(task) && event["kind"].as_str().is_some_and(|kind| kind.starts_with("lease."))
+    };
+    must(family.iter().all(right) && family.len() >= 2, || {
+        format!("`kind=lease.*` of a task lets through {}", json!(family))
+    })?;
+    let granted = granted.read(lab, 100, false).await?;
     must(kinds(&granted) == ["lease.granted"], || format!("`kind=lease.granted` lets through {:?}", kinds(&granted)))?;
-    let (family, _) = page(lab, &format!("{base}&kind=lease.*")).await?;
-    let all = kinds(&family).iter().all(|kind| kind.starts_with("lease."));
-    must(all && family.len() >= 2, || format!("`kind=lease.*` lets through {:?}", kinds(&family)))?;
-    let (elsewhere, _) = page(lab, &format!("{base}&repo={}", lab.fresh("nobody/none"))).await?;
+    let elsewhere = elsewhere.read(lab, 100, false).await?;
     must(elsewhere.is_empty(), || format!("another `repo` lets through {:?}", kinds(&elsewhere)))
 }
 
@@ -116,17 +135,14 @@ async fn made_up(lab: &Lab) -> Verdict {
 }
 
 async fn no_secrets(lab: &Lab) -> Verdict {
-    let worker = lab.worker(json!({})).await?;
-    let task = lab.held(&worker).await?["task_id"].clone();
-    events_of(lab, &task, "lease.granted").await?;
-    let asked = [
-        lab.admin_get(format!("/v1/events?limit=100&task={}", task.as_str().unwrap_or_default())).await?,
-        lab.http.get("/v1/events?limit=100").bearer(&worker.token).send().await?,
-    ];
-    for answer in asked {
-        let leaks =
-            [&worker.token, &lab.options.admin_token].iter().any(|secret| answer.text.contains(secret.as_str()));
-        must(!leaks, || format!("{} tells a token", answer.asked))?;
+    let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
+    let feed = Feed::from_now(lab, format!("repo={repo}")).await?;
+    lab.held_in(&repo, &worker).await?;
+    feed.until(lab, "lease.granted").await?;
+    for admin in [false, true] {
+        let told = json!(feed.read(lab, 100, admin).await?).to_string();
+        let leaks = [&worker.token, &lab.options.admin_token].iter().any(|secret| told.contains(secret.as_str()));
+        must(!leaks, || format!("the events of {repo} tell a token"))?;
     }
     Ok(())
 }

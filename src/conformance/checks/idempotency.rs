@@ -2,7 +2,7 @@
 
 use super::super::http::Answer;
 use super::super::lab::Lab;
-use super::super::stop::{Verdict, must};
+use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ async fn another_body(lab: &Lab) -> Verdict {
 }
 
 async fn per_token(lab: &Lab) -> Verdict {
+    lab.needs("claims")?;
     let (first, second) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let key = lab.fresh("key");
     let repo = lab.repo(json!({})).await?;
@@ -57,21 +58,28 @@ async fn per_token(lab: &Lab) -> Verdict {
 }
 
 async fn never_a_token(lab: &Lab) -> Verdict {
-    let (body, key) = (json!({ "name": lab.fresh("worker") }), lab.fresh("key"));
+    let (body, key) = (json!({ "name": lab.fresh("worker"), "skills": [lab.skill()] }), lab.fresh("key"));
     let register = || lab.http.post("/v1/workers/register", &body).key(&key).send();
     let (first, second) = (register().await?.prepared()?, register().await?.must_json()?);
     must(second["token"] != first["token"], || "a repeated registration gives out the first one's token".to_owned())
 }
 
 async fn refusals_too(lab: &Lab) -> Verdict {
-    let worker = lab.worker(json!({})).await?;
-    let (repo, key) = (lab.repo(json!({ "max_open_prs": 0 })).await?, lab.fresh("key"));
-    let task = lab.task(&repo, json!({})).await?;
+    lab.needs("claims")?;
+    lab.needs("offers")?;
+    let (worker, key) = (lab.worker(json!({})).await?, lab.fresh("key"));
+    // Refused while somebody holds the task, and no longer when it was given back.
+    let holder = lab.worker(json!({})).await?;
+    let lease = lab.held(&holder).await?;
+    let task = lease["task_id"].as_str().unwrap_or_default();
     let claim = || lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(&worker.token).key(&key).send();
     let first = claim().await?;
-    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 5 })).await?.prepared()?;
+    if first.status < 400 {
+        return Err(Stop::Error(format!("a claim of somebody else's task was answered {}", first.status)));
+    }
+    lab.act(&holder, &lease["lease_id"], "release", json!({})).await?.prepared()?;
     let second = claim().await?;
-    must(first.status == 409 && second.status == 409, || {
+    must(first.status == second.status && first.text == second.text, || {
         format!("a refused call is answered {} and, repeated with its key, {}", first.status, second.status)
     })
 }

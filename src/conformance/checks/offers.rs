@@ -17,6 +17,7 @@ checks! {
 }
 
 async fn active_at_once(lab: &Lab) -> Verdict {
+    lab.needs("offers")?;
     let worker = lab.worker(json!({ "capabilities": { "can_open_prs": true } })).await?;
     let lease = lab.held(&worker).await?;
     must(lease["lease_state"] == "active" && lease["ack_by"].is_null(), || {
@@ -78,6 +79,7 @@ async fn holds_its_slot(lab: &Lab) -> Verdict {
 }
 
 async fn kept(lab: &Lab) -> Verdict {
+    lab.needs("worker_profile")?;
     let worker = lab.worker(json!({ "capabilities": { "can_run_tests": true, "supports_tool": ["git"] } })).await?;
     let me = lab.http.get("/v1/workers/me").bearer(&worker.token).send().await?.prepared()?;
     let said: &Value = &me["capabilities"];

@@ -20,6 +20,7 @@ fn item(lab: &Lab, title: String) -> Value {
 }
 
 async fn in_order(lab: &Lab) -> Verdict {
+    lab.needs("cursors")?;
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     let titles: Vec<String> = (0..3).map(|_| lab.fresh("title")).collect();
     let items: Vec<Value> = titles.iter().map(|title| item(lab, title.clone())).collect();
@@ -68,6 +69,7 @@ async fn paused(lab: &Lab) -> Verdict {
 }
 
 async fn revoked_lease(lab: &Lab) -> Verdict {
+    lab.needs("offers")?;
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let lease = lab.held(&worker).await?;
     let path = format!("/v1/admin/leases/{}/revoke", lease["lease_id"].as_str().unwrap_or_default());

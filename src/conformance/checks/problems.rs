@@ -43,6 +43,7 @@ pub(super) fn fields(problem: &Value) -> impl Iterator<Item = &str> {
 }
 
 async fn reasons(lab: &Lab) -> Verdict {
+    lab.needs("claims")?;
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({ "required_skills": [lab.fresh("rare")] })).await?;
     let worker = lab.worker(json!({})).await?;

@@ -50,6 +50,7 @@ async fn rotated(lab: &Lab) -> Verdict {
 }
 
 async fn own_fields(lab: &Lab) -> Verdict {
+    lab.needs("worker_profile")?;
     let worker = lab.worker(json!({ "x_team": { "name": "blue" }, "colour": "red" })).await?;
     let me = me(lab, &worker.token).await?;
     must(me["x_team"] == json!({ "name": "blue" }) && me.get("colour").is_none(), || {

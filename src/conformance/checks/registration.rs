@@ -27,8 +27,12 @@ async fn a_name_is_enough(lab: &Lab) -> Verdict {
 
 async fn bounds(lab: &Lab) -> Verdict {
     let longest = "n".repeat(120);
-    lab.register(json!({ "name": longest, "capacity_points": 100, "max_concurrent_tasks": 20 })).await?.must_be(200)?;
-    lab.register(json!({ "name": "n", "capacity_points": 1, "max_concurrent_tasks": 1 })).await?.must_be(200)?;
+    for (name, points, tasks) in [(longest.as_str(), 100, 20), ("n", 1, 1)] {
+        let says = json!({
+            "name": name, "skills": [lab.skill()], "capacity_points": points, "max_concurrent_tasks": tasks,
+        });
+        lab.register(says).await?.must_be(200)?;
+    }
     let wrong: [Value; 7] = [
         json!({}),
         json!({ "name": "" }),

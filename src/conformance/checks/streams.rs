@@ -112,13 +112,13 @@ async fn live(lab: &Lab) -> Verdict {
 }
 
 async fn resumed(lab: &Lab) -> Verdict {
-    let worker = lab.worker(json!({})).await?;
-    let (task, query) = waiting_task(lab).await?;
-    let query = format!("{query}&kind=task.*");
-    let mut stream = Stream::open(lab, &format!("{query}&from=oldest"), None).await?;
+    let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
+    let query = format!("repo={repo}&kind=task.*");
+    let mut stream = Stream::open(lab, &query, None).await?;
+    let task = json!(lab.task(&repo, json!({})).await?);
     let first = stream.next(lab).await?;
     if !first.tells("task.created", &task) {
-        return Err(Stop::Error(format!("a stream from the oldest begins with {first:?}")));
+        return Err(Stop::Error(format!("after a task was made a stream tells {first:?}")));
     }
     drop(stream);
     lab.pull(&worker).await?;

@@ -57,7 +57,8 @@ async fn no_object_is_refused(lab: &Lab) -> Verdict {
 
 async fn unknown_fields_are_ignored(lab: &Lab) -> Verdict {
     let name = lab.fresh("worker");
-    lab.register(json!({ "name": name, "colour": "blue", "nested": { "deep": [1] } })).await?.must_be(200)?;
+    let says = json!({ "name": name, "skills": [lab.skill()], "colour": "blue", "nested": { "deep": [1] } });
+    lab.register(says).await?.must_be(200)?;
     let worker = lab.worker(json!({})).await?;
     lab.beat(&worker, json!({ "status": "idle", "mood": 7 })).await?.must_be(200)
 }

@@ -54,7 +54,7 @@ async fn capacity(lab: &Lab) -> Verdict {
     let held = lab.pull(&worker).await?.len();
     must(held == 3, || format!("a worker with 3 points holds {held} tasks of one point, and five were there"))?;
     let held = lab.pull(&worker).await?.len();
-    must(held == 3, || format!("asking again, it holds {held}"))
+    must(held <= 3, || format!("asking again, it holds {held}"))
 }
 
 async fn concurrency(lab: &Lab) -> Verdict {
@@ -63,7 +63,7 @@ async fn concurrency(lab: &Lab) -> Verdict {
     let held = lab.pull(&worker).await?.len();
     must(held == 2, || format!("a worker that takes 2 tasks at a time holds {held}, and five were there"))?;
     let held = lab.pull(&worker).await?.len();
-    must(held == 2, || format!("asking again, it holds {held}"))
+    must(held <= 2, || format!("asking again, it holds {held}"))
 }
 
 async fn again(lab: &Lab) -> Verdict {
@@ -72,7 +72,10 @@ async fn again(lab: &Lab) -> Verdict {
     let now = lab.pull(&worker).await?;
     must(tasks(&now) == tasks(std::slice::from_ref(&lease)), || {
         format!("a worker that holds {} is told that it holds {:?}", lease["task_id"], tasks(&now))
-    })
+    })?;
+    // Servers of 0.1 tell neither of them.
+    let same = ["lease_id", "epoch"].iter().all(|key| now[0][key] == lease[key]);
+    must(same, || format!("asking again grants {} anew: {lease} became {}", lease["task_id"], now[0]))
 }
 
 async fn order(lab: &Lab) -> Verdict {
