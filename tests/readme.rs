@@ -119,7 +119,8 @@ fn run(code: &str) -> Output {
 #[test]
 fn every_block_says_what_it_is() {
     for block in blocks(&text("README.md")) {
-        let known = ["sh run", "sh norun", "sh quickstart", "text", "mermaid", "yaml", "json"].contains(&block.info.as_str());
+        let known =
+            ["sh run", "sh norun", "sh quickstart", "text", "mermaid", "yaml", "json"].contains(&block.info.as_str());
         assert!(known, "a block is fenced {:?}; shell is `sh run`, `sh norun` or `sh quickstart`", block.info);
         if block.info != "sh run" && block.info.starts_with("sh ") {
             assert!(block.above.contains("not run by the tests"), "nothing says that this is not run:\n{}", block.code);
@@ -182,8 +183,7 @@ fn the_configuration_table_is_the_programs_own() {
 
 #[test]
 fn the_table_of_client_variables_is_the_programs_own() {
-    let expected: Vec<String> =
-        CLIENT_VARIABLES.iter().map(|(name, help)| format!("| `{name}` | {help} |")).collect();
+    let expected: Vec<String> = CLIENT_VARIABLES.iter().map(|(name, help)| format!("| `{name}` | {help} |")).collect();
     let readme = text("README.md");
     let rows = table_rows(&readme, "| client variable |");
     assert_eq!(rows, expected, "README.md must hold these rows:\n{}", expected.join("\n"));
