@@ -4,7 +4,7 @@
 //! Exit codes: 0 done, 1 failed or refused, 2 asked wrongly (a flag, a file, a setting), 4 no access (no token, or not the
 //! right one).
 
-use super::untrusted::{visible, visible_line};
+use super::untrusted::{visible, visible_json, visible_line};
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use serde_json::{Value, json};
@@ -103,9 +103,18 @@ fn sentence(clause: &str) -> String {
 /// Ends a command: nothing more to say when it went well, else what went wrong under the command's name
 /// (`owp worker run`).
 pub(super) fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+    end(command, result, json.then_some(true))
+}
+
+/// As [`finish`], for a command that prints one line of JSON per event.
+pub(super) fn finish_in_one_line(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+    end(command, result, json.then_some(false))
+}
+
+fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
-    if json {
-        say(&format!("{:#}", failure.as_json()));
+    if let Some(pretty) = pretty {
+        say(&visible_json(&failure.as_json(), pretty));
     }
     let mut text = format!("{command}: {}", visible(&failure.what));
     for line in &failure.because {

@@ -4,6 +4,7 @@
 //! goes to stdout, everything else to stderr.
 
 mod address;
+pub mod completions;
 pub mod conformance;
 mod connect;
 pub mod demo;
@@ -17,9 +18,10 @@ mod profile;
 pub mod sandbox;
 pub mod serve;
 mod untrusted;
+pub mod worker;
 
 use crate::config::{ConfigError, Environment, LogConfig};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 const ASKED_WRONGLY: u8 = 2;
@@ -48,6 +50,10 @@ enum Command {
     Conformance(conformance::ConformanceArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Takes tasks from a pool, reports how they go, gives them back: for contributors.
+    Worker(worker::WorkerArgs),
+    /// Prints a script that lets a shell complete these words.
+    Completions(completions::CompletionsArgs),
 }
 
 /// The whole program: reads flags and environment, runs the subcommand.
@@ -84,6 +90,8 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Conformance(args) => conformance::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
+        Command::Worker(args) => worker::run(args, &env).await,
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }
 
@@ -96,7 +104,6 @@ fn asked_wrongly(error: &ConfigError) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed_and_every_flag_is_explained() {
