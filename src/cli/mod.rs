@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable), 4 no access (see `failure`). What programs read goes to stdout, everything
 //! else to stderr.
 
+pub mod admin;
 mod connect;
 pub mod demo;
 pub mod doctor;
@@ -40,6 +41,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Checks a policy file, shows what it would do, prints its JSON Schema.
     Policy(policy::PolicyArgs),
+    /// A pool's operator at the terminal: repositories, tasks, imports, events, revoking.
+    Admin(admin::AdminArgs),
     /// Looks at everything a pool needs and says what is wrong, each with what to do.
     Doctor(doctor::DoctorArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
@@ -77,6 +80,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Policy(args) => policy::run(args, &env).await,
+        Command::Admin(args) => admin::run(args, &env).await,
         Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
     }

@@ -176,11 +176,26 @@ fn in_our_words(message: &str) -> String {
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
     }
+    if let Some(breach) = message.strip_prefix("budget breached: ") {
+        return beyond(breach.split([' ', '{']).next().unwrap_or_default()).to_owned();
+    }
     match message {
         "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
         "expected sequence start" => "must be a list, as in `[docs, tests]`".to_owned(),
         "invalid i64" => "must be a whole number".to_owned(),
         other => other.to_owned(),
+    }
+}
+
+/// What there is too much of, by the library's name for it.
+fn beyond(breach: &str) -> &'static str {
+    match breach {
+        "Documents" => "a second document begins here, and one is read",
+        "Depth" => "keys and lists are nested deeper than is read",
+        name if name.contains("Anchor") || name.contains("Alias") => {
+            "there are more anchors and aliases (`&name`, `*name`) than are read"
+        }
+        _ => "the file holds more than is read",
     }
 }
 
