@@ -3,6 +3,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
+use super::links::{self, LinkCode};
 use super::once::{Keep, settle};
 use super::schedule::{Pull, Wish};
 use super::tell;
@@ -11,9 +12,9 @@ use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
 use crate::pool::policy::{Contract, Gates};
 use crate::pool::task::Task;
 use crate::pool::worker::{Capabilities, Worker, WorkerStatus};
-use crate::pool::{LeaseId, Span, Timestamp, WorkerId};
+use crate::pool::{LeaseId, Timestamp, WorkerId};
 use crate::store::{Extra, NewWorker, Scope};
-use data_encoding::{BASE32_DNSSEC, BASE32_NOPAD, HEXLOWER};
+use data_encoding::{BASE32_DNSSEC, HEXLOWER};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -23,8 +24,6 @@ use tokio::sync::oneshot;
 pub const DEFAULT_CAPACITY: i64 = 5;
 /// Leases a worker holds at once unless it says otherwise.
 pub const DEFAULT_CONCURRENT: i64 = 2;
-/// How long a link code works.
-const LINK_CODE_LIFE: Span = Span::minutes(15);
 
 /// What a client says when it registers.
 #[derive(Debug, Clone)]
@@ -52,10 +51,8 @@ pub struct Registered {
     pub worker: WorkerId,
     /// Its token.
     pub token: SecretString,
-    /// The code its owner comments as `/owp link CODE`; only when a handle was given.
-    pub link_code: Option<SecretString>,
-    /// Until when the code works.
-    pub link_expires_at: Option<Timestamp>,
+    /// How its owner proves that it is theirs; only when a handle was given.
+    pub link: Option<LinkCode>,
 }
 
 /// A sign of life.
@@ -152,16 +149,12 @@ impl Engine {
     pub async fn register(&self, registration: Registration) -> Result<Registered, EngineError> {
         let entropy = self.store().entropy();
         let token = format!("owp_{}", BASE32_DNSSEC.encode(&entropy.bytes::<32>()));
-        let handle = registration.github_handle.clone().map(|h| h.trim_start_matches('@').to_owned());
-        // Twelve letters of five bits each: sixty bits.
-        let code = BASE32_NOPAD.encode(&entropy.bytes::<8>())[..12].to_owned();
-        let (token_hash, code_hash) = (secret_hash(&token), secret_hash(&code));
-        let linking = handle.is_some();
-        let (worker, until) = self
+        let linking = registration.github_handle.clone().map(|handle| (handle, links::draw(entropy)));
+        let token_hash = secret_hash(&token);
+        let (worker, link) = self
             .store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    let until = tx.now() + LINK_CODE_LIFE;
                     let new = NewWorker {
                         name: registration.name,
                         person: None,
@@ -173,21 +166,20 @@ impl Engine {
                     let id = tx.insert_worker(&new).await?;
                     tx.set_capabilities(&id, &registration.capabilities, &registration.extra).await?;
                     tx.insert_token(&token_hash, &id).await?;
-                    if let Some(handle) = handle {
-                        tx.insert_link_code(&code_hash, &id, &handle, until).await?;
-                    }
+                    let link = match linking {
+                        Some((handle, code)) => {
+                            let expires_at = links::offer(tx, &id, &handle, &code).await?;
+                            Some(LinkCode { code, expires_at })
+                        }
+                        None => None,
+                    };
                     let event = Event::new(EventKind::WorkerRegistered, json!({ "skills": new.skills }));
                     tx.append_events(&[event.about_worker(&id)]).await?;
-                    Ok::<_, EngineError>((id, until))
+                    Ok::<_, EngineError>((id, link))
                 })
             })
             .await?;
-        Ok(Registered {
-            worker,
-            token: SecretString::from(token),
-            link_code: linking.then(|| SecretString::from(code)),
-            link_expires_at: linking.then_some(until),
-        })
+        Ok(Registered { worker, token: SecretString::from(token), link })
     }
 
     /// The worker a token belongs to, unless its access was taken away.

@@ -4,10 +4,10 @@ use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
 use super::overview::ONLINE;
-use crate::pool::TaskId;
 use crate::pool::admission::Finding;
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
+use crate::pool::{TaskId, WorkerId};
 use crate::store::{RepoRow, Tx};
 
 /// How many tasks `GET /v1/work?explain=1` explains at most: the most important ones of each repository.
@@ -34,7 +34,27 @@ impl Engine {
     /// [`EngineError::UnknownTask`], also for tasks the worker may not see.
     pub async fn why(&self, worker: &Worker, task: &TaskId) -> Result<Explanation, EngineError> {
         let (task, row) = self.visible_task(worker, task).await?;
-        let (engine, worker) = (self.clone(), worker.clone());
+        self.explained(worker.clone(), task, row).await
+    }
+
+    /// Explains one task to the operator as it is explained to a worker, also where that worker may not see the task.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], [`EngineError::UnknownWorker`].
+    pub async fn why_for(&self, worker: &WorkerId, task: &TaskId) -> Result<Explanation, EngineError> {
+        let (task, row) = self.task_and_repo(task).await?;
+        let asked = worker.clone();
+        let worker = self.read(move |tx| Box::pin(async move { Ok(tx.worker(&asked).await?) })).await?;
+        let worker = worker.ok_or(EngineError::UnknownWorker)?;
+        if row.private && row.managed {
+            // What GitHub says is part of the explanation, whatever it is.
+            self.may_read(&row, &worker).await?;
+        }
+        self.explained(worker, task, row).await
+    }
+
+    async fn explained(&self, worker: Worker, task: Task, row: RepoRow) -> Result<Explanation, EngineError> {
+        let engine = self.clone();
         self.read(move |tx| {
             Box::pin(async move {
                 let online = tx.skills_online(tx.now() - ONLINE).await?;

@@ -7,7 +7,7 @@ use crate::pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskF
 use crate::pool::branch::BranchTemplate;
 use crate::pool::budget::{Budget, CountState};
 use crate::pool::document::{Document, POLICY_PATH};
-use crate::pool::policy::{BudgetSource, CountMode, Policy, effective_budget};
+use crate::pool::policy::{BudgetSource, CountMode, Policy, Shortest, effective_budget};
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
 use crate::pool::{Refusal, RepoId, Span, Timestamp};
@@ -44,7 +44,10 @@ impl RepoContext {
         let over = |own: Option<&Document>, base: Policy| own.and_then(|own| own.apply(&base).ok()).unwrap_or(base);
         let file = over(row.file.document.as_ref(), defaults(&row));
         let file_budget = file.max_open_prs;
-        let policy = over(row.policy.as_ref(), file);
+        // Leases the operator set while the repository was made by hand may be too short by now. The rest still counts.
+        let shortest = file.shortest;
+        let short = Policy { shortest: Shortest::BY_HAND, ..file };
+        let policy = over(row.policy.as_ref(), short).no_shorter_than(shortest);
         let linked_only = row.managed || !settings.open_registration;
         Self { row, policy, file_budget, linked_only }
     }

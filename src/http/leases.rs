@@ -1,15 +1,17 @@
-//! `POST /v1/leases/{id}/ack|nack|renew|release`, `POST /v1/tasks/{id}/claim`, `GET /v1/tasks/{id}/why`.
+//! `POST /v1/leases/{id}/ack|nack|renew|release`, `POST /v1/tasks/{id}/claim`, `GET /v1/tasks/{id}/why`, and the same
+//! for the operator.
 
 use super::Face;
-use super::auth::Asking;
+use super::auth::{Asking, Operator};
 use super::body::Json;
 use super::once::{Repeat, kept};
 use super::problem::Failure;
+use super::query::{Query, fault};
 use super::tasks::task_id;
 use super::work::{held, why};
 use crate::engine::{LeaseAct, WorkItem};
-use crate::pool::LeaseId;
 use crate::pool::lease::Lease;
+use crate::pool::{LeaseId, WorkerId};
 use crate::wire::ProblemKind;
 use crate::wire::leases::{LeaseAnswer, LeaseBody, LeaseWords};
 use crate::wire::work::{HeldTask, Why};
@@ -82,4 +84,15 @@ pub(super) async fn explain(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<axum::Json<Why>, Failure> {
     Ok(axum::Json(why(face.engine.why(&worker, &task_id(id)?).await?)))
+}
+
+/// What every rule says of a worker the operator names and one task.
+pub(super) async fn explain_for(
+    State(face): State<Face>,
+    _: Operator,
+    id: Result<Path<String>, PathRejection>,
+    query: Query,
+) -> Result<axum::Json<Why>, Failure> {
+    let worker = query.text("worker")?.ok_or_else(|| fault("worker", "must name a worker by its id"))?;
+    Ok(axum::Json(why(face.engine.why_for(&WorkerId::new(worker), &task_id(id)?).await?)))
 }

@@ -1,12 +1,14 @@
-//! `/v1/workers/me`: a worker looks at itself, changes what it says, replaces its token, leaves.
+//! `/v1/workers/me`: a worker looks at itself, changes what it says, replaces its token, asks for a link code, leaves.
 
 use super::Face;
 use super::auth::Asking;
 use super::body::Json;
 use super::problem::Failure;
+use super::workers;
 use crate::engine::{self, ProfileChange};
 use crate::pool::reputation::HALF_LIFE;
 use crate::wire::me::{ChangeBody, Left, LoadView, ReputationView, ReputationsView, Rotated, WorkerView};
+use crate::wire::workers::LinkBody;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
@@ -59,6 +61,17 @@ pub(super) async fn leave(State(face): State<Face>, Asking(worker): Asking) -> R
 pub(super) async fn rotate(State(face): State<Face>, Asking(worker): Asking) -> Result<Response, Failure> {
     let token = face.engine.rotate_token(&worker.id).await?;
     Ok(axum::Json(Rotated { token: token.expose_secret() }).into_response())
+}
+
+/// Makes a code that ties the worker to a GitHub account and answers it, this once.
+pub(super) async fn link(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    body: Json<LinkBody>,
+) -> Result<Response, Failure> {
+    let Json(handle) = body;
+    let made = face.engine.link_code(&worker.id, handle).await?;
+    Ok(axum::Json(workers::link(&made)).into_response())
 }
 
 fn view(view: engine::WorkerView) -> WorkerView {

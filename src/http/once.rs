@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a mutating call that carries one has one effect, and its repetitions the first one's answer, for a
-//! day (after draft-ietf-httpapi-idempotency-key-header). Keys belong to a token and a route. Registration and token
-//! rotation take none, so that no stored answer holds a token.
+//! day (after draft-ietf-httpapi-idempotency-key-header). Keys belong to a token and a route. Registration, token
+//! rotation and new link codes take none, so that no stored answer holds a token or a code.
 
 use super::Face;
 use super::auth::{Asking, Operator, token};
@@ -25,8 +25,8 @@ const KEY: &str = "idempotency-key";
 const ADMIN_PATH: &str = "/v1/admin/";
 const KEY_MAX_CHARS: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Their answers hold a token, which is stored nowhere.
-pub(super) const NEVER_KEPT: [&str; 2] = ["/v1/workers/register", "/v1/workers/me/token"];
+/// Their answers hold a token or a link code, which are stored nowhere.
+pub(super) const NEVER_KEPT: [&str; 3] = ["/v1/workers/register", "/v1/workers/me/token", "/v1/workers/me/link"];
 /// How soon to ask again for the answer of a call that runs at this moment.
 const ASK_AGAIN: Span = Span::secs(1);
 /// No answer of a mutating call comes near this.

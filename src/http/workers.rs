@@ -5,7 +5,7 @@ use super::auth::Asking;
 use super::body::Json;
 use super::once::{Repeat, kept};
 use super::problem::Failure;
-use crate::engine::{self, Registration};
+use crate::engine::{self, LinkCode, Registration};
 use crate::wire::workers::{Beat, Ended, HeartbeatBody, Link, RegisterBody, Registered};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -24,13 +24,15 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
         extra: asked.extra,
     };
     let made = face.engine.register(registration).await?;
-    let link = made.link_code.as_ref().map(|code| Link {
-        code: code.expose_secret(),
-        command: format!("/owp link {}", code.expose_secret()),
-        expires_at: made.link_expires_at.map(|at| at.rfc3339()),
-    });
+    let link = made.link.as_ref().map(link);
     let answer = Registered { worker_id: made.worker.as_str(), token: made.token.expose_secret(), link };
     Ok(axum::Json(answer).into_response())
+}
+
+/// How a person ties a worker to their account.
+pub(super) fn link(made: &LinkCode) -> Link<'_> {
+    let code = made.code.expose_secret();
+    Link { code, command: format!("/owp link {code}"), expires_at: Some(made.expires_at.rfc3339()) }
 }
 
 /// A sign of life.

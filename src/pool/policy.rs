@@ -185,6 +185,22 @@ pub enum CommentMode {
     Quiet,
 }
 
+/// How short the leases of a repository may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortest {
+    /// Lease time for clients.
+    pub ttl: Span,
+    /// Time to acknowledge an offer.
+    pub ack_within: Span,
+}
+
+impl Shortest {
+    /// Where people work.
+    pub const USUAL: Self = Self { ttl: Span::minutes(1), ack_within: Span::secs(5) };
+    /// Where the operator makes repositories by hand: whoever tries a client need not wait to see a lease run out.
+    pub const BY_HAND: Self = Self { ttl: Span::secs(1), ack_within: Span::secs(1) };
+}
+
 /// The rules of one repository.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -200,6 +216,8 @@ pub struct Policy {
     pub claim_ttl: Span,
     /// How soon an offer must be acknowledged.
     pub ack_within: Span,
+    /// How short these two may be made.
+    pub shortest: Shortest,
     /// How long a lease may live at most.
     pub max_lifetime: Span,
     /// The part of a lease's time, in percent, that is left when its holder is warned.
@@ -237,6 +255,7 @@ impl Policy {
             ttl: Span::hours(4),
             claim_ttl: Span::days(3),
             ack_within: Span::secs(60),
+            shortest: Shortest::USUAL,
             max_lifetime: Span::days(14),
             warn_before_percent: 20,
             claims: Some(ClaimLimits::DEFAULT),
@@ -259,8 +278,16 @@ impl Policy {
     /// The rules of a repository made by admin calls: capacity, concurrency, skills, area and budget alone.
     #[must_use]
     pub fn manual(max_open_prs: i64, area_locks: bool) -> Self {
-        let tiers = [0; 3].map(TierRule::trust);
-        Self { max_open_prs, ttl: Span::minutes(30), claims: None, area_locks, tiers, ..Self::managed() }
+        let (ttl, tiers) = (Span::minutes(30), [0; 3].map(TierRule::trust));
+        let shortest = Shortest::BY_HAND;
+        Self { max_open_prs, ttl, shortest, claims: None, area_locks, tiers, ..Self::managed() }
+    }
+
+    /// The same rules with leases that are no shorter than this.
+    #[must_use]
+    pub fn no_shorter_than(self, shortest: Shortest) -> Self {
+        let (ttl, ack_within) = (self.ttl.max(shortest.ttl), self.ack_within.max(shortest.ack_within));
+        Self { ttl, ack_within, shortest, ..self }
     }
 
     /// The rule of a tier; `None` for tier 0, which is open to all.

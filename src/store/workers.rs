@@ -33,6 +33,7 @@ statements! {
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";
     CODE_FIND = "SELECT worker_id, handle_key, expires_at FROM link_codes WHERE code_hash = $1";
     CODE_USE = "DELETE FROM link_codes WHERE code_hash = $1";
+    CODES_FORGET = "DELETE FROM link_codes WHERE worker_id = $1";
     PERSON_SEEN = "INSERT INTO people (person, github_id, login, is_bot) VALUES ($1, $2, $3, $4)
         ON CONFLICT (person) DO UPDATE SET login = excluded.login, is_bot = excluded.is_bot
         WHERE people.login <> excluded.login OR people.is_bot <> excluded.is_bot";
@@ -272,6 +273,14 @@ impl Tx {
     /// When the database refuses.
     pub async fn use_link_code(&mut self, hash: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(CODE_USE).bind(hash)).await.map(drop)
+    }
+
+    /// Makes every link code of a worker worthless.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_link_codes(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
+        self.run(sqlx::query(CODES_FORGET).bind(worker.as_str())).await.map(drop)
     }
 
     /// Records a GitHub account as last seen.

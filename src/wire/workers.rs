@@ -1,4 +1,4 @@
-//! `POST /v1/workers/register` and `POST /v1/workers/heartbeat`.
+//! `POST /v1/workers/register`, `POST /v1/workers/heartbeat` and `POST /v1/workers/me/link`.
 
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
@@ -109,6 +109,28 @@ pub struct Link<'a> {
     pub command: String,
     /// Until when the code is good (RFC 3339).
     pub expires_at: Option<String>,
+}
+
+/// A wish for a link code as it is sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "LinkRequest")]
+pub struct LinkBody {
+    /// The login of the person who will prove that the worker is theirs.
+    #[schemars(length(min = 1, max = 100))]
+    github_handle: String,
+}
+
+impl Request for LinkBody {
+    /// The login, without the `@`.
+    type Checked = String;
+
+    fn check(self, checks: &mut Checks) -> String {
+        let login = handle(checks, "github_handle", Some(&self.github_handle));
+        login.unwrap_or_else(|| {
+            checks.fault("github_handle", "must not be blank");
+            String::new()
+        })
+    }
 }
 
 /// The protocol's words for a worker's status.

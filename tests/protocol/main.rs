@@ -15,6 +15,7 @@ mod events;
 mod hostile;
 mod letters;
 mod limits;
+mod linking;
 mod me;
 mod once;
 mod openapi;
@@ -22,6 +23,7 @@ mod resources;
 mod sse;
 mod steward;
 mod streams;
+mod trials;
 
 /// Tests, written once and run on both databases.
 macro_rules! on_both {

@@ -130,18 +130,16 @@ impl Stage {
                 Value::Null => continue,
                 other => other.to_string(),
             };
+            let known = match (name, &example[..example.len().min(2)]) {
+                ("id", "t_") if path.ends_with("/claim") => &self.free,
+                ("id", "t_") => &self.task,
+                ("id", "l_") => &self.lease,
+                ("id" | "worker", "w_") => &self.worker.id,
+                _ => &example,
+            };
             match param["in"].as_str().unwrap() {
-                "path" => {
-                    let known = match (name, &example[..2]) {
-                        ("id", "t_") if path.ends_with("/claim") => &self.free,
-                        ("id", "t_") => &self.task,
-                        ("id", "l_") => &self.lease,
-                        ("id", "w_") => &self.worker.id,
-                        _ => &example,
-                    };
-                    path = path.replace(&format!("{{{name}}}"), known);
-                }
-                "query" => query.push_str(&format!("&{name}={example}")),
+                "path" => path = path.replace(&format!("{{{name}}}"), known),
+                "query" => query.push_str(&format!("&{name}={known}")),
                 other => panic!("an example of a parameter in {other}"),
             }
         }

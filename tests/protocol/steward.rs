@@ -13,6 +13,7 @@ on_both!(
     the_audit_log_is_exported_and_verified,
     the_rules_of_a_repository_are_set_shown_and_followed,
     a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing,
+    the_operator_asks_why_for_a_worker,
     every_call_of_the_operator_is_closed_to_others,
 );
 
@@ -147,7 +148,10 @@ async fn every_call_of_the_operator_is_closed_to_others(db: Db) {
         let answer = pool.as_worker(&worker, "POST", &format!("/v1/admin/{path}"), json!({})).await;
         answer.problem(401, "unauthorized");
     }
-    pool.as_worker(&worker, "GET", "/v1/admin/audit", Value::Null).await.problem(401, "unauthorized");
+    for path in ["audit", "tasks/t_1/why?worker=w_1"] {
+        let answer = pool.as_worker(&worker, "GET", &format!("/v1/admin/{path}"), Value::Null).await;
+        answer.problem(401, "unauthorized");
+    }
 }
 
 async fn the_rules_of_a_repository_are_set_shown_and_followed(db: Db) {
@@ -199,13 +203,13 @@ async fn the_rules_of_a_repository_are_set_shown_and_followed(db: Db) {
 async fn a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing(db: Db) {
     let pool = Pool::start(db).await;
     pool.repo(json!({})).await;
-    let policy = json!({ "leases": { "ttl": "1s" }, "claims": { "per_worker": 0 }, "tiers": { "1": { "trust": 0 } } });
+    let policy = json!({ "leases": { "ttl": "0s" }, "claims": { "per_worker": 0 }, "tiers": { "1": { "trust": 0 } } });
     let problem = pool.admin("policy", json!({ "repo": REPO, "policy": policy })).await.problem(422, "invalid-value");
     let told: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| (&e["field"], &e["message"])).collect();
     assert_eq!(
         told,
         [
-            (&json!("policy.leases.ttl"), &json!("must be from 1m to 30d, not 1s")),
+            (&json!("policy.leases.ttl"), &json!("must be from 1s to 30d, not 0s")),
             (&json!("policy.claims.per_worker"), &json!("must be from 1 to 20, not 0")),
         ]
     );
@@ -222,4 +226,32 @@ async fn a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing(db: Db) {
     let shown = pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[("X-Admin-Token", ADMIN)], "").await.ok();
     assert_eq!(shown["set"]["leases"]["ttl"], "45m", "nothing was changed");
     pool.send("GET", &format!("/v1/admin/policy?repo={REPO}"), &[], "").await.problem(401, "unauthorized");
+}
+
+async fn the_operator_asks_why_for_a_worker(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let task = pool.task("One", json!({ "required_skills": ["go"] })).await;
+    let (able, unable) = (pool.worker(json!({ "skills": ["go"] })).await, pool.worker(json!({})).await);
+    for (worker, may) in [(&able, true), (&unable, false)] {
+        let told = pool.admin(&format!("tasks/{task}/why?worker={}", worker.id), Value::Null).await.ok();
+        assert_eq!(told["may"], may, "{told}");
+        let own = pool.as_worker(worker, "GET", &format!("/v1/tasks/{task}/why"), Value::Null).await.ok();
+        assert_eq!(told, own, "in the words the worker itself is told");
+    }
+    let why = async |task: &str, query: &str| pool.admin(&format!("tasks/{task}/why{query}"), Value::Null).await;
+    why(&task, "?worker=w_none").await.problem(404, "unknown-worker");
+    why("t_none", &format!("?worker={}", able.id)).await.problem(404, "unknown-task");
+    for query in ["", "?worker=", "?workers=w_1"] {
+        let problem = why(&task, query).await.problem(422, "invalid-value");
+        assert_eq!(problem["errors"][0]["field"], "worker", "{problem}");
+    }
+    // A task of a private repository, which the worker may not see.
+    let hide = "UPDATE repositories SET private = 1, managed = 1";
+    crate::sse::meddle(&pool, hide).await;
+    let own = pool.as_worker(&able, "GET", &format!("/v1/tasks/{task}/why"), Value::Null).await;
+    own.problem(404, "unknown-task");
+    let told = why(&task, &format!("?worker={}", able.id)).await.ok();
+    let broken = told["rules"].as_array().unwrap().iter().filter(|rule| rule["holds"] == false);
+    assert!(broken.clone().count() > 0 && told["may"] == false, "{told}");
 }

@@ -24,6 +24,7 @@ stories!(
     nobody_keeps_more_than_two_tasks_by_blocking_them,
     a_holder_is_warned_when_the_repositorys_rules_say,
     a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour,
+    a_worker_that_is_there_already_is_linked_by_a_new_code,
 );
 
 /// How a verb is written with arguments that parse.
@@ -306,7 +307,7 @@ async fn a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour(db:
             extra: Extra::new(),
         };
         let registered = w.engine.register(registration).await.unwrap();
-        (registered.worker, registered.link_code.unwrap().expose_secret().to_owned())
+        (registered.worker, registered.link.unwrap().code.expose_secret().to_owned())
     };
     let (worker, code) = register().await;
     assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "nobody knows who that is yet");
@@ -329,6 +330,24 @@ async fn a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour(db:
     w.say("mona", issue, "/owp revoke").await;
     w.engine.pull_work(&worker).await.unwrap();
     assert_eq!(w.state(other).await, "ready", "an unlinked worker gets nothing");
+    w.check_promises().await;
+}
+
+async fn a_worker_that_is_there_already_is_linked_by_a_new_code(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let worker = w.client("ada", issue, &[]).await;
+    let new = async |login: &str| w.engine.link_code(&worker, login.to_owned()).await;
+    let refused = new("bo").await.unwrap_err().to_string();
+    assert!(refused.contains("linked to @ada already") && refused.contains("`/owp unlink`"), "{refused}");
+    w.say("ada", issue, "/owp unlink").await;
+    let old = new("@Bo").await.unwrap().code;
+    let code = new("@Bo").await.unwrap().code;
+    w.say("bo", issue, &format!("/owp link {}", old.expose_secret())).await;
+    assert!(w.last(issue).contains("no worker was linked"), "{}", w.last(issue));
+    w.say("bo", issue, &format!("/owp link {}", code.expose_secret())).await;
+    assert!(w.last(issue).contains("now works for you"), "{}", w.last(issue));
+    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
     w.check_promises().await;
 }
 

@@ -8,12 +8,15 @@ use owp::engine::Registration;
 use owp::pool::WorkerId;
 use owp::pool::worker::Capabilities;
 use owp::store::Extra;
+use secrecy::ExposeSecret;
 
 stories!(
     fifty_people_claim_one_issue_at_once,
     fifty_workers_pull_the_last_slot_at_once,
     one_worker_in_two_repositories_never_passes_its_capacity,
     claims_and_pulls_race_for_the_last_slot,
+    links_and_new_codes_race_for_the_same_workers,
+    a_link_never_waits_in_a_circle,
 );
 
 /// Several inbox loops, as several replicas run them, until nothing waits.
@@ -32,25 +35,29 @@ async fn process_concurrently(w: &World, loops: usize) {
     join_all((0..loops).map(|_| one())).await;
 }
 
+/// A client of `login` that nobody linked yet, and the code that would.
+async fn unlinked(w: &World, login: &str, capacity: i64) -> (WorkerId, String) {
+    w.github.add_user(login);
+    let registration = Registration {
+        name: format!("{login}'s client"),
+        github_handle: Some(login.to_owned()),
+        skills: vec![],
+        capacity,
+        max_concurrent: 20,
+        capabilities: Capabilities::default(),
+        extra: Extra::new(),
+    };
+    let registered = w.engine.register(registration).await.unwrap();
+    (registered.worker, registered.link.unwrap().code.expose_secret().to_owned())
+}
+
 async fn linked_workers(w: &World, issue: u64, count: usize, capacity: i64) -> Vec<WorkerId> {
     let mut workers = Vec::new();
     for n in 0..count {
         let login = format!("person{n}");
-        w.github.add_user(&login);
-        let registration = Registration {
-            name: format!("client {n}"),
-            github_handle: Some(login.clone()),
-            skills: vec![],
-            capacity,
-            max_concurrent: 20,
-            capabilities: Capabilities::default(),
-            extra: Extra::new(),
-        };
-        let registered = w.engine.register(registration).await.unwrap();
-        let code = registered.link_code.unwrap();
-        let code = secrecy::ExposeSecret::expose_secret(&code).to_owned();
+        let (worker, code) = unlinked(w, &login, capacity).await;
         w.github.as_user(&login).comment(REPO, issue, &format!("/owp link {code}")).unwrap();
-        workers.push(registered.worker);
+        workers.push(worker);
     }
     w.settle().await;
     workers
@@ -146,5 +153,66 @@ async fn claims_and_pulls_race_for_the_last_slot(db: Db) {
     assert_eq!(w.events("lease.granted").await - before, 3);
     assert_eq!(w.live_leases(&issues).await, 3);
     assert_eq!(w.slots().await, (3, 3));
+    w.check_promises().await;
+}
+
+async fn links_and_new_codes_race_for_the_same_workers(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("One", &[]).await;
+    let mut workers = Vec::new();
+    for n in 0..20 {
+        let login = format!("person{n}");
+        let (worker, code) = unlinked(&w, &login, 5).await;
+        w.github.as_user(&login).comment(REPO, issue, &format!("/owp link {code}")).unwrap();
+        workers.push((worker, login));
+    }
+    w.receive().await;
+    let ask = async |worker: &WorkerId, login: &str| match w.engine.link_code(worker, login.to_owned()).await {
+        Ok(made) => Some(made.code.expose_secret().to_owned()),
+        Err(refused) => {
+            assert!(refused.to_string().contains(&format!("linked to @{login} already")), "{refused}");
+            None
+        }
+    };
+    let asked = join_all(workers.iter().map(|(worker, login)| ask(worker, login)));
+    let (codes, ()) = tokio::join!(asked, process_concurrently(&w, 4));
+    w.settle().await;
+    let linked = w.events("worker.linked").await;
+    assert_eq!(
+        linked,
+        codes.iter().filter(|code| code.is_none()).count(),
+        "who has a new code was not linked by the old"
+    );
+    for ((_, login), code) in workers.iter().zip(&codes) {
+        if let Some(code) = code {
+            w.say(login, issue, &format!("/owp link {code}")).await;
+        }
+    }
+    assert_eq!(w.events("worker.linked").await, workers.len());
+    w.check_promises().await;
+}
+
+/// Whoever makes a new code holds the worker's row and goes on to its codes.
+async fn a_link_never_waits_in_a_circle(db: Db) {
+    if db == Db::Sqlite {
+        return; // One writer, no row locks.
+    }
+    let w = World::new(db).await;
+    let issue = w.task("One", &[]).await;
+    let (worker, code) = unlinked(&w, "dan", 5).await;
+    w.github.as_user("dan").comment(REPO, issue, &format!("/owp link {code}")).unwrap();
+    w.receive().await;
+    let outside = sqlx::AnyPool::connect(w.database_url()).await.unwrap();
+    let mut asking = outside.begin().await.unwrap();
+    let lock = "SELECT id FROM workers WHERE id = $1 FOR UPDATE";
+    sqlx::query(lock).bind(worker.as_str()).execute(&mut *asking).await.unwrap();
+    let ask = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        sqlx::query("UPDATE link_codes SET expires_at = expires_at").execute(&mut *asking).await.unwrap();
+        asking.commit().await.unwrap();
+    };
+    tokio::join!(process_concurrently(&w, 1), ask);
+    outside.close().await;
+    assert_eq!(w.events("worker.linked").await, 1);
     w.check_promises().await;
 }

@@ -103,7 +103,7 @@ async fn an_offer_nobody_accepted_is_never_told(db: Db) {
         })
         .await
         .unwrap();
-    let code = secrecy::ExposeSecret::expose_secret(&registered.link_code.unwrap()).to_owned();
+    let code = secrecy::ExposeSecret::expose_secret(&registered.link.unwrap().code).to_owned();
     w.say("bo", issue, &format!("/owp link {code}")).await;
     w.engine.pull_work(&registered.worker).await.unwrap();
     assert_eq!(w.state(issue).await, "leased");

@@ -140,7 +140,7 @@ async fn register(w: &World, name: &str) -> String {
         capabilities: Capabilities::default(),
         extra: Extra::new(),
     };
-    w.engine.register(registration).await.unwrap().link_code.unwrap().expose_secret().to_owned()
+    w.engine.register(registration).await.unwrap().link.unwrap().code.expose_secret().to_owned()
 }
 
 fn check(w: &World, cases: &[&Case], pulls: &[u64]) {

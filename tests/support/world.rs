@@ -135,6 +135,10 @@ impl World {
         self.engine.store()
     }
 
+    pub fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
     pub fn advance(&self, span: Span) {
         self.clock.advance_ms(span.0);
     }
@@ -272,7 +276,7 @@ impl World {
             })
             .await
             .unwrap();
-        let code = registered.link_code.unwrap();
+        let code = registered.link.unwrap().code;
         let code = secrecy::ExposeSecret::expose_secret(&code).to_owned();
         self.say(login, issue, &format!("/owp link {code}")).await;
         registered.worker

@@ -7,7 +7,7 @@ use crate::engine::facts::{self, RepoContext};
 use crate::engine::{agents, pulls, tell, transition, workers};
 use crate::github::client::UserRef;
 use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
-use crate::pool::command::JoinProfile;
+use crate::pool::command::{Command, JoinProfile};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease, Via};
 use crate::pool::moves::Move;
@@ -243,19 +243,25 @@ fn agents_named(asked: &Asked, logins: &[String]) -> Result<Vec<UserRef>, Outcom
     Ok(named)
 }
 
+/// How the code of a `link` is stored.
+pub(super) fn code_hash(command: &Command) -> Option<String> {
+    let Command::Link { code } = command else { return None };
+    Some(secret_hash(&code.to_uppercase()))
+}
+
 pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {
     let failed = |reason: &str| Ok(Outcome::LinkFailed { reason: reason.to_owned() });
     let hash = secret_hash(&code.to_uppercase());
     let known = tx.link_code(&hash).await?.filter(|(_, _, expires_at)| *expires_at > tx.now());
     let Some((worker, handle, _)) = known else {
         return failed(
-            "The code is not known here; codes work once and for 15 minutes. Register the worker again for a new one.",
+            "The code is not known here; codes work once and for 15 minutes. The worker gets a new one from `POST /v1/workers/me/link`.",
         );
     };
     if handle != asked.author.login.to_lowercase() {
         // The code stays good for the account it was made for.
         return failed(
-            "The code was made for another account. Register the worker again with your own login as `github_handle`.",
+            "The code was made for another account. The worker gets one for yours from `POST /v1/workers/me/link`, with your own login as `github_handle`.",
         );
     }
     let worker = facts::known_worker(tx, &worker).await?;

@@ -40,7 +40,8 @@ pub(super) struct Asked {
     pub reads: Option<bool>,
     /// The accounts the commands name, by lower-case login; `None` where there is none.
     pub named: BTreeMap<String, Option<Account>>,
-    /// The worker behind the author's comments, once there is one; all their workers, when a line is about all.
+    /// The worker behind the author's comments, once there is one; all their workers, when a line is about all; and those
+    /// that are to be linked.
     workers: Vec<WorkerId>,
 }
 
@@ -90,12 +91,17 @@ pub(super) async fn prepare(
         other => **other == Command::Unlink,
     };
     let all = commands.iter().any(of_all);
+    let codes: Vec<String> = commands.iter().filter_map(|command| contributor::code_hash(command)).collect();
     let workers = engine.read(move |tx| {
         Box::pin(async move {
-            if all {
-                return Ok(tx.all_workers_of(&person).await?);
+            let mut workers = match all {
+                true => tx.all_workers_of(&person).await?,
+                false => tx.comment_worker(&person).await?.into_iter().map(|worker| worker.id).collect(),
+            };
+            for hash in codes {
+                workers.extend(tx.link_code(&hash).await?.map(|(worker, ..)| worker));
             }
-            Ok(tx.comment_worker(&person).await?.into_iter().map(|worker| worker.id).collect())
+            Ok(workers)
         })
     });
     let workers = workers.await?;

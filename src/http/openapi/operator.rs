@@ -9,6 +9,7 @@ use crate::wire::policies::{PolicyBody, PolicyInForce, SimulateBody, Simulated};
 use crate::wire::steward::{
     AuditLine, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
 };
+use crate::wire::work::Why;
 use crate::wire::{Done, ProblemKind};
 use serde_json::json;
 
@@ -46,6 +47,19 @@ fn repositories() -> Vec<Operation> {
         .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
         Operation::new(
             "get",
+            "/v1/admin/tasks/{id}/why",
+            "whyTaskFor",
+            "Says of every rule whether it lets a worker have the task, as the worker itself is told. The operator sees tasks of private repositories, too.",
+            Auth::Operator,
+            json_of::<Why>(),
+        )
+        .params(vec![
+            id("The task's id.", "t_06bg3qk4c5v2j0"),
+            query("worker", "The worker's id; it must be given.", json!({ "type": "string" }), json!("w_06bg3qk4c5v2j0")),
+        ])
+        .problems_of(&[ProblemKind::UnknownTask, ProblemKind::UnknownWorker, ProblemKind::InvalidValue]),
+        Operation::new(
+            "get",
             "/v1/admin/state",
             "getState",
             "Counts workers online, and tasks by state.",
@@ -63,7 +77,7 @@ fn repositories() -> Vec<Operation> {
         post(
             "/v1/admin/policy",
             "setPolicy",
-            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted.",
+            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted. In a repository made by hand `leases.ttl` and `leases.ack_within` may be as short as 1s, for trials.",
             json_of::<PolicyInForce>(),
         )
         .body::<PolicyBody>(json!({

@@ -5,7 +5,7 @@ use crate::wire::leases::{LeaseAnswer, LeaseBody};
 use crate::wire::me::{ChangeBody, Left, ReputationsView, Rotated, WorkerView};
 use crate::wire::tasks::StatusBody;
 use crate::wire::work::{HeldTask, Why, Work};
-use crate::wire::workers::{Beat, HeartbeatBody, RegisterBody, Registered};
+use crate::wire::workers::{Beat, HeartbeatBody, Link, LinkBody, RegisterBody, Registered};
 use crate::wire::{Done, ProblemKind};
 use serde_json::json;
 
@@ -154,6 +154,16 @@ fn me() -> Vec<Operation> {
             Auth::Worker,
             json_of::<Rotated<'static>>(),
         ),
+        Operation::new(
+            "post",
+            "/v1/workers/me/link",
+            "linkMe",
+            "Answers a code, this once, that ties the worker to a GitHub account: the person comments `/owp link CODE`. The worker's older codes stop working.",
+            Auth::Worker,
+            json_of::<Link<'static>>(),
+        )
+        .body::<LinkBody>(json!({ "github_handle": "octocat" }))
+        .problems_of(&[ProblemKind::Refused]),
         Operation::new(
             "delete",
             me,

@@ -95,10 +95,10 @@ impl BudgetPart {
 
 impl LeasesPart {
     fn apply(&self, policy: &mut Policy, faults: &mut Faults) {
-        let (minute, hour, day) = (Span::minutes(1), Span::hours(1), Span::days(1));
-        faults.span("leases.ttl", self.ttl, minute..=Span(30 * day.0), &mut policy.ttl);
+        let (shortest, hour, day) = (policy.shortest, Span::hours(1), Span::days(1));
+        faults.span("leases.ttl", self.ttl, shortest.ttl..=Span(30 * day.0), &mut policy.ttl);
         faults.span("leases.claim_ttl", self.claim_ttl, hour..=Span(90 * day.0), &mut policy.claim_ttl);
-        faults.span("leases.ack_within", self.ack_within, Span::secs(5)..=hour, &mut policy.ack_within);
+        faults.span("leases.ack_within", self.ack_within, shortest.ack_within..=hour, &mut policy.ack_within);
         faults.span("leases.max_lifetime", self.max_lifetime, hour..=Span(365 * day.0), &mut policy.max_lifetime);
         let percent = self.warn_before.map(|percent| percent.0);
         faults.number("leases.warn_before", percent, 1..=WARN_BEFORE_MOST, &mut policy.warn_before_percent);

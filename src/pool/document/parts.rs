@@ -33,11 +33,13 @@ pub enum Counted {
 #[schemars(rename = "PolicyLeases")]
 #[serde(deny_unknown_fields, default)]
 pub struct LeasesPart {
-    /// For clients; each sign of life begins it anew. 1m to 30d.
+    /// For clients; each sign of life begins it anew. 1m to 30d; from 1s where the operator sets it for a repository made
+    /// by hand.
     pub ttl: Option<Duration>,
     /// For claims by comment. 1h to 90d.
     pub claim_ttl: Option<Duration>,
-    /// How soon an offer must be acknowledged. 5s to 1h.
+    /// How soon an offer must be acknowledged. 5s to 1h; from 1s where the operator sets it for a repository made by
+    /// hand.
     pub ack_within: Option<Duration>,
     /// No lease lives longer. 1h to 365d.
     pub max_lifetime: Option<Duration>,

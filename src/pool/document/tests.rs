@@ -119,6 +119,27 @@ fn all_that_is_out_of_bounds_is_told_at_once_and_nothing_is_followed() {
 }
 
 #[test]
+fn leases_may_be_as_short_as_seconds_where_repositories_are_made_by_hand() {
+    let short = |ttl: &str, ack_within: &str| read(json!({ "leases": { "ttl": ttl, "ack_within": ack_within } }));
+    let policy = short("1s", "1s").apply(&Policy::manual(3, true)).unwrap();
+    assert_eq!((policy.ttl, policy.ack_within), (Span::secs(1), Span::secs(1)));
+    let told = |document: Document, base: &Policy| -> Vec<String> {
+        document.apply(base).unwrap_err().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        told(short("0s", "0s"), &Policy::manual(3, true)),
+        ["`leases.ttl` must be from 1s to 30d, not 0s", "`leases.ack_within` must be from 1s to 1h, not 0s"]
+    );
+    assert_eq!(
+        told(short("59s", "4s"), &Policy::managed()),
+        ["`leases.ttl` must be from 1m to 30d, not 59s", "`leases.ack_within` must be from 5s to 1h, not 4s"]
+    );
+    assert!(short("1m", "5s").apply(&Policy::managed()).is_ok());
+    let managed = policy.no_shorter_than(Policy::managed().shortest);
+    assert_eq!((managed.ttl, managed.ack_within), (Span::minutes(1), Span::secs(5)));
+}
+
+#[test]
 fn a_key_that_nothing_obeys_is_an_error_and_not_ignored() {
     for (document, word) in [
         (r#"{ "bugdet": {} }"#, "bugdet"),
