@@ -98,37 +98,37 @@ fn what_is_no_file_of_tasks_is_told() {
         "<<: { repo: a/b }\n",
         "repo: a/b\n---\ntasks: []\n",
     ] {
-        all.push(format!("{text:?}\n  {}", told(text)));
+        all.push(format!("{}\n  {}", text.escape_default(), told(text)));
     }
     insta::assert_snapshot!(all.join("\n"), @r#"
-    ""
+
       line 1, column 1: the file is empty: it holds `repo: owner/name` and a list `tasks:`
-    "# nothing\n"
+    # nothing\n
       line 2, column 1: the file is empty: it holds `repo: owner/name` and a list `tasks:`
-    "- id: a\n"
+    - id: a\n
       line 1, column 1: this is no file of tasks: it holds `repo: owner/name` and a list `tasks:`
-    "repo: a/b\n"
+    repo: a/b\n
       line 1, column 1: `tasks` must be a list of tasks, each with an `id` and a `title`
-    "repo: a/b\ntasks: []\n"
+    repo: a/b\ntasks: []\n
       line 2, column 8: `tasks` must be a list of tasks, each with an `id` and a `title`
-    "repo: a/b\ntasks: { id: a }\n"
+    repo: a/b\ntasks: { id: a }\n
       line 2, column 8: `tasks` must be a list of tasks, each with an `id` and a `title`
-    "tasks:\n  - { id: a, title: t }\n"
+    tasks:\n  - { id: a, title: t }\n
       line 1, column 1: `repo` is missing: which repository do the tasks belong to? --repo says it too
-    "repo: ''\ntasks:\n  - { id: a, title: t }\n"
+    repo: \'\'\ntasks:\n  - { id: a, title: t }\n
       line 1, column 7: `repo` must not be blank
-    "repo: a/b\ntasks:\n\t- id: a\n"
+    repo: a/b\ntasks:\n\t- id: a\n
       line 3, column 2: tabs disallowed within this context (block indentation)
-    "repo: a/b\ntasks: [{ id: a, title: t }\n"
+    repo: a/b\ntasks: [{ id: a, title: t }\n
       line 2, column 8: unclosed bracket '['
-    "repo: a/b\ntasks:\n  - &a { id: a, title: t }\n  - *a\n"
+    repo: a/b\ntasks:\n  - &a { id: a, title: t }\n  - *a\n
       line 3, column 8: anchors and aliases (`&name`, `*name`) are not read here
-    "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n"
+    a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n
       line 1, column 7: anchors and aliases (`&name`, `*name`) are not read here
-    "<<: { repo: a/b }\n"
+    <<: { repo: a/b }\n
       line 1, column 1: `tasks` must be a list of tasks, each with an `id` and a `title`
-    "repo: a/b\n---\ntasks: []\n"
-      line 2, column 1: budget breached: Documents { documents: 2 }
+    repo: a/b\n---\ntasks: []\n
+      line 2, column 1: a second document begins here, and one is read
     "#);
 }
 
