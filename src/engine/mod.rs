@@ -56,7 +56,7 @@ pub use leases::LeaseAct;
 pub use letters::Undelivered;
 pub use links::LinkCode;
 pub use once::{Attempt, Keep, Once};
-pub use operator::NewTask;
+pub use operator::{AddedTask, NewTask};
 pub use overview::{Overview, RepoView, TaskTitle};
 pub use park::{Parked, Rung};
 pub use policies::PolicyInForce;

@@ -18,8 +18,19 @@ pub struct NewTask {
     pub description: String,
     /// What it asks for.
     pub spec: TaskSpec,
+    /// Its id elsewhere: the repository's task of this id, where there is one, is not added again.
+    pub external_id: Option<String>,
     /// The operator's own fields, kept and passed through.
     pub extra: Extra,
+}
+
+/// A task the operator asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedTask {
+    /// Its id.
+    pub id: TaskId,
+    /// False when it was there already; nothing of it was changed then.
+    pub created: bool,
 }
 
 impl Engine {
@@ -55,7 +66,8 @@ impl Engine {
             .await
     }
 
-    /// Adds tasks to a manual repository, all or none, and keeps the answer with them.
+    /// Adds tasks to a manual repository, all or none, and keeps the answer with them. What is there already under its id
+    /// elsewhere is left as it is.
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`]; [`EngineError::Managed`] where the App makes the tasks.
@@ -63,8 +75,8 @@ impl Engine {
         &self,
         repo: &str,
         tasks: Vec<NewTask>,
-        keep: Option<Keep<[TaskId]>>,
-    ) -> Result<Vec<TaskId>, EngineError> {
+        keep: Option<Keep<[AddedTask]>>,
+    ) -> Result<Vec<AddedTask>, EngineError> {
         let name = repo.to_owned();
         let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&name).await?) })).await?;
         let row = row.ok_or_else(|| EngineError::UnknownRepo(repo.to_owned()))?;
@@ -77,20 +89,27 @@ impl Engine {
         self.store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
-                    let mut ids = Vec::with_capacity(tasks.len());
+                    let mut added = Vec::with_capacity(tasks.len());
                     for new in tasks {
-                        ids.push(add(tx, &row.id, new).await?);
+                        added.push(add(tx, &row.id, new).await?);
                     }
-                    settle(keep, tx, &ids).await?;
-                    Ok::<_, EngineError>(ids)
+                    settle(keep, tx, &added).await?;
+                    Ok::<_, EngineError>(added)
                 })
             })
             .await
     }
 }
 
-async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<TaskId, EngineError> {
+/// Adds a task under its repository's lock, so that of two calls at once the second finds what the first added.
+async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, EngineError> {
+    if let Some(id) = &new.external_id
+        && let Some(known) = tx.task_by_external_id(repo, id).await?
+    {
+        return Ok(AddedTask { id: known.id, created: false });
+    }
     let task = Task {
+        external_id: new.external_id,
         title: new.title,
         description: new.description,
         ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.clone(), new.spec, tx.now())
@@ -101,5 +120,5 @@ async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<TaskId, EngineE
     }
     let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
     tx.append_events(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
-    Ok(task.id)
+    Ok(AddedTask { id: task.id, created: true })
 }

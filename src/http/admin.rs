@@ -6,7 +6,7 @@ use super::body::Json;
 use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::steward::new_task;
-use crate::pool::TaskId;
+use crate::engine::AddedTask;
 use crate::wire::admin::{RepoBody, RepoSaved, State as Counts, TaskAdded, TaskBody};
 use axum::extract::State;
 
@@ -29,14 +29,19 @@ pub(super) async fn tasks(
     body: Json<TaskBody>,
 ) -> Result<axum::Json<TaskAdded>, Failure> {
     let Json(task) = body;
-    let repo = task.repo.clone();
-    let keep = repeat.keep(|ids: &[TaskId]| kept(&added(ids)));
-    let ids = face.engine.add_tasks(&repo, vec![new_task(task)], keep).await?;
-    Ok(axum::Json(added(&ids)))
+    let (repo, named) = (task.repo.clone(), task.external_id.is_some());
+    let keep = repeat.keep(move |tasks: &[AddedTask]| kept(&added(tasks, named)));
+    let tasks = face.engine.add_tasks(&repo, vec![new_task(task)], keep).await?;
+    Ok(axum::Json(added(&tasks, named)))
 }
 
-fn added(ids: &[TaskId]) -> TaskAdded {
-    TaskAdded { ok: true, task_id: ids.iter().map(ToString::to_string).collect() }
+/// The answer to one task; `named` when it has an id elsewhere.
+fn added(tasks: &[AddedTask], named: bool) -> TaskAdded {
+    TaskAdded {
+        ok: true,
+        task_id: tasks.iter().map(|task| task.id.to_string()).collect(),
+        created: tasks.first().filter(|_| named).map(|task| task.created),
+    }
 }
 
 /// Counts.

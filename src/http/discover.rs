@@ -19,7 +19,7 @@ const ORIGINS: [&str; 3] = ["app://obsidian.md", "capacitor://localhost", "http:
 const REMEMBER: Duration = Duration::from_secs(3600);
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 15] = [
+const FEATURES: [&str; 18] = [
     "offers",
     "long_poll",
     "claims",
@@ -32,6 +32,9 @@ const FEATURES: [&str; 15] = [
     "worker_profile",
     "token_rotation",
     "bulk_tasks",
+    "external_ids",
+    "link_codes",
+    "policies",
     "events",
     "audit_export",
     "problem_details",

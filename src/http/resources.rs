@@ -118,6 +118,7 @@ fn task_view(view: TaskView) -> resources::TaskView {
         task_id: task.id.to_string(),
         repo: view.repo,
         issue: task.issue,
+        external_id: task.external_id,
         title: task.title,
         description: Some(task.description),
         state: task.state.name(),

@@ -7,8 +7,8 @@ use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::query::Query;
 use super::resources::plain;
-use crate::engine::{Audit, AuditRow, Engine, NewTask, Whom};
-use crate::pool::{LeaseId, Span, TaskId, WorkerId};
+use crate::engine::{AddedTask, Audit, AuditRow, Engine, NewTask, Whom};
+use crate::pool::{LeaseId, Span, WorkerId};
 use crate::wire::me::Left;
 use crate::wire::steward::{
     AuditLine, AuditVerdict, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
@@ -30,18 +30,28 @@ pub(super) async fn bulk(
 ) -> Result<axum::Json<TasksAdded>, Failure> {
     let Json(asked) = body;
     let tasks = asked.tasks.into_iter().map(new_task).collect();
-    let keep = repeat.keep(|ids: &[TaskId]| kept(&added(ids)));
-    let ids = face.engine.add_tasks(&asked.repo, tasks, keep).await?;
-    Ok(axum::Json(added(&ids)))
+    let keep = repeat.keep(|tasks: &[AddedTask]| kept(&added(tasks)));
+    let tasks = face.engine.add_tasks(&asked.repo, tasks, keep).await?;
+    Ok(axum::Json(added(&tasks)))
 }
 
-fn added(ids: &[TaskId]) -> TasksAdded {
-    TasksAdded { ok: true, task_ids: ids.iter().map(ToString::to_string).collect() }
+fn added(tasks: &[AddedTask]) -> TasksAdded {
+    TasksAdded {
+        ok: true,
+        task_ids: tasks.iter().map(|task| task.id.to_string()).collect(),
+        created: tasks.iter().map(|task| task.created).collect(),
+    }
 }
 
 /// A task as the engine wants it.
 pub(super) fn new_task(task: crate::wire::admin::NewTask) -> NewTask {
-    NewTask { title: task.title, description: task.description, spec: task.spec, extra: task.extra }
+    NewTask {
+        title: task.title,
+        description: task.description,
+        spec: task.spec,
+        external_id: task.external_id,
+        extra: task.extra,
+    }
 }
 
 /// Stops handing out work in a repository.

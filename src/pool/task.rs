@@ -137,6 +137,8 @@ pub struct Task {
     pub repo: RepoId,
     /// The GitHub issue it stands for; `None` in manual repositories.
     pub issue: Option<i64>,
+    /// Its id elsewhere, as whoever added it by hand wrote it: a repository has one task of each.
+    pub external_id: Option<String>,
     /// What it is called. Untrusted text.
     pub title: String,
     /// What it says. Untrusted text.
@@ -179,6 +181,7 @@ impl Task {
             id,
             repo,
             issue: None,
+            external_id: None,
             title: String::new(),
             description: String::new(),
             spec,

@@ -10,10 +10,11 @@ use sqlx::any::AnyRow;
 
 statements! {
     TASK_INSERT = "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, area, tier,
-        state, epoch, ready_since, hold, created_at, assignees)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15)";
+        state, epoch, ready_since, hold, created_at, assignees, external_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16)";
     TASK_BY_ID = "SELECT * FROM tasks WHERE id = $1";
     TASK_BY_ISSUE = "SELECT * FROM tasks WHERE repo_id = $1 AND issue = $2";
+    TASK_BY_EXTERNAL_ID = "SELECT * FROM tasks WHERE repo_id = $1 AND external_id = $2";
     TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
         reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12,
         title = $13, description = $14, later_title = $15, later_description = $16
@@ -57,7 +58,7 @@ impl Tx {
     /// Inserts a new task.
     ///
     /// # Errors
-    /// When the issue has a task already, or the database refuses.
+    /// When the issue or the id elsewhere has a task already, or the database refuses.
     pub async fn insert_task(&mut self, task: &Task) -> Result<(), StoreError> {
         let insert = sqlx::query(TASK_INSERT)
             .bind(task.id.as_str())
@@ -74,7 +75,8 @@ impl Tx {
             .bind(task.ready_since.0)
             .bind(task.hold.as_deref())
             .bind(task.created_at.0)
-            .bind(json_text(&task.assigned_to)?);
+            .bind(json_text(&task.assigned_to)?)
+            .bind(task.external_id.as_deref());
         self.run(insert).await.map(drop)
     }
 
@@ -92,6 +94,15 @@ impl Tx {
     /// When the database refuses.
     pub async fn task_by_issue(&mut self, repo: &RepoId, issue: i64) -> Result<Option<Task>, StoreError> {
         let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
+        self.one(find).await?.as_ref().map(task_row).transpose()
+    }
+
+    /// The task of an id elsewhere.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn task_by_external_id(&mut self, repo: &RepoId, id: &str) -> Result<Option<Task>, StoreError> {
+        let find = sqlx::query(TASK_BY_EXTERNAL_ID).bind(repo.as_str()).bind(id);
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
@@ -278,6 +289,7 @@ pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
         id: TaskId::new(row.try_get::<String, _>("id")?),
         repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
         issue: row.try_get("issue")?,
+        external_id: text("external_id")?,
         title: row.try_get("title")?,
         description: row.try_get("description")?,
         spec: TaskSpec {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+const EXTERNAL_ID_MAX_CHARS: usize = 200;
+
 /// A repository as it is sent. What is left out returns to its default.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "RepositorySettings")]
@@ -90,6 +92,11 @@ pub struct TaskBody {
     #[serde(default)]
     #[schemars(range(min = 0, max = 3))]
     tier: Option<Whole>,
+    /// The id it has elsewhere. A repository has at most one task of each: where there is one, its id is answered and nothing
+    /// is changed. Compared as it is written.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 200))]
+    external_id: Option<String>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -105,6 +112,8 @@ pub struct NewTask {
     pub description: String,
     /// What it asks for.
     pub spec: TaskSpec,
+    /// The id it has elsewhere, 1–200 characters.
+    pub external_id: Option<String>,
     /// The fields that begin with `x_`.
     pub extra: Map<String, Value>,
 }
@@ -125,6 +134,7 @@ impl Request for TaskBody {
                 area: checks.area("area", self.area.as_deref()),
                 tier: checks.number("tier", self.tier, 0, 0..=3),
             },
+            external_id: self.external_id.map(|id| checks.name("external_id", id, EXTERNAL_ID_MAX_CHARS)),
             extra: extra::own_fields(checks, self.rest),
         }
     }
@@ -137,6 +147,9 @@ pub struct TaskAdded {
     pub ok: bool,
     /// Its id.
     pub task_id: String,
+    /// False when it was there already, and nothing was changed; told only where an `external_id` was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<bool>,
 }
 
 /// Counts for the operator.
@@ -194,6 +207,7 @@ mod tests {
                 title: "Fix it".into(),
                 description: String::new(),
                 spec,
+                external_id: None,
                 extra: Map::new()
             }
         );

@@ -26,6 +26,9 @@ pub struct TaskView {
     pub repo: String,
     /// The GitHub issue it stands for; null in manual repositories.
     pub issue: Option<i64>,
+    /// Its id elsewhere, where whoever added it by hand gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Untrusted text.
     pub title: String,
     /// Untrusted text; left out of lists.

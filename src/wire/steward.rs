@@ -7,6 +7,7 @@ use crate::pool::text::tidy_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 const REASON_MAX_CHARS: usize = 500;
 /// How many tasks one call may add.
@@ -45,7 +46,15 @@ impl Request for BulkBody {
             return Bulk { repo, tasks: Vec::new() };
         }
         let items = self.tasks.into_iter().enumerate();
-        let tasks = items.filter_map(|(index, item)| one_of_many(checks, &repo, index, item)).collect();
+        let mut named = BTreeSet::new();
+        let mut tasks = Vec::new();
+        for (index, item) in items {
+            let Some(task) = one_of_many(checks, &repo, index, item) else { continue };
+            if task.external_id.clone().is_some_and(|id| !named.insert(id)) {
+                checks.fault(format!("tasks[{index}].external_id"), "must not be another task's in the same call");
+            }
+            tasks.push(task);
+        }
         Bulk { repo, tasks }
     }
 }
@@ -83,6 +92,8 @@ pub struct TasksAdded {
     pub ok: bool,
     /// Their ids, in the order in which they were sent.
     pub task_ids: Vec<String>,
+    /// For each of them, false when it was there already under its `external_id`, and nothing of it was changed.
+    pub created: Vec<bool>,
 }
 
 /// A pause as it is sent.

@@ -80,7 +80,9 @@ async fn the_server_says_what_it_speaks_and_allows() {
     let said = pool.get("/.well-known/owp").await.ok();
     assert_eq!((&said["protocol"], &said["versions"]), (&json!("owp"), &json!(["0.1", "1.0"])));
     assert_eq!((&said["limits"]["calls_per_second"], &said["limits"]["calls_at_once"]), (&json!(20), &json!(100)));
-    assert!(said["features"].as_array().unwrap().contains(&json!("idempotency_keys")), "{said}");
+    for feature in ["idempotency_keys", "external_ids", "link_codes", "policies"] {
+        assert!(said["features"].as_array().unwrap().contains(&json!(feature)), "{feature}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod pool;
 
 mod clients;
 mod events;
+mod external_ids;
 mod hostile;
 mod letters;
 mod limits;

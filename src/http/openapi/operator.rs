@@ -28,17 +28,17 @@ fn repositories() -> Vec<Operation> {
             json_of::<RepoSaved>(),
         )
         .body::<RepoBody>(json!({ "repo": "acme/rocket", "max_open_prs": 5 })),
-        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository.", json_of::<TaskAdded>())
+        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository, unless one of the same `external_id` is there.", json_of::<TaskAdded>())
             .body::<TaskBody>(json!({
                 "repo": "acme/rocket", "title": "Parse dates", "description": "RFC 3339, please.",
                 "estimate_points": 3, "priority": 80, "required_skills": ["rust"], "area": "parser",
-                "x_ticket": "ROCKET-17",
+                "external_id": "rocket-17", "x_ticket": "ROCKET-17",
             }))
             .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
         post(
             "/v1/admin/tasks/bulk",
             "addTasks",
-            "Adds many tasks to one manual repository, all or none. What is wrong is told with the task's place, such as `tasks[3].title`.",
+            "Adds many tasks to one manual repository, all or none; those whose `external_id` is there already are left as they are. What is wrong is told with the task's place, such as `tasks[3].title`.",
             json_of::<TasksAdded>(),
         )
         .body::<BulkBody>(json!({

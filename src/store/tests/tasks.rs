@@ -52,6 +52,26 @@ on_both_engines! {
         }
     }
 
+    async fn an_id_elsewhere_has_one_task_in_a_repository(bench) {
+        let (repo, other) = (bench.repo("acme/rocket").await, bench.repo("acme/comet").await);
+        let named = |id: &str, repo: &RepoId| {
+            let task = ready_task(&TaskId::new(id), repo, 0, TaskSpec::default());
+            crate::pool::task::Task { issue: None, external_id: Some("Plan#1 🦀".into()), ..task }
+        };
+        for task in [named("t_a", &repo), named("t_b", &other)] {
+            bench.change(move |tx| Box::pin(async move { tx.insert_task(&task).await })).await;
+        }
+        let twin = named("t_c", &repo);
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.insert_task(&twin).await }));
+        assert!(outcome.await.is_err_and(|e| e.is_unique_violation()));
+        let expected = named("t_a", &repo);
+        let (found, none) = bench.read(move |tx| Box::pin(async move {
+            let found = tx.task_by_external_id(&repo, "Plan#1 🦀").await?;
+            Ok((found, tx.task_by_external_id(&repo, "plan#1 🦀").await?))
+        })).await;
+        assert_eq!((found, none), (Some(expected), None));
+    }
+
     async fn a_task_of_an_unknown_repository_is_refused(bench) {
         let task = ready_task(&TaskId::new("t_1"), &RepoId::new("r_nowhere"), 7, TaskSpec::default());
         let outcome = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_task(&task).await }));
