@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(place("tasks.1.gone"), Some((4, 5)));
         assert_eq!(
             node.to_json(),
-            serde_json::json!({ "tasks": [{ "id": 7, "title": "x" }, { "id": true, "n": 1.5 }] })
+            serde_json::json!({ "tasks": [{ "id": 7.0, "title": "x" }, { "id": true, "n": 1.5 }] })
         );
     }
 

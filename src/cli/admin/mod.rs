@@ -23,7 +23,9 @@ use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
 /// A pool's operator at the terminal.
+// What every command takes is told last.
 #[derive(Debug, Clone, Args)]
+#[command(next_display_order = 900)]
 pub struct AdminArgs {
     #[command(flatten)]
     asked: Asked,

@@ -55,7 +55,7 @@ fn numeric(id: &str) -> Result<i64, Failure> {
 fn by_id(args: &TrustArgs) -> String {
     format!(
         "https://api.github.com/users/{} tells the `id`; then: owp admin trust {} id:NUMBER {}",
-        name(&args.whom),
+        name(args.whom.trim_start_matches('@')),
         name(&args.repo),
         args.level
     )

@@ -113,7 +113,8 @@ fn prospects(chances: &Simulated) {
         }
         Some(wait) => {
             say(&format!("would go to nobody now ({heard})"));
-            for reason in &wait.reasons {
+            // What stops the whole repository was told.
+            for reason in wait.reasons.iter().filter(|reason| !chances.stopped.contains(&reason.message)) {
                 say(&format!("  {}: {}", words(&reason.workers.join(", ")), words(&reason.message)));
             }
         }

@@ -73,7 +73,7 @@ impl Reader<'_> {
         let Content::Keys(keys) = &tree.content else {
             let what = if tree.is_null() { "the file is empty" } else { "this is no file of tasks" };
             self.note(tree.place, "", format!("{what}: it holds `repo: owner/name` and a list `tasks:`"));
-            return Load { repo: String::new(), tasks: Vec::new() };
+            return Load { repo: String::new(), tasks: Vec::new(), warnings: Vec::new() };
         };
         let mut found = self.once(keys, "");
         let own = found.remove("repo");
@@ -92,7 +92,7 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        Load { repo, tasks }
+        Load { repo, tasks, warnings: Vec::new() }
     }
 
     /// Keys by name; one that stands twice is told.

@@ -42,6 +42,9 @@ pub(in super::super) struct IssuesArgs {
     /// Takes every open issue, whatever its labels
     #[arg(long)]
     all: bool,
+    /// Also takes the issues of a private repository, which everybody who reaches the pool can read there
+    #[arg(long)]
+    publish_private: bool,
     /// Says what would be added, and adds nothing
     #[arg(long)]
     dry_run: bool,
@@ -49,17 +52,23 @@ pub(in super::super) struct IssuesArgs {
 
 /// Imports issues.
 pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Environment) -> Result<(), Failure> {
-    let reader = reader(&args.from, env)?;
+    let mut reader = reader(&args.from, env)?;
     let into = args.into.as_deref().unwrap_or(&args.from);
     known(desk, into).await?;
     let wanted = Wanted { rules: LabelRules { ready: args.label.clone(), ..LabelRules::default() }, all: args.all };
+    let reading = async {
+        let source = reader.repository().await.map_err(|error| from_github(&error, &args.from, env))?;
+        if source.private && !args.publish_private {
+            return Err(secret(&source.full_name));
+        }
+        read(&reader, source.full_name, &wanted).await.map_err(|error| from_github(&error, &args.from, env))
+    };
     let found = tokio::select! {
-        found = read(reader, &wanted) => found,
+        found = reading => found?,
         _ = tokio::signal::ctrl_c() => {
             return Err(Failure::failed("Interrupted while issues were read; nothing was added.").next("Run it again."));
         }
     };
-    let found = found.map_err(|error| from_github(&error, &args.from, env))?;
     for warning in &found.warnings {
         eprintln!("{}", words(warning));
     }
@@ -68,7 +77,7 @@ pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Enviro
             if args.all { "open issues".to_owned() } else { format!("open issues with the label `{}`", args.label) };
         eprintln!("{} has no {}.", words(&found.repo), words(&what));
     }
-    let load = Load { repo: into.to_owned(), tasks: found.tasks };
+    let load = Load { repo: into.to_owned(), tasks: found.tasks, warnings: found.warnings };
     send::carry_out(desk, &load, args.dry_run).await
 }
 
@@ -95,8 +104,16 @@ struct Found {
     warnings: Vec<String>,
 }
 
-async fn read(mut reader: IssueReader, wanted: &Wanted) -> Result<Found, GitHubError> {
-    let repo = reader.repository().await?.full_name;
+/// The pool shows what is in a repository of its own to everybody.
+fn secret(repo: &str) -> Failure {
+    Failure::failed(format!(
+        "{} is private, and everybody who reaches the pool can read what is imported.",
+        words(repo)
+    ))
+    .next("If that is meant, say --publish-private. Where the GitHub App is installed, private issues stay private.")
+}
+
+async fn read(reader: &IssueReader, repo: String, wanted: &Wanted) -> Result<Found, GitHubError> {
     let label = Some(wanted.rules.ready.as_str());
     // A comma separates labels in the query; such a label is looked for here.
     let label = label.filter(|label| !wanted.all && !label.contains(','));
@@ -134,9 +151,8 @@ fn from_github(error: &GitHubError, repo: &str, env: &Environment) -> Failure {
     let repo = words(repo);
     let nobody = env.get(TOKEN).is_none();
     match error {
-        GitHubError::Config { .. } => {
-            Failure::asked_wrongly(format!("{error}.")).next("The repository is written OWNER/NAME, as in acme/rocket.")
-        }
+        GitHubError::Config { message } => Failure::asked_wrongly(format!("{}.", words(message)))
+            .next("A repository is written OWNER/NAME, as in acme/rocket; GITHUB_API_URL as https://api.github.com."),
         GitHubError::Unauthorized { message } => {
             Failure::no_access(format!("GitHub does not accept the token in {TOKEN} ({}).", words(message)))
                 .next("Make a new one at https://github.com/settings/tokens, or unset it for public repositories.")

@@ -57,6 +57,18 @@ struct Load {
     repo: String,
     /// As `POST /v1/admin/tasks/bulk` takes them, each with an `external_id`.
     tasks: Vec<Value>,
+    /// What is odd about where they come from.
+    warnings: Vec<String>,
+}
+
+impl Load {
+    /// What became of it, for programs.
+    fn summary(&self, mut done: Value) -> Value {
+        done["repo"] = self.repo.as_str().into();
+        done["tasks"] = self.tasks.len().into();
+        done["warnings"] = self.warnings.clone().into();
+        done
+    }
 }
 
 /// Imports a file.
@@ -69,8 +81,15 @@ pub(super) async fn tasks(args: TasksArgs, asked: &Asked, env: &Environment) -> 
     send::carry_out(&desk, &load, args.dry_run).await
 }
 
-/// Looks whether tasks can be added to a repository at all.
+/// Looks whether tasks can be imported into a repository at all.
 async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
+    let pool = desk.get("/.well-known/owp").await?;
+    if !pool["features"].as_array().is_some_and(|features| features.iter().any(|one| one == "external_ids")) {
+        return Err(Failure::failed(
+            "The pool keeps no ids of other places, without which tasks would be added twice.",
+        )
+        .next("Bring the pool up to date: it is older than this program."));
+    }
     let view = desk.pool.get(&format!("/v1/repos/{}", segment(repo))).await.map_err(|error| {
         let unknown = error.told().is_some_and(|told| told.kind == "no-such-repository");
         let failure = super::ask::explained(error);
@@ -87,8 +106,9 @@ async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
 
 /// The whole text of a file that is not too large.
 fn read(path: &str) -> Result<String, Failure> {
+    let name = called(path);
     let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::asked_wrongly(format!("{path} cannot be read: {error}.")).next("Is this the file you meant?")
+        Failure::asked_wrongly(format!("{name} cannot be read: {error}.")).next("Is this the file you meant?")
     };
     let most = file::BOUNDS.bytes as u64 + 1;
     let mut bytes = Vec::new();
@@ -100,13 +120,17 @@ fn read(path: &str) -> Result<String, Failure> {
     done.map_err(|error| unreadable(&error))?;
     if bytes.len() > file::BOUNDS.bytes {
         let most = file::BOUNDS.bytes / (1024 * 1024);
-        return Err(Failure::asked_wrongly(format!("{path} is larger than {most} MiB."))
+        return Err(Failure::asked_wrongly(format!("{name} is larger than {most} MiB."))
             .next("Divide it into several files; each is imported by itself."));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         unreadable(&format!("line {} is not text in UTF-8", line + 1))
     })
+}
+
+fn called(path: &str) -> &str {
+    if path == "-" { "Standard input" } else { path }
 }
 
 /// Every fault of a file, as editors and other programs read them.
@@ -117,7 +141,7 @@ fn refused(path: &str, faults: &[Fault]) -> Failure {
         format!("{path}:{place} {key}{}", tidy_line(&fault.message, 400))
     });
     let count = super::print::count(faults.len(), "fault");
-    Failure::asked_wrongly(format!("{path} has {count}; nothing was sent."))
+    Failure::asked_wrongly(format!("{} has {count}; nothing was sent.", called(path)))
         .above(lines.collect())
         .next("Mend what is told above and run it again; `owp admin import-tasks --help` shows how a file is written.")
 }

@@ -44,10 +44,7 @@ impl Tally {
     }
 
     fn json(&self, load: &Load) -> Value {
-        json!({
-            "repo": load.repo, "tasks": load.tasks.len(), "added": self.added, "already_there": self.there,
-            "dry_run": false,
-        })
+        load.summary(json!({ "dry_run": false, "added": self.added, "already_there": self.there }))
     }
 }
 
@@ -70,14 +67,8 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     };
     bar.finish_and_clear();
     done.map_err(|failure: Failure| {
-        let arrived = tally.added + tally.there;
-        let so_far = format!(
-            "{arrived} of {} are in {}: {} added, {} there already.",
-            count(load.tasks.len(), "task"),
-            name(&load.repo),
-            tally.added,
-            tally.there
-        );
+        let (sent, all) = (tally.added + tally.there, count(load.tasks.len(), "task"));
+        let so_far = format!("{sent} of {all} were sent: {} added, {}.", tally.added, were_there(tally.there));
         failure.because(vec![so_far]).having_done(tally.json(load))
     })?;
     if desk.json {
@@ -140,10 +131,7 @@ async fn would(desk: &Desk, load: &Load) -> Result<(), Failure> {
     let known = load.tasks.len() - new.len();
     if desk.json {
         let ids: Vec<&str> = new.iter().map(|task| field(task, "external_id")).collect();
-        let tasks = load.tasks.len();
-        answer(&json!({
-            "repo": load.repo, "tasks": tasks, "would_add": ids, "already_there": known, "dry_run": true,
-        }));
+        answer(&load.summary(json!({ "dry_run": true, "would_add": ids, "already_there": known })));
         return Ok(());
     }
     let repo = name(&load.repo);
