@@ -7,7 +7,6 @@ mod corpus;
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../v01/pool.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod pool;
 
 mod clients;
