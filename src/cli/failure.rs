@@ -25,9 +25,9 @@ pub(super) struct Failure {
     because: Vec<String>,
     next: Option<String>,
     code: u8,
-    problem: Option<Value>,
+    problem: Option<Box<Value>>,
     /// What was done nevertheless.
-    done: Option<Value>,
+    done: Option<Box<Value>>,
 }
 
 impl Failure {
@@ -71,7 +71,7 @@ impl Failure {
     /// Adds what was done nevertheless, for programs.
     #[must_use]
     pub(super) fn having_done(mut self, done: Value) -> Self {
-        self.done = Some(done);
+        self.done = Some(Box::new(done));
         self
     }
 
@@ -93,7 +93,7 @@ impl Failure {
             "message": self.what, "because": because, "next": self.next, "exit_code": self.code, "problem": self.problem,
         });
         if let Some(done) = &self.done {
-            error["done"] = done.clone();
+            error["done"] = Value::clone(done);
         }
         json!({ "error": error })
     }
@@ -119,7 +119,7 @@ impl From<ClientError> for Failure {
                 let code = if told.status == 401 { NO_ACCESS } else { FAILED };
                 // One reason is usually the detail itself.
                 let because = told.reasons().into_iter().filter(|reason| *reason != told.detail).collect();
-                Self { code, because, problem: Some(told.body.clone()), ..Self::failed(what) }
+                Self { code, because, problem: Some(Box::new(told.body.clone())), ..Self::failed(what) }
             }
         }
     }

@@ -38,8 +38,8 @@ pub(super) struct EventsArgs {
 /// Shows the latest events, and those to come.
 pub(super) async fn show(desk: &Desk, args: EventsArgs) -> Result<(), Failure> {
     if !args.follow {
-        let latest = latest(desk, &args).await?;
-        return print(desk, &args, latest);
+        print(desk, &args, &latest(desk, &args).await?);
+        return Ok(());
     }
     tokio::select! {
         done = follow(desk, &args) => done,
@@ -91,10 +91,10 @@ fn events_of(page: &mut Value) -> Vec<Value> {
     }
 }
 
-fn print(desk: &Desk, args: &EventsArgs, latest: Latest) -> Result<(), Failure> {
+fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
     if desk.json {
         answer(&json!({ "events": latest.events, "next_cursor": latest.cursor }));
-        return Ok(());
+        return;
     }
     if latest.events.is_empty() && args.limit > 0 {
         eprintln!("owp admin events: nothing of the kind has happened.");
@@ -104,7 +104,6 @@ fn print(desk: &Desk, args: &EventsArgs, latest: Latest) -> Result<(), Failure> 
             break;
         }
     }
-    Ok(())
 }
 
 /// Goes on until whoever reads went away.

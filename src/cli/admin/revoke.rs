@@ -34,9 +34,9 @@ pub(super) async fn revoke(desk: &Desk, args: RevokeArgs) -> Result<(), Failure>
             .next("A lease's id begins with l_ and a worker's with w_; `owp admin events` shows them."));
     };
     if desk.json {
-        answer(&revoked)
+        answer(&revoked);
     } else {
-        say(&told)
+        say(&told);
     }
     Ok(())
 }

@@ -25,9 +25,9 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
     if let Some(worker) = &args.worker {
         let why = desk.get(&format!("/v1/admin/tasks/{task}/why?worker={}", segment(worker))).await?;
         if desk.json {
-            answer(&why)
+            answer(&why);
         } else {
-            rules(&why, worker)
+            rules(&why, worker);
         }
         return Ok(());
     }
