@@ -3,7 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable), 4 no access (see `failure`). What programs read
 //! goes to stdout, everything else to stderr.
 
-mod address;
+pub mod admin;
 pub mod completions;
 pub mod conformance;
 mod connect;
@@ -44,6 +44,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Checks a policy file, shows what it would do, prints its JSON Schema.
     Policy(policy::PolicyArgs),
+    /// A pool's operator at the terminal: repositories, tasks, imports, events, revoking.
+    Admin(admin::AdminArgs),
     /// Looks at everything a pool needs and says what is wrong, each with what to do.
     Doctor(doctor::DoctorArgs),
     /// Checks whether a server speaks the Open Work Protocol, requirement by requirement.
@@ -60,7 +62,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match prepare() {
+    match prepare(&cli.command) {
         Ok((env, runtime)) => {
             let code = runtime.block_on(run(cli.command, env));
             // What still runs belongs to nobody any more; a lookup that hangs must not keep the process.
@@ -71,8 +73,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn prepare() -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
-    let env = Environment::load()?;
+fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
+    let env = match command {
+        // Started in other people's repositories, whose `.env` is neither for it nor always readable.
+        Command::Worker(_) | Command::Completions(_) => Environment::of_process()?,
+        _ => Environment::load()?,
+    };
     logging::start(&LogConfig::load(&env)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -87,6 +93,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Policy(args) => policy::run(args, &env).await,
+        Command::Admin(args) => admin::run(args, &env).await,
         Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Conformance(args) => conformance::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
