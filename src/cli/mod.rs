@@ -4,6 +4,7 @@
 //! else to stderr.
 
 pub mod admin;
+pub mod completions;
 mod connect;
 pub mod demo;
 pub mod doctor;
@@ -16,9 +17,10 @@ mod profile;
 pub mod sandbox;
 pub mod serve;
 mod untrusted;
+pub mod worker;
 
 use crate::config::{ConfigError, Environment, LogConfig};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 const ASKED_WRONGLY: u8 = 2;
@@ -47,6 +49,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Takes tasks from a pool, reports how they go, gives them back: for contributors.
+    Worker(worker::WorkerArgs),
+    /// Prints a script that lets a shell complete these words.
+    Completions(completions::CompletionsArgs),
 }
 
 /// The whole program: reads flags and environment, runs the subcommand.
@@ -83,6 +89,8 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Admin(args) => admin::run(args, &env).await,
         Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
+        Command::Worker(args) => worker::run(args, &env).await,
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }
 
@@ -95,7 +103,6 @@ fn asked_wrongly(error: &ConfigError) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed_and_every_flag_is_explained() {
