@@ -9,6 +9,7 @@ use crate::cli::untrusted::visible_json;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{IsTerminal, Write};
 use tokio::time::Instant;
 
@@ -30,6 +31,27 @@ pub(super) struct Drawn {
     /// One piece of several lines, so that it is never seen half drawn.
     screen: ProgressBar,
     colours: bool,
+    _silent: Option<Silent>,
+}
+
+/// While it lives, the terminal does not write `^C` into the table, which would shift what is drawn by a line.
+struct Silent(Termios);
+
+impl Silent {
+    fn begin() -> Option<Self> {
+        let before = tcgetattr(std::io::stdin()).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHOCTL);
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &silent).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no mending.
+        let _gone = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 impl View {
@@ -92,7 +114,8 @@ impl Drawn {
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             screen.set_style(style);
         }
-        Self { screen, colours: anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never }
+        let colours = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+        Self { screen, colours, _silent: Silent::begin() }
     }
 
     fn painted(&self, style: Style, text: &str) -> String {
