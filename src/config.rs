@@ -212,6 +212,12 @@ pub fn listen_address(env: &Environment, flag: Option<&str>) -> Result<SocketAdd
     })
 }
 
+/// GitHub's REST API, with an App or without.
+#[must_use]
+pub fn api_url(env: &Environment) -> String {
+    github::api_url(env)
+}
+
 /// The address at which this machine reaches what listens on `listen`.
 #[must_use]
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
@@ -222,7 +228,11 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
     reachable
 }
 
-fn admin_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
+/// What opens the admin calls.
+///
+/// # Errors
+/// When it cannot be read, or does not fit into a header.
+pub fn admin_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
     let Some(token) = env.secret("OWP_ADMIN_TOKEN")? else { return Ok(None) };
     if token.expose_secret().bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(Some(token));

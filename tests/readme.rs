@@ -5,7 +5,7 @@
 mod program;
 
 use owp::{
-    config::VARIABLES,
+    config::{CLIENT_VARIABLES, VARIABLES},
     pool::{
         command::verbs_markdown,
         labels::{LabelRules, read_labels},
@@ -119,9 +119,10 @@ fn run(code: &str) -> Output {
 #[test]
 fn every_block_says_what_it_is() {
     for block in blocks(&text("README.md")) {
-        let known = ["sh run", "sh norun", "text", "mermaid", "yaml", "json"].contains(&block.info.as_str());
-        assert!(known, "a block is fenced {:?}; shell is `sh run` or `sh norun`", block.info);
-        if block.info == "sh norun" {
+        let known =
+            ["sh run", "sh norun", "sh quickstart", "text", "mermaid", "yaml", "json"].contains(&block.info.as_str());
+        assert!(known, "a block is fenced {:?}; shell is `sh run`, `sh norun` or `sh quickstart`", block.info);
+        if block.info != "sh run" && block.info.starts_with("sh ") {
             assert!(block.above.contains("not run by the tests"), "nothing says that this is not run:\n{}", block.code);
         }
     }
@@ -132,7 +133,7 @@ fn the_blocks_that_can_be_run_work() {
     let mut said = String::new();
     let blocks = blocks(&text("README.md"));
     let runnable: Vec<_> = blocks.iter().filter(|block| block.info == "sh run").collect();
-    assert_eq!(runnable.len(), 4);
+    assert_eq!(runnable.len(), 5);
     for block in runnable {
         let output = run(&block.code);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -140,6 +141,7 @@ fn the_blocks_that_can_be_run_work() {
         said.push_str(&out);
     }
     assert!(said.contains("\"merged\":3"), "the demo's line of JSON is missing: {said}");
+    assert!(said.contains("127.0.0.1") && said.contains(" conforms: "), "the protocol was not checked: {said}");
     assert!(said.contains("\"leases\":") && said.contains("Write the changelog"), "no lease was granted: {said}");
 }
 
@@ -177,6 +179,29 @@ fn the_configuration_table_is_the_programs_own() {
     let readme = text("README.md");
     let rows = table_rows(&readme, "| variable |");
     assert_eq!(rows, expected, "README.md must hold these rows:\n{}", expected.join("\n"));
+}
+
+#[test]
+fn the_table_of_client_variables_is_the_programs_own() {
+    let expected: Vec<String> = CLIENT_VARIABLES.iter().map(|(name, help)| format!("| `{name}` | {help} |")).collect();
+    let readme = text("README.md");
+    let rows = table_rows(&readme, "| client variable |");
+    assert_eq!(rows, expected, "README.md must hold these rows:\n{}", expected.join("\n"));
+}
+
+#[test]
+fn from_nothing_to_a_leased_task_takes_less_than_two_minutes_and_looks_as_in_the_picture() {
+    // The script fails by itself when it takes longer, or when the picture shows something else than the program says.
+    let output = Command::new("scripts/quickstart")
+        .args(["--check", "docs/quickstart.svg"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("OWP_BIN", env!("CARGO_BIN_EXE_owp"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("Python 3");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert!(out.contains("from nothing to a leased task: "), "{out}");
 }
 
 #[test]

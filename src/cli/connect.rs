@@ -1,11 +1,10 @@
 //! Which pool a command speaks to, and as whom: a flag, then the environment, then what registration kept, then the pool
 //! on this machine.
 
-use super::address::base_address;
 use super::failure::Failure;
 use super::profile::Profile;
 use crate::client::{Client, Who};
-use crate::config::Environment;
+use crate::config::{Environment, admin_token, listen_address, reachable};
 use clap::Args;
 
 /// How the pool is named and the answer printed; every command takes these.
@@ -26,7 +25,7 @@ impl Asked {
     /// Without an admin token (exit code 4), or when the pool's address is none.
     pub(super) fn operator(&self, env: &Environment) -> Result<Client, Failure> {
         let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
-        let token = env.secret("OWP_ADMIN_TOKEN")?.ok_or_else(|| {
+        let token = admin_token(env)?.ok_or_else(|| {
             Failure::no_access("The pool answers this to its operator alone.")
                 .next("Set OWP_ADMIN_TOKEN, or OWP_ADMIN_TOKEN_FILE to a file that holds it.")
         })?;
@@ -66,5 +65,11 @@ impl Asked {
 }
 
 fn on_this_machine(env: &Environment) -> Result<String, Failure> {
-    Ok(base_address(None, env)?)
+    let address = reachable(listen_address(env, None)?);
+    if env.is_from_file("OWP_LISTEN") && !address.ip().is_loopback() {
+        // Whoever wrote the file would be sent a token.
+        return Err(Failure::asked_wrongly(format!("OWP_LISTEN in a file of this folder names {address}."))
+            .next(format!("If that is the pool, say so: `--server http://{address}`, or OWP_SERVER.")));
+    }
+    Ok(format!("http://{address}"))
 }

@@ -4,7 +4,7 @@
 //! Exit codes: 0 done, 1 failed or refused, 2 asked wrongly (a flag, a file, a setting), 4 no access (no token, or not the
 //! right one).
 
-use super::untrusted::{visible, visible_line};
+use super::untrusted::{visible, visible_json, visible_line};
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use serde_json::{Value, json};
@@ -19,17 +19,22 @@ const NO_ACCESS: u8 = 4;
 #[derive(Debug)]
 pub(super) struct Failure {
     what: String,
+    /// Lines that stand alone above it, such as the places of faults in a file.
+    above: Vec<String>,
     /// Further lines, such as the rules that do not hold.
     because: Vec<String>,
     next: Option<String>,
     code: u8,
-    problem: Option<Value>,
+    problem: Option<Box<Value>>,
+    /// What was done nevertheless.
+    done: Option<Box<Value>>,
 }
 
 impl Failure {
     /// It was tried and did not work.
     pub(super) fn failed(what: impl Into<String>) -> Self {
-        Self { what: what.into(), because: Vec::new(), next: None, code: FAILED, problem: None }
+        let (above, because) = (Vec::new(), Vec::new());
+        Self { what: what.into(), above, because, next: None, code: FAILED, problem: None, done: None }
     }
 
     /// It was not tried: a flag, a file or a setting is wrong.
@@ -56,6 +61,26 @@ impl Failure {
         self
     }
 
+    /// Adds lines that stand alone above it, each a finding of its own such as `FILE:LINE:COLUMN: what`.
+    #[must_use]
+    pub(super) fn above(mut self, lines: Vec<String>) -> Self {
+        self.above = lines;
+        self
+    }
+
+    /// Adds what was done nevertheless, for programs.
+    #[must_use]
+    pub(super) fn having_done(mut self, done: Value) -> Self {
+        self.done = Some(Box::new(done));
+        self
+    }
+
+    /// The same, as a fault of whoever asked.
+    #[must_use]
+    pub(super) fn of_the_asker(self) -> Self {
+        Self { code: ASKED_WRONGLY, ..self }
+    }
+
     /// Its exit code.
     #[cfg(test)]
     pub(super) fn code(&self) -> u8 {
@@ -63,9 +88,14 @@ impl Failure {
     }
 
     fn as_json(&self) -> Value {
-        json!({ "error": {
-            "message": self.what, "because": self.because, "next": self.next, "exit_code": self.code, "problem": self.problem,
-        } })
+        let because: Vec<_> = self.above.iter().chain(&self.because).collect();
+        let mut error = json!({
+            "message": self.what, "because": because, "next": self.next, "exit_code": self.code, "problem": self.problem,
+        });
+        if let Some(done) = &self.done {
+            error["done"] = Value::clone(done);
+        }
+        json!({ "error": error })
     }
 }
 
@@ -89,7 +119,7 @@ impl From<ClientError> for Failure {
                 let code = if told.status == 401 { NO_ACCESS } else { FAILED };
                 // One reason is usually the detail itself.
                 let because = told.reasons().into_iter().filter(|reason| *reason != told.detail).collect();
-                Self { code, because, problem: Some(told.body.clone()), ..Self::failed(what) }
+                Self { code, because, problem: Some(Box::new(told.body.clone())), ..Self::failed(what) }
             }
         }
     }
@@ -103,11 +133,21 @@ fn sentence(clause: &str) -> String {
 /// Ends a command: nothing more to say when it went well, else what went wrong under the command's name
 /// (`owp worker run`).
 pub(super) fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+    end(command, result, json.then_some(true))
+}
+
+/// As [`finish`], for a command that prints one line of JSON per event.
+pub(super) fn finish_in_one_line(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+    end(command, result, json.then_some(false))
+}
+
+fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
-    if json {
-        say(&format!("{:#}", failure.as_json()));
+    if let Some(pretty) = pretty {
+        say(&visible_json(&failure.as_json(), pretty));
     }
-    let mut text = format!("{command}: {}", visible(&failure.what));
+    let mut text: String = failure.above.iter().map(|line| visible_line(line) + "\n").collect();
+    text.push_str(&format!("{command}: {}", visible(&failure.what)));
     for line in &failure.because {
         text.push_str(&format!("\n  - {}", visible_line(line)));
     }

@@ -1,9 +1,8 @@
 //! `owp healthcheck`: asks a running pool whether it is ready, for container health checks without `curl`.
 
-use super::address::base_address;
 use super::asked_wrongly;
 use super::untrusted::visible;
-use crate::config::Environment;
+use crate::config::{Environment, listen_address, reachable};
 use clap::Args;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,10 +20,14 @@ pub struct HealthcheckArgs {
 
 /// Exits with 0 when the pool is ready, else with 1 and a sentence.
 pub async fn run(args: HealthcheckArgs, env: &Environment) -> ExitCode {
-    let url = match base_address(args.url.as_deref(), env) {
-        Ok(base) => format!("{base}/readyz"),
-        Err(error) => return asked_wrongly(&error),
+    let base = match args.url {
+        Some(url) => url,
+        None => match listen_address(env, None) {
+            Ok(address) => format!("http://{}", reachable(address)),
+            Err(error) => return asked_wrongly(&error),
+        },
     };
+    let url = format!("{}/readyz", base.trim_end_matches('/'));
     match ask(&url).await {
         Ok(()) => {
             println!("{} is ready", visible(&url));

@@ -1,9 +1,8 @@
 //! The log: on stderr, in words or as JSON lines. Nothing that is logged anywhere in the program holds a secret, and
 //! nothing that somebody else wrote steers a terminal or passes for a line of ours.
 
-use super::untrusted::{is_unsafe, visible_line};
+use super::untrusted::{escape_json, visible_line};
 use crate::config::{ConfigError, LogConfig};
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write, stderr};
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -71,18 +70,7 @@ impl<W: Write> Write for EscapingWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         // An event comes in one piece, so that no character is ever cut in two.
         let text = String::from_utf8_lossy(line);
-        let mut safe = String::with_capacity(text.len());
-        for c in text.chars() {
-            if c != '\n' && is_unsafe(c) {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    let _infallible = write!(safe, "\\u{unit:04x}");
-                }
-            } else {
-                safe.push(c);
-            }
-        }
-        self.0.write_all(safe.as_bytes())?;
+        self.0.write_all(escape_json(&text).as_bytes())?;
         Ok(line.len())
     }
 

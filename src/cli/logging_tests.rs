@@ -1,6 +1,7 @@
 //! One event is one line, whatever is logged, and no character of it steers a terminal.
 
 use super::*;
+use crate::cli::untrusted::is_unsafe;
 use crate::github::render::corpus::corpus;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};

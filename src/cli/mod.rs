@@ -3,7 +3,8 @@
 //! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable), 4 no access (see `failure`). What programs read
 //! goes to stdout, everything else to stderr.
 
-mod address;
+pub mod admin;
+pub mod completions;
 pub mod conformance;
 mod connect;
 pub mod demo;
@@ -17,9 +18,10 @@ mod profile;
 pub mod sandbox;
 pub mod serve;
 mod untrusted;
+pub mod worker;
 
 use crate::config::{ConfigError, Environment, LogConfig};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 const ASKED_WRONGLY: u8 = 2;
@@ -42,19 +44,25 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Checks a policy file, shows what it would do, prints its JSON Schema.
     Policy(policy::PolicyArgs),
+    /// A pool's operator at the terminal: repositories, tasks, imports, events, revoking.
+    Admin(admin::AdminArgs),
     /// Looks at everything a pool needs and says what is wrong, each with what to do.
     Doctor(doctor::DoctorArgs),
     /// Checks whether a server speaks the Open Work Protocol, requirement by requirement.
     Conformance(conformance::ConformanceArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Takes tasks from a pool, reports how they go, gives them back: for contributors.
+    Worker(worker::WorkerArgs),
+    /// Prints a script that lets a shell complete these words.
+    Completions(completions::CompletionsArgs),
 }
 
 /// The whole program: reads flags and environment, runs the subcommand.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match prepare() {
+    match prepare(&cli.command) {
         Ok((env, runtime)) => {
             let code = runtime.block_on(run(cli.command, env));
             // What still runs belongs to nobody any more; a lookup that hangs must not keep the process.
@@ -65,8 +73,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn prepare() -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
-    let env = Environment::load()?;
+fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
+    let env = match command {
+        // Started in other people's repositories, whose `.env` is neither for it nor always readable.
+        Command::Worker(_) | Command::Completions(_) => Environment::of_process()?,
+        _ => Environment::load()?,
+    };
     logging::start(&LogConfig::load(&env)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -81,9 +93,12 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Policy(args) => policy::run(args, &env).await,
+        Command::Admin(args) => admin::run(args, &env).await,
         Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Conformance(args) => conformance::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
+        Command::Worker(args) => worker::run(args, &env).await,
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }
 
@@ -96,7 +111,6 @@ fn asked_wrongly(error: &ConfigError) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed_and_every_flag_is_explained() {

@@ -1,20 +1,20 @@
 //! `owp policy`: checks a policy file, asks a running pool what it would do with it, prints its JSON Schema.
 
-use super::address::base_address;
+use super::admin::{explained, shaped};
 use super::asked_wrongly;
+use super::connect::Asked;
+use super::failure::{Failure, finish, say};
+use super::untrusted::visible_json;
 use crate::config::{ConfigError, Environment};
 use crate::pool::document::{Document, POLICY_PATH, read_yaml, schema};
 use crate::pool::policy::Policy;
 use crate::pool::text::tidy_line;
 use crate::wire::policies::{Simulated, SimulatedReason};
 use clap::{Args, Subcommand};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::process::ExitCode;
-use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const TITLE_MAX_CHARS: usize = 80;
 
 /// Policy files.
@@ -45,15 +45,11 @@ struct SimulateArgs {
     /// A policy file to try in the place of the repository's own
     #[arg(long, value_name = "FILE")]
     policy: Option<String>,
-    /// Where the pool is, such as http://127.0.0.1:8787; found from OWP_LISTEN when left out. The admin token comes from OWP_ADMIN_TOKEN
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    /// Prints the answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
-/// Runs the subcommand: 0 done, 1 a fault in the file or no answer, 2 asked wrongly.
+/// Runs the subcommand: 0 done, 1 a fault in the file or no answer, 2 asked wrongly, 4 no access.
 pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
     match args.command {
         PolicyCommand::Check { file } => check(&file),
@@ -63,11 +59,6 @@ pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
-}
-
-/// Prints a line; a reader that went away is no failure.
-fn say(line: &str) {
-    drop(writeln!(std::io::stdout(), "{line}"));
 }
 
 fn check(file: &str) -> ExitCode {
@@ -115,56 +106,22 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> ExitCode {
         Ok(policy) => policy,
         Err(code) => return code,
     };
-    let (base, token) = match (base_address(args.server.as_deref(), env), env.secret("OWP_ADMIN_TOKEN")) {
-        (Ok(base), Ok(Some(token))) => (base, token),
-        (Err(error), _) | (_, Err(error)) => return asked_wrongly(&error),
-        (_, Ok(None)) => {
-            return asked_wrongly(&ConfigError::new(
-                "the pool answers this to its operator alone: set OWP_ADMIN_TOKEN or OWP_ADMIN_TOKEN_FILE",
-            ));
-        }
-    };
     let mut body = json!({ "repo": args.repo });
     if let Some(policy) = &policy {
         body["policy"] = serde_json::to_value(policy).unwrap_or(Value::Null);
     }
-    let asked = format!("{base}/v1/admin/policy/simulate");
-    match ask(&asked, &token, &body).await {
-        Ok(answer) if args.json => {
-            say(&format!("{answer:#}"));
-            ExitCode::SUCCESS
-        }
-        Ok(answer) => match serde_json::from_value::<Simulated>(answer) {
-            Ok(simulated) => {
-                tell(&simulated);
-                ExitCode::SUCCESS
-            }
-            Err(error) => failed(&format!("{asked} answered something else: {error}")),
-        },
-        Err(why) => failed(&why),
-    }
+    finish("owp policy simulate", ask(&args.asked, env, &body).await, args.asked.json)
 }
 
-fn failed(why: &str) -> ExitCode {
-    eprintln!("owp policy simulate: {why}");
-    ExitCode::FAILURE
-}
-
-async fn ask(url: &str, token: &SecretString, body: &Value) -> Result<Value, String> {
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE)
-        .build()
-        .map_err(|error| format!("{url} cannot be asked: {error}"))?;
-    let call = client.post(url).header("x-admin-token", token.expose_secret()).json(body);
-    let answer = call.send().await.map_err(|_| format!("{url} cannot be reached; is the pool running there?"))?;
-    let status = answer.status();
-    let body: Value = answer.json().await.map_err(|_| format!("{url} answered {status}, and not in JSON"))?;
-    if status.is_success() {
-        return Ok(body);
+/// Asks the pool and prints what it answers.
+async fn ask(asked: &Asked, env: &Environment, body: &Value) -> Result<(), Failure> {
+    let answer = asked.operator(env)?.post("/v1/admin/policy/simulate", body).await.map_err(explained)?;
+    if asked.json {
+        say(&visible_json(&answer, true));
+    } else {
+        tell(&shaped(answer)?);
     }
-    let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
-    Err(format!("{url} answered {status}: {}", tidy_line(detail, 400)))
+    Ok(())
 }
 
 /// The answer in words, what came from people on one line each.

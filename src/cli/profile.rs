@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::PathBuf;
 
 const FILE: &str = "workers.json";
+const ELSEWHERE: &str = "XDG_CONFIG_HOME names another place for settings.";
 /// Nobody registers with so many pools.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
@@ -66,7 +67,7 @@ impl Profile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self { path, kept: Kept::default() });
             }
-            Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
+            Err(error) => return Err(wrong(format!("cannot be read: {error}")).next(ELSEWHERE)),
         };
         if about.permissions().mode() & 0o077 != 0 {
             let mend = format!("Close it with `chmod 600 {}`.", path.display());
@@ -109,7 +110,19 @@ impl Profile {
         };
         self.kept.workers.insert(server.to_owned(), kept);
         self.kept.server = Some(server.to_owned());
-        self.write().map_err(|error| Failure::failed(format!("{} cannot be written: {error}.", self.path.display())))
+        self.write().map_err(|error| self.unwritable(&error))
+    }
+
+    /// Makes sure that a worker could be kept, before there is one to lose.
+    ///
+    /// # Errors
+    /// When the place cannot be written to.
+    pub(super) fn prepare(&self) -> Result<(), Failure> {
+        self.beside().map(drop).map_err(|error| self.unwritable(&error))
+    }
+
+    fn unwritable(&self, error: &std::io::Error) -> Failure {
+        Failure::failed(format!("{} cannot be written: {error}.", self.path.display())).next(ELSEWHERE)
     }
 
     /// Where the file is.
@@ -119,13 +132,18 @@ impl Profile {
 
     /// Written beside and moved into place, readable by its owner alone from the first byte on.
     fn write(&self) -> std::io::Result<()> {
-        let folder = self.path.parent().unwrap_or(std::path::Path::new("."));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = self.beside()?;
         file.write_all(serde_json::to_string_pretty(&self.kept)?.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
         Ok(())
+    }
+
+    /// A new file in the same folder, which is made when it is missing.
+    fn beside(&self) -> std::io::Result<tempfile::NamedTempFile> {
+        let folder = self.path.parent().unwrap_or(std::path::Path::new("."));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        tempfile::NamedTempFile::new_in(folder)
     }
 }
 

@@ -25,6 +25,29 @@ fn push(line: &mut String, c: char) {
     }
 }
 
+/// JSON on its way to a terminal, over several lines or on one. JSON allows characters in a text as they are that a
+/// terminal obeys; outside of texts there are none, so that the meaning stays the same when they are escaped.
+pub(super) fn visible_json(value: &serde_json::Value, pretty: bool) -> String {
+    let text = if pretty { format!("{value:#}") } else { value.to_string() };
+    escape_json(&text)
+}
+
+/// Finished JSON with every unsafe character of its texts escaped; line breaks between them stay.
+pub(super) fn escape_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_unsafe(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 /// True for what a terminal may obey or a reader cannot see.
 pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control() || is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}')
@@ -41,5 +64,15 @@ mod tests {
         assert_eq!(visible_line("\u{202e}gpj.exe\u{200b}"), r"\u{202e}gpj.exe\u{200b}");
         assert_eq!(visible_line("Größe 👩\u{200d}💻 می\u{200c}خواهم"), "Größe 👩\u{200d}💻 می\u{200c}خواهم");
         assert_eq!(visible("one\r\ntwo\u{7}"), "one\\r\ntwo\\u{7}");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_and_steers_nothing() {
+        let value = serde_json::json!({ "title": "a\u{1b}[31m\u{9b}2J\u{202e}\u{e0041} Größe \n" });
+        for pretty in [true, false] {
+            let text = visible_json(&value, pretty);
+            assert!(!text.chars().any(|c| c != '\n' && is_unsafe(c)), "{text:?}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        }
     }
 }

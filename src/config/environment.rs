@@ -3,7 +3,7 @@
 
 use super::{CLIENT_VARIABLES, ConfigError, VARIABLES};
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Files that are read from the working directory, the stronger first.
@@ -15,11 +15,15 @@ const SECRET_FILE_BYTES: u64 = 64 * 1024;
 
 /// The program's own variables. Its `Debug` tells names alone.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    values: BTreeMap<String, String>,
+    /// The names of those that a file told.
+    of_files: BTreeSet<String>,
+}
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -38,11 +42,16 @@ impl Environment {
 
     /// These variables and no others.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let values = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { values, of_files: BTreeSet::new() }
     }
 
+    /// The process environment alone.
+    ///
+    /// # Errors
+    /// When a variable is not text.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    fn of_process() -> Result<Self, ConfigError> {
+    pub fn of_process() -> Result<Self, ConfigError> {
         let mut found = BTreeMap::new();
         let own = VARIABLES.iter().chain(CLIENT_VARIABLES).map(|(name, _)| *name);
         for name in own.chain(PLACES) {
@@ -54,7 +63,7 @@ impl Environment {
                 }
             }
         }
-        Ok(Self(found))
+        Ok(Self { values: found, of_files: BTreeSet::new() })
     }
 
     /// Takes from a file what is not set yet. A file that is not there is fine.
@@ -78,8 +87,9 @@ impl Environment {
                 _ => unreadable("it is not text"),
             })?;
             let known = VARIABLES.iter().any(|(known, _)| *known == name);
-            if known && !value.trim().is_empty() {
-                self.0.entry(name).or_insert(value);
+            if known && !value.trim().is_empty() && !self.values.contains_key(&name) {
+                self.of_files.insert(name.clone());
+                self.values.insert(name, value);
             }
         }
         Ok(())
@@ -88,7 +98,14 @@ impl Environment {
     /// A variable, trimmed; `None` when it is not set or empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        self.values.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// True when a variable is set by `env.local` or `.env`: files of a folder that may have come from somebody else, and
+    /// must not say where a secret of the process environment goes.
+    #[must_use]
+    pub fn is_from_file(&self, name: &str) -> bool {
+        self.of_files.contains(name)
     }
 
     /// The folder of a person's settings, as the XDG Base Directory Specification names it.

@@ -106,14 +106,17 @@ impl Call {
         self
     }
 
-    /// Makes the call; again when the server asks to come back (429, 503), as the protocol's clients do.
+    /// Makes the call; again when the server asks to come back, as the protocol's clients do: after 429 nothing happened,
+    /// after 503 something may have, so that only what changes nothing is repeated.
     pub(super) async fn send(self) -> Verdict<Answer> {
         for attempt in 1.. {
             let answer = self.once().await?;
             let after = answer.headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
             let after = after.map(Duration::from_secs).filter(|after| *after <= WAIT_MOST && attempt < ATTEMPTS);
             match after {
-                Some(after) if matches!(answer.status, 429 | 503) => tokio::time::sleep(after).await,
+                Some(after) if answer.status == 429 || (answer.status == 503 && self.method == Method::GET) => {
+                    tokio::time::sleep(after).await;
+                }
                 _ => return Ok(answer),
             }
         }

@@ -4,6 +4,7 @@
 use super::http::{Answer, Caller};
 use super::stop::{Stop, Verdict};
 use super::{Discovered, Options};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -29,11 +30,20 @@ pub(super) struct Lab {
     pub salt: String,
     count: AtomicU32,
     repos: Mutex<Vec<String>>,
+    workers: Mutex<Vec<Worker>>,
 }
 
 impl Lab {
     pub(super) fn new(http: Caller, options: Options, discovered: Discovered, salt: String) -> Self {
-        Self { http, options, discovered, salt, count: AtomicU32::new(0), repos: Mutex::default() }
+        Self {
+            http,
+            options,
+            discovered,
+            salt,
+            count: AtomicU32::new(0),
+            repos: Mutex::default(),
+            workers: Mutex::default(),
+        }
     }
 
     /// A name nobody else has.
@@ -69,7 +79,11 @@ impl Lab {
         let answer = self.register(merged(usual, says)).await?.prepared()?;
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         match (text("worker_id"), text("token")) {
-            (Some(id), Some(token)) => Ok(Worker { id, token }),
+            (Some(id), Some(token)) => {
+                let worker = Worker { id, token };
+                self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker.clone());
+                Ok(worker)
+            }
             _ => Err(Stop::Error("a registration answered no `worker_id` and `token`".to_owned())),
         }
     }
@@ -88,10 +102,15 @@ impl Lab {
         id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))
     }
 
-    /// What a worker has after asking for work.
+    /// What a worker has in this check's repositories after asking for work. A server that has other tasks may hand them
+    /// to it too; they are nobody's business here.
     pub(super) async fn pull(&self, worker: &Worker) -> Verdict<Vec<Value>> {
         let work = self.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
-        leases(&work).ok_or_else(|| Stop::Error("`GET /v1/work` answered no list of `leases`".to_owned()))
+        let none = || Stop::Error("`GET /v1/work` answered no list of `leases`".to_owned());
+        let mut leases = leases(&work).ok_or_else(none)?;
+        let repos = self.repos.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.retain(|lease| repos.iter().any(|repo| lease["repo"] == json!(repo)));
+        Ok(leases)
     }
 
     /// A task that the worker holds now, alone with it in a repository of its own.
@@ -174,13 +193,26 @@ impl Lab {
         answer.prepared().map(drop)
     }
 
-    /// Lets this check's repositories hand out nothing more. What fails here fails nobody.
+    /// Leaves as little as can be: repositories that hand out nothing, and workers that have left. What fails here fails
+    /// nobody.
     pub(super) async fn tidy(&self) {
         let repos = self.repos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for repo in repos {
             drop(self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 })).await);
         }
+        if !self.discovered.has("worker_profile") {
+            return;
+        }
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for worker in workers {
+            drop(self.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send().await);
+        }
     }
+}
+
+/// Text as a part of an address.
+pub(super) fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// The leases of an answer to `GET /v1/work`.

@@ -3,13 +3,13 @@
 use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::issues::{self, IssueView, OptIn, Words, needs_opt_in};
+use super::issues::{IssueView, OptIn, Words, needs_opt_in};
 use super::{Engine, GitHubSide, uptime};
 use crate::github::client::{GitHubError, IssueEvent, IssueInfo, Permission, RepoHandle, RepoReader};
 use crate::github::payload::{Edit, RepoRef, UserRef};
 use crate::pool::Timestamp;
 use crate::pool::labels::LabelRules;
-use crate::pool::task::Task;
+use crate::pool::task::{Task, Wording};
 use crate::store::{RepoRow, RepoSighting, Scope};
 
 /// Why an issue is looked at.
@@ -158,11 +158,11 @@ impl Engine {
         approved_at: Timestamp,
         edit: Option<(&UserRef, &Edit)>,
     ) -> Result<Words, EngineError> {
-        let (now, approved) = (issues::wording(&info.title, &info.body), task.wording());
+        let (now, approved) = (Wording::of_issue(&info.title, &info.body), task.wording());
         let writes = async |login: &str, id: i64| {
             permission_of(reader, login, id).await.map(|permission| permission >= Permission::Write)
         };
-        let told = edit.filter(|(_, edit)| issues::wording(&edit.title, &edit.body) == now);
+        let told = edit.filter(|(_, edit)| Wording::of_issue(&edit.title, &edit.body) == now);
         if task.later.as_ref() == Some(&now) {
             return Ok(Words::Anybody);
         }
@@ -170,7 +170,7 @@ impl Engine {
             // It may have been edited between the approval and our first look.
             return Ok(match told {
                 // Somebody took the change back.
-                Some((_, edit)) if task.later == Some(issues::wording(&edit.old_title, &edit.old_body)) => {
+                Some((_, edit)) if task.later == Some(Wording::of_issue(&edit.old_title, &edit.old_body)) => {
                     Words::Trusted
                 }
                 Some((sender, edit))
@@ -182,7 +182,7 @@ impl Engine {
             });
         }
         if let Some((sender, edit)) = told
-            && issues::wording(&edit.old_title, &edit.old_body) == approved
+            && Wording::of_issue(&edit.old_title, &edit.old_body) == approved
         {
             let trusted = writes(&sender.login, sender.id).await?;
             return Ok(if trusted { Words::Trusted } else { Words::Anybody });

@@ -13,9 +13,6 @@ use crate::pool::{TaskId, Timestamp};
 use crate::store::{TaskExtras, Tx};
 use serde_json::json;
 
-/// The longest text of an issue that is kept; GitHub's own limit.
-const TEXT_MAX: usize = 65_536;
-
 /// The latest act that offered the issue to the pool (the label set, or the issue reopened), judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OptIn {
@@ -108,16 +105,6 @@ fn extras_of(info: &IssueInfo, reading: &LabelReading, opt_in: Option<i64>, appr
     TaskExtras { opt_in_event: opt_in, problems, issue_updated_at, approved_at, later_at: Timestamp::default() }
 }
 
-fn clip(text: &str) -> String {
-    // PostgreSQL's TEXT refuses NUL.
-    text.chars().filter(|c| *c != '\0').take(TEXT_MAX).collect()
-}
-
-/// What an issue says, as it is kept.
-pub(super) fn wording(title: &str, body: &str) -> Wording {
-    Wording { title: clip(title), description: clip(body) }
-}
-
 /// The people an issue is assigned to; agents that work on it are somebody's tools.
 fn assignees(info: &IssueInfo) -> Vec<Assignee> {
     let people = info.assignees.iter().filter(|one| !one.is_bot);
@@ -127,10 +114,11 @@ fn assignees(info: &IssueInfo) -> Vec<Assignee> {
 async fn create(tx: &mut Tx, repo: &RepoContext, seen: Seen<'_>) -> Result<Task, EngineError> {
     let Seen { info, reading, opt_in, words } = seen;
     let unknown = || Some("it is not known who set the label".to_owned());
+    let Wording { title, description } = Wording::of_issue(&info.title, &info.body);
     let task = Task {
         issue: Some(info.number),
-        title: clip(&info.title),
-        description: clip(&info.body),
+        title,
+        description,
         hold: opt_in.map_or_else(unknown, |o| o.hold.clone()).or_else(|| edited_since(words)),
         assigned_to: assignees(info),
         ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.row.id.clone(), spec_of(reading), tx.now())
@@ -177,7 +165,7 @@ async fn update(
     let judged = news.map(|o| o.event).or(extras.opt_in_event);
     let approving = news.filter(|o| o.hold.is_none() && o.approves);
     let approved_at = approving.map_or(extras.approved_at, |o| o.at);
-    let waits = wording(&info.title, &info.body);
+    let waits = Wording::of_issue(&info.title, &info.body);
     let known = task.later.as_ref() == Some(&waits);
     let later_at = if known { extras.later_at } else { info.updated_at };
     let fresh = TaskExtras { later_at, ..extras_of(info, reading, judged, approved_at) };

@@ -18,14 +18,16 @@ const ORIGINS: [&str; 3] = ["app://obsidian.md", "capacitor://localhost", "http:
 /// How long a browser may remember the answer to its question.
 const REMEMBER: Duration = Duration::from_secs(3600);
 
+/// Announced only where somebody who asks too often is held back.
+const RATE_LIMITS: &str = "rate_limits";
+
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 20] = [
+const FEATURES: [&str; 19] = [
     "offers",
     "long_poll",
     "claims",
     "explanations",
     "idempotency_keys",
-    "rate_limits",
     "cursors",
     "capabilities",
     "x_fields",
@@ -51,7 +53,7 @@ pub(super) async fn owp(State(face): State<Face>) -> Json<Discovery> {
         server: concat!("owp-pool/", env!("CARGO_PKG_VERSION")),
         api: "/v1",
         openapi: "/openapi.json",
-        features: FEATURES.to_vec(),
+        features: FEATURES.into_iter().chain(settings.rate_limit.map(|_| RATE_LIMITS)).collect(),
         limits: Limits {
             body_bytes: API_BYTES,
             page_items: PAGE_MAX,

@@ -27,6 +27,7 @@ pub mod task;
 pub mod text;
 pub mod time;
 pub mod worker;
+pub mod yaml;
 
 pub use ids::{Epoch, EventId, LeaseId, Person, RepoId, TaskId, WorkerId};
 pub use refusal::{Refusal, Rule};

@@ -115,6 +115,19 @@ pub struct Wording {
     pub description: String,
 }
 
+impl Wording {
+    /// The longest text that is kept, in characters; GitHub's own limit.
+    pub const TEXT_MAX: usize = 65_536;
+
+    /// What an issue says, as it is kept.
+    #[must_use]
+    pub fn of_issue(title: &str, body: &str) -> Self {
+        // PostgreSQL's TEXT refuses NUL.
+        let clip = |text: &str| text.chars().filter(|c| *c != '\0').take(Self::TEXT_MAX).collect();
+        Self { title: clip(title), description: clip(body) }
+    }
+}
+
 /// One unit of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {

@@ -20,6 +20,7 @@ mod me;
 mod once;
 mod openapi;
 mod resources;
+mod specification;
 mod sse;
 mod steward;
 mod streams;

@@ -9,7 +9,7 @@ checks! {
     Core "AUTH-1" "A worker's calls without a token are answered 401." => no_token;
     Core "AUTH-2" "A token nobody has is answered 401." => unknown_token;
     Core "AUTH-3" "Admin calls without the admin token, or with another, are answered 401." => admin_token;
-    Core "AUTH-4" "A worker's token opens no admin call." => worker_is_no_admin;
+    Core "AUTH-4" "A worker's token opens no admin call: it is answered 401." => worker_is_no_admin;
     Core "AUTH-5" "A token in an address opens nothing." => token_in_query;
 }
 
@@ -32,7 +32,7 @@ async fn unknown_token(lab: &Lab) -> Verdict {
 }
 
 async fn admin_token(lab: &Lab) -> Verdict {
-    let body = json!({ "repo": lab.repo_name() });
+    let body = json!({ "repo": lab.fresh("conformance/nobody") });
     let wrong = format!("{}x", lab.options.admin_token);
     for token in [None, Some(wrong.as_str())] {
         for call in [lab.http.get("/v1/admin/state"), lab.http.post("/v1/admin/repos", &body)] {

@@ -5,6 +5,7 @@ use super::super::stop::{Verdict, must};
 use super::checks;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 checks! {
     Core "BUDGET-1" "Leases never pass `max_open_prs`, however many ask at once." => never_passed;
@@ -18,9 +19,13 @@ async fn never_passed(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
     try_join_all((0..6).map(|_| lab.task(&repo, json!({})))).await?;
     let workers = try_join_all((0..6).map(|_| lab.worker(json!({ "max_concurrent_tasks": 1 })))).await?;
-    let held = try_join_all(workers.iter().map(|worker| lab.pull(worker))).await?;
-    let held: usize = held.iter().map(Vec::len).sum();
-    must(held == 2, || format!("with a budget of 2 there are {held} leases"))
+    // Twice: whoever lost the race for a slot asks again.
+    for _ in 0..2 {
+        let held = try_join_all(workers.iter().map(|worker| lab.pull(worker))).await?;
+        let held: usize = held.iter().map(Vec::len).sum();
+        must(held <= 2, || format!("with a budget of 2 there are {held} leases"))?;
+    }
+    Ok(())
 }
 
 /// A repository with a budget of one and two tasks; a worker that has opened a pull request for the first.
@@ -59,9 +64,9 @@ async fn lowered(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
     let worker = lab.worker(json!({})).await?;
     try_join_all((0..2).map(|_| lab.task(&repo, json!({})))).await?;
-    let before = tasks(&lab.pull(&worker).await?);
+    let before: BTreeSet<String> = tasks(&lab.pull(&worker).await?).into_iter().collect();
     lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
     lab.task(&repo, json!({})).await?;
-    let after = tasks(&lab.pull(&worker).await?);
+    let after: BTreeSet<String> = tasks(&lab.pull(&worker).await?).into_iter().collect();
     must(after == before, || format!("a worker that held {before:?} holds {after:?} after the budget was lowered"))
 }

@@ -1,6 +1,6 @@
 //! What happened, as pages.
 
-use super::super::lab::Lab;
+use super::super::lab::{Lab, encoded};
 use super::super::stop::{Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Feed {
     async fn read(&self, lab: &Lab, limit: u32, admin: bool) -> Verdict<Vec<Value>> {
         let (mut events, mut cursor) = (Vec::new(), self.cursor.clone());
         for _ in 0..PAGES_MOST {
-            let path = format!("/v1/events?{}&limit={limit}&cursor={cursor}", self.filters);
+            let path = format!("/v1/events?{}&limit={limit}&cursor={}", self.filters, encoded(&cursor));
             let answer = if admin { lab.admin_get(path).await? } else { lab.http.get(path).send().await? };
             let page = answer.prepared()?;
             events.extend(page["events"].as_array().cloned().unwrap_or_default());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 checks! {
     Extended["idempotency_keys"] "IDEM-1" "A call that is repeated with its key is answered alike and has its effect once." => once;
     Extended["idempotency_keys"] "IDEM-2" "A key that comes with another body is answered 422." => another_body;
-    Extended["idempotency_keys"] "IDEM-3" "A key belongs to the token that used it." => per_token;
+    Extended["idempotency_keys"] "IDEM-3" "A key belongs to the token and the route it was used with." => per_token;
     Extended["idempotency_keys"] "IDEM-4" "A registration takes no key: no stored answer gives out a token." => never_a_token;
     Extended["idempotency_keys"] "IDEM-5" "A refusal is repeated too." => refusals_too;
 }
@@ -50,8 +50,11 @@ async fn per_token(lab: &Lab) -> Verdict {
     let task = lab.task(&repo, json!({})).await?;
     let claim =
         |token: String| lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(&token).key(&key).send();
+    let other_route = first.token.clone();
     claim(first.token).await?.prepared()?;
     let answer = claim(second.token).await?;
+    let elsewhere = lab.http.post("/v1/workers/heartbeat", &json!({})).bearer(&other_route).key(&key).send().await?;
+    must(elsewhere.status == 200, || format!("the same key on another route is answered {}", elsewhere.status))?;
     must(answer.status != 200, || {
         "another worker's call with the same key is answered with the first one's lease".to_owned()
     })

@@ -98,13 +98,18 @@ async fn released(lab: &Lab) -> Verdict {
 
 async fn relative_time(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
+    let server_time = || async { Ok(time(&lab.beat(&worker, json!({})).await?.prepared()?["server_time"])) };
+    let before = server_time().await?;
     let lease = lab.held(&worker).await?;
-    let beat = lab.beat(&worker, json!({})).await?.prepared()?;
-    let (ends, now) = (time(&lease["lease_expires_at"]), time(&beat["server_time"]));
-    let by_times = ends.zip(now).map(|(ends, now)| (ends - now).num_seconds());
+    let after = server_time().await?;
+    // The answer was made at some moment between the two.
+    let left = |now: Option<Time>| Some((time(&lease["lease_expires_at"])? - now?).num_seconds());
+    let (most, least) = (left(before), left(after));
     let said = lease["lease_expires_in_secs"].as_i64();
-    let close = by_times.zip(said).is_some_and(|(by_times, said)| (by_times - said).abs() <= 10);
-    must(close, || format!("`lease_expires_in_secs` is {said:?}, and by the times it is {by_times:?}"))
+    let close = said.is_some() && said <= most.map(|secs| secs + 10) && said >= least.map(|secs| secs - 10);
+    must(close && most.is_some() && least.is_some(), || {
+        format!("`lease_expires_in_secs` is {said:?}, and by the times it is between {least:?} and {most:?}")
+    })
 }
 
 async fn told_once(lab: &Lab) -> Verdict {
@@ -127,6 +132,8 @@ async fn told_once(lab: &Lab) -> Verdict {
     must(ended(&again).is_empty(), || "the same end is told twice".to_owned())
 }
 
-fn time(value: &Value) -> Option<chrono::DateTime<chrono::FixedOffset>> {
+type Time = chrono::DateTime<chrono::FixedOffset>;
+
+fn time(value: &Value) -> Option<Time> {
     value.as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
 }

@@ -1,6 +1,6 @@
 //! Lists and single things, to be looked at.
 
-use super::super::lab::Lab;
+use super::super::lab::{Lab, encoded};
 use super::super::stop::{Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ async fn pages(lab: &Lab) -> Verdict {
         let tasks = page["tasks"].as_array().cloned().unwrap_or_default();
         seen.extend(tasks.iter().filter_map(|task| task["task_id"].as_str().map(str::to_owned)));
         let Some(next) = page["next_cursor"].as_str() else { break };
-        query = format!("repo={repo}&limit=2&cursor={next}");
+        query = format!("repo={repo}&limit=2&cursor={}", encoded(next));
     }
     let different: BTreeSet<String> = seen.iter().cloned().collect();
     must(seen.len() == 5 && different == ids, || format!("five tasks, followed in pages of two, are {seen:?}"))
@@ -44,8 +44,13 @@ async fn pages(lab: &Lab) -> Verdict {
 async fn cursors(lab: &Lab) -> Verdict {
     let (repo, _) = five(lab).await?;
     let next = page(lab, &format!("repo={repo}&limit=2")).await?["next_cursor"].as_str().unwrap_or_default().to_owned();
-    for query in ["cursor=made-up".to_owned(), format!("repo={repo}&state=ready&cursor={next}")] {
-        lab.http.get(format!("/v1/tasks?{query}")).send().await?.must_be(422)?;
+    let next = encoded(&next);
+    for path in [
+        "/v1/tasks?cursor=made-up".to_owned(),
+        format!("/v1/tasks?repo={repo}&state=ready&cursor={next}"),
+        format!("/v1/repos?cursor={next}"),
+    ] {
+        lab.http.get(path).send().await?.must_be(422)?;
     }
     Ok(())
 }
@@ -56,7 +61,7 @@ async fn limits(lab: &Lab) -> Verdict {
         lab.http.get(format!("/v1/tasks?limit={limit}")).send().await?.must_be(422)?;
     }
     let shown = page(lab, &format!("repo={repo}&limit=3")).await?["tasks"].as_array().map(Vec::len);
-    must(shown == Some(3), || format!("a page of at most three of five tasks shows {shown:?}"))
+    must(shown.is_some_and(|shown| shown <= 3), || format!("a page of at most three of five tasks shows {shown:?}"))
 }
 
 async fn one_task(lab: &Lab) -> Verdict {

@@ -42,7 +42,9 @@ async fn repeated(lab: &Lab) -> Verdict {
         let after = tasks(&lab.pull(&worker).await?);
         must(after == before, || format!("{status} lists {before:?}, and said twice {after:?}"))?;
     }
-    Ok(())
+    let blocked = lab.held(&worker).await?;
+    lab.reported(&worker, &blocked["task_id"], "blocked").await?;
+    lab.report(&worker, &blocked["task_id"], json!({ "status": "blocked" })).await?.must_be(200)
 }
 
 async fn unknown(lab: &Lab) -> Verdict {

@@ -20,6 +20,8 @@ const SOON: Duration = Duration::from_secs(15);
 struct Stream {
     asked: String,
     answer: Response,
+    /// What came after the last whole line.
+    rest: Vec<u8>,
     read: String,
 }
 
@@ -46,12 +48,21 @@ impl Stream {
         must(status == 200 && kind.starts_with("text/event-stream"), || {
             format!("{asked} is answered {status} as {kind:?}")
         })?;
-        Ok(Self { asked, answer, read: String::new() })
+        Ok(Self { asked, answer, rest: Vec::new(), read: String::new() })
+    }
+
+    /// Takes whole lines, which may end in CR LF: a chunk may end within a line, and within a letter.
+    fn take(&mut self, chunk: &[u8]) {
+        self.rest.extend_from_slice(chunk);
+        if let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') {
+            let lines: Vec<u8> = self.rest.drain(..=end).collect();
+            self.read.push_str(&String::from_utf8_lossy(&lines).replace("\r\n", "\n"));
+        }
     }
 
     /// The next block that has an event's name; comments and blocks with an id alone are passed over.
     async fn next(&mut self, lab: &Lab) -> Verdict<Block> {
-        let none = || Stop::Fail(format!("{}: no event came within {} s", self.asked, SOON.as_secs()));
+        let none = Stop::Fail(format!("{}: no event came within {} s", self.asked, SOON.as_secs()));
         let block = tokio::time::timeout(SOON, async {
             loop {
                 while let Some((block, rest)) = self.read.split_once("\n\n").map(|(b, r)| (b.to_owned(), r.to_owned()))
@@ -63,10 +74,10 @@ impl Stream {
                     }
                 }
                 let more = self.answer.chunk().await.ok().flatten()?;
-                self.read.push_str(&String::from_utf8_lossy(&more));
+                self.take(&more);
             }
         });
-        let block = block.await.ok().flatten().ok_or_else(none)?;
+        let block = block.await.ok().flatten().ok_or(none)?;
         lab.http.note(self.asked.clone(), format!("event: {}\nid: {}\ndata: {}", block.event, block.id, block.data));
         Ok(block)
     }

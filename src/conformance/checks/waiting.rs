@@ -8,11 +8,14 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 checks! {
-    Extended["long_poll"] "WAIT-1" "`GET /v1/work?wait=S` is answered as soon as there is work." => as_soon_as;
-    Extended["long_poll"] "WAIT-2" "Without work it is answered after S seconds, with what is held." => in_vain;
+    Extended["long_poll"] "WAIT-1" "`GET /v1/work?wait=S` is answered as soon as something is granted." => as_soon_as;
+    Extended["long_poll"] "WAIT-2" "It is answered when its time is over, with what is held." => in_vain;
     Extended["long_poll"] "WAIT-3" "More than 60 seconds is answered 422." => bounds;
     Extended["rate_limits"] "RATE-1" "Whoever calls too often is answered 429 with `Retry-After`." => held_back (alone);
 }
+
+/// Nobody's server is to be overrun for a check.
+const CALLS_MOST: u64 = 200;
 
 async fn as_soon_as(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
@@ -37,8 +40,9 @@ async fn in_vain(lab: &Lab) -> Verdict {
     let work = lab.http.get("/v1/work?wait=2").bearer(&worker.token).send().await?.prepared()?;
     let (waited, held) = (began.elapsed(), leases(&work).unwrap_or_default());
     must(held.is_empty(), || format!("a worker without tasks is told of {:?}", tasks(&held)))?;
-    let about = Duration::from_millis(1_500)..Duration::from_secs(20);
-    must(about.contains(&waited), || format!("waiting 2 s in vain was answered after {} ms", waited.as_millis()))
+    must(waited < Duration::from_secs(20), || {
+        format!("waiting 2 s in vain was answered after {} ms", waited.as_millis())
+    })
 }
 
 async fn bounds(lab: &Lab) -> Verdict {
@@ -54,14 +58,14 @@ async fn held_back(lab: &Lab) -> Verdict {
     let (Some(at_once), Some(_)) = (limits["calls_at_once"].as_u64(), limits["calls_per_second"].as_u64()) else {
         return Err(Stop::Skip("the server holds nobody back".to_owned()));
     };
-    if at_once > 2_000 {
+    if at_once > CALLS_MOST {
         return Err(Stop::Skip(format!("a token may make {at_once} calls at once, too many to try")));
     }
     let worker = lab.worker(json!({})).await?;
     // Quickly, one wave after another, so that no server's refill keeps up.
     for _ in 0..10 {
-        let wave = (0..at_once)
-            .map(|_| lab.http.raw(reqwest::Method::GET, "/v1/workers/me").bearer_auth(&worker.token).send());
+        let wave =
+            (0..at_once).map(|_| lab.http.raw(reqwest::Method::GET, "/v1/work").bearer_auth(&worker.token).send());
         for answer in join_all(wave).await.into_iter().flatten() {
             if answer.status().as_u16() != 429 {
                 continue;

@@ -17,7 +17,7 @@ pub fn json(report: &Report) -> Value {
     json!({
         "server": report.server,
         "announced": report.announced,
-        "conforms": report.conforms(),
+        "conforms": report.conforms(), "complete": report.is_complete(),
         "passed": count(Status::Pass), "skipped": count(Status::Skip),
         "failed": count(Status::Fail), "errors": count(Status::Error),
         "seconds": report.seconds,
@@ -28,7 +28,11 @@ pub fn json(report: &Report) -> Value {
 /// The counts in a sentence.
 #[must_use]
 pub fn summary(report: &Report) -> String {
-    let verdict = if report.conforms() { "conforms" } else { "does not conform" };
+    let verdict = match (report.conforms(), report.is_complete()) {
+        (false, _) => "does not conform",
+        (true, true) => "conforms",
+        (true, false) => "conforms as far as the core was checked",
+    };
     format!(
         "{} {verdict}: {} passed, {} failed, {} in error, {} skipped",
         report.server,

@@ -124,12 +124,12 @@ impl Http {
     pub(super) async fn get(
         &self,
         what: &str,
-        bearer: &SecretString,
+        bearer: Option<&SecretString>,
         etag: Option<&str>,
     ) -> Result<Answer, GitHubError> {
         let mut url = self.url(what)?;
         for _ in 0..=MAX_REDIRECTS {
-            let call = Call { method: Method::GET, url: url.clone(), what, bearer: Some(bearer), etag, body: None };
+            let call = Call { method: Method::GET, url: url.clone(), what, bearer, etag, body: None };
             match self.send(call).await? {
                 Reply::Done(answer) => return Ok(Answer { redirected_to: moved_to(url.path()), ..answer }),
                 Reply::Redirect(location) => url = self.follow(&url, &location)?,

@@ -11,6 +11,7 @@ mod deliveries;
 mod error;
 mod files;
 mod http;
+mod issues;
 mod pages;
 mod path;
 mod raw;
@@ -30,6 +31,7 @@ pub use checkup::{AppAsks, Attempt, Hook, Owner};
 pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use files::FileText;
+pub use issues::{IssuePage, IssueReader};
 pub use read::RepoReader;
 pub use register::{NewApp, convert_manifest, their_time};
 pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef};
@@ -138,14 +140,14 @@ impl GitHub {
     /// Reads once, or twice when the first answer was 401.
     async fn get(&self, speaker: Speaker, what: &str, etag: Option<&str>) -> Result<Answer, GitHubError> {
         let scope = match speaker {
-            Speaker::App => return self.0.http.get(what, &self.app_jwt()?, etag).await,
+            Speaker::App => return self.0.http.get(what, Some(&self.app_jwt()?), etag).await,
             Speaker::Installation(scope) => scope,
         };
         let token = self.token(scope).await?;
-        match self.0.http.get(what, &token, etag).await {
+        match self.0.http.get(what, Some(&token), etag).await {
             Err(GitHubError::Unauthorized { .. }) => {
                 let fresh = self.replace_token(scope, &token).await?;
-                self.0.http.get(what, &fresh, etag).await
+                self.0.http.get(what, Some(&fresh), etag).await
             }
             done => done,
         }

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-const PER_PAGE: usize = 100;
+pub(super) const PER_PAGE: usize = 100;
 /// Thirty thousand entries; whoever needs more needs another way of asking.
 pub(super) const MAX_PAGES: usize = 300;
 /// How often a list of several pages that keeps changing is read.

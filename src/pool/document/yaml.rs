@@ -1,151 +1,31 @@
 //! The policy file: YAML, read with the line and column of whatever is wrong.
-//!
-//! The file is a stranger's as long as nobody looked at it: its size, depth and number of nodes are bounded, and aliases
-//! multiply nothing.
 
 use super::Document;
-use super::fault::{Fault, Place};
+use super::fault::Fault;
 use crate::pool::policy::Policy;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Options, Spanned, budget, options};
-use std::fmt;
+use crate::pool::yaml::{Bounds, read, read_tree};
 
 /// A larger file is not read.
 pub const MAX_BYTES: usize = 64 * 1024;
-const MAX_NODES: usize = 2_000;
-const MAX_DEPTH: usize = 12;
+const BOUNDS: Bounds = Bounds { bytes: MAX_BYTES, nodes: 2_000, depth: 12, aliases: 20 };
 
 /// Reads a policy file and checks it against `base`. An empty file changes nothing.
 ///
 /// # Errors
 /// Everything that is wrong with it, with its place. A file that cannot be read at all has one fault.
 pub fn read_yaml(text: &str, base: &Policy) -> Result<Document, Vec<Fault>> {
-    if text.len() > MAX_BYTES {
-        let message = format!("The file has {} bytes, and at most {MAX_BYTES} are read.", text.len());
-        return Err(vec![Fault { key: String::new(), message, place: None }]);
-    }
-    let document = serde_saphyr::from_str_with_options::<Option<Document>>(text, limits());
-    let document = document.map_err(|error| vec![unreadable(&error)])?.unwrap_or_default();
+    let document = read::<Document>(text, BOUNDS).map_err(|fault| vec![fault])?.unwrap_or_default();
     match document.apply(base) {
         Ok(_) => Ok(document),
         Err(mut faults) => {
             // What was read once is read again, for its places alone.
-            let tree = serde_saphyr::from_str_with_options::<Spanned<Tree>>(text, limits()).ok();
+            let tree = read_tree(text, BOUNDS).ok();
             for fault in &mut faults {
-                fault.place = tree.as_ref().and_then(|tree| find(tree, &fault.key));
+                fault.place = tree.as_ref().and_then(|tree| tree.find(&fault.key));
             }
             faults.sort_by_key(|fault| fault.place);
             Err(faults)
         }
-    }
-}
-
-fn limits() -> Options {
-    options! {
-        budget: budget! {
-            max_depth: MAX_DEPTH, max_nodes: MAX_NODES, max_events: 4 * MAX_NODES, max_anchors: 20, max_aliases: 20,
-            max_documents: 1, max_total_scalar_bytes: MAX_BYTES,
-        },
-        with_snippet: false,
-        strict_booleans: true,
-    }
-}
-
-fn unreadable(error: &serde_saphyr::Error) -> Fault {
-    let place = error.location().and_then(place);
-    let said = error.without_snippet().to_string();
-    // The library repeats the place in its own words.
-    let message = said.split(" at line ").next().unwrap_or(&said).split("\n").next().unwrap_or_default();
-    let message: String = in_our_words(message).chars().filter(|c| !c.is_control()).take(300).collect();
-    Fault { key: String::new(), message, place }
-}
-
-/// What the library says in a programmer's words.
-fn in_our_words(message: &str) -> String {
-    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
-        return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
-    }
-    match message {
-        "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
-        "expected sequence start" => "must be a list, as in `[docs, tests]`".to_owned(),
-        "invalid i64" => "must be a whole number".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-fn place(at: Location) -> Option<Place> {
-    (at.line() > 0).then(|| Place { line: at.line(), column: at.column().max(1) })
-}
-
-/// Where the value of `key` (`leases.ttl`) stands, or of the nearest key above it.
-fn find(tree: &Spanned<Tree>, key: &str) -> Option<Place> {
-    let mut node = tree;
-    for name in key.split('.') {
-        match node.value.0.iter().find(|(child, _)| child == name) {
-            Some((_, child)) => node = child,
-            None => break,
-        }
-    }
-    place(node.referenced)
-}
-
-/// The file as nothing but names and places.
-struct Tree(Vec<(String, Spanned<Tree>)>);
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk;
-
-        impl<'de> Visitor<'de> for Walk {
-            type Value = Tree;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("anything")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
-                let mut children = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    children.push((name, map.next_value::<Spanned<Tree>>()?));
-                }
-                Ok(Tree(children))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
-                let mut children = Vec::new();
-                while let Some(child) = seq.next_element::<Spanned<Tree>>()? {
-                    children.push((children.len().to_string(), child));
-                }
-                Ok(Tree(children))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
-                Ok(Tree(Vec::new()))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
-                Ok(Tree(Vec::new()))
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
-                Ok(Tree(Vec::new()))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
-                Ok(Tree(Vec::new()))
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Tree, E> {
-                Ok(Tree(Vec::new()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Tree, E> {
-                Ok(Tree(Vec::new()))
-            }
-        }
-
-        deserializer.deserialize_any(Walk)
     }
 }
 

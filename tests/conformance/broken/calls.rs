@@ -266,7 +266,7 @@ pub const TABLE: &[Broken] = &[
                     said["limits"]["calls_per_second"] = json!(5);
                 });
             }
-            if ask.is("GET /v1/workers/me") && memory.count(ask.token()) > 20 {
+            if ask.is("GET /v1/work") && memory.count(ask.token()) > 60 {
                 *reply = Reply::problem(429);
             }
         }),

@@ -4,6 +4,7 @@ use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use owp::clock::Clock;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 pub const TABLE: &[Broken] = &[
     Broken {
@@ -91,21 +92,16 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
-        name: "does not wait",
-        fails: &["WAIT-1", "WAIT-2"],
-        how: How::Ask(|ask, _| {
-            if ask.asked("wait").is_some_and(|wait| wait.parse::<i64>().is_ok_and(|wait| (0..=60).contains(&wait))) {
-                ask.without("wait");
-            }
-        }),
-    },
-    Broken {
-        name: "does not wait for less than a few seconds",
+        name: "lets a worker wait for ten times as long as it said",
         fails: &["WAIT-2"],
-        how: How::Ask(|ask, _| {
-            if ask.asked("wait") == Some("2") {
-                ask.without("wait");
-            }
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let reply = beyond.ask(&ask).await;
+                if ask.asked("wait") == Some("2") {
+                    tokio::time::sleep(Duration::from_secs(18)).await;
+                }
+                reply
+            })
         }),
     },
 ];

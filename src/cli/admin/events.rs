@@ -1,0 +1,210 @@
+//! `owp admin events`: the latest events, one per line, and with `--follow` those to come. Read in pages: a page's cursor
+//! survives a server that goes away.
+
+use super::Desk;
+use super::print::{answer, field, name, words};
+use crate::cli::failure::Failure;
+use crate::cli::untrusted::{visible_json, visible_line};
+use crate::client::{ClientError, segment};
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::Write;
+use std::time::Duration;
+
+/// How often news are asked for, and how often a pool that does not answer.
+const EVERY: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct EventsArgs {
+    /// Only those of this repository
+    #[arg(long, value_name = "REPO")]
+    repo: Option<String>,
+    /// Only those of this kind, such as lease.granted, or of a family, such as 'lease.*'
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only those about this task (t_…)
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
+    /// Goes on with what happens from now on, until Ctrl-C; with --json one event per line
+    #[arg(long)]
+    follow: bool,
+    /// How many of the latest events are shown
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+}
+
+/// Shows the latest events, and those to come.
+pub(super) async fn show(desk: &Desk, args: EventsArgs) -> Result<(), Failure> {
+    if !args.follow {
+        print(desk, &args, &latest(desk, &args).await?);
+        return Ok(());
+    }
+    tokio::select! {
+        done = follow(desk, &args) => done,
+        // To stop looking is how this ends.
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+/// The end of the feed.
+struct Latest {
+    events: VecDeque<Value>,
+    cursor: String,
+}
+
+fn path(args: &EventsArgs, cursor: &str) -> String {
+    let filters = [("repo", &args.repo), ("kind", &args.kind), ("task", &args.task)];
+    let mut path = "/v1/events?limit=100".to_owned();
+    for (name, value) in filters {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={}", segment(value)));
+        }
+    }
+    if !cursor.is_empty() {
+        path.push_str(&format!("&cursor={}", segment(cursor)));
+    }
+    path
+}
+
+/// Reads the feed to its end and keeps the last of it: a page is asked for from the front alone.
+async fn latest(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
+    let mut latest = Latest { events: VecDeque::new(), cursor: String::new() };
+    loop {
+        let mut page = desk.get(&path(args, &latest.cursor)).await?;
+        latest.events.extend(events_of(&mut page));
+        while latest.events.len() > args.limit {
+            latest.events.pop_front();
+        }
+        field(&page, "next_cursor").clone_into(&mut latest.cursor);
+        if page["more"] != true {
+            return Ok(latest);
+        }
+    }
+}
+
+fn events_of(page: &mut Value) -> Vec<Value> {
+    match page.get_mut("events").map(Value::take) {
+        Some(Value::Array(events)) => events,
+        _ => Vec::new(),
+    }
+}
+
+fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
+    if desk.json {
+        answer(&json!({ "events": latest.events, "next_cursor": latest.cursor }));
+        return;
+    }
+    if latest.events.is_empty() && args.limit > 0 {
+        eprintln!("owp admin events: nothing of the kind has happened.");
+    }
+    for event in &latest.events {
+        if !out(&line(event)) {
+            break;
+        }
+    }
+}
+
+/// Goes on until whoever reads went away.
+async fn follow(desk: &Desk, args: &EventsArgs) -> Result<(), Failure> {
+    let Latest { events, mut cursor } = latest(desk, args).await?;
+    let mut news: Vec<Value> = events.into();
+    loop {
+        for event in &news {
+            let told = if desk.json { visible_json(event, false) } else { line(event) };
+            if !out(&told) {
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+        let mut page = patiently(desk, args, &mut cursor).await?;
+        field(&page, "next_cursor").clone_into(&mut cursor);
+        news = events_of(&mut page);
+    }
+}
+
+/// The next page, from a pool that may be away for a while.
+async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Result<Value, Failure> {
+    let mut away = false;
+    loop {
+        let error = match desk.pool.get(&path(args, cursor)).await {
+            Ok(page) => {
+                if away {
+                    eprintln!("owp admin events: the pool answers again.");
+                }
+                return Ok(page);
+            }
+            Err(error) => error,
+        };
+        match &error {
+            ClientError::Problem(told) if told.kind == "cursor-expired" => {
+                eprintln!("owp admin events: more has happened than is kept; what came between is not shown.");
+                *cursor = field(&desk.get(&format!("{}&from=now", path(args, ""))).await?, "next_cursor").to_owned();
+                continue;
+            }
+            ClientError::Problem(told) if told.status < 500 && told.status != 429 => {
+                return Err(super::ask::explained(error));
+            }
+            ClientError::Address(_) => return Err(error.into()),
+            _ if away => {}
+            _ => eprintln!("owp admin events: {}; asking again until it answers.", visible_line(&error.to_string())),
+        }
+        away = true;
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Prints a line; false when nobody reads any more.
+fn out(line: &str) -> bool {
+    writeln!(std::io::stdout(), "{line}").is_ok()
+}
+
+/// `2026-11-21T03:09:00Z lease.granted acme/rocket task=t_… worker=w_… lease=l_… epoch=1 via=rest`
+fn line(event: &Value) -> String {
+    let mut line = format!("{} {:<16} {}", field(event, "at"), words(field(event, "kind")), repo(event));
+    for (what, key) in [("task", "task_id"), ("worker", "worker_id"), ("lease", "lease_id")] {
+        let id = field(event, key);
+        if !id.is_empty() {
+            line.push_str(&format!(" {what}={}", words(id)));
+        }
+    }
+    let details = event["data"].as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    for (key, value) in details {
+        line.push_str(&format!(" {}={}", words(key), detail(value)));
+    }
+    line
+}
+
+fn repo(event: &Value) -> String {
+    let repo = field(event, "repo");
+    if repo.is_empty() { "-".to_owned() } else { name(repo) }
+}
+
+/// A word as it is, everything else as JSON.
+fn detail(value: &Value) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_.:/@+#".contains(c);
+    match value.as_str() {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        _ => visible_json(value, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_people_wrote() {
+        let event = json!({
+            "at": "2026-11-21T03:09:00Z", "kind": "task.blocked", "repo": "acme/rocket", "task_id": "t_1", "worker_id": null,
+            "lease_id": null, "data": { "reason": "no\n2026 lease.granted\u{1b}[2J", "n": 3, "via": "rest", "gone": null },
+        });
+        assert_eq!(
+            line(&event),
+            r#"2026-11-21T03:09:00Z task.blocked     acme/rocket task=t_1 n=3 reason="no\n2026 lease.granted\u001b[2J" via=rest"#
+        );
+        let own = json!({ "at": "2026-11-21T03:09:00Z", "kind": "pool.resumed", "repo": null, "data": {} });
+        assert_eq!(line(&own), "2026-11-21T03:09:00Z pool.resumed     -");
+    }
+}

@@ -1,0 +1,249 @@
+//! A file of tasks: read whole, every fault told with its place. What a task may be is the wire's to say; here are the
+//! names in the file, and where they stand.
+
+use super::Load;
+use crate::pool::document::{Fault, Place};
+use crate::pool::yaml::{Bounds, Content, Key, Node, read_tree};
+use crate::wire;
+use crate::wire::admin::{RepoBody, TaskBody};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+/// Ten thousand tasks of some words, or a thousand of some pages. Aliases are not followed: they can make a small file
+/// a large one.
+pub(super) const BOUNDS: Bounds = Bounds { bytes: 4 * 1024 * 1024, nodes: 400_000, depth: 12, aliases: 0 };
+/// A call has a mebibyte for its whole body.
+pub(super) const TASK_MAX_BYTES: usize = 900 * 1024;
+
+/// What the value of a key must be.
+#[derive(Clone, Copy)]
+enum Shape {
+    Text,
+    Whole,
+    Texts,
+}
+
+/// The keys of a task, in the file and in the call.
+const KEYS: [(&str, &str, Shape); 8] = [
+    ("id", "external_id", Shape::Text),
+    ("title", "title", Shape::Text),
+    ("description", "description", Shape::Text),
+    ("estimate_points", "estimate_points", Shape::Whole),
+    ("priority", "priority", Shape::Whole),
+    ("required_skills", "required_skills", Shape::Texts),
+    ("area", "area", Shape::Text),
+    ("tier", "tier", Shape::Whole),
+];
+/// What stands in for a repository that is at fault, while the tasks are checked.
+const ANY_REPO: &str = "owner/name";
+
+/// Reads a file of tasks; `repo` takes the place of the file's own.
+pub(super) fn load(text: &str, repo: Option<&str>) -> Result<Load, Vec<Fault>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let tree = read_tree(text, BOUNDS).map_err(|fault| vec![in_our_words(fault)])?;
+    let mut reader = Reader { text, faults: Vec::new(), ids: HashMap::new() };
+    let load = reader.file(&tree, repo);
+    if reader.faults.is_empty() {
+        return Ok(load);
+    }
+    reader.faults.sort_by_key(|fault| fault.place);
+    Err(reader.faults)
+}
+
+fn in_our_words(fault: Fault) -> Fault {
+    if fault.message.contains("anchors and aliases") {
+        return Fault { message: "anchors and aliases (`&name`, `*name`) are not read here".to_owned(), ..fault };
+    }
+    fault
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    faults: Vec<Fault>,
+    /// Where each id stands first.
+    ids: HashMap<String, Option<Place>>,
+}
+
+impl Reader<'_> {
+    fn note(&mut self, place: Option<Place>, key: impl Into<String>, message: impl Into<String>) {
+        self.faults.push(Fault { key: key.into(), message: message.into(), place });
+    }
+
+    fn file(&mut self, tree: &Node, repo: Option<&str>) -> Load {
+        let Content::Keys(keys) = &tree.content else {
+            let what = if tree.is_null() { "the file is empty" } else { "this is no file of tasks" };
+            self.note(tree.place, "", format!("{what}: it holds `repo: owner/name` and a list `tasks:`"));
+            return Load { repo: String::new(), tasks: Vec::new(), warnings: Vec::new() };
+        };
+        let mut found = self.once(keys, "");
+        let own = found.remove("repo");
+        let tasks = found.remove("tasks");
+        for (name, (key, _)) in found {
+            self.note(key.place, "", format!("unknown key `{name}`, expected `repo` and `tasks`"));
+        }
+        let repo = self.repo(tree, own.map(|(_, node)| node), repo);
+        let tasks = match tasks.map(|(_, node)| node) {
+            Some(Node { content: Content::List(items), .. }) if !items.is_empty() => {
+                items.iter().enumerate().map(|(at, item)| self.task(at, item, &repo)).collect()
+            }
+            other => {
+                let place = other.map_or(tree.place, |node| node.place);
+                self.note(place, "tasks", "must be a list of tasks, each with an `id` and a `title`");
+                Vec::new()
+            }
+        };
+        Load { repo, tasks, warnings: Vec::new() }
+    }
+
+    /// Keys by name; one that stands twice is told.
+    fn once<'n>(&mut self, keys: &'n [(Key, Node)], under: &str) -> Found<'n> {
+        let mut found = Found::new();
+        for (key, node) in keys {
+            if let Some((first, _)) = found.get(key.name.as_str()) {
+                let first: &Key = first;
+                let line = first.place.map_or(0, |place| place.line);
+                self.note(
+                    key.place,
+                    format!("{under}{}", key.name),
+                    format!("stands here a second time, after line {line}"),
+                );
+                continue;
+            }
+            found.insert(&key.name, (key, node));
+        }
+        found
+    }
+
+    /// The repository tasks go to; one without fault in any case.
+    fn repo(&mut self, tree: &Node, own: Option<&Node>, flag: Option<&str>) -> String {
+        let (name, place) = match (flag, own) {
+            (Some(flag), _) => (Some(flag), None),
+            (None, Some(node)) => (node.text(self.text), node.place),
+            (None, None) => {
+                self.note(
+                    tree.place,
+                    "repo",
+                    "is missing: which repository do the tasks belong to? --repo says it too",
+                );
+                return ANY_REPO.to_owned();
+            }
+        };
+        let Some(name) = name else {
+            self.note(place, "repo", "must be a repository's name, owner/name");
+            return ANY_REPO.to_owned();
+        };
+        match wire::read::<RepoBody>(json!({ "repo": name }).to_string().as_bytes()) {
+            Ok(repo) => repo.repo,
+            Err(problem) => {
+                for error in problem.errors {
+                    self.note(place, if flag.is_some() { "--repo" } else { "repo" }, error.message);
+                }
+                ANY_REPO.to_owned()
+            }
+        }
+    }
+
+    /// One task as the call takes it.
+    fn task(&mut self, at: usize, item: &Node, repo: &str) -> Value {
+        let under = format!("tasks[{at}].");
+        let Content::Keys(keys) = &item.content else {
+            self.note(item.place, format!("tasks[{at}]"), "must be a task, with an `id` and a `title`");
+            return Value::Null;
+        };
+        let found = self.once(keys, &under);
+        // A fault that was told is stood in for, so that the rest is checked too.
+        let mut task = Map::from_iter([("title".to_owned(), json!("?")), ("external_id".to_owned(), json!("?"))]);
+        for missing in ["id", "title"].iter().filter(|name| !found.contains_key(**name)) {
+            self.note(item.place, format!("{under}{missing}"), "is missing");
+        }
+        for (name, (key, node)) in &found {
+            if name.starts_with("x_") {
+                task.insert((*name).to_owned(), node.to_json());
+                continue;
+            }
+            let Some((_, sent, shape)) = KEYS.iter().find(|(known, ..)| known == name) else {
+                let known = KEYS.map(|(known, ..)| known).join(", ");
+                self.note(
+                    key.place,
+                    "",
+                    format!("unknown key `{name}`, expected one of {known}, or one that begins with x_"),
+                );
+                continue;
+            };
+            if let Some(value) = self.value(&format!("{under}{name}"), node, *shape) {
+                task.insert((*sent).to_owned(), value);
+            }
+        }
+        self.twice(&under, found.get("id").map(|(_, node)| *node));
+        self.bounds(&under, item, &task, repo);
+        Value::Object(task)
+    }
+
+    /// A value as JSON, when it is of the right shape; an optional one may be null.
+    fn value(&mut self, key: &str, node: &Node, shape: Shape) -> Option<Value> {
+        if node.is_null() {
+            if key.ends_with(".id") || key.ends_with(".title") {
+                self.note(node.place, key, "must not be empty");
+            }
+            return None;
+        }
+        let told = match shape {
+            Shape::Text => node.text(self.text).map(Value::from).ok_or("must be a text"),
+            Shape::Whole => match &node.content {
+                Content::One(number) if number.is_i64() || number.is_u64() => Ok(number.clone()),
+                _ => Err("must be a whole number, without quotes"),
+            },
+            Shape::Texts => match &node.content {
+                Content::List(items) => {
+                    let texts: Option<Vec<_>> = items.iter().map(|item| item.text(self.text)).collect();
+                    texts.map(Value::from).ok_or("must be a list of texts, as in `[rust, sql]`")
+                }
+                _ => Err("must be a list, as in `[rust, sql]`"),
+            },
+        };
+        told.map_err(|message| self.note(node.place, key, message)).ok()
+    }
+
+    /// Every id stands once.
+    fn twice(&mut self, under: &str, id: Option<&Node>) {
+        let Some((node, id)) = id.and_then(|node| Some((node, node.text(self.text)?))) else { return };
+        let first = self.ids.get(id).copied();
+        match first {
+            Some(first) => {
+                let line = first.map_or(0, |place| place.line);
+                let message =
+                    format!("is the same as that of the task on line {line}; every task has an id of its own");
+                self.note(node.place, format!("{under}id"), message);
+            }
+            None => drop(self.ids.insert(id.to_owned(), node.place)),
+        }
+    }
+
+    /// What the pool would say of the values.
+    fn bounds(&mut self, under: &str, item: &Node, task: &Map<String, Value>, repo: &str) {
+        let mut body = task.clone();
+        body.insert("repo".to_owned(), repo.into());
+        let body = Value::Object(body).to_string();
+        if body.len() > TASK_MAX_BYTES {
+            let message = format!("has {} KiB, and a task may have {} KiB", body.len() / 1024, TASK_MAX_BYTES / 1024);
+            self.note(item.place, under.trim_end_matches('.'), message);
+        }
+        let Err(problem) = wire::read::<TaskBody>(body.as_bytes()) else { return };
+        if problem.errors.is_empty() {
+            self.note(item.place, under.trim_end_matches('.'), problem.detail);
+            return;
+        }
+        for error in problem.errors {
+            let field = if error.field == "external_id" { "id" } else { &error.field };
+            // `required_skills[2]` is `required_skills.2` to whoever looks for it.
+            let place = item.find(&field.replace('[', ".").replace(']', ""));
+            self.note(place, format!("{under}{field}"), error.message);
+        }
+    }
+}
+
+type Found<'n> = std::collections::BTreeMap<&'n str, (&'n Key, &'n Node)>;
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+//! `owp admin import-github-issues`: for repositories in which the App is not installed. Issues are read with a person's
+//! own token, or with none.
+
+use super::super::Desk;
+use super::super::print::words;
+use super::labelled::Wanted;
+use super::{Load, known, send};
+use crate::cli::failure::Failure;
+use crate::clock::Clock;
+use crate::config::{Environment, api_url};
+use crate::github::client::{Address, GitHubError, IssueReader};
+use crate::pool::labels::LabelRules;
+use crate::pool::{Span, Timestamp};
+use clap::Args;
+use indicatif::ProgressBar;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const TOKEN: &str = "GITHUB_TOKEN";
+const ADDRESS: &str = "GITHUB_API_URL";
+
+/// What is said after the flags.
+const READING: &str = "Labels mean what they mean where the GitHub App is installed: estimate:3, priority:high, \
+                       skills:rust, area:parser, tier:1. GITHUB_TOKEN is read from the environment when it is set; public \
+                       issues can be read without. An issue that was imported before stays as it is in the pool.";
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = READING)]
+pub(in super::super) struct IssuesArgs {
+    /// The repository on GitHub
+    #[arg(value_name = "OWNER/NAME")]
+    from: String,
+    /// The repository in the pool; the same name when left out
+    #[arg(long, value_name = "REPO")]
+    into: Option<String>,
+    /// The label of issues that are wanted
+    #[arg(long, value_name = "LABEL", default_value = "pool:ready", conflicts_with = "all")]
+    label: String,
+    /// Takes every open issue, whatever its labels
+    #[arg(long)]
+    all: bool,
+    /// Also takes the issues of a private repository, which everybody who reaches the pool can read there
+    #[arg(long)]
+    publish_private: bool,
+    /// Says what would be added, and adds nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Imports issues.
+pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Environment) -> Result<(), Failure> {
+    let mut reader = reader(&args.from, env)?;
+    let into = args.into.as_deref().unwrap_or(&args.from);
+    known(desk, into).await?;
+    let wanted = Wanted { rules: LabelRules { ready: args.label.clone(), ..LabelRules::default() }, all: args.all };
+    let reading = async {
+        let source = reader.repository().await.map_err(|error| from_github(&error, &args.from, env))?;
+        if source.private && !args.publish_private {
+            return Err(secret(&source.full_name));
+        }
+        read(&reader, source.full_name, &wanted).await.map_err(|error| from_github(&error, &args.from, env))
+    };
+    let found = tokio::select! {
+        found = reading => found?,
+        _ = tokio::signal::ctrl_c() => {
+            return Err(Failure::failed("Interrupted while issues were read; nothing was added.").next("Run it again."));
+        }
+    };
+    for warning in &found.warnings {
+        eprintln!("{}", words(warning));
+    }
+    if found.tasks.is_empty() {
+        let what =
+            if args.all { "open issues".to_owned() } else { format!("open issues with the label `{}`", args.label) };
+        eprintln!("{} has no {}.", words(&found.repo), words(&what));
+    }
+    let load = Load { repo: into.to_owned(), tasks: found.tasks, warnings: found.warnings };
+    send::carry_out(desk, &load, args.dry_run).await
+}
+
+fn reader(from: &str, env: &Environment) -> Result<IssueReader, Failure> {
+    let token = env.get(TOKEN);
+    if token.is_some() && env.is_from_file(ADDRESS) {
+        // Whoever wrote the file would be sent the token.
+        return Err(Failure::asked_wrongly(format!("A file of this folder says where {TOKEN} would go ({ADDRESS})."))
+            .next(format!("Set {ADDRESS} in the environment, or take {TOKEN} out of it.")));
+    }
+    if token.as_deref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
+        return Err(Failure::asked_wrongly(format!("{TOKEN} must be letters, digits and signs without spaces."))
+            .next("Make a token at https://github.com/settings/tokens, or unset it for public repositories."));
+    }
+    let address = Address { api_url: api_url(env), timeout: PATIENCE, clock: Clock::System };
+    IssueReader::new(&address, from, token.map(SecretString::from)).map_err(|error| from_github(&error, from, env))
+}
+
+/// What was read.
+struct Found {
+    /// As GitHub spells it today.
+    repo: String,
+    tasks: Vec<serde_json::Value>,
+    warnings: Vec<String>,
+}
+
+/// The pool shows what is in a repository of its own to everybody.
+fn secret(repo: &str) -> Failure {
+    Failure::failed(format!(
+        "{} is private, and everybody who reaches the pool can read what is imported.",
+        words(repo)
+    ))
+    .next("If that is meant, say --publish-private. Where the GitHub App is installed, private issues stay private.")
+}
+
+async fn read(reader: &IssueReader, repo: String, wanted: &Wanted) -> Result<Found, GitHubError> {
+    let label = Some(wanted.rules.ready.as_str());
+    // A comma separates labels in the query; such a label is looked for here.
+    let label = label.filter(|label| !wanted.all && !label.contains(','));
+    let bar = bar();
+    // Lists shift while they are read: by number, so that each issue comes once.
+    let (mut tasks, mut warnings) = (BTreeMap::new(), Vec::new());
+    for page in 1.. {
+        let read = reader.open_issues(label, page).await?;
+        for issue in &read.issues {
+            let Some((task, odd)) = wanted.task(&repo, issue) else { continue };
+            if tasks.insert(issue.number, task).is_none() {
+                warnings.extend(odd);
+            }
+        }
+        bar.set_message(format!("{} issues of {repo}", tasks.len()));
+        if !read.more {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(Found { repo, tasks: tasks.into_values().collect(), warnings })
+}
+
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// What GitHub said, and what helps.
+fn from_github(error: &GitHubError, repo: &str, env: &Environment) -> Failure {
+    let repo = words(repo);
+    let nobody = env.get(TOKEN).is_none();
+    match error {
+        GitHubError::Config { message } => Failure::asked_wrongly(format!("{}.", words(message)))
+            .next("A repository is written OWNER/NAME, as in acme/rocket; GITHUB_API_URL as https://api.github.com."),
+        GitHubError::Unauthorized { message } => {
+            Failure::no_access(format!("GitHub does not accept the token in {TOKEN} ({}).", words(message)))
+                .next("Make a new one at https://github.com/settings/tokens, or unset it for public repositories.")
+        }
+        GitHubError::NotFound { .. } if nobody => {
+            Failure::failed(format!("GitHub shows no repository {repo} to everybody."))
+                .next(format!("Is the name right? A private one needs {TOKEN}, with read access to its issues."))
+        }
+        GitHubError::NotFound { .. } => {
+            Failure::failed(format!("GitHub shows no repository {repo} to the token in {TOKEN}."))
+                .next("Is the name right, and does the token have read access to its issues?")
+        }
+        GitHubError::Gone { .. } => Failure::failed(format!("{repo} has its issues switched off."))
+            .next("Its owners can switch them on in the repository's settings."),
+        GitHubError::RateLimited { retry_at, .. } => limited(*retry_at, nobody),
+        GitHubError::Forbidden { message } => Failure::failed(format!("GitHub forbids it: {}.", words(message)))
+            .next(format!("Has the token in {TOKEN} read access to the issues of {repo}?")),
+        other => Failure::failed(format!("{}.", words(&other.to_string())))
+            .next("Nothing was added. Run it again in a while; https://www.githubstatus.com tells how GitHub is."),
+    }
+}
+
+fn limited(retry_at: Timestamp, nobody: bool) -> Failure {
+    let wait = Span((retry_at - Timestamp(Clock::System.now_ms())).0.max(0));
+    let more = if nobody { format!(" With {TOKEN} set, GitHub answers far more often.") } else { String::new() };
+    Failure::failed("GitHub's rate limit is reached; nothing was added.")
+        .next(format!("Run it again after {} (in {wait}).{more}", retry_at.human()))
+}

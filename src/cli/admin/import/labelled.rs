@@ -1,0 +1,97 @@
+//! A GitHub issue as a task: its labels read by the function that webhooks are read with, its text kept as theirs is.
+
+use crate::github::client::IssueInfo;
+use crate::pool::labels::{LabelReading, LabelRules, read_labels};
+use crate::pool::task::Wording;
+use crate::pool::text::tidy_line;
+use serde_json::{Value, json};
+
+/// The longest title of a task; GitHub's end before.
+const TITLE_MAX_CHARS: usize = 300;
+
+/// Which issues are wanted, and what their labels mean.
+pub(super) struct Wanted {
+    pub(super) rules: LabelRules,
+    /// Those without the label too.
+    pub(super) all: bool,
+}
+
+impl Wanted {
+    /// The issue as a task of its own id elsewhere, and what is odd about its labels; none when it is not wanted.
+    pub(super) fn task(&self, repo: &str, issue: &IssueInfo) -> Option<(Value, Vec<String>)> {
+        let reading = read_labels(&issue.labels, &self.rules);
+        if issue.is_pull || !issue.is_open() || !(self.all || reading.ready) {
+            return None;
+        }
+        let told = format!("{repo}#{}", issue.number);
+        let warnings = reading.problems.iter().map(|problem| {
+            format!("{told}: the label `{}` {}; {} counts instead", problem.label, problem.what, problem.used)
+        });
+        Some((task(&told, issue, &reading), warnings.collect()))
+    }
+}
+
+fn task(told: &str, issue: &IssueInfo, reading: &LabelReading) -> Value {
+    let Wording { title, description } = Wording::of_issue(&issue.title, &issue.body);
+    let title = if title.chars().count() > TITLE_MAX_CHARS { tidy_line(&title, TITLE_MAX_CHARS) } else { title };
+    // A title of nothing but spaces is no title to the pool.
+    let title = if title.trim().is_empty() { told.to_owned() } else { title };
+    json!({
+        "external_id": format!("github:{told}"), "title": title, "description": description,
+        "estimate_points": reading.estimate, "priority": reading.priority, "required_skills": reading.skills,
+        "area": reading.area, "tier": reading.tier, "x_github_issue": told,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Timestamp;
+
+    fn issue(labels: &[&str]) -> IssueInfo {
+        IssueInfo {
+            id: 1,
+            number: 7,
+            title: "Fix\0 it".into(),
+            body: "Please.".into(),
+            state: "open".into(),
+            state_reason: None,
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            author: None,
+            assignees: Vec::new(),
+            is_pull: false,
+            updated_at: Timestamp(0),
+            locked: false,
+        }
+    }
+
+    #[test]
+    fn labels_and_text_are_read_as_those_of_webhooks_are() {
+        let wanted = Wanted { rules: LabelRules::default(), all: false };
+        let labels = ["Pool:Ready", "size/L", "estimate: L", "skills:rust, sql", "tier:high", "priority:low"];
+        let (task, warnings) = wanted.task("acme/rocket", &issue(&labels)).unwrap();
+        assert_eq!(
+            task,
+            json!({
+                "external_id": "github:acme/rocket#7", "title": "Fix it", "description": "Please.", "estimate_points": 5,
+                "priority": 20, "required_skills": ["rust", "sql"], "area": null, "tier": 3,
+                "x_github_issue": "acme/rocket#7",
+            })
+        );
+        assert_eq!(warnings, ["acme/rocket#7: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead"]);
+    }
+
+    #[test]
+    fn pulls_and_issues_without_the_label_are_passed_over() {
+        let mut wanted = Wanted { rules: LabelRules::default(), all: false };
+        assert!(wanted.task("a/b", &issue(&["bug"])).is_none());
+        assert!(wanted.task("a/b", &IssueInfo { is_pull: true, ..issue(&["pool:ready"]) }).is_none());
+        assert!(wanted.task("a/b", &IssueInfo { state: "closed".into(), ..issue(&["pool:ready"]) }).is_none());
+        wanted.all = true;
+        assert!(wanted.task("a/b", &issue(&["bug"])).is_some());
+        let (task, _) = wanted.task("a/b", &IssueInfo { title: "é".repeat(400), ..issue(&[]) }).unwrap();
+        assert_eq!(task["title"].as_str().unwrap().chars().count(), TITLE_MAX_CHARS);
+        let (task, _) = wanted.task("a/b", &IssueInfo { title: " ".into(), ..issue(&[]) }).unwrap();
+        assert_eq!(task["title"], "a/b#7");
+    }
+}

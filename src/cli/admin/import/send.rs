@@ -1,0 +1,158 @@
+//! Sending tasks in bulks, each whole or not at all. What was sent is counted, so that whoever is interrupted knows where it
+//! stopped; sent again, what is there already is not added twice.
+
+use super::super::Desk;
+use super::super::ask::explained;
+use super::super::print::{answer, count, field, name};
+use super::Load;
+use super::file::TASK_MAX_BYTES;
+use crate::cli::failure::{Failure, say};
+use crate::client::{ClientError, segment};
+use crate::wire::steward::BULK_MAX;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::io::IsTerminal;
+
+const ON: &str = "Run it again: it goes on where it stopped, and nothing is added twice.";
+
+/// Sends the tasks, or says what would be added.
+pub(super) async fn carry_out(desk: &Desk, load: &Load, dry_run: bool) -> Result<(), Failure> {
+    if dry_run { would(desk, load).await } else { send(desk, load).await }
+}
+
+/// What became of the tasks.
+#[derive(Default)]
+struct Tally {
+    added: usize,
+    there: usize,
+}
+
+impl Tally {
+    /// Counts an answer in.
+    fn count(&mut self, answer: &Value, sent: usize) -> Result<(), Failure> {
+        let created: Option<Vec<bool>> =
+            answer["created"].as_array().and_then(|all| all.iter().map(Value::as_bool).collect());
+        let created = created.filter(|created| created.len() == sent).ok_or_else(|| {
+            Failure::failed("The pool does not say which tasks are new: it keeps no ids of other places.").next(
+                "Do not run this again with this pool, or tasks are added twice; bring the pool up to date first.",
+            )
+        })?;
+        let added = created.iter().filter(|created| **created).count();
+        (self.added, self.there) = (self.added + added, self.there + sent - added);
+        Ok(())
+    }
+
+    fn json(&self, load: &Load) -> Value {
+        load.summary(json!({ "dry_run": false, "added": self.added, "already_there": self.there }))
+    }
+}
+
+async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
+    let bulks = bulks(&load.tasks);
+    let bar = bar(bulks.len() > 1, load.tasks.len());
+    let mut tally = Tally::default();
+    let sending = async {
+        for bulk in bulks {
+            let body = json!({ "repo": load.repo, "tasks": bulk });
+            let answer = desk.pool.post("/v1/admin/tasks/bulk", &body).await.map_err(broken_off)?;
+            tally.count(&answer, bulk.len())?;
+            bar.inc(bulk.len() as u64);
+        }
+        Ok(())
+    };
+    let done = tokio::select! {
+        done = sending => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::failed("Interrupted. What was on its way may have been added too.").next(ON)),
+    };
+    bar.finish_and_clear();
+    done.map_err(|failure: Failure| {
+        let (sent, all) = (tally.added + tally.there, count(load.tasks.len(), "task"));
+        let so_far = format!("{sent} of {all} were sent: {} added, {}.", tally.added, were_there(tally.there));
+        failure.because(vec![so_far]).having_done(tally.json(load))
+    })?;
+    if desk.json {
+        answer(&tally.json(load));
+    } else {
+        say(&format!("{}: {} added, {}", name(&load.repo), tally.added, were_there(tally.there)));
+    }
+    Ok(())
+}
+
+/// What the pool said in the middle of it.
+fn broken_off(error: ClientError) -> Failure {
+    let passing = match &error {
+        ClientError::Problem(told) => told.status >= 500 || told.status == 429,
+        other => !matches!(other, ClientError::Address(_)),
+    };
+    let failure = explained(error);
+    if passing { failure.next(ON) } else { failure }
+}
+
+fn were_there(there: usize) -> String {
+    match there {
+        1 => "1 was there already".to_owned(),
+        some => format!("{some} were there already"),
+    }
+}
+
+/// Tasks divided so that each part fits into one call.
+fn bulks(tasks: &[Value]) -> Vec<&[Value]> {
+    let (mut bulks, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, task) in tasks.iter().enumerate() {
+        let more = task.to_string().len() + 1;
+        if at - from == BULK_MAX || (at > from && bytes + more > TASK_MAX_BYTES) {
+            bulks.push(&tasks[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += more;
+    }
+    if from < tasks.len() {
+        bulks.push(&tasks[from..]);
+    }
+    bulks
+}
+
+/// A bar on a terminal, when there is something to wait for; else nothing.
+fn bar(wanted: bool, tasks: usize) -> ProgressBar {
+    let shown = wanted && std::io::stderr().is_terminal();
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} tasks");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(tasks as u64), target).with_style(style)
+}
+
+/// Says what would be added; nothing is sent.
+async fn would(desk: &Desk, load: &Load) -> Result<(), Failure> {
+    let path = format!("/v1/tasks?repo={}", segment(&load.repo));
+    let tasks = desk.list(&path, "tasks").await?;
+    let there: HashSet<&str> = tasks.iter().filter_map(|task| task["external_id"].as_str()).collect();
+    let new: Vec<&Value> = load.tasks.iter().filter(|task| !there.contains(field(task, "external_id"))).collect();
+    let known = load.tasks.len() - new.len();
+    if desk.json {
+        let ids: Vec<&str> = new.iter().map(|task| field(task, "external_id")).collect();
+        answer(&load.summary(json!({ "dry_run": true, "would_add": ids, "already_there": known })));
+        return Ok(());
+    }
+    let repo = name(&load.repo);
+    say(&format!("{repo}: {} would be added, {known} there already; nothing was sent", new.len()));
+    for task in new {
+        say(&format!("  {}  {}", name(field(task, "external_id")), name(field(task, "title"))));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bulks_hold_so_many_tasks_and_so_many_bytes() {
+        let sizes = |tasks: &[Value]| bulks(tasks).iter().map(|bulk| bulk.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(&[]), [0; 0]);
+        assert_eq!(sizes(&vec![json!({}); 500]), [500]);
+        assert_eq!(sizes(&vec![json!({}); 1_200]), [500, 500, 200]);
+        let large = json!({ "description": "x".repeat(400 * 1024) });
+        assert_eq!(sizes(&vec![large; 5]), [2, 2, 1]);
+    }
+}

@@ -1,0 +1,124 @@
+//! `owp admin`: a pool's operator at the terminal, one file per concern. Everything goes over OWP, with the admin token.
+//!
+//! Exit codes are those of `failure`.
+
+mod ask;
+mod events;
+mod import;
+mod print;
+mod repos;
+mod revoke;
+mod state;
+mod task;
+mod trust;
+mod why;
+
+pub(in crate::cli) use ask::{explained, shaped};
+
+use super::connect::Asked;
+use super::failure::{Failure, finish};
+use crate::client::Client;
+use crate::config::Environment;
+use clap::{Args, Subcommand};
+use std::process::ExitCode;
+
+/// A pool's operator at the terminal.
+// What every command takes is told last.
+#[derive(Debug, Clone, Args)]
+#[command(next_display_order = 900)]
+pub struct AdminArgs {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum AdminCommand {
+    /// Makes a repository in the pool, or sets how much may be open there at once.
+    InitRepo(repos::InitArgs),
+    /// Adds a task.
+    AddTask(task::AddArgs),
+    /// Adds the tasks of a YAML file, each once however often the file is imported.
+    ImportTasks(import::TasksArgs),
+    /// Adds the open issues of a GitHub repository as tasks, each once.
+    ImportGithubIssues(import::IssuesArgs),
+    /// Shows every repository: what is open, what waits, and what keeps work from being handed out.
+    State,
+    /// Shows what happened, one line per event.
+    Events(events::EventsArgs),
+    /// Says where a task stands, who would get it, and which rules keep others from it.
+    Why(why::WhyArgs),
+    /// Takes a lease back, or a worker's access and all it holds.
+    Revoke(revoke::RevokeArgs),
+    /// Sets how far a repository trusts somebody.
+    Trust(trust::TrustArgs),
+    /// Stops handing out work in a repository.
+    Pause(repos::PauseArgs),
+    /// Hands out work in a repository again.
+    Resume(repos::ResumeArgs),
+}
+
+impl AdminCommand {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::InitRepo(_) => "init-repo",
+            Self::AddTask(_) => "add-task",
+            Self::ImportTasks(_) => "import-tasks",
+            Self::ImportGithubIssues(_) => "import-github-issues",
+            Self::State => "state",
+            Self::Events(_) => "events",
+            Self::Why(_) => "why",
+            Self::Revoke(_) => "revoke",
+            Self::Trust(_) => "trust",
+            Self::Pause(_) => "pause",
+            Self::Resume(_) => "resume",
+        }
+    }
+}
+
+/// The pool, and how its answers are printed.
+struct Desk {
+    pool: Client,
+    json: bool,
+}
+
+/// Runs the subcommand.
+pub async fn run(args: AdminArgs, env: &Environment) -> ExitCode {
+    let (name, json) = (args.command.name(), args.asked.json);
+    let result = carry_out(args, env).await;
+    finish(&format!("owp admin {name}"), result, json)
+}
+
+async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
+    let AdminArgs { asked, command } = args;
+    // A file's faults are told before anybody is asked for a token.
+    let command = match command {
+        AdminCommand::ImportTasks(args) => return import::tasks(args, &asked, env).await,
+        other => other,
+    };
+    let desk = Desk { pool: asked.operator(env)?, json: asked.json };
+    desk.warn();
+    match command {
+        AdminCommand::InitRepo(args) => repos::init(&desk, args).await,
+        AdminCommand::AddTask(args) => task::add(&desk, args).await,
+        AdminCommand::ImportTasks(_) => Ok(()),
+        AdminCommand::ImportGithubIssues(args) => import::issues(&desk, args, env).await,
+        AdminCommand::State => state::show(&desk).await,
+        AdminCommand::Events(args) => events::show(&desk, args).await,
+        AdminCommand::Why(args) => why::tell(&desk, args).await,
+        AdminCommand::Revoke(args) => revoke::revoke(&desk, args).await,
+        AdminCommand::Trust(args) => trust::set(&desk, args).await,
+        AdminCommand::Pause(args) => repos::pause(&desk, args).await,
+        AdminCommand::Resume(args) => repos::resume(&desk, args).await,
+    }
+}
+
+impl Desk {
+    /// Says when the admin token can be read by others on its way.
+    fn warn(&self) {
+        if self.pool.in_clear_text() {
+            eprintln!("owp admin: {} is not encrypted: others can read the admin token on its way.", self.pool.base());
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `owp admin init-repo`, `pause` and `resume`: a repository as a whole.
+
+use super::Desk;
+use super::print::{answer, field, name};
+use crate::cli::failure::{Failure, say};
+use crate::pool::{Span, Timestamp};
+use clap::Args;
+use serde_json::json;
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct InitArgs {
+    /// The repository, usually OWNER/NAME
+    repo: String,
+    /// How many pull requests and leases may be open there at once; 0 hands out nothing
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    max_open_prs: i64,
+    /// Lets several people work in one area at once
+    #[arg(long)]
+    no_area_locks: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PauseArgs {
+    /// The repository, as OWNER/NAME
+    repo: String,
+    /// For how long, such as 30m, 2h or 1d12h; until `resume` when left out
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    lasting: Option<Span>,
+    /// Why, for whoever asks for work there
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ResumeArgs {
+    /// The repository, as OWNER/NAME
+    repo: String,
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    let span = Span::parse(&text.trim().to_lowercase()).filter(|span| span.0 > 0);
+    span.ok_or_else(|| "a time is written like 30m, 2h or 1d12h".to_owned())
+}
+
+/// Makes a repository, or sets its budget.
+pub(super) async fn init(desk: &Desk, args: InitArgs) -> Result<(), Failure> {
+    let locks = !args.no_area_locks;
+    let body = json!({ "repo": args.repo, "max_open_prs": args.max_open_prs, "area_locks_enabled": locks });
+    let saved = desk.post("/v1/admin/repos", &body).await?;
+    if desk.json {
+        answer(&saved);
+        return Ok(());
+    }
+    let open = match args.max_open_prs {
+        0 => "hands out nothing (--max-open-prs 0)".to_owned(),
+        1 => "at most 1 pull request or lease open at once".to_owned(),
+        most => format!("at most {most} pull requests and leases open at once"),
+    };
+    let areas = if locks { "one holder per area" } else { "any number of holders per area" };
+    say(&format!("{}: {open}, {areas}", name(field(&saved, "repo"))));
+    Ok(())
+}
+
+/// Stops handing out work in a repository.
+pub(super) async fn pause(desk: &Desk, args: PauseArgs) -> Result<(), Failure> {
+    let secs = args.lasting.map(|span| span.0 / 1_000);
+    let paused =
+        desk.post("/v1/admin/pause", &json!({ "repo": args.repo, "secs": secs, "reason": args.reason })).await?;
+    if desk.json {
+        answer(&paused);
+        return Ok(());
+    }
+    let until = Timestamp::parse_rfc3339(field(&paused, "paused_until")).map(Timestamp::human);
+    let until = until.unwrap_or_else(|| format!("`owp admin resume {}`", name(&args.repo)));
+    say(&format!("{}: nothing is handed out until {until}", name(&args.repo)));
+    Ok(())
+}
+
+/// Hands out work in a repository again.
+pub(super) async fn resume(desk: &Desk, args: ResumeArgs) -> Result<(), Failure> {
+    let resumed = desk.post("/v1/admin/resume", &json!({ "repo": args.repo })).await?;
+    if desk.json {
+        answer(&resumed);
+    } else {
+        say(&format!("{}: work is handed out again", name(&args.repo)));
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! `owp admin state`: a table of the repositories, and in words what keeps work from being handed out.
+
+use super::Desk;
+use super::print::{answer, count, field, name, table, warning, words};
+use crate::cli::failure::{Failure, say};
+use crate::pool::Timestamp;
+use serde_json::{Value, json};
+
+const HEAD: [&str; 8] =
+    ["REPOSITORY", "BUDGET", "READY", "LEASED", "IN PROGRESS", "PR OPENED", "BLOCKED", "HANDS OUT WORK"];
+const STATES: [&str; 5] = ["ready", "leased", "in_progress", "pr_opened", "blocked"];
+
+/// Shows every repository.
+pub(super) async fn show(desk: &Desk) -> Result<(), Failure> {
+    let state = desk.get("/v1/admin/state").await?;
+    let repos = desk.list("/v1/repos?", "repos").await?;
+    if desk.json {
+        answer(&json!({ "state": state, "repos": repos }));
+        return Ok(());
+    }
+    let online = number(&state, "workers_online");
+    say(&format!("{} online", count(usize::try_from(online).unwrap_or(0), "worker")));
+    if repos.is_empty() {
+        say("no repository yet: `owp admin init-repo OWNER/NAME` makes one, and installing the GitHub App on one too");
+        return Ok(());
+    }
+    say("");
+    table(&HEAD, &repos.iter().map(row).collect::<Vec<_>>());
+    let reasons: Vec<String> = repos.iter().flat_map(stopped_by).collect();
+    if !reasons.is_empty() {
+        say("");
+    }
+    for reason in reasons {
+        warning(&reason);
+    }
+    Ok(())
+}
+
+fn number(value: &Value, key: &str) -> i64 {
+    value.get(key).and_then(Value::as_i64).unwrap_or(0)
+}
+
+fn row(repo: &Value) -> Vec<String> {
+    let budget = &repo["budget"];
+    let mut row =
+        vec![name(field(repo, "repo")), format!("{} of {}", number(budget, "used"), number(budget, "max_open_prs"))];
+    row.extend(STATES.iter().map(|state| number(&repo["tasks"], state).to_string()));
+    row.push(hands_out(repo));
+    row
+}
+
+fn hands_out(repo: &Value) -> String {
+    if repo["paused"] == true {
+        let until = Timestamp::parse_rfc3339(field(repo, "paused_until"));
+        return until.map_or_else(|| "no, paused".to_owned(), |until| format!("no, paused until {}", until.human()));
+    }
+    if repo["budget"]["throttled"] == true { "no" } else { "yes" }.to_owned()
+}
+
+/// Why nothing is handed out there, in the words of every refusal.
+fn stopped_by(repo: &Value) -> Vec<String> {
+    let reasons = repo["budget"]["reasons"].as_array().into_iter().flatten();
+    reasons.map(|reason| format!("{}: {}", name(field(repo, "repo")), words(field(reason, "message")))).collect()
+}

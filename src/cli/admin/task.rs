@@ -1,0 +1,58 @@
+//! `owp admin add-task`.
+
+use super::Desk;
+use super::print::{answer, field, name};
+use crate::cli::failure::{Failure, say};
+use clap::Args;
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct AddArgs {
+    /// The repository, made by `init-repo`
+    repo: String,
+    /// What the task is called
+    title: String,
+    /// What it says
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// How much work it is, in points from 1 to 100
+    #[arg(long, value_name = "POINTS", default_value_t = 1)]
+    estimate: i64,
+    /// 0 to 1000; larger goes first
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    priority: i64,
+    /// What a worker must be able to do, separated by commas
+    #[arg(long, value_name = "SKILLS", value_delimiter = ',')]
+    skills: Vec<String>,
+    /// The part of the code it touches; an area has one holder at a time
+    #[arg(long, value_name = "AREA")]
+    area: Option<String>,
+    /// How risky it is, 0 to 3
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    tier: i64,
+    /// Its id elsewhere; a task that has it already is not added again
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+}
+
+/// Adds a task.
+pub(super) async fn add(desk: &Desk, args: AddArgs) -> Result<(), Failure> {
+    let mut body = json!({
+        "repo": args.repo, "title": args.title, "description": args.description, "estimate_points": args.estimate,
+        "priority": args.priority, "required_skills": args.skills, "area": args.area, "tier": args.tier,
+    });
+    if let Some(id) = &args.external_id {
+        body["external_id"] = id.as_str().into();
+    }
+    let added = desk.post_once("/v1/admin/tasks", &body).await?;
+    if desk.json {
+        answer(&added);
+        return Ok(());
+    }
+    let (id, repo) = (name(field(&added, "task_id")), name(&args.repo));
+    match added.get("created").and_then(Value::as_bool) {
+        Some(false) => say(&format!("{id} is in {repo} already; nothing was changed")),
+        _ => say(&format!("{id} was added to {repo}")),
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `owp admin trust`.
+
+use super::Desk;
+use super::ask::explained;
+use super::print::{answer, field, name};
+use crate::cli::failure::{Failure, say};
+use clap::Args;
+use serde_json::json;
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct TrustArgs {
+    /// The repository, as OWNER/NAME
+    repo: String,
+    /// Whom, by GitHub login, or by numeric id as in id:583231
+    #[arg(value_name = "LOGIN")]
+    whom: String,
+    /// 0 to 3; -1 bans
+    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..=3))]
+    level: i64,
+}
+
+/// Sets how far a repository trusts somebody.
+pub(super) async fn set(desk: &Desk, args: TrustArgs) -> Result<(), Failure> {
+    let mut body = json!({ "repo": args.repo, "level": args.level });
+    match args.whom.strip_prefix("id:") {
+        Some(id) => body["github_id"] = numeric(id)?.into(),
+        None => body["login"] = args.whom.as_str().into(),
+    }
+    let set = desk.pool.post("/v1/admin/trust", &body).await.map_err(|error| {
+        let stranger = error.told().is_some_and(|told| told.detail.contains("github_id"));
+        let failure = explained(error);
+        if stranger { failure.next(by_id(&args)) } else { failure }
+    })?;
+    if desk.json {
+        answer(&set);
+        return Ok(());
+    }
+    let login = field(&set, "login");
+    let (login, repo) = (name(if login.is_empty() { &args.whom } else { login }), name(field(&set, "repo")));
+    match args.level {
+        -1 => say(&format!("{login} is banned from {repo}")),
+        level => say(&format!("{login} has trust {level} in {repo}")),
+    }
+    Ok(())
+}
+
+fn numeric(id: &str) -> Result<i64, Failure> {
+    id.parse().map_err(|_| {
+        Failure::asked_wrongly(format!("id:{} is not a numeric id.", name(id)))
+            .next("https://api.github.com/users/LOGIN tells the `id` of a login.")
+    })
+}
+
+/// How to name somebody of whom the pool has not heard.
+fn by_id(args: &TrustArgs) -> String {
+    format!(
+        "https://api.github.com/users/{} tells the `id`; then: owp admin trust {} id:NUMBER {}",
+        name(args.whom.trim_start_matches('@')),
+        name(&args.repo),
+        args.level
+    )
+}

@@ -1,0 +1,126 @@
+//! `owp admin why`: where a task stands, and what every rule says of it.
+
+use super::Desk;
+use super::ask::shaped;
+use super::print::{answer, count, field, name, table, words};
+use crate::cli::failure::{Failure, say};
+use crate::client::segment;
+use crate::pool::Timestamp;
+use crate::wire::policies::Simulated;
+use clap::Args;
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct WhyArgs {
+    /// The task (t_…)
+    task: String,
+    /// What every rule says of this worker (w_…)
+    #[arg(long, value_name = "WORKER")]
+    worker: Option<String>,
+}
+
+/// Says where a task stands and why.
+pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
+    let task = segment(&args.task);
+    if let Some(worker) = &args.worker {
+        let why = desk.get(&format!("/v1/admin/tasks/{task}/why?worker={}", segment(worker))).await?;
+        if desk.json {
+            answer(&why);
+        } else {
+            rules(&why, worker);
+        }
+        return Ok(());
+    }
+    let task = desk.get(&format!("/v1/tasks/{task}")).await?;
+    // What is not ready nobody is asked about.
+    let chances = match field(&task, "state") {
+        "ready" => Some(simulated(desk, &task).await?),
+        _ => None,
+    };
+    if desk.json {
+        answer(&json!({ "task": task, "simulated": chances }));
+        return Ok(());
+    }
+    standing(&task);
+    if let Some(chances) = chances {
+        prospects(&chances);
+    }
+    Ok(())
+}
+
+/// What every rule says of one worker.
+fn rules(why: &Value, worker: &str) {
+    let may = if why["may"] == true { "may take" } else { "may not take" };
+    let title = name(field(why, "title"));
+    say(&format!("{} {may} {} \"{title}\" ({})", name(worker), field(why, "task_id"), name(field(why, "repo"))));
+    say("");
+    let rules = why["rules"].as_array().into_iter().flatten();
+    let rows: Vec<Vec<String>> = rules
+        .map(|rule| {
+            let holds = if rule["holds"] == true { "yes" } else { "no" };
+            vec![words(field(rule, "rule")), holds.to_owned(), words(field(&rule["reason"], "message"))]
+        })
+        .collect();
+    table(&["RULE", "HOLDS", "WHY NOT"], &rows);
+    for note in why["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        say(&words(note));
+    }
+}
+
+/// What would happen now, as far as it is about one task.
+async fn simulated(desk: &Desk, task: &Value) -> Result<Simulated, Failure> {
+    let all = desk.post("/v1/admin/policy/simulate", &json!({ "repo": task["repo"] })).await?;
+    let mut all: Simulated = shaped(all)?;
+    let id = field(task, "task_id");
+    all.grants.retain(|grant| grant.task_id == id);
+    all.waiting.retain(|wait| wait.task_id == id);
+    Ok(all)
+}
+
+fn standing(task: &Value) {
+    let issue = task["issue"].as_i64().map_or_else(String::new, |issue| format!(" #{issue}"));
+    let title = name(field(task, "title"));
+    say(&format!("{} \"{title}\" ({}{issue})", field(task, "task_id"), name(field(task, "repo"))));
+    say(&format!("state: {}", field(task, "state").replace('_', " ")));
+    let moment = |key: &str| Timestamp::parse_rfc3339(field(task, key)).map(Timestamp::human);
+    let text = |key: &str| task[key].as_str().map(words);
+    let lines = [
+        ("holder", text("holder")),
+        ("held until", moment("lease_expires_at")),
+        ("pull request", task["pull_request"].as_i64().map(|number| format!("#{number}"))),
+        ("waits for approval", text("held_because")),
+        ("blocked", text("blocked_because")),
+        ("reserved until", moment("reserved_until")),
+    ];
+    for (what, value) in lines {
+        if let Some(value) = value {
+            say(&format!("{what}: {value}"));
+        }
+    }
+}
+
+fn prospects(chances: &Simulated) {
+    for reason in &chances.stopped {
+        say(&format!("nothing is handed out there: {}", words(reason)));
+    }
+    for grant in &chances.grants {
+        say(&format!("would go now to: {}", name(&grant.worker)));
+    }
+    let heard = format!("{} heard of lately", count(chances.workers, "worker"));
+    match chances.waiting.first() {
+        Some(wait) if wait.reasons.is_empty() && chances.workers > 0 => {
+            say(&format!("would go to nobody now: others come first ({heard})"));
+        }
+        Some(wait) => {
+            say(&format!("would go to nobody now ({heard})"));
+            // What stops the whole repository was told.
+            for reason in wait.reasons.iter().filter(|reason| !chances.stopped.contains(&reason.message)) {
+                say(&format!("  {}: {}", words(&reason.workers.join(", ")), words(&reason.message)));
+            }
+        }
+        None if chances.grants.is_empty() && chances.stopped.is_empty() => {
+            say(&format!("would go to nobody now: a hundred others come first ({heard})"));
+        }
+        None => {}
+    }
+}

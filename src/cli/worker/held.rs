@@ -1,0 +1,177 @@
+//! A task a worker has, as `GET /v1/work` and a claim answer it. What an older server leaves out is done without.
+
+use super::told;
+use crate::cli::failure::Failure;
+use crate::cli::untrusted::visible_line;
+use crate::client::Client;
+use crate::pool::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Longer titles are cut; a table cuts them to what fits.
+const TITLE_MAX_CHARS: usize = 80;
+/// Ids, names and states are short where nobody plays games.
+const WORD_MAX_CHARS: usize = 140;
+
+/// A task of the worker.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Held {
+    /// Its id.
+    pub task_id: String,
+    /// `owner/name`.
+    pub repo: String,
+    /// Somebody's words.
+    pub title: String,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    lease_state: Option<String>,
+    /// The last lease on it; older servers do not tell.
+    #[serde(default)]
+    pub lease_id: Option<String>,
+    #[serde(default)]
+    lease_expires_at: Option<String>,
+    #[serde(default)]
+    lease_expires_in_secs: Option<u64>,
+    #[serde(default)]
+    contract: Option<Contract>,
+    #[serde(default)]
+    waits_because: Option<String>,
+    /// All of it, as it came.
+    #[serde(skip)]
+    pub raw: Value,
+}
+
+/// What a repository asks of the work.
+#[derive(Debug, Clone, Deserialize)]
+struct Contract {
+    closes: String,
+    branch: String,
+}
+
+impl Held {
+    /// A task as it was answered.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub(super) fn read(client: &Client, raw: &Value) -> Result<Self, Failure> {
+        Ok(Self { raw: raw.clone(), ..told::read::<Self>(client, raw)? })
+    }
+
+    /// All tasks of an answer to `GET /v1/work`.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub(super) fn read_all(client: &Client, answer: &Value) -> Result<Vec<Self>, Failure> {
+        #[derive(Deserialize)]
+        struct Work {
+            leases: Vec<Value>,
+        }
+        let work: Work = told::read(client, answer)?;
+        work.leases.iter().map(|raw| Self::read(client, raw)).collect()
+    }
+
+    /// Whether a lease on it lives: it is to be worked on.
+    pub(super) fn is_live(&self) -> bool {
+        self.lease_state.as_deref().is_none_or(|state| state != "ended")
+    }
+
+    /// Whether it waits to be accepted.
+    pub(super) fn is_offered(&self) -> bool {
+        self.lease_state.as_deref() == Some("offered")
+    }
+
+    /// Whether GitHub alone says how it goes.
+    pub(super) fn is_managed(&self) -> bool {
+        self.contract.is_some()
+    }
+
+    /// How many seconds are left of a lease that lives.
+    pub(super) fn secs_left(&self) -> Option<u64> {
+        self.lease_expires_in_secs.filter(|_| self.is_live())
+    }
+
+    /// Its state, in the protocol's word.
+    pub(super) fn state(&self) -> String {
+        if self.is_offered() {
+            return "offered".to_owned();
+        }
+        word(self.state.as_deref().unwrap_or("leased"))
+    }
+
+    /// Its name for people: `t_… acme/rocket "Title"`.
+    pub(super) fn name(&self) -> String {
+        format!("{} {} \"{}\"", word(&self.task_id), word(&self.repo), title(&self.title))
+    }
+
+    /// When its lease runs out, for people.
+    pub(super) fn until(&self) -> String {
+        self.lease_expires_at.as_deref().map_or_else(|| "its lease runs out".to_owned(), time)
+    }
+
+    /// What else is to be known of it, one line each.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let id = word(&self.task_id);
+        if let Some(Contract { closes, branch }) = &self.contract {
+            let (closes, branch) = (visible_line(closes), visible_line(branch));
+            notes.push(format!("{id}: open the pull request from the branch {branch}, with \"{closes}\" in its text."));
+        }
+        if let Some(why) = &self.waits_because {
+            notes.push(format!("{id}: the repository is not served at the moment: {}", visible_line(why)));
+        }
+        notes
+    }
+
+    /// How an offer is accepted by hand.
+    pub(super) fn offer(&self) -> Option<String> {
+        let lease = self.lease_id.as_ref().filter(|_| self.is_offered())?;
+        Some(format!("{}: an offer; `owp worker ack {}` accepts it.", word(&self.task_id), word(lease)))
+    }
+}
+
+/// An id, a name or a state somebody sent, fit for a line.
+pub(super) fn word(text: &str) -> String {
+    cut(&visible_line(text), WORD_MAX_CHARS)
+}
+
+/// A title somebody wrote, fit for a line.
+pub(super) fn title(text: &str) -> String {
+    cut(&visible_line(text), TITLE_MAX_CHARS)
+}
+
+/// A time (RFC 3339) for people: `21 Nov 2026, 03:09 UTC`.
+pub(super) fn time(text: &str) -> String {
+    Timestamp::parse_rfc3339(text).map_or_else(|| word(text), Timestamp::human)
+}
+
+fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_server_of_the_first_version_answers_is_enough() {
+        let old =
+            json!({ "task_id": "t_1", "repo": "a/b", "title": "T", "description": null, "lease_expires_at": null });
+        let held = Held::deserialize(&old).unwrap();
+        assert_eq!((held.is_live(), held.is_offered(), held.is_managed()), (true, false, false));
+        assert_eq!((held.state().as_str(), held.until().as_str()), ("leased", "its lease runs out"));
+        assert_eq!(held.name(), "t_1 a/b \"T\"");
+    }
+
+    #[test]
+    fn a_hostile_title_is_one_line_of_a_bounded_length() {
+        let long = format!("\u{1b}]0;owned\u{7}\r\n{}", "x".repeat(500));
+        let shown = title(&long);
+        assert!(shown.starts_with(r"\u{1b}]0;owned\u{7}\r\nxx") && shown.ends_with('…'), "{shown}");
+        assert_eq!(shown.chars().count(), TITLE_MAX_CHARS);
+    }
+}

@@ -1,0 +1,138 @@
+//! `owp worker ack`, `nack`, `release` and `claim`: leases and the tasks they are on.
+
+use super::held::{Held, time, word};
+use super::{answer, told};
+use crate::cli::connect::Asked;
+use crate::cli::failure::Failure;
+use crate::client::{Client, segment};
+use crate::config::Environment;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// How ids of tasks begin.
+const TASK: &str = "t_";
+const LIST: &str = "`owp worker work` lists the tasks and leases you hold.";
+
+/// An offer.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AckArgs {
+    /// The lease's id (l_…), or its task's (t_…)
+    #[arg(value_name = "LEASE|TASK")]
+    lease: String,
+}
+
+/// What is given back.
+#[derive(Debug, Clone, Args)]
+pub(super) struct GiveBackArgs {
+    /// The lease's id (l_…), or its task's (t_…)
+    #[arg(value_name = "LEASE|TASK")]
+    lease: String,
+    /// Why, for whoever takes it next
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ClaimArgs {
+    /// The task's id, such as t_0641…
+    task: String,
+}
+
+/// A lease after the call.
+#[derive(Deserialize)]
+struct Lease {
+    task_id: String,
+    lease_expires_at: String,
+}
+
+/// Accepts an offer.
+///
+/// # Errors
+/// When nobody is registered here, or the pool says no.
+pub(super) async fn ack(args: AckArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let told = act(&client, &args.lease, "ack", &json!({})).await?;
+    let lease: Lease = told::read(&client, &told)?;
+    let until = time(&lease.lease_expires_at);
+    answer(asked, &told, || format!("Accepted {}; it is yours until {until}.", word(&lease.task_id)));
+    Ok(())
+}
+
+/// Declines.
+///
+/// # Errors
+/// As [`ack`].
+pub(super) async fn nack(args: GiveBackArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let words = |task: String| format!("Declined {task}; it is not offered to you again for a while.");
+    give_back("nack", args, asked, env, words).await
+}
+
+/// Gives back.
+///
+/// # Errors
+/// As [`ack`].
+pub(super) async fn release(args: GiveBackArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    give_back("release", args, asked, env, |task| format!("Released {task}; others may have it now.")).await
+}
+
+async fn give_back(
+    verb: &str,
+    args: GiveBackArgs,
+    asked: &Asked,
+    env: &Environment,
+    words: impl FnOnce(String) -> String,
+) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let told = act(&client, &args.lease, verb, &json!({ "reason": args.reason })).await?;
+    let lease: Lease = told::read(&client, &told)?;
+    answer(asked, &told, || words(word(&lease.task_id)));
+    Ok(())
+}
+
+/// Claims a task.
+///
+/// # Errors
+/// As [`ack`].
+pub(super) async fn claim(args: ClaimArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let told = client.post_once(&claiming(&args.task), &json!({})).await.map_err(told::told)?;
+    let held = Held::read(&client, &told)?;
+    answer(asked, &told, || {
+        let mut words = format!("{} is yours until {}.", held.name(), held.until());
+        held.notes().iter().for_each(|note| words.push_str(&format!("\n{note}")));
+        words
+    });
+    Ok(())
+}
+
+fn claiming(task: &str) -> String {
+    format!("/v1/tasks/{}/claim", segment(task))
+}
+
+/// Does something with a lease, named by its own id or by its task's.
+async fn act(client: &Client, id: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
+    let lease = if id.starts_with(TASK) { lease_of(client, id).await? } else { id.to_owned() };
+    client.post_once(&format!("/v1/leases/{}/{verb}", segment(&lease)), body).await.map_err(told::told)
+}
+
+/// The worker's lease on a task. Listing what one holds asks for more at the same time; claiming what one holds already
+/// changes nothing and answers the lease. So that nothing new is taken, the task is looked at first.
+async fn lease_of(client: &Client, task: &str) -> Result<String, Failure> {
+    #[derive(Deserialize)]
+    struct Task {
+        state: String,
+    }
+    let shown = client.get(&format!("/v1/tasks/{}", segment(task))).await.map_err(told::told)?;
+    let seen: Task = told::read(client, &shown)?;
+    let nothing = || Failure::failed(format!("No lease lives on {task}: it is {}.", seen.state)).next(LIST);
+    if !matches!(seen.state.as_str(), "leased" | "in_progress") {
+        return Err(nothing());
+    }
+    let claimed = client.post_once(&claiming(task), &json!({})).await.map_err(|error| match error.told() {
+        Some(told) if told.status == 409 => Failure::failed(format!("Somebody else holds {task}.")).next(LIST),
+        _ => told::told(error),
+    })?;
+    Held::read(client, &claimed)?.lease_id.ok_or_else(nothing)
+}

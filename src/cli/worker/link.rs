@@ -1,0 +1,54 @@
+//! `owp worker link`, and how any command says which comment proves whose a worker is.
+
+use super::held::time;
+use super::{answer, told};
+use crate::cli::connect::Asked;
+use crate::cli::failure::Failure;
+use crate::cli::untrusted::visible_line;
+use crate::config::Environment;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+/// Whose the worker is.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LinkArgs {
+    /// The GitHub account that will write the comment
+    login: String,
+}
+
+/// A way to prove it, as registration and linking answer it.
+#[derive(Deserialize)]
+pub(super) struct Link {
+    command: String,
+    expires_at: Option<String>,
+}
+
+impl Link {
+    /// What to do, for the person who does it.
+    pub(super) fn words(&self) -> String {
+        let until = self.expires_at.as_deref().map_or_else(String::new, |at| format!(" until {}", time(at)));
+        let command = visible_line(&self.command);
+        format!("To link it to you, write this comment on any issue of the pool{until}:\n\n    {command}")
+    }
+}
+
+/// Asks for a code and says what to do with it.
+///
+/// # Errors
+/// When nobody is registered here, or the pool says no.
+pub(super) async fn run(args: LinkArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let login = args.login.trim().trim_start_matches('@').to_owned();
+    let body = json!({ "github_handle": login });
+    let told = client.post("/v1/workers/me/link", &body).await.map_err(told::told)?;
+    let link: Link = told::read(&client, &told)?;
+    answer(asked, &told, || {
+        let login = visible_line(&login);
+        format!(
+            "{}\n\nIt counts when {login} writes it, and only once. `owp worker whoami` tells whether it did.",
+            link.words()
+        )
+    });
+    Ok(())
+}

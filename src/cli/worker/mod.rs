@@ -1,0 +1,123 @@
+//! `owp worker`: what volunteers do from a terminal. One file per concern; this one reads the words and hands over.
+//!
+//! Nothing here ever prints a token, and nothing a server or a stranger wrote reaches a terminal as it is.
+
+mod held;
+mod hints;
+mod leases;
+mod link;
+mod register;
+mod run;
+mod signals;
+mod simulate;
+mod status;
+mod table;
+mod told;
+mod whoami;
+mod work;
+
+use super::connect::Asked;
+use super::failure::{Failure, finish, finish_in_one_line, say};
+use super::untrusted::visible_json;
+use crate::config::Environment;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// What decides when nothing is said, for the end of the help.
+const MORE: &str = "\
+Which pool: --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
+As whom:    OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker kept here for that pool.
+Exit codes: 0 done, 1 failed or refused, 2 asked wrongly, 4 no access.";
+
+/// Work for a pool from here.
+#[derive(Debug, Clone, Args)]
+#[command(arg_required_else_help = true, after_help = MORE)]
+pub struct WorkerArgs {
+    #[command(flatten, next_help_heading = "Options of every command")]
+    asked: Asked,
+    #[command(subcommand)]
+    command: WorkerCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum WorkerCommand {
+    /// Registers a worker with a pool and keeps its token here.
+    Register(register::RegisterArgs),
+    /// Asks for work until Ctrl-C, and shows what the worker holds.
+    Run(run::RunArgs),
+    /// Works through tasks without doing anything: for trying out a pool.
+    Simulate(simulate::SimulateArgs),
+    /// Asks for work once, and lists what the worker holds.
+    Work(work::WorkArgs),
+    /// Says how a task goes.
+    Status(status::StatusArgs),
+    /// Accepts an offer.
+    Ack(leases::AckArgs),
+    /// Declines an offer or a task; it is not offered again for a while.
+    Nack(leases::GiveBackArgs),
+    /// Gives a task back.
+    Release(leases::GiveBackArgs),
+    /// Asks for one task by its id.
+    Claim(leases::ClaimArgs),
+    /// Shows the worker as the pool sees it.
+    Whoami,
+    /// Ties the worker to a GitHub account: says which comment proves it.
+    Link(link::LinkArgs),
+}
+
+impl WorkerCommand {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Register(_) => "owp worker register",
+            Self::Run(_) => "owp worker run",
+            Self::Simulate(_) => "owp worker simulate",
+            Self::Work(_) => "owp worker work",
+            Self::Status(_) => "owp worker status",
+            Self::Ack(_) => "owp worker ack",
+            Self::Nack(_) => "owp worker nack",
+            Self::Release(_) => "owp worker release",
+            Self::Claim(_) => "owp worker claim",
+            Self::Whoami => "owp worker whoami",
+            Self::Link(_) => "owp worker link",
+        }
+    }
+
+    /// Whether it goes on and prints one line of JSON per event.
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Simulate(_))
+    }
+}
+
+/// Runs the subcommand: 0 done, 1 failed or refused, 2 asked wrongly, 4 no access.
+pub async fn run(args: WorkerArgs, env: &Environment) -> ExitCode {
+    let WorkerArgs { asked, command } = args;
+    let (name, goes_on, json) = (command.name(), command.goes_on(), asked.json);
+    let result = carry_out(command, &asked, env).await;
+    if goes_on { finish_in_one_line(name, result, json) } else { finish(name, result, json) }
+}
+
+async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    match command {
+        WorkerCommand::Register(args) => register::run(args, asked, env).await,
+        WorkerCommand::Run(args) => run::run(args, asked, env).await,
+        WorkerCommand::Simulate(args) => simulate::run(args, asked, env).await,
+        WorkerCommand::Work(args) => work::run(args, asked, env).await,
+        WorkerCommand::Status(args) => status::run(args, asked, env).await,
+        WorkerCommand::Ack(args) => leases::ack(args, asked, env).await,
+        WorkerCommand::Nack(args) => leases::nack(args, asked, env).await,
+        WorkerCommand::Release(args) => leases::release(args, asked, env).await,
+        WorkerCommand::Claim(args) => leases::claim(args, asked, env).await,
+        WorkerCommand::Whoami => whoami::run(asked, env).await,
+        WorkerCommand::Link(args) => link::run(args, asked, env).await,
+    }
+}
+
+/// Prints an answer as it came, or in words.
+fn answer(asked: &Asked, answer: &Value, words: impl FnOnce() -> String) {
+    if asked.json {
+        say(&visible_json(answer, true));
+    } else {
+        say(&words());
+    }
+}

@@ -1,0 +1,158 @@
+//! `owp worker register`: makes a worker at a pool and keeps its token where only its owner reads it.
+
+use super::{answer, link, told};
+use crate::cli::connect::Asked;
+use crate::cli::failure::Failure;
+use crate::cli::profile::{Profile, Registered};
+use crate::cli::untrusted::visible_line;
+use crate::client::Client;
+use crate::config::Environment;
+use clap::Args;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+/// How a worker introduces itself.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RegisterArgs {
+    /// What the worker calls itself, for everybody to read; this machine's name when it is a simple one
+    #[arg(long)]
+    name: Option<String>,
+    /// What it can do, such as rust,sql
+    #[arg(long, value_delimiter = ',')]
+    skills: Vec<String>,
+    /// The GitHub account of the person behind it, who then proves it by a comment
+    #[arg(long, value_name = "LOGIN")]
+    github: Option<String>,
+    /// Points it can hold at once
+    #[arg(long, value_name = "POINTS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
+    capacity: u8,
+    /// Tasks it can hold at once
+    #[arg(long, value_name = "TASKS", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
+    concurrent: u8,
+    /// Registers a new worker in the place of the one that is kept for this pool
+    #[arg(long)]
+    again: bool,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    worker_id: String,
+    #[serde(deserialize_with = "secret")]
+    token: SecretString,
+    link: Option<link::Link>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
+    String::deserialize(from).map(SecretString::from)
+}
+
+/// Registers, keeps, and says what comes next.
+///
+/// # Errors
+/// When there is a worker already, nothing to call it, nowhere to keep it, or the pool says no.
+pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let mut profile = Profile::open(env)?;
+    let client = asked.nobody(env, &profile)?;
+    let before = profile.worker(client.base());
+    if let Some(kept) = before.as_ref().filter(|_| !args.again) {
+        let what =
+            format!("The worker {} ({}) is registered with {} already.", kept.name, kept.worker_id, client.base());
+        return Err(Failure::asked_wrongly(what).next("`owp worker run` goes on with it; `--again` registers another."));
+    }
+    // A token that cannot be kept is lost, so this is tried before there is one.
+    profile.prepare()?;
+    let name = args.name.clone().map_or_else(machine_name, Ok)?;
+    told::warn_in_clear_text(&client);
+    let body = json!({
+        "name": name, "skills": args.skills, "github_handle": args.github,
+        "capacity_points": args.capacity, "max_concurrent_tasks": args.concurrent,
+    });
+    let (made, shown) = introduce(&client, &body).await?;
+    let kept = Registered { worker_id: made.worker_id, name, token: made.token };
+    profile.keep(client.base(), &kept)?;
+    if env.get("OWP_WORKER_TOKEN").or_else(|| env.get("OWP_WORKER_TOKEN_FILE")).is_some() {
+        eprintln!(
+            "warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and wins over the worker just registered."
+        );
+    }
+    let mut shown = shown;
+    shown["server"] = json!(client.base());
+    shown["kept_in"] = json!(profile.path());
+    answer(asked, &shown, || words(&client, &kept, before.as_ref(), &profile, made.link.as_ref()));
+    Ok(())
+}
+
+/// Registers a worker. The second value is the answer without the token, fit to be shown.
+async fn introduce(client: &Client, body: &Value) -> Result<(Made, Value), Failure> {
+    let mut shown = client.post("/v1/workers/register", body).await.map_err(told::told)?;
+    let made = told::read(client, &shown)?;
+    if let Some(fields) = shown.as_object_mut() {
+        fields.remove("token");
+    }
+    Ok((made, shown))
+}
+
+/// A worker that nobody keeps: its id and its token.
+///
+/// # Errors
+/// When the pool says no.
+pub(super) async fn throw_away(
+    client: &Client,
+    name: &str,
+    skills: &[String],
+) -> Result<(String, SecretString), Failure> {
+    told::warn_in_clear_text(client);
+    let (made, _shown) = introduce(client, &json!({ "name": name, "skills": skills })).await?;
+    Ok((made.worker_id, made.token))
+}
+
+fn words(
+    client: &Client,
+    kept: &Registered,
+    before: Option<&Registered>,
+    profile: &Profile,
+    link: Option<&link::Link>,
+) -> String {
+    let id = visible_line(&kept.worker_id);
+    let mut words = format!("Registered {} ({id}) with {}.", visible_line(&kept.name), client.base());
+    words.push_str(&format!("\nIts token is kept in {}.", visible_line(&profile.path().display().to_string())));
+    if let Some(before) = before {
+        let id = visible_line(&before.worker_id);
+        words.push_str(&format!("\nThe one before it, {id}, is forgotten here; what it holds runs out by itself."));
+    }
+    if let Some(link) = link {
+        words.push_str(&format!("\n\n{}", link.words()));
+    }
+    words.push_str("\n\nNext: `owp worker run` asks for work.");
+    words
+}
+
+/// The name of this machine, when it is one somebody would call a worker.
+fn machine_name() -> Result<String, Failure> {
+    let node = rustix::system::uname();
+    let node = node.nodename().to_string_lossy();
+    let name = node.split('.').next().unwrap_or_default().to_owned();
+    if is_simple(&name) {
+        return Ok(name);
+    }
+    Err(Failure::asked_wrongly("The worker has no name.").next("`--name \"ada's laptop\"` gives it one."))
+}
+
+fn is_simple(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    (1..=40).contains(&name.len()) && name.chars().all(fits) && name != "localhost"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_lends_its_name_only_when_it_has_one() {
+        assert!(is_simple("adas-laptop") && is_simple("build_01"));
+        for odd in ["", "localhost", "ada laptop", "ädä", &"x".repeat(41)] {
+            assert!(!is_simple(odd), "{odd}");
+        }
+    }
+}

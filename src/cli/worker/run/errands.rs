@@ -1,0 +1,179 @@
+//! What goes on beside the desk: pulls that wait for work, and heartbeats. Both try again for ever, less and less often
+//! while the pool is away.
+
+use super::super::held::Held;
+use super::super::hints::Why;
+use super::super::told;
+use crate::cli::failure::Failure;
+use crate::client::{Client, ClientError, segment};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// How long one pull waits for work.
+const WAIT_SECS: u64 = 30;
+/// A worker that has no room is answered at once; it asks again after so long.
+const FULL: Duration = Duration::from_secs(5);
+/// An answer that took less did not wait.
+const AT_ONCE: Duration = Duration::from_secs(2);
+const AGAIN_FIRST: Duration = Duration::from_secs(1);
+const AGAIN_MOST: Duration = Duration::from_secs(30);
+
+/// What comes back to the desk.
+pub(super) enum Heard {
+    /// What the worker has, and what waits when it was asked why there is nothing.
+    Work { held: Result<Vec<Held>, Failure>, waiting: Option<Result<Vec<Why>, Failure>> },
+    /// The leases that ended since the last sign of life.
+    Beat(Result<Vec<Ended>, Failure>),
+    /// An offer that could not be accepted.
+    NotAccepted { name: String, error: ClientError },
+    /// A call that failed.
+    Failed(ClientError),
+}
+
+/// A lease that ended, as a heartbeat is told.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Ended {
+    pub lease_id: String,
+    pub task_id: String,
+    pub reason: String,
+    pub ended_at: String,
+}
+
+/// How often a heartbeat comes, and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pace {
+    pub every: Duration,
+    pub working: bool,
+}
+
+/// What the desk wants of the heartbeats.
+#[derive(Clone)]
+pub(super) struct Beats {
+    pace: Arc<watch::Sender<Pace>>,
+    now: Arc<Notify>,
+}
+
+impl Default for Beats {
+    fn default() -> Self {
+        let pace = Pace { every: super::BEAT_MOST, working: false };
+        Self { pace: Arc::new(watch::Sender::new(pace)), now: Arc::default() }
+    }
+}
+
+impl Beats {
+    /// Sets the pace; a heartbeat comes at once when one is wanted or the time to the last may be too long.
+    pub(super) fn set(&self, pace: Pace, wanted: bool) {
+        let before = self.pace.send_replace(pace);
+        if wanted || pace.every < before.every / 2 {
+            self.now.notify_one();
+        }
+    }
+}
+
+/// Grows from try to try, until one succeeds.
+struct Again(Duration);
+
+impl Again {
+    fn new() -> Self {
+        Self(AGAIN_FIRST)
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(AGAIN_MOST);
+    }
+}
+
+/// Sends signs of life for ever.
+pub(super) async fn beat(client: Client, beats: Beats, desk: Sender<Heard>) {
+    let mut again = Again::new();
+    loop {
+        let Pace { every, working } = *beats.pace.borrow();
+        let status = if working { "working" } else { "idle" };
+        match client.post("/v1/workers/heartbeat", &json!({ "status": status })).await {
+            Ok(answer) => {
+                again = Again::new();
+                let heard = Heard::Beat(read_ended(&client, &answer));
+                if desk.send(heard).await.is_err() {
+                    return;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(every) => {}
+                    () = beats.now.notified() => {}
+                }
+            }
+            Err(error) => {
+                if desk.send(Heard::Failed(error)).await.is_err() {
+                    return;
+                }
+                again.pause().await;
+            }
+        }
+    }
+}
+
+/// The leases an answer to a heartbeat says are over; older servers do not say.
+pub(super) fn read_ended(client: &Client, answer: &Value) -> Result<Vec<Ended>, Failure> {
+    answer.get("ended").map_or_else(|| Ok(Vec::new()), |ended| told::read(client, ended))
+}
+
+/// Asks for work for ever, and accepts what is offered.
+pub(super) async fn pull(client: Client, desk: Sender<Heard>) {
+    let mut again = Again::new();
+    // Why there is nothing is asked once each time there begins to be nothing.
+    let (mut look, mut explained) = (true, false);
+    // A pull that does not wait tells at once what changed: that the pool is back, or a lease is over.
+    let mut wait = WAIT_SECS;
+    loop {
+        let path = if look { "/v1/work?explain=1".to_owned() } else { format!("/v1/work?wait={wait}") };
+        let since = Instant::now();
+        let answer = match client.get(&path).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if desk.send(Heard::Failed(error)).await.is_err() {
+                    return;
+                }
+                again.pause().await;
+                wait = 0;
+                continue;
+            }
+        };
+        again = Again::new();
+        let asked_to_wait = !look && std::mem::replace(&mut wait, WAIT_SECS) > 0;
+        let held = Held::read_all(&client, &answer);
+        let tasks = held.as_deref().unwrap_or_default();
+        let (offers, idle) = (tasks.iter().filter(|task| task.is_offered()).cloned().collect(), tasks.is_empty());
+        let waiting = look.then(|| Why::read_all(&client, &answer));
+        if desk.send(Heard::Work { held, waiting }).await.is_err() {
+            return;
+        }
+        let quick = asked_to_wait && since.elapsed() < AT_ONCE;
+        explained = idle && (explained || look);
+        look = idle && !explained;
+        if accept(&client, offers, &desk).await {
+            wait = 0;
+        } else if quick && !look {
+            tokio::time::sleep(FULL).await;
+            wait = 0;
+        }
+    }
+}
+
+/// True when something was accepted, so that looking again shows something else.
+async fn accept(client: &Client, offers: Vec<Held>, desk: &Sender<Heard>) -> bool {
+    let mut accepted = false;
+    for offer in offers {
+        let Some(lease) = &offer.lease_id else { continue };
+        match client.post_once(&format!("/v1/leases/{}/ack", segment(lease)), &json!({})).await {
+            Ok(_) => accepted = true,
+            // The desk being gone is noticed by whoever sends next.
+            Err(error) => drop(desk.send(Heard::NotAccepted { name: offer.name(), error }).await),
+        }
+    }
+    accepted
+}

@@ -1,0 +1,119 @@
+//! How a worker that runs is seen: a table drawn in place on a terminal, lines where there is none, JSON where it was
+//! asked for.
+
+use super::super::table::{Line, lines, width};
+use super::ledger::Ledger;
+use super::news::News;
+use crate::cli::failure::say;
+use crate::cli::untrusted::visible_json;
+use anstream::ColorChoice;
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use tokio::time::Instant;
+
+/// A lease with less left stands out.
+const SOON_SECS: u64 = 5 * 60;
+
+/// Where the news go.
+pub(super) enum View {
+    /// A table below, news above it.
+    Table(Drawn),
+    /// One line each.
+    Lines,
+    /// One object each.
+    Json,
+}
+
+/// A table that is drawn in place.
+pub(super) struct Drawn {
+    /// One piece of several lines, so that it is never seen half drawn.
+    screen: ProgressBar,
+    colours: bool,
+}
+
+impl View {
+    /// The view that fits stdout.
+    pub(super) fn new(json: bool) -> Self {
+        match (json, std::io::stdout().is_terminal()) {
+            (true, _) => Self::Json,
+            (false, false) => Self::Lines,
+            (false, true) => Self::Table(Drawn::new()),
+        }
+    }
+
+    /// Whether somebody looks on who can be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        matches!(self, Self::Table(_)) && std::io::stdin().is_terminal()
+    }
+
+    /// Tells something.
+    pub(super) fn tell(&self, news: &News) {
+        match self {
+            Self::Json => say(&visible_json(&news.json(), false)),
+            Self::Lines => say(&news.words()),
+            // A terminal that went away is no reason to stop working.
+            Self::Table(drawn) => drawn.screen.println(drawn.painted(colour(news), &news.words())),
+        }
+    }
+
+    /// Draws what is held now.
+    pub(super) fn draw(&mut self, ledger: &Ledger) {
+        let Self::Table(drawn) = self else { return };
+        let now = Instant::now();
+        let tasks: Vec<Line<'_>> = ledger.rows(now).map(|(held, secs_left)| Line { held, secs_left }).collect();
+        let mut text = Vec::new();
+        if tasks.is_empty() {
+            text.push(drawn.painted(Style::new().dimmed(), "Holds nothing, and waits for work. Ctrl-C ends."));
+        } else {
+            let mut table = lines(&tasks, width()).into_iter();
+            text.extend(table.next().map(|header| drawn.painted(Style::new().bold(), &header)));
+            let soon = |task: &Line<'_>| task.secs_left.is_some_and(|left| left < SOON_SECS);
+            let style = |task| if soon(task) { AnsiColor::Yellow.on_default() } else { Style::new() };
+            text.extend(tasks.iter().zip(table).map(|(task, line)| drawn.painted(style(task), &line)));
+        }
+        drawn.screen.set_message(text.join("\n"));
+    }
+
+    /// Leaves what is drawn where it stands, and goes on below it line by line.
+    pub(super) fn leave_table(&mut self) {
+        if let Self::Table(drawn) = self {
+            let last = drawn.screen.message();
+            drawn.screen.finish_and_clear();
+            say(&last);
+            *self = Self::Lines;
+        }
+    }
+}
+
+impl Drawn {
+    fn new() -> Self {
+        let screen = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            screen.set_style(style);
+        }
+        Self { screen, colours: anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never }
+    }
+
+    fn painted(&self, style: Style, text: &str) -> String {
+        if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+fn colour(news: &News) -> Style {
+    let colour = match news {
+        News::Leased(_) | News::Back | News::Released(_) => AnsiColor::Green,
+        News::Has(_) | News::Changed { .. } => AnsiColor::Cyan,
+        News::Ended { .. } | News::Lost(_) => AnsiColor::Yellow,
+        News::Away { .. } | News::NotAccepted { .. } | News::NotReleased { .. } => AnsiColor::Red,
+        News::Started { .. } | News::Idle { .. } | News::Stopping | News::Stopped { .. } => return Style::new(),
+    };
+    colour.on_default()
+}
+
+/// Prints a question without ending its line.
+pub(super) fn prompt(question: &str) {
+    let mut stdout = std::io::stdout();
+    drop(write!(stdout, "{question} "));
+    drop(stdout.flush());
+}

@@ -1,0 +1,199 @@
+//! `owp worker simulate`: goes through tasks as a worker would and does nothing. For trying out a pool and its policy
+//! with repositories made by hand; what belongs to GitHub is given back untouched, because nothing can be pretended there.
+
+use super::held::Held;
+use super::hints::{Why, hint};
+use super::register::throw_away;
+use super::signals::Signals;
+use super::told;
+use super::whoami::several;
+use crate::cli::connect::Asked;
+use crate::cli::failure::{Failure, say};
+use crate::cli::profile::Profile;
+use crate::cli::untrusted::{visible_json, visible_line};
+use crate::client::{Client, ClientError, Who, segment};
+use crate::config::Environment;
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// After an answer that brought nothing and did not wait.
+const PAUSE: Duration = Duration::from_secs(2);
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+const WHY: &str = "Only simulated.";
+
+/// How it pretends.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SimulateArgs {
+    /// Registers a worker for this once, which leaves the pool at the end
+    #[arg(long)]
+    register: bool,
+    /// Ends when there is nothing more to be had right now
+    #[arg(long)]
+    once: bool,
+    /// Says merged, too, as a maintainer would
+    #[arg(long)]
+    merge: bool,
+    /// What the worker calls itself
+    #[arg(long, default_value = "simulated worker", requires = "register")]
+    name: String,
+    /// What it can do, such as rust,sql
+    #[arg(long, value_delimiter = ',', requires = "register")]
+    skills: Vec<String>,
+    /// How long it pretends to work on a task, such as 1s or 2min
+    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = humantime::parse_duration)]
+    work_for: Duration,
+}
+
+/// Pretends until there is nothing more, or Ctrl-C.
+///
+/// # Errors
+/// When nobody is registered here, or the pool says no.
+pub(super) async fn run(args: SimulateArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let client = match args.register {
+        false => asked.worker(env)?,
+        true => {
+            let client = asked.nobody(env, &Profile::open(env)?)?;
+            let Some(made) = signals.unless(throw_away(&client, &args.name, &args.skills)).await else { return Ok(()) };
+            client.as_who(Who::Worker(made?.1))
+        }
+    };
+    let mut play = Play { client, json: asked.json, done: 0, seen: BTreeSet::new(), open: Vec::new(), args };
+    let result = signals.unless(play.go()).await;
+    // Whatever happened, nothing that was only pretended stays taken.
+    let _late = tokio::time::timeout(LEAVE_WITHIN, play.leave()).await;
+    let why = result.transpose()?.flatten();
+    play.end(why.as_deref());
+    Ok(())
+}
+
+struct Play {
+    client: Client,
+    json: bool,
+    args: SimulateArgs,
+    /// How many tasks came to their end.
+    done: usize,
+    /// Leases that are done with, whatever came of them.
+    seen: BTreeSet<String>,
+    /// What it holds and is not done with.
+    open: Vec<Held>,
+}
+
+impl Play {
+    /// Goes on until there is nothing more, and says why there is not.
+    async fn go(&mut self) -> Result<Option<String>, Failure> {
+        let mut wait = 0;
+        loop {
+            let explain = u8::from(self.args.once);
+            let path = format!("/v1/work?wait={wait}&explain={explain}");
+            let answer = self.client.get(&path).await.map_err(told::told)?;
+            self.open = Held::read_all(&self.client, &answer)?;
+            let fresh =
+                |held: &Held| held.is_live() && !held.lease_id.as_ref().is_some_and(|id| self.seen.contains(id));
+            self.open.retain(fresh);
+            match self.open.first().cloned() {
+                Some(task) => {
+                    self.work_on(&task).await?;
+                    self.open.remove(0);
+                    self.seen.extend(task.lease_id);
+                    wait = 0;
+                }
+                None if self.args.once => return Ok(Some(hint(&Why::read_all(&self.client, &answer)?))),
+                None if wait == 0 => wait = 30,
+                // Only a worker without room, or one that is paused, is answered at once.
+                None => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn work_on(&mut self, task: &Held) -> Result<(), Failure> {
+        if task.is_managed() {
+            self.tell("released", task, "GitHub alone says how it goes there; it is for real workers");
+            return give_back(&self.client, task).await.or_else(passable);
+        }
+        match self.pretend(task).await {
+            Ok(()) => self.done += 1,
+            Err(error) => {
+                self.tell("refused", task, &error.to_string());
+                passable(error)?;
+                give_back(&self.client, task).await.or_else(passable)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn pretend(&self, task: &Held) -> Result<(), ClientError> {
+        if let Some(lease) = task.lease_id.as_ref().filter(|_| task.is_offered()) {
+            self.client.post_once(&format!("/v1/leases/{}/ack", segment(lease)), &json!({})).await?;
+        }
+        self.say(task, "in_progress", None).await?;
+        tokio::time::sleep(self.args.work_for).await;
+        // A name nobody can ever own (RFC 2606).
+        let url = format!("https://pull-request.invalid/{}/{}", task.repo, segment(&task.task_id));
+        self.say(task, "pr_opened", Some(&url)).await?;
+        if self.args.merge {
+            self.say(task, "merged", None).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&self, task: &Held, status: &str, pr_url: Option<&str>) -> Result<(), ClientError> {
+        let artifact = pr_url.map(|url| json!({ "pr_url": url }));
+        let body = json!({ "status": status, "message": WHY, "artifact": artifact });
+        self.client.post_once(&format!("/v1/tasks/{}/status", segment(&task.task_id)), &body).await?;
+        self.tell(status, task, pr_url.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Gives back what it was in the middle of; a worker that was made for this leaves the pool.
+    async fn leave(&mut self) -> Result<(), ClientError> {
+        if self.args.register {
+            self.client.delete("/v1/workers/me").await?;
+            return Ok(());
+        }
+        for task in std::mem::take(&mut self.open) {
+            give_back(&self.client, &task).await?;
+            self.tell("released", &task, "it was only simulated");
+        }
+        Ok(())
+    }
+
+    fn tell(&self, what: &str, task: &Held, more: &str) {
+        if self.json {
+            let more = (!more.is_empty()).then_some(more);
+            say(&visible_json(
+                &json!({ "event": what, "task_id": task.task_id, "repo": task.repo, "more": more }),
+                false,
+            ));
+        } else {
+            let more = if more.is_empty() { String::new() } else { format!(": {}", visible_line(more)) };
+            say(&format!("{what} {}{more}", task.name()));
+        }
+    }
+
+    fn end(&self, why: Option<&str>) {
+        if self.json {
+            let end: Value = json!({ "event": "stopped", "tasks": self.done, "why": why });
+            return say(&visible_json(&end, false));
+        }
+        let tasks = several(i64::try_from(self.done).unwrap_or(i64::MAX), "task");
+        let why = why.map_or_else(String::new, |why| format!(" Nothing more now: {why}"));
+        say(&format!("Pretended to do {tasks}.{why}"));
+    }
+}
+
+async fn give_back(client: &Client, task: &Held) -> Result<(), ClientError> {
+    let Some(lease) = &task.lease_id else { return Ok(()) };
+    let path = format!("/v1/leases/{}/release", segment(lease));
+    client.post_once(&path, &json!({ "reason": WHY })).await.map(drop)
+}
+
+/// What the pool refused is part of the play; that it cannot be asked is not.
+fn passable(error: ClientError) -> Result<(), Failure> {
+    match error.told() {
+        Some(told) if matches!(told.status, 403 | 404 | 409 | 422) => Ok(()),
+        _ => Err(told::told(error)),
+    }
+}

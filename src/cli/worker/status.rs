@@ -1,0 +1,79 @@
+//! `owp worker status`: says how a task goes.
+
+use super::{answer, told};
+use crate::cli::connect::Asked;
+use crate::cli::failure::Failure;
+use crate::cli::untrusted::visible_line;
+use crate::client::segment;
+use crate::config::Environment;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+/// How which task goes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct StatusArgs {
+    /// The task's id, such as t_0641…
+    task: String,
+    /// How it goes
+    #[arg(value_enum)]
+    status: Status,
+    /// More of it, in words; what stands in the way of a blocked one
+    #[arg(long, short)]
+    message: Option<String>,
+    /// Where the pull request is
+    #[arg(long, value_name = "URL")]
+    pr_url: Option<String>,
+    /// The commit that holds the work
+    #[arg(long, value_name = "SHA")]
+    commit: Option<String>,
+}
+
+/// The protocol's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Status {
+    /// Work has begun, or goes on
+    InProgress,
+    /// Something stands in the way
+    Blocked,
+    /// A pull request answers it
+    PrOpened,
+    /// It is done
+    Merged,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::InProgress => "in_progress",
+            Self::Blocked => "blocked",
+            Self::PrOpened => "pr_opened",
+            Self::Merged => "merged",
+        }
+    }
+}
+
+/// Reports it.
+///
+/// # Errors
+/// When nobody is registered here, or the pool says no.
+pub(super) async fn run(args: StatusArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let path = format!("/v1/tasks/{}/status", segment(&args.task));
+    let told = client.post_once(&path, &body(&args)).await.map_err(told::told)?;
+    answer(asked, &told, || format!("{} is {} now.", visible_line(&args.task), args.status.word()));
+    Ok(())
+}
+
+fn body(args: &StatusArgs) -> Value {
+    let mut artifact = Map::new();
+    let mut add = |name: &str, value: &Option<String>| {
+        if let Some(value) = value {
+            artifact.insert(name.to_owned(), json!(value));
+        }
+    };
+    add("pr_url", &args.pr_url);
+    add("commit_sha", &args.commit);
+    let artifact = (!artifact.is_empty()).then_some(artifact);
+    json!({ "status": args.status.word(), "message": args.message, "artifact": artifact })
+}

@@ -1,0 +1,74 @@
+//! What a worker's calls can be answered, read and explained: answers as the shapes they should have, problems with what
+//! to do next.
+
+use crate::cli::failure::Failure;
+use crate::client::{Client, ClientError};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A call that failed, with what a volunteer does about it.
+pub(super) fn told(error: ClientError) -> Failure {
+    let next = error.told().and_then(|told| next_step(&told.kind));
+    let failure = Failure::from(error);
+    match next {
+        Some(next) => failure.next(next),
+        None => failure,
+    }
+}
+
+/// By the last part of the problem's `type`, which is part of the protocol.
+fn next_step(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "unauthorized" => {
+            "`owp worker register --again` registers anew; if OWP_WORKER_TOKEN is set, it is the token that was sent."
+        }
+        "unknown-task" | "unknown-lease" => "`owp worker work` lists the tasks and leases you hold.",
+        "not-yours" => "`owp worker work` lists what is yours; `owp worker claim TASK` asks for a task again.",
+        "refused" => "`owp worker work --explain` lists what you hold, and what stands in the way of the rest.",
+        "managed-repository" => "Open the pull request on GitHub: the pool finds it there by itself.",
+        "invalid-value" | "malformed-body" => "Say it differently; `--help` tells what is understood.",
+        "unknown-path" => "The pool does not know this call: it may be older than this program.",
+        "rate-limited" => "Wait a moment; `owp worker run` asks no more often than it may.",
+        "unavailable" | "internal" => "Try again in a moment; `owp healthcheck` asks whether the pool is ready.",
+        _ => return None,
+    })
+}
+
+/// An answer as the shape it should have.
+///
+/// # Errors
+/// When another version, or another program, answered something else.
+pub(super) fn read<T: DeserializeOwned>(client: &Client, answer: &Value) -> Result<T, Failure> {
+    T::deserialize(answer).map_err(|error| {
+        Failure::failed(format!("{} answered something that is not OWP: {error}.", client.base()))
+            .next("Look at the address: `--server` and OWP_SERVER name another.")
+    })
+}
+
+/// Says that what is sent could be read on its way.
+pub(super) fn warn_in_clear_text(client: &Client) {
+    if client.in_clear_text() {
+        eprintln!(
+            "warning: {} is not encrypted: the token can be read on its way. Ask for an https:// address.",
+            crate::cli::untrusted::visible_line(client.base())
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ProblemKind;
+
+    #[test]
+    fn the_steps_are_for_problems_that_there_are() {
+        let names: Vec<&str> = ProblemKind::ALL.iter().map(|kind| kind.name()).collect();
+        for kind in ["unauthorized", "unknown-task", "unknown-lease", "not-yours", "refused", "managed-repository"] {
+            assert!(names.contains(&kind) && next_step(kind).is_some(), "{kind}");
+        }
+        for kind in ["invalid-value", "malformed-body", "rate-limited", "unavailable", "internal"] {
+            assert!(names.contains(&kind) && next_step(kind).is_some(), "{kind}");
+        }
+        assert_eq!(next_step("something-newer"), None);
+    }
+}

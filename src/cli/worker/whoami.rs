@@ -1,0 +1,88 @@
+//! `owp worker whoami`: the worker as the pool sees it.
+
+use super::held::{time, word};
+use super::{answer, told};
+use crate::cli::connect::Asked;
+use crate::cli::failure::Failure;
+use crate::client::Client;
+use crate::config::Environment;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What a worker is told of itself.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Me {
+    worker_id: String,
+    name: String,
+    github_login: Option<String>,
+    skills: Vec<String>,
+    capacity_points: i64,
+    max_concurrent_tasks: i64,
+    status: String,
+    load: Load,
+    created_at: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Load {
+    points: i64,
+    leases: i64,
+}
+
+impl Me {
+    /// Asks the pool.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or does not know the worker.
+    pub(super) async fn ask(client: &Client) -> Result<(Self, Value), Failure> {
+        let shown = client.get("/v1/workers/me").await.map_err(told::told)?;
+        Ok((told::read(client, &shown)?, shown))
+    }
+
+    /// Its name and id for people.
+    pub(super) fn name(&self) -> String {
+        format!("{} ({})", word(&self.name), word(&self.worker_id))
+    }
+
+    /// How much it takes on, for people.
+    pub(super) fn takes(&self) -> String {
+        let tasks = self.max_concurrent_tasks;
+        format!("{} and {} at a time", several(self.capacity_points, "point"), several(tasks, "task"))
+    }
+
+    fn words(&self, client: &Client) -> String {
+        let skills = if self.skills.is_empty() { "none".to_owned() } else { word(&self.skills.join(", ")) };
+        let github = match &self.github_login {
+            Some(login) => word(login),
+            None => "not linked; `owp worker link LOGIN` tells how".to_owned(),
+        };
+        let holds = format!("{}, {}", several(self.load.leases, "task"), several(self.load.points, "point"));
+        let rows = [
+            ("skills", skills),
+            ("takes", self.takes()),
+            ("holds", holds),
+            ("GitHub", github),
+            ("status", word(&self.status)),
+            ("since", time(&self.created_at)),
+        ];
+        let rows = rows.map(|(name, value)| format!("\n  {name:<8}{value}"));
+        format!("{} at {}{}", self.name(), client.base(), rows.concat())
+    }
+}
+
+/// `1 task`, `2 tasks`.
+pub(super) fn several(n: i64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// Shows the worker.
+///
+/// # Errors
+/// When nobody is registered here, or the pool cannot be asked.
+pub(super) async fn run(asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let (me, mut shown) = Me::ask(&client).await?;
+    shown["server"] = json!(client.base());
+    answer(asked, &shown, || me.words(&client));
+    Ok(())
+}

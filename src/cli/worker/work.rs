@@ -1,0 +1,67 @@
+//! `owp worker work`: one pull, what the worker has, and with `--explain` why it does not have the rest.
+
+use super::answer;
+use super::held::Held;
+use super::hints::Why;
+use super::table::{Line, lines, width};
+use super::told;
+use crate::cli::connect::Asked;
+use crate::cli::failure::Failure;
+use crate::config::Environment;
+use clap::Args;
+
+/// How work is asked for.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WorkArgs {
+    /// Waits so long for something new, 60 at most
+    #[arg(long, value_name = "SECS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=60))]
+    wait: u8,
+    /// Tells for tasks that wait which rules stand in the way
+    #[arg(long)]
+    explain: bool,
+}
+
+/// Asks once.
+///
+/// # Errors
+/// When nobody is registered here, or the pool says no.
+pub(super) async fn run(args: WorkArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let path = format!("/v1/work?wait={}&explain={}", args.wait, u8::from(args.explain));
+    let told = client.get(&path).await.map_err(told::told)?;
+    let held = Held::read_all(&client, &told)?;
+    let explained = Why::read_all(&client, &told)?;
+    answer(asked, &told, || {
+        let mut words = listed(&held);
+        match args.explain {
+            true => words.push_str(&format!("\n\n{}", explanation(&explained))),
+            false if held.is_empty() => words.push_str(" `--explain` tells why."),
+            false => {}
+        }
+        words
+    });
+    Ok(())
+}
+
+fn listed(held: &[Held]) -> String {
+    if held.is_empty() {
+        return "Nothing for you at the moment.".to_owned();
+    }
+    let rows: Vec<Line<'_>> = held.iter().map(|held| Line { held, secs_left: held.secs_left() }).collect();
+    let notes = held.iter().flat_map(|held| held.notes().into_iter().chain(held.offer()));
+    lines(&rows, width()).into_iter().chain(notes).collect::<Vec<_>>().join("\n")
+}
+
+fn explanation(waiting: &[Why]) -> String {
+    if waiting.is_empty() {
+        return "No other task waits to be handed out.".to_owned();
+    }
+    let told = waiting.iter().map(|why| {
+        let reasons = why.reasons();
+        match reasons.is_empty() {
+            true => format!("  {}\n    nothing stands in the way; others come first", why.name()),
+            false => format!("  {}\n    {}", why.name(), reasons.join("\n    ")),
+        }
+    });
+    format!("Tasks that wait, and what stands in the way:\n{}", told.collect::<Vec<_>>().join("\n"))
+}

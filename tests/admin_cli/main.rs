@@ -1,0 +1,19 @@
+//! `owp admin` as people run it: the real program against a real pool, and for issues a real sandbox.
+
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test should stop it")]
+
+mod events;
+mod failures;
+mod github;
+mod help;
+mod import;
+mod import_broken;
+mod import_files;
+#[path = "../support/program.rs"]
+mod program;
+mod proxy;
+mod repos;
+mod stage;
+mod state;
+mod tasks;
+mod why;

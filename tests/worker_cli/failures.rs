@@ -1,0 +1,126 @@
+//! Every command without a worker, with a wrong token, and without a pool.
+
+use crate::stage::Stage;
+
+const COMMANDS: [&[&str]; 10] = [
+    &["whoami"],
+    &["run"],
+    &["simulate", "--once"],
+    &["work"],
+    &["status", "t_1", "in_progress"],
+    &["ack", "l_1"],
+    &["nack", "l_1"],
+    &["release", "t_1"],
+    &["claim", "t_1"],
+    &["link", "ada"],
+];
+
+#[test]
+fn without_a_worker_the_way_to_one_is_told() {
+    let stage = Stage::without_pool();
+    for command in COMMANDS {
+        let done = stage.worker(command);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(4), ""), "{command:?}");
+        let name = format!("owp worker {}: ", command[0]);
+        assert!(done.stderr.starts_with(&name), "{}", done.stderr);
+        assert!(done.stderr.contains("`owp worker register --server http://POOL`"), "{}", done.stderr);
+    }
+    insta::assert_snapshot!(stage.worker(&["whoami"]).all(), @r#"
+    exit 4
+    owp worker whoami: No worker is registered with http://POOL from here.
+      `owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.
+    "#);
+    insta::assert_snapshot!(stage.worker(&["whoami", "--json"]).all(), @r#"
+    exit 4
+    {
+      "error": {
+        "because": [],
+        "exit_code": 4,
+        "message": "No worker is registered with http://POOL from here.",
+        "next": "`owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.",
+        "problem": null
+      }
+    }
+    owp worker whoami: No worker is registered with http://POOL from here.
+      `owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.
+    "#);
+    insta::assert_snapshot!(stage.worker(&["run", "--json"]).stdout, @r#"{"error":{"because":[],"exit_code":4,"message":"No worker is registered with http://POOL from here.","next":"`owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.","problem":null}}"#);
+}
+
+#[test]
+fn a_token_that_opens_nothing_is_told_from_a_no() {
+    let stage = Stage::new();
+    // A pool without the call to link a worker does not get as far as the token.
+    for command in COMMANDS.iter().filter(|command| command[0] != "link" && command[0] != "release") {
+        let mut called = stage.command(command);
+        called.env("OWP_WORKER_TOKEN", "wrong");
+        let done = stage.ended(called);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(4), ""), "{command:?}: {}", done.stderr);
+        assert!(done.stderr.contains("`owp worker register --again`"), "{}", done.stderr);
+    }
+    let mut called = stage.command(&["whoami", "--json"]);
+    called.env("OWP_WORKER_TOKEN", "wrong");
+    insta::assert_snapshot!(stage.ended(called).all(), @r#"
+    exit 4
+    {
+      "error": {
+        "because": [],
+        "exit_code": 4,
+        "message": "No worker has this token; it was never given out here, or its access was taken away.",
+        "next": "`owp worker register --again` registers anew; if OWP_WORKER_TOKEN is set, it is the token that was sent.",
+        "problem": {
+          "detail": "No worker has this token; it was never given out here, or its access was taken away.",
+          "status": 401,
+          "title": "Not authorized",
+          "type": "/problems/unauthorized"
+        }
+      }
+    }
+    owp worker whoami: No worker has this token; it was never given out here, or its access was taken away.
+      `owp worker register --again` registers anew; if OWP_WORKER_TOKEN is set, it is the token that was sent.
+    "#);
+}
+
+#[test]
+fn a_pool_that_is_not_there_is_told_with_its_address() {
+    let stage = Stage::without_pool();
+    let others: [&[&str]; 2] = [&["register", "--name", "x"], &["simulate", "--register"]];
+    for command in COMMANDS.iter().chain(&others) {
+        let mut called = stage.command(command);
+        called.env("OWP_WORKER_TOKEN", "some");
+        let done = stage.ended(called);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{command:?}: {}", done.stderr);
+        assert!(done.stderr.contains("http://POOL cannot be reached"), "{}", done.stderr);
+        assert!(done.stderr.contains("`owp serve` starts one"), "{}", done.stderr);
+    }
+    assert!(!stage.kept().exists());
+}
+
+#[test]
+fn an_address_that_is_none_and_a_kept_file_others_can_read_are_refused() {
+    let stage = Stage::new();
+    insta::assert_snapshot!(stage.worker(&["whoami", "--server", "pool.example.org"]).all(), @r#"
+    exit 2
+    owp worker whoami: `pool.example.org` is not the address of a pool; one looks like https://pool.example.org or http://127.0.0.1:8787.
+    "#);
+    stage.register();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(stage.kept(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    insta::assert_snapshot!(stage.worker(&["whoami"]).all(), @r#"
+    exit 2
+    owp worker whoami: SETTINGS/owp/workers.json holds tokens and can be read by others.
+      Close it with `chmod 600 SETTINGS/owp/workers.json`.
+    "#);
+}
+
+#[test]
+fn a_file_in_the_folder_does_not_say_where_a_token_goes() {
+    let stage = Stage::new();
+    stage.register();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("env.local"), "OWP_SERVER=http://127.0.0.1:1\nOWP_WORKER_TOKEN=x\n").unwrap();
+    let mut command = stage.command(&["whoami"]);
+    command.current_dir(folder.path()).env_remove("OWP_SERVER");
+    let done = stage.ended(command);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+}

@@ -1,0 +1,279 @@
+//! What every command says of itself.
+
+use crate::program::{self, owp};
+
+fn help(args: &[&str]) -> String {
+    let output = owp(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{args:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_commands_are_listed() {
+    insta::assert_snapshot!(help(&["worker", "--help"]), @r#"
+    Takes tasks from a pool, reports how they go, gives them back: for contributors
+
+    Usage: owp worker [OPTIONS] <COMMAND>
+
+    Commands:
+      register  Registers a worker with a pool and keeps its token here
+      run       Asks for work until Ctrl-C, and shows what the worker holds
+      simulate  Works through tasks without doing anything: for trying out a pool
+      work      Asks for work once, and lists what the worker holds
+      status    Says how a task goes
+      ack       Accepts an offer
+      nack      Declines an offer or a task; it is not offered again for a while
+      release   Gives a task back
+      claim     Asks for one task by its id
+      whoami    Shows the worker as the pool sees it
+      link      Ties the worker to a GitHub account: says which comment proves it
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help  Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+
+    Which pool: --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
+    As whom:    OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker kept here for that pool.
+    Exit codes: 0 done, 1 failed or refused, 2 asked wrongly, 4 no access.
+    "#);
+}
+
+#[test]
+fn without_a_command_the_help_is_shown() {
+    let output = owp(&["worker"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), program::help("worker"));
+}
+
+#[test]
+fn registering_and_looking_at_oneself() {
+    insta::assert_snapshot!(help(&["worker", "register", "--help"]), @r#"
+    Registers a worker with a pool and keeps its token here
+
+    Usage: owp worker register [OPTIONS]
+
+    Options:
+          --name <NAME>         What the worker calls itself, for everybody to read; this machine's name when it is a simple one
+          --skills <SKILLS>     What it can do, such as rust,sql
+          --github <LOGIN>      The GitHub account of the person behind it, who then proves it by a comment
+          --capacity <POINTS>   Points it can hold at once [default: 5]
+          --concurrent <TASKS>  Tasks it can hold at once [default: 2]
+          --again               Registers a new worker in the place of the one that is kept for this pool
+      -h, --help                Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "whoami", "--help"]), @r#"
+    Shows the worker as the pool sees it
+
+    Usage: owp worker whoami [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "link", "--help"]), @r#"
+    Ties the worker to a GitHub account: says which comment proves it
+
+    Usage: owp worker link [OPTIONS] <LOGIN>
+
+    Arguments:
+      <LOGIN>  The GitHub account that will write the comment
+
+    Options:
+      -h, --help  Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+}
+
+#[test]
+fn asking_for_work() {
+    insta::assert_snapshot!(help(&["worker", "run", "--help"]), @r#"
+    Asks for work until Ctrl-C, and shows what the worker holds
+
+    Usage: owp worker run [OPTIONS]
+
+    Options:
+          --release-on-exit  Gives back what it holds at the end, without asking
+          --keep-on-exit     Keeps what it holds at the end, without asking; this is so anyway where nobody can be asked
+      -h, --help             Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "simulate", "--help"]), @r#"
+    Works through tasks without doing anything: for trying out a pool
+
+    Usage: owp worker simulate [OPTIONS]
+
+    Options:
+          --register         Registers a worker for this once, which leaves the pool at the end
+          --once             Ends when there is nothing more to be had right now
+          --merge            Says merged, too, as a maintainer would
+          --name <NAME>      What the worker calls itself [default: "simulated worker"]
+          --skills <SKILLS>  What it can do, such as rust,sql
+          --work-for <SPAN>  How long it pretends to work on a task, such as 1s or 2min [default: 1s]
+      -h, --help             Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "work", "--help"]), @r#"
+    Asks for work once, and lists what the worker holds
+
+    Usage: owp worker work [OPTIONS]
+
+    Options:
+          --wait <SECS>  Waits so long for something new, 60 at most [default: 0]
+          --explain      Tells for tasks that wait which rules stand in the way
+      -h, --help         Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+}
+
+#[test]
+fn tasks_and_leases() {
+    insta::assert_snapshot!(help(&["worker", "status", "--help"]), @r#"
+    Says how a task goes
+
+    Usage: owp worker status [OPTIONS] <TASK> <STATUS>
+
+    Arguments:
+      <TASK>
+              The task's id, such as t_0641…
+
+      <STATUS>
+              How it goes
+
+              Possible values:
+              - in_progress: Work has begun, or goes on
+              - blocked:     Something stands in the way
+              - pr_opened:   A pull request answers it
+              - merged:      It is done
+
+    Options:
+      -m, --message <MESSAGE>
+              More of it, in words; what stands in the way of a blocked one
+
+          --pr-url <URL>
+              Where the pull request is
+
+          --commit <SHA>
+              The commit that holds the work
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Options of every command:
+          --server <URL>
+              Where the pool is, such as https://pool.example.org
+
+          --json
+              Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "ack", "--help"]), @r#"
+    Accepts an offer
+
+    Usage: owp worker ack [OPTIONS] <LEASE|TASK>
+
+    Arguments:
+      <LEASE|TASK>  The lease's id (l_…), or its task's (t_…)
+
+    Options:
+      -h, --help  Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "nack", "--help"]), @r#"
+    Declines an offer or a task; it is not offered again for a while
+
+    Usage: owp worker nack [OPTIONS] <LEASE|TASK>
+
+    Arguments:
+      <LEASE|TASK>  The lease's id (l_…), or its task's (t_…)
+
+    Options:
+          --reason <REASON>  Why, for whoever takes it next
+      -h, --help             Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "release", "--help"]), @r#"
+    Gives a task back
+
+    Usage: owp worker release [OPTIONS] <LEASE|TASK>
+
+    Arguments:
+      <LEASE|TASK>  The lease's id (l_…), or its task's (t_…)
+
+    Options:
+          --reason <REASON>  Why, for whoever takes it next
+      -h, --help             Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+    insta::assert_snapshot!(help(&["worker", "claim", "--help"]), @r#"
+    Asks for one task by its id
+
+    Usage: owp worker claim [OPTIONS] <TASK>
+
+    Arguments:
+      <TASK>  The task's id, such as t_0641…
+
+    Options:
+      -h, --help  Print help
+
+    Options of every command:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+    "#);
+}
+
+#[test]
+fn shells_are_taught_the_words() {
+    insta::assert_snapshot!(help(&["completions", "--help"]), @r#"
+    Prints a script that lets a shell complete these words
+
+    Usage: owp completions <SHELL>
+
+    Arguments:
+      <SHELL>  The shell that will read it [possible values: bash, elvish, fish, powershell, zsh]
+
+    Options:
+      -h, --help  Print help
+    "#);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = help(&["completions", shell]);
+        assert!(script.contains("simulate") && script.contains("release-on-exit"), "{shell}");
+    }
+    let unknown = owp(&["completions", "tcl"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+    // bash reads its script without a complaint.
+    let script = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(script.path(), help(&["completions", "bash"])).unwrap();
+    let read = std::process::Command::new("bash").arg("-n").arg(script.path()).output().unwrap();
+    assert!(read.status.success() && read.stderr.is_empty(), "{read:?}");
+}

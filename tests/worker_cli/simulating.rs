@@ -1,0 +1,100 @@
+//! `owp worker simulate`.
+
+use crate::stage::{Going, Stage};
+
+#[test]
+fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
+    let stage = Stage::new();
+    let (first, other) = (stage.task("Parse dates"), stage.task_for("Draw a logo", &["design"]));
+    let done = stage.worker(&["simulate", "--register", "--once", "--work-for", "10ms"]);
+    insta::assert_snapshot!(done.all(), @r#"
+    exit 0
+    in_progress t_… acme/rocket "Parse dates"
+    pr_opened t_… acme/rocket "Parse dates": https://pull-request.invalid/acme/rocket/t_…
+    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: The task asks for design; say `/owp join skills:design` if you have it.
+    "#);
+    assert_eq!((stage.state(&first), stage.state(&other)), ("pr_opened".into(), "ready".into()));
+    assert!(!stage.kept().exists());
+    let done = stage.worker(&[
+        "simulate",
+        "--register",
+        "--once",
+        "--merge",
+        "--work-for",
+        "10ms",
+        "--name",
+        "bo",
+        "--skills",
+        "design",
+        "--json",
+    ]);
+    insta::assert_snapshot!(done.all(), @r#"
+    exit 0
+    {"event":"in_progress","more":null,"repo":"acme/rocket","task_id":"t_…"}
+    {"event":"pr_opened","more":"https://pull-request.invalid/acme/rocket/t_…","repo":"acme/rocket","task_id":"t_…"}
+    {"event":"merged","more":null,"repo":"acme/rocket","task_id":"t_…"}
+    {"event":"stopped","tasks":1,"why":"No task waits to be handed out."}
+    "#);
+    assert_eq!(stage.state(&other), "merged");
+}
+
+#[test]
+fn interrupted_it_gives_back_what_it_pretended_to_work_on() {
+    let stage = Stage::new();
+    stage.register();
+    let task = stage.task("Parse dates");
+    for (args, left) in
+        [(&["simulate"][..], "released"), (&["simulate", "--register", "--skills", "rust"], "Pretended")]
+    {
+        let run = Going::new(stage.command(&[args, &["--work-for", "1h"]].concat()));
+        run.until("in_progress");
+        assert_eq!(stage.state(&task), "in_progress");
+        run.signal("-INT");
+        let (code, said) = run.end(&stage);
+        assert_eq!(code, Some(0));
+        assert!(said.lines().any(|line| line.starts_with(left)), "{said}");
+        assert!(said.ends_with("Pretended to do 0 tasks."), "{said}");
+        assert_eq!(stage.state(&task), "ready");
+    }
+}
+
+#[test]
+fn it_waits_for_more_until_it_is_stopped() {
+    let stage = Stage::new();
+    let run = Going::new(stage.command(&["simulate", "--register", "--work-for", "10ms"]));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    stage.task("Parse dates");
+    run.until("pr_opened");
+    run.signal("-INT");
+    let (code, said) = run.end(&stage);
+    assert_eq!(code, Some(0));
+    assert!(said.ends_with("Pretended to do 1 task."), "{said}");
+}
+
+#[test]
+fn flags_that_say_nothing_together_are_refused() {
+    let stage = Stage::without_pool();
+    insta::assert_snapshot!(stage.worker(&["simulate", "--skills", "rust"]).all(), @r#"
+    exit 2
+    error: the following required arguments were not provided:
+      --register
+
+    Usage: owp worker simulate --register --skills <SKILLS>
+
+    For more information, try '--help'.
+    "#);
+    insta::assert_snapshot!(stage.worker(&["simulate", "--work-for", "soon"]).all(), @r#"
+    exit 2
+    error: invalid value 'soon' for '--work-for <SPAN>': expected number at 0
+
+    For more information, try '--help'.
+    "#);
+    insta::assert_snapshot!(stage.worker(&["run", "--keep-on-exit", "--release-on-exit"]).all(), @r#"
+    exit 2
+    error: the argument '--keep-on-exit' cannot be used with '--release-on-exit'
+
+    Usage: owp worker run --keep-on-exit
+
+    For more information, try '--help'.
+    "#);
+}
