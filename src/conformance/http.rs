@@ -13,7 +13,7 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 8;
 /// The longest wait a busy server may ask for.
 const WAIT_MOST: Duration = Duration::from_secs(10);
-/// How much of a body is written down.
+/// How much of a text is shown.
 const KEPT_CHARS: usize = 4_000;
 
 /// One call and its answer, as they are shown in a report.
@@ -76,11 +76,12 @@ impl Caller {
     /// Everything that was said, without secrets.
     pub(super) fn exchanges(&self) -> Vec<Exchange> {
         let said = self.transcript.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let hide = |text: String| self.secrets.hide(&text);
+        let hide = |text: String| cut(&self.secrets.hide(&text));
         said.into_iter().map(|e| Exchange { request: hide(e.request), answer: hide(e.answer) }).collect()
     }
 
-    /// Writes an exchange down, as it was: secrets are taken out when all of them are known, at the check's end.
+    /// Writes an exchange down, as it was: secrets are taken out when all of them are known, at the check's end, and
+    /// only then is it cut, so that no part of a secret is left.
     pub(super) fn note(&self, request: String, answer: String) {
         self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange { request, answer });
     }
@@ -145,7 +146,7 @@ impl Call {
 
     fn shown(&self) -> String {
         let headers = self.headers.iter().map(|(name, value)| format!("\n{name}: {value}")).collect::<String>();
-        let body = self.body.as_deref().map(|body| format!("\n\n{}", cut(body))).unwrap_or_default();
+        let body = self.body.as_deref().map(|body| format!("\n\n{body}")).unwrap_or_default();
         format!("{} {}{headers}{body}", self.method, self.path)
     }
 }
@@ -153,7 +154,7 @@ impl Call {
 impl Answer {
     /// The answer to a call that only prepares what is checked: 200 with JSON, or the check cannot go on.
     pub(super) fn prepared(self) -> Verdict<Value> {
-        let told = || Stop::Error(format!("{} answered {}: {}", self.asked, self.status, cut(&self.text)));
+        let told = || Stop::Error(format!("{} answered {}: {}", self.asked, self.status, self.text));
         if self.status != 200 {
             return Err(told());
         }
@@ -163,13 +164,13 @@ impl Answer {
     /// The answer the requirement speaks of: this status.
     pub(super) fn must_be(&self, status: u16) -> Verdict {
         super::stop::must(self.status == status, || {
-            format!("{} must be answered {status}, not {}: {}", self.asked, self.status, cut(&self.text))
+            format!("{} must be answered {status}, not {}: {}", self.asked, self.status, self.text)
         })
     }
 
     /// The body as JSON, which the requirement asks for.
     pub(super) fn must_json(&self) -> Verdict<Value> {
-        let told = || Stop::Fail(format!("{} must be answered in JSON, not with: {}", self.asked, cut(&self.text)));
+        let told = || Stop::Fail(format!("{} must be answered in JSON, not with: {}", self.asked, self.text));
         serde_json::from_str(&self.text).map_err(|_| told())
     }
 
@@ -181,7 +182,7 @@ impl Answer {
         let of_interest = ["content-type", "cache-control", "retry-after", "www-authenticate", "allow"];
         let headers = of_interest.iter().filter(|name| self.headers.contains_key(**name));
         let headers = headers.map(|name| format!("\n{name}: {}", self.header(name))).collect::<String>();
-        format!("{}{headers}\n\n{}", self.status, cut(&self.text))
+        format!("{}{headers}\n\n{}", self.status, self.text)
     }
 }
 

@@ -274,7 +274,7 @@ async fn judge(
         title: check.title,
         profile: check.profile,
         status,
-        why: why.map(|why| caller.secrets.hide(&why)),
+        why: why.map(|why| http::cut(&caller.secrets.hide(&why))),
         seconds: (clock.steady() - began).as_secs_f64(),
         transcript: shown,
     }

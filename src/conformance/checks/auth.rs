@@ -23,6 +23,8 @@ async fn unknown_token(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let mut cut = worker.token.clone();
     cut.pop();
+    // All but a character of a secret is as good as the secret.
+    lab.http.secrets.learn(&cut);
     for token in [lab.fresh("owp_nobody"), cut, format!("{}x", worker.token), worker.id.clone()] {
         lab.http.get("/v1/work").bearer(&token).send().await?.must_be(401)?;
     }

@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 describes them.
 
-use super::super::lab::Lab;
-use super::super::stop::{Verdict, must};
+use super::super::lab::{Lab, tasks};
+use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -44,15 +44,18 @@ pub(super) fn fields(problem: &Value) -> impl Iterator<Item = &str> {
 
 async fn reasons(lab: &Lab) -> Verdict {
     lab.needs("claims")?;
-    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
-    let task = lab.task(&repo, json!({ "required_skills": [lab.fresh("rare")] })).await?;
-    let worker = lab.worker(json!({})).await?;
+    let (repo, rare) = (lab.repo(json!({})).await?, lab.fresh("rare"));
+    let task = lab.task(&repo, json!({ "required_skills": [rare] })).await?;
+    let (worker, holder) = (lab.worker(json!({})).await?, lab.worker(json!({ "skills": [rare] })).await?);
+    if !tasks(&lab.pull(&holder).await?).contains(&task) {
+        return Err(Stop::Error("a worker that fits did not get the one task there is".to_owned()));
+    }
     let refused = lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(&worker.token).send().await?;
     let problem = refused.must_json()?;
     let reasons = problem["reasons"].as_array().cloned().unwrap_or_default();
     let told = reasons.iter().all(|reason| reason["rule"].is_string() && reason["message"].is_string());
     let named = |rule: &str| reasons.iter().any(|reason| reason["rule"] == rule);
-    must(told && named("skills") && named("budget"), || {
-        format!("a claim that lacks a skill and a slot is answered {problem}")
+    must(told && named("skills") && named("task_state"), || {
+        format!("a claim of somebody else's task that lacks a skill is answered {problem}")
     })
 }

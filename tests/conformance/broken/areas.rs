@@ -1,0 +1,155 @@
+//! Servers that break areas and review budgets.
+
+use super::work::as_written;
+use crate::proxy::{How, Memory, Reply};
+use crate::table::Broken;
+use serde_json::{Value, json};
+
+pub const TABLE: &[Broken] = &[
+    Broken {
+        name: "has no area locks",
+        fails: &["REPO-2", "AREA-1", "AREA-3"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/repos") {
+                ask.change(|body| body["area_locks_enabled"] = json!(false));
+            }
+        }),
+    },
+    Broken {
+        name: "locks whole repositories",
+        fails: &["AREA-1"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if body["area"] == "search" {
+                    body["area"] = json!("auth");
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "always locks areas",
+        fails: &["AREA-2"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/repos") {
+                ask.change(|body| body["area_locks_enabled"] = json!(true));
+            }
+        }),
+    },
+    Broken {
+        name: "compares areas as they are written",
+        fails: &["AREA-3"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if body["area"].is_string() {
+                    as_written(&mut body["area"]);
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "takes an empty area for one",
+        fails: &["AREA-3"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if body["area"].as_str().is_some_and(|area| area.trim().is_empty()) {
+                    body["area"] = json!("none");
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "keeps the area of a merged task locked",
+        fails: &["AREA-4"],
+        how: How::Reply(|ask, reply, memory| {
+            learn(ask, reply, memory);
+            if ask.is("POST /v1/tasks/*/status") && ask.json()["status"] == "merged" {
+                memory.set(format!("merged {}", place(&memory.get(ask.id()))), true);
+            }
+            if ask.is("GET /v1/work") {
+                let locked =
+                    |lease: &Value| lease["area"].is_string() && memory.knows(&format!("merged {}", place(lease)));
+                reply.leases(|leases| leases.retain(|lease| !locked(lease)));
+            }
+        }),
+    },
+    Broken {
+        name: "allows one pull request more than the budget",
+        fails: &["BUDGET-1", "BUDGET-2", "OFFER-6", "LIST-5"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if let Some(most) = body["max_open_prs"].as_i64().filter(|most| (1..100).contains(most)) {
+                    body["max_open_prs"] = json!(most + 1);
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "forgets pull requests that were opened",
+        fails: &["BUDGET-2"],
+        how: How::Own(|ask, beyond| Box::pin(more_on(ask, beyond, "pr_opened", 1))),
+    },
+    Broken {
+        name: "counts pull requests that were merged",
+        fails: &["BUDGET-3"],
+        how: How::Own(|ask, beyond| Box::pin(more_on(ask, beyond, "merged", -1))),
+    },
+    Broken {
+        name: "takes a budget of 0 for none",
+        fails: &["BUDGET-4"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if body["max_open_prs"] == 0 {
+                    body["max_open_prs"] = json!(50);
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "takes work away when the budget is lowered",
+        fails: &["BUDGET-5"],
+        how: How::Reply(|ask, reply, memory| {
+            learn(ask, reply, memory);
+            if ask.is("GET /v1/work") {
+                let most =
+                    |lease: &Value| memory.get(&lease["repo"].to_string())["max_open_prs"].as_u64().unwrap_or(100);
+                reply.leases(|leases| {
+                    if let Some(most) = leases.first().map(most) {
+                        leases.truncate(usize::try_from(most).unwrap());
+                    }
+                });
+            }
+        }),
+    },
+];
+
+/// Remembers repositories by their names and tasks by their ids.
+fn learn(ask: &crate::proxy::Ask, reply: &Reply, memory: &Memory) {
+    if ask.is("POST /v1/admin/repos") && reply.status == 200 {
+        memory.set(ask.json()["repo"].to_string(), ask.json());
+    }
+    if ask.is("POST /v1/admin/tasks") && reply.status == 200 {
+        memory.set(reply.json()["task_id"].as_str().unwrap_or_default(), ask.json());
+    }
+}
+
+fn place(task: &Value) -> String {
+    format!("{} {}", task["repo"], task["area"])
+}
+
+/// Raises the budget of a task's repository when this status is told of it for the first time.
+async fn more_on(
+    ask: crate::proxy::Ask,
+    beyond: std::sync::Arc<crate::proxy::Beyond>,
+    status: &str,
+    more: i64,
+) -> Reply {
+    let reply = beyond.ask(&ask).await;
+    learn(&ask, &reply, &beyond.memory);
+    let told = ask.is("POST /v1/tasks/*/status") && ask.json()["status"] == status && reply.status == 200;
+    if told && beyond.memory.count(&format!("told {}", ask.id())) == 1 {
+        let mut repo = beyond.memory.get(&beyond.memory.get(ask.id())["repo"].to_string());
+        repo["max_open_prs"] = json!(repo["max_open_prs"].as_i64().unwrap_or(3) + more);
+        beyond.admin("/v1/admin/repos", &repo).await;
+    }
+    reply
+}

@@ -1,0 +1,243 @@
+//! Servers that break how workers come to be, give signs of life, and see and change themselves.
+
+use crate::proxy::{How, Reply};
+use crate::table::Broken;
+use serde_json::json;
+
+pub const TABLE: &[Broken] = &[
+    Broken {
+        name: "names workers without `w_`",
+        fails: &["REG-1"],
+        how: How::Own(|mut ask, beyond| {
+            Box::pin(async move {
+                if ask.is("POST /v1/admin/workers/*/revoke") {
+                    ask.path = ask.path.replace("/workers/", "/workers/w_");
+                }
+                let mut reply = beyond.ask(&ask).await;
+                reply.change(|body| {
+                    if let Some(id) = body["worker_id"].as_str().map(|id| id.trim_start_matches("w_").to_owned()) {
+                        body["worker_id"] = json!(id);
+                    }
+                });
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "gives out tokens that can be guessed",
+        fails: &["REG-1"],
+        how: How::Own(|mut ask, beyond| {
+            Box::pin(async move {
+                if let Some(token) = beyond.memory.get(ask.token()).as_str() {
+                    ask.put("authorization", &format!("Bearer {token}"));
+                }
+                let mut reply = beyond.ask(&ask).await;
+                if ask.is("POST /v1/workers/register") && reply.status == 200 {
+                    let short = format!("{:07}", beyond.memory.count("workers") * 7919);
+                    reply.change(|body| {
+                        beyond.memory.set(&short, body["token"].take());
+                        body["token"] = json!(short);
+                    });
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "registers nobody without skills",
+        fails: &["REG-2"],
+        how: How::Reply(|ask, reply, _| {
+            if ask.is("POST /v1/workers/register") && reply.status == 200 && ask.json().get("skills").is_none() {
+                *reply = Reply::problem(422);
+            }
+        }),
+    },
+    Broken {
+        name: "takes more points than there are for all there are",
+        fails: &["REG-3"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if body["capacity_points"] == 101 {
+                    body["capacity_points"] = json!(100);
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "cuts names that are too long",
+        fails: &["REG-3"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/workers/register") {
+                ask.change(|body| {
+                    if let Some(name) = body["name"].as_str().filter(|name| name.len() > 120) {
+                        body["name"] = json!(name[..120]);
+                    }
+                });
+            }
+        }),
+    },
+    Broken {
+        name: "takes two workers of one name for one",
+        fails: &["REG-4", "IDEM-4"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let name = ask.json()["name"].to_string();
+                let reply = beyond.ask(&ask).await;
+                if !ask.is("POST /v1/workers/register") || reply.status != 200 {
+                    return reply;
+                }
+                if !beyond.memory.knows(&name) {
+                    beyond.memory.set(&name, reply.json());
+                }
+                Reply::of(200, &beyond.memory.get(&name))
+            })
+        }),
+    },
+    Broken {
+        name: "keeps the answer of a registration for its repetition",
+        fails: &["IDEM-4"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let key = ask.header("idempotency-key").to_owned();
+                if !ask.is("POST /v1/workers/register") || key.is_empty() {
+                    return beyond.ask(&ask).await;
+                }
+                if !beyond.memory.knows(&key) {
+                    beyond.memory.set(&key, beyond.ask(&ask).await.json());
+                }
+                Reply::of(200, &beyond.memory.get(&key))
+            })
+        }),
+    },
+    Broken {
+        name: "answers a heartbeat without `ok`",
+        fails: &["BEAT-1"],
+        how: How::Reply(|ask, reply, _| {
+            if ask.is("POST /v1/workers/heartbeat") {
+                reply.lacks("ok");
+            }
+        }),
+    },
+    Broken {
+        name: "cuts notes that are too long",
+        fails: &["BEAT-2"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if let Some(note) = body["note"].as_str().filter(|note| note.len() > 500) {
+                    body["note"] = json!(note[..500]);
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "takes a status it does not know for idle",
+        fails: &["BEAT-2"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if body["status"] == "asleep" {
+                    body["status"] = json!("idle");
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "counts nobody as online",
+        fails: &["BEAT-3"],
+        how: How::Reply(|ask, reply, _| {
+            if ask.is("GET /v1/admin/state") {
+                reply.change(|state| state["workers_online"] = json!(0));
+            }
+        }),
+    },
+    Broken {
+        name: "forgets the skills of a worker that changes its name",
+        fails: &["ME-1"],
+        how: How::Ask(|ask, _| {
+            if ask.is("PATCH /v1/workers/me") {
+                ask.change(|body| body["skills"] = json!([]));
+            }
+        }),
+    },
+    Broken {
+        name: "lets nobody go",
+        fails: &["ME-2"],
+        how: How::Instead(|ask, _| ask.is("DELETE /v1/workers/me").then(Reply::ok)),
+    },
+    Broken {
+        name: "takes the old token after a rotation for ever",
+        fails: &["ME-3"],
+        how: How::Own(|mut ask, beyond| {
+            Box::pin(async move {
+                let old = ask.token().to_owned();
+                if let Some(token) = beyond.memory.get(&old).as_str() {
+                    ask.put("authorization", &format!("Bearer {token}"));
+                }
+                let reply = beyond.ask(&ask).await;
+                if ask.is("POST /v1/workers/me/token") {
+                    beyond.memory.set(old, reply.json()["token"].clone());
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "ends the old token with the rotation",
+        fails: &["ME-3"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let reply = beyond.ask(&ask).await;
+                if ask.is("POST /v1/workers/me/token") {
+                    let mut first = ask.clone();
+                    first.method = axum::http::Method::GET;
+                    first.path = "/v1/workers/me".to_owned();
+                    first.put("authorization", &format!("Bearer {}", reply.json()["token"].as_str().unwrap()));
+                    beyond.ask(&first).await;
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "drops what a task brings of its own",
+        fails: &["ME-4"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/tasks") {
+                ask.change(|body| body.as_object_mut().unwrap().retain(|field, _| !field.starts_with("x_")));
+            }
+        }),
+    },
+    Broken {
+        name: "keeps whatever a worker says",
+        fails: &["ME-4"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let mut reply = beyond.ask(&ask).await;
+                if ask.is("POST /v1/workers/register") && reply.status == 200 {
+                    let token = reply.json()["token"].as_str().unwrap_or_default().to_owned();
+                    beyond.memory.set(token, ask.json()["colour"].clone());
+                }
+                let colour = beyond.memory.get(ask.token());
+                if ask.is("GET /v1/workers/me") && !colour.is_null() {
+                    reply.change(|me| me["colour"] = colour);
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "has one link code for everybody",
+        fails: &["ME-5"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let reply = beyond.ask(&ask).await;
+                if !ask.is("POST /v1/workers/me/link") {
+                    return reply;
+                }
+                if !beyond.memory.knows("link") {
+                    beyond.memory.set("link", reply.json());
+                }
+                Reply::of(200, &beyond.memory.get("link"))
+            })
+        }),
+    },
+];

@@ -1,0 +1,88 @@
+//! The suite against our own server: it conforms, on both engines, also when it has been running for a while.
+
+use crate::database::Db;
+use crate::proxy::{Ask, How, Proxy, Reply};
+use crate::server::{Server, judged, options};
+use crate::table::faults;
+use owp::conformance::{Profile, Status};
+use serde_json::{Value, json};
+
+async fn conforms(db: Db) {
+    let server = Server::start(db, "off").await;
+    // The second time around there are hundreds of workers, tasks and events already.
+    for time in ["the first time", "the second time"] {
+        let faults = faults(&judged(&options(&server.url)).await, &[]);
+        assert!(faults.is_empty(), "{time}:\n  {}", faults.join("\n  "));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_server_conforms_on_sqlite() {
+    conforms(Db::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_server_conforms_on_postgres() {
+    conforms(Db::Postgres).await;
+}
+
+#[tokio::test]
+async fn a_server_that_holds_callers_back_passes_the_check_of_it() {
+    let server = Server::start(Db::Sqlite, "5/20").await;
+    let mut options = options(&server.url);
+    options.only = vec!["RATE".to_owned(), "HTTP".to_owned(), "WORK".to_owned()];
+    let report = judged(&options).await;
+    let others: Vec<_> = report.outcomes.iter().filter(|outcome| outcome.status != Status::Pass).collect();
+    assert!(others.is_empty() && report.outcomes.iter().any(|outcome| outcome.id == "RATE-1"), "{others:?}");
+}
+
+/// The calls of 0.1, and nothing of what came later.
+const OF_0_1: [&str; 9] = [
+    "POST /v1/workers/register",
+    "POST /v1/workers/heartbeat",
+    "GET /v1/work",
+    "POST /v1/tasks/*/status",
+    "POST /v1/admin/repos",
+    "POST /v1/admin/tasks",
+    "GET /v1/admin/state",
+    "GET /healthz",
+    "GET /",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_0_1_conforms_and_is_checked_for_nothing_else() {
+    let server = Server::start(Db::Sqlite, "off").await;
+    let only_0_1 = How::Instead(|ask, _| (!OF_0_1.iter().any(|call| ask.is(call))).then(|| Reply::problem(404)));
+    let proxy = Proxy::before(&server.url, only_0_1).await;
+    let report = judged(&options(&proxy.url)).await;
+    for outcome in &report.outcomes {
+        // Nobody told that leases are short there, and it cannot be asked to make them so.
+        let waits = outcome.id.starts_with("EXPIRY");
+        let expected = if outcome.profile == Profile::Extended || waits { Status::Skip } else { Status::Pass };
+        assert_eq!(outcome.status, expected, "{outcome:?}");
+    }
+}
+
+/// The same answer to every call but the one for what it announces.
+fn always(ask: &Ask, status: u16, body: &Value) -> Option<Reply> {
+    (!ask.is("GET /.well-known/owp")).then(|| Reply::of(status, body))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nonsense_is_judged_and_not_stumbled_over() {
+    let server = Server::start(Db::Sqlite, "off").await;
+    let nonsense = [
+        How::Instead(|ask, _| always(ask, 200, &json!({}))),
+        How::Instead(|ask, _| always(ask, 200, &json!([[], null, "é"]))),
+        How::Instead(|ask, _| always(ask, 500, &json!("out of order"))),
+        How::Instead(|ask, _| always(ask, 204, &Value::Null)),
+        How::Instead(|ask, _| {
+            always(ask, 200, &json!({ "worker_id": "", "token": "", "task_id": "", "leases": [{}], "events": [1] }))
+        }),
+    ];
+    for how in nonsense {
+        let proxy = Proxy::before(&server.url, how).await;
+        let report = judged(&options(&proxy.url)).await;
+        assert!(!report.conforms() && report.count(Status::Pass) < report.outcomes.len() / 4, "{:?}", report.outcomes);
+    }
+}

@@ -1,0 +1,57 @@
+//! A table of broken servers, and the judgement: the suite finds in each of them exactly what is broken.
+
+use crate::database::Db;
+use crate::proxy::{How, Proxy};
+use crate::server::{Server, judged, options};
+use futures_util::{StreamExt, stream};
+use owp::conformance::{Report, Status, all};
+
+/// How many servers of a table are judged at once. Most of a run is waiting.
+const AT_ONCE: usize = 3;
+/// Checks that wait for seconds. They are made where one of them should fail, and left out elsewhere.
+pub const WAITING: [&str; 6] = ["EXPIRY-1", "EXPIRY-2", "EXPIRY-3", "LEASE-9", "OFFER-5", "WAIT-2"];
+
+/// A server that breaks something.
+pub struct Broken {
+    /// What it does, in words.
+    pub name: &'static str,
+    /// The checks that must fail; every other one must pass.
+    pub fails: &'static [&'static str],
+    /// How it does so.
+    pub how: How,
+}
+
+/// Judges every server of a table; fails with all that was found wrong.
+pub async fn judge(table: &[Broken]) {
+    let faults = stream::iter(table).map(one).buffer_unordered(AT_ONCE);
+    let faults: Vec<String> = faults.filter_map(|fault| async { fault }).collect().await;
+    assert!(faults.is_empty(), "\n{}", faults.join("\n\n"));
+}
+
+async fn one(broken: &Broken) -> Option<String> {
+    let server = Server::start(Db::Sqlite, "off").await;
+    let proxy = Proxy::before(&server.url, broken.how).await;
+    let mut options = options(&proxy.url);
+    if !broken.fails.iter().any(|id| WAITING.contains(id)) {
+        options.only =
+            all().iter().map(|check| check.id.to_owned()).filter(|id| !WAITING.contains(&id.as_str())).collect();
+    }
+    let found = faults(&judged(&options).await, broken.fails);
+    (!found.is_empty()).then(|| format!("A server that {}:\n  {}", broken.name, found.join("\n  ")))
+}
+
+/// Where a report is not what was to be expected of it.
+pub fn faults(report: &Report, fails: &[&str]) -> Vec<String> {
+    let made = report.outcomes.iter().filter_map(|outcome| {
+        let expected = match outcome.id {
+            id if fails.contains(&id) => Status::Fail,
+            // The servers here hold nobody back.
+            "RATE-1" => Status::Skip,
+            _ => Status::Pass,
+        };
+        let why = outcome.why.as_deref().unwrap_or("it passed");
+        (outcome.status != expected).then(|| format!("{} should {expected:?}: {:?}, {why}", outcome.id, outcome.status))
+    });
+    let unmade = fails.iter().filter(|id| !report.outcomes.iter().any(|outcome| outcome.id == **id));
+    made.chain(unmade.map(|id| format!("{id} was not made"))).collect()
+}
