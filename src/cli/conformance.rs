@@ -107,7 +107,7 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
     };
     let checking = check(&options, &Clock::System, tell);
     let report = tokio::select! {
-        report = checking => report.map_err(cannot_begin)?,
+        report = checking => report.map_err(|error| cannot_begin(&error))?,
         _ = tokio::signal::ctrl_c() => {
             return Err(Failure::failed("Interrupted: the server was not checked to the end.")
                 .next("What the checks made is left there; it hands out nothing to others, for want of their skills."));
@@ -142,7 +142,7 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
     Ok(Options { server, admin_token: token, lease_ttl: args.lease_ttl, profile, only })
 }
 
-fn cannot_begin(error: CannotBegin) -> Failure {
+fn cannot_begin(error: &CannotBegin) -> Failure {
     let what = format!("Nothing can be checked: {error}.");
     match error {
         CannotBegin::NoAccess(_) => {

@@ -230,7 +230,7 @@ async fn begin(options: &Options, http: &reqwest::Client) -> Result<Discovered, 
         return Err(CannotBegin::NoAccess(state.status));
     }
     let said = caller.get("/.well-known/owp").send().await.ok().filter(|answer| answer.status == 200);
-    let said: Option<Value> = said.and_then(|answer| serde_json::from_str(&answer.text).ok());
+    let said: Option<Value> = said.and_then(|answer| serde_json::from_str(&caller.secrets.hide(&answer.text)).ok());
     if said.as_ref().is_some_and(|said| said["open_registration"] == false) {
         return Err(CannotBegin::Closed);
     }

@@ -15,13 +15,18 @@ impl Secrets {
     /// Learns a secret.
     pub(super) fn learn(&self, secret: &str) {
         if secret.chars().count() >= SECRET_MIN_CHARS {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+            self.learn_always(secret);
         }
     }
 
-    /// Learns a secret that is one for sure, however short.
+    /// Learns a secret that is one for sure, however short; and as it stands within a text of JSON.
     pub(super) fn learn_always(&self, secret: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+        if secret.is_empty() {
+            return;
+        }
+        let quoted = serde_json::Value::from(secret).to_string();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend([secret.to_owned(), quoted[1..quoted.len() - 1].to_owned()]);
     }
 
     /// Learns what an answer gave out: every field called `token` or `code`.
@@ -63,6 +68,14 @@ mod tests {
         secrets.learn("owp_abcdefghij");
         let text = "Bearer owp_abcdefghij, owp_abcdefgh, /owp link ABCD-EFGH, w_12345678";
         assert_eq!(secrets.hide(text), "Bearer [secret], [secret], /owp link [secret], w_12345678");
+    }
+
+    #[test]
+    fn the_admin_token_is_hidden_however_it_is_spelled() {
+        let secrets = Secrets::default();
+        secrets.learn_always("");
+        secrets.learn_always("a\"b");
+        assert_eq!(secrets.hide(r#"a"b and {"token":"a\"b"}"#), r#"[secret] and {"token":"[secret]"}"#);
     }
 
     #[test]

@@ -15,7 +15,7 @@ checks! {
     Extended["audit_export"] "AUDIT-1" "The audit export ends with a line that says whether the chain of events is whole." => audit;
 }
 
-fn item(lab: &Lab, title: String) -> Value {
+fn item(lab: &Lab, title: &str) -> Value {
     json!({ "title": title, "required_skills": [lab.skill()] })
 }
 
@@ -23,7 +23,7 @@ async fn in_order(lab: &Lab) -> Verdict {
     lab.needs("cursors")?;
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     let titles: Vec<String> = (0..3).map(|_| lab.fresh("title")).collect();
-    let items: Vec<Value> = titles.iter().map(|title| item(lab, title.clone())).collect();
+    let items: Vec<Value> = titles.iter().map(|title| item(lab, title)).collect();
     let answer = lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?;
     answer.must_be(200)?;
     let said = answer.must_json()?;
@@ -37,7 +37,7 @@ async fn in_order(lab: &Lab) -> Verdict {
 
 async fn all_or_none(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({})).await?;
-    let items = [item(lab, lab.fresh("title")), item(lab, String::new())];
+    let items = [item(lab, &lab.fresh("title")), item(lab, "")];
     lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?.must_be(422)?;
     let worker = lab.worker(json!({})).await?;
     let held = lab.pull(&worker).await?;
