@@ -31,25 +31,26 @@ pub(super) struct Drawn {
     /// One piece of several lines, so that it is never seen half drawn.
     screen: ProgressBar,
     colours: bool,
-    _silent: Option<Silent>,
+    _no_echo: Option<NoEcho>,
 }
 
-/// While it lives, the terminal does not write `^C` into the table, which would shift what is drawn by a line.
-struct Silent(Termios);
+/// While this lives, the terminal shows no `^C` where Ctrl-C is pressed: it would stand in the way of what is drawn.
+struct NoEcho(Termios);
 
-impl Silent {
-    fn begin() -> Option<Self> {
+impl NoEcho {
+    /// Nothing where there is no terminal to type at.
+    fn new() -> Option<Self> {
         let before = tcgetattr(std::io::stdin()).ok()?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHOCTL);
-        tcsetattr(std::io::stdin(), OptionalActions::Now, &silent).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHOCTL);
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet).ok()?;
         Some(Self(before))
     }
 }
 
-impl Drop for Silent {
+impl Drop for NoEcho {
     fn drop(&mut self) {
-        // A terminal that is gone needs no mending.
+        // A terminal that went away needs nothing put back.
         let _gone = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }
 }
@@ -74,8 +75,8 @@ impl View {
         match self {
             Self::Json => say(&visible_json(&news.json(), false)),
             Self::Lines => say(&news.words()),
-            // A terminal that went away is no reason to stop working.
-            Self::Table(drawn) => drawn.screen.println(drawn.painted(colour(news), &news.words())),
+            // The table is taken away and drawn again, so that it does not matter how many lines this takes.
+            Self::Table(drawn) => drawn.screen.suspend(|| say(&drawn.painted(colour(news), &news.words()))),
         }
     }
 
@@ -115,7 +116,7 @@ impl Drawn {
             screen.set_style(style);
         }
         let colours = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
-        Self { screen, colours, _silent: Silent::begin() }
+        Self { screen, colours, _no_echo: NoEcho::new() }
     }
 
     fn painted(&self, style: Style, text: &str) -> String {
