@@ -137,7 +137,7 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
         })?,
     };
     let only: Vec<String> = args.only.iter().map(|name| name.trim().to_uppercase()).collect();
-    if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.id.starts_with(name.as_str()))) {
+    if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.is_named(name))) {
         return Err(Failure::asked_wrongly(format!("There is no check whose name begins with {unknown}."))
             .next("`owp conformance --list` shows all of them."));
     }

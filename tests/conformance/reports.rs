@@ -192,6 +192,8 @@ fn the_list_names_every_check_and_makes_none() {
     AUTH-1      A worker's calls without a token are answered 401.
     AUTH-2      A token nobody has is answered 401.
     "#);
+    let named = |name: &str| all.iter().filter(|check| check.is_named(name)).count();
+    assert_eq!(["WORK", "WORK-1", "WORK-10", "WORK-", "W", "NONE"].map(named), [10, 1, 1, 10, 16, 0]);
     let ran = owp(&["conformance", "--list", "--json"]).output().unwrap();
     let listed: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let claim = listed.as_array().unwrap().iter().find(|check| check["id"] == "CLAIM-3").unwrap();
