@@ -10,6 +10,7 @@ use crate::conformance::{CannotBegin, Options, Outcome, Profile, Report, Status,
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use secrecy::ExposeSecret;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -100,6 +101,8 @@ fn list(as_json: bool) {
 
 async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Failure> {
     let options = options(args, env)?;
+    // Before anything is checked: whoever waited for a report is not told only then that there is none.
+    let (mut junit_file, mut html_file) = (create(args.junit.as_deref())?, create(args.html.as_deref())?);
     let tell = |outcome: &Outcome| {
         if !args.json {
             line(outcome);
@@ -113,8 +116,8 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
                 .next("What the checks made is left there; it hands out nothing to others, for want of their skills."));
         }
     };
-    write(args.junit.as_deref(), || junit(&report))?;
-    write(args.html.as_deref(), || html(&report))?;
+    write(&mut junit_file, || junit(&report))?;
+    write(&mut html_file, || html(&report))?;
     if args.json {
         say(&format!("{:#}", json(&report)));
     } else {
@@ -134,7 +137,7 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
         })?,
     };
     let only: Vec<String> = args.only.iter().map(|name| name.trim().to_uppercase()).collect();
-    if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.id.starts_with(name.as_str()))) {
+    if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.is_named(name))) {
         return Err(Failure::asked_wrongly(format!("There is no check whose name begins with {unknown}."))
             .next("`owp conformance --list` shows all of them."));
     }
@@ -153,10 +156,21 @@ fn cannot_begin(error: &CannotBegin) -> Failure {
     }
 }
 
-fn write(file: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Failure> {
-    let Some(file) = file else { return Ok(()) };
-    std::fs::write(file, text())
-        .map_err(|error| Failure::asked_wrongly(format!("{} cannot be written: {error}.", file.display())))
+/// A file for a report, and what it is called.
+type ReportFile<'a> = Option<(File, &'a Path)>;
+
+fn create(path: Option<&Path>) -> Result<ReportFile<'_>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    Ok(Some((File::create(path).map_err(|error| unwritable(path, &error))?, path)))
+}
+
+fn write(file: &mut ReportFile<'_>, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    let Some((file, path)) = file else { return Ok(()) };
+    file.write_all(text().as_bytes()).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::asked_wrongly(format!("{} cannot be written: {error}.", path.display()))
 }
 
 fn style(status: Status) -> Style {

@@ -58,6 +58,15 @@ pub struct Check {
     run: for<'a> fn(&'a Lab) -> BoxFuture<'a, Verdict>,
 }
 
+impl Check {
+    /// Whether this is a check's name or its beginning. `WORK-1` is no beginning of `WORK-10`.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        let number = |text: &str| text.ends_with(|c: char| c.is_ascii_digit());
+        self.id.strip_prefix(name).is_some_and(|rest| rest.is_empty() || !number(name))
+    }
+}
+
 /// Every check, in the specification's order.
 #[must_use]
 pub fn all() -> Vec<&'static Check> {
@@ -75,7 +84,7 @@ pub struct Options {
     pub lease_ttl: Option<Duration>,
     /// Only checks of this profile.
     pub profile: Option<Profile>,
-    /// Only checks whose ids begin with one of these; all when empty.
+    /// Only checks that one of these names ([`Check::is_named`]); all when empty.
     pub only: Vec<String>,
 }
 
@@ -210,7 +219,7 @@ pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> R
 
 impl Options {
     fn wants(&self, check: &Check) -> bool {
-        let named = self.only.is_empty() || self.only.iter().any(|prefix| check.id.starts_with(prefix.as_str()));
+        let named = self.only.is_empty() || self.only.iter().any(|name| check.is_named(name));
         named && self.profile.is_none_or(|profile| check.profile == profile)
     }
 }

@@ -5,6 +5,7 @@ mod broken;
 #[path = "../support/database.rs"]
 mod database;
 mod healthy;
+#[expect(dead_code, reason = "other tests use more of it")]
 #[path = "../support/program.rs"]
 mod program;
 mod proxy;

@@ -249,10 +249,7 @@ pub const TABLE: &[Broken] = &[
         fails: &["RATE-1"],
         how: How::Reply(|ask, reply, _| {
             if ask.is("GET /.well-known/owp") {
-                reply.change(|said| {
-                    said["limits"]["calls_at_once"] = json!(20);
-                    said["limits"]["calls_per_second"] = json!(5);
-                });
+                announce_limit(reply);
             }
         }),
     },
@@ -261,10 +258,7 @@ pub const TABLE: &[Broken] = &[
         fails: &["RATE-1"],
         how: How::Reply(|ask, reply, memory| {
             if ask.is("GET /.well-known/owp") {
-                reply.change(|said| {
-                    said["limits"]["calls_at_once"] = json!(20);
-                    said["limits"]["calls_per_second"] = json!(5);
-                });
+                announce_limit(reply);
             }
             if ask.is("GET /v1/work") && memory.count(ask.token()) > 60 {
                 *reply = Reply::problem(429);
@@ -272,3 +266,11 @@ pub const TABLE: &[Broken] = &[
         }),
     },
 ];
+
+fn announce_limit(reply: &mut Reply) {
+    reply.change(|said| {
+        said["features"].as_array_mut().unwrap().push(json!("rate_limits"));
+        said["limits"]["calls_at_once"] = json!(20);
+        said["limits"]["calls_per_second"] = json!(5);
+    });
+}

@@ -110,7 +110,7 @@ pub const TABLE: &[Broken] = &[
         fails: &["STATUS-9"],
         how: How::Reply(|ask, reply, memory| {
             if ask.is("POST /v1/tasks/*/status") && reply.status == 200 {
-                if memory.get(ask.id()) == "blocked" {
+                if memory.get(ask.id()) == "blocked" && ask.json()["status"] == "in_progress" {
                     *reply = Reply::problem(409);
                 }
                 memory.set(ask.id(), ask.json()["status"].clone());
