@@ -1,12 +1,12 @@
 //! `owp conformance`: checks whether a server speaks the Open Work Protocol, requirement by requirement.
 
 use super::failure::{Failure, finish, say};
-use super::untrusted::visible_line;
+use super::untrusted::{visible_json, visible_line};
 use crate::client::{Client, Who};
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::{Environment, admin_token};
 use crate::conformance::report::{html, json, junit, summary};
-use crate::conformance::{CannotBegin, Options, Outcome, Profile, Report, Status, all, run as check};
+use crate::conformance::{CannotBegin, Check, Options, Outcome, Profile, Report, Status, all, run as check};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use secrecy::ExposeSecret;
@@ -25,7 +25,7 @@ pub struct ConformanceArgs {
     /// Where the server is, such as http://127.0.0.1:8787
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     server: Option<String>,
-    /// The server's admin token; OWP_ADMIN_TOKEN when left out
+    /// The server's admin token; OWP_ADMIN_TOKEN, which others on this machine cannot see, when left out
     #[arg(long, value_name = "TOKEN")]
     admin_token: Option<String>,
     /// Only the checks of this profile
@@ -119,7 +119,7 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
     write(&mut junit_file, || junit(&report))?;
     write(&mut html_file, || html(&report))?;
     if args.json {
-        say(&format!("{:#}", json(&report)));
+        say(&visible_json(&json(&report), true));
     } else {
         tell_end(&report);
     }
@@ -128,12 +128,11 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
 
 fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure> {
     let server = args.server.clone().unwrap_or_default();
-    let server = Client::new(&server, Who::Nobody)?.base().to_owned();
     let token = match &args.admin_token {
         Some(token) => token.clone(),
-        None => env.secret("OWP_ADMIN_TOKEN")?.map(|token| token.expose_secret().to_owned()).ok_or_else(|| {
+        None => admin_token(env)?.map(|token| token.expose_secret().to_owned()).ok_or_else(|| {
             Failure::no_access("The checks make repositories and tasks, for which the server's admin token is needed.")
-                .next("Give it with --admin-token, or set OWP_ADMIN_TOKEN.")
+                .next("Set OWP_ADMIN_TOKEN, or give it with --admin-token.")
         })?,
     };
     let only: Vec<String> = args.only.iter().map(|name| name.trim().to_uppercase()).collect();
@@ -142,7 +141,20 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
             .next("`owp conformance --list` shows all of them."));
     }
     let profile = args.profile.map(Profile::from);
+    let none = || Failure::asked_wrongly("No check of this profile has such a name.");
+    let chosen = |check: &&&Check| profile.is_none_or(|profile| check.profile == profile);
+    let named = |check: &&&Check| only.is_empty() || only.iter().any(|name| check.is_named(name));
+    all().iter().filter(chosen).find(named).ok_or_else(none)?;
+    let server = warned(Client::new(&server, Who::Nobody)?);
     Ok(Options { server, admin_token: token, lease_ttl: args.lease_ttl, profile, only })
+}
+
+/// The server's address, with a word about what others can read on the way there.
+fn warned(client: Client) -> String {
+    if client.in_clear_text() {
+        eprintln!("owp conformance: {} is not encrypted: others can read the admin token on its way.", client.base());
+    }
+    client.base().to_owned()
 }
 
 fn cannot_begin(error: &CannotBegin) -> Failure {

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How often a call is made when the server is busy.
 const ATTEMPTS: u32 = 8;
+/// The largest answer that is read.
+const BODY_MOST: usize = 16 << 20;
 /// The longest wait a busy server may ask for.
 const WAIT_MOST: Duration = Duration::from_secs(10);
 /// How much of a text is shown.
@@ -135,7 +137,7 @@ impl Call {
         let lost = |error: reqwest::Error| Stop::Error(format!("{asked} was not answered: {}", innermost(&error)));
         let answer = call.send().await.map_err(lost)?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let text = answer.text().await.map_err(lost)?;
+        let text = read(answer, &asked).await?;
         if let Ok(body) = serde_json::from_str(&text) {
             self.caller.secrets.learn_from(&body);
         }
@@ -184,6 +186,19 @@ impl Answer {
         let headers = headers.map(|name| format!("\n{name}: {}", self.header(name))).collect::<String>();
         format!("{}{headers}\n\n{}", self.status, self.text)
     }
+}
+
+/// A body that is not larger than any of the protocol's.
+async fn read(mut answer: reqwest::Response, asked: &str) -> Verdict<String> {
+    let mut bytes = Vec::new();
+    let lost = |error: reqwest::Error| Stop::Error(format!("{asked} broke off: {}", innermost(&error)));
+    while let Some(chunk) = answer.chunk().await.map_err(lost)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > BODY_MOST {
+            return Err(Stop::Error(format!("{asked} is answered with more than {} MiB", BODY_MOST >> 20)));
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The beginning of a text.

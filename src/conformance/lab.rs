@@ -4,6 +4,7 @@
 use super::http::{Answer, Caller};
 use super::stop::{Stop, Verdict};
 use super::{Discovered, Options};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -197,16 +198,22 @@ impl Lab {
     /// nobody.
     pub(super) async fn tidy(&self) {
         let repos = self.repos.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for repo in repos {
-            drop(self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 })).await);
-        }
+        join_all(
+            repos
+                .into_iter()
+                .map(|repo| self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 }))),
+        )
+        .await;
         if !self.discovered.has("worker_profile") {
             return;
         }
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for worker in workers {
-            drop(self.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send().await);
-        }
+        join_all(
+            workers
+                .into_iter()
+                .map(|worker| self.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send()),
+        )
+        .await;
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) enum Stop {
 /// How a check ends.
 pub(super) type Verdict<T = ()> = Result<T, Stop>;
 
+/// What a check needs in order to say anything is there, or it ends in error: nothing compared with nothing proves nothing.
+pub(super) fn given(holds: bool, what: &str) -> Verdict {
+    if holds { Ok(()) } else { Err(Stop::Error(format!("the check needs {what}, and there is none"))) }
+}
+
 /// The requirement holds, or the check fails with what was seen instead.
 pub(super) fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Stop::Fail(otherwise())) }

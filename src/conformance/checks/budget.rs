@@ -1,7 +1,7 @@
 //! The review budget: work handed out and open pull requests together.
 
 use super::super::lab::{Lab, tasks};
-use super::super::stop::{Verdict, must};
+use super::super::stop::{Verdict, given, must};
 use super::checks;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ async fn never_passed(lab: &Lab) -> Verdict {
     for _ in 0..2 {
         let held = try_join_all(workers.iter().map(|worker| lab.pull(worker))).await?;
         let held: usize = held.iter().map(Vec::len).sum();
+        given(held > 0, "a task that is handed out")?;
         must(held <= 2, || format!("with a budget of 2 there are {held} leases"))?;
     }
     Ok(())
@@ -65,6 +66,7 @@ async fn lowered(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     try_join_all((0..2).map(|_| lab.task(&repo, json!({})))).await?;
     let before: BTreeSet<String> = tasks(&lab.pull(&worker).await?).into_iter().collect();
+    given(before.len() == 2, "two tasks that are handed out")?;
     lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
     lab.task(&repo, json!({})).await?;
     let after: BTreeSet<String> = tasks(&lab.pull(&worker).await?).into_iter().collect();

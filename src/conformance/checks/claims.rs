@@ -1,7 +1,7 @@
 //! Asking for one task, and why not.
 
 use super::super::lab::Lab;
-use super::super::stop::{Verdict, must};
+use super::super::stop::{Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ async fn refused(lab: &Lab) -> Verdict {
 async fn held(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
+    given(lease["lease_id"].is_string(), "a `lease_id`")?;
     let answer = claim(lab, &worker.token, lease["task_id"].as_str().unwrap_or_default()).await?;
     answer.must_be(200)?;
     let said = answer.must_json()?;
@@ -75,6 +76,7 @@ async fn why(lab: &Lab) -> Verdict {
 async fn may(lab: &Lab) -> Verdict {
     let [no, yes] = two(lab).await?;
     let all = |why: &Value| rules(why).iter().all(|rule| rule["holds"] == true);
+    given(!rules(&yes).is_empty(), "rules")?;
     must(no["may"] == false && yes["may"] == true && all(&yes), || {
         format!("`may` is {} where a skill is lacking and {} where nothing is", no["may"], yes["may"])
     })

@@ -132,8 +132,9 @@ async fn told_once(lab: &Lab) -> Verdict {
     must(ended(&again).is_empty(), || "the same end is told twice".to_owned())
 }
 
-type Time = chrono::DateTime<chrono::FixedOffset>;
+/// A time on the server's clock.
+pub(super) type Time = chrono::DateTime<chrono::FixedOffset>;
 
-fn time(value: &Value) -> Option<Time> {
+pub(super) fn time(value: &Value) -> Option<Time> {
     value.as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
 }

@@ -1,7 +1,7 @@
 //! Lists and single things, to be looked at.
 
 use super::super::lab::{Lab, encoded};
-use super::super::stop::{Verdict, must};
+use super::super::stop::{Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -44,6 +44,7 @@ async fn pages(lab: &Lab) -> Verdict {
 async fn cursors(lab: &Lab) -> Verdict {
     let (repo, _) = five(lab).await?;
     let next = page(lab, &format!("repo={repo}&limit=2")).await?["next_cursor"].as_str().unwrap_or_default().to_owned();
+    given(!next.is_empty(), "a `next_cursor`")?;
     let next = encoded(&next);
     for path in [
         "/v1/tasks?cursor=made-up".to_owned(),

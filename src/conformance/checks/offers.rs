@@ -44,8 +44,13 @@ async fn acknowledged(lab: &Lab) -> Verdict {
 async fn acknowledged_twice(lab: &Lab) -> Verdict {
     let worker = careful(lab).await?;
     let offer = lab.held(&worker).await?;
-    lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?.prepared()?;
-    lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?.must_be(200)
+    let first = lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?.prepared()?;
+    let answer = lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?;
+    answer.must_be(200)?;
+    let second = answer.must_json()?;
+    must(second["lease_state"] == first["lease_state"], || {
+        format!("acknowledged twice, a lease is {} and then {}", first["lease_state"], second["lease_state"])
+    })
 }
 
 async fn declined(lab: &Lab) -> Verdict {

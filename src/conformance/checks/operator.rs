@@ -1,7 +1,7 @@
 //! The operator's further calls.
 
 use super::super::lab::{GRACE, Lab, tasks};
-use super::super::stop::{Verdict, must};
+use super::super::stop::{Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -48,6 +48,7 @@ async fn external_ids(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({})).await?;
     let body = json!({ "repo": repo, "title": "t", "required_skills": [lab.skill()], "external_id": lab.fresh("ext") });
     let first = lab.admin_post("/v1/admin/tasks", body.clone()).await?.prepared()?;
+    given(first["task_id"].is_string(), "a `task_id`")?;
     let answer = lab.admin_post("/v1/admin/tasks", body).await?;
     answer.must_be(200)?;
     let second = answer.must_json()?;

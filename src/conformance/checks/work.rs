@@ -1,7 +1,7 @@
 //! Asking for work.
 
 use super::super::lab::{Lab, tasks};
-use super::super::stop::{Verdict, must};
+use super::super::stop::{Verdict, given, must};
 use super::checks;
 use chrono::DateTime;
 use futures_util::future::try_join_all;
@@ -121,6 +121,7 @@ async fn one_holder(lab: &Lab) -> Verdict {
     let held = try_join_all(workers.iter().map(|worker| lab.pull(worker))).await?;
     let held: Vec<String> = held.iter().flat_map(|leases| tasks(leases)).collect();
     let different: BTreeSet<&String> = held.iter().collect();
+    given(!held.is_empty(), "a task that is handed out")?;
     must(held.len() == different.len(), || format!("five tasks were handed out {} times: {held:?}", held.len()))
 }
 
