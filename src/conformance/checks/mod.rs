@@ -30,9 +30,9 @@ use super::Check;
 /// Declares the checks of a chapter: profile, feature if any, id, the requirement in a few words, and what makes it.
 macro_rules! checks {
     ($($profile:ident $([$feature:literal])? $id:literal $title:literal => $run:ident $(($alone:ident))?;)*) => {
-        pub(in super::super) const ALL: &[$crate::conformance::Check] = &[$($crate::conformance::Check {
+        pub(in super::super) const ALL: &[super::super::Check] = &[$(super::super::Check {
             id: $id,
-            profile: $crate::conformance::Profile::$profile,
+            profile: super::super::Profile::$profile,
             feature: [$(Some($feature),)? None][0],
             title: $title,
             alone: false $(|| !stringify!($alone).is_empty())?,
