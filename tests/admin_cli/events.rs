@@ -13,6 +13,7 @@ fn the_latest_events_are_one_line_each() {
     let (_, token) = pool.worker("ada", &[]);
     pool.work(&token);
     pool.admin("pause", &json!({ "repo": REPO, "reason": "a\nline\u{1b}[2J" }));
+    pool.until("the feed has it", || pool.run(&["events"]).contains("repo.updated"));
     insta::assert_snapshot!(pool.run(&["events"]), @r#"
     TIME budget.set       acme/rocket area_locks=true by=operator max_open_prs=5
     TIME task.created     acme/rocket task=t_… estimate=1 priority=10
@@ -82,6 +83,7 @@ fn the_latest_are_the_latest_of_many_pages() {
     let pool = Stage::start();
     let tasks: Vec<Value> = (0..250).map(|n| json!({ "title": format!("Task {n}"), "priority": n })).collect();
     pool.admin("tasks/bulk", &json!({ "repo": REPO, "tasks": tasks }));
+    pool.until("the feed has them", || pool.run(&["events"]).contains("priority=249"));
     let said = pool.run(&["events", "--limit", "120"]);
     assert_eq!(said.lines().count(), 121, "{said}");
     assert!(said.lines().nth(119).unwrap().ends_with("priority=249"), "{said}");

@@ -12,8 +12,8 @@ fn an_empty_pool_says_what_to_do() {
     "#);
 }
 
-#[test]
-fn every_repository_is_a_row_and_what_is_stopped_says_why() {
+/// Three repositories: one full, one paused, one with work to hand out.
+fn three() -> Stage {
     let pool = Stage::start();
     for repo in ["acme/docs", "acme/paused"] {
         pool.admin("repos", &json!({ "repo": repo, "max_open_prs": 1 }));
@@ -24,6 +24,12 @@ fn every_repository_is_a_row_and_what_is_stopped_says_why() {
     pool.task("Three", &["design"]);
     let (_, token) = pool.worker("ada", &[]);
     assert_eq!(pool.work(&token).len(), 1);
+    pool
+}
+
+#[test]
+fn every_repository_is_a_row_and_what_is_stopped_says_why() {
+    let pool = three();
     insta::assert_snapshot!(pool.run(&["state"]), @r#"
     1 worker online
 
@@ -36,89 +42,15 @@ fn every_repository_is_a_row_and_what_is_stopped_says_why() {
     acme/paused: acme/paused is not served at the moment: it is paused until MOMENT (a[2Jrelease).
     exit 0
     "#);
+}
+
+#[test]
+fn for_programs_there_is_json() {
+    let pool = Stage::start();
+    pool.admin("pause", &json!({ "repo": REPO, "reason": "a release" }));
     insta::assert_snapshot!(pool.run(&["state", "--json"]), @r#"
     {
       "repos": [
-        {
-          "area_locks_enabled": true,
-          "budget": {
-            "breakdown": {
-              "leases": 1,
-              "open_prs": 0,
-              "uncounted": 0
-            },
-            "counted_at": null,
-            "free": 0,
-            "max_open_prs": 1,
-            "reasons": [
-              {
-                "holder": null,
-                "limit": "1",
-                "message": "The review budget is full: 1 of 1 slots are taken (set by the operator): 1 lease without a pull request. One is free again when a pull request is merged or closed, or a lease ends.",
-                "retry_at": null,
-                "rule": "budget",
-                "value": "1"
-              }
-            ],
-            "source": "operator",
-            "throttled": true,
-            "used": 1
-          },
-          "managed": false,
-          "paused": false,
-          "paused_until": null,
-          "private": false,
-          "repo": "acme/docs",
-          "tasks": {
-            "blocked": 0,
-            "closed": 0,
-            "in_progress": 0,
-            "leased": 1,
-            "merged": 0,
-            "pr_opened": 0,
-            "ready": 1
-          }
-        },
-        {
-          "area_locks_enabled": true,
-          "budget": {
-            "breakdown": {
-              "leases": 0,
-              "open_prs": 0,
-              "uncounted": 0
-            },
-            "counted_at": null,
-            "free": 1,
-            "max_open_prs": 1,
-            "reasons": [
-              {
-                "holder": null,
-                "limit": null,
-                "message": "acme/paused is not served at the moment: it is paused until MOMENT (a[2Jrelease).",
-                "retry_at": "TIME",
-                "rule": "repo_active",
-                "value": null
-              }
-            ],
-            "source": "operator",
-            "throttled": true,
-            "used": 0
-          },
-          "managed": false,
-          "paused": true,
-          "paused_until": "TIME",
-          "private": false,
-          "repo": "acme/paused",
-          "tasks": {
-            "blocked": 0,
-            "closed": 0,
-            "in_progress": 0,
-            "leased": 0,
-            "merged": 0,
-            "pr_opened": 0,
-            "ready": 0
-          }
-        },
         {
           "area_locks_enabled": true,
           "budget": {
@@ -130,13 +62,22 @@ fn every_repository_is_a_row_and_what_is_stopped_says_why() {
             "counted_at": null,
             "free": 5,
             "max_open_prs": 5,
-            "reasons": [],
+            "reasons": [
+              {
+                "holder": null,
+                "limit": null,
+                "message": "acme/rocket is not served at the moment: it is paused until somebody resumes it (a release).",
+                "retry_at": null,
+                "rule": "repo_active",
+                "value": null
+              }
+            ],
             "source": "operator",
-            "throttled": false,
+            "throttled": true,
             "used": 0
           },
           "managed": false,
-          "paused": false,
+          "paused": true,
           "paused_until": null,
           "private": false,
           "repo": "acme/rocket",
@@ -147,7 +88,7 @@ fn every_repository_is_a_row_and_what_is_stopped_says_why() {
             "leased": 0,
             "merged": 0,
             "pr_opened": 0,
-            "ready": 1
+            "ready": 0
           }
         }
       ],
@@ -155,11 +96,11 @@ fn every_repository_is_a_row_and_what_is_stopped_says_why() {
         "tasks_blocked": 0,
         "tasks_closed": 0,
         "tasks_in_progress": 0,
-        "tasks_leased": 1,
+        "tasks_leased": 0,
         "tasks_merged": 0,
         "tasks_pr_opened": 0,
-        "tasks_ready": 2,
-        "workers_online": 1
+        "tasks_ready": 0,
+        "workers_online": 0
       }
     }
     exit 0

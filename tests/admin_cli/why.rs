@@ -14,7 +14,7 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     would go to nobody now (0 workers heard of lately)
     exit 0
     "#);
-    let (ada, token) = pool.worker("ada", &["rust"]);
+    let (_, token) = pool.worker("ada", &["rust"]);
     insta::assert_snapshot!(pool.run(&["why", &parse]), @r#"
     t_… "Parse[31m dates" (acme/rocket)
     state: ready
@@ -28,6 +28,30 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
       ada: The task asks for design; say `/owp join skills:design` if you have it. (now rust, needed design) [skills]
     exit 0
     "#);
+    assert_eq!(pool.work(&token).len(), 1);
+    insta::assert_snapshot!(pool.run(&["why", &parse]), @r#"
+    t_… "Parse[31m dates" (acme/rocket)
+    state: leased
+    holder: ada
+    held until: MOMENT
+    exit 0
+    "#);
+    pool.admin("pause", &json!({ "repo": REPO }));
+    insta::assert_snapshot!(pool.run(&["why", &logo]), @r#"
+    t_… "Draw a logo" (acme/rocket)
+    state: ready
+    nothing is handed out there: acme/rocket is not served at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
+    would go to nobody now (1 worker heard of lately)
+      ada: The task asks for design; say `/owp join skills:design` if you have it. (now rust, needed design) [skills]
+    exit 0
+    "#);
+}
+
+#[test]
+fn for_programs_there_is_json() {
+    let pool = Stage::start();
+    let logo = pool.task("Draw a logo", &["design"]);
+    pool.worker("ada", &["rust"]);
     insta::assert_snapshot!(pool.run(&["why", &logo, "--json"]), @r#"
     {
       "simulated": {
@@ -79,6 +103,13 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     }
     exit 0
     "#);
+}
+
+#[test]
+fn every_rule_is_told_of_a_worker_who_may_not() {
+    let pool = Stage::start();
+    let logo = pool.task("Draw a logo", &["design"]);
+    let (ada, _) = pool.worker("ada", &["rust"]);
     insta::assert_snapshot!(pool.run(&["why", &logo, "--worker", &ada]), @r#"
     w_… may not take t_… "Draw a logo" (acme/rocket)
 
@@ -108,23 +139,6 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     cooldown         yes
     declined         yes
     No worker online has the skill design.
-    exit 0
-    "#);
-    assert_eq!(pool.work(&token).len(), 1);
-    insta::assert_snapshot!(pool.run(&["why", &parse]), @r#"
-    t_… "Parse[31m dates" (acme/rocket)
-    state: leased
-    holder: ada
-    held until: MOMENT
-    exit 0
-    "#);
-    pool.admin("pause", &json!({ "repo": REPO }));
-    insta::assert_snapshot!(pool.run(&["why", &logo]), @r#"
-    t_… "Draw a logo" (acme/rocket)
-    state: ready
-    nothing is handed out there: acme/rocket is not served at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
-    would go to nobody now (1 worker heard of lately)
-      ada: The task asks for design; say `/owp join skills:design` if you have it. (now rust, needed design) [skills]
     exit 0
     "#);
 }

@@ -15,9 +15,9 @@ pub fn owp(args: &[&str]) -> Command {
     command
 }
 
-/// `owp <subcommand> --help`, or `owp --help` for an empty name.
+/// `owp <subcommand> --help`, where one may be `admin init-repo`; `owp --help` for an empty name.
 pub fn help(subcommand: &str) -> String {
-    let args = if subcommand.is_empty() { vec!["--help"] } else { vec![subcommand, "--help"] };
+    let args: Vec<&str> = subcommand.split_whitespace().chain(["--help"]).collect();
     let output = owp(&args).output().expect("the binary runs");
     assert!(output.status.success() && !output.stdout.is_empty(), "owp {args:?} offers no help: {output:?}");
     String::from_utf8(output.stdout).expect("text")
@@ -35,7 +35,14 @@ pub fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<String> {
     if subcommand.starts_with('-') || !listed(subcommand) {
         return vec![format!("`{whole}`: there is no `{subcommand}`")];
     }
-    let flags = help(subcommand);
+    let mut subcommand = subcommand.clone();
+    let mut flags = help(&subcommand);
+    if flags.contains("\nCommands:\n") {
+        let nested = args.first().filter(|word| flags.lines().any(|line| line.starts_with(&format!("  {word} "))));
+        let Some(nested) = nested else { return vec![format!("`{whole}`: `{subcommand}` has no such command")] };
+        subcommand = format!("{subcommand} {nested}");
+        flags = help(&subcommand);
+    }
     let mut known = flags.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect::<Vec<_>>();
     known.retain(|word| word.starts_with("--"));
     args.iter()
@@ -54,7 +61,8 @@ pub fn free_port() -> u16 {
 #[test]
 fn a_planted_flag_or_subcommand_is_refused() {
     let help = |subcommand: &str| match subcommand {
-        "" => "Usage: owp <COMMAND>\n\nCommands:\n  serve        Runs the pool\n  healthcheck  Asks it\n".to_owned(),
+        "" => "Usage: owp <COMMAND>\n\nCommands:\n  serve        Runs the pool\n  admin  Orders it\n".to_owned(),
+        "admin" => "Usage: owp admin <COMMAND>\n\nCommands:\n  pause  Stops\n".to_owned(),
         _ => "Options:\n      --listen <ADDR>  [env: OWP_LISTEN=]\n  -h, --help\n".to_owned(),
     };
     let judge = |line: &str| refused(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), help).join("\n");
@@ -62,6 +70,9 @@ fn a_planted_flag_or_subcommand_is_refused() {
     assert_eq!(judge("owp serve --listen=0.0.0.0:80"), "");
     assert!(judge("owp serve --lis x").contains("takes no `--lis`"));
     assert!(judge("owp server").contains("no `server`"));
+    assert_eq!(judge("owp admin pause --listen x"), "");
+    assert!(judge("owp admin pause --lis x").contains("`admin pause` takes no `--lis`"));
+    assert!(judge("owp admin resume").contains("`admin` has no such command"));
     assert!(judge("owp --listen x").contains("no `--listen`"));
     assert!(judge("sh -c owp").contains("something else"));
     assert!(judge("owp").contains("no subcommand"));

@@ -203,6 +203,10 @@ fn tasks_and_leases() {
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
     "#);
+}
+
+#[test]
+fn giving_back_and_claiming() {
     insta::assert_snapshot!(help(&["worker", "nack", "--help"]), @r#"
     Declines an offer or a task; it is not offered again for a while
 

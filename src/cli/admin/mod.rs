@@ -92,33 +92,30 @@ pub async fn run(args: AdminArgs, env: &Environment) -> ExitCode {
 
 async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
     let AdminArgs { asked, command } = args;
-    // A file's faults are told before anybody is asked for a token.
-    let command = match command {
-        AdminCommand::ImportTasks(args) => return import::tasks(args, &asked, env).await,
-        other => other,
-    };
-    let desk = Desk { pool: asked.operator(env)?, json: asked.json };
-    desk.warn();
+    let desk = || Desk::new(&asked, env);
     match command {
-        AdminCommand::InitRepo(args) => repos::init(&desk, args).await,
-        AdminCommand::AddTask(args) => task::add(&desk, args).await,
-        AdminCommand::ImportTasks(_) => Ok(()),
-        AdminCommand::ImportGithubIssues(args) => import::issues(&desk, args, env).await,
-        AdminCommand::State => state::show(&desk).await,
-        AdminCommand::Events(args) => events::show(&desk, args).await,
-        AdminCommand::Why(args) => why::tell(&desk, args).await,
-        AdminCommand::Revoke(args) => revoke::revoke(&desk, args).await,
-        AdminCommand::Trust(args) => trust::set(&desk, args).await,
-        AdminCommand::Pause(args) => repos::pause(&desk, args).await,
-        AdminCommand::Resume(args) => repos::resume(&desk, args).await,
+        AdminCommand::InitRepo(args) => repos::init(&desk()?, args).await,
+        AdminCommand::AddTask(args) => task::add(&desk()?, args).await,
+        // A file's faults are told before anybody is asked for a token.
+        AdminCommand::ImportTasks(args) => import::tasks(desk, args).await,
+        AdminCommand::ImportGithubIssues(args) => import::issues(&desk()?, args, env).await,
+        AdminCommand::State => state::show(&desk()?).await,
+        AdminCommand::Events(args) => events::show(&desk()?, args).await,
+        AdminCommand::Why(args) => why::tell(&desk()?, args).await,
+        AdminCommand::Revoke(args) => revoke::revoke(&desk()?, args).await,
+        AdminCommand::Trust(args) => trust::set(&desk()?, args).await,
+        AdminCommand::Pause(args) => repos::pause(&desk()?, args).await,
+        AdminCommand::Resume(args) => repos::resume(&desk()?, args).await,
     }
 }
 
 impl Desk {
-    /// Says when the admin token can be read by others on its way.
-    fn warn(&self) {
-        if self.pool.in_clear_text() {
-            eprintln!("owp admin: {} is not encrypted: others can read the admin token on its way.", self.pool.base());
+    /// The pool, asked as its operator; says when the admin token can be read by others on its way.
+    fn new(asked: &Asked, env: &Environment) -> Result<Self, Failure> {
+        let pool = asked.operator(env)?;
+        if pool.in_clear_text() {
+            eprintln!("owp admin: {} is not encrypted: others can read the admin token on its way.", pool.base());
         }
+        Ok(Self { pool, json: asked.json })
     }
 }

@@ -168,6 +168,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_repository_asks_of_the_work_is_told() {
+        let raw = json!({ "task_id": "t_1", "repo": "a/b", "title": "T", "lease_state": "offered", "lease_id": "l_1",
+            "contract": { "closes": "Fixes #7", "branch": "owp/7-t\u{7}" }, "waits_because": "The App is suspended." });
+        let held = Held::deserialize(&raw).unwrap();
+        assert!(held.is_managed() && held.is_live());
+        assert_eq!(
+            held.notes(),
+            [
+                r#"t_1: open the pull request from the branch owp/7-t\u{7}, with "Fixes #7" in its text."#,
+                "t_1: the repository is not served at the moment: The App is suspended."
+            ]
+        );
+        assert_eq!(held.offer().unwrap(), "t_1: an offer; `owp worker ack l_1` accepts it.");
+    }
+
+    #[test]
     fn a_hostile_title_is_one_line_of_a_bounded_length() {
         let long = format!("\u{1b}]0;owned\u{7}\r\n{}", "x".repeat(500));
         let shown = title(&long);

@@ -5,7 +5,21 @@ use crate::pool::Span;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width};
 use std::io::IsTerminal;
 
-const HEADER: [&str; 5] = ["TASK", "REPOSITORY", "TITLE", "STATE", "LEFT"];
+/// What a task's line may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Task,
+    Repository,
+    Title,
+    State,
+    Left,
+}
+
+use Part::{Left, Repository, State, Task, Title};
+
+/// What fits into how many columns, besides the rest of them for the title.
+const PARTS: [(u16, &[Part]); 3] =
+    [(76, &[Task, Repository, Title, State, Left]), (62, &[Task, Title, State, Left]), (0, &[Task, State, Left])];
 /// Longer names of repositories give way to titles.
 const REPO_MAX_COLUMNS: u16 = 28;
 
@@ -25,31 +39,66 @@ pub(super) fn width() -> Option<u16> {
 
 /// The lines of the table, its header first. Each task is one line; titles are cut to what is left of the width.
 pub(super) fn lines(tasks: &[Line<'_>], width: Option<u16>) -> Vec<String> {
+    let fits = |(least, _): &&(u16, &[Part])| width.is_none_or(|width| width >= *least);
+    let parts = PARTS.iter().find(fits).map_or(PARTS[0].1, |(_, parts)| *parts);
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_truncation_indicator("…");
-    // Cut anywhere, not only between words: no cell holds this character.
-    table.set_delimiter('\n');
-    table.set_header(HEADER);
-    for Line { held, secs_left } in tasks {
-        let left = secs_left.map_or_else(|| "-".to_owned(), left);
-        let cells = [word(&held.task_id), word(&held.repo), title(&held.title), held.state(), left];
-        let mut row = Row::from(cells);
-        row.max_height(1);
-        table.add_row(row);
+    // Cut anywhere, not only between words: no cell holds this delimiter.
+    table.load_style(comfy_table::presets::NOTHING).set_truncation_indicator("…").set_delimiter('\n');
+    table.set_header(row(parts.iter().map(|part| part.header().to_owned())));
+    for line in tasks {
+        table.add_row(row(parts.iter().map(|part| part.cell(line))));
     }
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    for (index, column) in table.column_iter_mut().enumerate() {
+    for (column, part) in table.column_iter_mut().zip(parts) {
         column.set_padding((0, 2));
-        let fit = match HEADER[index] {
-            "TITLE" => continue,
-            "REPOSITORY" => ColumnConstraint::UpperBoundary(Width::Fixed(REPO_MAX_COLUMNS)),
-            _ => ColumnConstraint::ContentWidth,
-        };
-        column.set_constraint(fit);
+        match part {
+            Title => {}
+            Repository => {
+                column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(REPO_MAX_COLUMNS)));
+            }
+            Task | State | Left => {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+fn row(cells: impl Iterator<Item = String>) -> Row {
+    let mut row = Row::from(cells.collect::<Vec<_>>());
+    row.max_height(1);
+    row
+}
+
+impl Part {
+    fn header(self) -> &'static str {
+        match self {
+            Task => "TASK",
+            Repository => "REPOSITORY",
+            Title => "TITLE",
+            State => "STATE",
+            Left => "LEFT",
+        }
+    }
+
+    fn cell(self, line: &Line<'_>) -> String {
+        match self {
+            Task => word(&line.held.task_id),
+            Repository => word(&line.held.repo),
+            Title => unjoined(&title(&line.held.title)),
+            State => line.held.state(),
+            Left => line.secs_left.map_or_else(|| "-".to_owned(), left),
+        }
+    }
+}
+
+/// Text without what joins several signs into one. Terminals do not agree on whether they do that, so nobody could tell
+/// how wide it is, and a line that is wider than was thought breaks what is drawn in place.
+fn unjoined(text: &str) -> String {
+    let joins = |c: char| matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
+    text.chars().filter(|c| !joins(*c)).collect()
 }
 
 /// How long is left, to the second while that is soon: `1h29m`, `29m58s`.
@@ -73,13 +122,19 @@ mod tests {
     #[test]
     fn a_title_is_cut_to_what_is_left_of_the_width() {
         assert_eq!(
-            drawn("Write the changelog for the next release", Some(60)),
+            drawn("Write the changelog for the next release and more", Some(76)),
             [
-                "TASK  REPOSITORY   TITLE               STATE        LEFT",
-                "t_1   acme/rocket  Write the changel…  in_progress  29m59s"
+                "TASK  REPOSITORY   TITLE                               STATE        LEFT",
+                "t_1   acme/rocket  Write the changelog for the next …  in_progress  29m59s"
             ]
         );
         assert_eq!(drawn("Short", None)[1], "t_1   acme/rocket  Short  in_progress  29m59s");
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_shown_less() {
+        assert_eq!(drawn("Short", Some(70)), ["TASK  TITLE  STATE        LEFT", "t_1   Short  in_progress  29m59s"]);
+        assert_eq!(drawn("Short", Some(30)), ["TASK  STATE        LEFT", "t_1   in_progress  29m59s"]);
     }
 
     #[test]
@@ -88,7 +143,9 @@ mod tests {
         {
             let drawn = drawn(&title, Some(70));
             assert_eq!(drawn.len(), 2, "{drawn:?}");
-            assert!(drawn.iter().all(|line| console::measure_text_width(line) <= 70), "{drawn:?}");
+            let wide = |line: &String| line.chars().map(|c| console::measure_text_width(&c.to_string())).sum::<usize>();
+            assert!(drawn.iter().all(|line| wide(line) <= 70), "one by one: {drawn:?}");
+            assert!(drawn.iter().all(|line| console::measure_text_width(line) <= 70), "together: {drawn:?}");
             assert!(!drawn.concat().chars().any(char::is_control), "{drawn:?}");
         }
     }

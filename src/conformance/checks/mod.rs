@@ -25,14 +25,14 @@ mod transport;
 mod waiting;
 mod work;
 
-use super::Check;
+use super::{Check, Profile};
 
 /// Declares the checks of a chapter: profile, feature if any, id, the requirement in a few words, and what makes it.
 macro_rules! checks {
     ($($profile:ident $([$feature:literal])? $id:literal $title:literal => $run:ident $(($alone:ident))?;)*) => {
-        pub(in super::super) const ALL: &[super::super::Check] = &[$(super::super::Check {
+        pub(super) const ALL: &[super::Check] = &[$(super::Check {
             id: $id,
-            profile: super::super::Profile::$profile,
+            profile: super::Profile::$profile,
             feature: [$(Some($feature),)? None][0],
             title: $title,
             alone: false $(|| !stringify!($alone).is_empty())?,
@@ -71,7 +71,6 @@ pub(super) const ALL: &[&[Check]] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::Profile;
     use super::*;
     use std::collections::BTreeSet;
 

@@ -70,6 +70,7 @@ tasks:
     line 12, column 11: `tasks[2].area` must have at most 64 characters, and neither commas nor characters nobody can see
     line 13, column 27: `tasks[2].required_skills[1]` must have at most 64 characters, and neither commas nor characters nobody can see
     line 14, column 5: `tasks[3]` must be a task, with an `id` and a `title`
+    line 15, column 9: `tasks[4].id` must not be blank
     line 17, column 22: `tasks[4].required_skills` must be a list, as in `[rust, sql]`
     line 18, column 5: unknown key `colour`, expected one of id, title, description, estimate_points, priority, required_skills, area, tier, or one that begins with x_
     line 19, column 34: `tasks[5].priority` must be a whole number from 0 to 1000

@@ -8,11 +8,9 @@ mod send;
 
 use super::Desk;
 use super::print::name;
-use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::untrusted::visible_line;
 use crate::client::segment;
-use crate::config::Environment;
 use crate::pool::document::Fault;
 use crate::pool::text::tidy_line;
 use clap::Args;
@@ -71,12 +69,11 @@ impl Load {
     }
 }
 
-/// Imports a file.
-pub(super) async fn tasks(args: TasksArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+/// Imports a file into the pool that `desk` opens.
+pub(super) async fn tasks(desk: impl FnOnce() -> Result<Desk, Failure>, args: TasksArgs) -> Result<(), Failure> {
     let text = read(&args.file)?;
     let load = file::load(&text, args.repo.as_deref()).map_err(|faults| refused(&args.file, &faults))?;
-    let desk = Desk { pool: asked.operator(env)?, json: asked.json };
-    desk.warn();
+    let desk = desk()?;
     known(&desk, &load.repo).await?;
     send::carry_out(&desk, &load, args.dry_run).await
 }

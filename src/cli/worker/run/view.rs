@@ -9,6 +9,7 @@ use crate::cli::untrusted::visible_json;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{IsTerminal, Write};
 use tokio::time::Instant;
 
@@ -30,6 +31,28 @@ pub(super) struct Drawn {
     /// One piece of several lines, so that it is never seen half drawn.
     screen: ProgressBar,
     colours: bool,
+    _no_echo: Option<NoEcho>,
+}
+
+/// While this lives, the terminal shows no `^C` where Ctrl-C is pressed: it would stand in the way of what is drawn.
+struct NoEcho(Termios);
+
+impl NoEcho {
+    /// Nothing where there is no terminal to type at.
+    fn new() -> Option<Self> {
+        let before = tcgetattr(std::io::stdin()).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHOCTL);
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for NoEcho {
+    fn drop(&mut self) {
+        // A terminal that went away needs nothing put back.
+        let _gone = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 impl View {
@@ -52,8 +75,8 @@ impl View {
         match self {
             Self::Json => say(&visible_json(&news.json(), false)),
             Self::Lines => say(&news.words()),
-            // A terminal that went away is no reason to stop working.
-            Self::Table(drawn) => drawn.screen.println(drawn.painted(colour(news), &news.words())),
+            // The table is taken away and drawn again, so that it does not matter how many lines this takes.
+            Self::Table(drawn) => drawn.screen.suspend(|| say(&drawn.painted(colour(news), &news.words()))),
         }
     }
 
@@ -92,7 +115,8 @@ impl Drawn {
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             screen.set_style(style);
         }
-        Self { screen, colours: anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never }
+        let colours = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+        Self { screen, colours, _no_echo: NoEcho::new() }
     }
 
     fn painted(&self, style: Style, text: &str) -> String {
