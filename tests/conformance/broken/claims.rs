@@ -29,7 +29,7 @@ pub const TABLE: &[Broken] = &[
         fails: &["CLAIM-2"],
         how: How::Own(|ask, beyond| {
             Box::pin(async move {
-                if !ask.is("POST /v1/tasks/*/claim") || ask.header("idempotency-key") != "" {
+                if !ask.is("POST /v1/tasks/*/claim") || !ask.header("idempotency-key").is_empty() {
                     return beyond.ask(&ask).await;
                 }
                 if beyond.memory.knows(ask.id()) {
