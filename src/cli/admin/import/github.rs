@@ -70,7 +70,7 @@ pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Enviro
         }
     };
     for warning in &found.warnings {
-        complain(&format!("{}", words(warning)));
+        complain(&words(warning));
     }
     if found.tasks.is_empty() {
         let what =
