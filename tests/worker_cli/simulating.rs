@@ -80,6 +80,30 @@ fn real_work_that_the_worker_holds_is_left_alone() {
 }
 
 #[test]
+fn one_task_that_cannot_be_given_back_does_not_keep_the_others() {
+    let stage = Stage::new();
+    stage.register();
+    let tasks = [stage.task("Parse dates"), stage.task("Read dates")];
+    let run = Going::new(stage.command(&["simulate", "--work-for", "1h"]));
+    run.until("in_progress");
+    // It gives back in this order: what it is in the middle of comes first.
+    let (first, second) = match stage.state(&tasks[0]).as_str() {
+        "in_progress" => (&tasks[0], &tasks[1]),
+        _ => (&tasks[1], &tasks[0]),
+    };
+    let claimed = stage.command(&["claim", first, "--json"]).output().unwrap();
+    let claimed: serde_json::Value = serde_json::from_slice(&claimed.stdout).unwrap();
+    let lease = claimed["lease_id"].as_str().unwrap();
+    stage.admin(&format!("/v1/admin/leases/{lease}/revoke"), &serde_json::json!({}));
+    run.signal("-INT");
+    let (code, said) = run.end(&stage);
+    assert_eq!(code, Some(0));
+    assert!(said.lines().any(|line| line.starts_with("not released")), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("released")), "{said}");
+    assert_eq!(stage.state(second), "ready");
+}
+
+#[test]
 fn it_waits_for_more_until_it_is_stopped() {
     let stage = Stage::new();
     let run = Going::new(stage.command(&["simulate", "--register", "--work-for", "10ms"]));
