@@ -71,3 +71,44 @@ pub(super) fn read_ended(client: &Client, answer: &Value) -> Result<Vec<Ended>, 
 fn late(client: &Client) -> ClientError {
     ClientError::Unreachable { url: client.base().to_owned(), cause: "no answer in time".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Who;
+    use std::sync::{Arc, Mutex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_worker_does_not_stay_paused_when_counting_is_broken_off() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()), Who::Nobody).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (mut call, mut bytes) = (String::new(), [0; 4096]);
+                // Head and body may come one after the other.
+                while !call.contains("GET ") && !call.contains('}') {
+                    let n = stream.read(&mut bytes).await.unwrap();
+                    call.push_str(&String::from_utf8_lossy(&bytes[..n]));
+                }
+                if call.contains("GET ") {
+                    // Never answered.
+                    open.push(stream);
+                } else {
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{}";
+                    stream.write_all(head.as_bytes()).await.unwrap();
+                }
+                hears.lock().unwrap().push(call);
+            }
+        });
+        let mut signals = Signals::listen().unwrap();
+        let counted = count(&client, Duration::from_millis(500), &mut signals).await;
+        assert!(counted.unwrap().is_err());
+        let heard = heard.lock().unwrap();
+        let order = [r#""paused""#, "GET /v1/work ", r#""idle""#];
+        assert!(heard.len() == 3 && heard.iter().zip(order).all(|(call, part)| call.contains(part)), "{heard:?}");
+    }
+}
