@@ -93,7 +93,10 @@ pub const CLIENT_VARIABLES: &[(&str, &str)] = &[
         "OWP_SERVER",
         "The pool `owp worker` and `owp admin` speak to, such as `https://pool.example.org`. Default: the one registered with last, else the one on this machine.",
     ),
-    ("OWP_WORKER_TOKEN", "A worker's token, in the place of the one that registration kept."),
+    (
+        "OWP_WORKER_TOKEN",
+        "A worker's token, in the place of the one that registration kept; it goes to `--server`, `OWP_SERVER` or the pool on this machine alone.",
+    ),
     ("OWP_WORKER_TOKEN_FILE", "A file to read `OWP_WORKER_TOKEN` from."),
     ("GITHUB_TOKEN", "What `owp admin import-github-issues` reads issues with; public ones can be read without."),
 ];

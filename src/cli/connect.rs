@@ -1,5 +1,6 @@
 //! Which pool a command speaks to, and as whom: a flag, then the environment, then what registration kept, then the pool
-//! on this machine.
+//! on this machine. A token from the environment goes to a pool named there, or to the one on this machine: what
+//! registration kept does not say whose it is.
 
 use super::failure::Failure;
 use super::profile::Profile;
@@ -42,15 +43,30 @@ impl Asked {
         Ok(Client::new(&base, Who::Nobody)?)
     }
 
-    /// The pool, asked as the worker that was registered there.
+    /// As [`Self::nobody`]; what registration kept is only read when no pool is named.
+    ///
+    /// # Errors
+    /// As [`Self::nobody`].
+    pub(super) fn stranger(&self, env: &Environment) -> Result<Client, Failure> {
+        match self.named(env) {
+            Some(base) => Ok(Client::new(&base, Who::Nobody)?),
+            None => self.nobody(env, &Profile::open(env)?),
+        }
+    }
+
+    /// The pool, asked as the worker whose token the environment brings, else as the one that was registered there.
     ///
     /// # Errors
     /// Without a token for this pool (exit code 4), and as [`Self::nobody`].
     pub(super) fn worker(&self, env: &Environment) -> Result<Client, Failure> {
+        if let Some(token) = env.secret("OWP_WORKER_TOKEN")? {
+            // It is not known to be a token of the pool that was registered with last, which would learn it.
+            let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
+            return Ok(Client::new(&base, Who::Worker(token))?);
+        }
         let profile = Profile::open(env)?;
         let client = self.nobody(env, &profile)?;
-        let kept = || profile.worker(client.base()).map(|worker| worker.token);
-        let token = env.secret("OWP_WORKER_TOKEN")?.or_else(kept).ok_or_else(|| {
+        let token = profile.worker(client.base()).map(|worker| worker.token).ok_or_else(|| {
             Failure::no_access(format!("No worker is registered with {} from here.", client.base())).next(format!(
                 "`owp worker register --server {}` registers one; OWP_WORKER_TOKEN brings the token of one that is.",
                 client.base()

@@ -107,12 +107,13 @@ impl From<ConfigError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        let what = sentence(&error.to_string());
+        // Part of it may be the server's own words, which get no lines of their own.
+        let what = visible_line(&sentence(&error.to_string()));
         match error {
             ClientError::Address(_) => Self::asked_wrongly(what),
             ClientError::Unreachable { .. } => Self::failed(what)
                 .next("Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another."),
-            ClientError::Nonsense { .. } => {
+            ClientError::Nonsense { .. } | ClientError::TooLong { .. } => {
                 Self::failed(what).next("Look at the address: `--server` and OWP_SERVER name another.")
             }
             ClientError::Problem(told) => {
@@ -154,18 +155,40 @@ fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> Exit
     if let Some(next) = &failure.next {
         text.push_str(&format!("\n  {}", visible(next)));
     }
-    eprintln!("{text}");
+    complain(&text);
     ExitCode::from(failure.code)
 }
 
 /// Prints a line to stdout; a reader that went away is no failure.
 pub(super) fn say(line: &str) {
-    drop(writeln!(std::io::stdout(), "{line}"));
+    drop(said(line));
+}
+
+/// As [`say`]; fails when nobody reads any more.
+pub(super) fn said(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
+}
+
+/// Prints a line to stderr; that nobody can read it is no reason to end otherwise.
+pub(super) fn complain(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_does_not_get_lines_of_its_own() {
+        let body = json!({ "type": "/problems/x", "detail": "No.\nowp worker run: all is well\u{1b}[2J" });
+        let told = ClientError::Problem(Box::new(crate::client::Told {
+            status: 409,
+            kind: "x".into(),
+            detail: body["detail"].as_str().unwrap().into(),
+            body,
+        }));
+        assert_eq!(Failure::from(told).what, r"No.\nowp worker run: all is well\u{1b}[2J.");
+    }
 
     #[test]
     fn every_kind_of_failure_has_its_exit_code() {

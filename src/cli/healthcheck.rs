@@ -1,6 +1,7 @@
 //! `owp healthcheck`: asks a running pool whether it is ready, for container health checks without `curl`.
 
 use super::asked_wrongly;
+use super::failure::{complain, say};
 use super::untrusted::visible;
 use crate::config::{Environment, listen_address, reachable};
 use clap::Args;
@@ -30,11 +31,11 @@ pub async fn run(args: HealthcheckArgs, env: &Environment) -> ExitCode {
     let url = format!("{}/readyz", base.trim_end_matches('/'));
     match ask(&url).await {
         Ok(()) => {
-            println!("{} is ready", visible(&url));
+            say(&format!("{} is ready", visible(&url)));
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("owp healthcheck: {} {}", visible(&url), visible(&why));
+            complain(&format!("owp healthcheck: {} {}", visible(&url), visible(&why)));
             ExitCode::FAILURE
         }
     }

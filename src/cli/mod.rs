@@ -104,7 +104,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
 
 /// Says what was told wrongly.
 fn asked_wrongly(error: &ConfigError) -> ExitCode {
-    eprintln!("owp: {}", untrusted::visible(&error.to_string()));
+    failure::complain(&format!("owp: {}", untrusted::visible(&error.to_string())));
     ExitCode::from(ASKED_WRONGLY)
 }
 

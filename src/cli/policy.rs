@@ -3,8 +3,8 @@
 use super::admin::{explained, shaped};
 use super::asked_wrongly;
 use super::connect::Asked;
-use super::failure::{Failure, finish, say};
-use super::untrusted::visible_json;
+use super::failure::{Failure, complain, finish, say};
+use super::untrusted::{visible_json, visible_line};
 use crate::config::{ConfigError, Environment};
 use crate::pool::document::{Document, POLICY_PATH, read_yaml, schema};
 use crate::pool::policy::Policy;
@@ -78,10 +78,11 @@ fn check(file: &str) -> ExitCode {
 /// The document, or the faults said one by one as `FILE:LINE:COLUMN: what`.
 fn good(file: &str, text: &str) -> Result<Document, ExitCode> {
     read_yaml(text, &Policy::managed()).map_err(|faults| {
+        let shown = visible_line(file);
         for fault in faults {
             let place = fault.place.map_or_else(String::new, |place| format!("{}:{}:", place.line, place.column));
-            let key = if fault.key.is_empty() { String::new() } else { format!("`{}` ", fault.key) };
-            eprintln!("{file}:{place} {key}{}", tidy_line(&fault.message, 400));
+            let key = if fault.key.is_empty() { String::new() } else { format!("`{}` ", visible_line(&fault.key)) };
+            complain(&format!("{shown}:{place} {key}{}", visible_line(&tidy_line(&fault.message, 400))));
         }
         ExitCode::FAILURE
     })

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 const FILE: &str = "workers.json";
@@ -61,6 +61,10 @@ impl Profile {
     /// When others may read it, or it is not what this program wrote.
     pub(super) fn open(env: &Environment) -> Result<Self, Failure> {
         let path = env.config_home().map_err(Failure::from)?.join("owp").join(FILE);
+        Self::read(path)
+    }
+
+    fn read(path: PathBuf) -> Result<Self, Failure> {
         let wrong = |what: String| Failure::asked_wrongly(format!("{} {what}.", path.display()));
         let about = match std::fs::metadata(&path) {
             Ok(about) => about,
@@ -101,13 +105,16 @@ impl Profile {
     /// Keeps a worker as the one of its pool, and that pool as the one that is meant.
     ///
     /// # Errors
-    /// When the file cannot be written; what stood there is still there then.
+    /// When the file cannot be read again or written; what stood there is still there then.
     pub(super) fn keep(&mut self, server: &str, worker: &Registered) -> Result<(), Failure> {
         let kept = KeptWorker {
             worker_id: worker.worker_id.clone(),
             name: worker.name.clone(),
             token: worker.token.expose_secret().to_owned(),
         };
+        // Another registration may have kept one in the meantime. Held until this is done.
+        let _lock = self.lock().map_err(|error| self.unwritable(&error))?;
+        self.kept = Self::read(self.path.clone())?.kept;
         self.kept.workers.insert(server.to_owned(), kept);
         self.kept.server = Some(server.to_owned());
         self.write().map_err(|error| self.unwritable(&error))
@@ -130,6 +137,19 @@ impl Profile {
         &self.path
     }
 
+    /// Waits until nobody else changes the file. A file of its own is locked, because this one is replaced.
+    fn lock(&self) -> std::io::Result<std::fs::File> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.folder())?;
+        let path = self.path.with_extension("lock");
+        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn folder(&self) -> &std::path::Path {
+        self.path.parent().unwrap_or(std::path::Path::new("."))
+    }
+
     /// Written beside and moved into place, readable by its owner alone from the first byte on.
     fn write(&self) -> std::io::Result<()> {
         let mut file = self.beside()?;
@@ -141,7 +161,7 @@ impl Profile {
 
     /// A new file in the same folder, which is made when it is missing.
     fn beside(&self) -> std::io::Result<tempfile::NamedTempFile> {
-        let folder = self.path.parent().unwrap_or(std::path::Path::new("."));
+        let folder = self.folder();
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         tempfile::NamedTempFile::new_in(folder)
     }
@@ -170,6 +190,19 @@ mod tests {
         assert_eq!(again.server(), Some("https://b"));
         assert_eq!(again.worker("https://a").unwrap().token.expose_secret(), "owp_a");
         assert!(again.worker("https://c").is_none());
+    }
+
+    #[test]
+    fn registrations_at_once_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = |n: usize| {
+            let mut profile = Profile::open(&env(folder.path())).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            profile.keep(&format!("https://{n}"), &worker("owp_a")).unwrap();
+        };
+        std::thread::scope(|scope| (0..8).for_each(|n| drop(scope.spawn(move || register(n)))));
+        let again = Profile::open(&env(folder.path())).unwrap();
+        assert!((0..8).all(|n| again.worker(&format!("https://{n}")).is_some()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Prints one JSON line on stdout; everything else goes to stderr. Nothing of the service runs here.
 
+use super::failure::complain;
 use super::untrusted::visible;
 use crate::{
     clock::Clock,
@@ -51,7 +52,7 @@ pub async fn run(args: SandboxArgs) -> ExitCode {
     match serve(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("owp sandbox: {}", visible(&error));
+            complain(&format!("owp sandbox: {}", visible(&error)));
             ExitCode::FAILURE
         }
     }
@@ -75,7 +76,7 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
         .map_err(|error| format!("cannot write the private key to {}: {error}", key_file.display()))?;
     let told = announce(&introduction(&sandbox, &scene, &key_file));
     if told.is_ok() {
-        eprintln!("owp sandbox: listening on {}; Ctrl-C ends it", sandbox.api_url());
+        complain(&format!("owp sandbox: listening on {}; Ctrl-C ends it", sandbox.api_url()));
         until_told_to_stop().await;
     }
     sandbox.stop().await;

@@ -2,6 +2,7 @@
 //!
 //! [`start`] is the whole server as a value, for tests and the demo; [`run`] is the subcommand around it.
 
+use super::failure::complain;
 use super::untrusted::visible;
 use super::{asked_wrongly, loops};
 use crate::clock::{Clock, Entropy};
@@ -161,7 +162,7 @@ pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
     match serve(config, github, redeliver_at).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("owp serve: {}", visible(&error.to_string()));
+            complain(&format!("owp serve: {}", visible(&error.to_string())));
             ExitCode::FAILURE
         }
     }

@@ -24,6 +24,14 @@ pub enum ClientError {
         /// The HTTP status.
         status: u16,
     },
+    /// An answer longer than any of a pool.
+    #[error("{url} answered more than {most} bytes: something else than a pool listens there")]
+    TooLong {
+        /// What was asked.
+        url: String,
+        /// The most that is read.
+        most: usize,
+    },
     /// The pool said no.
     #[error("{}", .0.detail)]
     Problem(Box<Told>),

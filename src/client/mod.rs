@@ -24,6 +24,9 @@ const ATTEMPTS: u32 = 3;
 /// The longest time that is waited for a server that asks to come back.
 const WAIT_MOST: Duration = Duration::from_secs(10);
 
+/// The most that is read of an answer.
+const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
+
 /// As whom calls are made.
 #[derive(Debug, Clone)]
 pub enum Who {
@@ -53,7 +56,8 @@ impl Client {
         let wrong = || ClientError::Address(base.to_owned());
         let url = Url::parse(base.trim()).map_err(|_| wrong())?;
         let web = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
-        if !web || url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
+        let more = url.query().is_some() || url.fragment().is_some();
+        if !web || more || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong());
         }
         let mut builder = reqwest::Client::builder()
@@ -95,7 +99,7 @@ impl Client {
         self.call(Method::GET, path, None, false).await
     }
 
-    /// `POST path`: a call that does no harm when it is made twice.
+    /// `POST path`: a call that is made once, and again only where it certainly had no effect (429).
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -129,6 +133,7 @@ impl Client {
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>, keyed: bool) -> Result<Value, ClientError> {
         let url = format!("{}{path}", self.base());
+        let repeatable = keyed || method == Method::GET;
         let key = keyed.then(|| HEXLOWER.encode(&self.entropy.bytes::<16>()));
         let mut attempt = 1;
         loop {
@@ -140,7 +145,7 @@ impl Client {
                 call = call.json(body);
             }
             let answer = call.send().await.map_err(|error| ClientError::unreachable(self.base(), &error))?;
-            match come_back(&answer).filter(|wait| attempt < ATTEMPTS && *wait <= WAIT_MOST) {
+            match come_back(&answer, repeatable).filter(|wait| attempt < ATTEMPTS && *wait <= WAIT_MOST) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return read(&url, answer).await,
             }
@@ -160,6 +165,11 @@ impl Client {
 /// Text as one part of a path: `acme/rocket` becomes `acme%2Frocket`.
 #[must_use]
 pub fn segment(text: &str) -> String {
+    if matches!(text, "." | "..") {
+        // Even as `%2E` these are taken for steps to another path (WHATWG URL, 4.3). Encoded twice they are a name, which
+        // nothing has.
+        return text.replace('.', "%252E");
+    }
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
@@ -168,19 +178,28 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// How long a server that is busy asks to wait. Both mean that nothing happened.
-fn come_back(answer: &Response) -> Option<Duration> {
-    if !matches!(answer.status().as_u16(), 429 | 503) {
-        return None;
+/// How long a server that is busy asks to wait, when the call may be made again. 429 means that nothing happened; after 503
+/// it may have had its effect, so that only what is `repeatable` is.
+fn come_back(answer: &Response, repeatable: bool) -> Option<Duration> {
+    match answer.status().as_u16() {
+        429 => {}
+        503 if repeatable => {}
+        _ => return None,
     }
     let secs = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(secs))
 }
 
-async fn read(url: &str, answer: Response) -> Result<Value, ClientError> {
+async fn read(url: &str, mut answer: Response) -> Result<Value, ClientError> {
     let status = answer.status();
     let json = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.to_str().is_ok_and(|k| k.contains("json")));
-    let bytes = answer.bytes().await.map_err(|error| ClientError::unreachable(url, &error))?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| ClientError::unreachable(url, &error))? {
+        if bytes.len() + chunk.len() > ANSWER_MAX_BYTES {
+            return Err(ClientError::TooLong { url: url.to_owned(), most: ANSWER_MAX_BYTES });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
     let body = serde_json::from_slice::<Value>(&bytes).ok().filter(|_| json);
     match body {
         Some(body) if status.is_success() => Ok(body),
@@ -192,13 +211,24 @@ async fn read(url: &str, answer: Response) -> Result<Value, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn an_address_is_a_web_server_and_nothing_else() {
         let base = |text: &str| Client::new(text, Who::Nobody).map(|client| client.base().to_owned());
         assert_eq!(base("http://127.0.0.1:8787/").unwrap(), "http://127.0.0.1:8787");
         assert_eq!(base(" https://pool.example.org/owp ").unwrap(), "https://pool.example.org/owp");
-        for wrong in ["127.0.0.1:8787", "ftp://pool", "http://", "https://me:secret@pool", "https://pool?x=1", ""] {
+        for wrong in [
+            "127.0.0.1:8787",
+            "ftp://pool",
+            "http://",
+            "https://me:secret@pool",
+            "https://pool?x=1",
+            "https://pool#x",
+            "",
+        ] {
             assert!(matches!(base(wrong), Err(ClientError::Address(_))), "{wrong}");
         }
     }
@@ -216,5 +246,52 @@ mod tests {
     fn a_part_of_a_path_stays_one() {
         assert_eq!(segment("t_1"), "t_1");
         assert_eq!(segment("../a b/ü"), "..%2Fa%20b%2F%C3%BC");
+        for dots in [".", "..", "../..", "..."] {
+            let url = Url::parse(&format!("http://pool/v1/tasks/{}/status", segment(dots))).unwrap();
+            assert_eq!(url.path_segments().unwrap().count(), 4, "{dots}: {url}");
+        }
+    }
+
+    /// A server that answers every call alike; its address, and how often it was called.
+    async fn server(head: &'static str, length: usize) -> (String, Arc<AtomicUsize>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let called = Arc::clone(&calls);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                called.fetch_add(1, Ordering::SeqCst);
+                let _asked = stream.read(&mut [0; 4096]).await;
+                let head =
+                    format!("HTTP/1.1 {head}\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{{}}");
+                let _told = stream.write_all(head.as_bytes()).await;
+                let _more = stream.write_all(&vec![b' '; length]).await;
+            }
+        });
+        (url, calls)
+    }
+
+    #[tokio::test]
+    async fn a_call_that_may_have_had_its_effect_is_not_made_again() {
+        let body = Value::Null;
+        for (head, often, once) in [("503 X\r\nretry-after: 0", 3, 1), ("429 X\r\nretry-after: 0", 3, 3)] {
+            let (url, calls) = server(head, 0).await;
+            let client = Client::new(&url, Who::Nobody).unwrap();
+            let counted = || calls.swap(0, Ordering::SeqCst);
+            assert!(client.get("/").await.is_err() && counted() == often, "{head}");
+            assert!(client.post_once("/", &body).await.is_err() && counted() == often, "{head}");
+            assert!(client.post("/", &body).await.is_err() && counted() == once, "{head}");
+            assert!(client.patch("/", &body).await.is_err() && counted() == once, "{head}");
+            assert!(client.delete("/").await.is_err() && counted() == once, "{head}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_not_read_to_it() {
+        let (url, _) = server("200 OK", ANSWER_MAX_BYTES / 2).await;
+        assert!(Client::new(&url, Who::Nobody).unwrap().get("/").await.is_ok());
+        let (url, _) = server("200 OK", ANSWER_MAX_BYTES).await;
+        let told = Client::new(&url, Who::Nobody).unwrap().get("/").await.unwrap_err();
+        assert!(matches!(told, ClientError::TooLong { .. }), "{told}");
     }
 }

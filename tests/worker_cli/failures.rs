@@ -114,6 +114,37 @@ fn an_address_that_is_none_and_a_kept_file_others_can_read_are_refused() {
 }
 
 #[test]
+fn a_token_of_the_environment_goes_to_no_pool_that_was_only_kept() {
+    let stage = Stage::new();
+    stage.register();
+    let mut command = stage.command(&["whoami"]);
+    command.env("OWP_WORKER_TOKEN", stage.token()).env_remove("OWP_SERVER").env("OWP_LISTEN", "127.0.0.1:1");
+    let done = stage.ended(command);
+    assert!(done.stderr.contains("http://127.0.0.1:1 cannot be reached"), "{}", done.all());
+}
+
+#[test]
+fn a_pool_and_a_token_of_the_environment_are_enough() {
+    let stage = Stage::new();
+    stage.register();
+    let token = stage.token();
+    std::fs::write(stage.kept(), "damaged").unwrap();
+    let mut command = stage.command(&["whoami", "--json"]);
+    command.env("OWP_WORKER_TOKEN", &token);
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    command.env_remove("HOME").env_remove("XDG_CONFIG_HOME");
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn nobody_reading_what_went_wrong_does_not_change_the_exit_code() {
+    let stage = Stage::without_pool();
+    let mut command = stage.command(&["whoami"]);
+    command.stderr(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    assert_eq!(command.status().unwrap().code(), Some(4));
+}
+
+#[test]
 fn a_file_in_the_folder_does_not_say_where_a_token_goes() {
     let stage = Stage::new();
     stage.register();

@@ -2,6 +2,9 @@
 
 use crate::stage::{Going, REPO, Stage};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 #[test]
 fn what_happens_is_told_line_by_line_and_kept_at_the_end() {
@@ -43,6 +46,39 @@ fn being_asked_to_end_gives_back_what_was_said_to_be_given_back() {
     Ended; 2 tasks were released, nothing is held any more.
     "#);
     assert_eq!((stage.state(&first), stage.state(&second)), ("ready".into(), "ready".into()));
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    let stage = Stage::new();
+    stage.register();
+    let task = stage.task("Parse dates");
+    let run = Going::new(stage.command(&["run", "--release-on-exit"]));
+    run.until("leased");
+    run.signal("-HUP");
+    assert_eq!(run.end(&stage).0, Some(0));
+    assert_eq!(stage.state(&task), "ready");
+}
+
+#[test]
+fn it_ends_when_nobody_reads_any_more() {
+    let stage = Stage::new();
+    stage.register();
+    let mut command = stage.command(&["run", "--json"]);
+    let mut run = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(run.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("started"), "{first}");
+    let since = Instant::now();
+    stage.task("Parse dates");
+    while run.try_wait().unwrap().is_none() {
+        if since.elapsed() > Duration::from_secs(30) {
+            run.kill().unwrap();
+            panic!("it goes on");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(run.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -59,6 +59,51 @@ fn interrupted_it_gives_back_what_it_pretended_to_work_on() {
 }
 
 #[test]
+fn real_work_that_the_worker_holds_is_left_alone() {
+    let stage = Stage::new();
+    stage.register();
+    let real = stage.task("Parse dates");
+    assert_eq!(stage.worker(&["claim", &real]).code, Some(0));
+    assert_eq!(stage.worker(&["status", &real, "in_progress"]).code, Some(0));
+    let other = stage.task("Read dates");
+    let done = stage.worker(&["simulate", "--once", "--merge", "--work-for", "10ms"]);
+    insta::assert_snapshot!(done.all(), @r#"
+    exit 0
+    left alone t_… acme/rocket "Parse dates": it was held before
+    in_progress t_… acme/rocket "Read dates"
+    pr_opened t_… acme/rocket "Read dates": https://pull-request.invalid/acme/rocket/t_…
+    merged t_… acme/rocket "Read dates"
+    Pretended to do 1 task. Nothing more now: No task waits to be handed out.
+    "#);
+    assert_eq!((stage.state(&real), stage.state(&other)), ("in_progress".into(), "merged".into()));
+    assert_eq!(stage.worker(&["whoami"]).stdout.matches("status  idle").count(), 1);
+}
+
+#[test]
+fn one_task_that_cannot_be_given_back_does_not_keep_the_others() {
+    let stage = Stage::new();
+    stage.register();
+    let tasks = [stage.task("Parse dates"), stage.task("Read dates")];
+    let run = Going::new(stage.command(&["simulate", "--work-for", "1h"]));
+    run.until("in_progress");
+    // It gives back in this order: what it is in the middle of comes first.
+    let (first, second) = match stage.state(&tasks[0]).as_str() {
+        "in_progress" => (&tasks[0], &tasks[1]),
+        _ => (&tasks[1], &tasks[0]),
+    };
+    let claimed = stage.command(&["claim", first, "--json"]).output().unwrap();
+    let claimed: serde_json::Value = serde_json::from_slice(&claimed.stdout).unwrap();
+    let lease = claimed["lease_id"].as_str().unwrap();
+    stage.admin(&format!("/v1/admin/leases/{lease}/revoke"), &serde_json::json!({}));
+    run.signal("-INT");
+    let (code, said) = run.end(&stage);
+    assert_eq!(code, Some(0));
+    assert!(said.lines().any(|line| line.starts_with("not released")), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("released")), "{said}");
+    assert_eq!(stage.state(second), "ready");
+}
+
+#[test]
 fn it_waits_for_more_until_it_is_stopped() {
     let stage = Stage::new();
     let run = Going::new(stage.command(&["simulate", "--register", "--work-for", "10ms"]));

@@ -8,11 +8,15 @@ const CTRL_C: &str = "\u{3}";
 
 /// Runs it on a terminal, types each answer once it was asked for, and gives what the terminal was sent.
 fn on_terminal(stage: &Stage, args: &[&str], steps: &[(&str, &str)], colours: bool) -> Ended {
+    on("xterm", stage, args, steps, colours)
+}
+
+fn on(term: &str, stage: &Stage, args: &[&str], steps: &[(&str, &str)], colours: bool) -> Ended {
     let plain = stage.command(&[&["run"], args].concat());
     let mut typist = Command::new("python3");
     let steps = serde_json::to_string(steps).unwrap();
     typist.arg(TYPIST).args(["90", &steps]).arg(plain.get_program()).args(plain.get_args());
-    typist.env("TERM", "xterm").env_remove("CI").env_remove("NO_COLOR");
+    typist.env("TERM", term).env_remove("CI").env_remove("NO_COLOR");
     for (name, value) in plain.get_envs() {
         match value {
             Some(value) => typist.env(name, value),
@@ -91,4 +95,16 @@ fn no_color_means_none() {
         sequence.trim_start_matches(|c: char| c == '[' || c == ';' || c.is_ascii_digit()).starts_with('m')
     });
     assert!(!coloured, "{:?}", done.stdout);
+}
+
+#[test]
+fn a_terminal_that_cannot_be_drawn_on_is_told_line_by_line() {
+    let stage = Stage::new();
+    stage.register();
+    let task = stage.task("Parse dates");
+    let done = on("dumb", &stage, &[], &[("leased", CTRL_C), ("[y/N]", "y\r")], true);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    assert!(done.stdout.contains("leased t_… acme/rocket \"Parse dates\" until TIME"), "{:?}", done.stdout);
+    assert!(!done.stdout.contains('\u{1b}'), "{:?}", done.stdout);
+    assert_eq!(stage.state(&task), "ready");
 }

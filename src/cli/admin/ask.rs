@@ -2,6 +2,7 @@
 
 use super::Desk;
 use crate::cli::failure::Failure;
+use crate::cli::untrusted::visible_line;
 use crate::client::{ClientError, segment};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -45,8 +46,11 @@ impl Desk {
 /// An answer as a shape.
 pub(in crate::cli) fn shaped<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|error| {
-        Failure::failed(format!("The pool answered something else than was expected: {error}."))
-            .next("Is it of the same version as this program? `owp --version` and `GET /.well-known/owp` tell.")
+        Failure::failed(format!(
+            "The pool answered something else than was expected: {}.",
+            visible_line(&error.to_string())
+        ))
+        .next("Is it of the same version as this program? `owp --version` and `GET /.well-known/owp` tell.")
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::Desk;
 use super::print::{answer, field, name, words};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, complain};
 use crate::cli::untrusted::{visible_json, visible_line};
 use crate::client::{ClientError, segment};
 use clap::Args;
@@ -97,7 +97,7 @@ fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
         return;
     }
     if latest.events.is_empty() && args.limit > 0 {
-        eprintln!("owp admin events: nothing of the kind has happened.");
+        complain("owp admin events: nothing of the kind has happened.");
     }
     for event in &latest.events {
         if !out(&line(event)) {
@@ -131,7 +131,7 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
         let error = match desk.pool.get(&path(args, cursor)).await {
             Ok(page) => {
                 if away {
-                    eprintln!("owp admin events: the pool answers again.");
+                    complain("owp admin events: the pool answers again.");
                 }
                 return Ok(page);
             }
@@ -139,7 +139,7 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
         };
         match &error {
             ClientError::Problem(told) if told.kind == "cursor-expired" => {
-                eprintln!("owp admin events: more has happened than is kept; what came between is not shown.");
+                complain("owp admin events: more has happened than is kept; what came between is not shown.");
                 *cursor = field(&desk.get(&format!("{}&from=now", path(args, ""))).await?, "next_cursor").to_owned();
                 continue;
             }
@@ -148,7 +148,10 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
             }
             ClientError::Address(_) => return Err(error.into()),
             _ if away => {}
-            _ => eprintln!("owp admin events: {}; asking again until it answers.", visible_line(&error.to_string())),
+            _ => complain(&format!(
+                "owp admin events: {}; asking again until it answers.",
+                visible_line(&error.to_string())
+            )),
         }
         away = true;
         tokio::time::sleep(AGAIN).await;
@@ -162,7 +165,7 @@ fn out(line: &str) -> bool {
 
 /// `2026-11-21T03:09:00Z lease.granted acme/rocket task=t_… worker=w_… lease=l_… epoch=1 via=rest`
 fn line(event: &Value) -> String {
-    let mut line = format!("{} {:<16} {}", field(event, "at"), words(field(event, "kind")), repo(event));
+    let mut line = format!("{} {:<16} {}", words(field(event, "at")), words(field(event, "kind")), repo(event));
     for (what, key) in [("task", "task_id"), ("worker", "worker_id"), ("lease", "lease_id")] {
         let id = field(event, key);
         if !id.is_empty() {
@@ -193,6 +196,13 @@ fn detail(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hostile_pool_steers_no_terminal() {
+        let told =
+            line(&json!({ "at": "\u{1b}[2J\n", "kind": "\u{1b}", "repo": "\u{9b}", "data": { "\u{7}": "\u{1b}" } }));
+        assert!(!told.chars().any(char::is_control), "{told:?}");
+    }
 
     #[test]
     fn an_event_is_one_line_whatever_people_wrote() {

@@ -16,7 +16,8 @@ mod why;
 pub(in crate::cli) use ask::{explained, shaped};
 
 use super::connect::Asked;
-use super::failure::{Failure, finish};
+use super::failure::{Failure, complain, finish};
+use super::untrusted::visible_line;
 use crate::client::Client;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
@@ -114,7 +115,10 @@ impl Desk {
     fn new(asked: &Asked, env: &Environment) -> Result<Self, Failure> {
         let pool = asked.operator(env)?;
         if pool.in_clear_text() {
-            eprintln!("owp admin: {} is not encrypted: others can read the admin token on its way.", pool.base());
+            complain(&format!(
+                "owp admin: {} is not encrypted: others can read the admin token on its way.",
+                visible_line(pool.base())
+            ));
         }
         Ok(Self { pool, json: asked.json })
     }

@@ -52,7 +52,7 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
 fn rules(why: &Value, worker: &str) {
     let may = if why["may"] == true { "may take" } else { "may not take" };
     let title = name(field(why, "title"));
-    say(&format!("{} {may} {} \"{title}\" ({})", name(worker), field(why, "task_id"), name(field(why, "repo"))));
+    say(&format!("{} {may} {} \"{title}\" ({})", name(worker), name(field(why, "task_id")), name(field(why, "repo"))));
     say("");
     let rules = why["rules"].as_array().into_iter().flatten();
     let rows: Vec<Vec<String>> = rules
@@ -80,8 +80,8 @@ async fn simulated(desk: &Desk, task: &Value) -> Result<Simulated, Failure> {
 fn standing(task: &Value) {
     let issue = task["issue"].as_i64().map_or_else(String::new, |issue| format!(" #{issue}"));
     let title = name(field(task, "title"));
-    say(&format!("{} \"{title}\" ({}{issue})", field(task, "task_id"), name(field(task, "repo"))));
-    say(&format!("state: {}", field(task, "state").replace('_', " ")));
+    say(&format!("{} \"{title}\" ({}{issue})", name(field(task, "task_id")), name(field(task, "repo"))));
+    say(&format!("state: {}", words(&field(task, "state").replace('_', " "))));
     let moment = |key: &str| Timestamp::parse_rfc3339(field(task, key)).map(Timestamp::human);
     let text = |key: &str| task[key].as_str().map(words);
     let lines = [

@@ -8,6 +8,7 @@ mod actors;
 mod narrate;
 mod stage;
 
+use super::failure::complain;
 use super::untrusted::visible;
 use clap::Args;
 use serde_json::json;
@@ -36,7 +37,7 @@ pub async fn run(args: DemoArgs) -> ExitCode {
     match play(args).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("owp demo: {}", visible(&error));
+            complain(&format!("owp demo: {}", visible(&error)));
             ExitCode::FAILURE
         }
     }

@@ -12,6 +12,8 @@ use serde_json::Value;
 const TITLE_MAX_CHARS: usize = 80;
 /// Ids, names and states are short where nobody plays games.
 const WORD_MAX_CHARS: usize = 140;
+/// No lease is longer, whatever a pool says.
+const YEAR_SECS: u64 = 365 * 24 * 60 * 60;
 
 /// A task of the worker.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,7 +34,7 @@ pub(super) struct Held {
     #[serde(default)]
     lease_expires_at: Option<String>,
     #[serde(default)]
-    lease_expires_in_secs: Option<u64>,
+    lease_expires_in_secs: Option<i64>,
     #[serde(default)]
     contract: Option<Contract>,
     #[serde(default)]
@@ -58,7 +60,7 @@ impl Held {
         Ok(Self { raw: raw.clone(), ..told::read::<Self>(client, raw)? })
     }
 
-    /// All tasks of an answer to `GET /v1/work`.
+    /// All tasks of an answer to `GET /v1/work`, without those that cannot be read.
     ///
     /// # Errors
     /// When it is not one.
@@ -68,7 +70,7 @@ impl Held {
             leases: Vec<Value>,
         }
         let work: Work = told::read(client, answer)?;
-        work.leases.iter().map(|raw| Self::read(client, raw)).collect()
+        Ok(work.leases.iter().filter_map(|raw| Self::read(client, raw).ok()).collect())
     }
 
     /// Whether a lease on it lives: it is to be worked on.
@@ -86,9 +88,10 @@ impl Held {
         self.contract.is_some()
     }
 
-    /// How many seconds are left of a lease that lives.
+    /// How many seconds are left of a lease that lives: none of one that is overdue, and no more than a year.
     pub(super) fn secs_left(&self) -> Option<u64> {
-        self.lease_expires_in_secs.filter(|_| self.is_live())
+        let secs = self.lease_expires_in_secs.filter(|_| self.is_live())?;
+        Some(u64::try_from(secs).unwrap_or(0).min(YEAR_SECS))
     }
 
     /// Its state, in the protocol's word.
@@ -165,6 +168,19 @@ mod tests {
         assert_eq!((held.is_live(), held.is_offered(), held.is_managed()), (true, false, false));
         assert_eq!((held.state().as_str(), held.until().as_str()), ("leased", "its lease runs out"));
         assert_eq!(held.name(), "t_1 a/b \"T\"");
+    }
+
+    #[test]
+    fn a_lease_nobody_could_mean_is_bounded_or_left_out() {
+        let client = Client::new("http://pool", crate::client::Who::Nobody).unwrap();
+        let of = |secs: Value| {
+            let raw = json!({ "task_id": "t_1", "repo": "a/b", "title": "T", "lease_expires_in_secs": secs });
+            Held::read_all(&client, &json!({ "leases": [raw, { "task_id": 7 }] })).unwrap()
+        };
+        assert_eq!(of(json!(-1))[0].secs_left(), Some(0));
+        assert_eq!(of(json!(i64::MAX))[0].secs_left(), Some(YEAR_SECS));
+        assert!(of(json!(u64::MAX)).is_empty());
+        assert!(Held::read_all(&client, &json!({})).is_err());
     }
 
     #[test]

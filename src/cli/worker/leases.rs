@@ -126,7 +126,7 @@ async fn lease_of(client: &Client, task: &str) -> Result<String, Failure> {
     }
     let shown = client.get(&format!("/v1/tasks/{}", segment(task))).await.map_err(told::told)?;
     let seen: Task = told::read(client, &shown)?;
-    let nothing = || Failure::failed(format!("No lease lives on {task}: it is {}.", seen.state)).next(LIST);
+    let nothing = || Failure::failed(format!("No lease lives on {task}: it is {}.", word(&seen.state))).next(LIST);
     if !matches!(seen.state.as_str(), "leased" | "in_progress") {
         return Err(nothing());
     }

@@ -4,6 +4,7 @@
 
 mod held;
 mod hints;
+mod holding;
 mod leases;
 mod link;
 mod register;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 const MORE: &str = "\
 Which pool: --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
 As whom:    OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker kept here for that pool.
+            Such a token goes to --server, OWP_SERVER or the pool on this machine, never to one kept here.
 Exit codes: 0 done, 1 failed or refused, 2 asked wrongly, 4 no access.";
 
 /// Work for a pool from here.

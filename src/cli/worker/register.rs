@@ -2,7 +2,7 @@
 
 use super::{answer, link, told};
 use crate::cli::connect::Asked;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, complain};
 use crate::cli::profile::{Profile, Registered};
 use crate::cli::untrusted::visible_line;
 use crate::client::Client;
@@ -56,8 +56,12 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
     let client = asked.nobody(env, &profile)?;
     let before = profile.worker(client.base());
     if let Some(kept) = before.as_ref().filter(|_| !args.again) {
-        let what =
-            format!("The worker {} ({}) is registered with {} already.", kept.name, kept.worker_id, client.base());
+        let what = format!(
+            "The worker {} ({}) is registered with {} already.",
+            visible_line(&kept.name),
+            visible_line(&kept.worker_id),
+            client.base()
+        );
         return Err(Failure::asked_wrongly(what).next("`owp worker run` goes on with it; `--again` registers another."));
     }
     // A token that cannot be kept is lost, so this is tried before there is one.
@@ -72,9 +76,7 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
     let kept = Registered { worker_id: made.worker_id, name, token: made.token };
     profile.keep(client.base(), &kept)?;
     if env.get("OWP_WORKER_TOKEN").or_else(|| env.get("OWP_WORKER_TOKEN_FILE")).is_some() {
-        eprintln!(
-            "warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and wins over the worker just registered."
-        );
+        complain("warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and wins over the worker just registered.");
     }
     let mut shown = shown;
     shown["server"] = json!(client.base());

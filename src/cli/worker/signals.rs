@@ -1,13 +1,15 @@
-//! Ctrl-C and being asked to end, heard from the first moment on: whoever stops a worker means the worker, and what it
+//! Ctrl-C, being asked to end and a terminal that is closed, heard from the first moment on: whoever stops a worker means the worker, and what it
 //! holds is to be seen to first.
 
 use crate::cli::failure::Failure;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Both ways to be stopped.
+/// The ways to be stopped.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// Nothing when whoever started this said that it outlives its terminal (`nohup`).
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -17,7 +19,8 @@ impl Signals {
     /// When the machine refuses.
     pub(super) fn listen() -> Result<Self, Failure> {
         let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("Ctrl-C cannot be heard: {error}.")));
-        Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())? })
+        let hangup = if hangup_is_ignored() { None } else { Some(hear(SignalKind::hangup())?) };
+        Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())?, hangup })
     }
 
     /// Waits for the next one.
@@ -25,6 +28,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = hung_up(&mut self.hangup) => {}
         }
     }
 
@@ -34,5 +38,36 @@ impl Signals {
             done = doing => Some(done),
             () = self.next() => None,
         }
+    }
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => {
+            hangup.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// As Linux tells it; elsewhere it is taken not to be.
+fn hangup_is_ignored() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
+}
+
+/// The lowest bit of the ignored signals is the first signal, which is SIGHUP (proc(5), signal(7)).
+fn ignores_hangup(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_nohup_started_it_is_read_from_what_linux_tells() {
+        assert!(ignores_hangup("Name:\towp\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n") && !ignores_hangup(""));
     }
 }

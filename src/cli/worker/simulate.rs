@@ -3,13 +3,13 @@
 
 use super::held::Held;
 use super::hints::{Why, hint};
+use super::holding;
 use super::register::throw_away;
 use super::signals::Signals;
 use super::told;
 use super::whoami::several;
 use crate::cli::connect::Asked;
 use crate::cli::failure::{Failure, say};
-use crate::cli::profile::Profile;
 use crate::cli::untrusted::{visible_json, visible_line};
 use crate::client::{Client, ClientError, Who, segment};
 use crate::config::Environment;
@@ -20,6 +20,7 @@ use std::time::Duration;
 
 /// After an answer that brought nothing and did not wait.
 const PAUSE: Duration = Duration::from_secs(2);
+const COUNT_WITHIN: Duration = Duration::from_secs(30);
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 const WHY: &str = "Only simulated.";
 
@@ -55,12 +56,24 @@ pub(super) async fn run(args: SimulateArgs, asked: &Asked, env: &Environment) ->
     let client = match args.register {
         false => asked.worker(env)?,
         true => {
-            let client = asked.nobody(env, &Profile::open(env)?)?;
+            let client = asked.stranger(env)?;
             let Some(made) = signals.unless(throw_away(&client, &args.name, &args.skills)).await else { return Ok(()) };
             client.as_who(Who::Worker(made?.1))
         }
     };
-    let mut play = Play { client, json: asked.json, done: 0, seen: BTreeSet::new(), open: Vec::new(), args };
+    let mut play = Play {
+        client,
+        json: asked.json,
+        done: 0,
+        real: BTreeSet::new(),
+        seen: BTreeSet::new(),
+        open: Vec::new(),
+        args,
+    };
+    if !play.args.register {
+        let Some(counted) = holding::count(&play.client, COUNT_WITHIN, &mut signals).await else { return Ok(()) };
+        play.leave_alone(counted?.held);
+    }
     let result = signals.unless(play.go()).await;
     // Whatever happened, nothing that was only pretended stays taken.
     let _late = tokio::time::timeout(LEAVE_WITHIN, play.leave()).await;
@@ -75,6 +88,8 @@ struct Play {
     args: SimulateArgs,
     /// How many tasks came to their end.
     done: usize,
+    /// Tasks it held before; nothing is pretended of them.
+    real: BTreeSet<String>,
     /// Leases that are done with, whatever came of them.
     seen: BTreeSet<String>,
     /// What it holds and is not done with.
@@ -82,6 +97,16 @@ struct Play {
 }
 
 impl Play {
+    /// What the worker holds already is real work of somebody.
+    fn leave_alone(&mut self, held: Vec<Held>) {
+        for task in held {
+            if task.is_live() {
+                self.tell("left alone", &task, "it was held before");
+            }
+            self.real.insert(task.task_id);
+        }
+    }
+
     /// Goes on until there is nothing more, and says why there is not.
     async fn go(&mut self) -> Result<Option<String>, Failure> {
         let mut wait = 0;
@@ -90,14 +115,13 @@ impl Play {
             let path = format!("/v1/work?wait={wait}&explain={explain}");
             let answer = self.client.get(&path).await.map_err(told::told)?;
             self.open = Held::read_all(&self.client, &answer)?;
-            let fresh =
-                |held: &Held| held.is_live() && !held.lease_id.as_ref().is_some_and(|id| self.seen.contains(id));
-            self.open.retain(fresh);
+            let fresh = |held: &Held| !self.real.contains(&held.task_id) && !self.seen.contains(key(held));
+            self.open.retain(|held| held.is_live() && fresh(held));
             match self.open.first().cloned() {
                 Some(task) => {
                     self.work_on(&task).await?;
                     self.open.remove(0);
-                    self.seen.extend(task.lease_id);
+                    self.seen.insert(key(&task).to_owned());
                     wait = 0;
                 }
                 None if self.args.once => return Ok(Some(hint(&Why::read_all(&self.client, &answer)?))),
@@ -154,8 +178,11 @@ impl Play {
             return Ok(());
         }
         for task in std::mem::take(&mut self.open) {
-            give_back(&self.client, &task).await?;
-            self.tell("released", &task, "it was only simulated");
+            // One that cannot be given back keeps the others no longer.
+            match give_back(&self.client, &task).await {
+                Ok(()) => self.tell("released", &task, "it was only simulated"),
+                Err(error) => self.tell("not released", &task, &error.to_string()),
+            }
         }
         Ok(())
     }
@@ -182,6 +209,11 @@ impl Play {
         let why = why.map_or_else(String::new, |why| format!(" Nothing more now: {why}"));
         say(&format!("Pretended to do {tasks}.{why}"));
     }
+}
+
+/// What a lease is known by: older servers name the task alone.
+fn key(held: &Held) -> &str {
+    held.lease_id.as_deref().unwrap_or(&held.task_id)
 }
 
 async fn give_back(client: &Client, task: &Held) -> Result<(), ClientError> {

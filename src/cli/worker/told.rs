@@ -1,7 +1,8 @@
 //! What a worker's calls can be answered, read and explained: answers as the shapes they should have, problems with what
 //! to do next.
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, complain};
+use crate::cli::untrusted::visible_line;
 use crate::client::{Client, ClientError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,18 +41,22 @@ fn next_step(kind: &str) -> Option<&'static str> {
 /// When another version, or another program, answered something else.
 pub(super) fn read<T: DeserializeOwned>(client: &Client, answer: &Value) -> Result<T, Failure> {
     T::deserialize(answer).map_err(|error| {
-        Failure::failed(format!("{} answered something that is not OWP: {error}.", client.base()))
-            .next("Look at the address: `--server` and OWP_SERVER name another.")
+        Failure::failed(format!(
+            "{} answered something that is not OWP: {}.",
+            client.base(),
+            visible_line(&error.to_string())
+        ))
+        .next("Look at the address: `--server` and OWP_SERVER name another.")
     })
 }
 
 /// Says that what is sent could be read on its way.
 pub(super) fn warn_in_clear_text(client: &Client) {
     if client.in_clear_text() {
-        eprintln!(
+        complain(&format!(
             "warning: {} is not encrypted: the token can be read on its way. Ask for an https:// address.",
-            crate::cli::untrusted::visible_line(client.base())
-        );
+            visible_line(client.base())
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::Desk;
 use super::super::print::words;
 use super::labelled::Wanted;
 use super::{Load, known, send};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, complain};
 use crate::clock::Clock;
 use crate::config::{Environment, api_url};
 use crate::github::client::{Address, GitHubError, IssueReader};
@@ -70,12 +70,12 @@ pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Enviro
         }
     };
     for warning in &found.warnings {
-        eprintln!("{}", words(warning));
+        complain(&words(warning));
     }
     if found.tasks.is_empty() {
         let what =
             if args.all { "open issues".to_owned() } else { format!("open issues with the label `{}`", args.label) };
-        eprintln!("{} has no {}.", words(&found.repo), words(&what));
+        complain(&format!("{} has no {}.", words(&found.repo), words(&what)));
     }
     let load = Load { repo: into.to_owned(), tasks: found.tasks, warnings: found.warnings };
     send::carry_out(desk, &load, args.dry_run).await

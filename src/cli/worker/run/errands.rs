@@ -3,14 +3,13 @@
 
 use super::super::held::Held;
 use super::super::hints::Why;
-use super::super::told;
+use super::super::holding::{self, Ended};
 use crate::cli::failure::Failure;
 use crate::client::{Client, ClientError, segment};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -35,15 +34,6 @@ pub(super) enum Heard {
     Failed(ClientError),
 }
 
-/// A lease that ended, as a heartbeat is told.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Ended {
-    pub lease_id: String,
-    pub task_id: String,
-    pub reason: String,
-    pub ended_at: String,
-}
-
 /// How often a heartbeat comes, and what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
@@ -66,11 +56,24 @@ impl Default for Beats {
 }
 
 impl Beats {
-    /// Sets the pace; a heartbeat comes at once when one is wanted or the time to the last may be too long.
+    /// Sets the pace; a heartbeat comes at once when one is wanted.
     pub(super) fn set(&self, pace: Pace, wanted: bool) {
-        let before = self.pace.send_replace(pace);
-        if wanted || pace.every < before.every / 2 {
+        self.pace.send_if_modified(|before| std::mem::replace(before, pace) != pace);
+        if wanted {
             self.now.notify_one();
+        }
+    }
+
+    /// Waits until the next one is due after the last, by the pace that holds by then.
+    async fn due(&self, last: Instant) {
+        let mut pace = self.pace.subscribe();
+        loop {
+            let due = last + pace.borrow_and_update().every;
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => return,
+                () = self.now.notified() => return,
+                _ = pace.changed() => {}
+            }
         }
     }
 }
@@ -89,37 +92,28 @@ impl Again {
     }
 }
 
-/// Sends signs of life for ever.
-pub(super) async fn beat(client: Client, beats: Beats, desk: Sender<Heard>) {
+/// Sends signs of life for ever, whatever the desk does: it may be held up by whoever reads what it prints.
+pub(super) async fn beat(client: Client, beats: Beats, desk: UnboundedSender<Heard>) {
     let mut again = Again::new();
     loop {
-        let Pace { every, working } = *beats.pace.borrow();
-        let status = if working { "working" } else { "idle" };
-        match client.post("/v1/workers/heartbeat", &json!({ "status": status })).await {
+        let status = if beats.pace.borrow().working { "working" } else { "idle" };
+        let last = Instant::now();
+        match holding::beat(&client, status).await {
             Ok(answer) => {
                 again = Again::new();
-                let heard = Heard::Beat(read_ended(&client, &answer));
-                if desk.send(heard).await.is_err() {
+                if desk.send(Heard::Beat(holding::read_ended(&client, &answer))).is_err() {
                     return;
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(every) => {}
-                    () = beats.now.notified() => {}
-                }
+                beats.due(last).await;
             }
             Err(error) => {
-                if desk.send(Heard::Failed(error)).await.is_err() {
+                if desk.send(Heard::Failed(error)).is_err() {
                     return;
                 }
                 again.pause().await;
             }
         }
     }
-}
-
-/// The leases an answer to a heartbeat says are over; older servers do not say.
-pub(super) fn read_ended(client: &Client, answer: &Value) -> Result<Vec<Ended>, Failure> {
-    answer.get("ended").map_or_else(|| Ok(Vec::new()), |ended| told::read(client, ended))
 }
 
 /// Asks for work for ever, and accepts what is offered.
@@ -176,4 +170,23 @@ async fn accept(client: &Client, offers: Vec<Held>, desk: &Sender<Heard>) -> boo
         }
     }
     accepted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pace_that_gets_faster_in_small_steps_counts_from_the_last_beat() {
+        let beats = Beats::default();
+        let last = Instant::now() - Duration::from_secs(10);
+        let waits = beats.clone();
+        let due = tokio::spawn(async move { waits.due(last).await });
+        for secs in [30, 16, 9] {
+            assert!(!due.is_finished());
+            beats.set(Pace { every: Duration::from_secs(secs), working: true }, false);
+            tokio::task::yield_now().await;
+        }
+        tokio::time::timeout(Duration::from_secs(5), due).await.unwrap().unwrap();
+    }
 }

@@ -1,21 +1,25 @@
 //! The end of a run: nothing more is asked for, and what is held is given back or kept, as the person says.
 
 use super::super::held::Held;
+use super::super::holding::{self, Counted};
 use super::super::signals::Signals;
 use super::super::told;
 use super::super::whoami::several;
-use super::errands::read_ended;
 use super::news::News;
 use super::view::prompt;
 use super::{Desk, RunArgs};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, say};
 use crate::client::{Client, ClientError, segment};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-/// A pool that does not answer keeps nobody from leaving for longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Nobody is kept from leaving for longer by a pool that does not answer, a person's own time to think left aside.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How much of it counting may take.
+const COUNT_WITHIN: Duration = Duration::from_secs(8);
 /// What the holder says who gives back; people read it on the issue.
 const WHY: &str = "The worker was stopped.";
 
@@ -28,42 +32,48 @@ pub(super) async fn leave(args: RunArgs, desk: &mut Desk, signals: &mut Signals)
     let can_ask = desk.view.can_ask();
     desk.view.leave_table();
     desk.view.tell(&News::Stopping);
-    // A second Ctrl-C means that it is in no mood to wait.
-    let counted = signals.unless(tokio::time::timeout(PATIENCE, count(desk))).await;
-    let held = match counted {
-        Some(Ok(Ok(held))) => held,
-        _ => desk.ledger.live(),
+    let mut end = Instant::now() + PATIENCE;
+    let counted = holding::count(&desk.client, COUNT_WITHIN, signals).await;
+    let Some(counted) = counted else { return hurry(args, desk) };
+    let (held, confirmed) = match counted {
+        Ok(Counted { held, ended }) => {
+            for news in desk.ledger.ended(&ended) {
+                desk.view.tell(&news);
+            }
+            (held.into_iter().filter(Held::is_live).collect(), true)
+        }
+        Err(_) => (desk.ledger.live(), false),
     };
+    let asked = Instant::now();
     let release = match (held.len(), args) {
         (0, _) | (_, RunArgs { keep_on_exit: true, .. }) => false,
         (_, RunArgs { release_on_exit: true, .. }) => true,
         (n, _) => can_ask && agrees(n, signals).await,
     };
-    let (kept, refused) = if release { give_back(desk, held.clone(), signals).await } else { (held.clone(), None) };
-    if kept.len() < held.len() {
+    end += asked.elapsed();
+    if !release {
+        desk.view.tell(&News::Stopped { released: 0, kept: held, confirmed });
+        return Ok(());
+    }
+    let GivenBack { released, kept, heard, refused } = give_back(desk, held, end, signals).await;
+    if released > 0 && heard {
         // Hears of the ends that were told just now, so that the next run does not tell them again.
-        let _unheard = signals.unless(tokio::time::timeout(PATIENCE, say(&desk.client, "idle"))).await;
+        let _unheard = signals.unless(tokio::time::timeout_at(end, holding::beat(&desk.client, "idle"))).await;
     }
-    desk.view.tell(&News::Stopped { released: held.len() - kept.len(), kept });
-    refused.map_or(Ok(()), |error| Err(told::told(error)))
+    desk.view.tell(&News::Stopped { released, kept, confirmed: confirmed && heard });
+    refused.map_or(Ok(()), Err)
 }
 
-/// What the worker holds, without asking for more. A pull that was broken off may have been granted something nobody
-/// here heard of; one that says it is paused is given nothing new.
-async fn count(desk: &mut Desk) -> Result<Vec<Held>, Failure> {
-    let client = desk.client.clone();
-    let mut ended = read_ended(&client, &say(&client, "paused").await.map_err(told::told)?)?;
-    let answer = client.get("/v1/work").await;
-    ended.extend(read_ended(&client, &say(&client, "idle").await.map_err(told::told)?)?);
-    for news in desk.ledger.ended(&ended) {
-        desk.view.tell(&news);
+/// A second signal: it is in no mood to wait, nor to be asked.
+fn hurry(args: RunArgs, desk: &Desk) -> Result<(), Failure> {
+    let kept = desk.ledger.live();
+    let unkept_word = args.release_on_exit && !kept.is_empty();
+    desk.view.tell(&News::Stopped { released: 0, kept, confirmed: false });
+    if unkept_word {
+        let what = "Stopped a second time before anything was given back.";
+        return Err(Failure::failed(what).next("`owp worker release TASK` gives one back."));
     }
-    let held = Held::read_all(&client, &answer.map_err(told::told)?)?;
-    Ok(held.into_iter().filter(Held::is_live).collect())
-}
-
-async fn say(client: &Client, status: &str) -> Result<Value, ClientError> {
-    client.post("/v1/workers/heartbeat", &json!({ "status": status })).await
+    Ok(())
 }
 
 /// Asks on the terminal; no answer, another Ctrl-C and anything but yes mean no.
@@ -73,31 +83,58 @@ async fn agrees(tasks: usize, signals: &mut Signals) -> bool {
     let mut stdin = tokio::io::BufReader::new(tokio::io::stdin());
     let answered = signals.unless(stdin.read_line(&mut line)).await;
     if answered.is_none() {
-        println!();
+        say("");
     }
     matches!(answered, Some(Ok(_))) && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// Gives everything back; what could not be given back is kept, and the last reason why is told.
-async fn give_back(desk: &mut Desk, held: Vec<Held>, signals: &mut Signals) -> (Vec<Held>, Option<ClientError>) {
-    let (mut kept, mut refused) = (Vec::new(), None);
-    for task in held {
-        let done = signals.unless(tokio::time::timeout(PATIENCE, release(&desk.client, &task))).await;
-        let why = match done {
-            Some(Ok(Ok(()))) => {
+/// What came of giving back.
+struct GivenBack {
+    released: usize,
+    kept: Vec<Held>,
+    /// Whether the pool answered every time.
+    heard: bool,
+    /// The last reason why something was not given back.
+    refused: Option<Failure>,
+}
+
+/// Gives everything back at once. What was refused is kept; so, as far as is known, is what was not answered.
+async fn give_back(desk: &Desk, held: Vec<Held>, end: Instant, signals: &mut Signals) -> GivenBack {
+    let mut calls = JoinSet::new();
+    for (at, task) in held.iter().cloned().enumerate() {
+        let client = desk.client.clone();
+        calls.spawn(async move { (at, release(&client, &task).await) });
+    }
+    let mut answers: Vec<Option<Result<(), ClientError>>> = held.iter().map(|_| None).collect();
+    let all = async {
+        while let Some(done) = calls.join_next().await {
+            if let Ok((at, answer)) = done {
+                answers[at] = Some(answer);
+            }
+        }
+    };
+    let in_time = signals.unless(tokio::time::timeout_at(end, all)).await;
+    let silence = if in_time.is_none() { "stopped before the pool answered" } else { "no answer in time" };
+    let mut given = GivenBack { released: 0, kept: Vec::new(), heard: true, refused: None };
+    for (task, answer) in held.into_iter().zip(answers) {
+        let (why, failure) = match answer {
+            Some(Ok(())) => {
+                given.released += 1;
                 desk.view.tell(&News::Released(task));
                 continue;
             }
-            Some(Ok(Err(error))) => error,
-            Some(Err(_)) | None => {
-                ClientError::Unreachable { url: desk.client.base().to_owned(), cause: "no answer in time".to_owned() }
+            Some(Err(error)) => (error.to_string(), told::told(error)),
+            None => {
+                given.heard = false;
+                let what = format!("Whether everything was given back is not known: {silence}.");
+                (silence.to_owned(), Failure::failed(what).next("`owp worker work` lists what is held."))
             }
         };
-        desk.view.tell(&News::NotReleased { held: task.clone(), why: why.to_string() });
-        kept.push(task);
-        refused = Some(why);
+        desk.view.tell(&News::NotReleased { held: task.clone(), why });
+        given.kept.push(task);
+        given.refused = Some(failure);
     }
-    (kept, refused)
+    given
 }
 
 async fn release(client: &Client, task: &Held) -> Result<(), ClientError> {

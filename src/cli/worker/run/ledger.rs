@@ -2,14 +2,16 @@
 //! order; every change is told once.
 
 use super::super::held::Held;
-use super::errands::Ended;
+use super::super::holding::Ended;
 use super::news::News;
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many heartbeats may go by before a lease that vanished is told without a reason: one may have been under way.
 const BEATS_TO_WAIT: u8 = 2;
+/// So many ended leases are remembered; an answer that was overtaken by their end comes soon or never.
+const OVER_MOST: usize = 500;
 
 /// What a worker has.
 #[derive(Debug, Default)]
@@ -18,8 +20,8 @@ pub(super) struct Ledger {
     has: Vec<Entry>,
     /// No longer listed; why is not known yet.
     gone: Vec<(Held, u8)>,
-    /// Leases whose end was told.
-    over: BTreeSet<String>,
+    /// The leases whose end was told last.
+    over: VecDeque<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +66,10 @@ impl Ledger {
     pub(super) fn ended(&mut self, ended: &[Ended]) -> Vec<News> {
         let mut news = Vec::new();
         for end in ended {
-            self.over.insert(end.lease_id.clone());
+            self.over.push_back(end.lease_id.clone());
+            if self.over.len() > OVER_MOST {
+                self.over.pop_front();
+            }
             let of = |held: &Held| held.lease_id.as_deref() == Some(end.lease_id.as_str());
             let known = self.has.iter().map(|entry| &entry.held).chain(self.gone.iter().map(|(held, _)| held));
             let name = known.into_iter().find(|held| of(held)).map(Held::name);
@@ -165,6 +170,13 @@ mod tests {
         assert_eq!(ledger.ended(&[end("t_1", "l_1")]).len(), 1);
         assert!(ledger.listed(vec![held("t_1", "l_1", "leased")], now).is_empty(), "an old answer");
         assert!(ledger.is_empty() && !ledger.misses());
+    }
+
+    #[tokio::test]
+    async fn the_leases_that_ended_are_not_remembered_for_ever() {
+        let mut ledger = Ledger::default();
+        (0..2 * OVER_MOST).for_each(|n| drop(ledger.ended(&[end("t_1", &format!("l_{n}"))])));
+        assert_eq!(ledger.over.len(), OVER_MOST);
     }
 
     #[tokio::test]

@@ -53,8 +53,9 @@ pub(super) async fn run(args: RunArgs, asked: &Asked, env: &Environment) -> Resu
     told::warn_in_clear_text(&client);
     let Some(me) = signals.unless(Me::ask(&client)).await else { return Ok(()) };
     let (me, shown) = me?;
-    let mut desk = Desk { view: View::new(asked.json), client, ledger: Ledger::default(), away: false };
-    desk.view.tell(&News::Started { me: Box::new(me), server: desk.client.base().to_owned(), shown });
+    let mut desk = Desk { view: View::new(asked.json), client, ledger: Ledger::default(), away: false, unread: false };
+    let server = desk.client.base().to_owned();
+    desk.tell(&News::Started { me: Box::new(me), server, shown });
     desk.attend(&mut signals).await?;
     leave::leave(args, &mut desk, &mut signals).await
 }
@@ -66,28 +67,38 @@ struct Desk {
     view: View,
     /// Whether the pool was away when it was last asked, which is told once.
     away: bool,
+    /// Whether whoever read what is printed went away.
+    unread: bool,
 }
 
 impl Desk {
-    /// Goes on until it is stopped.
+    /// Goes on until it is stopped, or nobody reads what it tells.
     async fn attend(&mut self, signals: &mut Signals) -> Result<(), Failure> {
         let (tell, mut told) = mpsc::channel(16);
+        let (live, mut lives) = mpsc::unbounded_channel();
         let beats = Beats::default();
         let mut errands = JoinSet::new();
-        errands.spawn(errands::beat(self.client.clone(), beats.clone(), tell.clone()));
+        errands.spawn(errands::beat(self.client.clone(), beats.clone(), live));
         errands.spawn(errands::pull(self.client.clone(), tell));
         let mut tick = tokio::time::interval(TICK);
-        loop {
-            tokio::select! {
+        while !self.unread {
+            let heard = tokio::select! {
                 () = signals.next() => return Ok(()),
-                Some(heard) = told.recv() => {
-                    self.hear(heard)?;
-                    beats.set(self.pace(), self.ledger.misses());
-                }
-                _ = tick.tick() => {}
+                Some(heard) = told.recv() => Some(heard),
+                Some(heard) = lives.recv() => Some(heard),
+                _ = tick.tick() => None,
+            };
+            if let Some(heard) = heard {
+                self.hear(heard)?;
+                beats.set(self.pace(), self.ledger.misses());
             }
             self.view.draw(&self.ledger);
         }
+        Ok(())
+    }
+
+    fn tell(&mut self, news: &News) {
+        self.unread |= !self.view.tell(news);
     }
 
     fn hear(&mut self, heard: Heard) -> Result<(), Failure> {
@@ -96,19 +107,19 @@ impl Desk {
             Heard::Work { held, waiting } => {
                 self.answered();
                 for news in self.ledger.listed(held?, Instant::now()) {
-                    self.view.tell(&news);
+                    self.tell(&news);
                 }
                 if let Some(waiting) = waiting.filter(|_| self.ledger.is_empty()) {
-                    self.view.tell(&News::Idle { why: super::hints::hint(&waiting?) });
+                    self.tell(&News::Idle { why: super::hints::hint(&waiting?) });
                 }
             }
             Heard::Beat(ended) => {
                 self.answered();
                 for news in self.ledger.ended(&ended?) {
-                    self.view.tell(&news);
+                    self.tell(&news);
                 }
             }
-            Heard::NotAccepted { name, error } => self.view.tell(&News::NotAccepted { name, why: error.to_string() }),
+            Heard::NotAccepted { name, error } => self.tell(&News::NotAccepted { name, why: error.to_string() }),
         }
         Ok(())
     }
@@ -117,21 +128,21 @@ impl Desk {
     fn miss(&mut self, error: ClientError) -> Result<(), Failure> {
         let passes = match &error {
             ClientError::Problem(told) => told.status >= 500 || matches!(told.status, 408 | 429),
-            ClientError::Unreachable { .. } | ClientError::Nonsense { .. } => true,
+            ClientError::Unreachable { .. } | ClientError::Nonsense { .. } | ClientError::TooLong { .. } => true,
             ClientError::Address(_) => false,
         };
         if !passes {
             return Err(told::told(error));
         }
         if !std::mem::replace(&mut self.away, true) {
-            self.view.tell(&News::Away { why: error.to_string() });
+            self.tell(&News::Away { why: error.to_string() });
         }
         Ok(())
     }
 
     fn answered(&mut self) {
         if std::mem::take(&mut self.away) {
-            self.view.tell(&News::Back);
+            self.tell(&News::Back);
         }
     }
 

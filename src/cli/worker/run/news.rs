@@ -1,8 +1,8 @@
 //! What a worker that runs has to tell: each piece as one line of words and as one object of JSON.
 
 use super::super::held::{Held, word};
+use super::super::holding::Ended;
 use super::super::whoami::Me;
-use super::errands::Ended;
 use crate::cli::untrusted::visible_line;
 use serde_json::{Value, json};
 
@@ -35,8 +35,8 @@ pub(super) enum News {
     Released(Held),
     /// A task could not be given back.
     NotReleased { held: Held, why: String },
-    /// The end, and what is still held.
-    Stopped { kept: Vec<Held>, released: usize },
+    /// The end, what is still held, and whether the pool said so.
+    Stopped { kept: Vec<Held>, released: usize, confirmed: bool },
 }
 
 impl News {
@@ -66,7 +66,13 @@ impl News {
             Self::Stopping => "Stopped asking for work.".to_owned(),
             Self::Released(held) => format!("released {}", held.name()),
             Self::NotReleased { held, why } => format!("not released {}: {}", held.name(), visible_line(why)),
-            Self::Stopped { kept, released } => stopped(kept, *released),
+            Self::Stopped { kept, released, confirmed: true } => stopped(kept, *released),
+            Self::Stopped { kept, released, confirmed: false } => {
+                format!(
+                    "{} The pool did not confirm this: `owp worker work` lists what is held.",
+                    stopped(kept, *released)
+                )
+            }
         }
     }
 
@@ -92,9 +98,9 @@ impl News {
                 json!({ "event": "released", "task_id": held.task_id, "lease_id": held.lease_id })
             }
             Self::NotReleased { held, why } => json!({ "event": "not_released", "task_id": held.task_id, "why": why }),
-            Self::Stopped { kept, released } => {
+            Self::Stopped { kept, released, confirmed } => {
                 let kept: Vec<&Value> = kept.iter().map(|held| &held.raw).collect();
-                json!({ "event": "stopped", "released": released, "kept": kept })
+                json!({ "event": "stopped", "released": released, "kept": kept, "confirmed": confirmed })
             }
         }
     }

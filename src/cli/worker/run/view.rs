@@ -4,7 +4,7 @@
 use super::super::table::{Line, lines, width};
 use super::ledger::Ledger;
 use super::news::News;
-use crate::cli::failure::say;
+use crate::cli::failure::{said, say};
 use crate::cli::untrusted::visible_json;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -61,23 +61,24 @@ impl View {
         match (json, std::io::stdout().is_terminal()) {
             (true, _) => Self::Json,
             (false, false) => Self::Lines,
-            (false, true) => Self::Table(Drawn::new()),
+            (false, true) => Drawn::new().map_or(Self::Lines, Self::Table),
         }
     }
 
     /// Whether somebody looks on who can be asked.
     pub(super) fn can_ask(&self) -> bool {
-        matches!(self, Self::Table(_)) && std::io::stdin().is_terminal()
+        !matches!(self, Self::Json) && std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
     }
 
-    /// Tells something.
-    pub(super) fn tell(&self, news: &News) {
-        match self {
-            Self::Json => say(&visible_json(&news.json(), false)),
-            Self::Lines => say(&news.words()),
+    /// Tells something; false when whoever reads it went away.
+    pub(super) fn tell(&self, news: &News) -> bool {
+        let told = match self {
+            Self::Json => said(&visible_json(&news.json(), false)),
+            Self::Lines => said(&news.words()),
             // The table is taken away and drawn again, so that it does not matter how many lines this takes.
-            Self::Table(drawn) => drawn.screen.suspend(|| say(&drawn.painted(colour(news), &news.words()))),
-        }
+            Self::Table(drawn) => drawn.screen.suspend(|| said(&drawn.painted(colour(news), &news.words()))),
+        };
+        !told.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
     /// Draws what is held now.
@@ -110,13 +111,18 @@ impl View {
 }
 
 impl Drawn {
-    fn new() -> Self {
-        let screen = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+    /// Nothing for a terminal on which nothing can be drawn in place.
+    fn new() -> Option<Self> {
+        let target = ProgressDrawTarget::stdout();
+        if target.is_hidden() {
+            return None;
+        }
+        let screen = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             screen.set_style(style);
         }
         let colours = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
-        Self { screen, colours, _no_echo: NoEcho::new() }
+        Some(Self { screen, colours, _no_echo: NoEcho::new() })
     }
 
     fn painted(&self, style: Style, text: &str) -> String {

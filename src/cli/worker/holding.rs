@@ -1,0 +1,114 @@
+//! What a worker holds, learned without asking for more, and signs of life. For whoever begins or ends: no terminal here.
+
+use super::held::Held;
+use super::signals::Signals;
+use super::told;
+use crate::cli::failure::Failure;
+use crate::client::{Client, ClientError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long a sign of life may take; the next one is due soon.
+const BEAT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a pool has to hear that the worker is not paused any more.
+const IDLE_WITHIN: Duration = Duration::from_secs(3);
+
+/// A lease that ended, as a heartbeat is told.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Ended {
+    pub lease_id: String,
+    pub task_id: String,
+    pub reason: String,
+    pub ended_at: String,
+}
+
+/// What was learned.
+pub(super) struct Counted {
+    /// Everything that is listed, with and without a lease that lives.
+    pub held: Vec<Held>,
+    /// The ends that were told on the way.
+    pub ended: Vec<Ended>,
+}
+
+/// What the worker has. A pull that was broken off may have been granted something nobody here heard of; a worker that
+/// says it is paused is given nothing new. It does not stay paused, whatever becomes of this. Nothing when stopped.
+pub(super) async fn count(
+    client: &Client,
+    within: Duration,
+    signals: &mut Signals,
+) -> Option<Result<Counted, Failure>> {
+    let seen = signals.unless(tokio::time::timeout(within, look(client))).await;
+    let idle = tokio::time::timeout(IDLE_WITHIN, beat(client, "idle")).await.unwrap_or_else(|_| Err(late(client)));
+    let seen = seen?.unwrap_or_else(|_| Err(late(client).into()));
+    Some(seen.and_then(|mut seen| {
+        seen.ended.extend(read_ended(client, &idle.map_err(told::told)?)?);
+        Ok(seen)
+    }))
+}
+
+async fn look(client: &Client) -> Result<Counted, Failure> {
+    let ended = read_ended(client, &beat(client, "paused").await.map_err(told::told)?)?;
+    let answer = client.get("/v1/work").await.map_err(told::told)?;
+    Ok(Counted { held: Held::read_all(client, &answer)?, ended })
+}
+
+/// A sign of life.
+///
+/// # Errors
+/// See [`ClientError`]; no answer in time is one.
+pub(super) async fn beat(client: &Client, status: &str) -> Result<Value, ClientError> {
+    let body = json!({ "status": status });
+    let call = client.post("/v1/workers/heartbeat", &body);
+    tokio::time::timeout(BEAT_WITHIN, call).await.unwrap_or_else(|_| Err(late(client)))
+}
+
+/// The leases an answer to a heartbeat says are over; older servers do not say.
+pub(super) fn read_ended(client: &Client, answer: &Value) -> Result<Vec<Ended>, Failure> {
+    answer.get("ended").map_or_else(|| Ok(Vec::new()), |ended| told::read(client, ended))
+}
+
+fn late(client: &Client) -> ClientError {
+    ClientError::Unreachable { url: client.base().to_owned(), cause: "no answer in time".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Who;
+    use std::sync::{Arc, Mutex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_worker_does_not_stay_paused_when_counting_is_broken_off() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()), Who::Nobody).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (mut call, mut bytes) = (String::new(), [0; 4096]);
+                // Head and body may come one after the other.
+                while !call.contains("GET ") && !call.contains('}') {
+                    let n = stream.read(&mut bytes).await.unwrap();
+                    call.push_str(&String::from_utf8_lossy(&bytes[..n]));
+                }
+                if call.contains("GET ") {
+                    // Never answered.
+                    open.push(stream);
+                } else {
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{}";
+                    stream.write_all(head.as_bytes()).await.unwrap();
+                }
+                hears.lock().unwrap().push(call);
+            }
+        });
+        let mut signals = Signals::listen().unwrap();
+        let counted = count(&client, Duration::from_millis(500), &mut signals).await;
+        assert!(counted.unwrap().is_err());
+        let heard = heard.lock().unwrap();
+        let order = [r#""paused""#, "GET /v1/work ", r#""idle""#];
+        assert!(heard.len() == 3 && heard.iter().zip(order).all(|(call, part)| call.contains(part)), "{heard:?}");
+    }
+}
