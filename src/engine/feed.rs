@@ -7,7 +7,7 @@ use super::hub::{Fresh, Hub, Seen, TAIL};
 use crate::config::EVENTS_REPLAY;
 use crate::pool::event::EventKind;
 use crate::pool::{Span, WorkerId};
-use crate::store::{FEED_BATCH, FeedRow, RepoFace};
+use crate::store::{FEED_BATCH, FeedRow, RepoFace, StoreError, Tx};
 use std::sync::Arc;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -125,6 +125,8 @@ pub enum FeedStart {
     Now,
     /// After this number.
     After(i64),
+    /// With so many of the latest events that the look shows; with fewer, when those lie further back than one page looks.
+    Latest(usize),
 }
 
 /// What reading the feed came to.
@@ -191,6 +193,7 @@ impl Engine {
                 let after = match start {
                     FeedStart::Oldest => oldest,
                     FeedStart::Now => head,
+                    FeedStart::Latest(most) => before_latest(tx, &look, most, oldest, head).await?,
                     FeedStart::After(after) if (oldest..=head).contains(&after) => after,
                     FeedStart::After(_) => return Ok(FeedPage::Stale(head)),
                 };
@@ -217,6 +220,25 @@ impl Engine {
         })
         .await
     }
+}
+
+/// The number before the latest `most` events that a look shows. It goes back from the end, over no more than a page looks
+/// at; numbers have no gaps.
+async fn before_latest(tx: &mut Tx, look: &Look, most: usize, oldest: i64, head: i64) -> Result<i64, StoreError> {
+    let floor = oldest.max(head - i64::try_from(SCAN).unwrap_or(i64::MAX));
+    let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+    let (mut upto, mut found) = (head, 0);
+    while upto > floor {
+        let after = (upto - chunk).max(floor);
+        for (row, repo) in tx.feed_page(after, upto - after).await?.iter().rev() {
+            found += usize::from(look.shows(row, repo.as_ref()));
+            if found == most {
+                return Ok(row.feed - 1);
+            }
+        }
+        upto = after;
+    }
+    Ok(floor)
 }
 
 #[cfg(test)]

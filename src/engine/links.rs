@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// How long a link code works.
 const LINK_CODE_LIFE: Span = Span::minutes(15);
+/// How many codes that ended are removed where one is made.
+const ENDED_AT_ONCE: i64 = 20;
 
 /// A code as its worker is told it, once.
 #[derive(Debug)]
@@ -27,7 +29,8 @@ pub(super) fn draw(entropy: &Entropy) -> SecretString {
     SecretString::from(BASE32_NOPAD.encode(&entropy.bytes::<8>())[..12].to_owned())
 }
 
-/// Makes a code work for a worker and a GitHub login, in place of the worker's older ones. Says until when.
+/// Makes a code work for a worker and a GitHub login. Says until when. Codes that ended are removed on the way, faster
+/// than new ones come.
 pub(super) async fn offer(
     tx: &mut Tx,
     worker: &WorkerId,
@@ -35,7 +38,7 @@ pub(super) async fn offer(
     code: &SecretString,
 ) -> Result<Timestamp, StoreError> {
     let until = tx.now() + LINK_CODE_LIFE;
-    tx.forget_link_codes(worker).await?;
+    tx.forget_ended_codes(ENDED_AT_ONCE).await?;
     tx.insert_link_code(&secret_hash(code.expose_secret()), worker, handle.trim_start_matches('@'), until).await?;
     Ok(until)
 }
@@ -56,6 +59,7 @@ impl Engine {
                     if worker.person.is_linked() {
                         return Err(already(worker.login.as_deref()).into());
                     }
+                    tx.forget_link_codes(&id).await?;
                     let expires_at = offer(tx, &id, &handle, &code).await?;
                     Ok(LinkCode { code, expires_at })
                 })

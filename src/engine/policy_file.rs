@@ -8,7 +8,7 @@ use super::say;
 use crate::github::client::{FileText, GitHubError, RepoReader};
 use crate::github::render::policy_trouble;
 use crate::pool::branch::BranchTemplate;
-use crate::pool::document::{Document, Fault, POLICY_PATH, read_yaml};
+use crate::pool::document::{Document, Fault, FaultKind, POLICY_PATH, read_yaml};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::policy::Policy;
 use crate::pool::{RepoId, Span, Timestamp};
@@ -169,7 +169,7 @@ impl Engine {
             "needs permissions that the App's installation has not granted: {}; ask for them in the App's settings and accept them in the installation's, or take the checks out",
             missing.join(" and ")
         );
-        Ok(vec![Fault { key: "gates.checks".to_owned(), message, place: None }])
+        Ok(vec![Fault { key: "gates.checks".to_owned(), message, place: None, kind: FaultKind::Plain }])
     }
 
     async fn keep_policy(&self, row: RepoRow, digest: Option<String>, judged: Judged) -> Result<RepoRow, EngineError> {
@@ -281,7 +281,9 @@ async fn resolve(
     for name in names {
         match whom(reader, &name, known).await? {
             Ok(ids) => drop(allowed.insert(name.to_lowercase().trim_start_matches('@').to_owned(), ids)),
-            Err(message) => faults.push(Fault { key: "tiers".to_owned(), message, place: None }),
+            Err(message) => {
+                faults.push(Fault { key: "tiers".to_owned(), message, place: None, kind: FaultKind::Plain });
+            }
         }
     }
     Ok((allowed, faults))

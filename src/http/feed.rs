@@ -27,6 +27,9 @@ const WITHHELD: [(EventKind, &[&str]); 4] = [
     (EventKind::TrustSet, &["login", "github_id", "level"]),
 ];
 
+/// The furthest from the end that `last` begins.
+pub(super) const LAST_MAX: usize = 100;
+
 /// What is asked for, by whom, and the name of the list that cursors are bound to.
 #[derive(Clone)]
 pub(super) struct Asked {
@@ -129,7 +132,16 @@ pub(super) fn shown(kind: &str, payload: &Value, everything: bool) -> Map<String
 
 /// Where to begin without a cursor, when it is said.
 fn from(query: &Query) -> Result<Option<FeedStart>, Failure> {
-    match query.text("from")? {
+    let from = query.text("from")?;
+    if let Some(last) = query.text("last")? {
+        if from.is_some() || query.cursor().is_some() {
+            return Err(fault("last", "must stand without `cursor` and `from`: each says where to begin"));
+        }
+        let last = last.parse().ok().filter(|last| (1..=LAST_MAX).contains(last));
+        let last = last.ok_or_else(|| fault("last", "must be a whole number from 1 to 100"))?;
+        return Ok(Some(FeedStart::Latest(last)));
+    }
+    match from {
         None => Ok(None),
         Some("now") => Ok(Some(FeedStart::Now)),
         Some("oldest") => Ok(Some(FeedStart::Oldest)),

@@ -4,7 +4,7 @@
 //! Such a file is a stranger's as long as nobody looked at it: its size, depth and number of nodes are bounded, and
 //! aliases multiply nothing.
 
-use crate::pool::document::{Fault, Place};
+use crate::pool::document::{Fault, FaultKind, Place};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ impl Bounds {
             return Ok(());
         }
         let message = format!("The file has {bytes} bytes, and at most {} are read.", self.bytes);
-        Err(Fault { key: String::new(), message, place: None })
+        Err(Fault { key: String::new(), message, place: None, kind: FaultKind::Plain })
     }
 }
 
@@ -167,8 +167,18 @@ fn unreadable(error: &serde_saphyr::Error) -> Fault {
     let said = error.without_snippet().to_string();
     // The library repeats the place in its own words.
     let message = said.split(" at line ").next().unwrap_or(&said).split("\n").next().unwrap_or_default();
+    let kind = if breach(message).is_some_and(is_of_aliases) { FaultKind::Aliases } else { FaultKind::Plain };
     let message: String = in_our_words(message).chars().filter(|c| !c.is_control()).take(300).collect();
-    Fault { key: String::new(), message, place }
+    Fault { key: String::new(), message, place, kind }
+}
+
+/// What there is too much of, as the library calls it.
+fn breach(message: &str) -> Option<&str> {
+    message.strip_prefix("budget breached: ")?.split([' ', '{']).next()
+}
+
+fn is_of_aliases(breach: &str) -> bool {
+    breach.contains("Anchor") || breach.contains("Alias")
 }
 
 /// What the library says in a programmer's words.
@@ -176,8 +186,8 @@ fn in_our_words(message: &str) -> String {
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
     }
-    if let Some(breach) = message.strip_prefix("budget breached: ") {
-        return beyond(breach.split([' ', '{']).next().unwrap_or_default()).to_owned();
+    if let Some(breach) = breach(message) {
+        return beyond(breach).to_owned();
     }
     match message {
         "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
@@ -192,9 +202,7 @@ fn beyond(breach: &str) -> &'static str {
     match breach {
         "Documents" => "a second document begins here, and one is read",
         "Depth" => "keys and lists are nested deeper than is read",
-        name if name.contains("Anchor") || name.contains("Alias") => {
-            "there are more anchors and aliases (`&name`, `*name`) than are read"
-        }
+        name if is_of_aliases(name) => "there are more anchors and aliases (`&name`, `*name`) than are read",
         _ => "the file holds more than is read",
     }
 }

@@ -64,6 +64,22 @@ impl Dialect {
         (self == Self::Postgres).then_some("SELECT person FROM people WHERE person = $1 FOR UPDATE")
     }
 
+    /// Removes the oldest link codes that ended until `$1`, `$2` at most. Index link_codes_ended. PostgreSQL passes over
+    /// what another transaction is removing: two that make codes at once would wait for each other.
+    pub(super) fn forget_ended_codes(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "DELETE FROM link_codes WHERE code_hash IN
+                    (SELECT code_hash FROM link_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"
+            }
+            Self::Postgres => {
+                "DELETE FROM link_codes WHERE code_hash = ANY (ARRAY
+                    (SELECT code_hash FROM link_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+                    FOR UPDATE SKIP LOCKED))"
+            }
+        }
+    }
+
     /// The database's clock in Unix milliseconds. Replicas' clocks differ, the server's is one; with SQLite the
     /// machine's clock is the database's.
     pub(super) fn clock(self) -> Option<&'static str> {

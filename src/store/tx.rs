@@ -1,6 +1,7 @@
 //! A transaction: a connection, the one "now" everything in it agrees on, and the few ways to run a statement.
 
 use super::bell::Committed;
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::LaneSettings;
 use crate::clock::{Clock, Entropy};
@@ -23,6 +24,8 @@ pub struct Tx {
     pub(super) chain: String,
     /// What the bell tells when this is committed.
     pub(super) news: Vec<Committed>,
+    /// Which engine it runs on.
+    pub(super) dialect: Dialect,
 }
 
 impl Tx {
@@ -36,7 +39,7 @@ impl Tx {
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
         let (entropy, minted) = (settings.entropy.clone(), Arc::clone(&settings.minted));
-        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news: Vec::new() })
+        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news: Vec::new(), dialect: settings.dialect })
     }
 
     /// The moment every statement of this transaction agrees on.

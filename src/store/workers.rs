@@ -33,6 +33,7 @@ statements! {
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";
     CODE_FIND = "SELECT worker_id, handle_key, expires_at FROM link_codes WHERE code_hash = $1";
     CODE_USE = "DELETE FROM link_codes WHERE code_hash = $1";
+    // Index link_codes_worker.
     CODES_FORGET = "DELETE FROM link_codes WHERE worker_id = $1";
     PERSON_SEEN = "INSERT INTO people (person, github_id, login, is_bot) VALUES ($1, $2, $3, $4)
         ON CONFLICT (person) DO UPDATE SET login = excluded.login, is_bot = excluded.is_bot
@@ -273,6 +274,15 @@ impl Tx {
     /// When the database refuses.
     pub async fn use_link_code(&mut self, hash: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(CODE_USE).bind(hash)).await.map(drop)
+    }
+
+    /// Removes link codes that ended, at most so many.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_ended_codes(&mut self, most: i64) -> Result<(), StoreError> {
+        let forget = sqlx::query(self.dialect.forget_ended_codes()).bind(self.now().0).bind(most);
+        self.run(forget).await.map(drop)
     }
 
     /// Makes every link code of a worker worthless.

@@ -50,7 +50,9 @@ impl Request for BulkBody {
         let mut tasks = Vec::new();
         for (index, item) in items {
             let Some(task) = one_of_many(checks, &repo, index, item) else { continue };
-            if task.external_id.clone().is_some_and(|id| !named.insert(id)) {
+            // That a blank one is blank was told.
+            let id = task.external_id.clone().filter(|id| !id.trim().is_empty());
+            if id.is_some_and(|id| !named.insert(id)) {
                 checks.fault(format!("tasks[{index}].external_id"), "must not be another task's in the same call");
             }
             tasks.push(task);
@@ -317,6 +319,17 @@ mod tests {
         assert_eq!(faults::<BulkBody>(&json!({ "repo": "a/b", "tasks": [] })), ["tasks"]);
         let many = vec![json!({ "title": "t" }); 501];
         assert_eq!(faults::<BulkBody>(&json!({ "repo": "a/b", "tasks": many })), ["tasks"]);
+    }
+
+    #[test]
+    fn ids_of_elsewhere_stand_once_and_blank_ones_are_told_to_be_blank() {
+        let tasks = ["", " ", "a", "", "a"].map(|id| json!({ "title": "t", "external_id": id }));
+        let body = json!({ "repo": "a/b", "tasks": tasks }).to_string();
+        let problem = read::<BulkBody>(body.as_bytes()).unwrap_err();
+        let told: Vec<_> = problem.errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
+        let blank = |index: usize| format!("tasks[{index}].external_id must not be blank");
+        let twice = "tasks[4].external_id must not be another task's in the same call".to_owned();
+        assert_eq!(told, [blank(0), blank(1), blank(3), twice]);
     }
 
     #[test]

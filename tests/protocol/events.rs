@@ -12,6 +12,7 @@ use std::path::Path;
 on_both!(
     the_feed_is_read_page_by_page_and_goes_on_where_it_ended,
     a_page_from_now_is_empty_and_the_next_tells_what_came_since,
+    a_page_of_the_last_begins_so_many_events_before_the_end,
     events_are_found_by_repository_kind_and_task,
     a_page_goes_on_past_what_its_filters_hide,
     a_cursor_that_was_made_up_or_belongs_to_other_filters_is_refused,
@@ -92,6 +93,48 @@ async fn a_page_from_now_is_empty_and_the_next_tells_what_came_since(db: Db) {
     assert_eq!(each(&since, "kind"), ["task.created"]);
     let problem = pool.get("/v1/events?from=then").await.problem(422, "invalid-value");
     assert_eq!(problem["errors"][0]["field"], "from");
+}
+
+async fn a_page_of_the_last_begins_so_many_events_before_the_end(db: Db) {
+    let pool = Pool::start(db).await;
+    story(&pool).await;
+    let kinds = async |query: &str, headers: &[(String, String)]| kinds(&pool, query, headers).await;
+    assert_eq!(kinds("last=2", &[]).await, ["lease.ended", "task.merged"]);
+    assert_eq!(
+        kinds("last=4", &[]).await,
+        ["task.created", "lease.granted", "lease.ended", "task.merged"],
+        "not its own"
+    );
+    assert_eq!(kinds("last=4", &operator()).await[0], "worker.registered");
+    assert_eq!(kinds("last=1&kind=lease.*", &[]).await, ["lease.ended"]);
+    assert_eq!(kinds("last=100", &operator()).await.len(), 6, "as many as there are");
+    let one = page(&pool, "last=3&limit=1", &[]).await;
+    assert_eq!((&one["events"][0]["kind"], &one["more"]), (&json!("lease.granted"), &json!(true)));
+    let cursor = one["next_cursor"].as_str().unwrap();
+    assert_eq!(kinds(&format!("cursor={cursor}"), &[]).await, ["lease.ended", "task.merged"]);
+
+    let tasks: Vec<Value> = (0..500).map(|n| json!({ "title": format!("Task {n}") })).collect();
+    for _ in 0..2 {
+        pool.admin("tasks/bulk", json!({ "repo": REPO, "tasks": tasks })).await.ok();
+    }
+    let hidden = page(&pool, "last=1&kind=lease.*", &[]).await;
+    assert_eq!(
+        (&hidden["events"], &hidden["more"]),
+        (&json!([]), &json!(false)),
+        "it looks back so far and no further"
+    );
+    for query in [
+        "last=0",
+        "last=101",
+        "last=x",
+        "last=1&from=now",
+        "last=1&from=oldest",
+        "last=1&cursor=",
+        "last=1&stream=1&cursor=x",
+    ] {
+        let problem = pool.get(&format!("/v1/events?{query}")).await.problem(422, "invalid-value");
+        assert_eq!(problem["errors"][0]["field"], "last", "{query}");
+    }
 }
 
 async fn events_are_found_by_repository_kind_and_task(db: Db) {

@@ -15,6 +15,8 @@ use std::time::Duration;
 /// How often news are asked for, and how often a pool that does not answer.
 const EVERY: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(5);
+/// The largest page.
+const PAGE: usize = 100;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct EventsArgs {
@@ -54,33 +56,70 @@ struct Latest {
     cursor: String,
 }
 
-fn path(args: &EventsArgs, cursor: &str) -> String {
+/// Where a page begins.
+enum Place<'a> {
+    Oldest,
+    Now,
+    Last(usize),
+    After(&'a str),
+}
+
+fn path(args: &EventsArgs, place: &Place<'_>) -> String {
     let filters = [("repo", &args.repo), ("kind", &args.kind), ("task", &args.task)];
-    let mut path = "/v1/events?limit=100".to_owned();
+    let mut path = format!("/v1/events?limit={PAGE}");
     for (name, value) in filters {
         if let Some(value) = value {
             path.push_str(&format!("&{name}={}", segment(value)));
         }
     }
-    if !cursor.is_empty() {
-        path.push_str(&format!("&cursor={}", segment(cursor)));
+    match place {
+        Place::Oldest => {}
+        Place::Now => path.push_str("&from=now"),
+        Place::Last(events) => path.push_str(&format!("&last={events}")),
+        Place::After(cursor) => path.push_str(&format!("&cursor={}", segment(cursor))),
     }
     path
 }
 
-/// Reads the feed to its end and keeps the last of it: a page is asked for from the front alone.
+impl Latest {
+    fn take(&mut self, mut page: Value, limit: usize) {
+        self.events.extend(events_of(&mut page));
+        self.events.drain(..self.events.len().saturating_sub(limit));
+        field(&page, "next_cursor").clone_into(&mut self.cursor);
+    }
+}
+
+/// The end of the feed: in one page where that holds it.
 async fn latest(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
     let mut latest = Latest { events: VecDeque::new(), cursor: String::new() };
-    loop {
-        let mut page = desk.get(&path(args, &latest.cursor)).await?;
-        latest.events.extend(events_of(&mut page));
-        while latest.events.len() > args.limit {
-            latest.events.pop_front();
-        }
-        field(&page, "next_cursor").clone_into(&mut latest.cursor);
-        if page["more"] != true {
+    let end = match args.limit {
+        0 => Some(Place::Now),
+        limit @ 1..=PAGE => Some(Place::Last(limit)),
+        _ => None,
+    };
+    if let Some(end) = end {
+        let page = desk.get(&path(args, &end)).await?;
+        // An older pool knows no `last` and begins with the oldest.
+        let whole = page["more"] != true;
+        latest.take(page, args.limit);
+        if whole && latest.events.len() == args.limit {
             return Ok(latest);
         }
+    }
+    all_of_it(desk, args).await
+}
+
+/// Reads the feed to its end and keeps the last of it: what is seldom may lie further back than one page looks.
+async fn all_of_it(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
+    let mut latest = Latest { events: VecDeque::new(), cursor: String::new() };
+    let mut page = desk.get(&path(args, &Place::Oldest)).await?;
+    loop {
+        let more = page["more"] == true;
+        latest.take(page, args.limit);
+        if !more {
+            return Ok(latest);
+        }
+        page = desk.get(&path(args, &Place::After(&latest.cursor))).await?;
     }
 }
 
@@ -124,11 +163,11 @@ async fn follow(desk: &Desk, args: &EventsArgs) -> Result<(), Failure> {
     }
 }
 
-/// The next page, from a pool that may be away for a while.
+/// The next page, from a pool that may be away for a while; without a cursor an empty one of the end.
 async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Result<Value, Failure> {
     let mut away = false;
     loop {
-        let error = match desk.pool.get(&path(args, cursor)).await {
+        let error = match desk.pool.get(&path(args, &place(cursor))).await {
             Ok(page) => {
                 if away {
                     complain("owp admin events: the pool answers again.");
@@ -140,10 +179,11 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
         match &error {
             ClientError::Problem(told) if told.kind == "cursor-expired" => {
                 complain("owp admin events: more has happened than is kept; what came between is not shown.");
-                *cursor = field(&desk.get(&format!("{}&from=now", path(args, ""))).await?, "next_cursor").to_owned();
+                cursor.clear();
+                tokio::time::sleep(EVERY).await;
                 continue;
             }
-            ClientError::Problem(told) if told.status < 500 && told.status != 429 => {
+            ClientError::Problem(told) if told.status < 500 && ![408, 429].contains(&told.status) => {
                 return Err(super::ask::explained(error));
             }
             ClientError::Address(_) => return Err(error.into()),
@@ -156,6 +196,10 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
         away = true;
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+fn place(cursor: &str) -> Place<'_> {
+    if cursor.is_empty() { Place::Now } else { Place::After(cursor) }
 }
 
 /// Prints a line; false when nobody reads any more.

@@ -104,6 +104,12 @@ fn event_places() -> Vec<Param> {
             of(["oldest", "now"]),
             Value::Null,
         ),
+        query(
+            "last",
+            "Begins with so many of the latest events that the filters let through, or fewer: it looks back over about a thousand events. Without `cursor` and `from`.",
+            json!({ "type": "integer", "minimum": 1, "maximum": super::super::feed::LAST_MAX }),
+            Value::Null,
+        ),
         query("stream", "1 asks for a stream, 0 for a page, whatever `Accept` says.", of(["0", "1"]), Value::Null),
         Param {
             name: "Last-Event-ID",

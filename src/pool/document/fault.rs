@@ -14,6 +14,16 @@ pub struct Place {
     pub column: u64,
 }
 
+/// What sort of fault it is, where that is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FaultKind {
+    /// As its message says.
+    #[default]
+    Plain,
+    /// More anchors and aliases than are read.
+    Aliases,
+}
+
 /// Something that cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -23,6 +33,8 @@ pub struct Fault {
     pub message: String,
     /// Where in the file, when it came from one.
     pub place: Option<Place>,
+    /// Its sort.
+    pub kind: FaultKind,
 }
 
 impl fmt::Display for Fault {
@@ -43,7 +55,7 @@ pub(super) struct Faults(pub(super) Vec<Fault>);
 
 impl Faults {
     pub(super) fn note(&mut self, key: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Fault { key: key.into(), message: message.into(), place: None });
+        self.0.push(Fault { key: key.into(), message: message.into(), place: None, kind: FaultKind::Plain });
     }
 
     pub(super) fn number(&mut self, key: &str, asked: Option<i64>, bounds: RangeInclusive<i64>, value: &mut i64) {

@@ -11,7 +11,7 @@ mod tests;
 mod written;
 mod yaml;
 
-pub use fault::{Fault, Place};
+pub use fault::{Fault, FaultKind, Place};
 pub use parts::*;
 pub use scalars::{Duration, Percent};
 pub use yaml::{MAX_BYTES, read_yaml};

@@ -119,6 +119,22 @@ on_both_engines! {
         assert_eq!(find().await, None);
     }
 
+    async fn link_codes_that_ended_are_removed_the_oldest_first_and_so_many_at_once(bench) {
+        let id = bench.client_of(1, 5, 2).await;
+        bench.change(move |tx| Box::pin(async move {
+            for (hash, minutes) in [("b", 2), ("a", 1), ("c", 3), ("d", 4)] {
+                tx.insert_link_code(hash, &id, "ada", tx.now() + Span::minutes(minutes)).await?;
+            }
+            Ok(())
+        })).await;
+        bench.advance(Span::minutes(3));
+        let left = async |hash: &'static str| bench.read(move |tx| Box::pin(async move { tx.link_code(hash).await })).await.is_some();
+        bench.change(|tx| Box::pin(async move { tx.forget_ended_codes(2).await })).await;
+        assert_eq!((left("a").await, left("b").await, left("c").await, left("d").await), (false, false, true, true));
+        bench.change(|tx| Box::pin(async move { tx.forget_ended_codes(2).await })).await;
+        assert_eq!((left("c").await, left("d").await), (false, true), "one ends with its last moment");
+    }
+
     async fn a_sign_of_life_changes_only_what_it_says(bench) {
         let id = bench.client_of(1, 5, 2).await;
         let seen = id.clone();

@@ -31,6 +31,7 @@ on_both_engines! {
         for sql in own.into_iter().flatten() {
             conn.prepare(sql.into_sql_str()).await.unwrap();
         }
+        conn.prepare(dialect.forget_ended_codes().into_sql_str()).await.unwrap();
     }
 
     async fn a_statement_that_makes_no_sense_does_not_prepare(bench) {

@@ -2,7 +2,7 @@
 //! names in the file, and where they stand.
 
 use super::Load;
-use crate::pool::document::{Fault, Place};
+use crate::pool::document::{Fault, FaultKind, Place};
 use crate::pool::yaml::{Bounds, Content, Key, Node, read_tree};
 use crate::wire;
 use crate::wire::admin::{RepoBody, TaskBody};
@@ -51,7 +51,7 @@ pub(super) fn load(text: &str, repo: Option<&str>) -> Result<Load, Vec<Fault>> {
 }
 
 fn in_our_words(fault: Fault) -> Fault {
-    if fault.message.contains("anchors and aliases") {
+    if fault.kind == FaultKind::Aliases {
         return Fault { message: "anchors and aliases (`&name`, `*name`) are not read here".to_owned(), ..fault };
     }
     fault
@@ -66,7 +66,7 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn note(&mut self, place: Option<Place>, key: impl Into<String>, message: impl Into<String>) {
-        self.faults.push(Fault { key: key.into(), message: message.into(), place });
+        self.faults.push(Fault { key: key.into(), message: message.into(), place, kind: FaultKind::Plain });
     }
 
     fn file(&mut self, tree: &Node, repo: Option<&str>) -> Load {

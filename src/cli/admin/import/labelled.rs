@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// The longest title of a task; GitHub's end before.
 const TITLE_MAX_CHARS: usize = 300;
 
+/// What the id of an imported issue begins with, before GitHub's number of it.
+pub(super) const ISSUE_ID: &str = "github:issue:";
+
 /// Which issues are wanted, and what their labels mean.
 pub(super) struct Wanted {
     pub(super) rules: LabelRules,
@@ -31,13 +34,14 @@ impl Wanted {
     }
 }
 
+/// Told apart by GitHub's id of the issue, which stays when its repository is renamed.
 fn task(told: &str, issue: &IssueInfo, reading: &LabelReading) -> Value {
     let Wording { title, description } = Wording::of_issue(&issue.title, &issue.body);
     let title = if title.chars().count() > TITLE_MAX_CHARS { tidy_line(&title, TITLE_MAX_CHARS) } else { title };
     // A title of nothing but spaces is no title to the pool.
     let title = if title.trim().is_empty() { told.to_owned() } else { title };
     json!({
-        "external_id": format!("github:{told}"), "title": title, "description": description,
+        "external_id": format!("{ISSUE_ID}{}", issue.id), "title": title, "description": description,
         "estimate_points": reading.estimate, "priority": reading.priority, "required_skills": reading.skills,
         "area": reading.area, "tier": reading.tier, "x_github_issue": told,
     })
@@ -50,7 +54,7 @@ mod tests {
 
     fn issue(labels: &[&str]) -> IssueInfo {
         IssueInfo {
-            id: 1,
+            id: 9001,
             number: 7,
             title: "Fix\0 it".into(),
             body: "Please.".into(),
@@ -73,12 +77,21 @@ mod tests {
         assert_eq!(
             task,
             json!({
-                "external_id": "github:acme/rocket#7", "title": "Fix it", "description": "Please.", "estimate_points": 5,
+                "external_id": "github:issue:9001", "title": "Fix it", "description": "Please.", "estimate_points": 5,
                 "priority": 20, "required_skills": ["rust", "sql"], "area": null, "tier": 3,
                 "x_github_issue": "acme/rocket#7",
             })
         );
         assert_eq!(warnings, ["acme/rocket#7: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead"]);
+    }
+
+    #[test]
+    fn an_issue_keeps_its_id_when_its_repository_is_renamed() {
+        let wanted = Wanted { rules: LabelRules::default(), all: true };
+        let tasks =
+            ["acme/rocket", "Acme/Rocket", "acme/shuttle"].map(|repo| wanted.task(repo, &issue(&[])).unwrap().0);
+        assert!(tasks.iter().all(|task| task["external_id"] == "github:issue:9001"), "{tasks:?}");
+        assert_eq!(tasks[2]["x_github_issue"], "acme/shuttle#7");
     }
 
     #[test]

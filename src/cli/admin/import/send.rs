@@ -6,6 +6,7 @@ use super::super::ask::explained;
 use super::super::print::{answer, count, field, name};
 use super::Load;
 use super::file::TASK_MAX_BYTES;
+use super::labelled::ISSUE_ID;
 use crate::cli::failure::{Failure, say};
 use crate::client::{ClientError, segment};
 use crate::wire::steward::BULK_MAX;
@@ -137,9 +138,15 @@ async fn would(desk: &Desk, load: &Load) -> Result<(), Failure> {
     let repo = name(&load.repo);
     say(&format!("{repo}: {} would be added, {known} there already; nothing was sent", new.len()));
     for task in new {
-        say(&format!("  {}  {}", name(field(task, "external_id")), name(field(task, "title"))));
+        say(&format!("  {}  {}", name(called(task)), name(field(task, "title"))));
     }
     Ok(())
+}
+
+/// What people call a task: GitHub's number of an issue says nothing to them.
+fn called(task: &Value) -> &str {
+    let id = field(task, "external_id");
+    task["x_github_issue"].as_str().filter(|_| id.starts_with(ISSUE_ID)).unwrap_or(id)
 }
 
 #[cfg(test)]
