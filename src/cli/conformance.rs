@@ -145,12 +145,12 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
     let chosen = |check: &&&Check| profile.is_none_or(|profile| check.profile == profile);
     let named = |check: &&&Check| only.is_empty() || only.iter().any(|name| check.is_named(name));
     all().iter().filter(chosen).find(named).ok_or_else(none)?;
-    let server = warned(Client::new(&server, Who::Nobody)?);
+    let server = warned(&Client::new(&server, Who::Nobody)?);
     Ok(Options { server, admin_token: token, lease_ttl: args.lease_ttl, profile, only })
 }
 
 /// The server's address, with a word about what others can read on the way there.
-fn warned(client: Client) -> String {
+fn warned(client: &Client) -> String {
     if client.in_clear_text() {
         eprintln!("owp conformance: {} is not encrypted: others can read the admin token on its way.", client.base());
     }
