@@ -150,7 +150,7 @@ fn asking_for_work() {
 }
 
 #[test]
-fn tasks_and_leases() {
+fn saying_how_a_task_goes() {
     insta::assert_snapshot!(help(&["worker", "status", "--help"]), @r#"
     Says how a task goes
 
@@ -189,6 +189,10 @@ fn tasks_and_leases() {
           --json
               Prints the answer as JSON
     "#);
+}
+
+#[test]
+fn accepting_giving_back_and_claiming() {
     insta::assert_snapshot!(help(&["worker", "ack", "--help"]), @r#"
     Accepts an offer
 

@@ -210,6 +210,17 @@ fn linking_says_which_comment_to_write() {
 }
 
 #[test]
+fn a_pool_gives_a_code_to_a_worker_that_registered_without_one() {
+    let stage = Stage::new();
+    stage.register();
+    let done = stage.worker(&["link", "ada"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("until TIME:\n\n    /owp link CODE\n"), "{}", done.stdout);
+    let done = stage.worker(&["link", "not a login"]);
+    assert!(done.code == Some(1) && done.stderr.contains("must be a GitHub login"), "{}", done.all());
+}
+
+#[test]
 fn what_is_sent_in_the_clear_is_warned_of() {
     let stage = Stage::without_pool();
     let mut register = stage.command(&["register", "--name", "x", "--server", "http://pool.invalid"]);
