@@ -236,11 +236,23 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
 /// # Errors
 /// When it cannot be read, or does not fit into a header.
 pub fn admin_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
-    let Some(token) = env.secret("OWP_ADMIN_TOKEN")? else { return Ok(None) };
+    for_a_header(env, "OWP_ADMIN_TOKEN")
+}
+
+/// A worker's token, when the environment brings one.
+///
+/// # Errors
+/// When it cannot be read, or does not fit into a header.
+pub fn worker_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
+    for_a_header(env, "OWP_WORKER_TOKEN")
+}
+
+fn for_a_header(env: &Environment, name: &str) -> Result<Option<SecretString>, ConfigError> {
+    let Some(token) = env.secret(name)? else { return Ok(None) };
     if token.expose_secret().bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(Some(token));
     }
-    Err(ConfigError::new("OWP_ADMIN_TOKEN must be letters, digits and signs without spaces, to fit into a header"))
+    Err(ConfigError::new(format!("{name} must be letters, digits and signs without spaces, to fit into a header")))
 }
 
 fn switch(env: &Environment, name: &str) -> Result<bool, ConfigError> {

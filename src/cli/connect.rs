@@ -5,7 +5,7 @@
 use super::failure::Failure;
 use super::profile::Profile;
 use crate::client::{Client, Who};
-use crate::config::{Environment, admin_token, listen_address, reachable};
+use crate::config::{Environment, admin_token, listen_address, reachable, worker_token};
 use clap::Args;
 
 /// How the pool is named and the answer printed; every command takes these.
@@ -59,7 +59,7 @@ impl Asked {
     /// # Errors
     /// Without a token for this pool (exit code 4), and as [`Self::nobody`].
     pub(super) fn worker(&self, env: &Environment) -> Result<Client, Failure> {
-        if let Some(token) = env.secret("OWP_WORKER_TOKEN")? {
+        if let Some(token) = worker_token(env)? {
             // It is not known to be a token of the pool that was registered with last, which would learn it.
             let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
             return Ok(Client::new(&base, Who::Worker(token))?);

@@ -10,6 +10,7 @@ use crate::config::ConfigError;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const FAILED: u8 = 1;
 const ASKED_WRONGLY: u8 = 2;
@@ -113,6 +114,7 @@ impl From<ClientError> for Failure {
             ClientError::Address(_) => Self::asked_wrongly(what),
             ClientError::Unreachable { .. } => Self::failed(what)
                 .next("Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another."),
+            ClientError::Trouble { .. } => Self::failed(what).next("Try again in a moment."),
             ClientError::Nonsense { .. } | ClientError::TooLong { .. } => {
                 Self::failed(what).next("Look at the address: `--server` and OWP_SERVER name another.")
             }
@@ -134,6 +136,7 @@ fn sentence(clause: &str) -> String {
 /// Ends a command: nothing more to say when it went well, else what went wrong under the command's name
 /// (`owp worker run`).
 pub(super) fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+    let result = result.and_then(|()| all_was_said());
     end(command, result, json.then_some(true))
 }
 
@@ -159,9 +162,22 @@ fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> Exit
     ExitCode::from(failure.code)
 }
 
-/// Prints a line to stdout; a reader that went away is no failure.
+/// Prints a line to stdout. A reader that went away is no failure; a full disk is, and told at the end.
 pub(super) fn say(line: &str) {
-    drop(said(line));
+    let failed = said(line).err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+    if failed.is_some() {
+        UNSAID.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether a line could not be written to stdout.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+fn all_was_said() -> Result<(), Failure> {
+    if UNSAID.load(Ordering::Relaxed) {
+        return Err(Failure::failed("What was to be said could not be written to stdout; the call itself was made."));
+    }
+    Ok(())
 }
 
 /// As [`say`]; fails when nobody reads any more.

@@ -49,6 +49,9 @@ enum Command {
     /// Looks at everything a pool needs and says what is wrong, each with what to do.
     Doctor(doctor::DoctorArgs),
     /// Checks whether a server speaks the Open Work Protocol, requirement by requirement.
+    ///
+    /// The checks make repositories, workers and tasks there; the repositories and tasks stay, though nothing is handed out of
+    /// them any more. Check a server on trial, not one at work.
     Conformance(conformance::ConformanceArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),

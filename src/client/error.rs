@@ -24,6 +24,14 @@ pub enum ClientError {
         /// The HTTP status.
         status: u16,
     },
+    /// The server, or what stands before it, is in trouble.
+    #[error("{url} answered {status}: it is not available at the moment")]
+    Trouble {
+        /// What was asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// An answer longer than any of a pool.
     #[error("{url} answered more than {most} bytes: something else than a pool listens there")]
     TooLong {

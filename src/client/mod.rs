@@ -17,8 +17,10 @@ use std::time::Duration;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long an answer may take; the longest pull takes a minute.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same of a pull, which waits a minute at most.
+const PATIENCE_WAITING: Duration = Duration::from_secs(90);
 /// How often a call is made when the server asks to come back soon.
 const ATTEMPTS: u32 = 3;
 /// The longest time that is waited for a server that asks to come back.
@@ -64,7 +66,7 @@ impl Client {
             .user_agent(concat!("owp/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
-            .timeout(PATIENCE);
+            .timeout(PATIENCE_WAITING);
         if is_loopback(&url) {
             // A proxy would look for the pool on its own machine.
             builder = builder.no_proxy();
@@ -137,7 +139,7 @@ impl Client {
         let key = keyed.then(|| HEXLOWER.encode(&self.entropy.bytes::<16>()));
         let mut attempt = 1;
         loop {
-            let mut call = self.signed(self.http.request(method.clone(), &url));
+            let mut call = self.signed(self.http.request(method.clone(), &url)).timeout(patience(path));
             if let Some(key) = &key {
                 call = call.header("idempotency-key", key);
             }
@@ -173,6 +175,11 @@ pub fn segment(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
+/// How long an answer may take: a pull that waits is told how long it may.
+fn patience(path: &str) -> Duration {
+    if path.contains("wait=") { PATIENCE_WAITING } else { PATIENCE }
+}
+
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -204,6 +211,7 @@ async fn read(url: &str, mut answer: Response) -> Result<Value, ClientError> {
     match body {
         Some(body) if status.is_success() => Ok(body),
         Some(body) => Err(ClientError::Problem(Box::new(Told::new(status.as_u16(), body)))),
+        None if status.is_server_error() => Err(ClientError::Trouble { url: url.to_owned(), status: status.as_u16() }),
         None => Err(ClientError::Nonsense { url: url.to_owned(), status: status.as_u16() }),
     }
 }

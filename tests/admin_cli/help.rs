@@ -107,7 +107,7 @@ fn of_repositories() {
       <LEASE_OR_WORKER>  A lease (l_…) or a worker (w_…)
 
     Options:
-          --reason <TEXT>  Why, for whoever loses it
+          --reason <TEXT>  Why, for the audit log and, on GitHub, for whoever loses it
           --server <URL>   Where the pool is, such as https://pool.example.org
           --json           Prints the answer as JSON
       -h, --help           Print help

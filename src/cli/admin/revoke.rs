@@ -12,7 +12,7 @@ pub(super) struct RevokeArgs {
     /// A lease (l_…) or a worker (w_…)
     #[arg(value_name = "LEASE_OR_WORKER")]
     id: String,
-    /// Why, for whoever loses it
+    /// Why, for the audit log and, on GitHub, for whoever loses it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }

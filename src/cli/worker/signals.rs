@@ -1,5 +1,5 @@
-//! Ctrl-C, being asked to end and a terminal that is closed, heard from the first moment on: whoever stops a worker means the worker, and what it
-//! holds is to be seen to first.
+//! Ctrl-C, being asked to end and a terminal that is closed, heard from the first moment on: whoever stops a worker means
+//! the worker, and what it holds is to be seen to first.
 
 use crate::cli::failure::Failure;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,6 +10,8 @@ pub(super) struct Signals {
     terminate: Signal,
     /// Nothing when whoever started this said that it outlives its terminal (`nohup`).
     hangup: Option<Signal>,
+    /// Whether the last one came from somebody at the keyboard, who can be asked.
+    typed: bool,
 }
 
 impl Signals {
@@ -20,16 +22,26 @@ impl Signals {
     pub(super) fn listen() -> Result<Self, Failure> {
         let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("Ctrl-C cannot be heard: {error}.")));
         let hangup = if hangup_is_ignored() { None } else { Some(hear(SignalKind::hangup())?) };
-        Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())?, hangup })
+        Ok(Self {
+            interrupt: hear(SignalKind::interrupt())?,
+            terminate: hear(SignalKind::terminate())?,
+            hangup,
+            typed: false,
+        })
     }
 
     /// Waits for the next one.
     pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = hung_up(&mut self.hangup) => {}
-        }
+        self.typed = tokio::select! {
+            _ = self.interrupt.recv() => true,
+            _ = self.terminate.recv() => false,
+            () = hung_up(&mut self.hangup) => false,
+        };
+    }
+
+    /// Whether it was Ctrl-C that was heard last: whatever else ends a worker waits for no answer.
+    pub(super) fn was_typed(&self) -> bool {
+        self.typed
     }
 
     /// Does something, unless it is stopped before.

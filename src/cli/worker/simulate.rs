@@ -68,6 +68,7 @@ pub(super) async fn run(args: SimulateArgs, asked: &Asked, env: &Environment) ->
         real: BTreeSet::new(),
         seen: BTreeSet::new(),
         open: Vec::new(),
+        pretended: Vec::new(),
         args,
     };
     if !play.args.register {
@@ -94,6 +95,8 @@ struct Play {
     seen: BTreeSet<String>,
     /// What it holds and is not done with.
     open: Vec<Held>,
+    /// What has a pull request that was only pretended, and holds a slot of the budget.
+    pretended: Vec<Held>,
 }
 
 impl Play {
@@ -138,7 +141,12 @@ impl Play {
             return give_back(&self.client, task).await.or_else(passable);
         }
         match self.pretend(task).await {
-            Ok(()) => self.done += 1,
+            Ok(()) => {
+                self.done += 1;
+                if !self.args.merge {
+                    self.pretended.push(task.clone());
+                }
+            }
             Err(error) => {
                 self.tell("refused", task, &error.to_string());
                 passable(error)?;
@@ -174,6 +182,13 @@ impl Play {
     /// Gives back what it was in the middle of; a worker that was made for this leaves the pool.
     async fn leave(&mut self) -> Result<(), ClientError> {
         if self.args.register {
+            // Nobody could say a word for them once the worker is gone.
+            for task in std::mem::take(&mut self.pretended) {
+                match self.take_back(&task).await {
+                    Ok(()) => self.tell("given back", &task, "its pull request was only pretended"),
+                    Err(error) => self.tell("not given back", &task, &error.to_string()),
+                }
+            }
             self.client.delete("/v1/workers/me").await?;
             return Ok(());
         }
@@ -184,6 +199,17 @@ impl Play {
                 Err(error) => self.tell("not released", &task, &error.to_string()),
             }
         }
+        Ok(())
+    }
+
+    /// Goes on with a task, which frees its slot of a pull request, and gives it back.
+    async fn take_back(&self, task: &Held) -> Result<(), ClientError> {
+        let path = format!("/v1/tasks/{}", segment(&task.task_id));
+        self.client.post_once(&format!("{path}/status"), &json!({ "status": "in_progress", "message": WHY })).await?;
+        // A claim of what one holds answers the lease.
+        let held = self.client.post_once(&format!("{path}/claim"), &json!({})).await?;
+        let lease = held["lease_id"].as_str().unwrap_or_default();
+        self.client.post_once(&format!("/v1/leases/{}/release", segment(lease)), &json!({ "reason": WHY })).await?;
         Ok(())
     }
 
@@ -208,6 +234,10 @@ impl Play {
         let tasks = several(i64::try_from(self.done).unwrap_or(i64::MAX), "task");
         let why = why.map_or_else(String::new, |why| format!(" Nothing more now: {why}"));
         say(&format!("Pretended to do {tasks}.{why}"));
+        if !self.pretended.is_empty() {
+            let open = several(i64::try_from(self.pretended.len()).unwrap_or(i64::MAX), "pretended pull request");
+            say(&format!("{open} still open, taking the review budget: `owp worker status TASK merged` ends one."));
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use serde_json::Value;
 /// A call that failed, with what a volunteer does about it.
 pub(super) fn told(error: ClientError) -> Failure {
     let next = error.told().and_then(|told| next_step(&told.kind));
+    let asked_wrongly = error.told().is_some_and(|told| matches!(told.status, 413 | 422));
     let failure = Failure::from(error);
+    let failure = if asked_wrongly { failure.of_the_asker() } else { failure };
     match next {
         Some(next) => failure.next(next),
         None => failure,
@@ -21,7 +23,7 @@ pub(super) fn told(error: ClientError) -> Failure {
 fn next_step(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "unauthorized" => {
-            "`owp worker register --again` registers anew; if OWP_WORKER_TOKEN is set, it is the token that was sent."
+            "If OWP_WORKER_TOKEN is set, it is what was sent: mend it or take it away. Else `owp worker register --again` registers anew."
         }
         "unknown-task" | "unknown-lease" => "`owp worker work` lists the tasks and leases you hold.",
         "not-yours" => "`owp worker work` lists what is yours; `owp worker claim TASK` asks for a task again.",

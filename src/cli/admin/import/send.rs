@@ -56,7 +56,7 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     let sending = async {
         for bulk in bulks {
             let body = json!({ "repo": load.repo, "tasks": bulk });
-            let answer = desk.pool.post("/v1/admin/tasks/bulk", &body).await.map_err(broken_off)?;
+            let answer = desk.pool.post_once("/v1/admin/tasks/bulk", &body).await.map_err(broken_off)?;
             tally.count(&answer, bulk.len())?;
             bar.inc(bulk.len() as u64);
         }

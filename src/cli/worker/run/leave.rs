@@ -29,7 +29,7 @@ const WHY: &str = "The worker was stopped.";
 /// When something was to be given back and could not be.
 pub(super) async fn leave(args: RunArgs, desk: &mut Desk, signals: &mut Signals) -> Result<(), Failure> {
     desk.view.draw(&desk.ledger);
-    let can_ask = desk.view.can_ask();
+    let can_ask = desk.view.can_ask() && signals.was_typed();
     desk.view.leave_table();
     desk.view.tell(&News::Stopping);
     let mut end = Instant::now() + PATIENCE;

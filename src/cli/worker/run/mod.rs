@@ -128,7 +128,10 @@ impl Desk {
     fn miss(&mut self, error: ClientError) -> Result<(), Failure> {
         let passes = match &error {
             ClientError::Problem(told) => told.status >= 500 || matches!(told.status, 408 | 429),
-            ClientError::Unreachable { .. } | ClientError::Nonsense { .. } | ClientError::TooLong { .. } => true,
+            ClientError::Unreachable { .. }
+            | ClientError::Trouble { .. }
+            | ClientError::Nonsense { .. }
+            | ClientError::TooLong { .. } => true,
             ClientError::Address(_) => false,
         };
         if !passes {
