@@ -167,15 +167,19 @@ impl Lab {
         self.http.get(path).header("X-Admin-Token", &self.options.admin_token).send().await
     }
 
-    /// A repository whose leases last seconds, and how long.
+    /// A repository whose leases last two seconds, or as long as they do there, and how long that is.
     pub(super) async fn brief(&self) -> Verdict<(String, Duration)> {
+        self.brief_for(2).await
+    }
+
+    /// The same with leases of so many seconds.
+    pub(super) async fn brief_for(&self, secs: u64) -> Verdict<(String, Duration)> {
         let repo = self.repo(json!({})).await?;
         if let Some(ttl) = self.options.lease_ttl {
             return Ok((repo, ttl));
         }
-        let ttl = Duration::from_secs(2);
-        self.policy(&repo, json!({ "leases": { "ttl": "2s" } })).await?;
-        Ok((repo, ttl))
+        self.policy(&repo, json!({ "leases": { "ttl": format!("{secs}s") } })).await?;
+        Ok((repo, Duration::from_secs(secs)))
     }
 
     /// What the check builds on besides its own feature; a server need not have it.
