@@ -137,7 +137,7 @@ fn a_task_goes_from_state_to_state() {
     For more information, try '--help'.
     "#);
     insta::assert_snapshot!(stage.worker(&["status", &task, "pr_opened", "--pr-url", "example.org"]).all(), @r#"
-    exit 1
+    exit 2
     owp worker status: `artifact.pr_url` must begin with `https://` or `http://`.
       Say it differently; `--help` tells what is understood.
     "#);

@@ -67,7 +67,7 @@ fn a_token_that_opens_nothing_is_told_from_a_no() {
         "because": [],
         "exit_code": 4,
         "message": "No worker has this token; it was never given out here, or its access was taken away.",
-        "next": "`owp worker register --again` registers anew; if OWP_WORKER_TOKEN is set, it is the token that was sent.",
+        "next": "If OWP_WORKER_TOKEN is set, it is what was sent: mend it or take it away. Else `owp worker register --again` registers anew.",
         "problem": {
           "detail": "No worker has this token; it was never given out here, or its access was taken away.",
           "status": 401,
@@ -77,7 +77,7 @@ fn a_token_that_opens_nothing_is_told_from_a_no() {
       }
     }
     owp worker whoami: No worker has this token; it was never given out here, or its access was taken away.
-      `owp worker register --again` registers anew; if OWP_WORKER_TOKEN is set, it is the token that was sent.
+      If OWP_WORKER_TOKEN is set, it is what was sent: mend it or take it away. Else `owp worker register --again` registers anew.
     "#);
 }
 

@@ -123,7 +123,7 @@ fn what_the_pool_does_not_take_is_told_field_by_field_and_nothing_is_kept() {
     let stage = Stage::new();
     let done = stage.worker(&["register", "--name", "x", "--github", "not a login", "--skills", "a b c d,"]);
     insta::assert_snapshot!(done.all(), @r#"
-    exit 1
+    exit 2
     owp worker register: `github_handle` must be a GitHub login: letters, digits and hyphens.
       Say it differently; `--help` tells what is understood.
     "#);
@@ -217,7 +217,7 @@ fn a_pool_gives_a_code_to_a_worker_that_registered_without_one() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(done.stdout.contains("until TIME:\n\n    /owp link CODE\n"), "{}", done.stdout);
     let done = stage.worker(&["link", "not a login"]);
-    assert!(done.code == Some(1) && done.stderr.contains("must be a GitHub login"), "{}", done.all());
+    assert!(done.code == Some(2) && done.stderr.contains("must be a GitHub login"), "{}", done.all());
 }
 
 #[test]

@@ -34,7 +34,10 @@ fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
     {"event":"in_progress","more":null,"repo":"acme/rocket","task_id":"t_…"}
     {"event":"pr_opened","more":"https://pull-request.invalid/acme/rocket/t_…","repo":"acme/rocket","task_id":"t_…"}
     {"event":"merged","more":null,"repo":"acme/rocket","task_id":"t_…"}
-    {"event":"stopped","tasks":1,"why":"No task waits to be handed out."}
+    {"event":"in_progress","more":null,"repo":"acme/rocket","task_id":"t_…"}
+    {"event":"pr_opened","more":"https://pull-request.invalid/acme/rocket/t_…","repo":"acme/rocket","task_id":"t_…"}
+    {"event":"merged","more":null,"repo":"acme/rocket","task_id":"t_…"}
+    {"event":"stopped","tasks":2,"why":"No task waits to be handed out."}
     "#);
     assert_eq!(stage.state(&other), "merged");
 }
