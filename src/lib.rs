@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod engine;
 pub mod github;
 pub mod http;
+pub mod net;
 pub mod pool;
 pub mod sandbox;
 pub mod store;

@@ -161,12 +161,12 @@ async fn a_simulation_says_who_would_get_what_and_why_not_the_rest_and_writes_no
     };
     let (code, said, wrong) = simulate(&[], Some(TOKEN));
     assert_eq!(code, Some(0), "{wrong}");
-    insta::assert_snapshot!(said, @r"
+    insta::assert_snapshot!(said, @r#"
     acme/rocket: 1 worker heard of lately
-    would get Parse[31m dates: ada's laptop
+    would get Parse\u{1b}[31m dates: ada's laptop
     waits Draw a logo
-      ada's laptop: The task asks for design; say `/owp join skills:design` if you have it. (now rust, needed design) [skills]
-    ");
+      ada's laptop: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]
+    "#);
     assert_eq!(simulate(&[], Some(TOKEN)).1, said, "nothing was written");
 
     std::fs::write(folder.path().join("owp.yml"), "budget: { max_open_prs: 0 }").unwrap();

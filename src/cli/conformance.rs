@@ -1,7 +1,8 @@
 //! `owp conformance`: checks whether a server speaks the Open Work Protocol, requirement by requirement.
 
 use super::failure::{Failure, finish, say};
-use super::untrusted::{visible_json, visible_line};
+use super::print::{as_json, warn_in_clear_text};
+use super::untrusted::visible_line;
 use crate::client::{Client, Who};
 use crate::clock::Clock;
 use crate::config::{Environment, admin_token};
@@ -119,7 +120,7 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
     write(&mut junit_file, || junit(&report))?;
     write(&mut html_file, || html(&report))?;
     if args.json {
-        say(&visible_json(&json(&report), true));
+        as_json(&json(&report));
     } else {
         tell_end(&report);
     }
@@ -145,16 +146,10 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
     let chosen = |check: &&&Check| profile.is_none_or(|profile| check.profile == profile);
     let named = |check: &&&Check| only.is_empty() || only.iter().any(|name| check.is_named(name));
     all().iter().filter(chosen).find(named).ok_or_else(none)?;
-    let server = warned(&Client::new(&server, Who::Nobody)?);
+    let client = Client::new(&server, Who::Nobody)?;
+    warn_in_clear_text("owp conformance", &client);
+    let server = client.base().to_owned();
     Ok(Options { server, admin_token: token, lease_ttl: args.lease_ttl, profile, only })
-}
-
-/// The server's address, with a word about what others can read on the way there.
-fn warned(client: &Client) -> String {
-    if client.in_clear_text() {
-        eprintln!("owp conformance: {} is not encrypted: others can read the admin token on its way.", client.base());
-    }
-    client.base().to_owned()
 }
 
 fn cannot_begin(error: &CannotBegin) -> Failure {

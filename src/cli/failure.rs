@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const FAILED: u8 = 1;
 const ASKED_WRONGLY: u8 = 2;
 const NO_ACCESS: u8 = 4;
+/// Said of a "no" for several reasons, which follow.
+const SEVERAL: &str = "The pool says no, for each of these reasons:";
 
 /// Why a command failed, and what helps.
 #[derive(Debug)]
@@ -120,8 +122,11 @@ impl From<ClientError> for Failure {
             }
             ClientError::Problem(told) => {
                 let code = if told.status == 401 { NO_ACCESS } else { FAILED };
-                // One reason is usually the detail itself.
-                let because = told.reasons().into_iter().filter(|reason| *reason != told.detail).collect();
+                let reasons = told.reasons();
+                // The detail is usually the one reason, or all of them one after the other, which lines tell better.
+                let what =
+                    if reasons.len() > 1 && reasons.join(" ") == told.detail { SEVERAL.to_owned() } else { what };
+                let because = reasons.into_iter().filter(|reason| *reason != told.detail).collect();
                 Self { code, because, problem: Some(Box::new(told.body.clone())), ..Self::failed(what) }
             }
         }
@@ -136,7 +141,6 @@ fn sentence(clause: &str) -> String {
 /// Ends a command: nothing more to say when it went well, else what went wrong under the command's name
 /// (`owp worker run`).
 pub(super) fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
-    let result = result.and_then(|()| all_was_said());
     end(command, result, json.then_some(true))
 }
 
@@ -146,7 +150,7 @@ pub(super) fn finish_in_one_line(command: &str, result: Result<(), Failure>, jso
 }
 
 fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> ExitCode {
-    let Err(failure) = result else { return ExitCode::SUCCESS };
+    let Err(failure) = result.and_then(|()| all_was_said()) else { return ExitCode::SUCCESS };
     if let Some(pretty) = pretty {
         say(&visible_json(&failure.as_json(), pretty));
     }
@@ -204,6 +208,21 @@ mod tests {
             body,
         }));
         assert_eq!(Failure::from(told).what, r"No.\nowp worker run: all is well\u{1b}[2J.");
+    }
+
+    #[test]
+    fn each_reason_is_told_once() {
+        let failure = |detail: &str, messages: &[&str]| {
+            let reasons: Vec<Value> = messages.iter().map(|message| json!({ "message": message })).collect();
+            let body = json!({ "type": "/problems/refused", "detail": detail, "reasons": reasons });
+            let told = crate::client::Told { status: 409, kind: "refused".into(), detail: detail.into(), body };
+            let failure = Failure::from(ClientError::Problem(Box::new(told)));
+            (failure.what, failure.because)
+        };
+        assert_eq!(failure("No.", &["No."]), ("No.".to_owned(), vec![]));
+        let lines = vec!["No.".to_owned(), "Not now.".to_owned()];
+        assert_eq!(failure("No. Not now.", &["No.", "Not now."]), (SEVERAL.to_owned(), lines.clone()));
+        assert_eq!(failure("Refused.", &["No.", "Not now."]), ("Refused.".to_owned(), lines));
     }
 
     #[test]

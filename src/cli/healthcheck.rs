@@ -4,6 +4,7 @@ use super::asked_wrongly;
 use super::failure::{complain, say};
 use super::untrusted::visible;
 use crate::config::{Environment, listen_address, reachable};
+use crate::net::innermost;
 use clap::Args;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -57,13 +58,4 @@ async fn ask(url: &str) -> Result<(), String> {
     } else {
         Err(format!("is not ready (status {})", answer.status().as_u16()))
     }
-}
-
-/// The cause that tells most: "Connection refused" instead of "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

@@ -10,10 +10,12 @@ mod connect;
 pub mod demo;
 pub mod doctor;
 mod failure;
+mod file;
 pub mod healthcheck;
 mod logging;
 mod loops;
 pub mod policy;
+mod print;
 mod profile;
 pub mod sandbox;
 pub mod serve;
@@ -51,7 +53,7 @@ enum Command {
     /// Checks whether a server speaks the Open Work Protocol, requirement by requirement.
     ///
     /// The checks make repositories, workers and tasks there; the repositories and tasks stay, though nothing is handed out of
-    /// them any more. Check a server on trial, not one at work.
+    /// them any more, closed where the server can close tasks. Check a server on trial, not one at work.
     Conformance(conformance::ConformanceArgs),
     /// Asks a running pool whether it is ready; exits with 0 when it is.
     Healthcheck(healthcheck::HealthcheckArgs),

@@ -1,21 +1,20 @@
 //! `owp policy`: checks a policy file, asks a running pool what it would do with it, prints its JSON Schema.
 
-use super::admin::{explained, shaped};
-use super::asked_wrongly;
+use super::admin::explained;
 use super::connect::Asked;
 use super::failure::{Failure, complain, finish, say};
-use super::untrusted::{visible_json, visible_line};
-use crate::config::{ConfigError, Environment};
-use crate::pool::document::{Document, POLICY_PATH, read_yaml, schema};
+use super::file::read_file;
+use super::print::{self, as_json, count, read, title, word, words};
+use crate::config::Environment;
+use crate::pool::document::{Document, MAX_BYTES, POLICY_PATH, read_yaml, schema};
 use crate::pool::policy::Policy;
-use crate::pool::text::tidy_line;
 use crate::wire::policies::{Simulated, SimulatedReason};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use std::io::Read;
 use std::process::ExitCode;
 
-const TITLE_MAX_CHARS: usize = 80;
+const CHECK: &str = "owp policy check";
+const SIMULATE: &str = "owp policy simulate";
 
 /// Policy files.
 #[derive(Debug, Clone, Args)]
@@ -62,11 +61,7 @@ pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
 }
 
 fn check(file: &str) -> ExitCode {
-    let text = match read(file) {
-        Ok(text) => text,
-        Err(error) => return asked_wrongly(&error),
-    };
-    match good(file, &text) {
+    match good(CHECK, file, false) {
         Ok(_) => {
             say(&format!("{file}: fine"));
             ExitCode::SUCCESS
@@ -76,34 +71,17 @@ fn check(file: &str) -> ExitCode {
 }
 
 /// The document, or the faults said one by one as `FILE:LINE:COLUMN: what`.
-fn good(file: &str, text: &str) -> Result<Document, ExitCode> {
-    read_yaml(text, &Policy::managed()).map_err(|faults| {
-        let shown = visible_line(file);
-        for fault in faults {
-            let place = fault.place.map_or_else(String::new, |place| format!("{}:{}:", place.line, place.column));
-            let key = if fault.key.is_empty() { String::new() } else { format!("`{}` ", visible_line(&fault.key)) };
-            complain(&format!("{shown}:{place} {key}{}", visible_line(&tidy_line(&fault.message, 400))));
-        }
+fn good(command: &str, file: &str, json: bool) -> Result<Document, ExitCode> {
+    let text = read_file(file, MAX_BYTES).map_err(|failure| finish(command, Err(failure), json))?;
+    read_yaml(&text, &Policy::managed()).map_err(|faults| {
+        print::faults(file, &faults).iter().for_each(|line| complain(line));
         ExitCode::FAILURE
     })
 }
 
-fn read(file: &str) -> Result<String, ConfigError> {
-    let unreadable = |error: std::io::Error| ConfigError::new(format!("{file} cannot be read: {error}"));
-    if file == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(file).map_err(unreadable)
-}
-
 async fn simulate(args: SimulateArgs, env: &Environment) -> ExitCode {
-    let policy = match args.policy.as_deref().map(|file| read(file).map(|text| (file, text))).transpose() {
-        Ok(policy) => policy,
-        Err(error) => return asked_wrongly(&error),
-    };
-    let policy = match policy.map(|(file, text)| good(file, &text)).transpose() {
+    let json = args.asked.json;
+    let policy = match args.policy.as_deref().map(|file| good(SIMULATE, file, json)).transpose() {
         Ok(policy) => policy,
         Err(code) => return code,
     };
@@ -111,33 +89,33 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> ExitCode {
     if let Some(policy) = &policy {
         body["policy"] = serde_json::to_value(policy).unwrap_or(Value::Null);
     }
-    finish("owp policy simulate", ask(&args.asked, env, &body).await, args.asked.json)
+    finish(SIMULATE, ask(&args.asked, env, &body).await, json)
 }
 
 /// Asks the pool and prints what it answers.
 async fn ask(asked: &Asked, env: &Environment, body: &Value) -> Result<(), Failure> {
-    let answer = asked.operator(env)?.post("/v1/admin/policy/simulate", body).await.map_err(explained)?;
+    let pool = asked.operator(env)?;
+    let answer = pool.post("/v1/admin/policy/simulate", body).await.map_err(explained)?;
     if asked.json {
-        say(&visible_json(&answer, true));
+        as_json(&answer);
     } else {
-        tell(&shaped(answer)?);
+        tell(&read(&pool, &answer)?);
     }
     Ok(())
 }
 
 /// The answer in words, what came from people on one line each.
 fn tell(simulated: &Simulated) {
-    let name = |issue: Option<i64>, title: &str| {
+    let name = |issue: Option<i64>, called: &str| {
         let number = issue.map_or_else(String::new, |issue| format!("#{issue} "));
-        format!("{number}{}", tidy_line(title, TITLE_MAX_CHARS))
+        format!("{number}{}", title(called))
     };
-    let workers = if simulated.workers == 1 { "worker" } else { "workers" };
-    say(&format!("{}: {} {workers} heard of lately", simulated.repo, simulated.workers));
+    say(&format!("{}: {} heard of lately", word(&simulated.repo), count(simulated.workers, "worker")));
     for reason in &simulated.stopped {
-        say(&format!("nothing is handed out: {}", tidy_line(reason, 400)));
+        say(&format!("nothing is handed out: {}", words(reason)));
     }
     for grant in &simulated.grants {
-        say(&format!("would get {}: {}", name(grant.issue, &grant.title), tidy_line(&grant.worker, TITLE_MAX_CHARS)));
+        say(&format!("would get {}: {}", name(grant.issue, &grant.title), word(&grant.worker)));
     }
     for wait in &simulated.waiting {
         say(&format!("waits {}", name(wait.issue, &wait.title)));
@@ -146,7 +124,7 @@ fn tell(simulated: &Simulated) {
             say(&format!("  {why}"));
         }
         for SimulatedReason { message, workers, .. } in &wait.reasons {
-            say(&format!("  {}: {}", tidy_line(&workers.join(", "), 200), tidy_line(message, 400)));
+            say(&format!("  {}: {}", words(&workers.join(", ")), words(message)));
         }
     }
 }

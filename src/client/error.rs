@@ -1,5 +1,6 @@
 //! What can go wrong with a call, told apart as far as somebody would do something else about it.
 
+use crate::net::innermost;
 use serde_json::Value;
 
 /// A call that was not answered as it should be.
@@ -88,15 +89,6 @@ impl Told {
         let reasons = self.body.get("reasons").and_then(Value::as_array).into_iter().flatten();
         reasons.filter_map(|reason| reason.get("message")?.as_str().map(str::to_owned)).collect()
     }
-}
-
-/// The cause that tells most: "Connection refused" instead of "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

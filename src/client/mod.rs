@@ -8,6 +8,7 @@ mod error;
 pub use error::{ClientError, Told};
 
 use crate::clock::Entropy;
+use crate::net::is_loopback;
 use data_encoding::HEXLOWER;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -178,11 +179,6 @@ pub fn segment(text: &str) -> String {
 /// How long an answer may take: a pull that waits is told how long it may.
 fn patience(path: &str) -> Duration {
     if path.contains("wait=") { PATIENCE_WAITING } else { PATIENCE }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// How long a server that is busy asks to wait, when the call may be made again. 429 means that nothing happened; after 503

@@ -2,6 +2,7 @@
 
 use super::redact::Secrets;
 use super::stop::{Stop, Verdict};
+use crate::net::innermost;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
@@ -207,12 +208,4 @@ pub(super) fn cut(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().take(KEPT_CHARS).chain(" …".chars()).collect()
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

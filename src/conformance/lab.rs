@@ -31,6 +31,7 @@ pub(super) struct Lab {
     pub salt: String,
     count: AtomicU32,
     repos: Mutex<Vec<String>>,
+    tasks: Mutex<Vec<String>>,
     workers: Mutex<Vec<Worker>>,
 }
 
@@ -43,6 +44,7 @@ impl Lab {
             salt,
             count: AtomicU32::new(0),
             repos: Mutex::default(),
+            tasks: Mutex::default(),
             workers: Mutex::default(),
         }
     }
@@ -100,7 +102,9 @@ impl Lab {
         });
         let answer = self.admin_post("/v1/admin/tasks", merged(usual, says)).await?.prepared()?;
         let id = answer.get("task_id").and_then(Value::as_str).map(str::to_owned);
-        id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))
+        let id = id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))?;
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(id.clone());
+        Ok(id)
     }
 
     /// What a worker has in this check's repositories after asking for work. A server that has other tasks may hand them
@@ -198,27 +202,27 @@ impl Lab {
         answer.prepared().map(drop)
     }
 
-    /// Leaves as little as can be: repositories that hand out nothing, and workers that have left. What fails here fails
-    /// nobody.
+    /// Leaves as little as can be: repositories that hand out nothing, tasks that are closed, and workers that have left,
+    /// as far as the server lets them. What fails here fails nobody.
     pub(super) async fn tidy(&self) {
-        let repos = self.repos.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        join_all(
-            repos
-                .into_iter()
-                .map(|repo| self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 }))),
-        )
-        .await;
-        if !self.discovered.has("worker_profile") {
-            return;
+        let repos = taken(&self.repos);
+        let shut = |repo| self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 }));
+        join_all(repos.into_iter().map(shut)).await;
+        if self.discovered.has("closing") {
+            let close = |task| self.admin_post(format!("/v1/admin/tasks/{task}/close"), json!({}));
+            join_all(taken(&self.tasks).into_iter().map(close)).await;
         }
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        join_all(
-            workers
-                .into_iter()
-                .map(|worker| self.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send()),
-        )
-        .await;
+        if self.discovered.has("worker_profile") {
+            let workers = taken(&self.workers);
+            let leave = |worker: &Worker| self.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send();
+            join_all(workers.iter().map(leave)).await;
+        }
     }
+}
+
+/// What a check made, to be put away.
+fn taken<T>(made: &Mutex<Vec<T>>) -> Vec<T> {
+    std::mem::take(&mut made.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Text as a part of an address.

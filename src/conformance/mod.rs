@@ -14,6 +14,7 @@ mod stop;
 pub use http::Exchange;
 
 use crate::clock::{Clock, Entropy};
+use crate::net::is_loopback;
 use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
@@ -230,9 +231,7 @@ impl Options {
 /// server alone.
 fn client(server: &str) -> Result<reqwest::Client, reqwest::Error> {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_MOST);
-    let host = reqwest::Url::parse(server).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let here = host == "localhost"
-        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let here = reqwest::Url::parse(server).is_ok_and(|url| is_loopback(&url));
     if here { builder.no_proxy().build() } else { builder.build() }
 }
 

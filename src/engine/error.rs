@@ -81,7 +81,10 @@ impl Refused {
 
 impl From<Illegal> for EngineError {
     fn from(illegal: Illegal) -> Self {
-        Self::Refused(Refused::because(format!("{illegal}.")))
+        Self::Refused(Refused::because(format!(
+            "The task is {}; it cannot {} from there.",
+            illegal.state, illegal.what
+        )))
     }
 }
 

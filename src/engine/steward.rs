@@ -1,13 +1,18 @@
-//! What the operator does beside making repositories and tasks: pause, resume, revoke, trust, and export the audit log.
+//! What the operator does beside making repositories and tasks: pause, resume, revoke, close, trust, and export the audit
+//! log.
 
 use super::Engine;
 use super::error::{EngineError, Refused};
-use super::once::Keep;
+use super::facts::RepoContext;
+use super::once::{Keep, settle};
+use super::transition;
 use crate::github::client::GitHubError;
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::EndReason;
-use crate::pool::{LeaseId, Person, Span, Timestamp};
+use crate::pool::moves::Move;
+use crate::pool::task::TaskState;
+use crate::pool::{LeaseId, Person, Span, TaskId, Timestamp};
 use crate::store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope};
 use serde_json::json;
 
@@ -106,6 +111,61 @@ impl Engine {
         if !self.end_lease(lease, EndReason::Revoked, told, keep).await? {
             return Err(Refused::because("The lease is over already. Nothing was changed.").into());
         }
+        self.ring();
+        Ok(())
+    }
+
+    /// Withdraws a task of a manual repository: whoever holds it loses it, and it takes no place of the budget any more.
+    /// One that is closed stays so.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is merged.
+    pub async fn close_task(
+        &self,
+        id: TaskId,
+        reason: Option<String>,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
+        let reason = reason.map_or_else(|| "by the operator".to_owned(), |reason| format!("by the operator: {reason}"));
+        let github = "Its issue is the task: close it on GitHub, or take its label away.";
+        self.move_by_hand(id, TaskState::Closed, Move::Close { reason }, github, keep).await
+    }
+
+    /// Puts a closed or merged task of a manual repository among those that wait again. One that is ready stays so.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is not over.
+    pub async fn reopen_task(&self, id: TaskId, keep: Option<Keep<()>>) -> Result<(), EngineError> {
+        let github = "Its issue is the task: reopen it on GitHub, with its label on.";
+        self.move_by_hand(id, TaskState::Ready, Move::Reopen, github, keep).await
+    }
+
+    /// Moves a task of a manual repository, unless it is where the move would bring it. `github` says who moves others.
+    async fn move_by_hand(
+        &self,
+        id: TaskId,
+        to: TaskState,
+        step: Move,
+        github: &'static str,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
+        let (task, row) = self.task_and_repo(&id).await?;
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&task.repo), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &row.id, &settings).await?;
+                    if repo.row.managed {
+                        return Err(EngineError::Managed(github.to_owned()));
+                    }
+                    let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+                    if task.state != to {
+                        transition::carry_out(tx, &repo, task, step, None).await?;
+                    }
+                    settle(keep, tx, &()).await
+                })
+            })
+            .await?;
         self.ring();
         Ok(())
     }

@@ -22,7 +22,7 @@ const REMEMBER: Duration = Duration::from_secs(3600);
 const RATE_LIMITS: &str = "rate_limits";
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 19] = [
+const FEATURES: [&str; 20] = [
     "offers",
     "long_poll",
     "claims",
@@ -39,6 +39,7 @@ const FEATURES: [&str; 19] = [
     "policies",
     "pauses",
     "revocation",
+    "closing",
     "events",
     "audit_export",
     "problem_details",

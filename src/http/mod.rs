@@ -95,6 +95,8 @@ pub fn router(face: Face) -> Router {
         .route("/v1/admin/tasks/bulk", post(steward::bulk))
         .route("/v1/admin/tasks/{id}/why", get(leases::explain_for))
         .route("/v1/admin/state", get(admin::state))
+        .route("/v1/admin/tasks/{id}/close", post(steward::close_task))
+        .route("/v1/admin/tasks/{id}/reopen", post(steward::reopen_task))
         .route("/v1/admin/pause", post(steward::pause))
         .route("/v1/admin/resume", post(steward::resume))
         .route("/v1/admin/policy", post(policies::set))

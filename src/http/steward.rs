@@ -1,4 +1,4 @@
-//! The operator's further calls, behind `X-Admin-Token`: tasks in bulk, pause, resume, revoke, trust, audit export.
+//! The operator's further calls, behind `X-Admin-Token`: tasks in bulk, close, pause, resume, revoke, trust, audit export.
 
 use super::Face;
 use super::auth::Operator;
@@ -8,7 +8,7 @@ use super::problem::Failure;
 use super::query::Query;
 use super::resources::plain;
 use crate::engine::{AddedTask, Audit, AuditRow, Engine, NewTask, Whom};
-use crate::pool::{LeaseId, Span, WorkerId};
+use crate::pool::{LeaseId, Span, TaskId, WorkerId};
 use crate::wire::me::Left;
 use crate::wire::steward::{
     AuditLine, AuditVerdict, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
@@ -52,6 +52,35 @@ pub(super) fn new_task(task: crate::wire::admin::NewTask) -> NewTask {
         external_id: task.external_id,
         extra: task.extra,
     }
+}
+
+/// Withdraws a task of a manual repository.
+pub(super) async fn close_task(
+    State(face): State<Face>,
+    _: Operator,
+    repeat: Repeat,
+    id: Result<Path<String>, PathRejection>,
+    body: MaybeJson<RevokeBody>,
+) -> Result<axum::Json<Done>, Failure> {
+    let (id, MaybeJson(reason)) = (task_id(id)?, body);
+    face.engine.close_task(id, reason, repeat.keep(|()| kept(&DONE))).await?;
+    Ok(axum::Json(DONE))
+}
+
+/// Puts a task of a manual repository that is over among those that wait.
+pub(super) async fn reopen_task(
+    State(face): State<Face>,
+    _: Operator,
+    repeat: Repeat,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<axum::Json<Done>, Failure> {
+    face.engine.reopen_task(task_id(id)?, repeat.keep(|()| kept(&DONE))).await?;
+    Ok(axum::Json(DONE))
+}
+
+fn task_id(id: Result<Path<String>, PathRejection>) -> Result<TaskId, Failure> {
+    let id = plain(id).ok_or_else(|| Failure::new(ProblemKind::UnknownTask, "There is no task with this id."))?;
+    Ok(TaskId::new(id))
 }
 
 /// Stops handing out work in a repository.

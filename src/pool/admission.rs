@@ -264,7 +264,7 @@ fn linked(case: &Case<'_>) -> Option<Refusal> {
     (case.repo.linked_only && !case.worker.person.is_linked()).then(|| {
         Refusal::new(
             Rule::Linked,
-            "The worker is not linked to a GitHub identity; register with `github_handle` and comment `/owp link CODE` on any pool issue.",
+            "The worker is not linked to a GitHub identity; let its client ask for a code, and comment `/owp link CODE` on any pool issue.",
         )
     })
 }
@@ -316,10 +316,10 @@ fn skills(case: &Case<'_>) -> Option<Refusal> {
         Refusal::new(
             Rule::Skills,
             format!(
-                "The task asks for {}; say `/owp join skills:{}` if you have {}.",
+                "The task asks for {}; if you have {}, `/owp join skills:{}`, or the client, says so.",
                 missing.join(", "),
-                missing.join(","),
-                if missing.len() == 1 { "it" } else { "them" }
+                if missing.len() == 1 { "it" } else { "them" },
+                missing.join(",")
             ),
         )
         .with_limit(has, case.task.task.spec.skills.join(", ")),

@@ -3,6 +3,7 @@
 use super::problem::FieldError;
 use super::read::Whole;
 use crate::pool::labels::{NAME_MAX_CHARS, normalise_area, normalise_skill};
+use crate::pool::text::is_hidden;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -36,8 +37,11 @@ impl Checks {
         text
     }
 
-    /// The field `repo`: a repository's name, 1–200 characters.
+    /// The field `repo`: a repository's name, 1–200 characters, all of which can be seen.
     pub fn repo(&mut self, name: String) -> String {
+        if name.chars().any(|c| c != '\0' && (c.is_control() || is_hidden(c))) {
+            self.fault("repo", "must not hold control characters or others that cannot be seen");
+        }
         self.name("repo", name, REPO_MAX_CHARS)
     }
 
@@ -117,6 +121,15 @@ mod tests {
         assert_eq!(faults(|c| drop(c.name("name", "é".repeat(121), 120))), ["name must have at most 120 characters"]);
         assert_eq!(faults(|c| drop(c.name("name", " \t".into(), 120))), ["name must not be blank"]);
         assert_eq!(faults(|c| drop(c.text("note", "a\0b".into(), 9))), ["note must not hold NUL characters"]);
+    }
+
+    #[test]
+    fn a_repository_is_named_by_what_can_be_seen() {
+        assert!(faults(|c| drop(c.repo("Größe/of things".into()))).is_empty());
+        for odd in ["a/b\n", "a/\u{1b}[2Jb", "a/b\u{202e}", "a/\u{200b}b"] {
+            let told = ["repo must not hold control characters or others that cannot be seen"];
+            assert_eq!(faults(|c| drop(c.repo(odd.into()))), told, "{odd:?}");
+        }
     }
 
     #[test]

@@ -165,11 +165,11 @@ impl Request for ResumeBody {
     }
 }
 
-/// Why something is taken back; `{}` gives no reason.
+/// Why something is taken back or withdrawn; `{}` gives no reason.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Revocation")]
 pub struct RevokeBody {
-    /// For whoever loses it.
+    /// For whoever loses it, and for the audit log.
     #[serde(default)]
     #[schemars(length(max = 500))]
     reason: Option<String>,

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 /// A call of each command that is right in itself.
-const CALLS: [&[&str]; 11] = [
+const CALLS: [&[&str]; 13] = [
     &["init-repo", REPO],
     &["add-task", REPO, "One"],
     &["import-tasks", "tasks.yaml"],
@@ -14,6 +14,8 @@ const CALLS: [&[&str]; 11] = [
     &["events"],
     &["why", "t_1"],
     &["revoke", "l_1"],
+    &["close", "t_1"],
+    &["reopen", "t_1"],
     &["trust", REPO, "octocat", "1"],
     &["pause", REPO],
     &["resume", REPO],

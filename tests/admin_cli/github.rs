@@ -79,7 +79,7 @@ fn labels_are_read_as_those_of_webhooks_are_and_odd_ones_told() {
     github.issue(REPO, "Its own label", &["help wanted", "estimate:0"]);
     insta::assert_snapshot!(run(&pool, &github, &["--dry-run"]), @r#"
     acme/rocket: 1 would be added, 0 there already; nothing was sent
-      acme/rocket#4  Odd[31m labels
+      acme/rocket#4  Odd\u{1b}[31m labels
     ! acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 counts instead
     ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead
     ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead

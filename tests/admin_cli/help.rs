@@ -22,6 +22,8 @@ fn the_commands() {
       events                Shows what happened, one line per event
       why                   Says where a task stands, who would get it, and which rules keep others from it
       revoke                Takes a lease back, or a worker's access and all it holds
+      close                 Withdraws a task of a repository made by hand
+      reopen                Puts a closed or merged task of a repository made by hand back among those that wait
       trust                 Sets how far a repository trusts somebody
       pause                 Stops handing out work in a repository
       resume                Hands out work in a repository again
@@ -82,6 +84,10 @@ fn of_repositories() {
       -h, --help          Print help
     exit 0
     "#);
+}
+
+#[test]
+fn of_people() {
     insta::assert_snapshot!(help("trust"), @r#"
     Sets how far a repository trusts somebody
 
@@ -111,6 +117,39 @@ fn of_repositories() {
           --server <URL>   Where the pool is, such as https://pool.example.org
           --json           Prints the answer as JSON
       -h, --help           Print help
+    exit 0
+    "#);
+}
+
+#[test]
+fn of_tasks_that_are_there() {
+    insta::assert_snapshot!(help("close"), @r#"
+    Withdraws a task of a repository made by hand
+
+    Usage: owp admin close [OPTIONS] <TASK>
+
+    Arguments:
+      <TASK>  The task (t_…)
+
+    Options:
+          --reason <TEXT>  Why, for the audit log
+          --server <URL>   Where the pool is, such as https://pool.example.org
+          --json           Prints the answer as JSON
+      -h, --help           Print help
+    exit 0
+    "#);
+    insta::assert_snapshot!(help("reopen"), @r#"
+    Puts a closed or merged task of a repository made by hand back among those that wait
+
+    Usage: owp admin reopen [OPTIONS] <TASK>
+
+    Arguments:
+      <TASK>  The task (t_…)
+
+    Options:
+          --server <URL>  Where the pool is, such as https://pool.example.org
+          --json          Prints the answer as JSON
+      -h, --help          Print help
     exit 0
     "#);
 }

@@ -33,7 +33,7 @@ fn tasks_are_added_once() {
     insta::assert_snapshot!(pool.run(&["import-tasks", "tasks.yaml", "--dry-run"]), @r#"
     acme/rocket: 2 would be added, 0 there already; nothing was sent
       parse-dates  Parse dates
-      007  Draw a [31mlogo
+      007  Draw a \u{1b}[31mlogo
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["import-tasks", "tasks.yaml", "--dry-run", "--json"]), @r#"

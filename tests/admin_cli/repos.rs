@@ -90,6 +90,46 @@ fn a_repository_is_paused_and_resumed() {
 }
 
 #[test]
+fn a_task_is_withdrawn_and_put_back() {
+    let pool = Stage::start();
+    let task = pool.task("One", &[]);
+    insta::assert_snapshot!(pool.run(&["close", &task, "--reason", "done elsewhere"]), @r#"
+    t_… is closed and takes no place any more; `owp admin reopen t_…` puts it back
+    exit 0
+    "#);
+    assert_eq!(pool.ready(), 0);
+    insta::assert_snapshot!(pool.run(&["reopen", &task]), @r#"
+    t_… is ready to be handed out
+    exit 0
+    "#);
+    assert_eq!(pool.ready(), 1);
+    insta::assert_snapshot!(pool.run(&["close", &task, "--json"]), @r#"
+    {
+      "ok": true
+    }
+    exit 0
+    "#);
+    insta::assert_snapshot!(pool.run(&["reopen", &task, "--json"]), @r#"
+    {
+      "ok": true
+    }
+    exit 0
+    "#);
+    let (_, token) = pool.worker("ada", &[]);
+    assert_eq!(pool.work(&token).len(), 1);
+    insta::assert_snapshot!(pool.run(&["reopen", &task]), @r#"
+    ! owp admin reopen: The task is leased; it cannot be reopened from there.
+    !   `owp admin state` and `owp admin events` tell how things stand.
+    exit 1
+    "#);
+    insta::assert_snapshot!(pool.run(&["close", "t_1"]), @r#"
+    ! owp admin close: There is no task with this id.
+    !   `owp admin events` shows the ids of tasks, leases and workers.
+    exit 1
+    "#);
+}
+
+#[test]
 fn a_lease_and_a_worker_are_taken_back() {
     let pool = Stage::start();
     pool.task("One", &[]);

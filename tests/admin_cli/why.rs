@@ -9,14 +9,14 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     let parse = pool.task("Parse\u{1b}[31m dates", &["rust"]);
     let logo = pool.task("Draw a logo", &["design"]);
     insta::assert_snapshot!(pool.run(&["why", &parse]), @r#"
-    t_… "Parse[31m dates" (acme/rocket)
+    t_… "Parse\u{1b}[31m dates" (acme/rocket)
     state: ready
     would go to nobody now (0 workers heard of lately)
     exit 0
     "#);
     let (_, token) = pool.worker("ada", &["rust"]);
     insta::assert_snapshot!(pool.run(&["why", &parse]), @r#"
-    t_… "Parse[31m dates" (acme/rocket)
+    t_… "Parse\u{1b}[31m dates" (acme/rocket)
     state: ready
     would go now to: ada
     exit 0
@@ -25,12 +25,12 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     t_… "Draw a logo" (acme/rocket)
     state: ready
     would go to nobody now (1 worker heard of lately)
-      ada: The task asks for design; say `/owp join skills:design` if you have it. (now rust, needed design) [skills]
+      ada: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]
     exit 0
     "#);
     assert_eq!(pool.work(&token).len(), 1);
     insta::assert_snapshot!(pool.run(&["why", &parse]), @r#"
-    t_… "Parse[31m dates" (acme/rocket)
+    t_… "Parse\u{1b}[31m dates" (acme/rocket)
     state: leased
     holder: ada
     held until: MOMENT
@@ -42,7 +42,7 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     state: ready
     nothing is handed out there: acme/rocket is not served at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
     would go to nobody now (1 worker heard of lately)
-      ada: The task asks for design; say `/owp join skills:design` if you have it. (now rust, needed design) [skills]
+      ada: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]
     exit 0
     "#);
 }
@@ -63,7 +63,7 @@ fn for_programs_there_is_json() {
             "issue": null,
             "reasons": [
               {
-                "message": "The task asks for design; say `/owp join skills:design` if you have it. (now rust, needed design) [skills]",
+                "message": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]",
                 "rule": "skills",
                 "workers": [
                   "ada"
@@ -129,7 +129,7 @@ fn every_rule_is_told_of_a_worker_who_may_not() {
     visibility       yes
     banned           yes
     join_first       yes
-    skills           no     The task asks for design; say `/owp join skills:design` if you have it.
+    skills           no     The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
     tier             yes
     lane             yes
     capacity         yes

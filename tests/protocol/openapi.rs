@@ -131,7 +131,7 @@ impl Stage {
                 other => other.to_string(),
             };
             let known = match (name, &example[..example.len().min(2)]) {
-                ("id", "t_") if path.ends_with("/claim") => &self.free,
+                ("id", "t_") if path.ends_with("/claim") || path.ends_with("/reopen") => &self.free,
                 ("id", "t_") => &self.task,
                 ("id", "l_") => &self.lease,
                 ("id" | "worker", "w_") => &self.worker.id,

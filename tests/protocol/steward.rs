@@ -9,6 +9,7 @@ on_both!(
     tasks_come_in_bulk_all_or_none,
     a_pause_stops_new_work_and_takes_nothing_away,
     a_lease_and_a_worker_can_be_revoked,
+    a_task_is_closed_and_opened_again_by_hand,
     trust_is_set_by_login_or_id,
     the_audit_log_is_exported_and_verified,
     the_rules_of_a_repository_are_set_shown_and_followed,
@@ -97,6 +98,50 @@ async fn a_lease_and_a_worker_can_be_revoked(db: Db) {
     pool.admin("workers/w_none/revoke", json!({})).await.problem(404, "unknown-worker");
 }
 
+async fn a_task_is_closed_and_opened_again_by_hand(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({ "max_open_prs": 1 })).await;
+    let (lost, next) = (pool.task("Lost", json!({ "priority": 90 })).await, pool.task("Next", json!({})).await);
+    let worker = pool.worker(json!({})).await;
+    assert_eq!(pool.work(&worker).await[0]["task_id"], json!(lost));
+    pool.says(&worker, &lost, "pr_opened").await;
+    let other = pool.worker(json!({})).await;
+    assert!(pool.work(&other).await.is_empty(), "the one place is taken, whatever became of the worker");
+
+    let close = format!("tasks/{lost}/close");
+    pool.admin(&close, json!({ "reason": "its worker is gone" })).await.ok();
+    pool.admin(&close, json!({})).await.ok();
+    let shown = pool.get(&format!("/v1/tasks/{lost}")).await.ok();
+    assert_eq!(shown["state"], "closed", "{shown}");
+    assert_eq!(pool.get(&format!("/v1/repos/{REPO}")).await.ok()["budget"]["used"], 0);
+    let told = audit(&pool, &format!("?repo={REPO}")).await;
+    let closed: Vec<_> = told.iter().filter(|event| event["kind"] == "task.closed").collect();
+    assert_eq!(closed.len(), 1, "closed once: {closed:?}");
+    assert_eq!(closed[0]["payload"], json!({ "reason": "by the operator: its worker is gone" }));
+
+    let held = pool.work(&other).await;
+    assert_eq!(held[0]["task_id"], json!(next));
+    pool.admin(&format!("tasks/{next}/reopen"), json!({})).await.problem(409, "refused");
+    let path = format!("/v1/admin/tasks/{next}/close");
+    pool.send("POST", &path, &[("X-Admin-Token", ADMIN)], "").await.ok();
+    let beat = pool.as_worker(&other, "POST", "/v1/workers/heartbeat", json!({})).await.ok();
+    assert_eq!((&beat["ended"][0]["task_id"], &beat["ended"][0]["reason"]), (&json!(next), &json!("closed")), "{beat}");
+
+    for _ in 0..2 {
+        pool.admin(&format!("tasks/{lost}/reopen"), json!({})).await.ok();
+    }
+    assert_eq!(pool.work(&other).await[0]["task_id"], json!(lost), "it is anybody's again");
+    pool.says(&other, &lost, "merged").await;
+    pool.admin(&close, json!({})).await.problem(409, "refused");
+    pool.admin("tasks/t_none/close", json!({})).await.problem(404, "unknown-task");
+    pool.admin("tasks/t_none/reopen", json!({})).await.problem(404, "unknown-task");
+    crate::sse::meddle(&pool, "UPDATE repositories SET managed = 1").await;
+    for call in ["close", "reopen"] {
+        let problem = pool.admin(&format!("tasks/{next}/{call}"), json!({})).await.problem(409, "managed-repository");
+        assert!(problem["detail"].as_str().unwrap().contains("on GitHub"), "{problem}");
+    }
+}
+
 async fn trust_is_set_by_login_or_id(db: Db) {
     let pool = Pool::start(db).await;
     pool.repo(json!({})).await;
@@ -144,7 +189,16 @@ async fn audit(pool: &Pool, query: &str) -> Vec<Value> {
 async fn every_call_of_the_operator_is_closed_to_others(db: Db) {
     let pool = Pool::start(db).await;
     let worker = pool.worker(json!({})).await;
-    for path in ["tasks/bulk", "pause", "resume", "trust", "leases/l_1/revoke", "workers/w_1/revoke"] {
+    for path in [
+        "tasks/bulk",
+        "pause",
+        "resume",
+        "trust",
+        "leases/l_1/revoke",
+        "workers/w_1/revoke",
+        "tasks/t_1/close",
+        "tasks/t_1/reopen",
+    ] {
         let answer = pool.as_worker(&worker, "POST", &format!("/v1/admin/{path}"), json!({})).await;
         answer.problem(401, "unauthorized");
     }

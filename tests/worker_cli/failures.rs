@@ -2,7 +2,7 @@
 
 use crate::stage::Stage;
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["whoami"],
     &["run"],
     &["simulate", "--once"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["nack", "l_1"],
     &["release", "t_1"],
     &["claim", "t_1"],
+    &["set", "--skills", "go"],
     &["link", "ada"],
 ];
 

@@ -8,6 +8,19 @@ fn help(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What every command can be told, at the end of its help.
+const OF_EVERY_COMMAND: &str = "
+Options of every command:
+      --server <URL>  Where the pool is, such as https://pool.example.org
+      --json          Prints the answer as JSON
+";
+
+/// A command's own part of its help.
+fn of(command: &str) -> String {
+    let help = help(&["worker", command, "--help"]);
+    help.strip_suffix(OF_EVERY_COMMAND).unwrap_or_else(|| panic!("{help}")).to_owned()
+}
+
 #[test]
 fn the_commands_are_listed() {
     insta::assert_snapshot!(help(&["worker", "--help"]), @r#"
@@ -26,6 +39,7 @@ fn the_commands_are_listed() {
       release   Gives a task back
       claim     Asks for one task by its id
       whoami    Shows the worker as the pool sees it
+      set       Changes what the worker says of itself
       link      Ties the worker to a GitHub account: says which comment proves it
       help      Print this message or the help of the given subcommand(s)
 
@@ -52,7 +66,7 @@ fn without_a_command_the_help_is_shown() {
 
 #[test]
 fn registering_and_looking_at_oneself() {
-    insta::assert_snapshot!(help(&["worker", "register", "--help"]), @r#"
+    insta::assert_snapshot!(of("register"), @r#"
     Registers a worker with a pool and keeps its token here
 
     Usage: owp worker register [OPTIONS]
@@ -65,24 +79,28 @@ fn registering_and_looking_at_oneself() {
           --concurrent <TASKS>  Tasks it can hold at once [default: 2]
           --again               Registers a new worker in the place of the one that is kept for this pool
       -h, --help                Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
-    insta::assert_snapshot!(help(&["worker", "whoami", "--help"]), @r#"
+    insta::assert_snapshot!(of("whoami"), @r#"
     Shows the worker as the pool sees it
 
     Usage: owp worker whoami [OPTIONS]
 
     Options:
       -h, --help  Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
-    insta::assert_snapshot!(help(&["worker", "link", "--help"]), @r#"
+    insta::assert_snapshot!(of("set"), @r#"
+    Changes what the worker says of itself
+
+    Usage: owp worker set [OPTIONS] <--name <NAME>|--skills <SKILLS>|--capacity <POINTS>|--concurrent <TASKS>>
+
+    Options:
+          --name <NAME>         What it calls itself, for everybody to read
+          --skills <SKILLS>     All it can do, such as rust,sql; '' for nothing
+          --capacity <POINTS>   Points it can hold at once
+          --concurrent <TASKS>  Tasks it can hold at once
+      -h, --help                Print help
+    "#);
+    insta::assert_snapshot!(of("link"), @r#"
     Ties the worker to a GitHub account: says which comment proves it
 
     Usage: owp worker link [OPTIONS] <LOGIN>
@@ -92,16 +110,12 @@ fn registering_and_looking_at_oneself() {
 
     Options:
       -h, --help  Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
 }
 
 #[test]
 fn asking_for_work() {
-    insta::assert_snapshot!(help(&["worker", "run", "--help"]), @r#"
+    insta::assert_snapshot!(of("run"), @r#"
     Asks for work until Ctrl-C, and shows what the worker holds
 
     Usage: owp worker run [OPTIONS]
@@ -110,12 +124,8 @@ fn asking_for_work() {
           --release-on-exit  Gives back what it holds at the end, without asking
           --keep-on-exit     Keeps what it holds at the end, without asking; this is so anyway where nobody can be asked
       -h, --help             Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
-    insta::assert_snapshot!(help(&["worker", "simulate", "--help"]), @r#"
+    insta::assert_snapshot!(of("simulate"), @r#"
     Works through tasks without doing anything: for trying out a pool
 
     Usage: owp worker simulate [OPTIONS]
@@ -128,12 +138,8 @@ fn asking_for_work() {
           --skills <SKILLS>  What it can do, such as rust,sql
           --work-for <SPAN>  How long it pretends to work on a task, such as 1s or 2min [default: 1s]
       -h, --help             Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
-    insta::assert_snapshot!(help(&["worker", "work", "--help"]), @r#"
+    insta::assert_snapshot!(of("work"), @r#"
     Asks for work once, and lists what the worker holds
 
     Usage: owp worker work [OPTIONS]
@@ -142,10 +148,6 @@ fn asking_for_work() {
           --wait <SECS>  Waits so long for something new, 60 at most [default: 0]
           --explain      Tells for tasks that wait which rules stand in the way
       -h, --help         Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
 }
 
@@ -193,7 +195,7 @@ fn saying_how_a_task_goes() {
 
 #[test]
 fn accepting_giving_back_and_claiming() {
-    insta::assert_snapshot!(help(&["worker", "ack", "--help"]), @r#"
+    insta::assert_snapshot!(of("ack"), @r#"
     Accepts an offer
 
     Usage: owp worker ack [OPTIONS] <LEASE|TASK>
@@ -203,16 +205,12 @@ fn accepting_giving_back_and_claiming() {
 
     Options:
       -h, --help  Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
 }
 
 #[test]
 fn giving_back_and_claiming() {
-    insta::assert_snapshot!(help(&["worker", "nack", "--help"]), @r#"
+    insta::assert_snapshot!(of("nack"), @r#"
     Declines an offer or a task; it is not offered again for a while
 
     Usage: owp worker nack [OPTIONS] <LEASE|TASK>
@@ -223,12 +221,8 @@ fn giving_back_and_claiming() {
     Options:
           --reason <REASON>  Why, for whoever takes it next
       -h, --help             Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
-    insta::assert_snapshot!(help(&["worker", "release", "--help"]), @r#"
+    insta::assert_snapshot!(of("release"), @r#"
     Gives a task back
 
     Usage: owp worker release [OPTIONS] <LEASE|TASK>
@@ -239,12 +233,8 @@ fn giving_back_and_claiming() {
     Options:
           --reason <REASON>  Why, for whoever takes it next
       -h, --help             Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
-    insta::assert_snapshot!(help(&["worker", "claim", "--help"]), @r#"
+    insta::assert_snapshot!(of("claim"), @r#"
     Asks for one task by its id
 
     Usage: owp worker claim [OPTIONS] <TASK>
@@ -254,10 +244,6 @@ fn giving_back_and_claiming() {
 
     Options:
       -h, --help  Print help
-
-    Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
-          --json          Prints the answer as JSON
     "#);
 }
 

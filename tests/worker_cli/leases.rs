@@ -37,7 +37,7 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
     "#);
     insta::assert_snapshot!(stage.worker(&["claim", &other]).all(), @r#"
     exit 1
-    owp worker claim: The task asks for design; say `/owp join skills:design` if you have it.
+    owp worker claim: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
       `owp worker work --explain` lists what you hold, and what stands in the way of the rest.
     "#);
     insta::assert_snapshot!(stage.worker(&["claim", &other, "--json"]).stdout, @r#"
@@ -45,15 +45,15 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
       "error": {
         "because": [],
         "exit_code": 1,
-        "message": "The task asks for design; say `/owp join skills:design` if you have it.",
+        "message": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.",
         "next": "`owp worker work --explain` lists what you hold, and what stands in the way of the rest.",
         "problem": {
-          "detail": "The task asks for design; say `/owp join skills:design` if you have it.",
+          "detail": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.",
           "reasons": [
             {
               "holder": null,
               "limit": "design",
-              "message": "The task asks for design; say `/owp join skills:design` if you have it.",
+              "message": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.",
               "retry_at": null,
               "rule": "skills",
               "value": "rust"

@@ -65,6 +65,54 @@ fn a_worker_is_registered_and_its_token_kept_for_its_owner_alone() {
 }
 
 #[test]
+fn what_a_worker_says_of_itself_can_be_changed() {
+    let stage = Stage::new();
+    stage.register();
+    insta::assert_snapshot!(stage.worker(&["set", "--skills", "rust, design", "--concurrent", "1"]).all(), @r#"
+    exit 0
+    ada's laptop (w_…) at http://POOL
+      skills  design, rust
+      takes   5 points and 1 task at a time
+      holds   0 tasks, 0 points
+      GitHub  not linked; `owp worker link LOGIN` tells how
+      status  idle
+      since   TIME
+    "#);
+    insta::assert_snapshot!(stage.worker(&["set", "--name", "ada's tower", "--skills", "", "--capacity", "9"]).all(), @r#"
+    exit 0
+    ada's tower (w_…) at http://POOL
+      skills  none
+      takes   9 points and 1 task at a time
+      holds   0 tasks, 0 points
+      GitHub  not linked; `owp worker link LOGIN` tells how
+      status  idle
+      since   TIME
+    "#);
+    let as_json = stage.worker(&["set", "--capacity", "3", "--json"]);
+    assert_eq!(as_json.stdout, stage.worker(&["whoami", "--json"]).stdout);
+    insta::assert_snapshot!(stage.worker(&["set"]).all(), @r#"
+    exit 2
+    error: the following required arguments were not provided:
+      <--name <NAME>|--skills <SKILLS>|--capacity <POINTS>|--concurrent <TASKS>>
+
+    Usage: owp worker set <--name <NAME>|--skills <SKILLS>|--capacity <POINTS>|--concurrent <TASKS>>
+
+    For more information, try '--help'.
+    "#);
+    insta::assert_snapshot!(stage.worker(&["set", "--name", " "]).all(), @r#"
+    exit 2
+    owp worker set: `name` must not be blank.
+      Say it differently; `--help` tells what is understood.
+    "#);
+    insta::assert_snapshot!(stage.worker(&["set", "--concurrent", "0"]).all(), @r#"
+    exit 2
+    error: invalid value '0' for '--concurrent <TASKS>': 0 is not in 1..=20
+
+    For more information, try '--help'.
+    "#);
+}
+
+#[test]
 fn as_json_it_is_told_without_the_token() {
     let stage = Stage::new();
     let done = stage.worker(&["register", "--name", "ada's laptop", "--github", "@ada", "--json"]);
@@ -228,5 +276,5 @@ fn what_is_sent_in_the_clear_is_warned_of() {
     register.env("http_proxy", "http://127.0.0.1:1");
     let done = stage.ended(register);
     assert_eq!(done.code, Some(1));
-    assert!(done.stderr.starts_with("warning: http://pool.invalid is not encrypted"), "{}", done.stderr);
+    assert!(done.stderr.starts_with("owp worker: http://pool.invalid is not encrypted"), "{}", done.stderr);
 }

@@ -91,7 +91,7 @@ fn why_there_is_nothing_is_told_once() {
     run.signal("-INT");
     insta::assert_snapshot!(run.end(&stage).1, @r#"
     ada's laptop (w_…) asks http://POOL for work, 5 points and 2 tasks at a time.
-    idle: "Draw a logo" waits: The task asks for design; say `/owp join skills:design` if you have it.
+    idle: "Draw a logo" waits: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
     Stopped asking for work.
     Ended; nothing is held.
     "#);

@@ -12,7 +12,7 @@ fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
     in_progress t_… acme/rocket "Parse dates"
     pr_opened t_… acme/rocket "Parse dates": https://pull-request.invalid/acme/rocket/t_…
     given back t_… acme/rocket "Parse dates": its pull request was only pretended
-    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: The task asks for design; say `/owp join skills:design` if you have it.
+    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
     "#);
     assert_eq!((stage.state(&first), stage.state(&other)), ("ready".into(), "ready".into()));
     assert!(!stage.kept().exists());

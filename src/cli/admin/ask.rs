@@ -2,9 +2,8 @@
 
 use super::Desk;
 use crate::cli::failure::Failure;
-use crate::cli::untrusted::visible_line;
+use crate::cli::print::read;
 use crate::client::{ClientError, segment};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The largest page of a list.
@@ -32,26 +31,14 @@ impl Desk {
         loop {
             let more = cursor.as_deref().map_or_else(String::new, |cursor| format!("&cursor={}", segment(cursor)));
             let mut page = self.get(&format!("{path}&limit={PAGE}{more}")).await?;
-            if let Some(Value::Array(items)) = page.get_mut(key).map(Value::take) {
-                entries.extend(items);
-            }
+            let items = page.get_mut(key).map(Value::take).unwrap_or_default();
+            entries.extend(read::<Vec<Value>>(&self.pool, &items)?);
             match page.get("next_cursor").and_then(Value::as_str) {
                 Some(next) if cursor.as_deref() != Some(next) => cursor = Some(next.to_owned()),
                 _ => return Ok(entries),
             }
         }
     }
-}
-
-/// An answer as a shape.
-pub(in crate::cli) fn shaped<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|error| {
-        Failure::failed(format!(
-            "The pool answered something else than was expected: {}.",
-            visible_line(&error.to_string())
-        ))
-        .next("Is it of the same version as this program? `owp --version` and `GET /.well-known/owp` tell.")
-    })
 }
 
 /// What a caller does next, by what the pool said.

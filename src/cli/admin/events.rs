@@ -2,8 +2,8 @@
 //! survives a server that goes away.
 
 use super::Desk;
-use super::print::{answer, field, name, words};
 use crate::cli::failure::{Failure, complain};
+use crate::cli::print::{as_json, field, word, words};
 use crate::cli::untrusted::{visible_json, visible_line};
 use crate::client::{ClientError, segment};
 use clap::Args;
@@ -132,7 +132,7 @@ fn events_of(page: &mut Value) -> Vec<Value> {
 
 fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
     if desk.json {
-        answer(&json!({ "events": latest.events, "next_cursor": latest.cursor }));
+        as_json(&json!({ "events": latest.events, "next_cursor": latest.cursor }));
         return;
     }
     if latest.events.is_empty() && args.limit > 0 {
@@ -225,7 +225,7 @@ fn line(event: &Value) -> String {
 
 fn repo(event: &Value) -> String {
     let repo = field(event, "repo");
-    if repo.is_empty() { "-".to_owned() } else { name(repo) }
+    if repo.is_empty() { "-".to_owned() } else { word(repo) }
 }
 
 /// A word as it is, everything else as JSON.

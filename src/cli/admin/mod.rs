@@ -3,9 +3,9 @@
 //! Exit codes are those of `failure`.
 
 mod ask;
+mod close;
 mod events;
 mod import;
-mod print;
 mod repos;
 mod revoke;
 mod state;
@@ -13,11 +13,11 @@ mod task;
 mod trust;
 mod why;
 
-pub(in crate::cli) use ask::{explained, shaped};
+pub(in crate::cli) use ask::explained;
 
 use super::connect::Asked;
-use super::failure::{Failure, complain, finish};
-use super::untrusted::visible_line;
+use super::failure::{Failure, finish};
+use super::print::warn_in_clear_text;
 use crate::client::Client;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
@@ -52,6 +52,10 @@ enum AdminCommand {
     Why(why::WhyArgs),
     /// Takes a lease back, or a worker's access and all it holds.
     Revoke(revoke::RevokeArgs),
+    /// Withdraws a task of a repository made by hand.
+    Close(close::CloseArgs),
+    /// Puts a closed or merged task of a repository made by hand back among those that wait.
+    Reopen(close::ReopenArgs),
     /// Sets how far a repository trusts somebody.
     Trust(trust::TrustArgs),
     /// Stops handing out work in a repository.
@@ -71,6 +75,8 @@ impl AdminCommand {
             Self::Events(_) => "events",
             Self::Why(_) => "why",
             Self::Revoke(_) => "revoke",
+            Self::Close(_) => "close",
+            Self::Reopen(_) => "reopen",
             Self::Trust(_) => "trust",
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
@@ -104,6 +110,8 @@ async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
         AdminCommand::Events(args) => events::show(&desk()?, args).await,
         AdminCommand::Why(args) => why::tell(&desk()?, args).await,
         AdminCommand::Revoke(args) => revoke::revoke(&desk()?, args).await,
+        AdminCommand::Close(args) => close::close(&desk()?, args).await,
+        AdminCommand::Reopen(args) => close::reopen(&desk()?, args).await,
         AdminCommand::Trust(args) => trust::set(&desk()?, args).await,
         AdminCommand::Pause(args) => repos::pause(&desk()?, args).await,
         AdminCommand::Resume(args) => repos::resume(&desk()?, args).await,
@@ -114,12 +122,7 @@ impl Desk {
     /// The pool, asked as its operator; says when the admin token can be read by others on its way.
     fn new(asked: &Asked, env: &Environment) -> Result<Self, Failure> {
         let pool = asked.operator(env)?;
-        if pool.in_clear_text() {
-            complain(&format!(
-                "owp admin: {} is not encrypted: others can read the admin token on its way.",
-                visible_line(pool.base())
-            ));
-        }
+        warn_in_clear_text("owp admin", &pool);
         Ok(Self { pool, json: asked.json })
     }
 }

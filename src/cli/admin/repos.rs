@@ -1,8 +1,8 @@
 //! `owp admin init-repo`, `pause` and `resume`: a repository as a whole.
 
 use super::Desk;
-use super::print::{answer, field, name};
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, field, word};
 use crate::pool::{Span, Timestamp};
 use clap::Args;
 use serde_json::json;
@@ -48,7 +48,7 @@ pub(super) async fn init(desk: &Desk, args: InitArgs) -> Result<(), Failure> {
     let body = json!({ "repo": args.repo, "max_open_prs": args.max_open_prs, "area_locks_enabled": locks });
     let saved = desk.post("/v1/admin/repos", &body).await?;
     if desk.json {
-        answer(&saved);
+        as_json(&saved);
         return Ok(());
     }
     let open = match args.max_open_prs {
@@ -57,7 +57,7 @@ pub(super) async fn init(desk: &Desk, args: InitArgs) -> Result<(), Failure> {
         most => format!("at most {most} pull requests and leases open at once"),
     };
     let areas = if locks { "one holder per area" } else { "any number of holders per area" };
-    say(&format!("{}: {open}, {areas}", name(field(&saved, "repo"))));
+    say(&format!("{}: {open}, {areas}", word(field(&saved, "repo"))));
     Ok(())
 }
 
@@ -67,12 +67,12 @@ pub(super) async fn pause(desk: &Desk, args: PauseArgs) -> Result<(), Failure> {
     let paused =
         desk.post("/v1/admin/pause", &json!({ "repo": args.repo, "secs": secs, "reason": args.reason })).await?;
     if desk.json {
-        answer(&paused);
+        as_json(&paused);
         return Ok(());
     }
     let until = Timestamp::parse_rfc3339(field(&paused, "paused_until")).map(Timestamp::human);
-    let until = until.unwrap_or_else(|| format!("`owp admin resume {}`", name(&args.repo)));
-    say(&format!("{}: nothing is handed out until {until}", name(&args.repo)));
+    let until = until.unwrap_or_else(|| format!("`owp admin resume {}`", word(&args.repo)));
+    say(&format!("{}: nothing is handed out until {until}", word(&args.repo)));
     Ok(())
 }
 
@@ -80,9 +80,9 @@ pub(super) async fn pause(desk: &Desk, args: PauseArgs) -> Result<(), Failure> {
 pub(super) async fn resume(desk: &Desk, args: ResumeArgs) -> Result<(), Failure> {
     let resumed = desk.post("/v1/admin/resume", &json!({ "repo": args.repo })).await?;
     if desk.json {
-        answer(&resumed);
+        as_json(&resumed);
     } else {
-        say(&format!("{}: work is handed out again", name(&args.repo)));
+        say(&format!("{}: work is handed out again", word(&args.repo)));
     }
     Ok(())
 }

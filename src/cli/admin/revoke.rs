@@ -1,8 +1,8 @@
 //! `owp admin revoke`: a lease, or a worker and all it holds.
 
 use super::Desk;
-use super::print::{answer, count, name};
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, count, word};
 use crate::client::segment;
 use clap::Args;
 use serde_json::{Value, json};
@@ -20,21 +20,21 @@ pub(super) struct RevokeArgs {
 /// Takes a lease or a worker's access back.
 pub(super) async fn revoke(desk: &Desk, args: RevokeArgs) -> Result<(), Failure> {
     let (id, body) = (segment(&args.id), json!({ "reason": args.reason }));
-    let shown = name(&args.id);
+    let shown = word(&args.id);
     let (revoked, told) = if args.id.starts_with("l_") {
         let revoked = desk.post_once(&format!("/v1/admin/leases/{id}/revoke"), &body).await?;
         (revoked, format!("{shown} was taken back; its task can be handed out again"))
     } else if args.id.starts_with("w_") {
         let revoked = desk.post_once(&format!("/v1/admin/workers/{id}/revoke"), &body).await?;
         let leases = revoked.get("leases_ended").and_then(Value::as_u64).unwrap_or(0);
-        let leases = count(usize::try_from(leases).unwrap_or(usize::MAX), "lease");
+        let leases = count(leases, "lease");
         (revoked, format!("{shown} has no access any more; {leases} ended"))
     } else {
         return Err(Failure::asked_wrongly(format!("{shown} is neither a lease nor a worker."))
             .next("A lease's id begins with l_ and a worker's with w_; `owp admin events` shows them."));
     };
     if desk.json {
-        answer(&revoked);
+        as_json(&revoked);
     } else {
         say(&told);
     }

@@ -1,25 +1,31 @@
 //! `owp admin state`: a table of the repositories, and in words what keeps work from being handed out.
 
 use super::Desk;
-use super::print::{answer, count, field, name, table, warning, words};
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, count, field, read, table, warning, word, words};
 use crate::pool::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 const HEAD: [&str; 8] =
     ["REPOSITORY", "BUDGET", "READY", "LEASED", "IN PROGRESS", "PR OPENED", "BLOCKED", "HANDS OUT WORK"];
 const STATES: [&str; 5] = ["ready", "leased", "in_progress", "pr_opened", "blocked"];
 
+#[derive(Deserialize)]
+struct Workers {
+    workers_online: i64,
+}
+
 /// Shows every repository.
 pub(super) async fn show(desk: &Desk) -> Result<(), Failure> {
     let state = desk.get("/v1/admin/state").await?;
+    let Workers { workers_online } = read(&desk.pool, &state)?;
     let repos = desk.list("/v1/repos?", "repos").await?;
     if desk.json {
-        answer(&json!({ "state": state, "repos": repos }));
+        as_json(&json!({ "state": state, "repos": repos }));
         return Ok(());
     }
-    let online = number(&state, "workers_online");
-    say(&format!("{} online", count(usize::try_from(online).unwrap_or(0), "worker")));
+    say(&format!("{} online", count(workers_online, "worker")));
     if repos.is_empty() {
         say("no repository yet: `owp admin init-repo OWNER/NAME` makes one, and installing the GitHub App on one too");
         return Ok(());
@@ -43,7 +49,7 @@ fn number(value: &Value, key: &str) -> i64 {
 fn row(repo: &Value) -> Vec<String> {
     let budget = &repo["budget"];
     let mut row =
-        vec![name(field(repo, "repo")), format!("{} of {}", number(budget, "used"), number(budget, "max_open_prs"))];
+        vec![word(field(repo, "repo")), format!("{} of {}", number(budget, "used"), number(budget, "max_open_prs"))];
     row.extend(STATES.iter().map(|state| number(&repo["tasks"], state).to_string()));
     row.push(hands_out(repo));
     row
@@ -60,5 +66,5 @@ fn hands_out(repo: &Value) -> String {
 /// Why nothing is handed out there, in the words of every refusal.
 fn stopped_by(repo: &Value) -> Vec<String> {
     let reasons = repo["budget"]["reasons"].as_array().into_iter().flatten();
-    reasons.map(|reason| format!("{}: {}", name(field(repo, "repo")), words(field(reason, "message")))).collect()
+    reasons.map(|reason| format!("{}: {}", word(field(repo, "repo")), words(field(reason, "message")))).collect()
 }

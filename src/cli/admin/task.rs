@@ -1,8 +1,8 @@
 //! `owp admin add-task`.
 
 use super::Desk;
-use super::print::{answer, field, name};
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, field, word};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -46,10 +46,10 @@ pub(super) async fn add(desk: &Desk, args: AddArgs) -> Result<(), Failure> {
     }
     let added = desk.post_once("/v1/admin/tasks", &body).await?;
     if desk.json {
-        answer(&added);
+        as_json(&added);
         return Ok(());
     }
-    let (id, repo) = (name(field(&added, "task_id")), name(&args.repo));
+    let (id, repo) = (word(field(&added, "task_id")), word(&args.repo));
     match added.get("created").and_then(Value::as_bool) {
         Some(false) => say(&format!("{id} is in {repo} already; nothing was changed")),
         _ => say(&format!("{id} was added to {repo}")),

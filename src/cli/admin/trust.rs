@@ -2,8 +2,8 @@
 
 use super::Desk;
 use super::ask::explained;
-use super::print::{answer, field, name};
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, field, word};
 use clap::Args;
 use serde_json::json;
 
@@ -32,11 +32,11 @@ pub(super) async fn set(desk: &Desk, args: TrustArgs) -> Result<(), Failure> {
         if stranger { failure.next(by_id(&args)) } else { failure }
     })?;
     if desk.json {
-        answer(&set);
+        as_json(&set);
         return Ok(());
     }
     let login = field(&set, "login");
-    let (login, repo) = (name(if login.is_empty() { &args.whom } else { login }), name(field(&set, "repo")));
+    let (login, repo) = (word(if login.is_empty() { &args.whom } else { login }), word(field(&set, "repo")));
     match args.level {
         -1 => say(&format!("{login} is banned from {repo}")),
         level => say(&format!("{login} has trust {level} in {repo}")),
@@ -46,7 +46,7 @@ pub(super) async fn set(desk: &Desk, args: TrustArgs) -> Result<(), Failure> {
 
 fn numeric(id: &str) -> Result<i64, Failure> {
     id.parse().map_err(|_| {
-        Failure::asked_wrongly(format!("id:{} is not a numeric id.", name(id)))
+        Failure::asked_wrongly(format!("id:{} is not a numeric id.", word(id)))
             .next("https://api.github.com/users/LOGIN tells the `id` of a login.")
     })
 }
@@ -55,8 +55,8 @@ fn numeric(id: &str) -> Result<i64, Failure> {
 fn by_id(args: &TrustArgs) -> String {
     format!(
         "https://api.github.com/users/{} tells the `id`; then: owp admin trust {} id:NUMBER {}",
-        name(args.whom.trim_start_matches('@')),
-        name(&args.repo),
+        word(args.whom.trim_start_matches('@')),
+        word(&args.repo),
         args.level
     )
 }

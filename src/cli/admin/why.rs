@@ -1,9 +1,8 @@
 //! `owp admin why`: where a task stands, and what every rule says of it.
 
 use super::Desk;
-use super::ask::shaped;
-use super::print::{answer, count, field, name, table, words};
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, count, field, read, table, title, word, words};
 use crate::client::segment;
 use crate::pool::Timestamp;
 use crate::wire::policies::Simulated;
@@ -25,7 +24,7 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
     if let Some(worker) = &args.worker {
         let why = desk.get(&format!("/v1/admin/tasks/{task}/why?worker={}", segment(worker))).await?;
         if desk.json {
-            answer(&why);
+            as_json(&why);
         } else {
             rules(&why, worker);
         }
@@ -38,7 +37,7 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
         _ => None,
     };
     if desk.json {
-        answer(&json!({ "task": task, "simulated": chances }));
+        as_json(&json!({ "task": task, "simulated": chances }));
         return Ok(());
     }
     standing(&task);
@@ -51,8 +50,8 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
 /// What every rule says of one worker.
 fn rules(why: &Value, worker: &str) {
     let may = if why["may"] == true { "may take" } else { "may not take" };
-    let title = name(field(why, "title"));
-    say(&format!("{} {may} {} \"{title}\" ({})", name(worker), name(field(why, "task_id")), name(field(why, "repo"))));
+    let title = title(field(why, "title"));
+    say(&format!("{} {may} {} \"{title}\" ({})", word(worker), word(field(why, "task_id")), word(field(why, "repo"))));
     say("");
     let rules = why["rules"].as_array().into_iter().flatten();
     let rows: Vec<Vec<String>> = rules
@@ -70,7 +69,7 @@ fn rules(why: &Value, worker: &str) {
 /// What would happen now, as far as it is about one task.
 async fn simulated(desk: &Desk, task: &Value) -> Result<Simulated, Failure> {
     let all = desk.post("/v1/admin/policy/simulate", &json!({ "repo": task["repo"] })).await?;
-    let mut all: Simulated = shaped(all)?;
+    let mut all: Simulated = read(&desk.pool, &all)?;
     let id = field(task, "task_id");
     all.grants.retain(|grant| grant.task_id == id);
     all.waiting.retain(|wait| wait.task_id == id);
@@ -79,8 +78,8 @@ async fn simulated(desk: &Desk, task: &Value) -> Result<Simulated, Failure> {
 
 fn standing(task: &Value) {
     let issue = task["issue"].as_i64().map_or_else(String::new, |issue| format!(" #{issue}"));
-    let title = name(field(task, "title"));
-    say(&format!("{} \"{title}\" ({}{issue})", name(field(task, "task_id")), name(field(task, "repo"))));
+    let title = title(field(task, "title"));
+    say(&format!("{} \"{title}\" ({}{issue})", word(field(task, "task_id")), word(field(task, "repo"))));
     say(&format!("state: {}", words(&field(task, "state").replace('_', " "))));
     let moment = |key: &str| Timestamp::parse_rfc3339(field(task, key)).map(Timestamp::human);
     let text = |key: &str| task[key].as_str().map(words);
@@ -104,7 +103,7 @@ fn prospects(chances: &Simulated) {
         say(&format!("nothing is handed out there: {}", words(reason)));
     }
     for grant in &chances.grants {
-        say(&format!("would go now to: {}", name(&grant.worker)));
+        say(&format!("would go now to: {}", word(&grant.worker)));
     }
     let heard = format!("{} heard of lately", count(chances.workers, "worker"));
     match chances.waiting.first() {

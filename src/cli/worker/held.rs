@@ -1,17 +1,12 @@
 //! A task a worker has, as `GET /v1/work` and a claim answer it. What an older server leaves out is done without.
 
-use super::told;
 use crate::cli::failure::Failure;
+use crate::cli::print::{read, task, time, word};
 use crate::cli::untrusted::visible_line;
 use crate::client::Client;
-use crate::pool::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Longer titles are cut; a table cuts them to what fits.
-const TITLE_MAX_CHARS: usize = 80;
-/// Ids, names and states are short where nobody plays games.
-const WORD_MAX_CHARS: usize = 140;
 /// No lease is longer, whatever a pool says.
 const YEAR_SECS: u64 = 365 * 24 * 60 * 60;
 
@@ -57,7 +52,7 @@ impl Held {
     /// # Errors
     /// When it is not one.
     pub(super) fn read(client: &Client, raw: &Value) -> Result<Self, Failure> {
-        Ok(Self { raw: raw.clone(), ..told::read::<Self>(client, raw)? })
+        Ok(Self { raw: raw.clone(), ..read::<Self>(client, raw)? })
     }
 
     /// All tasks of an answer to `GET /v1/work`, without those that cannot be read.
@@ -69,7 +64,7 @@ impl Held {
         struct Work {
             leases: Vec<Value>,
         }
-        let work: Work = told::read(client, answer)?;
+        let work: Work = read(client, answer)?;
         Ok(work.leases.iter().filter_map(|raw| Self::read(client, raw).ok()).collect())
     }
 
@@ -104,7 +99,7 @@ impl Held {
 
     /// Its name for people: `t_… acme/rocket "Title"`.
     pub(super) fn name(&self) -> String {
-        format!("{} {} \"{}\"", word(&self.task_id), word(&self.repo), title(&self.title))
+        task(&self.task_id, &self.repo, &self.title)
     }
 
     /// When its lease runs out, for people.
@@ -131,28 +126,6 @@ impl Held {
         let lease = self.lease_id.as_ref().filter(|_| self.is_offered())?;
         Some(format!("{}: an offer; `owp worker ack {}` accepts it.", word(&self.task_id), word(lease)))
     }
-}
-
-/// An id, a name or a state somebody sent, fit for a line.
-pub(super) fn word(text: &str) -> String {
-    cut(&visible_line(text), WORD_MAX_CHARS)
-}
-
-/// A title somebody wrote, fit for a line.
-pub(super) fn title(text: &str) -> String {
-    cut(&visible_line(text), TITLE_MAX_CHARS)
-}
-
-/// A time (RFC 3339) for people: `21 Nov 2026, 03:09 UTC`.
-pub(super) fn time(text: &str) -> String {
-    Timestamp::parse_rfc3339(text).map_or_else(|| word(text), Timestamp::human)
-}
-
-fn cut(text: &str, max: usize) -> String {
-    if text.chars().count() <= max {
-        return text.to_owned();
-    }
-    text.chars().take(max - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -197,13 +170,5 @@ mod tests {
             ]
         );
         assert_eq!(held.offer().unwrap(), "t_1: an offer; `owp worker ack l_1` accepts it.");
-    }
-
-    #[test]
-    fn a_hostile_title_is_one_line_of_a_bounded_length() {
-        let long = format!("\u{1b}]0;owned\u{7}\r\n{}", "x".repeat(500));
-        let shown = title(&long);
-        assert!(shown.starts_with(r"\u{1b}]0;owned\u{7}\r\nxx") && shown.ends_with('…'), "{shown}");
-        assert_eq!(shown.chars().count(), TITLE_MAX_CHARS);
     }
 }

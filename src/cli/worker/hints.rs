@@ -1,8 +1,7 @@
 //! Why a worker does not have a task: what `GET /v1/work?explain=1` tells, in words.
 
-use super::held::{title, word};
-use super::told;
 use crate::cli::failure::Failure;
+use crate::cli::print::{read, task, title, word};
 use crate::cli::untrusted::visible_line;
 use crate::client::Client;
 use serde::Deserialize;
@@ -39,13 +38,13 @@ impl Why {
     pub(super) fn read_all(client: &Client, answer: &Value) -> Result<Vec<Self>, Failure> {
         match answer.get("explain") {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(explain) => told::read(client, explain),
+            Some(explain) => read(client, explain),
         }
     }
 
     /// The task for people.
     pub(super) fn name(&self) -> String {
-        format!("{} {} \"{}\"", word(&self.task_id), word(&self.repo), title(&self.title))
+        task(&self.task_id, &self.repo, &self.title)
     }
 
     /// Every rule that does not hold, and what is true of everybody.

@@ -4,6 +4,7 @@ use super::held::Held;
 use super::signals::Signals;
 use super::told;
 use crate::cli::failure::Failure;
+use crate::cli::print::read;
 use crate::client::{Client, ClientError};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ pub(super) async fn beat(client: &Client, status: &str) -> Result<Value, ClientE
 
 /// The leases an answer to a heartbeat says are over; older servers do not say.
 pub(super) fn read_ended(client: &Client, answer: &Value) -> Result<Vec<Ended>, Failure> {
-    answer.get("ended").map_or_else(|| Ok(Vec::new()), |ended| told::read(client, ended))
+    answer.get("ended").map_or_else(|| Ok(Vec::new()), |ended| read(client, ended))
 }
 
 fn late(client: &Client) -> ClientError {

@@ -1,9 +1,10 @@
 //! `owp worker ack`, `nack`, `release` and `claim`: leases and the tasks they are on.
 
-use super::held::{Held, time, word};
+use super::held::Held;
 use super::{answer, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
+use crate::cli::print::{read, time, word};
 use crate::client::{Client, segment};
 use crate::config::Environment;
 use clap::Args;
@@ -54,7 +55,7 @@ struct Lease {
 pub(super) async fn ack(args: AckArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let told = act(&client, &args.lease, "ack", &json!({})).await?;
-    let lease: Lease = told::read(&client, &told)?;
+    let lease: Lease = read(&client, &told)?;
     let until = time(&lease.lease_expires_at);
     answer(asked, &told, || format!("Accepted {}; it is yours until {until}.", word(&lease.task_id)));
     Ok(())
@@ -86,7 +87,7 @@ async fn give_back(
 ) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let told = act(&client, &args.lease, verb, &json!({ "reason": args.reason })).await?;
-    let lease: Lease = told::read(&client, &told)?;
+    let lease: Lease = read(&client, &told)?;
     answer(asked, &told, || words(word(&lease.task_id)));
     Ok(())
 }
@@ -125,7 +126,7 @@ async fn lease_of(client: &Client, task: &str) -> Result<String, Failure> {
         state: String,
     }
     let shown = client.get(&format!("/v1/tasks/{}", segment(task))).await.map_err(told::told)?;
-    let seen: Task = told::read(client, &shown)?;
+    let seen: Task = read(client, &shown)?;
     let nothing = || Failure::failed(format!("No lease lives on {task}: it is {}.", word(&seen.state))).next(LIST);
     if !matches!(seen.state.as_str(), "leased" | "in_progress") {
         return Err(nothing());

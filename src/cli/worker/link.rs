@@ -1,9 +1,9 @@
 //! `owp worker link`, and how any command says which comment proves whose a worker is.
 
-use super::held::time;
 use super::{answer, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
+use crate::cli::print::{read, time};
 use crate::cli::untrusted::visible_line;
 use crate::config::Environment;
 use clap::Args;
@@ -42,7 +42,7 @@ pub(super) async fn run(args: LinkArgs, asked: &Asked, env: &Environment) -> Res
     let login = args.login.trim().trim_start_matches('@').to_owned();
     let body = json!({ "github_handle": login });
     let told = client.post("/v1/workers/me/link", &body).await.map_err(told::told)?;
-    let link: Link = told::read(&client, &told)?;
+    let link: Link = read(&client, &told)?;
     answer(asked, &told, || {
         let login = visible_line(&login);
         format!(

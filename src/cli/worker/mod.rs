@@ -9,6 +9,7 @@ mod leases;
 mod link;
 mod register;
 mod run;
+mod set;
 mod signals;
 mod simulate;
 mod status;
@@ -19,7 +20,7 @@ mod work;
 
 use super::connect::Asked;
 use super::failure::{Failure, finish, finish_in_one_line, say};
-use super::untrusted::visible_json;
+use super::print::as_json;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -64,6 +65,8 @@ enum WorkerCommand {
     Claim(leases::ClaimArgs),
     /// Shows the worker as the pool sees it.
     Whoami,
+    /// Changes what the worker says of itself.
+    Set(set::SetArgs),
     /// Ties the worker to a GitHub account: says which comment proves it.
     Link(link::LinkArgs),
 }
@@ -81,6 +84,7 @@ impl WorkerCommand {
             Self::Release(_) => "owp worker release",
             Self::Claim(_) => "owp worker claim",
             Self::Whoami => "owp worker whoami",
+            Self::Set(_) => "owp worker set",
             Self::Link(_) => "owp worker link",
         }
     }
@@ -111,6 +115,7 @@ async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> 
         WorkerCommand::Release(args) => leases::release(args, asked, env).await,
         WorkerCommand::Claim(args) => leases::claim(args, asked, env).await,
         WorkerCommand::Whoami => whoami::run(asked, env).await,
+        WorkerCommand::Set(args) => set::run(args, asked, env).await,
         WorkerCommand::Link(args) => link::run(args, asked, env).await,
     }
 }
@@ -118,7 +123,7 @@ async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> 
 /// Prints an answer as it came, or in words.
 fn answer(asked: &Asked, answer: &Value, words: impl FnOnce() -> String) {
     if asked.json {
-        say(&visible_json(answer, true));
+        as_json(answer);
     } else {
         say(&words());
     }

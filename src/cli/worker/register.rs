@@ -3,6 +3,7 @@
 use super::{answer, link, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::{Failure, complain};
+use crate::cli::print::{read, warn_in_clear_text};
 use crate::cli::profile::{Profile, Registered};
 use crate::cli::untrusted::visible_line;
 use crate::client::Client;
@@ -67,7 +68,7 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
     // A token that cannot be kept is lost, so this is tried before there is one.
     profile.prepare()?;
     let name = args.name.clone().map_or_else(machine_name, Ok)?;
-    told::warn_in_clear_text(&client);
+    warn_in_clear_text("owp worker", &client);
     let body = json!({
         "name": name, "skills": args.skills, "github_handle": args.github,
         "capacity_points": args.capacity, "max_concurrent_tasks": args.concurrent,
@@ -88,7 +89,7 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
 /// Registers a worker. The second value is the answer without the token, fit to be shown.
 async fn introduce(client: &Client, body: &Value) -> Result<(Made, Value), Failure> {
     let mut shown = client.post("/v1/workers/register", body).await.map_err(told::told)?;
-    let made = told::read(client, &shown)?;
+    let made = read(client, &shown)?;
     if let Some(fields) = shown.as_object_mut() {
         fields.remove("token");
     }
@@ -104,7 +105,7 @@ pub(super) async fn throw_away(
     name: &str,
     skills: &[String],
 ) -> Result<(String, SecretString), Failure> {
-    told::warn_in_clear_text(client);
+    warn_in_clear_text("owp worker", client);
     let (made, _shown) = introduce(client, &json!({ "name": name, "skills": skills })).await?;
     Ok((made.worker_id, made.token))
 }

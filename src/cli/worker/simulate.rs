@@ -7,9 +7,9 @@ use super::holding;
 use super::register::throw_away;
 use super::signals::Signals;
 use super::told;
-use super::whoami::several;
 use crate::cli::connect::Asked;
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::count;
 use crate::cli::untrusted::{visible_json, visible_line};
 use crate::client::{Client, ClientError, Who, segment};
 use crate::config::Environment;
@@ -231,11 +231,11 @@ impl Play {
             let end: Value = json!({ "event": "stopped", "tasks": self.done, "why": why });
             return say(&visible_json(&end, false));
         }
-        let tasks = several(i64::try_from(self.done).unwrap_or(i64::MAX), "task");
+        let tasks = count(self.done, "task");
         let why = why.map_or_else(String::new, |why| format!(" Nothing more now: {why}"));
         say(&format!("Pretended to do {tasks}.{why}"));
         if !self.pretended.is_empty() {
-            let open = several(i64::try_from(self.pretended.len()).unwrap_or(i64::MAX), "pretended pull request");
+            let open = count(self.pretended.len(), "pretended pull request");
             say(&format!("{open} still open, taking the review budget: `owp worker status TASK merged` ends one."));
         }
     }

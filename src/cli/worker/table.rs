@@ -1,6 +1,7 @@
 //! What a worker has, as a table no wider than the terminal.
 
-use super::held::{Held, title, word};
+use super::held::Held;
+use crate::cli::print::{title, word};
 use crate::pool::Span;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width};
 use std::io::IsTerminal;

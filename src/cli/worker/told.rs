@@ -1,11 +1,7 @@
-//! What a worker's calls can be answered, read and explained: answers as the shapes they should have, problems with what
-//! to do next.
+//! What a worker's calls can be answered when they fail, with what to do next.
 
-use crate::cli::failure::{Failure, complain};
-use crate::cli::untrusted::visible_line;
-use crate::client::{Client, ClientError};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use crate::cli::failure::Failure;
+use crate::client::ClientError;
 
 /// A call that failed, with what a volunteer does about it.
 pub(super) fn told(error: ClientError) -> Failure {
@@ -35,31 +31,6 @@ fn next_step(kind: &str) -> Option<&'static str> {
         "unavailable" | "internal" => "Try again in a moment; `owp healthcheck` asks whether the pool is ready.",
         _ => return None,
     })
-}
-
-/// An answer as the shape it should have.
-///
-/// # Errors
-/// When another version, or another program, answered something else.
-pub(super) fn read<T: DeserializeOwned>(client: &Client, answer: &Value) -> Result<T, Failure> {
-    T::deserialize(answer).map_err(|error| {
-        Failure::failed(format!(
-            "{} answered something that is not OWP: {}.",
-            client.base(),
-            visible_line(&error.to_string())
-        ))
-        .next("Look at the address: `--server` and OWP_SERVER name another.")
-    })
-}
-
-/// Says that what is sent could be read on its way.
-pub(super) fn warn_in_clear_text(client: &Client) {
-    if client.in_clear_text() {
-        complain(&format!(
-            "warning: {} is not encrypted: the token can be read on its way. Ask for an https:// address.",
-            visible_line(client.base())
-        ));
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! `owp worker whoami`: the worker as the pool sees it.
 
-use super::held::{time, word};
 use super::{answer, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
+use crate::cli::print::{count, read, time, word};
 use crate::client::Client;
 use crate::config::Environment;
 use serde::Deserialize;
@@ -36,7 +36,7 @@ impl Me {
     /// When it cannot be asked, or does not know the worker.
     pub(super) async fn ask(client: &Client) -> Result<(Self, Value), Failure> {
         let shown = client.get("/v1/workers/me").await.map_err(told::told)?;
-        Ok((told::read(client, &shown)?, shown))
+        Ok((read(client, &shown)?, shown))
     }
 
     /// Its name and id for people.
@@ -47,16 +47,17 @@ impl Me {
     /// How much it takes on, for people.
     pub(super) fn takes(&self) -> String {
         let tasks = self.max_concurrent_tasks;
-        format!("{} and {} at a time", several(self.capacity_points, "point"), several(tasks, "task"))
+        format!("{} and {} at a time", count(self.capacity_points, "point"), count(tasks, "task"))
     }
 
-    fn words(&self, client: &Client) -> String {
+    /// All of it, for people.
+    pub(super) fn words(&self, client: &Client) -> String {
         let skills = if self.skills.is_empty() { "none".to_owned() } else { word(&self.skills.join(", ")) };
         let github = match &self.github_login {
             Some(login) => word(login),
             None => "not linked; `owp worker link LOGIN` tells how".to_owned(),
         };
-        let holds = format!("{}, {}", several(self.load.leases, "task"), several(self.load.points, "point"));
+        let holds = format!("{}, {}", count(self.load.leases, "task"), count(self.load.points, "point"));
         let rows = [
             ("skills", skills),
             ("takes", self.takes()),
@@ -68,11 +69,6 @@ impl Me {
         let rows = rows.map(|(name, value)| format!("\n  {name:<8}{value}"));
         format!("{} at {}{}", self.name(), client.base(), rows.concat())
     }
-}
-
-/// `1 task`, `2 tasks`.
-pub(super) fn several(n: i64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 /// Shows the worker.

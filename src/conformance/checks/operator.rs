@@ -1,7 +1,7 @@
 //! The operator's further calls.
 
 use super::super::lab::{GRACE, Lab, tasks};
-use super::super::stop::{Verdict, given, must};
+use super::super::stop::{Stop, Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -10,6 +10,8 @@ checks! {
     Extended["bulk_tasks"] "BULK-2" "Where one of them is wrong, none is added." => all_or_none;
     Extended["external_ids"] "BULK-3" "A repository has one task of each `external_id`." => external_ids;
     Extended["pauses"] "PAUSE-1" "A paused repository hands out nothing until it is resumed." => paused;
+    Extended["closing"] "CLOSE-1" "A closed task is not handed out, its lease is over, and its slot is free." => closed;
+    Extended["closing"] "CLOSE-2" "A closed task that is reopened is handed out again." => reopened;
     Extended["revocation"] "REVOKE-1" "A revoked lease is over, and its task is free again." => revoked_lease;
     Extended["revocation"] "REVOKE-2" "A revoked worker has no access, and what it held is free again." => revoked_worker;
     Extended["audit_export"] "AUDIT-1" "The audit export ends with a line that says whether the chain of events is whole." => audit;
@@ -67,6 +69,37 @@ async fn paused(lab: &Lab) -> Verdict {
     lab.admin_post("/v1/admin/resume", json!({ "repo": repo })).await?.must_be(200)?;
     let held = tasks(&lab.pull(&worker).await?);
     must(held == [task], || format!("a resumed repository handed out {held:?}"))
+}
+
+async fn closed(lab: &Lab) -> Verdict {
+    lab.needs("offers")?;
+    let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let delivered = lab.held_in(&repo, &worker).await?["task_id"].clone();
+    lab.reported(&worker, &delivered, "pr_opened").await?;
+    let next = json!(lab.task(&repo, json!({})).await?);
+    close(lab, &delivered).await?;
+    let held = lab.pull_until(&other, &next, GRACE).await?;
+    let held = held.ok_or_else(|| Stop::Fail("a closed task with a pull request keeps its place".to_owned()))?;
+    close(lab, &next).await?;
+    lab.act(&other, &held["lease_id"], "renew", json!({})).await?.must_be(409)?;
+    let got = tasks(&lab.pull(&worker).await?);
+    must(got.is_empty(), || format!("closed tasks were handed out: {got:?}"))
+}
+
+async fn close(lab: &Lab, task: &Value) -> Verdict {
+    let path = format!("/v1/admin/tasks/{}/close", task.as_str().unwrap_or_default());
+    lab.admin_post(path, json!({ "reason": "conformance" })).await?.must_be(200)
+}
+
+async fn reopened(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({})).await?;
+    let task = lab.task(&repo, json!({})).await?;
+    close(lab, &json!(task)).await?;
+    lab.admin_post(format!("/v1/admin/tasks/{task}/reopen"), json!({})).await?.must_be(200)?;
+    let worker = lab.worker(json!({})).await?;
+    let got = lab.pull_until(&worker, &json!(task), GRACE).await?;
+    must(got.is_some(), || "a task that was closed and reopened is not handed out".to_owned())
 }
 
 async fn revoked_lease(lab: &Lab) -> Verdict {

@@ -5,6 +5,7 @@
 
 use super::{Address, GitHubError, answer, path::RepoPath};
 use crate::clock::Clock;
+use crate::net::{innermost, is_loopback};
 use crate::pool::Timestamp;
 use reqwest::{Method, StatusCode, Url, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -229,11 +230,6 @@ fn redirect(status: StatusCode, headers: &header::HeaderMap) -> Option<String> {
         .then(|| headers.get(header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned())
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, GitHubError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(not_sent_or_lost)? {
@@ -256,10 +252,5 @@ fn not_sent_or_lost(error: reqwest::Error) -> GitHubError {
 
 /// The innermost cause, without the address.
 fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    innermost(&error.without_url())
 }

@@ -14,7 +14,7 @@ use crate::wire::{Done, ProblemKind};
 use serde_json::json;
 
 pub(super) fn operations() -> Vec<Operation> {
-    [repositories(), people(), comments()].concat()
+    [repositories(), tasks(), people(), comments()].concat()
 }
 
 fn repositories() -> Vec<Operation> {
@@ -28,36 +28,6 @@ fn repositories() -> Vec<Operation> {
             json_of::<RepoSaved>(),
         )
         .body::<RepoBody>(json!({ "repo": "acme/rocket", "max_open_prs": 5 })),
-        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository, unless one of the same `external_id` is there.", json_of::<TaskAdded>())
-            .body::<TaskBody>(json!({
-                "repo": "acme/rocket", "title": "Parse dates", "description": "RFC 3339, please.",
-                "estimate_points": 3, "priority": 80, "required_skills": ["rust"], "area": "parser",
-                "external_id": "rocket-17", "x_ticket": "ROCKET-17",
-            }))
-            .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
-        post(
-            "/v1/admin/tasks/bulk",
-            "addTasks",
-            "Adds many tasks to one manual repository, all or none; those whose `external_id` is there already are left as they are. What is wrong is told with the task's place, such as `tasks[3].title`.",
-            json_of::<TasksAdded>(),
-        )
-        .body::<BulkBody>(json!({
-            "repo": "acme/rocket", "tasks": [{ "title": "Write the changelog" }, { "title": "Sign the release", "tier": 1 }],
-        }))
-        .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
-        Operation::new(
-            "get",
-            "/v1/admin/tasks/{id}/why",
-            "whyTaskFor",
-            "Says of every rule whether it lets a worker have the task, as the worker itself is told. The operator sees tasks of private repositories, too.",
-            Auth::Operator,
-            json_of::<Why>(),
-        )
-        .params(vec![
-            id("The task's id.", "t_06bg3qk4c5v2j0"),
-            query("worker", "The worker's id; it must be given.", json!({ "type": "string" }), json!("w_06bg3qk4c5v2j0")),
-        ])
-        .problems_of(&[ProblemKind::UnknownTask, ProblemKind::UnknownWorker, ProblemKind::InvalidValue]),
         Operation::new(
             "get",
             "/v1/admin/state",
@@ -106,6 +76,60 @@ fn repositories() -> Vec<Operation> {
         post("/v1/admin/resume", "resumeRepo", "Hands out work in a repository again.", json_of::<Done>())
             .body::<ResumeBody>(json!({ "repo": "acme/rocket" }))
             .problems_of(&unknown),
+    ]
+}
+
+fn tasks() -> Vec<Operation> {
+    let post = |path, id, summary, answer| Operation::new("post", path, id, summary, Auth::Operator, answer);
+    let over = [ProblemKind::UnknownTask, ProblemKind::ManagedRepo, ProblemKind::Refused];
+    vec![
+        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository, unless one of the same `external_id` is there.", json_of::<TaskAdded>())
+            .body::<TaskBody>(json!({
+                "repo": "acme/rocket", "title": "Parse dates", "description": "RFC 3339, please.",
+                "estimate_points": 3, "priority": 80, "required_skills": ["rust"], "area": "parser",
+                "external_id": "rocket-17", "x_ticket": "ROCKET-17",
+            }))
+            .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
+        post(
+            "/v1/admin/tasks/bulk",
+            "addTasks",
+            "Adds many tasks to one manual repository, all or none; those whose `external_id` is there already are left as they are. What is wrong is told with the task's place, such as `tasks[3].title`.",
+            json_of::<TasksAdded>(),
+        )
+        .body::<BulkBody>(json!({
+            "repo": "acme/rocket", "tasks": [{ "title": "Write the changelog" }, { "title": "Sign the release", "tier": 1 }],
+        }))
+        .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo]),
+        post(
+            "/v1/admin/tasks/{id}/close",
+            "closeTask",
+            "Withdraws a task of a manual repository: whoever holds it loses it, and it takes no place of the budget any more. One that is closed stays so.",
+            json_of::<Done>(),
+        )
+        .params(vec![id("The task's id.", "t_06bg3qk4c5v2j0")])
+        .optional_body::<RevokeBody>(json!({ "reason": "done elsewhere" }))
+        .problems_of(&over),
+        post(
+            "/v1/admin/tasks/{id}/reopen",
+            "reopenTask",
+            "Puts a closed or merged task of a manual repository among those that wait. One that is ready stays so.",
+            json_of::<Done>(),
+        )
+        .params(vec![id("The task's id.", "t_06bg3qk4c5v2j0")])
+        .problems_of(&over),
+        Operation::new(
+            "get",
+            "/v1/admin/tasks/{id}/why",
+            "whyTaskFor",
+            "Says of every rule whether it lets a worker have the task, as the worker itself is told. The operator sees tasks of private repositories, too.",
+            Auth::Operator,
+            json_of::<Why>(),
+        )
+        .params(vec![
+            id("The task's id.", "t_06bg3qk4c5v2j0"),
+            query("worker", "The worker's id; it must be given.", json!({ "type": "string" }), json!("w_06bg3qk4c5v2j0")),
+        ])
+        .problems_of(&[ProblemKind::UnknownTask, ProblemKind::UnknownWorker, ProblemKind::InvalidValue]),
     ]
 }
 

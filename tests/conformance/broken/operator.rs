@@ -180,6 +180,16 @@ pub const TABLE: &[Broken] = &[
         how: How::Instead(|ask, _| ask.is("POST /v1/admin/resume").then(Reply::ok)),
     },
     Broken {
+        name: "closes no task",
+        fails: &["CLOSE-1"],
+        how: How::Instead(|ask, _| ask.is("POST /v1/admin/tasks/*/close").then(Reply::ok)),
+    },
+    Broken {
+        name: "reopens no task",
+        fails: &["CLOSE-2"],
+        how: How::Instead(|ask, _| ask.is("POST /v1/admin/tasks/*/reopen").then(Reply::ok)),
+    },
+    Broken {
         name: "revokes no lease",
         fails: &["REVOKE-1"],
         how: How::Instead(|ask, _| (ask.path.contains("/leases/") && ask.path.ends_with("/revoke")).then(Reply::ok)),

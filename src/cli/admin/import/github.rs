@@ -2,10 +2,10 @@
 //! own token, or with none.
 
 use super::super::Desk;
-use super::super::print::words;
 use super::labelled::Wanted;
 use super::{Load, known, send};
 use crate::cli::failure::{Failure, complain};
+use crate::cli::print::words;
 use crate::clock::Clock;
 use crate::config::{Environment, api_url};
 use crate::github::client::{Address, GitHubError, IssueReader};

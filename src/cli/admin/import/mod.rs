@@ -7,15 +7,13 @@ mod labelled;
 mod send;
 
 use super::Desk;
-use super::print::name;
 use crate::cli::failure::Failure;
-use crate::cli::untrusted::visible_line;
+use crate::cli::file::{called, read_file};
+use crate::cli::print::{self, count, word};
 use crate::client::segment;
 use crate::pool::document::Fault;
-use crate::pool::text::tidy_line;
 use clap::Args;
 use serde_json::Value;
-use std::io::Read;
 
 pub(super) use github::{IssuesArgs, issues};
 
@@ -71,7 +69,7 @@ impl Load {
 
 /// Imports a file into the pool that `desk` opens.
 pub(super) async fn tasks(desk: impl FnOnce() -> Result<Desk, Failure>, args: TasksArgs) -> Result<(), Failure> {
-    let text = read(&args.file)?;
+    let text = read_file(&args.file, file::BOUNDS.bytes)?;
     let load = file::load(&text, args.repo.as_deref()).map_err(|faults| refused(&args.file, &faults))?;
     let desk = desk()?;
     known(&desk, &load.repo).await?;
@@ -90,55 +88,21 @@ async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
     let view = desk.pool.get(&format!("/v1/repos/{}", segment(repo))).await.map_err(|error| {
         let unknown = error.told().is_some_and(|told| told.kind == "no-such-repository");
         let failure = super::ask::explained(error);
-        let next = format!("`owp admin init-repo {}` makes it; then run this again.", name(repo));
+        let next = format!("`owp admin init-repo {}` makes it; then run this again.", word(repo));
         if unknown { failure.next(next) } else { failure }
     })?;
     if view["managed"] == true {
-        let what = format!("{} is served through the GitHub App.", name(repo));
+        let what = format!("{} is served through the GitHub App.", word(repo));
         let next = "Its issues come by themselves: label them on GitHub, and they are tasks.";
         return Err(Failure::failed(what).next(next));
     }
     Ok(())
 }
 
-/// The whole text of a file that is not too large.
-fn read(path: &str) -> Result<String, Failure> {
-    let name = called(path);
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::asked_wrongly(format!("{name} cannot be read: {error}.")).next("Is this the file you meant?")
-    };
-    let most = file::BOUNDS.bytes as u64 + 1;
-    let mut bytes = Vec::new();
-    let done = if path == "-" {
-        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
-    };
-    done.map_err(|error| unreadable(&error))?;
-    if bytes.len() > file::BOUNDS.bytes {
-        let most = file::BOUNDS.bytes / (1024 * 1024);
-        return Err(Failure::asked_wrongly(format!("{name} is larger than {most} MiB."))
-            .next("Divide it into several files; each is imported by itself."));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        unreadable(&format!("line {} is not text in UTF-8", line + 1))
-    })
-}
-
-fn called(path: &str) -> &str {
-    if path == "-" { "Standard input" } else { path }
-}
-
 /// Every fault of a file, as editors and other programs read them.
 fn refused(path: &str, faults: &[Fault]) -> Failure {
-    let lines = faults.iter().map(|fault| {
-        let place = fault.place.map_or_else(String::new, |place| format!("{}:{}:", place.line, place.column));
-        let key = if fault.key.is_empty() { String::new() } else { format!("`{}` ", visible_line(&fault.key)) };
-        format!("{path}:{place} {key}{}", tidy_line(&fault.message, 400))
-    });
-    let count = super::print::count(faults.len(), "fault");
+    let count = count(faults.len(), "fault");
     Failure::asked_wrongly(format!("{} has {count}; nothing was sent.", called(path)))
-        .above(lines.collect())
+        .above(print::faults(path, faults))
         .next("Mend what is told above and run it again; `owp admin import-tasks --help` shows how a file is written.")
 }

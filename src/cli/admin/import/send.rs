@@ -3,11 +3,11 @@
 
 use super::super::Desk;
 use super::super::ask::explained;
-use super::super::print::{answer, count, field, name};
 use super::Load;
 use super::file::TASK_MAX_BYTES;
 use super::labelled::ISSUE_ID;
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, count, field, title, word};
 use crate::client::{ClientError, segment};
 use crate::wire::steward::BULK_MAX;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -73,9 +73,9 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
         failure.because(vec![so_far]).having_done(tally.json(load))
     })?;
     if desk.json {
-        answer(&tally.json(load));
+        as_json(&tally.json(load));
     } else {
-        say(&format!("{}: {} added, {}", name(&load.repo), tally.added, were_there(tally.there)));
+        say(&format!("{}: {} added, {}", word(&load.repo), tally.added, were_there(tally.there)));
     }
     Ok(())
 }
@@ -132,13 +132,13 @@ async fn would(desk: &Desk, load: &Load) -> Result<(), Failure> {
     let known = load.tasks.len() - new.len();
     if desk.json {
         let ids: Vec<&str> = new.iter().map(|task| field(task, "external_id")).collect();
-        answer(&load.summary(json!({ "dry_run": true, "would_add": ids, "already_there": known })));
+        as_json(&load.summary(json!({ "dry_run": true, "would_add": ids, "already_there": known })));
         return Ok(());
     }
-    let repo = name(&load.repo);
+    let repo = word(&load.repo);
     say(&format!("{repo}: {} would be added, {known} there already; nothing was sent", new.len()));
     for task in new {
-        say(&format!("  {}  {}", name(called(task)), name(field(task, "title"))));
+        say(&format!("  {}  {}", word(called(task)), title(field(task, "title"))));
     }
     Ok(())
 }

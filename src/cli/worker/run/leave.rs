@@ -4,11 +4,11 @@ use super::super::held::Held;
 use super::super::holding::{self, Counted};
 use super::super::signals::Signals;
 use super::super::told;
-use super::super::whoami::several;
 use super::news::News;
 use super::view::prompt;
 use super::{Desk, RunArgs};
 use crate::cli::failure::{Failure, say};
+use crate::cli::print::count;
 use crate::client::{Client, ClientError, segment};
 use serde_json::json;
 use std::time::Duration;
@@ -78,7 +78,7 @@ fn hurry(args: RunArgs, desk: &Desk) -> Result<(), Failure> {
 
 /// Asks on the terminal; no answer, another Ctrl-C and anything but yes mean no.
 async fn agrees(tasks: usize, signals: &mut Signals) -> bool {
-    prompt(&format!("Release the {} you hold? [y/N]", several(i64::try_from(tasks).unwrap_or(i64::MAX), "task")));
+    prompt(&format!("Release the {} you hold? [y/N]", count(tasks, "task")));
     let mut line = String::new();
     let mut stdin = tokio::io::BufReader::new(tokio::io::stdin());
     let answered = signals.unless(stdin.read_line(&mut line)).await;

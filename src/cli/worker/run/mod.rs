@@ -14,6 +14,7 @@ use super::told;
 use super::whoami::Me;
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
+use crate::cli::print::warn_in_clear_text;
 use crate::client::{Client, ClientError};
 use crate::config::Environment;
 use clap::Args;
@@ -50,7 +51,7 @@ pub(super) struct RunArgs {
 pub(super) async fn run(args: RunArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let mut signals = Signals::listen()?;
-    told::warn_in_clear_text(&client);
+    warn_in_clear_text("owp worker", &client);
     let Some(me) = signals.unless(Me::ask(&client)).await else { return Ok(()) };
     let (me, shown) = me?;
     let mut desk = Desk { view: View::new(asked.json), client, ledger: Ledger::default(), away: false, unread: false };

@@ -1,8 +1,9 @@
 //! What a worker that runs has to tell: each piece as one line of words and as one object of JSON.
 
-use super::super::held::{Held, word};
+use super::super::held::Held;
 use super::super::holding::Ended;
 use super::super::whoami::Me;
+use crate::cli::print::word;
 use crate::cli::untrusted::visible_line;
 use serde_json::{Value, json};
 

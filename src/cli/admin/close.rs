@@ -1,0 +1,48 @@
+//! `owp admin close` and `reopen`: a task of a repository made by hand, withdrawn or put back.
+
+use super::Desk;
+use crate::cli::failure::{Failure, say};
+use crate::cli::print::{as_json, word};
+use crate::client::segment;
+use clap::Args;
+use serde_json::json;
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct CloseArgs {
+    /// The task (t_…)
+    task: String,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReopenArgs {
+    /// The task (t_…)
+    task: String,
+}
+
+/// Withdraws a task.
+pub(super) async fn close(desk: &Desk, args: CloseArgs) -> Result<(), Failure> {
+    let path = format!("/v1/admin/tasks/{}/close", segment(&args.task));
+    let closed = desk.post_once(&path, &json!({ "reason": args.reason })).await?;
+    if desk.json {
+        as_json(&closed);
+    } else {
+        let task = word(&args.task);
+        say(&format!("{task} is closed and takes no place any more; `owp admin reopen {task}` puts it back"));
+    }
+    Ok(())
+}
+
+/// Puts a task back among those that wait.
+pub(super) async fn reopen(desk: &Desk, args: ReopenArgs) -> Result<(), Failure> {
+    let path = format!("/v1/admin/tasks/{}/reopen", segment(&args.task));
+    let reopened = desk.post_once(&path, &json!({})).await?;
+    if desk.json {
+        as_json(&reopened);
+    } else {
+        say(&format!("{} is ready to be handed out", word(&args.task)));
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! What commands print: other people's words made fit for a line, counts, times, tables that `grep` and `awk` read too, and
+//! a little colour where there is a terminal that wants it.
+
+use super::failure::{Failure, complain, say};
+use super::untrusted::{visible_json, visible_line};
+use crate::client::Client;
+use crate::pool::Timestamp;
+use crate::pool::document::Fault;
+use crate::pool::text::tidy_line;
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Table, presets};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::Write;
+
+/// Ids, names and states are short where nobody plays games.
+const WORD_MAX_CHARS: usize = 140;
+/// Longer titles are cut; a table cuts them to what fits.
+const TITLE_MAX_CHARS: usize = 80;
+const WORDS_MAX_CHARS: usize = 400;
+const HEAD: Style = Style::new().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default();
+
+/// The answer as it came.
+pub(super) fn as_json(answer: &Value) {
+    say(&visible_json(answer, true));
+}
+
+/// An id, a name or a state somebody sent, fit for a line.
+pub(super) fn word(text: &str) -> String {
+    cut(&visible_line(text), WORD_MAX_CHARS)
+}
+
+/// A title somebody wrote, fit for a line.
+pub(super) fn title(text: &str) -> String {
+    cut(&visible_line(text), TITLE_MAX_CHARS)
+}
+
+/// A sentence that may hold other people's words.
+pub(super) fn words(text: &str) -> String {
+    visible_line(&tidy_line(text, WORDS_MAX_CHARS))
+}
+
+/// A task's name for people: `t_… acme/rocket "Title"`.
+pub(super) fn task(id: &str, repo: &str, called: &str) -> String {
+    format!("{} {} \"{}\"", word(id), word(repo), title(called))
+}
+
+/// A time (RFC 3339) for people: `21 Nov 2026, 03:09 UTC`.
+pub(super) fn time(text: &str) -> String {
+    Timestamp::parse_rfc3339(text).map_or_else(|| word(text), Timestamp::human)
+}
+
+/// `1 task`, `2 tasks`.
+pub(super) fn count(number: impl TryInto<i64>, one: &str) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{ending}")
+}
+
+/// A field of an answer as text; empty when it is not there.
+pub(super) fn field<'a>(answer: &'a Value, key: &str) -> &'a str {
+    answer.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An answer as the shape it should have.
+///
+/// # Errors
+/// When another version, or another program, answered something else.
+pub(super) fn read<T: DeserializeOwned>(client: &Client, answer: &Value) -> Result<T, Failure> {
+    T::deserialize(answer).map_err(|error| {
+        let (pool, error) = (visible_line(client.base()), visible_line(&error.to_string()));
+        Failure::failed(format!("{pool} answered something that is not this program's OWP: {error}."))
+            .next("Look at the address: `--server` and OWP_SERVER name another. Or is the pool of another version?")
+    })
+}
+
+/// Every fault of a file, as editors and other programs read them: `FILE:LINE:COLUMN: what`.
+pub(super) fn faults(file: &str, faults: &[Fault]) -> Vec<String> {
+    let file = visible_line(file);
+    let line = |fault: &Fault| {
+        let place = fault.place.map_or_else(String::new, |place| format!("{}:{}:", place.line, place.column));
+        let key = if fault.key.is_empty() { String::new() } else { format!("`{}` ", visible_line(&fault.key)) };
+        format!("{file}:{place} {key}{}", words(&fault.message))
+    };
+    faults.iter().map(line).collect()
+}
+
+/// Says, as a command, that the token that is sent could be read on its way.
+pub(super) fn warn_in_clear_text(command: &str, client: &Client) {
+    if client.in_clear_text() {
+        complain(&format!(
+            "{command}: {} is not encrypted: others can read the token on its way. Ask for an https:// address.",
+            visible_line(client.base())
+        ));
+    }
+}
+
+/// A table without lines, its head in bold.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    let columns = head.len();
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if at + 1 == columns { 0 } else { 2 }));
+    }
+    for (at, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        if at == 0 { styled(HEAD, line) } else { say(line) }
+    }
+}
+
+/// A line about something that is not as it should be.
+pub(super) fn warning(line: &str) {
+    styled(WARNING, line);
+}
+
+/// A line in a style, where the terminal wants it. What others wrote in it is escaped before.
+fn styled(style: Style, line: &str) {
+    // A reader that went away is no failure.
+    drop(writeln!(anstream::stdout(), "{style}{line}{style:#}"));
+}
+
+fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_title_is_one_line_of_a_bounded_length() {
+        let long = format!("\u{1b}]0;owned\u{7}\r\n{}", "x".repeat(500));
+        let shown = title(&long);
+        assert!(shown.starts_with(r"\u{1b}]0;owned\u{7}\r\nxx") && shown.ends_with('…'), "{shown}");
+        assert_eq!(shown.chars().count(), TITLE_MAX_CHARS);
+    }
+
+    #[test]
+    fn one_is_one_and_all_else_are_several() {
+        assert_eq!([count(0, "task"), count(1, "task"), count(2_usize, "task")], ["0 tasks", "1 task", "2 tasks"]);
+        assert_eq!(count(u64::MAX, "task"), format!("{} tasks", i64::MAX));
+    }
+}
