@@ -189,8 +189,8 @@ fn the_list_names_every_check_and_makes_none() {
     HTTP-5      Optional fields take null.
     HTTP-6      Numbers are whole numbers, not texts: anything else is answered 422.
     HTTP-7      `GET /healthz` answers `{"ok": true}`.
+    HTTP-8      Of several errors the first of the list is answered.
     AUTH-1      A worker's calls without a token are answered 401.
-    AUTH-2      A token nobody has is answered 401.
     "#);
     let named = |name: &str| all.iter().filter(|check| check.is_named(name)).count();
     assert_eq!(["WORK", "WORK-1", "WORK-10", "WORK-", "W", "NONE"].map(named), [10, 1, 1, 10, 16, 0]);

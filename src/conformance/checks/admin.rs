@@ -1,6 +1,6 @@
 //! Repositories and tasks that the operator makes, and what stands where.
 
-use super::super::lab::Lab;
+use super::super::lab::{Lab, leases};
 use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ checks! {
     Core "REPO-1" "`POST /v1/admin/repos` makes a repository and names it." => makes_a_repository;
     Core "REPO-2" "Making it again changes it, and what is left out returns to its default." => again_is_a_change;
     Core "REPO-3" "Bounds of a repository's settings are answered 422." => repo_bounds;
+    Core "REPO-4" "Names of repositories are compared without regard to case." => caseless_names;
     Core "TASK-1" "`POST /v1/admin/tasks` answers `task_id`, which begins with `t_`." => makes_a_task;
     Core "TASK-2" "A task for a repository nobody made is answered 400." => unknown_repo;
     Core "TASK-3" "Bounds of a task are answered 422." => task_bounds;
@@ -53,6 +54,7 @@ async fn repo_bounds(lab: &Lab) -> Verdict {
     for wrong in [
         json!({}),
         json!({ "repo": "" }),
+        json!({ "repo": " " }),
         json!({ "repo": "r".repeat(201) }),
         json!({ "repo": name, "max_open_prs": -1 }),
         json!({ "repo": name, "max_open_prs": 101 }),
@@ -60,6 +62,24 @@ async fn repo_bounds(lab: &Lab) -> Verdict {
         lab.admin_post("/v1/admin/repos", wrong).await?.must_be(422)?;
     }
     Ok(())
+}
+
+/// The budget is set under one spelling, and used under the other.
+async fn caseless_names(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
+    let shouted = repo.to_uppercase();
+    lab.task(&repo, json!({})).await?;
+    let body = json!({ "repo": shouted, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
+    let answer = lab.admin_post("/v1/admin/tasks", body).await?;
+    must(answer.status == 200, || {
+        format!("a task for {shouted}, which was made as {repo}, must be answered 200, not {}", answer.status)
+    })?;
+    lab.admin_post("/v1/admin/repos", json!({ "repo": shouted, "max_open_prs": 2 })).await?.must_be(200)?;
+    let worker = lab.worker(json!({})).await?;
+    let work = lab.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
+    let named = |lease: &&Value| lease["repo"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&repo));
+    let held = leases(&work).unwrap_or_default().iter().filter(named).count();
+    must(held == 2, || format!("{repo} has two tasks and, told as {shouted}, a budget of 2, and hands out {held}"))
 }
 
 async fn makes_a_task(lab: &Lab) -> Verdict {
@@ -84,13 +104,20 @@ async fn task_bounds(lab: &Lab) -> Verdict {
         body[field] = value;
         body
     };
-    for right in
-        [with("title", json!("t".repeat(300))), with("estimate_points", json!(100)), with("priority", json!(1000))]
-    {
+    for right in [
+        with("title", json!("t".repeat(300))),
+        with("title", json!("🦀".repeat(300))),
+        with("estimate_points", json!(100)),
+        with("priority", json!(0)),
+        with("priority", json!(1000)),
+        with("tier", json!(3)),
+    ] {
         lab.admin_post("/v1/admin/tasks", right).await?.must_be(200)?;
     }
     for wrong in [
         with("title", json!("")),
+        with("title", json!(" ")),
+        with("repo", json!(" ")),
         with("title", json!("t".repeat(301))),
         with("estimate_points", json!(0)),
         with("estimate_points", json!(101)),

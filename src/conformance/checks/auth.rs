@@ -1,6 +1,6 @@
 //! Who may ask.
 
-use super::super::lab::Lab;
+use super::super::lab::{Lab, encoded};
 use super::super::stop::Verdict;
 use super::checks;
 use serde_json::json;
@@ -12,6 +12,20 @@ checks! {
     Core "AUTH-4" "A worker's token opens no admin call: it is answered 401." => worker_is_no_admin;
     Core "AUTH-5" "A token in an address opens nothing." => token_in_query;
 }
+
+/// What tokens in addresses are usually called.
+const NAMES: [&str; 10] = [
+    "token",
+    "access_token",
+    "auth_token",
+    "bearer",
+    "authorization",
+    "auth",
+    "api_key",
+    "key",
+    "admin_token",
+    "x-admin-token",
+];
 
 async fn no_token(lab: &Lab) -> Verdict {
     lab.http.get("/v1/work").send().await?.must_be(401)?;
@@ -54,9 +68,10 @@ async fn worker_is_no_admin(lab: &Lab) -> Verdict {
 
 async fn token_in_query(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
-    for name in ["token", "access_token", "bearer"] {
-        let path = format!("/v1/work?{name}={}", worker.token);
-        lab.http.get(path).send().await?.must_be(401)?;
+    for (path, token) in [("/v1/work", &worker.token), ("/v1/admin/state", &lab.options.admin_token)] {
+        for name in NAMES {
+            lab.http.get(format!("{path}?{name}={}", encoded(token))).send().await?.must_be(401)?;
+        }
     }
     Ok(())
 }

@@ -3,18 +3,21 @@
 use super::super::lab::Lab;
 use super::super::stop::{Verdict, given, must};
 use super::checks;
+use super::rules::{claimed_paused, claimed_within};
 use serde_json::{Value, json};
 
 checks! {
     Extended["claims"] "CLAIM-1" "A claim grants the task it names and answers it as `GET /v1/work` would." => grants;
     Extended["claims"] "CLAIM-2" "A claim that a rule forbids is answered 409 and changes nothing." => refused;
     Extended["claims"] "CLAIM-3" "Claiming what one holds answers the lease one has." => held;
+    Extended["claims"] "CLAIM-4" "A claim passes neither the budget nor an area lock, and none of the worker's limits." => claimed_within;
+    Extended["claims"] "CLAIM-5" "A paused worker claims nothing." => claimed_paused;
     Extended["explanations"] "WHY-1" "`GET /v1/tasks/{id}/why` says of every rule whether it holds, and why not." => why;
     Extended["explanations"] "WHY-2" "`may` is true exactly when every rule holds." => may;
     Extended["explanations"] "WHY-3" "`GET /v1/work?explain=1` explains tasks that wait." => explained;
 }
 
-async fn claim(lab: &Lab, token: &str, task: &str) -> Verdict<super::super::http::Answer> {
+pub(super) async fn claim(lab: &Lab, token: &str, task: &str) -> Verdict<super::super::http::Answer> {
     lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(token).send().await
 }
 

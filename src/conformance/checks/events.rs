@@ -1,9 +1,10 @@
 //! What happened, as pages.
 
-use super::super::lab::{Lab, encoded};
+use super::super::lab::{Lab, Worker, encoded};
 use super::super::stop::{Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 checks! {
@@ -13,6 +14,7 @@ checks! {
     Extended["events"] "EVENT-4" "Filters let through what they name and nothing else." => filters;
     Extended["events"] "EVENT-5" "A cursor that was made up is answered 422." => made_up;
     Extended["events"] "EVENT-6" "No event tells a token." => no_secrets;
+    Extended["events"] "EVENT-7" "A kind or family of events that is none is answered 422." => unknown_kinds;
 }
 
 /// How long an event may take to appear.
@@ -27,18 +29,45 @@ struct Feed {
     cursor: String,
 }
 
+/// Who looks.
+#[derive(Clone, Copy)]
+enum Viewer<'a> {
+    Anybody,
+    Worker(&'a Worker),
+    Operator,
+}
+
+impl fmt::Display for Viewer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anybody => "anybody",
+            Self::Worker(_) => "the worker itself",
+            Self::Operator => "the operator",
+        })
+    }
+}
+
 impl Feed {
     async fn from_now(lab: &Lab, filters: String) -> Verdict<Self> {
-        let page = lab.http.get(format!("/v1/events?{filters}&from=now")).send().await?.prepared()?;
+        let filters = if filters.is_empty() { filters } else { format!("{filters}&") };
+        let page = lab.http.get(format!("/v1/events?{filters}from=now")).send().await?.prepared()?;
         Ok(Self { filters, cursor: page["next_cursor"].as_str().unwrap_or_default().to_owned() })
     }
 
     /// Everything that is there by now, in pages of `limit`. A page may be empty though there is more.
-    async fn read(&self, lab: &Lab, limit: u32, admin: bool) -> Verdict<Vec<Value>> {
+    async fn read(&self, lab: &Lab, limit: u32) -> Verdict<Vec<Value>> {
+        self.read_as(lab, limit, Viewer::Anybody).await
+    }
+
+    async fn read_as(&self, lab: &Lab, limit: u32, viewer: Viewer<'_>) -> Verdict<Vec<Value>> {
         let (mut events, mut cursor) = (Vec::new(), self.cursor.clone());
         for _ in 0..PAGES_MOST {
-            let path = format!("/v1/events?{}&limit={limit}&cursor={}", self.filters, encoded(&cursor));
-            let answer = if admin { lab.admin_get(path).await? } else { lab.http.get(path).send().await? };
+            let path = format!("/v1/events?{}limit={limit}&cursor={}", self.filters, encoded(&cursor));
+            let answer = match viewer {
+                Viewer::Anybody => lab.http.get(path).send().await?,
+                Viewer::Worker(worker) => lab.http.get(path).bearer(&worker.token).send().await?,
+                Viewer::Operator => lab.admin_get(path).await?,
+            };
             let page = answer.prepared()?;
             events.extend(page["events"].as_array().cloned().unwrap_or_default());
             if page["more"] != true {
@@ -53,7 +82,7 @@ impl Feed {
     async fn until(&self, lab: &Lab, kind: &str) -> Verdict<Vec<Value>> {
         let began = Instant::now();
         loop {
-            let events = self.read(lab, 100, false).await?;
+            let events = self.read(lab, 100).await?;
             if kinds(&events).contains(&kind) || began.elapsed() > SOON {
                 return Ok(events);
             }
@@ -104,7 +133,7 @@ async fn every_key(lab: &Lab) -> Verdict {
 async fn cursors_go_on(lab: &Lab) -> Verdict {
     let feed = story(lab).await?;
     let ids = |events: Vec<Value>| events.into_iter().map(|event| event["id"].clone()).collect::<Vec<_>>();
-    let (all, seen) = (ids(feed.until(lab, "lease.ended").await?), ids(feed.read(lab, 2, false).await?));
+    let (all, seen) = (ids(feed.until(lab, "lease.ended").await?), ids(feed.read(lab, 2).await?));
     given(all.iter().any(Value::is_string), "events with ids")?;
     must(seen == all, || format!("{} are, followed in pages of two, {}", json!(all), json!(seen)))
 }
@@ -125,9 +154,9 @@ async fn filters(lab: &Lab) -> Verdict {
     must(family.iter().all(right) && family.len() >= 2, || {
         format!("`kind=lease.*` of a task lets through {}", json!(family))
     })?;
-    let granted = granted.read(lab, 100, false).await?;
+    let granted = granted.read(lab, 100).await?;
     must(kinds(&granted) == ["lease.granted"], || format!("`kind=lease.granted` lets through {:?}", kinds(&granted)))?;
-    let elsewhere = elsewhere.read(lab, 100, false).await?;
+    let elsewhere = elsewhere.read(lab, 100).await?;
     must(elsewhere.is_empty(), || format!("another `repo` lets through {:?}", kinds(&elsewhere)))
 }
 
@@ -136,14 +165,26 @@ async fn made_up(lab: &Lab) -> Verdict {
 }
 
 async fn no_secrets(lab: &Lab) -> Verdict {
-    let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
+    let repo = lab.repo(json!({})).await?;
+    // What belongs to no repository, such as a registration, is seen by the operator and by whom it is about.
     let feed = Feed::from_now(lab, format!("repo={repo}")).await?;
+    let everywhere = Feed::from_now(lab, String::new()).await?;
+    let worker = lab.worker(json!({})).await?;
     lab.held_in(&repo, &worker).await?;
     given(!feed.until(lab, "lease.granted").await?.is_empty(), "events")?;
-    for admin in [false, true] {
-        let told = json!(feed.read(lab, 100, admin).await?).to_string();
-        let leaks = [&worker.token, &lab.options.admin_token].iter().any(|secret| told.contains(secret.as_str()));
-        must(!leaks, || format!("the events of {repo} tell a token"))?;
+    for feed in [&feed, &everywhere] {
+        for viewer in [Viewer::Anybody, Viewer::Worker(&worker), Viewer::Operator] {
+            let told = json!(feed.read_as(lab, 100, viewer).await?).to_string();
+            let leaks = [&worker.token, &lab.options.admin_token].iter().any(|secret| told.contains(secret.as_str()));
+            must(!leaks, || format!("the events at {:?} tell {viewer} a token", feed.filters))?;
+        }
+    }
+    Ok(())
+}
+
+async fn unknown_kinds(lab: &Lab) -> Verdict {
+    for kind in ["nothing.happened", "nothing.*", "lease"] {
+        lab.http.get(format!("/v1/events?kind={kind}")).send().await?.must_be(422)?;
     }
     Ok(())
 }

@@ -54,7 +54,10 @@ async fn per_token(lab: &Lab) -> Verdict {
     claim(first.token).await?.prepared()?;
     let answer = claim(second.token).await?;
     let elsewhere = lab.http.post("/v1/workers/heartbeat", &json!({})).bearer(&other_route).key(&key).send().await?;
-    must(elsewhere.status == 200, || format!("the same key on another route is answered {}", elsewhere.status))?;
+    let beat: Value = serde_json::from_str(&elsewhere.text).unwrap_or_default();
+    must(elsewhere.status == 200 && beat["server_time"].is_string(), || {
+        format!("a heartbeat with the key of a claim is answered {}: {}", elsewhere.status, elsewhere.text)
+    })?;
     must(answer.status != 200, || {
         "another worker's call with the same key is answered with the first one's lease".to_owned()
     })

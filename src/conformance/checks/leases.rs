@@ -3,7 +3,10 @@
 use super::super::lab::{GRACE, Lab, Worker, tasks};
 use super::super::stop::{Stop, Verdict, must};
 use super::checks;
+use super::renewals::{anew, offers_too};
+use super::rules::granted_again;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 checks! {
     Extended["offers"] "LEASE-1" "Every grant has a `lease_id` of its own and a higher `epoch` than the one before." => epochs_rise;
@@ -15,26 +18,39 @@ checks! {
     Extended["offers"] "LEASE-7" "`release` gives the task back at once." => released;
     Extended["offers"] "LEASE-8" "`lease_expires_in_secs` agrees with `lease_expires_at` by the server's clock." => relative_time;
     Extended["offers"] "LEASE-9" "The next heartbeat tells a lease that ended, once, and why." => told_once;
+    Extended["offers"] "LEASE-10" "Going back to a blocked or delivered task passes no rule." => granted_again;
+    Extended["offers"] "LEASE-11" "`renew` begins the lease's time anew." => anew;
+    Extended["offers"] "LEASE-12" "`release` ends an offer, `nack` an active lease, and a `reason` has 500 characters at most." => offers_too;
 }
 
 /// A task that was released by one worker and is held by another: the first lease, the second, and who has it.
 async fn passed_on(lab: &Lab) -> Verdict<(Worker, Value, Worker, Value)> {
     let (first, second) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let before = lab.held(&first).await?;
-    lab.act(&first, &before["lease_id"], "release", json!({})).await?.prepared()?;
-    let after = lab.pull_until(&second, &before["task_id"], GRACE).await?;
-    let after = after.ok_or_else(|| Stop::Error("a released task was not given to the next".to_owned()))?;
+    let after = pass_on(lab, &first, &before, &second).await?;
     Ok((first, before, second, after))
 }
 
+/// The lease that one worker gets when another releases its own.
+async fn pass_on(lab: &Lab, from: &Worker, lease: &Value, to: &Worker) -> Verdict<Value> {
+    lab.act(from, &lease["lease_id"], "release", json!({})).await?.prepared()?;
+    let after = lab.pull_until(to, &lease["task_id"], GRACE).await?;
+    after.ok_or_else(|| Stop::Error("a released task was not given to the next".to_owned()))
+}
+
 async fn epochs_rise(lab: &Lab) -> Verdict {
-    let (_, before, _, after) = passed_on(lab).await?;
-    let id = |lease: &Value| lease["lease_id"].as_str().map(str::to_owned);
-    must(id(&before).is_some() && id(&after).is_some() && id(&before) != id(&after), || {
-        format!("two grants of a task are leases {} and {}", before["lease_id"], after["lease_id"])
+    let (_, first, second, after) = passed_on(lab).await?;
+    let (third, elsewhere) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let last = pass_on(lab, &second, &after, &third).await?;
+    let grants = [first, after, last, lab.held(&elsewhere).await?];
+    let ids: BTreeSet<&str> = grants.iter().filter_map(|lease| lease["lease_id"].as_str()).collect();
+    must(ids.len() == grants.len(), || {
+        let told: Vec<&Value> = grants.iter().map(|lease| &lease["lease_id"]).collect();
+        format!("three grants of a task, and one of another, are the leases {}", json!(told))
     })?;
-    must(before["epoch"].as_i64().is_some() && after["epoch"].as_i64() > before["epoch"].as_i64(), || {
-        format!("two grants of a task have epochs {} and {}", before["epoch"], after["epoch"])
+    let epochs: Vec<i64> = grants[..3].iter().filter_map(|lease| lease["epoch"].as_i64()).collect();
+    must(epochs.len() == 3 && epochs.is_sorted_by(|one, next| one < next), || {
+        format!("three grants of a task have the epochs {epochs:?}")
     })
 }
 
@@ -62,8 +78,10 @@ async fn other_epoch(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
     let epoch = lease["epoch"].as_i64().unwrap_or(0);
-    for act in ["renew", "release"] {
-        lab.act(&worker, &lease["lease_id"], act, json!({ "epoch": epoch + 1 })).await?.must_be(409)?;
+    for act in ["ack", "renew", "nack", "release"] {
+        for other in [epoch - 1, epoch + 1] {
+            lab.act(&worker, &lease["lease_id"], act, json!({ "epoch": other })).await?.must_be(409)?;
+        }
     }
     lab.act(&worker, &lease["lease_id"], "renew", json!({ "epoch": epoch })).await?.must_be(200)
 }
@@ -115,21 +133,33 @@ async fn relative_time(lab: &Lab) -> Verdict {
 async fn told_once(lab: &Lab) -> Verdict {
     let (repo, ttl) = lab.brief().await?;
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
-    let lease = lab.held_in(&repo, &worker).await?;
-    if lab.pull_until(&other, &lease["task_id"], ttl + GRACE).await?.is_none() {
+    let released = lab.held(&worker).await?;
+    lab.act(&worker, &released["lease_id"], "release", json!({})).await?.prepared()?;
+    let mut ended = vec![(released, "released")];
+    for (status, reason) in [("pr_opened", "delivered"), ("blocked", "blocked"), ("merged", "merged")] {
+        let lease = lab.held(&worker).await?;
+        lab.reported(&worker, &lease["task_id"], status).await?;
+        ended.push((lease, reason));
+    }
+    let expired = lab.held_in(&repo, &worker).await?;
+    if lab.pull_until(&other, &expired["task_id"], ttl + GRACE).await?.is_none() {
         return Err(Stop::Error("the lease did not end".to_owned()));
     }
-    let first = lab.beat(&worker, json!({})).await?.prepared()?;
-    let ended = |beat: &Value| {
-        let all = beat["ended"].as_array().cloned().unwrap_or_default();
+    ended.push((expired, "expired"));
+    let first = lab.beat(&worker, json!({})).await?.prepared()?["ended"].clone();
+    let again = lab.beat(&worker, json!({})).await?.prepared()?["ended"].clone();
+    let told = |beat: &Value, lease: &Value| {
+        let all = beat.as_array().cloned().unwrap_or_default();
         all.into_iter().filter(|ended| ended["lease_id"] == lease["lease_id"]).collect::<Vec<_>>()
     };
-    let told = ended(&first);
-    must(told.len() == 1 && told[0]["reason"] == "expired" && told[0]["task_id"] == lease["task_id"], || {
-        format!("after a lease expired a heartbeat tells {}", first["ended"])
-    })?;
-    let again = lab.beat(&worker, json!({})).await?.prepared()?;
-    must(ended(&again).is_empty(), || "the same end is told twice".to_owned())
+    for (lease, reason) in ended {
+        let of_it = told(&first, &lease);
+        must(of_it.len() == 1 && of_it[0]["reason"] == reason && of_it[0]["task_id"] == lease["task_id"], || {
+            format!("of {}, which ended as {reason}, the next heartbeat tells {}", lease["lease_id"], json!(of_it))
+        })?;
+        must(told(&again, &lease).is_empty(), || format!("the end of {} is told twice", lease["lease_id"]))?;
+    }
+    Ok(())
 }
 
 /// A time on the server's clock.

@@ -5,6 +5,7 @@ use super::super::stop::{Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 checks! {
     Extended["cursors"] "LIST-1" "Pages that are followed by `next_cursor` show everything, each once." => pages;
@@ -12,6 +13,7 @@ checks! {
     Extended["cursors"] "LIST-3" "`limit` is 1 to 100, and no page is longer." => limits;
     Extended["cursors"] "LIST-4" "`GET /v1/tasks/{id}` tells a task's state; one that never was is answered 404." => one_task;
     Extended["cursors"] "LIST-5" "`GET /v1/repos/{owner}/{name}` tells the review budget, and what takes it." => one_repo;
+    Extended["cursors"] "LIST-6" "Tasks are listed newest first." => newest_first;
 }
 
 async fn page(lab: &Lab, query: &str) -> Verdict<Value> {
@@ -83,4 +85,17 @@ async fn one_repo(lab: &Lab) -> Verdict {
         format!("with one lease and a budget of 3, `budget` is {budget}")
     })?;
     lab.http.get(format!("/v1/repos/{}", lab.fresh("nobody/none"))).send().await?.must_be(404)
+}
+
+async fn newest_first(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        made.insert(0, json!(lab.task(&repo, json!({})).await?));
+        // None of them may be as new as another.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let page = page(lab, &format!("repo={repo}&limit=100")).await?;
+    let listed: Vec<Value> = page["tasks"].as_array().into_iter().flatten().map(|t| t["task_id"].clone()).collect();
+    must(listed == made, || format!("the newest first, four tasks are {}, and listed {}", json!(made), json!(listed)))
 }

@@ -18,7 +18,11 @@ mod presence;
 mod problems;
 mod profile;
 mod registration;
+mod renewals;
+mod rules;
+mod signs;
 mod skills;
+mod states;
 mod status;
 mod streams;
 mod transport;
@@ -55,6 +59,7 @@ pub(super) const ALL: &[&[Check]] = &[
     budget::ALL,
     status::ALL,
     expiry::ALL,
+    signs::ALL,
     discovery::ALL,
     problems::ALL,
     leases::ALL,

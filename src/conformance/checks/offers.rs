@@ -14,6 +14,8 @@ checks! {
     Extended["offers"] "OFFER-5" "An offer nobody acknowledges ends within half a minute of its time." => passed;
     Extended["offers"] "OFFER-6" "An offer holds its slot of the budget." => holds_its_slot;
     Extended["capabilities"] "OFFER-7" "Capabilities are kept as they were said, and what was not said is false." => kept;
+    Extended["offers"] "OFFER-8" "`in_progress` acknowledges an offer." => begun;
+    Extended["offers"] "OFFER-9" "Neither heartbeats nor renewals move `ack_by`." => stands;
 }
 
 async fn active_at_once(lab: &Lab) -> Verdict {
@@ -93,4 +95,37 @@ async fn kept(lab: &Lab) -> Verdict {
         && said["ack"] == false
         && said["can_open_prs"] == false;
     must(right, || format!("`capabilities` is {said}"))
+}
+
+async fn begun(lab: &Lab) -> Verdict {
+    let worker = careful(lab).await?;
+    let offer = lab.held(&worker).await?;
+    lab.report(&worker, &offer["task_id"], json!({ "status": "in_progress" })).await?.must_be(200)?;
+    let now = listed(lab, &worker, &offer).await?;
+    must(now["lease_state"] == "active", || format!("an offer that was begun is {}", now["lease_state"]))
+}
+
+async fn stands(lab: &Lab) -> Verdict {
+    let worker = careful(lab).await?;
+    let offer = lab.held(&worker).await?;
+    // Times are told in seconds by some.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    lab.beat(&worker, json!({})).await?.prepared()?;
+    let beaten = listed(lab, &worker, &offer).await?;
+    lab.act(&worker, &offer["lease_id"], "renew", json!({})).await?.must_be(200)?;
+    let renewed = listed(lab, &worker, &offer).await?;
+    for (after, now) in [("a heartbeat", beaten), ("a renewal", renewed)] {
+        let stands = offer["ack_by"].is_string() && now["ack_by"] == offer["ack_by"] && now["lease_state"] == "offered";
+        must(stands, || {
+            let (was, is) = (&offer["ack_by"], &now["ack_by"]);
+            format!("an offer until {was} is, after {after}, {} until {is}", now["lease_state"])
+        })?;
+    }
+    Ok(())
+}
+
+/// A lease as it is listed now.
+async fn listed(lab: &Lab, worker: &Worker, lease: &Value) -> Verdict<Value> {
+    let now = lab.pull(worker).await?.into_iter().find(|now| now["lease_id"] == lease["lease_id"]);
+    now.ok_or_else(|| Stop::Error(format!("{} is not listed any more", lease["lease_id"])))
 }

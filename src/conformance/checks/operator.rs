@@ -4,18 +4,26 @@ use super::super::lab::{GRACE, Lab, tasks};
 use super::super::stop::{Stop, Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 checks! {
     Extended["bulk_tasks"] "BULK-1" "Tasks in bulk are answered with their ids, in order." => in_order;
     Extended["bulk_tasks"] "BULK-2" "Where one of them is wrong, none is added." => all_or_none;
     Extended["external_ids"] "BULK-3" "A repository has one task of each `external_id`." => external_ids;
-    Extended["pauses"] "PAUSE-1" "A paused repository hands out nothing until it is resumed." => paused;
+    Extended["bulk_tasks"] "BULK-4" "More tasks than `limits.bulk_tasks` are answered 422." => too_many;
+    Extended["policies"] "POLICY-1" "A key of a policy that the server does not know is answered 422." => unknown_key;
+    Extended["pauses"] "PAUSE-1" "A paused repository hands out nothing until it is resumed or its time is over." => paused;
     Extended["closing"] "CLOSE-1" "A closed task is not handed out, its lease is over, and its slot is free." => closed;
     Extended["closing"] "CLOSE-2" "A closed task that is reopened is handed out again." => reopened;
+    Extended["closing"] "CLOSE-3" "No status leaves closed: it is answered 409." => closed_for_good;
     Extended["revocation"] "REVOKE-1" "A revoked lease is over, and its task is free again." => revoked_lease;
     Extended["revocation"] "REVOKE-2" "A revoked worker has no access, and what it held is free again." => revoked_worker;
     Extended["audit_export"] "AUDIT-1" "The audit export ends with a line that says whether the chain of events is whole." => audit;
 }
+
+const PAUSE: Duration = Duration::from_secs(2);
+/// More tasks than this are not sent for a check.
+const BULK_TRIED: u64 = 2_000;
 
 fn item(lab: &Lab, title: &str) -> Value {
     json!({ "title": title, "required_skills": [lab.skill()] })
@@ -59,6 +67,24 @@ async fn external_ids(lab: &Lab) -> Verdict {
     })
 }
 
+async fn too_many(lab: &Lab) -> Verdict {
+    let limits = lab.discovered.0.as_ref().map(|said| said["limits"].clone()).unwrap_or_default();
+    let Some(most) = limits["bulk_tasks"].as_u64().filter(|most| *most <= BULK_TRIED) else {
+        return Err(Stop::Skip(format!("the server tells no limit of `bulk_tasks`, or one of more than {BULK_TRIED}")));
+    };
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    let items: Vec<Value> = (0..=most).map(|_| item(lab, "one of too many")).collect();
+    lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?.must_be(422)
+}
+
+async fn unknown_key(lab: &Lab) -> Verdict {
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    for policy in [json!({ "no_such_key": 1 }), json!({ "leases": { "ttl": "2s", "no_such_key": "2s" } })] {
+        lab.admin_post("/v1/admin/policy", json!({ "repo": repo, "policy": policy })).await?.must_be(422)?;
+    }
+    Ok(())
+}
+
 async fn paused(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({})).await?;
@@ -68,7 +94,13 @@ async fn paused(lab: &Lab) -> Verdict {
     must(held.is_empty(), || format!("a paused repository handed out {held:?}"))?;
     lab.admin_post("/v1/admin/resume", json!({ "repo": repo })).await?.must_be(200)?;
     let held = tasks(&lab.pull(&worker).await?);
-    must(held == [task], || format!("a resumed repository handed out {held:?}"))
+    must(held == [task], || format!("a resumed repository handed out {held:?}"))?;
+    let (while_paused, began) = (lab.task(&repo, json!({})).await?, Instant::now());
+    lab.admin_post("/v1/admin/pause", json!({ "repo": repo, "secs": 2 })).await?.must_be(200)?;
+    let early = tasks(&lab.pull(&worker).await?).contains(&while_paused);
+    must(!early || began.elapsed() >= PAUSE, || "a repository that was paused for 2 s hands out at once".to_owned())?;
+    let got = lab.pull_until(&worker, &json!(while_paused), PAUSE + GRACE).await?;
+    must(got.is_some(), || format!("a pause of 2 s is not over {} s later", GRACE.as_secs()))
 }
 
 async fn closed(lab: &Lab) -> Verdict {
@@ -100,6 +132,16 @@ async fn reopened(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let got = lab.pull_until(&worker, &json!(task), GRACE).await?;
     must(got.is_some(), || "a task that was closed and reopened is not handed out".to_owned())
+}
+
+async fn closed_for_good(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    let task = lab.held(&worker).await?["task_id"].clone();
+    close(lab, &task).await?;
+    for status in ["in_progress", "blocked", "pr_opened", "merged"] {
+        lab.report(&worker, &task, json!({ "status": status })).await?.must_be(409)?;
+    }
+    Ok(())
 }
 
 async fn revoked_lease(lab: &Lab) -> Verdict {

@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 describes them.
 
 use super::super::lab::{Lab, tasks};
-use super::super::stop::{Stop, Verdict, must};
+use super::super::stop::{Stop, Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ checks! {
     Extended["problem_details"] "PROB-1" "An error is `application/problem+json` with `type`, `title`, `status` and `detail`." => shape;
     Extended["problem_details"] "PROB-2" "A body with values out of bounds is told every field at once." => every_field;
     Extended["problem_details"] "PROB-3" "A refusal by rules gives `reasons`, each with `rule` and `message`." => reasons;
+    Extended["problem_details"] "PROB-4" "The last part of `type` is the one that stands for the error." => kinds;
 }
 
 async fn shape(lab: &Lab) -> Verdict {
@@ -58,4 +59,47 @@ async fn reasons(lab: &Lab) -> Verdict {
     must(told && named("skills") && named("task_state"), || {
         format!("a claim of somebody else's task that lacks a skill is answered {problem}")
     })
+}
+
+/// Errors of many kinds. Whether each has the right status is told by other checks: what has another is passed over.
+async fn kinds(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let task = lab.held(&worker).await?["task_id"].clone();
+    let merged = lab.held(&worker).await?["task_id"].clone();
+    lab.reported(&worker, &merged, "merged").await?;
+    let none = json!(lab.fresh("t_none"));
+    let begin = || json!({ "status": "in_progress" });
+    let nowhere = json!({ "repo": lab.fresh("conformance/nobody"), "title": "t", "required_skills": [lab.skill()] });
+    let mut errors = vec![
+        (lab.beat(&worker, json!([])).await?, 422, "malformed-body"),
+        (lab.register(json!({ "name": "" })).await?, 422, "invalid-value"),
+        (lab.http.get("/v1/work").send().await?, 401, "unauthorized"),
+        (lab.report(&other, &task, begin()).await?, 403, "not-yours"),
+        (lab.report(&worker, &none, begin()).await?, 404, "unknown-task"),
+        (lab.http.get(format!("/v1/{}", lab.fresh("nowhere"))).send().await?, 404, "unknown-path"),
+        (lab.admin_post("/v1/admin/tasks", nowhere).await?, 400, "unknown-repository"),
+        (lab.report(&worker, &merged, json!({ "status": "blocked" })).await?, 409, "refused"),
+    ];
+    if lab.discovered.has("offers") {
+        let answer = lab.act(&worker, &json!(lab.fresh("l_none")), "renew", json!({})).await?;
+        errors.push((answer, 404, "unknown-lease"));
+    }
+    if lab.discovered.has("cursors") {
+        let answer = lab.http.get(format!("/v1/repos/{}", lab.fresh("nobody/none"))).send().await?;
+        errors.push((answer, 404, "no-such-repository"));
+    }
+    if lab.discovered.has("revocation") {
+        let path = format!("/v1/admin/workers/{}/revoke", lab.fresh("w_none"));
+        errors.push((lab.admin_post(path, json!({})).await?, 404, "unknown-worker"));
+    }
+    errors.retain(|(answer, status, _)| answer.status == *status);
+    given(!errors.is_empty(), "errors")?;
+    for (answer, status, kind) in errors {
+        let problem: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+        let told = problem["type"].as_str().and_then(|told| told.rsplit('/').next()).unwrap_or_default();
+        must(told == kind, || {
+            format!("{} is answered {status}, and `type` must end in {kind}, not {told:?}", answer.asked)
+        })?;
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ checks! {
     Extended["token_rotation"] "ME-3" "After a rotation the old token works until the new one is used, and not longer." => rotated;
     Extended["x_fields"] "ME-4" "Fields that begin with `x_` are kept and passed through; other unknown ones are not." => own_fields;
     Extended["link_codes"] "ME-5" "A worker can ask for a code that links it, and each is another." => link_codes;
+    Extended["worker_profile"] "ME-6" "What a worker that leaves had blocked or delivered stays as it is." => left_behind;
 }
 
 async fn me(lab: &Lab, token: &str) -> Verdict<Value> {
@@ -77,4 +78,21 @@ async fn link_codes(lab: &Lab) -> Verdict {
         codes.push(code.to_owned());
     }
     must(codes[0] != codes[1], || "two link codes are the same".to_owned())
+}
+
+async fn left_behind(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let mut tasks = Vec::new();
+    for status in ["blocked", "pr_opened"] {
+        let task = lab.held(&worker).await?["task_id"].clone();
+        lab.reported(&worker, &task, status).await?;
+        tasks.push((task, status));
+    }
+    lab.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send().await?.must_be(200)?;
+    let given = lab.pull(&other).await?;
+    for (task, status) in tasks {
+        let handed_out = given.iter().any(|lease| lease["task_id"] == task);
+        must(!handed_out, || format!("{task} was {status} when its worker left, and is handed out again"))?;
+    }
+    Ok(())
 }

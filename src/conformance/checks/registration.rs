@@ -22,18 +22,34 @@ async fn answers_id_and_token(lab: &Lab) -> Verdict {
 }
 
 async fn a_name_is_enough(lab: &Lab) -> Verdict {
-    lab.register(json!({ "name": lab.fresh("worker") })).await?.must_be(200)
+    let answer = lab.register(json!({ "name": lab.fresh("worker") })).await?;
+    answer.must_be(200)?;
+    let said = answer.must_json()?;
+    must(said["worker_id"].is_string() && said["token"].is_string(), || {
+        "a registration with a name alone is answered without `worker_id` or `token`".to_owned()
+    })
 }
 
+/// So many skills.
+fn skills(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("skill {at}")).collect()
+}
+
+/// Lengths are counted in characters: a crab is one of them, four bytes in UTF-8 and two units in UTF-16.
 async fn bounds(lab: &Lab) -> Verdict {
     let longest = "n".repeat(120);
-    for (name, points, tasks) in [(longest.as_str(), 100, 20), ("n", 1, 1)] {
-        let says = json!({
-            "name": name, "skills": [lab.skill()], "capacity_points": points, "max_concurrent_tasks": tasks,
-        });
-        lab.register(says).await?.must_be(200)?;
+    let right: [Value; 6] = [
+        json!({ "name": longest, "skills": [lab.skill()], "capacity_points": 100, "max_concurrent_tasks": 20 }),
+        json!({ "name": "n", "skills": [lab.skill()], "capacity_points": 1, "max_concurrent_tasks": 1 }),
+        json!({ "name": "🦀".repeat(120), "skills": [lab.skill()] }),
+        json!({ "name": "n", "skills": skills(64) }),
+        json!({ "name": "n", "skills": ["🦀".repeat(64), "s".repeat(64)] }),
+        json!({ "name": "n", "skills": [lab.skill()], "github_handle": format!("a-b_{}", "c".repeat(96)) }),
+    ];
+    for body in right {
+        lab.register(body).await?.must_be(200)?;
     }
-    let wrong: [Value; 7] = [
+    let wrong: [Value; 15] = [
         json!({}),
         json!({ "name": "" }),
         json!({ "name": format!("{longest}n") }),
@@ -41,6 +57,14 @@ async fn bounds(lab: &Lab) -> Verdict {
         json!({ "name": "n", "capacity_points": 101 }),
         json!({ "name": "n", "max_concurrent_tasks": 0 }),
         json!({ "name": "n", "max_concurrent_tasks": 21 }),
+        json!({ "name": "🦀".repeat(121) }),
+        json!({ "name": "n", "skills": skills(65) }),
+        json!({ "name": "n", "skills": ["one,two"] }),
+        json!({ "name": "n", "skills": ["s".repeat(65)] }),
+        json!({ "name": "n", "skills": ["🦀".repeat(65)] }),
+        json!({ "name": "n", "github_handle": "no login" }),
+        json!({ "name": "n", "github_handle": "näme" }),
+        json!({ "name": "n", "github_handle": "a".repeat(101) }),
     ];
     for body in wrong {
         lab.register(body).await?.must_be(422)?;

@@ -1,9 +1,11 @@
 //! How a task goes, told by its holder.
 
-use super::super::lab::{Lab, tasks};
-use super::super::stop::{Verdict, must};
+use super::super::lab::{GRACE, Lab, Worker, tasks};
+use super::super::stop::{Stop, Verdict, must};
 use super::checks;
-use serde_json::json;
+use super::states::{nothing_for_blocked, table};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 checks! {
     Core "STATUS-1" "A status of the holder is answered `{\"ok\": true}`." => taken;
@@ -18,6 +20,8 @@ checks! {
     Core "STATUS-10" "A merged task is no longer listed and not handed out again." => merged;
     Core "STATUS-11" "No status leaves merged: it is answered 409." => merged_for_good;
     Core "STATUS-12" "A status takes an artifact with anything in its `extra`." => artifact;
+    Core "STATUS-13" "A status does what the table of states says of it." => table;
+    Core "STATUS-14" "A blocked task takes no slot, no area and no capacity." => nothing_for_blocked;
 }
 
 async fn taken(lab: &Lab) -> Verdict {
@@ -58,7 +62,34 @@ async fn not_yours(lab: &Lab) -> Verdict {
     for status in ["in_progress", "blocked", "pr_opened"] {
         lab.report(&other, task, json!({ "status": status })).await?.must_be(403)?;
     }
+    let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
+    let ready = json!(lab.task(&repo, json!({})).await?);
+    for status in ["in_progress", "blocked", "pr_opened", "merged"] {
+        lab.report(&other, &ready, json!({ "status": status })).await?.must_be(403)?;
+    }
+    if !lab.discovered.has("offers") || !lab.discovered.has("cursors") {
+        return Ok(());
+    }
+    let given_back = given_back(lab, &worker).await?;
+    for status in ["in_progress", "blocked", "pr_opened"] {
+        lab.report(&worker, &given_back, json!({ "status": status })).await?.must_be(403)?;
+    }
     Ok(())
+}
+
+/// A task that the worker held and gave back, once it is ready.
+async fn given_back(lab: &Lab, worker: &Worker) -> Verdict<Value> {
+    let lease = lab.held(worker).await?;
+    lab.act(worker, &lease["lease_id"], "release", json!({})).await?.prepared()?;
+    let task = lease["task_id"].as_str().unwrap_or_default();
+    let began = Instant::now();
+    while lab.http.get(format!("/v1/tasks/{task}")).send().await?.prepared()?["state"] != "ready" {
+        if began.elapsed() > GRACE {
+            return Err(Stop::Error("a task that was released is not ready".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(json!(task))
 }
 
 async fn bounds(lab: &Lab) -> Verdict {

@@ -13,6 +13,7 @@ checks! {
     Core "HTTP-5" "Optional fields take null." => optional_fields_take_null;
     Core "HTTP-6" "Numbers are whole numbers, not texts: anything else is answered 422." => numbers_are_numbers;
     Core "HTTP-7" "`GET /healthz` answers `{\"ok\": true}`." => healthz_is_ok;
+    Core "HTTP-8" "Of several errors the first of the list is answered." => first_things_first;
 }
 
 async fn answers_are_json(lab: &Lab) -> Verdict {
@@ -71,6 +72,11 @@ async fn optional_fields_take_null(lab: &Lab) -> Verdict {
     lab.register(nulls).await?.must_be(200)?;
     let worker = lab.worker(json!({})).await?;
     lab.beat(&worker, json!({ "status": null, "note": null })).await?.must_be(200)?;
+    let task = lab.held(&worker).await?["task_id"].clone();
+    let status = json!({ "status": "in_progress", "message": null, "artifact": null });
+    lab.report(&worker, &task, status).await?.must_be(200)?;
+    let repo = json!({ "repo": lab.repo_name(), "max_open_prs": null, "area_locks_enabled": null });
+    lab.admin_post("/v1/admin/repos", repo).await?.must_be(200)?;
     let repo = lab.repo(json!({})).await?;
     let task = json!({
         "repo": repo, "title": lab.fresh("task"), "description": null, "estimate_points": null, "priority": null,
@@ -84,7 +90,9 @@ async fn numbers_are_numbers(lab: &Lab) -> Verdict {
         let body = json!({ "name": lab.fresh("worker"), "capacity_points": capacity });
         lab.register(body).await?.must_be(422)?;
     }
-    Ok(())
+    // Some languages have no other numbers, and write whole ones like this.
+    let whole = json!({ "name": lab.fresh("worker"), "skills": [lab.skill()], "capacity_points": 5.0 });
+    lab.register(whole).await?.must_be(200)
 }
 
 async fn healthz_is_ok(lab: &Lab) -> Verdict {
@@ -92,4 +100,24 @@ async fn healthz_is_ok(lab: &Lab) -> Verdict {
     answer.must_be(200)?;
     let said = answer.must_json()?;
     must(said["ok"] == Value::Bool(true), || format!("`/healthz` says {said}"))
+}
+
+async fn first_things_first(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let status = || format!("/v1/tasks/{}/status", lab.fresh("t_none"));
+    // Nobody asks, the body is wrong, and what the path names is not there.
+    lab.http.post(status(), &json!({})).send().await?.must_be(401)?;
+    lab.http.post(status(), &json!({ "status": "blocked" })).send().await?.must_be(401)?;
+    lab.http.post("/v1/admin/tasks", &json!([])).send().await?.must_be(401)?;
+    // The body is wrong, and what the path or the body names is not there.
+    lab.http.post(status(), &json!({})).bearer(&worker.token).send().await?.must_be(422)?;
+    let nowhere = json!({ "repo": lab.fresh("conformance/nobody"), "title": "" });
+    lab.admin_post("/v1/admin/tasks", nowhere).await?.must_be(422)?;
+    // It is somebody else's, and its state does not allow it.
+    let merged = lab.held(&worker).await?["task_id"].clone();
+    lab.reported(&worker, &merged, "merged").await?;
+    let answer = lab.report(&other, &merged, json!({ "status": "in_progress" })).await?;
+    must(answer.status != 409, || {
+        format!("a status for somebody else's merged task must be answered 403, not 409: {}", answer.text)
+    })
 }

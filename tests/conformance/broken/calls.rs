@@ -1,10 +1,12 @@
 //! Servers that break how calls are made and answered: JSON, errors, tokens, and what a server says of itself.
 
-use crate::proxy::{How, Reply};
+use crate::proxy::{Ask, Beyond, How, Reply};
 use crate::server::ADMIN;
 use crate::table::Broken;
 use axum::body::Bytes;
+use axum::http::Method;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub const TABLE: &[Broken] = &[
     Broken {
@@ -71,6 +73,22 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "refuses a status whose message is null",
+        fails: &["HTTP-5"],
+        how: How::Instead(|ask, _| {
+            let null = ask.json().get("message").is_some_and(Value::is_null);
+            (ask.is("POST /v1/tasks/*/status") && null).then(|| Reply::problem(422))
+        }),
+    },
+    Broken {
+        name: "refuses a repository whose settings are null",
+        fails: &["HTTP-5"],
+        how: How::Instead(|ask, _| {
+            let null = ask.json().get("max_open_prs").is_some_and(Value::is_null);
+            (ask.is("POST /v1/admin/repos") && null).then(|| Reply::problem(422))
+        }),
+    },
+    Broken {
         name: "reads numbers out of texts",
         fails: &["HTTP-6"],
         how: How::Ask(|ask, _| {
@@ -93,12 +111,49 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "takes no number with a point",
+        fails: &["HTTP-6"],
+        how: How::Instead(|ask, _| ask.json()["capacity_points"].is_f64().then(|| Reply::problem(422))),
+    },
+    Broken {
         name: "is alive in plain text",
         fails: &["HTTP-7"],
         how: How::Reply(|ask, reply, _| {
             if ask.is("GET /healthz") {
                 reply.body = Bytes::from("OK");
             }
+        }),
+    },
+    Broken {
+        name: "looks at a body before it looks who sends it",
+        fails: &["HTTP-8"],
+        how: How::Instead(|ask, _| {
+            let wrong = ask.is("POST /v1/tasks/*/status") && ask.json()["status"].is_null();
+            (wrong && ask.token().is_empty()).then(|| Reply::problem(422))
+        }),
+    },
+    Broken {
+        name: "looks for the task before it looks who asks",
+        fails: &["HTTP-8"],
+        how: How::Own(|ask, beyond| Box::pin(as_stands(ask, beyond, 401, Value::Null, 404))),
+    },
+    Broken {
+        name: "looks for the task before it looks at the body",
+        fails: &["HTTP-8"],
+        how: How::Own(|ask, beyond| Box::pin(as_stands(ask, beyond, 422, Value::Null, 404))),
+    },
+    Broken {
+        name: "looks at a task's state before it looks whose it is",
+        fails: &["HTTP-8"],
+        how: How::Own(|ask, beyond| Box::pin(as_stands(ask, beyond, 403, json!("merged"), 409))),
+    },
+    Broken {
+        name: "looks for the repository of a task before it looks at the rest",
+        fails: &["HTTP-8"],
+        how: How::Instead(|ask, _| {
+            let body = ask.json();
+            let nowhere = body["repo"].as_str().is_some_and(|repo| repo.contains("nobody")) && body["title"] == "";
+            (ask.is("POST /v1/admin/tasks") && nowhere).then(|| Reply::problem(400))
         }),
     },
     Broken {
@@ -178,6 +233,26 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "takes a worker's token for an API key",
+        fails: &["AUTH-5"],
+        how: How::Ask(|ask, _| {
+            if let Some(token) = ask.asked("api_key").map(str::to_owned) {
+                ask.put("authorization", &format!("Bearer {token}"));
+                ask.without("api_key");
+            }
+        }),
+    },
+    Broken {
+        name: "takes the admin token from addresses",
+        fails: &["AUTH-5"],
+        how: How::Ask(|ask, _| {
+            if let Some(token) = ask.asked("admin_token").map(str::to_owned) {
+                ask.put("x-admin-token", &token);
+                ask.without("admin_token");
+            }
+        }),
+    },
+    Broken {
         name: "does not tell its limits",
         fails: &["DISC-1"],
         how: How::Reply(|ask, reply, _| {
@@ -245,6 +320,24 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "takes every error for its own fault",
+        fails: &["PROB-4"],
+        how: How::Reply(|_, reply, _| {
+            if reply.status >= 400 {
+                reply.change(|problem| problem["type"] = json!("/problems/internal"));
+            }
+        }),
+    },
+    Broken {
+        name: "says of everything that is not there that its path is unknown",
+        fails: &["PROB-4"],
+        how: How::Reply(|_, reply, _| {
+            if reply.status == 404 {
+                reply.change(|problem| problem["type"] = json!("/problems/unknown-path"));
+            }
+        }),
+    },
+    Broken {
         name: "announces a limit that it does not keep",
         fails: &["RATE-1"],
         how: How::Reply(|ask, reply, _| {
@@ -273,4 +366,18 @@ fn announce_limit(reply: &mut Reply) {
         said["limits"]["calls_at_once"] = json!(20);
         said["limits"]["calls_per_second"] = json!(5);
     });
+}
+
+/// Answers `late` where the server said `early` of a status, and the task stands so: null when there is none.
+pub async fn as_stands(ask: Ask, beyond: Arc<Beyond>, early: u16, state: Value, late: u16) -> Reply {
+    let reply = beyond.ask(&ask).await;
+    if !ask.is("POST /v1/tasks/*/status") || reply.status != early {
+        return reply;
+    }
+    let mut look = ask.clone();
+    look.method = Method::GET;
+    look.path = format!("/v1/tasks/{}", ask.id());
+    look.body = Bytes::new();
+    look.headers.remove("authorization");
+    if beyond.ask(&look).await.json()["state"] == state { Reply::problem(late) } else { reply }
 }

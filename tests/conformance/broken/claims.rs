@@ -140,6 +140,27 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "shares a worker's keys among its calls",
+        fails: &["IDEM-3"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let (token, key) = (ask.token(), ask.header("idempotency-key"));
+                if token.is_empty() || key.is_empty() {
+                    return beyond.ask(&ask).await;
+                }
+                let known = format!("{token} {key}");
+                if beyond.memory.knows(&known) {
+                    return Reply::of(200, &beyond.memory.get(&known));
+                }
+                let reply = beyond.ask(&ask).await;
+                if reply.status == 200 {
+                    beyond.memory.set(known, reply.json());
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
         name: "tries again what it refused",
         fails: &["IDEM-5"],
         how: How::Ask(|ask, _| {

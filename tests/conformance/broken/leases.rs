@@ -1,8 +1,8 @@
 //! Servers that break leases by their ids.
 
-use crate::proxy::{Ask, Beyond, How, Reply};
+use crate::proxy::{Ask, Beyond, How, Memory, Reply};
 use crate::table::Broken;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,27 @@ pub const TABLE: &[Broken] = &[
         how: How::Reply(|ask, reply, _| {
             if ask.is("GET /v1/work") {
                 reply.leases(|leases| leases.iter_mut().for_each(|lease| lease["epoch"] = json!(1)));
+            }
+        }),
+    },
+    Broken {
+        name: "gives a lease the id of the one before the last",
+        fails: &["LEASE-1"],
+        how: How::Reply(|ask, reply, memory| {
+            if ask.is("GET /v1/work") {
+                reply.leases(|leases| {
+                    for lease in leases {
+                        let task = lease["task_id"].as_str().unwrap_or_default().to_owned();
+                        let mut grants = memory.get(&task).as_array().cloned().unwrap_or_default();
+                        if !grants.contains(&lease["lease_id"]) {
+                            grants.push(lease["lease_id"].clone());
+                        }
+                        if grants.len() > 2 {
+                            lease["lease_id"] = grants[0].clone();
+                        }
+                        memory.set(task, grants);
+                    }
+                });
             }
         }),
     },
@@ -42,6 +63,16 @@ pub const TABLE: &[Broken] = &[
                 ask.change(|body| drop(body.as_object_mut().unwrap().remove("epoch")));
             }
         }),
+    },
+    Broken {
+        name: "does not look at the epoch of what is declined",
+        fails: &["LEASE-4"],
+        how: How::Ask(|ask, _| without_epoch(ask, "POST /v1/leases/*/nack")),
+    },
+    Broken {
+        name: "does not look at the epoch of what is acknowledged",
+        fails: &["LEASE-4"],
+        how: How::Ask(|ask, _| without_epoch(ask, "POST /v1/leases/*/ack")),
     },
     Broken {
         name: "does not tell somebody else's lease from none",
@@ -80,12 +111,52 @@ pub const TABLE: &[Broken] = &[
             }
         }),
     },
+    Broken {
+        name: "lets nobody release what was only offered",
+        fails: &["LEASE-12"],
+        how: How::Reply(|ask, reply, memory| refuses_to(ask, reply, memory, "release", "offered")),
+    },
+    Broken {
+        name: "lets nobody decline what is theirs",
+        fails: &["LEASE-12"],
+        how: How::Reply(|ask, reply, memory| refuses_to(ask, reply, memory, "nack", "active")),
+    },
+    Broken {
+        name: "cuts reasons that are too long",
+        fails: &["LEASE-12"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if let Some(reason) = body["reason"].as_str().filter(|reason| reason.len() > 500) {
+                    body["reason"] = json!(reason[..500]);
+                }
+            });
+        }),
+    },
 ];
+
+fn without_epoch(ask: &mut Ask, call: &str) {
+    if ask.is(call) {
+        ask.change(|body| drop(body.as_object_mut().unwrap().remove("epoch")));
+    }
+}
+
+/// Says no to this end of leases that were listed in this state.
+fn refuses_to(ask: &Ask, reply: &mut Reply, memory: &Memory, act: &str, state: &str) {
+    if ask.is("GET /v1/work") {
+        for lease in reply.json()["leases"].as_array().into_iter().flatten() {
+            memory.set(lease["lease_id"].as_str().unwrap_or_default(), lease["lease_state"].clone());
+        }
+    }
+    if ask.is(&format!("POST /v1/leases/*/{act}")) && reply.status == 200 && memory.get(ask.id()) == state {
+        *reply = Reply::problem(409);
+    }
+}
 
 /// Answers the first call about a lease at once, and makes it some time later. Calls of others than its holder are made
 /// as they come.
 pub async fn later(ask: Ask, beyond: Arc<Beyond>, call: &str) -> Reply {
-    let holder = || beyond.memory.get(ask.id()) == ask.token() && ask.json()["epoch"].is_null();
+    let right = |body: Value| body["epoch"].is_null() && body["reason"].as_str().is_none_or(|why| why.len() <= 500);
+    let holder = || beyond.memory.get(ask.id()) == ask.token() && right(ask.json());
     if ask.is(call) && holder() && beyond.memory.count(&format!("told {}", ask.id())) == 1 {
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -96,7 +167,7 @@ pub async fn later(ask: Ask, beyond: Arc<Beyond>, call: &str) -> Reply {
     let reply = beyond.ask(&ask).await;
     if ask.is("GET /v1/work") {
         // What is no offer cannot be declined, so that is not put off either.
-        let may = |lease: &serde_json::Value| !call.ends_with("nack") || lease["lease_state"] == "offered";
+        let may = |lease: &Value| !call.ends_with("nack") || lease["lease_state"] == "offered";
         for lease in reply.json()["leases"].as_array().into_iter().flatten().filter(|lease| may(lease)) {
             beyond.memory.set(lease["lease_id"].as_str().unwrap_or_default(), ask.token());
         }

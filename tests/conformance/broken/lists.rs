@@ -86,6 +86,15 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "lists the oldest task first",
+        fails: &["LIST-6"],
+        how: How::Reply(|ask, reply, _| {
+            if ask.is("GET /v1/tasks") && reply.status == 200 {
+                reply.change(|page| page["tasks"].as_array_mut().unwrap().reverse());
+            }
+        }),
+    },
+    Broken {
         name: "does not show what takes the budget",
         fails: &["LIST-5"],
         how: How::Reply(|ask, reply, _| {

@@ -14,6 +14,7 @@ mod lists;
 mod offers;
 mod operator;
 mod people;
+mod rules;
 mod status;
 mod waiting;
 mod work;
@@ -22,7 +23,7 @@ use crate::table::{Broken, judge};
 use owp::conformance::all;
 use std::collections::BTreeSet;
 
-const TABLES: [&[Broken]; 12] = [
+const TABLES: [&[Broken]; 13] = [
     areas::TABLE,
     calls::TABLE,
     claims::TABLE,
@@ -32,6 +33,7 @@ const TABLES: [&[Broken]; 12] = [
     offers::TABLE,
     operator::TABLE,
     people::TABLE,
+    rules::TABLE,
     status::TABLE,
     waiting::TABLE,
     work::TABLE,
@@ -58,6 +60,7 @@ found! {
     what_breaks_leases_is_found leases;
     what_breaks_offers_is_found offers;
     what_breaks_claims_is_found claims;
+    what_breaks_the_rules_of_grants_is_found rules;
     what_breaks_lists_is_found lists;
     what_breaks_events_is_found events;
 }

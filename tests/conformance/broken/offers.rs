@@ -32,7 +32,7 @@ pub const TABLE: &[Broken] = &[
     },
     Broken {
         name: "does not say until when an offer stands",
-        fails: &["OFFER-2"],
+        fails: &["OFFER-2", "OFFER-9"],
         how: How::Reply(|ask, reply, _| {
             if ask.is("GET /v1/work") {
                 reply.leases(|leases| leases.iter_mut().for_each(|lease| lease["ack_by"] = Value::Null));
@@ -97,6 +97,60 @@ pub const TABLE: &[Broken] = &[
                     body["capabilities"]["supports_tool"] = json!([]);
                 }
             });
+        }),
+    },
+    Broken {
+        name: "waits for the acknowledgement of what was begun",
+        fails: &["OFFER-8"],
+        how: How::Reply(|ask, reply, memory| {
+            if ask.is("POST /v1/tasks/*/status") && reply.status == 200 && memory.get(ask.id()) == "offered" {
+                memory.set(format!("begun {}", ask.id()), true);
+            }
+            if ask.is("GET /v1/work") {
+                reply.leases(|leases| {
+                    for lease in leases {
+                        let task = lease["task_id"].as_str().unwrap_or_default().to_owned();
+                        if memory.knows(&format!("begun {task}")) {
+                            lease["lease_state"] = json!("offered");
+                        }
+                        memory.set(task, lease["lease_state"].clone());
+                    }
+                });
+            }
+        }),
+    },
+    Broken {
+        name: "lets an offer stand for as long as its worker is alive",
+        fails: &["OFFER-9"],
+        how: How::Reply(|ask, reply, memory| {
+            if ask.is("POST /v1/workers/heartbeat") && reply.status == 200 {
+                memory.count(ask.token());
+            }
+            if ask.is("GET /v1/work") {
+                let more = chrono::TimeDelta::seconds(memory.get(ask.token()).as_i64().unwrap_or(0));
+                reply.leases(|leases| {
+                    for lease in leases {
+                        let by = lease["ack_by"].as_str().and_then(|by| chrono::DateTime::parse_from_rfc3339(by).ok());
+                        if let Some(by) = by {
+                            lease["ack_by"] = json!((by + more).to_rfc3339());
+                        }
+                    }
+                });
+            }
+        }),
+    },
+    Broken {
+        name: "takes the renewal of an offer for its acknowledgement",
+        fails: &["OFFER-9"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                if ask.is("POST /v1/leases/*/renew") && ask.json()["epoch"].is_null() {
+                    let mut ack = ask.clone();
+                    ack.path = ask.path.replace("/renew", "/ack");
+                    beyond.ask(&ack).await;
+                }
+                beyond.ask(&ask).await
+            })
         }),
     },
 ];

@@ -1,5 +1,6 @@
 //! Servers that break the operator's calls.
 
+use super::calls::as_stands;
 use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use axum::body::Bytes;
@@ -39,6 +40,31 @@ pub const TABLE: &[Broken] = &[
                     body["max_open_prs"] = json!(100);
                 }
             });
+        }),
+    },
+    Broken {
+        name: "takes a repository without a name to see",
+        fails: &["REPO-3"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/repos") && ask.json()["repo"] == " " {
+                ask.change(|body| body["repo"] = json!("nameless"));
+            }
+        }),
+    },
+    Broken {
+        name: "knows a repository only as it was written",
+        fails: &["REPO-4"],
+        how: How::Instead(|ask, _| {
+            (ask.is("POST /v1/admin/tasks") && is_shouted(&ask.json()["repo"])).then(|| Reply::problem(400))
+        }),
+    },
+    Broken {
+        name: "makes another repository of a name in capitals",
+        fails: &["REPO-4"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/repos") && is_shouted(&ask.json()["repo"]) {
+                ask.change(|body| body["repo"] = json!(format!("{}-2", body["repo"].as_str().unwrap())));
+            }
         }),
     },
     Broken {
@@ -93,6 +119,24 @@ pub const TABLE: &[Broken] = &[
                     body["tier"] = json!(3);
                 }
             });
+        }),
+    },
+    Broken {
+        name: "takes a task without a title to see",
+        fails: &["TASK-3"],
+        how: How::Ask(|ask, _| {
+            ask.change(|body| {
+                if body["title"] == " " {
+                    body["title"] = json!("untitled");
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "looks for a repository without a name to see",
+        fails: &["TASK-3"],
+        how: How::Instead(|ask, _| {
+            (ask.is("POST /v1/admin/tasks") && ask.json()["repo"] == " ").then(|| Reply::problem(400))
         }),
     },
     Broken {
@@ -153,7 +197,7 @@ pub const TABLE: &[Broken] = &[
                 let reply = beyond.ask(&ask).await;
                 if ask.is("POST /v1/admin/tasks/bulk") && reply.status == 422 {
                     let body = ask.json();
-                    for mut task in body["tasks"].as_array().cloned().unwrap_or_default() {
+                    for mut task in body["tasks"].as_array().cloned().unwrap_or_default().into_iter().take(5) {
                         task["repo"] = body["repo"].clone();
                         beyond.admin("/v1/admin/tasks", &task).await;
                     }
@@ -170,6 +214,43 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "adds as many tasks in bulk as it may and drops the rest",
+        fails: &["BULK-4"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/tasks/bulk") {
+                ask.change(|body| body["tasks"].as_array_mut().unwrap().truncate(500));
+            }
+        }),
+    },
+    Broken {
+        name: "passes over the keys of a policy that it does not know",
+        fails: &["POLICY-1"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/policy") {
+                ask.change(|body| {
+                    body["policy"].as_object_mut().unwrap().remove("no_such_key");
+                    if let Some(leases) = body["policy"]["leases"].as_object_mut() {
+                        leases.remove("no_such_key");
+                    }
+                });
+            }
+        }),
+    },
+    Broken {
+        name: "pauses until it is told to go on, whatever time was named",
+        fails: &["PAUSE-1"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/admin/pause") {
+                ask.change(|body| drop(body.as_object_mut().unwrap().remove("secs")));
+            }
+        }),
+    },
+    Broken {
+        name: "pauses for no time at all",
+        fails: &["PAUSE-1"],
+        how: How::Instead(|ask, _| (ask.is("POST /v1/admin/pause") && ask.json()["secs"].is_number()).then(Reply::ok)),
+    },
+    Broken {
         name: "pauses no repository",
         fails: &["PAUSE-1"],
         how: How::Instead(|ask, _| ask.is("POST /v1/admin/pause").then(Reply::ok)),
@@ -181,13 +262,25 @@ pub const TABLE: &[Broken] = &[
     },
     Broken {
         name: "closes no task",
-        fails: &["CLOSE-1"],
+        fails: &["CLOSE-1", "CLOSE-3"],
         how: How::Instead(|ask, _| ask.is("POST /v1/admin/tasks/*/close").then(Reply::ok)),
     },
     Broken {
         name: "reopens no task",
         fails: &["CLOSE-2"],
         how: How::Instead(|ask, _| ask.is("POST /v1/admin/tasks/*/reopen").then(Reply::ok)),
+    },
+    Broken {
+        name: "believes that a closed task is merged",
+        fails: &["CLOSE-3"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                if ask.json()["status"] != "merged" {
+                    return beyond.ask(&ask).await;
+                }
+                as_stands(ask, beyond, 409, json!("closed"), 200).await
+            })
+        }),
     },
     Broken {
         name: "revokes no lease",
@@ -221,3 +314,7 @@ pub const TABLE: &[Broken] = &[
         }),
     },
 ];
+
+fn is_shouted(name: &Value) -> bool {
+    name.as_str().is_some_and(|name| name.chars().any(char::is_uppercase))
+}

@@ -1,8 +1,10 @@
 //! Servers that break how workers come to be, give signs of life, and see and change themselves.
 
-use crate::proxy::{How, Reply};
+use crate::proxy::{Ask, Beyond, How, Reply};
 use crate::table::Broken;
-use serde_json::json;
+use axum::body::Bytes;
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub const TABLE: &[Broken] = &[
     Broken {
@@ -53,6 +55,16 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "welcomes whoever has a name, on a page",
+        fails: &["REG-2"],
+        how: How::Reply(|ask, reply, _| {
+            if ask.is("POST /v1/workers/register") && reply.status == 200 && ask.json().get("skills").is_none() {
+                reply.kind("text/html");
+                reply.body = Bytes::from("<h1>Welcome</h1>");
+            }
+        }),
+    },
+    Broken {
         name: "takes more points than there are for all there are",
         fails: &["REG-3"],
         how: How::Ask(|ask, _| {
@@ -73,6 +85,58 @@ pub const TABLE: &[Broken] = &[
                         body["name"] = json!(name[..120]);
                     }
                 });
+            }
+        }),
+    },
+    Broken {
+        name: "counts a name's bytes",
+        fails: &["REG-3"],
+        how: How::Instead(|ask, _| {
+            let long = ask.json()["name"].as_str().is_some_and(|name| name.len() > 120);
+            (ask.is("POST /v1/workers/register") && long).then(|| Reply::problem(422))
+        }),
+    },
+    Broken {
+        name: "counts a skill in units of UTF-16",
+        fails: &["REG-3"],
+        how: How::Instead(|ask, _| {
+            let long = |skill: &Value| skill.as_str().is_some_and(|skill| skill.encode_utf16().count() > 64);
+            ask.json()["skills"].as_array()?.iter().any(long).then(|| Reply::problem(422))
+        }),
+    },
+    Broken {
+        name: "takes any number of skills",
+        fails: &["REG-3"],
+        how: How::Ask(|ask, _| skills(ask, |skills| skills.truncate(64))),
+    },
+    Broken {
+        name: "cuts skills that are too long",
+        fails: &["REG-3"],
+        how: How::Ask(|ask, _| {
+            skills(ask, |skills| {
+                for skill in skills {
+                    *skill = json!(skill.as_str().unwrap_or_default().chars().take(64).collect::<String>());
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "takes two skills with a comma for one",
+        fails: &["REG-3"],
+        how: How::Ask(|ask, _| {
+            skills(ask, |skills| {
+                for skill in skills {
+                    *skill = json!(skill.as_str().unwrap_or_default().replace(',', " "));
+                }
+            });
+        }),
+    },
+    Broken {
+        name: "takes any text for a login",
+        fails: &["REG-3"],
+        how: How::Ask(|ask, _| {
+            if ask.is("POST /v1/workers/register") && ask.json()["github_handle"].is_string() {
+                ask.change(|body| body["github_handle"] = json!("octocat"));
             }
         }),
     },
@@ -225,6 +289,11 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "frees what a worker that leaves had blocked",
+        fails: &["ME-6"],
+        how: How::Own(|ask, beyond| Box::pin(freed(ask, beyond))),
+    },
+    Broken {
         name: "has one link code for everybody",
         fails: &["ME-5"],
         how: How::Own(|ask, beyond| {
@@ -241,3 +310,35 @@ pub const TABLE: &[Broken] = &[
         }),
     },
 ];
+
+/// Changes the skills of a registration.
+fn skills(ask: &mut Ask, change: impl FnOnce(&mut Vec<Value>)) {
+    if ask.is("POST /v1/workers/register") {
+        ask.change(|body| {
+            if let Some(skills) = body["skills"].as_array_mut() {
+                change(skills);
+            }
+        });
+    }
+}
+
+/// Makes the tasks that a worker blocked ready again when it leaves.
+async fn freed(ask: Ask, beyond: Arc<Beyond>) -> Reply {
+    let reply = beyond.ask(&ask).await;
+    if ask.is("POST /v1/tasks/*/status") && reply.status == 200 && ask.json()["status"] == "blocked" {
+        beyond.memory.set(format!("blocked {} {}", ask.token(), ask.id()), true);
+    }
+    if ask.is("DELETE /v1/workers/me") && reply.status == 200 {
+        for (task, _) in beyond.memory.all(&format!("blocked {} ", ask.token())) {
+            let mut look = ask.clone();
+            look.method = axum::http::Method::GET;
+            look.path = format!("/v1/tasks/{task}");
+            look.headers.remove("authorization");
+            if beyond.ask(&look).await.json()["state"] == "blocked" {
+                beyond.admin(&format!("/v1/admin/tasks/{task}/close"), &json!({})).await;
+                beyond.admin(&format!("/v1/admin/tasks/{task}/reopen"), &json!({})).await;
+            }
+        }
+    }
+    reply
+}

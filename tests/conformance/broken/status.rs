@@ -1,5 +1,7 @@
 //! Servers that break what a holder tells of its task.
 
+use super::areas::{learn, more_on, place};
+use super::calls::as_stands;
 use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
@@ -54,6 +56,43 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "says that a task which is ready is in no state for that",
+        fails: &["STATUS-4"],
+        how: How::Own(|ask, beyond| Box::pin(as_stands(ask, beyond, 403, json!("ready"), 409))),
+    },
+    Broken {
+        name: "says so to whoever held the task before",
+        fails: &["STATUS-4"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let held = format!("{} {}", ask.token(), ask.id());
+                if beyond.memory.knows(&held) {
+                    return as_stands(ask, beyond, 403, json!("ready"), 409).await;
+                }
+                let reply = beyond.ask(&ask).await;
+                if ask.is("GET /v1/work") {
+                    for lease in reply.json()["leases"].as_array().into_iter().flatten() {
+                        let task = lease["task_id"].as_str().unwrap_or_default();
+                        beyond.memory.set(format!("{} {task}", ask.token()), true);
+                    }
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "believes everybody that a task which is ready is merged",
+        fails: &["STATUS-4"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                if ask.json()["status"] != "merged" {
+                    return beyond.ask(&ask).await;
+                }
+                as_stands(ask, beyond, 403, json!("ready"), 200).await
+            })
+        }),
+    },
+    Broken {
         name: "cuts messages that are too long",
         fails: &["STATUS-5"],
         how: How::Ask(|ask, _| {
@@ -88,7 +127,8 @@ pub const TABLE: &[Broken] = &[
                 memory.set(reply.json()["token"].as_str().unwrap_or_default(), ask.json()["capacity_points"].clone());
             }
             if ask.is("GET /v1/work") {
-                let mut left = memory.get(ask.token()).as_i64().unwrap_or(100);
+                // Others have room for more than what they have delivered.
+                let mut left = memory.get(ask.token()).as_i64().filter(|points| *points == 1).unwrap_or(100);
                 reply.leases(|leases| {
                     left -= points(leases.iter().filter(|lease| lease["state"] == "pr_opened"));
                     leases.retain(|lease| lease["state"] == "pr_opened" || points([lease]) <= left);
@@ -137,9 +177,16 @@ pub const TABLE: &[Broken] = &[
     Broken {
         name: "lets a merged task be begun again",
         fails: &["STATUS-11"],
-        how: How::Reply(|ask, reply, _| {
-            if ask.is("POST /v1/tasks/*/status") && reply.status == 409 && ask.json()["status"] == "in_progress" {
-                *reply = Reply::ok();
+        how: How::Reply(|ask, reply, memory| {
+            if !ask.is("POST /v1/tasks/*/status") {
+                return;
+            }
+            match reply.status {
+                200 => memory.set(ask.id(), ask.json()["status"].clone()),
+                409 if memory.get(ask.id()) == "merged" && ask.json()["status"] == "in_progress" => {
+                    *reply = Reply::ok()
+                }
+                _ => {}
             }
         }),
     },
@@ -147,6 +194,77 @@ pub const TABLE: &[Broken] = &[
         name: "refuses artifacts with anything of their own",
         fails: &["STATUS-12"],
         how: How::Instead(|ask, _| (!ask.json()["artifact"]["extra"].is_null()).then(|| Reply::problem(422))),
+    },
+    Broken {
+        name: "lets a task with a pull request be blocked",
+        fails: &["STATUS-13"],
+        how: How::Reply(|ask, reply, memory| {
+            let said = ask.json();
+            if !ask.is("POST /v1/tasks/*/status") || !said["lease_id"].is_null() {
+                return;
+            }
+            match reply.status {
+                200 => memory.set(ask.id(), said["status"].clone()),
+                409 if memory.get(ask.id()) == "pr_opened" && said["status"] == "blocked" => *reply = Reply::ok(),
+                _ => {}
+            }
+        }),
+    },
+    Broken {
+        name: "takes no notice of work that goes on after a pull request",
+        fails: &["STATUS-13"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let reply = beyond.ask(&ask).await;
+                if ask.is("POST /v1/tasks/*/status") && reply.status == 200 {
+                    let said = ask.json()["status"].clone();
+                    if beyond.memory.get(ask.id()) == "pr_opened" && said == "in_progress" {
+                        let mut back = ask.clone();
+                        back.change(|body| body["status"] = json!("pr_opened"));
+                        return beyond.ask(&back).await;
+                    }
+                    beyond.memory.set(ask.id(), said);
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "counts blocked tasks against the budget",
+        fails: &["STATUS-14"],
+        how: How::Own(|ask, beyond| Box::pin(more_on(ask, beyond, "blocked", -1))),
+    },
+    Broken {
+        name: "keeps the area of a blocked task from whoever blocked it",
+        fails: &["STATUS-14"],
+        how: How::Reply(|ask, reply, memory| {
+            learn(ask, reply, memory);
+            let blocked = |task: &Value| format!("blocked {} {}", ask.token(), place(task));
+            if ask.is("POST /v1/tasks/*/status") && ask.json()["status"] == "blocked" && reply.status == 200 {
+                memory.set(blocked(&memory.get(ask.id())), true);
+            }
+            if ask.is("GET /v1/work") {
+                let locked = |lease: &Value| lease["area"].is_string() && memory.knows(&blocked(lease));
+                reply.leases(|leases| leases.retain(|lease| lease["state"] == "blocked" || !locked(lease)));
+            }
+        }),
+    },
+    Broken {
+        name: "lets a blocked task take all that a worker of one point has",
+        fails: &["STATUS-14"],
+        how: How::Reply(|ask, reply, memory| {
+            if ask.is("POST /v1/workers/register") && reply.status == 200 {
+                memory.set(reply.json()["token"].as_str().unwrap_or_default(), ask.json()["capacity_points"].clone());
+            }
+            if ask.is("GET /v1/work") && memory.get(ask.token()) == 1 {
+                let blocked = |lease: &Value| lease["state"] == "blocked";
+                reply.leases(|leases| {
+                    if leases.iter().any(blocked) {
+                        leases.retain(blocked);
+                    }
+                });
+            }
+        }),
     },
 ];
 

@@ -2,6 +2,8 @@
 
 use crate::proxy::{How, Reply};
 use crate::table::Broken;
+use axum::body::Bytes;
+use axum::http::Method;
 use owp::clock::Clock;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -47,10 +49,102 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
+        name: "begins a lease's time anew when its worker asks for work",
+        fails: &["EXPIRY-4"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let reply = beyond.ask(&ask).await;
+                let leases = reply.json()["leases"].as_array().cloned().unwrap_or_default();
+                let mut renewed = false;
+                for lease in leases.iter().filter(|lease| lease["lease_state"] == "active") {
+                    let id = lease["lease_id"].as_str().unwrap_or_default();
+                    if ask.is("GET /v1/work") && beyond.memory.count(id) > 1 {
+                        let mut renew = ask.clone();
+                        renew.method = Method::POST;
+                        renew.path = format!("/v1/leases/{id}/renew");
+                        renew.body = Bytes::from("{}");
+                        renewed |= beyond.ask(&renew).await.status == 200;
+                    }
+                }
+                if renewed { beyond.ask(&ask).await } else { reply }
+            })
+        }),
+    },
+    Broken {
+        name: "takes no status for a sign of life",
+        fails: &["EXPIRY-5"],
+        how: How::Reply(|ask, reply, memory| {
+            let signs = format!("signs {}", ask.token());
+            if (ask.is("POST /v1/workers/heartbeat") || ask.is("POST /v1/leases/*/renew")) && reply.status == 200 {
+                memory.count(&signs);
+            }
+            if ask.is("GET /v1/work") {
+                reply.leases(|leases| {
+                    for lease in leases {
+                        let known = format!("{} {} {}", ask.token(), memory.get(&signs), lease["lease_id"]);
+                        if !memory.knows(&known) {
+                            memory.set(&known, lease["lease_expires_at"].clone());
+                        }
+                        lease["lease_expires_at"] = memory.get(&known);
+                    }
+                });
+            }
+        }),
+    },
+    Broken {
+        name: "takes a status for a sign of life when it is news",
+        fails: &["EXPIRY-5"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let said = format!("{} {}", ask.path, ask.json()["status"]);
+                let again = ask.is("POST /v1/tasks/*/status") && beyond.memory.count(&said) > 1;
+                if again && ask.json()["status"] == "in_progress" { Reply::ok() } else { beyond.ask(&ask).await }
+            })
+        }),
+    },
+    Broken {
+        name: "renews nothing",
+        fails: &["LEASE-11"],
+        how: How::Own(|mut ask, beyond| {
+            Box::pin(async move {
+                if ask.is("POST /v1/leases/*/renew") && beyond.memory.get(ask.id()) == "active" {
+                    ask.path = ask.path.replace("/renew", "/ack");
+                }
+                let reply = beyond.ask(&ask).await;
+                if ask.is("GET /v1/work") {
+                    for lease in reply.json()["leases"].as_array().into_iter().flatten() {
+                        let id = lease["lease_id"].as_str().unwrap_or_default();
+                        beyond.memory.set(id, lease["lease_state"].clone());
+                    }
+                }
+                reply
+            })
+        }),
+    },
+    Broken {
+        name: "says only of what expired that it ended",
+        fails: &["LEASE-9"],
+        how: How::Reply(|ask, reply, _| {
+            if ask.is("POST /v1/workers/heartbeat") {
+                reply.change(|beat| {
+                    if let Some(ended) = beat["ended"].as_array_mut() {
+                        ended.retain(|ended| ended["reason"] == "expired");
+                    }
+                });
+            }
+        }),
+    },
+    Broken {
         name: "takes the word of whoever held a task once",
         fails: &["EXPIRY-3"],
-        how: How::Reply(|ask, reply, _| {
-            if ask.is("POST /v1/tasks/*/status") && reply.status == 403 && ask.json()["status"] == "merged" {
+        how: How::Reply(|ask, reply, memory| {
+            if ask.is("GET /v1/work") {
+                for lease in reply.json()["leases"].as_array().into_iter().flatten() {
+                    memory.set(format!("{} {}", ask.token(), lease["task_id"].as_str().unwrap_or_default()), true);
+                }
+            }
+            let once = memory.knows(&format!("{} {}", ask.token(), ask.id()));
+            if ask.is("POST /v1/tasks/*/status") && reply.status == 403 && ask.json()["status"] == "merged" && once {
                 *reply = Reply::ok();
             }
         }),

@@ -1,0 +1,42 @@
+//! What a holder may do with a lease, whichever it is: begin its time anew, and end it, an offer as well as an active one.
+
+use super::super::lab::{GRACE, Lab};
+use super::super::stop::{Verdict, must};
+use super::leases::time;
+use super::signs::{ATTEMPTS, Brief, too_slow};
+use serde_json::{Value, json};
+
+pub(super) async fn anew(lab: &Lab) -> Verdict {
+    for secs in ATTEMPTS {
+        let held = Brief::begin(lab, secs).await?;
+        held.age().await;
+        let answer = lab.act(&held.worker, &held.lease["lease_id"], "renew", json!({})).await?;
+        if !held.lives() {
+            continue;
+        }
+        answer.must_be(200)?;
+        let said: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+        let (before, after) = (&held.lease["lease_expires_at"], held.ends(lab).await?);
+        let later = |now: &Value| time(now).is_some() && time(now) > time(before);
+        return must(later(&after) && later(&said["lease_expires_at"]), || {
+            format!("a lease until {before} is renewed until {}, and listed until {after}", said["lease_expires_at"])
+        });
+    }
+    Err(too_slow())
+}
+
+/// Each way of ending with the kind of lease it is not named after.
+pub(super) async fn offers_too(lab: &Lab) -> Verdict {
+    for (act, ack) in [("release", true), ("nack", false)] {
+        let repo = lab.repo(json!({})).await?;
+        let worker = lab.worker(json!({ "capabilities": { "ack": ack } })).await?;
+        let lease = lab.held_in(&repo, &worker).await?;
+        let too_long = json!({ "reason": "r".repeat(501) });
+        lab.act(&worker, &lease["lease_id"], act, too_long).await?.must_be(422)?;
+        lab.act(&worker, &lease["lease_id"], act, json!({ "reason": "r".repeat(500) })).await?.must_be(200)?;
+        let other = lab.worker(json!({})).await?;
+        let got = lab.pull_until(&other, &lease["task_id"], GRACE).await?;
+        must(got.is_some(), || format!("after `{act}` of a lease that is {} its task is held", lease["lease_state"]))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! What every grant obeys, however it was asked for: a claim, and going back to a task that was blocked or delivered.
+
+use super::super::lab::{Lab, Worker, tasks};
+use super::super::stop::{Verdict, given, must};
+use super::claims::claim;
+use serde_json::{Value, json};
+
+/// What limits a worker: its room for tasks, or its points.
+fn limits() -> [(&'static str, Value); 2] {
+    [
+        ("max_concurrent_tasks", json!({ "max_concurrent_tasks": 1 })),
+        ("capacity_points", json!({ "capacity_points": 2 })),
+    ]
+}
+
+/// A new task that the worker holds now.
+async fn taken(lab: &Lab, repo: &str, worker: &Worker, says: Value) -> Verdict<Value> {
+    let task = lab.task(repo, says).await?;
+    given(tasks(&lab.pull(worker).await?).contains(&task), "a worker that is given the one task that fits it")?;
+    Ok(json!(task))
+}
+
+/// Claims a task that a rule keeps from the worker.
+async fn in_vain(lab: &Lab, worker: &Worker, task: &str, rule: &str) -> Verdict {
+    let answer = claim(lab, &worker.token, task).await?;
+    must((400..500).contains(&answer.status), || {
+        format!("a claim of {task} that would pass {rule} is answered {}: {}", answer.status, answer.text)
+    })
+}
+
+pub(super) async fn claimed_within(lab: &Lab) -> Verdict {
+    let (holder, worker) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
+    taken(lab, &repo, &holder, json!({})).await?;
+    let task = lab.task(&repo, json!({})).await?;
+    in_vain(lab, &worker, &task, "`max_open_prs`").await?;
+    let repo = lab.repo(json!({})).await?;
+    taken(lab, &repo, &holder, json!({ "area": "one" })).await?;
+    let task = lab.task(&repo, json!({ "area": "one" })).await?;
+    in_vain(lab, &worker, &task, "an area's lock").await?;
+    for (limit, says) in limits() {
+        let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(says).await?);
+        taken(lab, &repo, &worker, json!({})).await?;
+        let task = lab.task(&repo, json!({ "estimate_points": 2 })).await?;
+        in_vain(lab, &worker, &task, &format!("`{limit}`")).await?;
+        // Or the next worker is given it.
+        lab.pull(&holder).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn claimed_paused(lab: &Lab) -> Verdict {
+    let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
+    let task = lab.task(&repo, json!({})).await?;
+    lab.beat(&worker, json!({ "status": "paused" })).await?.prepared()?;
+    let answer = claim(lab, &worker.token, &task).await?;
+    must((400..500).contains(&answer.status), || {
+        format!("a paused worker's claim is answered {}: {}", answer.status, answer.text)
+    })
+}
+
+/// Goes back to a task though a rule keeps it from the worker now.
+async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> Verdict {
+    let answer = lab.report(worker, task, json!({ "status": "in_progress" })).await?;
+    must(answer.status == 409, || {
+        format!("going back to {task} would pass {rule}: it must be answered 409, not {}", answer.status)
+    })?;
+    let live =
+        |lease: &Value| lease["task_id"] == *task && matches!(lease["state"].as_str(), Some("leased" | "in_progress"));
+    let held = lab.pull(worker).await?.iter().any(live);
+    must(!held, || format!("going back to {task} was refused because of {rule}, and it is held all the same"))
+}
+
+pub(super) async fn granted_again(lab: &Lab) -> Verdict {
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    // The budget is lowered to what somebody else holds.
+    let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
+    let task = taken(lab, &repo, &worker, json!({})).await?;
+    taken(lab, &repo, &other, json!({})).await?;
+    lab.reported(&worker, &task, "blocked").await?;
+    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
+    kept_off(lab, &worker, &task, "`max_open_prs`").await?;
+    let repo = lab.repo(json!({})).await?;
+    let task = taken(lab, &repo, &worker, json!({ "area": "one" })).await?;
+    lab.reported(&worker, &task, "blocked").await?;
+    taken(lab, &repo, &other, json!({ "area": "one" })).await?;
+    kept_off(lab, &worker, &task, "an area's lock").await?;
+    for (limit, says) in limits() {
+        for status in ["blocked", "pr_opened"] {
+            let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(says.clone()).await?);
+            let task = taken(lab, &repo, &worker, json!({})).await?;
+            lab.reported(&worker, &task, status).await?;
+            taken(lab, &repo, &worker, json!({ "estimate_points": 2 })).await?;
+            kept_off(lab, &worker, &task, &format!("`{limit}`")).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! What is a sign of life and what is none. Seen by the time a lease ends, with leases of seconds, after two thirds of it: a
+//! server may take no note of a sign of life in the first.
+
+use super::super::lab::{Lab, Worker};
+use super::super::stop::{Stop, Verdict, must};
+use super::checks;
+use super::leases::time;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+checks! {
+    Core "EXPIRY-4" "Asking for work keeps no lease alive." => asking_is_none;
+    Core "EXPIRY-5" "A status keeps a lease alive." => statuses_are;
+}
+
+/// How many seconds leases last, for a machine that is too slow for those before.
+pub(super) const ATTEMPTS: [u64; 3] = [2, 5, 10];
+
+/// A lease of seconds.
+pub(super) struct Brief {
+    pub worker: Worker,
+    pub lease: Value,
+    pub ttl: Duration,
+    began: Instant,
+}
+
+impl Brief {
+    pub(super) async fn begin(lab: &Lab, secs: u64) -> Verdict<Self> {
+        let (repo, ttl) = lab.brief_for(secs).await?;
+        let worker = lab.worker(json!({})).await?;
+        let task = lab.task(&repo, json!({})).await?;
+        let began = Instant::now();
+        let lease = lab.pull(&worker).await?.into_iter().find(|lease| lease["task_id"] == json!(task));
+        let lease =
+            lease.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))?;
+        Ok(Self { worker, lease, ttl, began })
+    }
+
+    /// Until two thirds of its time are over.
+    pub(super) async fn age(&self) {
+        tokio::time::sleep((self.ttl * 2 / 3).saturating_sub(self.began.elapsed())).await;
+    }
+
+    /// False when it may have ended meanwhile, because the machine is slow.
+    pub(super) fn lives(&self) -> bool {
+        self.began.elapsed() < self.ttl
+    }
+
+    /// When it ends, as it is listed now.
+    pub(super) async fn ends(&self, lab: &Lab) -> Verdict<Value> {
+        let listed = lab.pull(&self.worker).await?;
+        let now = listed.into_iter().find(|lease| lease["task_id"] == self.lease["task_id"]).unwrap_or_default();
+        Ok(now["lease_expires_at"].clone())
+    }
+}
+
+pub(super) fn too_slow() -> Stop {
+    Stop::Error("calls were answered too slowly to say".to_owned())
+}
+
+async fn asking_is_none(lab: &Lab) -> Verdict {
+    for secs in ATTEMPTS {
+        let held = Brief::begin(lab, secs).await?;
+        held.age().await;
+        held.ends(lab).await?;
+        let (before, after) = (&held.lease["lease_expires_at"], held.ends(lab).await?);
+        if held.lives() {
+            return must(time(before).is_some() && time(&after) == time(before), || {
+                format!("a lease until {before} is, after asking for work, one until {after}")
+            });
+        }
+    }
+    Err(too_slow())
+}
+
+/// The second time it is a status that was told before, which is a sign of life as well.
+async fn statuses_are(lab: &Lab) -> Verdict {
+    'attempts: for secs in ATTEMPTS {
+        let mut held = Brief::begin(lab, secs).await?;
+        for time_of_it in ["once", "twice"] {
+            held.age().await;
+            let sent = Instant::now();
+            lab.report(&held.worker, &held.lease["task_id"], json!({ "status": "in_progress" })).await?.must_be(200)?;
+            if !held.lives() {
+                continue 'attempts;
+            }
+            let (before, after) = (held.lease["lease_expires_at"].clone(), held.ends(lab).await?);
+            must(time(&after).is_some() && time(&after) > time(&before), || {
+                format!("a lease until {before} is, after `in_progress` was told {time_of_it}, one until {after}")
+            })?;
+            held.lease["lease_expires_at"] = after;
+            held.began = sent;
+        }
+        return Ok(());
+    }
+    Err(too_slow())
+}

@@ -1,0 +1,46 @@
+//! What becomes of a task by what its holder tells of it, and what a blocked one takes of the worker and the repository.
+
+use super::super::lab::{Lab, tasks};
+use super::super::stop::{Verdict, given, must};
+use serde_json::json;
+
+/// A worker that takes one task of one point at a time. Going back to a task is seen by that: there is no room for another.
+async fn narrow(lab: &Lab) -> Verdict<super::super::lab::Worker> {
+    lab.worker(json!({ "capacity_points": 1, "max_concurrent_tasks": 1 })).await
+}
+
+/// The rows of the table that no other requirement tells: what may follow `blocked`, and what may follow `pr_opened`.
+pub(super) async fn table(lab: &Lab) -> Verdict {
+    let worker = lab.worker(json!({})).await?;
+    for status in ["pr_opened", "merged"] {
+        let task = lab.held(&worker).await?["task_id"].clone();
+        lab.reported(&worker, &task, "blocked").await?;
+        lab.report(&worker, &task, json!({ "status": status })).await?.must_be(200)?;
+    }
+    let (repo, worker) = (lab.repo(json!({})).await?, narrow(lab).await?);
+    let task = lab.held_in(&repo, &worker).await?["task_id"].clone();
+    lab.reported(&worker, &task, "pr_opened").await?;
+    lab.report(&worker, &task, json!({ "status": "blocked" })).await?.must_be(409)?;
+    lab.report(&worker, &task, json!({ "status": "in_progress" })).await?.must_be(200)?;
+    let next = lab.task(&repo, json!({})).await?;
+    let listed = tasks(&lab.pull(&worker).await?);
+    must(!listed.contains(&next), || {
+        format!(
+            "`in_progress` after `pr_opened` is a new grant; a worker of one task at a time was given {next} beside it"
+        )
+    })
+}
+
+/// One worker blocks a task that takes everything there is: the only slot, the area, all of its points and its one lease.
+pub(super) async fn nothing_for_blocked(lab: &Lab) -> Verdict {
+    let (repo, worker) = (lab.repo(json!({ "max_open_prs": 1 })).await?, narrow(lab).await?);
+    let first = lab.task(&repo, json!({ "area": "one" })).await?;
+    let held = tasks(&lab.pull(&worker).await?);
+    given(held.contains(&first), "a worker that is given the one task there is")?;
+    lab.reported(&worker, &json!(first), "blocked").await?;
+    let second = lab.task(&repo, json!({ "area": "one" })).await?;
+    let held = tasks(&lab.pull(&worker).await?);
+    must(held.contains(&second), || {
+        format!("with {first} blocked, {second} of its area and repository is not given to its worker: {held:?}")
+    })
+}
