@@ -74,12 +74,14 @@ async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> Verdi
 pub(super) async fn granted_again(lab: &Lab) -> Verdict {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     // The budget is lowered to what somebody else holds.
-    let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
-    let task = taken(lab, &repo, &worker, json!({})).await?;
-    taken(lab, &repo, &other, json!({})).await?;
-    lab.reported(&worker, &task, "blocked").await?;
-    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
-    kept_off(lab, &worker, &task, "`max_open_prs`").await?;
+    for status in ["blocked", "pr_opened"] {
+        let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
+        let task = taken(lab, &repo, &worker, json!({})).await?;
+        taken(lab, &repo, &other, json!({})).await?;
+        lab.reported(&worker, &task, status).await?;
+        lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
+        kept_off(lab, &worker, &task, "`max_open_prs`").await?;
+    }
     let repo = lab.repo(json!({})).await?;
     let task = taken(lab, &repo, &worker, json!({ "area": "one" })).await?;
     lab.reported(&worker, &task, "blocked").await?;

@@ -60,7 +60,12 @@ pub const TABLE: &[Broken] = &[
     Broken {
         name: "lets a worker go back from its pull request whatever else it holds",
         fails: &["LEASE-10"],
-        how: How::Own(|ask, beyond| Box::pin(from_a_pull(ask, beyond))),
+        how: How::Own(|ask, beyond| Box::pin(from_a_pull(ask, beyond, "concurrency"))),
+    },
+    Broken {
+        name: "lets a worker go back from its pull request past the budget",
+        fails: &["LEASE-10"],
+        how: How::Own(|ask, beyond| Box::pin(from_a_pull(ask, beyond, "budget"))),
     },
 ];
 
@@ -82,10 +87,10 @@ async fn past(ask: Ask, beyond: Arc<Beyond>, call: &str, rule: &str) -> Reply {
 }
 
 /// The same for what has a pull request, and for no other task.
-async fn from_a_pull(ask: Ask, beyond: Arc<Beyond>) -> Reply {
+async fn from_a_pull(ask: Ask, beyond: Arc<Beyond>, rule: &str) -> Reply {
     let path = ask.path.clone();
     let delivered = ask.is(STATUS) && ask.json()["status"] == "pr_opened";
-    let rule = if beyond.memory.knows(&path) { "concurrency" } else { "none" };
+    let rule = if beyond.memory.knows(&path) { rule } else { "none" };
     let reply = past(ask, beyond.clone(), STATUS, rule).await;
     if delivered && reply.status == 200 {
         beyond.memory.set(path, true);
