@@ -184,7 +184,7 @@ pub const TABLE: &[Broken] = &[
             match reply.status {
                 200 => memory.set(ask.id(), ask.json()["status"].clone()),
                 409 if memory.get(ask.id()) == "merged" && ask.json()["status"] == "in_progress" => {
-                    *reply = Reply::ok()
+                    *reply = Reply::ok();
                 }
                 _ => {}
             }
