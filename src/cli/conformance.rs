@@ -159,7 +159,9 @@ fn cannot_begin(error: &CannotBegin) -> Failure {
             Failure::no_access(what).next("Give the token the server was started with, with --admin-token.")
         }
         CannotBegin::Unreachable(_) => Failure::failed(what).next("Is the server running there?"),
-        CannotBegin::Closed => Failure::failed(what),
+        CannotBegin::SomethingElse(_) => Failure::failed(what).next("Look at the address: --server names another."),
+        CannotBegin::Closed => Failure::failed(what)
+            .next("This program serves them with OWP_OPEN_REGISTRATION=1, or when it listens on loopback."),
     }
 }
 

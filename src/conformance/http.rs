@@ -8,10 +8,10 @@ use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often a call is made when the server is busy.
-const ATTEMPTS: u32 = 8;
+/// How long a call is made again while the server is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The largest answer that is read.
 const BODY_MOST: usize = 16 << 20;
 /// The longest wait a busy server may ask for.
@@ -112,18 +112,15 @@ impl Call {
     /// Makes the call; again when the server asks to come back, as the protocol's clients do: after 429 nothing happened,
     /// after 503 something may have, so that only what changes nothing is repeated.
     pub(super) async fn send(self) -> Verdict<Answer> {
-        for attempt in 1.. {
+        let began = Instant::now();
+        loop {
             let answer = self.once().await?;
-            let after = answer.headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-            let after = after.map(Duration::from_secs).filter(|after| *after <= WAIT_MOST && attempt < ATTEMPTS);
-            match after {
-                Some(after) if answer.status == 429 || (answer.status == 503 && self.method == Method::GET) => {
-                    tokio::time::sleep(after).await;
-                }
-                _ => return Ok(answer),
+            let repeatable = answer.status == 429 || (answer.status == 503 && self.method == Method::GET);
+            match come_back(&answer.headers, began).filter(|_| repeatable) {
+                Some(after) => tokio::time::sleep(after).await,
+                None => return Ok(answer),
             }
         }
-        Err(Stop::Error("the server is busy".to_owned()))
     }
 
     async fn once(&self) -> Verdict<Answer> {
@@ -166,6 +163,12 @@ impl Answer {
 
     /// The answer the requirement speaks of: this status.
     pub(super) fn must_be(&self, status: u16) -> Verdict {
+        if self.status == 429 && status != 429 {
+            let asked = &self.asked;
+            return Err(Stop::Error(format!(
+                "{asked} was held back for a minute: let tokens call more often, for the checks"
+            )));
+        }
         super::stop::must(self.status == status, || {
             format!("{} must be answered {status}, not {}: {}", self.asked, self.status, self.text)
         })
@@ -175,6 +178,18 @@ impl Answer {
     pub(super) fn must_json(&self) -> Verdict<Value> {
         let told = || Stop::Fail(format!("{} must be answered in JSON, not with: {}", self.asked, self.text));
         serde_json::from_str(&self.text).map_err(|_| told())
+    }
+
+    /// Whether the body is a JSON object, as every answer's is.
+    pub(super) fn is_object(&self) -> bool {
+        serde_json::from_str::<serde_json::Map<String, Value>>(&self.text).is_ok()
+    }
+
+    /// What was asked and answered, without the body.
+    pub(super) fn in_short(&self) -> String {
+        let leads = Some(self.header("location")).filter(|to| !to.is_empty());
+        let leads = leads.map_or_else(String::new, |to| format!(", which leads to {to},"));
+        format!("{} was answered {}{leads} and no JSON object", self.asked, self.status)
     }
 
     pub(super) fn header(&self, name: &str) -> &str {
@@ -187,6 +202,12 @@ impl Answer {
         let headers = headers.map(|name| format!("\n{name}: {}", self.header(name))).collect::<String>();
         format!("{}{headers}\n\n{}", self.status, self.text)
     }
+}
+
+/// When a busy server is asked again, if it says so and there is time for it.
+pub(super) fn come_back(headers: &HeaderMap, began: Instant) -> Option<Duration> {
+    let after = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)?;
+    (after <= WAIT_MOST && began.elapsed() + after < PATIENCE).then_some(after)
 }
 
 /// A body that is not larger than any of the protocol's.

@@ -35,6 +35,8 @@ const CHECK_MOST: Duration = Duration::from_secs(180);
 /// How long a check may take to leave as little as can be.
 const TIDY_MOST: Duration = Duration::from_secs(20);
 const ANSWER_MOST: Duration = Duration::from_secs(90);
+/// How long the first answers may take.
+const BEGIN_MOST: Duration = Duration::from_secs(20);
 
 /// What a requirement is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -149,7 +151,14 @@ impl Report {
     /// True when every requirement of the core was checked that was asked for.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !self.outcomes.iter().any(|outcome| outcome.profile == Profile::Core && outcome.status == Status::Skip)
+        self.unchecked().is_empty()
+    }
+
+    /// The requirements of the core that were asked for and not checked.
+    #[must_use]
+    pub fn unchecked(&self) -> Vec<&'static str> {
+        let skipped = |outcome: &&Outcome| outcome.profile == Profile::Core && outcome.status == Status::Skip;
+        self.outcomes.iter().filter(skipped).map(|outcome| outcome.id).collect()
     }
 
     /// True when something was checked, no requirement was found broken, and every check came to its end.
@@ -168,6 +177,12 @@ impl Discovered {
         let features = self.0.as_ref().and_then(|said| said.get("features")?.as_array());
         features.is_some_and(|features| features.iter().any(|known| known == feature))
     }
+
+    /// How many checks may run side by side: each makes a few calls a second, and all as one operator.
+    fn at_once(&self) -> usize {
+        let calls = self.0.as_ref().and_then(|said| said["limits"]["calls_per_second"].as_u64()).unwrap_or(u64::MAX);
+        usize::try_from(calls / 2).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
+    }
 }
 
 /// Why a run could not begin.
@@ -179,9 +194,12 @@ pub enum CannotBegin {
     /// The admin token is not the server's.
     #[error("the server does not take the admin token (status {0})")]
     NoAccess(u16),
+    /// Another program answers there.
+    #[error("{0}; something else than an OWP server answers there")]
+    SomethingElse(String),
     /// It does not serve workers nobody knows.
     #[error(
-        "the server gives unlinked workers no work: let it, with OWP_OPEN_REGISTRATION=1 or by listening on loopback"
+        "the server says `open_registration` is false: it gives workers nobody knows no work, and the checks' are such"
     )]
     Closed,
 }
@@ -201,7 +219,8 @@ pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> R
     };
     let checks = all().into_iter().filter(|check| options.wants(check)).enumerate();
     let (alone, together): (Vec<_>, Vec<_>) = checks.partition(|(_, check)| check.alone);
-    let outcomes = stream::iter(alone).then(one).chain(stream::iter(together).map(one).buffer_unordered(AT_ONCE));
+    let together = stream::iter(together).map(one).buffer_unordered(discovered.at_once());
+    let outcomes = stream::iter(alone).then(one).chain(together);
     let mut outcomes = pin!(outcomes);
     let (mut waiting, mut known) = (BTreeMap::new(), Vec::new());
     while let Some((at, outcome)) = outcomes.next().await {
@@ -238,14 +257,18 @@ fn client(server: &str) -> Result<reqwest::Client, reqwest::Error> {
 /// Whether there is a server to check, whether it lets us, and what it says of itself.
 async fn begin(options: &Options, http: &reqwest::Client) -> Result<Discovered, CannotBegin> {
     let caller = caller(options, http.clone());
-    let state = caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token).send().await;
-    let state = state.map_err(unreachable)?;
+    let state = answered(caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token)).await?;
     if matches!(state.status, 401 | 403) {
         return Err(CannotBegin::NoAccess(state.status));
     }
+    if !state.is_object() {
+        let health = answered(caller.get("/healthz")).await?;
+        if !health.is_object() {
+            return Err(CannotBegin::SomethingElse(health.in_short()));
+        }
+    }
     // Anything but 200 and 404 is found by the checks of discovery; 404 is how a server of 0.1 answers.
-    let said =
-        Some(caller.get("/.well-known/owp").send().await.map_err(unreachable)?).filter(|said| said.status == 200);
+    let said = Some(answered(caller.get("/.well-known/owp")).await?).filter(|said| said.status == 200);
     let said: Option<Value> = said.and_then(|answer| serde_json::from_str(&caller.secrets.hide(&answer.text)).ok());
     if said.as_ref().is_some_and(|said| said["open_registration"] == false) {
         return Err(CannotBegin::Closed);
@@ -253,9 +276,14 @@ async fn begin(options: &Options, http: &reqwest::Client) -> Result<Discovered, 
     Ok(Discovered(said))
 }
 
-fn unreachable(stop: Stop) -> CannotBegin {
-    let (Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why)) = stop;
-    CannotBegin::Unreachable(why)
+/// The answer to a call that every server answers at once.
+async fn answered(call: http::Call) -> Result<http::Answer, CannotBegin> {
+    let late = || CannotBegin::Unreachable(format!("the server did not answer within {} s", BEGIN_MOST.as_secs()));
+    let answer = tokio::time::timeout(BEGIN_MOST, call.send()).await.map_err(|_| late())?;
+    answer.map_err(|stop| {
+        let (Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why)) = stop;
+        CannotBegin::Unreachable(why)
+    })
 }
 
 fn caller(options: &Options, http: reqwest::Client) -> Caller {

@@ -4,7 +4,8 @@ use crate::database::Db;
 use crate::proxy::{Ask, How, Proxy, Reply};
 use crate::server::{Server, judged, options};
 use crate::table::faults;
-use owp::conformance::{Profile, Status};
+use owp::clock::Clock;
+use owp::conformance::{CannotBegin, Profile, Status, run};
 use serde_json::{Value, json};
 
 async fn conforms(db: Db) {
@@ -73,9 +74,6 @@ async fn nonsense_is_judged_and_not_stumbled_over() {
     let server = Server::start(Db::Sqlite, "off").await;
     let nonsense = [
         How::Instead(|ask, _| always(ask, 200, &json!({}))),
-        How::Instead(|ask, _| always(ask, 200, &json!([[], null, "é"]))),
-        How::Instead(|ask, _| always(ask, 500, &json!("out of order"))),
-        How::Instead(|ask, _| always(ask, 204, &Value::Null)),
         How::Instead(|ask, _| {
             always(ask, 200, &json!({ "worker_id": "", "token": "", "task_id": "", "leases": [{}], "events": [1] }))
         }),
@@ -84,5 +82,21 @@ async fn nonsense_is_judged_and_not_stumbled_over() {
         let proxy = Proxy::before(&server.url, how).await;
         let report = judged(&options(&proxy.url)).await;
         assert!(!report.conforms() && report.count(Status::Pass) < report.outcomes.len() / 4, "{:?}", report.outcomes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_server_of_the_protocol_is_said_once_and_not_judged() {
+    let server = Server::start(Db::Sqlite, "off").await;
+    let others = [
+        How::Instead(|ask, _| always(ask, 200, &json!([[], null, "é"]))),
+        How::Instead(|ask, _| always(ask, 500, &json!("out of order"))),
+        How::Instead(|ask, _| always(ask, 204, &Value::Null)),
+    ];
+    for how in others {
+        let proxy = Proxy::before(&server.url, how).await;
+        let began = run(&options(&proxy.url), &Clock::System, |_| {}).await;
+        let Err(CannotBegin::SomethingElse(what)) = began else { panic!("{began:?}") };
+        assert!(what.starts_with("GET /healthz was answered ") && what.ends_with("no JSON object"), "{what}");
     }
 }
