@@ -26,7 +26,8 @@ pub(super) fn read_file(path: &str, most: usize) -> Result<String, Failure> {
     done.map_err(|error| unreadable(&error))?;
     if bytes.len() > most {
         let most = if most < 1 << 20 { format!("{} KiB", most >> 10) } else { format!("{} MiB", most >> 20) };
-        return Err(Failure::asked_wrongly(format!("{name} is larger than {most}, the most that is read.")));
+        return Err(Failure::asked_wrongly(format!("{name} is larger than {most}, the most that is read."))
+            .next("If it is the file you meant, divide it."));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();

@@ -5,6 +5,7 @@ use crate::proxy::{Ask, How, Proxy, Reply};
 use crate::server::{Server, judged, options};
 use crate::table::faults;
 use owp::clock::Clock;
+use owp::conformance::report::summary;
 use owp::conformance::{CannotBegin, Profile, Status, run};
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ async fn our_server_conforms_on_postgres() {
 async fn a_server_that_holds_callers_back_passes_the_check_of_it() {
     let server = Server::start(Db::Sqlite, "5/20").await;
     let mut options = options(&server.url);
-    options.only = vec!["RATE".to_owned(), "HTTP".to_owned(), "WORK".to_owned()];
+    options.only = ["RATE", "HTTP", "WORK", "TASK", "STREAM"].map(str::to_owned).to_vec();
     let report = judged(&options).await;
     let others: Vec<_> = report.outcomes.iter().filter(|outcome| outcome.status != Status::Pass).collect();
     assert!(others.is_empty() && report.outcomes.iter().any(|outcome| outcome.id == "RATE-1"), "{others:?}");
@@ -62,6 +63,25 @@ async fn a_server_of_0_1_conforms_and_is_checked_for_nothing_else() {
         let expected = if outcome.profile == Profile::Extended || waits { Status::Skip } else { Status::Pass };
         assert_eq!(outcome.status, expected, "{outcome:?}");
     }
+    assert_eq!(report.unchecked(), ["EXPIRY-1", "EXPIRY-2", "EXPIRY-3"]);
+    let said = summary(&report);
+    assert!(said.contains(" conforms as far as it was checked, without EXPIRY-1, EXPIRY-2, EXPIRY-3: "), "{said}");
+
+    let mut extended = options(&proxy.url);
+    extended.profile = Some(Profile::Extended);
+    let report = judged(&extended).await;
+    assert!(!report.conforms() && summary(&report).contains(" was not checked: 0 passed"), "{}", summary(&report));
+}
+
+#[tokio::test]
+async fn leases_that_are_longer_than_was_said_are_not_waited_for() {
+    let server = Server::start(Db::Sqlite, "off").await;
+    let mut options = options(&server.url);
+    options.lease_ttl = Some(std::time::Duration::from_secs(2));
+    options.only = vec!["EXPIRY-1".to_owned()];
+    let report = judged(&options).await;
+    let (status, why) = (report.outcomes[0].status, report.outcomes[0].why.as_deref().unwrap_or_default());
+    assert!(status == Status::Error && why.ends_with(" s ahead, where leases should last 2 s"), "{status:?}: {why}");
 }
 
 /// The same answer to every call but the one for what it announces.
