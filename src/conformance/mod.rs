@@ -34,7 +34,6 @@ const AT_ONCE: usize = 12;
 const CHECK_MOST: Duration = Duration::from_secs(180);
 /// How long a check may take to leave as little as can be.
 const TIDY_MOST: Duration = Duration::from_secs(20);
-const ANSWER_MOST: Duration = Duration::from_secs(90);
 /// How long the first answers may take.
 const BEGIN_MOST: Duration = Duration::from_secs(20);
 
@@ -99,7 +98,7 @@ pub struct Options {
 pub enum Status {
     /// The requirement is met.
     Pass,
-    /// The server does not announce the feature, or lacks what the check needs.
+    /// The server does not announce the feature, lacks what the check needs, or is too slow to tell.
     Skip,
     /// The requirement is not met.
     Fail,
@@ -133,6 +132,8 @@ pub struct Report {
     pub server: String,
     /// What it says of itself, when it does.
     pub announced: Option<Value>,
+    /// How many tasks were ready there before: what the checks' workers could be given instead of the checks' tasks.
+    pub ready_before: i64,
     /// When the run began (Unix milliseconds).
     pub began_at_ms: i64,
     /// How long it took.
@@ -211,7 +212,7 @@ pub enum CannotBegin {
 pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> Result<Report, CannotBegin> {
     let (began, began_at_ms) = (clock.steady(), clock.now_ms());
     let http = client(&options.server).map_err(|error| CannotBegin::Unreachable(error.to_string()))?;
-    let discovered = begin(options, &http).await?;
+    let (discovered, ready_before) = begin(options, &http).await?;
     let entropy = Entropy::system();
     let one = |(at, check): (usize, &'static Check)| {
         let (http, discovered, entropy) = (http.clone(), discovered.clone(), entropy.clone());
@@ -233,6 +234,7 @@ pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> R
     Ok(Report {
         server: options.server.clone(),
         announced: discovered.0.clone(),
+        ready_before,
         began_at_ms,
         seconds: (clock.steady() - began).as_secs_f64(),
         outcomes: known,
@@ -249,13 +251,13 @@ impl Options {
 /// Redirects are not followed, and what is on this machine is not looked for through a proxy: the admin token is for the
 /// server alone.
 fn client(server: &str) -> Result<reqwest::Client, reqwest::Error> {
-    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_MOST);
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let here = reqwest::Url::parse(server).is_ok_and(|url| is_loopback(&url));
     if here { builder.no_proxy().build() } else { builder.build() }
 }
 
-/// Whether there is a server to check, whether it lets us, and what it says of itself.
-async fn begin(options: &Options, http: &reqwest::Client) -> Result<Discovered, CannotBegin> {
+/// Whether there is a server to check, whether it lets us, what it says of itself, and how many tasks are ready there.
+async fn begin(options: &Options, http: &reqwest::Client) -> Result<(Discovered, i64), CannotBegin> {
     let caller = caller(options, http.clone());
     let state = answered(caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token)).await?;
     if matches!(state.status, 401 | 403) {
@@ -273,14 +275,13 @@ async fn begin(options: &Options, http: &reqwest::Client) -> Result<Discovered, 
     if said.as_ref().is_some_and(|said| said["open_registration"] == false) {
         return Err(CannotBegin::Closed);
     }
-    Ok(Discovered(said))
+    let ready = serde_json::from_str::<Value>(&state.text).ok().and_then(|state| state["tasks_ready"].as_i64());
+    Ok((Discovered(said), ready.unwrap_or(0)))
 }
 
 /// The answer to a call that every server answers at once.
 async fn answered(call: http::Call) -> Result<http::Answer, CannotBegin> {
-    let late = || CannotBegin::Unreachable(format!("the server did not answer within {} s", BEGIN_MOST.as_secs()));
-    let answer = tokio::time::timeout(BEGIN_MOST, call.send()).await.map_err(|_| late())?;
-    answer.map_err(|stop| {
+    call.send_within(BEGIN_MOST).await.map_err(|stop| {
         let (Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why)) = stop;
         CannotBegin::Unreachable(why)
     })

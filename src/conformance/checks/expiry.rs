@@ -1,7 +1,7 @@
 //! Leases end by themselves when their holder is silent. These checks wait for it, with leases of seconds.
 
 use super::super::lab::{GRACE, Lab, Worker, tasks};
-use super::super::stop::{Stop, Verdict, must};
+use super::super::stop::{Stop, Verdict, given, must};
 use super::checks;
 use super::leases::time;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn silent(lab: &Lab) -> Verdict {
     let began = Instant::now();
     let held = lab.pull(&worker).await?.into_iter().find(|held| held["task_id"] == task);
     let held = held.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))?;
-    is_brief(lab, &worker, &held, ttl).await?;
+    is_brief(lab, &other, &held, ttl).await?;
     let early = tasks(&lab.pull(&other).await?);
     must(early.is_empty() || began.elapsed() >= ttl, || format!("{task} went to somebody else before its time"))?;
     let got = lab.pull_until(&other, &task, ttl + GRACE).await?;
@@ -32,9 +32,12 @@ async fn silent(lab: &Lab) -> Verdict {
 }
 
 /// Nothing is waited for that does not come: leases are as short as they were asked to be, or said to be.
-async fn is_brief(lab: &Lab, worker: &Worker, held: &Value, ttl: Duration) -> Verdict {
-    let now = time(&lab.beat(worker, json!({})).await?.prepared()?["server_time"]);
-    let ahead = time(&held["lease_expires_at"]).zip(now).map_or(i64::MAX, |(ends, now)| (ends - now).num_seconds());
+/// `other` asks what time it is there: the lease's holder is to be silent.
+async fn is_brief(lab: &Lab, other: &Worker, held: &Value, ttl: Duration) -> Verdict {
+    let now = time(&lab.beat(other, json!({})).await?.prepared()?["server_time"]);
+    let ends = time(&held["lease_expires_at"]);
+    given(ends.is_some() && now.is_some(), "a `lease_expires_at` and a `server_time` that can be read")?;
+    let ahead = ends.zip(now).map_or(0, |(ends, now)| (ends - now).num_seconds());
     if ahead > (ttl + GRACE).as_secs().cast_signed() {
         let (ends, ttl) = (&held["lease_expires_at"], ttl.as_secs());
         return Err(Stop::Error(format!(

@@ -1,6 +1,6 @@
 //! What happens, as it happens: Server-Sent Events.
 
-use super::super::http::come_back;
+use super::super::http::{come_back, held_back};
 use super::super::lab::Lab;
 use super::super::stop::{Stop, Verdict, must};
 use super::checks;
@@ -52,6 +52,9 @@ impl Stream {
                 None => break answer,
             }
         };
+        if answer.status().as_u16() == 429 {
+            return Err(held_back(&asked, answer.headers()));
+        }
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let (status, kind) = (answer.status().as_u16(), kind.to_owned());
         lab.http.note(asked.clone(), format!("{status}\ncontent-type: {kind}"));

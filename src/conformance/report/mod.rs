@@ -20,7 +20,7 @@ pub fn json(report: &Report) -> Value {
         "conforms": report.conforms(), "complete": report.is_complete(),
         "passed": count(Status::Pass), "skipped": count(Status::Skip),
         "failed": count(Status::Fail), "errors": count(Status::Error),
-        "seconds": report.seconds,
+        "seconds": report.seconds, "ready_before": report.ready_before,
         "checks": report.outcomes,
     })
 }

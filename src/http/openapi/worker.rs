@@ -136,7 +136,7 @@ fn me() -> Vec<Operation> {
             Auth::Worker,
             json_of::<WorkerView>(),
         )
-        .body::<ChangeBody>(json!({ "skills": ["rust"], "capacity_points": 3, "x_editor": null }))
+        .optional_body::<ChangeBody>(json!({ "skills": ["rust"], "capacity_points": 3, "x_editor": null }))
         .problems_of(&[ProblemKind::Refused]),
         Operation::new(
             "get",
