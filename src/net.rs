@@ -9,7 +9,7 @@ pub fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The cause that tells most, without an address: "Connection refused" instead of "error sending request".
+/// The cause that tells most: "Connection refused" instead of "error sending request".
 #[must_use]
 pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;

@@ -10,6 +10,8 @@ use std::io::Write;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
+/// What helps with a file that is not fine.
+const MORE: &str = "docs/policy.md tells every key; `owp policy schema` helps editors.";
 const TOKEN: &str = "an-admin-token-for-the-test";
 
 fn words(output: &Output) -> (Option<i32>, String, String) {
@@ -29,7 +31,7 @@ fn a_good_file_is_fine_and_a_bad_one_is_told_by_line_and_column() {
     std::fs::write(&file, "budget:\n  max_open_prs: 300\nleases: { ttl: 1s }\n").unwrap();
     let (code, said, wrong) = words(&owp(&["policy", "check", path]).output().unwrap());
     let expected = format!(
-        "{path}:2:17: `budget.max_open_prs` must be from 0 to 100, not 300\n{path}:3:16: `leases.ttl` must be from 1m to 30d, not 1s\n"
+        "{path}:2:17: `budget.max_open_prs` must be from 0 to 100, not 300\n{path}:3:16: `leases.ttl` must be from 1m to 30d, not 1s\nowp policy check: {path} has 2 faults.\n  {MORE}\n"
     );
     assert_eq!((code, said.as_str(), wrong), (Some(1), "", expected));
 
@@ -178,7 +180,14 @@ async fn a_simulation_says_who_would_get_what_and_why_not_the_rest_and_writes_no
 
     std::fs::write(folder.path().join("owp.yml"), "budget: { max_open_prs: x }").unwrap();
     let (code, _, wrong) = simulate(&["--policy", "owp.yml"], Some(TOKEN));
-    assert_eq!((code, wrong.as_str()), (Some(1), "owp.yml:1:25: must be a whole number\n"));
+    assert_eq!(
+        (code, wrong.as_str()),
+        (
+            Some(1),
+            format!("owp.yml:1:25: must be a whole number\nowp policy simulate: owp.yml has 1 fault.\n  {MORE}\n")
+                .as_str()
+        )
+    );
     for token in [None, Some("another-token")] {
         let (code, _, wrong) = simulate(&[], token);
         assert_eq!(code, Some(4));

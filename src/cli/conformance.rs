@@ -1,7 +1,7 @@
 //! `owp conformance`: checks whether a server speaks the Open Work Protocol, requirement by requirement.
 
 use super::failure::{Failure, finish, say};
-use super::print::{as_json, warn_in_clear_text};
+use super::print::{as_json, count, warn_in_clear_text};
 use super::untrusted::visible_line;
 use crate::client::{Client, Who};
 use crate::clock::Clock;
@@ -147,7 +147,7 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
     let named = |check: &&&Check| only.is_empty() || only.iter().any(|name| check.is_named(name));
     all().iter().filter(chosen).find(named).ok_or_else(none)?;
     let client = Client::new(&server, Who::Nobody)?;
-    warn_in_clear_text("owp conformance", &client);
+    warn_in_clear_text(&client);
     let server = client.base().to_owned();
     Ok(Options { server, admin_token: token, lease_ttl: args.lease_ttl, profile, only })
 }
@@ -159,7 +159,9 @@ fn cannot_begin(error: &CannotBegin) -> Failure {
             Failure::no_access(what).next("Give the token the server was started with, with --admin-token.")
         }
         CannotBegin::Unreachable(_) => Failure::failed(what).next("Is the server running there?"),
-        CannotBegin::Closed => Failure::failed(what),
+        CannotBegin::SomethingElse(_) => Failure::failed(what).next("Look at the address: --server names another."),
+        CannotBegin::Closed => Failure::failed(what)
+            .next("This program serves them with OWP_OPEN_REGISTRATION=1, or when it listens on loopback."),
     }
 }
 
@@ -204,4 +206,10 @@ fn line(outcome: &Outcome) {
 fn tell_end(report: &Report) {
     say("");
     say(&format!("{}, in {:.1} s", summary(report), report.seconds));
+    if !report.conforms() && report.ready_before > 0 {
+        let ready = count(report.ready_before, "task");
+        say(&format!(
+            "{ready} waited there before the checks began and may have come between; a server on trial should have none."
+        ));
+    }
 }

@@ -3,6 +3,7 @@
 //! registration kept does not say whose it is.
 
 use super::failure::Failure;
+use super::print::warn_in_clear_text;
 use super::profile::Profile;
 use crate::client::{Client, Who};
 use crate::config::{Environment, admin_token, listen_address, reachable, worker_token};
@@ -20,7 +21,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The pool, asked as its operator.
+    /// The pool, asked as its operator; says when the admin token can be read by others on its way.
     ///
     /// # Errors
     /// Without an admin token (exit code 4), or when the pool's address is none.
@@ -30,7 +31,9 @@ impl Asked {
             Failure::no_access("The pool answers this to its operator alone.")
                 .next("Set OWP_ADMIN_TOKEN, or OWP_ADMIN_TOKEN_FILE to a file that holds it.")
         })?;
-        Ok(Client::new(&base, Who::Operator(token))?)
+        let client = Client::new(&base, Who::Operator(token))?;
+        warn_in_clear_text(&client);
+        Ok(client)
     }
 
     /// The pool, asked as nobody in particular.

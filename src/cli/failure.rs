@@ -84,6 +84,12 @@ impl Failure {
         Self { code: ASKED_WRONGLY, ..self }
     }
 
+    /// What people read first: the reasons of a "no" are its lines, and not told before them one after the other.
+    fn heading(&self) -> &str {
+        let is_told_below = self.because.len() > 1 && self.because.join(" ") == self.what;
+        if is_told_below { SEVERAL } else { &self.what }
+    }
+
     /// Its exit code.
     #[cfg(test)]
     pub(super) fn code(&self) -> u8 {
@@ -122,11 +128,8 @@ impl From<ClientError> for Failure {
             }
             ClientError::Problem(told) => {
                 let code = if told.status == 401 { NO_ACCESS } else { FAILED };
-                let reasons = told.reasons();
-                // The detail is usually the one reason, or all of them one after the other, which lines tell better.
-                let what =
-                    if reasons.len() > 1 && reasons.join(" ") == told.detail { SEVERAL.to_owned() } else { what };
-                let because = reasons.into_iter().filter(|reason| *reason != told.detail).collect();
+                // One reason is usually the detail itself.
+                let because = told.reasons().into_iter().filter(|reason| *reason != told.detail).collect();
                 Self { code, because, problem: Some(Box::new(told.body.clone())), ..Self::failed(what) }
             }
         }
@@ -155,7 +158,7 @@ fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> Exit
         say(&visible_json(&failure.as_json(), pretty));
     }
     let mut text: String = failure.above.iter().map(|line| visible_line(line) + "\n").collect();
-    text.push_str(&format!("{command}: {}", visible(&failure.what)));
+    text.push_str(&format!("{command}: {}", visible(failure.heading())));
     for line in &failure.because {
         text.push_str(&format!("\n  - {}", visible_line(line)));
     }
@@ -217,7 +220,8 @@ mod tests {
             let body = json!({ "type": "/problems/refused", "detail": detail, "reasons": reasons });
             let told = crate::client::Told { status: 409, kind: "refused".into(), detail: detail.into(), body };
             let failure = Failure::from(ClientError::Problem(Box::new(told)));
-            (failure.what, failure.because)
+            assert_eq!(failure.what, detail, "programs are told all of it");
+            (failure.heading().to_owned(), failure.because)
         };
         assert_eq!(failure("No.", &["No."]), ("No.".to_owned(), vec![]));
         let lines = vec!["No.".to_owned(), "Not now.".to_owned()];

@@ -2,8 +2,8 @@
 
 use super::admin::explained;
 use super::connect::Asked;
-use super::failure::{Failure, complain, finish, say};
-use super::file::read_file;
+use super::failure::{Failure, finish, say};
+use super::file::{called, read_file};
 use super::print::{self, as_json, count, read, title, word, words};
 use crate::config::Environment;
 use crate::pool::document::{Document, MAX_BYTES, POLICY_PATH, read_yaml, schema};
@@ -12,9 +12,6 @@ use crate::wire::policies::{Simulated, SimulatedReason};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-
-const CHECK: &str = "owp policy check";
-const SIMULATE: &str = "owp policy simulate";
 
 /// Policy files.
 #[derive(Debug, Clone, Args)]
@@ -51,8 +48,11 @@ struct SimulateArgs {
 /// Runs the subcommand: 0 done, 1 a fault in the file or no answer, 2 asked wrongly, 4 no access.
 pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
     match args.command {
-        PolicyCommand::Check { file } => check(&file),
-        PolicyCommand::Simulate(args) => simulate(args, env).await,
+        PolicyCommand::Check { file } => finish("owp policy check", check(&file), false),
+        PolicyCommand::Simulate(args) => {
+            let json = args.asked.json;
+            finish("owp policy simulate", simulate(args, env).await, json)
+        }
         PolicyCommand::Schema => {
             say(&format!("{:#}", schema()));
             ExitCode::SUCCESS
@@ -60,36 +60,29 @@ pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
     }
 }
 
-fn check(file: &str) -> ExitCode {
-    match good(CHECK, file, false) {
-        Ok(_) => {
-            say(&format!("{file}: fine"));
-            ExitCode::SUCCESS
-        }
-        Err(code) => code,
-    }
+fn check(file: &str) -> Result<(), Failure> {
+    good(file)?;
+    say(&format!("{file}: fine"));
+    Ok(())
 }
 
-/// The document, or the faults said one by one as `FILE:LINE:COLUMN: what`.
-fn good(command: &str, file: &str, json: bool) -> Result<Document, ExitCode> {
-    let text = read_file(file, MAX_BYTES).map_err(|failure| finish(command, Err(failure), json))?;
+/// The document, or its faults one by one as `FILE:LINE:COLUMN: what`.
+fn good(file: &str) -> Result<Document, Failure> {
+    let text = read_file(file, MAX_BYTES, "No policy is as long; is this the file you meant?")?;
     read_yaml(&text, &Policy::managed()).map_err(|faults| {
-        print::faults(file, &faults).iter().for_each(|line| complain(line));
-        ExitCode::FAILURE
+        let what = format!("{} has {}.", called(file), count(faults.len(), "fault"));
+        Failure::failed(what)
+            .above(print::faults(file, &faults))
+            .next("docs/policy.md tells every key; `owp policy schema` helps editors.")
     })
 }
 
-async fn simulate(args: SimulateArgs, env: &Environment) -> ExitCode {
-    let json = args.asked.json;
-    let policy = match args.policy.as_deref().map(|file| good(SIMULATE, file, json)).transpose() {
-        Ok(policy) => policy,
-        Err(code) => return code,
-    };
+async fn simulate(args: SimulateArgs, env: &Environment) -> Result<(), Failure> {
     let mut body = json!({ "repo": args.repo });
-    if let Some(policy) = &policy {
-        body["policy"] = serde_json::to_value(policy).unwrap_or(Value::Null);
+    if let Some(file) = &args.policy {
+        body["policy"] = serde_json::to_value(good(file)?).unwrap_or(Value::Null);
     }
-    finish(SIMULATE, ask(&args.asked, env, &body).await, json)
+    ask(&args.asked, env, &body).await
 }
 
 /// Asks the pool and prints what it answers.

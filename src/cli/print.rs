@@ -86,11 +86,11 @@ pub(super) fn faults(file: &str, faults: &[Fault]) -> Vec<String> {
     faults.iter().map(line).collect()
 }
 
-/// Says, as a command, that the token that is sent could be read on its way.
-pub(super) fn warn_in_clear_text(command: &str, client: &Client) {
+/// Says that the token that is sent could be read on its way.
+pub(super) fn warn_in_clear_text(client: &Client) {
     if client.in_clear_text() {
         complain(&format!(
-            "{command}: {} is not encrypted: others can read the token on its way. Ask for an https:// address.",
+            "warning: {} is not encrypted: others can read the token on its way. Ask for an https:// address.",
             visible_line(client.base())
         ));
     }

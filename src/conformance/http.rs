@@ -8,10 +8,12 @@ use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often a call is made when the server is busy.
-const ATTEMPTS: u32 = 8;
+/// How long a call is made again while the server is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an answer may take.
+const ANSWER_MOST: Duration = Duration::from_secs(90);
 /// The largest answer that is read.
 const BODY_MOST: usize = 16 << 20;
 /// The longest wait a busy server may ask for.
@@ -112,18 +114,22 @@ impl Call {
     /// Makes the call; again when the server asks to come back, as the protocol's clients do: after 429 nothing happened,
     /// after 503 something may have, so that only what changes nothing is repeated.
     pub(super) async fn send(self) -> Verdict<Answer> {
-        for attempt in 1.. {
-            let answer = self.once().await?;
-            let after = answer.headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-            let after = after.map(Duration::from_secs).filter(|after| *after <= WAIT_MOST && attempt < ATTEMPTS);
-            match after {
-                Some(after) if answer.status == 429 || (answer.status == 503 && self.method == Method::GET) => {
-                    tokio::time::sleep(after).await;
-                }
-                _ => return Ok(answer),
+        self.send_within(ANSWER_MOST).await
+    }
+
+    /// The same, where every answer should come within this time.
+    pub(super) async fn send_within(self, most: Duration) -> Verdict<Answer> {
+        let began = Instant::now();
+        let late =
+            || Stop::Error(format!("{} {} was not answered within {} s", self.method, self.path, most.as_secs()));
+        loop {
+            let answer = tokio::time::timeout(most, self.once()).await.map_err(|_| late())??;
+            let repeatable = answer.status == 429 || (answer.status == 503 && self.method == Method::GET);
+            match come_back(&answer.headers, began).filter(|_| repeatable) {
+                Some(after) => tokio::time::sleep(after).await,
+                None => return Ok(answer),
             }
         }
-        Err(Stop::Error("the server is busy".to_owned()))
     }
 
     async fn once(&self) -> Verdict<Answer> {
@@ -157,6 +163,7 @@ impl Call {
 impl Answer {
     /// The answer to a call that only prepares what is checked: 200 with JSON, or the check cannot go on.
     pub(super) fn prepared(self) -> Verdict<Value> {
+        self.not_held_back()?;
         let told = || Stop::Error(format!("{} answered {}: {}", self.asked, self.status, self.text));
         if self.status != 200 {
             return Err(told());
@@ -166,15 +173,34 @@ impl Answer {
 
     /// The answer the requirement speaks of: this status.
     pub(super) fn must_be(&self, status: u16) -> Verdict {
+        if status != 429 {
+            self.not_held_back()?;
+        }
         super::stop::must(self.status == status, || {
             format!("{} must be answered {status}, not {}: {}", self.asked, self.status, self.text)
         })
+    }
+
+    fn not_held_back(&self) -> Verdict {
+        if self.status == 429 { Err(held_back(&self.asked, &self.headers)) } else { Ok(()) }
     }
 
     /// The body as JSON, which the requirement asks for.
     pub(super) fn must_json(&self) -> Verdict<Value> {
         let told = || Stop::Fail(format!("{} must be answered in JSON, not with: {}", self.asked, self.text));
         serde_json::from_str(&self.text).map_err(|_| told())
+    }
+
+    /// Whether the body is a JSON object, as every answer's is.
+    pub(super) fn is_object(&self) -> bool {
+        serde_json::from_str::<serde_json::Map<String, Value>>(&self.text).is_ok()
+    }
+
+    /// What was asked and answered, without the body.
+    pub(super) fn in_short(&self) -> String {
+        let leads = Some(self.header("location")).filter(|to| !to.is_empty());
+        let leads = leads.map_or_else(String::new, |to| format!(", which leads to {to},"));
+        format!("{} was answered {}{leads} and no JSON object", self.asked, self.status)
     }
 
     pub(super) fn header(&self, name: &str) -> &str {
@@ -187,6 +213,19 @@ impl Answer {
         let headers = headers.map(|name| format!("\n{name}: {}", self.header(name))).collect::<String>();
         format!("{}{headers}\n\n{}", self.status, self.text)
     }
+}
+
+/// When a busy server is asked again, if it says so and there is time for it.
+pub(super) fn come_back(headers: &HeaderMap, began: Instant) -> Option<Duration> {
+    let after = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)?;
+    (after <= WAIT_MOST && began.elapsed() + after < PATIENCE).then_some(after)
+}
+
+/// What is said where a call is still answered 429 after some patience, unless 429 is what is checked.
+pub(super) fn held_back(asked: &str, headers: &HeaderMap) -> Stop {
+    let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok());
+    let after = after.map_or_else(|| "without `Retry-After`".to_owned(), |after| format!("`Retry-After` {after}"));
+    Stop::Error(format!("{asked} was answered 429, {after}: for the checks, let tokens call more often"))
 }
 
 /// A body that is not larger than any of the protocol's.

@@ -102,9 +102,7 @@ impl Lab {
         });
         let answer = self.admin_post("/v1/admin/tasks", merged(usual, says)).await?.prepared()?;
         let id = answer.get("task_id").and_then(Value::as_str).map(str::to_owned);
-        let id = id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))?;
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(id.clone());
-        Ok(id)
+        id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))
     }
 
     /// What a worker has in this check's repositories after asking for work. A server that has other tasks may hand them
@@ -164,7 +162,10 @@ impl Lab {
     }
 
     pub(super) async fn admin_post(&self, path: impl Into<String>, body: Value) -> Verdict<Answer> {
-        self.http.post(path, &body).header("X-Admin-Token", &self.options.admin_token).send().await
+        let call = self.http.post(path, &body).header("X-Admin-Token", &self.options.admin_token);
+        let answer = call.send().await?;
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(new_tasks(&answer.text));
+        Ok(answer)
     }
 
     pub(super) async fn admin_get(&self, path: impl Into<String>) -> Verdict<Answer> {
@@ -209,7 +210,7 @@ impl Lab {
         let shut = |repo| self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 }));
         join_all(repos.into_iter().map(shut)).await;
         if self.discovered.has("closing") {
-            let close = |task| self.admin_post(format!("/v1/admin/tasks/{task}/close"), json!({}));
+            let close = |task: String| self.admin_post(format!("/v1/admin/tasks/{}/close", encoded(&task)), json!({}));
             join_all(taken(&self.tasks).into_iter().map(close)).await;
         }
         if self.discovered.has("worker_profile") {
@@ -218,6 +219,13 @@ impl Lab {
             join_all(workers.iter().map(leave)).await;
         }
     }
+}
+
+/// The ids of the tasks an answer says were made.
+fn new_tasks(answer: &str) -> Vec<String> {
+    let said: Value = serde_json::from_str(answer).unwrap_or_default();
+    let several = said["task_ids"].as_array().into_iter().flatten();
+    several.chain(said.get("task_id")).filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
 /// What a check made, to be put away.

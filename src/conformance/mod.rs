@@ -34,7 +34,8 @@ const AT_ONCE: usize = 12;
 const CHECK_MOST: Duration = Duration::from_secs(180);
 /// How long a check may take to leave as little as can be.
 const TIDY_MOST: Duration = Duration::from_secs(20);
-const ANSWER_MOST: Duration = Duration::from_secs(90);
+/// How long the first answers may take.
+const BEGIN_MOST: Duration = Duration::from_secs(20);
 
 /// What a requirement is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -97,7 +98,7 @@ pub struct Options {
 pub enum Status {
     /// The requirement is met.
     Pass,
-    /// The server does not announce the feature, or lacks what the check needs.
+    /// The server does not announce the feature, lacks what the check needs, or is too slow to tell.
     Skip,
     /// The requirement is not met.
     Fail,
@@ -131,6 +132,8 @@ pub struct Report {
     pub server: String,
     /// What it says of itself, when it does.
     pub announced: Option<Value>,
+    /// How many tasks were ready there before: what the checks' workers could be given instead of the checks' tasks.
+    pub ready_before: i64,
     /// When the run began (Unix milliseconds).
     pub began_at_ms: i64,
     /// How long it took.
@@ -149,7 +152,14 @@ impl Report {
     /// True when every requirement of the core was checked that was asked for.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !self.outcomes.iter().any(|outcome| outcome.profile == Profile::Core && outcome.status == Status::Skip)
+        self.unchecked().is_empty()
+    }
+
+    /// The requirements of the core that were asked for and not checked.
+    #[must_use]
+    pub fn unchecked(&self) -> Vec<&'static str> {
+        let skipped = |outcome: &&Outcome| outcome.profile == Profile::Core && outcome.status == Status::Skip;
+        self.outcomes.iter().filter(skipped).map(|outcome| outcome.id).collect()
     }
 
     /// True when something was checked, no requirement was found broken, and every check came to its end.
@@ -168,6 +178,12 @@ impl Discovered {
         let features = self.0.as_ref().and_then(|said| said.get("features")?.as_array());
         features.is_some_and(|features| features.iter().any(|known| known == feature))
     }
+
+    /// How many checks may run side by side: each makes a few calls a second, and all as one operator.
+    fn at_once(&self) -> usize {
+        let calls = self.0.as_ref().and_then(|said| said["limits"]["calls_per_second"].as_u64()).unwrap_or(u64::MAX);
+        usize::try_from(calls / 2).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
+    }
 }
 
 /// Why a run could not begin.
@@ -179,9 +195,12 @@ pub enum CannotBegin {
     /// The admin token is not the server's.
     #[error("the server does not take the admin token (status {0})")]
     NoAccess(u16),
+    /// Another program answers there.
+    #[error("{0}; something else than an OWP server answers there")]
+    SomethingElse(String),
     /// It does not serve workers nobody knows.
     #[error(
-        "the server gives unlinked workers no work: let it, with OWP_OPEN_REGISTRATION=1 or by listening on loopback"
+        "the server says `open_registration` is false: it gives workers nobody knows no work, and the checks' are such"
     )]
     Closed,
 }
@@ -193,7 +212,7 @@ pub enum CannotBegin {
 pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> Result<Report, CannotBegin> {
     let (began, began_at_ms) = (clock.steady(), clock.now_ms());
     let http = client(&options.server).map_err(|error| CannotBegin::Unreachable(error.to_string()))?;
-    let discovered = begin(options, &http).await?;
+    let (discovered, ready_before) = begin(options, &http).await?;
     let entropy = Entropy::system();
     let one = |(at, check): (usize, &'static Check)| {
         let (http, discovered, entropy) = (http.clone(), discovered.clone(), entropy.clone());
@@ -201,7 +220,8 @@ pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> R
     };
     let checks = all().into_iter().filter(|check| options.wants(check)).enumerate();
     let (alone, together): (Vec<_>, Vec<_>) = checks.partition(|(_, check)| check.alone);
-    let outcomes = stream::iter(alone).then(one).chain(stream::iter(together).map(one).buffer_unordered(AT_ONCE));
+    let together = stream::iter(together).map(one).buffer_unordered(discovered.at_once());
+    let outcomes = stream::iter(alone).then(one).chain(together);
     let mut outcomes = pin!(outcomes);
     let (mut waiting, mut known) = (BTreeMap::new(), Vec::new());
     while let Some((at, outcome)) = outcomes.next().await {
@@ -214,6 +234,7 @@ pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> R
     Ok(Report {
         server: options.server.clone(),
         announced: discovered.0.clone(),
+        ready_before,
         began_at_ms,
         seconds: (clock.steady() - began).as_secs_f64(),
         outcomes: known,
@@ -230,32 +251,40 @@ impl Options {
 /// Redirects are not followed, and what is on this machine is not looked for through a proxy: the admin token is for the
 /// server alone.
 fn client(server: &str) -> Result<reqwest::Client, reqwest::Error> {
-    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_MOST);
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let here = reqwest::Url::parse(server).is_ok_and(|url| is_loopback(&url));
     if here { builder.no_proxy().build() } else { builder.build() }
 }
 
-/// Whether there is a server to check, whether it lets us, and what it says of itself.
-async fn begin(options: &Options, http: &reqwest::Client) -> Result<Discovered, CannotBegin> {
+/// Whether there is a server to check, whether it lets us, what it says of itself, and how many tasks are ready there.
+async fn begin(options: &Options, http: &reqwest::Client) -> Result<(Discovered, i64), CannotBegin> {
     let caller = caller(options, http.clone());
-    let state = caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token).send().await;
-    let state = state.map_err(unreachable)?;
+    let state = answered(caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token)).await?;
     if matches!(state.status, 401 | 403) {
         return Err(CannotBegin::NoAccess(state.status));
     }
+    if !state.is_object() {
+        let health = answered(caller.get("/healthz")).await?;
+        if !health.is_object() {
+            return Err(CannotBegin::SomethingElse(health.in_short()));
+        }
+    }
     // Anything but 200 and 404 is found by the checks of discovery; 404 is how a server of 0.1 answers.
-    let said =
-        Some(caller.get("/.well-known/owp").send().await.map_err(unreachable)?).filter(|said| said.status == 200);
+    let said = Some(answered(caller.get("/.well-known/owp")).await?).filter(|said| said.status == 200);
     let said: Option<Value> = said.and_then(|answer| serde_json::from_str(&caller.secrets.hide(&answer.text)).ok());
     if said.as_ref().is_some_and(|said| said["open_registration"] == false) {
         return Err(CannotBegin::Closed);
     }
-    Ok(Discovered(said))
+    let ready = serde_json::from_str::<Value>(&state.text).ok().and_then(|state| state["tasks_ready"].as_i64());
+    Ok((Discovered(said), ready.unwrap_or(0)))
 }
 
-fn unreachable(stop: Stop) -> CannotBegin {
-    let (Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why)) = stop;
-    CannotBegin::Unreachable(why)
+/// The answer to a call that every server answers at once.
+async fn answered(call: http::Call) -> Result<http::Answer, CannotBegin> {
+    call.send_within(BEGIN_MOST).await.map_err(|stop| {
+        let (Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why)) = stop;
+        CannotBegin::Unreachable(why)
+    })
 }
 
 fn caller(options: &Options, http: reqwest::Client) -> Caller {

@@ -7,7 +7,7 @@ pub(super) enum Stop {
     Fail(String),
     /// The check could not come so far: the server cannot be reached, or something it builds on does not work.
     Error(String),
-    /// The server does not claim to have what is checked, or lacks what the check needs.
+    /// The server does not claim to have what is checked, lacks what the check needs, or is too slow to tell.
     Skip(String),
 }
 

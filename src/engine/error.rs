@@ -81,10 +81,7 @@ impl Refused {
 
 impl From<Illegal> for EngineError {
     fn from(illegal: Illegal) -> Self {
-        Self::Refused(Refused::because(format!(
-            "The task is {}; it cannot {} from there.",
-            illegal.state, illegal.what
-        )))
+        Self::Refused(Refused::because(illegal.to_string()))
     }
 }
 

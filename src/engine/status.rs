@@ -167,7 +167,7 @@ fn pull_number(url: &str, repo: &str) -> Option<i64> {
 fn check_holder(worker: &Worker, task: &Task, lease: Option<&LeaseId>) -> Result<(), EngineError> {
     if lease.is_some() && lease != task.last_lease.as_ref() {
         return Err(EngineError::Refused(Refused::because(
-            "The lease is over: the task has been granted anew or given back since. Nothing was changed.",
+            "This is not the task's last lease: it was given to somebody anew since. Nothing was changed.",
         )));
     }
     if task.assignee.as_ref() != Some(&worker.id) {

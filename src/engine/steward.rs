@@ -115,8 +115,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Withdraws a task of a manual repository: whoever holds it loses it, and it takes no place of the budget any more.
-    /// One that is closed stays so.
+    /// Withdraws a task that is no issue on GitHub: whoever holds it loses it, and it takes no place of the budget any
+    /// more. One that is closed stays so.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is merged.
@@ -126,26 +126,27 @@ impl Engine {
         reason: Option<String>,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
-        let reason = reason.map_or_else(|| "by the operator".to_owned(), |reason| format!("by the operator: {reason}"));
-        let github = "Its issue is the task: close it on GitHub, or take its label away.";
-        self.move_by_hand(id, TaskState::Closed, Move::Close { reason }, github, keep).await
+        let step = Move::Close { reason: reason.clone().unwrap_or_else(|| "no reason given".to_owned()) };
+        let github = "The task is an issue on GitHub: close it there, or take its label away.";
+        self.move_by_hand(id, (TaskState::Closed, step), reason, github, keep).await
     }
 
-    /// Puts a closed or merged task of a manual repository among those that wait again. One that is ready stays so.
+    /// Puts a closed or merged task that is no issue on GitHub among those that wait again. One that is ready stays so.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is not over.
     pub async fn reopen_task(&self, id: TaskId, keep: Option<Keep<()>>) -> Result<(), EngineError> {
-        let github = "Its issue is the task: reopen it on GitHub, with its label on.";
-        self.move_by_hand(id, TaskState::Ready, Move::Reopen, github, keep).await
+        let github = "The task is an issue on GitHub: reopen it there, with its label on.";
+        self.move_by_hand(id, (TaskState::Ready, Move::Reopen), None, github, keep).await
     }
 
-    /// Moves a task of a manual repository, unless it is where the move would bring it. `github` says who moves others.
+    /// Moves a task, unless it is where the move would bring it. `github` says who moves those that are issues: a
+    /// repository made by hand keeps its own tasks when the App comes to serve it.
     async fn move_by_hand(
         &self,
         id: TaskId,
-        to: TaskState,
-        step: Move,
+        (to, step): (TaskState, Move),
+        words: Option<String>,
         github: &'static str,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
@@ -155,12 +156,12 @@ impl Engine {
             .write(Scope::repo(&task.repo), move |tx| {
                 Box::pin(async move {
                     let repo = RepoContext::load(tx, &row.id, &settings).await?;
-                    if repo.row.managed {
+                    let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+                    if task.issue.is_some() {
                         return Err(EngineError::Managed(github.to_owned()));
                     }
-                    let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
                     if task.state != to {
-                        transition::carry_out(tx, &repo, task, step, None).await?;
+                        transition::carry_out_by_hand(tx, &repo, task, step, words).await?;
                     }
                     settle(keep, tx, &()).await
                 })

@@ -43,7 +43,8 @@ pub(super) async fn carry_out_telling(
 ) -> Result<Moved, EngineError> {
     let before = task.clone();
     let words = telling.end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
-    let moved = commit_move(tx, repo, task, step, words, telling.provenance).await?;
+    let kept = Kept { words, provenance: telling.provenance, by: None };
+    let moved = commit_move(tx, repo, task, step, kept).await?;
     if concerns_last_lease(tx, &before, &moved).await? {
         tell::lease(tx, repo, &moved.task, telling.end).await?;
     }
@@ -60,7 +61,27 @@ pub(super) async fn carry_out_unsaid(
     step: Move,
     words: Option<String>,
 ) -> Result<Moved, EngineError> {
-    commit_move(tx, repo, task, step, words, None).await
+    commit_move(tx, repo, task, step, Kept { words, ..Kept::default() }).await
+}
+
+/// As [`carry_out_unsaid`], by the operator's hand, of a task that is no issue on GitHub.
+pub(super) async fn carry_out_by_hand(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    words: Option<String>,
+) -> Result<Moved, EngineError> {
+    commit_move(tx, repo, task, step, Kept { words, by: Some("operator"), ..Kept::default() }).await
+}
+
+/// What the audit log keeps of a move beside the move itself.
+#[derive(Debug, Default)]
+struct Kept {
+    words: Option<String>,
+    provenance: Option<serde_json::Value>,
+    /// Who closed or opened a task by hand.
+    by: Option<&'static str>,
 }
 
 async fn commit_move(
@@ -68,16 +89,19 @@ async fn commit_move(
     repo: &RepoContext,
     task: Task,
     step: Move,
-    words: Option<String>,
-    provenance: Option<serde_json::Value>,
+    kept: Kept,
 ) -> Result<Moved, EngineError> {
     let lease = tx.live_lease(&task.id).await?;
     let mut moved = moves::apply(task, lease, step, tx.now())?;
     for event in &mut moved.events {
-        match (event.kind, &words, &provenance) {
-            (EventKind::LeaseEnded, Some(words), _) => event.payload["words"] = words.as_str().into(),
-            (EventKind::TaskPrOpened | EventKind::TaskMerged, _, Some(from)) => event.payload["from"] = from.clone(),
-            _ => {}
+        let (key, value) = match event.kind {
+            EventKind::LeaseEnded => ("words", kept.words.as_deref().map(Into::into)),
+            EventKind::TaskPrOpened | EventKind::TaskMerged => ("from", kept.provenance.clone()),
+            EventKind::TaskClosed | EventKind::TaskReady => ("by", kept.by.map(Into::into)),
+            _ => continue,
+        };
+        if let Some(value) = value {
+            event.payload[key] = value;
         }
     }
     tx.save_moved(&moved).await?;

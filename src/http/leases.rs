@@ -3,7 +3,7 @@
 
 use super::Face;
 use super::auth::{Asking, Operator};
-use super::body::Json;
+use super::body::MaybeJson;
 use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::query::{Query, fault};
@@ -27,9 +27,9 @@ pub(super) async fn act(
     Asking(worker): Asking,
     repeat: Repeat,
     path: Result<Path<(String, String)>, PathRejection>,
-    body: Json<LeaseBody>,
+    body: MaybeJson<LeaseBody>,
 ) -> Result<axum::Json<LeaseAnswer>, Failure> {
-    let Json(LeaseWords { reason, epoch }) = body;
+    let MaybeJson(LeaseWords { reason, epoch }) = body;
     let unknown = || Failure::new(ProblemKind::UnknownLease, "There is no lease with this id.");
     let Path((id, act)) = path.map_err(|_| unknown())?;
     let act = match act.as_str() {

@@ -2,7 +2,7 @@
 
 use super::Face;
 use super::auth::Asking;
-use super::body::Json;
+use super::body::{Json, MaybeJson};
 use super::problem::Failure;
 use super::workers;
 use crate::engine::{self, ProfileChange};
@@ -22,9 +22,9 @@ pub(super) async fn show(State(face): State<Face>, Asking(worker): Asking) -> Re
 pub(super) async fn change(
     State(face): State<Face>,
     Asking(worker): Asking,
-    body: Json<ChangeBody>,
+    body: MaybeJson<ChangeBody>,
 ) -> Result<axum::Json<WorkerView>, Failure> {
-    let Json(asked) = body;
+    let MaybeJson(asked) = body;
     let change = ProfileChange {
         name: asked.name,
         skills: asked.skills,

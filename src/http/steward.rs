@@ -7,8 +7,9 @@ use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::query::Query;
 use super::resources::plain;
+use super::tasks::task_id;
 use crate::engine::{AddedTask, Audit, AuditRow, Engine, NewTask, Whom};
-use crate::pool::{LeaseId, Span, TaskId, WorkerId};
+use crate::pool::{LeaseId, Span, WorkerId};
 use crate::wire::me::Left;
 use crate::wire::steward::{
     AuditLine, AuditVerdict, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
@@ -76,11 +77,6 @@ pub(super) async fn reopen_task(
 ) -> Result<axum::Json<Done>, Failure> {
     face.engine.reopen_task(task_id(id)?, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
-}
-
-fn task_id(id: Result<Path<String>, PathRejection>) -> Result<TaskId, Failure> {
-    let id = plain(id).ok_or_else(|| Failure::new(ProblemKind::UnknownTask, "There is no task with this id."))?;
-    Ok(TaskId::new(id))
 }
 
 /// Stops handing out work in a repository.

@@ -140,7 +140,7 @@ impl Moved {
 
 /// A move the table does not list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a task that is {state} cannot {what}")]
+#[error("The task is {state}; it cannot {what} from there.")]
 pub struct Illegal {
     /// Where the task stood.
     pub state: TaskState,

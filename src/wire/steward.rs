@@ -78,7 +78,7 @@ fn one_of_many(checks: &mut Checks, repo: &str, index: usize, item: Value) -> Op
     };
     let mut own = Checks::default();
     let task = body.check(&mut own);
-    if !task.repo.eq_ignore_ascii_case(repo) {
+    if task.repo.to_lowercase() != repo.to_lowercase() {
         own.fault("repo", format!("must be {repo}: one call adds to one repository"));
     }
     for error in own.into_errors() {
@@ -169,7 +169,7 @@ impl Request for ResumeBody {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Revocation")]
 pub struct RevokeBody {
-    /// For whoever loses it, and for the audit log.
+    /// For whoever loses it, and for everybody who sees the task.
     #[serde(default)]
     #[schemars(length(max = 500))]
     reason: Option<String>,

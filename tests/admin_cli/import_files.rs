@@ -137,6 +137,7 @@ fn what_is_no_file_of_tasks() {
     pool.write("large.yaml", "# much\n".repeat(10 * 1024 * 1024 / 7));
     insta::assert_snapshot!(pool.run(&["import-tasks", "large.yaml"]), @r#"
     ! owp admin import-tasks: large.yaml is larger than 4 MiB, the most that is read.
+    !   Divide it into several files; each is imported by itself.
     exit 2
     "#);
     pool.write("fine.yaml", "repo: acme/rocket\ntasks: [{ id: a, title: t }]\n");

@@ -117,13 +117,14 @@ async fn a_task_is_closed_and_opened_again_by_hand(db: Db) {
     let told = audit(&pool, &format!("?repo={REPO}")).await;
     let closed: Vec<_> = told.iter().filter(|event| event["kind"] == "task.closed").collect();
     assert_eq!(closed.len(), 1, "closed once: {closed:?}");
-    assert_eq!(closed[0]["payload"], json!({ "reason": "by the operator: its worker is gone" }));
+    assert_eq!(closed[0]["payload"], json!({ "reason": "its worker is gone", "by": "operator" }));
 
     let held = pool.work(&other).await;
     assert_eq!(held[0]["task_id"], json!(next));
     pool.admin(&format!("tasks/{next}/reopen"), json!({})).await.problem(409, "refused");
     let path = format!("/v1/admin/tasks/{next}/close");
     pool.send("POST", &path, &[("X-Admin-Token", ADMIN)], "").await.ok();
+    pool.admin(&format!("tasks/{next}/close"), json!({ "reason": "too late to say" })).await.ok();
     let beat = pool.as_worker(&other, "POST", "/v1/workers/heartbeat", json!({})).await.ok();
     assert_eq!((&beat["ended"][0]["task_id"], &beat["ended"][0]["reason"]), (&json!(next), &json!("closed")), "{beat}");
 
@@ -131,14 +132,21 @@ async fn a_task_is_closed_and_opened_again_by_hand(db: Db) {
         pool.admin(&format!("tasks/{lost}/reopen"), json!({})).await.ok();
     }
     assert_eq!(pool.work(&other).await[0]["task_id"], json!(lost), "it is anybody's again");
+    let told = audit(&pool, &format!("?repo={REPO}")).await;
+    let opened: Vec<_> = told.iter().filter(|event| event["payload"]["by"] == "operator").collect();
+    assert_eq!(opened.iter().filter(|event| event["kind"] == "task.ready").count(), 1, "{opened:?}");
     pool.says(&other, &lost, "merged").await;
     pool.admin(&close, json!({})).await.problem(409, "refused");
     pool.admin("tasks/t_none/close", json!({})).await.problem(404, "unknown-task");
     pool.admin("tasks/t_none/reopen", json!({})).await.problem(404, "unknown-task");
+    // The App comes to serve a repository that was made by hand, and whose tasks are no issues.
     crate::sse::meddle(&pool, "UPDATE repositories SET managed = 1").await;
+    pool.admin(&format!("tasks/{next}/reopen"), json!({})).await.ok();
+    pool.admin(&format!("tasks/{next}/close"), json!({})).await.ok();
+    crate::sse::meddle(&pool, "UPDATE tasks SET issue = 7 WHERE title = 'Next'").await;
     for call in ["close", "reopen"] {
         let problem = pool.admin(&format!("tasks/{next}/{call}"), json!({})).await.problem(409, "managed-repository");
-        assert!(problem["detail"].as_str().unwrap().contains("on GitHub"), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("an issue on GitHub"), "{problem}");
     }
 }
 

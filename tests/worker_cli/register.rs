@@ -276,5 +276,5 @@ fn what_is_sent_in_the_clear_is_warned_of() {
     register.env("http_proxy", "http://127.0.0.1:1");
     let done = stage.ended(register);
     assert_eq!(done.code, Some(1));
-    assert!(done.stderr.starts_with("owp worker: http://pool.invalid is not encrypted"), "{}", done.stderr);
+    assert!(done.stderr.starts_with("warning: http://pool.invalid is not encrypted"), "{}", done.stderr);
 }

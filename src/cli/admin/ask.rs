@@ -51,9 +51,8 @@ pub(in crate::cli) fn explained(error: ClientError) -> Failure {
         Some("unknown-repository" | "no-such-repository") => {
             failure.next("`owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.")
         }
-        Some("managed-repository") => {
-            failure.next("The GitHub App is installed there: its issues become tasks when they are labelled on GitHub.")
-        }
+        // What to do on GitHub instead is told with it.
+        Some("managed-repository") => failure,
         Some("unknown-task" | "unknown-lease" | "unknown-worker") => {
             failure.next("`owp admin events` shows the ids of tasks, leases and workers.")
         }

@@ -17,7 +17,6 @@ pub(in crate::cli) use ask::explained;
 
 use super::connect::Asked;
 use super::failure::{Failure, finish};
-use super::print::warn_in_clear_text;
 use crate::client::Client;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
@@ -119,10 +118,8 @@ async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
 }
 
 impl Desk {
-    /// The pool, asked as its operator; says when the admin token can be read by others on its way.
+    /// The pool, asked as its operator.
     fn new(asked: &Asked, env: &Environment) -> Result<Self, Failure> {
-        let pool = asked.operator(env)?;
-        warn_in_clear_text("owp admin", &pool);
-        Ok(Self { pool, json: asked.json })
+        Ok(Self { pool: asked.operator(env)?, json: asked.json })
     }
 }

@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::clock::Clock;
 use crate::github::client::{Attempt, GitHub};
 use crate::github::manifest::webhook_url;
+use crate::net::is_loopback;
 use reqwest::Url;
 
 pub(super) async fn examine(github: &GitHub, clock: &Clock, report: &mut Report) {
@@ -37,9 +38,7 @@ pub(super) async fn examine(github: &GitHub, clock: &Clock, report: &mut Report)
 
 fn address(told: &str, report: &mut Report) {
     let url = Url::parse(told).ok();
-    let (path, host) = url.as_ref().map_or(("", ""), |url| (url.path(), url.host_str().unwrap_or_default()));
-    let here =
-        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let (path, here) = url.as_ref().map_or(("", false), |url| (url.path(), is_loopback(url)));
     if path != webhook_url("") {
         let remedy = "set it at the App's page: the pool's public address and /github/webhooks";
         report.problem("webhook", format!("deliveries go to {told}, which is not the pool's endpoint"), remedy);

@@ -68,7 +68,7 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
     // A token that cannot be kept is lost, so this is tried before there is one.
     profile.prepare()?;
     let name = args.name.clone().map_or_else(machine_name, Ok)?;
-    warn_in_clear_text("owp worker", &client);
+    warn_in_clear_text(&client);
     let body = json!({
         "name": name, "skills": args.skills, "github_handle": args.github,
         "capacity_points": args.capacity, "max_concurrent_tasks": args.concurrent,
@@ -105,7 +105,7 @@ pub(super) async fn throw_away(
     name: &str,
     skills: &[String],
 ) -> Result<(String, SecretString), Failure> {
-    warn_in_clear_text("owp worker", client);
+    warn_in_clear_text(client);
     let (made, _shown) = introduce(client, &json!({ "name": name, "skills": skills })).await?;
     Ok((made.worker_id, made.token))
 }

@@ -22,16 +22,17 @@ pub(super) async fn claim(lab: &Lab, token: &str, task: &str) -> Verdict<super::
 }
 
 async fn grants(lab: &Lab) -> Verdict {
+    lab.needs("offers")?;
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
     let (_, wanted) = (lab.task(&repo, json!({ "priority": 90 })).await?, lab.task(&repo, json!({})).await?);
     let answer = claim(lab, &worker.token, &wanted).await?;
     answer.must_be(200)?;
     let said = answer.must_json()?;
-    must(
-        said["task_id"] == json!(wanted) && said["lease_id"].is_string() && said["lease_expires_at"].is_string(),
-        || format!("a claim of {wanted} is answered {said}"),
-    )
+    let missing: Vec<&str> =
+        ["task_id", "lease_id", "lease_expires_at"].into_iter().filter(|key| !said[*key].is_string()).collect();
+    must(missing.is_empty(), || format!("a claim is answered without {}", missing.join(", ")))?;
+    must(said["task_id"] == json!(wanted), || format!("a claim of {wanted} is answered with {}", said["task_id"]))
 }
 
 async fn refused(lab: &Lab) -> Verdict {
@@ -44,6 +45,7 @@ async fn refused(lab: &Lab) -> Verdict {
 }
 
 async fn held(lab: &Lab) -> Verdict {
+    lab.needs("offers")?;
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
     given(lease["lease_id"].is_string(), "a `lease_id`")?;

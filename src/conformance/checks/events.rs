@@ -1,7 +1,7 @@
 //! What happened, as pages.
 
 use super::super::lab::{Lab, Worker, encoded};
-use super::super::stop::{Verdict, given, must};
+use super::super::stop::{Stop, Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 use std::fmt;
@@ -51,7 +51,7 @@ impl Feed {
     async fn from_now(lab: &Lab, filters: String) -> Verdict<Self> {
         let filters = if filters.is_empty() { filters } else { format!("{filters}&") };
         let page = lab.http.get(format!("/v1/events?{filters}from=now")).send().await?.prepared()?;
-        Ok(Self { filters, cursor: page["next_cursor"].as_str().unwrap_or_default().to_owned() })
+        Ok(Self { filters, cursor: next(&page)? })
     }
 
     /// Everything that is there by now, in pages of `limit`. A page may be empty though there is more.
@@ -73,7 +73,7 @@ impl Feed {
             if page["more"] != true {
                 break;
             }
-            cursor = page["next_cursor"].as_str().unwrap_or_default().to_owned();
+            cursor = next(&page)?;
         }
         Ok(events)
     }
@@ -89,6 +89,12 @@ impl Feed {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// Where the page after this one begins.
+fn next(page: &Value) -> Verdict<String> {
+    let none = || Stop::Fail(format!("`next_cursor` of a page of events must be a text, not {}", page["next_cursor"]));
+    page["next_cursor"].as_str().map(str::to_owned).ok_or_else(none)
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {

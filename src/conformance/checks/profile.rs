@@ -40,6 +40,7 @@ async fn left(lab: &Lab) -> Verdict {
 }
 
 async fn rotated(lab: &Lab) -> Verdict {
+    lab.needs("worker_profile")?;
     let worker = lab.worker(json!({})).await?;
     let answer = lab.http.post("/v1/workers/me/token", &json!({})).bearer(&worker.token).send().await?;
     answer.must_be(200)?;

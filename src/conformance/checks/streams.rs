@@ -1,11 +1,12 @@
 //! What happens, as it happens: Server-Sent Events.
 
+use super::super::http::{come_back, held_back};
 use super::super::lab::Lab;
 use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 checks! {
     Extended["events"] "STREAM-1" "A stream is `text/event-stream` and tells what happens from its beginning on." => live;
@@ -23,6 +24,8 @@ struct Stream {
     /// What came after the last whole line.
     rest: Vec<u8>,
     read: String,
+    /// The last id, which holds until there is another.
+    id: String,
 }
 
 /// A block of a stream.
@@ -36,19 +39,29 @@ struct Block {
 impl Stream {
     async fn open(lab: &Lab, query: &str, last: Option<&str>) -> Verdict<Self> {
         let path = format!("/v1/events?{query}");
-        let mut call = lab.http.raw(Method::GET, &path).header("Accept", "text/event-stream");
-        if let Some(last) = last {
-            call = call.header("Last-Event-ID", last);
+        let (began, asked) = (Instant::now(), format!("GET {path}\nAccept: text/event-stream"));
+        let answer = loop {
+            let mut call = lab.http.raw(Method::GET, &path).header("Accept", "text/event-stream");
+            if let Some(last) = last {
+                call = call.header("Last-Event-ID", last);
+            }
+            let answer =
+                call.send().await.map_err(|error| Stop::Error(format!("{asked} was not answered: {error}")))?;
+            match come_back(answer.headers(), began).filter(|_| answer.status().as_u16() == 429) {
+                Some(after) => tokio::time::sleep(after).await,
+                None => break answer,
+            }
+        };
+        if answer.status().as_u16() == 429 {
+            return Err(held_back(&asked, answer.headers()));
         }
-        let asked = format!("GET {path}\nAccept: text/event-stream");
-        let answer = call.send().await.map_err(|error| Stop::Error(format!("{asked} was not answered: {error}")))?;
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let (status, kind) = (answer.status().as_u16(), kind.to_owned());
         lab.http.note(asked.clone(), format!("{status}\ncontent-type: {kind}"));
         must(status == 200 && kind.starts_with("text/event-stream"), || {
             format!("{asked} is answered {status} as {kind:?}")
         })?;
-        Ok(Self { asked, answer, rest: Vec::new(), read: String::new() })
+        Ok(Self { asked, answer, rest: Vec::new(), read: String::new(), id: String::new() })
     }
 
     /// Takes whole lines, which may end in CR LF: a chunk may end within a line, and within a letter.
@@ -68,7 +81,8 @@ impl Stream {
                 while let Some((block, rest)) = self.read.split_once("\n\n").map(|(b, r)| (b.to_owned(), r.to_owned()))
                 {
                     self.read = rest;
-                    let block = Block::read(&block);
+                    let block = Block::read(&block, &self.id);
+                    self.id.clone_from(&block.id);
                     if !block.event.is_empty() {
                         return Some(block);
                     }
@@ -84,8 +98,8 @@ impl Stream {
 }
 
 impl Block {
-    fn read(text: &str) -> Self {
-        let mut block = Self::default();
+    fn read(text: &str, id: &str) -> Self {
+        let mut block = Self { id: id.to_owned(), ..Self::default() };
         for line in text.lines() {
             let (field, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value).to_owned();

@@ -20,7 +20,7 @@ pub fn json(report: &Report) -> Value {
         "conforms": report.conforms(), "complete": report.is_complete(),
         "passed": count(Status::Pass), "skipped": count(Status::Skip),
         "failed": count(Status::Fail), "errors": count(Status::Error),
-        "seconds": report.seconds,
+        "seconds": report.seconds, "ready_before": report.ready_before,
         "checks": report.outcomes,
     })
 }
@@ -29,9 +29,10 @@ pub fn json(report: &Report) -> Value {
 #[must_use]
 pub fn summary(report: &Report) -> String {
     let verdict = match (report.conforms(), report.is_complete()) {
-        (false, _) => "does not conform",
-        (true, true) => "conforms",
-        (true, false) => "conforms as far as the core was checked",
+        _ if report.count(Status::Skip) == report.outcomes.len() => "was not checked".to_owned(),
+        (false, _) => "does not conform".to_owned(),
+        (true, true) => "conforms".to_owned(),
+        (true, false) => format!("conforms as far as it was checked, without {}", report.unchecked().join(", ")),
     };
     format!(
         "{} {verdict}: {} passed, {} failed, {} in error, {} skipped",

@@ -22,16 +22,16 @@ fn leases() -> Vec<Operation> {
     let task = || vec![id("The task's id.", "t_06bg3qk4c5v2j0")];
     vec![
         act("/v1/leases/{id}/ack", "ackLease", "Accepts an offer, within its `ack_by`.")
-            .body::<LeaseBody>(json!({ "epoch": 1 })),
+            .optional_body::<LeaseBody>(json!({ "epoch": 1 })),
         act(
             "/v1/leases/{id}/nack",
             "nackLease",
             "Refuses a lease; the task is not offered to this worker again for a while.",
         )
-        .body::<LeaseBody>(json!({ "reason": "not my language" })),
-        act("/v1/leases/{id}/renew", "renewLease", "Asks for more time.").body::<LeaseBody>(json!({})),
+        .optional_body::<LeaseBody>(json!({ "reason": "not my language" })),
+        act("/v1/leases/{id}/renew", "renewLease", "Asks for more time.").optional_body::<LeaseBody>(json!({})),
         act("/v1/leases/{id}/release", "releaseLease", "Gives a lease back; its task goes back to everybody.")
-            .body::<LeaseBody>(json!({ "reason": "out of time" })),
+            .optional_body::<LeaseBody>(json!({ "reason": "out of time" })),
         Operation::new(
             "post",
             "/v1/tasks/{id}/claim",
@@ -136,7 +136,7 @@ fn me() -> Vec<Operation> {
             Auth::Worker,
             json_of::<WorkerView>(),
         )
-        .body::<ChangeBody>(json!({ "skills": ["rust"], "capacity_points": 3, "x_editor": null }))
+        .optional_body::<ChangeBody>(json!({ "skills": ["rust"], "capacity_points": 3, "x_editor": null }))
         .problems_of(&[ProblemKind::Refused]),
         Operation::new(
             "get",

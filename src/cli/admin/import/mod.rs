@@ -69,7 +69,7 @@ impl Load {
 
 /// Imports a file into the pool that `desk` opens.
 pub(super) async fn tasks(desk: impl FnOnce() -> Result<Desk, Failure>, args: TasksArgs) -> Result<(), Failure> {
-    let text = read_file(&args.file, file::BOUNDS.bytes)?;
+    let text = read_file(&args.file, file::BOUNDS.bytes, "Divide it into several files; each is imported by itself.")?;
     let load = file::load(&text, args.repo.as_deref()).map_err(|faults| refused(&args.file, &faults))?;
     let desk = desk()?;
     known(&desk, &load.repo).await?;

@@ -51,7 +51,7 @@ pub(super) struct RunArgs {
 pub(super) async fn run(args: RunArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let mut signals = Signals::listen()?;
-    warn_in_clear_text("owp worker", &client);
+    warn_in_clear_text(&client);
     let Some(me) = signals.unless(Me::ask(&client)).await else { return Ok(()) };
     let (me, shown) = me?;
     let mut desk = Desk { view: View::new(asked.json), client, ledger: Ledger::default(), away: false, unread: false };
