@@ -26,7 +26,7 @@ pub struct ConformanceArgs {
     /// Where the server is, such as http://127.0.0.1:8787
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     server: Option<String>,
-    /// The server's admin token; OWP_ADMIN_TOKEN, which others on this machine cannot see, when left out
+    /// The server's admin token, which is tried where it must open nothing, too: change it afterwards; OWP_ADMIN_TOKEN, which others on this machine cannot see, when left out
     #[arg(long, value_name = "TOKEN")]
     admin_token: Option<String>,
     /// Only the checks of this profile

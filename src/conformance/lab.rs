@@ -54,6 +54,11 @@ impl Lab {
         format!("{what}-{}-{}", self.salt, self.count.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// An id that is nobody's, as ids may look: `t_none…`.
+    pub(super) fn nobodys(&self, kind: char) -> String {
+        format!("{kind}_{}", self.fresh("none").replace('-', "_"))
+    }
+
     /// The skill of this check's tasks and workers.
     pub(super) fn skill(&self) -> String {
         format!("conformance-{}", self.salt)

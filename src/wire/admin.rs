@@ -44,7 +44,7 @@ impl Request for RepoBody {
 
     fn check(self, checks: &mut Checks) -> Repo {
         Repo {
-            repo: checks.repo(self.repo),
+            repo: checks.repo(&self.repo),
             max_open_prs: checks.number("max_open_prs", self.max_open_prs, 3, 0..=100),
             area_locks_enabled: self.area_locks_enabled.unwrap_or(true),
         }
@@ -123,7 +123,7 @@ impl Request for TaskBody {
 
     fn check(self, checks: &mut Checks) -> NewTask {
         NewTask {
-            repo: checks.repo(self.repo),
+            repo: checks.repo(&self.repo),
             title: checks.name("title", self.title, 300),
             // Bounded by the body's size alone: v0.1 names no limit.
             description: checks.optional_text("description", self.description, usize::MAX / 4).unwrap_or_default(),

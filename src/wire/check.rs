@@ -39,7 +39,7 @@ impl Checks {
 
     /// The field `repo`: a repository's name without the space around it, 1–200 characters of which none is invisible: two
     /// names that look alike would be two repositories.
-    pub fn repo(&mut self, name: String) -> String {
+    pub fn repo(&mut self, name: &str) -> String {
         let joins = |c| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}');
         let odd = |c: char| c.is_control() || is_hidden(c) || joins(c) || (c.is_whitespace() && c != ' ');
         let name = name.trim().to_owned();
@@ -129,12 +129,12 @@ mod tests {
 
     #[test]
     fn a_repository_is_named_by_what_can_be_seen() {
-        assert!(faults(|c| drop(c.repo("Größe/of things".into()))).is_empty());
-        assert_eq!(Checks::default().repo(" a/b\u{3000}\n".into()), "a/b");
-        assert_eq!(faults(|c| drop(c.repo("\u{3000}".into()))), ["repo must not be blank"]);
+        assert!(faults(|c| drop(c.repo("Größe/of things"))).is_empty());
+        assert_eq!(Checks::default().repo(" a/b\u{3000}\n"), "a/b");
+        assert_eq!(faults(|c| drop(c.repo("\u{3000}"))), ["repo must not be blank"]);
         for odd in ["a\n/b", "a/\u{1b}[2Jb", "a/b\u{202e}", "a/\u{200b}b", "a/b\u{200d}", "a\u{2028}b"] {
             let told = ["repo must not hold control characters or others that cannot be seen"];
-            assert_eq!(faults(|c| drop(c.repo(odd.into()))), told, "{odd:?}");
+            assert_eq!(faults(|c| drop(c.repo(odd))), told, "{odd:?}");
         }
     }
 

@@ -65,7 +65,7 @@ impl Request for RetryBody {
 
     fn check(self, checks: &mut Checks) -> Retry {
         Retry {
-            repo: checks.repo(self.repo),
+            repo: checks.repo(&self.repo),
             issue: checks.number("issue", Some(self.issue), 1, 1..=i64::MAX),
             key: checks.name("key", self.key, KEY_MAX_CHARS),
         }

@@ -32,7 +32,7 @@ impl Request for PolicyBody {
     type Checked = PolicyChange;
 
     fn check(self, checks: &mut Checks) -> PolicyChange {
-        PolicyChange { repo: checks.repo(self.repo), policy: self.policy }
+        PolicyChange { repo: checks.repo(&self.repo), policy: self.policy }
     }
 }
 
@@ -52,7 +52,7 @@ impl Request for SimulateBody {
     type Checked = PolicyChange;
 
     fn check(self, checks: &mut Checks) -> PolicyChange {
-        PolicyChange { repo: checks.repo(self.repo), policy: self.policy }
+        PolicyChange { repo: checks.repo(&self.repo), policy: self.policy }
     }
 }
 

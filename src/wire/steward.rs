@@ -40,7 +40,7 @@ impl Request for BulkBody {
     type Checked = Bulk;
 
     fn check(self, checks: &mut Checks) -> Bulk {
-        let repo = checks.repo(self.repo);
+        let repo = checks.repo(&self.repo);
         if self.tasks.is_empty() || self.tasks.len() > BULK_MAX {
             checks.fault("tasks", format!("must hold 1 to {BULK_MAX} tasks, not {}", self.tasks.len()));
             return Bulk { repo, tasks: Vec::new() };
@@ -132,7 +132,7 @@ impl Request for PauseBody {
     fn check(self, checks: &mut Checks) -> Pause {
         let secs = self.secs;
         Pause {
-            repo: checks.repo(self.repo),
+            repo: checks.repo(&self.repo),
             secs: secs.map(|n| checks.number("secs", Some(n), 1, 1..=PAUSE_MAX_SECS)),
             reason: reason(checks, self.reason),
         }
@@ -161,7 +161,7 @@ impl Request for ResumeBody {
     type Checked = String;
 
     fn check(self, checks: &mut Checks) -> String {
-        checks.repo(self.repo)
+        checks.repo(&self.repo)
     }
 }
 
@@ -224,7 +224,7 @@ impl Request for TrustBody {
             checks.fault("login", "or `github_id` must be given, one of the two");
         }
         Trust {
-            repo: checks.repo(self.repo),
+            repo: checks.repo(&self.repo),
             login,
             github_id,
             level: checks.number("level", Some(self.level), 0, -1..=3),

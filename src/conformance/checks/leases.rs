@@ -90,7 +90,7 @@ async fn not_yours(lab: &Lab) -> Verdict {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let lease = lab.held(&worker).await?;
     lab.act(&other, &lease["lease_id"], "release", json!({})).await?.must_be(403)?;
-    lab.act(&other, &json!(lab.fresh("l_none")), "release", json!({})).await?.must_be(404)
+    lab.act(&other, &json!(lab.nobodys('l')), "release", json!({})).await?.must_be(404)
 }
 
 async fn renewed(lab: &Lab) -> Verdict {

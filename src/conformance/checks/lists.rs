@@ -72,7 +72,7 @@ async fn one_task(lab: &Lab) -> Verdict {
     let task = lab.held(&worker).await?["task_id"].as_str().unwrap_or_default().to_owned();
     let shown = lab.http.get(format!("/v1/tasks/{task}")).send().await?.prepared()?;
     must(shown["task_id"] == json!(task) && shown["state"] == "leased", || format!("a held task is shown as {shown}"))?;
-    lab.http.get(format!("/v1/tasks/{}", lab.fresh("t_none"))).send().await?.must_be(404)
+    lab.http.get(format!("/v1/tasks/{}", lab.nobodys('t'))).send().await?.must_be(404)
 }
 
 async fn one_repo(lab: &Lab) -> Verdict {

@@ -127,9 +127,11 @@ async fn close(lab: &Lab, task: &Value) -> Verdict {
 async fn reopened(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({})).await?;
-    close(lab, &json!(task)).await?;
-    lab.admin_post(format!("/v1/admin/tasks/{task}/reopen"), json!({})).await?.must_be(200)?;
     let worker = lab.worker(json!({})).await?;
+    close(lab, &json!(task)).await?;
+    let early = tasks(&lab.pull(&worker).await?);
+    must(early.is_empty(), || "a closed task is handed out before it is reopened".to_owned())?;
+    lab.admin_post(format!("/v1/admin/tasks/{task}/reopen"), json!({})).await?.must_be(200)?;
     let got = lab.pull_until(&worker, &json!(task), GRACE).await?;
     must(got.is_some(), || "a task that was closed and reopened is not handed out".to_owned())
 }

@@ -15,7 +15,7 @@ checks! {
 async fn shape(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let answers = [
-        lab.report(&worker, &json!(lab.fresh("t_none")), json!({ "status": "in_progress" })).await?,
+        lab.report(&worker, &json!(lab.nobodys('t')), json!({ "status": "in_progress" })).await?,
         lab.register(json!({ "name": "" })).await?,
         lab.http.get("/v1/workers/me").send().await?,
         lab.http.get(format!("/v1/{}", lab.fresh("nowhere"))).send().await?,
@@ -67,7 +67,7 @@ async fn kinds(lab: &Lab) -> Verdict {
     let task = lab.held(&worker).await?["task_id"].clone();
     let merged = lab.held(&worker).await?["task_id"].clone();
     lab.reported(&worker, &merged, "merged").await?;
-    let none = json!(lab.fresh("t_none"));
+    let none = json!(lab.nobodys('t'));
     let begin = || json!({ "status": "in_progress" });
     let nowhere = json!({ "repo": lab.fresh("conformance/nobody"), "title": "t", "required_skills": [lab.skill()] });
     let mut errors = vec![
@@ -81,7 +81,7 @@ async fn kinds(lab: &Lab) -> Verdict {
         (lab.report(&worker, &merged, json!({ "status": "blocked" })).await?, 409, "refused"),
     ];
     if lab.discovered.has("offers") {
-        let answer = lab.act(&worker, &json!(lab.fresh("l_none")), "renew", json!({})).await?;
+        let answer = lab.act(&worker, &json!(lab.nobodys('l')), "renew", json!({})).await?;
         errors.push((answer, 404, "unknown-lease"));
     }
     if lab.discovered.has("cursors") {
@@ -89,7 +89,7 @@ async fn kinds(lab: &Lab) -> Verdict {
         errors.push((answer, 404, "no-such-repository"));
     }
     if lab.discovered.has("revocation") {
-        let path = format!("/v1/admin/workers/{}/revoke", lab.fresh("w_none"));
+        let path = format!("/v1/admin/workers/{}/revoke", lab.nobodys('w'));
         errors.push((lab.admin_post(path, json!({})).await?, 404, "unknown-worker"));
     }
     errors.retain(|(answer, status, _)| answer.status == *status);

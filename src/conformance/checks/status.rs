@@ -53,7 +53,7 @@ async fn repeated(lab: &Lab) -> Verdict {
 
 async fn unknown(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
-    lab.report(&worker, &json!(lab.fresh("t_none")), json!({ "status": "in_progress" })).await?.must_be(404)
+    lab.report(&worker, &json!(lab.nobodys('t')), json!({ "status": "in_progress" })).await?.must_be(404)
 }
 
 async fn not_yours(lab: &Lab) -> Verdict {

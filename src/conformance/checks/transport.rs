@@ -34,7 +34,7 @@ async fn answers_are_json(lab: &Lab) -> Verdict {
 async fn errors_have_a_detail(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let answers = [
-        lab.report(&worker, &json!(lab.fresh("t_none")), json!({ "status": "in_progress" })).await?,
+        lab.report(&worker, &json!(lab.nobodys('t')), json!({ "status": "in_progress" })).await?,
         lab.register(json!({ "name": "" })).await?,
         lab.http.get("/v1/work").send().await?,
     ];
@@ -104,7 +104,7 @@ async fn healthz_is_ok(lab: &Lab) -> Verdict {
 
 async fn first_things_first(lab: &Lab) -> Verdict {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
-    let status = || format!("/v1/tasks/{}/status", lab.fresh("t_none"));
+    let status = || format!("/v1/tasks/{}/status", lab.nobodys('t'));
     // Nobody asks, the body is wrong, and what the path names is not there.
     lab.http.post(status(), &json!({})).send().await?.must_be(401)?;
     lab.http.post(status(), &json!({ "status": "blocked" })).send().await?.must_be(401)?;

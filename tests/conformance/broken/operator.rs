@@ -262,8 +262,27 @@ pub const TABLE: &[Broken] = &[
     },
     Broken {
         name: "closes no task",
-        fails: &["CLOSE-1", "CLOSE-3"],
+        fails: &["CLOSE-1", "CLOSE-2", "CLOSE-3"],
         how: How::Instead(|ask, _| ask.is("POST /v1/admin/tasks/*/close").then(Reply::ok)),
+    },
+    Broken {
+        name: "lets the lease of a closed task be renewed",
+        fails: &["CLOSE-1"],
+        how: How::Reply(|ask, reply, memory| {
+            if ask.is("GET /v1/work") {
+                for lease in reply.json()["leases"].as_array().into_iter().flatten() {
+                    memory.set(lease["lease_id"].as_str().unwrap_or_default(), lease["task_id"].clone());
+                }
+            }
+            if ask.is("POST /v1/admin/tasks/*/close") {
+                memory.set(format!("closed {}", ask.path.split('/').nth(4).unwrap_or_default()), true);
+            }
+            let task = memory.get(ask.id());
+            let closed = memory.knows(&format!("closed {}", task.as_str().unwrap_or_default()));
+            if ask.is("POST /v1/leases/*/renew") && reply.status == 409 && closed {
+                *reply = Reply::ok();
+            }
+        }),
     },
     Broken {
         name: "reopens no task",
