@@ -117,7 +117,6 @@ async fn task_bounds(lab: &Lab) -> Verdict {
     for wrong in [
         with("title", json!("")),
         with("title", json!(" ")),
-        with("repo", json!(" ")),
         with("title", json!("t".repeat(301))),
         with("estimate_points", json!(0)),
         with("estimate_points", json!(101)),

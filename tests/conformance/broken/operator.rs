@@ -133,13 +133,6 @@ pub const TABLE: &[Broken] = &[
         }),
     },
     Broken {
-        name: "looks for a repository without a name to see",
-        fails: &["TASK-3"],
-        how: How::Instead(|ask, _| {
-            (ask.is("POST /v1/admin/tasks") && ask.json()["repo"] == " ").then(|| Reply::problem(400))
-        }),
-    },
-    Broken {
         name: "takes a task for important when nothing is said",
         fails: &["TASK-4"],
         how: How::Ask(|ask, _| {
