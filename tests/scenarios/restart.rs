@@ -151,15 +151,17 @@ fn plain(body: &str) -> String {
     format!("{kind} {text}")
 }
 
-/// `polls` says, for the number of a step, how far into it the process gets; `None` is to its end.
-async fn dies_everywhere(db: Db, polls: impl Fn(usize) -> Option<usize>) {
+/// `polls` says, for the number of a step, how far into it the process gets; `None` is to its end. On PostgreSQL, where
+/// every telling takes a database of a server's, it is enough that it dies in every second round of steps: those that
+/// `dies` picks.
+async fn dies_everywhere(db: Db, dies: fn(usize) -> bool, polls: impl Fn(usize) -> Option<usize>) {
     let (worked, mut calm) = tell(db, None).await;
     assert_eq!(calm.states, ["merged", "ready"]);
     assert_eq!((calm.grants, calm.merges, calm.joins), (2, 1, 1), "{calm:#?}");
     assert!(worked.len() > 30, "a story of {} steps", worked.len());
     // Which comment of an issue comes first is a matter of time; what is said is not.
     calm.comments.iter_mut().for_each(|said| said.sort());
-    for step in worked {
+    for step in worked.into_iter().filter(|step| db == Db::Sqlite || dies(*step)) {
         let death = Death { step, polls: polls(step) };
         let (_, mut end) = tell(db, Some(death)).await;
         end.comments.iter_mut().for_each(|said| said.sort());
@@ -168,9 +170,9 @@ async fn dies_everywhere(db: Db, polls: impl Fn(usize) -> Option<usize>) {
 }
 
 async fn a_death_after_any_step_changes_nothing(db: Db) {
-    dies_everywhere(db, |_| None).await;
+    dies_everywhere(db, |step| step / 4 % 2 == 0, |_| None).await;
 }
 
 async fn a_death_within_any_step_changes_nothing(db: Db) {
-    dies_everywhere(db, |step| Some([2, 4, 6, 9, 12][step % 5])).await;
+    dies_everywhere(db, |step| step / 4 % 2 == 1, |step| Some([2, 4, 6, 9, 12][step % 5])).await;
 }
