@@ -1,6 +1,6 @@
 //! Servers that break claims, explanations, and calls that are repeated with a key.
 
-use crate::proxy::{Ask, How, Reply};
+use crate::proxy::{Ask, How, Memory, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
 
@@ -53,12 +53,7 @@ pub const TABLE: &[Broken] = &[
                     return Reply::problem(409);
                 }
                 let reply = beyond.ask(&ask).await;
-                if ask.is("GET /v1/work") {
-                    for lease in reply.json()["leases"].as_array().into_iter().flatten() {
-                        let task = lease["task_id"].as_str().unwrap_or_default();
-                        beyond.memory.set(format!("{} {task}", ask.token()), true);
-                    }
-                }
+                remember_held(&ask, &reply, &beyond.memory);
                 reply
             })
         }),
@@ -175,4 +170,14 @@ pub const TABLE: &[Broken] = &[
 fn claimed_with(ask: &Ask) -> String {
     let key = if ask.is("POST /v1/tasks/*/claim") { ask.header("idempotency-key") } else { "" };
     key.to_owned()
+}
+
+/// Remembers who had which tasks, as `TOKEN TASK`.
+pub fn remember_held(ask: &Ask, reply: &Reply, memory: &Memory) {
+    if ask.is("GET /v1/work") {
+        for lease in reply.json()["leases"].as_array().into_iter().flatten() {
+            let task = lease["task_id"].as_str().unwrap_or_default();
+            memory.set(format!("{} {task}", ask.token()), true);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Servers that break the event feed, as pages and as streams.
 
-use crate::proxy::{Ask, How, Reply};
+use crate::proxy::{Ask, How, Memory, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
 
@@ -90,10 +90,7 @@ pub const TABLE: &[Broken] = &[
         name: "tells whoever looks with which token a task was taken",
         fails: &["EVENT-6"],
         how: How::Reply(|ask, reply, memory| {
-            if ask.is("POST /v1/workers/register") && reply.status == 200 {
-                let worker = reply.json();
-                memory.set(worker["worker_id"].as_str().unwrap_or_default(), worker["token"].clone());
-            }
+            remember_token(ask, reply, memory);
             events(ask, reply, |events| {
                 for event in events.iter_mut().filter(|event| event["kind"] == "lease.granted") {
                     event["data"]["with"] = memory.get(event["worker_id"].as_str().unwrap_or_default());
@@ -105,10 +102,7 @@ pub const TABLE: &[Broken] = &[
         name: "tells whoever may see a registration the token it gave out",
         fails: &["EVENT-6"],
         how: How::Reply(|ask, reply, memory| {
-            if ask.is("POST /v1/workers/register") && reply.status == 200 {
-                let worker = reply.json();
-                memory.set(worker["worker_id"].as_str().unwrap_or_default(), worker["token"].clone());
-            }
+            remember_token(ask, reply, memory);
             events(ask, reply, |events| {
                 for event in events.iter_mut().filter(|event| event["kind"] == "worker.registered") {
                     event["data"]["token"] = memory.get(event["worker_id"].as_str().unwrap_or_default());
@@ -189,5 +183,13 @@ fn events(ask: &Ask, reply: &mut Reply, change: impl FnOnce(&mut Vec<Value>)) {
             change(&mut events);
             page["events"] = json!(events);
         });
+    }
+}
+
+/// Remembers a new worker's token by its id.
+fn remember_token(ask: &Ask, reply: &Reply, memory: &Memory) {
+    if ask.is("POST /v1/workers/register") && reply.status == 200 {
+        let worker = reply.json();
+        memory.set(worker["worker_id"].as_str().unwrap_or_default(), worker["token"].clone());
     }
 }

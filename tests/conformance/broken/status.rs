@@ -2,6 +2,7 @@
 
 use super::areas::{learn, more_on, place};
 use super::calls::as_stands;
+use super::claims::remember_held;
 use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
@@ -70,12 +71,7 @@ pub const TABLE: &[Broken] = &[
                     return as_stands(ask, beyond, 403, json!("ready"), 409).await;
                 }
                 let reply = beyond.ask(&ask).await;
-                if ask.is("GET /v1/work") {
-                    for lease in reply.json()["leases"].as_array().into_iter().flatten() {
-                        let task = lease["task_id"].as_str().unwrap_or_default();
-                        beyond.memory.set(format!("{} {task}", ask.token()), true);
-                    }
-                }
+                remember_held(&ask, &reply, &beyond.memory);
                 reply
             })
         }),
