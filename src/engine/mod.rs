@@ -7,13 +7,16 @@
 mod agents;
 mod commands;
 mod commits;
+mod compare;
 mod contributors;
+mod count;
 mod duplicates;
 mod error;
 mod expiry;
 mod explain;
 mod facts;
 mod feed;
+mod hear;
 mod hints;
 mod hub;
 mod inbox;
