@@ -204,6 +204,40 @@ fn from_nothing_to_a_leased_task_takes_less_than_two_minutes_and_looks_as_in_the
     assert!(out.contains("from nothing to a leased task: "), "{out}");
 }
 
+/// A text as `scripts/quickstart` compares it.
+fn same_but_for_chance(text: &str) -> String {
+    let script = "import runpy, sys\n\
+                  script = runpy.run_path('scripts/quickstart')\n\
+                  print(script['same_but_for_chance'](sys.argv[1].split('\\n')))";
+    let output = Command::new("python3")
+        .args(["-c", script, text])
+        .env("PYTHONIOENCODING", "utf-8")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("Python 3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn the_picture_fits_on_any_day_and_on_a_slow_machine() {
+    let at = |date: &str, left: &str, took: &str| {
+        format!(
+            "leased t_06gvth4bip \"Write\" until {date} UTC\nt_06gvth4bip  leased  {left}\nready in {took}\n[1] 4711"
+        )
+    };
+    let drawn = same_but_for_chance(&at("21 Nov 2026, 16:10", "29m57s", "3 s"));
+    for (date, left, took) in [
+        ("1 Jan 2031, 00:00", "29m57s", "3 s"),
+        ("21 Nov 2026, 16:10", "30m", "1m 3s"),
+        ("9 May 2027, 09:59", "28m1s", "59s"),
+    ] {
+        assert_eq!(same_but_for_chance(&at(date, left, took)), drawn);
+    }
+    let other = same_but_for_chance(&at("21 Nov 2026, 16:10", "29m57s", "3 s").replace("leased", "offered"));
+    assert_ne!(other, drawn, "what the program says is compared");
+}
+
 #[test]
 fn every_label_of_the_table_is_read_as_a_label() {
     let readme = text("README.md");

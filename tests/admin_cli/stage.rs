@@ -205,7 +205,7 @@ pub fn plain(text: &str) -> String {
         } else if let Some(tail) = after("127.0.0.1:", &|c| c.is_ascii_digit(), 2) {
             plain.push_str("127.0.0.1:PORT");
             rest = tail;
-        } else if let Some(tail) = after("202", &|c| c.is_ascii_digit() || "-:TZ".contains(c), 17) {
+        } else if let Some(tail) = after("20", &|c| c.is_ascii_digit() || "-:TZ".contains(c), 18) {
             plain.push_str("TIME");
             rest = tail;
         } else {
