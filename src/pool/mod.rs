@@ -9,6 +9,7 @@ pub mod budget;
 pub mod closing;
 pub mod command;
 pub mod document;
+pub mod doubt;
 pub mod event;
 #[cfg(test)]
 mod fixtures;

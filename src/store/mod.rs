@@ -10,6 +10,7 @@ mod candidates;
 mod checkup;
 mod deliveries;
 mod dialect;
+mod doubts;
 mod error;
 mod events;
 mod feed;

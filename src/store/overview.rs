@@ -58,6 +58,7 @@ impl super::Store {
             super::candidates::STATEMENTS,
             super::checkup::STATEMENTS,
             super::deliveries::STATEMENTS,
+            super::doubts::STATEMENTS,
             super::events::STATEMENTS,
             super::feed::STATEMENTS,
             super::idempotency::STATEMENTS,

@@ -9,6 +9,7 @@ mod bench;
 mod candidates;
 mod chain;
 mod deliveries;
+mod doubts;
 mod durability;
 mod feed;
 mod lanes;

@@ -1,0 +1,110 @@
+//! Doubts: GitHub says that something is not there, and the pool knows it as there.
+//!
+//! One answer is not the truth. GitHub's replicas lag, incidents answer 404, and an author flagged as spam hides their
+//! issues for an hour. Such an answer is believed only after it came several times, apart from each other.
+
+use super::{Span, Timestamp};
+
+/// How many answers are believed together.
+const BELIEVED_AFTER: i64 = 3;
+/// Answers closer together than this count once: they may come from the same lagging replica.
+const APART: Span = Span::secs(20);
+
+/// The kind of thing that is in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DoubtKind {
+    /// An issue.
+    Issue,
+    /// A pull request.
+    Pull,
+    /// The repository itself.
+    Repo,
+}
+
+impl DoubtKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Issue, Self::Pull, Self::Repo];
+
+    /// The name it is stored under.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Issue => "issue",
+            Self::Pull => "pull",
+            Self::Repo => "repo",
+        }
+    }
+
+    /// Reads [`DoubtKind::name`] back.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// The answers "not there" since the last one that contradicted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// How many counted.
+    pub answers: i64,
+    /// When the first came.
+    pub first_at: Timestamp,
+    /// When the last one that counted came.
+    pub answered_at: Timestamp,
+}
+
+impl Doubt {
+    /// Returns the doubt after one more answer at `now`. An answer too close to the last one does not count.
+    #[must_use]
+    pub fn after(before: Option<Self>, now: Timestamp) -> Self {
+        match before {
+            None => Self { answers: 1, first_at: now, answered_at: now },
+            Some(before) if before.answered_at + APART > now => before,
+            Some(before) => Self { answers: before.answers + 1, answered_at: now, ..before },
+        }
+    }
+
+    /// True when the answers are believed.
+    #[must_use]
+    pub fn is_believed(&self) -> bool {
+        self.answers >= BELIEVED_AFTER
+    }
+
+    /// Returns the earliest time at which the next answer counts.
+    #[must_use]
+    pub fn next_at(&self) -> Timestamp {
+        self.answered_at + APART
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked_at(seconds: &[i64]) -> Doubt {
+        let answers = seconds.iter().map(|second| Timestamp(second * 1000));
+        answers.fold(None, |before, now| Some(Doubt::after(before, now))).unwrap()
+    }
+
+    #[test]
+    fn three_answers_apart_are_believed() {
+        assert!(!asked_at(&[0]).is_believed());
+        assert!(!asked_at(&[0, 20]).is_believed());
+        assert!(asked_at(&[0, 20, 40]).is_believed());
+    }
+
+    #[test]
+    fn answers_close_together_count_once() {
+        assert!(!asked_at(&[0, 1, 2, 3, 10, 19]).is_believed());
+        assert!(!asked_at(&[0, 19, 20, 39]).is_believed());
+        assert_eq!(asked_at(&[0, 19, 20]).next_at(), Timestamp(40_000));
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own() {
+        for kind in DoubtKind::ALL {
+            assert_eq!(DoubtKind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(DoubtKind::from_name("label"), None);
+    }
+}

@@ -1,0 +1,45 @@
+//! Doubts are counted by when their answers came, and belong to one thing of one repository.
+
+use super::*;
+use crate::pool::Span;
+use crate::pool::doubt::DoubtKind::{Issue, Pull, Repo};
+use crate::store::Scope;
+
+on_both_engines! {
+    async fn a_doubt_is_believed_after_three_answers_apart(bench) {
+        let repo = bench.managed_repo(1, "acme/rocket").await;
+        for (wait, answers) in [(0, 1), (1, 1), (18, 1), (1, 2), (19, 2), (20, 3)] {
+            bench.advance(Span::secs(wait));
+            let at = repo.clone();
+            let doubt = bench
+                .write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.doubt(&at, Issue, 7).await }))
+                .await
+                .unwrap();
+            assert_eq!((doubt.answers, doubt.is_believed()), (answers, answers == 3));
+        }
+    }
+
+    async fn a_good_answer_ends_a_doubt_and_leaves_the_others(bench) {
+        let repo = bench.managed_repo(1, "acme/rocket").await;
+        let at = repo.clone();
+        let left = bench
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    tx.doubt(&at, Issue, 7).await?;
+                    tx.doubt(&at, Pull, 7).await?;
+                    tx.doubt(&at, Repo, 0).await?;
+                    assert!(tx.clear_doubt(&at, Issue, 7).await?);
+                    assert!(!tx.clear_doubt(&at, Issue, 7).await?);
+                    assert_eq!(tx.doubts_due(&at).await?, vec![], "the next answer would not count yet");
+                    tx.doubts_of(&at).await
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!(left.iter().map(|(kind, number, _)| (*kind, *number)).collect::<Vec<_>>(), [(Pull, 7), (Repo, 0)]);
+        bench.advance(Span::secs(20));
+        let at = repo.clone();
+        let due = bench.read(move |tx| Box::pin(async move { tx.doubts_due(&at).await })).await;
+        assert_eq!(due, left);
+    }
+}
