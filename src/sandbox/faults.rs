@@ -46,6 +46,20 @@ pub enum FaultKind {
     },
     /// 401, as for a token that ended.
     BadCredentials,
+    /// A refusal in GitHub's words although nothing is wrong: a replica that lags (404), an issue that seems deleted
+    /// (410), a permission that seems missing (403). Nothing took effect.
+    Refused {
+        /// 403, 404, 410, 451 …
+        #[serde(default = "not_found")]
+        status: u16,
+    },
+    /// A read answers as the same read did the last time, as a replica that lags does; the first time nothing is wrong.
+    Stale,
+    /// A GraphQL call answers 200 with an error of this type and no data.
+    GraphqlError {
+        /// `FORBIDDEN`, `NOT_FOUND`, `INTERNAL` …
+        of: String,
+    },
     /// The request takes effect, but its answer is lost.
     LostAnswer {
         /// A 502 page; otherwise the connection breaks.
@@ -60,6 +74,10 @@ fn unavailable() -> u16 {
 
 fn forbidden() -> u16 {
     403
+}
+
+fn not_found() -> u16 {
+    404
 }
 
 fn once() -> u32 {

@@ -65,6 +65,10 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
         // GitHub's words stay "Moved Permanently", but a write must be repeated as the same write.
         *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     }
+    if method == Method::GET {
+        let stale = arrival.fault == Some(FaultKind::Stale);
+        response = lagging(&inner, response, format!("{} {uri}", arrival.holder), stale).await;
+    }
     if method == Method::GET && response.status() == StatusCode::OK {
         response = with_etag(response, &arrival.holder, &uri.to_string(), condition.as_deref()).await;
     }
@@ -138,6 +142,18 @@ fn early(arrival: &Arrival) -> Option<Response> {
             Some(response)
         }
         FaultKind::PrimaryLimit { status, .. } => Some(refuse(&ApiError::new(*status, "API rate limit exceeded"))),
+        FaultKind::Refused { status } => Some(refuse(&match status {
+            404 => ApiError::not_found(),
+            410 => ApiError::gone(),
+            403 => ApiError::integration(),
+            other => ApiError::new(*other, "Refused, because the sandbox was told to"),
+        })),
+        FaultKind::GraphqlError { of } => {
+            let body =
+                json!({ "data": null, "errors": [{ "type": of, "message": "The sandbox was told to say so." }] });
+            Some((StatusCode::OK, [(header::CONTENT_TYPE, JSON)], body.to_string()).into_response())
+        }
+        FaultKind::Stale => None,
         FaultKind::Truncated | FaultKind::Cut | FaultKind::Slow { .. } | FaultKind::LostAnswer { .. } => None,
     }
 }
@@ -201,6 +217,29 @@ fn broken_after(sent: Bytes) -> Response {
     };
     let pieces = stream::iter([Ok(sent)]).chain(stream::once(breaking));
     ([(header::CONTENT_TYPE, JSON)], Body::from_stream(pieces)).into_response()
+}
+
+/// The answers to reads that [`FaultKind::Stale`] can repeat; beyond this many they are forgotten.
+const REMEMBERED: usize = 4_000;
+
+/// Remembers what a read answered, or gives the answer it had the last time.
+async fn lagging(inner: &Inner, response: Response, key: String, stale: bool) -> Response {
+    if stale {
+        let before = inner.world().answered.get(&key).cloned();
+        let Some(before) = before else { return response };
+        return (StatusCode::OK, [(header::CONTENT_TYPE, JSON)], before).into_response();
+    }
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let whole = bytes(Response::new(body)).await;
+    let mut world = inner.world();
+    if world.answered.len() >= REMEMBERED {
+        world.answered.clear();
+    }
+    world.answered.insert(key, whole.clone());
+    Response::from_parts(parts, Body::from(whole))
 }
 
 /// Adds a weak ETag that differs by holder and url; answers 304 when the caller has this version.

@@ -165,6 +165,14 @@ impl Person {
         self.on(repo, |world, caller, id| world.remove_label(caller, id, number, label))
     }
 
+    /// Gives a label of the repository another name; the issues that carry it show the new one.
+    ///
+    /// # Errors
+    /// GitHub's refusal: needs write.
+    pub fn rename_label(&self, repo: &str, from: &str, to: &str) -> Result<(), ApiError> {
+        self.on(repo, |world, caller, id| world.rename_label(caller, id, from, to))
+    }
+
     /// Writes a comment; its id.
     ///
     /// # Errors

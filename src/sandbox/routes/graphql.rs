@@ -1,24 +1,31 @@
-//! The GraphQL mutations that have no REST form: drafts, deleting and transferring issues.
+//! GraphQL calls that have no REST form: drafts, deleting and transferring issues, and when an issue's body was edited.
 //!
-//! Not a GraphQL engine: the mutation is found by name, its ids in the variables or in the query's own strings, and the
+//! Not a GraphQL engine: a mutation is found by name, its ids in the variables or in the query's own strings, and the
 //! answer carries a fixed selection. Anything else is an `errors` answer with status 200, as on GitHub.
 
 use crate::sandbox::{
     call::{Call, Reply},
     error::ApiError,
-    shape::node,
-    world::{World, access::Caller},
+    shape::{node, time},
+    world::{
+        World,
+        access::{Caller, Need},
+        model::UserKind,
+    },
 };
 use serde_json::{Value, json};
 
-pub(super) fn mutate(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+pub(super) fn answer(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     if call.caller == Caller::Anonymous {
         return Err(ApiError::new(401, "This endpoint requires you to be authenticated."));
     }
     let body = call.object()?;
     let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
-    let ids = strings(query, body.get("variables").unwrap_or(&Value::Null));
-    let outcome = if query.contains("markPullRequestReadyForReview") {
+    let variables = body.get("variables").unwrap_or(&Value::Null);
+    let ids = strings(query, variables);
+    let outcome = if query.contains("lastEditedAt") {
+        last_edit(world, call, variables)
+    } else if query.contains("markPullRequestReadyForReview") {
         draft(world, call, &ids, false)
     } else if query.contains("convertPullRequestToDraft") {
         draft(world, call, &ids, true)
@@ -29,7 +36,7 @@ pub(super) fn mutate(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     } else {
         Err(ApiError::new(
             422,
-            "the sandbox knows the mutations markPullRequestReadyForReview, convertPullRequestToDraft, deleteIssue and transferIssue only",
+            "the sandbox knows the mutations markPullRequestReadyForReview, convertPullRequestToDraft, deleteIssue and transferIssue, and the query for an issue's lastEditedAt",
         ))
     };
     Ok(Reply::ok(match outcome {
@@ -75,6 +82,28 @@ fn issue_by_node(world: &World, ids: &[String]) -> Result<(u64, u64), ApiError> 
         .find(|(_, issue)| issue.gone.is_none() && ids.contains(&node("I", issue.id)))
         .map(|(repo, issue)| (repo, issue.number))
         .ok_or_else(ApiError::not_found)
+}
+
+/// `repository(owner, name) { issue(number) { lastEditedAt editor } }`, the values taken from the variables.
+/// <https://docs.github.com/en/graphql/reference/objects#issue>
+fn last_edit(world: &World, call: &Call, variables: &Value) -> Result<Value, ApiError> {
+    let text = |name: &str| variables[name].as_str().unwrap_or_default();
+    let number = variables["number"].as_u64().ok_or_else(ApiError::not_found)?;
+    // Former names are followed.
+    let former = || world.old_names.get(&format!("{}/{}", text("owner"), text("name")).to_lowercase()).copied();
+    let repo = world.repo_named(text("owner"), text("name")).or_else(former).ok_or_else(ApiError::not_found)?;
+    world.need(&call.caller, repo, Need::IssuesRead)?;
+    let issue = world.issue(repo, number).map_err(|_| ApiError::not_found())?;
+    if issue.pull.is_some() {
+        return Err(ApiError::not_found());
+    }
+    let editor = issue.last_edited.and_then(|(_, by)| world.users.get(&by)).filter(|user| !user.vanished);
+    let editor = editor.map(|user| match user.kind {
+        UserKind::User => json!({ "login": user.login, "databaseId": user.id }),
+        _ => json!({ "login": user.login }),
+    });
+    let at = issue.last_edited.map(|(at, _)| time(at));
+    Ok(json!({ "repository": { "issue": { "lastEditedAt": at, "editor": editor } } }))
 }
 
 fn draft(world: &mut World, call: &Call, ids: &[String], draft: bool) -> Result<Value, ApiError> {

@@ -58,7 +58,7 @@ const ENDPOINTS: [Endpoint; 61] = [
     ("GET", "/users/{username}", people::by_login),
     ("GET", "/orgs/{org}/teams/{team_slug}/members", people::team_members),
     ("GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", people::team_membership),
-    ("POST", "/graphql", graphql::mutate),
+    ("POST", "/graphql", graphql::answer),
     ("GET", "/repos/{owner}/{repo}", repos::show),
     ("PATCH", "/repos/{owner}/{repo}", repos::update),
     ("DELETE", "/repos/{owner}/{repo}", repos::delete),

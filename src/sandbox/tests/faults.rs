@@ -162,3 +162,56 @@ async fn a_stopped_box_answers_nobody_on_old_connections_either() {
     stage.sandbox.stop().await;
     stage.send(Method::GET, &token, "/repos/acme/rocket", Value::Null).await.unwrap_err();
 }
+
+#[tokio::test]
+async fn a_refusal_answers_in_githubs_words_and_changes_nothing() {
+    let (stage, token) = stage_with_issue().await;
+    let issue = "/repos/acme/rocket/issues/1";
+    for (status, words) in [(404, "Not Found"), (410, "This issue was deleted"), (403, "Resource not accessible")] {
+        stage.sandbox.fault(Fault::next(FaultKind::Refused { status }).on("GET", "/issues/1"));
+        let (answered, body) = stage.get(&token, issue).await;
+        assert_eq!(answered, status);
+        assert!(body["message"].as_str().unwrap().starts_with(words), "{body}");
+        assert_eq!(stage.get(&token, issue).await.0, 200, "used up");
+    }
+}
+
+#[tokio::test]
+async fn a_stale_read_answers_what_the_same_read_answered_before() {
+    let (stage, token) = stage_with_issue().await;
+    let (issue, mona) = ("/repos/acme/rocket/issues/1", stage.sandbox.as_user("mona"));
+    stage.sandbox.fault(Fault::next(FaultKind::Stale));
+    assert_eq!(stage.get(&token, issue).await.1["title"], "One", "nothing is known of before");
+    assert_eq!(stage.get(&token, issue).await.1["title"], "One");
+    mona.retitle(ROCKET, 1, "Two").unwrap();
+    stage.sandbox.fault(Fault::next(FaultKind::Stale));
+    assert_eq!(stage.get(&token, issue).await.1["title"], "One");
+    assert_eq!(stage.get(&token, issue).await.1["title"], "Two");
+    mona.delete_issue(ROCKET, 1).unwrap();
+    stage.sandbox.fault(Fault::next(FaultKind::Stale));
+    assert_eq!(stage.get(&token, issue).await.0, 200, "not gone there yet");
+    assert_eq!(stage.get(&token, issue).await.0, 410);
+}
+
+#[tokio::test]
+async fn graphql_tells_when_and_by_whom_a_body_was_edited() {
+    let (stage, token) = stage_with_issue().await;
+    let query = json!({
+        "query": "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, name: $name) { issue(number: $number) { lastEditedAt editor { login ... on User { databaseId } } } } }",
+        "variables": { "owner": "acme", "name": "rocket", "number": 1 },
+    });
+    let ask = || async { stage.post(&token, "/graphql", query.clone()).await.1 };
+    assert_eq!(ask().await["data"]["repository"]["issue"], json!({ "lastEditedAt": null, "editor": null }));
+    let mona = stage.sandbox.as_user("mona");
+    mona.retitle(ROCKET, 1, "Another").unwrap();
+    assert_eq!(ask().await["data"]["repository"]["issue"]["lastEditedAt"], Value::Null, "a title is no body");
+    mona.rewrite(ROCKET, 1, "Please.").unwrap();
+    let edited = ask().await["data"]["repository"]["issue"].clone();
+    assert!(edited["lastEditedAt"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(edited["editor"]["login"], "mona");
+    assert_eq!(edited["editor"]["databaseId"], stage.sandbox.add_user("mona").id);
+    stage.sandbox.fault(Fault::next(FaultKind::GraphqlError { of: "FORBIDDEN".into() }).on("POST", "/graphql"));
+    assert_eq!(ask().await["errors"][0]["type"], "FORBIDDEN");
+    mona.delete_issue(ROCKET, 1).unwrap();
+    assert_eq!(ask().await["errors"][0]["type"], "NOT_FOUND");
+}

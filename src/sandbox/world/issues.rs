@@ -87,6 +87,7 @@ impl World {
             comments: Vec::new(),
             events: Vec::new(),
             pull: None,
+            last_edited: None,
             gone: None,
         }
     }
@@ -187,6 +188,7 @@ impl World {
         number: u64,
         edit: &IssueEdit,
     ) -> Result<(), ApiError> {
+        let at = self.now();
         let issue = self.issue_mut(repo, number)?;
         let mut changes = json!({});
         let mut rename = None;
@@ -197,6 +199,7 @@ impl World {
         if let Some(body) = edit.body.as_ref().filter(|body| **body != issue.body) {
             changes["body"] = json!({ "from": issue.body });
             issue.body.clone_from(body);
+            issue.last_edited = Some((at, actor));
         }
         if changes == json!({}) {
             return Ok(());

@@ -48,6 +48,32 @@ impl World {
         Ok(made)
     }
 
+    /// Gives a label of the repository another name. The issues that carry it show the new one; none of them is touched
+    /// and nothing is announced of them.
+    pub(in crate::sandbox) fn rename_label(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        from: &str,
+        to: &str,
+    ) -> Result<(), ApiError> {
+        self.need(caller, repo, Need::IssuesWrite)?;
+        self.need_role(caller, repo, Role::Write)?;
+        let found = self.repo_mut(repo)?;
+        if from.to_lowercase() != to.to_lowercase() && found.labels.contains_key(&to.to_lowercase()) {
+            return Err(ApiError::invalid("Label", "name", "already_exists"));
+        }
+        let mut label = found.labels.remove(&from.to_lowercase()).ok_or_else(ApiError::not_found)?;
+        let old = std::mem::replace(&mut label.name, to.to_owned());
+        found.labels.insert(to.to_lowercase(), label);
+        for issue in found.issues.values_mut() {
+            for name in issue.labels.iter_mut().filter(|name| **name == old) {
+                to.clone_into(name);
+            }
+        }
+        Ok(())
+    }
+
     fn may_label(&self, caller: &Caller, repo: u64, number: u64) -> Result<(), ApiError> {
         self.see(caller, repo)?;
         self.need_for(caller, repo, self.issue(repo, number)?, true)?;

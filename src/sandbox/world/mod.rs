@@ -29,11 +29,12 @@ use crate::sandbox::{
     limits::Limits,
     webhook::{Hook, Outbox},
 };
+use axum::body::Bytes;
 use manifest::Registration;
 use model::{App, Comment, Gone, Installation, Issue, Pull, Repo, Token, User, UserKind, Verdicts};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -79,6 +80,8 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) journal: Journal,
     pub(super) limits: Limits,
+    /// What each read answered the last time, by holder and address.
+    pub(super) answered: HashMap<String, Bytes>,
 }
 
 impl World {
@@ -116,6 +119,7 @@ impl World {
             faults: Faults::default(),
             journal: Journal::default(),
             limits: settings.limits,
+            answered: HashMap::new(),
         };
         let bot = format!("{}[bot]", world.app.slug);
         world.app.owner = world.user_named("owp-operators", UserKind::Organization);

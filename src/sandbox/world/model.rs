@@ -197,6 +197,8 @@ pub struct Issue {
     pub events: Vec<IssueEvent>,
     /// What makes it a pull request.
     pub pull: Option<Pull>,
+    /// When its body was last edited (Unix ms), and by whom; a new title does not count.
+    pub last_edited: Option<(i64, u64)>,
     /// Set when it is no longer here.
     pub gone: Option<Gone>,
 }
