@@ -49,6 +49,9 @@ pub enum EngineError {
     /// The rules or the state say no.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// GitHub says that something is not there, which contradicts what is known.
+    #[error("GitHub does not show {0} at the moment; it is asked again before that is believed")]
+    InDoubt(String),
     /// The repository is kept by the GitHub App, which alone says this.
     #[error("{0}")]
     Managed(String),
@@ -93,6 +96,7 @@ impl EngineError {
             Self::Store(StoreError::Corrupt(_)) => false,
             Self::Store(_) => true,
             Self::GitHub(error) => error.is_transient(),
+            Self::InDoubt(_) => true,
             _ => false,
         }
     }
