@@ -167,7 +167,7 @@ async fn a_simulation_says_who_would_get_what_and_why_not_the_rest_and_writes_no
     acme/rocket: 1 worker heard of lately
     would get Parse\u{1b}[31m dates: ada's laptop
     waits Draw a logo
-      ada's laptop: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]
+      ada's laptop: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`. (now rust, needed design) [skills]
     "#);
     assert_eq!(simulate(&[], Some(TOKEN)).1, said, "nothing was written");
 

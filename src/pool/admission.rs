@@ -145,34 +145,38 @@ pub fn admits(case: &Case<'_>) -> bool {
 
 fn task_state(case: &Case<'_>) -> Option<Refusal> {
     let task = &case.task.task;
+    let holder = case.task.holder.as_ref();
+    let refuse = |message: String| {
+        Some(Refusal::new(Rule::TaskState, message).with_limit(task.state.name(), TaskState::Ready.name()))
+    };
     let message = match task.state {
         TaskState::Ready => return None,
         TaskState::Blocked if task.reserved_at(case.now).is_some_and(|r| r.person == case.worker.person) => {
             return None;
         }
-        TaskState::Blocked => "The task is blocked; a maintainer can say `/owp unblock`.",
+        TaskState::Blocked => "The task is blocked; a maintainer can comment `/owp unblock`.",
         TaskState::Leased | TaskState::InProgress if task.last_holder.as_ref() == Some(&case.worker.person) => {
-            "You hold this task already."
+            let until = holder.and_then(|h| h.until).map(|at| format!(", until {}", at.human())).unwrap_or_default();
+            return refuse(format!("You hold this task already{until}."));
         }
-        TaskState::Leased | TaskState::InProgress => "The task is taken; it is free again if the lease ends.",
+        TaskState::Leased | TaskState::InProgress => "The task is taken; it is free again when the lease ends.",
         TaskState::PrOpened => "A pull request already answers the task.",
         TaskState::Merged => "The task is done.",
-        TaskState::Closed => "The task is closed.",
+        TaskState::Closed => {
+            "The task is closed: its issue is closed or left the pool. It is a task again when the issue is open and carries the pool's label."
+        }
     };
-    let holder = case.task.holder.as_ref();
-    Some(
-        Refusal::new(Rule::TaskState, message)
-            .with_limit(task.state.name(), TaskState::Ready.name())
-            .with_holder(holder.map(|h| h.name.clone()))
-            .with_retry(holder.and_then(|h| h.until)),
-    )
+    refuse(message.to_owned())
+        .map(|refusal| refusal.with_holder(holder.map(|h| h.name.clone())).with_retry(holder.and_then(|h| h.until)))
 }
 
 fn approval(case: &Case<'_>) -> Option<Refusal> {
     let why = case.task.task.hold.as_deref()?;
     Some(Refusal::new(
         Rule::Approval,
-        format!("The task waits for a maintainer: {why}. They set the label again or say `/owp approve`."),
+        format!(
+            "The task waits for a maintainer: {why}. A maintainer can approve it with `/owp approve`, or by setting the label again."
+        ),
     ))
 }
 
@@ -181,8 +185,9 @@ fn reservation(case: &Case<'_>) -> Option<Refusal> {
     if reserved.person == case.worker.person {
         return None;
     }
+    let whom = case.task.reserved_for.as_deref().unwrap_or("another contributor");
     Some(
-        Refusal::new(Rule::Reservation, "Somebody else has first refusal on the task.")
+        Refusal::new(Rule::Reservation, format!("It is reserved for {whom} until {}.", reserved.until.human()))
             .with_holder(case.task.reserved_for.clone())
             .with_retry(Some(reserved.until)),
     )
@@ -194,9 +199,13 @@ fn assigned(case: &Case<'_>) -> Option<Refusal> {
         return None;
     }
     let names: Vec<&str> = people.iter().map(|one| one.login.as_str()).collect();
+    let names = names.join(" and ");
     Some(
-        Refusal::new(Rule::Assigned, "The issue is assigned to somebody on GitHub; the task is free when nobody is.")
-            .with_holder(Some(names.join(" and "))),
+        Refusal::new(
+            Rule::Assigned,
+            format!("The issue is assigned to {names} on GitHub; the task is free when nobody is assigned."),
+        )
+        .with_holder(Some(names)),
     )
 }
 
@@ -220,7 +229,7 @@ pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
 
 fn inactive(repo: &RepoFacts) -> Option<Refusal> {
     let Stop { why, until } = repo.stop.as_ref()?;
-    let words = format!("{} is not served at the moment: {why}.", repo.name);
+    let words = format!("{} hands out nothing at the moment: {why}.", repo.name);
     Some(Refusal::new(Rule::RepoActive, words).with_retry(*until))
 }
 
@@ -252,11 +261,14 @@ fn area_lock(case: &Case<'_>) -> Option<Refusal> {
 
 fn worker_status(case: &Case<'_>) -> Option<Refusal> {
     if case.worker.revoked {
-        return Some(Refusal::new(Rule::WorkerStatus, "The worker's access was taken away; register a new one."));
+        return Some(Refusal::new(Rule::WorkerStatus, "The worker's access was revoked; register a new worker."));
     }
     (case.worker.status == WorkerStatus::Paused).then(|| {
-        Refusal::new(Rule::WorkerStatus, "The worker is paused; a heartbeat with status `idle` ends that.")
-            .with_limit("paused", "idle or working")
+        Refusal::new(
+            Rule::WorkerStatus,
+            "The worker is paused. Run `owp worker resume`, or send a heartbeat with status `idle`.",
+        )
+        .with_limit("paused", "idle or working")
     })
 }
 
@@ -264,7 +276,7 @@ fn linked(case: &Case<'_>) -> Option<Refusal> {
     (case.repo.linked_only && !case.worker.person.is_linked()).then(|| {
         Refusal::new(
             Rule::Linked,
-            "The worker is not linked to a GitHub identity; let its client ask for a code, and comment `/owp link CODE` on any pool issue.",
+            "The worker is not linked to a GitHub account. Run `owp worker link` for a code, then comment `/owp link CODE` on an issue of the pool.",
         )
     })
 }
@@ -287,7 +299,7 @@ fn join_first(case: &Case<'_>) -> Option<Refusal> {
     (asks && !case.worker.joined).then(|| {
         Refusal::new(
             Rule::JoinFirst,
-            "This repository asks people to introduce themselves first: say `/owp join skills:…`, with the skills you have.",
+            "This repository asks contributors to introduce themselves first: comment `/owp join skills:a,b` with the skills you have.",
         )
     })
 }
@@ -316,9 +328,12 @@ fn skills(case: &Case<'_>) -> Option<Refusal> {
         Refusal::new(
             Rule::Skills,
             format!(
-                "The task asks for {}; if you have {}, `/owp join skills:{}`, or the client, says so.",
-                missing.join(", "),
+                "This task needs the skill{} {}. If you have {}, add {}: comment `/owp join skills:{}`, or run `owp worker set --add-skill {}`.",
+                if missing.len() == 1 { "" } else { "s" },
+                missing.iter().map(|skill| format!("`{skill}`")).collect::<Vec<_>>().join(", "),
                 if missing.len() == 1 { "it" } else { "them" },
+                if missing.len() == 1 { "it" } else { "them" },
+                case.worker.skills.iter().map(String::as_str).chain(missing.iter().copied()).collect::<Vec<_>>().join(","),
                 missing.join(",")
             ),
         )
@@ -399,7 +414,7 @@ fn capacity(case: &Case<'_>) -> Option<Refusal> {
         Refusal::new(
             Rule::Capacity,
             format!(
-                "The task's {} points do not fit: {} of the {} points you take on at once are in use. `/owp join capacity:N`, or the client, sets how many those are.",
+                "The task's {} points do not fit: {} of the {} points you take on at once are in use. Change the number with `/owp join capacity:N`, or with `owp worker set --capacity N`.",
                 case.task.task.spec.estimate, case.load.points, case.worker.capacity
             ),
         )
@@ -409,7 +424,7 @@ fn capacity(case: &Case<'_>) -> Option<Refusal> {
 
 fn concurrency(case: &Case<'_>) -> Option<Refusal> {
     (case.load.leases >= case.worker.max_concurrent).then(|| {
-        Refusal::new(Rule::Concurrency, "You hold as many tasks as you said you take on at once. `/owp join concurrent:N`, or the client, sets how many those are.")
+        Refusal::new(Rule::Concurrency, "You hold as many tasks as you take on at once. Change the number with `/owp join concurrent:N`, or with `owp worker set --concurrent N`.")
             .with_limit(case.load.leases, case.worker.max_concurrent)
     })
 }
@@ -443,7 +458,7 @@ fn person_cap(case: &Case<'_>) -> Option<Refusal> {
         return Some(Refusal::new(Rule::PersonCap, message).with_limit(standing.live, claims.newcomer));
     }
     (standing.live_everywhere >= claims.per_person).then(|| {
-        let message = "That is as many claims as one person may hold, here and elsewhere. Tasks under review and blocked ones do not count.";
+        let message = "You hold as many tasks as one contributor may hold, here and elsewhere. Tasks under review and blocked tasks do not count.";
         Refusal::new(Rule::PersonCap, message).with_limit(standing.live_everywhere, claims.per_person)
     })
 }
@@ -466,7 +481,7 @@ fn newcomers_total(case: &Case<'_>) -> Option<Refusal> {
     Some(
         Refusal::new(
             Rule::NewcomersTotal,
-            "People whose first pull request is not merged here yet share these claims. Tasks under review do not count.",
+            "Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review do not count.",
         )
         .with_limit(holders.len(), claims.newcomers_total)
         .with_holder(Some(names).filter(|names| !names.is_empty()))
@@ -478,8 +493,14 @@ fn cooldown(case: &Case<'_>) -> Option<Refusal> {
     let claims = case.repo.policy.claims?;
     let over = case.standing.last_lapse? + claims.cooldown;
     (over > case.now).then(|| {
-        Refusal::new(Rule::Cooldown, format!("A lease of yours lapsed here; the next claim waits {}.", claims.cooldown))
-            .with_retry(Some(over))
+        Refusal::new(
+            Rule::Cooldown,
+            format!(
+                "Your time for a task here ran out without a pull request; you may claim again after {}.",
+                over.human()
+            ),
+        )
+        .with_retry(Some(over))
     })
 }
 
@@ -489,7 +510,7 @@ fn declined(case: &Case<'_>) -> Option<Refusal> {
     Some(
         Refusal::new(
             Rule::Declined,
-            "Your worker declined this task, gave it back or lost it a short while ago; others are asked first.",
+            "Your worker declined this task, gave it back or lost it less than an hour ago, so others are asked first.",
         )
         .with_retry(Some(*until)),
     )

@@ -176,20 +176,42 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The refusal in plain sentences: why not, who holds it and when to try again. Nothing is said twice: a message
+    /// that names the holder or the time itself is left as it is.
+    #[must_use]
+    pub fn sentences(&self) -> String {
+        let mut text = self.message.clone();
+        if let Some(holder) = self.holder.as_deref().filter(|holder| !self.message.contains(holder)) {
+            text.push_str(&format!(" Held by {holder}."));
+        }
+        let retry = self.retry_at.map(Timestamp::human).filter(|at| !self.message.contains(at.as_str()));
+        if let Some(at) = retry {
+            text.push_str(&format!(" Try again after {at}."));
+        }
+        text
+    }
+
+    /// The value the rule found, the bound it compared it with, and the rule's name: `now 5, limit 5 [budget]`.
+    #[must_use]
+    pub fn measure(&self) -> String {
+        let name = self.rule.name();
+        match (&self.value, &self.limit) {
+            (Some(value), Some(limit)) => format!("now {value}, {} {limit} [{name}]", self.rule.bound()),
+            _ => format!("[{name}]"),
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
-    /// The whole refusal in one line, the words every face of the product uses.
+    /// The whole refusal in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
-        if let (Some(value), Some(limit)) = (&self.value, &self.limit) {
-            write!(f, " (now {value}, {} {limit})", self.rule.bound())?;
+        match (&self.value, &self.limit) {
+            (Some(value), Some(limit)) => {
+                write!(f, "{} (now {value}, {} {limit}) [{}]", self.sentences(), self.rule.bound(), self.rule.name())
+            }
+            _ => write!(f, "{} [{}]", self.sentences(), self.rule.name()),
         }
-        if let Some(holder) = &self.holder {
-            write!(f, " Held by {holder}.")?;
-        }
-        if let Some(at) = self.retry_at {
-            write!(f, " Try again after {}.", at.human())?;
-        }
-        write!(f, " [{}]", self.rule.name())
     }
 }
 
@@ -205,7 +227,7 @@ mod tests {
             .with_retry(Timestamp::parse_rfc3339("2026-11-21T03:09:00Z"));
         assert_eq!(
             refusal.to_string(),
-            "The area auth is taken. (now 1, limit 1) Held by octocat. Try again after 21 Nov 2026, 03:09 UTC. [area_lock]"
+            "The area auth is taken. Held by octocat. Try again after 21 Nov 2026, 03:09 UTC. (now 1, limit 1) [area_lock]"
         );
     }
 
@@ -213,6 +235,14 @@ mod tests {
     fn what_is_needed_is_not_called_a_limit() {
         let refusal = Refusal::new(Rule::Tier, "The task is of risk tier 1.").with_limit("trust 0", "trust 1");
         assert_eq!(refusal.to_string(), "The task is of risk tier 1. (now trust 0, needed trust 1) [tier]");
+    }
+
+    #[test]
+    fn what_the_message_says_is_not_said_twice() {
+        let at = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z").unwrap();
+        let message = format!("It is reserved for ada until {}.", at.human());
+        let refusal = Refusal::new(Rule::Reservation, message.clone()).with_holder(Some("ada")).with_retry(Some(at));
+        assert_eq!(refusal.sentences(), message);
     }
 
     #[test]

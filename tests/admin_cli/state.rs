@@ -39,7 +39,7 @@ fn every_repository_is_a_row_and_what_is_stopped_says_why() {
     acme/rocket  0 of 5  1      0       0            0          0        yes
 
     acme/docs: The review budget is full: 1 of 1 slots are taken (set by the operator): 1 lease without a pull request. One is free again when a pull request is merged or closed, or a lease ends.
-    acme/paused: acme/paused is not served at the moment: it is paused until MOMENT (a[2Jrelease).
+    acme/paused: acme/paused hands out nothing at the moment: it is paused until MOMENT (a[2Jrelease).
     exit 0
     "#);
 }
@@ -66,7 +66,7 @@ fn for_programs_there_is_json() {
               {
                 "holder": null,
                 "limit": null,
-                "message": "acme/rocket is not served at the moment: it is paused until somebody resumes it (a release).",
+                "message": "acme/rocket hands out nothing at the moment: it is paused until somebody resumes it (a release).",
                 "retry_at": null,
                 "rule": "repo_active",
                 "value": null

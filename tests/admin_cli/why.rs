@@ -25,7 +25,7 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     t_… "Draw a logo" (acme/rocket)
     state: ready
     would go to nobody now (1 worker heard of lately)
-      ada: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]
+      ada: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`. (now rust, needed design) [skills]
     exit 0
     "#);
     assert_eq!(pool.work(&token).len(), 1);
@@ -40,9 +40,9 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     insta::assert_snapshot!(pool.run(&["why", &logo]), @r#"
     t_… "Draw a logo" (acme/rocket)
     state: ready
-    nothing is handed out there: acme/rocket is not served at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
+    nothing is handed out there: acme/rocket hands out nothing at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
     would go to nobody now (1 worker heard of lately)
-      ada: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]
+      ada: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`. (now rust, needed design) [skills]
     exit 0
     "#);
 }
@@ -63,7 +63,7 @@ fn for_programs_there_is_json() {
             "issue": null,
             "reasons": [
               {
-                "message": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so. (now rust, needed design) [skills]",
+                "message": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`. (now rust, needed design) [skills]",
                 "rule": "skills",
                 "workers": [
                   "ada"
@@ -129,7 +129,7 @@ fn every_rule_is_told_of_a_worker_who_may_not() {
     visibility       yes
     banned           yes
     join_first       yes
-    skills           no     The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
+    skills           no     This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.
     tier             yes
     lane             yes
     capacity         yes

@@ -54,7 +54,7 @@ async fn a_pause_stops_new_work_and_takes_nothing_away(db: Db) {
     let reason = &shown["budget"]["reasons"][0];
     assert_eq!(
         reason["message"],
-        "acme/rocket is not served at the moment: it is paused until somebody resumes it (freeze)."
+        "acme/rocket hands out nothing at the moment: it is paused until somebody resumes it (freeze)."
     );
     pool.task("Two", json!({})).await;
     assert_eq!(pool.work(&worker).await.len(), 1);

@@ -111,7 +111,7 @@ async fn when_an_agents_pull_request_is_closed_its_person_has_first_refusal(db: 
     w.settle().await;
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert!(w.last(issue).contains("first refusal on the task. Held by ada"), "{}", w.last(issue));
+    assert!(w.last(issue).contains("It is reserved for ada until"), "{}", w.last(issue));
     w.github.as_user("mona").reopen(REPO, by_bot).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");

@@ -127,7 +127,7 @@ async fn a_person_holds_no_more_than_they_may(db: Db) {
     w.say("ada", fourth, "/owp claim").await;
     let refusal = w.last(fourth);
     assert!(
-        refusal.contains("as many claims as one person may hold") && refusal.contains("now 2, limit 2"),
+        refusal.contains("as many tasks as one contributor may hold") && refusal.contains("now 2, limit 2"),
         "{refusal}"
     );
 
@@ -152,7 +152,7 @@ async fn newcomers_share_two_claims_until_a_first_merge(db: Db) {
     assert_eq!(w.state(issues[2]).await, "ready", "trust opens tiers; it makes nobody known here");
     let refusal = w.only(issues[2], "@cy, this task cannot be yours now");
     for words in [
-        "People whose first pull request is not merged here yet share these claims",
+        "Contributors whose first pull request is not merged here yet share a limit",
         "now 2, limit 2",
         "Held by ada and bo",
         "Try again after 24 Nov 2026",
@@ -223,7 +223,7 @@ async fn a_lapse_is_followed_by_a_cooldown(db: Db) {
     assert_eq!(w.ours(issue).iter().filter(|c| c.contains("ran out")).count(), 1, "{:#?}", w.ours(issue));
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.last(issue);
-    assert!(refusal.contains("lapsed") && refusal.contains("[cooldown]"), "{refusal}");
+    assert!(refusal.contains("ran out") && refusal.contains("[cooldown]"), "{refusal}");
     assert!(refusal.contains("Try again after 25 Nov 2026"), "{refusal}");
     w.advance(Span::hours(25));
     w.say("ada", issue, "/owp claim").await;

@@ -85,7 +85,7 @@ async fn whose_pull_request_was_closed_has_two_days_of_first_refusal(db: Db) {
     w.advance(Span::hours(47));
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert!(w.last(issue).contains("first refusal on the task. Held by ada"), "{}", w.last(issue));
+    assert!(w.last(issue).contains("It is reserved for ada until"), "{}", w.last(issue));
     w.advance(Span::hours(2));
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");

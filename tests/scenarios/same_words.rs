@@ -275,7 +275,8 @@ impl Client {
         assert_eq!(shown, of_all, "the repository says what holds for everybody, and nothing else");
 
         if faces == Faces::All {
-            let said: Vec<String> = claim.iter().map(|refusal| format!("- {refusal}")).collect();
+            let said: Vec<String> =
+                claim.iter().map(|no| format!("- {} <sub>{}</sub>", no.sentences(), no.measure())).collect();
             w.say(&self.login, issue, "/owp claim").await;
             assert_eq!(lines(&w.only(issue, "cannot be yours now")), said, "{:#?}", w.ours(issue));
             w.say(&self.login, issue, "/owp why").await;
@@ -288,7 +289,7 @@ impl Client {
     async fn is_told_in_comments(&self, w: &World, issue: u64, rule: &str) {
         w.say(&self.login, issue, "/owp claim").await;
         let said = lines(&w.only(issue, "cannot be yours now"));
-        assert!(said.iter().any(|line| line.ends_with(&format!("[{rule}]"))), "{said:?}");
+        assert!(said.iter().any(|line| line.ends_with(&format!("[{rule}]</sub>"))), "{said:?}");
         w.say(&self.login, issue, "/owp why").await;
         assert_eq!(lines(&w.only(issue, "what stands between you and this task")), said);
     }

@@ -47,5 +47,5 @@ async fn commands_in_a_refusal_are_code_that_can_be_copied(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.ours(issue).pop().unwrap();
     assert!(refusal.contains("if you have it, `/owp join skills:rust`, or the client, says so"), "{refusal}");
-    assert!(refusal.contains("`/owp trust @ada 1`. (now trust 0, needed trust 1) [tier]"), "{refusal}");
+    assert!(refusal.contains("`/owp trust @ada 1`. <sub>now trust 0, needed trust 1 [tier]</sub>"), "{refusal}");
 }

@@ -149,6 +149,8 @@ const DATA: Texts = &[
 pub fn check_comment(body: &str, concerned: &[&str], numbers: &[u64]) -> Result<(), String> {
     for event in parse(body) {
         let alive = match &event {
+            // Small print of our own.
+            Event::InlineHtml(tag) if matches!(&**tag, "<sub>" | "</sub>") => false,
             Event::Html(_) | Event::InlineHtml(_) | Event::Rule | Event::FootnoteReference(_) => true,
             Event::TaskListMarker(_) | Event::InlineMath(_) | Event::DisplayMath(_) => true,
             Event::Start(tag) => matches!(

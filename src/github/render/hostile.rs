@@ -190,7 +190,7 @@ fn check_sent(body: &str) -> Result<(), TestCaseError> {
     prop_assert_eq!(sent.matches("<!--").count(), 1);
     prop_assert_eq!(parse_comment(&sent), []);
     prop_assert!(sent.chars().count() <= MAX_COMMENT);
-    check(sent.split_once('\n').unwrap().1)
+    check(sent.trim_end().rsplit_once('\n').unwrap().0)
 }
 
 /// All bodies folded into one comment; its own rules stand between them.
@@ -239,7 +239,7 @@ proptest! {
     #[test]
     fn any_key_stays_hidden(key in any::<String>()) {
         let sent = with_key(&key, "Hello.");
-        prop_assert_eq!(sent.lines().nth(2), Some("Hello."));
+        prop_assert_eq!(sent.lines().next(), Some("Hello."));
         prop_assert_eq!(sent.matches("-->").count(), 1);
     }
 }

@@ -7,8 +7,11 @@ pub const MAX_COMMENT: usize = 65_000;
 const MAX_KEY: usize = 200;
 const START: &str = "<!-- owp:key=";
 const END: &str = " -->";
+/// Ends a text that was cut.
+const SHORTENED: &str = "\n\n… (shortened)";
 
-/// The body as it is sent: the hidden key on its first line, and not longer than GitHub takes.
+/// The body as it is sent: the text, then the hidden key on the last line, not longer than GitHub takes. The key comes last
+/// because notification mails show the first line.
 ///
 /// Keys are made of letters, digits and `_ : . / -`; anything else becomes `_`, so that a key cannot end the comment
 /// it hides in. A key made of these alone, without two hyphens in a row, is what [`find_key`] gives back.
@@ -16,21 +19,28 @@ const END: &str = " -->";
 pub fn with_key(key: &str, body: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_:./-".contains(c) { c } else { '_' };
     let key: String = key.chars().take(MAX_KEY).map(plain).collect::<String>().replace("--", "-_");
-    let mut full = format!("{START}{key}{END}\n\n{}\n", body.trim_end());
-    if full.chars().count() > MAX_COMMENT {
-        full = full.chars().take(MAX_COMMENT - 20).collect();
+    let hidden = format!("{START}{key}{END}");
+    let space = MAX_COMMENT - hidden.chars().count() - 3;
+    let mut text = body.trim_end().to_owned();
+    if text.chars().count() > space {
+        text = text.chars().take(space - SHORTENED.chars().count()).collect();
         // Whole lines only: what is harmless in a line may be alive in a part of it.
-        full.truncate(full.rfind('\n').unwrap_or(0));
-        full.push_str("\n\n… (shortened)\n");
+        text.truncate(text.rfind('\n').unwrap_or(0));
+        text.push_str(SHORTENED);
     }
-    full
+    format!("{text}\n\n{hidden}\n")
 }
 
-/// The key a body carries on its first line, if it does; keys anywhere else are somebody's text.
+/// The key a body carries on its last line, or on its first, where earlier versions put it. Keys anywhere else are
+/// somebody's text.
 #[must_use]
 pub fn find_key(body: &str) -> Option<&str> {
-    let line = body.lines().next()?.trim_end();
-    let key = line.strip_prefix(START)?.strip_suffix(END)?;
+    let last = body.trim_end().lines().next_back()?;
+    key_in(last).or_else(|| key_in(body.lines().next()?))
+}
+
+fn key_in(line: &str) -> Option<&str> {
+    let key = line.trim_end().strip_prefix(START)?.strip_suffix(END)?;
     (!key.is_empty() && !key.contains([' ', '<', '>'])).then_some(key)
 }
 
@@ -51,14 +61,15 @@ mod tests {
     #[test]
     fn a_key_is_found_again() {
         let body = with_key("lease:l_0abc", "Hello.\n\n");
-        assert_eq!(body, "<!-- owp:key=lease:l_0abc -->\n\nHello.\n");
+        assert_eq!(body, "Hello.\n\n<!-- owp:key=lease:l_0abc -->\n");
         assert_eq!(find_key(&body), Some("lease:l_0abc"));
         assert_eq!(find_key(&body.replace('\n', "\r\n")), Some("lease:l_0abc"));
     }
 
     #[test]
-    fn only_the_first_line_counts() {
-        assert_eq!(find_key("Hi\n<!-- owp:key=lease:l_0abc -->"), None);
+    fn only_the_last_line_counts_and_the_first_of_older_comments() {
+        assert_eq!(find_key("<!-- owp:key=lease:l_0abc -->\n\nHello.\n"), Some("lease:l_0abc"));
+        assert_eq!(find_key("Hi\n<!-- owp:key=lease:l_0abc -->\nthere"), None);
         assert_eq!(find_key("> <!-- owp:key=lease:l_0abc -->"), None);
         assert_eq!(find_key("<!-- owp:key= -->"), None);
         assert_eq!(find_key(""), None);
@@ -75,22 +86,22 @@ mod tests {
     fn even_an_enormous_body_fits() {
         let body = with_key("k", &"é".repeat(200_000));
         assert!(body.chars().count() <= MAX_COMMENT);
-        assert!(body.ends_with("… (shortened)\n"));
+        assert!(body.ends_with("… (shortened)\n\n<!-- owp:key=k -->\n"));
         assert_eq!(find_key(&body), Some("k"));
     }
 
     #[test]
     fn a_body_is_shortened_between_lines() {
         let body = with_key("k", &"- `@octocat` is code\n".repeat(10_000));
-        assert!(body.ends_with("\n- `@octocat` is code\n\n… (shortened)\n"), "{}", &body[body.len() - 60..]);
+        assert!(body.contains("\n- `@octocat` is code\n\n… (shortened)\n"), "{}", &body[body.len() - 60..]);
     }
 
     #[test]
     fn a_late_duplicate_points_to_the_first() {
         insta::assert_snapshot!(duplicate_pointer(815), @r#"
-        <!-- owp:key=duplicate-of:815 -->
-
         This was posted twice by accident; [the first comment](#issuecomment-815) is the one that is kept up to date.
+
+        <!-- owp:key=duplicate-of:815 -->
         "#);
     }
 }

@@ -1,10 +1,10 @@
 //! Answers to commands: one reply per comment, however many commands it held.
 
 use super::{
-    safe::{bullets, code, code_in_table, mention, prose, prose_in_table, safe_inline},
+    safe::{bullets, code, code_in_table, mention, prose, prose_in_table, prose_with_references, safe_inline},
     status::{BudgetLine, TaskStatus, counted},
 };
-use crate::pool::{Refusal, Timestamp};
+use crate::pool::{Refusal, Rule, Timestamp};
 
 const MAX_REASONS: usize = 20;
 const MAX_OUTCOMES: usize = 10;
@@ -132,7 +132,18 @@ pub fn reply(login: &str, outcomes: &[Outcome]) -> String {
 }
 
 fn reasons(refusals: &[Refusal]) -> String {
-    bullets(refusals.iter().map(|refusal| prose(&refusal.to_string())), MAX_REASONS)
+    bullets(refusals.iter().map(reason), MAX_REASONS)
+}
+
+/// One refusal: the sentences for people, and the measured values in small print.
+fn reason(refusal: &Refusal) -> String {
+    let sentences = refusal.sentences();
+    let sentences = match refusal.rule {
+        // Their messages hold logins and numbers of pull requests, and nothing that people wrote.
+        Rule::OpenPull | Rule::Budget => prose_with_references(&sentences),
+        _ => prose(&sentences),
+    };
+    format!("{sentences} <sub>{}</sub>", safe_inline(&refusal.measure()))
 }
 
 /// One outcome, beginning in lower case so that it can follow a name.
@@ -279,13 +290,13 @@ mod tests {
     fn a_refused_claim_gives_every_reason_in_its_exact_words() {
         let body = refusal_reply("ada", &refusals());
         for refusal in refusals() {
-            assert!(body.contains(&refusal.to_string()));
+            assert!(body.contains(&refusal.sentences()) && body.contains(&refusal.measure()));
         }
         insta::assert_snapshot!(body, @r#"
         @ada, this task cannot be yours now:
 
-        - The area auth is taken. Held by grace. [area_lock]
-        - Every review slot is taken. (now 5, limit 5) Try again after 21 Nov 2026, 03:09 UTC. [budget]
+        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
+        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
         "#);
     }
 
@@ -357,8 +368,8 @@ mod tests {
         ~~~
         @ada, this is what stands between you and this task:
 
-        - The area auth is taken. Held by grace. [area_lock]
-        - Every review slot is taken. (now 5, limit 5) Try again after 21 Nov 2026, 03:09 UTC. [budget]
+        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
+        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
         ~~~
         @ada, nothing stands between you and this task: comment `/owp claim` to take it.
         ~~~
@@ -432,8 +443,8 @@ mod tests {
 
         **2.** This task cannot be yours now:
 
-        - The area auth is taken. Held by grace. [area_lock]
-        - Every review slot is taken. (now 5, limit 5) Try again after 21 Nov 2026, 03:09 UTC. [budget]
+        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
+        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
         "#);
     }
 }

@@ -60,24 +60,32 @@ pub fn code(text: &str) -> String {
 /// harmless, whoever wrote the backticks. At most a few hundred characters.
 #[must_use]
 pub fn prose(text: &str) -> String {
-    prose_with(text, code)
+    prose_with(text, code, escape_line)
+}
+
+/// As [`prose`], for a sentence in which nobody but the pool writes numbers: `#12` links to the pull request.
+pub(super) fn prose_with_references(text: &str) -> String {
+    prose_with(text, code, |line| {
+        let parts: Vec<String> = line.split('#').map(escape_line).collect();
+        parts.join("#")
+    })
 }
 
 /// As [`prose`], inside a table.
 pub(super) fn prose_in_table(text: &str) -> String {
-    prose_with(text, code_in_table)
+    prose_with(text, code_in_table, escape_line)
 }
 
-fn prose_with(text: &str, code: fn(&str) -> String) -> String {
+fn prose_with(text: &str, code: fn(&str) -> String, escape: fn(&str) -> String) -> String {
     let one_line = shorten(&clean(text).split_whitespace().collect::<Vec<_>>().join(" "), MAX_PROSE);
     let mut out = String::new();
     let mut rest = one_line.as_str();
     while let Some((before, inside, after)) = first_code(rest) {
-        out.push_str(&escape_line(before));
+        out.push_str(&escape(before));
         out.push_str(&code(inside));
         rest = after;
     }
-    out.push_str(&escape_line(rest));
+    out.push_str(&escape(rest));
     out
 }
 
