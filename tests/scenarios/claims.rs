@@ -82,7 +82,7 @@ async fn skills_tier_and_points_are_all_named_in_one_reply(db: Db) {
     assert_eq!(w.state(issue).await, "ready");
     let refusal = w.only(issue, "this task cannot be yours now");
     for words in [
-        "asks for sql",
+        "needs the skill `sql`",
         "now rust, needed rust, sql",
         "[skills]",
         "risk tier 2",
@@ -224,7 +224,7 @@ async fn a_lapse_is_followed_by_a_cooldown(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.last(issue);
     assert!(refusal.contains("ran out") && refusal.contains("[cooldown]"), "{refusal}");
-    assert!(refusal.contains("Try again after 25 Nov 2026"), "{refusal}");
+    assert!(refusal.contains("claim again after 25 Nov 2026"), "{refusal}");
     w.advance(Span::hours(25));
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");

@@ -184,7 +184,7 @@ async fn maintainers_steer_who_gets_a_task(db: Db) {
     w.say("mona", issue, "/owp assign @bo").await;
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.last(issue);
-    assert!(refusal.contains("first refusal") && refusal.contains("Held by bo"), "{refusal}");
+    assert!(refusal.contains("reserved for bo until"), "{refusal}");
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
     w.say("mona", issue, "/owp revoke @ada").await;
@@ -279,7 +279,7 @@ async fn a_holder_extends_blocks_and_is_unblocked(db: Db) {
     w.say("mona", issue, "/owp unblock").await;
     assert_eq!(w.state(issue).await, "ready");
     w.say("bo", issue, "/owp claim").await;
-    assert!(w.only(issue, "@bo, this").contains("Held by ada"), "edited into the refusal that is there");
+    assert!(w.only(issue, "@bo, this").contains("reserved for ada"), "edited into the refusal that is there");
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
 

@@ -175,7 +175,7 @@ async fn a_record_opens_a_tier_for_whoever_asked_for_a_score(db: Db) {
     w.settle().await;
     w.say("ada", hard, "/owp why").await;
     let ours = w.ours(hard);
-    let why = "5 merged (5.00 after decay), 1 closed unmerged (1.00 after decay). (now trust 0, 5 merged, reputation 0.78, needed";
+    let why = "5 merged (5.00 after decay), 1 closed unmerged (1.00 after decay). <sub>now trust 0, 5 merged, reputation 0.78, needed";
     assert!(ours.iter().any(|body| body.contains(why)), "{ours:#?}");
 
     w.say("ada", hard, "/owp join reputation:off").await;

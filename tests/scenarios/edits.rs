@@ -189,7 +189,7 @@ async fn an_issue_assigned_on_github_is_its_assignees(db: Db) {
     assert!(!w.engine.pull_work(&bo).await.unwrap().granted);
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.only(issue, "cannot be yours now");
-    assert!(refusal.contains("Held by cy") && refusal.contains("[assigned]"), "{refusal}");
+    assert!(refusal.contains("assigned to cy on GitHub") && refusal.contains("[assigned]"), "{refusal}");
     w.say("cy", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
     w.say("cy", issue, "/owp release").await;

@@ -153,7 +153,7 @@ fn check(w: &World, cases: &[&Case], pulls: &[u64]) {
             assert_eq!((body.matches("<!--").count(), body.matches("-->").count()), (1, 1), "{}: {body:?}", case.name);
             assert!(body.chars().count() <= 65_536, "{}", case.name);
             assert_eq!(parse_comment(&body), [], "{}: {body:?}", case.name);
-            let words = body.split_once('\n').unwrap().1;
+            let words = body.trim_end().rsplit_once('\n').unwrap().0;
             for section in words.split("\n\n---\n\n") {
                 check_comment(section, &["mona", "eve", "cy", "bo"], pulls)
                     .unwrap_or_else(|error| panic!("{}: {error}", case.name));

@@ -145,7 +145,7 @@ async fn tell(db: Db, death: Option<Death>) -> (Vec<usize>, End) {
 
 /// A comment without what may differ from run to run: ids and minutes.
 fn plain(body: &str) -> String {
-    let (key, text) = body.split_once('\n').unwrap_or((body, ""));
+    let (text, key) = body.trim_end().rsplit_once('\n').unwrap_or(("", body));
     let kind = key.split([':', ' ']).nth(2).unwrap_or_default();
     let text: String = text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
     format!("{kind} {text}")

@@ -100,7 +100,7 @@ impl End {
 
 /// A comment without its ids and without the moments in it: the two runs live at different times.
 fn without_moments(body: &str) -> String {
-    let (key, text) = body.split_once('\n').unwrap_or((body, ""));
+    let (text, key) = body.trim_end().rsplit_once('\n').unwrap_or(("", body));
     let kind = key.split([':', ' ', '=']).nth(3).unwrap_or(key);
     let (mut masked, mut rest) = (format!("{kind}\n"), text);
     while let Some(at) = rest.find(" UTC") {

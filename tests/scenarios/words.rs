@@ -46,6 +46,6 @@ async fn commands_in_a_refusal_are_code_that_can_be_copied(db: Db) {
     let issue = w.task("Fix the gauge", &["skills:rust", "tier:1"]).await;
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.ours(issue).pop().unwrap();
-    assert!(refusal.contains("if you have it, `/owp join skills:rust`, or the client, says so"), "{refusal}");
+    assert!(refusal.contains("If you have it, add it: comment `/owp join skills:rust`, or run"), "{refusal}");
     assert!(refusal.contains("`/owp trust @ada 1`. <sub>now trust 0, needed trust 1 [tier]</sub>"), "{refusal}");
 }

@@ -69,7 +69,7 @@ fn what_is_not_had_is_explained() {
 
     Tasks that wait, and what stands in the way:
       t_… acme/rocket "Draw a logo"
-        skills: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
+        skills: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.
         No worker online has the skill design.
     "#);
     let json = stage.command(&["work", "--explain", "--json"]).output().unwrap();

@@ -35,25 +35,25 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
     exit 0
     t_… acme/rocket "Parse dates" is yours until TIME.
     "#);
-    insta::assert_snapshot!(stage.worker(&["claim", &other]).all(), @r#"
+    insta::assert_snapshot!(stage.worker(&["claim", &other]).all(), @r"
     exit 1
-    owp worker claim: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
+    owp worker claim: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.
       `owp worker work --explain` lists what you hold, and what stands in the way of the rest.
-    "#);
+    ");
     insta::assert_snapshot!(stage.worker(&["claim", &other, "--json"]).stdout, @r#"
     {
       "error": {
         "because": [],
         "exit_code": 1,
-        "message": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.",
+        "message": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.",
         "next": "`owp worker work --explain` lists what you hold, and what stands in the way of the rest.",
         "problem": {
-          "detail": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.",
+          "detail": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.",
           "reasons": [
             {
               "holder": null,
               "limit": "design",
-              "message": "The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.",
+              "message": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.",
               "retry_at": null,
               "rule": "skills",
               "value": "rust"

@@ -91,7 +91,7 @@ fn why_there_is_nothing_is_told_once() {
     run.signal("-INT");
     insta::assert_snapshot!(run.end(&stage).1, @r#"
     ada's laptop (w_…) asks http://POOL for work, 5 points and 2 tasks at a time.
-    idle: "Draw a logo" waits: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
+    idle: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.
     Stopped asking for work.
     Ended; nothing is held.
     "#);

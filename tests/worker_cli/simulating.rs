@@ -12,7 +12,7 @@ fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
     in_progress t_… acme/rocket "Parse dates"
     pr_opened t_… acme/rocket "Parse dates": https://pull-request.invalid/acme/rocket/t_…
     given back t_… acme/rocket "Parse dates": its pull request was only pretended
-    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: The task asks for design; if you have it, `/owp join skills:design`, or the client, says so.
+    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:design`, or run `owp worker set --add-skill design`.
     "#);
     assert_eq!((stage.state(&first), stage.state(&other)), ("ready".into(), "ready".into()));
     assert!(!stage.kept().exists());
