@@ -9,7 +9,7 @@ use crate::github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle,
 use crate::github::render::{duplicate_pointer, find_key};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::{Span, Timestamp};
-use crate::store::{Scope, WantedComment};
+use crate::store::{Scope, WantedComment, WriteQuota};
 use serde_json::json;
 
 /// How long a sender may take for one comment before another takes over.
@@ -20,8 +20,9 @@ const REWRITTEN: &str = "deleted by somebody, written anew once";
 /// GitHub dates comments to the second and by its own clock: look a little further back than our own.
 const CLOCK_SLACK: Span = Span::minutes(5);
 
-/// Comments an installation writes in an hour at most: GitHub stops at about 500, and people comment too.
-const HOURLY_WRITES: i64 = 450;
+/// Comments an installation writes in an hour at most: GitHub stops at about 500, and people comment too. A fifth is
+/// kept for comments somebody's time depends on, however many replies wait.
+const QUOTA: WriteQuota = WriteQuota { hourly: 450, reserve: 90 };
 
 /// What became of one attempt.
 enum Sent {
@@ -65,7 +66,7 @@ impl Engine {
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    let Some(wanted) = tx.take_wanted(HOLD, HOURLY_WRITES).await? else { return Ok(None) };
+                    let Some(wanted) = tx.take_wanted(HOLD, QUOTA).await? else { return Ok(None) };
                     let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
                     if settled > tx.now() {
                         tx.postpone_wanted(&wanted, settled, "waiting for a lost answer's effect", true).await?;
@@ -148,6 +149,10 @@ impl Engine {
     async fn record(&self, wanted: WantedComment, sent: Sent) -> Result<(), EngineError> {
         let (spacing, settle) = (self.settings().comment_spacing, self.settings().comment_settle);
         let dead = matches!(sent, Sent::Never(_));
+        // What failed or was never sent is no write of the hour; a lost answer may be one.
+        let wrote = matches!(sent, Sent::Shown(_) | Sent::Unknown(_));
+        // Whatever fails after a lost answer, the comment that was sent then may be there.
+        let in_doubt = wanted.attempt_at.is_some();
         // A dead letter is an event of its repository; everything else is nobody's history.
         let scope = if dead { Scope::repo(&wanted.repo) } else { Scope::global() };
         self.store()
@@ -157,9 +162,9 @@ impl Engine {
                     if matches!(sent, Sent::Withdrawn) {
                         return Ok(tx.release_sender(wanted.installation, now).await?);
                     }
-                    let (hour_began, writes) = tx.count_write(&wanted).await?;
+                    let (hour_began, writes) = tx.end_turn(&wanted, wrote).await?;
                     let mut next_write = now + spacing;
-                    if writes >= HOURLY_WRITES {
+                    if writes >= QUOTA.hourly {
                         next_write = next_write.max(hour_began + Span::hours(1));
                     }
                     match sent {
@@ -171,13 +176,13 @@ impl Engine {
                             let backoff = Span::secs(1_i64 << wanted.attempts.min(10)).min(MAX_BACKOFF);
                             let due = retry_at.unwrap_or_default().max(now + backoff);
                             tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "a comment waits");
-                            tx.postpone_wanted(&wanted, due, &why, false).await?;
+                            tx.postpone_wanted(&wanted, due, &why, in_doubt).await?;
                             // A rate limit is the installation's, not the comment's.
                             next_write = next_write.max(retry_at.unwrap_or_default());
                         }
                         Sent::Never(why) => {
                             tracing::error!(repo = %wanted.repo_name, issue = wanted.issue, %why, "a comment was given up");
-                            tx.bury_wanted(&wanted, &why).await?;
+                            tx.bury_wanted(&wanted, &why, in_doubt).await?;
                             let dead = json!({ "issue": wanted.issue, "key": wanted.key, "why": why });
                             tx.append_events(&[Event::new(EventKind::CommentDead, dead)]).await?;
                         }

@@ -8,6 +8,7 @@ pub mod branch;
 pub mod budget;
 pub mod closing;
 pub mod command;
+pub mod comment;
 pub mod document;
 pub mod doubt;
 pub mod event;

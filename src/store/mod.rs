@@ -58,7 +58,7 @@ pub use resources::{TaskFilter, WorkerSaid};
 pub use tasks::TaskExtras;
 pub use tx::Tx;
 pub use uptime::GivenBack;
-pub use wanted::WantedComment;
+pub use wanted::{WantedComment, WriteQuota};
 pub use workers::{Extra, NewWorker};
 
 use crate::clock::{Clock, Entropy};

@@ -1,8 +1,10 @@
 //! Verbs and looks that several stories share, beyond those of the stage itself.
 
 use crate::world::{REPO, World};
+use owp::github::render::with_key;
 use owp::pool::Span;
 use owp::pool::task::Task;
+use owp::store::Scope;
 
 /// What the App wrote: people are notified of what is created, never of what is edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,20 @@ impl World {
     pub async fn rules(&self, yaml: &str) {
         self.github.as_user("mona").put_file(REPO, ".github/owp.yml", yaml).unwrap();
         self.next_count().await;
+    }
+
+    /// Wants a comment on an issue to say something.
+    pub async fn want(&self, repo: &'static str, issue: u64, key: &str, words: &str) {
+        let (key, body, issue) = (key.to_owned(), with_key(key, words), i64::try_from(issue).unwrap());
+        self.store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    let repo = tx.repo_by_name(repo).await?.unwrap();
+                    tx.want_comment(&repo.id, issue, &key, &body).await
+                })
+            })
+            .await
+            .unwrap();
     }
 
     /// Slots taken and the limit, in the main repository.

@@ -34,6 +34,7 @@ mod policy;
 mod pulls;
 mod quiet;
 mod quota;
+mod rest;
 mod restart;
 mod reviews;
 mod same_words;

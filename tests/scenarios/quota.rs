@@ -4,7 +4,6 @@ use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
 use owp::pool::Span;
-use owp::store::{Scope, StoreError};
 
 stories!(an_hour_sees_no_more_writes_than_github_takes, a_noisy_repository_leaves_the_others_their_part_of_the_hour);
 
@@ -13,7 +12,7 @@ async fn an_hour_sees_no_more_writes_than_github_takes(db: Db) {
     let issue = w.github.as_user("mona").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
     let began = writes(&w);
     for n in 0..600 {
-        want(&w, REPO, issue, "quota", n).await;
+        w.want(REPO, issue, "lease:quota", &format!("version {n}")).await;
         w.advance(Span::secs(2));
         while w.engine.step_sender().await.unwrap() {}
     }
@@ -37,7 +36,7 @@ async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
     let quiet = w.github.as_user("mona").open_issue(other, "Quiet", "Please.", &[]).unwrap();
     w.settle().await;
     for n in 0..700 {
-        want(&w, REPO, noisy, &format!("noise:{n}"), n).await;
+        w.want(REPO, noisy, &format!("lease:{n}"), "noise").await;
     }
     let minute = || async {
         for _ in 0..60 {
@@ -52,7 +51,7 @@ async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
     assert_eq!(so_far, 225, "half of the hour's 450 writes, with 700 waiting");
     // The noise goes on; what the other repository says is said at once, to the last of many.
     for n in 0..100 {
-        want(&w, other, quiet, &format!("word:{n}"), n).await;
+        w.want(other, quiet, &format!("reply:{n}"), "a word").await;
     }
     minute().await;
     minute().await;
@@ -62,21 +61,4 @@ async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
 
 fn writes(w: &World) -> usize {
     w.github.requests().iter().filter(|r| r.method != "GET" && r.route.contains("/comments")).count()
-}
-
-/// Wants one comment to say something new.
-async fn want(w: &World, repo: &'static str, issue: u64, key: &str, version: u32) {
-    let key = key.to_owned();
-    let issue = i64::try_from(issue).unwrap();
-    w.store()
-        .write(Scope::global(), move |tx| {
-            Box::pin(async move {
-                let repo = tx.repo_by_name(repo).await?.unwrap();
-                let body = owp::github::render::with_key(&key, &format!("version {version}"));
-                tx.want_comment(&repo.id, issue, &key, &body).await.map(drop)
-            })
-        })
-        .await
-        .map_err(|e: StoreError| e)
-        .unwrap();
 }

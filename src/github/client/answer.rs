@@ -11,6 +11,9 @@ const SECONDARY_REST: Span = Span::minutes(1);
 /// A longer wait than this is a mistake of somebody between GitHub and us.
 const LONGEST_REST: Span = Span::hours(24);
 const LONGEST_MESSAGE: usize = 300;
+/// GitHub's words for a locked conversation: "Unable to create comment because issue is locked." Other refusals name
+/// access that is blocked, or a repository that is locked for migration.
+const LOCKED: [&str; 3] = ["issue is locked", "pull request is locked", "conversation is locked"];
 
 pub(super) fn sort(
     status: StatusCode,
@@ -30,6 +33,7 @@ pub(super) fn sort(
             etag: text(headers, header::ETAG.as_str()).map(str::to_owned),
             has_next: text(headers, header::LINK.as_str()).map(|link| link.contains("rel=\"next\"")),
             next_cursor: text(headers, header::LINK.as_str()).and_then(next_cursor),
+            used_up_until: used_up_until(headers, now),
             redirected_to: None,
             body,
         });
@@ -56,7 +60,7 @@ fn refused(status: u16, headers: &HeaderMap, problem: &Problem, what: &str, now:
                 limited
             } else if lower.contains("suspended") {
                 GitHubError::Suspended
-            } else if lower.contains("locked") {
+            } else if LOCKED.iter().any(|words| lower.contains(words)) {
                 GitHubError::Locked
             } else {
                 GitHubError::Forbidden { message }
@@ -76,20 +80,35 @@ fn rate_limited(status: u16, headers: &HeaderMap, problem: &Problem, now: Timest
     let words = format!("{} {}", problem.message, problem.documentation_url).to_lowercase();
     let says_secondary =
         words.contains("secondary rate") || words.contains("secondary-rate") || words.contains("abuse");
-    let used_up = text(headers, "x-ratelimit-remaining") == Some("0");
-    let reset = text(headers, "x-ratelimit-reset").and_then(|secs| secs.parse::<i64>().ok());
+    let used_up = is_used_up(headers);
     if let Some(retry_at) = retry_after(headers, now) {
         return Some(GitHubError::RateLimited { retry_at, secondary: !used_up });
     }
-    if let (true, Some(reset)) = (used_up, reset) {
-        // A second on top: the reset is told in whole seconds.
-        let at = Timestamp(reset.saturating_mul(1000)) + Span::secs(1);
-        return Some(GitHubError::RateLimited { retry_at: within_reason(at, now), secondary: false });
+    if let (true, Some(retry_at)) = (used_up, reset(headers, now)) {
+        return Some(GitHubError::RateLimited { retry_at, secondary: false });
     }
     if status == 429 || says_secondary || used_up || words.contains("rate limit exceeded") {
         return Some(GitHubError::RateLimited { retry_at: now + SECONDARY_REST, secondary: says_secondary });
     }
     None
+}
+
+fn is_used_up(headers: &HeaderMap) -> bool {
+    text(headers, "x-ratelimit-remaining") == Some("0")
+}
+
+/// When the limit starts anew.
+fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let secs = text(headers, "x-ratelimit-reset")?.parse::<i64>().ok()?;
+    // A second on top: the reset is told in whole seconds.
+    Some(within_reason(Timestamp(secs.saturating_mul(1000)) + Span::secs(1), now))
+}
+
+/// Until when no further request succeeds, when this was the last one. GraphQL and search have limits of their own,
+/// which end no REST call.
+fn used_up_until(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let core = text(headers, "x-ratelimit-resource").is_none_or(|resource| resource == "core");
+    (core && is_used_up(headers)).then(|| reset(headers, now)).flatten()
 }
 
 /// `Retry-After` in seconds or as an HTTP date.
@@ -191,6 +210,12 @@ mod tests {
         let locked = r#"{"message":"Unable to create comment because issue is locked."}"#;
         assert_eq!(outcome(403, &[("x-ratelimit-remaining", "17")], locked), GitHubError::Locked);
         assert_eq!(outcome(403, &[], r#"{"message":"This installation has been suspended"}"#), GitHubError::Suspended);
+        let edit = r#"{"message":"Unable to update comment because issue is locked."}"#;
+        assert_eq!(outcome(403, &[], edit), GitHubError::Locked);
+        for message in ["Repository access blocked", "Repository has been locked for migration."] {
+            let said = outcome(403, &[], &format!(r#"{{"message":"{message}"}}"#));
+            assert_eq!(said, GitHubError::Forbidden { message: message.to_owned() });
+        }
         let plain = outcome(403, &[], r#"{"message":"Resource not accessible by integration"}"#);
         assert_eq!(plain, GitHubError::Forbidden { message: "Resource not accessible by integration".to_owned() });
     }

@@ -8,7 +8,6 @@ use super::pages::MAX_PAGES;
 use super::{GitHub, GitHubError, Speaker, path, raw};
 use crate::pool::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "app/hook/deliveries";
@@ -87,7 +86,8 @@ impl GitHub {
     /// [`GitHubError::NotFound`] when GitHub has forgotten it.
     pub async fn redeliver(&self, delivery: i64) -> Result<(), GitHubError> {
         let jwt = self.app_jwt()?;
-        self.0.http.write(&Write::Redeliver { delivery }, &jwt, &json!({})).await.map(drop)
+        let request = Write::Redeliver { delivery };
+        self.send(Speaker::App, self.0.http.write(&request, &jwt, None)).await.map(drop)
     }
 }
 

@@ -52,6 +52,8 @@ pub(super) struct Answer {
     pub(super) has_next: Option<bool>,
     /// Where the next page begins, for lists that are not numbered by pages.
     pub(super) next_cursor: Option<String>,
+    /// Set when this request was the last one the rate limit allows: until when.
+    pub(super) used_up_until: Option<Timestamp>,
     /// The repository, by id, that a redirect led to.
     pub(super) redirected_to: Option<i64>,
     pub(super) body: Vec<u8>,
@@ -144,11 +146,11 @@ impl Http {
         &self,
         write: &Write<'_>,
         bearer: &SecretString,
-        body: &serde_json::Value,
+        body: Option<&serde_json::Value>,
     ) -> Result<Answer, GitHubError> {
         let (method, what) = write.method_and_path();
         let url = self.url(&what)?;
-        let call = Call { method, url, what: &what, bearer: Some(bearer), etag: None, body: Some(body) };
+        let call = Call { method, url, what: &what, bearer: Some(bearer), etag: None, body };
         match self.send(call).await? {
             Reply::Done(answer) => Ok(answer),
             Reply::Redirect(location) => Err(GitHubError::Moved { location }),

@@ -1,7 +1,8 @@
 //! The client for GitHub's REST API: who the App is, one read client, one client that writes issue comments.
 //!
 //! Nothing here retries what failed; that belongs to the caller, who knows what was wanted. The one exception is a
-//! call that answered 401: it had no effect, and is repeated once with a fresh token.
+//! call that answered 401: it had no effect, and is repeated once with a fresh token. Every call of the App and of its
+//! installations goes through [`GitHub::send`], which sends nothing while GitHub limits them.
 
 mod answer;
 mod app;
@@ -17,6 +18,7 @@ mod path;
 mod raw;
 mod read;
 mod register;
+mod rest;
 mod shapes;
 mod token;
 mod write;
@@ -38,6 +40,7 @@ pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo,
 pub use write::CommentWriter;
 
 use crate::clock::Clock;
+use crate::pool::Timestamp;
 use http::{Answer, Http};
 use secrecy::SecretString;
 use std::{fmt, sync::Arc, time::Duration};
@@ -94,6 +97,7 @@ struct Inner {
     tokens: Tokens,
     pages: pages::Cache,
     files: files::Files,
+    rests: rest::Rests,
     clock: Clock,
 }
 
@@ -121,8 +125,15 @@ impl GitHub {
         let http =
             Http::new(&Address { api_url: cfg.api_url.clone(), timeout: cfg.timeout, clock: cfg.clock.clone() })?;
         let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
-        let (tokens, pages, files) = (Tokens::default(), pages::Cache::default(), files::Files::default());
-        Ok(Self(Arc::new(Inner { http, key, tokens, pages, files, clock: cfg.clock })))
+        Ok(Self(Arc::new(Inner {
+            http,
+            key,
+            tokens: Tokens::default(),
+            pages: pages::Cache::default(),
+            files: files::Files::default(),
+            rests: rest::Rests::default(),
+            clock: cfg.clock,
+        })))
     }
 
     /// A client that reads one repository.
@@ -140,16 +151,41 @@ impl GitHub {
     /// Reads once, or twice when the first answer was 401.
     async fn get(&self, speaker: Speaker, what: &str, etag: Option<&str>) -> Result<Answer, GitHubError> {
         let scope = match speaker {
-            Speaker::App => return self.0.http.get(what, Some(&self.app_jwt()?), etag).await,
+            Speaker::App => {
+                let jwt = self.app_jwt()?;
+                return self.send(speaker, self.0.http.get(what, Some(&jwt), etag)).await;
+            }
             Speaker::Installation(scope) => scope,
         };
         let token = self.token(scope).await?;
-        match self.0.http.get(what, Some(&token), etag).await {
+        match self.send(speaker, self.0.http.get(what, Some(&token), etag)).await {
             Err(GitHubError::Unauthorized { .. }) => {
                 let fresh = self.replace_token(scope, &token).await?;
-                self.0.http.get(what, Some(&fresh), etag).await
+                self.send(speaker, self.0.http.get(what, Some(&fresh), etag)).await
             }
             done => done,
         }
+    }
+
+    /// Sends a request of `speaker`, unless GitHub limits it at the moment, and remembers the limit its answer tells of.
+    async fn send(
+        &self,
+        speaker: Speaker,
+        request: impl Future<Output = Result<Answer, GitHubError>>,
+    ) -> Result<Answer, GitHubError> {
+        self.may_ask(speaker)?;
+        let outcome = request.await;
+        self.0.rests.learn(speaker, &outcome, self.now());
+        outcome
+    }
+
+    /// # Errors
+    /// [`GitHubError::RateLimited`] while GitHub limits this speaker.
+    fn may_ask(&self, speaker: Speaker) -> Result<(), GitHubError> {
+        self.0.rests.check(speaker, self.now())
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.clock.now_ms())
     }
 }

@@ -261,11 +261,18 @@ impl From<RawComment> for CommentInfo {
             via_app_id: raw.performed_via_github_app.map(|app| app.id),
             // A comment names its issue only by address, and a pull request's thread only by the page's.
             issue: raw.issue_url.rsplit_once("/issues/").and_then(|(_, number)| number.parse().ok()),
-            on_pull: raw.html_url.contains("/pull/"),
+            on_pull: is_on_pull(&raw.html_url),
             created_at: raw.created_at,
             updated_at: raw.updated_at,
         }
     }
+}
+
+/// Reads the kind of thread off a comment's page, `…/OWNER/NAME/pull/7#issuecomment-1`. Owners and repositories may be
+/// called `pull` too.
+fn is_on_pull(html_url: &str) -> bool {
+    let page = html_url.split(['#', '?']).next().unwrap_or_default();
+    page.rsplit('/').nth(1) == Some("pull")
 }
 
 /// A member of a team; one without id or login is passed over.
@@ -353,3 +360,22 @@ macro_rules! plain_pages {
 }
 
 plain_pages!(RawIssue => IssueInfo, RawPull => PullInfo, RawEvent => IssueEvent, RawComment => CommentInfo);
+
+#[cfg(test)]
+mod tests {
+    use super::is_on_pull;
+
+    #[test]
+    fn a_thread_is_known_by_the_end_of_its_address_whatever_the_repository_is_called() {
+        for (page, on_pull) in [
+            ("https://github.com/acme/rocket/pull/7#issuecomment-1", true),
+            ("https://github.com/acme/rocket/issues/7#issuecomment-1", false),
+            ("https://github.com/pull/rocket/issues/7#issuecomment-1", false),
+            ("https://github.com/acme/pull/issues/7#issuecomment-1", false),
+            ("https://ghe.example:8443/pull/pull/pull/7?x=/issues/1#issuecomment-1", true),
+            ("", false),
+        ] {
+            assert_eq!(is_on_pull(page), on_pull, "{page}");
+        }
+    }
+}

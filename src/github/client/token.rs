@@ -2,7 +2,7 @@
 //!
 //! A token is minted once however many callers wait for it, kept until shortly before it expires, and never shown.
 
-use super::{GitHub, GitHubError, http::Write};
+use super::{GitHub, GitHubError, Speaker, http::Write};
 use crate::{
     clock::Clock,
     pool::{Span, Timestamp},
@@ -132,17 +132,20 @@ impl GitHub {
     pub async fn forget(&self, installation: i64) {
         self.0.tokens.forget(installation).await;
         self.0.pages.forget(installation);
+        self.0.rests.forget(installation);
     }
 
     pub(super) fn app_jwt(&self) -> Result<SecretString, GitHubError> {
         self.0.key.jwt(&self.0.clock)
     }
 
-    /// The token of a scope, minted when there is none or it is about to expire.
+    /// The token of a scope, minted when there is none or it is about to expire. While GitHub limits the installation
+    /// there is nothing to use one for, and none is asked for.
     pub(super) async fn token(&self, scope: Scope) -> Result<SecretString, GitHubError> {
+        self.may_ask(Speaker::Installation(scope))?;
         let slot = self.0.tokens.slot(scope).await;
         let mut slot = slot.lock().await;
-        let now = Timestamp(self.0.clock.now_ms());
+        let now = self.now();
         if let Some(token) = slot.as_ref().filter(|token| now + SPARE < token.expires_at) {
             return Ok(token.secret.clone());
         }
@@ -168,7 +171,8 @@ impl GitHub {
             body["repository_ids"] = json!([repo]);
         }
         let write = Write::MintToken { installation: scope.installation };
-        let answer = self.0.http.write(&write, &self.app_jwt()?, &body).await?;
+        let jwt = self.app_jwt()?;
+        let answer = self.send(Speaker::App, self.0.http.write(&write, &jwt, Some(&body))).await?;
         let minted: Minted = answer.json()?;
         let expires_at = Timestamp::parse_rfc3339(&minted.expires_at)
             .ok_or_else(|| GitHubError::Malformed { reason: "a token without a time of expiry".to_owned() })?;

@@ -4,7 +4,7 @@
 //! somebody else's repository cannot be written to.
 
 use super::{
-    CommentInfo, GitHub, GitHubError, RepoHandle,
+    CommentInfo, GitHub, GitHubError, RepoHandle, Speaker,
     http::{Answer, Write},
     path::RepoPath,
     raw::RawComment,
@@ -54,13 +54,13 @@ impl CommentWriter {
 
     /// Sends once; a 401 had no effect and is sent once more with a fresh token.
     async fn send(&self, write: &Write<'_>, body: &str) -> Result<Answer, GitHubError> {
-        let http = &self.github.0.http;
+        let (http, speaker) = (&self.github.0.http, Speaker::Installation(self.scope));
         let body = json!({"body": body});
         let token = self.github.token(self.scope).await?;
-        match http.write(write, &token, &body).await {
+        match self.github.send(speaker, http.write(write, &token, Some(&body))).await {
             Err(GitHubError::Unauthorized { .. }) => {
                 let fresh = self.github.replace_token(self.scope, &token).await?;
-                http.write(write, &fresh, &body).await
+                self.github.send(speaker, http.write(write, &fresh, Some(&body))).await
             }
             done => done,
         }

@@ -22,5 +22,6 @@ mod schema;
 mod slots;
 mod tasks;
 mod wanted;
+mod writing_order;
 
 use bench::{Bench, begin, on_both_engines};

@@ -3,19 +3,19 @@
 use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span};
-use crate::store::{Dialect, Store, WantedComment};
+use crate::store::{WantedComment, WriteQuota};
 use futures_util::future::join_all;
-use sqlx::Row;
 
-const HOLD: Span = Span::minutes(2);
+pub(super) const HOLD: Span = Span::minutes(2);
+pub(super) const QUOTA: WriteQuota = WriteQuota { hourly: 450, reserve: 0 };
 
-async fn want(bench: &Bench, repo: &RepoId, key: &str, body: &str) {
+pub(super) async fn want(bench: &Bench, repo: &RepoId, key: &str, body: &str) {
     let (repo, key, body) = (repo.clone(), key.to_owned(), body.to_owned());
     bench.change(move |tx| Box::pin(async move { tx.want_comment(&repo, 7, &key, &body).await })).await;
 }
 
-async fn take(bench: &Bench) -> Option<WantedComment> {
-    bench.change(|tx| Box::pin(async move { tx.take_wanted(HOLD, 450).await })).await
+pub(super) async fn take(bench: &Bench) -> Option<WantedComment> {
+    bench.change(|tx| Box::pin(async move { tx.take_wanted(HOLD, QUOTA).await })).await
 }
 
 async fn sent(bench: &Bench, wanted: WantedComment, comment: i64) {
@@ -27,23 +27,6 @@ async fn sent(bench: &Bench, wanted: WantedComment, comment: i64) {
             })
         })
         .await;
-}
-
-/// Takes the next comment, as if GitHub took it a second later.
-async fn write_one(bench: &Bench, hourly: i64) -> Option<WantedComment> {
-    let taken = bench.change(move |tx| Box::pin(async move { tx.take_wanted(HOLD, hourly).await })).await?;
-    let wanted = taken.clone();
-    bench
-        .change(move |tx| {
-            Box::pin(async move {
-                tx.count_write(&wanted).await?;
-                tx.record_sent(&wanted, 1).await?;
-                tx.release_sender(wanted.installation, tx.now() + Span::secs(1)).await
-            })
-        })
-        .await;
-    bench.advance(Span::secs(1));
-    Some(taken)
 }
 
 async fn dead(bench: &Bench) -> i64 {
@@ -151,76 +134,6 @@ on_both_engines! {
         assert!(!unwant("a").await, "its edit waits, but it is there");
     }
 
-    async fn repositories_take_turns_however_much_waits_in_one(bench) {
-        let rocket = bench.managed_repo(42, "acme/rocket").await;
-        let comet = bench.sighting(43, "acme/comet").await;
-        let probe = bench.sighting(44, "acme/probe").await;
-        for n in 0..6 {
-            want(bench, &rocket, &format!("k{n}"), "text").await;
-        }
-        bench.advance(Span::secs(10));
-        for n in 0..2 {
-            want(bench, &comet, &format!("k{n}"), "text").await;
-        }
-        want(bench, &probe, "k0", "text").await;
-        let mut turns = Vec::new();
-        while let Some(wanted) = write_one(bench, 450).await {
-            turns.push(wanted.repo_name);
-        }
-        turns[..3].sort();
-        assert_eq!(turns[..3], ["acme/comet", "acme/probe", "acme/rocket"], "{turns:?}");
-        assert_eq!(turns[3..6].iter().filter(|name| *name == "acme/comet").count(), 1, "{turns:?}");
-        assert_eq!(turns.len(), 9);
-    }
-
-    async fn one_of_several_repositories_uses_only_as_much_of_an_hour_as_is_left_for_all(bench) {
-        let rocket = bench.managed_repo(42, "acme/rocket").await;
-        let many = |repo: RepoId| async move {
-            for n in 0..20 {
-                want(bench, &repo, &format!("k{n}"), "text").await;
-            }
-        };
-        let drain = || async {
-            let mut written = 0;
-            while write_one(bench, 12).await.is_some() {
-                written += 1;
-            }
-            written
-        };
-        many(rocket.clone()).await;
-        let comet = bench.sighting(43, "acme/comet").await;
-        assert_eq!(drain().await, 6, "half of the hour, though nobody else waits yet");
-        many(comet.clone()).await;
-        assert_eq!(drain().await, 3, "half of what is left");
-        let probe = bench.sighting(44, "acme/probe").await;
-        want(bench, &probe, "k0", "text").await;
-        assert_eq!(drain().await, 1, "who was quiet is heard");
-        bench.advance(Span::hours(1));
-        assert_eq!(drain().await, 8, "in the next hour two that are busy have a third each");
-
-        // A repository that is alone has the hour for itself.
-        bench.change(move |tx| Box::pin(async move {
-            tx.set_inactive(&comet, Some("archived")).await?;
-            tx.set_inactive(&probe, Some("archived")).await
-        })).await;
-        assert!(write_one(bench, 12).await.is_some());
-    }
-
-    /// What the sender asks every second must not cost more when more waits.
-    async fn the_next_comment_is_found_along_an_index(bench) {
-        if bench.dialect() == Dialect::Postgres {
-            return; // Its plans depend on how much there is.
-        }
-        for name in ["WANTED_TURN", "WANTED_FIRST"] {
-            let (_, sql) = Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
-            let steps = bench.look(&format!("EXPLAIN QUERY PLAN {sql}")).await;
-            let steps: Vec<String> = steps.iter().map(|step| step.try_get("detail").unwrap()).collect();
-            let walks = steps.iter().filter(|step| step.contains("INDEX wanted_comments_due")).count();
-            let scans = steps.iter().any(|step| step.starts_with("SCAN wanted_comments") || step.starts_with("SCAN c"));
-            assert!(walks > 0 && !scans, "{name}: {steps:#?}");
-        }
-    }
-
     async fn two_installations_do_not_wait_for_each_other(bench) {
         let rocket = bench.managed_repo(42, "acme/rocket").await;
         let comet = bench.managed_repo(43, "zeta/comet").await;
@@ -241,7 +154,7 @@ on_both_engines! {
         let replica = bench.replica().await;
         let senders = (0..10).map(|n| {
             let store = if n % 2 == 0 { &bench.store } else { &replica };
-            store.write(crate::store::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD, 450).await }))
+            store.write(crate::store::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD, QUOTA).await }))
         });
         let taken = join_all(senders).await.into_iter().filter(|one: &Result<_, crate::store::StoreError>| {
             one.as_ref().unwrap().is_some()
@@ -319,7 +232,7 @@ on_both_engines! {
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
-            tx.bury_wanted(&wanted, "410 gone").await?;
+            tx.bury_wanted(&wanted, "410 gone", false).await?;
             tx.release_sender(9, tx.now()).await
         })).await;
         want(bench, &repo, "a", "one").await;
@@ -329,13 +242,31 @@ on_both_engines! {
         assert_eq!((dead(bench).await, open(bench).await), (0, 1));
     }
 
+    async fn a_comment_given_up_remembers_whether_it_may_have_been_written(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        for (key, unknown) in [("known", false), ("unknown", true)] {
+            want(bench, &repo, key, "one").await;
+            let wanted = take(bench).await.unwrap();
+            bench.change(move |tx| Box::pin(async move {
+                tx.record_attempt(&wanted).await?;
+                tx.bury_wanted(&wanted, "locked", unknown).await?;
+                tx.release_sender(9, tx.now()).await
+            })).await;
+            let id = repo.clone();
+            assert_eq!(bench.change(move |tx| Box::pin(async move { tx.retry_dead_of(&id, 7, "locked").await })).await, 1);
+            let again = take(bench).await.unwrap();
+            assert_eq!((again.key.as_str(), again.attempt_at.is_some()), (key, unknown));
+            sent(bench, again, 1).await;
+        }
+    }
+
     async fn new_words_that_came_while_a_comment_was_given_up_get_their_own_try(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
         want(bench, &repo, "a", "two").await;
         bench.change(move |tx| Box::pin(async move {
-            tx.bury_wanted(&wanted, "422 refused").await?;
+            tx.bury_wanted(&wanted, "422 refused", false).await?;
             tx.release_sender(9, tx.now()).await
         })).await;
         assert_eq!((dead(bench).await, open(bench).await), (0, 1));

@@ -4,5 +4,6 @@ mod commits;
 mod credentials;
 mod deliveries;
 mod faults;
+mod limits;
 mod reading;
 mod writing;
