@@ -5,7 +5,7 @@ use super::error::EngineError;
 use super::facts::{self, RepoContext};
 use super::links::{self, LinkCode};
 use super::once::{Keep, settle};
-use super::schedule::{Pull, Wish};
+use super::schedule::{Planned, Pull, Wish};
 use super::tell;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
@@ -24,6 +24,9 @@ use tokio::sync::oneshot;
 pub const DEFAULT_CAPACITY: i64 = 5;
 /// Leases a worker holds at once unless it says otherwise.
 pub const DEFAULT_CONCURRENT: i64 = 2;
+
+/// How often one pull is planned: anew after each time policy files had to be read for it.
+const PLANS: usize = 4;
 
 /// What a client says when it registers.
 #[derive(Debug, Clone)]
@@ -296,18 +299,33 @@ impl Engine {
     }
 
     /// Asks the planner for everything a worker that has waited can get by now; says how much that was. Writes nothing
-    /// when that is nothing, however many wait.
+    /// when that is nothing, however many wait. Policy files that were not read lately are read, where a grant waits for
+    /// that and nowhere else.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn pull_again(&self, worker: &WorkerId, wish: &Wish) -> Result<usize, EngineError> {
+        let mut granted = 0;
+        // What a file says may send the worker to another repository, whose file is read next.
+        for _ in 0..PLANS {
+            let planned = self.plan_for(worker, wish).await?;
+            granted += planned.granted;
+            if planned.unread.is_empty() {
+                break;
+            }
+            self.read_policies(&planned.unread).await?;
+        }
+        Ok(granted)
+    }
+
+    async fn plan_for(&self, worker: &WorkerId, wish: &Wish) -> Result<Planned, EngineError> {
         let (reply, planned) = oneshot::channel();
         let pull = Pull { worker: worker.clone(), wish: wish.clone(), reply };
         if self.0.pulls.send(pull).await.is_err() {
-            return Ok(0);
+            return Ok(Planned::default());
         }
         // A planner that went away answers nothing; what is held is listed all the same.
-        planned.await.unwrap_or(Ok(0))
+        planned.await.unwrap_or_else(|_| Ok(Planned::default()))
     }
 
     /// What is a worker's own: held, blocked and delivered tasks.

@@ -4,6 +4,7 @@ use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
 use super::overview::ONLINE;
+use super::policy_looks::Look;
 use crate::pool::admission::Finding;
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
@@ -58,7 +59,7 @@ impl Engine {
         self.read(move |tx| {
             Box::pin(async move {
                 let online = tx.skills_online(tx.now() - ONLINE).await?;
-                explain(tx, &engine.context(row), task, &worker, &online).await
+                explain(tx, &engine, &engine.context(row), task, (&worker, &online)).await
             })
         })
         .await
@@ -80,7 +81,7 @@ impl Engine {
                     }
                     let context = engine.context(row);
                     for task in tx.ready_tasks(&context.row.id, EXPLAINED_PER_REPO).await? {
-                        explained.push(explain(tx, &context, task, &worker, &online).await?);
+                        explained.push(explain(tx, &engine, &context, task, (&worker, &online)).await?);
                     }
                     if explained.len() >= EXPLAINED {
                         break;
@@ -103,13 +104,20 @@ impl Engine {
 
 async fn explain(
     tx: &mut Tx,
+    engine: &Engine,
     repo: &RepoContext,
     task: Task,
-    worker: &Worker,
-    online: &[String],
+    (worker, online): (&Worker, &[String]),
 ) -> Result<Explanation, EngineError> {
     let findings = facts::findings(tx, repo, &task, worker).await?;
     let nobody_has = task.spec.skills.iter().filter(|skill| !online.contains(skill));
-    let notes = nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
+    let mut notes: Vec<String> =
+        nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
+    if engine.policy_look(&repo.row, tx.now()) == Look::Failing {
+        notes.push(format!(
+            "GitHub did not show the policy file of {} a moment ago. Workers get its tasks once it does; ask again in some seconds.",
+            repo.row.name
+        ));
+    }
     Ok(Explanation { repo: repo.row.name.clone(), task, findings, notes })
 }

@@ -6,7 +6,7 @@ use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::Hint;
 use super::issues::{self, IssueView};
-use super::policy_file::FRESH;
+use super::policy_looks::FRESH;
 use super::{Engine, commands, pulls};
 use crate::github::client::{GitHubError, RepoReader};
 use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};

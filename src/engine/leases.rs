@@ -5,7 +5,6 @@ use super::contributors::{Terms, WorkItem};
 use super::error::{EngineError, Refused};
 use super::facts::{self, RepoContext};
 use super::once::{Keep, settle};
-use super::policy_file::FRESH;
 use super::{Engine, tell, transition};
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -86,7 +85,7 @@ impl Engine {
         keep: Option<Keep<WorkItem>>,
     ) -> Result<WorkItem, EngineError> {
         let (task, row) = self.visible_task(worker, task).await?;
-        let row = self.with_policy(row, FRESH).await?;
+        self.read_policy(&row.id).await?;
         let (settings, id, repo) = (self.settings().clone(), worker.id.clone(), row.id.clone());
         let scope = Scope::repo(&row.id).with_workers([id.clone()]);
         let item = self

@@ -32,6 +32,7 @@ mod overview;
 mod park;
 mod policies;
 mod policy_file;
+mod policy_looks;
 mod pulls;
 mod readers;
 mod resources;
@@ -64,7 +65,7 @@ pub use overview::{Overview, RepoView, TaskTitle};
 pub use park::{Parked, Rung};
 pub use policies::PolicyInForce;
 pub use resources::{LinkedPull, RepoDetail, TaskView};
-pub use schedule::{Pull, Wish};
+pub use schedule::{Planned, Pull, Wish};
 pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
 pub use simulate::{PlannedGrant, Simulation, Waiting};
 pub use status::{Report, ReportedStatus};
@@ -181,7 +182,7 @@ struct Inner {
     sender_bell: Notify,
     sync_bell: Notify,
     parking: Arc<park::Parking>,
-    policies: policy_file::Looked,
+    policies: policy_looks::Looked,
     hub: Hub,
     /// Listens from the start, so that nothing committed between two looks goes unheard.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
@@ -203,7 +204,7 @@ impl Engine {
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
-            policies: policy_file::Looked::default(),
+            policies: policy_looks::Looked::default(),
             hub: Hub::new(),
             feed_bell,
         };

@@ -4,6 +4,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
+use super::policy_looks::FRESH;
 use super::say;
 use crate::github::client::{FileText, GitHubError, RepoReader};
 use crate::github::render::policy_trouble;
@@ -16,34 +17,11 @@ use crate::store::{Allowed, RepoRow, Scope, Tx};
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
-/// A grant wants the file read within this time.
-pub(super) const FRESH: Span = Span::secs(60);
 /// How often whom the lists name is asked again.
 const NAMES_FRESH: Span = Span::hours(1);
 /// Trouble is said in a new comment when the last one is older; until then that one is edited.
 const SAID_ANEW_AFTER: Span = Span::days(7);
-
-/// When each file was read last, by this process.
-#[derive(Default)]
-pub(super) struct Looked(Mutex<HashMap<RepoId, Timestamp>>);
-
-impl Looked {
-    fn is_fresh(&self, id: &RepoId, now: Timestamp, age: Span) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some_and(|at| *at + age > now && *at <= now)
-    }
-
-    fn mark(&self, id: &RepoId, now: Timestamp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), now);
-    }
-
-    /// Something hints that the file may have changed.
-    pub(super) fn forget(&self, id: &RepoId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-    }
-}
 
 /// Former ways to name branches that are remembered.
 const FORMER_BRANCHES_MOST: usize = 10;
@@ -58,7 +36,7 @@ enum Judged {
 
 impl Engine {
     /// A repository's row with its policy file as it is, read anew unless that was done within `age`. When GitHub cannot
-    /// be asked at the moment, what is known stays.
+    /// be asked at the moment, what is known stays, and GitHub is only asked again after some seconds, unless `age` is 0.
     ///
     /// # Errors
     /// When the database refuses.
@@ -66,6 +44,9 @@ impl Engine {
         let now = Timestamp(self.store().clock().now_ms());
         let looked = &self.0.policies;
         if !row.managed || row.inactive.is_some() || self.github().is_none() || looked.is_fresh(&row.id, now, age) {
+            return Ok(row);
+        }
+        if age > Span(0) && looked.is_failing(&row.id, now) {
             return Ok(row);
         }
         let reader = self.reader(&row)?;
@@ -79,6 +60,7 @@ impl Engine {
                 return self.keep_policy(row, None, Judged::Bad(why)).await;
             }
             Err(error) => {
+                looked.mark_failed(&row.id, now);
                 tracing::warn!(repo = %row.name, %error, "the policy file could not be read; what is known stays in force");
                 return Ok(row);
             }
@@ -95,6 +77,7 @@ impl Engine {
         let judged = match self.judge(&reader, &row, text).await {
             Ok(judged) => judged,
             Err(EngineError::GitHub(error)) => {
+                looked.mark_failed(&row.id, now);
                 tracing::warn!(repo = %row.name, %error, "what the policy file names could not be looked up; what is known stays in force");
                 return Ok(row);
             }

@@ -4,6 +4,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
+use super::policy_looks::Look;
 use super::transition;
 use crate::pool::lease::Via;
 use crate::pool::planner::{Asker, Pick, Snapshot, plan, useful_per_class};
@@ -19,7 +20,7 @@ const ASKERS: usize = 256;
 /// How often a batch is planned again when commits refused what the plan had hoped for.
 const ROUNDS: usize = 4;
 
-type Granted = BTreeMap<WorkerId, usize>;
+type Answers = BTreeMap<WorkerId, Planned>;
 type Wishes = BTreeMap<WorkerId, Wish>;
 
 /// What a worker that asks could take at most, as it stood when it asked first. Tells who need not be looked at; who may
@@ -45,8 +46,26 @@ pub struct Pull {
     pub worker: WorkerId,
     /// What it could take.
     pub wish: Wish,
-    /// Told how many tasks it was granted, once everything it could get is.
-    pub reply: oneshot::Sender<Result<usize, EngineError>>,
+    /// Told what it was granted, once everything it could get is.
+    pub reply: oneshot::Sender<Result<Planned, EngineError>>,
+}
+
+/// What a plan did for a worker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// How many tasks it was granted.
+    pub granted: usize,
+    /// Where it would have been granted more, had the repository's policy file been read lately: it reads them and asks
+    /// again.
+    pub unread: BTreeSet<RepoId>,
+}
+
+/// A snapshot to plan on, and what else was known in that moment.
+struct Seen {
+    snapshot: Snapshot,
+    now: Timestamp,
+    /// Repositories whose policy file must be read before anything is granted there.
+    unread: BTreeSet<RepoId>,
 }
 
 impl Engine {
@@ -57,10 +76,10 @@ impl Engine {
             return false;
         }
         let wishes: Wishes = batch.iter().map(|pull| (pull.worker.clone(), pull.wish.clone())).collect();
-        let granted = self.grant_all(wishes).await.map_err(|error| error.to_string());
+        let planned = self.grant_all(wishes).await.map_err(|error| error.to_string());
         for pull in batch {
-            let answer = match &granted {
-                Ok(granted) => Ok(granted.get(&pull.worker).copied().unwrap_or(0)),
+            let answer = match &planned {
+                Ok(answers) => Ok(answers.get(&pull.worker).cloned().unwrap_or_default()),
                 Err(why) => Err(EngineError::Store(StoreError::Commit(why.clone()))),
             };
             // Whoever hung up keeps what was granted; the lease's clock runs.
@@ -70,21 +89,21 @@ impl Engine {
         true
     }
 
-    /// Grants what can be granted; says how much each worker got.
-    async fn grant_all(&self, wishes: Wishes) -> Result<Granted, EngineError> {
-        let mut granted = Granted::new();
+    /// Grants what can be granted without asking GitHub.
+    async fn grant_all(&self, wishes: Wishes) -> Result<Answers, EngineError> {
+        let mut answers = Answers::new();
         let mut left = wishes;
         while !left.is_empty() {
-            left = self.grant_some(left, &mut granted).await?;
+            left = self.grant_some(left, &mut answers).await?;
         }
-        Ok(granted)
+        Ok(answers)
     }
 
     /// Grants what can be granted to as many workers as are planned together; gives those still to be looked at.
-    async fn grant_some(&self, mut wishes: Wishes, granted: &mut Granted) -> Result<Wishes, EngineError> {
+    async fn grant_some(&self, mut wishes: Wishes, answers: &mut Answers) -> Result<Wishes, EngineError> {
         let mut rest = Wishes::new();
         for _ in 0..ROUNDS {
-            let (snapshot, now) = self.snapshot(&wishes).await?;
+            let Seen { snapshot, now, unread } = self.snapshot(&wishes).await?;
             // Further rounds are for the same workers; whoever comes after the last of them has not been looked at.
             if let Some(last) = snapshot.askers.get(ASKERS - 1) {
                 let (these, beyond): (Wishes, Wishes) = wishes.into_iter().partition(|(id, _)| *id <= last.worker.id);
@@ -97,14 +116,18 @@ impl Engine {
             }
             let mut by_repo: BTreeMap<RepoId, Vec<Pick>> = BTreeMap::new();
             for pick in picks {
-                by_repo.entry(pick.repo.clone()).or_default().push(pick);
+                if unread.contains(&pick.repo) {
+                    answers.entry(pick.worker).or_default().unread.insert(pick.repo);
+                } else {
+                    by_repo.entry(pick.repo.clone()).or_default().push(pick);
+                }
             }
             let mut refused = 0;
             for (repo, picks) in by_repo {
                 let (got, no) = self.commit_picks(repo, picks).await?;
                 refused += no;
                 for worker in got {
-                    *granted.entry(worker).or_default() += 1;
+                    answers.entry(worker).or_default().granted += 1;
                 }
             }
             if refused == 0 {
@@ -116,14 +139,20 @@ impl Engine {
 
     /// Everything a plan for these workers is made from. Workers that none of the tasks could be for are left out before
     /// anything is asked about them, so that whoever waits in vain costs next to nothing.
-    async fn snapshot(&self, wishes: &Wishes) -> Result<(Snapshot, Timestamp), EngineError> {
-        let (wishes, settings) = (wishes.clone(), self.settings().clone());
+    async fn snapshot(&self, wishes: &Wishes) -> Result<Seen, EngineError> {
+        let (engine, wishes) = (self.clone(), wishes.clone());
         self.read(move |tx| {
             Box::pin(async move {
-                let mut snapshot = Snapshot::default();
+                let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
                 let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
                 for row in tx.repos_with_work().await? {
-                    let context = RepoContext::new(row, &settings);
+                    match engine.policy_look(&row, tx.now()) {
+                        Look::Fresh => {}
+                        Look::Due => drop(unread.insert(row.id.clone())),
+                        // Its tasks wait; `explain` says so.
+                        Look::Failing => continue,
+                    }
+                    let context = engine.context(row);
                     let facts = context.facts(tx).await?;
                     if facts.stop.is_some() || facts.budget.is_throttled() {
                         continue;
@@ -142,7 +171,7 @@ impl Engine {
                     let standings = tx.standings(&repos, &worker.person).await?;
                     snapshot.askers.push(Asker { worker, load, standings });
                 }
-                Ok((snapshot, tx.now()))
+                Ok(Seen { snapshot, now: tx.now(), unread })
             })
         })
         .await
@@ -151,8 +180,6 @@ impl Engine {
     /// Commits a plan's part in one repository; says who was granted something, and how many grants the rules refused
     /// by now.
     async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<(Vec<WorkerId>, usize), EngineError> {
-        // A plan that no grant follows costs GitHub nothing.
-        self.policy_is_fresh(&repo).await?;
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
         self.store()

@@ -3,9 +3,12 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::{Engine, Pulled};
+use owp::engine::{Engine, NewTask, Pulled, Registration};
+use owp::pool::task::TaskSpec;
+use owp::pool::worker::Capabilities;
 use owp::pool::{Span, WorkerId};
 use owp::sandbox::{Fault, FaultKind, PrSpec, Role};
+use owp::store::Extra;
 use std::collections::BTreeMap;
 
 stories!(
@@ -15,6 +18,9 @@ stories!(
     a_file_that_was_never_good_hands_out_nothing_and_says_why,
     a_file_the_app_may_not_read_hands_out_nothing_and_names_the_remedy,
     while_github_is_away_what_is_known_stays_in_force,
+    a_repository_that_hangs_delays_nobody_elsewhere,
+    a_file_that_cannot_be_read_is_not_asked_for_by_every_pull,
+    a_file_is_read_once_for_all_who_ask_and_only_where_there_is_work_for_them,
     labels_of_ones_own_are_read_and_a_change_of_them_compares_every_issue,
     the_smallest_budget_counts_and_says_whose_it_is,
     a_pause_by_the_clock_begins_and_ends_by_itself,
@@ -138,6 +144,98 @@ async fn while_github_is_away_what_is_known_stays_in_force(db: Db) {
     assert_eq!(w.slots().await, (0, 1));
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased", "the count is known and the policy was read");
+    w.check_promises().await;
+}
+
+/// A worker nobody knows, who may have what manual repositories offer.
+async fn stranger(w: &World, skills: &[&str]) -> WorkerId {
+    let registration = Registration {
+        name: "somebody".into(),
+        github_handle: None,
+        skills: skills.iter().map(|skill| (*skill).to_owned()).collect(),
+        capacity: 5,
+        max_concurrent: 2,
+        capabilities: Capabilities::default(),
+        extra: Extra::new(),
+    };
+    w.engine.register(registration).await.unwrap().worker
+}
+
+/// How often the policy file was asked for.
+fn reads(w: &World) -> usize {
+    w.github.requests().iter().filter(|request| request.path.contains("/contents/")).count()
+}
+
+async fn a_repository_that_hangs_delays_nobody_elsewhere(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let ada = w.client("ada", issue, &[]).await;
+    w.engine.upsert_repo("by/hand", 5, false).await.unwrap();
+    let task = |title: &str| NewTask {
+        title: title.to_owned(),
+        description: String::new(),
+        spec: TaskSpec::default(),
+        external_id: None,
+        extra: Extra::new(),
+    };
+    w.advance(Span::minutes(2));
+    w.github.fault(Fault::next(FaultKind::Slow { ms: 60_000 }).on("GET", "/contents/"));
+    let asking = tokio::spawn({
+        let (engine, ada) = (w.engine.clone(), ada.clone());
+        async move { pull(&engine, &ada).await }
+    });
+    while !w.github.faults().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // The file is asked for, and GitHub does not answer.
+    let bo = stranger(&w, &[]).await;
+    w.engine.add_tasks("by/hand", vec![task("One")], None).await.unwrap();
+    assert!(pull(&w.engine, &bo).await.granted);
+    assert!(!asking.is_finished(), "the grant waited for nobody");
+    w.engine.add_tasks("by/hand", vec![task("Two")], None).await.unwrap();
+    let pulled = asking.await.unwrap();
+    let repos: Vec<&str> = pulled.items.iter().map(|item| item.repo.as_str()).collect();
+    assert_eq!(repos, ["by/hand"], "whoever could have had the task gets another one instead of waiting longer");
+    w.check_promises().await;
+}
+
+async fn a_file_that_cannot_be_read_is_not_asked_for_by_every_pull(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let ada = w.client("ada", issue, &[]).await;
+    w.advance(Span::minutes(2));
+    w.github.fault(Fault::next(FaultKind::ServerError { status: 502 }).on("GET", "/contents/").times(1_000));
+    let before = reads(&w);
+    for _ in 0..5 {
+        assert!(!pull(&w.engine, &ada).await.granted, "a grant needs the file as it is");
+        w.advance(Span::secs(1));
+    }
+    assert_eq!(reads(&w) - before, 1);
+    let (ada_now, task) = (w.worker(&ada).await, w.task_of(issue).await.unwrap().id);
+    let notes = w.engine.why(&ada_now, &task).await.unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("policy file of acme/rocket")), "{notes:?}");
+    w.advance(Span::secs(6));
+    assert!(!pull(&w.engine, &ada).await.granted);
+    assert_eq!(reads(&w) - before, 2, "asked again after some seconds");
+    w.github.clear_faults();
+    w.advance(Span::secs(11));
+    assert!(pull(&w.engine, &ada).await.granted);
+    assert!(w.engine.why(&ada_now, &task).await.unwrap().notes.is_empty());
+    w.check_promises().await;
+}
+
+async fn a_file_is_read_once_for_all_who_ask_and_only_where_there_is_work_for_them(db: Db) {
+    let w = World::new(db).await;
+    let (one, two) = (w.task("One", &["skills:rust"]).await, w.task("Two", &["skills:rust"]).await);
+    let (ada, bo) = (w.client("ada", one, &["rust"]).await, w.client("bo", two, &["rust"]).await);
+    let cy = w.client("cy", one, &["go"]).await;
+    w.advance(Span::minutes(2));
+    let before = reads(&w);
+    assert!(!pull(&w.engine, &cy).await.granted);
+    assert_eq!(reads(&w) - before, 0, "a plan that no grant follows costs nothing");
+    let pulled = futures_util::future::join_all([&ada, &bo, &ada, &bo].map(|id| pull(&w.engine, id))).await;
+    assert!(pulled.iter().any(|one| one.granted));
+    assert_eq!((w.live_leases(&[one, two]).await, reads(&w) - before), (2, 1));
     w.check_promises().await;
 }
 

@@ -124,6 +124,12 @@ impl Sandbox {
         self.inner.world().faults = Faults::default();
     }
 
+    /// The faults that are switched on and not used up yet.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.inner.world().faults.requests.clone()
+    }
+
     /// Keeps deliveries back until they are flushed, taken or released.
     pub fn hold_deliveries(&self) {
         self.inner.world().outbox.held = true;
