@@ -51,7 +51,7 @@ async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
     assert_eq!(so_far, 225, "half of the hour's 450 writes, with 700 waiting");
     // The noise goes on; what the other repository says is said at once, to the last of many.
     for n in 0..100 {
-        w.want(other, quiet, &format!("reply:{n}"), "a word").await;
+        w.want(other, quiet, &format!("lease:{n}"), "a word").await;
     }
     minute().await;
     minute().await;
