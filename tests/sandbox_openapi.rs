@@ -35,7 +35,8 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(|| NOW)).with_checks()).await.unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http =
+            reqwest::Client::builder().user_agent("bench").redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { sandbox, description: description(), http, checked: BTreeSet::new(), problems: Vec::new() }
     }
 
@@ -76,7 +77,9 @@ impl Bench {
         if NOT_REST.contains(&route) {
             return;
         }
-        let path = route.replace("{*path}", "{path}");
+        // The box's router wants one name for what stands in one place.
+        let path = route.replace("{*path}", "{path}").replace("{*ref}", "{ref}");
+        let path = path.replace("/commits/{ref}/pulls", "/commits/{commit_sha}/pulls");
         let name = format!("{method} {path} {status}");
         let operation = &self.description["paths"][&path][method.as_str().to_lowercase()];
         if operation.is_null() {
@@ -136,11 +139,15 @@ async fn issues(bench: &mut Bench, mona: &str, app: &str) {
     bench.call(Method::PUT, mona, &format!("{REPO}/issues/1/lock"), json!({}), 204).await;
     bench.call(Method::DELETE, mona, &format!("{REPO}/issues/1/lock"), Value::Null, 204).await;
     bench.get(app, &format!("{REPO}/issues/1/events"), 200).await;
+    bench.post(mona, &format!("{REPO}/issues"), json!({ "title": "Two", "body": "See #1." }), 201).await;
     let comments = format!("{REPO}/issues/1/comments");
     let comment = bench.post(app, &comments, json!({ "body": "hello" }), 201).await;
     bench.post(app, &comments, json!({ "body": "" }), 422).await;
     bench.post(app, &format!("{REPO}/issues/99/comments"), json!({ "body": "x" }), 404).await;
     bench.get(app, &comments, 200).await;
+    let timeline = bench.get(app, &format!("{REPO}/issues/1/timeline"), 200).await;
+    let tells = |event: &str| timeline.as_array().unwrap().iter().any(|one| one["event"] == event);
+    assert!(tells("closed") && tells("commented") && tells("cross-referenced"));
     bench.get(app, &format!("{REPO}/issues/comments"), 200).await;
     let one = format!("{REPO}/issues/comments/{}", comment["id"]);
     bench.get(app, &one, 200).await;
@@ -152,6 +159,11 @@ async fn issues(bench: &mut Bench, mona: &str, app: &str) {
 async fn pulls(bench: &mut Bench, mona: &str, app: &str) {
     let ada = bench.token("ada");
     bench.post(&ada, &format!("{REPO}/forks"), json!({}), 202).await;
+    let main = bench.get(&ada, "/repos/ada/rocket/git/ref/heads/main", 200).await;
+    bench.get(&ada, "/repos/ada/rocket/git/ref/heads/none", 404).await;
+    let branch = json!({ "ref": "refs/heads/fix", "sha": main["object"]["sha"] });
+    bench.post(&ada, "/repos/ada/rocket/git/refs", branch.clone(), 201).await;
+    bench.post(&ada, "/repos/ada/rocket/git/refs", branch, 422).await;
     let new = json!({ "title": "Fix", "head": "ada:fix", "base": "main", "body": "fixes #1", "draft": true });
     let pull = bench.post(&ada, &format!("{REPO}/pulls"), new, 201).await;
     bench.post(&ada, &format!("{REPO}/pulls"), json!({ "title": "Fix", "head": "ada:fix", "base": "main" }), 422).await;
@@ -161,6 +173,8 @@ async fn pulls(bench: &mut Bench, mona: &str, app: &str) {
     bench.get(app, &format!("{REPO}/issues?state=all"), 200).await;
     bench.get(app, &one, 200).await;
     bench.get(app, &format!("{REPO}/pulls/99"), 404).await;
+    let sha = pull["head"]["sha"].as_str().unwrap();
+    bench.get(app, &format!("{REPO}/commits/{sha}/pulls"), 200).await;
     bench.call(Method::PATCH, &ada, &one, json!({ "body": "Fixes #1.", "base": "next" }), 200).await;
     bench.call(Method::PUT, mona, &format!("{one}/merge"), json!({}), 405).await;
     let ready = format!(
@@ -248,6 +262,9 @@ async fn repositories(bench: &mut Bench, mona: &str, app: &str) {
     bench.get(app, &format!("{REPO}/collaborators/nobody/permission"), 404).await;
     bench.call(Method::DELETE, mona, &format!("{REPO}/collaborators/bo"), Value::Null, 204).await;
     bench.get(mona, "/user", 200).await;
+    bench.post(mona, "/user/repos", json!({ "name": "notes" }), 201).await;
+    bench.post(mona, "/user/repos", json!({ "name": "notes" }), 422).await;
+    bench.post("", "/user/repos", json!({ "name": "x" }), 401).await;
     bench.get("", "/user", 401).await;
     bench.get("", "/users/ada", 200).await;
     bench.get("", "/users/nobody", 404).await;

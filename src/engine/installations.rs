@@ -18,21 +18,26 @@ impl Engine {
     /// Compares the installations we know with GitHub's, all pages.
     ///
     /// # Errors
-    /// When GitHub cannot be asked or the database refuses; what was learnt until then is kept.
+    /// When GitHub cannot be asked or the database refuses; what was learnt is kept, and an installation that cannot be
+    /// read hides no other.
     pub async fn step_installations(&self) -> Result<(), EngineError> {
         let Some(github) = self.github() else { return Ok(()) };
         self.purge_inbox().await?;
         let installations = github.client.installations().await?;
         let listed: BTreeSet<i64> = installations.iter().map(|i| i.id).collect();
+        let mut failed = None;
         for installation in &installations {
-            self.learn_installation(installation.clone()).await?;
+            if let Err(error) = self.learn_installation(installation.clone()).await {
+                tracing::warn!(installation = installation.id, %error, "an installation could not be read");
+                failed.get_or_insert(error);
+            }
         }
         let known = self.read(|tx| Box::pin(async move { Ok(tx.installation_ids().await?) })).await?;
         for gone in known.into_iter().filter(|id| !listed.contains(id)) {
             self.stop_installation(gone, UNINSTALLED).await?;
         }
         self.ring();
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     async fn learn_installation(&self, seen: Installation) -> Result<(), EngineError> {

@@ -4,6 +4,7 @@
 
 use super::{
     Inner,
+    auth::bearer,
     error::ApiError,
     world::{World, access::Caller},
 };
@@ -23,6 +24,8 @@ const LARGEST: usize = 2 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) caller: Caller,
+    /// The token it was made with, if any.
+    pub(super) token: Option<String>,
     pub(super) path: String,
     params: BTreeMap<String, String>,
     query: Vec<(String, String)>,
@@ -38,11 +41,13 @@ impl FromRequest<Arc<Inner>> for Call {
         let raw = <RawPathParams as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, state).await;
         let raw = raw.map_err(|_| refuse(&ApiError::not_found()))?;
         let params = raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = token.and_then(bearer).map(str::to_owned);
         let query = parts.uri.query().unwrap_or_default();
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let body = axum::body::to_bytes(body, LARGEST).await;
         let body = body.map_err(|_| refuse(&ApiError::new(413, "Payload too large")))?;
-        Ok(Self { caller, path: parts.uri.path().to_owned(), params, query, body })
+        Ok(Self { caller, token, path: parts.uri.path().to_owned(), params, query, body })
     }
 }
 

@@ -49,6 +49,12 @@ impl ApiError {
         Self::new(401, "Bad credentials")
     }
 
+    /// 401: only the app itself may ask, by its JWT.
+    #[must_use]
+    pub fn needs_jwt() -> Self {
+        Self::new(401, "A JSON web token could not be decoded")
+    }
+
     /// 403: the app's token lacks the permission.
     #[must_use]
     pub fn integration() -> Self {

@@ -10,6 +10,7 @@ use super::{
     journal::{ActorKind, RecordedRequest},
     limits::Budget,
     listen::Line,
+    permissions::accepted,
     world::{World, access::Caller},
 };
 use axum::{
@@ -43,6 +44,9 @@ struct Arrival {
 pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/_sandbox") {
         return next.run(request).await;
+    }
+    if text(request.headers(), header::USER_AGENT.as_str()).is_none_or(|agent| agent.trim().is_empty()) {
+        return nameless();
     }
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let line = request.extensions().get::<ConnectInfo<Line>>().map(|info| info.0.clone());
@@ -78,12 +82,22 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
         budget.used = budget.used.saturating_sub(1);
     }
     dress(&mut response, budget, &mut inner.world());
+    if let (Ok(Caller::Installation { .. }), Some(named)) = (&arrival.caller, accepted(&method, &route)) {
+        set(&mut response, "x-accepted-github-permissions", named);
+    }
     let (response, status) = late(response, &arrival, line.as_ref()).await;
     let mut world = inner.world();
     let entry = entry(&world, &arrival, (&method, &uri.to_string(), route), status);
     world.journal.note(entry);
     drop(world);
     response
+}
+
+/// The answer to a request without a `User-Agent`: GitHub asks for one.
+/// <https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent>
+fn nameless() -> Response {
+    let words = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.\n";
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], words).into_response()
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -96,12 +110,14 @@ fn arrive(world: &mut World, method: &Method, path: &str, route: &str, headers: 
     let now = world.now();
     let caller = world.identify(header.as_deref());
     let holder = caller.as_ref().map_or_else(|_| Caller::Anonymous.holder(), Caller::holder);
-    let budget = world.limits.count(&holder, now);
+    // Asking what is left costs nothing.
+    let asks = route == "/rate_limit";
+    let budget = if asks { world.limits.peek(&holder, now) } else { world.limits.count(&holder, now) };
     let World { faults, rng, .. } = world;
     let fault = faults.pick(rng, method.as_str(), path, auth::looks_like_app(token));
     let mut refusal = None;
     let mut retry_after = None;
-    if budget.used > budget.limit {
+    if budget.used > budget.limit && !asks {
         refusal = Some(ApiError::new(403, "API rate limit exceeded"));
     } else if let (Ok(Caller::Installation { id, .. }), true) = (&caller, writes_content(method, route))
         && let Err(wait) = world.limits.write(*id, now)

@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 const MINUTE_MS: i64 = 60 * 1_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// Requests an hour without credentials. GitHub counts them by address; the box has one for everybody.
+const ANONYMOUS_PER_HOUR: u64 = 60;
+
+/// Who makes requests without credentials.
+pub(super) const ANONYMOUS: &str = "anonymous";
 
 /// What a holder has left in this hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +41,18 @@ impl Limits {
             *window = (now, 0);
         }
         window.1 += 1;
-        Budget { limit: self.per_hour, used: window.1, reset: (window.0 + HOUR_MS) / 1_000 }
+        let (start, used) = *window;
+        Budget { limit: self.limit(holder), used, reset: (start + HOUR_MS) / 1_000 }
     }
 
     /// What is left, without counting.
     pub(super) fn peek(&self, holder: &str, now: i64) -> Budget {
         let (start, used) = self.windows.get(holder).copied().unwrap_or((now, 0));
-        Budget { limit: self.per_hour, used, reset: (start + HOUR_MS) / 1_000 }
+        Budget { limit: self.limit(holder), used, reset: (start + HOUR_MS) / 1_000 }
+    }
+
+    fn limit(&self, holder: &str) -> u64 {
+        if holder == ANONYMOUS { self.per_hour.min(ANONYMOUS_PER_HOUR) } else { self.per_hour }
     }
 
     /// Gives one request back: conditional requests that answer 304 are free.
@@ -88,5 +98,12 @@ mod tests {
         assert_eq!(limits.count("a", 0).used, 1);
         assert_eq!(limits.count("a", 1).used, 2);
         assert_eq!(limits.count("a", HOUR_MS).used, 1);
+    }
+
+    #[test]
+    fn without_credentials_there_is_less() {
+        let mut limits = Limits::new(5_000, None);
+        assert_eq!((limits.count(ANONYMOUS, 0).limit, limits.count("app", 0).limit), (60, 5_000));
+        assert_eq!(Limits::new(3, None).peek(ANONYMOUS, 0).limit, 3);
     }
 }

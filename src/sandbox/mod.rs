@@ -7,7 +7,8 @@
 //!   under `/_sandbox`). `gate.rs`: authentication, limits, faults, ETags, journal. `webhook.rs`, `sender.rs`: deliveries.
 //! - [`Person`] has the verbs for stories told in Rust; [`Fault`], [`DeliveryFault`] and [`Chaos`] say what can go wrong.
 //!
-//! What it does not know: git itself, reviews, search, discussions, who maintains a team, invitations that wait.
+//! What it does not know: git itself (branches have names and commits, nothing in them), reviews, search, discussions, who
+//! maintains a team, invitations that wait. A pull request may go into a branch nobody made.
 
 mod auth;
 mod call;
@@ -19,6 +20,7 @@ mod journal;
 mod keys;
 mod limits;
 mod listen;
+mod permissions;
 mod routes;
 mod seed;
 mod sender;

@@ -256,7 +256,7 @@ impl Person {
         })
     }
 
-    /// Opens a pull request; its number.
+    /// Pushes a branch and opens a pull request of it; its number.
     ///
     /// # Errors
     /// GitHub's refusal.
@@ -268,6 +268,7 @@ impl Person {
             let base = if spec.base.is_empty() { world.repo(id)?.default_branch.clone() } else { spec.base };
             let body = Some(spec.body);
             let PrSpec { title, draft, signed, .. } = spec;
+            world.push_branch(caller, id, &head)?;
             world.create_pull(caller, id, &NewPull { head, base, title, body, draft, signed })
         })
     }

@@ -3,6 +3,7 @@
 //! Sending itself is in `sender.rs`. GitHub never retries on its own; a redelivery keeps its `guid` and gets a new id.
 
 use super::{faults::Fate, world::model::App};
+use aws_lc_rs::hmac as hmac_sha1;
 use hmac::{Hmac, KeyInit, Mac};
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use sha2::Sha256;
@@ -220,7 +221,9 @@ impl Outbox {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         if let Some(secret) = &self.hook.secret {
-            headers.push(("X-Hub-Signature-256".to_owned(), sign(secret.as_bytes(), &self.wire(letter))));
+            let body = self.wire(letter);
+            headers.push(("X-Hub-Signature".to_owned(), sign_sha1(secret.as_bytes(), &body)));
+            headers.push(("X-Hub-Signature-256".to_owned(), sign(secret.as_bytes(), &body)));
         }
         headers
     }
@@ -235,6 +238,12 @@ pub fn sign(secret: &[u8], body: &[u8]) -> String {
     format!("sha256={}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
+/// `X-Hub-Signature`, which GitHub sends beside it for receivers that were written before there was SHA-256.
+fn sign_sha1(secret: &[u8], body: &[u8]) -> String {
+    let key = hmac_sha1::Key::new(hmac_sha1::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
+    format!("sha1={}", data_encoding::HEXLOWER.encode(hmac_sha1::sign(&key, body).as_ref()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,5 +252,8 @@ mod tests {
     fn the_signature_matches_githubs_published_vector() {
         let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         assert_eq!(sign(b"It's a Secret to Everybody", b"Hello, World!"), expected);
+        // RFC 2202, test case 2.
+        let older = "sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79";
+        assert_eq!(sign_sha1(b"Jefe", b"what do ya want for nothing?"), older);
     }
 }

@@ -18,6 +18,8 @@ fn run(pool: &Stage, github: &GitHub, flags: &[&str]) -> String {
 
 fn pull(github: &GitHub, number: usize) {
     github.call("POST", "/repos/acme/rocket/forks", &json!({}));
+    let branch = json!({ "repo": REPO, "login": "mona", "head": format!("mona:work-{number}") });
+    github.call("PUT", "/_sandbox/branches", &branch);
     let body = json!({ "title": "A pull request", "head": format!("mona:work-{number}"), "base": "main" });
     let pull = github.call("POST", &format!("/repos/{REPO}/pulls"), &body)["number"].as_i64().unwrap();
     github.call("POST", &format!("/repos/{REPO}/issues/{pull}/labels"), &json!({ "labels": ["pool:ready"] }));

@@ -26,7 +26,7 @@ pub struct Http(tokio::runtime::Runtime, reqwest::Client);
 
 impl Http {
     pub fn new() -> Self {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().user_agent("story").no_proxy().build().unwrap();
         Self(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), client)
     }
 

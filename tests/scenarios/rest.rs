@@ -13,6 +13,7 @@ stories!(
     an_hour_that_is_used_up_is_rested_for,
     a_limit_that_one_repository_met_is_obeyed_for_all_of_its_installation,
     a_limit_of_the_app_is_obeyed_by_redeliveries_and_installations,
+    a_limited_installation_hides_no_other,
     failed_attempts_are_no_writes_of_the_hour,
     a_lost_answer_is_looked_for_whatever_fails_meanwhile,
     a_comment_that_was_given_up_in_doubt_is_looked_for_before_it_is_written,
@@ -94,7 +95,8 @@ async fn a_limit_that_one_repository_met_is_obeyed_for_all_of_its_installation(d
     w.github.add_repo(other).unwrap();
     w.github.change_installation(w.installation().await, &[other], &[]).unwrap();
     w.settle().await;
-    w.github.fault(Fault::next(FaultKind::SecondaryLimit { status: 403, retry_after: Some(300) }).on("GET", "/rocket/"));
+    w.github
+        .fault(Fault::next(FaultKind::SecondaryLimit { status: 403, retry_after: Some(300) }).on("GET", "/rocket/"));
     w.advance(Span::minutes(6));
     let before = asked(&w);
     for _ in 0..5 {
@@ -120,7 +122,8 @@ async fn a_limit_of_the_app_is_obeyed_by_redeliveries_and_installations(db: Db) 
     w.advance(Span::hours(1));
     let app = || w.github.requests().iter().filter(|r| r.path.starts_with("/app/hook")).count();
     let before = app();
-    w.github.fault(Fault::next(FaultKind::SecondaryLimit { status: 429, retry_after: Some(120) }).on("GET", "/app/hook"));
+    w.github
+        .fault(Fault::next(FaultKind::SecondaryLimit { status: 429, retry_after: Some(120) }).on("GET", "/app/hook"));
     for _ in 0..4 {
         work(&w).await;
         assert!(w.engine.step_installations().await.is_err(), "the limit is the App's");
@@ -131,6 +134,24 @@ async fn a_limit_of_the_app_is_obeyed_by_redeliveries_and_installations(db: Db) 
     w.settle().await;
     let repeated = w.github.requests().iter().filter(|r| r.path.ends_with("/attempts")).count();
     assert_eq!(repeated, 3);
+    w.check_promises().await;
+}
+
+async fn a_limited_installation_hides_no_other(db: Db) {
+    let w = World::new(db).await;
+    w.github.fault(Fault::next(FaultKind::SecondaryLimit { status: 403, retry_after: Some(600) }).on("GET", "/rocket"));
+    w.advance(Span::minutes(6));
+    work(&w).await;
+    for repo in ["able/one", "zeta/two"] {
+        w.github.add_repo(repo).unwrap();
+        w.github.install(&[repo]).unwrap();
+    }
+    w.github.take_deliveries();
+    assert!(w.engine.step_installations().await.is_err(), "the limited one could not be read");
+    work(&w).await;
+    let view = w.engine.overview().await.unwrap();
+    let served: Vec<&str> = view.repos.iter().map(|repo| repo.name.as_str()).collect();
+    assert_eq!(served, ["able/one", REPO, "zeta/two"]);
     w.check_promises().await;
 }
 
@@ -173,7 +194,8 @@ async fn a_lost_answer_is_looked_for_whatever_fails_meanwhile(db: Db) {
             w.engine.retry_comment(&letter.repo_name, letter.issue, letter.key, None).await.unwrap();
         }
         w.settle().await;
-        let written = w.github.requests().iter().filter(|r| r.method == "POST" && r.path.ends_with("/comments")).count();
+        let written =
+            w.github.requests().iter().filter(|r| r.method == "POST" && r.path.ends_with("/comments")).count();
         assert_eq!((written, w.ours(issue).len()), (1, 1), "{kind:?}");
         w.check_promises().await;
     }

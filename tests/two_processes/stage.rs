@@ -123,6 +123,9 @@ impl Stage {
 
     pub async fn open_pull(&self, login: &str, issue: i64) -> i64 {
         let head = format!("{login}:work-on-{issue}");
+        let branch = json!({ "repo": REPO, "login": login, "head": head });
+        let push = format!("{}/_sandbox/branches", self.facts["api_url"].as_str().unwrap());
+        assert!(self.http.put(push).json(&branch).send().await.unwrap().status().is_success());
         let body = json!({ "title": "Work", "head": head, "base": "main", "body": format!("Fixes #{issue}") });
         self.github(login, "POST", "/pulls", body).await["number"].as_i64().unwrap()
     }

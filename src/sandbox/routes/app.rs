@@ -9,11 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 fn need_app(call: &Call) -> Result<(), ApiError> {
-    match call.caller {
-        Caller::App => Ok(()),
-        Caller::Anonymous => Err(ApiError::new(401, "A JSON web token could not be decoded")),
-        _ => Err(ApiError::integration()),
-    }
+    if call.caller == Caller::App { Ok(()) } else { Err(ApiError::needs_jwt()) }
 }
 
 pub(super) fn show(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
@@ -99,7 +95,11 @@ pub(super) fn token(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
 
 pub(super) fn repositories(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let Caller::Installation { id, repos, .. } = &call.caller else {
-        return Err(if call.caller == Caller::Anonymous { ApiError::needs_login() } else { ApiError::integration() });
+        return Err(match call.caller {
+            Caller::Anonymous => ApiError::needs_login(),
+            Caller::App => ApiError::bad_credentials(),
+            _ => ApiError::integration(),
+        });
     };
     let covered = &world.installation(*id)?.repos;
     let ids: Vec<u64> =
@@ -110,9 +110,12 @@ pub(super) fn repositories(world: &mut World, call: &Call) -> Result<Reply, ApiE
     Ok(Reply { link, ..Reply::ok(body) })
 }
 
+/// Ends the token that makes the call, and no other of the installation.
 pub(super) fn revoke(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
-    let Caller::Installation { id, .. } = call.caller else { return Err(ApiError::integration()) };
-    world.expire_tokens(Some(id));
+    let (Caller::Installation { .. }, Some(token)) = (&call.caller, &call.token) else {
+        return Err(ApiError::bad_credentials());
+    };
+    world.tokens.remove(token);
     Ok(Reply::empty())
 }
 

@@ -3,7 +3,7 @@
 use crate::sandbox::{
     call::{Call, Reply},
     error::ApiError,
-    world::{World, access::Need},
+    world::{World, access::Need, model::Pull},
 };
 use serde_json::{Value, json};
 
@@ -14,6 +14,20 @@ pub(super) fn of_pull(world: &mut World, call: &Call) -> Result<Reply, ApiError>
     let places: Vec<usize> = (0..pull.commits.len()).collect();
     let (shown, link) = call.page(world, Some(repo), &places);
     Ok(Reply::page(shown.into_iter().map(|place| world.commit_json(repo, pull, place)).collect(), link))
+}
+
+/// Pull requests that a commit belongs to.
+pub(super) fn pulls(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let repo = call.repo(world)?;
+    world.need(&call.caller, repo, Need::PullsRead)?;
+    let sha = call.param("ref");
+    let has = |pull: &Pull| pull.commits.iter().any(|commit| commit.sha == sha);
+    let found = world.repo(repo)?.issues.values().filter(|issue| issue.pull.as_ref().is_some_and(has));
+    let numbers: Vec<u64> = found.map(|issue| issue.number).collect();
+    let (shown, link) = call.page(world, Some(repo), &numbers);
+    let rows: Result<Vec<Value>, ApiError> =
+        shown.into_iter().map(|number| world.pull_row_json(repo, number)).collect();
+    Ok(Reply::page(rows?, link))
 }
 
 /// The runs of a commit of a pull request. GitHub also takes branches and tags, which the box does not have.

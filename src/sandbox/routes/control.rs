@@ -16,6 +16,7 @@
 //! | `PUT /_sandbox/roles` | `repo`, `login`, `role` (null takes it away) | gives a role |
 //! | `POST /_sandbox/installations` | `repositories` | installs the app |
 //! | `PATCH /_sandbox/installations/{id}`, `DELETE` | `suspended`, `add`, `remove`, `permissions` | changes; removes |
+//! | `PUT /_sandbox/branches` | `repo`, `login`, `head` | pushes a branch, as git would: `branch` or `login:branch` of a fork |
 //! | `POST /_sandbox/push` | `repo`, `number`, `login`, `signed` | a commit on a pull request |
 //! | `PUT /_sandbox/checks` | `repo`, `number`, `name`, `status`, `conclusion` | a check run on a pull request's head |
 //! | `PUT /_sandbox/statuses` | `repo`, `number`, `context`, `state` | a commit status on a pull request's head |
@@ -59,6 +60,7 @@ pub(super) fn routes() -> Router<Arc<Inner>> {
         .route("/_sandbox/roles", put(on(role)))
         .route("/_sandbox/installations", post(on(install)))
         .route("/_sandbox/installations/{installation_id}", patch(on(change)).delete(on(uninstall)))
+        .route("/_sandbox/branches", put(on(branch)))
         .route("/_sandbox/push", post(on(push)))
         .route("/_sandbox/checks", put(on(check)))
         .route("/_sandbox/statuses", put(on(status)))
@@ -255,6 +257,13 @@ fn status(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
 fn team(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let body = call.object()?;
     world.add_team_member(&field(&body, "org")?, &field(&body, "team")?, &field(&body, "login")?);
+    Ok(Reply::empty())
+}
+
+fn branch(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let body = call.object()?;
+    let (repo, caller) = acting(world, &body)?;
+    world.push_branch(&caller, repo, &field(&body, "head")?)?;
     Ok(Reply::empty())
 }
 

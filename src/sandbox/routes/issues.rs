@@ -129,6 +129,15 @@ pub(super) fn events(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     Ok(Reply::page(shown.iter().map(|event| world.event_json(repo, event)).collect(), link))
 }
 
+pub(super) fn timeline(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let repo = call.repo(world)?;
+    let number = call.id("issue_number")?;
+    world.need_for(&call.caller, repo, world.issue(repo, number)?, false)?;
+    let entries = world.timeline_json(&call.caller, repo, number)?;
+    let (shown, link) = call.page(world, Some(repo), &entries);
+    Ok(Reply::page(shown, link))
+}
+
 pub(super) fn lock(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     world.set_locked(&call.caller, repo, call.id("issue_number")?, true)?;

@@ -7,6 +7,7 @@ mod comments;
 mod commits;
 mod contents;
 mod control;
+mod git;
 mod graphql;
 mod issues;
 mod labels;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 type Endpoint = (&'static str, &'static str, Handler);
 
 /// Every call of GitHub's that the box offers.
-const ENDPOINTS: [Endpoint; 61] = [
+const ENDPOINTS: [Endpoint; 66] = [
     ("GET", "/app", app::show),
     ("GET", "/app/hook/config", app::hook_show),
     ("PATCH", "/app/hook/config", app::hook_update),
@@ -54,6 +55,7 @@ const ENDPOINTS: [Endpoint; 61] = [
     ("DELETE", "/installation/token", app::revoke),
     ("GET", "/rate_limit", people::rate_limit),
     ("GET", "/user", people::me),
+    ("POST", "/user/repos", repos::create),
     ("GET", "/user/{account_id}", people::by_id),
     ("GET", "/users/{username}", people::by_login),
     ("GET", "/orgs/{org}/teams/{team_slug}/members", people::team_members),
@@ -68,7 +70,10 @@ const ENDPOINTS: [Endpoint; 61] = [
     ("DELETE", "/repos/{owner}/{repo}/collaborators/{username}", people::uninvite),
     ("GET", "/repos/{owner}/{repo}/collaborators/{username}/permission", people::permission),
     ("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", commits::check_runs),
+    ("GET", "/repos/{owner}/{repo}/commits/{ref}/pulls", commits::pulls),
     ("GET", "/repos/{owner}/{repo}/commits/{ref}/status", commits::status),
+    ("GET", "/repos/{owner}/{repo}/git/ref/{*ref}", git::show),
+    ("POST", "/repos/{owner}/{repo}/git/refs", git::create),
     ("GET", "/repos/{owner}/{repo}/contents/{*path}", contents::show),
     ("PUT", "/repos/{owner}/{repo}/contents/{*path}", contents::put),
     ("GET", "/repos/{owner}/{repo}/labels", labels::of_repo),
@@ -84,6 +89,7 @@ const ENDPOINTS: [Endpoint; 61] = [
     ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments", comments::list),
     ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", comments::create),
     ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/events", issues::events),
+    ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/timeline", issues::timeline),
     ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/labels", labels::of_issue),
     ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/labels", labels::add),
     ("PUT", "/repos/{owner}/{repo}/issues/{issue_number}/labels", labels::set),
@@ -100,6 +106,19 @@ const ENDPOINTS: [Endpoint; 61] = [
     ("PUT", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merge),
 ];
 
+/// Calls of GitHub's that change what no App here is allowed to: refused, and not offered.
+const REFUSED: [(&str, &str); 9] = [
+    ("POST", "/repos/{owner}/{repo}/releases"),
+    ("POST", "/repos/{owner}/{repo}/deployments"),
+    ("POST", "/repos/{owner}/{repo}/dispatches"),
+    ("POST", "/repos/{owner}/{repo}/hooks"),
+    ("POST", "/repos/{owner}/{repo}/keys"),
+    ("POST", "/repos/{owner}/{repo}/merges"),
+    ("POST", "/repos/{owner}/{repo}/check-runs"),
+    ("POST", "/repos/{owner}/{repo}/statuses/{sha}"),
+    ("PUT", "/repos/{owner}/{repo}/topics"),
+];
+
 /// Method and path of every call the box offers.
 pub(super) fn endpoints() -> Vec<(&'static str, &'static str)> {
     ENDPOINTS.iter().map(|(method, path, _)| (*method, *path)).collect()
@@ -108,7 +127,8 @@ pub(super) fn endpoints() -> Vec<(&'static str, &'static str)> {
 /// Every route, behind the gate. `/repositories/{id}/…` is rewritten before it comes here; see [`rewrite`].
 pub(super) fn router(inner: Arc<Inner>) -> Router {
     let mut github: Router<Arc<Inner>> = Router::new();
-    for (method, path, handler) in ENDPOINTS {
+    let refused = REFUSED.into_iter().map(|(method, path)| (method, path, repos::refuse as Handler));
+    for (method, path, handler) in ENDPOINTS.into_iter().chain(refused) {
         let answer: MethodRouter<Arc<Inner>> = match method {
             "POST" => post(on(handler)),
             "PUT" => put(on(handler)),

@@ -19,7 +19,8 @@ pub(super) fn me(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     match call.caller {
         Caller::User(id) => Ok(Reply::ok(world.profile_json(id, true))),
         Caller::Anonymous => Err(ApiError::needs_login()),
-        _ => Err(ApiError::integration()),
+        Caller::App => Err(ApiError::bad_credentials()),
+        Caller::Installation { .. } => Err(ApiError::integration()),
     }
 }
 

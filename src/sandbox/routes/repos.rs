@@ -40,6 +40,34 @@ pub(super) fn update(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     Ok(Reply::ok(world.full_repo_json(repo, viewer(call))?))
 }
 
+/// Makes a repository of the caller's own, with an empty default branch.
+pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let owner = match call.caller {
+        Caller::User(id) => id,
+        Caller::Anonymous => return Err(ApiError::needs_login()),
+        Caller::App => return Err(ApiError::bad_credentials()),
+        Caller::Installation { .. } => return Err(ApiError::integration()),
+    };
+    let body = call.object()?;
+    let name = text(&body, "name")?.flatten().filter(|name| !name.is_empty() && !name.contains('/'));
+    let name = name.ok_or_else(|| ApiError::invalid("Repository", "name", "missing_field"))?;
+    let private = body.get("private").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    let repo = world.insert_repo(owner, &name, private)?;
+    Ok(Reply::created(world.full_repo_json(repo, viewer(call))?))
+}
+
+/// Refuses what no App of the box has a permission for.
+pub(super) fn refuse(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
+    let repo = call.repo(world)?;
+    world.need(&call.caller, repo, Need::Metadata)?;
+    Err(match call.caller {
+        Caller::Anonymous => ApiError::needs_login(),
+        Caller::Installation { .. } => ApiError::integration(),
+        // People may, on GitHub; the box has nothing to do it with.
+        Caller::User(_) | Caller::App => ApiError::not_found(),
+    })
+}
+
 pub(super) fn delete(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     world.delete_repo(&call.caller, repo)?;

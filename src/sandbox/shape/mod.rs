@@ -8,6 +8,7 @@ mod checks;
 mod issue;
 mod pull;
 pub(super) mod repo;
+mod timeline;
 
 use super::world::{World, model::UserKind};
 use repo::encode;

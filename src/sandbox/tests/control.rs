@@ -18,6 +18,7 @@ async fn a_whole_scene_can_be_set_over_http() {
     let issue = json!({ "repo": "space/x", "login": "ada", "title": "From a form", "labels": ["pool:ready"] });
     let (_, issue) = stage.post("", "/_sandbox/template-issues", issue).await;
     assert_eq!(issue["labels"][0]["name"], "pool:ready");
+    stage.push_branch("space/x", "zoe", "fix").await;
     let pull = json!({ "title": "Fix", "head": "fix", "base": "main" });
     let (_, pull) = stage.post(user["token"].as_str().unwrap(), "/repos/space/x/pulls", pull).await;
     let push = json!({ "repo": "space/x", "login": "zoe", "number": pull["number"] });

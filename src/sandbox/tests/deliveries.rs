@@ -42,6 +42,7 @@ async fn deliveries_are_signed_and_carry_githubs_headers() {
     assert_eq!(heard.len(), 2);
     let (headers, body) = &heard[0];
     assert_eq!(headers["x-hub-signature-256"], sign(stage.sandbox.webhook_secret().as_bytes(), body).as_str());
+    assert!(headers["x-hub-signature"].to_str().unwrap().starts_with("sha1="), "the older one beside it");
     assert_eq!(headers["x-github-event"], "issues");
     assert!(headers["user-agent"].to_str().unwrap().starts_with("GitHub-Hookshot/"));
     let payload: Value = serde_json::from_slice(body).unwrap();

@@ -70,7 +70,7 @@ async fn what_did_not_change_answers_304_for_free() {
     let stage = Stage::new().await;
     let token = stage.mint(json!({})).await;
     let url = format!("{}/repos/acme/rocket/pulls?state=open", stage.sandbox.api_url());
-    let http = reqwest::Client::new();
+    let http = http();
     let first = http.get(&url).bearer_auth(&token).send().await.unwrap();
     let tag = first.headers()["etag"].to_str().unwrap().to_owned();
     let again = |token: &str| http.get(&url).bearer_auth(token).header("if-none-match", &tag).send();

@@ -15,7 +15,7 @@ fn manifest(more: &Value) -> Value {
 impl Stage {
     /// Posts the form; where the browser is sent.
     async fn register(&self, page: &str, manifest: &Value) -> Result<String, u16> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http = http_with(reqwest::redirect::Policy::none());
         let url = format!("{}{page}", self.sandbox.api_url());
         let form: String = form_urlencoded::byte_serialize(manifest.to_string().as_bytes()).collect();
         let request = http.post(url).header("content-type", "application/x-www-form-urlencoded");

@@ -6,6 +6,7 @@ mod checks;
 mod control;
 mod deliveries;
 mod faults;
+mod fidelity;
 mod lists;
 mod manifest;
 mod pulls;
@@ -28,6 +29,15 @@ pub(super) struct Stage {
     pub(super) clock: Arc<AtomicI64>,
     pub(super) installation: u64,
     http: reqwest::Client,
+}
+
+/// An HTTP client with the `User-Agent` that GitHub asks for, which follows no redirects by itself when told so.
+pub(super) fn http_with(redirect: reqwest::redirect::Policy) -> reqwest::Client {
+    reqwest::Client::builder().user_agent("story").redirect(redirect).build().unwrap()
+}
+
+pub(super) fn http() -> reqwest::Client {
+    http_with(reqwest::redirect::Policy::default())
 }
 
 /// 2026-01-01T00:00:00Z.
@@ -53,7 +63,7 @@ impl Stage {
         sandbox.add_collaborator(ROCKET, "tri", Role::Triage).unwrap();
         sandbox.add_user("ada");
         let installation = sandbox.install(&[ROCKET]).unwrap();
-        Self { sandbox, clock, installation, http: reqwest::Client::new() }
+        Self { sandbox, clock, installation, http: http() }
     }
 
     pub(super) fn advance_secs(&self, secs: i64) {
@@ -94,6 +104,12 @@ impl Stage {
 
     pub(super) async fn get(&self, token: &str, path: &str) -> (u16, Value) {
         self.call(Method::GET, token, path, Value::Null).await
+    }
+
+    /// Pushes a branch, as git would.
+    pub(super) async fn push_branch(&self, repo: &str, login: &str, head: &str) {
+        let body = json!({ "repo": repo, "login": login, "head": head });
+        assert_eq!(self.call(Method::PUT, "", "/_sandbox/branches", body).await.0, 204);
     }
 
     pub(super) async fn post(&self, token: &str, path: &str, body: Value) -> (u16, Value) {

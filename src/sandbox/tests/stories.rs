@@ -17,6 +17,7 @@ async fn curl_alone_can_take_an_issue_from_opening_to_merge() {
         stage.post(&ada, "/repos/acme/rocket/issues/1/comments", json!({ "body": "/owp claim" })).await;
     assert_eq!((status, &comment["author_association"]), (201, &json!("NONE")));
     let pull = json!({ "title": "Fix", "head": "ada:fix", "base": "main", "body": "Fixes #1", "draft": true });
+    stage.push_branch(ROCKET, "ada", "ada:fix").await;
     let (status, pull) = stage.post(&ada, "/repos/acme/rocket/pulls", pull).await;
     assert_eq!((status, &pull["number"], &pull["draft"]), (201, &json!(2), &json!(true)));
     assert_eq!(pull["head"]["repo"]["full_name"], "ada/rocket");
@@ -83,7 +84,7 @@ async fn a_renamed_repository_answers_301_under_its_old_name() {
     stage.sandbox.as_user("mona").rename_repo(ROCKET, "starship").unwrap();
     let (status, repo) = stage.get("", "/repos/acme/rocket").await;
     assert_eq!((status, &repo["full_name"]), (200, &json!("acme/starship")));
-    let bare = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let bare = http_with(reqwest::redirect::Policy::none());
     let answer =
         bare.get(format!("{}/repos/acme/rocket/pulls?state=open", stage.sandbox.api_url())).send().await.unwrap();
     assert_eq!(answer.status(), 301);

@@ -6,7 +6,7 @@ use super::{
     World,
     model::{Installation, Issue, Role},
 };
-use crate::sandbox::error::ApiError;
+use crate::sandbox::{error::ApiError, limits::ANONYMOUS};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who is calling.
@@ -26,7 +26,7 @@ impl Caller {
     /// Whose rate limit the caller spends.
     pub(in crate::sandbox) fn holder(&self) -> String {
         match self {
-            Self::Anonymous => "anonymous".to_owned(),
+            Self::Anonymous => ANONYMOUS.to_owned(),
             Self::User(id) => format!("user {id}"),
             Self::App => "app".to_owned(),
             Self::Installation { id, .. } => format!("installation {id}"),
@@ -54,7 +54,7 @@ impl World {
         match caller {
             Caller::User(id) => Ok(*id),
             Caller::Installation { .. } => Ok(self.app.bot),
-            Caller::App => Err(ApiError::integration()),
+            Caller::App => Err(ApiError::bad_credentials()),
             Caller::Anonymous => Err(ApiError::needs_login()),
         }
     }
@@ -99,9 +99,8 @@ impl World {
         match caller {
             Caller::Anonymous if writes => Err(ApiError::needs_login()),
             Caller::Anonymous | Caller::User(_) => Ok(()),
-            Caller::App => {
-                Err(ApiError::new(403, "You must authenticate with an access token in order to perform this request."))
-            }
+            // A JWT opens the App's own calls and nothing in a repository.
+            Caller::App => Err(ApiError::bad_credentials()),
             Caller::Installation { permissions, .. } => {
                 if self.granted(permissions, need) {
                     Ok(())

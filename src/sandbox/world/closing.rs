@@ -3,12 +3,28 @@
 //! GitHub's own rules (docs: "Linking a pull request to an issue"); the pool has its own reader, on purpose not shared.
 
 /// An issue named by a closing keyword: another repository's `owner/name` or none for this one, and the number.
-pub(super) type Reference = (Option<String>, u64);
+pub(in crate::sandbox) type Reference = (Option<String>, u64);
 
 const KEYWORDS: [&str; 9] = ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
 
 /// Every reference that follows a closing keyword, outside code.
 pub(super) fn references(body: &str) -> Vec<Reference> {
+    let mut found = Vec::new();
+    for piece in prose(body) {
+        collect(piece, &mut found);
+    }
+    found
+}
+
+/// Every reference outside code, whatever stands before it.
+pub(in crate::sandbox) fn mentions(body: &str) -> Vec<Reference> {
+    let opening = |c: char| !c.is_alphanumeric() && c != '#';
+    let words = prose(body).into_iter().flat_map(str::split_whitespace);
+    words.filter_map(|word| reference(word.trim_start_matches(opening))).collect()
+}
+
+/// The pieces of a text that are not code.
+fn prose(body: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut fenced = false;
     for line in body.lines() {
@@ -21,9 +37,7 @@ pub(super) fn references(body: &str) -> Vec<Reference> {
             continue;
         }
         // Odd pieces between backticks are inline code.
-        for piece in line.split('`').step_by(2) {
-            collect(piece, &mut found);
-        }
+        found.extend(line.split('`').step_by(2));
     }
     found
 }
@@ -70,6 +84,12 @@ mod tests {
         let docs = Some("acme/docs".to_owned());
         let rocket = Some("acme/rocket".to_owned());
         assert_eq!(references(body), [(None, 1), (docs, 2), (rocket, 3)]);
+    }
+
+    #[test]
+    fn a_mention_needs_no_keyword() {
+        let named = mentions("See #1 (and acme/docs#2), not `#3` nor #none.");
+        assert_eq!(named, [(None, 1), (Some("acme/docs".to_owned()), 2)]);
     }
 
     #[test]

@@ -20,24 +20,23 @@ impl World {
         }
         let source = self.repo(repo)?;
         let (mut name, private) = (source.name.clone(), source.private);
-        let default_branch = source.default_branch.clone();
+        let (default_branch, branches) = (source.default_branch.clone(), source.branches.clone());
         while self.repo_named(self.login(owner), &name).is_some() {
             name.push_str("-1");
         }
         let fork = self.insert_repo(owner, &name, private)?;
         let made = self.repo_mut(fork)?;
         made.fork_of = Some(repo);
-        made.default_branch = default_branch;
+        (made.default_branch, made.branches) = (default_branch, branches);
         Ok(fork)
     }
 
     /// Puts an empty repository into the world.
-    pub(super) fn insert_repo(&mut self, owner: u64, name: &str, private: bool) -> Result<u64, ApiError> {
+    pub(in crate::sandbox) fn insert_repo(&mut self, owner: u64, name: &str, private: bool) -> Result<u64, ApiError> {
         if self.repo_named(self.login(owner), name).is_some() {
             return Err(ApiError::custom("Repository", "name", "name already exists on this account"));
         }
-        let id = self.new_id();
-        let at = self.now();
+        let (id, at, first) = (self.new_id(), self.now(), self.new_sha());
         let repo = Repo {
             id,
             owner,
@@ -47,6 +46,7 @@ impl World {
             deleted: false,
             fork_of: None,
             default_branch: "main".to_owned(),
+            branches: [("main".to_owned(), first)].into(),
             issues: BTreeMap::new(),
             last_number: 0,
             labels: BTreeMap::new(),

@@ -7,7 +7,7 @@
 pub(super) mod access;
 mod announce;
 pub(super) mod checks;
-mod closing;
+pub(super) mod closing;
 mod comments;
 mod forks;
 pub(super) mod installs;

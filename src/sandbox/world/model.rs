@@ -126,6 +126,8 @@ pub struct Repo {
     pub fork_of: Option<u64>,
     /// The branch that closing keywords need.
     pub default_branch: String,
+    /// The newest commit of each branch, by its name.
+    pub branches: BTreeMap<String, String>,
     /// Issues and pull requests by number.
     pub issues: BTreeMap<u64, Issue>,
     /// The highest number given out.

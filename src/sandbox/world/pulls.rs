@@ -26,7 +26,7 @@ pub(in crate::sandbox) struct NewPull {
 }
 
 impl World {
-    /// Opens a pull request. A fork named by `login:branch` springs into being when it is that person's own.
+    /// Opens a pull request of a branch that is there.
     pub(in crate::sandbox) fn create_pull(
         &mut self,
         caller: &Caller,
@@ -36,7 +36,9 @@ impl World {
         self.need(caller, repo, Need::PullsWrite)?;
         let actor = self.actor(caller)?;
         check_text(Some(&new.title), new.body.as_deref())?;
-        let (head_repo, branch) = self.head_of(caller, actor, repo, &new.head)?;
+        let (head_repo, branch) = self.head_of(caller, repo, &new.head)?;
+        let head_sha = self.repo(head_repo)?.branches.get(&branch).cloned();
+        let head_sha = head_sha.ok_or_else(|| ApiError::invalid("PullRequest", "head", "invalid"))?;
         if new.base.is_empty() || (head_repo == repo && new.base == branch) {
             return Err(ApiError::invalid("PullRequest", "base", "invalid"));
         }
@@ -54,7 +56,7 @@ impl World {
         let mut issue = self.blank_issue(number, actor, caller);
         new.title.clone_into(&mut issue.title);
         issue.body = new.body.clone().filter(|body| !body.is_empty());
-        let (id, head_sha, at) = (self.new_id(), self.new_sha(), self.now());
+        let (id, at) = (self.new_id(), self.now());
         issue.pull = Some(Pull {
             id,
             draft: new.draft,
@@ -75,7 +77,7 @@ impl World {
     }
 
     /// The repository and branch that `head` names, if the caller could have pushed there.
-    fn head_of(&mut self, caller: &Caller, actor: u64, repo: u64, head: &str) -> Result<(u64, String), ApiError> {
+    fn head_of(&self, caller: &Caller, repo: u64, head: &str) -> Result<(u64, String), ApiError> {
         let refused = || ApiError::invalid("PullRequest", "head", "invalid");
         let (owner, branch) = match head.split_once(':') {
             Some((owner, branch)) => (self.user_by_login(owner).map_err(|_| refused())?, branch),
@@ -88,12 +90,44 @@ impl World {
             self.need_role(caller, repo, Role::Write).map_err(|_| refused())?;
             return Ok((repo, branch.to_owned()));
         }
-        let fork = self.fork_by(repo, owner);
-        match fork {
-            Some(fork) => Ok((fork, branch.to_owned())),
-            None if owner == actor => Ok((self.fork(caller, repo)?, branch.to_owned())),
-            None => Err(refused()),
+        self.fork_by(repo, owner).map(|fork| (fork, branch.to_owned())).ok_or_else(refused)
+    }
+
+    /// Pushes a commit to a branch that a pull request can be opened from, as git would: `branch`, or `login:branch` of a
+    /// fork, which springs into being when it is the person's own.
+    pub(in crate::sandbox) fn push_branch(&mut self, caller: &Caller, repo: u64, head: &str) -> Result<(), ApiError> {
+        if let Some((owner, _)) = head.split_once(':')
+            && let Ok(owner) = self.user_by_login(owner)
+            && *caller == Caller::User(owner)
+            && owner != self.repo(repo)?.owner
+        {
+            self.fork(caller, repo)?;
         }
+        let (head_repo, branch) = self.head_of(caller, repo, head)?;
+        let sha = self.new_sha();
+        self.repo_mut(head_repo)?.branches.entry(branch).or_insert(sha);
+        Ok(())
+    }
+
+    /// Makes a branch at a commit of another one.
+    pub(in crate::sandbox) fn create_branch(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        branch: &str,
+        sha: &str,
+    ) -> Result<(), ApiError> {
+        self.need(caller, repo, Need::ContentsWrite)?;
+        self.need_role(caller, repo, Role::Write)?;
+        let branches = &self.repo(repo)?.branches;
+        if branches.contains_key(branch) {
+            return Err(ApiError::new(422, "Reference already exists"));
+        }
+        if !branches.values().any(|known| known == sha) {
+            return Err(ApiError::new(422, "Object does not exist"));
+        }
+        self.repo_mut(repo)?.branches.insert(branch.to_owned(), sha.to_owned());
+        Ok(())
     }
 
     /// Changes title, body, state or base, with the rules of issues.
@@ -175,11 +209,13 @@ impl World {
         let after = self.new_sha();
         let open = self.issue(repo, number)?.open;
         let pull = self.pull_mut(repo, number)?;
-        if pull.head_repo.is_none() {
+        let Some(head_repo) = pull.head_repo else {
             return Err(ApiError::invalid("PullRequest", "head", "invalid"));
-        }
+        };
         let before = std::mem::replace(&mut pull.head_sha, after.clone());
         pull.commits.push(Commit { sha: after.clone(), author: actor, signed, at });
+        let branch = pull.head_ref.clone();
+        self.repo_mut(head_repo)?.branches.insert(branch, after.clone());
         if open {
             self.touch(repo, number);
             let extra = json!({ "before": before, "after": after });

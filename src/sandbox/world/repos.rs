@@ -125,7 +125,11 @@ impl World {
         branch: &str,
     ) -> Result<(), ApiError> {
         let actor = self.owner_acts(caller, repo)?;
-        let before = std::mem::replace(&mut self.repo_mut(repo)?.default_branch, branch.to_owned());
+        // A branch nobody made springs into being here, so that a test needs no commit for it.
+        let sha = self.new_sha();
+        let found = self.repo_mut(repo)?;
+        found.branches.entry(branch.to_owned()).or_insert(sha);
+        let before = std::mem::replace(&mut found.default_branch, branch.to_owned());
         let changes = json!({ "default_branch": { "from": before } });
         self.announce("repository", Some("edited"), Some(repo), actor, json!({ "changes": changes }));
         Ok(())
@@ -160,15 +164,19 @@ impl World {
         self.need_role(caller, repo, Role::Write)?;
         let found = self.repo(repo)?;
         let branch = branch.unwrap_or(&found.default_branch).to_owned();
+        if !found.branches.contains_key(&branch) {
+            return Err(ApiError::new(404, format!("Branch {branch} not found")));
+        }
         if branch == found.default_branch {
             self.repo_mut(repo)?.files.insert(path.to_owned(), text.to_owned());
-            return Ok(self.new_sha());
         }
         let mut pushed = None;
         for (target, number) in self.pulls_from(repo, &branch) {
             pushed = Some(self.push_commit(caller, target, number, false)?);
         }
-        Ok(pushed.unwrap_or_else(|| self.new_sha()))
+        let sha = pushed.unwrap_or_else(|| self.new_sha());
+        self.repo_mut(repo)?.branches.insert(branch, sha.clone());
+        Ok(sha)
     }
 
     /// Open pull requests whose head is this branch.

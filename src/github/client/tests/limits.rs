@@ -18,7 +18,8 @@ fn issue() -> Value {
 /// Limits comments for 25 s and answers everything else.
 fn secondary(call: &Call) -> Reply {
     if call.line.starts_with("POST /repos") {
-        return Reply::json(403, json!({"message": "You have exceeded a secondary rate limit."})).with("retry-after", "25");
+        return Reply::json(403, json!({"message": "You have exceeded a secondary rate limit."}))
+            .with("retry-after", "25");
     }
     Reply::json(200, issue())
 }
@@ -66,7 +67,8 @@ async fn the_last_request_of_an_hour_is_the_last_one() {
 async fn what_is_used_up_of_another_resource_stops_nothing() {
     let reset = (NOW / 1_000 + 600).to_string();
     let server = Server::with_tokens(move |_| {
-        let answer = Reply::json(200, issue()).with("x-ratelimit-remaining", "0").with("x-ratelimit-reset", reset.clone());
+        let answer =
+            Reply::json(200, issue()).with("x-ratelimit-remaining", "0").with("x-ratelimit-reset", reset.clone());
         answer.with("x-ratelimit-resource", "graphql")
     })
     .await;
@@ -128,7 +130,8 @@ async fn other_refusals_and_outages_are_no_limits() {
     let forbidden = json!({"message": "Resource not accessible by integration"});
     for reply in [(403, forbidden), (404, json!({})), (422, json!({})), (503, json!({}))] {
         let (status, body) = reply;
-        let server = Server::with_tokens(move |_| Reply::json(status, body.clone()).with("x-ratelimit-remaining", "9")).await;
+        let server =
+            Server::with_tokens(move |_| Reply::json(status, body.clone()).with("x-ratelimit-remaining", "9")).await;
         let reader = server.github().reader(INSTALLATION, repo());
         for _ in 0..2 {
             reader.issue(1).await.unwrap_err();
