@@ -4,6 +4,7 @@ use super::Engine;
 use super::error::EngineError;
 use super::once::{Keep, settle};
 use crate::pool::event::{Event, EventKind};
+use crate::pool::policy::Policy;
 use crate::pool::task::{Task, TaskSpec};
 use crate::pool::{RepoId, TaskId};
 use crate::store::{Extra, Scope, Tx};
@@ -31,6 +32,8 @@ pub struct AddedTask {
     pub id: TaskId,
     /// False when it was there already; nothing of it was changed then.
     pub created: bool,
+    /// What was asked for and has no effect.
+    pub warning: Option<String>,
 }
 
 impl Engine {
@@ -86,12 +89,14 @@ impl Engine {
                 row.name
             )));
         }
+        let policy = self.context(row.clone()).policy;
         self.store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
                     let mut added = Vec::with_capacity(tasks.len());
                     for new in tasks {
-                        added.push(add(tx, &row.id, new).await?);
+                        let warning = open_tier(&policy, new.spec.tier);
+                        added.push(AddedTask { warning, ..add(tx, &row.id, new).await? });
                     }
                     settle(keep, tx, &added).await?;
                     Ok::<_, EngineError>(added)
@@ -101,12 +106,21 @@ impl Engine {
     }
 }
 
+/// Warns of a tier that keeps nobody from its tasks: in repositories made by hand tiers ask for nothing by default.
+fn open_tier(policy: &Policy, tier: i64) -> Option<String> {
+    policy.tier(tier).filter(|rule| rule.trust <= 0).map(|_| {
+        format!(
+            "Tier {tier} has no effect in this repository: everybody may take the task. Set `tiers` with POST /v1/admin/policy to ask for trust."
+        )
+    })
+}
+
 /// Adds a task under its repository's lock, so that of two calls at once the second finds what the first added.
 async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, EngineError> {
     if let Some(id) = &new.external_id
         && let Some(known) = tx.task_by_external_id(repo, id).await?
     {
-        return Ok(AddedTask { id: known.id, created: false });
+        return Ok(AddedTask { id: known.id, created: false, warning: None });
     }
     let task = Task {
         external_id: new.external_id,
@@ -120,5 +134,5 @@ async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, Engi
     }
     let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
     tx.append_events(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
-    Ok(AddedTask { id: task.id, created: true })
+    Ok(AddedTask { id: task.id, created: true, warning: None })
 }

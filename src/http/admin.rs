@@ -41,6 +41,7 @@ fn added(tasks: &[AddedTask], named: bool) -> TaskAdded {
         ok: true,
         task_id: tasks.iter().map(|task| task.id.to_string()).collect(),
         created: tasks.first().filter(|_| named).map(|task| task.created),
+        warning: tasks.iter().find_map(|task| task.warning.clone()),
     }
 }
 

@@ -41,6 +41,7 @@ fn added(tasks: &[AddedTask]) -> TasksAdded {
         ok: true,
         task_ids: tasks.iter().map(|task| task.id.to_string()).collect(),
         created: tasks.iter().map(|task| task.created).collect(),
+        warnings: tasks.iter().filter_map(|task| task.warning.clone()).collect(),
     }
 }
 

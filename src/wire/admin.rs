@@ -150,6 +150,9 @@ pub struct TaskAdded {
     /// False when it was there already, and nothing was changed; told only where an `external_id` was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<bool>,
+    /// What was asked for and has no effect, as a sentence; only where there is such a thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// Counts for the operator.

@@ -14,7 +14,8 @@ fn a_task_is_added() {
     insta::assert_snapshot!(pool.run(&[&whole[..], &["--json"]].concat()), @r#"
     {
       "ok": true,
-      "task_id": "t_…"
+      "task_id": "t_…",
+      "warning": "Tier 1 has no effect in this repository: everybody may take the task. Set `tiers` with POST /v1/admin/policy to ask for trust."
     }
     exit 0
     "#);
@@ -35,6 +36,16 @@ fn a_task_is_added() {
     exit 0
     "#);
     assert_eq!(pool.ready(), 3);
+    insta::assert_snapshot!(pool.run(&["add-task", REPO, "Risky", "--tier", "2"]), @r#"
+    t_… was added to acme/rocket
+    ! warning: Tier 2 has no effect in this repository: everybody may take the task. Set `tiers` with POST /v1/admin/policy to ask for trust.
+    exit 0
+    "#);
+    pool.admin("policy", &serde_json::json!({ "repo": REPO, "policy": { "tiers": { "2": { "trust": 2 } } } }));
+    insta::assert_snapshot!(pool.run(&["add-task", REPO, "Risky", "--tier", "2"]), @r#"
+    t_… was added to acme/rocket
+    exit 0
+    "#);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `owp admin add-task`.
 
 use super::Desk;
-use crate::cli::failure::{Failure, say};
+use crate::cli::failure::{Failure, complain, say};
 use crate::cli::print::{as_json, field, word};
+use crate::cli::untrusted::visible_line;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -53,6 +54,9 @@ pub(super) async fn add(desk: &Desk, args: AddArgs) -> Result<(), Failure> {
     match added.get("created").and_then(Value::as_bool) {
         Some(false) => say(&format!("{id} is in {repo} already; nothing was changed")),
         _ => say(&format!("{id} was added to {repo}")),
+    }
+    if let Some(why) = added["warning"].as_str() {
+        complain(&format!("warning: {}", visible_line(why)));
     }
     Ok(())
 }

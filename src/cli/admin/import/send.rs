@@ -6,13 +6,14 @@ use super::super::ask::explained;
 use super::Load;
 use super::file::TASK_MAX_BYTES;
 use super::labelled::ISSUE_ID;
-use crate::cli::failure::{Failure, say};
+use crate::cli::failure::{Failure, complain, say};
 use crate::cli::print::{as_json, count, field, title, word};
+use crate::cli::untrusted::visible_line;
 use crate::client::{ClientError, segment};
 use crate::wire::steward::BULK_MAX;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::IsTerminal;
 
 const ON: &str = "Run it again: it goes on where it stopped, and nothing is added twice.";
@@ -27,6 +28,8 @@ pub(super) async fn carry_out(desk: &Desk, load: &Load, dry_run: bool) -> Result
 struct Tally {
     added: usize,
     there: usize,
+    /// What the pool warned of, each sentence once.
+    warnings: BTreeSet<String>,
 }
 
 impl Tally {
@@ -41,6 +44,8 @@ impl Tally {
         })?;
         let added = created.iter().filter(|created| **created).count();
         (self.added, self.there) = (self.added + added, self.there + sent - added);
+        let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        self.warnings.extend(warnings.map(visible_line));
         Ok(())
     }
 
@@ -77,6 +82,7 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     } else {
         say(&format!("{}: {} added, {}", word(&load.repo), tally.added, were_there(tally.there)));
     }
+    tally.warnings.iter().for_each(|line| complain(&format!("warning: {line}")));
     Ok(())
 }
 
