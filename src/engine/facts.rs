@@ -5,12 +5,14 @@ use super::error::EngineError;
 use super::{Engine, Settings};
 use crate::pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskFacts};
 use crate::pool::branch::BranchTemplate;
-use crate::pool::budget::{Budget, CountState};
+use crate::pool::budget::{Budget, CountState, Occupant};
 use crate::pool::document::{Document, POLICY_PATH};
 use crate::pool::policy::{BudgetSource, CountMode, Policy, Shortest, effective_budget};
+use crate::pool::pull::Agents;
+use crate::pool::slots::{self, Answer, LiveLease, OpenPull, Slots};
 use crate::pool::task::Task;
 use crate::pool::worker::Worker;
-use crate::pool::{Refusal, RepoId, Span, Timestamp};
+use crate::pool::{Refusal, RepoId, Span, TaskId, Timestamp};
 use crate::store::{Bounds, Pause, RepoRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
@@ -21,13 +23,16 @@ const DECLINED_FOR: Span = Span::hours(1);
 const CLASSES: i64 = 500;
 const FIRST: i64 = 300;
 
+/// The open pull requests that name each task of a repository.
+pub(super) type Answers = BTreeMap<TaskId, Vec<Answer>>;
+
 /// A repository's row with the rules in force there.
 #[derive(Debug, Clone)]
 pub(super) struct RepoContext {
     pub row: RepoRow,
     pub policy: Policy,
-    /// The budget the policy file asks for, or the default.
-    pub file_budget: i64,
+    /// The budget the policy file asks for, if it asks for one.
+    pub file_budget: Option<i64>,
     /// Whether only people with a proven identity are served.
     pub linked_only: bool,
 }
@@ -43,7 +48,8 @@ impl RepoContext {
         // What was kept was within bounds then; where a later version is stricter, the rules below it are the safer ones.
         let over = |own: Option<&Document>, base: Policy| own.and_then(|own| own.apply(&base).ok()).unwrap_or(base);
         let file = over(row.file.document.as_ref(), defaults(&row));
-        let file_budget = file.max_open_prs;
+        let written = row.file.document.as_ref().and_then(|own| own.budget.as_ref()?.max_open_prs);
+        let file_budget = written.filter(|asked| *asked == file.max_open_prs);
         // Leases the operator set while the repository was made by hand may be too short by now. The rest still counts.
         let shortest = file.shortest;
         let short = Policy { shortest: Shortest::BY_HAND, ..file };
@@ -77,40 +83,67 @@ impl RepoContext {
         Ok(Self::new(row, settings))
     }
 
+    /// The open pull requests and live leases of the repository, weighed.
+    pub(super) async fn open_work(&self, tx: &mut Tx) -> Result<OpenWork, StoreError> {
+        let id = &self.row.id;
+        let leases = tx.leases_in_play(id).await?;
+        // Where there is no GitHub, tasks under review stand for their pull requests.
+        let pulls = if self.row.managed { tx.pulls_in_play(id).await? } else { Vec::new() };
+        let agents = if pulls.is_empty() { Agents::default() } else { tx.agents_in_play(id).await? };
+        let slots = slots::weigh(&pulls, &leases, &agents, &self.policy, tx.now());
+        Ok(OpenWork { pulls, leases, slots })
+    }
+
     pub(super) async fn budget(&self, tx: &mut Tx) -> Result<Budget, StoreError> {
+        let work = self.open_work(tx).await?;
+        self.budget_of(tx, &work).await
+    }
+
+    async fn budget_of(&self, tx: &mut Tx, work: &OpenWork) -> Result<Budget, StoreError> {
         let (limit, source) = self.limit();
         let id = &self.row.id;
-        let drafts = self.policy.count_drafts;
-        let leases = tx.count_leases(id, drafts).await?;
+        let mut occupants = work.leases();
+        let leases = size(occupants.len());
         if !self.row.managed {
-            let open_pulls = tx.count_manual_pulls(id).await?;
-            return Ok(Budget { limit, source, open_pulls, leases, uncounted: 0, count: CountState::NotNeeded });
+            let reviews = tx.manual_reviews(id).await?;
+            let open_pulls = size(reviews.len());
+            occupants.extend(reviews.into_iter().map(|(task, holder)| Occupant::Review { who: holder.name, task }));
+            let count = CountState::NotNeeded;
+            return Ok(Budget { limit, source, open_pulls, leases, uncounted: 0, count, occupants });
         }
-        let open_pulls = tx.count_pulls(id, drafts, self.policy.count == CountMode::All).await?;
+        let others = match self.policy.count {
+            CountMode::All => tx.count_other_pulls(id, self.policy.count_drafts).await?,
+            CountMode::Pool => 0,
+        };
+        let open_pulls = size(work.slots.counted.len()) + others;
+        occupants.extend(work.pulls());
         let (uncounted, count) = match (self.row.counted_at, self.row.count_failed_at) {
             (Some(since), None) => (tx.count_uncounted(id, since).await?, CountState::Known(since)),
             (_, Some(at)) => (0, CountState::Failed(at)),
             (None, None) => (0, CountState::Never),
         };
-        Ok(Budget { limit, source, open_pulls, leases, uncounted, count })
+        Ok(Budget { limit, source, open_pulls, leases, uncounted, count, occupants })
     }
 
-    pub(super) async fn facts(&self, tx: &mut Tx) -> Result<RepoFacts, StoreError> {
-        Ok(RepoFacts {
+    /// Everything admission looks at, and the pull requests that name each task.
+    pub(super) async fn facts(&self, tx: &mut Tx) -> Result<(RepoFacts, Answers), StoreError> {
+        let work = self.open_work(tx).await?;
+        let facts = RepoFacts {
             id: self.row.id.clone(),
             name: self.row.name.clone(),
             linked_only: self.linked_only,
             private: self.row.private && self.row.managed,
             stop: self.stop(tx.now()),
             policy: self.policy.clone(),
-            budget: self.budget(tx).await?,
+            budget: self.budget_of(tx, &work).await?,
             areas: tx.areas_held(&self.row.id).await?,
             newcomers: match self.policy.claims {
                 Some(_) => tx.newcomers_holding(&self.row.id).await?,
                 None => Vec::new(),
             },
             allowed: self.row.file.allowed.clone(),
-        })
+        };
+        Ok((facts, work.slots.answers))
     }
 
     /// The pause that stands at `now`: a maintainer's or the operator's, or the policy's. Its reason, and when it ends by
@@ -146,18 +179,42 @@ impl RepoContext {
     }
 }
 
+/// The open work of a repository.
+pub(super) struct OpenWork {
+    pub pulls: Vec<OpenPull>,
+    pub slots: Slots,
+    leases: Vec<LiveLease>,
+}
+
+impl OpenWork {
+    fn leases(&self) -> Vec<Occupant> {
+        self.slots.leases.iter().map(|at| Occupant::lease(&self.leases[*at])).collect()
+    }
+
+    fn pulls(&self) -> impl Iterator<Item = Occupant> {
+        let counted = self.pulls.iter().filter(|pull| self.slots.counted.contains(&pull.number));
+        counted.map(|pull| Occupant::Pull { who: pull.shown_as().to_owned(), number: pull.number })
+    }
+}
+
+fn size(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
 /// The rules of a repository for which nobody set others.
 pub(super) fn defaults(row: &RepoRow) -> Policy {
     if row.managed { Policy::managed() } else { Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks) }
 }
 
-pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, StoreError> {
+pub(super) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Result<TaskFacts, StoreError> {
     let holder = match tx.live_lease(&task.id).await? {
         Some(lease) => tx
             .worker(&lease.worker)
             .await?
             .map(|w| Holder { name: w.shown_as().to_owned(), until: Some(lease.expires_at) }),
         None => match &task.assignee {
+            // Whoever had a task that is over answers for nothing any more.
+            _ if task.state.is_over() => None,
             Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.shown_as().to_owned(), until: None }),
             None => None,
         },
@@ -166,26 +223,31 @@ pub(super) async fn task_facts(tx: &mut Tx, task: Task) -> Result<TaskFacts, Sto
         Some(reservation) => tx.login_of(&reservation.person).await?,
         None => None,
     };
-    let open_pull = tx.open_pull_of_task(&task.id).await?;
+    let answers = answers.get(&task.id).cloned().unwrap_or_default();
     let since = tx.now() - DECLINED_FOR;
     let declined = tx.declines(&task.id, since).await?;
     let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
-    Ok(TaskFacts { task, holder, reserved_for, open_pull, declined })
+    Ok(TaskFacts { task, holder, reserved_for, answers, declined })
 }
 
 /// The ready tasks of a repository that a plan could use, `per_class` of each class of equal requirements, as it looks
 /// at them: nobody holds them, and the names that only explanations need are left out, so that a long queue does not
 /// cost a question per task.
-pub(super) async fn candidates(tx: &mut Tx, repo: &RepoId, per_class: i64) -> Result<Vec<TaskFacts>, StoreError> {
+pub(super) async fn candidates(
+    tx: &mut Tx,
+    repo: &RepoId,
+    answers: &Answers,
+    per_class: i64,
+) -> Result<Vec<TaskFacts>, StoreError> {
     let since = tx.now() - DECLINED_FOR;
-    let open_pulls = tx.open_pulls_by_task(repo).await?;
     let mut declined = BTreeMap::<_, Vec<_>>::new();
     for (task, worker, at) in tx.declines_in(repo, since).await? {
         declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
     }
     let facts = |task: Task| {
-        let (open_pull, declined) = (open_pulls.get(&task.id).copied(), declined.remove(&task.id).unwrap_or_default());
-        TaskFacts { task, holder: None, reserved_for: None, open_pull, declined }
+        let answers = answers.get(&task.id).cloned().unwrap_or_default();
+        let declined = declined.remove(&task.id).unwrap_or_default();
+        TaskFacts { task, holder: None, reserved_for: None, answers, declined }
     };
     let bounds = Bounds { per_class, classes: CLASSES, first: FIRST, declined_since: since };
     Ok(tx.candidates(repo, bounds).await?.into_iter().map(facts).collect())
@@ -208,10 +270,14 @@ pub(super) async fn findings(
     task: &Task,
     worker: &Worker,
 ) -> Result<Vec<Finding>, StoreError> {
-    let facts = repo.facts(tx).await?;
-    let task = task_facts(tx, task.clone()).await?;
+    let (mut facts, answers) = repo.facts(tx).await?;
+    let task = task_facts(tx, task.clone(), &answers).await?;
     let load = tx.load(&worker.id).await?;
     let standing = tx.standing(&repo.row.id, &worker.person).await?;
+    if facts.private && !standing.reads {
+        // Who works in a private repository is for its readers to know.
+        facts.budget.occupants.clear();
+    }
     let now = tx.now();
     Ok(admission::findings(&Case { task: &task, repo: &facts, worker, load, standing: &standing, now }))
 }

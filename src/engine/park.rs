@@ -100,6 +100,7 @@ fn helps(kind: EventKind) -> Option<Rung> {
         | EventKind::TaskBlocked
         | EventKind::LeaseEnded
         | EventKind::BudgetSet
+        | EventKind::PullIgnored
         | EventKind::CountTaken
         | EventKind::RepoAdded
         | EventKind::RepoUpdated

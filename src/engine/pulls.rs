@@ -6,18 +6,21 @@ use super::facts::RepoContext;
 use super::tell;
 use super::transition::{self, Telling};
 use crate::github::client::PullInfo;
-use crate::github::render::LeaseEnd;
+use crate::github::render::{LeaseEnd, PullEnd};
 use crate::pool::closing::closes;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::gates::{Checklist, Checks};
-use crate::pool::lease::{Lease, Via};
-use crate::pool::moves::{FIRST_REFUSAL, Move};
+use crate::pool::lease::{Lease, LeaseState, Via};
+use crate::pool::moves::{FIRST_REFUSAL, Move, Moved};
 use crate::pool::pull::{Agents, Case, PullFacts, Verdict, decide};
 use crate::pool::task::Task;
 use crate::pool::{Person, TaskId};
 use crate::store::{PullRow, StoreError, Tx};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// How many other pull requests of an author are looked at when one of them changes.
+const WEIGHED_MOST: i64 = 20;
 
 /// What we keep of a pull request.
 pub(super) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
@@ -46,6 +49,7 @@ pub(super) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
         base_ref: info.base_ref.clone(),
         head_sha: info.head_sha.clone(),
         issues,
+        ignored: false,
         updated_at: info.updated_at,
         signatures: None,
     }
@@ -65,6 +69,22 @@ pub(super) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> R
     }
     for task in linked_tasks(tx, repo, &pull, before.as_ref()).await? {
         on_task(tx, repo, task, &pull, before.as_ref()).await?;
+    }
+    let weighs = |pull: &PullRow| (pull.facts.open, pull.facts.draft);
+    if before.is_none_or(|before| weighs(&before) != weighs(&pull)) {
+        weigh_others(tx, repo, &pull).await?;
+    }
+    Ok(())
+}
+
+/// Brings what is said about the author's other open pull requests up to date: one of them may count now, or no longer.
+pub(super) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow) -> Result<(), StoreError> {
+    let Some(author) = pull.facts.author else { return Ok(()) };
+    let others = tx.open_pulls_by(&repo.row.id, author, WEIGHED_MOST).await?;
+    for other in others.iter().filter(|other| other.facts.number != pull.facts.number) {
+        for task in tx.tasks_of_pull(&repo.row.id, other.facts.number).await? {
+            tell::notes(tx, repo, &task).await?;
+        }
     }
     Ok(())
 }
@@ -154,6 +174,7 @@ async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> 
     if around.pulls.iter().any(|other| other.facts.number == number) {
         return Ok(());
     }
+    tell::pull_over(tx, repo, &task, pull, PullEnd::Unlinked).await?;
     let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
     let Verdict::Move(step) = around.judge(repo, &task, &gone) else {
         return Ok(tell::notes(tx, repo, &task).await?);
@@ -208,6 +229,10 @@ pub(super) async fn on_task(
     before: Option<&PullRow>,
 ) -> Result<(), EngineError> {
     let around = Around::load(tx, &task).await?;
+    if !pull.facts.open {
+        let end = if pull.facts.merged { PullEnd::Merged } else { PullEnd::Closed };
+        tell::pull_over(tx, repo, &task, pull, end).await?;
+    }
     match around.judge(repo, &task, &pull.facts) {
         Verdict::Move(step) => {
             let welcome = matches!(step, Move::Deliver { .. } | Move::Start);
@@ -216,6 +241,8 @@ pub(super) async fn on_task(
             let telling = Telling { end: ending(&task, &step, pull, tx), provenance };
             let moved = transition::carry_out_telling(tx, repo, task, step, telling).await?;
             if welcome {
+                // What answers a claim is set aside no longer.
+                tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
                 tell::pull_linked(tx, repo, &moved.task, pull, waited).await?;
             }
         }
@@ -229,6 +256,34 @@ pub(super) async fn on_task(
         }
     }
     Ok(())
+}
+
+/// Takes up the pull requests that the new holder of a task had opened before: one that passes the gates delivers it.
+/// The lease's own comment says so.
+pub(super) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: Moved) -> Result<Moved, EngineError> {
+    if !repo.row.managed {
+        return Ok(granted);
+    }
+    let around = Around::load(tx, &granted.task).await?;
+    let verdict = |pull: &PullRow| around.judge(repo, &granted.task, &pull.facts);
+    let open: Vec<&PullRow> = around.pulls.iter().filter(|pull| pull.facts.open).collect();
+    let delivers = |pull: &&&PullRow| matches!(verdict(pull), Verdict::Move(Move::Deliver { .. }));
+    if let Some(pull) = open.iter().find(delivers)
+        && let Verdict::Move(step) = verdict(pull)
+    {
+        let telling = Telling { end: None, provenance: around.provenance(tx, repo, pull, &step).await? };
+        tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
+        return transition::carry_out_telling(tx, repo, granted.task, step, telling).await;
+    }
+    // One that waits at a gate starts the work, unless the worker has yet to accept the offer.
+    let waits = |pull: &&&PullRow| matches!(verdict(pull), Verdict::Waits(_) | Verdict::Move(Move::Start));
+    let accepted = granted.lease.as_ref().is_some_and(|lease| lease.state == LeaseState::Active);
+    if let Some(pull) = open.iter().find(waits).filter(|_| accepted) {
+        on_task(tx, repo, granted.task.clone(), pull, Some(pull)).await?;
+        let task = tx.task(&granted.task.id).await?.unwrap_or(granted.task);
+        return Ok(Moved { task, ..granted });
+    }
+    Ok(granted)
 }
 
 /// What a verdict about a task's pull requests looks at beside them.

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use crate::pool::admission::{self, Holder, RepoFacts};
+use crate::pool::admission::{self, Holder};
 use crate::pool::budget::Budget;
 use crate::pool::gates::Unmet;
 use crate::pool::task::Task;
@@ -17,7 +17,8 @@ pub struct TaskView {
     pub task: Task,
     /// `owner/name`.
     pub repo: String,
-    /// Who holds it, or whose pull request or block it waits on, and until when where a clock runs.
+    /// Who holds it, or whose pull request or block it waits on, and until when where a clock runs;
+    /// nobody once it is over.
     pub holder: Option<Holder>,
     /// The operator's own fields.
     pub extra: Extra,
@@ -144,6 +145,8 @@ impl Engine {
 
 async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, StoreError> {
     let holder = match &task.assignee {
+        // Whoever had a task that is over answers for nothing any more.
+        _ if task.state.is_over() => None,
         Some(worker) => {
             let until = tx.live_lease(&task.id).await?.map(|lease| lease.expires_at);
             tx.worker(worker).await?.map(|worker| Holder { name: worker.shown_as().to_owned(), until })
@@ -160,7 +163,7 @@ fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
 }
 
 async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {
-    let repo: RepoFacts = context.facts(tx).await?;
+    let (repo, _) = context.facts(tx).await?;
     let now = tx.now();
     let pause = context.pause(now).filter(|_| context.row.inactive.is_none());
     Ok(RepoDetail {

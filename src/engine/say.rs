@@ -54,14 +54,6 @@ pub(super) async fn unsay(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str
     Ok(true)
 }
 
-/// As [`unsay`], where comments of their own stay as the record of what happened.
-pub(super) async fn fold_away(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str) -> Result<(), StoreError> {
-    if tx.is_folded(&repo.row.id, issue, key).await? == Some(true) {
-        unsay(tx, repo, issue, key).await?;
-    }
-    Ok(())
-}
-
 /// Wants the folded comment as its parts are now.
 async fn fold(tx: &mut Tx, repo: &RepoContext, issue: i64) -> Result<(), StoreError> {
     let id = &repo.row.id;

@@ -153,7 +153,7 @@ impl Engine {
                         Look::Failing => continue,
                     }
                     let context = engine.context(row);
-                    let facts = context.facts(tx).await?;
+                    let (facts, answers) = context.facts(tx).await?;
                     if facts.stop.is_some() || facts.budget.is_throttled() {
                         continue;
                     }
@@ -161,7 +161,7 @@ impl Engine {
                     if useful == 0 {
                         continue;
                     }
-                    snapshot.tasks.extend(facts::candidates(tx, &facts.id, useful).await?);
+                    snapshot.tasks.extend(facts::candidates(tx, &facts.id, &answers, useful).await?);
                     snapshot.repos.insert(facts.id.clone(), facts);
                 }
                 let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();

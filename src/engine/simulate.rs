@@ -74,7 +74,7 @@ impl Engine {
 
 async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulation, EngineError> {
     let context: RepoContext = engine.context(row);
-    let repo = context.facts(tx).await?;
+    let (repo, answers) = context.facts(tx).await?;
     let mut askers = Vec::new();
     for worker in tx.workers_heard_of(tx.now() - ONLINE, ASKERS).await? {
         let load = tx.load(&worker.id).await?;
@@ -86,7 +86,7 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
     if stopped.is_empty() {
         let room = snapshot.askers.iter().map(|asker| asker.worker.free_leases(asker.load)).sum();
         let useful = useful_per_class(repo.budget.free(), room);
-        snapshot.tasks = facts::candidates(tx, &repo.id, useful.max(1)).await?;
+        snapshot.tasks = facts::candidates(tx, &repo.id, &answers, useful.max(1)).await?;
         snapshot.repos.insert(repo.id.clone(), repo.clone());
     }
     let picks = plan(&snapshot, tx.now());
@@ -96,7 +96,7 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
         if granted.contains(&task.id) {
             continue;
         }
-        let facts = facts::task_facts(tx, task).await?;
+        let facts = facts::task_facts(tx, task, &answers).await?;
         let mut reasons: Vec<(Refusal, Vec<String>)> = Vec::new();
         for asker in &snapshot.askers {
             let standing = &asker.standings[&repo.id];

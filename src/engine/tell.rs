@@ -2,19 +2,26 @@
 //!
 //! Bodies are rendered by the github room; the sender makes GitHub match. In manual repositories nothing is said.
 
-use super::facts::RepoContext;
+use super::facts::{OpenWork, RepoContext};
 use super::pulls::Around;
 use super::say;
-use crate::github::render::{self, Contract, LeaseComment, LeaseEnd, LeaseState as Shown, Note, PullLinked};
+use crate::github::render::{
+    self, Contract, ExpiryWarning, LeaseComment, LeaseEnd, LeaseState as Shown, Note, PullEnd, PullLinked, Takes,
+};
 use crate::pool::Person;
 use crate::pool::gates::Unmet;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
 use crate::pool::pull::Verdict;
+use crate::pool::slots::Weight;
 use crate::pool::task::{Task, TaskState};
 use crate::store::{PullRow, StoreError, Tx};
+use std::collections::BTreeMap;
 
 /// The key of the one notes comment of an issue.
 const NOTES: &str = "notes";
+/// The key of the comment to somebody whose pull request answers the task without a claim: one per author and issue,
+/// because only a new comment notifies whom it mentions. Their GitHub id follows.
+const AUTHOR: &str = "author:";
 
 /// Brings the comment of a task's last lease up to date.
 pub(super) async fn lease(
@@ -34,14 +41,8 @@ pub(super) async fn lease(
     if !came_to_something && tx.wanted_with_prefix(&repo.row.id, issue, &key).await?.is_empty() {
         return Ok(());
     }
-    // Whatever became of the lease, what it was warned of before is over.
-    say::unsay(tx, repo, issue, &format!("warn:{id}")).await?;
-    if let Shown::Ended(end) = &state
-        && let Some(pull) = end.ended_pull()
-    {
-        say::fold_away(tx, repo, issue, &format!("pull:{pull}")).await?;
-    }
     let Some(worker) = tx.worker(&lease.worker).await? else { return Ok(()) };
+    settle_warning(tx, repo, issue, &lease, worker.shown_as()).await?;
     let asked = &repo.policy.contract;
     let comment = LeaseComment {
         login: worker.shown_as().to_owned(),
@@ -50,8 +51,33 @@ pub(super) async fn lease(
         branch: asked.branch.name(issue, &task.title),
         contract: Contract { setup: asked.setup.clone(), test: asked.test.clone(), lint: asked.lint.clone() },
         state,
+        held: task.state == TaskState::Ready && task.hold.is_some(),
     };
     say::say(tx, repo, issue, &key, &render::lease_comment(&comment)).await
+}
+
+/// Takes back a warning that does not hold any more: the deadline was moved, or the lease has ended.
+async fn settle_warning(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    issue: i64,
+    lease: &Lease,
+    login: &str,
+) -> Result<(), StoreError> {
+    let key = format!("warn:{}", lease.id);
+    let said = tx.wanted_with_prefix(&repo.row.id, issue, &key).await?;
+    let Some((_, said, _)) = said.first() else { return Ok(()) };
+    let until = Some(lease.expires_at).filter(|_| lease.is_live());
+    if let Some(until) = until {
+        let warning = ExpiryWarning { login: login.to_owned(), via: render::Via::Comment, until };
+        if said.contains(&render::expiry_warning(&warning)) {
+            return Ok(());
+        }
+    }
+    if say::unsay(tx, repo, issue, &key).await? {
+        return Ok(());
+    }
+    say::say(tx, repo, issue, &key, &render::warning_settled(login, until)).await
 }
 
 fn shown_via(lease: &Lease, worker: &str) -> render::Via {
@@ -137,6 +163,23 @@ pub(super) async fn pull_linked(
     say::say(tx, repo, issue, &format!("pull:{number}"), &body).await
 }
 
+/// Brings the comment about a linked pull request to its end. Where none was made, nothing is said.
+pub(super) async fn pull_over(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    pull: &PullRow,
+    end: PullEnd,
+) -> Result<(), StoreError> {
+    let Some(issue) = task.issue else { return Ok(()) };
+    let key = format!("pull:{}", pull.facts.number);
+    if say::unsay(tx, repo, issue, &key).await? {
+        return Ok(());
+    }
+    let body = render::pull_over(pull.facts.number, &author_of(pull), end);
+    say::say(tx, repo, issue, &key, &body).await
+}
+
 fn author_of(pull: &PullRow) -> String {
     pull.author_login.clone().unwrap_or_else(|| "ghost".to_owned())
 }
@@ -145,52 +188,121 @@ fn wanted(unmet: &[Unmet]) -> Vec<String> {
     unmet.iter().map(Unmet::wanted).collect()
 }
 
-/// Brings an issue's notes comment up to date: label problems, a hold, pull requests of people who do not hold the
-/// task. An issue that is fine gets no comment.
+/// Brings an issue's notes comment up to date: label problems, a hold, pull requests that wait. An issue that is fine gets
+/// no comment. People whose pull requests answer a task they do not hold are told in a comment of their own.
 pub(super) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), StoreError> {
     let Some(issue) = task.issue.filter(|_| repo.row.managed) else { return Ok(()) };
     let mut notes = Vec::new();
+    let mut authors = Authors::new();
+    let around = Around::load(tx, task).await?;
     if !task.state.is_over() {
         let problems = tx.task_extras(&task.id).await?.problems;
         notes.extend(problems.into_iter().map(Note::Other));
         if let Some(reason) = &task.hold {
             notes.push(Note::Held { reason: reason.clone(), ready_label: repo.policy.labels.ready.clone() });
         }
-        notes.extend(pull_notes(tx, repo, task).await?);
+        pull_notes(tx, repo, task, &around, &mut notes, &mut authors).await?;
     }
+    tell_authors(tx, repo, task, issue, &around, authors).await?;
     if notes.is_empty() && say::unsay(tx, repo, issue, NOTES).await? {
         return Ok(());
     }
     say::say(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
 }
 
-async fn pull_notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<Vec<Note>, StoreError> {
-    let around = Around::load(tx, task).await?;
-    let mut notes = Vec::new();
+/// What is to be told to people about their pull requests, by GitHub id, with their logins.
+type Authors = BTreeMap<i64, (String, Vec<Note>)>;
+
+async fn pull_notes(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    around: &Around,
+    notes: &mut Vec<Note>,
+    authors: &mut Authors,
+) -> Result<(), StoreError> {
+    let mut work = None;
     for pull in around.pulls.iter().filter(|pull| pull.facts.open) {
-        let (number, author) = (pull.facts.number, author_of(pull));
-        match around.judge(repo, task, &pull.facts) {
-            Verdict::HeldByOther => {
-                let holder = match &task.last_holder {
-                    Some(person) => tx.login_of(person).await?,
-                    None => None,
+        let (number, author, bot) = (pull.facts.number, author_of(pull), pull.author_bot);
+        let verdict = around.judge(repo, task, &pull.facts);
+        let note = match verdict {
+            Verdict::HeldByOther | Verdict::NobodyHolds => {
+                let work = match &work {
+                    Some(work) => work,
+                    None => work.insert(repo.open_work(tx).await?),
                 };
-                let holder = holder.unwrap_or_else(|| "somebody else".to_owned());
-                notes.push(Note::PullForHeldTask { pull: number, author, holder, bot: pull.author_bot });
-            }
-            Verdict::NobodyHolds => {
-                notes.push(Note::PullForFreeTask { pull: number, author, bot: pull.author_bot });
+                let takes = takes(work, task, number);
+                if matches!(verdict, Verdict::NobodyHolds) {
+                    Note::PullForFreeTask { pull: number, author: author.clone(), bot, takes }
+                } else {
+                    let holder = match &task.last_holder {
+                        Some(person) => tx.login_of(person).await?,
+                        None => None,
+                    };
+                    let holder = holder.unwrap_or_else(|| "somebody else".to_owned());
+                    Note::PullForHeldTask { pull: number, author: author.clone(), holder, bot, takes }
+                }
             }
             // While its author holds the task, the comment about the pull request says it.
             Verdict::Waits(unmet) if !task.state.is_held() => {
                 notes.push(Note::PullWaits { pull: number, author, waits_for: wanted(&unmet) });
+                continue;
             }
             Verdict::Slipped(unmet) => {
                 let faults = unmet.iter().filter_map(Unmet::fault).collect();
                 notes.push(Note::PullSlipped { pull: number, faults });
+                continue;
             }
-            Verdict::Waits(_) | Verdict::Move(_) | Verdict::Nothing => {}
+            Verdict::Waits(_) | Verdict::Move(_) | Verdict::Nothing => continue,
+        };
+        // Bots read no comments, and an account that is gone none either.
+        match pull.facts.author.filter(|_| !bot) {
+            Some(id) => authors.entry(id).or_insert_with(|| (author, Vec::new())).1.push(note),
+            None => notes.push(note),
         }
     }
-    Ok(notes)
+    Ok(())
+}
+
+fn takes(work: &OpenWork, task: &Task, number: i64) -> Takes {
+    let answers = work.slots.answers.get(&task.id).map_or(&[][..], Vec::as_slice);
+    Takes {
+        weight: work.slots.weights.get(&number).copied().unwrap_or(Weight::Unclaimed),
+        slot: work.slots.counted.contains(&number),
+        task: answers.iter().any(|answer| answer.number == number && answer.keeps),
+    }
+}
+
+/// Brings the comments to people whose pull requests answer the task without a claim up to date.
+async fn tell_authors(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    issue: i64,
+    around: &Around,
+    authors: Authors,
+) -> Result<(), StoreError> {
+    let told = tx.wanted_with_prefix(&repo.row.id, issue, AUTHOR).await?;
+    let settled = told.iter().filter_map(|(key, ..)| key.strip_prefix(AUTHOR)?.parse().ok());
+    for id in settled.filter(|id| !authors.contains_key(id)) {
+        let key = format!("{AUTHOR}{id}");
+        if say::unsay(tx, repo, issue, &key).await? {
+            continue;
+        }
+        let theirs = |pull: &&PullRow| pull.facts.author == Some(id);
+        let login = around.pulls.iter().find(theirs).map_or_else(|| "ghost".to_owned(), author_of);
+        // Whoever held the task is thanked in the comment of their lease.
+        let held = match &task.last_lease {
+            Some(lease) => tx.lease(lease).await?.is_some_and(|lease| lease.person == Person::GitHub(id)),
+            None => false,
+        };
+        let merged = around.pulls.iter().filter(theirs).find(|pull| pull.facts.merged).filter(|_| !held);
+        let body = render::author_settled(&login, merged.map(|pull| pull.facts.number));
+        say::say(tx, repo, issue, &key, &body).await?;
+    }
+    for (id, (login, notes)) in authors {
+        let body = render::author_comment(&login, &notes);
+        say::say(tx, repo, issue, &format!("{AUTHOR}{id}"), &body).await?;
+    }
+    Ok(())
 }

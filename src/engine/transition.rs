@@ -2,7 +2,7 @@
 
 use super::error::EngineError;
 use super::facts::{self, RepoContext};
-use super::tell;
+use super::{pulls, tell};
 use crate::github::render::LeaseEnd;
 use crate::pool::event::EventKind;
 use crate::pool::lease::{Lease, LeaseState, Via};
@@ -150,7 +150,8 @@ fn left_without_a_pull(lease: Option<&Lease>) -> bool {
     lease.is_some_and(|lease| matches!(lease.state, LeaseState::Ended(reason) if !reason.leaves_a_pull()))
 }
 
-/// Grants `task` to `worker` if every rule allows it, inside the transaction that holds the repository's lock.
+/// Grants `task` to `worker` if every rule allows it, inside the transaction that holds the repository's lock. Where the
+/// worker's person has opened the pull request already, the task is delivered with it in the same transaction.
 ///
 /// # Errors
 /// `Ok(Err(reasons))` when a rule refuses; `Err` when the database does.
@@ -179,5 +180,6 @@ pub(super) async fn grant(
         ack_within: Some(repo.policy.ack_within).filter(|_| worker.ack && via == Via::Rest),
         area_until: repo.policy.area_locks.then_some(repo.policy.area_until),
     };
-    carry_out(tx, repo, task, Move::Grant(grant), None).await.map(Ok)
+    let granted = carry_out(tx, repo, task, Move::Grant(grant), None).await?;
+    pulls::answered_already(tx, repo, granted).await.map(Ok)
 }

@@ -51,6 +51,7 @@ fn plain(kind: EventKind) -> &'static str {
         EventKind::TaskMerged => "A task was merged",
         EventKind::TaskClosed => "A task was withdrawn",
         EventKind::PullLinked => "A pull request names a task",
+        EventKind::PullIgnored => "A maintainer said whether a pull request counts",
         EventKind::WorkerRegistered => "A worker registered",
         EventKind::WorkerUpdated => "A worker changed what it says of itself",
         EventKind::WorkerTokenRotated => "A worker replaced its token",

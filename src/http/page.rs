@@ -169,12 +169,13 @@ fn repository(repo: &RepoView) -> Markup {
 
 fn budget(budget: &Budget) -> Markup {
     let words = format!("{} of {} slots taken", budget.used(), budget.limit);
+    let source = budget.source.words(budget.limit);
     html! {
         span.slots { (words) }
         (bar(budget, &words))
         span.note {
-            @if budget.used() > 0 { (capital(&budget.breakdown())) " · limit" } @else { "Limit" }
-            " set by " (prose(budget.source.words()))
+            @if budget.used() > 0 { (capital(&budget.breakdown())) " · " (prose(&source)) }
+            @else { (prose(&capital(&source))) }
         }
     }
 }
@@ -302,6 +303,7 @@ mod tests {
                 leases,
                 uncounted: 0,
                 count: CountState::Known(Timestamp(0)),
+                occupants: Vec::new(),
             },
             stopped: None,
             policy_error: None,
@@ -314,7 +316,7 @@ mod tests {
         let row = repository(&repo(1, 1)).into_string();
         assert!(row.contains("2 of 4 slots taken"), "{row}");
         assert!(
-            row.contains("1 open pull request and 1 lease without a pull request · limit set by the policy"),
+            row.contains("1 open pull request and 1 lease without a pull request · limit from the policy file"),
             "{row}"
         );
         assert!(row.contains(r#"<rect class="pulls" x="0" y="0" width="25""#), "{row}");
@@ -327,7 +329,7 @@ mod tests {
     #[test]
     fn a_throttled_repository_says_why_in_the_words_of_the_refusal() {
         let full = repository(&repo(5, 1)).into_string();
-        assert!(full.contains("No") && full.contains("6 of 4 slots are taken (set by the policy)"), "{full}");
+        assert!(full.contains("No") && full.contains("6 of 4 review slots are taken (limit from the policy file)"), "{full}");
         let paused =
             RepoView { stopped: Some("it is paused until 3 Mar 2027, 09:00 UTC (a release)".into()), ..repo(0, 0) };
         assert!(repository(&paused).into_string().contains("It is paused until 3 Mar 2027, 09:00 UTC (a release)."));

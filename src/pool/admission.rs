@@ -5,7 +5,9 @@
 //! other (invariants 2, 4, 5 and 12).
 
 use super::budget::Budget;
+use super::claims::{cooldown, newcomers_total, person_cap};
 use super::policy::{Lane, Policy, Record};
+use super::slots::Answer;
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
 use super::{Person, Refusal, RepoId, Rule, Timestamp, WorkerId};
@@ -64,8 +66,8 @@ pub struct TaskFacts {
     pub holder: Option<Holder>,
     /// The login of the person it is reserved for, when that is known.
     pub reserved_for: Option<String>,
-    /// An open pull request that names it.
-    pub open_pull: Option<i64>,
+    /// The open pull requests that name it, oldest first.
+    pub answers: Vec<Answer>,
     /// Who declined it lately, and until when it is not offered to them again.
     pub declined: Vec<(WorkerId, Timestamp)>,
 }
@@ -214,10 +216,12 @@ fn open_pull(case: &Case<'_>) -> Option<Refusal> {
     if case.task.task.state != TaskState::Ready {
         return None;
     }
-    let number = case.task.open_pull?;
+    // Its author claims what they have done already, and so does whoever named the author as their agent.
+    let Answer { number, login, .. } =
+        case.task.answers.iter().find(|answer| answer.keeps && !answer.people.contains(&case.worker.person))?;
     Some(Refusal::new(
         Rule::OpenPull,
-        format!("Pull request #{number} is open and names the issue; the task is free again when it is closed."),
+        format!("Pull request #{number} by {login} is open and names the issue; the task is free again when it is closed."),
     ))
 }
 
@@ -242,6 +246,11 @@ fn count_known(case: &Case<'_>) -> Option<Refusal> {
 }
 
 fn budget(case: &Case<'_>) -> Option<Refusal> {
+    // Where the asker's own pull request answers the task and has its slot, the lease takes none.
+    let own = |answer: &Answer| answer.counts && answer.people.contains(&case.worker.person);
+    if case.repo.budget.limit > 0 && case.task.answers.iter().any(own) {
+        return None;
+    }
     case.repo.budget.full_refusal()
 }
 
@@ -426,81 +435,6 @@ fn concurrency(case: &Case<'_>) -> Option<Refusal> {
     (case.load.leases >= case.worker.max_concurrent).then(|| {
         Refusal::new(Rule::Concurrency, "You hold as many tasks as you take on at once. Change the number with `/owp join concurrent:N`, or with `owp worker set --concurrent N`.")
             .with_limit(case.load.leases, case.worker.max_concurrent)
-    })
-}
-
-/// How many claims a person may hold over all repositories, as this one has it, and how many more; `None` where that is
-/// not limited.
-#[must_use]
-pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<(i64, i64)> {
-    let claims = policy.claims?;
-    Some((claims.per_person, claims.per_person.saturating_sub(standing.live_everywhere)))
-}
-
-/// How many more claims a newcomer may hold in the repository; `None` where that is not limited, and for everybody else.
-#[must_use]
-pub fn claims_left_here(policy: &Policy, standing: &Standing) -> Option<i64> {
-    let claims = policy.claims.filter(|_| standing.is_newcomer())?;
-    Some(claims.newcomer.saturating_sub(standing.live))
-}
-
-fn person_cap(case: &Case<'_>) -> Option<Refusal> {
-    let (claims, standing) = (case.repo.policy.claims?, case.standing);
-    if standing.is_newcomer() && standing.live >= claims.newcomer {
-        let most = match claims.newcomer {
-            0 => "no task yet".to_owned(),
-            1 => "one task at a time".to_owned(),
-            many => format!("{many} tasks at a time"),
-        };
-        let message = format!(
-            "Until your first pull request is merged here you can hold {most}. Tasks under review do not count."
-        );
-        return Some(Refusal::new(Rule::PersonCap, message).with_limit(standing.live, claims.newcomer));
-    }
-    (standing.live_everywhere >= claims.per_person).then(|| {
-        let message = "You hold as many tasks as one contributor may hold, here and elsewhere. Tasks under review and blocked tasks do not count.";
-        Refusal::new(Rule::PersonCap, message).with_limit(standing.live_everywhere, claims.per_person)
-    })
-}
-
-/// How many more claims newcomers may hold in the repository, all of them together; `None` where that is not limited.
-#[must_use]
-pub fn newcomers_left(repo: &RepoFacts) -> Option<i64> {
-    let held = i64::try_from(repo.newcomers.len()).unwrap_or(i64::MAX);
-    repo.policy.claims.map(|claims| claims.newcomers_total.saturating_sub(held))
-}
-
-fn newcomers_total(case: &Case<'_>) -> Option<Refusal> {
-    let claims = case.repo.policy.claims?;
-    let holders = &case.repo.newcomers;
-    if !case.standing.is_newcomer() || newcomers_left(case.repo)? > 0 {
-        return None;
-    }
-    let names: BTreeSet<&str> = holders.iter().map(|holder| holder.name.as_str()).collect();
-    let names = names.into_iter().collect::<Vec<_>>().join(" and ");
-    Some(
-        Refusal::new(
-            Rule::NewcomersTotal,
-            "Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review do not count.",
-        )
-        .with_limit(holders.len(), claims.newcomers_total)
-        .with_holder(Some(names).filter(|names| !names.is_empty()))
-        .with_retry(holders.iter().filter_map(|holder| holder.until).min()),
-    )
-}
-
-fn cooldown(case: &Case<'_>) -> Option<Refusal> {
-    let claims = case.repo.policy.claims?;
-    let over = case.standing.last_lapse? + claims.cooldown;
-    (over > case.now).then(|| {
-        Refusal::new(
-            Rule::Cooldown,
-            format!(
-                "Your time for a task here ran out without a pull request; you may claim again after {}.",
-                over.human()
-            ),
-        )
-        .with_retry(Some(over))
     })
 }
 

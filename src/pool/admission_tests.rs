@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::pool::budget::CountState;
-use crate::pool::fixtures::{NOW, repo, task, worker};
+use crate::pool::claims::newcomers_left;
+use crate::pool::fixtures::{NOW, answer, repo, task, worker};
 use crate::pool::policy::ClaimLimits;
 use crate::pool::reputation::{OutcomeKind, Reputation};
 use crate::pool::task::{Assignee, Reservation};
@@ -58,7 +59,7 @@ fn break_rule(rule: Rule, w: &mut World) {
             w.task.task.reservation = Some(Reservation { person: Person::GitHub(2), until: NOW + Span::hours(1) });
         }
         Rule::Assigned => w.task.task.assigned_to = vec![Assignee { id: 9, login: "grace".into() }],
-        Rule::OpenPull => w.task.open_pull = Some(12),
+        Rule::OpenPull => w.task.answers = vec![answer(12, 2)],
         Rule::RepoActive => w.repo.stop = Some(Stop { why: "the App is suspended".into(), until: None }),
         Rule::CountKnown => w.repo.budget.count = CountState::Never,
         Rule::Budget => w.repo.budget.open_pulls = 5,
@@ -117,10 +118,10 @@ fn refusals_read_well() {
     The task waits for a maintainer: edited after approval. A maintainer can approve it with `/owp approve`, or by setting the label again. [approval]
     It is reserved for another contributor until 14 Nov 2023, 23:13 UTC. [reservation]
     The issue is assigned to grace on GitHub; the task is free when nobody is assigned. [assigned]
-    Pull request #12 is open and names the issue; the task is free again when it is closed. [open_pull]
+    Pull request #12 by user2 is open and names the issue; the task is free again when it is closed. [open_pull]
     acme/rocket hands out nothing at the moment: the App is suspended. [repo_active]
     The pool has not counted this repository's open pull requests yet, so it hands out nothing; it is counting now. [count_known]
-    The review budget is full: 5 of 5 slots are taken (set by the policy): 5 open pull requests. One is free again when a pull request is merged or closed, or a lease ends. (now 5, limit 5) [budget]
+    All 5 review slots are taken (limit from the policy file): 5 open pull requests. A slot is free again when a pull request is merged or closed, or a lease ends. (now 5, limit 5) [budget]
     The area `auth` is taken, and it has one holder at a time. Held by grace. Try again after 14 Nov 2023, 23:13 UTC. (now 1, limit 1) [area_lock]
     The worker is paused. Run `owp worker resume`, or send a heartbeat with status `idle`. (now paused, needed idle or working) [worker_status]
     The worker is not linked to a GitHub account. Run `owp worker link` for a code, then comment `/owp link CODE` on an issue of the pool. [linked]
@@ -224,4 +225,21 @@ fn manual_repositories_know_no_claim_limits_and_serve_unlinked_workers() {
     world.standing = Standing { live: 9, last_lapse: Some(NOW), ..Standing::default() };
     world.task.task.spec.tier = 3;
     assert_eq!(refusals_of(&world), vec![]);
+}
+
+#[test]
+fn the_author_of_an_open_pull_request_may_claim_its_task_without_a_further_slot() {
+    let mut world = fine();
+    break_rule(Rule::Budget, &mut world);
+    world.task.answers = vec![answer(12, 1)];
+    assert_eq!(refusals_of(&world), vec![], "the pull request has the slot");
+    world.task.answers[0].counts = false;
+    assert_eq!(refusals_of(&world).iter().map(|r| r.rule).collect::<Vec<_>>(), [Rule::Budget]);
+    world.task.answers = vec![answer(12, 1)];
+    world.repo.budget.limit = 0;
+    assert_eq!(refusals_of(&world)[0].rule, Rule::Budget, "a budget of 0 hands out nothing");
+    break_rule(Rule::OpenPull, &mut world);
+    assert_eq!(refusals_of(&world)[0].rule, Rule::OpenPull, "somebody else's");
+    world.task.answers[0].keeps = false;
+    assert_eq!(refusals_of(&world)[0].rule, Rule::Budget, "a draft keeps nobody away");
 }

@@ -72,6 +72,8 @@ event_kinds! {
     TaskClosed => "task.closed",
     /// A pull request names a task.
     PullLinked => "pull.linked",
+    /// A maintainer set a pull request aside, or took that back.
+    PullIgnored => "pull.ignored",
     /// A worker registered.
     WorkerRegistered => "worker.registered",
     /// A worker changed what it says of itself.

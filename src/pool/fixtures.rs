@@ -3,6 +3,7 @@
 use super::admission::{RepoFacts, TaskFacts};
 use super::budget::{Budget, CountState};
 use super::policy::{BudgetSource, Policy};
+use super::slots::Answer;
 use super::task::{Task, TaskSpec};
 use super::worker::{Worker, WorkerStatus};
 use super::{Person, RepoId, TaskId, Timestamp, WorkerId};
@@ -18,7 +19,13 @@ pub fn task(id: &str) -> TaskFacts {
         title: "Teach the parser dates".into(),
         ..Task::new(TaskId::new(id), RepoId::new("r_1"), TaskSpec::default(), NOW)
     };
-    TaskFacts { task, holder: None, reserved_for: None, open_pull: None, declined: vec![] }
+    TaskFacts { task, holder: None, reserved_for: None, answers: vec![], declined: vec![] }
+}
+
+/// A pull request that keeps its task from everybody but `author`.
+pub fn answer(number: i64, author: i64) -> Answer {
+    let (login, people) = (format!("user{author}"), [Person::GitHub(author)].into());
+    Answer { number, login, people, counts: true, keeps: true }
 }
 
 /// A managed repository with every slot free.
@@ -37,6 +44,7 @@ pub fn repo() -> RepoFacts {
             leases: 0,
             uncounted: 0,
             count: CountState::Known(NOW),
+            occupants: Vec::new(),
         },
         areas: BTreeMap::new(),
         newcomers: Vec::new(),

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod branch;
 pub mod budget;
+pub mod claims;
 pub mod closing;
 pub mod command;
 pub mod comment;
@@ -25,6 +26,7 @@ pub mod pull;
 pub mod refusal;
 pub mod reputation;
 pub mod schedule;
+pub mod slots;
 pub mod task;
 pub mod text;
 pub mod time;

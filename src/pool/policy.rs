@@ -24,8 +24,10 @@ pub enum CountMode {
 /// Where the budget in force comes from; always shown beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetSource {
-    /// The policy file or its default.
+    /// The policy file.
     Policy,
+    /// The default, where nobody set a limit.
+    Default,
     /// `/owp budget N`.
     Command,
     /// The operator's ceiling, or the admin call that made a manual repository.
@@ -33,13 +35,14 @@ pub enum BudgetSource {
 }
 
 impl BudgetSource {
-    /// Who that is, for people.
+    /// Names the source of a limit for people: `limit from the policy file`, `the default of 5`.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn words(self, limit: i64) -> String {
         match self {
-            Self::Policy => "the policy",
-            Self::Command => "`/owp budget`",
-            Self::Operator => "the operator",
+            Self::Policy => "limit from the policy file".to_owned(),
+            Self::Default => format!("the default of {limit}"),
+            Self::Command => "limit set with `/owp budget`".to_owned(),
+            Self::Operator => "limit set by the operator".to_owned(),
         }
     }
 
@@ -47,7 +50,8 @@ impl BudgetSource {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Policy => "policy",
+            // The file's rules and their defaults are one source in the protocol.
+            Self::Policy | Self::Default => "policy",
             Self::Command => "command",
             Self::Operator => "operator",
         }
@@ -309,10 +313,13 @@ impl Policy {
     }
 }
 
-/// The budget in force and where it comes from: the command's or the file's, capped by the operator's ceiling.
+/// The budget in force and where it comes from: the command's, the file's or the default, capped by the operator's
+/// ceiling.
 #[must_use]
-pub fn effective_budget(policy: i64, command: Option<i64>, ceiling: Option<i64>) -> (i64, BudgetSource) {
-    let (asked, source) = command.map_or((policy, BudgetSource::Policy), |n| (n, BudgetSource::Command));
+pub fn effective_budget(file: Option<i64>, command: Option<i64>, ceiling: Option<i64>) -> (i64, BudgetSource) {
+    let written = file.map(|n| (n, BudgetSource::Policy));
+    let unset = || (Policy::managed().max_open_prs, BudgetSource::Default);
+    let (asked, source) = command.map(|n| (n, BudgetSource::Command)).or(written).unwrap_or_else(unset);
     match ceiling {
         Some(cap) if cap < asked => (cap, BudgetSource::Operator),
         _ => (asked, source),
@@ -325,9 +332,11 @@ mod tests {
 
     #[test]
     fn the_smallest_budget_wins_and_says_where_it_comes_from() {
-        assert_eq!(effective_budget(5, None, None), (5, BudgetSource::Policy));
-        assert_eq!(effective_budget(5, Some(8), None), (8, BudgetSource::Command));
-        assert_eq!(effective_budget(5, Some(8), Some(3)), (3, BudgetSource::Operator));
-        assert_eq!(effective_budget(5, Some(2), Some(3)), (2, BudgetSource::Command));
+        assert_eq!(effective_budget(None, None, None), (5, BudgetSource::Default));
+        assert_eq!(effective_budget(Some(4), None, None), (4, BudgetSource::Policy));
+        assert_eq!(effective_budget(Some(5), Some(8), None), (8, BudgetSource::Command));
+        assert_eq!(effective_budget(Some(5), Some(8), Some(3)), (3, BudgetSource::Operator));
+        assert_eq!(effective_budget(None, Some(2), Some(3)), (2, BudgetSource::Command));
+        assert_eq!(effective_budget(None, None, Some(3)), (3, BudgetSource::Operator));
     }
 }

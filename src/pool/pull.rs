@@ -80,6 +80,13 @@ impl Agents {
         let Some(author) = author else { return false };
         *person == Person::GitHub(author) || self.0.get(person).is_some_and(|agents| agents.contains(&author))
     }
+
+    /// Everybody whose work a pull request by `author` is.
+    #[must_use]
+    pub fn people_behind(&self, author: i64) -> BTreeSet<Person> {
+        let declared = self.0.iter().filter(|(_, agents)| agents.contains(&author)).map(|(person, _)| person.clone());
+        declared.chain([Person::GitHub(author)]).collect()
+    }
 }
 
 /// One question: this pull request, this task.

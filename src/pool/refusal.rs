@@ -182,7 +182,8 @@ impl Refusal {
     #[must_use]
     pub fn sentences(&self) -> String {
         let mut text = self.message.clone();
-        if let Some(holder) = self.holder.as_deref().filter(|holder| !self.message.contains(holder)) {
+        let named = |holder: &&str| holder.split(" and ").all(|name| self.message.contains(name));
+        if let Some(holder) = self.holder.as_deref().filter(|holder| !named(holder)) {
             text.push_str(&format!(" Held by {holder}."));
         }
         let retry = self.retry_at.map(Timestamp::human).filter(|at| !self.message.contains(at.as_str()));

@@ -27,6 +27,7 @@ mod policies;
 mod pulls;
 mod repos;
 mod resources;
+mod slots;
 mod standing;
 mod tasks;
 mod tokens;

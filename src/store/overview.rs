@@ -71,6 +71,7 @@ impl super::Store {
             super::pulls::STATEMENTS,
             super::repos::STATEMENTS,
             super::resources::STATEMENTS,
+            super::slots::STATEMENTS,
             super::standing::STATEMENTS,
             super::tasks::STATEMENTS,
             super::tokens::STATEMENTS,

@@ -7,7 +7,6 @@ use crate::pool::pull::{PullFacts, Signatures};
 use crate::pool::{RepoId, TaskId, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 
 statements! {
     // What is known of the commit goes with the commit.
@@ -33,12 +32,8 @@ statements! {
     PULLS_OPEN = "SELECT * FROM pulls WHERE repo_id = $1 AND state = 'open' ORDER BY number";
     PULLS_OF_TASK = "SELECT p.* FROM pulls p JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
         WHERE k.task_id = $1 ORDER BY p.number";
-    PULL_OPEN_OF_TASK = "SELECT CAST(MIN(p.number) AS BIGINT) FROM pulls p
-        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
-        WHERE k.task_id = $1 AND p.state = 'open'";
-    PULLS_OPEN_BY_TASK = "SELECT k.task_id, CAST(MIN(p.number) AS BIGINT) AS number FROM pulls p
-        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
-        WHERE p.repo_id = $1 AND p.state = 'open' GROUP BY k.task_id";
+    PULL_IGNORE = "UPDATE pulls SET ignored = $3 WHERE repo_id = $1 AND number = $2";
+    PULLS_OPEN_BY = "SELECT * FROM pulls WHERE repo_id = $1 AND state = 'open' AND author_id = $2 ORDER BY number LIMIT $3";
     LINK_INSERT = "INSERT INTO pull_links (repo_id, number, task_id, reported) VALUES ($1, $2, $3, $4)
         ON CONFLICT (repo_id, number, task_id) DO UPDATE SET reported = 1
         WHERE pull_links.reported = 0 AND excluded.reported = 1";
@@ -62,6 +57,8 @@ pub struct PullRow {
     pub base_ref: String,
     /// The commit it stands at.
     pub head_sha: String,
+    /// Whether a maintainer set it aside. Written by [`Tx::set_ignored`] alone.
+    pub ignored: bool,
     /// The issues its text or branch names.
     pub issues: Vec<i64>,
     /// When it last changed, as GitHub said.
@@ -71,12 +68,13 @@ pub struct PullRow {
 }
 
 impl PullRow {
-    /// True when the pull request itself reads the same. What is known of its commit is looked up apart from it.
+    /// True when the pull request itself reads the same. What is known of its commit is looked up apart from it, and GitHub
+    /// knows nothing of what a maintainer set aside here.
     #[must_use]
     pub fn reads_as(&self, other: &Self) -> bool {
         let itself = |row: &Self| {
             let facts = PullFacts { checks: Checks::Unknown, ..row.facts.clone() };
-            Self { facts, signatures: None, ..row.clone() }
+            Self { facts, signatures: None, ignored: false, ..row.clone() }
         };
         itself(self) == itself(other)
     }
@@ -185,22 +183,22 @@ impl Tx {
         self.all(sqlx::query(PULLS_OF_TASK).bind(task.as_str())).await?.iter().map(pull_row).collect()
     }
 
-    /// The oldest open pull request that names a task.
+    /// The first open pull requests of an author.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn open_pull_of_task(&mut self, task: &TaskId) -> Result<Option<i64>, StoreError> {
-        let row = self.one(sqlx::query(PULL_OPEN_OF_TASK).bind(task.as_str())).await?;
-        Ok(row.map(|row| row.try_get::<Option<i64>, _>(0)).transpose()?.flatten())
+    pub async fn open_pulls_by(&mut self, repo: &RepoId, author: i64, most: i64) -> Result<Vec<PullRow>, StoreError> {
+        let find = sqlx::query(PULLS_OPEN_BY).bind(repo.as_str()).bind(author).bind(most);
+        self.all(find).await?.iter().map(pull_row).collect()
     }
 
-    /// The oldest open pull request of each task of a repository that has one.
+    /// Sets a pull request aside, or takes that back.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn open_pulls_by_task(&mut self, repo: &RepoId) -> Result<BTreeMap<TaskId, i64>, StoreError> {
-        let rows = self.all(sqlx::query(PULLS_OPEN_BY_TASK).bind(repo.as_str())).await?;
-        rows.iter().map(|row| Ok((TaskId::new(row.try_get::<String, _>("task_id")?), row.try_get("number")?))).collect()
+    pub async fn set_ignored(&mut self, repo: &RepoId, number: i64, ignored: bool) -> Result<(), StoreError> {
+        let set = sqlx::query(PULL_IGNORE).bind(repo.as_str()).bind(number).bind(i64::from(ignored));
+        self.run(set).await.map(drop)
     }
 
     /// Links a pull request to a task; says whether that is new.
@@ -247,6 +245,7 @@ fn pull_row(row: &AnyRow) -> Result<PullRow, StoreError> {
         head_repo: row.try_get("head_repo")?,
         base_ref: row.try_get("base_ref")?,
         head_sha: row.try_get("head_sha")?,
+        ignored: row.try_get::<i64, _>("ignored")? != 0,
         issues: json("issues", &issues)?,
         updated_at: Timestamp(row.try_get("updated_at")?),
         signatures: signatures.map(|text| json("signatures", &text)).transpose()?,

@@ -1,4 +1,4 @@
-//! Repositories and installations: rows, slots, areas, trust.
+//! Repositories and installations: rows, areas, trust.
 
 use super::error::StoreError;
 use super::leases::holder_row;
@@ -46,20 +46,6 @@ statements! {
         AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1";
     REPO_SYNC_TAKE = "UPDATE repositories SET sync_until = $2, sync_due_at = $3 WHERE id = $1 AND sync_until <= $4";
     REPO_SYNC_DONE = "UPDATE repositories SET sync_until = 0 WHERE id = $1";
-    SLOTS_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM pulls p WHERE p.repo_id = $1 AND p.state = 'open'
-        AND ($2 = 1 OR p.draft = 0)
-        AND ($3 = 1
-          OR EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number)
-          OR EXISTS (SELECT 1 FROM workers w WHERE w.person = 'gh:' || CAST(p.author_id AS TEXT)))";
-    SLOTS_LEASES = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.ended_at IS NULL
-        AND NOT EXISTS (SELECT 1 FROM pull_links k
-          JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
-          WHERE k.task_id = l.task_id AND p.state = 'open' AND ($2 = 1 OR p.draft = 0)
-            AND (l.person = 'gh:' || CAST(p.author_id AS TEXT) OR EXISTS (SELECT 1 FROM agents a
-              WHERE a.person = l.person AND a.agent = 'gh:' || CAST(p.author_id AS TEXT))))";
-    SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
-        AND l.ended_at >= $2 AND l.state NOT IN ('delivered', 'merged')";
-    SLOTS_MANUAL_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM tasks WHERE repo_id = $1 AND state = 'pr_opened'";
     AREAS_HELD = "SELECT a.area, w.name AS worker_name, p.login, l.expires_at FROM area_holds a
         LEFT JOIN leases l ON l.task_id = a.task_id AND l.ended_at IS NULL
         LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = w.person WHERE a.repo_id = $1";
@@ -361,38 +347,6 @@ impl Tx {
     /// When the database refuses.
     pub async fn finish_sync(&mut self, id: &RepoId) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_SYNC_DONE).bind(id.as_str())).await.map(drop)
-    }
-
-    /// Open pull requests that take a slot: all of them, or the pool's.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn count_pulls(&mut self, id: &RepoId, drafts: bool, all: bool) -> Result<i64, StoreError> {
-        self.number(sqlx::query(SLOTS_PULLS).bind(id.as_str()).bind(i64::from(drafts)).bind(i64::from(all))).await
-    }
-
-    /// Live leases whose holder has no counting pull request for that task.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn count_leases(&mut self, id: &RepoId, drafts: bool) -> Result<i64, StoreError> {
-        self.number(sqlx::query(SLOTS_LEASES).bind(id.as_str()).bind(i64::from(drafts))).await
-    }
-
-    /// Leases that ended without a pull request since `since`.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn count_uncounted(&mut self, id: &RepoId, since: Timestamp) -> Result<i64, StoreError> {
-        self.number(sqlx::query(SLOTS_UNCOUNTED).bind(id.as_str()).bind(since.0)).await
-    }
-
-    /// Tasks of a manual repository whose pull request is open.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn count_manual_pulls(&mut self, id: &RepoId) -> Result<i64, StoreError> {
-        self.number(sqlx::query(SLOTS_MANUAL_PULLS).bind(id.as_str())).await
     }
 
     /// Who holds which area.

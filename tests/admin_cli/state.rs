@@ -38,7 +38,7 @@ fn every_repository_is_a_row_and_what_is_stopped_says_why() {
     acme/paused  0 of 1  0      0       0            0          0        no, paused until MOMENT
     acme/rocket  0 of 5  1      0       0            0          0        yes
 
-    acme/docs: The review budget is full: 1 of 1 slots are taken (set by the operator): 1 lease without a pull request. One is free again when a pull request is merged or closed, or a lease ends.
+    acme/docs: The only review slot is taken (limit set by the operator): ada until MOMENT on t_…. Try again after MOMENT, or when a pull request is merged or closed.
     acme/paused: acme/paused hands out nothing at the moment: it is paused until MOMENT (a[2Jrelease).
     exit 0
     "#);

@@ -88,7 +88,7 @@ async fn an_agents_draft_shares_the_slot_and_its_pushes_renew(db: Db) {
     assert_eq!(w.state(issue).await, "in_progress", "its pushes are ada's signs of life");
     w.say("ada", issue, "/owp join agents:none").await;
     assert!(w.last(issue).contains("No other account's pull requests count as yours."));
-    assert_eq!(w.slots().await, (2, 5), "it is a stranger's again");
+    assert_eq!(w.slots().await, (1, 5), "it is a stranger's draft again");
     w.github.as_user(BOT).ready_for_review(REPO, pull).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "in_progress");
@@ -135,7 +135,7 @@ async fn a_person_is_nobodys_agent(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     w.open_pr("cy", issue).await;
     assert_eq!((w.state(issue).await, w.slots().await.0), ("leased", 2), "cy's pull request is cy's own");
-    assert!(w.only(issue, "owp:key=notes").contains("Please talk to each other"));
+    assert!(w.only(issue, "@cy, about your pull request").contains("Please talk to each other"));
     w.check_promises().await;
 }
 

@@ -234,7 +234,7 @@ async fn every_open_pull_request_counts_where_the_policy_says_so_over_every_page
     w.policy("budget: { count: all, max_open_prs: 100 }").await;
     assert_eq!(w.slots().await, (130, 100));
     w.say("ada", issue, "/owp claim").await;
-    assert!(w.only(issue, "cannot be yours now").contains("130 of 100 slots are taken"));
+    assert!(w.only(issue, "cannot be yours now").contains("130 of 100 review slots are taken"));
     for pull in &pulls[..31] {
         w.github.as_user("mona").close_pr(REPO, *pull).unwrap();
     }
@@ -252,7 +252,7 @@ async fn drafts_count_unless_the_policy_says_otherwise_and_their_lease_keeps_its
     w.say("ada", one, "/owp claim").await;
     let draft = w.open_pr_with("ada", &format!("Fixes #{one}"), true).await;
     let idea = w.open_pr_with("eve", &format!("Fixes #{two}"), true).await;
-    assert_eq!(w.slots().await, (2, 5), "a lease and its draft are one, a stranger's draft is another");
+    assert_eq!(w.slots().await, (1, 5), "a lease and its draft are one, a stranger's draft takes none");
     w.policy("budget: { drafts: false }").await;
     assert_eq!(w.slots().await, (1, 5), "the draft does not count, so its lease does");
     w.github.as_user("ada").ready_for_review(REPO, draft).unwrap();

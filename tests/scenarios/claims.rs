@@ -182,12 +182,17 @@ async fn a_full_budget_says_what_takes_it(db: Db) {
     let third = w.task("Three", &[]).await;
     w.say("mona", first, "/owp budget 2").await;
     w.say("ada", first, "/owp claim").await;
-    w.open_pr("ada", first).await;
+    let pull = w.open_pr("ada", first).await;
     w.say("bo", second, "/owp claim").await;
     w.say("cy", third, "/owp claim").await;
     assert_eq!(w.state(third).await, "ready");
     let refusal = w.last(third);
-    for words in ["2 of 2 slots", "1 open pull request and 1 lease", "now 2, limit 2", "[budget]", "`/owp budget`"] {
+    for words in [
+        "All 2 review slots are taken (limit set with `/owp budget`): bo until 24 Nov 2026, ",
+        &format!("on #{second}; and pull request #{pull} by ada."),
+        "Try again after 24 Nov 2026, ",
+        "[budget]",
+    ] {
         assert!(refusal.contains(words), "{words} in {refusal}");
     }
     w.say("mona", third, "/owp budget 0").await;

@@ -48,6 +48,7 @@ fn line(verb: &str) -> &'static str {
         "budget" => "/owp budget 4",
         "trust" => "/owp trust @eve 1",
         "unblock" => "/owp unblock",
+        "ignore" => "/owp ignore #999",
         "ban" => "/owp ban @eve",
         other => panic!("a new verb: {other}; say who may use it"),
     }

@@ -39,6 +39,7 @@ mod restart;
 mod reviews;
 mod same_words;
 mod storm;
+mod unclaimed;
 mod uptime;
 mod words;
 

@@ -270,7 +270,7 @@ async fn the_smallest_budget_counts_and_says_whose_it_is(db: Db) {
     w.say("mona", issue, "/owp budget file").await;
     assert_eq!(w.slots().await.1, 4, "the file asks for less than anybody allows");
     w.say("ada", issue, "/owp status").await;
-    assert!(w.only(issue, "how the task stands").contains("limit set by the policy"));
+    assert!(w.only(issue, "how the task stands").contains("limit from the policy file"));
     w.check_promises().await;
 }
 

@@ -27,8 +27,8 @@ async fn somebody_elses_pull_request_is_said_once_and_counts(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     let pull = w.open_pr("eve", issue).await;
     assert_eq!(w.state(issue).await, "leased");
-    let notes = w.only(issue, "owp:key=notes");
-    assert!(notes.contains(&format!("#{pull} by eve")) && notes.contains("which ada holds"), "{notes}");
+    let told = w.only(issue, "@eve, about your pull request");
+    assert!(told.contains(&format!("#{pull} by eve")) && told.contains("which ada holds"), "{told}");
     assert_eq!(w.slots().await, (2, 5), "the lease and the stranger's pull request");
     w.github.as_user("eve").push(REPO, pull).unwrap();
     w.settle().await;
@@ -40,7 +40,7 @@ async fn somebody_elses_pull_request_is_said_once_and_counts(db: Db) {
     w.github.as_user("eve").close_pr(REPO, pull).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");
-    assert!(w.only(issue, "owp:key=notes").contains("resolved"));
+    assert!(w.only(issue, "owp:key=author:").contains("resolved"));
     assert_eq!(w.slots().await, (1, 5));
     w.check_promises().await;
 }
@@ -50,12 +50,12 @@ async fn a_pull_request_nobody_claimed_keeps_others_from_claiming(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     let pull = w.open_pr("eve", issue).await;
     assert_eq!(w.state(issue).await, "ready");
-    assert!(w.only(issue, "owp:key=notes").contains("nobody had claimed"));
+    assert!(w.only(issue, "owp:key=author:").contains("nobody has claimed"));
     w.say("ada", issue, "/owp claim").await;
-    assert!(w.last(issue).contains(&format!("#{pull} is open")) && w.last(issue).contains("[open_pull]"));
+    assert!(w.last(issue).contains(&format!("#{pull} by eve is open")) && w.last(issue).contains("[open_pull]"));
     w.merge(pull).await;
     assert_eq!(w.state(issue).await, "merged");
-    assert!(w.only(issue, "owp:key=notes").contains("resolved"));
+    assert!(w.only(issue, "owp:key=author:").contains(&format!("#{pull} by eve is merged. Thank you!")));
     w.check_promises().await;
 }
 
@@ -193,7 +193,7 @@ async fn a_reopened_pull_request_delivers_again(db: Db) {
     w.github.as_user("ada").reopen(REPO, pull).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "leased");
-    assert!(w.only(issue, "owp:key=notes").contains("which bo holds"));
+    assert!(w.only(issue, "owp:key=author:").contains("which bo holds"));
     w.check_promises().await;
 }
 

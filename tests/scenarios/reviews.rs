@@ -33,7 +33,7 @@ async fn the_first_of_several_to_pass_is_the_pull_request(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     let draft = w.open_pr_with("ada", &format!("Fixes #{issue}"), true).await;
     let ready = w.open_pr("ada", issue).await;
-    assert_eq!((w.answered_by(issue).await, w.slots().await.0), (Some(ready), 2), "each takes a reviewer's time");
+    assert_eq!((w.answered_by(issue).await, w.slots().await.0), (Some(ready), 1), "a claim is worth one slot");
     w.github.as_user("ada").ready_for_review(REPO, draft).unwrap();
     w.settle().await;
     assert_eq!(w.answered_by(issue).await, Some(ready), "the first to pass stays");
@@ -112,8 +112,8 @@ async fn a_stranger_is_told_once_how_it_is_done_and_their_work_counts(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     let pull = w.open_pr("eve", issue).await;
-    let notes = w.only(issue, "owp:key=notes");
-    assert!(notes.contains("Next time, please comment `/owp claim` before the work begins"), "{notes}");
+    let told = w.only(issue, "owp:key=author:");
+    assert!(told.contains("Comment `/owp claim` to make the task yours"), "{told}");
     assert_eq!(w.slots().await.0, 1);
     let written = w.written();
     for _ in 0..3 {

@@ -91,9 +91,10 @@ a_story_per_rule! {
         issue
     }
     budget All |w, _ada| {
-        let issue = w.task("Parse dates", &[]).await;
-        w.say("mona", issue, "/owp budget 0").await;
-        issue
+        let (one, two) = (w.task("One", &[]).await, w.task("Two", &[]).await);
+        w.say("mona", one, "/owp budget 1").await;
+        w.say("bo", one, "/owp claim").await;
+        two
     }
     area_lock All |w, _ada| {
         let (one, two) = (w.task("One", &["area:auth"]).await, w.task("Two", &["area:auth"]).await);

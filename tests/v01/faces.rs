@@ -53,7 +53,7 @@ async fn the_status_page_shows_the_pool_and_escapes_what_people_wrote() {
     let text = &page.text;
     assert!(text.contains("acme/&lt;script&gt;") && !text.contains("<script>alert"), "{text}");
     assert!(text.contains("1 of 1 slots taken") && text.contains("1 lease without a pull request"), "{text}");
-    assert!(text.contains(r#"<span class="no">No</span>"#) && text.contains("The review budget is full"), "{text}");
+    assert!(text.contains(r#"<span class="no">No</span>"#) && text.contains("The only review slot is taken"), "{text}");
     assert!(text.contains("<dt>workers online</dt><dd>1</dd>"), "{text}");
     assert!(text.contains("A task was handed out"), "{text}");
     assert!(!text.contains("A worker registered"), "what belongs to no repository is the operator's: {text}");

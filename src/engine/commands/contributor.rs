@@ -7,13 +7,14 @@ use crate::engine::facts::{self, RepoContext};
 use crate::engine::{agents, pulls, tell, transition, workers};
 use crate::github::client::UserRef;
 use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
+use crate::pool::budget::Budget;
 use crate::pool::command::{Command, JoinProfile};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::{EndReason, Lease, Via};
-use crate::pool::moves::Move;
-use crate::pool::task::Task;
+use crate::pool::moves::{Move, Moved};
+use crate::pool::task::{Task, TaskState};
 use crate::pool::worker::{Worker, WorkerStatus};
-use crate::pool::{Person, WorkerId};
+use crate::pool::{Person, Timestamp, WorkerId};
 use crate::store::{NewWorker, StoreError, Tx};
 use serde_json::json;
 
@@ -63,6 +64,7 @@ pub(super) async fn claim(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task: 
     }
     let worker = comment_worker(tx, asked).await?;
     Ok(match transition::grant(tx, repo, task, &worker, Via::Comment).await? {
+        Ok(Moved { task: Task { state: TaskState::PrOpened, pull: Some(pull), .. }, .. }) => Outcome::Delivered { pull },
         Ok(moved) => Outcome::Granted { until: moved.lease.map(|lease| lease.expires_at).unwrap_or_default() },
         Err(reasons) => Outcome::Refused(reasons),
     })
@@ -155,8 +157,9 @@ pub(super) async fn why(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task: &T
 }
 
 pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Result<Outcome, EngineError> {
-    let budget = budget_line(tx, repo).await?;
-    let facts = facts::task_facts(tx, task).await?;
+    let (known, answers) = repo.facts(tx).await?;
+    let budget = line_of(repo, &known.budget, tx.now());
+    let facts = facts::task_facts(tx, task, &answers).await?;
     let task = facts.task;
     let reserved = task.reserved_at(tx.now()).map(|r| r.until);
     let reserved = reserved.map(|until| (facts.reserved_for.unwrap_or_else(|| "somebody".to_owned()), until));
@@ -166,7 +169,7 @@ pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resul
         holder: facts.holder.as_ref().map(|h| h.name.clone()),
         until: facts.holder.and_then(|h| h.until),
         reserved,
-        pull: task.pull.or(facts.open_pull),
+        pull: task.pull.or(facts.answers.first().map(|answer| answer.number)),
         estimate: task.spec.estimate,
         priority: task.spec.priority,
         tier: task.spec.tier,
@@ -177,16 +180,19 @@ pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resul
 }
 
 pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<BudgetLine, StoreError> {
-    let budget = repo.budget(tx).await?;
+    Ok(line_of(repo, &repo.budget(tx).await?, tx.now()))
+}
+
+fn line_of(repo: &RepoContext, budget: &Budget, now: Timestamp) -> BudgetLine {
     let stopped =
-        repo.stop(tx.now()).map(|stop| stop.why).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
-    Ok(BudgetLine {
+        repo.stop(now).map(|stop| stop.why).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
+    BudgetLine {
         used: budget.used(),
         limit: budget.limit,
         taken_by: if budget.used() > 0 { budget.breakdown() } else { String::new() },
-        source: budget.source.words().to_owned(),
+        source: budget.source.words(budget.limit),
         stopped,
-    })
+    }
 }
 
 pub(super) async fn join(

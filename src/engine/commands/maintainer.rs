@@ -1,16 +1,17 @@
-//! What people with write access may say: trust, approve, budget, assign, revoke, pause, resume, unblock, ban.
+//! What people with write access may say: trust, approve, budget, ignore, assign, revoke, pause, resume, unblock, ban.
 
 use super::contributor::budget_line;
 use super::{Asked, account, no_account};
 use crate::engine::error::EngineError;
 use crate::engine::facts::RepoContext;
-use crate::engine::{tell, transition};
+use crate::engine::{pulls, tell, transition};
 use crate::github::client::UserRef as Account;
-use crate::github::render::{LeaseEnd, Outcome};
+use crate::github::render::{LeaseEnd, Outcome, PullEnd};
 use crate::pool::command::BudgetChange;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::lease::EndReason;
 use crate::pool::moves::{FIRST_REFUSAL, Move};
+use crate::pool::slots::Weight;
 use crate::pool::task::{Reservation, Task, TaskState};
 use crate::pool::worker::BANNED;
 use crate::pool::{Person, Span, Timestamp};
@@ -70,6 +71,45 @@ pub(super) async fn budget(
     let mut fresh = repo.clone();
     fresh.row.command_budget = command;
     Ok(Outcome::BudgetSet(budget_line(tx, &fresh).await?))
+}
+
+/// Sets an open pull request aside that answers no claim, or takes that back.
+pub(super) async fn ignore(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    number: i64,
+    off: bool,
+) -> Result<Outcome, EngineError> {
+    let Some(pull) = tx.pull(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else {
+        return Ok(Outcome::Failed(format!("the pool knows no open pull request #{number} in this repository.")));
+    };
+    if pull.ignored != off {
+        let state = if off { "not set aside" } else { "set aside already" };
+        return Ok(Outcome::Done(format!("pull request #{number} is {state}.")));
+    }
+    if !off && repo.open_work(tx).await?.slots.weights.get(&number) == Some(&Weight::Claimed) {
+        return Ok(Outcome::Failed(format!(
+            "pull request #{number} answers a task that its author claimed, so it takes a review slot until it is merged or closed."
+        )));
+    }
+    tx.set_ignored(&repo.row.id, number, !off).await?;
+    let set = json!({ "pull": number, "ignored": !off, "by": asked.author.login });
+    tx.append_events(&[Event::new(EventKind::PullIgnored, set)]).await?;
+    for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+        if !off {
+            tell::pull_over(tx, repo, &task, &pull, PullEnd::Ignored).await?;
+        }
+        tell::notes(tx, repo, &task).await?;
+    }
+    pulls::weigh_others(tx, repo, &pull).await?;
+    Ok(Outcome::Done(if off {
+        format!("pull request #{number} is no longer set aside.")
+    } else {
+        format!(
+            "pull request #{number} is set aside: it takes no review slot and keeps nobody from claiming a task. `/owp ignore off #{number}` takes that back."
+        )
+    }))
 }
 
 pub(super) async fn pause(
@@ -145,6 +185,14 @@ pub(super) async fn assign(
     let event = Event::new(EventKind::TaskUpdated, json!({ "reserved_for": account.login, "by": asked.author.login }));
     tx.append_events(&[event.about_task(&task.id)]).await?;
     tell::notes(tx, repo, &task).await?;
+    // What they opened before answers the task now.
+    pulls::judge_open_pulls(tx, repo, &task).await?;
+    if let Some(Task { state: TaskState::PrOpened, pull: Some(pull), .. }) = tx.task(&task.id).await? {
+        return Ok(Outcome::Done(format!(
+            "the task is {}'s: pull request #{pull} is delivered for it and waits for review.",
+            account.login
+        )));
+    }
     Ok(Outcome::Done(format!(
         "the task is reserved for {} until {}; they accept it with `/owp claim`.",
         account.login,

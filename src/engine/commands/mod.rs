@@ -170,6 +170,7 @@ async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &Command
         Command::Ban { login } => maintainer::ban(tx, repo, asked, login).await,
         Command::Budget(change) => maintainer::budget(tx, repo, asked, *change).await,
         Command::Pause { secs, reason } => maintainer::pause(tx, repo, asked, *secs, reason.as_deref()).await,
+        Command::Ignore { pull, off } => maintainer::ignore(tx, repo, asked, *pull, *off).await,
         Command::Resume => maintainer::resume(tx, repo, asked).await,
         on_task => match task {
             Some(task) => run_on_task(tx, repo, asked, task, on_task).await,
@@ -238,7 +239,12 @@ fn misread(error: &CommandError) -> Outcome {
 /// Wants the reply to a comment. What the lease's own comment says already is not said twice.
 async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Outcome>) -> Result<(), EngineError> {
     let said_elsewhere =
-        |o: &Outcome| matches!(o, Outcome::Granted { .. } | Outcome::Released | Outcome::Extended { .. });
+|o: &Outcome| {
+        matches!(
+            o,
+            Outcome::Granted { .. } | Outcome::Delivered { .. } | Outcome::Released | Outcome::Extended { .. }
+        )
+    };
     if outcomes.iter().all(said_elsewhere) {
         return Ok(());
     }

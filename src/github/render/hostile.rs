@@ -3,6 +3,7 @@
 use super::corpus::{check_comment, corpus, prose};
 use super::*;
 use crate::pool::command::parse_comment;
+use crate::pool::slots::Weight;
 use crate::pool::{Refusal, Rule, Timestamp};
 use proptest::prelude::*;
 
@@ -85,6 +86,7 @@ fn bodies(text: &str) -> Vec<String> {
         branch: text(),
         contract: contract.clone(),
         state,
+        held: false,
     };
     let ends = [
         LeaseEnd::Released { reason: some() },
@@ -112,11 +114,15 @@ fn bodies(text: &str) -> Vec<String> {
         waits_for: vec![text()],
         passed: None,
     }));
+    let takes = Takes { weight: Weight::Unclaimed, slot: true, task: true };
+    bodies.push(author_settled(&text(), Some(3)));
+    bodies.push(pull_over(3, &text(), PullEnd::Merged));
+    bodies.push(warning_settled(&text(), None));
     bodies.push(notes_comment(&[
         Note::Label { label: text(), problem: text() },
         Note::Held { reason: text(), ready_label: text() },
-        Note::PullForHeldTask { pull: 3, author: text(), holder: text(), bot: true },
-        Note::PullForFreeTask { pull: 3, author: text(), bot: true },
+        Note::PullForHeldTask { pull: 3, author: text(), holder: text(), bot: true, takes },
+        Note::PullForFreeTask { pull: 3, author: text(), bot: true, takes },
         Note::PullWaits { pull: 3, author: text(), waits_for: vec![text()] },
         Note::PullSlipped { pull: 3, faults: vec![text()] },
         Note::Other(text()),

@@ -101,15 +101,6 @@ impl LeaseEnd {
             _ => None,
         }
     }
-
-    /// The holder's pull request that ended with it.
-    #[must_use]
-    pub fn ended_pull(&self) -> Option<i64> {
-        match self {
-            Self::Merged { pull, .. } | Self::PullClosed { pull, .. } | Self::PullUnlinked { pull, .. } => Some(*pull),
-            _ => None,
-        }
-    }
 }
 
 /// Where a lease stands.
@@ -146,6 +137,8 @@ pub struct LeaseComment {
     pub contract: Contract,
     /// Where the lease stands.
     pub state: LeaseState,
+    /// Whether the task, given back, waits for a maintainer's approval.
+    pub held: bool,
 }
 
 /// The lease comment's body.
@@ -222,7 +215,11 @@ fn delivered(lease: &LeaseComment, pull: i64) -> String {
 
 fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
     let who = mention(&lease.login);
-    let open_again = format!("The task is open again: comment {} to take it.", code("/owp claim"));
+    let open_again = if lease.held {
+        "It is offered again once a maintainer has approved it.".to_owned()
+    } else {
+        format!("The task is open again: comment {} to take it.", code("/owp claim"))
+    };
     match end {
         LeaseEnd::Released { reason } => {
             format!("{who} gave this task back{}. {open_again}", because(reason.as_deref()))
@@ -238,7 +235,7 @@ fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
             format!("The worker of {who} did not take up this task{}. {open_again}", because(reason.as_deref()))
         }
         LeaseEnd::Blocked { reason, reserved_until } => blocked(&who, reason, *reserved_until),
-        LeaseEnd::Unblocked { first_refusal_until } => unblocked(&who, *first_refusal_until),
+        LeaseEnd::Unblocked { first_refusal_until } => unblocked(&who, *first_refusal_until, lease.held, &open_again),
         LeaseEnd::Merged { pull, user_id } => merged(&lease.login, *pull, *user_id),
         LeaseEnd::MergedElsewhere { pull } => {
             format!("#{pull} is merged and completes this task, so {who} no longer holds it. Thank you for your time.")
@@ -249,8 +246,13 @@ fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
         LeaseEnd::LabelRemoved => {
             format!("A maintainer took this issue out of the pool, so {who} no longer holds this task.")
         }
-        LeaseEnd::PullClosed { pull, first_refusal_until } => pull_closed(&who, *pull, *first_refusal_until),
-        LeaseEnd::PullUnlinked { pull, first_refusal_until } => pull_unlinked(&who, *pull, *first_refusal_until),
+        LeaseEnd::PullClosed { pull, first_refusal_until } => {
+            let held = lease.held && first_refusal_until.is_some();
+            pull_closed(&who, *pull, *first_refusal_until, &open_again) + waits(held)
+        }
+        LeaseEnd::PullUnlinked { pull, first_refusal_until } => {
+            pull_unlinked(&who, *pull, *first_refusal_until) + waits(lease.held)
+        }
     }
 }
 
@@ -270,16 +272,20 @@ fn blocked(who: &str, reason: &str, reserved_until: Option<Timestamp>) -> String
     )
 }
 
-fn unblocked(who: &str, first_refusal_until: Option<Timestamp>) -> String {
-    let claim = code("/owp claim");
+/// What keeps even the person it is reserved for from taking a task that is held.
+fn waits(held: bool) -> &'static str {
+    if held { " The task is offered again once a maintainer has approved it." } else { "" }
+}
+
+fn unblocked(who: &str, first_refusal_until: Option<Timestamp>, held: bool, open_again: &str) -> String {
     match first_refusal_until {
         Some(at) => format!(
-            "The way is clear again. {who} may take this task with {claim} until {}; after that it is open to everybody.",
-            at.human()
+            "The way is clear again. {who} may take this task with {} until {}; after that it is open to everybody.{}",
+            code("/owp claim"),
+            at.human(),
+            waits(held)
         ),
-        None => {
-            format!("Nobody cleared the way for {who} in time. The task is open again: comment {claim} to take it.")
-        }
+        None => format!("Nobody cleared the way for {who} in time. {open_again}"),
     }
 }
 
@@ -293,17 +299,15 @@ fn merged(login: &str, pull: i64, user_id: i64) -> String {
     )
 }
 
-fn pull_closed(who: &str, pull: i64, first_refusal_until: Option<Timestamp>) -> String {
-    let claim = code("/owp claim");
+fn pull_closed(who: &str, pull: i64, first_refusal_until: Option<Timestamp>, open_again: &str) -> String {
     match first_refusal_until {
         Some(at) => format!(
-            "#{pull} was closed without being merged. {who} may reopen it or comment {claim} until {}; \
+            "#{pull} was closed without being merged. {who} may reopen it or comment {} until {}; \
              after that the task is open to everybody.",
+            code("/owp claim"),
             at.human()
         ),
-        None => format!(
-            "#{pull} by {who} was closed without being merged. The task is open again: comment {claim} to take it."
-        ),
+        None => format!("#{pull} by {who} was closed without being merged. {open_again}"),
     }
 }
 
@@ -334,6 +338,7 @@ mod tests {
             branch: "owp/12-fix-login".to_owned(),
             contract: Contract::default(),
             state,
+            held: false,
         })
     }
 
@@ -362,6 +367,7 @@ mod tests {
                 setup: Some("npm ci".to_owned()), test: Some("npm test".to_owned()), lint: Some("npm run lint".to_owned()),
             },
             state: LeaseState::Active { until: at("2026-11-21T03:09:00Z"), at_most: None },
+            held: false,
         }), @r#"
         @ada, this task is yours until **21 Nov 2026, 03:09 UTC** (taken by your worker `laptop`).
 

@@ -1,8 +1,20 @@
 //! The one comment an issue has for problems: what is wrong, and what would mend it.
 
-use super::safe::{bullets, code, listed, prose, safe_inline};
+use super::safe::{bullets, code, listed, mention, prose, safe_inline};
+use crate::pool::slots::Weight;
 
 const MAX_NOTES: usize = 30;
+
+/// What a pull request of somebody who claimed nothing takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takes {
+    /// How it is looked at.
+    pub weight: Weight,
+    /// Whether it takes a review slot.
+    pub slot: bool,
+    /// Whether it keeps the task from everybody but its author.
+    pub task: bool,
+}
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +43,8 @@ pub enum Note {
         holder: String,
         /// Whether a machine account opened it.
         bot: bool,
+        /// What it takes meanwhile.
+        takes: Takes,
     },
     /// A pull request answers a task that nobody holds.
     PullForFreeTask {
@@ -40,6 +54,8 @@ pub enum Note {
         author: String,
         /// Whether a machine account opened it.
         bot: bool,
+        /// What it takes meanwhile.
+        takes: Takes,
     },
     /// The pull request of whoever held the task last waits for something, and nobody holds the task.
     PullWaits {
@@ -80,27 +96,33 @@ fn note(note: &Note) -> String {
             code("/owp approve"),
             code(ready_label)
         ),
-        Note::PullForHeldTask { pull, author, holder, bot } => format!(
-            "#{pull} by {} answers this task, which {} holds. It counts toward the review budget, but the task stays \
-             with its holder. {}",
+        Note::PullForHeldTask { pull, author, holder, bot, takes } => format!(
+            "#{pull} by {} answers this task, which {} holds. {} The task stays with its holder. {}",
             safe_inline(author),
             safe_inline(holder),
+            slot(*takes),
             if *bot {
                 format!("If it was made for {}, they say so with {}.", safe_inline(holder), declare(author))
             } else {
                 "Please talk to each other before more work is done twice.".to_owned()
             }
         ),
-        Note::PullForFreeTask { pull, author, bot } => format!(
-            "#{pull} by {} answers this task, which nobody had claimed. It is welcome, counts toward the review budget, \
-             and nobody else can claim the task while it is open. Next time, please comment {} before the work begins, so \
-             that nobody does it twice.{}",
+        Note::PullForFreeTask { pull, author, bot, takes } => format!(
+            "#{pull} by {} answers this task, which nobody has claimed. It is welcome. {} {} Comment {} to make the task \
+             yours: once it is ready for review the pull request is delivered for it, and you are credited when it is \
+             merged.{}",
             safe_inline(author),
+            slot(*takes),
+            if takes.task {
+                "Nobody else can claim the task while it is open."
+            } else {
+                "Others can claim the task meanwhile."
+            },
             code("/owp claim"),
-            if *bot { format!(" Whoever it works for names it with {}.", declare(author)) } else { String::new() }
+            if *bot { format!(" Whoever it works for names it with {} first.", declare(author)) } else { String::new() }
         ),
         Note::PullWaits { pull, author, waits_for } => format!(
-            "#{pull} by {} answers this task and still waits for: {}. Nobody else can claim the task while it is open.",
+            "#{pull} by {} answers this task and still waits for: {}.",
             safe_inline(author),
             listed(waits_for)
         ),
@@ -113,6 +135,36 @@ fn note(note: &Note) -> String {
     }
 }
 
+/// Says what a pull request takes of the review budget, and why nothing.
+fn slot(takes: Takes) -> &'static str {
+    match takes.weight {
+        _ if takes.slot => "It takes one review slot.",
+        Weight::Draft => "As a draft it takes no review slot.",
+        Weight::Beyond => {
+            "Its author has as many open pull requests here as count without a claim, so it takes no review slot."
+        }
+        Weight::Ignored => "A maintainer set it aside, so it takes no review slot.",
+        Weight::Claimed | Weight::Unclaimed => "It takes no review slot.",
+    }
+}
+
+/// The body of the comment to somebody who opened pull requests for a task without holding it. It mentions them once, so
+/// that whoever does not follow the issue hears of it.
+#[must_use]
+pub fn author_comment(login: &str, notes: &[Note]) -> String {
+    let what = if notes.len() == 1 { "about your pull request" } else { "about your pull requests" };
+    format!("{}, {what}:\n\n{}", mention(login), bullets(notes.iter().map(note), MAX_NOTES))
+}
+
+/// What that comment says when nothing is left to say: which of the pull requests was merged, if one was.
+#[must_use]
+pub fn author_settled(login: &str, merged: Option<i64>) -> String {
+    match merged {
+        Some(pull) => format!("#{pull} by {} is merged. Thank you!", safe_inline(login)),
+        None => notes_comment(&[]),
+    }
+}
+
 /// The command by which a person names an agent.
 fn declare(login: &str) -> String {
     code(&format!("/owp join agents:@{login}"))
@@ -121,6 +173,43 @@ fn declare(login: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SLOT: Takes = Takes { weight: Weight::Unclaimed, slot: true, task: true };
+
+    fn none(weight: Weight) -> Takes {
+        Takes { weight, slot: false, task: false }
+    }
+
+    fn held(pull: i64, author: &str, takes: Takes) -> Note {
+        let bot = author.ends_with("[bot]");
+        Note::PullForHeldTask { pull, author: author.to_owned(), holder: "ada".to_owned(), bot, takes }
+    }
+
+    fn free(pull: i64, author: &str, takes: Takes) -> Note {
+        Note::PullForFreeTask { pull, author: author.to_owned(), bot: author.ends_with("[bot]"), takes }
+    }
+
+    #[test]
+    fn the_author_of_a_pull_request_is_told_what_it_takes_and_how_to_claim() {
+        let notes = [
+            free(35, "eve", SLOT),
+            free(36, "eve", none(Weight::Draft)),
+            free(37, "eve", none(Weight::Beyond)),
+            free(38, "eve", none(Weight::Ignored)),
+            held(39, "eve", none(Weight::Draft)),
+        ];
+        insta::assert_snapshot!(author_comment("eve", &notes), @r#"
+        @eve, about your pull requests:
+
+        - #35 by eve answers this task, which nobody has claimed. It is welcome. It takes one review slot. Nobody else can claim the task while it is open. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
+        - #36 by eve answers this task, which nobody has claimed. It is welcome. As a draft it takes no review slot. Others can claim the task meanwhile. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
+        - #37 by eve answers this task, which nobody has claimed. It is welcome. Its author has as many open pull requests here as count without a claim, so it takes no review slot. Others can claim the task meanwhile. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
+        - #38 by eve answers this task, which nobody has claimed. It is welcome. A maintainer set it aside, so it takes no review slot. Others can claim the task meanwhile. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
+        - #39 by eve answers this task, which ada holds. As a draft it takes no review slot. The task stays with its holder. Please talk to each other before more work is done twice.
+        "#);
+        assert!(author_comment("eve", &notes[..1]).starts_with("@eve, about your pull request:\n\n- #35 by eve"));
+        assert_eq!(author_settled("eve", Some(35)), "#35 by eve is merged. Thank you!");
+    }
 
     #[test]
     fn every_problem_says_what_would_mend_it() {
@@ -133,10 +222,9 @@ mod tests {
                 reason: "the text was edited after it was approved.".to_owned(),
                 ready_label: "pool:ready".to_owned(),
             },
-            Note::PullForHeldTask { pull: 34, author: "bob".to_owned(), holder: "ada".to_owned(), bot: false },
-            Note::PullForFreeTask { pull: 35, author: "eve".to_owned(), bot: false },
-            Note::PullForHeldTask { pull: 36, author: "swe[bot]".to_owned(), holder: "ada".to_owned(), bot: true },
-            Note::PullForFreeTask { pull: 37, author: "swe[bot]".to_owned(), bot: true },
+            held(34, "bob", SLOT),
+            held(36, "swe[bot]", none(Weight::Draft)),
+            free(37, "swe[bot]", SLOT),
             Note::PullWaits { pull: 38, author: "ada".to_owned(), waits_for: vec!["leaving draft".to_owned()] },
             Note::PullSlipped { pull: 39, faults: vec!["the check ci/test failed".to_owned()] },
             Note::Other("Issues by bots are not offered.".to_owned()),
@@ -146,11 +234,10 @@ mod tests {
 
         - The label `estimate:lots`: not a number from 1 to 100; 1 is assumed.
         - It is held, and nobody is given it: the text was edited after it was approved. A maintainer can approve it by commenting `/owp approve`, or by setting the label `pool:ready` again.
-        - #34 by bob answers this task, which ada holds. It counts toward the review budget, but the task stays with its holder. Please talk to each other before more work is done twice.
-        - #35 by eve answers this task, which nobody had claimed. It is welcome, counts toward the review budget, and nobody else can claim the task while it is open. Next time, please comment `/owp claim` before the work begins, so that nobody does it twice.
-        - #36 by swe[bot] answers this task, which ada holds. It counts toward the review budget, but the task stays with its holder. If it was made for ada, they say so with `/owp join agents:@swe[bot]`.
-        - #37 by swe[bot] answers this task, which nobody had claimed. It is welcome, counts toward the review budget, and nobody else can claim the task while it is open. Next time, please comment `/owp claim` before the work begins, so that nobody does it twice. Whoever it works for names it with `/owp join agents:@swe[bot]`.
-        - #38 by ada answers this task and still waits for: leaving draft. Nobody else can claim the task while it is open.
+        - #34 by bob answers this task, which ada holds. It takes one review slot. The task stays with its holder. Please talk to each other before more work is done twice.
+        - #36 by swe[bot] answers this task, which ada holds. As a draft it takes no review slot. The task stays with its holder. If it was made for ada, they say so with `/owp join agents:@swe[bot]`.
+        - #37 by swe[bot] answers this task, which nobody has claimed. It is welcome. It takes one review slot. Nobody else can claim the task while it is open. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged. Whoever it works for names it with `/owp join agents:@swe[bot]` first.
+        - #38 by ada answers this task and still waits for: leaving draft.
         - #39 was delivered for this task, but since then: the check ci/test failed. Nothing moves because of it; whether to wait is for maintainers to say.
         - Issues by bots are not offered.
         "#);

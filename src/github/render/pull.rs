@@ -50,6 +50,36 @@ pub fn pull_linked(linked: &PullLinked) -> String {
     )
 }
 
+/// What became of a linked pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullEnd {
+    /// It was merged.
+    Merged,
+    /// It was closed without being merged.
+    Closed,
+    /// It no longer names the issue.
+    Unlinked,
+    /// A maintainer set it aside.
+    Ignored,
+}
+
+/// What the comment about a linked pull request is edited into when that is over.
+#[must_use]
+pub fn pull_over(pull: i64, author: &str, end: PullEnd) -> String {
+    let author = safe_inline(author);
+    match end {
+        PullEnd::Merged => format!("#{pull} by {author} is merged, and this task is done. Thank you, {author}!"),
+        PullEnd::Closed => {
+            format!("#{pull} by {author} was closed without being merged. It takes no review slot any more.")
+        }
+        PullEnd::Unlinked => format!("#{pull} by {author} no longer names this issue, so it is no longer linked to the task."),
+        PullEnd::Ignored => format!(
+            "A maintainer set #{pull} by {author} aside: it takes no review slot, and everybody can claim this task. {} takes that back.",
+            code(&format!("/owp ignore off #{pull}"))
+        ),
+    }
+}
+
 /// A lease that will soon run out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiryWarning {
@@ -75,6 +105,22 @@ pub fn expiry_warning(warning: &ExpiryWarning) -> String {
         warning.until.human(),
         code("/owp release")
     )
+}
+
+/// What the warning is edited into when the deadline was moved (`until`), or the lease has ended.
+#[must_use]
+pub fn warning_settled(login: &str, until: Option<Timestamp>) -> String {
+    match until {
+        Some(until) => format!(
+            "{}, the deadline for this task was moved: it is **{}** now. The warning that stood here is settled.",
+            mention(login),
+            until.human()
+        ),
+        None => format!(
+            "The warning to {} that stood here is no longer needed: the lease has ended.",
+            safe_inline(login)
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +165,22 @@ mod tests {
         It takes one review slot until it is merged or closed. The clock stops when it is ready for review; it still waits for: leaving draft, the check ci/test.
 
         Merging it completes the task; closing it opens the task again.
+        "#);
+    }
+
+    #[test]
+    fn what_is_over_is_said_in_place_of_what_was_so() {
+        let until = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z");
+        let over = [PullEnd::Merged, PullEnd::Closed, PullEnd::Unlinked, PullEnd::Ignored];
+        let mut said: Vec<String> = over.into_iter().map(|end| pull_over(34, "ada", end)).collect();
+        said.extend([warning_settled("ada", until), warning_settled("ada", None)]);
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        #34 by ada is merged, and this task is done. Thank you, ada!
+        #34 by ada was closed without being merged. It takes no review slot any more.
+        #34 by ada no longer names this issue, so it is no longer linked to the task.
+        A maintainer set #34 by ada aside: it takes no review slot, and everybody can claim this task. `/owp ignore off #34` takes that back.
+        @ada, the deadline for this task was moved: it is **21 Nov 2026, 03:09 UTC** now. The warning that stood here is settled.
+        The warning to ada that stood here is no longer needed: the lease has ended.
         "#);
     }
 

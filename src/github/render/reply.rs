@@ -26,6 +26,12 @@ pub enum Outcome {
         /// The deadline.
         until: Timestamp,
     },
+    /// A claim was granted, and the contributor's pull request answers the task already; the lease's own comment says
+    /// the rest.
+    Delivered {
+        /// The pull request's number.
+        pull: i64,
+    },
     /// The rules say no.
     Refused(Vec<Refusal>),
     /// The task was given back.
@@ -150,6 +156,7 @@ fn reason(refusal: &Refusal) -> String {
 fn text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Granted { until } => format!("this task is yours until {}.", until.human()),
+        Outcome::Delivered { pull } => format!("this task is yours, and #{pull} is delivered for it."),
         Outcome::Refused(refusals) => format!("this task cannot be yours now:\n\n{}", reasons(refusals)),
         Outcome::Released => "you gave this task back. Thank you for saying so.".to_owned(),
         Outcome::Extended { until } => format!("you now have until {}.", until.human()),
@@ -281,7 +288,7 @@ mod tests {
     }
 
     fn budget() -> BudgetLine {
-        let source = "the policy".to_owned();
+        let source = "limit from the policy file".to_owned();
         let taken_by = "2 open pull requests and 1 lease without a pull request".to_owned();
         BudgetLine { used: 3, limit: 5, taken_by, source, stopped: None }
     }
@@ -321,7 +328,7 @@ mod tests {
 
         - **Task:** `leased`, held by grace until 21 Nov 2026, 03:09 UTC.
         - **Size:** estimate 3, priority 80, tier 1, skills `rust` `sql`, area `auth`.
-        - **Budget:** 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit set by the policy). Nothing is handed out now: open pull requests are not counted yet.
+        - **Budget:** 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit from the policy file). Nothing is handed out now: open pull requests are not counted yet.
         "#);
     }
 
@@ -389,7 +396,7 @@ mod tests {
         ~~~
         @ada, this task is approved as it reads now.
         ~~~
-        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit set by the policy).
+        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit from the policy file).
         ~~~
         @ada, `/owp budget` needs write access to this repository, which you do not have here.
         ~~~

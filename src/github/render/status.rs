@@ -12,7 +12,7 @@ pub struct BudgetLine {
     pub limit: i64,
     /// What takes them, in words; empty when nothing does.
     pub taken_by: String,
-    /// Where the limit comes from: "the policy file", "`/owp budget`", "the operator".
+    /// Where the limit comes from: "limit from the policy file", "the default of 5".
     pub source: String,
     /// Why nothing is granted now, if so: not counted yet, paused.
     pub stopped: Option<String>,
@@ -22,13 +22,17 @@ impl BudgetLine {
     pub(super) fn line(&self) -> String {
         let taken_by = if self.taken_by.is_empty() { String::new() } else { format!("{}; ", prose(&self.taken_by)) };
         let line = format!(
-            "{} of {} review slots taken ({taken_by}limit set by {}).",
+            "{} of {} review slots taken ({taken_by}{}).",
             self.used,
             self.limit,
             prose(&self.source)
         );
         match &self.stopped {
             Some(why) => format!("{line} Nothing is handed out now: {}", prose(why)),
+            None if self.limit == 0 => {
+                let left = if self.used > 0 { format!("; {} are still under way", self.used) } else { String::new() };
+                format!("{line} Nothing is handed out until a maintainer raises it{left}.")
+            }
             None if self.used >= self.limit => format!("{line} Nothing is handed out until one is free."),
             None => line,
         }

@@ -55,6 +55,7 @@ fn arguments(verb: &'static Verb, rest: &str) -> Parsed {
         "trust" => trust(verb, rest)?,
         "budget" => Command::Budget(budget(verb, rest)?),
         "assign" => Command::Assign { login: login(verb, rest)? },
+        "ignore" => ignore(verb, rest)?,
         "ban" => Command::Ban { login: login(verb, rest)? },
         "revoke" => Command::Revoke { login: rest.starts_with('@').then(|| login(verb, rest)).transpose()? },
         "pause" => pause(verb, rest)?,
@@ -139,6 +140,19 @@ fn budget(verb: &'static Verb, rest: &str) -> Result<BudgetChange, CommandError>
         return Ok(BudgetChange::File);
     }
     number(verb, "`file` or a number", word, 0, 100).map(BudgetChange::To)
+}
+
+/// `#12` or `off #12`; prose may follow.
+fn ignore(verb: &'static Verb, rest: &str) -> Parsed {
+    let mut words = rest.split_whitespace().peekable();
+    let off = words.next_if(|word| trimmed(word).eq_ignore_ascii_case("off")).is_some();
+    let word = trimmed(words.next().ok_or_else(|| missing(verb, "a pull request, as in #12"))?);
+    if words.next().is_some_and(|word| word.starts_with('#')) {
+        return Err(bad(verb, "takes one pull request at a time"));
+    }
+    let number = word.strip_prefix('#').unwrap_or(word).parse().ok().filter(|number| *number > 0);
+    let unread = || bad(verb, format!("takes a pull request, as in #12, not {}", quoted(word)));
+    Ok(Command::Ignore { pull: number.ok_or_else(unread)?, off })
 }
 
 fn looks_like_an_argument(word: &str) -> bool {
@@ -290,7 +304,7 @@ mod tests {
     fn the_table_and_the_parser_know_the_same_verbs() {
         for verb in &VERBS {
             let with = verb.usage.replace("[reason]", "").replace("[@user]", "").replace("[duration]", "");
-            let with = with.replace("0..100|file", "7").replace("0..3", "2");
+            let with = with.replace("0..100|file", "7").replace("0..3", "2").replace("[off]", "");
             let command = parse_line(&with).unwrap_or_else(|error| panic!("{}: {error}", verb.name));
             assert_eq!(command.verb(), verb.name);
             assert!(verb.usage.starts_with(&format!("/owp {}", verb.name)));

@@ -81,6 +81,13 @@ pub enum Command {
     Resume,
     /// Let a blocked task be handed out again.
     Unblock,
+    /// Set aside a pull request that answers no claim.
+    Ignore {
+        /// Its number.
+        pull: i64,
+        /// Takes it back.
+        off: bool,
+    },
     /// Never hand anything to a person again.
     Ban {
         /// Whom, without the `@`.
@@ -136,6 +143,7 @@ impl Command {
             Self::Pause { .. } => "pause",
             Self::Resume => "resume",
             Self::Unblock => "unblock",
+            Self::Ignore { .. } => "ignore",
             Self::Ban { .. } => "ban",
         }
     }

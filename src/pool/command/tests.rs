@@ -371,6 +371,19 @@ fn a_link_code_may_be_pasted_with_the_marks_around_it() {
 }
 
 #[test]
+fn a_pull_request_is_set_aside_by_number_and_taken_back_with_off() {
+    for (line, off) in [("/owp ignore #12", false), ("/owp ignore 12.", false), ("/owp ignore off #12", true)] {
+        assert_eq!(one(line), Ok(Command::Ignore { pull: 12, off }), "{line}");
+    }
+    assert_eq!(one("/owp ignore #12 off topic, sorry"), Ok(Command::Ignore { pull: 12, off: false }));
+    assert!(problem("/owp ignore").contains("needs a pull request, as in #12"));
+    assert!(problem("/owp ignore off").contains("needs a pull request"));
+    assert!(problem("/owp ignore #0").contains("not `#0`"));
+    assert!(problem("/owp ignore @eve").contains("takes a pull request, as in #12"));
+    assert!(problem("/owp ignore #1 #2").contains("one pull request at a time"));
+}
+
+#[test]
 fn the_help_table_runs_nothing_when_the_bot_posts_it() {
     let table = verbs_markdown();
     assert_found(&table, &[]);

@@ -49,7 +49,7 @@ const fn verb(name: &'static str, usage: &'static str, who: Who, help: &'static 
 }
 
 /// Every verb, in the order help shows them.
-pub const VERBS: [Verb; 19] = [
+pub const VERBS: [Verb; 20] = [
     verb("claim", "/owp claim", Who::Anyone, "Take this issue's task, if every rule allows it."),
     verb("status", "/owp status", Who::Anyone, "Say how this issue's task stands."),
     verb("why", "/owp why", Who::Anyone, "Explain why you could or could not have this task now."),
@@ -80,6 +80,12 @@ pub const VERBS: [Verb; 19] = [
         "/owp budget 0..100|file",
         Who::Maintainer,
         "Set how many pull requests may be open; `file` returns to what the policy file says.",
+    ),
+    verb(
+        "ignore",
+        "/owp ignore [off] #12",
+        Who::Maintainer,
+        "Set aside an open pull request that answers no claim: it takes no review slot and keeps nobody from claiming; `off` takes that back.",
     ),
     verb("trust", "/owp trust @user 0..3", Who::Maintainer, "Say up to which risk tier a person is trusted."),
     verb("unblock", "/owp unblock", Who::Maintainer, "Let a blocked task be handed out again."),

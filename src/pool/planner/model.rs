@@ -6,6 +6,7 @@
 
 use super::super::admission::{self, Case, RepoFacts, TaskFacts};
 use super::super::budget::Budget;
+use super::super::claims;
 use super::super::task::TaskState;
 use super::super::worker::{Load, Standing, Worker};
 use super::super::{Person, RepoId, TaskId, Timestamp};
@@ -311,7 +312,7 @@ impl Limits {
 }
 
 fn limits(askers: &[&Asker], repos: &[&RepoFacts]) -> Limits {
-    let shared: Vec<Option<i64>> = repos.iter().map(|repo| admission::newcomers_left(repo)).collect();
+    let shared: Vec<Option<i64>> = repos.iter().map(|repo| claims::newcomers_left(repo)).collect();
     // The rooms newcomers share come first, one for each repository, also where nobody uses them.
     let rooms: Vec<i64> = shared.iter().map(|left| left.unwrap_or(0)).collect();
     let mut limits = Limits { rooms, rooms_of: Vec::new(), everywhere: Vec::new() };
@@ -324,11 +325,11 @@ fn limits(askers: &[&Asker], repos: &[&RepoFacts]) -> Limits {
         for (at, repo) in repos.iter().enumerate() {
             let standing = asker.standings.get(&repo.id).unwrap_or(&unknown);
             let crowd = if standing.is_newcomer() && shared[at].is_some() { at } else { NONE };
-            let here = match admission::claims_left_here(&repo.policy, standing) {
+            let here = match claims::claims_left_here(&repo.policy, standing) {
                 Some(left) => limits.room(&mut here_numbers, (person, at), left),
                 None => NONE,
             };
-            let everywhere = match admission::claims_left(&repo.policy, standing) {
+            let everywhere = match claims::claims_left(&repo.policy, standing) {
                 Some((limit, left)) => limits.room(&mut everywhere_numbers, (person, limit), left),
                 None => NONE,
             };
@@ -428,7 +429,7 @@ fn is_plain(facts: &TaskFacts, now: Timestamp) -> bool {
         && task.hold.is_none()
         && task.reserved_at(now).is_none()
         && task.assigned_to.is_empty()
-        && facts.open_pull.is_none()
+        && !facts.answers.iter().any(|answer| answer.keeps)
         && facts.declined.is_empty()
 }
 
@@ -437,6 +438,7 @@ fn unburdened(worker: &Worker) -> Worker {
 }
 
 fn untaken(repo: &RepoFacts) -> RepoFacts {
-    let budget = Budget { limit: i64::MAX, open_pulls: 0, leases: 0, uncounted: 0, ..repo.budget.clone() };
+    let (limit, count, source) = (i64::MAX, repo.budget.count, repo.budget.source);
+    let budget = Budget { limit, source, open_pulls: 0, leases: 0, uncounted: 0, count, occupants: Vec::new() };
     RepoFacts { budget, areas: BTreeMap::new(), newcomers: Vec::new(), ..repo.clone() }
 }

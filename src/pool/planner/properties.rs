@@ -4,7 +4,7 @@ use super::ledger::Ledger;
 use super::model::Model;
 use super::*;
 use crate::pool::admission::{self, Case, Holder};
-use crate::pool::fixtures::{NOW, repo, task, worker};
+use crate::pool::fixtures::{NOW, answer, repo, task, worker};
 use crate::pool::policy::Policy;
 use crate::pool::task::{Reservation, TaskState};
 use crate::pool::worker::WorkerStatus;
@@ -57,7 +57,7 @@ fn a_task() -> impl Strategy<Value = TaskFacts> {
             crate::pool::task::TaskSpec { estimate, priority, skills, area: area.map(|n| format!("area{n}")), tier };
         let (held, answered, reserved, declined) = apart;
         facts.task.hold = held.then(|| "edited".into());
-        facts.open_pull = answered.then_some(9);
+        facts.answers = answered.then(|| answer(9, 99)).into_iter().collect();
         facts.task.reservation =
             reserved.map(|person| Reservation { person: Person::GitHub(person), until: NOW + Span::hours(person - 1) });
         facts.declined =

@@ -5,24 +5,46 @@ use super::*;
 use crate::pool::gates::{CheckState, Checks};
 use crate::pool::lease::EndReason;
 use crate::pool::moves::Move;
+use crate::pool::policy::{CountMode, Policy};
 use crate::pool::pull::Signatures;
+use crate::pool::slots::{Slots, Weight, weigh};
 use crate::pool::task::TaskSpec;
 use crate::pool::{Person, RepoId, Span, TaskId};
-use crate::store::{PullRow, Scope};
+use crate::store::{PullRow, Scope, StoreError, Tx};
 
-/// Counting pulls in mode `pool` with drafts, leases without a pull, and uncounted ended leases since the start.
+/// Pull requests that count in mode `pool` with drafts, leases without one, and uncounted ended leases since the start.
 async fn slots(bench: &Bench, repo: &RepoId) -> (i64, i64, i64) {
-    (pulls(bench, repo, true, false).await, leases(bench, repo, true).await, uncounted(bench, repo).await)
+    let policy = Policy::managed();
+    (pulls(bench, repo, &policy).await, leases(bench, repo, &policy).await, uncounted(bench, repo).await)
 }
 
-async fn pulls(bench: &Bench, repo: &RepoId, drafts: bool, all: bool) -> i64 {
-    let id = repo.clone();
-    bench.read(move |tx| Box::pin(async move { tx.count_pulls(&id, drafts, all).await })).await
+async fn weighed(bench: &Bench, repo: &RepoId, policy: &Policy) -> Slots {
+    let (id, policy) = (repo.clone(), policy.clone());
+    bench.read(move |tx| Box::pin(async move { weigh_in(tx, &id, &policy).await })).await
 }
 
-async fn leases(bench: &Bench, repo: &RepoId, drafts: bool) -> i64 {
-    let id = repo.clone();
-    bench.read(move |tx| Box::pin(async move { tx.count_leases(&id, drafts).await })).await
+async fn weigh_in(tx: &mut Tx, id: &RepoId, policy: &Policy) -> Result<Slots, StoreError> {
+    let (pulls, leases) = (tx.pulls_in_play(id).await?, tx.leases_in_play(id).await?);
+    Ok(weigh(&pulls, &leases, &tx.agents_in_play(id).await?, policy, tx.now()))
+}
+
+async fn pulls(bench: &Bench, repo: &RepoId, policy: &Policy) -> i64 {
+    let (id, drafts) = (repo.clone(), policy.count_drafts);
+    let others = bench.read(move |tx| Box::pin(async move { tx.count_other_pulls(&id, drafts).await })).await;
+    let others = if policy.count == CountMode::All { others } else { 0 };
+    i64::try_from(weighed(bench, repo, policy).await.counted.len()).unwrap() + others
+}
+
+async fn leases(bench: &Bench, repo: &RepoId, policy: &Policy) -> i64 {
+    i64::try_from(weighed(bench, repo, policy).await.leases.len()).unwrap()
+}
+
+fn all() -> Policy {
+    Policy { count: CountMode::All, ..Policy::managed() }
+}
+
+fn without_drafts() -> Policy {
+    Policy { count_drafts: false, ..Policy::managed() }
 }
 
 async fn uncounted(bench: &Bench, repo: &RepoId) -> i64 {
@@ -67,10 +89,12 @@ on_both_engines! {
         bench.step(&all[0], Move::Return(EndReason::Released)).await.unwrap();
         bench.read(move |tx| Box::pin(async move {
             let since = START - Span::hours(1);
-            let (pulls, declines) = (tx.open_pulls_by_task(&repo).await?, tx.declines_in(&repo, since).await?);
-            assert_eq!((pulls.len(), declines.len()), (2, 2));
+            let (slots, declines) = (weigh_in(tx, &repo, &Policy::managed()).await?, tx.declines_in(&repo, since).await?);
+            assert_eq!((slots.answers.len(), declines.len()), (2, 2));
             for task in &all {
-                assert_eq!(tx.open_pull_of_task(task).await?, pulls.get(task).copied());
+                let open = tx.pulls_of_task(task).await?.into_iter().filter(|pull| pull.facts.open);
+                let answers = slots.answers.get(task).map_or(&[][..], Vec::as_slice).iter().map(|answer| answer.number);
+                assert_eq!(open.map(|pull| pull.facts.number).collect::<Vec<_>>(), answers.collect::<Vec<_>>());
                 let each = tx.declines(task, since).await?;
                 let here = declines.iter().filter(|(id, _, _)| id == task).map(|(_, w, at)| (w.clone(), *at));
                 assert_eq!(each, here.collect::<Vec<_>>());
@@ -106,7 +130,7 @@ on_both_engines! {
         // 11 begins like 1: ids are compared whole.
         bench.pull(&repo, 1, 11, false, &[]).await;
         assert_eq!(slots(bench, &repo).await, (0, 0, 0));
-        assert_eq!(pulls(bench, &repo, true, true).await, 1);
+        assert_eq!(pulls(bench, &repo, &all()).await, 1);
     }
 
     async fn a_pull_request_whose_author_is_gone_counts_by_its_link(bench) {
@@ -127,7 +151,7 @@ on_both_engines! {
         close_pull(bench, &repo, 1, false).await;
         close_pull(bench, &repo, 2, true).await;
         assert_eq!(slots(bench, &repo).await, (1, 0, 0));
-        assert_eq!(pulls(bench, &repo, true, true).await, 1);
+        assert_eq!(pulls(bench, &repo, &all()).await, 1);
     }
 
     async fn a_pull_request_that_names_three_tasks_is_one_slot(bench) {
@@ -149,7 +173,7 @@ on_both_engines! {
         bench.grant(&task, &worker, 1).await;
         bench.pull(&repo, 1, 1, true, &[&task]).await;
         assert_eq!(slots(bench, &repo).await, (1, 0, 0), "a draft counts unless the policy says otherwise");
-        assert_eq!((pulls(bench, &repo, false, false).await, leases(bench, &repo, false).await), (0, 1));
+        assert_eq!((pulls(bench, &repo, &without_drafts()).await, leases(bench, &repo, &without_drafts()).await), (0, 1));
         close_pull(bench, &repo, 1, false).await;
         assert_eq!(slots(bench, &repo).await, (0, 1, 0));
     }
@@ -200,6 +224,37 @@ on_both_engines! {
         assert_eq!(later, 0);
     }
 
+    async fn a_pull_request_stays_set_aside_when_it_is_seen_again(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let task = tasks(bench, &repo, 1).await.remove(0);
+        bench.pull(&repo, 1, 5, false, &[&task]).await;
+        bench.pull(&repo, 2, 6, false, &[]).await;
+        let id = repo.clone();
+        bench.change(move |tx| Box::pin(async move {
+            tx.set_ignored(&id, 1, true).await?;
+            tx.set_ignored(&id, 2, true).await
+        })).await;
+        bench.pull(&repo, 1, 5, false, &[&task]).await;
+        assert_eq!(weighed(bench, &repo, &all()).await.weights[&1], Weight::Ignored);
+        assert_eq!(pulls(bench, &repo, &all()).await, 0, "one that names nothing is set aside too");
+        let id = repo.clone();
+        bench.change(move |tx| Box::pin(async move { tx.set_ignored(&id, 1, false).await })).await;
+        assert_eq!(pulls(bench, &repo, &all()).await, 1);
+    }
+
+    async fn a_merged_task_here_makes_its_author_no_newcomer(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        let tasks = tasks(bench, &repo, 3).await;
+        let worker = bench.client_of(1, 5, 2).await;
+        for (number, task) in (1..).zip(&tasks[1..]) {
+            bench.pull(&repo, number, 1, false, &[task]).await;
+        }
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0));
+        bench.grant(&tasks[0], &worker, 1).await;
+        bench.step(&tasks[0], Move::Merge { pull: Some(9), author: Some(Person::GitHub(1)) }).await.unwrap();
+        assert_eq!(pulls(bench, &repo, &Policy::managed()).await, 2);
+    }
+
     async fn what_happens_in_another_repository_takes_no_slot_here(bench) {
         let (repo, other) = (bench.managed_repo(42, "acme/rocket").await, bench.managed_repo(43, "acme/comet").await);
         let worker = bench.client_of(1, 5, 2).await;
@@ -222,7 +277,9 @@ on_both_engines! {
         }
         bench.step(&tasks[0], Move::Merge { pull: None, author: None }).await.unwrap();
         let id = repo.clone();
-        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.count_manual_pulls(&id).await })).await, 1);
+        let reviews = bench.read(move |tx| Box::pin(async move { tx.manual_reviews(&id).await })).await;
+        assert_eq!(reviews.len(), 1);
+        assert_eq!((&reviews[0].0, reviews[0].1.until), (&tasks[1], None));
     }
 
     async fn a_link_from_the_text_goes_with_the_text_and_a_reported_one_stays(bench) {
@@ -235,14 +292,14 @@ on_both_engines! {
             let again = tx.link_pull(&id, 1, &reported, false).await?;
             tx.unlink_pull(&id, 1, &named).await?;
             tx.unlink_pull(&id, 1, &reported).await?;
-            let pulls = (tx.open_pull_of_task(&named).await?, tx.open_pull_of_task(&reported).await?);
+            let pulls = (tx.pulls_of_task(&named).await?.len(), tx.pulls_of_task(&reported).await?.len());
             Ok((first, again, tx.tasks_of_pull(&id, 1).await?, pulls))
         })).await.unwrap();
-        assert_eq!((first, again, pulls), (true, false, (None, Some(1))));
+        assert_eq!((first, again, pulls), (true, false, (0, 1)));
         assert_eq!(linked.iter().map(|t| &t.id).collect::<Vec<_>>(), [&tasks[1]]);
     }
 
-    async fn the_oldest_open_pull_request_of_a_task_is_found(bench) {
+    async fn the_pull_requests_of_a_task_and_of_an_author_are_listed_by_number(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         let task = tasks(bench, &repo, 1).await.remove(0);
         for number in [9, 3, 5] {
@@ -250,10 +307,10 @@ on_both_engines! {
         }
         close_pull(bench, &repo, 3, false).await;
         let (id, at) = (task.clone(), repo.clone());
-        let (oldest, all, open) = bench.read(move |tx| Box::pin(async move {
-            Ok((tx.open_pull_of_task(&id).await?, tx.pulls_of_task(&id).await?, tx.open_pulls(&at).await?))
+        let (theirs, all, open) = bench.read(move |tx| Box::pin(async move {
+            Ok((tx.open_pulls_by(&at, 1, 1).await?, tx.pulls_of_task(&id).await?, tx.open_pulls(&at).await?))
         })).await;
-        assert_eq!(oldest, Some(5));
+        assert_eq!(theirs.iter().map(|p| p.facts.number).collect::<Vec<_>>(), [5]);
         assert_eq!(all.iter().map(|p| (p.facts.number, p.facts.open)).collect::<Vec<_>>(), [(3, false), (5, true), (9, true)]);
         assert_eq!(open.iter().map(|p| p.facts.number).collect::<Vec<_>>(), [5, 9]);
     }
@@ -268,7 +325,8 @@ on_both_engines! {
             let (id, agents) = (repo.clone(), agents.iter().map(|id| Person::GitHub(*id)).collect::<Vec<_>>());
             bench.change(move |tx| Box::pin(async move {
                 tx.declare_agents(&Person::GitHub(1), &agents).await?;
-                Ok((tx.count_leases(&id, true).await?, tx.count_pulls(&id, true, false).await?))
+                let slots = weigh_in(tx, &id, &Policy::managed()).await?;
+                Ok((slots.leases.len(), slots.counted.len()))
             })).await
         };
         assert_eq!(counted(&[]).await, (1, 1));
@@ -279,7 +337,8 @@ on_both_engines! {
         bench.client_of(99, 5, 2).await;
         let id = repo.clone();
         let (leases, agents) = bench.change(move |tx| Box::pin(async move {
-            Ok((tx.count_leases(&id, true).await?, tx.agents_of(&[&Person::GitHub(1)]).await?))
+            let slots = weigh_in(tx, &id, &Policy::managed()).await?;
+            Ok((slots.leases.len(), tx.agents_of(&[&Person::GitHub(1)]).await?))
         })).await;
         assert_eq!(leases, 1);
         assert!(agents.wrote_for(Some(98), &Person::GitHub(1)) && !agents.wrote_for(Some(99), &Person::GitHub(1)));

@@ -1,0 +1,89 @@
+//! Claim quotas: how much one person may hold, and the rules of admission about it.
+
+use super::admission::{Case, RepoFacts};
+use super::policy::Policy;
+use super::worker::Standing;
+use super::{Refusal, Rule};
+use std::collections::BTreeSet;
+
+/// How many tasks of a repository somebody may have without a merged task there, or with one; `i64::MAX` where claims are
+/// not limited.
+#[must_use]
+pub fn quota(policy: &Policy, seasoned: bool) -> i64 {
+    policy.claims.map_or(i64::MAX, |claims| if seasoned { claims.per_person } else { claims.newcomer })
+}
+
+/// How many claims a person may hold over all repositories, as this one has it, and how many more; `None` where that is
+/// not limited.
+#[must_use]
+pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<(i64, i64)> {
+    let claims = policy.claims?;
+    Some((claims.per_person, claims.per_person.saturating_sub(standing.live_everywhere)))
+}
+
+/// How many more claims a newcomer may hold in the repository; `None` where that is not limited, and for everybody else.
+#[must_use]
+pub fn claims_left_here(policy: &Policy, standing: &Standing) -> Option<i64> {
+    let claims = policy.claims.filter(|_| standing.is_newcomer())?;
+    Some(claims.newcomer.saturating_sub(standing.live))
+}
+
+pub(super) fn person_cap(case: &Case<'_>) -> Option<Refusal> {
+    let (claims, standing) = (case.repo.policy.claims?, case.standing);
+    if standing.is_newcomer() && standing.live >= claims.newcomer {
+        let most = match claims.newcomer {
+            0 => "no task yet".to_owned(),
+            1 => "one task at a time".to_owned(),
+            many => format!("{many} tasks at a time"),
+        };
+        let message = format!(
+            "Until your first pull request is merged here you can hold {most}. Tasks under review do not count."
+        );
+        return Some(Refusal::new(Rule::PersonCap, message).with_limit(standing.live, claims.newcomer));
+    }
+    (standing.live_everywhere >= claims.per_person).then(|| {
+        let message = "You hold as many tasks as one contributor may hold, here and elsewhere. Tasks under review and blocked tasks do not count.";
+        Refusal::new(Rule::PersonCap, message).with_limit(standing.live_everywhere, claims.per_person)
+    })
+}
+
+/// How many more claims newcomers may hold in the repository, all of them together; `None` where that is not limited.
+#[must_use]
+pub fn newcomers_left(repo: &RepoFacts) -> Option<i64> {
+    let held = i64::try_from(repo.newcomers.len()).unwrap_or(i64::MAX);
+    repo.policy.claims.map(|claims| claims.newcomers_total.saturating_sub(held))
+}
+
+pub(super) fn newcomers_total(case: &Case<'_>) -> Option<Refusal> {
+    let claims = case.repo.policy.claims?;
+    let holders = &case.repo.newcomers;
+    if !case.standing.is_newcomer() || newcomers_left(case.repo)? > 0 {
+        return None;
+    }
+    let names: BTreeSet<&str> = holders.iter().map(|holder| holder.name.as_str()).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(" and ");
+    Some(
+        Refusal::new(
+            Rule::NewcomersTotal,
+            "Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review do not count.",
+        )
+        .with_limit(holders.len(), claims.newcomers_total)
+        .with_holder(Some(names).filter(|names| !names.is_empty()))
+        .with_retry(holders.iter().filter_map(|holder| holder.until).min()),
+    )
+}
+
+pub(super) fn cooldown(case: &Case<'_>) -> Option<Refusal> {
+    let claims = case.repo.policy.claims?;
+    let over = case.standing.last_lapse? + claims.cooldown;
+    (over > case.now).then(|| {
+        Refusal::new(
+            Rule::Cooldown,
+            format!(
+                "Your time for a task here ran out without a pull request; you may claim again after {}.",
+                over.human()
+            ),
+        )
+        .with_retry(Some(over))
+    })
+}
