@@ -15,6 +15,7 @@ stories!(
     a_task_assigned_to_the_author_of_its_pull_request_is_delivered,
     a_maintainer_sets_a_pull_request_aside_and_takes_that_back,
     what_answers_a_claim_is_not_set_aside,
+    whoever_named_the_author_as_their_agent_claims_the_task,
     giving_tasks_back_does_not_leave_drafts_that_count,
     each_author_is_told_once_by_name,
 );
@@ -199,6 +200,21 @@ async fn what_answers_a_claim_is_not_set_aside(db: Db) {
     w.github.as_user("ada").convert_to_draft(REPO, pull).unwrap();
     w.settle().await;
     assert_eq!(w.slots().await, (1, 5), "what was delivered counts");
+    w.check_promises().await;
+}
+
+async fn whoever_named_the_author_as_their_agent_claims_the_task(db: Db) {
+    const BOT: &str = "copilot-swe-agent[bot]";
+    let w = World::new(db).await;
+    w.github.add_bot(BOT);
+    let issue = w.task("Parse dates", &[]).await;
+    let pull = w.open_pr(BOT, issue).await;
+    assert!(w.only(issue, "owp:key=notes").contains(&format!("names it with `/owp join agents:@{BOT}` first")));
+    w.say("ada", issue, "/owp claim").await;
+    assert!(w.last(issue).contains(&format!("Pull request #{pull} by {BOT} is open")), "{}", w.last(issue));
+    w.say("ada", issue, &format!("/owp join agents:@{BOT}\n/owp claim")).await;
+    assert_eq!((w.state(issue).await, w.slots().await), ("pr_opened", (1, 5)));
+    assert!(w.only(issue, "owp:key=lease").contains(&format!("@ada delivered #{pull}")));
     w.check_promises().await;
 }
 
