@@ -77,6 +77,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("OWP_COUNT_EVERY", "How often open pull requests are counted against GitHub. Default `5min`."),
     (
+        "OWP_WATCH_EVERY",
+        "How often a repository is asked, with one request that is free when nothing changed, whether anything did. Default `2min`.",
+    ),
+    (
         "OWP_REDELIVER_AT",
         "When GitHub is asked for webhook deliveries that failed, besides at the start: five cron fields, in UTC. Default `17 * * * *`.",
     ),
@@ -157,6 +161,8 @@ pub struct Spans {
     pub comment_settle: Option<Duration>,
     /// `OWP_COUNT_EVERY`
     pub count_every: Option<Duration>,
+    /// `OWP_WATCH_EVERY`
+    pub watch_every: Option<Duration>,
     /// `OWP_DOWNTIME_AFTER`
     pub downtime_after: Option<Duration>,
 }
@@ -192,6 +198,7 @@ impl ServeConfig {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,
                 count_every: span(env, "OWP_COUNT_EVERY")?,
+                watch_every: span(env, "OWP_WATCH_EVERY")?,
                 downtime_after: downtime_after(env)?,
             },
         })

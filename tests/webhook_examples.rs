@@ -78,8 +78,10 @@ fn the_events_we_use_become_hints_that_say_where_to_look() {
                 assert_eq!(old_body.is_some(), action == CommentAction::Edited);
                 "issue_comment"
             }
-            Kind::PullRequest { number } => {
+            Kind::PullRequest { number, said } => {
                 assert_eq!(Some(number), payload["pull_request"]["number"].as_i64());
+                assert_eq!(said.closed, payload["pull_request"]["state"] == "closed");
+                assert!(said.updated_at.is_some());
                 "pull_request"
             }
             Kind::Commit { sha, name } => {

@@ -56,7 +56,7 @@ const FEED: Loop = Loop {
 };
 
 /// Loops that mean nothing without a GitHub App; setup may bring one while they wait.
-const WITH_GITHUB: [Loop; 5] = [
+const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "inbox",
         copies: 4,
@@ -78,6 +78,14 @@ const WITH_GITHUB: [Loop; 5] = [
         copies: 2,
         step: |engine| engine.step_sync().boxed(),
         bell: Some(|engine| engine.sync_wanted().boxed()),
+        idle: LOOK_AGAIN,
+        github: true,
+    },
+    Loop {
+        name: "watch",
+        copies: 1,
+        step: |engine| engine.step_watch().boxed(),
+        bell: None,
         idle: LOOK_AGAIN,
         github: true,
     },

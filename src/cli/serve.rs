@@ -255,6 +255,7 @@ fn settings(open_registration: bool, spans: Spans) -> Settings {
         comment_spacing: or(spans.comment_spacing, usual.comment_spacing),
         comment_settle: or(spans.comment_settle, usual.comment_settle),
         count_every: or(spans.count_every, usual.count_every),
+        watch_every: or(spans.watch_every, usual.watch_every),
         downtime_after: or(spans.downtime_after, usual.downtime_after),
         open_registration,
         ..usual

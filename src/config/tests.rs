@@ -106,6 +106,7 @@ fn values_that_make_no_sense_are_named() {
         ("OWP_LISTEN", "8787"),
         ("OWP_OPEN_REGISTRATION", "yes please"),
         ("OWP_COUNT_EVERY", "soon"),
+        ("OWP_WATCH_EVERY", "often"),
         ("OWP_DOWNTIME_AFTER", "a nap"),
         ("OWP_DOWNTIME_AFTER", "1s"),
         ("OWP_EVENTS_REPLAY", "0"),

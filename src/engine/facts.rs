@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 
 /// How long a task is not offered again to a worker that declined it.
 const DECLINED_FOR: Span = Span::hours(1);
+/// A count is too old after this many counts should have followed it, and not before it is this old.
+const COUNTS_MISSED: i64 = 3;
+const COUNT_LASTS_LEAST: Span = Span::minutes(1);
 /// Classes of equal requirements that a plan looks at in one repository; where there are more, it looks at the first
 /// tasks of all besides.
 const CLASSES: i64 = 500;
@@ -35,6 +38,8 @@ pub(super) struct RepoContext {
     pub file_budget: Option<i64>,
     /// Whether only people with a proven identity are served.
     pub linked_only: bool,
+    /// How long a count is relied on.
+    pub count_lasts: Span,
 }
 
 impl Engine {
@@ -55,7 +60,8 @@ impl RepoContext {
         let short = Policy { shortest: Shortest::BY_HAND, ..file };
         let policy = over(row.policy.as_ref(), short).no_shorter_than(shortest);
         let linked_only = row.managed || !settings.open_registration;
-        Self { row, policy, file_budget, linked_only }
+        let count_lasts = Span(settings.count_every.0 * COUNTS_MISSED).max(COUNT_LASTS_LEAST);
+        Self { row, policy, file_budget, linked_only, count_lasts }
     }
 
     /// The issue a branch was made for, by the contract as it names branches now or named them before.
@@ -115,14 +121,24 @@ impl RepoContext {
             CountMode::All => tx.count_other_pulls(id, self.policy.count_drafts).await?,
             CountMode::Pool => 0,
         };
-        let open_pulls = size(work.slots.counted.len()) + others;
+        let open_pulls = size(work.slots.counted.len()) + others + tx.count_doubted_pulls(id).await?;
         occupants.extend(work.pulls());
-        let (uncounted, count) = match (self.row.counted_at, self.row.count_failed_at) {
-            (Some(since), None) => (tx.count_uncounted(id, since).await?, CountState::Known(since)),
-            (_, Some(at)) => (0, CountState::Failed(at)),
-            (None, None) => (0, CountState::Never),
+        let count = self.count_state(tx.now());
+        let uncounted = match count {
+            CountState::Known(since) => tx.count_uncounted(id, since).await?,
+            _ => 0,
         };
         Ok(Budget { limit, source, open_pulls, leases, uncounted, count, occupants })
+    }
+
+    /// Whether the last count of open pull requests can be relied on.
+    pub(super) fn count_state(&self, now: Timestamp) -> CountState {
+        match (self.row.counted_at, self.row.count_failed_at) {
+            (_, Some(at)) => CountState::Failed(at),
+            (Some(at), None) if at + self.count_lasts < now => CountState::TooOld(at),
+            (Some(at), None) => CountState::Known(at),
+            (None, None) => CountState::Never,
+        }
     }
 
     /// Everything admission looks at, and the pull requests that name each task.

@@ -4,6 +4,7 @@ use super::Engine;
 use super::duplicates::Sighting;
 use super::error::EngineError;
 use super::facts::RepoContext;
+use super::sync::Turn;
 use crate::github::client::{CommentInfo, RepoReader};
 use crate::github::payload::{CommentRef, UserRef};
 use crate::pool::command::{CommandLine, parse_comment};
@@ -21,8 +22,10 @@ impl Engine {
         reader: &RepoReader,
         repo: &RepoContext,
         began: Timestamp,
+        turn: &mut Turn,
     ) -> Result<(), EngineError> {
         for comment in reader.comments_everywhere(repo.row.heard_until - SLACK).await? {
+            self.keep_turn(Some(&mut *turn)).await?;
             if let (true, Some(issue)) = (self.wrote(comment.via_app_id), comment.issue) {
                 self.point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body }).await?;
                 continue;

@@ -1,5 +1,6 @@
 //! What GitHub says now, fetched before a transaction: deliveries and timers are only hints where to look.
 
+use super::absent::UNSEEN;
 use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
@@ -45,6 +46,19 @@ impl Engine {
     ) -> Result<Option<RepoRow>, EngineError> {
         let id = repo.id;
         let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(id).await?) })).await?;
+        if let Some(row) = known.clone().filter(|row| row.ask_again) {
+            // The delivery is proof that there is something to see: ask at once, and process it then.
+            self.store()
+                .write(Scope::repo(&row.id.clone()), move |tx| {
+                    Box::pin(async move {
+                        let now = tx.now();
+                        tx.sync_by(&row.id, now).await
+                    })
+                })
+                .await?;
+            self.ring();
+            return Err(EngineError::InDoubt(format!("the repository {}", repo.full_name)));
+        }
         if let Some(row) = known {
             return Ok(Some(row).filter(|row| row.managed && row.inactive.is_none()));
         }
@@ -77,6 +91,10 @@ impl Engine {
                     tx.ensure_installation(seen.installation_id).await?;
                     let before = tx.repo_by_github_id(seen.github_id).await?;
                     let id = tx.record_sighting(&seen, true).await?;
+                    if let Some(before) = before.as_ref().filter(|row| row.inactive.as_deref() == Some(UNSEEN)) {
+                        // It was there all the time, and so were the people who commented.
+                        tx.record_heard(&id, before.heard_until).await?;
+                    }
                     let repo = RepoContext::load(tx, &id, &settings).await?;
                     let away_since = before.and_then(|row| row.inactive_since);
                     if let Some(since) = away_since.filter(|_| repo.row.inactive.is_none()) {

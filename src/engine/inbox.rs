@@ -9,7 +9,7 @@ use super::issues::{self, IssueView};
 use super::policy_looks::FRESH;
 use super::{Engine, commands, pulls};
 use crate::github::client::{GitHubError, RepoReader};
-use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, read_delivery};
+use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, PullSaid, read_delivery};
 use crate::github::signature::{self, SignatureError};
 use crate::pool::command::{CommandLine, parse_comment, parse_edited};
 use crate::pool::{Person, Span, Timestamp};
@@ -172,7 +172,7 @@ impl Engine {
                 let edit = incoming.sender.as_ref().zip(edit.as_deref());
                 self.process_issue(delivery, row, *number, Hint { offered_anew, edit }).await
             }
-            Kind::PullRequest { number } => self.process_pull(delivery, row, *number).await,
+            Kind::PullRequest { number, said } => self.process_pull(delivery, row, *number, *said).await,
             Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
             Kind::IssueComment { issue_number, comment, action, .. } => {
                 if self.wrote(comment.via_app_id) {
@@ -241,19 +241,30 @@ impl Engine {
         .await
     }
 
-    async fn process_pull(&self, delivery: &Delivery, row: RepoRow, number: i64) -> Result<(), EngineError> {
+    async fn process_pull(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        number: i64,
+        said: PullSaid,
+    ) -> Result<(), EngineError> {
         // A gate that was put up a minute ago is one.
         let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let view = match reader.pull(number).await {
-            Ok(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
-            Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
-                // So is everything of a repository one may no longer see: ask for it, and fail with that.
-                reader.repository().await?;
+        let view = match self.find_pull(&reader, number).await? {
+            Some(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
+            None => {
+                let id = repo.row.id.clone();
+                let known = self.read(move |tx| Box::pin(async move { Ok(tx.pull(&id, number).await?) })).await?;
+                // A signed delivery that says it is closed is believed together with the list and the look, unless
+                // it was reopened since.
+                let newer = known.is_some_and(|known| said.updated_at.is_none_or(|at| at < known.updated_at));
+                if (!said.closed || newer) && !self.doubt_pull(&repo, number).await? {
+                    return Err(EngineError::InDoubt(format!("pull request #{number}")));
+                }
                 None
             }
-            Err(error) => return Err(error.into()),
         };
         if view.as_ref().is_some_and(|pull| pull.info.merged) {
             // What was merged may have changed the policy file.
@@ -263,7 +274,7 @@ impl Engine {
             Box::pin(async move {
                 match &view {
                     Some(pull) => pulls::apply(tx, &repo, pull).await,
-                    None => pulls::vanished(tx, &repo, number).await,
+                    None => pulls::vanished(tx, &repo, number, said.merged).await,
                 }
             })
         })

@@ -10,9 +10,18 @@ use crate::store::{RepoRow, RepoSighting, Scope};
 use serde_json::json;
 use std::collections::BTreeSet;
 
-const UNINSTALLED: &str = "the App was uninstalled";
-const SUSPENDED: &str = "the App's installation is suspended";
+pub(super) const UNINSTALLED: &str = "the App was uninstalled";
+pub(super) const SUSPENDED: &str = "the App's installation is suspended";
 const REMOVED: &str = "the repository was removed from the App's installation";
+
+/// What says that a repository is not to be served any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Witness {
+    /// A signed delivery, which is believed.
+    Delivery,
+    /// An answer of GitHub's, which may be wrong: GitHub is asked again.
+    Answer,
+}
 
 impl Engine {
     /// Compares the installations we know with GitHub's, all pages.
@@ -34,7 +43,7 @@ impl Engine {
         }
         let known = self.read(|tx| Box::pin(async move { Ok(tx.installation_ids().await?) })).await?;
         for gone in known.into_iter().filter(|id| !listed.contains(id)) {
-            self.stop_installation(gone, UNINSTALLED).await?;
+            self.miss_installation(gone).await?;
         }
         self.ring();
         failed.map_or(Ok(()), Err)
@@ -55,17 +64,43 @@ impl Engine {
             })
             .await?;
         if suspended {
-            return self.stop_installation(id, SUSPENDED).await;
+            return self.stop_installation(id, SUSPENDED, Witness::Answer).await;
         }
         self.learn_repositories(id).await
+    }
+
+    /// An installation that GitHub does not list is gone when it gives no token for it either.
+    async fn miss_installation(&self, id: i64) -> Result<(), EngineError> {
+        if self.repos_of(id).await?.iter().all(|row| row.inactive.as_deref() == Some(UNINSTALLED)) {
+            return Ok(());
+        }
+        let client = &self.github_side()?.client;
+        client.forget(id).await;
+        match client.installation_repositories(id).await {
+            Err(error) if error.installation_gone() => self.stop_installation(id, UNINSTALLED, Witness::Answer).await,
+            Err(error) if error.is_transient() => Err(error.into()),
+            answer => {
+                tracing::warn!(installation = id, ?answer, "GitHub does not list an installation that it knows");
+                Ok(())
+            }
+        }
     }
 
     async fn learn_repositories(&self, id: i64) -> Result<(), EngineError> {
         let repositories = match self.github_side()?.client.installation_repositories(id).await {
             Ok(repositories) => repositories,
-            Err(error) if error.is_suspended() => return self.stop_installation(id, SUSPENDED).await,
-            Err(error) if error.installation_gone() => return self.stop_installation(id, UNINSTALLED).await,
-            Err(GitHubError::NotFound { .. }) => return self.stop_installation(id, UNINSTALLED).await,
+            // GitHub has just listed it as working: the next counts tell which of the answers was wrong.
+            Err(error)
+                if error.is_suspended()
+                    || error.installation_gone()
+                    || matches!(error, GitHubError::NotFound { .. }) =>
+            {
+                tracing::warn!(installation = id, %error, "GitHub lists an installation that it gives no token for");
+                return self
+                    .store()
+                    .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.resync_installation(id).await?) }))
+                    .await;
+            }
             Err(error) => return Err(error.into()),
         };
         let listed: BTreeSet<i64> = repositories.iter().map(|r| r.id).collect();
@@ -74,7 +109,7 @@ impl Engine {
         }
         for row in self.repos_of(id).await? {
             if row.github_id.is_none_or(|github_id| !listed.contains(&github_id)) && row.inactive.is_none() {
-                self.stop_repo(row.id, REMOVED).await?;
+                self.stop_absent(row.id, REMOVED).await?;
             }
         }
         Ok(())
@@ -111,13 +146,17 @@ impl Engine {
         self.read(move |tx| Box::pin(async move { Ok(tx.repos_of_installation(installation).await?) })).await
     }
 
-    async fn stop_installation(&self, id: i64, why: &'static str) -> Result<(), EngineError> {
+    async fn stop_installation(&self, id: i64, why: &'static str, by: Witness) -> Result<(), EngineError> {
         if why == UNINSTALLED {
             self.github_side()?.client.forget(id).await;
         }
         for row in self.repos_of(id).await? {
-            if row.inactive.as_deref() != Some(why) {
-                self.stop_repo(row.id, why).await?;
+            if row.inactive.as_deref() == Some(why) {
+                continue;
+            }
+            match by {
+                Witness::Delivery => self.stop_repo(row.id, why).await?,
+                Witness::Answer => self.stop_absent(row.id, why).await?,
             }
         }
         Ok(())
@@ -141,7 +180,7 @@ impl Engine {
         let Some(id) = incoming.installation_id else { return Ok(()) };
         match &incoming.kind {
             Kind::Installation { action: InstallationAction::Deleted, .. } => {
-                self.stop_installation(id, UNINSTALLED).await
+                self.stop_installation(id, UNINSTALLED, Witness::Delivery).await
             }
             Kind::InstallationRepositories { removed, .. } if !removed.is_empty() => {
                 self.stop_removed(id, removed).await?;

@@ -4,6 +4,7 @@
 //! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
+mod absent;
 mod agents;
 mod commands;
 mod commits;
@@ -47,6 +48,7 @@ mod sync;
 mod tell;
 mod transition;
 mod uptime;
+mod watch;
 mod workers;
 
 pub use contributors::{Beat, EndedLease};
@@ -131,6 +133,8 @@ pub struct Settings {
     pub comment_settle: Span,
     /// How often open pull requests are counted.
     pub count_every: Span,
+    /// How often a repository is asked whether anything changed in it.
+    pub watch_every: Span,
     /// How often labelled issues are compared in full.
     pub compare_every: Span,
     /// When GitHub is asked for deliveries that failed, besides at the start.
@@ -155,6 +159,7 @@ impl Default for Settings {
             comment_spacing: Span::secs(1),
             comment_settle: Span::secs(30),
             count_every: Span::minutes(5),
+            watch_every: Span::minutes(2),
             compare_every: Span::minutes(15),
             redeliver_at: Schedule::parse(REDELIVER_AT).unwrap_or_else(|why| unreachable!("{why}")),
             downtime_after: DOWNTIME_AFTER,
@@ -183,6 +188,7 @@ struct Inner {
     sync_bell: Notify,
     parking: Arc<park::Parking>,
     policies: policy_looks::Looked,
+    watched: watch::Watched,
     hub: Hub,
     /// Listens from the start, so that nothing committed between two looks goes unheard.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
@@ -205,6 +211,7 @@ impl Engine {
             sync_bell: Notify::new(),
             parking: Arc::default(),
             policies: policy_looks::Looked::default(),
+            watched: watch::Watched::default(),
             hub: Hub::new(),
             feed_bell,
         };
@@ -256,7 +263,8 @@ impl Engine {
     }
 
     /// What a process does first: gives back the time in which none lived; on a database with one process, takes back
-    /// what a dead one had taken; then asks for a count, a compare, and the deliveries that failed meanwhile.
+    /// what a dead one had taken; forgets the counts that were made before it listened; then asks for a count, a compare,
+    /// and the deliveries that failed meanwhile.
     ///
     /// # Errors
     /// When the database refuses.
@@ -272,6 +280,7 @@ impl Engine {
                         tx.release_answers().await?;
                     }
                     tx.look_soon(alone).await?;
+                    tx.forget_counts().await?;
                     tx.recount_all().await?;
                     Ok::<_, EngineError>(())
                 })

@@ -8,6 +8,7 @@ use super::transition::{self, Telling};
 use crate::github::client::PullInfo;
 use crate::github::render::{LeaseEnd, PullEnd};
 use crate::pool::closing::closes;
+use crate::pool::doubt::DoubtKind;
 use crate::pool::event::{Event, EventKind};
 use crate::pool::gates::{Checklist, Checks};
 use crate::pool::lease::{Lease, LeaseState, Via};
@@ -58,6 +59,7 @@ pub(super) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
 /// Applies a pull request fetched by itself. A view older than the stored one changes nothing.
 pub(super) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> Result<(), EngineError> {
     let pull = row_of(&look.info, repo);
+    tx.clear_doubt(&repo.row.id, DoubtKind::Pull, pull.facts.number).await?;
     let before = tx.pull(&repo.row.id, pull.facts.number).await?;
     if before.as_ref().is_some_and(|before| before.updated_at > pull.updated_at) {
         return Ok(());
@@ -119,15 +121,41 @@ pub(super) async fn checked(tx: &mut Tx, repo: &RepoContext, sha: &str, checks: 
     Ok(())
 }
 
-/// A pull request that GitHub does not show any more (its author's account was taken down, say) is closed.
-pub(super) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64) -> Result<(), EngineError> {
+/// A pull request that GitHub does not show any more (its author's account was taken down, say) is closed; merged, if a
+/// signed delivery said so. The doubt about it is settled.
+pub(super) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merged: bool) -> Result<(), EngineError> {
+    tx.clear_doubt(&repo.row.id, DoubtKind::Pull, number).await?;
     let Some(before) = tx.pull(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else { return Ok(()) };
-    let gone = PullRow { facts: PullFacts { open: false, ..before.facts.clone() }, ..before.clone() };
+    let gone = PullRow { facts: PullFacts { open: false, merged, ..before.facts.clone() }, ..before.clone() };
     tx.save_pull(&repo.row.id, &gone).await?;
     for task in tx.tasks_of_pull(&repo.row.id, number).await? {
-        on_task(tx, repo, task, &gone, Some(&before)).await?;
+        if merged {
+            on_task(tx, repo, task, &gone, Some(&before)).await?;
+        } else {
+            let end = LeaseEnd::PullGone { pull: number, first_refusal_until: tx.now() + FIRST_REFUSAL };
+            let around = Around::load(tx, &task).await?;
+            tell::pull_over(tx, repo, &task, &gone, PullEnd::Gone).await?;
+            ended_as(tx, repo, task, (&around, &gone), end).await?;
+        }
     }
     Ok(())
+}
+
+/// Carries out what the end of an open pull request means for a task; its comment says `end` if it was *the* one.
+async fn ended_as(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    (around, pull): (&Around, &PullRow),
+    end: LeaseEnd,
+) -> Result<(), EngineError> {
+    let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
+    let Verdict::Move(step) = around.judge(repo, &task, &gone) else {
+        return Ok(tell::notes(tx, repo, &task).await?);
+    };
+    let end = matches!(step, Move::PullClosed { .. }).then_some(end);
+    let telling = Telling { end, provenance: around.provenance(tx, repo, pull, &step).await? };
+    transition::carry_out_telling(tx, repo, task, step, telling).await.map(drop)
 }
 
 /// Applies a pull request its worker reported as the answer to `task`. The report makes the link first, so that the
@@ -175,15 +203,8 @@ async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> 
         return Ok(());
     }
     tell::pull_over(tx, repo, &task, pull, PullEnd::Unlinked).await?;
-    let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
-    let Verdict::Move(step) = around.judge(repo, &task, &gone) else {
-        return Ok(tell::notes(tx, repo, &task).await?);
-    };
-    let first_refusal_until = Some(tx.now() + FIRST_REFUSAL);
-    let end =
-        matches!(step, Move::PullClosed { .. }).then_some(LeaseEnd::PullUnlinked { pull: number, first_refusal_until });
-    let telling = Telling { end, provenance: around.provenance(tx, repo, pull, &step).await? };
-    transition::carry_out_telling(tx, repo, task, step, telling).await.map(drop)
+    let end = LeaseEnd::PullUnlinked { pull: number, first_refusal_until: Some(tx.now() + FIRST_REFUSAL) };
+    ended_as(tx, repo, task, (&around, pull), end).await
 }
 
 /// Judges the open pull requests that name a task about which something else has changed: it is offered again, say, or

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// How often the mark is written at most.
 const MARK_EVERY: Span = Span::secs(30);
+/// Clocks of replicas on SQLite's machine or a database's may differ by this much without anybody having set one back.
+const CLOCKS_DIFFER: Span = Span::secs(5);
 
 impl Engine {
     /// Notices how much time passed since any process was alive: marks that one is, or gives the time back when it was
@@ -26,9 +28,35 @@ impl Engine {
         if silent > long {
             return self.resume(alive_at, every).await;
         }
-        // A clock that was set back would otherwise hide a silence for as long as it was set back.
+        if silent < Span(-CLOCKS_DIFFER.0) {
+            return self.step_back(alive_at).await;
+        }
         if silent.0.abs() >= every.0 {
             return self.mark_alive(seen).await;
+        }
+        Ok(())
+    }
+
+    /// The clock was set back. Whatever is due by what it said before is due now, and everything is counted anew; the
+    /// first replica that notices does it.
+    async fn step_back(&self, alive_at: Timestamp) -> Result<(), EngineError> {
+        let stepped = self
+            .store()
+            .write(Scope::all_repositories(), move |tx| {
+                Box::pin(async move {
+                    if !tx.mark_alive(Some(alive_at)).await? {
+                        return Ok(None);
+                    }
+                    tx.pull_back_due_times().await?;
+                    tx.forget_counts().await?;
+                    tx.recount_all().await?;
+                    Ok::<_, EngineError>(Some(alive_at - tx.now()))
+                })
+            })
+            .await?;
+        if let Some(back) = stepped {
+            tracing::warn!(seconds = back.0 / 1000, "the clock was set back: everything that was due later is due now");
+            self.ring();
         }
         Ok(())
     }
@@ -51,6 +79,9 @@ impl Engine {
                     if !tx.mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
+                    // Pull requests may have been opened meanwhile, and whoever was counting is dead or as late.
+                    tx.forget_counts().await?;
+                    tx.recount_all().await?;
                     let given = tx.give_back(lost, alive_at + every).await?;
                     let leases = tx.live_leases(None).await?;
                     let mut repos = BTreeMap::new();

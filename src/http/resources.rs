@@ -144,7 +144,7 @@ fn repo_view(detail: RepoDetail) -> RepoView {
     let budget = detail.budget;
     let count = |state: &TaskState| detail.tasks.get(state).copied().unwrap_or(0);
     let counted_at = match budget.count {
-        CountState::Known(at) => Some(at.rfc3339()),
+        CountState::Known(at) | CountState::TooOld(at) => Some(at.rfc3339()),
         CountState::Never | CountState::Failed(_) | CountState::NotNeeded => None,
     };
     RepoView {

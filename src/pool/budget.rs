@@ -65,6 +65,8 @@ impl Occupant {
 pub enum CountState {
     /// Counted, last at this moment; moved by webhooks since.
     Known(Timestamp),
+    /// Counted, last at this moment, which is too long ago to rely on.
+    TooOld(Timestamp),
     /// Never counted yet.
     Never,
     /// The last attempt, at this moment, failed.
@@ -137,6 +139,13 @@ impl Budget {
     pub fn count_refusal(&self) -> Option<Refusal> {
         match self.count {
             CountState::Known(_) | CountState::NotNeeded => None,
+            CountState::TooOld(at) => Some(Refusal::new(
+                Rule::CountKnown,
+                format!(
+                    "The last count of open pull requests is too old ({}), so the pool hands out nothing until the next one; it is counting now.",
+                    at.human()
+                ),
+            )),
             CountState::Never => Some(Refusal::new(
                 Rule::CountKnown,
                 "The pool has not counted this repository's open pull requests yet, so it hands out nothing; it is counting now.",
@@ -255,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_handed_out_before_the_first_count_or_after_a_failed_one() {
-        for count in [CountState::Never, CountState::Failed(Timestamp(0))] {
+    fn nothing_is_handed_out_before_the_first_count_or_after_a_failed_or_an_old_one() {
+        for count in [CountState::Never, CountState::Failed(Timestamp(0)), CountState::TooOld(Timestamp(0))] {
             let unsure = Budget { count, ..budget(0, 0, 0) };
             assert!(unsure.is_throttled());
             assert_eq!(unsure.count_refusal().map(|r| r.rule), Some(Rule::CountKnown));

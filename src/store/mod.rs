@@ -29,6 +29,7 @@ mod repos;
 mod resources;
 mod slots;
 mod standing;
+mod sync;
 mod tasks;
 mod tokens;
 mod tx;

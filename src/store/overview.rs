@@ -73,6 +73,7 @@ impl super::Store {
             super::resources::STATEMENTS,
             super::slots::STATEMENTS,
             super::standing::STATEMENTS,
+            super::sync::STATEMENTS,
             super::tasks::STATEMENTS,
             super::tokens::STATEMENTS,
             super::uptime::STATEMENTS,

@@ -22,7 +22,7 @@ statements! {
         VALUES ($1, $2, $3, 0, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
-        managed = 1, private = $6, inactive = $7,
+        managed = 1, private = $6, inactive = $7, ask_again = 0,
         inactive_since = CASE WHEN $10 = 0 THEN NULL WHEN inactive IS NULL THEN $11 ELSE inactive_since END, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
         compared_at = CASE WHEN $8 = 1 THEN 0 ELSE compared_at END,
         former_names = CASE WHEN LOWER(name) = $5 THEN former_names ELSE former_names || name || ' ' END,
@@ -32,20 +32,8 @@ statements! {
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
     REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
-    REPO_INACTIVE = "UPDATE repositories SET inactive = $2, inactive_since = CASE WHEN $3 = 0 THEN NULL
+    REPO_INACTIVE = "UPDATE repositories SET inactive = $2, ask_again = 0, inactive_since = CASE WHEN $3 = 0 THEN NULL
         WHEN inactive IS NULL THEN $4 ELSE inactive_since END WHERE id = $1";
-    REPO_COUNTED = "UPDATE repositories SET counted_at = $2, count_failed_at = NULL WHERE id = $1";
-    REPO_COUNT_FAILED = "UPDATE repositories SET count_failed_at = $2 WHERE id = $1";
-    REPO_COMPARED = "UPDATE repositories SET compared_at = $2 WHERE id = $1";
-    REPO_HEARD = "UPDATE repositories SET heard_until = $2 WHERE id = $1";
-    REPO_SYNC_SOON = "UPDATE repositories SET sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END
-        WHERE id = $1 AND managed = 1";
-    REPO_COMPARE_SOON = "UPDATE repositories SET compared_at = 0,
-        sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END WHERE id = $1 AND managed = 1";
-    REPO_SYNC_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND inactive IS NULL
-        AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1";
-    REPO_SYNC_TAKE = "UPDATE repositories SET sync_until = $2, sync_due_at = $3 WHERE id = $1 AND sync_until <= $4";
-    REPO_SYNC_DONE = "UPDATE repositories SET sync_until = 0 WHERE id = $1";
     AREAS_HELD = "SELECT a.area, w.name AS worker_name, p.login, l.expires_at FROM area_holds a
         LEFT JOIN leases l ON l.task_id = a.task_id AND l.ended_at IS NULL
         LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = w.person WHERE a.repo_id = $1";
@@ -58,14 +46,9 @@ statements! {
         set_at = excluded.set_at";
     INSTALLATION_SEEN = "INSERT INTO installations (id, account, suspended) VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE SET account = excluded.account, suspended = excluded.suspended";
-    RECOUNT_ALL = "UPDATE repositories SET sync_due_at = 0, compared_at = 0 WHERE managed = 1";
-    COUNTS_FORGET = "UPDATE repositories SET counted_at = NULL WHERE managed = 1";
     REPOS_OF_INSTALLATION = "SELECT * FROM repositories WHERE installation_id = $1 AND managed = 1";
     INSTALLATION_IDS = "SELECT id FROM installations ORDER BY id";
     INSTALLATION_ENSURE = "INSERT INTO installations (id, account) VALUES ($1, '') ON CONFLICT (id) DO NOTHING";
-    CLAIMS_RELEASE_REPOS = "UPDATE repositories SET sync_until = 0";
-    CLAIMS_RELEASE_SENDERS = "UPDATE installations SET sender_until = 0";
-    CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing'";
 }
 
 /// How far back commands are looked for in a repository that comes (or comes back) to the App: its return may have been
@@ -102,6 +85,8 @@ pub struct RepoRow {
     pub inactive: Option<String>,
     /// Since when it is not.
     pub inactive_since: Option<Timestamp>,
+    /// True while it is not served for want of an answer that shows it, so that GitHub is asked again.
+    pub ask_again: bool,
     /// The operator's ceiling; the budget itself in a manual repository.
     pub ceiling: Option<i64>,
     /// What `/owp budget N` said.
@@ -281,74 +266,6 @@ impl Tx {
         self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
     }
 
-    /// Records a count that began at `began` and succeeded.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn record_count(&mut self, id: &RepoId, began: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_COUNTED).bind(id.as_str()).bind(began.0)).await.map(drop)
-    }
-
-    /// Records a count that failed.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn record_count_failure(&mut self, id: &RepoId) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_COUNT_FAILED).bind(id.as_str()).bind(self.now().0)).await.map(drop)
-    }
-
-    /// Records a full compare.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn record_compare(&mut self, id: &RepoId, began: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_COMPARED).bind(id.as_str()).bind(began.0)).await.map(drop)
-    }
-
-    /// Records that every comment written before `until` was looked at.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn record_heard(&mut self, id: &RepoId, until: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_HEARD).bind(id.as_str()).bind(until.0)).await.map(drop)
-    }
-
-    /// Asks for a fresh count no later than `at`.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn sync_by(&mut self, id: &RepoId, at: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_SYNC_SOON).bind(id.as_str()).bind(at.0)).await.map(drop)
-    }
-
-    /// Has every labelled issue compared at `at` at the latest.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn compare_by(&mut self, id: &RepoId, at: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_COMPARE_SOON).bind(id.as_str()).bind(at.0)).await.map(drop)
-    }
-
-    /// Takes the repository that has waited longest for its sync, until `until`; the next is due at `next`.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn take_sync(&mut self, until: Timestamp, next: Timestamp) -> Result<Option<RepoRow>, StoreError> {
-        let now = self.now().0;
-        let Some(row) = self.one(sqlx::query(REPO_SYNC_NEXT).bind(now)).await? else { return Ok(None) };
-        let repo = repo_row(&row)?;
-        let take = sqlx::query(REPO_SYNC_TAKE).bind(repo.id.as_str()).bind(until.0).bind(next.0).bind(now);
-        Ok((self.run(take).await? == 1).then_some(repo))
-    }
-
-    /// Gives a taken repository back.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn finish_sync(&mut self, id: &RepoId) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_SYNC_DONE).bind(id.as_str())).await.map(drop)
-    }
-
     /// Who holds which area.
     ///
     /// # Errors
@@ -376,14 +293,6 @@ impl Tx {
         self.run(set).await.map(drop)
     }
 
-    /// Asks for a fresh count and a full compare of every repository: deliveries may have been lost meanwhile.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn recount_all(&mut self) -> Result<(), StoreError> {
-        self.run(sqlx::query(RECOUNT_ALL)).await.map(drop)
-    }
-
     /// The repositories an installation was last seen to serve.
     ///
     /// # Errors
@@ -399,18 +308,6 @@ impl Tx {
     pub async fn installation_ids(&mut self) -> Result<Vec<i64>, StoreError> {
         let rows = self.all(sqlx::query(INSTALLATION_IDS)).await?;
         rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
-    }
-
-    /// Gives back whatever a process that died had taken. Only for a database that has one process.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn release_claims(&mut self) -> Result<(), StoreError> {
-        // Pull requests may have been opened while nobody looked: count before anything is handed out.
-        for sql in [CLAIMS_RELEASE_REPOS, CLAIMS_RELEASE_SENDERS, CLAIMS_RELEASE_DELIVERIES, COUNTS_FORGET] {
-            self.run(sqlx::query(sql)).await?;
-        }
-        Ok(())
     }
 }
 
@@ -430,6 +327,7 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         private: flag("private")?,
         inactive: row.try_get("inactive")?,
         inactive_since: at("inactive_since")?,
+        ask_again: flag("ask_again")?,
         ceiling: row.try_get("ceiling")?,
         command_budget: row.try_get("command_budget")?,
         pause: match row.try_get("pause_reason")? {

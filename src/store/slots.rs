@@ -39,6 +39,9 @@ statements! {
         JOIN tasks t ON t.id = l.task_id LEFT JOIN workers w ON w.id = l.worker_id
         LEFT JOIN people p ON p.person = l.person
         WHERE l.repo_id = $1 AND l.ended_at IS NULL ORDER BY l.expires_at, l.id";
+    // What a delivery says is open and GitHub does not show: it may be there.
+    SLOTS_DOUBTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM doubts d WHERE d.repo_id = $1 AND d.kind = 'pull'
+        AND NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo_id = d.repo_id AND p.number = d.number AND p.state = 'open')";
     SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
         AND l.ended_at >= $2 AND l.state NOT IN ('delivered', 'merged')";
     SLOTS_REVIEWS = "SELECT t.id, w.name AS worker_name, p.login, CAST(NULL AS BIGINT) AS expires_at FROM tasks t
@@ -47,6 +50,14 @@ statements! {
 }
 
 impl Tx {
+    /// Counts pull requests that a delivery says are open, that GitHub does not show, and that no row counts already.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_doubted_pulls(&mut self, repo: &RepoId) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_DOUBTED).bind(repo.as_str())).await
+    }
+
     /// The open pull requests of a repository that name a task or are by people of the pool, by number.
     ///
     /// # Errors

@@ -34,6 +34,28 @@ statements! {
         "repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL)");
     GIVE_BACK_LEASES_IN = concat!(leases_given_back!(), "repo_id = $4");
     GIVE_BACK_RESERVATIONS_IN = concat!(reservations_given_back!(), "repo_id = $3");
+    // After the clock was set back: what cannot lie that far ahead was set by what it said before.
+    BACK_REPOS = "UPDATE repositories SET watch_due_at = 0, compared_at = 0, sync_due_at = 0,
+        heard_until = CASE WHEN heard_until > $1 THEN $2 ELSE heard_until END,
+        count_failed_at = CASE WHEN count_failed_at > $1 THEN $1 ELSE count_failed_at END";
+    BACK_INSTALLATIONS = "UPDATE installations SET
+        next_write_at = CASE WHEN next_write_at > $2 THEN $2 ELSE next_write_at END,
+        sender_until = CASE WHEN sender_until > $2 THEN $2 ELSE sender_until END,
+        hour_began = CASE WHEN hour_began > $1 THEN $1 ELSE hour_began END";
+    BACK_TURNS = "UPDATE comment_turns SET wrote_at = CASE WHEN wrote_at > $1 THEN $1 ELSE wrote_at END";
+    BACK_DELIVERIES = "UPDATE deliveries SET due_at = CASE WHEN due_at > $1 THEN $1 ELSE due_at END,
+        received_at = CASE WHEN received_at > $1 THEN $1 ELSE received_at END,
+        taken_until = CASE WHEN taken_until > $2 THEN $2 ELSE taken_until END
+        WHERE state IN ('pending', 'processing')";
+    // A comment may have been written at any time since the clock was right: look for it far enough back.
+    BACK_WANTED = "UPDATE wanted_comments SET due_at = CASE WHEN due_at > $1 THEN $1 ELSE due_at END,
+        attempt_at = CASE WHEN attempt_at > $1 THEN $1 ELSE attempt_at END,
+        created_at = CASE WHEN created_at > $1 THEN $2 ELSE created_at END WHERE state = 'pending'";
+    BACK_MISSED = "UPDATE missed SET look_due_at = 0, looking_until = 0, ask_due_at = 0,
+        looked_until = CASE WHEN looked_until > $1 THEN $2 ELSE looked_until END WHERE id = 1";
+    // What ended counts against the budget until a count that began later.
+    BACK_LEASES = "UPDATE leases SET ended_at = $1 WHERE ended_at > $1";
+    BACK_DOUBTS = "UPDATE doubts SET answered_at = $1 WHERE answered_at > $1";
     LEASES_LIVE = "SELECT * FROM leases WHERE ended_at IS NULL
         AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY id";
     LEASES_LIVE_IN = "SELECT * FROM leases WHERE ended_at IS NULL AND repo_id = $1 ORDER BY id";
@@ -77,6 +99,29 @@ impl Tx {
         let leases = self.run(sqlx::query(GIVE_BACK_LEASES).bind(lost.0).bind(now).bind(until.0)).await?;
         let reservations = self.run(sqlx::query(GIVE_BACK_RESERVATIONS).bind(lost.0).bind((now - lost.0).min(until.0)));
         Ok(GivenBack { leases, reservations: reservations.await? })
+    }
+
+    /// After the clock was set back: due times, holds and marks that it set before, and that now lie further ahead than
+    /// they can, are pulled back.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pull_back_due_times(&mut self) -> Result<(), StoreError> {
+        let now = self.now();
+        let (soon, earlier) = ((now + Span::minutes(1)).0, (now - Span::hours(24)).0);
+        for (sql, bound) in [
+            (BACK_REPOS, earlier),
+            (BACK_INSTALLATIONS, soon),
+            (BACK_DELIVERIES, soon),
+            (BACK_WANTED, earlier),
+            (BACK_MISSED, earlier),
+        ] {
+            self.run(sqlx::query(sql).bind(now.0).bind(bound)).await?;
+        }
+        for sql in [BACK_TURNS, BACK_LEASES, BACK_DOUBTS] {
+            self.run(sqlx::query(sql).bind(now.0)).await?;
+        }
+        Ok(())
     }
 
     /// As [`Tx::give_back`] in one repository, for the time since `since`.

@@ -96,6 +96,11 @@ async fn a_pull_request_github_does_not_show_any_more_gives_its_slot_back(db: Db
         .unwrap();
     assert_eq!(w.slots().await.0, 1);
     w.next_count().await;
+    assert_eq!(w.slots().await.0, 1, "one look is not believed");
+    for _ in 0..3 {
+        w.advance(Span::secs(30));
+        w.settle().await;
+    }
     assert_eq!(w.slots().await.0, 0, "an account that was taken down takes its pull requests along");
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");

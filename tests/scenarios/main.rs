@@ -38,9 +38,12 @@ mod rest;
 mod restart;
 mod reviews;
 mod same_words;
+mod silence;
 mod storm;
 mod unclaimed;
 mod uptime;
+mod vanished;
+mod watch;
 mod words;
 
 /// Stories, told once and run on both databases.

@@ -186,6 +186,7 @@ impl World {
         for _ in 0..2_000 {
             let mut busy = self.receive().await > 0;
             busy |= self.engine.step_inbox().await.unwrap();
+            busy |= self.engine.step_watch().await.unwrap();
             busy |= self.engine.step_sync().await.unwrap();
             busy |= self.engine.step_missed().await.unwrap();
             busy |= self.engine.step_expiry().await.unwrap();

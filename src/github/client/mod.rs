@@ -6,6 +6,7 @@
 
 mod answer;
 mod app;
+mod changes;
 mod checkup;
 mod commits;
 mod deliveries;
@@ -29,6 +30,7 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
+pub use changes::Latest;
 pub use checkup::{AppAsks, Attempt, Hook, Owner};
 pub use deliveries::FailedDelivery;
 pub use error::GitHubError;

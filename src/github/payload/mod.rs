@@ -11,7 +11,7 @@ mod tests;
 mod types;
 
 pub use types::{
-    CommentAction, CommentRef, Edit, Incoming, InstallationAction, Kind, RepoRef, RepositoryAction, UserRef,
+    CommentAction, CommentRef, Edit, Incoming, InstallationAction, Kind, PullSaid, RepoRef, RepositoryAction, UserRef,
 };
 
 use crate::pool::{Timestamp, text::tidy_line};
@@ -143,8 +143,12 @@ fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static
             }
         }
         "pull_request" => {
-            let inside = raw.pull_request.and_then(|pull| pull.number);
-            Kind::PullRequest { number: inside.or(raw.number).ok_or("pull_request.number")? }
+            let pull = raw.pull_request.unwrap_or_default();
+            let number = pull.number.or(raw.number).ok_or("pull_request.number")?;
+            let merged = pull.merged.unwrap_or(false);
+            let closed = merged || pull.state.is_some_and(|state| state.into_string() == "closed");
+            let updated_at = pull.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
+            Kind::PullRequest { number, said: PullSaid { closed, merged, updated_at } }
         }
         // That one began moves nothing.
         "check_run" if action == "completed" => commit(raw.check_run.ok_or("check_run")?, "check_run.head_sha")?,

@@ -126,6 +126,9 @@ pub(super) struct RawLabel {
 #[serde(default)]
 pub(super) struct RawPull {
     pub(super) number: Option<i64>,
+    pub(super) state: Option<Text>,
+    pub(super) merged: Option<bool>,
+    pub(super) updated_at: Option<Text>,
 }
 
 #[derive(Deserialize, Default)]

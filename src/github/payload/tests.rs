@@ -118,9 +118,16 @@ fn an_issue_event_names_the_label_and_what_an_edit_replaced() {
 fn pull_requests_installations_and_repositories_are_hints_where_to_look() {
     let repository = json!({ "id": 42, "full_name": "o/r", "private": true });
     let pull = json!({ "action": "closed", "pull_request": { "number": 8, "merged": true }, "repository": repository });
-    assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 8 });
+    let said = PullSaid { closed: true, merged: true, updated_at: None };
+    assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 8, said });
+    let pull = json!({
+        "action": "closed", "repository": repository,
+        "pull_request": { "number": 8, "state": "closed", "merged": false, "updated_at": "1970-01-01T00:00:05Z" }
+    });
+    let said = PullSaid { closed: true, merged: false, updated_at: Some(Timestamp(5_000)) };
+    assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 8, said });
     let pull = json!({ "action": "closed", "number": 9, "repository": repository });
-    assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 9 });
+    assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 9, said: PullSaid::default() });
 
     for (text, action) in [
         ("created", InstallationAction::Created),

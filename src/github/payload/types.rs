@@ -89,6 +89,8 @@ pub enum Kind {
     PullRequest {
         /// Its number.
         number: i64,
+        /// Its state when the delivery was signed.
+        said: PullSaid,
     },
     /// Somebody said something about a commit: a check, a suite of checks or a status.
     Commit {
@@ -120,6 +122,17 @@ pub enum Kind {
     Ping,
     /// An event we have no use for.
     Other,
+}
+
+/// The state of a pull request as a payload carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PullSaid {
+    /// It is closed, merged or not; false where the payload does not say.
+    pub closed: bool,
+    /// It is merged.
+    pub merged: bool,
+    /// When it had last changed.
+    pub updated_at: Option<Timestamp>,
 }
 
 /// A comment as a payload carries it.

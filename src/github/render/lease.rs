@@ -83,6 +83,13 @@ pub enum LeaseEnd {
         /// Until when the holder may take the task again before anybody else.
         first_refusal_until: Option<Timestamp>,
     },
+    /// GitHub does not show the pull request any more.
+    PullGone {
+        /// Its number.
+        pull: i64,
+        /// Until when the holder may take the task again before anybody else.
+        first_refusal_until: Timestamp,
+    },
     /// *The* pull request no longer names the issue.
     PullUnlinked {
         /// The pull request.
@@ -250,6 +257,9 @@ fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
             let held = lease.held && first_refusal_until.is_some();
             pull_closed(&who, *pull, *first_refusal_until, &open_again) + waits(held)
         }
+        LeaseEnd::PullGone { pull, first_refusal_until } => {
+            pull_gone(&who, *pull, *first_refusal_until) + waits(lease.held)
+        }
         LeaseEnd::PullUnlinked { pull, first_refusal_until } => {
             pull_unlinked(&who, *pull, *first_refusal_until) + waits(lease.held)
         }
@@ -309,6 +319,15 @@ fn pull_closed(who: &str, pull: i64, first_refusal_until: Option<Timestamp>, ope
         ),
         None => format!("#{pull} by {who} was closed without being merged. {open_again}"),
     }
+}
+
+fn pull_gone(who: &str, pull: i64, first_refusal_until: Timestamp) -> String {
+    format!(
+        "GitHub does not show #{pull} any more: it was deleted, or its author's account is hidden. {who} may open another \
+         pull request or comment {} until {}; after that the task is open to everybody.",
+        code("/owp claim"),
+        first_refusal_until.human()
+    )
 }
 
 fn pull_unlinked(who: &str, pull: i64, first_refusal_until: Option<Timestamp>) -> String {
@@ -407,6 +426,7 @@ mod tests {
             LeaseEnd::LabelRemoved,
             LeaseEnd::PullClosed { pull: 34, first_refusal_until: until },
             LeaseEnd::PullClosed { pull: 34, first_refusal_until: None },
+            LeaseEnd::PullGone { pull: 34, first_refusal_until: at("2026-11-21T03:09:00Z") },
             LeaseEnd::PullUnlinked { pull: 34, first_refusal_until: until },
         ];
         let told: Vec<String> =
@@ -441,6 +461,8 @@ mod tests {
         #34 was closed without being merged. @ada may reopen it or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that the task is open to everybody.
         ~~~
         #34 by @ada was closed without being merged. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        GitHub does not show #34 any more: it was deleted, or its author's account is hidden. @ada may open another pull request or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that the task is open to everybody.
         ~~~
         #34 no longer names this issue, so the task waits for another pull request. @ada may name it there again or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that it is open to everybody.
         "#);

@@ -57,6 +57,8 @@ pub enum PullEnd {
     Merged,
     /// It was closed without being merged.
     Closed,
+    /// GitHub does not show it any more.
+    Gone,
     /// It no longer names the issue.
     Unlinked,
     /// A maintainer set it aside.
@@ -72,7 +74,12 @@ pub fn pull_over(pull: i64, author: &str, end: PullEnd) -> String {
         PullEnd::Closed => {
             format!("#{pull} by {author} was closed without being merged. It takes no review slot any more.")
         }
-        PullEnd::Unlinked => format!("#{pull} by {author} no longer names this issue, so it is no longer linked to the task."),
+        PullEnd::Gone => {
+            format!("GitHub does not show #{pull} by {author} any more, so it takes no review slot.")
+        }
+        PullEnd::Unlinked => {
+            format!("#{pull} by {author} no longer names this issue, so it is no longer linked to the task.")
+        }
         PullEnd::Ignored => format!(
             "A maintainer set #{pull} by {author} aside: it takes no review slot, and everybody can claim this task. {} takes that back.",
             code(&format!("/owp ignore off #{pull}"))
@@ -116,10 +123,9 @@ pub fn warning_settled(login: &str, until: Option<Timestamp>) -> String {
             mention(login),
             until.human()
         ),
-        None => format!(
-            "The warning to {} that stood here is no longer needed: the lease has ended.",
-            safe_inline(login)
-        ),
+        None => {
+            format!("The warning to {} that stood here is no longer needed: the lease has ended.", safe_inline(login))
+        }
     }
 }
 
@@ -171,12 +177,13 @@ mod tests {
     #[test]
     fn what_is_over_is_said_in_place_of_what_was_so() {
         let until = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z");
-        let over = [PullEnd::Merged, PullEnd::Closed, PullEnd::Unlinked, PullEnd::Ignored];
+        let over = [PullEnd::Merged, PullEnd::Closed, PullEnd::Gone, PullEnd::Unlinked, PullEnd::Ignored];
         let mut said: Vec<String> = over.into_iter().map(|end| pull_over(34, "ada", end)).collect();
         said.extend([warning_settled("ada", until), warning_settled("ada", None)]);
         insta::assert_snapshot!(said.join("\n"), @r#"
         #34 by ada is merged, and this task is done. Thank you, ada!
         #34 by ada was closed without being merged. It takes no review slot any more.
+        GitHub does not show #34 by ada any more, so it takes no review slot.
         #34 by ada no longer names this issue, so it is no longer linked to the task.
         A maintainer set #34 by ada aside: it takes no review slot, and everybody can claim this task. `/owp ignore off #34` takes that back.
         @ada, the deadline for this task was moved: it is **21 Nov 2026, 03:09 UTC** now. The warning that stood here is settled.

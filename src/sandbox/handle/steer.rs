@@ -8,6 +8,29 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 impl Sandbox {
+    /// Hides an issue or pull request, as GitHub does while its author is flagged as spam: a look answers 404 and no list
+    /// shows it. Nothing is announced.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn hide(&self, repo: &str, number: u64) -> Result<(), ApiError> {
+        let mut world = self.inner.world();
+        let repo = world.repo_of(repo)?;
+        world.hidden.insert((repo, number));
+        Ok(())
+    }
+
+    /// Shows again what [`Sandbox::hide`] hid.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn unhide(&self, repo: &str, number: u64) -> Result<(), ApiError> {
+        let mut world = self.inner.world();
+        let repo = world.repo_of(repo)?;
+        world.hidden.remove(&(repo, number));
+        Ok(())
+    }
+
     /// Installs the app on these repositories of one account; the installation's id.
     ///
     /// # Errors

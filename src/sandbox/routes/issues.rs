@@ -36,7 +36,8 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     };
     // An app that may not read pull requests does not see them here either.
     let pulls = world.need(&call.caller, repo, Need::PullsRead).is_ok();
-    let kept = |issue: &&Issue| (pulls || issue.pull.is_none()) && passes(world, call, issue, since);
+    let seen = |issue: &Issue| (pulls || issue.pull.is_none()) && !world.hidden.contains(&(repo, issue.number));
+    let kept = |issue: &&Issue| seen(issue) && passes(world, call, issue, since);
     let mut found: Vec<&Issue> = world.repo(repo)?.issues.values().filter(kept).collect();
     match call.query("sort").unwrap_or("created") {
         "updated" => found.sort_by_key(|issue| (issue.updated_at, issue.number)),
@@ -88,6 +89,9 @@ pub(super) fn show(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let number = call.id("issue_number")?;
     let issue = world.issue(repo, number)?;
     world.need_for(&call.caller, repo, issue, false)?;
+    if world.hidden.contains(&(repo, number)) {
+        return Err(ApiError::not_found());
+    }
     Ok(Reply::ok(world.issue_json(repo, number)?))
 }
 

@@ -29,7 +29,10 @@ fn passes(world: &World, call: &Call, issue: &Issue, pull: &Pull) -> bool {
 pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     world.need(&call.caller, repo, Need::PullsRead)?;
-    let kept = |issue: &&Issue| issue.pull.as_ref().is_some_and(|pull| passes(world, call, issue, pull));
+    let kept = |issue: &&Issue| {
+        !world.hidden.contains(&(repo, issue.number))
+            && issue.pull.as_ref().is_some_and(|pull| passes(world, call, issue, pull))
+    };
     let mut found: Vec<&Issue> = world.repo(repo)?.issues.values().filter(kept).collect();
     let sort = call.query("sort").unwrap_or("created");
     if sort == "updated" {
@@ -69,6 +72,9 @@ fn target(world: &World, call: &Call) -> Result<(u64, u64), ApiError> {
     let (repo, number) = (call.repo(world)?, call.id("pull_number")?);
     world.need(&call.caller, repo, Need::PullsRead)?;
     world.pull(repo, number)?;
+    if world.hidden.contains(&(repo, number)) {
+        return Err(ApiError::not_found());
+    }
     Ok((repo, number))
 }
 

@@ -80,6 +80,8 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) journal: Journal,
     pub(super) limits: Limits,
+    /// Issues and pull requests, by repository and number, that GitHub shows to nobody: their author was flagged, say.
+    pub(super) hidden: BTreeSet<(u64, u64)>,
     /// What each read answered the last time, by holder and address.
     pub(super) answered: HashMap<String, Bytes>,
 }
@@ -119,6 +121,7 @@ impl World {
             faults: Faults::default(),
             journal: Journal::default(),
             limits: settings.limits,
+            hidden: BTreeSet::new(),
             answered: HashMap::new(),
         };
         let bot = format!("{}[bot]", world.app.slug);

@@ -20,6 +20,7 @@ mod people;
 mod repos;
 mod schema;
 mod slots;
+mod sync;
 mod tasks;
 mod wanted;
 mod writing_order;

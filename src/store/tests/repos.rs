@@ -1,6 +1,7 @@
 //! Repositories: known by GitHub's id through every change of name, counted, synced, paused.
 
 use super::bench::START;
+use super::sync::taken;
 use super::*;
 use crate::pool::{RepoId, Span, Timestamp};
 use crate::store::Pause;
@@ -16,13 +17,6 @@ async fn row(bench: &Bench, id: &RepoId) -> RepoRow {
 async fn named(bench: &Bench, name: &str) -> Option<RepoId> {
     let name = name.to_owned();
     bench.read(move |tx| Box::pin(async move { tx.repo_by_name(&name).await })).await.map(|row| row.id)
-}
-
-async fn take_sync(bench: &Bench) -> Option<RepoId> {
-    let taken = bench.change(|tx| {
-        Box::pin(async move { tx.take_sync(tx.now() + Span::minutes(5), tx.now() + Span::hours(1)).await })
-    });
-    taken.await.map(|row| row.id)
 }
 
 on_both_engines! {
@@ -97,10 +91,10 @@ on_both_engines! {
         bench.change(move |tx| Box::pin(async move { tx.record_sighting(&archived, false).await })).await;
         let seen = row(bench, &id).await;
         assert_eq!((seen.inactive.as_deref(), seen.private), (Some("the repository is archived"), true));
-        assert_eq!(take_sync(bench).await, None);
+        assert_eq!(taken(bench).await, None);
         bench.sighting(42, "acme/rocket").await;
         assert_eq!(row(bench, &id).await.inactive, None);
-        assert_eq!(take_sync(bench).await, Some(id));
+        assert_eq!(taken(bench).await, Some(id));
     }
 
     async fn a_repository_knows_since_when_it_is_not_served(bench) {
@@ -136,21 +130,6 @@ on_both_engines! {
         assert_eq!(granted().await, BTreeMap::from(levels));
     }
 
-    async fn a_count_that_fails_is_remembered_until_one_succeeds(bench) {
-        let id = bench.managed_repo(42, "acme/rocket").await;
-        let counted = |row: RepoRow| (row.counted_at, row.count_failed_at);
-        assert_eq!(counted(row(bench, &id).await), (None, None));
-        let failed = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.record_count_failure(&failed).await })).await;
-        assert_eq!(counted(row(bench, &id).await), (None, Some(START)));
-        let done = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.record_count(&done, Timestamp(5)).await })).await;
-        assert_eq!(counted(row(bench, &id).await), (Some(Timestamp(5)), None));
-        let failed = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.record_count_failure(&failed).await })).await;
-        assert_eq!(counted(row(bench, &id).await), (Some(Timestamp(5)), Some(START)));
-    }
-
     async fn limits_and_pauses_survive_their_row(bench) {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let at = id.clone();
@@ -171,59 +150,6 @@ on_both_engines! {
         })).await;
         let stored = row(bench, &id).await;
         assert_eq!((stored.command_budget, stored.pause), (None, None));
-    }
-
-    async fn a_repository_is_synced_by_one_at_a_time_and_again_when_due(bench) {
-        let id = bench.managed_repo(42, "acme/rocket").await;
-        bench.repo("acme/manual").await;
-        assert_eq!(take_sync(bench).await, Some(id.clone()));
-        assert_eq!(take_sync(bench).await, None, "a manual repository keeps its own books");
-        let done = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.finish_sync(&done).await })).await;
-        assert_eq!(take_sync(bench).await, None);
-        bench.advance(Span::hours(1));
-        assert_eq!(take_sync(bench).await, Some(id));
-    }
-
-    async fn a_sync_whose_process_died_is_taken_over(bench) {
-        let id = bench.managed_repo(42, "acme/rocket").await;
-        take_sync(bench).await;
-        let soon = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.sync_by(&soon, tx.now()).await })).await;
-        assert_eq!(take_sync(bench).await, None);
-        bench.advance(Span::minutes(5));
-        assert_eq!(take_sync(bench).await, Some(id));
-    }
-
-    async fn asking_for_a_sync_only_ever_brings_it_forward(bench) {
-        let id = bench.managed_repo(42, "acme/rocket").await;
-        take_sync(bench).await;
-        for at in [START + Span::minutes(10), START + Span::days(9)] {
-            let id = id.clone();
-            bench.change(move |tx| Box::pin(async move {
-                tx.finish_sync(&id).await?;
-                tx.sync_by(&id, at).await
-            })).await;
-        }
-        assert_eq!(take_sync(bench).await, None);
-        bench.advance(Span::minutes(10));
-        assert_eq!(take_sync(bench).await, Some(id));
-    }
-
-    async fn after_a_gap_everything_is_counted_and_compared_anew(bench) {
-        let id = bench.managed_repo(42, "acme/rocket").await;
-        let at = id.clone();
-        bench.change(move |tx| Box::pin(async move {
-            tx.record_count(&at, tx.now()).await?;
-            tx.record_compare(&at, tx.now()).await
-        })).await;
-        assert_eq!(take_sync(bench).await, Some(id.clone()));
-        bench.change(|tx| Box::pin(async move { tx.release_claims().await })).await;
-        assert_eq!(row(bench, &id).await.counted_at, None, "nothing is handed out before the next count");
-        assert_eq!(take_sync(bench).await, None);
-        bench.change(|tx| Box::pin(async move { tx.recount_all().await })).await;
-        assert_eq!(row(bench, &id).await.compared_at, Timestamp(0));
-        assert_eq!(take_sync(bench).await, Some(id));
     }
 
     async fn an_installation_knows_its_repositories(bench) {
