@@ -3,6 +3,17 @@
 use super::error::StoreError;
 use sqlx::{AnyConnection, Row};
 
+/// Lets the server notice within about a minute that a replica's host or network is gone, and shows administrators whose
+/// session it is, unless the URL names it.
+const POSTGRES_SESSION: &str =
+    "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = '60s';
+    SELECT set_config('application_name', 'owp', false) WHERE current_setting('application_name') = ''";
+/// Ends a transaction whose replica froze in the middle of it, a wait for a lock, and a statement without end. A replica's
+/// own transactions never wait for anything but the database, so an idle one belongs to a process that is not running.
+const POSTGRES_TIMEOUTS: &str = "SET idle_in_transaction_session_timeout = '15s'; SET lock_timeout = '10s';
+    SET statement_timeout = '30s'";
+
 /// Which engine stands behind the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -86,7 +97,8 @@ impl Dialect {
         (self == Self::Postgres).then_some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now")
     }
 
-    /// Makes one connection safe to use: what SQLite forgets with every connection.
+    /// Makes one connection safe to use: what SQLite forgets with every connection, and what bounds how long a replica
+    /// that freezes, loses its network or waits for a lock can hold up the others on PostgreSQL.
     pub(super) fn connection_settings(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &[
@@ -95,7 +107,16 @@ impl Dialect {
                 "PRAGMA foreign_keys = ON",
                 "PRAGMA busy_timeout = 5000",
             ],
-            Self::Postgres => &[],
+            Self::Postgres => &[POSTGRES_SESSION, POSTGRES_TIMEOUTS],
+        }
+    }
+
+    /// Settings of the connection that migrates: a migration may take as long as it needs, and replicas that start
+    /// together wait for each other.
+    pub(super) fn migration_settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => self.connection_settings(),
+            Self::Postgres => &[POSTGRES_SESSION],
         }
     }
 
@@ -103,7 +124,7 @@ impl Dialect {
     pub(super) fn reading_settings(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &["PRAGMA synchronous = FULL", "PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON"],
-            Self::Postgres => &[],
+            Self::Postgres => &[POSTGRES_SESSION, POSTGRES_TIMEOUTS],
         }
     }
 

@@ -7,15 +7,31 @@ pub enum StoreError {
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     /// The database could not be opened at the start.
-    #[error(
-        "cannot open the {engine:?} database: {cause}; check OWP_DATABASE_URL (or --database), and that it is an owp database"
-    )]
+    #[error("cannot open the database {place}: {cause}; check OWP_DATABASE_URL (or --database){hint}")]
     Unreachable {
-        /// Which engine it should be.
-        engine: super::Dialect,
+        /// Where it should be: a file, or host, port and name. Never the password.
+        place: String,
         /// What it or its driver said.
         cause: String,
+        /// What else to check.
+        hint: &'static str,
+        /// True when a server may only be starting: the same attempt may succeed a moment later.
+        passing: bool,
     },
+    /// The folder of a SQLite file cannot be written.
+    #[error(
+        "cannot write {path}: {cause}; make its folder writable for this user, or choose another file with \
+         OWP_DATABASE_URL (or --database)"
+    )]
+    NotWritable {
+        /// The file that cannot be written.
+        path: String,
+        /// What the machine said.
+        cause: String,
+    },
+    /// The SQLite file is a folder.
+    #[error("cannot open the database {0}: it is a folder; name a file in it, such as sqlite:{0}/owp.db")]
+    Folder(String),
     /// The database's schema was made by a newer version of the program.
     #[error(
         "the database was made by a newer version of owp (it has migration {0}); run that version, or restore a backup"
@@ -57,6 +73,9 @@ pub enum StoreError {
     /// The batch a job was part of could not be committed.
     #[error("the change could not be committed: {0}")]
     Commit(String),
+    /// The change was not begun in time, so it was given up.
+    #[error("the change had to wait longer than {} s and was given up", .0.as_secs())]
+    TooLate(std::time::Duration),
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

@@ -17,8 +17,9 @@ use futures_util::future::BoxFuture;
 use sqlx::{Any, AnyPool, Row, Transaction};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// How many waiting jobs one transaction takes at most.
@@ -90,12 +91,61 @@ pub(super) struct LaneSettings {
     pub(super) bell: Bell,
 }
 
-pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Job>) {
+/// The lane's queue as writers see it.
+pub(super) struct Lane {
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) gauge: Arc<Gauge>,
+}
+
+/// How busy a lane is.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    /// Jobs that wait or run.
+    jobs: AtomicUsize,
+    /// When the transaction in work began.
+    since: Mutex<Option<Instant>>,
+}
+
+impl Gauge {
+    /// Counts a job until the ticket is dropped.
+    pub(super) fn count(self: &Arc<Self>) -> Ticket {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+        Ticket(Arc::clone(self))
+    }
+
+    /// Jobs that wait or run.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// How long the transaction in work has taken; zero when there is none.
+    pub(super) fn busy_for(&self) -> Duration {
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    fn works(&self, since: Option<Instant>) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+/// One job that is counted.
+pub(super) struct Ticket(Arc<Gauge>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.jobs.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Job>, gauge: Arc<Gauge>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut waiting, BATCH).await > 0 {
         for group in groups(settings.dialect, std::mem::take(&mut waiting)) {
+            gauge.works(Some(Instant::now()));
             commit_group(&settings, group).await;
         }
+        gauge.works(None);
     }
 }
 

@@ -65,11 +65,12 @@ pub use workers::{Extra, NewWorker};
 
 use crate::clock::{Clock, Entropy};
 use futures_util::future::BoxFuture;
-use lane::{Job, LaneSettings};
+use lane::{Job, Lane, LaneSettings};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{broadcast, oneshot};
 
 #[cfg(test)]
 mod tests;
@@ -81,7 +82,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     settings: LaneSettings,
     readers: sqlx::AnyPool,
-    lanes: Vec<mpsc::Sender<Job>>,
+    lanes: Vec<Lane>,
     next: AtomicUsize,
     /// Held for as long as the store lives: a second process refuses to serve the same SQLite file.
     _lock: Option<std::fs::File>,
@@ -129,6 +130,7 @@ impl Store {
             return Err(StoreError::Closed.into());
         }
         let lane = self.lane(&scope);
+        let ticket = lane.gauge.count();
         let slot = Arc::new(Mutex::new(None));
         let (answer, answered) = oneshot::channel();
         let filled = Arc::clone(&slot);
@@ -142,6 +144,7 @@ impl Store {
             })
         });
         let finish: lane::Finish = Box::new(move |committed| {
+            let _counted_until_here = ticket;
             let result = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             let outcome = match (committed, result) {
                 (_, Some(Err(refused))) => Err(refused),
@@ -152,10 +155,44 @@ impl Store {
             // The caller may have gone away; what was committed stays committed.
             let _gone = answer.send(outcome);
         });
-        if self.0.lanes[lane].send(Job { scope, run, finish }).await.is_err() {
+        if lane.jobs.send(Job { scope, run, finish }).await.is_err() {
             return Err(StoreError::Closed.into());
         }
         answered.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Runs `work` as [`Store::write`] does, and waits for it at most `patience`. Work that has not begun by then is
+    /// given up; what has begun may still be committed.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLate`] when time ran out, else as [`Store::write`].
+    pub async fn write_within<T, E, F>(&self, patience: Duration, scope: Scope, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        let late = Arc::new(AtomicBool::new(false));
+        let given_up = Arc::clone(&late);
+        let work = self.write(scope, move |tx: &mut Tx| -> BoxFuture<'_, Result<T, E>> {
+            if given_up.load(Ordering::Relaxed) {
+                return Box::pin(async move { Err(StoreError::TooLate(patience).into()) });
+            }
+            work(tx)
+        });
+        match tokio::time::timeout(patience, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                late.store(true, Ordering::Relaxed);
+                Err(StoreError::TooLate(patience).into())
+            }
+        }
+    }
+
+    /// How long the transaction that has taken longest so far has been at work, over all writers of this process.
+    #[must_use]
+    pub fn writing_for(&self) -> Duration {
+        self.0.lanes.iter().map(|lane| lane.gauge.busy_for()).max().unwrap_or_default()
     }
 
     /// Runs `work` on one consistent snapshot; nothing it writes is kept.
@@ -175,15 +212,21 @@ impl Store {
         result
     }
 
-    fn lane(&self, scope: &Scope) -> usize {
-        let lanes = self.0.lanes.len();
+    /// The lane of a repository, or the least busy one: a lane that waits for a lock holds nothing up that has no
+    /// reason to be there.
+    fn lane(&self, scope: &Scope) -> &Lane {
+        let lanes = &self.0.lanes;
         match &scope.repo {
             Some(repo) => {
                 let mut hasher = DefaultHasher::new();
                 repo.hash(&mut hasher);
-                usize::try_from(hasher.finish() % lanes as u64).unwrap_or(0)
+                &lanes[usize::try_from(hasher.finish() % lanes.len() as u64).unwrap_or(0)]
             }
-            None => self.0.next.fetch_add(1, Ordering::Relaxed) % lanes,
+            None => {
+                let first = self.0.next.fetch_add(1, Ordering::Relaxed) % lanes.len();
+                let (before, from) = lanes.split_at(first);
+                from.iter().chain(before).min_by_key(|lane| lane.gauge.jobs()).unwrap_or(&lanes[first])
+            }
         }
     }
 }

@@ -3,12 +3,14 @@
 use super::bell::Bell;
 use super::dialect::Dialect;
 use super::error::StoreError;
-use super::lane::{LaneSettings, run_lane};
+use super::lane::{Gauge, Lane, LaneSettings, run_lane};
 use super::{Inner, Store};
 use crate::clock::{Clock, Entropy};
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyPool, Connection, Row};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -53,11 +55,12 @@ impl Store {
             }
             Dialect::Postgres => (options.url.clone(), None),
         };
-        reach(dialect, &url, dialect.connection_settings()).await?;
+        let mut first = reach(dialect, &url, dialect.migration_settings()).await?;
+        migrate(dialect, &mut first).await?;
+        dialect.check_durability(&mut first).await?;
+        first.close().await?;
         let lanes = if dialect == Dialect::Sqlite { 1 } else { POSTGRES_LANES };
         let writers = connect(&url, lanes, dialect.connection_settings()).await?;
-        migrate(dialect, &writers).await?;
-        dialect.check_durability(&mut *writers.acquire().await?).await?;
         let readers = connect(&url, READERS, dialect.connection_settings()).await?;
         let minted = Arc::new(AtomicU64::new(0));
         let StoreOptions { clock, entropy, .. } = options;
@@ -79,14 +82,14 @@ impl Store {
         let url = match dialect {
             Dialect::Sqlite => {
                 let path = sqlite_path(&options.url)?;
-                if !std::path::Path::new(&path).exists() {
+                if !Path::new(&path).exists() {
                     return Err(StoreError::Missing(path));
                 }
                 driver_url(&path, "ro")
             }
             Dialect::Postgres => options.url.clone(),
         };
-        reach(dialect, &url, dialect.reading_settings()).await?;
+        reach(dialect, &url, dialect.reading_settings()).await?.close().await?;
         let readers = connect(&url, LOOKERS, dialect.reading_settings()).await?;
         let have = schema_version(&mut *readers.acquire().await?).await?;
         let need = migrator(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
@@ -126,25 +129,61 @@ fn migrator(dialect: Dialect) -> &'static Migrator {
     }
 }
 
-fn start_lane(settings: &LaneSettings) -> mpsc::Sender<super::lane::Job> {
-    let (sender, receiver) = mpsc::channel(LANE_DEPTH);
-    tokio::spawn(run_lane(settings.clone(), receiver));
-    sender
+fn start_lane(settings: &LaneSettings) -> Lane {
+    let (jobs, receiver) = mpsc::channel(LANE_DEPTH);
+    let gauge = Arc::new(Gauge::default());
+    tokio::spawn(run_lane(settings.clone(), receiver, Arc::clone(&gauge)));
+    Lane { jobs, gauge }
 }
 
 /// Connects once by itself: a pool retries until it times out, and then says only that.
-async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -> Result<(), StoreError> {
-    let unreachable = |cause: String| StoreError::Unreachable { engine: dialect, cause };
+async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -> Result<AnyConnection, StoreError> {
+    let (place, hint) = place(dialect, url)?;
+    let unreachable = |cause, passing| StoreError::Unreachable { place, cause, hint, passing };
     let first = async {
-        let mut conn = sqlx::AnyConnection::connect(url).await?;
+        let mut conn = AnyConnection::connect(url).await?;
         for setting in settings {
             sqlx::raw_sql(*setting).execute(&mut conn).await?;
         }
-        conn.close().await
+        Ok(conn)
     };
     match tokio::time::timeout(PATIENCE, first).await {
-        Ok(done) => done.map_err(|error| unreachable(error.to_string())),
-        Err(_) => Err(unreachable(format!("no answer within {} s", PATIENCE.as_secs()))),
+        Ok(Ok(conn)) => Ok(conn),
+        Ok(Err(error)) => Err(unreachable(cause(&error), may_pass(&error))),
+        Err(_) => Err(unreachable(format!("no answer within {} s", PATIENCE.as_secs()), true)),
+    }
+}
+
+/// Where the database should be, and what to check besides the setting when it is not. A password is in neither.
+fn place(dialect: Dialect, url: &str) -> Result<(String, &'static str), StoreError> {
+    match dialect {
+        Dialect::Sqlite => Ok((sqlite_path(url)?, ", and that it is an owp database")),
+        Dialect::Postgres => {
+            let options: PgConnectOptions = url.parse().map_err(|error| StoreError::Url(cause(&error)))?;
+            let name = options.get_database().unwrap_or_else(|| options.get_username());
+            let server = match options.get_socket() {
+                Some(socket) => socket.display().to_string(),
+                None => format!("{}:{}", options.get_host(), options.get_port()),
+            };
+            Ok((format!("{name} of the PostgreSQL server at {server}"), ", and that the server runs there"))
+        }
+    }
+}
+
+fn cause(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(cause) => cause.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a server that starts or restarts could have answered so.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // cannot_connect_now and too_many_connections, from PostgreSQL's appendix A.
+        sqlx::Error::Database(said) => matches!(said.code().as_deref(), Some("57P03" | "53300")),
+        _ => false,
     }
 }
 
@@ -165,8 +204,8 @@ async fn connect(url: &str, connections: u32, settings: &'static [&'static str])
     Ok(pool)
 }
 
-async fn migrate(dialect: Dialect, pool: &AnyPool) -> Result<(), StoreError> {
-    migrator(dialect).run(pool).await.map_err(|error| match error {
+async fn migrate(dialect: Dialect, conn: &mut AnyConnection) -> Result<(), StoreError> {
+    migrator(dialect).run(conn).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::Newer(version),
         other => StoreError::Migration(other.to_string()),
     })
@@ -179,22 +218,21 @@ fn sqlite_path(url: &str) -> Result<String, StoreError> {
     if path.is_empty() || path == ":memory:" {
         return Err(StoreError::Url("a SQLite database needs a file, so that nothing is lost".to_owned()));
     }
+    if Path::new(path).is_dir() {
+        return Err(StoreError::Folder(path.trim_end_matches('/').to_owned()));
+    }
     // Two names of one file are one lock. A file that does not exist yet has one name.
     let real = std::fs::canonicalize(path).ok().and_then(|real| real.into_os_string().into_string().ok());
     Ok(real.unwrap_or_else(|| path.to_owned()))
 }
 
 fn lock_file(path: &str) -> Result<std::fs::File, StoreError> {
+    let lock = format!("{path}.lock");
     let io = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => StoreError::Url(format!("the folder of {path} does not exist")),
-        _ => StoreError::Url(format!("{path}.lock cannot be written: {e}")),
+        _ => StoreError::NotWritable { path: lock.clone(), cause: e.to_string() },
     };
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(format!("{path}.lock"))
-        .map_err(io)?;
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),

@@ -97,6 +97,8 @@ pub struct RepoRow {
     pub manual_area_locks: bool,
     /// What the operator set beside the defaults.
     pub policy: Option<Document>,
+    /// Why what the operator set cannot be read, when it cannot: a newer version wrote it, perhaps.
+    pub policy_unreadable: Option<String>,
     /// The policy file, as far as it is known.
     pub file: PolicyFile,
     /// When the last successful count began.
@@ -315,8 +317,10 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
     let flag = |column: &str| row.try_get::<i64, _>(column).map(|n| n != 0);
     let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
     let policy: Option<String> = row.try_get("policy")?;
-    // Guessing would hand out what somebody meant to hold back.
-    let unreadable = |error| StoreError::Corrupt(format!("a stored policy: {error}"));
+    let (policy, policy_unreadable) = match policy.map(|text| serde_json::from_str(&text)).transpose() {
+        Ok(policy) => (policy, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
     Ok(RepoRow {
         id: RepoId::new(row.try_get::<String, _>("id")?),
         github_id: row.try_get("github_id")?,
@@ -335,7 +339,8 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
             None => None,
         },
         manual_area_locks: flag("manual_area_locks")?,
-        policy: policy.map(|text| serde_json::from_str(&text)).transpose().map_err(unreadable)?,
+        policy,
+        policy_unreadable,
         file: policy_file(row)?,
         counted_at: at("counted_at")?,
         count_failed_at: at("count_failed_at")?,

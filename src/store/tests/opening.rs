@@ -116,3 +116,45 @@ async fn a_file_is_called_what_the_url_says() {
         assert!(file.exists(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_folder_in_the_place_of_a_file_is_named_with_what_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let why = refusal(&format!("sqlite:{}", folder.path().display())).await;
+    assert!(why.contains("it is a folder") && why.contains("/owp.db"), "{why}");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_named_and_the_url_is_not_blamed() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody can write a folder, not even an administrator.
+    std::fs::create_dir(folder.path().join("pool.db.lock")).unwrap();
+    let why = refusal(&format!("sqlite:{}/pool.db", folder.path().display())).await;
+    assert!(why.contains("pool.db.lock") && why.contains("make its folder writable"), "{why}");
+    assert!(!why.contains("sqlite:FILE"), "{why}");
+}
+
+async fn show(tx: &mut crate::store::Tx, setting: &str) -> Result<String, StoreError> {
+    let row = tx.one(sqlx::query(sqlx::AssertSqlSafe(format!("SHOW {setting}")))).await?;
+    Ok(sqlx::Row::try_get(&row.unwrap(), 0)?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_on_postgresql_have_timeouts() {
+    let bench = &begin(Dialect::Postgres).await;
+    bench
+        .run(async {
+            for (setting, value) in [
+                ("idle_in_transaction_session_timeout", "15s"),
+                ("lock_timeout", "10s"),
+                ("statement_timeout", "30s"),
+                ("tcp_keepalives_idle", "30"),
+                ("application_name", "owp"),
+            ] {
+                let reads = bench.read(move |tx| Box::pin(show(tx, setting))).await;
+                let writes = bench.change(move |tx| Box::pin(show(tx, setting))).await;
+                assert_eq!((reads.as_str(), writes.as_str()), (value, value), "{setting}");
+            }
+        })
+        .await;
+}
