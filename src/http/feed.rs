@@ -132,8 +132,8 @@ pub(super) fn shown(kind: &str, payload: &Value, everything: bool) -> Map<String
 
 /// Where to begin without a cursor, when it is said.
 fn from(query: &Query) -> Result<Option<FeedStart>, Failure> {
-    let from = query.text("from")?;
-    if let Some(last) = query.text("last")? {
+    let from = query.given("from")?;
+    if let Some(last) = query.given("last")? {
         if from.is_some() || query.cursor().is_some() {
             return Err(fault("last", "must stand without `cursor` and `from`: each says where to begin"));
         }
@@ -151,7 +151,7 @@ fn from(query: &Query) -> Result<Option<FeedStart>, Failure> {
 
 /// `stream` decides; without it, whichever of the two media types `Accept` names first.
 fn wants_stream(query: &Query, headers: &HeaderMap) -> Result<bool, Failure> {
-    match query.text("stream")? {
+    match query.given("stream")? {
         Some("1") => return Ok(true),
         Some("0") => return Ok(false),
         Some(_) => return Err(fault("stream", "must be 1 or 0")),

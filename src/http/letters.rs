@@ -21,7 +21,7 @@ pub(super) async fn list(
     _: Operator,
     query: Query,
 ) -> Result<axum::Json<DeadComments>, Failure> {
-    if query.text("state")?.is_some_and(|state| state != "dead") {
+    if query.given("state")?.is_some_and(|state| state != "dead") {
         return Err(fault("state", "must be dead; what still waits is counted in /metrics"));
     }
     let limit = query.limit()?;

@@ -26,11 +26,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    /// A parameter that is there and not blank.
+    /// A text that may be anything. A blank one is none.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Failure> {
-        let Some(text) = self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
+        Ok(self.given(name)?.filter(|text| !text.is_empty()))
+    }
+
+    /// A parameter whose values are listed, or a number: a blank one is a value too, and never a right one.
+    pub(super) fn given(&self, name: &'static str) -> Result<Option<&str>, Failure> {
+        let Some(text) = self.0.get(name).map(|text| text.trim()) else { return Ok(None) };
         if text.contains('\0') || text.len() > VALUE_MAX_CHARS {
             return Err(fault(name, "must be a short text without NUL characters"));
         }
@@ -44,7 +47,7 @@ impl Query {
 
     /// `limit`, 1–100.
     pub(super) fn limit(&self) -> Result<i64, Failure> {
-        let Some(text) = self.text("limit")? else { return Ok(PAGE_USUAL) };
+        let Some(text) = self.given("limit")? else { return Ok(PAGE_USUAL) };
         let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
         limit.ok_or_else(|| fault("limit", "must be a whole number from 1 to 100"))
     }

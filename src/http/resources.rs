@@ -22,7 +22,7 @@ const NAME_MAX_BYTES: usize = 1024;
 
 /// Tasks, newest first.
 pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<TaskPage>, Failure> {
-    let state = query.text("state")?.map(|word| {
+    let state = query.given("state")?.map(|word| {
         TaskState::from_name(word)
             .ok_or_else(|| fault("state", "must be ready, leased, in_progress, pr_opened, blocked, merged or closed"))
     });

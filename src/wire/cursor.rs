@@ -28,7 +28,8 @@ pub fn read(list: &str, cursor: Option<&str>) -> Result<String, Box<Problem>> {
     let after = bytes.as_deref().and_then(|bytes| {
         let (front, after) = bytes.split_at_checked(MARK_BYTES)?;
         let after = std::str::from_utf8(after).ok()?;
-        (front == mark(list, after)).then(|| after.to_owned())
+        // The mark is no secret, so anybody can make one, also for NUL, which PostgreSQL does not take as text.
+        (front == mark(list, after) && !after.contains('\0')).then(|| after.to_owned())
     });
     after.ok_or_else(|| {
         Box::new(Problem::invalid(vec![FieldError {
@@ -63,6 +64,7 @@ mod tests {
             ("tasks state=ready", "not base64!"),
             ("tasks state=ready", &cursor[1..]),
             ("tasks state=ready", &"A".repeat(5_000)),
+            ("tasks state=ready", &write("tasks state=ready", "t_5\0")),
         ] {
             assert_eq!(read(list, Some(cursor)).unwrap_err().errors[0].field, "cursor", "{list} {cursor}");
         }

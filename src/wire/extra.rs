@@ -30,6 +30,7 @@ pub struct CapabilitiesBody {
     can_open_prs: Option<bool>,
     /// Tools it can drive, 64 at most.
     #[serde(default)]
+    #[schemars(length(max = 64), inner(length(max = 64), regex(pattern = r"\S")))]
     supports_tool: Option<Vec<String>>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
-use super::read::{Request, Whole};
+use super::read::{Object, Request, Whole};
 use crate::pool::pull::AGENTS_MOST;
 use crate::pool::reputation::{Reputation, Score, Tally};
 use crate::pool::worker::Capabilities;
@@ -104,7 +104,7 @@ pub struct ChangeBody {
     max_concurrent_tasks: Option<Whole>,
     /// What it can do. Replaces what it said before.
     #[serde(default)]
-    capabilities: Option<CapabilitiesBody>,
+    capabilities: Option<Object<CapabilitiesBody>>,
     /// Whether a score is made of what comes of the person's work. It can open tiers, and nothing else.
     #[serde(default)]
     reputation: Option<bool>,
@@ -149,7 +149,7 @@ impl Request for ChangeBody {
             skills: self.skills.map(|skills| checks.skills("skills", Some(skills))),
             capacity_points: capacity.map(|n| checks.number("capacity_points", Some(n), 5, 1..=100)),
             max_concurrent_tasks: concurrent.map(|n| checks.number("max_concurrent_tasks", Some(n), 2, 1..=20)),
-            capabilities: self.capabilities.map(|said| said.check(checks)),
+            capabilities: self.capabilities.map(|Object(said)| said.check(checks)),
             reputation: self.reputation,
             agents: self.agents.map(|logins| agents(checks, logins)),
             extra: extra::own_fields(checks, self.rest),

@@ -1,7 +1,7 @@
 //! `POST` and `GET /v1/admin/policy`.
 
 use super::check::Checks;
-use super::read::Request;
+use super::read::{Object, Request};
 use crate::pool::document::Document;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub struct PolicyBody {
     /// What shall differ from the defaults. It replaces what was set before; null goes back to the defaults; to leave it
     /// out is refused, as a misspelled name would end every rule. A key nothing obeys is refused.
     #[serde(deserialize_with = "Option::deserialize")]
-    policy: Option<Document>,
+    policy: Option<Object<Document>>,
 }
 
 /// Rules for a repository. Their bounds are the engine's to check.
@@ -32,7 +32,7 @@ impl Request for PolicyBody {
     type Checked = PolicyChange;
 
     fn check(self, checks: &mut Checks) -> PolicyChange {
-        PolicyChange { repo: checks.repo(&self.repo), policy: self.policy }
+        PolicyChange { repo: checks.repo(&self.repo), policy: self.policy.map(|Object(policy)| policy) }
     }
 }
 
@@ -45,14 +45,14 @@ pub struct SimulateBody {
     repo: String,
     /// The rules to try in the policy file's place; those in force when left out.
     #[serde(default)]
-    policy: Option<Document>,
+    policy: Option<Object<Document>>,
 }
 
 impl Request for SimulateBody {
     type Checked = PolicyChange;
 
     fn check(self, checks: &mut Checks) -> PolicyChange {
-        PolicyChange { repo: checks.repo(&self.repo), policy: self.policy }
+        PolicyChange { repo: checks.repo(&self.repo), policy: self.policy.map(|Object(policy)| policy) }
     }
 }
 

@@ -122,7 +122,7 @@ problem_kinds! {
         "The server made a mistake; its log tells more under the answer's `X-Request-Id`. Nothing was changed by halves.";
     /// Something the program depends on does not answer.
     Unavailable => "unavailable", 503, "Not available at the moment",
-        "The database or GitHub does not answer, or the call took too long. Try again after the seconds in `Retry-After`.";
+        "The database or GitHub does not answer, the call took too long, or the server has no room for it. Try again after the seconds in `Retry-After`.";
     /// Webhooks without a configured App.
     NotConfigured => "not-configured", 503, "GitHub is not configured",
         "The server was started without a GitHub App, so it cannot check who sent a delivery. Set GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.";

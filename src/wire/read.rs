@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// How much of a parser's own words is passed on; they can quote the body.
 const MESSAGE_MAX_CHARS: usize = 200;
@@ -79,6 +80,48 @@ impl JsonSchema for Whole {
     }
 }
 
+/// A JSON object inside a body. Without this, structs would also be read from arrays, position by position.
+#[derive(Debug, Default)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: de::Deserialize<'de>> de::Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Object<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: de::Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(de::value::MapAccessDeserializer::new(map))
+    }
+}
+
 struct WholeVisitor;
 
 impl Visitor<'_> for WholeVisitor {
@@ -114,6 +157,14 @@ mod tests {
     struct Probe {
         #[serde(default)]
         points: Option<Whole>,
+        #[serde(default)]
+        _inner: Option<Object<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        #[serde(rename = "a")]
+        _a: Option<bool>,
     }
 
     impl Request for Probe {
@@ -148,6 +199,17 @@ mod tests {
         assert_eq!(detail("[5]"), "The body is not a JSON object.");
         assert!(read::<Probe>(b"{\"points\": \"\xff\"}").is_err());
         assert!(detail(&format!("{{\"points\":\"{}\"}}", "x".repeat(10_000))).chars().count() < 300);
+    }
+
+    #[test]
+    fn an_object_inside_is_no_array() {
+        for body in [r#"{"_inner":{"a":true}}"#, r#"{"_inner":{}}"#, r#"{"_inner":null}"#] {
+            assert_eq!(read::<Probe>(body.as_bytes()).unwrap(), 7, "{body}");
+        }
+        for (body, found) in [(r#"{"_inner":[]}"#, "sequence"), (r#"{"_inner":[true]}"#, "sequence")] {
+            assert!(detail(body).contains(&format!("invalid type: {found}, expected an object")), "{}", detail(body));
+        }
+        assert!(detail(r#"{"_inner":{"a":5}}"#).contains("expected a boolean"), "{}", detail(r#"{"_inner":{"a":5}}"#));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `POST /v1/tasks/{id}/status`.
 
 use super::check::Checks;
-use super::read::Request;
+use super::read::{Object, Request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -32,7 +32,7 @@ pub struct StatusBody {
     #[schemars(length(max = 4000))]
     message: Option<String>,
     #[serde(default)]
-    artifact: Option<Artifact>,
+    artifact: Option<Object<Artifact>>,
     /// The lease the worker believes to hold; the current one when not given.
     #[serde(default)]
     lease_id: Option<String>,
@@ -73,7 +73,7 @@ impl Request for StatusBody {
     type Checked = Status;
 
     fn check(self, checks: &mut Checks) -> Status {
-        let artifact = self.artifact.unwrap_or_default();
+        let Object(artifact) = self.artifact.unwrap_or_default();
         let commit_sha = checks.optional_text("artifact.commit_sha", artifact.commit_sha, SHA_MAX_CHARS);
         let patch_url = address(checks, "artifact.patch_url", artifact.patch_url);
         let pr_url = address(checks, "artifact.pr_url", artifact.pr_url);

@@ -2,7 +2,7 @@
 
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
-use super::read::{Request, Whole};
+use super::read::{Object, Request, Whole};
 use crate::pool::worker::{Capabilities, WorkerStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub struct RegisterBody {
     max_concurrent_tasks: Option<Whole>,
     /// What it can do; what it does not say it cannot.
     #[serde(default)]
-    capabilities: Option<CapabilitiesBody>,
+    capabilities: Option<Object<CapabilitiesBody>>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -68,7 +68,7 @@ impl Request for RegisterBody {
             skills: checks.skills("skills", self.skills),
             capacity_points: checks.number("capacity_points", self.capacity_points, 5, 1..=100),
             max_concurrent_tasks: checks.number("max_concurrent_tasks", self.max_concurrent_tasks, 2, 1..=20),
-            capabilities: self.capabilities.unwrap_or_default().check(checks),
+            capabilities: self.capabilities.unwrap_or_default().0.check(checks),
             extra: extra::own_fields(checks, self.rest),
         }
     }

@@ -212,6 +212,47 @@ async fn what_is_wrong_is_answered_as_described_too() {
 }
 
 #[tokio::test]
+async fn what_the_description_forbids_is_refused() {
+    let pool = Pool::start(Db::Sqlite).await;
+    pool.repo(json!({})).await;
+    let description = pool.get("/openapi.json").await.ok();
+    let operator = [("X-Admin-Token", ADMIN)];
+    for path in [
+        "/v1/tasks?state=",
+        "/v1/tasks?cursor=",
+        "/v1/tasks?limit=",
+        "/v1/events?stream=",
+        "/v1/events?from=",
+        "/v1/events?last=",
+        "/v1/admin/comments?state=",
+        "/v1/admin/policy",
+        "/v1/admin/policy?repo=",
+        "/v1/admin/audit?repo=%00",
+        "/v1/admin/tasks/t_1/why",
+    ] {
+        pool.send("GET", path, &operator, "").await.problem(422, "invalid-value");
+        let described = match path.split('?').next().unwrap() {
+            "/v1/admin/tasks/t_1/why" => "/v1/admin/tasks/{id}/why",
+            path => path,
+        };
+        assert!(!description["paths"][described]["get"]["responses"]["422"].is_null(), "{path}");
+    }
+    for (path, name) in [("/v1/admin/policy", "repo"), ("/v1/admin/tasks/{id}/why", "worker")] {
+        let params = description["paths"][path]["get"]["parameters"].as_array().unwrap();
+        assert!(params.iter().any(|param| param["name"] == name && param["required"] == true), "{path}");
+    }
+    for capabilities in [json!([]), json!([true]), json!({ "supports_tool": [" "] })] {
+        let answer = pool.register(json!({ "name": "w", "capabilities": capabilities })).await;
+        assert_eq!(answer.status, 422, "{answer:?}");
+    }
+    let array = json!({ "repo": REPO, "policy": [] });
+    pool.admin("policy", array).await.problem(422, "malformed-body");
+    let report = json!({ "status": "in_progress", "artifact": [] });
+    let worker = pool.worker(json!({})).await;
+    pool.report(&worker, "t_1", report).await.problem(422, "malformed-body");
+}
+
+#[tokio::test]
 async fn people_read_the_same_on_a_page_and_programs_every_shape() {
     let pool = Pool::start(Db::Sqlite).await;
     let page = pool.get("/docs").await;

@@ -60,7 +60,7 @@ async fn tasks_are_found_by_state_repository_and_skill(db: Db) {
     let held = ids(&pool, "state=leased").await;
     assert_eq!(held.len(), 1);
     assert_eq!(ids(&pool, "state=leased&repo=acme/rocket&skill=rusty").await.len(), usize::from(held == [rusty]));
-    assert_eq!(ids(&pool, "state=&skill=%20&limit=").await.len(), 3, "a blank filter is none");
+    assert_eq!(ids(&pool, "repo=&skill=%20").await.len(), 3, "a blank filter is none");
     for (query, field) in [
         ("state=gone", "state"),
         ("limit=0", "limit"),

@@ -139,7 +139,7 @@ fn param(param: &Param) -> Value {
         Place::Header => "header",
     };
     json!({
-        "name": param.name, "in": place, "required": param.place == Place::Path,
+        "name": param.name, "in": place, "required": param.required,
         "description": param.description, "schema": param.schema, "example": param.example,
     })
 }
@@ -153,12 +153,29 @@ fn security(auth: Auth) -> Value {
     }
 }
 
+/// One event of a stream, as clients read it: the lines of one name joined.
+fn streamed() -> Value {
+    json!({
+        "type": "object",
+        "description": "One Server-Sent Event of the stream.",
+        "properties": {
+            "id": { "type": "string", "description": "Where to go on after this event: the value of `Last-Event-ID`." },
+            "event": { "type": "string", "description": "The kind of the event, or `reset`." },
+            "data": {
+                "type": "string", "contentMediaType": "application/json",
+                "description": "An event as pages hold it; for `reset`, the reason and the cursor to go on from.",
+            },
+            "retry": { "type": "integer", "description": "Milliseconds to wait before coming back." },
+        },
+    })
+}
+
 fn responses(operation: &Operation, problem: &Value, writes: &mut SchemaGenerator) -> Value {
     let content = match &operation.answer {
         Answer::Json(schema) => json!({ "application/json": { "schema": schema(writes).to_value() } }),
         Answer::JsonOrStream(schema) => json!({
             "application/json": { "schema": schema(writes).to_value() },
-            "text/event-stream": { "schema": { "type": "string" } },
+            "text/event-stream": { "schema": streamed() },
         }),
         Answer::Lines(schema) => json!({ "application/x-ndjson": { "schema": schema(writes).to_value() } }),
         Answer::Text(media_type) => {

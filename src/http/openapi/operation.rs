@@ -37,6 +37,14 @@ pub(super) struct Param {
     pub description: &'static str,
     pub schema: Value,
     pub example: Value,
+    pub required: bool,
+}
+
+impl Param {
+    /// A parameter that must be there.
+    pub(super) fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
 }
 
 type Make = fn(&mut SchemaGenerator) -> Schema;
@@ -86,12 +94,12 @@ pub(super) fn json_of<T: JsonSchema>() -> Answer {
 /// The id of something, in the path.
 pub(super) fn id(description: &'static str, example: &'static str) -> Param {
     let schema = json!({ "type": "string" });
-    Param { name: "id", place: Place::Path, description, schema, example: Value::from(example) }
+    Param { name: "id", place: Place::Path, description, schema, example: Value::from(example), required: true }
 }
 
 /// A filter, in the query.
 pub(super) fn query(name: &'static str, description: &'static str, schema: Value, example: Value) -> Param {
-    Param { name, place: Place::Query, description, schema, example }
+    Param { name, place: Place::Query, description, schema, example, required: false }
 }
 
 impl Operation {

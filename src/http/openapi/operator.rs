@@ -63,8 +63,10 @@ fn repositories() -> Vec<Operation> {
             Auth::Operator,
             json_of::<PolicyInForce>(),
         )
-        .params(vec![query("repo", "Whose rules.", json!({ "type": "string" }), json!("acme/rocket"))])
-        .problems_of(&[ProblemKind::NoSuchRepo]),
+        .params(vec![
+            query("repo", "Whose rules.", json!({ "type": "string" }), json!("acme/rocket")).required(),
+        ])
+        .problems_of(&[ProblemKind::NoSuchRepo, ProblemKind::InvalidValue]),
         post(
             "/v1/admin/policy/simulate",
             "simulatePolicy",
@@ -127,7 +129,7 @@ fn tasks() -> Vec<Operation> {
         )
         .params(vec![
             id("The task's id.", "t_06bg3qk4c5v2j0"),
-            query("worker", "The worker's id; it must be given.", json!({ "type": "string" }), json!("w_06bg3qk4c5v2j0")),
+            query("worker", "The worker's id.", json!({ "type": "string" }), json!("w_06bg3qk4c5v2j0")).required(),
         ])
         .problems_of(&[ProblemKind::UnknownTask, ProblemKind::UnknownWorker, ProblemKind::InvalidValue]),
     ]
@@ -166,7 +168,7 @@ fn people() -> Vec<Operation> {
             Answer::Lines(|generator| generator.subschema_for::<AuditLine<'static>>()),
         )
         .params(vec![query("repo", "Whose log.", json!({ "type": "string" }), json!("acme/rocket"))])
-        .problems_of(&[ProblemKind::NoSuchRepo]),
+        .problems_of(&[ProblemKind::NoSuchRepo, ProblemKind::InvalidValue]),
     ]
 }
 

@@ -64,7 +64,7 @@ pub(super) fn operations() -> Vec<Operation> {
         ),
         health("/healthz", "health", "Says that the process answers."),
         health("/livez", "alive", "Says that the process answers."),
-        health("/readyz", "ready", "Says that the database answers too, so that work can be handed out."),
+        health("/readyz", "ready", "Says within two seconds whether the database answers and every loop gets on, so that work can be handed out."),
         Operation::new(
             "get",
             "/metrics",
@@ -117,6 +117,7 @@ fn event_places() -> Vec<Param> {
             description: "Where a stream goes on: the id of the last event that was read. Browsers send it by themselves. One that leads nowhere is answered by an event `reset`, and the stream goes on from now.",
             schema: json!({ "type": "string" }),
             example: Value::Null,
+            required: false,
         },
     ]
 }
@@ -127,7 +128,7 @@ pub(super) fn paging() -> Vec<Param> {
         query(
             "cursor",
             "The `next_cursor` of the page before, with the same filters.",
-            json!({ "type": "string" }),
+            json!({ "type": "string", "minLength": 1 }),
             Value::Null,
         ),
         query("limit", "How many at most.", limit, json!(20)),
@@ -136,5 +137,6 @@ pub(super) fn paging() -> Vec<Param> {
 
 fn part(name: &'static str, example: &'static str) -> Param {
     let schema = json!({ "type": "string" });
-    Param { name, place: Place::Path, description: "A part of the repository's name.", schema, example: json!(example) }
+    let (description, example) = ("A part of the repository's name.", json!(example));
+    Param { name, place: Place::Path, description, schema, example, required: true }
 }
