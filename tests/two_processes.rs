@@ -3,6 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
+#[expect(dead_code, reason = "other tests use more of it")]
+#[path = "support/database.rs"]
+mod database;
+#[path = "two_processes/frozen.rs"]
+mod frozen;
 #[path = "two_processes/stage.rs"]
 mod stage;
 

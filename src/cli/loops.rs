@@ -34,7 +34,14 @@ struct Loop {
     idle: Duration,
     /// Means nothing without a GitHub App, and waits for one.
     github: bool,
+    /// How long a step may take before the process is not ready any more: far longer than one takes on a slow day.
+    limit: Duration,
 }
+
+/// For steps that ask the database alone.
+const DATABASE_LIMIT: Duration = Duration::from_secs(60);
+/// For steps that wait for GitHub, which answers each call within twenty seconds or not at all.
+const GITHUB_LIMIT: Duration = Duration::from_secs(900);
 
 const EXPIRY: Loop = Loop {
     name: "expiry",
@@ -43,6 +50,7 @@ const EXPIRY: Loop = Loop {
     bell: None,
     idle: LOOK_AGAIN,
     github: false,
+    limit: DATABASE_LIMIT,
 };
 
 /// The tick is for what other replicas wrote, of which no bell of ours tells.
@@ -53,6 +61,7 @@ const FEED: Loop = Loop {
     bell: Some(|engine| engine.event_came().boxed()),
     idle: LOOK_AGAIN,
     github: false,
+    limit: DATABASE_LIMIT,
 };
 
 /// Loops that mean nothing without a GitHub App; setup may bring one while they wait.
@@ -64,6 +73,7 @@ const WITH_GITHUB: [Loop; 6] = [
         bell: Some(|engine| engine.delivery_came().boxed()),
         idle: LOOK_AGAIN,
         github: true,
+        limit: GITHUB_LIMIT,
     },
     Loop {
         name: "sender",
@@ -72,6 +82,7 @@ const WITH_GITHUB: [Loop; 6] = [
         bell: Some(|engine| engine.comment_wanted().boxed()),
         idle: LOOK_AGAIN,
         github: true,
+        limit: GITHUB_LIMIT,
     },
     Loop {
         name: "sync",
@@ -80,6 +91,7 @@ const WITH_GITHUB: [Loop; 6] = [
         bell: Some(|engine| engine.sync_wanted().boxed()),
         idle: LOOK_AGAIN,
         github: true,
+        limit: GITHUB_LIMIT,
     },
     Loop {
         name: "watch",
@@ -88,6 +100,7 @@ const WITH_GITHUB: [Loop; 6] = [
         bell: None,
         idle: LOOK_AGAIN,
         github: true,
+        limit: GITHUB_LIMIT,
     },
     Loop {
         name: "installations",
@@ -96,6 +109,7 @@ const WITH_GITHUB: [Loop; 6] = [
         bell: None,
         idle: HOURLY,
         github: true,
+        limit: GITHUB_LIMIT,
     },
     // The schedule and the pace stand in the database; this only looks there.
     Loop {
@@ -105,6 +119,7 @@ const WITH_GITHUB: [Loop; 6] = [
         bell: None,
         idle: LOOK_AGAIN,
         github: true,
+        limit: GITHUB_LIMIT,
     },
 ];
 
@@ -121,7 +136,8 @@ pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &Cance
 
 impl Loop {
     fn run(&self, engine: Engine, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
-        let Self { name, step, bell, idle, github, .. } = *self;
+        let Self { name, step, bell, idle, github, limit, .. } = *self;
+        let tracked = engine.track(name, limit);
         async move {
             let mut trouble = Trouble::new(name);
             while !stop.is_cancelled() {
@@ -132,7 +148,9 @@ impl Loop {
                     }
                     continue;
                 }
+                let running = tracked.step();
                 let done = AssertUnwindSafe(step(&engine)).catch_unwind().await;
+                drop(running);
                 let pause = match done {
                     Ok(Ok(more)) => {
                         trouble.is_over();

@@ -9,23 +9,26 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{ConfigError, Environment};
 use crate::config::{ServeConfig, Spans};
 use crate::engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, Settings, SetupSettings};
-use crate::http::{Face, router};
+use crate::http::{self, Face, router};
 use crate::pool::Span;
 use crate::pool::schedule::Schedule;
-use crate::store::{Store, StoreOptions};
-use axum::serve::ListenerExt;
+use crate::store::{Store, StoreError, StoreOptions};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long requests may take to finish once the server is stopping, and then the loops.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a start waits for a database server, and how often it asks.
+const DATABASE_WITHIN: Duration = Duration::from_secs(30);
+const DATABASE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the pool. Everything else is told by variables; `env.local.example` lists them.
 #[derive(Debug, Clone, Args)]
@@ -74,7 +77,7 @@ pub struct Running {
     hub: Hub,
     accepting: CancellationToken,
     stepping: CancellationToken,
-    server: Option<JoinHandle<io::Result<()>>>,
+    server: Option<JoinHandle<()>>,
     loops: Vec<JoinHandle<()>>,
 }
 
@@ -92,12 +95,7 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let loops = loops::start(&engine, waiting, &stepping);
     let hub = engine.hub().clone();
     let faces = router(Face::new(engine, options.admin_token));
-    // Small answers go out at once; a socket that refuses the option works all the same.
-    let listener = bound.tap_io(|connection| drop(connection.set_nodelay(true)));
-    // Whoever calls is told apart by address too.
-    let faces = faces.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, faces).with_graceful_shutdown(accepting.clone().cancelled_owned());
-    let server = Some(tokio::spawn(server.into_future()));
+    let server = Some(tokio::spawn(http::serve(bound, faces, accepting.clone())));
     Ok(Running { address, hub, accepting, stepping, server, loops })
 }
 
@@ -176,7 +174,10 @@ async fn serve(
     // Before anything else, so that a signal during the start stops it as well.
     let mut told_to_stop = Signals::listen()?;
     let url = config.database_url.expose_secret().to_owned();
-    let store = Store::open(StoreOptions { url, clock: Clock::System, entropy: Entropy::system() }).await?;
+    let store = tokio::select! {
+        opened = open_patiently(&url) => opened?,
+        () = told_to_stop.next() => return Ok(ExitCode::SUCCESS),
+    };
     let setup = github.is_none().then(|| SetupSettings {
         api_url: config.api_url.clone(),
         credentials_file: config.credentials_file.clone(),
@@ -217,6 +218,26 @@ async fn serve(
         () = told_to_stop.next() => {
             tracing::warn!("told twice: stopped at once");
             Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Opens the database. A server that may only be starting, as a container beside this one does, is waited for.
+async fn open_patiently(url: &str) -> Result<Store, StoreError> {
+    let until = Instant::now() + DATABASE_WITHIN;
+    let mut told = false;
+    loop {
+        let options = StoreOptions { url: url.to_owned(), clock: Clock::System, entropy: Entropy::system() };
+        match Store::open(options).await {
+            Err(error @ StoreError::Unreachable { passing: true, .. }) if Instant::now() < until => {
+                if !told {
+                    let secs = DATABASE_WITHIN.as_secs();
+                    tracing::warn!("{error}; trying again for up to {secs} s");
+                    told = true;
+                }
+                tokio::time::sleep(DATABASE_AGAIN).await;
+            }
+            opened => return opened,
         }
     }
 }

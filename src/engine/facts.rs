@@ -178,6 +178,14 @@ impl RepoContext {
         if let Some(why) = &self.row.inactive {
             return Some(Stop { why: why.clone(), until: None });
         }
+        // Guessing would hand out what somebody meant to hold back.
+        if let Some(error) = &self.row.policy_unreadable {
+            let why = format!(
+                "the rules that the operator set for it cannot be read by this version of the pool ({error}); the \
+                 operator can set them again with `POST /v1/admin/policy`"
+            );
+            return Some(Stop { why, until: None });
+        }
         if let Some(Pause { until, reason }) = self.pause(now) {
             let end = until.map_or("until somebody resumes it".to_owned(), |until| format!("until {}", until.human()));
             return Some(Stop { why: format!("it is paused {end} ({reason})"), until });

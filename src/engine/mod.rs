@@ -34,6 +34,7 @@ mod park;
 mod policies;
 mod policy_file;
 mod policy_looks;
+mod progress;
 mod pulls;
 mod readers;
 mod resources;
@@ -66,6 +67,7 @@ pub use operator::{AddedTask, NewTask};
 pub use overview::{Overview, RepoView, TaskTitle};
 pub use park::{Parked, Rung};
 pub use policies::PolicyInForce;
+pub use progress::{Step, Stuck, Tracked};
 pub use resources::{LinkedPull, RepoDetail, TaskView};
 pub use schedule::{Planned, Pull, Wish};
 pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
@@ -187,6 +189,8 @@ struct Inner {
     sender_bell: Notify,
     sync_bell: Notify,
     parking: Arc<park::Parking>,
+    progress: progress::Progress,
+    stalled: schedule::Stalled,
     policies: policy_looks::Looked,
     watched: watch::Watched,
     hub: Hub,
@@ -210,6 +214,8 @@ impl Engine {
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
+            progress: progress::Progress::default(),
+            stalled: schedule::Stalled::default(),
             policies: policy_looks::Looked::default(),
             watched: watch::Watched::default(),
             hub: Hub::new(),

@@ -57,7 +57,7 @@ impl Engine {
                     tx.set_policy(&row.id, document.as_ref()).await?;
                     let event = Event::new(EventKind::PolicySet, json!({ "policy": document, "by": "operator" }));
                     tx.append_events(&[event]).await?;
-                    Ok::<_, EngineError>(RepoRow { policy: document, ..row })
+                    Ok::<_, EngineError>(RepoRow { policy: document, policy_unreadable: None, ..row })
                 })
             })
             .await?;

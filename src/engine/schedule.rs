@@ -1,5 +1,6 @@
 //! The scheduler loop: pulls that wait are planned together on a snapshot, committed as one job per repository that
-//! checks admission again for every grant, planned again for what is left, and answered.
+//! checks admission again for every grant, planned again for what is left, and answered. A repository whose commit does
+//! not come about in time is left out for a while, so that those behind it are served.
 
 use super::Engine;
 use super::error::EngineError;
@@ -10,7 +11,10 @@ use crate::pool::lease::Via;
 use crate::pool::planner::{Asker, Pick, Snapshot, plan, useful_per_class};
 use crate::pool::{RepoId, Timestamp, WorkerId};
 use crate::store::{Scope, StoreError};
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Pulls gathered at most.
@@ -19,6 +23,11 @@ const BATCH: usize = 2_048;
 const ASKERS: usize = 256;
 /// How often a batch is planned again when commits refused what the plan had hoped for.
 const ROUNDS: usize = 4;
+
+/// How long a repository's part of a plan may take to commit.
+const COMMIT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a repository is left out after its part was not committed in time.
+const LEFT_OUT_FOR: Duration = Duration::from_secs(10);
 
 type Answers = BTreeMap<WorkerId, Planned>;
 type Wishes = BTreeMap<WorkerId, Wish>;
@@ -58,6 +67,37 @@ pub struct Planned {
     /// Where it would have been granted more, had the repository's policy file been read lately: it reads them and asks
     /// again.
     pub unread: BTreeSet<RepoId>,
+    /// Why something that was planned for it could not be committed.
+    failed: Option<String>,
+}
+
+impl Planned {
+    /// The answer to a pull: whoever got something is told of that alone.
+    fn answer(self) -> Result<Self, EngineError> {
+        match self.failed {
+            Some(why) if self.granted == 0 => Err(StoreError::Commit(why).into()),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Repositories whose commits did not come about in time, and until when they are left out. The time is the machine's own,
+/// as is what it measures: how long the database takes.
+#[derive(Debug, Default)]
+pub(super) struct Stalled(Mutex<BTreeMap<RepoId, Instant>>);
+
+impl Stalled {
+    fn add(&self, repo: &RepoId) {
+        let until = Instant::now() + LEFT_OUT_FOR;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(repo.clone(), until);
+    }
+
+    fn now(&self) -> BTreeSet<RepoId> {
+        let mut stalled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        stalled.retain(|_, until| *until > now);
+        stalled.keys().cloned().collect()
+    }
 }
 
 /// A snapshot to plan on, and what else was known in that moment.
@@ -75,11 +115,12 @@ impl Engine {
         if waiting.recv_many(&mut batch, BATCH).await == 0 {
             return false;
         }
+        let _step = self.0.progress.scheduler();
         let wishes: Wishes = batch.iter().map(|pull| (pull.worker.clone(), pull.wish.clone())).collect();
         let planned = self.grant_all(wishes).await.map_err(|error| error.to_string());
         for pull in batch {
             let answer = match &planned {
-                Ok(answers) => Ok(answers.get(&pull.worker).cloned().unwrap_or_default()),
+                Ok(answers) => answers.get(&pull.worker).cloned().unwrap_or_default().answer(),
                 Err(why) => Err(EngineError::Store(StoreError::Commit(why.clone()))),
             };
             // Whoever hung up keeps what was granted; the lease's clock runs.
@@ -122,15 +163,18 @@ impl Engine {
                     by_repo.entry(pick.repo.clone()).or_default().push(pick);
                 }
             }
-            let mut refused = 0;
-            for (repo, picks) in by_repo {
-                let (got, no) = self.commit_picks(repo, picks).await?;
-                refused += no;
-                for worker in got {
-                    answers.entry(worker).or_default().granted += 1;
+            // Side by side, so that a repository that waits for a lock costs the others no time.
+            let commits = by_repo.into_iter().map(|(repo, picks)| self.commit_in_time(repo, picks));
+            let mut again = false;
+            for (own, more) in join_all(commits).await {
+                again |= more;
+                for (worker, planned) in own {
+                    let answer = answers.entry(worker).or_default();
+                    answer.granted += planned.granted;
+                    answer.failed = planned.failed.or(answer.failed.take());
                 }
             }
-            if refused == 0 {
+            if !again {
                 break;
             }
         }
@@ -140,12 +184,12 @@ impl Engine {
     /// Everything a plan for these workers is made from. Workers that none of the tasks could be for are left out before
     /// anything is asked about them, so that whoever waits in vain costs next to nothing.
     async fn snapshot(&self, wishes: &Wishes) -> Result<Seen, EngineError> {
-        let (engine, wishes) = (self.clone(), wishes.clone());
+        let (engine, wishes, stalled) = (self.clone(), wishes.clone(), self.0.stalled.now());
         self.read(move |tx| {
             Box::pin(async move {
                 let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
                 let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
-                for row in tx.repos_with_work().await? {
+                for row in tx.repos_with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
                     match engine.policy_look(&row, tx.now()) {
                         Look::Fresh => {}
                         Look::Due => drop(unread.insert(row.id.clone())),
@@ -177,13 +221,40 @@ impl Engine {
         .await
     }
 
+    /// Commits a plan's part in one repository, or leaves the repository out for a while. Says what came of it for each
+    /// worker, and whether to plan again.
+    async fn commit_in_time(&self, repo: RepoId, picks: Vec<Pick>) -> (Answers, bool) {
+        let workers: Vec<WorkerId> = picks.iter().map(|pick| pick.worker.clone()).collect();
+        let mut answers = Answers::new();
+        match self.commit_picks(repo.clone(), picks).await {
+            Ok((granted, refused)) => {
+                for worker in granted {
+                    answers.entry(worker).or_default().granted += 1;
+                }
+                (answers, refused > 0)
+            }
+            Err(error) => {
+                tracing::warn!(repo = repo.as_str(), %error, "a part of a plan could not be committed");
+                let late = matches!(error, EngineError::Store(StoreError::TooLate(_)));
+                if late {
+                    self.0.stalled.add(&repo);
+                }
+                for worker in workers {
+                    answers.entry(worker).or_default().failed = Some(error.to_string());
+                }
+                // What was planned there may be had elsewhere.
+                (answers, late)
+            }
+        }
+    }
+
     /// Commits a plan's part in one repository; says who was granted something, and how many grants the rules refused
     /// by now.
     async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<(Vec<WorkerId>, usize), EngineError> {
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
         self.store()
-            .write(scope, move |tx| {
+            .write_within(COMMIT_WITHIN, scope, move |tx| {
                 Box::pin(async move {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let (mut granted, mut refused) = (Vec::new(), 0);

@@ -1,11 +1,15 @@
-//! Reading bodies within limits. What is over a limit is read on and thrown away for a while, because a client that is
-//! still sending when the connection closes may never see the answer.
+//! Reading bodies within limits: each body's own, and that of all bodies together (see `buffers`). What is over a limit is
+//! read on and thrown away for a while, because a client that is still sending when the connection closes may never see
+//! the answer.
 
+use super::Face;
+use super::buffers::{Held, Share};
 use super::problem::Failure;
 use crate::wire::{ProblemKind, Request, read};
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request as HttpRequest};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
+use axum::http::request::Parts;
 use futures_util::StreamExt;
 use std::time::Duration;
 
@@ -20,12 +24,12 @@ const DISCARD_FOR: Duration = Duration::from_secs(5);
 /// A JSON body, whatever its content type says, read and checked.
 pub(super) struct Json<R: Request>(pub R::Checked);
 
-impl<R: Request, S: Send + Sync> FromRequest<S> for Json<R> {
+impl<R: Request> FromRequest<Face> for Json<R> {
     type Rejection = Failure;
 
-    async fn from_request(request: HttpRequest, _: &S) -> Result<Self, Failure> {
+    async fn from_request(request: HttpRequest, face: &Face) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
-        let bytes = collect(&parts.headers, body, API_BYTES).await?;
+        let bytes = collect(face, &parts, body, API_BYTES).await?;
         Ok(Self(read::<R>(&bytes)?))
     }
 }
@@ -33,34 +37,48 @@ impl<R: Request, S: Send + Sync> FromRequest<S> for Json<R> {
 /// A JSON body that may be missing: nothing is the same as `{}`.
 pub(super) struct MaybeJson<R: Request>(pub R::Checked);
 
-impl<R: Request, S: Send + Sync> FromRequest<S> for MaybeJson<R> {
+impl<R: Request> FromRequest<Face> for MaybeJson<R> {
     type Rejection = Failure;
 
-    async fn from_request(request: HttpRequest, _: &S) -> Result<Self, Failure> {
+    async fn from_request(request: HttpRequest, face: &Face) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
-        let bytes = collect(&parts.headers, body, API_BYTES).await?;
+        let bytes = collect(face, &parts, body, API_BYTES).await?;
         let empty = bytes.iter().all(u8::is_ascii_whitespace);
         Ok(Self(read::<R>(if empty { b"{}" } else { &bytes })?))
     }
 }
 
-/// The whole body, when it is within `limit` bytes and arrives in time.
-pub(super) async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Failure> {
-    if body.size_hint().lower() > limit as u64 {
-        // A client that asks before it sends is told no before it sends.
-        if !headers.contains_key(header::EXPECT) {
+/// The whole body, when it is within `limit` bytes, arrives in time, and there is room for it.
+pub(super) async fn collect(face: &Face, parts: &Parts, body: Body, limit: usize) -> Result<Held, Failure> {
+    // A client that asks before it sends is told no before it sends.
+    let sends = !parts.headers.contains_key(header::EXPECT);
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let share = face.buffers.share(face.neighbourhood(parts));
+    let refused = if announced > limit {
+        Some(too_large(limit))
+    } else if !share.fits(announced) {
+        Some(no_room())
+    } else {
+        None
+    };
+    if let Some(failure) = refused {
+        if sends {
             discard(body).await;
         }
-        return Err(too_large(limit));
+        return Err(failure);
     }
-    match tokio::time::timeout(PATIENCE, gather(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
+    match tokio::time::timeout(PATIENCE, gather(body, limit, share)).await {
+        Ok(Ok(held)) => Ok(held),
         Ok(Err(Stopped::Broken)) => {
             Err(Failure::new(ProblemKind::MalformedBody, "The body ended before it was complete."))
         }
         Ok(Err(Stopped::TooLarge(rest))) => {
             discard(rest).await;
             Err(too_large(limit))
+        }
+        Ok(Err(Stopped::NoRoom(rest))) => {
+            discard(rest).await;
+            Err(no_room())
         }
         Err(_) => Err(Failure::new(
             ProblemKind::TooSlow,
@@ -71,20 +89,25 @@ pub(super) async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Re
 
 enum Stopped {
     TooLarge(Body),
+    NoRoom(Body),
     Broken,
 }
 
-async fn gather(body: Body, limit: usize) -> Result<Bytes, Stopped> {
-    let mut whole = Vec::with_capacity(usize::try_from(body.size_hint().lower()).unwrap_or(0).min(limit));
+/// Bytes count when they are here, not when they are announced: room cannot be reserved by a promise.
+async fn gather(body: Body, limit: usize, mut share: Share) -> Result<Held, Stopped> {
+    let mut whole = Vec::new();
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Stopped::Broken)?;
         if whole.len() + chunk.len() > limit {
             return Err(Stopped::TooLarge(Body::from_stream(chunks)));
         }
+        if share.take(chunk.len()).is_err() {
+            return Err(Stopped::NoRoom(Body::from_stream(chunks)));
+        }
         whole.extend_from_slice(&chunk);
     }
-    Ok(whole.into())
+    Ok(Held { bytes: whole.into(), _share: share })
 }
 
 async fn discard(body: Body) {
@@ -103,4 +126,11 @@ async fn discard(body: Body) {
 
 fn too_large(limit: usize) -> Failure {
     Failure::new(ProblemKind::TooLarge, format!("The body is larger than {} MiB.", limit / (1024 * 1024)))
+}
+
+fn no_room() -> Failure {
+    Failure::new(
+        ProblemKind::Unavailable,
+        "The server is reading as many bodies as it has memory for. Send this one again in a few seconds.",
+    )
 }

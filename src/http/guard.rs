@@ -1,9 +1,11 @@
 //! What every answer gets, and what happens when a handler does not answer: security headers, a deadline, a panic.
 
-use super::problem::Failure;
+use super::page;
+use super::problem::{Failure, Shown};
 use crate::wire::ProblemKind;
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
@@ -36,17 +38,38 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
 
 /// Answers for a handler that takes too long. What it was committing is committed or not, as a whole.
 pub(super) async fn deadline(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(DEADLINE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::error!("a call took longer than {} s", DEADLINE.as_secs());
-            Failure::new(
-                ProblemKind::Unavailable,
-                format!("The call took longer than {} seconds. Try again.", DEADLINE.as_secs()),
-            )
-            .into_response()
-        }
-    }
+    let answer = within(DEADLINE, async { Ok(next.run(request).await) });
+    answer.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Answers for work that takes too long.
+pub(super) async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let secs = patience.as_secs();
+    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| {
+        tracing::error!("a call took longer than {secs} s");
+        Err(Failure::new(ProblemKind::Unavailable, format!("The call took longer than {secs} seconds. Try again.")))
+    })
+}
+
+/// Shows problems as pages to people: a browser names `text/html` when it goes to an address, a program does not.
+pub(super) async fn for_people(request: Request, next: Next) -> Response {
+    let reads = request.method() == Method::GET && names_html(request.headers());
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Shown>().filter(|_| reads) else { return response };
+    let page = page::trouble(&problem.0);
+    let (mut parts, _) = response.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(page))
+}
+
+fn names_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut types = accepted.flat_map(|value| value.split(',')).map(|part| part.split(';').next().unwrap_or_default());
+    types.any(|name| name.trim().eq_ignore_ascii_case("text/html"))
 }
 
 /// Answers for a handler that panicked.

@@ -9,6 +9,7 @@ use crate::pool::Span;
 use crate::wire::ProblemKind;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -80,9 +81,7 @@ impl Limiter {
 
     /// The buckets a call takes from: its address's, then its token's. The first that is empty decides.
     fn check(&self, headers: &HeaderMap, extensions: &Extensions, now: Duration) -> Option<Taken> {
-        let address = extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| client(&self.proxies, peer.ip(), headers));
+        let address = sender(&self.proxies, headers, extensions);
         let of_address = address.map(|address| {
             let limit = self.limit;
             let share = RateLimit {
@@ -107,10 +106,27 @@ impl Limiter {
     }
 }
 
+impl Face {
+    /// The address a call comes from.
+    pub(super) fn address(&self, parts: &Parts) -> Option<IpAddr> {
+        sender(&self.engine.settings().trusted_proxies, &parts.headers, &parts.extensions)
+    }
+
+    /// What calls from one client have in common, see [`neighbourhood`].
+    pub(super) fn neighbourhood(&self, parts: &Parts) -> Option<Vec<u8>> {
+        self.address(parts).map(neighbourhood)
+    }
+}
+
+fn sender(proxies: &[IpRange], headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(client(proxies, peer.ip(), headers))
+}
+
 /// The client's address: the last one in `X-Forwarded-For` that is not a proxy we trust, when a trusted proxy sent the
 /// call; else whoever sent it. Read from the right, where the proxies write: what stands left of something that is no
 /// address is the client's own word.
-pub(super) fn client(proxies: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+fn client(proxies: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let trusted = |address: IpAddr| proxies.iter().any(|range| range.contains(address));
     if !trusted(peer) {
         return peer.to_canonical();

@@ -3,16 +3,15 @@
 //! like, so the numbers are counted once a second at most.
 
 use super::Face;
+use super::fresh::Fresh;
 use super::problem::Failure;
-use crate::engine::{EngineError, Overview};
+use crate::engine::{EngineError, Overview, Stuck};
 use crate::pool::{Refusal, Rule};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
 
 static REFUSALS: [AtomicU64; Rule::ALL.len()] = [const { AtomicU64::new(0) }; Rule::ALL.len()];
 
@@ -25,25 +24,12 @@ pub(super) fn count_refusals(reasons: &[Refusal]) {
     }
 }
 
-/// For how long what was counted is told again.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// What was counted last, and when.
-#[derive(Default)]
-pub(super) struct Latest(Mutex<Option<(Instant, String)>>);
+/// The page as it was counted last.
+pub(super) type Latest = Fresh<String>;
 
 /// The numbers of this moment, or of one a second ago.
 pub(super) async fn show(State(face): State<Face>) -> Result<Response, Failure> {
-    // Held while counting: who comes meanwhile is told the same.
-    let mut latest = face.metrics.0.lock().await;
-    let text = match latest.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-        Some((_, text)) => text.clone(),
-        None => {
-            let text = count(&face).await?;
-            *latest = Some((Instant::now(), text.clone()));
-            text
-        }
-    };
+    let text = face.metrics.get(face.engine.store().clock(), count(&face)).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
@@ -51,10 +37,10 @@ async fn count(face: &Face) -> Result<String, Failure> {
     let overview = face.engine.overview().await?;
     let ends: Result<_, EngineError> =
         face.engine.store().read(|tx| Box::pin(async move { Ok(tx.grants_by_end().await?) })).await;
-    Ok(render(&overview, &ends?))
+    Ok(render(&overview, &ends?, &face.engine.steps()))
 }
 
-fn render(overview: &Overview, leases: &[(String, i64)]) -> String {
+fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck]) -> String {
     let mut page = Page(String::new());
     page.family("owp_workers_online", "gauge", "Workers heard of within 90 seconds.");
     page.value("owp_workers_online", None, overview.workers_online);
@@ -78,6 +64,11 @@ fn render(overview: &Overview, leases: &[(String, i64)]) -> String {
     page.family("owp_leases", "gauge", "Leases by where they stand or why they ended.");
     for (state, count) in leases {
         page.value("owp_leases", Some(("state", state)), *count);
+    }
+    page.family("owp_step_seconds", "gauge", "Seconds the running step of a loop has taken so far; 0 while it waits.");
+    for step in steps {
+        let secs = i64::try_from(step.taken.as_secs()).unwrap_or(i64::MAX);
+        page.value("owp_step_seconds", Some(("loop", step.name)), secs);
     }
     page.family("owp_refusals_total", "counter", "Refusals over HTTP since the start, by rule.");
     for (rule, count) in Rule::ALL.iter().zip(&REFUSALS) {

@@ -8,9 +8,13 @@ mod admin;
 mod assets;
 mod auth;
 mod body;
+mod buffers;
+mod connections;
 mod discover;
+mod distrust;
 mod events;
 mod feed;
+mod fresh;
 mod guard;
 mod health;
 mod leases;
@@ -41,6 +45,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, patch, post};
+use buffers::Buffers;
+pub use connections::serve;
+use distrust::Distrust;
 use limits::Limiter;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -55,6 +62,9 @@ pub struct Face {
     limiter: Option<Arc<Limiter>>,
     streams: Arc<Streams>,
     metrics: Arc<metrics::Latest>,
+    page: Arc<page::Latest>,
+    buffers: Arc<Buffers>,
+    distrust: Arc<Distrust>,
 }
 
 impl Face {
@@ -65,7 +75,16 @@ impl Face {
         let proxies = settings.trusted_proxies.clone();
         let limiter = settings.rate_limit.map(|limit| Arc::new(Limiter::new(limit, proxies)));
         let streams = Streams::new(settings.feed);
-        Self { engine, admin_token: admin_token.map(Arc::new), limiter, streams, metrics: Arc::default() }
+        Self {
+            engine,
+            admin_token: admin_token.map(Arc::new),
+            limiter,
+            streams,
+            metrics: Arc::default(),
+            page: Arc::default(),
+            buffers: Arc::default(),
+            distrust: Arc::default(),
+        }
     }
 }
 
@@ -134,8 +153,9 @@ pub fn router(face: Face) -> Router {
         // The limits are ours (see `body`), so that what is too large is a problem and not a closed connection.
         .layer(DefaultBodyLimit::disable())
         .layer(discover::cors())
-        .layer(from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(from_fn(guard::for_people))
+        .layer(from_fn(guard::headers))
         .layer(from_fn_with_state(face.clone(), observe::request))
         .with_state(face)
 }

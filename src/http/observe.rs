@@ -21,11 +21,8 @@ pub(super) async fn request(State(face): State<Face>, request: Request, next: Ne
     async move {
         let mut response = next.run(request).await;
         let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
-        if response.status().is_server_error() {
-            tracing::warn!(status, millis, "answered");
-        } else {
-            tracing::debug!(status, millis, "answered");
-        }
+        // The cause of an error was logged where it was met.
+        tracing::debug!(status, millis, "answered");
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }

@@ -97,12 +97,13 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
         };
     };
     let key = key(&parts.headers)?;
-    let bytes = collect(&parts.headers, body, API_BYTES).await?;
+    let body = collect(face, &parts, body, API_BYTES).await?;
     let scope = scope(&who, &parts, key);
-    match face.engine.begin_once(scope, HEXLOWER.encode(&Sha256::digest(&bytes))).await? {
+    match face.engine.begin_once(scope, HEXLOWER.encode(&Sha256::digest(&body.bytes))).await? {
         Attempt::Run(once) => {
             parts.extensions.insert(once.clone());
-            Ok(Tried::Run(Request::from_parts(parts, Body::from(bytes)), once))
+            // The handler counts the bytes again as it reads them.
+            Ok(Tried::Run(Request::from_parts(parts, Body::from(body.bytes)), once))
         }
         Attempt::Answered(answer) => Ok(Tried::Answer(replay(answer))),
         Attempt::Busy(span) => {

@@ -2,6 +2,7 @@
 //! is escaped by the template.
 
 use super::feed::shown;
+use super::fresh::Fresh;
 use super::problem::Failure;
 use super::{Face, assets, events};
 use crate::engine::{Overview, RepoView, TaskTitle, Undelivered};
@@ -9,7 +10,7 @@ use crate::pool::Timestamp;
 use crate::pool::budget::Budget;
 use crate::pool::task::TaskState;
 use crate::pool::text::tidy_line;
-use crate::wire::ProblemKind;
+use crate::wire::{Problem, ProblemKind};
 use axum::extract::State;
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
@@ -18,8 +19,15 @@ use serde_json::Value;
 /// Longer titles are cut.
 const TITLE_MAX_CHARS: usize = 80;
 
-/// The page as it stands now.
+/// The page as it was rendered last.
+pub(super) type Latest = Fresh<String>;
+
+/// The page as it stands now, or stood a second ago.
 pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failure> {
+    Ok(Html(face.page.get(face.engine.store().clock(), render(&face)).await?))
+}
+
+async fn render(face: &Face) -> Result<String, Failure> {
     let overview = face.engine.overview().await?;
     let body = html! {
         (figures(&overview))
@@ -33,7 +41,17 @@ pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failu
             (recent_events(&overview))
         }
     };
-    Ok(Html(status_document(overview.now, &body).into_string()))
+    Ok(status_document(overview.now, &body).into_string())
+}
+
+/// A problem as a page, for whoever came with a browser.
+pub(super) fn trouble(problem: &Problem) -> String {
+    let body = html! {
+        p { (prose(&problem.detail)) }
+        p { (prose(problem.kind.help())) }
+        p { a href="/" { "Go to the status page." } }
+    };
+    document(problem.title, &html! {}, &html! { main { (body) } }).into_string()
 }
 
 /// What a problem's `type` means.

@@ -8,9 +8,14 @@ use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
 
 /// How soon a caller may try again when something we depend on does not answer.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("5");
+
+/// The problem an answer shows, kept beside its body for whoever shows it otherwise.
+#[derive(Debug, Clone)]
+pub(super) struct Shown(pub Arc<Problem>);
 
 /// A problem on its way out, perhaps with a header of its own.
 #[derive(Debug)]
@@ -111,6 +116,7 @@ impl IntoResponse for Failure {
         if problem.kind == ProblemKind::Unavailable {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS);
         }
+        response.extensions_mut().insert(Shown(problem.into()));
         response
     }
 }

@@ -4,19 +4,16 @@
 
 use super::Face;
 use super::feed::Asked;
-use super::limits::{client, neighbourhood};
 use super::problem::Failure;
 use super::streams::{Full, Place};
 use crate::engine::{Engine, EngineError, FeedPage, FeedStart, Pulse, Recent, Seen};
 use crate::wire::events::{Reset, ResetReason};
-use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -93,9 +90,7 @@ fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Full> {
         Some(worker) => Some(worker.to_string()),
         None => asked.look.everything.then(|| "operator".to_owned()),
     };
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let proxies = &face.engine.settings().trusted_proxies;
-    let address = peer.map(|peer| neighbourhood(client(proxies, peer, &request.headers)));
+    let address = face.neighbourhood(request);
     face.streams.enter(caller, address)
 }
 

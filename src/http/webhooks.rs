@@ -3,32 +3,49 @@
 
 use super::Face;
 use super::body::collect;
-use super::problem::Failure;
+use super::problem::{Failure, later};
 use crate::engine::IntakeError;
-use crate::wire::{DONE, Done, ProblemKind};
+use crate::pool::Span;
+use crate::wire::{DONE, ProblemKind};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 /// GitHub sends nothing larger.
 const DELIVERY_BYTES: usize = 25 * 1024 * 1024;
 const HEADER_MAX_CHARS: usize = 100;
 
 /// Takes a delivery in. Redelivered, unknown and useless ones are accepted alike; GitHub has nothing to do about them.
-pub(super) async fn receive(State(face): State<Face>, request: Request) -> Result<(StatusCode, Json<Done>), Failure> {
+pub(super) async fn receive(State(face): State<Face>, request: Request) -> Result<Response, Failure> {
     // Nothing is read that could not be verified anyway.
     if face.engine.github().is_none_or(|github| github.webhook_secrets.is_empty()) {
         return Err(IntakeError::NotConfigured.into());
     }
     let (parts, body) = request.into_parts();
+    let (address, now) = (face.address(&parts), face.engine.store().clock().steady());
+    if let Some(wait) = address.and_then(|address| face.distrust.wait(address, now)) {
+        let words = "Too many deliveries from this address had a wrong signature. Check the webhook secret; behind a \
+                     proxy, set OWP_TRUSTED_PROXIES.";
+        let wait = Span(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        return Ok(later(Failure::new(ProblemKind::RateLimited, words), wait));
+    }
     let id = plain_header(&parts.headers, "x-github-delivery")?;
     let event = plain_header(&parts.headers, "x-github-event")?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let signature = parts.headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
-    let body = collect(&parts.headers, body, DELIVERY_BYTES).await?;
-    let accepted = face.engine.accept_delivery(&id, &event, content_type, signature, &body).await?;
+    let body = collect(&face, &parts, body, DELIVERY_BYTES).await?;
+    let accepted = match face.engine.accept_delivery(&id, &event, content_type, signature, &body).await {
+        Err(error @ IntakeError::Signature(_)) => {
+            if let Some(address) = address {
+                face.distrust.note(address, now);
+            }
+            return Err(error.into());
+        }
+        accepted => accepted?,
+    };
     tracing::debug!(delivery = id, event, ?accepted, "delivery");
-    Ok((StatusCode::ACCEPTED, Json(DONE)))
+    Ok((StatusCode::ACCEPTED, Json(DONE)).into_response())
 }
 
 /// A header GitHub always sends: letters, digits, hyphens and underscores.

@@ -2,13 +2,16 @@
 
 use super::Face;
 use super::auth::Asking;
+use super::guard::within;
 use super::problem::Failure;
 use super::query::{Query, fault};
 use crate::engine::{Explanation, Rung, WorkItem};
 use crate::pool::Timestamp;
+use crate::pool::worker::Worker;
 use crate::wire::work::{Contract, HeldTask, Why, Work};
 use axum::Json;
 use axum::extract::State;
+use axum::http::request::Parts;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -16,6 +19,9 @@ use tokio::time::Instant;
 const WAIT_MAX_SECS: u64 = 60;
 /// How long a pull waits at most before it looks again: another replica may have freed something.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How much longer than it may wait a pull may take.
+const GRACE: Duration = Duration::from_secs(25);
 
 /// What may be asked for.
 struct Ask {
@@ -28,11 +34,17 @@ pub(super) async fn list(
     State(face): State<Face>,
     Asking(worker): Asking,
     query: Query,
+    request: Parts,
 ) -> Result<Json<Work>, Failure> {
     let ask = checked(&query)?;
+    let address = face.neighbourhood(&request);
+    within(Duration::from_secs(ask.wait) + GRACE, answer(face, worker, address, ask)).await
+}
+
+async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) -> Result<Json<Work>, Failure> {
     let until = Instant::now() + Duration::from_secs(ask.wait);
     // A place to wait is given before the first look, so that nothing freed in between goes unheard.
-    let mut parked = if ask.wait > 0 { face.engine.park(&worker.id) } else { None };
+    let mut parked = if ask.wait > 0 { face.engine.park(&worker, address) } else { None };
     let mut stopping = face.engine.hub().follow();
     let mut pulled = face.engine.pull_work(&worker.id).await?;
     let items = loop {
@@ -73,7 +85,7 @@ fn next_look(face: &Face) -> Duration {
 }
 
 fn checked(query: &Query) -> Result<Ask, Failure> {
-    let wait = match query.text("wait")? {
+    let wait = match query.given("wait")? {
         None => 0,
         Some(text) => text
             .parse()
@@ -81,7 +93,7 @@ fn checked(query: &Query) -> Result<Ask, Failure> {
             .filter(|secs| *secs <= WAIT_MAX_SECS)
             .ok_or_else(|| fault("wait", "must be a whole number of seconds from 0 to 60"))?,
     };
-    let explain = match query.text("explain")? {
+    let explain = match query.given("explain")? {
         None | Some("0") => false,
         Some("1") => true,
         Some(_) => return Err(fault("explain", "must be 0 or 1")),

@@ -15,7 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("github", &["pool", "config", "clock", "net"]),
     ("engine", &["pool", "store", "github", "config", "clock"]),
     ("wire", &["pool", "config", "clock"]),
-    ("http", &["engine", "wire", "pool", "config", "clock"]),
+    ("http", &["engine", "wire", "pool", "config", "clock", "net"]),
     ("mcp", &["client", "wire", "config", "clock"]),
     (
         "cli",

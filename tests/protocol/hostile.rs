@@ -151,13 +151,13 @@ async fn the_status_page_shows_hostile_texts_as_text(db: Db) {
     let tasks = [pool.task("One", json!({})).await, pool.task("Two", json!({})).await];
     let worker = pool.worker(json!({})).await;
     pool.work(&worker).await;
-    let mut plain = tags(&pool.get("/").await.text);
+    let mut plain = tags(&pool.page().await.text);
     pool.repo(json!({ "max_open_prs": 0 })).await;
-    plain.extend(tags(&pool.get("/").await.text));
+    plain.extend(tags(&pool.page().await.text));
     for task in &tasks {
         pool.says(&worker, task, "merged").await;
     }
-    plain.extend(tags(&pool.get("/").await.text));
+    plain.extend(tags(&pool.page().await.text));
     let sent = send_all(&pool).await;
     let names: BTreeMap<&str, &Sent> = sent.iter().map(|sent| (sent.task.as_str(), sent)).collect();
     let mut seen = BTreeSet::new();
@@ -165,7 +165,7 @@ async fn the_status_page_shows_hostile_texts_as_text(db: Db) {
     while seen.len() < names.len() {
         let worker = pool.worker(json!({ "capacity_points": 10, "max_concurrent_tasks": 10 })).await;
         let taken = pool.work_ids(&worker).await;
-        let page = pool.get("/").await.text;
+        let page = pool.page().await.text;
         for task in &taken {
             let one = names[task.as_str()];
             let shown = format!(r#"<span class="task">{}</span>"#, escaped(&tidy_line(&one.title, 80)));

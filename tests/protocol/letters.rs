@@ -93,10 +93,10 @@ async fn one_that_was_given_up_can_be_tried_again(db: Db) {
 
 async fn the_status_page_says_where_and_why_for_public_repositories_only(db: Db) {
     let pool = Pool::start(db).await;
-    assert!(!pool.get("/").await.text.contains("Comments given up"));
+    assert!(!pool.page().await.text.contains("Comments given up"));
     given_up(&pool).await;
     meddle(&pool, "UPDATE repositories SET private = 1 WHERE name = 'acme/attic'").await;
-    let page = pool.get("/").await.text;
+    let page = pool.page().await.text;
     assert!(page.contains("acme/rocket #7: the issue is not there any more."), "{page}");
     assert!(page.contains("acme/rocket #8: GitHub refuses it; the operator can read in which words."), "{page}");
     assert!(!page.contains("(403)") && !page.contains("acme/attic"), "{page}");

@@ -6,8 +6,13 @@
 mod corpus;
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/outage.rs"]
+mod outage;
 #[path = "../v01/pool.rs"]
 mod pool;
+#[expect(dead_code, reason = "other tests use more of it")]
+#[path = "../support/program.rs"]
+mod program;
 
 mod clients;
 mod events;
@@ -19,6 +24,7 @@ mod linking;
 mod me;
 mod once;
 mod openapi;
+mod outages;
 mod resources;
 mod specification;
 mod sse;

@@ -30,11 +30,11 @@ impl Drop for Stage {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn owp() -> Command {
+pub fn owp() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
     for (name, _) in owp::config::VARIABLES {
         command.env_remove(name);

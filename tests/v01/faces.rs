@@ -41,14 +41,14 @@ async fn every_answer_has_an_id_and_the_headers_that_protect_a_browser() {
 #[tokio::test]
 async fn the_status_page_shows_the_pool_and_escapes_what_people_wrote() {
     let pool = Pool::start(Db::Sqlite).await;
-    assert!(pool.get("/").await.text.contains("No repository yet"));
+    assert!(pool.page().await.text.contains("No repository yet"));
     pool.admin("repos", json!({ "repo": "acme/<script>alert(1)</script>", "max_open_prs": 1 })).await.ok();
     let task = json!({ "repo": "acme/<script>alert(1)</script>", "title": "t" });
     pool.admin("tasks", task.clone()).await.ok();
     pool.admin("tasks", task).await.ok();
     let worker = pool.worker(json!({})).await;
     pool.work(&worker).await;
-    let page = pool.get("/").await;
+    let page = pool.page().await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
     let text = &page.text;
     assert!(text.contains("acme/&lt;script&gt;") && !text.contains("<script>alert"), "{text}");
@@ -64,7 +64,7 @@ async fn the_status_page_shows_the_pool_and_escapes_what_people_wrote() {
 #[tokio::test]
 async fn the_pages_files_are_there_and_so_is_the_page_behind_a_problem() {
     let pool = Pool::start(Db::Sqlite).await;
-    let page = pool.get("/").await.text;
+    let page = pool.page().await.text;
     let mut seen = 0;
     for address in page.split('"').filter(|part| part.starts_with("/static/")) {
         let file = pool.get(address).await;
@@ -81,4 +81,23 @@ async fn the_pages_files_are_there_and_so_is_the_page_behind_a_problem() {
     let explained = pool.get(problem["type"].as_str().unwrap()).await;
     assert!(explained.status == 200 && explained.text.contains("Authorization: Bearer"), "{explained:?}");
     pool.get("/problems/none").await.problem(404, "unknown-path");
+}
+
+#[tokio::test]
+async fn people_are_shown_a_page_where_programs_get_a_problem() {
+    let pool = Pool::start(Db::Sqlite).await;
+    let browser = [("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+    for (path, status) in [("/nothing/<b>here</b>", 404), ("/v1/tasks/t_none", 404), ("/v1/work", 401)] {
+        let page = pool.send("GET", path, &browser, "").await;
+        assert_eq!((page.status, page.header("content-type")), (status, "text/html; charset=utf-8"), "{path}");
+        assert!(page.text.contains("<h1>") && page.text.contains("href=\"/\""), "{}", page.text);
+        assert!(!page.text.contains("<b>"), "what was asked for is escaped: {}", page.text);
+        assert!(page.header("content-security-policy").contains("default-src 'none'"), "{page:?}");
+        for program in [&[][..], &[("Accept", "*/*")], &[("Accept", "application/json")]] {
+            let answer = pool.send("GET", path, program, "").await;
+            assert_eq!((answer.status, answer.header("content-type")), (status, "application/problem+json"), "{path}");
+        }
+    }
+    let posted = pool.send("POST", "/v1/workers/register", &browser, "[]").await;
+    posted.problem(422, "malformed-body");
 }

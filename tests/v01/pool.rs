@@ -77,8 +77,20 @@ impl Pool {
 
     pub async fn start_as(db: Db, github: Option<GitHubSide>, admin_token: Option<&str>, settings: Settings) -> Self {
         let database = TestDatabase::make(db).await;
+        let url = database.url.clone();
+        Self::start_over(database, &url, github, admin_token, settings).await
+    }
+
+    /// A server that reaches its database by another address.
+    pub async fn start_over(
+        database: TestDatabase,
+        url: &str,
+        github: Option<GitHubSide>,
+        admin_token: Option<&str>,
+        settings: Settings,
+    ) -> Self {
         let clock = Clock::manual(START);
-        let store = StoreOptions { url: database.url.clone(), clock: clock.clone(), entropy: Entropy::system() };
+        let store = StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() };
         let running = start(ServeOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
             store: Store::open(store).await.unwrap(),
@@ -106,6 +118,12 @@ impl Pool {
 
     pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "").await
+    }
+
+    /// The status page as it stands now: it is made once a second at most.
+    pub async fn page(&self) -> Answer {
+        self.clock.advance_ms(1_000);
+        self.get("/").await
     }
 
     /// An admin call; null asks with GET.

@@ -4,7 +4,8 @@ use crate::database::Db;
 use crate::on_both;
 use crate::pool::{Answer, Pool};
 use owp::clock::Clock;
-use owp::engine::GitHubSide;
+use owp::config::IpRange;
+use owp::engine::{GitHubSide, Settings};
 use owp::github::client::{GitHub, GitHubConfig};
 use owp::github::signature::sign;
 use owp::sandbox::{Sandbox, SandboxConfig};
@@ -12,9 +13,12 @@ use secrecy::SecretString;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-on_both!(a_signed_delivery_is_stored_once_and_a_forged_one_never);
+on_both!(a_signed_delivery_is_stored_once_and_a_forged_one_never, an_address_whose_signatures_fail_waits_a_minute,);
 
+const MIB: usize = 1024 * 1024;
 const SECRET: &str = "It's a Secret to Everybody";
 
 /// A pool whose App is one of a box that knows no repository.
@@ -31,7 +35,10 @@ async fn pool_with_app(db: Db) -> (Pool, Sandbox) {
     });
     let webhook_secrets = vec![SecretString::from("an older one"), SecretString::from(SECRET)];
     let side = GitHubSide { client: client.unwrap(), app_id, webhook_secrets };
-    (Pool::start_with(db, Some(side), None).await, github)
+    // The test's own address stands for a proxy's, so that callers can come from anywhere.
+    let trusted_proxies = IpRange::parse_list("127.0.0.1").unwrap();
+    let settings = Settings { trusted_proxies, ..Settings::default() };
+    (Pool::start_as(db, Some(side), None, settings).await, github)
 }
 
 async fn deliver(pool: &Pool, id: &str, event: &str, signature: &str, body: &[u8]) -> Answer {
@@ -84,4 +91,78 @@ async fn without_an_app_deliveries_are_turned_away_unread() {
     let pool = Pool::start(Db::Sqlite).await;
     let problem = deliver(&pool, "d1", "ping", "sha256=00", b"{}").await.problem(503, "not-configured");
     assert!(problem["detail"].as_str().unwrap().contains("GITHUB_WEBHOOK_SECRET"), "{problem}");
+}
+
+/// Posts a delivery that is not signed, from an address.
+async fn forge(pool: &Pool, address: &str) -> Answer {
+    let headers = [("X-Forwarded-For", address), ("X-GitHub-Delivery", "d1"), ("X-GitHub-Event", "issues")];
+    pool.send("POST", "/github/webhooks", &headers, "{}").await
+}
+
+async fn an_address_whose_signatures_fail_waits_a_minute(db: Db) {
+    let (pool, _github) = pool_with_app(db).await;
+    for _ in 0..30 {
+        forge(&pool, "203.0.113.9").await.problem(401, "unauthorized");
+    }
+    let held = forge(&pool, "203.0.113.9").await;
+    let wait: u64 = held.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{held:?}");
+    held.problem(429, "rate-limited");
+    forge(&pool, "203.0.113.10").await.problem(401, "unauthorized");
+    pool.clock.advance_ms(61_000);
+    forge(&pool, "203.0.113.9").await.problem(401, "unauthorized");
+    // A proxy nobody told of brings everybody: strangers behind it must not shut GitHub out.
+    for _ in 0..40 {
+        forge(&pool, "10.0.0.7").await.problem(401, "unauthorized");
+    }
+}
+
+/// A delivery of so many bytes that stops before its last one, and the connection it came over.
+async fn half_delivered(pool: &Pool, address: &str, bytes: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(pool.running.address()).await.unwrap();
+    let head = format!(
+        "POST /github/webhooks HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nX-GitHub-Delivery: d1\r\n\
+         X-GitHub-Event: issues\r\nContent-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; bytes - 1]).await.unwrap();
+    stream
+}
+
+/// Twenty MiB that nobody signed.
+async fn large(pool: &Pool, address: &str) -> Answer {
+    let headers = [("X-Forwarded-For", address), ("X-GitHub-Delivery", "d1"), ("X-GitHub-Event", "issues")];
+    pool.send("POST", "/github/webhooks", &headers, vec![b' '; 20 * MIB]).await
+}
+
+/// Sends them until they are answered so: what others sent may still be on its way.
+async fn until_answered(pool: &Pool, address: &str, status: u16) -> Answer {
+    for _ in 0..100 {
+        let answer = large(pool, address).await;
+        if answer.status == status {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{address} is never answered {status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_nobody_signed_cannot_fill_the_memory() {
+    let (pool, _github) = pool_with_app(Db::Sqlite).await;
+    let mut first = half_delivered(&pool, "203.0.113.1", 20 * MIB).await;
+    let refused = until_answered(&pool, "203.0.113.1", 503).await;
+    assert!(!refused.header("retry-after").is_empty(), "{refused:?}");
+    refused.problem(503, "unavailable");
+    large(&pool, "203.0.113.2").await.problem(401, "unauthorized");
+    let second = half_delivered(&pool, "203.0.113.2", 20 * MIB).await;
+    let third = half_delivered(&pool, "203.0.113.3", 20 * MIB).await;
+    until_answered(&pool, "203.0.113.4", 503).await;
+    // Whoever goes away gives its share back; whoever ends the body is answered.
+    drop((second, third));
+    first.write_all(b" ").await.unwrap();
+    let mut answer = vec![0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 401");
+    until_answered(&pool, "203.0.113.4", 401).await;
 }

@@ -39,7 +39,7 @@ pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Respons
 /// The filled form: a page whose one button posts the manifest to GitHub.
 pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    let body = collect(&parts.headers, body, FORM_BYTES).await?;
+    let body = collect(&face, &parts, body, FORM_BYTES).await?;
     let filled = pages::Filled::read(&body);
     let known = match face.engine.setup_knows(session(&parts.headers)) {
         Ok(known) => known,
