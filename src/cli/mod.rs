@@ -42,7 +42,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// GitHub in a box: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
     Sandbox(sandbox::SandboxArgs),
-    /// Runs the main job by itself: a sandbox GitHub, the service, simulated contributors and a maintainer.
+    /// Runs a self-contained demo: a sandbox GitHub, the pool, simulated contributors and a maintainer.
     Demo(demo::DemoArgs),
     /// Checks a policy file, shows what it would do, prints its JSON Schema.
     Policy(policy::PolicyArgs),

@@ -1,6 +1,7 @@
 //! The people of the demo: a maintainer, three workers with a client, two who comment. Each is a small loop.
 
-use super::stage::{BUDGET, CLIENTS, MAINTAINER, OpenIssue, PEOPLE, REPOS, Stage};
+use super::backlog::{self, OpenIssue};
+use super::stage::{BUDGET, CLIENTS, MAINTAINER, PEOPLE, REPOS, Stage};
 use crate::pool::TaskId;
 use crate::pool::task::{Task, TaskState};
 use reqwest::Client;
@@ -13,46 +14,98 @@ use tokio::task::JoinSet;
 const BEAT: Duration = Duration::from_millis(300);
 /// How long a pull request waits for its review.
 const REVIEW: Duration = Duration::from_millis(900);
+/// The same once the opening is over, so that the review budget is full most of the time.
+const LATER_REVIEW: Duration = Duration::from_secs(4);
+/// How long the opening takes, in seconds: in it the demo shows everything it can.
+const OPENING_SECS: f64 = 20.0;
+/// After an hour nobody watches closely, and the sandbox keeps everything in memory.
+const QUIET_AFTER_SECS: f64 = 3_600.0;
+/// New issues are opened while fewer tasks than this wait.
+const BACKLOG: usize = 8;
 /// How long work takes.
 const WORK: Duration = Duration::from_millis(500);
 /// Every so many reviews ends with a pull request closed unmerged.
 const REJECT_EVERY: usize = 7;
 
+/// The speed of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Until so many tasks are merged: as fast as it goes.
+    Hurried,
+    /// For people who watch.
+    Calm,
+}
+
+impl Pace {
+    fn review(self, seconds: f64) -> Duration {
+        if self == Self::Hurried || seconds < OPENING_SECS { REVIEW } else { LATER_REVIEW }
+    }
+
+    /// How long somebody who was refused does something else.
+    fn after_refusal(self, seconds: f64) -> Duration {
+        if self == Self::Hurried || seconds < OPENING_SECS { Duration::ZERO } else { Duration::from_secs(8) }
+    }
+
+    fn next_issue(self, seconds: f64) -> Duration {
+        match self {
+            Self::Hurried => BEAT,
+            Self::Calm if seconds < QUIET_AFTER_SECS => Duration::from_secs(3),
+            Self::Calm => Duration::from_secs(30),
+        }
+    }
+}
+
 /// Sets the scene and starts everybody.
-pub(super) async fn start(stage: &Arc<Stage>) -> Result<JoinSet<()>, String> {
-    let issues = stage.open_issues()?;
+pub(super) async fn start(stage: &Arc<Stage>, pace: Pace) -> Result<JoinSet<()>, String> {
+    let issues: Vec<OpenIssue> =
+        backlog::opening().iter().map(|idea| stage.open_issue(idea)).collect::<Result<_, _>>()?;
     let mut cast = JoinSet::new();
     let maintainer = stage.github.as_user(MAINTAINER);
     for repo in REPOS {
-        let first = issues.iter().find(|(r, _, _)| *r == repo).map_or(1, |(_, number, _)| *number);
+        let first = issues.iter().find(|issue| issue.repo == repo).map_or(1, |issue| issue.number);
         maintainer.comment(repo, first, &format!("/owp budget {BUDGET}")).map_err(|e| e.to_string())?;
     }
-    cast.spawn(label(Arc::clone(stage), issues));
-    cast.spawn(review(Arc::clone(stage)));
+    cast.spawn(offer(Arc::clone(stage), issues, pace));
+    cast.spawn(review(Arc::clone(stage), pace));
     for (login, skills) in CLIENTS {
         cast.spawn(client(Arc::clone(stage), login, skills));
     }
     for (login, skills) in PEOPLE {
-        cast.spawn(commenter(Arc::clone(stage), login, skills));
+        cast.spawn(commenter(Arc::clone(stage), login, skills, pace));
     }
     Ok(cast)
 }
 
-/// The maintainer labels an issue every beat: the most urgent work first, the rest as it comes.
-async fn label(stage: Arc<Stage>, issues: Vec<OpenIssue>) {
-    for (repo, number, labels) in issues {
-        let all = [&["pool:ready"], labels].concat();
-        if let Err(error) = stage.github.as_user(MAINTAINER).label_all(repo, number, &all) {
-            tracing::warn!(%error, "the maintainer could not label");
-        }
+/// The maintainer labels an issue every beat: the most urgent work first, the rest as it comes. Then new issues are
+/// opened whenever few tasks wait.
+async fn offer(stage: Arc<Stage>, issues: Vec<OpenIssue>, pace: Pace) {
+    for issue in issues {
+        label(&stage, &issue);
         tokio::time::sleep(BEAT).await;
+    }
+    for n in 0.. {
+        while stage.waiting().await >= BACKLOG {
+            tokio::time::sleep(BEAT).await;
+        }
+        match stage.open_issue(&backlog::later(n)) {
+            Ok(issue) => label(&stage, &issue),
+            Err(error) => tracing::warn!(%error, "the maintainer could not open an issue"),
+        }
+        tokio::time::sleep(pace.next_issue(stage.seconds())).await;
+    }
+}
+
+fn label(stage: &Stage, issue: &OpenIssue) {
+    let all: Vec<&str> = ["pool:ready"].into_iter().chain(issue.labels.iter().map(String::as_str)).collect();
+    if let Err(error) = stage.github.as_user(MAINTAINER).label_all(issue.repo, issue.number, &all) {
+        tracing::warn!(%error, "the maintainer could not label");
     }
 }
 
 /// The maintainer reviews one pull request at a time, oldest first, and merges most of them.
-async fn review(stage: Arc<Stage>) {
+async fn review(stage: Arc<Stage>, pace: Pace) {
     for reviews in 1.. {
-        tokio::time::sleep(REVIEW).await;
+        tokio::time::sleep(pace.review(stage.seconds())).await;
         let repo = REPOS[reviews % REPOS.len()];
         let Some(pull) = stage.github.open_pulls(repo).into_iter().next() else { continue };
         let maintainer = stage.github.as_user(MAINTAINER);
@@ -135,7 +188,7 @@ async fn held(stage: &Stage, id: &str) -> Option<Task> {
 }
 
 /// A contributor who comments: is told to join by the first refusal, then claims what fits, one thing at a time.
-async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str]) {
+async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str], pace: Pace) {
     let person = stage.github.as_user(login);
     let mut asked: BTreeSet<(&str, i64)> = BTreeSet::new();
     let (mut joined, mut trusted) = (false, false);
@@ -166,6 +219,7 @@ async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'s
             let trust = format!("/owp trust @{login} {}", task.spec.tier);
             stage.github.as_user(MAINTAINER).comment(repo, number, &trust)
         } else {
+            tokio::time::sleep(pace.after_refusal(stage.seconds())).await;
             continue;
         };
         if help.is_ok() {

@@ -1,10 +1,11 @@
 //! `owp demo`: the whole job on one machine, with no account, network or set-up.
 //!
 //! A sandbox GitHub with two repositories, the real service against it, three simulated workers over REST, two
-//! simulated people who comment, and a maintainer who labels, reviews and merges. Nothing here is pretended but the
-//! people: every step goes through the real webhook endpoint, the real API and the real GitHub client.
+//! simulated people who comment, and a maintainer who labels, reviews and merges; new issues keep coming. Only the people
+//! are simulated: every step goes through the real webhook endpoint, the real API and the real GitHub client.
 
 mod actors;
+mod backlog;
 mod narrate;
 mod stage;
 
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Run the main job by itself: a sandbox GitHub, the service, simulated contributors and a maintainer.
+/// Runs a self-contained demo: a sandbox GitHub, the pool, simulated contributors and a maintainer, until Ctrl-C.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Stop with exit code 0 once this many tasks are merged, and print one JSON line.
@@ -50,8 +51,9 @@ async fn play(args: DemoArgs) -> Result<ExitCode, String> {
     if loud {
         narrate::opening(&stage);
     }
-    let mut cast = actors::start(&stage).await?;
-    let narrator = tokio::spawn(narrate::tell(Arc::clone(&stage), loud));
+    let pace = if args.exit_after_merged.is_some() { actors::Pace::Hurried } else { actors::Pace::Calm };
+    let mut cast = actors::start(&stage, pace).await?;
+    let narrator = tokio::spawn(narrate::tell(Arc::clone(&stage), loud, pace == actors::Pace::Calm));
     let goal = args.exit_after_merged.unwrap_or(usize::MAX);
     let give_up = if args.exit_after_merged.is_some() { args.give_up_after } else { u64::MAX >> 32 };
     let reached = tokio::select! {

@@ -1,6 +1,6 @@
 //! Tells on a terminal what happens, one line per event, in words.
 
-use super::stage::{BUDGET, Stage};
+use super::stage::{BUDGET, REPOS, Stage};
 use crate::cli::untrusted::visible_line;
 use crate::pool::text::tidy_line;
 use crate::pool::{EventId, TaskId, WorkerId};
@@ -12,26 +12,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const RECENT: i64 = 100;
+/// By then the opening has been seen.
+const INVITE_AFTER_SECS: f64 = 15.0;
 /// Longer words of people are cut.
 const WORDS_MAX_CHARS: usize = 200;
 
-/// The words before the curtain.
+/// Introduces the demo.
 pub(super) fn opening(stage: &Stage) {
     print_line(&format!(
-        "OWP Pool demo: two repositories, five contributors, one maintainer who reviews {BUDGET} pull requests at a time.\n\
-         Status page: {}   GitHub in a box: {}   End with Ctrl-C.\n",
+        "OWP Pool demo: two repositories, five contributors, one maintainer who reviews {BUDGET} pull requests at a time.\n\n  \
+         Status page      {}\n  GitHub in a box  {}  (every issue and pull request)\n\n\
+         Open both in a browser. New issues keep coming; Ctrl-C ends the demo.\n",
         stage.url,
         stage.github.api_url()
     ));
 }
 
-/// Tells every event once, in order, until it is stopped. Quiet unless `loud`.
-pub(super) async fn tell(stage: Arc<Stage>, loud: bool) {
+/// Invites to play along.
+fn invitation(stage: &Stage) -> String {
+    format!(
+        "\nTry it yourself: this opens and labels an issue as the maintainer. Watch who gets it.\n\n  \
+         curl -s -o /dev/null {}/repos/{}/issues -H 'Authorization: Bearer {}' \\\n    \
+         -d '{{\"title\": \"My first task\", \"labels\": [\"pool:ready\", \"priority:critical\", \"skills:docs\"]}}'\n",
+        stage.github.api_url(),
+        REPOS[1],
+        stage.maintainer_token
+    )
+}
+
+/// Tells every event once, in order, until it is stopped, and invites to play along where somebody watches. Quiet unless
+/// `loud`.
+pub(super) async fn tell(stage: Arc<Stage>, loud: bool, watched: bool) {
     if !loud {
         return;
     }
     let mut last: Option<EventId> = None;
     let mut refused = BTreeSet::new();
+    let mut invited = !watched;
     loop {
         tokio::time::sleep(Duration::from_millis(150)).await;
         let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await
@@ -52,6 +69,10 @@ pub(super) async fn tell(stage: Arc<Stage>, loud: bool) {
             if refused.insert((place.clone(), text.clone())) {
                 print_line(&format!("{:>6.1}s  {}", stage.seconds(), painted(&place, AnsiColor::Red, &text)));
             }
+        }
+        if !invited && stage.seconds() >= INVITE_AFTER_SECS {
+            print_line(&invitation(&stage));
+            invited = true;
         }
     }
 }

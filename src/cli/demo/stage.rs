@@ -1,18 +1,21 @@
 //! What the demo plays on: the sandbox with its issues, the service, and the figures kept while it runs.
 
+use super::backlog::{Idea, OpenIssue};
 use crate::cli::serve::{Running, ServeOptions, start};
 use crate::clock::{Clock, Entropy};
 use crate::engine::{GitHubSide, Settings};
 use crate::github::client::{GitHub, GitHubConfig};
 use crate::github::render::find_key;
 use crate::pool::Span;
+use crate::pool::task::TaskState;
 use crate::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
 use crate::store::{Store, StoreOptions};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(super) const REPOS: [&str; 2] = ["acme/rocket", "acme/docs"];
@@ -25,48 +28,8 @@ pub(super) const PEOPLE: [(&str, &[&str]); 2] = [("ada", &["rust", "ui"]), ("bo"
 /// The review budget the maintainer sets in each repository.
 pub(super) const BUDGET: usize = 3;
 
-/// Repository, title, labels besides `pool:ready`.
-const ISSUES: [(usize, &str, &[&str]); 20] = [
-    (
-        0,
-        "Telemetry stops when the clock jumps backwards",
-        &["estimate:3", "priority:critical", "skills:rust", "area:telemetry"],
-    ),
-    (
-        0,
-        "Countdown can be cancelled after ignition",
-        &["estimate:5", "priority:high", "skills:rust", "area:countdown", "tier:1"],
-    ),
-    (0, "Store landing angles with two decimals", &["estimate:2", "priority:medium", "skills:sql"]),
-    (0, "Fuel gauge sticks at three percent", &["estimate:3", "priority:high", "skills:rust", "area:fuel"]),
-    (0, "Refuse a launch window in the past", &["size:S", "priority:medium", "skills:rust", "area:countdown"]),
-    (0, "Slow query when listing past flights", &["estimate:3", "priority:medium", "skills:sql", "area:history"]),
-    (0, "Dark mode for the mission console", &["size:M", "priority:low", "skills:ui"]),
-    (0, "Parse thruster logs written before 2019", &["estimate:2", "priority:low", "skills:rust"]),
-    (
-        0,
-        "Reconnect to the ground station after a timeout",
-        &["estimate:5", "priority:high", "skills:rust", "area:telemetry"],
-    ),
-    (0, "Export a flight as CSV", &["size:S", "priority:medium", "skills:sql", "area:history"]),
-    (0, "Abort button is hidden on small screens", &["estimate:1", "priority:critical", "skills:ui"]),
-    (1, "Explain how to refuel", &["estimate:2", "priority:high", "skills:docs"]),
-    (1, "Typos in the safety chapter", &["size:XS", "priority:low", "skills:docs"]),
-    (
-        1,
-        "Glossary of everything a beginner asks about",
-        &["estimate:3", "priority:medium", "skills:docs", "area:glossary"],
-    ),
-    (1, "Add a diagram of the staging sequence", &["size:M", "priority:medium", "skills:docs,ui"]),
-    (1, "Broken links to the flight manual", &["size:XS", "priority:high", "skills:docs"]),
-    (1, "Document the telemetry format", &["estimate:3", "priority:high", "skills:docs", "area:telemetry"]),
-    (1, "Translate the quick start", &["estimate:2", "priority:low", "skills:docs"]),
-    (1, "Example queries for the flight history", &["size:S", "priority:medium", "skills:sql"]),
-    (1, "Search results should show the chapter", &["estimate:2", "priority:medium", "skills:ui"]),
-];
-
-/// An issue of the demo: repository, number, labels besides `pool:ready`.
-pub(super) type OpenIssue = (&'static str, u64, &'static [&'static str]);
+/// How many of the latest issues are watched for refusals.
+const WATCHED: usize = 40;
 
 /// The sandbox, the service, and the figures.
 pub(super) struct Stage {
@@ -75,15 +38,18 @@ pub(super) struct Stage {
     pub url: String,
     running: tokio::sync::Mutex<Option<Running>>,
     _folder: tempfile::TempDir,
+    /// What the maintainer authenticates with, for people who want to play along.
+    pub maintainer_token: String,
     clock: Clock,
     began: i64,
     open_most: AtomicUsize,
+    watched: Mutex<VecDeque<(&'static str, u64)>>,
 }
 
 impl Stage {
     pub(super) async fn build(listen: SocketAddr) -> Result<Self, String> {
         let clock = Clock::System;
-        let github = open_box(&clock).await?;
+        let (github, maintainer_token) = open_box(&clock).await?;
         let folder = tempfile::tempdir().map_err(|e| format!("no temporary folder: {e}"))?;
         let url = format!("sqlite:{}", folder.path().join("demo.db").display());
         let store = Store::open(StoreOptions { url, clock: clock.clone(), entropy: Entropy::system() })
@@ -108,7 +74,18 @@ impl Stage {
         github.set_webhook_url(&format!("{url}/github/webhooks"));
         let began = clock.now_ms();
         let running = tokio::sync::Mutex::new(Some(running));
-        Ok(Self { github, store, url, running, _folder: folder, clock, began, open_most: AtomicUsize::new(0) })
+        Ok(Self {
+            github,
+            store,
+            url,
+            running,
+            _folder: folder,
+            maintainer_token,
+            clock,
+            began,
+            open_most: AtomicUsize::new(0),
+            watched: Mutex::default(),
+        })
     }
 
     pub(super) fn seconds(&self) -> f64 {
@@ -116,15 +93,23 @@ impl Stage {
         f64::from(i32::try_from(tenths).unwrap_or(i32::MAX)) / 10.0
     }
 
-    /// Opens the issues, all but their labels: setting those is the maintainer's first act.
-    pub(super) fn open_issues(&self) -> Result<Vec<OpenIssue>, String> {
-        let mut opened = Vec::new();
-        for (repo, title, labels) in ISSUES {
-            let body = format!("{title}. Somebody will be glad about this.");
-            let number = self.github.as_user(MAINTAINER).open_issue(REPOS[repo], title, &body, &[]);
-            opened.push((REPOS[repo], number.map_err(|e| e.to_string())?, labels));
+    /// Opens an issue, all but its labels: setting those is the maintainer's next act.
+    pub(super) fn open_issue(&self, idea: &Idea) -> Result<OpenIssue, String> {
+        let repo = REPOS[idea.repo];
+        let body = format!("{}. Somebody will be glad about this.", idea.title);
+        let number = self.github.as_user(MAINTAINER).open_issue(repo, &idea.title, &body, &[]);
+        let number = number.map_err(|e| e.to_string())?;
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.push_back((repo, number));
+        if watched.len() > WATCHED {
+            watched.pop_front();
         }
-        Ok(opened)
+        Ok(OpenIssue { repo, number, labels: idea.labels.clone() })
+    }
+
+    /// Tasks that wait for somebody, in all repositories.
+    pub(super) async fn waiting(&self) -> usize {
+        self.tasks_in(TaskState::Ready).await
     }
 
     /// Opens a pull request that answers an issue, and keeps the record of how many were open at once.
@@ -142,25 +127,28 @@ impl Stage {
 
     /// Tasks merged so far, as the pool sees it.
     pub(super) async fn merged(&self) -> usize {
-        let counts = self.store.read(|tx| Box::pin(async move { tx.tasks_by_state().await })).await;
-        let merged = |counts: Vec<(crate::pool::task::TaskState, i64)>| {
-            counts.into_iter().find(|(s, _)| *s == crate::pool::task::TaskState::Merged).map_or(0, |(_, n)| n)
-        };
-        usize::try_from(counts.map_or(0, merged)).unwrap_or(0)
+        self.tasks_in(TaskState::Merged).await
     }
 
-    /// Refusals our App has written so far: where, to whom, and the first reason.
+    async fn tasks_in(&self, state: TaskState) -> usize {
+        let counts = self.store.read(|tx| Box::pin(async move { tx.tasks_by_state().await })).await;
+        let count = |counts: Vec<(TaskState, i64)>| counts.into_iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| n);
+        usize::try_from(counts.map_or(0, count)).unwrap_or(0)
+    }
+
+    /// Refusals our App has written on the latest issues: where, to whom, and the first reason.
     pub(super) fn refusals(&self) -> Vec<(String, String)> {
         let mut refusals = Vec::new();
-        for repo in REPOS {
-            for number in 1..=u64::try_from(ISSUES.len()).unwrap_or(0) {
-                for comment in self.github.comments(repo, number).into_iter().filter(|c| c.via_app) {
-                    if find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")) {
-                        let why = comment.body.lines().find(|line| line.starts_with("- ")).unwrap_or_default();
-                        let who = comment.body.split('@').nth(1).and_then(|rest| rest.split(',').next());
-                        let text = format!("{} is refused: {}", who.unwrap_or_default(), why.trim_start_matches("- "));
-                        refusals.push((format!("{repo} #{number}"), text));
-                    }
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (repo, number) in watched {
+            for comment in self.github.comments(repo, number).into_iter().filter(|c| c.via_app) {
+                if find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")) {
+                    let why = comment.body.lines().find(|line| line.starts_with("- ")).unwrap_or_default();
+                    let who = comment.body.split('@').nth(1).and_then(|rest| rest.split(',').next());
+                    // The figures for programs behind the sentence are left out.
+                    let why = why.trim_start_matches("- ").split(" <sub>").next().unwrap_or_default();
+                    let text = format!("{} is refused: {why}", who.unwrap_or_default());
+                    refusals.push((format!("{repo} #{number}"), text));
                 }
             }
         }
@@ -189,21 +177,23 @@ impl Stage {
     }
 }
 
-async fn open_box(clock: &Clock) -> Result<Sandbox, String> {
+/// The sandbox with its people and repositories, and the maintainer's token.
+async fn open_box(clock: &Clock) -> Result<(Sandbox, String), String> {
     let shared = clock.clone();
     let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
     config.content_limit = None;
     let github = Sandbox::start(config).await.map_err(|e| e.to_string())?;
     let everybody = CLIENTS.iter().map(|(login, _)| login).chain(PEOPLE.iter().map(|(login, _)| login));
-    for login in everybody.copied().chain([MAINTAINER]) {
+    for login in everybody {
         github.add_user(login);
     }
+    let maintainer = github.add_user(MAINTAINER);
     for repo in REPOS {
         github.add_repo(repo).map_err(|e| e.to_string())?;
         github.add_collaborator(repo, MAINTAINER, Role::Maintain).map_err(|e| e.to_string())?;
     }
     github.install(&REPOS).map_err(|e| e.to_string())?;
-    Ok(github)
+    Ok((github, maintainer.token))
 }
 
 fn github_side(github: &Sandbox, clock: &Clock) -> Result<GitHubSide, String> {
