@@ -3,15 +3,19 @@
 //! Flags win over the environment, the environment over `env.local`, that over `.env`. A variable that is empty counts
 //! as not set. Secrets are [`SecretString`]s: printing a configuration never shows them.
 
+mod admin_token;
 mod credentials;
 mod environment;
 mod github;
 mod limits;
+mod public_url;
 
+pub use admin_token::{admin_token, weakness};
 pub use credentials::{Credentials, credentials_file};
 pub use environment::Environment;
 pub use github::GitHubApp;
 pub use limits::{IpRange, RateLimit};
+pub use public_url::{Obstacle, is_this_machine, web_origin};
 
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,74 +23,78 @@ use std::time::Duration;
 
 /// Every environment variable the program reads, in the order people meet them, with a sentence about each.
 ///
-/// `env.local.example`, the README's table and the deployment files are compared with this list by tests, so a
-/// variable that is not told to people does not exist, and neither does one that is only told.
+/// Tests compare `env.local.example`, the README's table and the deployment files with this list, so that a variable is
+/// documented exactly when it exists.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("OWP_LISTEN", "Address and port to listen on. Default `127.0.0.1:8787`."),
     (
+        "OWP_PUBLIC_URL",
+        "Address at which GitHub and contributors reach the pool, such as `https://owp.example.org`; comments name it. Default: the address given to `/setup`.",
+    ),
+    (
         "OWP_DATABASE_URL",
-        "Where everything is kept: `sqlite:<file>` or `postgres://user:password@host/database`. Default `sqlite:owp.db`.",
+        "Database: `sqlite:<file>` or `postgres://user:password@host/database`. Default `sqlite:owp.db`.",
     ),
     (
         "OWP_ADMIN_TOKEN",
-        "Opens the admin calls (`X-Admin-Token`). Without one they answer 401, and `owp serve` refuses to listen off loopback.",
+        "Token for the admin calls (`X-Admin-Token`); make one with `openssl rand -hex 32`. Without it admin calls answer 401, and `owp serve` listens on loopback only.",
     ),
-    ("OWP_ADMIN_TOKEN_FILE", "A file to read `OWP_ADMIN_TOKEN` from."),
+    ("OWP_ADMIN_TOKEN_FILE", "File that holds `OWP_ADMIN_TOKEN`."),
     ("GITHUB_APP_ID", "The GitHub App's numeric id, from its settings page."),
-    ("GITHUB_APP_ID_FILE", "A file to read `GITHUB_APP_ID` from."),
+    ("GITHUB_APP_ID_FILE", "File that holds `GITHUB_APP_ID`."),
     ("GITHUB_APP_PRIVATE_KEY", "The GitHub App's private key (PEM)."),
-    (
-        "GITHUB_APP_PRIVATE_KEY_FILE",
-        "A file to read `GITHUB_APP_PRIVATE_KEY` from: the `.pem` GitHub let you download.",
-    ),
+    ("GITHUB_APP_PRIVATE_KEY_FILE", "File that holds `GITHUB_APP_PRIVATE_KEY`: the `.pem` downloaded from GitHub."),
     (
         "GITHUB_WEBHOOK_SECRET",
-        "The GitHub App's webhook secret; two, separated by a comma, while one replaces the other. Without it webhooks answer 503.",
+        "The GitHub App's webhook secret; while it is being replaced both, separated by a comma. Without it webhooks answer 503.",
     ),
-    ("GITHUB_WEBHOOK_SECRET_FILE", "A file to read `GITHUB_WEBHOOK_SECRET` from."),
+    ("GITHUB_WEBHOOK_SECRET_FILE", "File that holds `GITHUB_WEBHOOK_SECRET`."),
     (
         "OWP_CREDENTIALS_FILE",
-        "Where `/setup` keeps the App's credentials. Default `owp-github-app.json`; only its owner may be able to read it, and the `GITHUB_…` variables win over it.",
+        "File in which `/setup` keeps the App's credentials. Default `owp-github-app.json`. Only its owner may be able to read it; the `GITHUB_…` variables win over it.",
     ),
     (
         "GITHUB_API_URL",
         "GitHub's REST API. Default `https://api.github.com`; for GitHub Enterprise Server `https://<host>/api/v3`.",
     ),
-    ("OWP_LOG", "`human` or `json`. Default `human` on a terminal."),
-    ("OWP_LOG_FILTER", "What to log, as a tracing filter such as `info,owp::engine=debug`. Default `info`."),
+    ("OWP_LOG", "Log format, `human` or `json`. Default `human`."),
+    (
+        "OWP_LOG_FILTER",
+        "What to log: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or levels of parts, such as `info,owp::engine=debug`. Default `info`.",
+    ),
     (
         "OWP_OPEN_REGISTRATION",
-        "`1` lets unlinked workers of strangers take tasks of manual repositories when listening off loopback. Default off.",
+        "Set to `1` to let anyone who can reach the pool take tasks from hand-made repositories, even without a linked GitHub account. Default: off, and on while the pool listens on loopback and has no public address.",
     ),
     (
         "OWP_RATE_LIMIT",
-        "Calls per second and at once that one token may make, such as `20/100` (the default), or `off`. An address may make ten times as many.",
+        "Requests per second and burst allowed for one token, such as `20/100` (the default), or `off`. An address is allowed ten times as many.",
     ),
     (
         "OWP_TRUSTED_PROXIES",
-        "Addresses or ranges, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default none.",
+        "Addresses or ranges, separated by commas, of proxies whose `X-Forwarded-For` is trusted. Default none.",
     ),
     (
         "OWP_EVENTS_REPLAY",
-        "How many of the latest events a client of `GET /v1/events` that was away may still catch up on. Default `100000`.",
+        "Number of latest events that a client of `GET /v1/events` can catch up on. Default `100000`.",
     ),
-    ("OWP_COMMENT_SPACING", "The least time between two comments of one installation, such as `1s` (the default)."),
+    ("OWP_COMMENT_SPACING", "Least time between two comments of one installation, such as `1s` (the default)."),
     (
         "OWP_COMMENT_SETTLE",
-        "How long a comment whose answer was lost may still appear before it is written again. Default `30s`.",
+        "How long a comment may take to appear after its request was lost; then it is written again. Default `30s`.",
     ),
-    ("OWP_COUNT_EVERY", "How often open pull requests are counted against GitHub. Default `5min`."),
+    ("OWP_COUNT_EVERY", "How often open pull requests are counted on GitHub. Default `5min`."),
     (
         "OWP_WATCH_EVERY",
         "How often a repository is asked, with one request that is free when nothing changed, whether anything did. Default `2min`.",
     ),
     (
         "OWP_REDELIVER_AT",
-        "When GitHub is asked for webhook deliveries that failed, besides at the start: five cron fields, in UTC. Default `17 * * * *`.",
+        "When GitHub is asked to repeat failed webhook deliveries, besides at the start: five cron fields, in UTC. Default `17 * * * *`.",
     ),
     (
         "OWP_DOWNTIME_AFTER",
-        "From how long a time without any running process on that time is given back to leases and reservations. Default `2min`.",
+        "Outages longer than this are added to the deadlines of leases and reservations. Default `2min`.",
     ),
 ];
 
@@ -130,6 +138,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Where everything is kept; may hold a password.
     pub database_url: SecretString,
+    /// The pool's public address, without a slash at the end.
+    pub public_url: Option<String>,
     /// What opens the admin calls.
     pub admin_token: Option<SecretString>,
     /// The GitHub App, when one is configured.
@@ -171,25 +181,23 @@ impl ServeConfig {
     /// Puts flags and environment together.
     ///
     /// # Errors
-    /// When a value cannot be used, half of a GitHub App is told, or strangers could reach admin calls nobody closed.
+    /// When a value cannot be used, a GitHub App is only partly configured, or strangers could guess the admin token.
     pub fn load(env: &Environment, listen: Option<&str>, database: Option<&str>) -> Result<Self, ConfigError> {
         let listen = listen_address(env, listen)?;
-        let admin_token = admin_token(env)?;
-        if !listen.ip().is_loopback() && admin_token.is_none() {
-            return Err(ConfigError::new(format!(
-                "refusing to listen on {listen}, which other machines can reach, without an admin token: \
-                 set OWP_ADMIN_TOKEN or OWP_ADMIN_TOKEN_FILE (make one with `openssl rand -hex 32`), or listen on {LISTEN}"
-            )));
-        }
+        let github = GitHubApp::load(env)?;
+        let public_url = public_url(env)?.or_else(|| github.as_ref().and_then(|app| app.public_url.clone()));
+        let exposed = is_exposed(listen, public_url.as_deref());
+        let admin_token = admin_token_for(env, listen, exposed)?;
         let database_url = database.map(str::to_owned).or_else(|| env.get("OWP_DATABASE_URL"));
         Ok(Self {
             listen,
             database_url: database_url.unwrap_or_else(|| DATABASE_URL.to_owned()).into(),
+            public_url,
             admin_token,
-            github: GitHubApp::load(env)?,
+            github,
             api_url: github::api_url(env),
             credentials_file: credentials_file(env),
-            open_registration: switch(env, "OWP_OPEN_REGISTRATION")? || listen.ip().is_loopback(),
+            open_registration: switch(env, "OWP_OPEN_REGISTRATION")?.unwrap_or(!exposed),
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
             trusted_proxies: IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?,
             events_replay: events_replay(env)?,
@@ -238,12 +246,36 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
     reachable
 }
 
-/// What opens the admin calls.
-///
-/// # Errors
-/// When it cannot be read, or does not fit into a header.
-pub fn admin_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
-    for_a_header(env, "OWP_ADMIN_TOKEN")
+fn public_url(env: &Environment) -> Result<Option<String>, ConfigError> {
+    let Some(text) = env.get("OWP_PUBLIC_URL") else { return Ok(None) };
+    web_origin(&text).map(Some).ok_or_else(|| {
+        ConfigError::new(format!(
+            "OWP_PUBLIC_URL: `{text}` is not the pool's address; write https:// and a host, such as \
+             https://owp.example.org, without a path"
+        ))
+    })
+}
+
+/// True when other machines can reach the pool: directly, or through a proxy or tunnel.
+fn is_exposed(listen: SocketAddr, public_url: Option<&str>) -> bool {
+    let public = public_url.and_then(|text| reqwest::Url::parse(text).ok());
+    !listen.ip().is_loopback() || public.is_some_and(|url| !is_this_machine(&url))
+}
+
+/// Reads the admin token; a pool that other machines can reach needs one that cannot be guessed.
+fn admin_token_for(env: &Environment, listen: SocketAddr, exposed: bool) -> Result<Option<SecretString>, ConfigError> {
+    let token = admin_token(env)?;
+    match token.as_ref().map(weakness) {
+        None if !listen.ip().is_loopback() => Err(ConfigError::new(format!(
+            "refusing to listen on {listen}, which other machines can reach, without an admin token: \
+             set OWP_ADMIN_TOKEN or OWP_ADMIN_TOKEN_FILE (make one with `openssl rand -hex 32`), or listen on {LISTEN}"
+        ))),
+        Some(Some(why)) if exposed => Err(ConfigError::new(format!(
+            "refusing to start with this OWP_ADMIN_TOKEN: other machines can reach the pool, and {why}. \
+             Make a token with `openssl rand -hex 32`"
+        ))),
+        _ => Ok(token),
+    }
 }
 
 /// A worker's token, when the environment brings one.
@@ -262,10 +294,11 @@ fn for_a_header(env: &Environment, name: &str) -> Result<Option<SecretString>, C
     Err(ConfigError::new(format!("{name} must be letters, digits and signs without spaces, to fit into a header")))
 }
 
-fn switch(env: &Environment, name: &str) -> Result<bool, ConfigError> {
+fn switch(env: &Environment, name: &str) -> Result<Option<bool>, ConfigError> {
     match env.get(name).as_deref() {
-        None | Some("0" | "false") => Ok(false),
-        Some("1" | "true") => Ok(true),
+        None => Ok(None),
+        Some("0" | "false") => Ok(Some(false)),
+        Some("1" | "true") => Ok(Some(true)),
         Some(other) => Err(ConfigError::new(format!("{name}: `{other}` is neither 1 nor 0"))),
     }
 }

@@ -244,7 +244,7 @@ async fn a_webhook_that_leads_nowhere_is_told_by_its_deliveries() {
     said.expect(1, "problem", "deliveries", "the last 2 deliveries (issues) failed: failed to connect to host");
     said.expect(1, "problem", "deliveries", "GitHub does not reach the pool");
     stage.github.set_webhook_url("http://owp.example.org/github/webhooks");
-    stage.doctor().expect(1, "warn", "webhook", "everybody on the way");
+    stage.doctor().expect(1, "warn", "webhook", "on the way can read");
     stage.github.set_webhook_url("https://owp.example.org/webhooks");
     stage.doctor().expect(1, "problem", "webhook", "not the pool's endpoint");
     let hook = reqwest::Client::new().put(format!("{}/_sandbox/hook", stage.github.api_url()));

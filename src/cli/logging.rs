@@ -3,24 +3,51 @@
 
 use super::untrusted::{escape_json, visible_line};
 use crate::config::{ConfigError, LogConfig};
-use std::io::{self, IsTerminal, Write, stderr};
+use anstream::{AutoStream, ColorChoice};
+use std::io::{self, Write, stderr};
 use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::{MakeWriter, format};
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Target of the event that tells the setup token. No filter silences it: without the token nobody can register the App.
+pub(super) const SETUP_TARGET: &str = "owp::setup";
+
 /// Starts logging for the whole process. Where somebody started it before, that stays.
 pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&config.filter)
-        .map_err(|error| ConfigError::new(format!("OWP_LOG_FILTER: `{}`: {error}", config.filter)))?;
+    let filter = filter(&config.filter)?;
     let started = if config.json {
         as_json(filter, stderr).try_init()
     } else {
-        in_words(filter, stderr, stderr().is_terminal()).try_init()
+        // Honours NO_COLOR, CLICOLOR, TERM=dumb and what a flag has chosen for the whole program.
+        let colours = AutoStream::choice(&stderr()) != ColorChoice::Never;
+        in_words(filter, stderr, colours).try_init()
     };
     drop(started);
     Ok(())
+}
+
+/// Reads a filter. A single word that is not a level would be taken for the name of a module, and silence all others.
+fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
+    let wrong = |what: &str| {
+        ConfigError::new(format!(
+            "OWP_LOG_FILTER: `{what}` is not a log filter. Write a level (error, warn, info, debug, trace or off), or \
+             levels of parts of the program, such as info,owp::engine=debug"
+        ))
+    };
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    // Brackets name a span, which needs no level.
+    let odd = parts.iter().find(|part| !part.contains(['=', '[', ']']) && part.parse::<LevelFilter>().is_err());
+    if let Some(odd) = odd {
+        return Err(wrong(odd));
+    }
+    let setup = format!("{SETUP_TARGET}=info").parse().map_err(|_| wrong(SETUP_TARGET))?;
+    match EnvFilter::try_new(parts.join(",")) {
+        Ok(filter) if !parts.is_empty() => Ok(filter.add_directive(setup)),
+        _ => Err(wrong(text)),
+    }
 }
 
 /// One line of words per event. What is logged is escaped before colours are put around it.

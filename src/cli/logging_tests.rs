@@ -28,8 +28,8 @@ impl Paper {
     }
 }
 
-fn filter() -> EnvFilter {
-    EnvFilter::new("info")
+fn info() -> EnvFilter {
+    filter("info").unwrap()
 }
 
 /// Logs every text in every place where a text can stand.
@@ -51,7 +51,7 @@ fn log_all(log: impl Subscriber + Send + Sync) -> usize {
 fn in_words_one_event_is_one_line_without_anything_that_steers() {
     let paper = Paper::default();
     let events = log_all(in_words(
-        filter(),
+        info(),
         {
             let paper = paper.clone();
             move || paper.clone()
@@ -71,7 +71,7 @@ fn in_words_one_event_is_one_line_without_anything_that_steers() {
 fn in_colours_the_only_sequences_are_our_own() {
     let paper = Paper::default();
     let events = log_all(in_words(
-        filter(),
+        info(),
         {
             let paper = paper.clone();
             move || paper.clone()
@@ -93,7 +93,7 @@ fn in_colours_the_only_sequences_are_our_own() {
 #[test]
 fn as_json_one_event_is_one_line_that_says_exactly_what_was_logged() {
     let paper = Paper::default();
-    let events = log_all(as_json(filter(), {
+    let events = log_all(as_json(info(), {
         let paper = paper.clone();
         move || paper.clone()
     }));
@@ -105,5 +105,41 @@ fn as_json_one_event_is_one_line_that_says_exactly_what_was_logged() {
         assert_eq!((&event["name"], &event["level"]), (&Value::from(name), &Value::from("WARN")));
         assert_eq!((&event["why"], &event["quoted"]), (&Value::from(text.as_str()), &Value::from(text.as_str())));
         assert_eq!(event["message"], format!("told: {text}"), "{name}");
+    }
+}
+
+#[test]
+fn a_mistyped_filter_is_refused_and_says_what_is_accepted() {
+    for odd in ["verbose", "inf0", "info,engine", "owp::engine", "owp=loud", "info,owp=loud", ","] {
+        let error = filter(odd).unwrap_err().to_string();
+        assert!(error.contains("OWP_LOG_FILTER") && error.contains("info,owp::engine=debug"), "{error}");
+    }
+    for good in [
+        "info",
+        "WARN",
+        "off",
+        "info,owp::engine=debug",
+        " info , sqlx=warn ",
+        "owp[delivery{id=1}]=trace",
+        "[delivery]",
+    ] {
+        assert!(filter(good).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn no_filter_silences_the_setup_token() {
+    for silent in ["off", "error", "owp::engin=debug"] {
+        let paper = Paper::default();
+        let writer = {
+            let paper = paper.clone();
+            move || paper.clone()
+        };
+        tracing::subscriber::with_default(in_words(filter(silent).unwrap(), writer, false), || {
+            tracing::info!("something else");
+            tracing::info!(target: SETUP_TARGET, "give it the setup token");
+        });
+        let lines = paper.lines();
+        assert!(lines.len() == 1 && lines[0].contains("setup token"), "{silent}: {lines:?}");
     }
 }

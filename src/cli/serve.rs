@@ -3,12 +3,13 @@
 //! [`start`] is the whole server as a value, for tests and the demo; [`run`] is the subcommand around it.
 
 use super::failure::complain;
+use super::logging::SETUP_TARGET;
 use super::untrusted::visible;
 use super::{asked_wrongly, loops};
 use crate::clock::{Clock, Entropy};
 use crate::config::{ConfigError, Environment};
-use crate::config::{ServeConfig, Spans};
-use crate::engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, Settings, SetupSettings};
+use crate::config::{Obstacle, ServeConfig, Spans, weakness};
+use crate::engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, PublicUrl, Settings, SetupSettings};
 use crate::http::{self, Face, router};
 use crate::pool::Span;
 use crate::pool::schedule::Schedule;
@@ -194,6 +195,7 @@ async fn serve(
             feed: FeedSettings { replay: config.events_replay, ..FeedSettings::default() },
             redeliver_at,
             setup: setup.clone(),
+            public_url: PublicUrl::of(&config.api_url, config.public_url.as_deref()),
             ..settings(config.open_registration, config.spans)
         },
         admin_token: config.admin_token,
@@ -203,6 +205,7 @@ async fn serve(
     if let Some(setup) = setup {
         // The one secret that is meant to be read in the log: it opens one form, once, while there is nothing to take.
         tracing::info!(
+            target: SETUP_TARGET,
             "to register a GitHub App open {}/setup (or the address people reach this pool at) and give it the setup token {}",
             running.url(),
             setup.token.expose_secret()
@@ -258,8 +261,18 @@ fn tell_setup(config: &ServeConfig, store: &Store) {
             "no GitHub App is configured: webhooks answer 503, and only repositories made by admin calls are served"
         ),
     }
-    if config.admin_token.is_none() {
-        tracing::info!("no OWP_ADMIN_TOKEN is set: admin calls answer 401");
+    match config.admin_token.as_ref().map(weakness) {
+        None => tracing::info!("no OWP_ADMIN_TOKEN is set: admin calls answer 401"),
+        Some(Some(why)) => tracing::warn!(
+            "OWP_ADMIN_TOKEN is weak: {why}. It is accepted because only this machine can reach the pool; make a better \
+             one with `openssl rand -hex 32`"
+        ),
+        Some(None) => {}
+    }
+    if let (Some(url), Some(app)) = (&config.public_url, &config.github)
+        && let Some(obstacle) = Obstacle::between(&app.api_url, url)
+    {
+        tracing::warn!("the public address is {url}: {}", obstacle.advice());
     }
 }
 

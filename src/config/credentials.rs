@@ -2,7 +2,7 @@
 //!
 //! The environment is stronger than the file. No message here holds what the file holds.
 
-use super::{ConfigError, Environment};
+use super::{ConfigError, Environment, web_origin};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -32,6 +32,8 @@ pub struct Credentials {
     pub private_key: SecretString,
     /// What deliveries are signed with; two, separated by a comma, while one replaces the other.
     pub webhook_secret: SecretString,
+    /// The pool's public address, which the operator gave to setup.
+    pub public_url: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +44,9 @@ struct Written<'a> {
     slug: std::borrow::Cow<'a, str>,
     private_key: std::borrow::Cow<'a, str>,
     webhook_secret: std::borrow::Cow<'a, str>,
+    /// Files of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_url: Option<std::borrow::Cow<'a, str>>,
 }
 
 impl Credentials {
@@ -80,6 +85,7 @@ impl Credentials {
             slug: written.slug.into_owned(),
             private_key: written.private_key.into_owned().into(),
             webhook_secret: written.webhook_secret.into_owned().into(),
+            public_url: written.public_url.as_deref().and_then(web_origin),
         }))
     }
 
@@ -94,6 +100,7 @@ impl Credentials {
             slug: self.slug.as_str().into(),
             private_key: self.private_key.expose_secret().into(),
             webhook_secret: self.webhook_secret.expose_secret().into(),
+            public_url: self.public_url.as_deref().map(Into::into),
         };
         let mut file = create(&beside(path))?;
         serde_json::to_writer_pretty(&mut file, &written)?;
@@ -151,6 +158,7 @@ mod tests {
             slug: "owp-pool".into(),
             private_key: "-----BEGIN hush\nhush".into(),
             webhook_secret: "hush-hush".into(),
+            public_url: Some("https://owp.example.org".into()),
         }
     }
 
@@ -168,6 +176,7 @@ mod tests {
             (read.app_id, read.slug.as_str(), read.api_url.as_str()),
             (17, "owp-pool", "https://github.example/api/v3")
         );
+        assert_eq!(read.public_url.as_deref(), Some("https://owp.example.org"));
         assert_eq!(read.private_key.expose_secret(), credentials().private_key.expose_secret());
         assert!(!format!("{read:?}").contains("hush"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");

@@ -20,6 +20,8 @@ pub struct GitHubApp {
     pub private_key: SecretString,
     /// One, or two while one replaces the other.
     pub webhook_secrets: Vec<SecretString>,
+    /// The pool's public address, as setup was told it.
+    pub public_url: Option<String>,
     /// The file it was read from, when it was not the environment that told.
     pub file: Option<PathBuf>,
 }
@@ -49,6 +51,7 @@ impl GitHubApp {
             })?,
             private_key,
             webhook_secrets: webhook_secrets("GITHUB_WEBHOOK_SECRET", &webhook_secret)?,
+            public_url: None,
             file: None,
         }))
     }
@@ -79,6 +82,7 @@ impl GitHubApp {
             app_id: held.app_id,
             webhook_secrets: webhook_secrets("the webhook secret in OWP_CREDENTIALS_FILE", &held.webhook_secret)?,
             private_key: held.private_key.clone(),
+            public_url: held.public_url.clone(),
             file: Some(file),
         })
     }
@@ -91,7 +95,7 @@ fn missing(absent: [bool; 3]) -> ConfigError {
     };
     let verb = |missing: bool| if absent.iter().filter(|a| **a == missing).count() == 1 { "is" } else { "are" };
     ConfigError::new(format!(
-        "the GitHub App is told only in part: {} {} set, {} {} missing; set all three (each may be a …_FILE instead), or none to have the App from OWP_CREDENTIALS_FILE or to run without GitHub",
+        "the GitHub App is only partly configured: {} {} set, {} {} missing; set all three (each may be a …_FILE instead), or none of them to use OWP_CREDENTIALS_FILE or to run without GitHub",
         name(false),
         verb(false),
         name(true),

@@ -14,6 +14,9 @@ fn refusal(variables: &[(&str, &str)]) -> String {
 const APP: [(&str, &str); 3] =
     [("GITHUB_APP_ID", "17"), ("GITHUB_APP_PRIVATE_KEY", "-----BEGIN"), ("GITHUB_WEBHOOK_SECRET", "s3cr3t")];
 
+/// As `openssl rand -hex 12` makes it.
+const STRONG: &str = "5f1c9a03b7e24d68a0c1e5f2";
+
 #[test]
 fn nothing_told_is_loopback_sqlite_and_no_github() {
     let config = load(&[]).unwrap();
@@ -56,12 +59,38 @@ fn off_loopback_an_admin_token_is_asked_for_and_strangers_are_not_served_unless_
     for listen in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:80"] {
         let error = refusal(&[("OWP_LISTEN", listen)]);
         assert!(error.contains("OWP_ADMIN_TOKEN") && error.contains(listen), "{error}");
-        let config = load(&[("OWP_LISTEN", listen), ("OWP_ADMIN_TOKEN", "t")]).unwrap();
+        let config = load(&[("OWP_LISTEN", listen), ("OWP_ADMIN_TOKEN", STRONG)]).unwrap();
         assert!(!config.open_registration);
-        let open = [("OWP_LISTEN", listen), ("OWP_ADMIN_TOKEN", "t"), ("OWP_OPEN_REGISTRATION", "1")];
+        let open = [("OWP_LISTEN", listen), ("OWP_ADMIN_TOKEN", STRONG), ("OWP_OPEN_REGISTRATION", "1")];
         assert!(load(&open).unwrap().open_registration);
     }
     assert!(load(&[("OWP_LISTEN", "[::1]:0")]).is_ok());
+}
+
+#[test]
+fn a_weak_admin_token_is_refused_where_other_machines_can_reach_the_pool() {
+    for weak in ["short", "dev-admin-token", "only-for-trying-it-out", "change-me-change-me-change-me"] {
+        let token = ("OWP_ADMIN_TOKEN", weak);
+        for exposed in [("OWP_LISTEN", "0.0.0.0:8787"), ("OWP_PUBLIC_URL", "https://owp.example.org")] {
+            let error = refusal(&[exposed, token]);
+            assert!(error.contains("openssl rand -hex 32") && !error.contains(weak), "{error}");
+        }
+        assert!(load(&[token]).is_ok(), "on this machine {weak} starts, with a warning");
+    }
+    assert!(load(&[("OWP_LISTEN", "0.0.0.0:8787"), ("OWP_ADMIN_TOKEN", STRONG)]).is_ok());
+}
+
+#[test]
+fn a_public_address_is_an_origin_and_closes_the_pool_to_strangers() {
+    let config = load(&[("OWP_PUBLIC_URL", "https://Owp.example.org/")]).unwrap();
+    assert_eq!(config.public_url.as_deref(), Some("https://owp.example.org"));
+    assert!(!config.open_registration, "a proxy or a tunnel leads here");
+    let local = load(&[("OWP_PUBLIC_URL", "http://127.0.0.1:8787")]).unwrap();
+    assert!(local.open_registration);
+    for odd in ["owp.example.org", "https://owp.example.org/pool", "ftp://owp.example.org"] {
+        let error = refusal(&[("OWP_PUBLIC_URL", odd)]);
+        assert!(error.contains("OWP_PUBLIC_URL") && error.contains(odd), "{error}");
+    }
 }
 
 #[test]

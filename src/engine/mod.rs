@@ -35,6 +35,7 @@ mod policies;
 mod policy_file;
 mod policy_looks;
 mod progress;
+mod public_url;
 mod pulls;
 mod readers;
 mod resources;
@@ -68,6 +69,7 @@ pub use overview::{Overview, RepoView, TaskTitle};
 pub use park::{Parked, Rung};
 pub use policies::PolicyInForce;
 pub use progress::{Step, Stuck, Tracked};
+pub use public_url::PublicUrl;
 pub use resources::{LinkedPull, RepoDetail, TaskView};
 pub use schedule::{Planned, Pull, Wish};
 pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
@@ -153,6 +155,8 @@ pub struct Settings {
     pub feed: FeedSettings,
     /// How an App may be registered while none is configured; without it there is no `/setup`.
     pub setup: Option<SetupSettings>,
+    /// The address that comments name.
+    pub public_url: PublicUrl,
 }
 
 impl Default for Settings {
@@ -170,6 +174,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             feed: FeedSettings::default(),
             setup: None,
+            public_url: PublicUrl::default(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! the credentials fetched, stored and used, without a restart.
 
 use super::{Engine, GITHUB_PATIENCE, GitHubSide};
-use crate::config::{Credentials, GitHubApp};
+use crate::config::{Credentials, GitHubApp, Obstacle};
 use crate::github::client::{Address, GitHubError, convert_manifest};
 use crate::github::manifest::{self, Extras};
 use data_encoding::BASE64URL_NOPAD;
@@ -48,6 +48,8 @@ pub struct SetupWish {
 /// What the browser is to post to GitHub.
 #[derive(Debug)]
 pub struct SetupForm {
+    /// What stands between GitHub and the public address, if anything does.
+    pub obstacle: Option<Obstacle>,
     /// Where.
     pub action: String,
     /// The field `manifest`.
@@ -115,6 +117,8 @@ struct Session {
     secret: String,
     /// Waits to come back from GitHub.
     state: Option<String>,
+    /// The public address that the form was filled with.
+    public: String,
     /// Unix ms.
     ends_at: i64,
 }
@@ -158,12 +162,12 @@ impl Engine {
         Ok(held.knows(session, self.store().clock().now_ms()))
     }
 
-    /// Where the credentials will be kept.
+    /// What stands between GitHub and an address, if anything does.
     ///
     /// # Errors
     /// [`SetupRefused::Closed`].
-    pub fn setup_file(&self) -> Result<PathBuf, SetupRefused> {
-        Ok(self.setup_open()?.0.credentials_file.clone())
+    pub fn setup_obstacle(&self, address: &str) -> Result<Option<Obstacle>, SetupRefused> {
+        Ok(Obstacle::between(&self.setup_open()?.0.api_url, address))
     }
 
     /// Begins a registration; one that was begun before in the same browser is forgotten.
@@ -184,6 +188,7 @@ impl Engine {
         }
         let state = secret();
         let form = SetupForm {
+            obstacle: Obstacle::between(&settings.api_url, &wish.public),
             action: manifest::registration_url(&settings.api_url, wish.organization.as_deref(), &state)?,
             manifest: manifest::manifest(&wish.public, &wish.back, wish.extras)?.to_string(),
             origin: manifest::web_origin(&settings.api_url)?,
@@ -196,7 +201,8 @@ impl Engine {
         })?;
         held.token_used = true;
         let ends_at = now + SESSION_SECS * 1_000;
-        held.session = Some(Session { secret: form.session.clone(), state: Some(state), ends_at });
+        held.session =
+            Some(Session { secret: form.session.clone(), state: Some(state), public: wish.public.clone(), ends_at });
         Ok(form)
     }
 
@@ -211,14 +217,15 @@ impl Engine {
         session: Option<&str>,
     ) -> Result<SetupDone, SetupRefused> {
         let clock = self.store().clock();
-        let settings = {
+        let (settings, public) = {
             let (settings, mut held) = self.setup_open()?;
             let known = held.knows(session, clock.now_ms());
             let waiting = held.session.as_mut().filter(|_| known);
             // Taken before anything else happens: a state works once, whatever comes of it.
-            let taken = waiting.and_then(|session| session.state.take_if(|waiting| same(waiting, state)));
-            taken.ok_or(SetupRefused::State)?;
-            settings.clone()
+            let taken = waiting.and_then(|session| {
+                session.state.take_if(|waiting| same(waiting, state)).map(|_| session.public.clone())
+            });
+            (settings.clone(), taken.ok_or(SetupRefused::State)?)
         };
         let address = Address { api_url: settings.api_url.clone(), timeout: GITHUB_PATIENCE, clock: clock.clone() };
         let app = convert_manifest(&address, code).await?;
@@ -232,6 +239,7 @@ impl Engine {
             slug: app.slug,
             private_key: app.private_key,
             webhook_secret: app.webhook_secret,
+            public_url: Some(public.clone()),
         };
         let file = settings.credentials_file;
         let told = GitHubApp::of(&held, file.clone()).map_err(|error| SetupRefused::Unusable(error.to_string()))?;
@@ -254,6 +262,7 @@ impl Engine {
         if !self.set_github(side) {
             return Err(SetupRefused::Closed);
         }
+        self.settings().public_url.learn(&told.api_url, &public);
         Ok(SetupDone { name: app.name, install_url, file, not_kept })
     }
 }

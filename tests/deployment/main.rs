@@ -1,7 +1,9 @@
 //! The deployment files against the program: Docker, Compose and Fly cannot be run in a test, but every flag, variable,
 //! path and port in them can be compared with the binary's own. The manifest asks for what it must and no more.
 
+mod compose;
 mod dockerfile;
+mod logs;
 #[path = "../support/program.rs"]
 mod program;
 mod server;
@@ -285,6 +287,13 @@ fn off_loopback_the_program_wants_an_admin_token() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "it listened to the whole network without a token");
     assert!(said.contains("OWP_ADMIN_TOKEN"), "it does not say what is missing: {said:?}");
+    let weak = program::owp(&["serve", "--listen", "0.0.0.0:0", "--database", &database])
+        .env("OWP_ADMIN_TOKEN", "only-for-trying-it-out")
+        .output()
+        .expect("runs");
+    let said = String::from_utf8_lossy(&weak.stderr);
+    assert_eq!(weak.status.code(), Some(2), "{said}");
+    assert!(said.contains("openssl rand -hex 32") && !said.contains("only-for-trying"), "{said}");
 }
 
 #[test]

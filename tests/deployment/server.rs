@@ -17,10 +17,16 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::start_on("127.0.0.1", &[])
+    }
+
+    /// The same on another address, with these variables besides.
+    pub fn start_on(host: &str, variables: &[(String, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let database = format!("sqlite:{}", folder.path().join("owp.db").display());
-        let child = owp(&["serve", "--listen", &format!("127.0.0.1:{port}"), "--database", &database])
+        let child = owp(&["serve", "--listen", &format!("{host}:{port}"), "--database", &database])
+            .envs(variables.iter().cloned())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()

@@ -45,6 +45,8 @@ async fn from_the_form_to_a_task_without_a_restart() {
     assert_eq!(kept["private_key"], stage.github.private_key_pem());
     assert!(!done.text.contains(&stage.github.webhook_secret()), "the page holds no secret");
 
+    assert_eq!(kept["public_url"], stage.running.url(), "where the next start finds it");
+
     for path in ["/setup", "/setup/done?code=a&state=b"] {
         assert_eq!(stage.browser.get(&stage.url(path)).await.status, 404, "{path}");
     }
@@ -85,6 +87,7 @@ async fn the_token_opens_one_browser_and_a_wrong_one_opens_none() {
     let began = std::time::Instant::now();
     let wrong = stage.begin(&[("token", "a-guess")]).await;
     assert!(wrong.status == 403 && wrong.text.contains("owp serve") && wrong.set_cookie.is_none(), "{}", wrong.text);
+    assert!(wrong.text.contains("role=\"alert\"") && !wrong.text.contains("a-guess"), "{}", wrong.text);
     assert!(began.elapsed().as_millis() >= 1_000, "a guess costs a second");
     assert_eq!(stage.begin(&[("token", "")]).await.status, 403);
 
@@ -135,7 +138,7 @@ async fn a_code_that_github_does_not_know_ends_nothing() {
     let back = stage.register(&stage.begin(&[]).await).await;
     let stolen = back.replace("code=", "code=x");
     let failed = stage.browser.get(&stolen).await;
-    assert!(failed.status == 502 && failed.text.contains("did not hand the App over"), "{}", failed.text);
+    assert!(failed.status == 502 && failed.text.contains("did not hand over the App"), "{}", failed.text);
     assert_eq!(stage.browser.get(&back).await.status, 403, "the state was used up");
     let page = stage.begin(&[("token", "")]).await;
     let back = stage.register(&page).await;
@@ -176,4 +179,42 @@ async fn the_browser_comes_back_where_it_is_and_deliveries_go_to_the_public_addr
     assert_eq!(manifest["hook_attributes"]["url"], "https://owp.example.org/github/webhooks");
     assert_eq!(manifest["url"], "https://owp.example.org");
     assert_eq!(manifest["redirect_url"], stage.url("/setup/done"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_wrong_token_the_form_is_still_filled() {
+    let stage = Stage::new().await;
+    let fields = [
+        ("token", "a-guess"),
+        ("address", "https://owp.example.org"),
+        ("owner", "organization"),
+        ("organization", "acme"),
+        ("teams", "on"),
+    ];
+    let wrong = stage.begin(&fields).await;
+    for kept in [
+        "value=\"https://owp.example.org\"",
+        "value=\"acme\"",
+        "value=\"organization\" checked",
+        "name=\"teams\" checked",
+    ] {
+        assert!(wrong.text.contains(kept), "{kept}: {}", wrong.text);
+    }
+    assert!(!wrong.text.contains("name=\"checks\" checked"), "{}", wrong.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_github_cannot_reach_is_warned_of_with_the_name_of_a_tunnel() {
+    let stage = Stage::of_public_github().await;
+    let form = stage.browser.get(&stage.url("/setup")).await;
+    assert!(form.text.contains("cloudflared"), "this machine's own address is filled in: {}", form.text);
+    for blocked in ["http://127.0.0.1:8787", "https://192.168.1.7", "https://pool.local"] {
+        let page = stage.begin(&[("address", blocked)]).await;
+        let warned = page.text.contains("GitHub cannot reach this address") && page.text.contains("ngrok");
+        assert!(page.status == 200 && warned, "{blocked}: {}", page.text);
+    }
+    let clear = stage.begin(&[("address", "http://owp.example.org")]).await;
+    assert!(clear.text.contains("speaks TLS"), "{}", clear.text);
+    let fine = stage.begin(&[("address", "https://owp.example.org")]).await;
+    assert!(fine.status == 200 && !fine.text.contains("role=\"alert\""), "{}", fine.text);
 }

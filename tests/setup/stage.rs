@@ -29,8 +29,17 @@ impl Stage {
         Self::with_file("app.json").await
     }
 
+    /// The pool's GitHub is github.com, which is never called: the box stands beside it unused.
+    pub async fn of_public_github() -> Self {
+        Self::with("app.json", Some("https://api.github.com")).await
+    }
+
     /// The credentials go to this file in a folder of the test.
     pub async fn with_file(name: &str) -> Self {
+        Self::with(name, None).await
+    }
+
+    async fn with(name: &str, api_url: Option<&str>) -> Self {
         let clock = Clock::manual(Clock::System.now_ms());
         let boxed = clock.clone();
         let github = Sandbox::start(SandboxConfig::new(Arc::new(move || boxed.now_ms()))).await.unwrap();
@@ -41,8 +50,11 @@ impl Stage {
         let file = folder.path().join(name);
         let database = TestDatabase::make(Db::Sqlite).await;
         let options = StoreOptions { url: database.url.clone(), clock: clock.clone(), entropy: Entropy::system() };
-        let setup =
-            SetupSettings { api_url: github.api_url(), credentials_file: file.clone(), token: TOKEN.to_owned().into() };
+        let setup = SetupSettings {
+            api_url: api_url.map_or_else(|| github.api_url(), str::to_owned),
+            credentials_file: file.clone(),
+            token: TOKEN.to_owned().into(),
+        };
         let running = start(ServeOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
             store: Store::open(options).await.unwrap(),

@@ -103,6 +103,7 @@ fn what_it_is_told_wrongly_ends_it_with_code_2_and_a_sentence() {
         (&["serve"], &[("GITHUB_APP_ID", "1")], "GITHUB_APP_PRIVATE_KEY"),
         (&["serve"], &[("OWP_LOG", "xml")], "OWP_LOG"),
         (&["serve"], &[("OWP_LOG_FILTER", "owp=loud")], "OWP_LOG_FILTER"),
+        (&["serve"], &[("OWP_LOG_FILTER", "verbose")], "info,owp::engine=debug"),
         (&["serve"], &[("OWP_REDELIVER_AT", "hourly")], "OWP_REDELIVER_AT"),
         (&["serve", "--port", "1"], &[], "--port"),
         (

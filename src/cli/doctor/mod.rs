@@ -10,7 +10,7 @@ mod webhook;
 
 use super::asked_wrongly;
 use crate::clock::Clock;
-use crate::config::{ConfigError, Environment, ServeConfig};
+use crate::config::{ConfigError, Environment, ServeConfig, weakness};
 use crate::store::Dialect;
 use clap::Args;
 use report::Report;
@@ -60,7 +60,7 @@ async fn examine(args: &DoctorArgs, env: &Environment, report: &mut Report) {
         ),
         Some(app) => {
             if let Some(github) = github::examine(app, &clock, report).await {
-                webhook::examine(&github, &clock, report).await;
+                webhook::examine(&github, &config, &clock, report).await;
             }
         }
     }
@@ -73,10 +73,17 @@ fn configuration(config: &ServeConfig, env: &Environment, report: &mut Report) {
         report.warn(
             "configuration",
             format!(
-                "an App is told by GITHUB_APP_ID and another may be in {}; the environment wins",
+                "GITHUB_APP_ID names an App, and {} may hold another; the environment wins",
                 config.credentials_file.display()
             ),
-            "take away the one that is not meant",
+            "remove the one you do not use",
+        );
+    }
+    if let Some(why) = config.admin_token.as_ref().and_then(weakness) {
+        report.warn(
+            "configuration",
+            format!("OWP_ADMIN_TOKEN is weak: {why}; the pool refuses it where other machines can reach it"),
+            "make a token with `openssl rand -hex 32`",
         );
     }
     if config.admin_token.is_none() {
@@ -87,7 +94,8 @@ fn configuration(config: &ServeConfig, env: &Environment, report: &mut Report) {
     } else {
         report.ok("configuration", format!("listens on {}", config.listen));
     }
-    if config.open_registration && !config.listen.ip().is_loopback() && env.get("OWP_OPEN_REGISTRATION").is_some() {
+    let exposed = !config.listen.ip().is_loopback() || config.public_url.is_some();
+    if config.open_registration && exposed && env.get("OWP_OPEN_REGISTRATION").is_some() {
         report.warn(
             "configuration",
             "anybody's worker may take tasks of manual repositories (OWP_OPEN_REGISTRATION)",

@@ -2,12 +2,15 @@
 
 use super::report::Report;
 use crate::clock::Clock;
+use crate::config::{Obstacle, ServeConfig};
 use crate::github::client::{Attempt, GitHub};
 use crate::github::manifest::webhook_url;
-use crate::net::is_loopback;
 use reqwest::Url;
 
-pub(super) async fn examine(github: &GitHub, clock: &Clock, report: &mut Report) {
+const TUNNELS: &str =
+    "set an address GitHub can reach at the App's page; docs/install.md, \"From a laptop\", shows tunnels";
+
+pub(super) async fn examine(github: &GitHub, config: &ServeConfig, clock: &Clock, report: &mut Report) {
     let hook = match github.hook().await {
         Ok(hook) => hook,
         Err(error) => {
@@ -21,7 +24,7 @@ pub(super) async fn examine(github: &GitHub, clock: &Clock, report: &mut Report)
             "the App has no webhook address",
             "set it at the App's page: the pool's public address and /github/webhooks",
         ),
-        Some(url) => address(url, report),
+        Some(url) => address(url, &config.api_url, config.public_url.as_deref(), report),
     }
     if !hook.has_secret {
         report.problem(
@@ -36,15 +39,22 @@ pub(super) async fn examine(github: &GitHub, clock: &Clock, report: &mut Report)
     }
 }
 
-fn address(told: &str, report: &mut Report) {
+/// Judges the webhook address; `public` is the pool's own address as the configuration tells it.
+fn address(told: &str, api_url: &str, public: Option<&str>, report: &mut Report) {
     let url = Url::parse(told).ok();
-    let (path, here) = url.as_ref().map_or(("", false), |url| (url.path(), is_loopback(url)));
-    if path != webhook_url("") {
+    let obstacle = Obstacle::between(api_url, told);
+    let origin = url.as_ref().map(|url| url.origin().ascii_serialization());
+    if url.as_ref().map_or("", Url::path) != webhook_url("") {
         let remedy = "set it at the App's page: the pool's public address and /github/webhooks";
         report.problem("webhook", format!("deliveries go to {told}, which is not the pool's endpoint"), remedy);
-    } else if url.is_some_and(|url| url.scheme() == "http") && !here {
-        let remedy = "put a proxy that speaks TLS in front of the pool, and change the address at the App's page";
-        report.warn("webhook", format!("deliveries go to {told}, where everybody on the way can read them"), remedy);
+    } else if let Some(obstacle) = obstacle.filter(|obstacle| obstacle.blocks()) {
+        report.problem("webhook", format!("deliveries go to {told}. {}", obstacle.advice()), TUNNELS);
+    } else if let Some(public) = public.filter(|public| origin.as_deref() != Some(public)) {
+        let remedy = "set the same address at the App's page and as OWP_PUBLIC_URL";
+        report.warn("webhook", format!("deliveries go to {told}, but the pool's public address is {public}"), remedy);
+    } else if let Some(obstacle) = obstacle {
+        let remedy = "change the address at the App's page afterwards";
+        report.warn("webhook", format!("deliveries go to {told}. {}", obstacle.advice()), remedy);
     } else {
         report.ok("webhook", format!("deliveries go to {told}"));
     }
@@ -125,6 +135,29 @@ mod tests {
         let mut report = Report::default();
         deliveries(&attempts, &Clock::manual(120_000), &mut report);
         report.words()
+    }
+
+    #[test]
+    fn an_address_that_github_cannot_reach_is_a_problem_and_names_a_tunnel() {
+        let judged = |told: &str, api_url: &str, public: Option<&str>| {
+            let mut report = Report::default();
+            address(told, api_url, public, &mut report);
+            report.words()
+        };
+        let github = "https://api.github.com";
+        for blocked in ["http://127.0.0.1:8787", "https://192.168.1.7", "https://pool.local"] {
+            let words = judged(&format!("{blocked}/github/webhooks"), github, None);
+            assert!(words.contains("PROBLEM") && words.contains("cloudflared") && words.contains(blocked), "{words}");
+        }
+        let clear = judged("http://owp.example.org/github/webhooks", github, None);
+        assert!(clear.starts_with("warn") && clear.contains("TLS"), "{clear}");
+        let hook = "https://owp.example.org/github/webhooks";
+        assert!(judged(hook, github, None).starts_with("ok"));
+        assert!(judged(hook, github, Some("https://owp.example.org")).starts_with("ok"));
+        let other = judged(hook, github, Some("https://pool.example.org"));
+        assert!(other.starts_with("warn") && other.contains("OWP_PUBLIC_URL"), "{other}");
+        let here = "http://127.0.0.1:8787/github/webhooks";
+        assert!(judged(here, "http://127.0.0.1:4000", None).starts_with("ok"), "a sandbox on the same machine");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod pages;
 use super::Face;
 use super::body::collect;
 use super::problem::Failure;
+use crate::config::{Obstacle, web_origin};
 use crate::engine::{Extras, GitHubError, SetupRefused, SetupWish};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -29,8 +30,11 @@ const ACCOUNT_MAX: usize = 39;
 pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Response {
     match face.engine.setup_knows(session(&headers)) {
         Ok(known) => {
-            let filled = pages::Filled { public: likely_address(&headers), ..pages::Filled::default() };
-            page(StatusCode::OK, None, &pages::form(&filled, known, None))
+            let told = face.engine.settings().public_url.get().map(str::to_owned);
+            let public = told.unwrap_or_else(|| likely_address(&headers));
+            let obstacle = face.engine.setup_obstacle(&public).ok().flatten();
+            let filled = pages::Filled { public, ..pages::Filled::default() };
+            page(StatusCode::OK, None, &pages::form(&filled, known, obstacle.map(Obstacle::advice), None))
         }
         Err(error) => refused(&error),
     }
@@ -45,16 +49,18 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
         Ok(known) => known,
         Err(error) => return Ok(refused(&error)),
     };
-    let again = |why: &str| page(StatusCode::UNPROCESSABLE_ENTITY, None, &pages::form(&filled, known, Some(why)));
+    let again = |why: &str| page(StatusCode::UNPROCESSABLE_ENTITY, None, &pages::form(&filled, known, None, Some(why)));
     if from_elsewhere(&parts.headers) {
-        return Ok(again("The form came from another page than this one. Fill it in here."));
+        return Ok(again("The form came from another page. Fill it in here."));
     }
-    let Some(public) = address(&filled.public) else {
-        return Ok(again("The address must be https:// (or http://) and a host, such as https://owp.example.org."));
+    let Some(public) = web_origin(&filled.public) else {
+        return Ok(again(
+            "This is not the pool's address. Enter https:// and a host, such as https://owp.example.org.",
+        ));
     };
     let organization = match filled.organization() {
         Some(name) if !is_account(name) => {
-            return Ok(again("An organization's name has letters, digits and hyphens, as in its address on GitHub."));
+            return Ok(again("This is not the name of an organization. Enter it as in its address on GitHub."));
         }
         name => name.map(str::to_owned),
     };
@@ -77,7 +83,9 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
         }
         Err(error @ SetupRefused::Token) => {
             pause().await;
-            Ok(refused(&error))
+            tracing::warn!(%error, "setup was refused");
+            // What was filled in stays, all but the token.
+            Ok(page(StatusCode::FORBIDDEN, None, &pages::form(&filled, known, None, Some(pages::WRONG_TOKEN))))
         }
         Err(error) => Ok(refused(&error)),
     }
@@ -175,27 +183,17 @@ fn from_elsewhere(headers: &HeaderMap) -> bool {
 
 /// Where this browser reaches the pool, by its own word. It is sent back there, and nobody else is.
 fn came_from(headers: &HeaderMap) -> Option<String> {
-    address(headers.get(header::ORIGIN)?.to_str().ok()?)
+    web_origin(headers.get(header::ORIGIN)?.to_str().ok()?)
 }
 
 /// What the pool's address is likely to be: TLS, unless it is this machine.
 fn likely_address(headers: &HeaderMap) -> String {
     let Some(host) = host(headers) else { return String::new() };
-    let plain = address(&format!("http://{host}"));
+    let plain = web_origin(&format!("http://{host}"));
     let url = plain.as_ref().and_then(|url| Url::parse(url).ok());
     // A name with a dot is somebody's domain; `domain` is none for numbers.
     let local = url.as_ref().and_then(Url::domain).is_none_or(|name| !name.contains('.'));
-    if local { plain.unwrap_or_default() } else { address(&format!("https://{host}")).unwrap_or_default() }
-}
-
-/// A scheme and a host (and a port), without a slash at the end; none for anything else.
-fn address(text: &str) -> Option<String> {
-    let url = Url::parse(text.trim()).ok()?;
-    // The library keeps signs in a host that no host has.
-    let plain_host = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
-    let web = matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(plain_host);
-    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    (web && plain && url.fragment().is_none() && url.path() == "/").then(|| url.origin().ascii_serialization())
+    if local { plain.unwrap_or_default() } else { web_origin(&format!("https://{host}")).unwrap_or_default() }
 }
 
 fn is_account(name: &str) -> bool {
@@ -208,15 +206,6 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn an_address_is_a_scheme_and_a_host() {
-        assert_eq!(address(" https://Owp.example.org/ ").as_deref(), Some("https://owp.example.org"));
-        assert_eq!(address("http://127.0.0.1:8787").as_deref(), Some("http://127.0.0.1:8787"));
-        for bad in ["owp.example.org", "https://a/b", "https://u@a", "https://a?x", "javascript:alert(1)", "null", ""] {
-            assert_eq!(address(bad), None, "{bad}");
-        }
     }
 
     #[test]
