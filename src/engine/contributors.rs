@@ -154,6 +154,7 @@ impl Engine {
         let token = format!("owp_{}", BASE32_DNSSEC.encode(&entropy.bytes::<32>()));
         let linking = registration.github_handle.clone().map(|handle| (handle, links::draw(entropy)));
         let token_hash = secret_hash(&token);
+        let settings = self.settings().clone();
         let (worker, link) = self
             .store()
             .write(Scope::global(), move |tx| {
@@ -172,7 +173,7 @@ impl Engine {
                     let link = match linking {
                         Some((handle, code)) => {
                             let expires_at = links::offer(tx, &id, &handle, &code).await?;
-                            Some(LinkCode { code, expires_at })
+                            Some(LinkCode { code, expires_at, issue: links::meeting_place(tx, &settings).await? })
                         }
                         None => None,
                     };

@@ -40,6 +40,8 @@ pub(super) struct RepoContext {
     pub linked_only: bool,
     /// How long a count is relied on.
     pub count_lasts: Span,
+    /// The pool's public address, which comments name.
+    pub server: Option<String>,
 }
 
 impl Engine {
@@ -61,7 +63,8 @@ impl RepoContext {
         let policy = over(row.policy.as_ref(), short).no_shorter_than(shortest);
         let linked_only = row.managed || !settings.open_registration;
         let count_lasts = Span(settings.count_every.0 * COUNTS_MISSED).max(COUNT_LASTS_LEAST);
-        Self { row, policy, file_budget, linked_only, count_lasts }
+        let server = settings.public_url.get().map(str::to_owned);
+        Self { row, policy, file_budget, linked_only, count_lasts, server }
     }
 
     /// The issue a branch was made for, by the contract as it names branches now or named them before.

@@ -53,7 +53,12 @@ pub(super) async fn lease(
         state,
         held: task.state == TaskState::Ready && task.hold.is_some(),
     };
-    say::say(tx, repo, issue, &key, &render::lease_comment(&comment)).await
+    let mut body = render::lease_comment(&comment);
+    // Whose worker took the task has the tool already.
+    if lease.via == Via::Comment && matches!(comment.state, Shown::Active { .. }) {
+        body = render::with_own_tool(body, repo.server.as_deref(), &comment.login, repo.policy.link_issue);
+    }
+    say::say(tx, repo, issue, &key, &body).await
 }
 
 /// Takes back a warning that does not hold any more: the deadline was moved, or the lease has ended.

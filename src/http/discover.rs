@@ -22,7 +22,7 @@ const REMEMBER: Duration = Duration::from_secs(3600);
 const RATE_LIMITS: &str = "rate_limits";
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 20] = [
+const FEATURES: [&str; 21] = [
     "offers",
     "long_poll",
     "claims",
@@ -36,6 +36,7 @@ const FEATURES: [&str; 20] = [
     "bulk_tasks",
     "external_ids",
     "link_codes",
+    "link_confirmations",
     "policies",
     "pauses",
     "revocation",

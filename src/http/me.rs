@@ -3,12 +3,14 @@
 use super::Face;
 use super::auth::Asking;
 use super::body::{Json, MaybeJson};
+use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::workers;
 use crate::engine::{self, ProfileChange};
 use crate::pool::reputation::HALF_LIFE;
+use crate::pool::worker::Worker;
 use crate::wire::me::{ChangeBody, Left, LoadView, ReputationView, ReputationsView, Rotated, WorkerView};
-use crate::wire::workers::LinkBody;
+use crate::wire::workers::{ConfirmBody, Confirmed, LinkBody};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
@@ -72,6 +74,22 @@ pub(super) async fn link(
     let Json(handle) = body;
     let made = face.engine.link_code(&worker.id, handle).await?;
     Ok(axum::Json(workers::link(&made)).into_response())
+}
+
+/// Links another worker of the person behind this one, by the code the other shows.
+pub(super) async fn confirm(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    repeat: Repeat,
+    body: Json<ConfirmBody>,
+) -> Result<axum::Json<Confirmed>, Failure> {
+    let Json(code) = body;
+    let keep = repeat.keep(|other: &Worker| kept(&confirmed(other)));
+    Ok(axum::Json(confirmed(&face.engine.confirm_link(&worker.id, &code, keep).await?)))
+}
+
+fn confirmed(other: &Worker) -> Confirmed {
+    Confirmed { worker_id: other.id.to_string(), name: other.name.clone() }
 }
 
 fn view(view: engine::WorkerView) -> WorkerView {

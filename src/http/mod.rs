@@ -99,6 +99,7 @@ pub fn router(face: Face) -> Router {
         .route("/v1/workers/me/reputation", get(me::reputation))
         .route("/v1/workers/me/token", post(me::rotate))
         .route("/v1/workers/me/link", post(me::link))
+        .route("/v1/workers/me/confirm", post(me::confirm))
         .route("/v1/tasks", get(resources::tasks))
         .route("/v1/tasks/{id}", get(resources::task))
         .route("/v1/tasks/{id}/status", post(tasks::report))

@@ -32,7 +32,8 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
 /// How a person ties a worker to their account.
 pub(super) fn link(made: &LinkCode) -> Link<'_> {
     let code = made.code.expose_secret();
-    Link { code, command: format!("/owp link {code}"), expires_at: Some(made.expires_at.rfc3339()) }
+    let issue = made.issue.as_deref();
+    Link { code, command: format!("/owp link {code}"), issue, expires_at: Some(made.expires_at.rfc3339()) }
 }
 
 /// A sign of life.

@@ -255,6 +255,8 @@ pub struct Policy {
     pub contract: Contract,
     /// How much is said on an issue.
     pub comments: CommentMode,
+    /// The issue on which link codes are to be written; any issue of the pool when there is none.
+    pub link_issue: Option<i64>,
     /// When nothing is handed out.
     pub pause: Option<Schedule>,
 }
@@ -286,6 +288,7 @@ impl Policy {
             labels: LabelRules::default(),
             contract: Contract::default(),
             comments: CommentMode::Normal,
+            link_issue: None,
             pause: None,
         }
     }

@@ -21,6 +21,8 @@ statements! {
         ORDER BY id DESC LIMIT 1";
     READER_SET = "INSERT INTO readers (repo_id, person, may, checked_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (repo_id, person) DO UPDATE SET may = excluded.may, checked_at = excluded.checked_at";
+    REPOS_NAMING_A_LINK_ISSUE = "SELECT * FROM repositories WHERE managed = 1 AND private = 0 AND inactive IS NULL
+        AND (policy_file LIKE '%\"linking\"%' OR policy LIKE '%\"linking\"%') ORDER BY name_key LIMIT 10";
     REPOS_PRIVATE = "SELECT * FROM repositories r WHERE r.managed = 1 AND r.private = 1 AND r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
     READER_KNOWN = "SELECT CAST(COUNT(*) AS BIGINT) FROM readers WHERE repo_id = $1 AND person = $2 AND checked_at > $3";
@@ -51,6 +53,14 @@ pub struct PolicyFile {
 }
 
 impl Tx {
+    /// Served public repositories whose rules may name an issue for link codes, by name; ten at most.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_naming_a_link_issue(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_NAMING_A_LINK_ISSUE)).await?.iter().map(repo_row).collect()
+    }
+
     /// Sets or takes away what the operator wants to differ from the defaults.
     ///
     /// # Errors

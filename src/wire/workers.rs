@@ -1,4 +1,4 @@
-//! `POST /v1/workers/register`, `POST /v1/workers/heartbeat` and `POST /v1/workers/me/link`.
+//! `POST /v1/workers/register`, `POST /v1/workers/heartbeat`, `POST /v1/workers/me/link` and `POST /v1/workers/me/confirm`.
 
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 const HANDLE_MAX_CHARS: usize = 100;
+const CODE_MAX_CHARS: usize = 100;
 
 /// A registration as it is sent.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -105,8 +106,11 @@ pub struct Registered<'a> {
 pub struct Link<'a> {
     /// The single-use code.
     pub code: &'a str,
-    /// What the person comments on any pool issue.
+    /// What the person comments.
     pub command: String,
+    /// The issue on which to comment, as `owner/name#12`; any issue of the pool when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<&'a str>,
     /// Until when the code is good (RFC 3339).
     pub expires_at: Option<String>,
 }
@@ -131,6 +135,39 @@ impl Request for LinkBody {
             String::new()
         })
     }
+}
+
+/// A code that another worker was given, as it is sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "LinkConfirmation")]
+pub struct ConfirmBody {
+    /// The code that the other worker shows.
+    #[schemars(length(min = 1, max = 100))]
+    code: String,
+}
+
+impl Request for ConfirmBody {
+    /// The code, without blanks around it.
+    type Checked = String;
+
+    fn check(self, checks: &mut Checks) -> String {
+        let code = self.code.trim();
+        let plain = code.bytes().all(|b| b.is_ascii_alphanumeric());
+        if code.is_empty() || code.len() > CODE_MAX_CHARS || !plain {
+            checks.fault("code", "must be the letters and digits of a link code");
+        }
+        code.to_owned()
+    }
+}
+
+/// The worker that was linked.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LinkConfirmed")]
+pub struct Confirmed {
+    /// Its id.
+    pub worker_id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// The protocol's words for a worker's status.

@@ -15,6 +15,7 @@ on_both!(
     a_handle_is_read_as_at_the_registration,
     a_code_is_kept_in_no_answer,
     asking_for_a_code_never_waits_in_a_circle,
+    a_worker_that_is_linked_confirms_the_code_of_another,
 );
 
 const LINK: &str = "/v1/workers/me/link";
@@ -118,4 +119,32 @@ async fn asking_for_a_code_never_waits_in_a_circle(db: Db) {
     let last = [&one, &two].into_iter().any(|link| now == BTreeSet::from([known(link, "octocat", &worker)]));
     assert!(last, "of two that ask at once, one code is left: {now:?}");
     outside.close().await;
+}
+
+async fn a_worker_that_is_linked_confirms_the_code_of_another(db: Db) {
+    const CONFIRM: &str = "/v1/workers/me/confirm";
+    let pool = Pool::start(db).await;
+    let first = pool.worker(json!({})).await;
+    meddle(&pool, "INSERT INTO people (person, github_id, login) VALUES ('gh:7', 7, 'Octocat')").await;
+    meddle(&pool, "UPDATE workers SET person = 'gh:7'").await;
+    let next = pool.worker(json!({ "name": "next" })).await;
+    let code = ask(&pool, &next, "octocat").await["code"].clone();
+
+    let refused = pool.as_worker(&next, "POST", CONFIRM, json!({ "code": code })).await.problem(409, "refused");
+    assert!(refused["detail"].as_str().unwrap().contains("not linked"), "{refused}");
+    for odd in [json!(""), json!("M5 I"), json!("x".repeat(101))] {
+        let problem = pool.as_worker(&first, "POST", CONFIRM, json!({ "code": odd })).await;
+        assert_eq!(problem.problem(422, "invalid-value")["errors"][0]["field"], "code");
+    }
+    pool.as_worker(&first, "POST", CONFIRM, json!({})).await.problem(422, "malformed-body");
+    pool.send("POST", CONFIRM, &[], r#"{"code":"M5IJPSOQXGUG"}"#).await.problem(401, "unauthorized");
+
+    let bearer = format!("Bearer {}", first.token);
+    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k1")];
+    let body = json!({ "code": code }).to_string();
+    let one = pool.send("POST", CONFIRM, &headers, body.clone()).await.ok();
+    assert_eq!(one, json!({ "worker_id": next.id, "name": "next" }));
+    assert_eq!(pool.send("POST", CONFIRM, &headers, body).await.ok(), one, "a repeated call is answered alike");
+    let me = pool.as_worker(&next, "GET", "/v1/workers/me", json!({})).await.ok();
+    assert_eq!(me["github_login"], "Octocat");
 }

@@ -30,6 +30,7 @@ mod main_story;
 mod missed;
 mod noise;
 mod outages;
+mod own_tool;
 mod policy;
 mod pulls;
 mod quiet;

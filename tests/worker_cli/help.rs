@@ -41,6 +41,7 @@ fn the_commands_are_listed() {
       whoami    Shows the worker as the pool sees it
       set       Changes what the worker says of itself
       link      Ties the worker to a GitHub account: says which comment proves it
+      confirm   Links another of your machines, by the code it shows: run it where the worker is linked already
       help      Print this message or the help of the given subcommand(s)
 
     Options:

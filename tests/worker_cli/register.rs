@@ -17,6 +17,10 @@ fn a_worker_is_registered_and_its_token_kept_for_its_owner_alone() {
 
         /owp link CODE
 
+    Or, on a machine that is linked to you already, without a comment:
+
+        owp worker confirm CODE
+
     Next: `owp worker run` asks for work.
     "#);
     assert_eq!(std::fs::metadata(stage.kept()).unwrap().permissions().mode() & 0o777, 0o600);
@@ -243,6 +247,10 @@ fn linking_says_which_comment_to_write() {
 
                 /owp link CODE
 
+            Or, on a machine that is linked to you already, without a comment:
+
+                owp worker confirm CODE
+
             It counts when ada writes it, and only once. `owp worker whoami` tells whether it did.
             "#),
             true => insta::assert_snapshot!(done, @r#"
@@ -255,6 +263,30 @@ fn linking_says_which_comment_to_write() {
             "#),
         }
     }
+}
+
+#[test]
+fn confirming_a_code_says_which_worker_is_linked() {
+    let stage = Stage::without_pool();
+    let (url, asked) = one_answer("200 OK", r#"{"worker_id":"w_06gvt4td4ho01e4l6bkpnd07j4","name":"desk"}"#);
+    let mut confirm = stage.command(&["confirm", " M5IJPSOQXGUG"]);
+    confirm.env("OWP_SERVER", &url).env("OWP_WORKER_TOKEN", "a-token");
+    let done = stage.ended(confirm).all();
+    let asked = asked.join().unwrap();
+    assert!(asked.starts_with("POST /v1/workers/me/confirm HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.ends_with("{\"code\":\"M5IJPSOQXGUG\"}"), "{asked}");
+    insta::assert_snapshot!(done, @"
+    exit 0
+    desk (w_…) is linked to you.
+    ");
+    let real = Stage::new();
+    real.worker(&["register", "--name", "ada's laptop"]);
+    let refused = real.worker(&["confirm", "M5IJPSOQXGUG"]);
+    assert!(
+        refused.all().starts_with("exit 1\n") && refused.all().contains("not linked to a GitHub account"),
+        "{}",
+        refused.all()
+    );
 }
 
 #[test]

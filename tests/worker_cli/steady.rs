@@ -26,7 +26,12 @@ fn known(word: &str, before: &str) -> String {
     match id {
         Some(prefix) => format!("{prefix}…"),
         None if word.len() == 20 && word.ends_with('Z') && word.chars().nth(10) == Some('T') => "TIME".to_owned(),
-        None if before.ends_with("/owp link ") || before.ends_with("\"code\": \"") => "CODE".to_owned(),
+        None if before.ends_with("/owp link ")
+            || before.ends_with("owp worker confirm ")
+            || before.ends_with("\"code\": \"") =>
+        {
+            "CODE".to_owned()
+        }
         None if before.ends_with("_in_secs\": ") && all(word, |c| c.is_ascii_digit()) => "SECS".to_owned(),
         None if before.ends_with("_in_secs\":") && all(word, |c| c.is_ascii_digit()) => "SECS".to_owned(),
         // A lease of half an hour, a moment after it was granted.

@@ -21,6 +21,7 @@ pub(super) struct LinkArgs {
 #[derive(Deserialize)]
 pub(super) struct Link {
     command: String,
+    issue: Option<String>,
     expires_at: Option<String>,
 }
 
@@ -29,7 +30,12 @@ impl Link {
     pub(super) fn words(&self) -> String {
         let until = self.expires_at.as_deref().map_or_else(String::new, |at| format!(" until {}", time(at)));
         let command = visible_line(&self.command);
-        format!("To link it to you, write this comment on any issue of the pool{until}:\n\n    {command}")
+        let place = self.issue.as_deref().map_or_else(|| "any issue of the pool".to_owned(), visible_line);
+        let code = command.strip_prefix("/owp link ").unwrap_or("CODE");
+        format!(
+            "To link it to you, write this comment on {place}{until}:\n\n    {command}\n\n\
+             Or, on a machine that is linked to you already, without a comment:\n\n    owp worker confirm {code}"
+        )
     }
 }
 

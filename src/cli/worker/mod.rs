@@ -2,6 +2,7 @@
 //!
 //! Nothing here ever prints a token, and nothing a server or a stranger wrote reaches a terminal as it is.
 
+mod confirm;
 mod held;
 mod hints;
 mod holding;
@@ -69,6 +70,8 @@ enum WorkerCommand {
     Set(set::SetArgs),
     /// Ties the worker to a GitHub account: says which comment proves it.
     Link(link::LinkArgs),
+    /// Links another of your machines, by the code it shows: run it where the worker is linked already.
+    Confirm(confirm::ConfirmArgs),
 }
 
 impl WorkerCommand {
@@ -86,6 +89,7 @@ impl WorkerCommand {
             Self::Whoami => "owp worker whoami",
             Self::Set(_) => "owp worker set",
             Self::Link(_) => "owp worker link",
+            Self::Confirm(_) => "owp worker confirm",
         }
     }
 
@@ -117,6 +121,7 @@ async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> 
         WorkerCommand::Whoami => whoami::run(asked, env).await,
         WorkerCommand::Set(args) => set::run(args, asked, env).await,
         WorkerCommand::Link(args) => link::run(args, asked, env).await,
+        WorkerCommand::Confirm(args) => confirm::run(args, asked, env).await,
     }
 }
 

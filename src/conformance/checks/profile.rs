@@ -13,6 +13,7 @@ checks! {
     Extended["x_fields"] "ME-4" "Fields that begin with `x_` are kept and passed through; other unknown ones are not." => own_fields;
     Extended["link_codes"] "ME-5" "A worker can ask for a code that links it, and each is another." => link_codes;
     Extended["worker_profile"] "ME-6" "What a worker that leaves had blocked or delivered stays as it is." => left_behind;
+    Extended["link_confirmations"] "ME-7" "A worker that is not linked cannot link another." => confirmed_by_nobody;
 }
 
 async fn me(lab: &Lab, token: &str) -> Verdict<Value> {
@@ -79,6 +80,15 @@ async fn link_codes(lab: &Lab) -> Verdict {
         codes.push(code.to_owned());
     }
     must(codes[0] != codes[1], || "two link codes are the same".to_owned())
+}
+
+async fn confirmed_by_nobody(lab: &Lab) -> Verdict {
+    lab.needs("link_codes")?;
+    let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
+    let wish = json!({ "github_handle": "octocat" });
+    let answer = lab.http.post("/v1/workers/me/link", &wish).bearer(&other.token).send().await?.prepared()?;
+    let confirm = lab.http.post("/v1/workers/me/confirm", &json!({ "code": answer["code"] }));
+    confirm.bearer(&worker.token).send().await?.must_be(409)
 }
 
 async fn left_behind(lab: &Lab) -> Verdict {

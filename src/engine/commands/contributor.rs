@@ -4,6 +4,7 @@ use super::{Asked, account, no_account};
 use crate::engine::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
 use crate::engine::error::EngineError;
 use crate::engine::facts::{self, RepoContext};
+use crate::engine::links::{self, BadCode};
 use crate::engine::{agents, pulls, tell, transition, workers};
 use crate::github::client::UserRef;
 use crate::github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
@@ -256,27 +257,18 @@ pub(super) fn code_hash(command: &Command) -> Option<String> {
 }
 
 pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outcome, EngineError> {
-    let failed = |reason: &str| Ok(Outcome::LinkFailed { reason: reason.to_owned() });
     let hash = secret_hash(&code.to_uppercase());
-    let known = tx.link_code(&hash).await?.filter(|(_, _, expires_at)| *expires_at > tx.now());
-    let Some((worker, handle, _)) = known else {
-        return failed(
-            "The code is not known here; codes work once and for 15 minutes. The worker gets a new one from `POST /v1/workers/me/link`.",
-        );
-    };
-    if handle != asked.author.login.to_lowercase() {
-        // The code stays good for the account it was made for.
-        return failed(
-            "The code was made for another account. The worker gets one for yours from `POST /v1/workers/me/link`, with your own login as `github_handle`.",
-        );
-    }
-    let worker = facts::known_worker(tx, &worker).await?;
     let person = Person::GitHub(asked.author.id);
-    tx.use_link_code(&hash).await?;
-    tx.set_person(&worker.id, &person).await?;
-    let linked = Event::new(EventKind::WorkerLinked, json!({ "login": asked.author.login })).about_worker(&worker.id);
-    tx.append_events(&[linked]).await?;
-    Ok(Outcome::Linked { worker: worker.name })
+    let reason = match links::redeem(tx, &hash, &person, &asked.author.login).await? {
+        Ok(worker) => return Ok(Outcome::Linked { worker: worker.name }),
+        Err(BadCode::Unknown) => {
+            "The code is not known here; codes work once and for 15 minutes. `owp worker link` shows a new one."
+        }
+        Err(BadCode::OtherAccount) => {
+            "The code was made for another account. `owp worker link`, with your own login, shows one for yours."
+        }
+    };
+    Ok(Outcome::LinkFailed { reason: reason.to_owned() })
 }
 
 pub(super) async fn unlink(tx: &mut Tx, asked: &Asked) -> Result<Outcome, EngineError> {

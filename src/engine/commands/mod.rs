@@ -13,7 +13,7 @@ use super::hints::permission_of;
 use super::say::{self, REFUSAL, REPLY};
 use crate::github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use crate::github::payload::CommentRef;
-use crate::github::render::{HelpRow, Outcome, reply};
+use crate::github::render::{HelpRow, Outcome, reply, with_own_tool};
 use crate::pool::command::{Command, CommandError, CommandLine, VERBS, Verb, Who};
 use crate::pool::task::Task;
 use crate::pool::{Person, Refusal, Rule, Span, Timestamp, WorkerId};
@@ -248,7 +248,10 @@ async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Ou
     if outcomes.iter().all(said_elsewhere) {
         return Ok(());
     }
-    let body = reply(&asked.author.login, &outcomes);
+    let mut body = reply(&asked.author.login, &outcomes);
+    if outcomes.iter().any(|o| matches!(o, Outcome::Help(_))) {
+        body = with_own_tool(body, repo.server.as_deref(), &asked.author.login, repo.policy.link_issue);
+    }
     let key = if outcomes.iter().all(|o| matches!(o, Outcome::Refused(_))) {
         refusal_key(tx, repo, asked).await?
     } else {

@@ -5,7 +5,7 @@ use crate::wire::leases::{LeaseAnswer, LeaseBody};
 use crate::wire::me::{ChangeBody, Left, ReputationsView, Rotated, WorkerView};
 use crate::wire::tasks::StatusBody;
 use crate::wire::work::{HeldTask, Why, Work};
-use crate::wire::workers::{Beat, HeartbeatBody, Link, LinkBody, RegisterBody, Registered};
+use crate::wire::workers::{Beat, ConfirmBody, Confirmed, HeartbeatBody, Link, LinkBody, RegisterBody, Registered};
 use crate::wire::{Done, ProblemKind};
 use serde_json::json;
 
@@ -163,6 +163,16 @@ fn me() -> Vec<Operation> {
             json_of::<Link<'static>>(),
         )
         .body::<LinkBody>(json!({ "github_handle": "octocat" }))
+        .problems_of(&[ProblemKind::Refused]),
+        Operation::new(
+            "post",
+            "/v1/workers/me/confirm",
+            "confirmLink",
+            "Links another worker to the person behind this one, by the code the other worker was given: nobody has to comment.",
+            Auth::Worker,
+            json_of::<Confirmed>(),
+        )
+        .body::<ConfirmBody>(json!({ "code": "M5IJPSOQXGUG" }))
         .problems_of(&[ProblemKind::Refused]),
         Operation::new(
             "delete",

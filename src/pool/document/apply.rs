@@ -17,6 +17,9 @@ const COMMAND_MAX_CHARS: usize = 500;
 const TEMPLATE_MAX_CHARS: usize = 10_000;
 const CHECK_MAX_CHARS: usize = 255;
 
+/// GitHub's numbers are far from it.
+const ISSUE_MOST: i64 = 1_000_000_000;
+
 impl Document {
     /// The policy that follows when this document is laid over `base`.
     ///
@@ -61,6 +64,11 @@ impl Document {
             contract.apply(&mut policy.contract, &mut faults);
         }
         policy.comments = self.comments.unwrap_or(policy.comments);
+        if let Some(issue) = self.linking.as_ref().and_then(|linking| linking.issue) {
+            let mut number = issue;
+            faults.number("linking.issue", Some(issue), 1..=ISSUE_MOST, &mut number);
+            policy.link_issue = Some(number);
+        }
         if let Some(schedule) = self.pause.as_ref().and_then(|pause| pause.schedule.as_deref()) {
             match Schedule::parse(schedule) {
                 Ok(schedule) => policy.pause = Some(schedule),

@@ -63,6 +63,9 @@ pub struct Document {
     /// How much the pool says on an issue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comments: Option<CommentMode>,
+    /// Where contributors link their workers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linking: Option<LinkingPart>,
     /// When nothing is handed out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<PausePart>,

@@ -204,6 +204,16 @@ pub struct ContractPart {
     pub pr_template: Option<String>,
 }
 
+/// Where contributors link their workers.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "PolicyLinking")]
+#[serde(deny_unknown_fields, default)]
+pub struct LinkingPart {
+    /// The number of the issue on which link codes are to be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<i64>,
+}
+
 /// When nothing is handed out.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyPause")]

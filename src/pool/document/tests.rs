@@ -42,6 +42,7 @@ fn every_key_sets_what_it_names() {
         "labels": { "ready": "owp", "estimate": ["points"], "bots": ["Triage[bot]"] },
         "contract": { "setup": "make deps", "test": "make test", "lint": "make lint", "branch": "pool/{issue}", "pr_template": "Fixes #" },
         "comments": "quiet",
+        "linking": { "issue": 12 },
         "pause": { "schedule": "* * * * SAT,SUN" },
     }));
     let policy = document.apply(&Policy::managed()).unwrap();
@@ -61,6 +62,7 @@ fn every_key_sets_what_it_names() {
         ]
     );
     assert_eq!((policy.area_until, policy.comments), (AreaUntil::Merged, CommentMode::Quiet));
+    assert_eq!(policy.link_issue, Some(12));
     let areas = Some(vec!["docs".to_owned()]);
     assert_eq!(policy.lanes, [Lane { trust: Some(0), newcomers: true, areas, tier: Some(1), estimate: Some(3) }]);
     assert_eq!((policy.gates.drafts, policy.gates.checklist, policy.gates.checks.len()), (true, true, 1));

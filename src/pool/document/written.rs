@@ -3,7 +3,7 @@
 use super::Document;
 use super::parts::{
     AreaLocksPart, BudgetPart, ClaimsPart, ContractPart, GatesPart, LabelsPart, LaneAllow, LaneFor, LanePart,
-    LeasesPart, PausePart, TierPart, TiersPart,
+    LeasesPart, LinkingPart, PausePart, TierPart, TiersPart,
 };
 use super::scalars::{Duration, Percent};
 use crate::pool::labels::LabelRules;
@@ -42,6 +42,7 @@ impl Document {
             labels: Some(labels(&policy.labels)),
             contract: Some(contract(&policy.contract)),
             comments: Some(policy.comments),
+            linking: policy.link_issue.map(|issue| LinkingPart { issue: Some(issue) }),
             pause: policy.pause.as_ref().map(|schedule| PausePart { schedule: Some(schedule.to_string()) }),
         }
     }

@@ -84,7 +84,7 @@ mod tests {
             all.push(format!("{} -> {}", text.replace('\n', "\\n").replace('\t', "\\t"), told(text).join(" | ")));
         }
         insta::assert_snapshot!(all.join("\n"), @r"
-        bugdet: { max_open_prs: 3 } -> line 1, column 1: unknown field `bugdet`, expected one of version, budget, leases, claims, area_locks, tiers, lanes, gates, labels, contract, comments, pause
+        bugdet: { max_open_prs: 3 } -> line 1, column 1: unknown field `bugdet`, expected one of version, budget, leases, claims, area_locks, tiers, lanes, gates, labels, contract, comments, linking, pause
         budget:\n  max_open_prs: many -> line 2, column 17: must be a whole number
         budget:\n  max_open_prs: 3\n  max_open_prs: 4 -> line 3, column 3: the key `max_open_prs` stands here a second time
         leases: { ttl: 4 hours or so } -> line 1, column 16: a duration is written like `30m`, `4h` or `1d12h`

@@ -294,6 +294,19 @@ pub const TABLE: &[Broken] = &[
         how: How::Own(|ask, beyond| Box::pin(freed(ask, beyond))),
     },
     Broken {
+        name: "lets anybody confirm a link code",
+        fails: &["ME-7"],
+        how: How::Own(|ask, beyond| {
+            Box::pin(async move {
+                let reply = beyond.ask(&ask).await;
+                if !ask.is("POST /v1/workers/me/confirm") {
+                    return reply;
+                }
+                Reply::of(200, &json!({ "worker_id": "w_06bg3qk4c5v2j0a1b2c3d4e5f6", "name": "linked" }))
+            })
+        }),
+    },
+    Broken {
         name: "has one link code for everybody",
         fails: &["ME-5"],
         how: How::Own(|ask, beyond| {

@@ -1,0 +1,39 @@
+//! `owp worker confirm`: links another machine of the same person, without a comment on GitHub.
+
+use super::{answer, told};
+use crate::cli::connect::Asked;
+use crate::cli::failure::Failure;
+use crate::cli::print::read;
+use crate::cli::untrusted::visible_line;
+use crate::config::Environment;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+/// Which worker is yours as well.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ConfirmArgs {
+    /// The code that `owp worker register --github YOU` showed on the other machine
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Confirmed {
+    worker_id: String,
+    name: String,
+}
+
+/// Links the other worker and says which one it was.
+///
+/// # Errors
+/// When nobody is registered here, or the pool says no.
+pub(super) async fn run(args: ConfirmArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let body = json!({ "code": args.code.trim() });
+    let told = client.post("/v1/workers/me/confirm", &body).await.map_err(told::told)?;
+    let linked: Confirmed = read(&client, &told)?;
+    answer(asked, &told, || {
+        format!("{} ({}) is linked to you.", visible_line(&linked.name), visible_line(&linked.worker_id))
+    });
+    Ok(())
+}

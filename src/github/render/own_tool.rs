@@ -1,0 +1,30 @@
+//! The one line that tells contributors how to let a tool of their own ask the pool for tasks.
+
+use super::safe::code;
+
+/// Adds the line to a comment for `login`, where the pool's public address is known. `link_issue` is where the policy wants
+/// link codes to be written.
+#[must_use]
+pub fn with_own_tool(body: String, server: Option<&str>, login: &str, link_issue: Option<i64>) -> String {
+    let Some(server) = server else { return body };
+    let register = code(&format!("owp worker register --server {server} --github {login}"));
+    let place = link_issue.map_or_else(String::new, |issue| format!(" (write the code it shows on #{issue})"));
+    format!("{body}\n\nOr let your tool take tasks: {register}{place}, then {}.", code("owp worker run"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_names_the_address_and_is_left_out_where_it_is_not_known() {
+        insta::assert_snapshot!(with_own_tool("Hello.".into(), Some("https://owp.example.org"), "ada", None), @r"
+        Hello.
+
+        Or let your tool take tasks: `owp worker register --server https://owp.example.org --github ada`, then `owp worker run`.
+        ");
+        assert_eq!(with_own_tool("Hello.".into(), None, "ada", Some(12)), "Hello.");
+        let linked = with_own_tool("Hello.".into(), Some("https://owp.example.org"), "ada", Some(12));
+        assert!(linked.contains("--github ada` (write the code it shows on #12), then"), "{linked}");
+    }
+}
