@@ -6,6 +6,7 @@ mod program;
 
 use owp::{
     config::{CLIENT_VARIABLES, VARIABLES},
+    github::render::{Contract, LeaseComment, LeaseState, Via, lease_comment},
     pool::{
         command::verbs_markdown,
         labels::{LabelRules, read_labels},
@@ -24,36 +25,28 @@ fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
+/// Pages for people who use the program.
+const PAGES: [&str; 5] =
+    ["README.md", "SECURITY.md", "docs/install.md", "docs/contributing-work.md", "docs/glossary.md"];
+
 /// How long a block may take; one that hangs fails.
 const PATIENCE_SECS: &str = "120";
 
 /// A fenced block.
 #[derive(Debug, Clone, PartialEq)]
 struct Block {
-    /// What stands after the fence: `sh run`, `yaml`.
+    /// The words after the fence: `sh run`, `yaml`.
     info: String,
     code: String,
-    /// The paragraph above it, on one line.
-    above: String,
 }
 
 fn blocks(markdown: &str) -> Vec<Block> {
     let mut found = Vec::new();
-    let (mut paragraph, mut after_blank) = (Vec::new(), false);
     let mut lines = markdown.lines();
     while let Some(line) = lines.next() {
         if let Some(info) = line.strip_prefix("```") {
             let code: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-            found.push(Block { info: info.to_owned(), code: code.join("\n"), above: paragraph.join(" ") });
-            paragraph.clear();
-        } else if line.is_empty() {
-            after_blank = true;
-        } else {
-            if after_blank {
-                paragraph.clear();
-            }
-            after_blank = false;
-            paragraph.push(line);
+            found.push(Block { info: info.to_owned(), code: code.join("\n") });
         }
     }
     found
@@ -116,14 +109,27 @@ fn run(code: &str) -> Output {
     Output { status, stdout: read("out"), stderr: read("err") }
 }
 
+/// Kinds of shell blocks, which the words after the fence name: `sh run` is run as it stands, `sh quickstart` by
+/// `scripts/quickstart`, `sh docker` by `tests/deployment`; `sh norun` waits for Ctrl-C, for GitHub or for minutes.
+const SHELL: [&str; 4] = ["sh run", "sh norun", "sh quickstart", "sh docker"];
+
 #[test]
 fn every_block_says_what_it_is() {
-    for block in blocks(&text("README.md")) {
-        let known =
-            ["sh run", "sh norun", "sh quickstart", "text", "mermaid", "yaml", "json"].contains(&block.info.as_str());
-        assert!(known, "a block is fenced {:?}; shell is `sh run`, `sh norun` or `sh quickstart`", block.info);
-        if block.info != "sh run" && block.info.starts_with("sh ") {
-            assert!(block.above.contains("not run by the tests"), "nothing says that this is not run:\n{}", block.code);
+    for page in PAGES {
+        for block in blocks(&text(page)) {
+            let known = SHELL.contains(&block.info.as_str())
+                || ["text", "mermaid", "yaml", "json"].contains(&block.info.as_str());
+            assert!(known, "{page}: a block is fenced {:?}; shell is one of {SHELL:?}", block.info);
+        }
+    }
+}
+
+#[test]
+fn pages_speak_to_their_readers_and_not_about_tests() {
+    for page in PAGES {
+        let text = text(page).to_lowercase();
+        for words in ["run by the tests", "run them by the tests", "being what runs"] {
+            assert!(!text.contains(words), "{page} says {words:?}; use the words after the fence instead");
         }
     }
 }
@@ -146,9 +152,20 @@ fn the_blocks_that_can_be_run_work() {
 }
 
 #[test]
+fn the_demo_goes_on_when_its_first_twenty_issues_are_done() {
+    let output = program::owp(&["demo", "--exit-after-merged", "21"]).output().expect("runs");
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && out.contains("\"merged\":2"),
+        "{out} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
 fn every_command_line_of_the_program_is_one_it_takes() {
     let mut seen = 0;
-    let blocks = [blocks(&text("README.md")), blocks(&text("docs/install.md"))].concat();
+    let blocks: Vec<Block> = PAGES.iter().flat_map(|page| blocks(&text(page))).collect();
     for block in blocks.iter().filter(|block| block.info.starts_with("sh ")) {
         for line in block.code.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -288,14 +305,55 @@ fn the_registration_address_asks_for_what_the_manifest_asks_for() {
     assert_eq!(serde_json::json!(events), manifest["default_events"]);
 }
 
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(markdown: &str) -> Vec<String> {
+    let headings = markdown.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn the_comment_in_the_readme_is_what_the_pool_says() {
+    let readme = text("README.md");
+    let shown =
+        readme.lines().skip_while(|line| !line.starts_with("> @ada, ")).take_while(|line| line.starts_with('>'));
+    let shown: Vec<&str> = shown.map(|line| line.trim_start_matches('>').trim_start()).collect();
+    let at = |text: &str| owp::pool::Timestamp::parse_rfc3339(text).expect("a time");
+    let said = lease_comment(&LeaseComment {
+        login: "ada".to_owned(),
+        via: Via::Comment,
+        issue: 12,
+        branch: "owp/12-fix-login".to_owned(),
+        contract: Contract::default(),
+        state: LeaseState::Active { until: at("2026-11-24T03:09:00Z"), at_most: Some(at("2026-12-05T03:09:00Z")) },
+        held: false,
+    });
+    assert_eq!(shown.join("\n"), said);
+}
+
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
-    for page in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/install.md"] {
+    for page in PAGES.iter().chain(&["CONTRIBUTING.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/policy.md"]) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(page).parent().expect("a folder").to_path_buf();
         for target in text(page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let file = target.split('#').next().unwrap_or_default();
-            let exists = file.starts_with("https://") || folder.join(file).exists();
-            assert!(exists, "{page} links to {target}, which is not there");
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            if file.starts_with("https://") {
+                continue;
+            }
+            let linked =
+                if file.is_empty() { Path::new(env!("CARGO_MANIFEST_DIR")).join(page) } else { folder.join(file) };
+            assert!(linked.exists(), "{page} links to {target}, which is not there");
+            if !anchor.is_empty() {
+                let headings = anchors(&fs::read_to_string(&linked).expect("text"));
+                assert!(
+                    headings.iter().any(|heading| heading == anchor),
+                    "{page} links to {target}; there is {headings:?}"
+                );
+            }
         }
     }
 }
@@ -304,12 +362,8 @@ fn every_link_to_a_file_leads_somewhere() {
 fn blocks_and_tables_are_read_as_they_stand() {
     let page = "One\ntwo:\n\n```sh run\na\n\nb\n```\nafter\n\nThird.\n\n```text\n```\n\n| x | y |\n|---|---|\n| `1` | 2 |\n\nend";
     let found = blocks(page);
-    let block = |info: &str, code: &str, above: &str| Block {
-        info: info.to_owned(),
-        code: code.to_owned(),
-        above: above.to_owned(),
-    };
-    assert_eq!(found, [block("sh run", "a\n\nb", "One two:"), block("text", "", "Third.")]);
+    let block = |info: &str, code: &str| Block { info: info.to_owned(), code: code.to_owned() };
+    assert_eq!(found, [block("sh run", "a\n\nb"), block("text", "")]);
     assert_eq!(table_rows(page, "| x |"), ["| `1` | 2 |"]);
     assert_eq!(inline_code("a `b`, `c d` e"), ["b", "c d"]);
 }
