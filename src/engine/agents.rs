@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::error::{EngineError, Refused};
-use crate::github::client::{GitHubError, UserRef};
+use crate::github::client::{GitHubError, RepoReader, UserRef};
 use crate::pool::Person;
 use crate::store::{StoreError, Tx};
 
@@ -39,14 +39,10 @@ impl Engine {
         if logins.is_empty() {
             return Ok(Vec::new());
         }
-        let repos = self.read(|tx| Box::pin(async move { Ok(tx.repos().await?) })).await?;
-        let served =
-            repos.into_iter().find(|row| row.managed && row.inactive.is_none() && row.installation_id.is_some());
-        let Some(row) = served.filter(|_| self.github().is_some()) else {
+        let Some(reader) = self.any_reader().await? else {
             let why = "Agents are GitHub accounts, and this pool serves no repository on GitHub.";
             return Err(Refused::because(why).into());
         };
-        let reader = self.reader(&row)?;
         let mut accounts: Vec<UserRef> = Vec::new();
         for login in logins {
             match reader.user(login).await {
@@ -59,5 +55,13 @@ impl Engine {
             }
         }
         Ok(accounts)
+    }
+
+    /// A reader through which accounts can be asked for: that of any repository that the App serves.
+    pub(super) async fn any_reader(&self) -> Result<Option<RepoReader>, EngineError> {
+        let repos = self.read(|tx| Box::pin(async move { Ok(tx.repos().await?) })).await?;
+        let served =
+            repos.into_iter().find(|row| row.managed && row.inactive.is_none() && row.installation_id.is_some());
+        served.filter(|_| self.github().is_some()).map(|row| self.reader(&row)).transpose()
     }
 }

@@ -254,7 +254,8 @@ pub(super) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Re
     let since = tx.now() - DECLINED_FOR;
     let declined = tx.declines(&task.id, since).await?;
     let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
-    Ok(TaskFacts { task, holder, reserved_for, answers, declined })
+    let barred = tx.bars_of(&task.id).await?;
+    Ok(TaskFacts { task, holder, reserved_for, answers, declined, barred })
 }
 
 /// The ready tasks of a repository that a plan could use, `per_class` of each class of equal requirements, as it looks
@@ -271,10 +272,15 @@ pub(super) async fn candidates(
     for (task, worker, at) in tx.declines_in(repo, since).await? {
         declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
     }
+    let mut barred = BTreeMap::<_, Vec<_>>::new();
+    for (task, person, until) in tx.bars_in(repo).await? {
+        barred.entry(task).or_default().push((person, until));
+    }
     let facts = |task: Task| {
         let answers = answers.get(&task.id).cloned().unwrap_or_default();
         let declined = declined.remove(&task.id).unwrap_or_default();
-        TaskFacts { task, holder: None, reserved_for: None, answers, declined }
+        let barred = barred.remove(&task.id).unwrap_or_default();
+        TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }
     };
     let bounds = Bounds { per_class, classes: CLASSES, first: FIRST, declined_since: since };
     Ok(tx.candidates(repo, bounds).await?.into_iter().map(facts).collect())

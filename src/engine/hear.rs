@@ -6,8 +6,7 @@ use super::error::EngineError;
 use super::facts::RepoContext;
 use super::sync::Turn;
 use crate::github::client::{CommentInfo, RepoReader};
-use crate::github::payload::{CommentRef, UserRef};
-use crate::pool::command::{CommandLine, parse_comment};
+use crate::pool::command::parse_comment;
 use crate::pool::{Span, Timestamp};
 use crate::store::Scope;
 
@@ -16,7 +15,7 @@ const SLACK: Span = Span::minutes(2);
 
 impl Engine {
     /// Looks for commands whose delivery was lost. Only comments nobody edited count: who edited one, and what it said
-    /// before, is told by deliveries alone.
+    /// before, is told by deliveries alone. What is found is stored as a delivery, so that it is tried again like one.
     pub(super) async fn hear(
         &self,
         reader: &RepoReader,
@@ -30,19 +29,12 @@ impl Engine {
                 self.point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body }).await?;
                 continue;
             }
-            let Some((issue, comment, lines)) = unheard(comment) else { continue };
+            let Some(issue) = comment.issue.filter(|_| asks_for_something(&comment)) else { continue };
             let comment_id = comment.id;
-            let ran = self.read(move |tx| Box::pin(async move { Ok(tx.comment_has_run(comment_id).await?) })).await?;
-            if ran {
-                continue;
-            }
-            match self.obey(reader, repo, issue, &comment, lines, None).await {
-                Ok(()) => {}
-                Err(error) if error.is_transient() => return Err(error),
-                // As with a delivery that is given up: one comment does not keep the others from being heard.
-                Err(error) => {
-                    tracing::error!(repo = %repo.row.name, comment = comment_id, %error, "a comment was given up");
-                }
+            let known =
+                self.read(move |tx| Box::pin(async move { Ok(tx.comment_is_known(comment_id).await?) })).await?;
+            if !known {
+                self.store_heard(repo, issue, &comment).await?;
             }
         }
         let id = repo.row.id.clone();
@@ -52,20 +44,11 @@ impl Engine {
     }
 }
 
-/// The commands of a comment that was found by looking: a person's, on an issue, as it was first written.
-fn unheard(comment: CommentInfo) -> Option<(i64, CommentRef, Vec<CommandLine>)> {
-    let author = comment.author.filter(|author| !author.is_bot)?;
-    if comment.on_pull || comment.via_app_id.is_some() || comment.updated_at != comment.created_at {
-        return None;
-    }
-    let lines = parse_comment(&comment.body);
-    let author = UserRef { id: author.id, login: author.login, is_bot: false };
-    let heard = CommentRef {
-        id: comment.id,
-        body: comment.body,
-        author: Some(author),
-        via_app_id: None,
-        created_at: Some(comment.created_at),
-    };
-    comment.issue.filter(|_| !lines.is_empty()).map(|issue| (issue, heard, lines))
+/// True of a comment that holds commands: a person's, on an issue, as it was first written.
+fn asks_for_something(comment: &CommentInfo) -> bool {
+    let by_a_person = comment.author.as_ref().is_some_and(|author| !author.is_bot);
+    by_a_person
+        && !comment.on_pull
+        && comment.updated_at == comment.created_at
+        && !parse_comment(&comment.body).is_empty()
 }

@@ -1,29 +1,29 @@
 //! Deliveries: verified and stored before they are acknowledged, processed one at a time per repository, their effect
 //! and their end in one commit. Whatever they say happened, the state applied is what GitHub shows now.
 
-use super::duplicates::{self, Sighting};
+use super::comments::Place;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::Hint;
 use super::issues::{self, IssueView};
 use super::policy_looks::FRESH;
-use super::{Engine, commands, pulls};
-use crate::github::client::{GitHubError, RepoReader};
-use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind, PayloadError, PullSaid, read_delivery};
+use super::{Engine, pulls};
+use crate::github::client::GitHubError;
+use crate::github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSaid, read_delivery};
 use crate::github::signature::{self, SignatureError};
-use crate::pool::command::{CommandLine, parse_comment, parse_edited};
-use crate::pool::{Person, Span, Timestamp};
+use crate::pool::delivery::{Fate, Setback, fate};
+use crate::pool::event::{Event, EventKind};
+use crate::pool::{Span, Timestamp};
 use crate::store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
 use futures_util::future::BoxFuture;
+use serde_json::json;
 
-/// How long a worker may process one delivery before another takes it over.
+/// How long a delivery may go without a sign of whoever processes it before another takes it over.
 const HOLD: Span = Span::minutes(2);
-/// The longest pause between two attempts at one delivery.
-const MAX_BACKOFF: Span = Span::secs(60);
-/// How old a comment is by the time of its delivery before it is looked at again.
-const LATE: Span = Span::minutes(10);
+/// How often whoever processes a delivery gives such a sign at most.
+const KEEP_EVERY: Span = Span::secs(30);
 /// GitHub redelivers for three days; after a week an id cannot come back.
-const KEEP: Span = Span::days(7);
+const REMEMBERED: Span = Span::days(7);
 
 /// What became of a delivery at the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,10 @@ impl Engine {
             event: event.to_owned(),
             order_key: order_key(&incoming),
             payload: payload_text(content_type, body),
+            comment: match &incoming.kind {
+                Kind::IssueComment { comment, action: CommentAction::Created, .. } => Some(comment.id),
+                _ => None,
+            },
         };
         let fresh = self
             .store()
@@ -91,8 +95,20 @@ impl Engine {
     /// # Errors
     /// When the database refuses.
     pub async fn step_inbox(&self) -> Result<bool, EngineError> {
-        let taken =
-            self.store().write(Scope::global(), |tx| Box::pin(async move { tx.take_delivery(HOLD).await })).await;
+        let taken = self
+            .store()
+            .write(Scope::global(), |tx| {
+                Box::pin(async move {
+                    for lost in tx.lost_deliveries().await? {
+                        match fate(Setback::Lost { before: lost.rescues }, lost.received_at, tx.now()) {
+                            Fate::Retry(at) => tx.rescue_delivery(&lost, at).await?,
+                            Fate::GiveUp => bury(tx, &lost, "whoever took it never finished").await?,
+                        }
+                    }
+                    tx.take_delivery(HOLD).await
+                })
+            })
+            .await;
         let delivery = match taken {
             Ok(Some(delivery)) => delivery,
             Ok(None) => return Ok(false),
@@ -107,40 +123,46 @@ impl Engine {
         Ok(true)
     }
 
+    /// Puts a delivery back whose processing failed. Whatever GitHub answered may be different later: a key that is put
+    /// right, a permission that is granted, an issue that is shown again. Only a database that makes no sense stays so.
     async fn give_back(&self, delivery: &Delivery, error: &EngineError) -> Result<(), EngineError> {
-        let (taken, why, attempts) = (delivery.clone(), error.to_string(), delivery.attempts);
-        let transient = error.is_transient() && attempts < 5_000;
-        if transient {
-            tracing::warn!(delivery = %delivery.id, %why, attempts, "a delivery could not be processed yet");
-        } else {
-            tracing::error!(delivery = %delivery.id, %why, "a delivery was given up");
-        }
         let retry_at = match error {
+            EngineError::Store(StoreError::TakenOver(_)) => {
+                tracing::debug!(delivery = %delivery.id, "a delivery was taken over while it was processed");
+                return Ok(());
+            }
+            EngineError::Store(StoreError::Corrupt(_)) => return self.give_up(delivery, error.to_string()).await,
             EngineError::GitHub(error) => error.retry_at(),
             _ => None,
         };
+        let (taken, why, before) = (delivery.clone(), error.to_string(), delivery.attempts);
+        tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "a delivery could not be processed yet");
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    if !transient {
-                        return Ok(tx.bury_delivery(&taken, &why).await?);
+                    match fate(Setback::Failed { before, retry_at }, taken.received_at, tx.now()) {
+                        Fate::Retry(at) => Ok(tx.postpone_delivery(&taken, at, &why).await?),
+                        Fate::GiveUp => Ok(bury(tx, &taken, &why).await?),
                     }
-                    let backoff = Span::secs(1_i64 << attempts.min(6)).min(MAX_BACKOFF);
-                    let due = retry_at.unwrap_or_default().max(tx.now() + backoff);
-                    Ok(tx.postpone_delivery(&taken, due, &why).await?)
                 })
             })
             .await
+    }
+
+    /// Gives a delivery up that can never be processed.
+    async fn give_up(&self, delivery: &Delivery, why: String) -> Result<(), EngineError> {
+        let taken = delivery.clone();
+        self.store().write(Scope::global(), move |tx| Box::pin(async move { Ok(bury(tx, &taken, &why).await?) })).await
     }
 
     async fn process(&self, delivery: &Delivery) -> Result<(), EngineError> {
         let body = delivery.payload.as_bytes();
         let incoming = match read_delivery(&delivery.event, Some("application/json"), body) {
             Ok(incoming) => incoming,
-            Err(error) => return Err(EngineError::Managed(error.to_string())),
+            Err(error) => return self.give_up(delivery, error.to_string()).await,
         };
         let lines = match &incoming.kind {
-            Kind::IssueComment { on_pull: false, comment, action, old_body, .. } => {
+            Kind::IssueComment { comment, action, old_body, .. } => {
                 self.commands_in(&incoming, comment, *action, old_body)
             }
             _ => vec![],
@@ -174,19 +196,9 @@ impl Engine {
             }
             Kind::PullRequest { number, said } => self.process_pull(delivery, row, *number, *said).await,
             Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
-            Kind::IssueComment { issue_number, comment, action, .. } => {
-                if self.wrote(comment.via_app_id) {
-                    let seen = Sighting { issue: *issue_number, comment: comment.id, body: comment.body.clone() };
-                    return self.process_own(delivery, row, *action, seen).await;
-                }
-                let row = self.with_policy(row, FRESH).await?;
-                let reader = self.reader(&row)?;
-                let repo = self.context(row);
-                let lines = still_said(&reader, comment, lines, delivery.received_at).await?;
-                if lines.is_empty() {
-                    return self.finish(delivery).await;
-                }
-                self.obey(&reader, &repo, *issue_number, comment, lines, Some(delivery)).await
+            Kind::IssueComment { issue_number, comment, action, on_pull, .. } => {
+                let place = Place { number: *issue_number, on_pull: *on_pull };
+                self.process_comment(delivery, row, (place, *action), comment, lines).await
             }
             _ => self.finish(delivery).await,
         }
@@ -194,27 +206,6 @@ impl Engine {
 
     fn ready_label(&self, row: &RepoRow) -> String {
         self.context(row.clone()).policy.labels.ready
-    }
-
-    /// The commands a comment asks for. Bots, Apps (ourselves included) and people who edit what others wrote ask
-    /// for nothing; an edit asks only for its new lines.
-    fn commands_in(
-        &self,
-        incoming: &Incoming,
-        comment: &CommentRef,
-        action: CommentAction,
-        old_body: &Option<String>,
-    ) -> Vec<CommandLine> {
-        let Some(author) = comment.author.as_ref().filter(|a| !a.is_bot) else { return vec![] };
-        let by_author = incoming.sender.as_ref().is_some_and(|sender| sender.id == author.id);
-        if comment.via_app_id.is_some() || !by_author {
-            return vec![];
-        }
-        match (action, old_body) {
-            (CommentAction::Created, _) => parse_comment(&comment.body),
-            (CommentAction::Edited, Some(old)) => parse_edited(old, &comment.body),
-            _ => vec![],
-        }
     }
 
     async fn process_issue(
@@ -281,76 +272,29 @@ impl Engine {
         .await
     }
 
-    /// Our own comments ask for nothing, but one of them may be a duplicate that landed late.
-    async fn process_own(
-        &self,
-        delivery: &Delivery,
-        row: RepoRow,
-        action: CommentAction,
-        seen: Sighting,
-    ) -> Result<(), EngineError> {
-        if action != CommentAction::Created {
-            return self.finish(delivery).await;
-        }
-        let repo = self.context(row);
-        self.commit(delivery, &repo, move |tx, repo| {
-            Box::pin(async move { Ok(duplicates::point_out(tx, &repo.row.id, &seen).await?) })
-        })
-        .await
-    }
-
-    /// Runs a comment's commands. Without a delivery the comment was found by looking.
-    pub(super) async fn obey(
-        &self,
-        reader: &RepoReader,
-        repo: &RepoContext,
-        issue: i64,
-        comment: &CommentRef,
-        lines: Vec<CommandLine>,
-        delivery: Option<&Delivery>,
-    ) -> Result<(), EngineError> {
-        // The comment may overtake the label that made the issue a task: look first.
-        let view = self.view_issue(reader, repo, issue, Hint::default()).await?;
-        let asked = commands::prepare(self, (reader, repo.row.private), issue, comment, lines).await?;
-        if asked.claims() {
-            self.count_for_claim(reader, repo).await?;
-        }
-        let person = Person::GitHub(asked.author.id);
-        let scope = Scope::repo(&repo.row.id).with_workers(asked.workers_to_lock()).with_person(&person);
-        self.commit_in(scope, delivery, repo, move |tx, repo| {
-            Box::pin(async move {
-                issues::apply(tx, &repo, issue, &view).await?;
-                commands::run(tx, &repo, &asked).await
-            })
-        })
-        .await
-    }
-
     pub(super) async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
-        self.commit_in(Scope::repo(&repo.row.id), Some(delivery), repo, effect).await
+        self.commit_in(Scope::repo(&repo.row.id), delivery, repo, effect).await
     }
 
     /// Commits a delivery's effect together with its end (invariant 8).
-    async fn commit_in<F>(
+    pub(super) async fn commit_in<F>(
         &self,
         scope: Scope,
-        delivery: Option<&Delivery>,
+        delivery: &Delivery,
         repo: &RepoContext,
         effect: F,
     ) -> Result<(), EngineError>
     where
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
-        let (taken, repo_id, settings) = (delivery.cloned(), repo.row.id.clone(), self.settings().clone());
+        let (taken, repo_id, settings) = (delivery.clone(), repo.row.id.clone(), self.settings().clone());
         self.store()
             .write(scope, move |tx| {
                 Box::pin(async move {
-                    if let Some(taken) = &taken {
-                        tx.finish_delivery(taken).await?;
-                    }
+                    tx.finish_delivery(&taken).await?;
                     let repo = RepoContext::load(tx, &repo_id, &settings).await?;
                     effect(tx, repo).await
                 })
@@ -370,7 +314,7 @@ impl Engine {
         self.store()
             .write(Scope::global(), |tx| {
                 Box::pin(async move {
-                    let before = tx.now() - KEEP;
+                    let before = tx.now() - REMEMBERED;
                     Ok(tx.purge_deliveries(before).await.map(drop)?)
                 })
             })
@@ -385,26 +329,52 @@ impl Engine {
     }
 }
 
-/// The commands that their author still stands by. A delivery that is asked for again can come days after the comment,
-/// which may have been deleted or rewritten since.
-async fn still_said(
-    reader: &RepoReader,
-    comment: &CommentRef,
-    mut lines: Vec<CommandLine>,
-    received_at: Timestamp,
-) -> Result<Vec<CommandLine>, EngineError> {
-    if comment.created_at.is_none_or(|at| received_at - at < LATE) {
-        return Ok(lines);
+/// Keeps a delivery from being taken over while it is processed: between calls to GitHub, each of which may take long.
+pub(super) struct Hold<'e> {
+    engine: &'e Engine,
+    delivery: &'e Delivery,
+    kept_at: Timestamp,
+}
+
+impl<'e> Hold<'e> {
+    pub(super) fn new(engine: &'e Engine, delivery: &'e Delivery) -> Self {
+        Self { engine, delivery, kept_at: Timestamp(engine.store().clock().now_ms()) }
     }
-    match reader.comment(comment.id).await {
-        Ok(now) => {
-            let now = parse_comment(&now.body);
-            lines.retain(|line| now.iter().any(|said| said.text == line.text));
-            Ok(lines)
+
+    /// Gives a sign that somebody works on it, where the last one was some time ago.
+    ///
+    /// # Errors
+    /// [`StoreError::TakenOver`] when somebody else has it by now.
+    pub(super) async fn keep(&mut self) -> Result<(), EngineError> {
+        let now = Timestamp(self.engine.store().clock().now_ms());
+        if now - self.kept_at < KEEP_EVERY {
+            return Ok(());
         }
-        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
+        let taken = self.delivery.clone();
+        self.engine
+            .store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move { Ok::<_, EngineError>(tx.keep_delivery(&taken, HOLD).await?) })
+            })
+            .await?;
+        self.kept_at = now;
+        Ok(())
     }
+}
+
+/// Gives a delivery up, in the log of the pool and of the process.
+async fn bury(tx: &mut Tx, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
+    if !tx.bury_delivery(delivery, why).await? {
+        return Ok(());
+    }
+    tracing::error!(delivery = %delivery.id, event = %delivery.event, %why, "a delivery was given up");
+    let github_id = delivery.order_key.strip_prefix("repo:").and_then(|id| id.parse().ok());
+    let repo = match github_id {
+        Some(id) => tx.repo_by_github_id(id).await?.map(|row| row.name),
+        None => None,
+    };
+    let dead = json!({ "delivery": delivery.id, "event": delivery.event, "repo": repo, "why": why });
+    tx.append_events(&[Event::new(EventKind::DeliveryDead, dead)]).await
 }
 
 /// What must be processed in order: everything of one repository, or of one installation.

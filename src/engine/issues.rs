@@ -2,7 +2,7 @@
 
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::{pulls, tell, transition};
+use super::{lookalikes, pulls, tell, transition};
 use crate::github::client::{GitHubError, IssueInfo};
 use crate::github::render::LeaseEnd;
 use crate::pool::event::{Event, EventKind};
@@ -65,7 +65,10 @@ pub(super) async fn apply(
     let offered = reading.ready && info.is_open() && !info.is_pull;
     match task {
         None if offered => create(tx, repo, Seen { info, reading: &reading, opt_in, words }).await.map(Some),
-        None => Ok(None),
+        None => {
+            lookalikes::note(tx, repo, info, &reading).await?;
+            Ok(None)
+        }
         Some(task) => {
             let extras = tx.task_extras(&task.id).await?;
             if extras.issue_updated_at > info.updated_at {

@@ -7,6 +7,7 @@
 mod absent;
 mod agents;
 mod commands;
+mod comments;
 mod commits;
 mod compare;
 mod contributors;
@@ -26,6 +27,7 @@ mod issues;
 mod leases;
 mod letters;
 mod links;
+mod lookalikes;
 mod missed;
 mod once;
 mod operator;

@@ -32,6 +32,8 @@ pub struct Overview {
     pub titles: BTreeMap<String, TaskTitle>,
     /// Deliveries that wait or are in work.
     pub pending_deliveries: i64,
+    /// Deliveries that were given up in the last days.
+    pub dead_deliveries: i64,
     /// Comments GitHub does not show yet.
     pub open_comments: i64,
     /// Comments that were given up.
@@ -95,6 +97,7 @@ impl Engine {
                     titles: titles(tx, &events).await?,
                     events,
                     pending_deliveries: tx.pending_deliveries().await?,
+                    dead_deliveries: tx.dead_deliveries().await?,
                     open_comments: tx.open_wanted().await?,
                     dead_comments: tx.dead_comments().await?,
                     undelivered: tx

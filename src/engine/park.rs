@@ -171,6 +171,7 @@ fn helps(kind: EventKind) -> Option<Rung> {
         | EventKind::PersonJoined
         | EventKind::CommentDead
         | EventKind::CommentRetried
+        | EventKind::DeliveryDead
         | EventKind::PoolResumed => None,
     }
 }

@@ -3,8 +3,7 @@
 
 use super::Engine;
 use super::error::EngineError;
-use super::hints::permission_of;
-use crate::github::client::Permission;
+use crate::github::client::{GitHubError, Permission, RepoReader};
 use crate::pool::worker::{READS_FOR, Worker};
 use crate::pool::{Person, WorkerId};
 use crate::store::{RepoRow, Scope};
@@ -60,19 +59,54 @@ impl Engine {
     }
 
     async fn ask_whether_readable(&self, row: &RepoRow, worker: &Worker) -> Result<bool, EngineError> {
-        let (Person::GitHub(person), Some(login)) = (&worker.person, &worker.login) else { return Ok(false) };
-        let may = match permission_of(&self.reader(row)?, login, *person).await {
-            Ok(permission) => permission >= Permission::Read,
-            Err(EngineError::GitHub(error)) => {
-                tracing::warn!(repo = %row.name, %error, "who may read a private repository could not be asked");
+        let (Person::GitHub(id), Some(login)) = (&worker.person, &worker.login) else { return Ok(false) };
+        let (may, renamed) = match permission_by_id(&self.reader(row)?, login, *id).await {
+            Ok((permission, renamed)) => (permission >= Permission::Read, renamed),
+            Err(error) => {
+                tracing::warn!(repo = %row.name, %error, "GitHub could not be asked who may read a private repository");
                 return Ok(false);
             }
-            Err(error) => return Err(error),
         };
-        let (id, person) = (row.id.clone(), worker.person.clone());
+        let (repo, id, person) = (row.id.clone(), *id, worker.person.clone());
         self.store()
-            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.set_reader(&id, &person, may).await?) }))
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    if let Some(login) = &renamed {
+                        tx.rename_person(id, login).await?;
+                    }
+                    Ok(tx.set_reader(&repo, &person, may).await?)
+                })
+            })
             .await
             .map(|()| may)
+    }
+}
+
+/// The permission of an account that was last seen under `login`, and the login it has now where that is another: people
+/// rename themselves, and somebody else can take the old name.
+///
+/// # Errors
+/// Also when GitHub contradicts itself: it shows the account under this login, and knows no permission of it.
+pub(super) async fn permission_by_id(
+    reader: &RepoReader,
+    login: &str,
+    id: i64,
+) -> Result<(Permission, Option<String>), GitHubError> {
+    let unknown = match reader.permission(login).await {
+        Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => return Ok((info.permission, None)),
+        Ok(_) => GitHubError::Malformed { reason: format!("the permission of the account {id} ({login})") },
+        Err(error @ GitHubError::NotFound { .. }) => error,
+        Err(error) => return Err(error),
+    };
+    let now = match reader.user_by_id(id).await {
+        Ok(account) if account.login.eq_ignore_ascii_case(login) => return Err(unknown),
+        Ok(account) => account.login,
+        Err(GitHubError::NotFound { .. }) => return Ok((Permission::None, None)),
+        Err(error) => return Err(error),
+    };
+    match reader.permission(&now).await {
+        Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => Ok((info.permission, Some(now))),
+        Ok(_) => Err(unknown),
+        Err(error) => Err(error),
     }
 }

@@ -193,18 +193,24 @@ impl Engine {
         Ok(trusted)
     }
 
-    /// Who is meant. GitHub is asked where the App serves the repository; elsewhere the pool's own memory has to do.
+    /// Finds out who is meant. GitHub is asked who has a login today, through any repository the App serves. Where there is
+    /// none, or GitHub cannot be asked about a manual repository, the pool's own memory has to do.
     async fn identify(&self, row: &RepoRow, whom: Whom) -> Result<(i64, Option<String>), EngineError> {
         let login = match whom {
             Whom::Id(id) => return Ok((id, None)),
             Whom::Login(login) => login,
         };
-        if row.managed && self.github().is_some() {
-            return match self.reader(row)?.user(&login).await {
-                Ok(account) => Ok((account.id, Some(account.login))),
-                Err(GitHubError::NotFound { .. }) => Err(EngineError::UnknownPerson(login)),
-                Err(error) => Err(error.into()),
-            };
+        let reader = match row.managed && self.github().is_some() {
+            true => Some(self.reader(row)?),
+            false => self.any_reader().await?,
+        };
+        if let Some(reader) = reader {
+            match reader.user(&login).await {
+                Ok(account) => return Ok((account.id, Some(account.login))),
+                Err(GitHubError::NotFound { .. }) => return Err(EngineError::UnknownPerson(login)),
+                Err(error) if row.managed => return Err(error.into()),
+                Err(error) => tracing::warn!(%error, "GitHub could not be asked who has a login"),
+            }
         }
         let asked = login.clone();
         let known = self.read(move |tx| Box::pin(async move { Ok(tx.person_by_login(&asked).await?) })).await?;

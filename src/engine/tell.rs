@@ -18,7 +18,7 @@ use crate::store::{PullRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
 /// The key of the one notes comment of an issue.
-const NOTES: &str = "notes";
+pub(super) const NOTES: &str = "notes";
 /// The key of the comment to somebody whose pull request answers the task without a claim: one per author and issue,
 /// because only a new comment notifies whom it mentions. Their GitHub id follows.
 const AUTHOR: &str = "author:";

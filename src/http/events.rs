@@ -62,6 +62,7 @@ fn plain(kind: EventKind) -> &'static str {
         EventKind::TrustSet => "A maintainer set a contributor's trust",
         EventKind::CommentDead => "A comment could not be delivered and was given up",
         EventKind::CommentRetried => "A comment that was given up is tried again",
+        EventKind::DeliveryDead => "A webhook delivery could not be processed and was given up",
         EventKind::PoolResumed => "The pool was away, and gave the time back to whoever holds work",
     }
 }

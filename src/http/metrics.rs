@@ -55,6 +55,8 @@ fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck]) -> Str
     }
     page.family("owp_deliveries_pending", "gauge", "Webhook deliveries that wait or are in work.");
     page.value("owp_deliveries_pending", None, overview.pending_deliveries);
+    page.family("owp_deliveries_dead", "gauge", "Webhook deliveries that were given up in the last seven days.");
+    page.value("owp_deliveries_dead", None, overview.dead_deliveries);
     page.family("owp_comments_open", "gauge", "Comments GitHub does not show yet.");
     page.value("owp_comments_open", None, overview.open_comments);
     page.family("owp_comments_dead", "gauge", "Comments that were given up.");

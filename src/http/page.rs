@@ -129,6 +129,9 @@ fn figures(overview: &Overview) -> Markup {
                     div { dt { "tasks " (state_words(*state)) } dd { (count) } }
                 }
                 div { dt { "deliveries waiting" } dd { (overview.pending_deliveries) } }
+                @if overview.dead_deliveries > 0 {
+                    div.trouble { dt { "deliveries given up" } dd { (overview.dead_deliveries) } }
+                }
                 div { dt { "comments to write" } dd { (overview.open_comments) } }
                 @if overview.dead_comments > 0 {
                     div.trouble { dt { "comments given up" } dd { (overview.dead_comments) } }
@@ -347,7 +350,10 @@ mod tests {
     #[test]
     fn a_throttled_repository_says_why_in_the_words_of_the_refusal() {
         let full = repository(&repo(5, 1)).into_string();
-        assert!(full.contains("No") && full.contains("6 of 4 review slots are taken (limit from the policy file)"), "{full}");
+        assert!(
+            full.contains("No") && full.contains("6 of 4 review slots are taken (limit from the policy file)"),
+            "{full}"
+        );
         let paused =
             RepoView { stopped: Some("it is paused until 3 Mar 2027, 09:00 UTC (a release)".into()), ..repo(0, 0) };
         assert!(repository(&paused).into_string().contains("It is paused until 3 Mar 2027, 09:00 UTC (a release)."));

@@ -5,12 +5,12 @@
 //! other (invariants 2, 4, 5 and 12).
 
 use super::budget::Budget;
-use super::claims::{cooldown, newcomers_total, person_cap};
+use super::claims::{newcomers_total, person_cap};
 use super::policy::{Lane, Policy, Record};
 use super::slots::Answer;
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
-use super::{Person, Refusal, RepoId, Rule, Timestamp, WorkerId};
+use super::{Person, Refusal, RepoId, Rule, Timestamp, WorkerId, cooldown};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who holds something, and until when.
@@ -70,6 +70,8 @@ pub struct TaskFacts {
     pub answers: Vec<Answer>,
     /// Who declined it lately, and until when it is not offered to them again.
     pub declined: Vec<(WorkerId, Timestamp)>,
+    /// From whom a maintainer took it lately, and until when they cannot claim it again.
+    pub barred: Vec<(Person, Timestamp)>,
 }
 
 /// One question: this worker, this task, now.
@@ -114,7 +116,7 @@ const RULES: [(Rule, Check); 24] = [
     (Rule::Concurrency, concurrency),
     (Rule::PersonCap, person_cap),
     (Rule::NewcomersTotal, newcomers_total),
-    (Rule::Cooldown, cooldown),
+    (Rule::Cooldown, cooldown::cooldown),
     (Rule::Declined, declined),
 ];
 
@@ -221,7 +223,9 @@ fn open_pull(case: &Case<'_>) -> Option<Refusal> {
         case.task.answers.iter().find(|answer| answer.keeps && !answer.people.contains(&case.worker.person))?;
     Some(Refusal::new(
         Rule::OpenPull,
-        format!("Pull request #{number} by {login} is open and names the issue; the task is free again when it is closed."),
+        format!(
+            "Pull request #{number} by {login} is open and names the issue; the task is free again when it is closed."
+        ),
     ))
 }
 

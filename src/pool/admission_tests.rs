@@ -243,3 +243,33 @@ fn the_author_of_an_open_pull_request_may_claim_its_task_without_a_further_slot(
     world.task.answers[0].keeps = false;
     assert_eq!(refusals_of(&world)[0].rule, Rule::Budget, "a draft keeps nobody away");
 }
+
+#[test]
+fn a_task_taken_from_somebody_is_not_theirs_to_claim_until_the_time_is_over_or_it_is_reserved_for_them() {
+    let mut world = fine();
+    let person = world.worker.person.clone();
+    world.task.barred = vec![(Person::GitHub(77), NOW + Span::hours(9)), (person.clone(), NOW + Span::hours(2))];
+    let refusal = refusals_of(&world).remove(0);
+    assert_eq!((refusal.rule, refusal.retry_at), (Rule::Cooldown, Some(NOW + Span::hours(2))));
+    world.task.task.reservation = Some(Reservation { person: person.clone(), until: NOW + Span::days(3) });
+    assert_eq!(refusals_of(&world), vec![]);
+    world.task.task.reservation = None;
+    world.task.barred = vec![(person, NOW)];
+    assert_eq!(refusals_of(&world), vec![]);
+}
+
+#[test]
+fn three_tasks_given_back_in_an_hour_make_the_next_claim_wait_as_long_as_the_policy_allows() {
+    let mut world = fine();
+    let ago = |minutes| NOW - Span::minutes(minutes);
+    world.standing.releases = vec![ago(20), ago(30), ago(40)];
+    let refusal = refusals_of(&world).remove(0);
+    assert_eq!((refusal.rule, refusal.retry_at), (Rule::Cooldown, Some(ago(20) + Span::hours(1))));
+    assert!(refusal.message.contains("You gave back 3 tasks here within an hour"), "{}", refusal.message);
+    world.repo.policy.claims = Some(ClaimLimits { cooldown: Span::minutes(20), ..ClaimLimits::DEFAULT });
+    assert_eq!(refusals_of(&world), vec![]);
+    world.repo.policy.claims = Some(ClaimLimits { cooldown: Span::minutes(21), ..ClaimLimits::DEFAULT });
+    assert_eq!(refusals_of(&world).len(), 1);
+    world.repo.policy.claims = None;
+    assert_eq!(refusals_of(&world), vec![]);
+}

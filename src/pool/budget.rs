@@ -316,7 +316,8 @@ mod tests {
     fn where_nobody_may_be_named_it_says_what_takes_the_slots() {
         let full = Budget { limit: 1, source: BudgetSource::Default, ..budget(0, 1, 0) }.full_refusal().unwrap();
         assert!(
-            full.message.starts_with("The only review slot is taken (the default of 1): 1 lease without a pull request."),
+            full.message
+                .starts_with("The only review slot is taken (the default of 1): 1 lease without a pull request."),
             "{}",
             full.message
         );

@@ -72,18 +72,3 @@ pub(super) fn newcomers_total(case: &Case<'_>) -> Option<Refusal> {
         .with_retry(holders.iter().filter_map(|holder| holder.until).min()),
     )
 }
-
-pub(super) fn cooldown(case: &Case<'_>) -> Option<Refusal> {
-    let claims = case.repo.policy.claims?;
-    let over = case.standing.last_lapse? + claims.cooldown;
-    (over > case.now).then(|| {
-        Refusal::new(
-            Rule::Cooldown,
-            format!(
-                "Your time for a task here ran out without a pull request; you may claim again after {}.",
-                over.human()
-            ),
-        )
-        .with_retry(Some(over))
-    })
-}

@@ -94,6 +94,8 @@ event_kinds! {
     CommentDead => "comment.dead",
     /// The operator had a comment that was given up tried again.
     CommentRetried => "comment.retried",
+    /// A webhook delivery could not be processed and was given up.
+    DeliveryDead => "delivery.dead",
     /// No process was alive for a while; the time was given back to leases and reservations.
     PoolResumed => "pool.resumed",
 }

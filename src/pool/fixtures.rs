@@ -19,7 +19,7 @@ pub fn task(id: &str) -> TaskFacts {
         title: "Teach the parser dates".into(),
         ..Task::new(TaskId::new(id), RepoId::new("r_1"), TaskSpec::default(), NOW)
     };
-    TaskFacts { task, holder: None, reserved_for: None, answers: vec![], declined: vec![] }
+    TaskFacts { task, holder: None, reserved_for: None, answers: vec![], declined: vec![], barred: vec![] }
 }
 
 /// A pull request that keeps its task from everybody but `author`.

@@ -88,6 +88,8 @@ pub struct LabelReading {
     pub tier: i64,
     /// Labels that were not taken as they stand, in the order of the labels.
     pub problems: Vec<LabelProblem>,
+    /// Those of them that are only much like the opt-in label.
+    pub alike: Vec<String>,
 }
 
 /// Reads an issue's labels. The order of the labels changes nothing but the order of the problems.
@@ -280,6 +282,8 @@ impl Found {
             Kind::Tier => "the highest tier counts",
             _ => "an issue has one area, the first by name counts",
         };
+        let alike = self.notes.iter().filter(|(_, _, kind)| *kind == Kind::Ready);
+        let alike = alike.map(|(label, ..)| label.clone()).collect();
         let problems = self
             .notes
             .into_iter()
@@ -292,7 +296,7 @@ impl Found {
                 Some(LabelProblem { label, what, used: used(kind) })
             })
             .collect();
-        LabelReading { ready, estimate, priority, skills, area, tier, problems }
+        LabelReading { ready, estimate, priority, skills, area, tier, problems, alike }
     }
 }
 

@@ -21,6 +21,7 @@ fn the_example_of_the_guide_reads_as_the_guide_says() {
             area: Some("auth".into()),
             tier: 1,
             problems: vec![],
+            alike: vec![],
         }
     );
 }

@@ -10,6 +10,8 @@ pub mod claims;
 pub mod closing;
 pub mod command;
 pub mod comment;
+mod cooldown;
+pub mod delivery;
 pub mod document;
 pub mod doubt;
 pub mod event;

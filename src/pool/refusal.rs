@@ -50,7 +50,8 @@ pub enum Rule {
     PersonCap,
     /// The people without a merged pull request here must not hold too many claims together.
     NewcomersTotal,
-    /// After a lapse there is a pause before the next claim.
+    /// After a lapse, after several tasks were given back in a row, and after a maintainer took the task away, there is a
+    /// pause before the next claim.
     Cooldown,
     /// What a worker just declined is not offered to it again at once.
     Declined,

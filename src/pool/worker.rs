@@ -110,6 +110,15 @@ pub const READS_FOR: Span = Span::minutes(10);
 /// The trust level that stands for a ban.
 pub const BANNED: i64 = -1;
 
+/// How many tasks somebody gives back within [`CHURN_WITHIN`] before the next claim has to wait.
+pub const CHURN: usize = 3;
+/// See [`CHURN`].
+pub const CHURN_WITHIN: Span = Span::hours(1);
+/// How long it waits at most; less where the policy's cooldown is shorter.
+pub const CHURN_COOLDOWN: Span = Span::hours(1);
+/// How far back the tasks that were given back are looked at.
+pub const CHURN_MEMORY: Span = Span(CHURN_WITHIN.0 + CHURN_COOLDOWN.0);
+
 /// How a person stands in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
@@ -127,6 +136,8 @@ pub struct Standing {
     pub reads: bool,
     /// Their latest lapse here, when there was one.
     pub last_lapse: Option<Timestamp>,
+    /// When they gave tasks back here, within [`CHURN_MEMORY`], the latest first.
+    pub releases: Vec<Timestamp>,
 }
 
 impl Standing {
@@ -136,9 +147,39 @@ impl Standing {
         self.merged == 0
     }
 
+    /// When they last gave back as many tasks within an hour as make the next claim wait.
+    #[must_use]
+    pub fn churned_at(&self) -> Option<Timestamp> {
+        self.releases.windows(CHURN).find(|few| few[0] - few[CHURN - 1] < CHURN_WITHIN).map(|few| few[0])
+    }
+
     /// True after a maintainer's ban.
     #[must_use]
     pub fn is_banned(&self) -> bool {
         self.trust == BANNED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_tasks_given_back_within_an_hour_are_many_and_over_two_hours_few() {
+        let standing = |minutes: &[i64]| {
+            let releases = minutes.iter().map(|ago| Timestamp(0) - Span::minutes(*ago)).collect();
+            Standing { releases, ..Standing::default() }
+        };
+        for (minutes, churned) in [
+            (&[][..], None),
+            (&[1, 2], None),
+            (&[1, 30, 59], Some(1)),
+            (&[1, 30, 61], None),
+            (&[5, 40, 70, 80], Some(40)),
+            (&[5, 64, 66, 90], Some(64)),
+        ] {
+            let expected = churned.map(|ago| Timestamp(0) - Span::minutes(ago));
+            assert_eq!(standing(minutes).churned_at(), expected, "{minutes:?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 statements! {
     // A walk along index tasks_class. From a row it steps to the next of its class, until it has met $3 that everybody
-    // who may take the class may take: none is reserved or assigned, answered by an open pull request or lately declined. Then it
+    // who may take the class may take: none is reserved or assigned, answered by an open pull request, lately declined or taken from somebody. Then it
     // leaps to the first row of the next class, as it does from before the first class at the start. CROSS JOIN keeps
     // SQLite from reading the tables the other way round.
     TASKS_BY_CLASS = concat!("WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
@@ -27,6 +27,7 @@ statements! {
                     WHEN EXISTS (SELECT 1 FROM pull_links k
                         JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
                         WHERE k.task_id = t.id AND p.state = 'open') THEN 0
+                    WHEN EXISTS (SELECT 1 FROM task_bars b WHERE b.task_id = t.id AND b.until > $2) THEN 0
                     ELSE 1 END,
                 CASE WHEN t.class = w.class THEN w.classes ELSE w.classes + 1 END
             FROM walk w CROSS JOIN tasks t

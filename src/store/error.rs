@@ -67,6 +67,9 @@ pub enum StoreError {
     /// A row holds something no version of the program writes.
     #[error("the database holds a value that makes no sense: {0}")]
     Corrupt(String),
+    /// What a job had taken was taken over by another process meanwhile; nothing of the job was kept.
+    #[error("{0} was taken over by another process")]
+    TakenOver(String),
     /// A job panicked; nothing of it was kept.
     #[error("an internal error stopped the change; nothing was kept")]
     Panicked,

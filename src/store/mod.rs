@@ -41,7 +41,7 @@ pub use audit::AuditRow;
 pub use bell::Committed;
 pub use candidates::Bounds;
 pub use checkup::{DeadComments, Durability, InboxHealth};
-pub use deliveries::{Delivery, NewDelivery};
+pub use deliveries::{CommandCounts, Delivery, NewDelivery};
 pub use dialect::Dialect;
 pub use error::StoreError;
 pub use events::{EventRow, GLOBAL_CHAIN};

@@ -30,7 +30,9 @@ statements! {
     WORKER_SAID = "SELECT capabilities, extra, note, created_at FROM workers WHERE id = $1";
     WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";
     WORKER_REVOKE = "UPDATE workers SET revoked = 1 WHERE id = $1 AND revoked = 0";
-    PERSON_BY_LOGIN = "SELECT person, login FROM people WHERE LOWER(login) = $1 ORDER BY github_id DESC LIMIT 1";
+    // Index people_login.
+    PERSON_BY_LOGIN = "SELECT person, login FROM people WHERE LOWER(login) = $1 AND is_current = 1
+        ORDER BY github_id DESC LIMIT 1";
     GRANTS_BY_END = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM leases GROUP BY state ORDER BY state";
 }
 
@@ -187,7 +189,8 @@ impl Tx {
         Ok(self.run(sqlx::query(WORKER_REVOKE).bind(id.as_str())).await? == 1)
     }
 
-    /// The person last seen under a login, in any case of letters, with the login as GitHub spells it.
+    /// The person last seen under a login, in any case of letters, with the login as GitHub spells it. Nobody, when they
+    /// were seen under another since.
     ///
     /// # Errors
     /// When the database refuses.

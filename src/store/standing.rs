@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::tx::{Tx, statements};
 use crate::pool::reputation::{MEMORY, OUTCOMES_MOST, Outcome, OutcomeKind, Reputation};
-use crate::pool::worker::{READS_FOR, Standing};
+use crate::pool::worker::{CHURN_MEMORY, READS_FOR, Standing};
 use crate::pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -41,6 +41,21 @@ statements! {
         JOIN repositories r ON r.id = l.repo_id
         WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 0 GROUP BY l.repo_id";
     READS = "SELECT repo_id FROM readers WHERE person = $1 AND may = 1 AND checked_at > $2";
+    // Index leases_person.
+    RELEASES_IN = "SELECT ended_at FROM leases WHERE repo_id = $1 AND person = $2 AND state = 'released'
+        AND ended_at > $3 ORDER BY ended_at DESC LIMIT 50";
+    // Index leases_released.
+    RELEASES = "SELECT repo_id, ended_at FROM leases WHERE person = $1 AND state = 'released' AND ended_at > $2
+        ORDER BY ended_at DESC LIMIT 200";
+    BAR = "INSERT INTO task_bars (task_id, person, until) VALUES ($1, $2, $3)
+        ON CONFLICT (task_id, person) DO UPDATE SET until = excluded.until";
+    BAR_LIFT = "DELETE FROM task_bars WHERE task_id = $1 AND person = $2";
+    // Index task_bars_until.
+    BARS_FORGET = "DELETE FROM task_bars WHERE until <= $1";
+    BARS_OF = "SELECT person, until FROM task_bars WHERE task_id = $1 AND until > $2 ORDER BY person";
+    // Index task_bars_until: those that are in force are few.
+    BARS_IN = "SELECT b.task_id, b.person, b.until FROM task_bars b JOIN tasks t ON t.id = b.task_id
+        WHERE b.until > $2 AND t.repo_id = $1 ORDER BY b.task_id, b.person";
     OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
     OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
         ORDER BY at DESC LIMIT $4";
@@ -63,6 +78,9 @@ impl Tx {
         let row = row.ok_or_else(|| StoreError::Corrupt("a count gave no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
         let scored: i64 = row.try_get("scored")?;
+        let since = (self.now() - CHURN_MEMORY).0;
+        let releases = sqlx::query(RELEASES_IN).bind(repo.as_str()).bind(person.key()).bind(since);
+        let releases = self.all(releases).await?;
         Ok(Standing {
             trust: row.try_get("trust")?,
             merged: row.try_get("merged")?,
@@ -70,6 +88,10 @@ impl Tx {
             live_everywhere: row.try_get("live_everywhere")?,
             reads: row.try_get::<i64, _>("reads")? > 0,
             last_lapse: last_lapse.map(Timestamp),
+            releases: releases
+                .iter()
+                .map(|row| Ok(Timestamp(row.try_get("ended_at")?)))
+                .collect::<Result<_, StoreError>>()?,
             reputation: if scored > 0 { Some(self.reputation(repo, person).await?) } else { None },
         })
     }
@@ -104,6 +126,12 @@ impl Tx {
         for row in self.all(sqlx::query(READS).bind(person.key()).bind(since)).await? {
             if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
                 standing.reads = true;
+            }
+        }
+        let since = (self.now() - CHURN_MEMORY).0;
+        for row in self.all(sqlx::query(RELEASES).bind(person.key()).bind(since)).await? {
+            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
+                standing.releases.push(Timestamp(row.try_get("ended_at")?));
             }
         }
         if scored {
@@ -145,6 +173,48 @@ impl Tx {
         self.run(insert).await.map(drop)
     }
 
+    /// Keeps a person from being granted a task until a moment.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bar_from_task(&mut self, task: &TaskId, person: &Person, until: Timestamp) -> Result<(), StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(BARS_FORGET).bind(now)).await?;
+        self.run(sqlx::query(BAR).bind(task.as_str()).bind(person.key()).bind(until.0)).await.map(drop)
+    }
+
+    /// Takes that back.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lift_bar(&mut self, task: &TaskId, person: &Person) -> Result<(), StoreError> {
+        self.run(sqlx::query(BAR_LIFT).bind(task.as_str()).bind(person.key())).await.map(drop)
+    }
+
+    /// Who cannot be granted a task now, and until when.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bars_of(&mut self, task: &TaskId) -> Result<Vec<(Person, Timestamp)>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(BARS_OF).bind(task.as_str()).bind(now)).await?.iter().map(bar_row).collect()
+    }
+
+    /// As [`Tx::bars_of`], for every task of a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bars_in(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Person, Timestamp)>, StoreError> {
+        let now = self.now().0;
+        let rows = self.all(sqlx::query(BARS_IN).bind(repo.as_str()).bind(now)).await?;
+        rows.iter()
+            .map(|row| {
+                let (person, until) = bar_row(row)?;
+                Ok((TaskId::new(row.try_get::<String, _>("task_id")?), person, until))
+            })
+            .collect()
+    }
+
     /// Repositories in which something came of a person's work, by name: their ids and names.
     ///
     /// # Errors
@@ -181,6 +251,10 @@ impl Tx {
     pub async fn forget_score(&mut self, person: &Person) -> Result<(), StoreError> {
         self.run(sqlx::query(SCORED_FORGET).bind(person.key())).await.map(drop)
     }
+}
+
+fn bar_row(row: &AnyRow) -> Result<(Person, Timestamp), StoreError> {
+    Ok((super::tasks::person(&row.try_get::<String, _>("person")?)?, Timestamp(row.try_get("until")?)))
 }
 
 fn outcome_row(row: &AnyRow) -> Result<(OutcomeKind, Timestamp), StoreError> {

@@ -32,7 +32,8 @@ statements! {
         AND watch_due_at <= $1 AND sync_until <= $1 ORDER BY watch_due_at, id LIMIT 1";
     WATCH_TAKE = "UPDATE repositories SET watch_due_at = $2 WHERE id = $1 AND watch_due_at = $3";
     CLAIMS_RELEASE_SENDERS = "UPDATE installations SET sender_until = 0";
-    CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET state = 'pending' WHERE state = 'processing'";
+    // Whoever had them is gone: they are lost at once.
+    CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET taken_until = 0 WHERE state = 'processing'";
 }
 
 impl Tx {

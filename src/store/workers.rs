@@ -36,9 +36,11 @@ statements! {
     // Index link_codes_worker.
     CODES_FORGET = "DELETE FROM link_codes WHERE worker_id = $1";
     PERSON_SEEN = "INSERT INTO people (person, github_id, login, is_bot) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (person) DO UPDATE SET login = excluded.login, is_bot = excluded.is_bot
-        WHERE people.login <> excluded.login OR people.is_bot <> excluded.is_bot";
-    PERSON_RENAMED = "UPDATE people SET login = $2 WHERE person = $1 AND login <> $2";
+        ON CONFLICT (person) DO UPDATE SET login = excluded.login, is_bot = excluded.is_bot, is_current = 1
+        WHERE people.login <> excluded.login OR people.is_bot <> excluded.is_bot OR people.is_current = 0";
+    PERSON_RENAMED = "UPDATE people SET login = $2, is_current = 1 WHERE person = $1 AND (login <> $2 OR is_current = 0)";
+    // A login belongs to one account at a time. Index people_login.
+    LOGIN_TAKEN_OVER = "UPDATE people SET is_current = 0 WHERE LOWER(login) = $2 AND person <> $1 AND is_current = 1";
     PERSON_LOGIN = "SELECT login FROM people WHERE person = $1";
     LOAD = "SELECT CAST(COALESCE(SUM(estimate), 0) AS BIGINT) AS points, CAST(COUNT(*) AS BIGINT) AS leases
         FROM leases WHERE worker_id = $1 AND ended_at IS NULL";
@@ -293,7 +295,7 @@ impl Tx {
         self.run(sqlx::query(CODES_FORGET).bind(worker.as_str())).await.map(drop)
     }
 
-    /// Records a GitHub account as last seen.
+    /// Records a GitHub account as last seen. Whoever had its login before has it no more.
     ///
     /// # Errors
     /// When the database refuses.
@@ -301,6 +303,7 @@ impl Tx {
         let person = Person::GitHub(github_id);
         let seen = sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
         self.run(seen).await?;
+        self.run(sqlx::query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
         Ok(person)
     }
 
@@ -310,7 +313,10 @@ impl Tx {
     /// When the database refuses.
     pub async fn rename_person(&mut self, github_id: i64, login: &str) -> Result<(), StoreError> {
         let person = Person::GitHub(github_id);
-        self.run(sqlx::query(PERSON_RENAMED).bind(person.key()).bind(login)).await.map(drop)
+        if self.run(sqlx::query(PERSON_RENAMED).bind(person.key()).bind(login)).await? == 1 {
+            self.run(sqlx::query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
+        }
+        Ok(())
     }
 
     /// A person's login as last seen.

@@ -52,7 +52,15 @@ fn repo(dice: &mut StdRng, n: usize, slots: i64) -> RepoFacts {
         private: false,
         stop: None,
         policy,
-        budget: Budget { limit, source: BudgetSource::Policy, open_pulls, leases: 0, uncounted: 0, count, occupants: vec![] },
+        budget: Budget {
+            limit,
+            source: BudgetSource::Policy,
+            open_pulls,
+            leases: 0,
+            uncounted: 0,
+            count,
+            occupants: vec![],
+        },
         areas: BTreeMap::new(),
         newcomers: vec![Holder { name: "new".into(), until: None }; usize::from(dice.random_bool(0.2))],
         allowed: BTreeMap::new(),
@@ -83,7 +91,8 @@ fn task(dice: &mut StdRng, n: usize, repos: &[RepoId], workers: usize) -> TaskFa
         ready_since: NOW - Span::minutes(dice.random_range(0..200 * 60)),
         ..Task::new(TaskId::new(format!("t_{n:05}")), repo, spec, NOW)
     };
-    TaskFacts { task, holder: None, reserved_for: None, answers: vec![], declined: declined.into_iter().collect() }
+    let declined = declined.into_iter().collect();
+    TaskFacts { task, holder: None, reserved_for: None, answers: vec![], declined, barred: vec![] }
 }
 
 /// Some skills are far more common than others.

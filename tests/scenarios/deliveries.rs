@@ -16,6 +16,7 @@ stories!(
     an_uninstalled_app_stops_and_a_new_installation_goes_on,
     a_renamed_repository_goes_on,
     an_archived_or_private_repository_hands_out_nothing_by_pull,
+    who_may_read_a_private_repository_is_asked_under_their_present_name,
 );
 
 async fn disorder_ends_in_the_same_state_as_order(db: Db) {
@@ -176,6 +177,25 @@ async fn an_archived_or_private_repository_hands_out_nothing_by_pull(db: Db) {
     w.advance(Span::minutes(6));
     w.settle().await;
     assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    w.settle().await;
+    w.check_promises().await;
+}
+
+async fn who_may_read_a_private_repository_is_asked_under_their_present_name(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let (bo, cy) = (w.client("bo", issue, &[]).await, w.client("cy", issue, &[]).await);
+    w.github.as_user("mona").set_private(REPO, true).unwrap();
+    w.github.add_collaborator(REPO, "bo", Role::Read).unwrap();
+    w.settle().await;
+    // Nobody tells us that bo is called otherwise now, and that somebody who may read nothing has the old name.
+    w.github.rename_user("bo", "bo-the-second").unwrap();
+    w.github.add_user("bo");
+    w.advance(Span::minutes(11));
+    w.settle().await;
+    assert!(w.engine.pull_work(&cy).await.unwrap().items.is_empty());
+    assert_eq!(w.engine.pull_work(&bo).await.unwrap().items.len(), 1);
+    assert_eq!(w.worker(&bo).await.login.as_deref(), Some("bo-the-second"));
     w.settle().await;
     w.check_promises().await;
 }

@@ -9,6 +9,8 @@ use owp::sandbox::{Fault, FaultKind};
 
 stories!(
     whatever_github_answers_a_claim_is_served_once,
+    one_wrong_answer_loses_no_command,
+    what_fails_for_a_day_is_given_up_and_reported,
     a_lost_answer_leaves_exactly_one_visible_comment,
     a_late_duplicate_becomes_a_pointer,
     expired_tokens_are_replaced,
@@ -78,6 +80,86 @@ async fn whatever_github_answers_a_claim_is_served_once(db: Db) {
         assert_eq!(w.ours(issue).len(), 2, "{kind:?}: {:#?}", w.ours(issue));
     }
     assert_eq!(w.events("lease.granted").await, 13);
+    w.check_promises().await;
+}
+
+/// Each look-up of a command, and of the token it is made with, is answered wrongly once or twice.
+async fn one_wrong_answer_loses_no_command(db: Db) {
+    let w = World::new(db).await;
+    let places = [("POST", "/access_tokens"), ("GET", "/collaborators/mona/permission"), ("GET", "/users/bo")];
+    let kinds = [
+        FaultKind::Refused { status: 404 },
+        FaultKind::Refused { status: 403 },
+        FaultKind::BadCredentials,
+        FaultKind::ServerError { status: 503 },
+        FaultKind::Truncated,
+        FaultKind::LostAnswer { as_502: false },
+    ];
+    for (method, path) in places {
+        for kind in &kinds {
+            let said = format!("{kind:?} at {path}");
+            let issue = w.task(&said, &[]).await;
+            let trusted = w.events("trust.set").await;
+            // The token for the call is minted anew.
+            w.advance(Span::hours(2));
+            w.settle().await;
+            w.github.expire_tokens();
+            let times = if matches!(kind, FaultKind::Refused { status: 404 }) { 1 } else { 2 };
+            w.github.fault(Fault::next(kind.clone()).on(method, path).times(times));
+            w.github.as_user("mona").comment(REPO, issue, "/owp claim\n/owp trust @bo 1").unwrap();
+            w.hear().await;
+            ten_minutes(&w).await;
+            w.github.clear_faults();
+            ten_minutes(&w).await;
+            assert_eq!(w.state(issue).await, "leased", "{said}");
+            assert_eq!(w.events("trust.set").await, trusted + 1, "{said}");
+            assert_eq!(visible(&w, issue, "is now trusted with tasks"), 1, "{said}: {:#?}", w.ours(issue));
+            w.say("mona", issue, "/owp release").await;
+            w.github.as_user("mona").close(REPO, issue).unwrap();
+            w.next_count().await;
+        }
+    }
+    assert_eq!(w.events("delivery.dead").await, 0);
+    w.check_promises().await;
+}
+
+async fn what_fails_for_a_day_is_given_up_and_reported(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let fail = || {
+        w.github.clear_faults();
+        w.github.fault(Fault::next(FaultKind::Refused { status: 403 }).on("GET", "/mona/permission").times(100_000));
+    };
+    fail();
+    w.say("mona", issue, "/owp budget 2").await;
+    // A command in an edited comment is told by its delivery alone.
+    let comment = w.github.as_user("mona").comment(REPO, issue, "Hm.").unwrap();
+    w.settle().await;
+    w.github.as_user("mona").edit_comment(REPO, comment, "/owp pause 9d holidays").unwrap();
+    for _ in 0..20 {
+        w.advance(Span::hours(1));
+        w.settle().await;
+    }
+    assert_eq!(w.slots().await.1, 5);
+    w.github.clear_faults();
+    w.advance(Span::minutes(10));
+    w.settle().await;
+    assert_eq!(w.slots().await.1, 2, "it was not given up after twenty hours");
+    assert_eq!(visible(&w, issue, "nothing is handed out here until"), 1, "{:#?}", w.ours(issue));
+
+    fail();
+    w.say("mona", issue, "/owp budget 3").await;
+    for _ in 0..100 {
+        w.advance(Span::minutes(15));
+        w.settle().await;
+    }
+    assert_eq!(w.events("delivery.dead").await, 1);
+    let overview = w.engine.overview().await.unwrap();
+    assert_eq!((overview.pending_deliveries, overview.dead_deliveries), (0, 1));
+    w.github.clear_faults();
+    w.advance(Span::hours(1));
+    w.settle().await;
+    assert_eq!(w.slots().await.1, 2, "what was given up is not run later");
     w.check_promises().await;
 }
 

@@ -7,6 +7,7 @@ use crate::world::{REPO, World};
 stories!(
     good_labels_are_never_answered,
     bad_labels_make_one_comment_that_is_edited_and_resolved,
+    a_label_that_is_only_much_like_the_right_one_is_said_so_once,
     changed_labels_count_from_the_next_grant,
     an_issue_taken_out_of_the_pool_ends_its_lease,
     an_issue_closed_or_deleted_ends_its_lease,
@@ -70,6 +71,35 @@ async fn bad_labels_make_one_comment_that_is_edited_and_resolved(db: Db) {
     w.settle().await;
     assert!(w.only(issue, "resolved").contains("Everything noted here is resolved"));
     assert_eq!(w.github.comments(REPO, issue)[0].id, id, "the same comment all along");
+    w.check_promises().await;
+}
+
+async fn a_label_that_is_only_much_like_the_right_one_is_said_so_once(db: Db) {
+    let w = World::new(db).await;
+    let mona = w.github.as_user("mona");
+    let issue = mona.open_issue(REPO, "Parse dates", "Please.", &["bug"]).unwrap();
+    mona.label(REPO, issue, "pool: ready").unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "none");
+    let said = w.sole(issue);
+    assert!(said.contains("The label `pool: ready` is only much like `pool:ready`"), "{said}");
+    mona.label(REPO, issue, "pool-ready").unwrap();
+    mona.retitle(REPO, issue, "Parse all dates").unwrap();
+    w.next_count().await;
+    assert!(w.sole(issue).contains("`pool-ready`"), "the same comment is edited: {}", w.sole(issue));
+    mona.unlabel(REPO, issue, "pool: ready").unwrap();
+    mona.unlabel(REPO, issue, "pool-ready").unwrap();
+    mona.label(REPO, issue, "pool:ready").unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "ready");
+    assert!(w.sole(issue).contains("Everything noted here is resolved"), "{}", w.sole(issue));
+
+    // One that is put right at once, and one that never was ours, are not answered at all.
+    let other = mona.open_issue(REPO, "Parse numbers", "Please.", &["bug", "ready"]).unwrap();
+    mona.label(REPO, other, "poolready").unwrap();
+    mona.unlabel(REPO, other, "poolready").unwrap();
+    w.settle().await;
+    assert!(w.ours(other).is_empty(), "{:#?}", w.ours(other));
     w.check_promises().await;
 }
 

@@ -41,6 +41,7 @@ mod reviews;
 mod same_words;
 mod silence;
 mod storm;
+mod strangers;
 mod unclaimed;
 mod uptime;
 mod vanished;

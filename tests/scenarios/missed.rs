@@ -184,11 +184,14 @@ async fn a_delivery_that_was_given_up_is_taken_up_anew_when_it_comes_again(db: D
     w.github.expire_tokens();
     w.github.take_deliveries();
     w.edit_into("ada", issue, "/owp claim");
-    w.settle().await;
-    assert_eq!(w.state(issue).await, "ready");
+    for _ in 0..60 {
+        w.advance(Span::minutes(30));
+        w.settle().await;
+    }
+    assert_eq!((w.state(issue).await, w.events("delivery.dead").await), ("ready", 1));
     w.github.grant(installation, some(&all)).unwrap();
     w.settle().await;
-    assert_eq!(w.state(issue).await, "ready", "it was given up, for want of a permission");
+    assert_eq!(w.state(issue).await, "ready", "it was given up after a day without a permission");
     let edit = w.github.deliveries().into_iter().rev().find(|d| d.letter.action.as_deref() == Some("edited")).unwrap();
     // Somebody presses "Redeliver" on the App's page.
     let app = &w.engine.github().unwrap().client;

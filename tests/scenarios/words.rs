@@ -129,7 +129,10 @@ async fn the_comment_about_a_pull_request_ends_with_it(db: Db) {
     w.github.as_user("ada").close_pr(REPO, closed).unwrap();
     w.settle().await;
     let over = w.only(issue, &format!("owp:key=pull:{closed}"));
-    assert!(over.contains(&format!("#{closed} by ada was closed without being merged. It takes no review slot")), "{over}");
+    assert!(
+        over.contains(&format!("#{closed} by ada was closed without being merged. It takes no review slot")),
+        "{over}"
+    );
     w.github.as_user("ada").reopen(REPO, closed).unwrap();
     w.settle().await;
     assert!(w.only(issue, &format!("owp:key=pull:{closed}")).contains("takes one review slot"));

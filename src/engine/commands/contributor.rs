@@ -1,6 +1,6 @@
 //! What contributors may say: claim, release, extend, block, status, why, join, link, unlink.
 
-use super::{Asked, account, no_account};
+use super::{Asked, account};
 use crate::engine::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
 use crate::engine::error::EngineError;
 use crate::engine::facts::{self, RepoContext};
@@ -65,7 +65,9 @@ pub(super) async fn claim(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task: 
     }
     let worker = comment_worker(tx, asked).await?;
     Ok(match transition::grant(tx, repo, task, &worker, Via::Comment).await? {
-        Ok(Moved { task: Task { state: TaskState::PrOpened, pull: Some(pull), .. }, .. }) => Outcome::Delivered { pull },
+        Ok(Moved { task: Task { state: TaskState::PrOpened, pull: Some(pull), .. }, .. }) => {
+            Outcome::Delivered { pull }
+        }
         Ok(moved) => Outcome::Granted { until: moved.lease.map(|lease| lease.expires_at).unwrap_or_default() },
         Err(reasons) => Outcome::Refused(reasons),
     })
@@ -185,8 +187,7 @@ pub(super) async fn budget_line(tx: &mut Tx, repo: &RepoContext) -> Result<Budge
 }
 
 fn line_of(repo: &RepoContext, budget: &Budget, now: Timestamp) -> BudgetLine {
-    let stopped =
-        repo.stop(now).map(|stop| stop.why).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
+    let stopped = repo.stop(now).map(|stop| stop.why).or_else(|| budget.count_refusal().map(|refusal| refusal.message));
     BudgetLine {
         used: budget.used(),
         limit: budget.limit,
@@ -241,7 +242,7 @@ pub(super) async fn join(
 fn agents_named(asked: &Asked, logins: &[String]) -> Result<Vec<UserRef>, Outcome> {
     let mut named = Vec::new();
     for login in logins {
-        let Some(account) = account(asked, login) else { return Err(no_account(login)) };
+        let account = account(asked, login)?;
         if let Some(why) = agents::unfit(&Person::GitHub(asked.author.id), account) {
             return Err(Outcome::Failed(why));
         }

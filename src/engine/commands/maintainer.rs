@@ -1,7 +1,7 @@
 //! What people with write access may say: trust, approve, budget, ignore, assign, revoke, pause, resume, unblock, ban.
 
 use super::contributor::budget_line;
-use super::{Asked, account, no_account};
+use super::{Asked, account};
 use crate::engine::error::EngineError;
 use crate::engine::facts::RepoContext;
 use crate::engine::{pulls, tell, transition};
@@ -20,6 +20,8 @@ use serde_json::json;
 
 /// How long an `/owp assign` waits to be accepted.
 const ASSIGNED_FOR: Span = Span::days(3);
+/// How long somebody cannot claim a task that a maintainer took from them.
+const BARRED_FOR: Span = Span::hours(24);
 
 async fn set_trust(
     tx: &mut Tx,
@@ -41,13 +43,19 @@ pub(super) async fn trust(
     login: &str,
     level: i64,
 ) -> Result<Outcome, EngineError> {
-    let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
+    let account = match account(asked, login) {
+        Ok(account) => account,
+        Err(outcome) => return Ok(outcome),
+    };
     set_trust(tx, repo, asked, account, level).await?;
     Ok(Outcome::Trusted { login: account.login.clone(), tier: level })
 }
 
 pub(super) async fn ban(tx: &mut Tx, repo: &RepoContext, asked: &Asked, login: &str) -> Result<Outcome, EngineError> {
-    let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
+    let account = match account(asked, login) {
+        Ok(account) => account,
+        Err(outcome) => return Ok(outcome),
+    };
     set_trust(tx, repo, asked, account, BANNED).await?;
     Ok(Outcome::Done(format!(
         "{} gets nothing from this pool any more; what they hold stays theirs until you say `/owp revoke`. `/owp trust @{} 0` takes the ban back.",
@@ -174,12 +182,16 @@ pub(super) async fn assign(
     mut task: Task,
     login: &str,
 ) -> Result<Outcome, EngineError> {
-    let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
+    let account = match account(asked, login) {
+        Ok(account) => account,
+        Err(outcome) => return Ok(outcome),
+    };
     if task.state != TaskState::Ready {
         return Ok(Outcome::Failed(format!("the task is {}, so it cannot be offered to anybody now.", task.state)));
     }
     let person = tx.record_person(account.id, &account.login, account.is_bot).await?;
     let until = tx.now() + ASSIGNED_FOR;
+    tx.lift_bar(&task.id, &person).await?;
     task.reservation = Some(Reservation { person, until });
     tx.update_task(&task).await?;
     let event = Event::new(EventKind::TaskUpdated, json!({ "reserved_for": account.login, "by": asked.author.login }));
@@ -205,18 +217,22 @@ pub(super) async fn revoke(
     repo: &RepoContext,
     asked: &Asked,
     task: Task,
-    login: Option<&str>,
+    (login, reason): (Option<&str>, Option<&str>),
 ) -> Result<Outcome, EngineError> {
     let Some(lease) = tx.live_lease(&task.id).await? else {
         return Ok(Outcome::Failed("nobody holds this task at the moment.".to_owned()));
     };
     if let Some(login) = login {
-        let Some(account) = account(asked, login) else { return Ok(no_account(login)) };
+        let account = match account(asked, login) {
+            Ok(account) => account,
+            Err(outcome) => return Ok(outcome),
+        };
         if lease.person != Person::GitHub(account.id) {
             return Ok(Outcome::Failed(format!("`{login}` does not hold this task.")));
         }
     }
-    let end = LeaseEnd::Revoked { by: Some(asked.author.login.clone()), reason: None };
+    tx.bar_from_task(&task.id, &lease.person, tx.now() + BARRED_FOR).await?;
+    let end = LeaseEnd::Revoked { by: Some(asked.author.login.clone()), reason: reason.map(ToOwned::to_owned) };
     transition::carry_out(tx, repo, task, Move::Return(EndReason::Revoked), Some(end)).await?;
     Ok(Outcome::Released)
 }

@@ -1,29 +1,32 @@
-//! `/owp` commands: looked up before the transaction, run inside it, answered by wanted comments.
+//! `/owp` commands: weighed before anything is asked, looked up before the transaction, run inside it, answered by
+//! wanted comments.
 //!
 //! A comment may hold several; each runs once, keyed by the comment and the line's own text, so that an edit which
 //! moves a line does not run it again and one that rewrites it does.
 
+mod answer;
 mod contributor;
 mod maintainer;
+mod weigh;
+
+pub(super) use answer::point_to_issue;
+pub(super) use weigh::{Line, Said, turn_away, weigh};
 
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::hints::permission_of;
-use super::say::{self, REFUSAL, REPLY};
+use super::inbox::Hold;
+use super::readers::permission_by_id;
 use crate::github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
-use crate::github::payload::CommentRef;
-use crate::github::render::{HelpRow, Outcome, reply, with_own_tool};
+use crate::github::render::{HelpRow, Outcome};
 use crate::pool::command::{Command, CommandError, CommandLine, VERBS, Verb, Who};
 use crate::pool::task::Task;
-use crate::pool::{Person, Refusal, Rule, Span, Timestamp, WorkerId};
-use crate::store::{StoreError, Tx};
-use sha2::{Digest, Sha256};
+use crate::pool::{Person, Refusal, Rule, Timestamp, WorkerId};
+use crate::store::Tx;
 use std::collections::BTreeMap;
 
-/// How long a refusal's reply is edited before a new one is written, and how many a person gets per issue.
-const REFUSAL_EDITED_FOR: Span = Span::hours(24);
-const REFUSALS_PER_ISSUE: usize = 3;
+/// How many accounts a comment may name: each is asked of GitHub.
+const NAMED_MOST: usize = 5;
 
 /// A comment with commands, and what had to be asked of GitHub to run them.
 #[derive(Debug, Clone)]
@@ -31,8 +34,8 @@ pub(super) struct Asked {
     pub issue: i64,
     pub comment_id: i64,
     pub author: Account,
-    pub lines: Vec<CommandLine>,
-    /// When the comment was written.
+    pub lines: Vec<Line>,
+    /// When the commands were written.
     pub said_at: Timestamp,
     /// The author's permission, looked up only when a command needs one.
     pub permission: Permission,
@@ -52,7 +55,7 @@ impl Asked {
 
     /// True when a task may be handed out by this comment.
     pub(super) fn claims(&self) -> bool {
-        self.lines.iter().any(|line| matches!(line.parsed, Ok(Command::Claim)))
+        self.lines.iter().any(|line| matches!(line.command.parsed, Ok(Command::Claim)))
     }
 
     fn may_maintain(&self) -> bool {
@@ -60,32 +63,55 @@ impl Asked {
     }
 }
 
-/// Asks GitHub what running these lines takes: the author's permission at this moment, and the accounts named.
+/// Asks GitHub for what running these lines takes: the author's permission at this moment, and then the accounts named,
+/// where the author may give the command that names them.
 pub(super) async fn prepare(
     engine: &Engine,
+    hold: &mut Hold<'_>,
     (reader, private): (&RepoReader, bool),
-    issue: i64,
-    comment: &CommentRef,
-    lines: Vec<CommandLine>,
+    said: Said,
 ) -> Result<Asked, EngineError> {
-    let author = comment.author.as_ref().map(|a| Account { id: a.id, login: a.login.clone(), is_bot: a.is_bot });
-    let author = author.ok_or_else(|| EngineError::Managed("the comment's author is gone".to_owned()))?;
-    let commands: Vec<&Command> = lines.iter().filter_map(|line| line.parsed.as_ref().ok()).collect();
+    let Said { author, lines, .. } = &said;
+    let commands: Vec<&Command> = lines.iter().filter_map(|line| line.command.parsed.as_ref().ok()).collect();
     let claims = commands.iter().any(|c| matches!(c, Command::Claim | Command::Why));
-    let needs_permission = commands.iter().any(|c| Verb::named(c.verb()).is_some_and(|verb| verb.who != Who::Anyone))
+    let needs_permission = said.chatty
+        || commands.iter().any(|c| Verb::named(c.verb()).is_some_and(|verb| verb.who != Who::Anyone))
         || (private && claims);
-    let permission =
-        if needs_permission { permission_of(reader, &author.login, author.id).await? } else { Permission::None };
+    let permission = match said.permission {
+        Some(known) => known,
+        None if needs_permission => permission_by_id(reader, &author.login, author.id).await?.0,
+        None => Permission::None,
+    };
+    let may_maintain = permission >= Permission::Write;
     let mut named = BTreeMap::new();
-    for login in commands.iter().flat_map(|c| named_logins(c)) {
-        let account = match reader.user(login).await {
-            Ok(account) => Some(account),
-            Err(GitHubError::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        named.insert(login.to_lowercase(), account);
+    for login in commands.iter().filter(|c| may_maintain || !c.needs_write()).flat_map(|c| named_logins(c)) {
+        let key = login.to_lowercase();
+        if named.contains_key(&key) || named.len() == NAMED_MOST {
+            continue;
+        }
+        hold.keep().await?;
+        named.insert(key, account_named(reader, login).await?);
     }
-    let person = Person::GitHub(author.id);
+    let workers = workers_of(engine, author.id, &commands).await?;
+    let reads = (private && claims).then_some(permission >= Permission::Read);
+    let Said { issue, comment_id, author, said_at, lines, .. } = said;
+    Ok(Asked { issue, comment_id, author, lines, said_at, permission, reads, named, workers })
+}
+
+/// Who has a login. That nobody has it is believed when GitHub says so twice.
+async fn account_named(reader: &RepoReader, login: &str) -> Result<Option<Account>, GitHubError> {
+    for _ in 0..2 {
+        match reader.user(login).await {
+            Err(GitHubError::NotFound { .. }) => {}
+            found => return found.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+/// The workers whose rows the commands of somebody lock.
+async fn workers_of(engine: &Engine, author: i64, commands: &[&Command]) -> Result<Vec<WorkerId>, EngineError> {
+    let person = Person::GitHub(author);
     let of_all = |c: &&Command| match c {
         Command::Join(profile) => profile.reputation == Some(false),
         other => **other == Command::Unlink,
@@ -104,28 +130,27 @@ pub(super) async fn prepare(
             Ok(workers)
         })
     });
-    let workers = workers.await?;
-    let reads = (private && claims).then_some(permission >= Permission::Read);
-    let said_at = comment.created_at.unwrap_or_default();
-    Ok(Asked { reads, said_at, issue, comment_id: comment.id, author, permission, named, workers, lines })
+    workers.await
 }
 
 fn named_logins(command: &Command) -> Vec<&str> {
     match command {
         Command::Trust { login, .. } | Command::Assign { login } | Command::Ban { login } => vec![login],
-        Command::Revoke { login } => login.as_deref().into_iter().collect(),
+        Command::Revoke { login, .. } => login.as_deref().into_iter().collect(),
         Command::Join(profile) => profile.agents.iter().flatten().map(String::as_str).collect(),
         _ => vec![],
     }
 }
 
 /// The account a command names, as GitHub knows it.
-fn account<'a>(asked: &'a Asked, login: &str) -> Option<&'a Account> {
-    asked.named.get(&login.to_lowercase()).and_then(Option::as_ref)
-}
-
-fn no_account(login: &str) -> Outcome {
-    Outcome::Failed(format!("GitHub knows no account `{login}`."))
+fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
+    match asked.named.get(&login.to_lowercase()) {
+        Some(Some(account)) => Ok(account),
+        Some(None) => Err(Outcome::Failed(format!("GitHub knows no account `{login}`."))),
+        None => Err(Outcome::Failed(format!(
+            "a comment may name at most {NAMED_MOST} accounts, so `{login}` was not looked up. Write this command again in another comment."
+        ))),
+    }
 }
 
 /// Runs a comment's commands and wants the replies.
@@ -134,22 +159,24 @@ pub(super) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Resul
     if let Some(reads) = asked.reads {
         tx.set_reader(&repo.row.id, &person, reads).await?;
     }
-    let mut outcomes = Vec::new();
-    for (position, line) in asked.lines.iter().enumerate() {
-        let key = line_key(&asked.lines[..position], line);
-        if tx.run_command_once(&repo.row.id, asked.comment_id, key).await? {
-            outcomes.push(run_line(tx, repo, asked, line).await?);
+    let (mut outcomes, mut granted) = (Vec::new(), false);
+    for line in &asked.lines {
+        let by = Some((&person, asked.said_at));
+        if !tx.run_command_once(&repo.row.id, asked.comment_id, line.key, by).await? {
+            continue;
         }
+        let outcome = match line.command.parsed {
+            // Each grant is a comment that notifies, and a slot until the next count.
+            Ok(Command::Claim) if granted => Outcome::Failed(
+                "one comment can take a task once. If you want it again, write `/owp claim` in another comment."
+                    .to_owned(),
+            ),
+            _ => run_line(tx, repo, asked, &line.command).await?,
+        };
+        granted |= matches!(outcome, Outcome::Granted { .. } | Outcome::Delivered { .. });
+        outcomes.push(outcome);
     }
-    answer(tx, repo, asked, outcomes).await
-}
-
-/// What tells a line from every other of its comment: its text, and how many lines before it read the same.
-fn line_key(before: &[CommandLine], line: &CommandLine) -> i64 {
-    let text = line.text.to_lowercase();
-    let repeats = before.iter().filter(|other| other.text.to_lowercase() == text).count();
-    let digest = Sha256::digest(format!("{repeats}\n{text}"));
-    digest.iter().take(7).fold(0, |key, byte| (key << 8) | i64::from(*byte))
+    answer::answer(tx, repo, asked, outcomes).await
 }
 
 async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &CommandLine) -> Result<Outcome, EngineError> {
@@ -194,7 +221,9 @@ async fn run_on_task(
         Command::Why => contributor::why(tx, repo, asked, &task).await,
         Command::Approve => maintainer::approve(tx, repo, asked, task).await,
         Command::Assign { login } => maintainer::assign(tx, repo, asked, task, login).await,
-        Command::Revoke { login } => maintainer::revoke(tx, repo, asked, task, login.as_deref()).await,
+        Command::Revoke { login, reason } => {
+            maintainer::revoke(tx, repo, asked, task, (login.as_deref(), reason.as_deref())).await
+        }
         Command::Unblock => maintainer::unblock(tx, repo, task).await,
         // The commands that need no task were run before; what is left is `status`.
         _ => contributor::status(tx, repo, task).await,
@@ -234,40 +263,4 @@ fn misread(error: &CommandError) -> Outcome {
         }
         CommandError::TooMany => Outcome::Failed(error.to_string()),
     }
-}
-
-/// Wants the reply to a comment. What the lease's own comment says already is not said twice.
-async fn answer(tx: &mut Tx, repo: &RepoContext, asked: &Asked, outcomes: Vec<Outcome>) -> Result<(), EngineError> {
-    let said_elsewhere =
-|o: &Outcome| {
-        matches!(
-            o,
-            Outcome::Granted { .. } | Outcome::Delivered { .. } | Outcome::Released | Outcome::Extended { .. }
-        )
-    };
-    if outcomes.iter().all(said_elsewhere) {
-        return Ok(());
-    }
-    let mut body = reply(&asked.author.login, &outcomes);
-    if outcomes.iter().any(|o| matches!(o, Outcome::Help(_))) {
-        body = with_own_tool(body, repo.server.as_deref(), &asked.author.login, repo.policy.link_issue);
-    }
-    let key = if outcomes.iter().all(|o| matches!(o, Outcome::Refused(_))) {
-        refusal_key(tx, repo, asked).await?
-    } else {
-        format!("{REPLY}{}", asked.comment_id)
-    };
-    say::say(tx, repo, asked.issue, &key, &body).await?;
-    Ok(())
-}
-
-/// A refused claim is answered by editing the last refusal while it is young, and by three comments at most.
-async fn refusal_key(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<String, StoreError> {
-    let prefix = format!("{REFUSAL}{}:", asked.author.id);
-    let said = tx.wanted_with_prefix(&repo.row.id, asked.issue, &prefix).await?;
-    let young = tx.now() - REFUSAL_EDITED_FOR;
-    Ok(match said.last() {
-        Some((key, _, at)) if *at > young || said.len() >= REFUSALS_PER_ISSUE => key.clone(),
-        _ => format!("{prefix}{}", said.len() + 1),
-    })
 }

@@ -111,6 +111,15 @@ impl RepoReader {
         self.github.get(self.speaker, &path, None).await?.json()
     }
 
+    /// The account with an id, under the login it has today.
+    /// <https://docs.github.com/en/rest/users/users#get-a-user-using-their-id>
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when it is gone.
+    pub async fn user_by_id(&self, id: i64) -> Result<UserRef, GitHubError> {
+        self.github.get(self.speaker, &format!("user/{id}"), None).await?.json()
+    }
+
     /// An issue's comments, oldest first; with `since`, those written or edited at that second or later.
     ///
     /// # Errors

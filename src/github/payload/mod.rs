@@ -187,12 +187,14 @@ fn edit(issue: RawIssue, changes: RawChanges) -> Option<Edit> {
 }
 
 fn comment_ref(raw: RawComment) -> Result<CommentRef, &'static str> {
+    let moment = |text: Option<Text>| text.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
     Ok(CommentRef {
         id: raw.id.ok_or("comment.id")?,
         body: raw.body.unwrap_or_default().into_string(),
         author: raw.user.and_then(user_ref),
         via_app_id: raw.performed_via_github_app.map(|app| app.id.unwrap_or(0)),
-        created_at: raw.created_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string())),
+        created_at: moment(raw.created_at),
+        updated_at: moment(raw.updated_at),
     })
 }
 

@@ -89,6 +89,7 @@ pub(super) struct RawComment {
     pub(super) id: Option<i64>,
     pub(super) body: Option<Text>,
     pub(super) created_at: Option<Text>,
+    pub(super) updated_at: Option<Text>,
     pub(super) performed_via_github_app: Option<RawApp>,
     pub(super) user: Option<RawUser>,
 }

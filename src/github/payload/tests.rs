@@ -14,6 +14,7 @@ fn comment_payload() -> Value {
         "issue": { "number": 7, "state": "open", "labels": [] },
         "comment": {
             "id": 99, "body": "/owp claim", "created_at": "2026-11-21T03:09:00Z",
+            "updated_at": "2026-11-21T03:10:00Z",
             "user": { "id": 583_231, "login": "octocat", "type": "User" }, "performed_via_github_app": null
         },
         "repository": { "id": 42, "full_name": "octo-org/repo", "private": false, "archived": false, "default_branch": "main" },
@@ -42,6 +43,7 @@ fn a_comment_is_read_with_its_author_and_place() {
                 author: Some(octocat),
                 via_app_id: None,
                 created_at: Timestamp::parse_rfc3339("2026-11-21T03:09:00Z"),
+                updated_at: Timestamp::parse_rfc3339("2026-11-21T03:10:00Z"),
             },
             action: CommentAction::Created,
             old_body: None,

@@ -148,6 +148,8 @@ pub struct CommentRef {
     pub via_app_id: Option<i64>,
     /// When it was written.
     pub created_at: Option<Timestamp>,
+    /// When it was written or last edited.
+    pub updated_at: Option<Timestamp>,
 }
 
 /// What happened to a comment.

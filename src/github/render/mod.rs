@@ -27,7 +27,7 @@ pub use folded::{Said, folded};
 pub use key::{MAX_COMMENT, duplicate_pointer, find_key, with_key};
 pub use lease::{Contract, LeaseComment, LeaseEnd, LeaseState, Via, lease_comment};
 pub use notes::{Note, Takes, author_comment, author_settled, notes_comment};
-pub use own_tool::with_own_tool;
+pub use notes::{Note, lookalike_comment, notes_comment};
 pub use policy::policy_trouble;
 pub use pull::{ExpiryWarning, PullEnd, PullLinked, expiry_warning, pull_linked, pull_over, warning_settled};
 pub use reply::{HelpRow, Outcome, refusal_reply, reply};

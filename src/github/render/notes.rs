@@ -87,6 +87,22 @@ pub fn notes_comment(notes: &[Note]) -> String {
     format!("{heading}\n\n{}", bullets(notes.iter().map(note), MAX_NOTES))
 }
 
+/// The comment on an issue that is no task although its labels are much like the one that offers it; with none, that this is
+/// resolved.
+#[must_use]
+pub fn lookalike_comment(labels: &[String], ready: &str) -> String {
+    let named = labels.iter().take(MAX_NOTES).map(|label| code(label)).collect::<Vec<_>>().join(", ");
+    let ready = code(ready);
+    let subject = match labels.len() {
+        0 => return notes_comment(&[]),
+        1 => format!("The label {named} is"),
+        _ => format!("The labels {named} are"),
+    };
+    format!(
+        "{subject} only much like {ready}, which offers an issue to the pool, so this issue is not a task. Set {ready} to make it one."
+    )
+}
+
 fn note(note: &Note) -> String {
     match note {
         Note::Label { label, problem } => format!("The label {}: {}", code(label), prose(problem)),
@@ -119,13 +135,15 @@ fn note(note: &Note) -> String {
                 "Others can claim the task meanwhile."
             },
             code("/owp claim"),
-            if *bot { format!(" Whoever it works for names it with {} first.", declare(author)) } else { String::new() }
+            if *bot {
+                format!(" Whoever it works for names it with {} first.", declare(author))
+            } else {
+                String::new()
+            }
         ),
-        Note::PullWaits { pull, author, waits_for } => format!(
-            "#{pull} by {} answers this task and still waits for: {}.",
-            safe_inline(author),
-            listed(waits_for)
-        ),
+        Note::PullWaits { pull, author, waits_for } => {
+            format!("#{pull} by {} answers this task and still waits for: {}.", safe_inline(author), listed(waits_for))
+        }
         Note::PullSlipped { pull, faults } => format!(
             "#{pull} was delivered for this task, but since then: {}. Nothing moves because of it; whether to wait is for \
              maintainers to say.",
@@ -246,5 +264,16 @@ mod tests {
     #[test]
     fn when_nothing_is_left_it_says_so() {
         insta::assert_snapshot!(notes_comment(&[]), @"Everything noted here is resolved.");
+    }
+
+    #[test]
+    fn a_label_that_is_only_much_like_the_right_one_is_named_beside_it() {
+        let said = |labels: &[&str]| {
+            let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+            lookalike_comment(&labels, "pool:ready")
+        };
+        insta::assert_snapshot!(said(&["pool-ready"]), @"The label `pool-ready` is only much like `pool:ready`, which offers an issue to the pool, so this issue is not a task. Set `pool:ready` to make it one.");
+        assert!(said(&["Pool / Ready", "pool-ready"]).starts_with("The labels `Pool / Ready`, `pool-ready` are only"));
+        assert_eq!(said(&[]), "Everything noted here is resolved.");
     }
 }

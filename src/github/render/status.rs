@@ -21,12 +21,7 @@ pub struct BudgetLine {
 impl BudgetLine {
     pub(super) fn line(&self) -> String {
         let taken_by = if self.taken_by.is_empty() { String::new() } else { format!("{}; ", prose(&self.taken_by)) };
-        let line = format!(
-            "{} of {} review slots taken ({taken_by}{}).",
-            self.used,
-            self.limit,
-            prose(&self.source)
-        );
+        let line = format!("{} of {} review slots taken ({taken_by}{}).", self.used, self.limit, prose(&self.source));
         match &self.stopped {
             Some(why) => format!("{line} Nothing is handed out now: {}", prose(why)),
             None if self.limit == 0 => {

@@ -57,7 +57,7 @@ fn arguments(verb: &'static Verb, rest: &str) -> Parsed {
         "assign" => Command::Assign { login: login(verb, rest)? },
         "ignore" => ignore(verb, rest)?,
         "ban" => Command::Ban { login: login(verb, rest)? },
-        "revoke" => Command::Revoke { login: rest.starts_with('@').then(|| login(verb, rest)).transpose()? },
+        "revoke" => revoke(verb, rest)?,
         "pause" => pause(verb, rest)?,
         _ => Command::Help,
     })
@@ -128,6 +128,17 @@ fn trust(verb: &'static Verb, rest: &str) -> Parsed {
         Some(word) if looks_like_an_argument(word) => Err(bad(verb, "takes one person and one level at a time")),
         _ => Ok(Command::Trust { login, level }),
     }
+}
+
+/// A person, where one is named, and then the reason.
+fn revoke(verb: &'static Verb, rest: &str) -> Parsed {
+    let Some((word, after)) = split_word(rest).filter(|(word, _)| word.starts_with('@')) else {
+        return Ok(Command::Revoke { login: None, reason: reason(rest) });
+    };
+    if after.starts_with('@') {
+        return Err(bad(verb, "takes one person at a time"));
+    }
+    Ok(Command::Revoke { login: Some(read_login(verb, word)?), reason: reason(after) })
 }
 
 fn budget(verb: &'static Verb, rest: &str) -> Result<BudgetChange, CommandError> {

@@ -8,6 +8,7 @@
 
 mod grammar;
 mod lines;
+pub mod pace;
 mod suggest;
 mod verbs;
 
@@ -15,7 +16,7 @@ pub use grammar::{REASON_MAX_CHARS, parse_line};
 pub use verbs::{VERBS, Verb, Who, verbs_markdown};
 
 /// How many commands of one comment are read.
-pub const MAX_COMMANDS: usize = 10;
+pub const MAX_COMMANDS: usize = 5;
 
 /// What a person asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub enum Command {
     Revoke {
         /// Only if this person holds it, without the `@`.
         login: Option<String>,
+        /// Why, in the maintainer's words.
+        reason: Option<String>,
     },
     /// Hand out nothing in this repository for a while.
     Pause {

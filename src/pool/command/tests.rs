@@ -311,8 +311,14 @@ fn maintainers_verbs_read_their_arguments() {
     assert_eq!(one("/owp assign @octo-cat"), Ok(Command::Assign { login: login.clone() }));
     assert_eq!(one("/owp ban @octo-cat for spam"), Ok(Command::Ban { login: login.clone() }));
     assert_eq!(one("/owp ban @robot[bot]"), Ok(Command::Ban { login: "robot[bot]".into() }));
-    assert_eq!(one("/owp revoke @octo-cat"), Ok(Command::Revoke { login: Some(login) }));
-    assert_eq!(one("/owp revoke inactive for weeks"), Ok(Command::Revoke { login: None }));
+    let reason = |text: &str| Some(text.to_owned());
+    let revoke = |login: &Option<String>, reason| Ok(Command::Revoke { login: login.clone(), reason });
+    let (login, nobody) = (Some(login), None);
+    assert_eq!(one("/owp revoke"), revoke(&nobody, None));
+    assert_eq!(one("/owp revoke @octo-cat"), revoke(&login, None));
+    assert_eq!(one("/owp revoke @octo-cat, silent since May"), revoke(&login, reason("silent since May")));
+    assert_eq!(one("/owp revoke @octo-cat as @bo asked"), revoke(&login, reason("as @bo asked")));
+    assert_eq!(one("/owp revoke inactive for weeks"), revoke(&nobody, reason("inactive for weeks")));
     assert_eq!(one("/owp approve looks fine"), Ok(Command::Approve));
 }
 
@@ -348,6 +354,7 @@ fn what_a_maintainers_verb_cannot_read_is_said() {
         ("/owp assign @../x", "as a GitHub login"),
         ("/owp ban @", "as a GitHub login"),
         ("/owp revoke @@x", "as a GitHub login"),
+        ("/owp revoke @a @b", "one person at a time"),
         ("/owp block", "needs a reason"),
         ("/owp link", "needs the code"),
         ("/owp pause 3 PRs are stuck", "as a duration"),

@@ -67,7 +67,12 @@ pub const VERBS: [Verb; 20] = [
     verb("block", "/owp block reason", Who::Holder, "Say that the work cannot go on, and why."),
     verb("approve", "/owp approve", Who::Maintainer, "Accept the task, or its edited text, as fit to be handed out."),
     verb("assign", "/owp assign @user", Who::Maintainer, "Reserve the task for a person for three days."),
-    verb("revoke", "/owp revoke [@user]", Who::Maintainer, "Take the task away from its holder."),
+    verb(
+        "revoke",
+        "/owp revoke [@user] [reason]",
+        Who::Maintainer,
+        "Take the task away from its holder, who cannot claim it again for 24 hours unless it is assigned to them.",
+    ),
     verb(
         "pause",
         "/owp pause [duration] [reason]",

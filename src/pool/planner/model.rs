@@ -431,6 +431,7 @@ fn is_plain(facts: &TaskFacts, now: Timestamp) -> bool {
         && task.assigned_to.is_empty()
         && !facts.answers.iter().any(|answer| answer.keeps)
         && facts.declined.is_empty()
+        && facts.barred.is_empty()
 }
 
 fn unburdened(worker: &Worker) -> Worker {

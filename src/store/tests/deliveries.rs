@@ -1,7 +1,8 @@
 //! The inbox: stored once, worked on by one at a time per key, finished with its effect (invariant 8).
 
+use super::bench::START;
 use super::*;
-use crate::pool::Span;
+use crate::pool::{Person, Span};
 use crate::store::{Delivery, NewDelivery, Scope, StoreError};
 use futures_util::future::join_all;
 
@@ -13,12 +14,22 @@ async fn receive(bench: &Bench, id: &str, key: &str) -> bool {
         event: "issues".into(),
         order_key: key.to_owned(),
         payload: format!("{{\"id\":\"{id}\"}}"),
+        comment: id.strip_prefix('c').and_then(|id| id.parse().ok()),
     };
     bench.change(move |tx| Box::pin(async move { tx.insert_delivery(&new).await })).await
 }
 
 async fn take(bench: &Bench) -> Option<Delivery> {
-    bench.change(|tx| Box::pin(async move { tx.take_delivery(HOLD).await })).await
+    bench
+        .change(|tx| {
+            Box::pin(async move {
+                for lost in tx.lost_deliveries().await? {
+                    tx.rescue_delivery(&lost, tx.now()).await?;
+                }
+                tx.take_delivery(HOLD).await
+            })
+        })
+        .await
 }
 
 async fn finish(bench: &Bench, taken: &Delivery) -> Result<(), StoreError> {
@@ -64,7 +75,7 @@ on_both_engines! {
         assert!(take(bench).await.is_none());
         bench.advance(Span(1));
         let again = take(bench).await.unwrap();
-        assert_eq!((again.id.as_str(), again.attempts), ("d1", 1));
+        assert_eq!((again.id.as_str(), again.attempts, again.rescues), ("d1", 1, 1));
 
         // The first is late: nothing of its work is kept, and the second is not disturbed.
         let late = lost.clone();
@@ -75,12 +86,48 @@ on_both_engines! {
         assert!(effect.is_err());
         bench.change(move |tx| Box::pin(async move {
             tx.postpone_delivery(&lost, tx.now(), "late").await?;
-            tx.bury_delivery(&lost, "late").await
+            tx.rescue_delivery(&lost, tx.now()).await?;
+            assert!(!tx.bury_delivery(&lost, "late").await?);
+            assert!(matches!(tx.keep_delivery(&lost, HOLD).await, Err(StoreError::TakenOver(_))));
+            Ok(())
         })).await;
         assert!(take(bench).await.is_none());
         finish(bench, &again).await.unwrap();
         assert_eq!(bench.number("SELECT COUNT(*) FROM repositories").await, 0);
         assert_eq!(pending(bench).await, 0);
+    }
+
+    async fn a_delivery_that_is_kept_stays_whose_it_is_however_long_it_takes(bench) {
+        receive(bench, "d1", "r1").await;
+        let taken = take(bench).await.unwrap();
+        for _ in 0..5 {
+            bench.advance(Span(HOLD.0 - 1));
+            let kept = taken.clone();
+            bench.change(move |tx| Box::pin(async move { tx.keep_delivery(&kept, HOLD).await })).await;
+            assert!(take(bench).await.is_none());
+        }
+        finish(bench, &taken).await.unwrap();
+        assert_eq!(pending(bench).await, 0);
+    }
+
+    async fn a_lost_delivery_that_is_put_off_lets_the_others_of_its_repository_pass(bench) {
+        receive(bench, "d1", "r1").await;
+        bench.advance(Span(1));
+        receive(bench, "d2", "r1").await;
+        assert_eq!(take(bench).await.unwrap().id, "d1");
+        bench.advance(HOLD);
+        bench.change(|tx| Box::pin(async move {
+            for lost in tx.lost_deliveries().await? {
+                tx.rescue_delivery(&lost, tx.now() + Span::minutes(1)).await?;
+            }
+            Ok(())
+        })).await;
+        let other = take(bench).await.unwrap();
+        assert_eq!(other.id, "d2");
+        finish(bench, &other).await.unwrap();
+        assert!(take(bench).await.is_none());
+        bench.advance(Span::minutes(1));
+        assert_eq!(take(bench).await.unwrap().id, "d1");
     }
 
     async fn a_delivery_is_finished_once(bench) {
@@ -135,7 +182,7 @@ on_both_engines! {
             bench.change(move |tx| Box::pin(async move {
                 match taken.id.as_str() {
                     "done" => tx.finish_delivery(&taken).await,
-                    "dead" => tx.bury_delivery(&taken, "no").await,
+                    "dead" => tx.bury_delivery(&taken, "no").await.map(drop),
                     _ => tx.postpone_delivery(&taken, tx.now(), "later").await,
                 }
             })).await;
@@ -189,9 +236,45 @@ on_both_engines! {
         for (repo, comment, line) in [(&rocket, 5, 1), (&rocket, 5, 1), (&rocket, 5, 2), (&rocket, 6, 1), (&comet, 5, 1)] {
             let repo = repo.clone();
             answers.push(bench.change(move |tx| Box::pin(async move {
-                tx.run_command_once(&repo, comment, line).await
+                tx.run_command_once(&repo, comment, line, None).await
             })).await);
         }
         assert_eq!(answers, [true, false, true, true, true]);
+        let lines = bench.read(|tx| Box::pin(async move { tx.lines_done(5).await })).await;
+        assert_eq!(lines.into_iter().collect::<Vec<_>>(), [1, 2]);
+    }
+
+    async fn a_comment_is_known_while_its_delivery_waits_or_was_given_up_and_once_a_line_ran(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        let known = |comment: i64| bench.read(move |tx| Box::pin(async move { tx.comment_is_known(comment).await }));
+        receive(bench, "c5", "r1").await;
+        assert_eq!((known(5).await, known(6).await), (true, false));
+        let taken = take(bench).await.unwrap();
+        assert!(known(5).await);
+        finish(bench, &taken).await.unwrap();
+        assert!(!known(5).await, "it may have come when nothing was served");
+        bench.change(move |tx| Box::pin(async move { tx.run_command_once(&repo, 5, 1, None).await })).await;
+        receive(bench, "c6", "r1").await;
+        let taken = take(bench).await.unwrap();
+        bench.change(move |tx| Box::pin(async move { tx.bury_delivery(&taken, "no").await })).await;
+        assert_eq!((known(5).await, known(6).await), (true, true));
+    }
+
+    async fn commands_are_counted_by_whoever_wrote_them_and_by_when(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        let (ada, bo) = (Person::GitHub(1), Person::GitHub(2));
+        for (comment, by) in [(1, Some((&ada, 0))), (2, Some((&ada, 50))), (3, Some((&ada, 70))), (4, Some((&bo, 70))), (5, None)] {
+            let (repo, by) = (repo.clone(), by.map(|(person, minutes)| (person.clone(), START + Span::minutes(minutes))));
+            bench.change(move |tx| Box::pin(async move {
+                tx.run_command_once(&repo, comment, 1, by.as_ref().map(|(person, at)| (person, *at))).await
+            })).await;
+        }
+        for (minutes, in_all, last) in [(0, 1, 1), (50, 2, 1), (59, 2, 1), (61, 1, 1), (71, 2, 1), (200, 0, 0)] {
+            let (ada, until) = (ada.clone(), START + Span::minutes(minutes));
+            let counts = bench.read(move |tx| Box::pin(async move {
+                tx.commands_lately(&ada, until, (Span::hours(1), Span::minutes(20))).await
+            })).await;
+            assert_eq!((counts.in_all, counts.last), (in_all, last), "after {minutes} minutes");
+        }
     }
 }

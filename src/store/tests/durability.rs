@@ -8,7 +8,13 @@ use std::time::Duration;
 
 /// Something too large for the pages a full disk has left.
 fn large(id: &str) -> NewDelivery {
-    NewDelivery { id: id.into(), event: "push".into(), order_key: id.into(), payload: "x".repeat(200_000) }
+    NewDelivery {
+        id: id.into(),
+        event: "push".into(),
+        order_key: id.into(),
+        payload: "x".repeat(200_000),
+        comment: None,
+    }
 }
 
 async fn store_large(bench: &Bench, id: &'static str) -> Result<bool, StoreError> {

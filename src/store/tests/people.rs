@@ -93,6 +93,58 @@ on_both_engines! {
         assert_eq!(bench.read(|tx| Box::pin(async move { tx.login_of(&Person::GitHub(2)).await })).await, None);
     }
 
+    async fn a_login_is_the_account_it_was_last_seen_on(bench) {
+        let by_login = |login: &'static str| {
+            bench.read(move |tx| Box::pin(async move {
+                Ok(tx.person_by_login(login).await?.map(|(person, login)| (person, login)))
+            }))
+        };
+        let seen = |id: i64, login: &'static str| {
+            bench.change(move |tx| Box::pin(async move { tx.record_person(id, login, false).await.map(drop) }))
+        };
+        seen(9, "eve").await;
+        assert_eq!(by_login("EVE").await, Some((Person::GitHub(9), "eve".to_owned())));
+        // The account 9 has another name by now, and nobody told us.
+        seen(5, "Eve").await;
+        assert_eq!(by_login("eve").await, Some((Person::GitHub(5), "Eve".to_owned())));
+        bench.change(|tx| Box::pin(async move { tx.rename_person(9, "eve-2").await })).await;
+        assert_eq!(by_login("eve-2").await, Some((Person::GitHub(9), "eve-2".to_owned())));
+        // It takes its old name back.
+        bench.change(|tx| Box::pin(async move { tx.rename_person(9, "eve").await })).await;
+        assert_eq!(by_login("eve").await, Some((Person::GitHub(9), "eve".to_owned())));
+        assert_eq!(by_login("eve-2").await, None);
+        seen(5, "eve").await;
+        assert_eq!(by_login("eve").await, Some((Person::GitHub(5), "eve".to_owned())));
+    }
+
+    async fn who_is_kept_from_a_task_is_so_until_the_time_is_over_or_it_is_lifted(bench) {
+        let (repo, other) = (bench.repo("acme/rocket").await, bench.repo("acme/comet").await);
+        let task = bench.task(&repo, 1, TaskSpec::default()).await;
+        let (ada, bo) = (Person::GitHub(1), Person::GitHub(2));
+        for (person, hours) in [(&ada, 24), (&bo, 2)] {
+            let (task, person) = (task.clone(), person.clone());
+            bench.change(move |tx| Box::pin(async move {
+                tx.bar_from_task(&task, &person, tx.now() + Span::hours(hours)).await
+            })).await;
+        }
+        let barred = || {
+            let (task, repo, other) = (task.clone(), repo.clone(), other.clone());
+            bench.read(move |tx| Box::pin(async move {
+                assert!(tx.bars_in(&other).await?.is_empty());
+                let of_task = tx.bars_of(&task).await?;
+                let in_repo: Vec<_> = tx.bars_in(&repo).await?.into_iter().map(|(_, who, until)| (who, until)).collect();
+                assert_eq!(of_task, in_repo);
+                Ok(of_task)
+            }))
+        };
+        assert_eq!(barred().await, [(ada.clone(), START + Span::hours(24)), (bo.clone(), START + Span::hours(2))]);
+        bench.advance(Span::hours(2));
+        assert_eq!(barred().await, [(ada.clone(), START + Span::hours(24))]);
+        let lifted = task.clone();
+        bench.change(move |tx| Box::pin(async move { tx.lift_bar(&lifted, &ada).await })).await;
+        assert!(barred().await.is_empty());
+    }
+
     async fn a_token_opens_its_worker_until_it_is_revoked(bench) {
         let (ada, bob) = (bench.client_of(1, 5, 2).await, bench.client_of(2, 5, 2).await);
         let owner = ada.clone();
@@ -213,7 +265,9 @@ on_both_engines! {
             bench.grant(&task, worker, 1).await;
         }
         let here = standing(bench, &repo, 1).await;
-        let expected = Standing { merged: 1, live: 2, live_everywhere: 2, last_lapse: Some(START), ..Standing::default() };
+        let (lapsed, releases) = (Some(START), vec![START]);
+        let expected =
+            Standing { merged: 1, live: 2, live_everywhere: 2, last_lapse: lapsed, releases, ..Standing::default() };
         assert_eq!(here, expected, "nobody is scored who did not ask for it");
 
         let id = laptop.clone();
