@@ -43,7 +43,7 @@ pub use write::CommentWriter;
 
 use crate::clock::Clock;
 use crate::pool::Timestamp;
-use http::{Answer, Http};
+use http::{Answer, Http, Write};
 use secrecy::SecretString;
 use std::{fmt, sync::Arc, time::Duration};
 use token::{AppKey, Scope, Tokens};
@@ -164,6 +164,20 @@ impl GitHub {
             Err(GitHubError::Unauthorized { .. }) => {
                 let fresh = self.replace_token(scope, &token).await?;
                 self.send(speaker, self.0.http.get(what, Some(&fresh), etag)).await
+            }
+            done => done,
+        }
+    }
+
+    /// Sends something else than a read for an installation, once; a 401 had no effect, and is sent once more with a fresh
+    /// token.
+    async fn write(&self, scope: Scope, write: &Write<'_>, body: &serde_json::Value) -> Result<Answer, GitHubError> {
+        let (http, speaker) = (&self.0.http, Speaker::Installation(scope));
+        let token = self.token(scope).await?;
+        match self.send(speaker, http.write(write, &token, Some(body))).await {
+            Err(GitHubError::Unauthorized { .. }) => {
+                let fresh = self.replace_token(scope, &token).await?;
+                self.send(speaker, http.write(write, &fresh, Some(body))).await
             }
             done => done,
         }

@@ -4,8 +4,8 @@
 //! somebody else's repository cannot be written to.
 
 use super::{
-    CommentInfo, GitHub, GitHubError, RepoHandle, Speaker,
-    http::{Answer, Write},
+    CommentInfo, GitHub, GitHubError, RepoHandle,
+    http::Write,
     path::RepoPath,
     raw::RawComment,
     token::{Purpose, Scope},
@@ -46,23 +46,9 @@ impl CommentWriter {
     }
 
     async fn comment(&self, write: &Write<'_>, body: &str) -> Result<CommentInfo, GitHubError> {
-        let answer = self.send(write, body).await?;
+        let answer = self.github.write(self.scope, write, &json!({"body": body})).await?;
         // GitHub took the write; an answer we cannot read leaves the comment's id unknown, not the comment unwritten.
         let raw: RawComment = answer.json().map_err(|error| GitHubError::Lost { reason: error.to_string() })?;
         Ok(raw.into())
-    }
-
-    /// Sends once; a 401 had no effect and is sent once more with a fresh token.
-    async fn send(&self, write: &Write<'_>, body: &str) -> Result<Answer, GitHubError> {
-        let (http, speaker) = (&self.github.0.http, Speaker::Installation(self.scope));
-        let body = json!({"body": body});
-        let token = self.github.token(self.scope).await?;
-        match self.github.send(speaker, http.write(write, &token, Some(&body))).await {
-            Err(GitHubError::Unauthorized { .. }) => {
-                let fresh = self.github.replace_token(self.scope, &token).await?;
-                self.github.send(speaker, http.write(write, &fresh, Some(&body))).await
-            }
-            done => done,
-        }
     }
 }
