@@ -32,7 +32,7 @@ pub struct AddedTask {
     pub id: TaskId,
     /// False when it was there already; nothing of it was changed then.
     pub created: bool,
-    /// What was asked for and has no effect.
+    /// A warning about something that was asked for and has no effect.
     pub warning: Option<String>,
 }
 

@@ -20,7 +20,7 @@ use crate::store::{PullRow, StoreError, Tx};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// How many other pull requests of an author are looked at when one of them changes.
+/// Other pull requests of an author that are looked at when one of them changes.
 const WEIGHED_MOST: i64 = 20;
 
 /// What we keep of a pull request.
@@ -79,7 +79,7 @@ pub(super) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> R
     Ok(())
 }
 
-/// Brings what is said about the author's other open pull requests up to date: one of them may count now, or no longer.
+/// Updates the notes about the author's other open pull requests: one of them may count now, or no longer.
 pub(super) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow) -> Result<(), StoreError> {
     let Some(author) = pull.facts.author else { return Ok(()) };
     let others = tx.open_pulls_by(&repo.row.id, author, WEIGHED_MOST).await?;

@@ -168,7 +168,7 @@ pub(super) async fn pull_linked(
     say::say(tx, repo, issue, &format!("pull:{number}"), &body).await
 }
 
-/// Brings the comment about a linked pull request to its end. Where none was made, nothing is said.
+/// Edits the comment about a linked pull request for the last time. Where none was made, nothing is said.
 pub(super) async fn pull_over(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -215,7 +215,7 @@ pub(super) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
     say::say(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
 }
 
-/// What is to be told to people about their pull requests, by GitHub id, with their logins.
+/// Notes to authors about their pull requests, by GitHub id, with their logins.
 type Authors = BTreeMap<i64, (String, Vec<Note>)>;
 
 async fn pull_notes(
@@ -278,7 +278,7 @@ fn takes(work: &OpenWork, task: &Task, number: i64) -> Takes {
     }
 }
 
-/// Brings the comments to people whose pull requests answer the task without a claim up to date.
+/// Updates the comments to authors whose pull requests answer the task without a claim.
 async fn tell_authors(
     tx: &mut Tx,
     repo: &RepoContext,

@@ -5,7 +5,7 @@ use super::slots::LiveLease;
 use super::{Refusal, Rule, TaskId, Timestamp};
 use std::collections::BTreeSet;
 
-/// How many of those who take the slots a refusal names.
+/// Occupants that a refusal names at most.
 const NAMED_MOST: usize = 5;
 
 /// Something that takes a slot.
@@ -91,7 +91,7 @@ pub struct Budget {
     pub uncounted: i64,
     /// Whether `open_pulls` can be relied on.
     pub count: CountState,
-    /// Those who take the slots, as far as they may be named: leases first, in the order in which they run out.
+    /// The occupants of the slots, as far as they may be named: leases first, in the order in which they run out.
     pub occupants: Vec<Occupant>,
 }
 
@@ -215,7 +215,7 @@ impl Budget {
         format!("{taken} ({source}): {}. {then}", self.taken_by())
     }
 
-    /// Those who take the slots by name, or what takes them where nobody may be named.
+    /// Names the occupants of the slots, or counts them where nobody may be named.
     fn taken_by(&self) -> String {
         if self.occupants.is_empty() {
             return self.breakdown();

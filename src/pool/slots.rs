@@ -1,7 +1,8 @@
-//! Which open pull requests take a slot of the review budget, and which keep their task from others (invariant 4).
+//! Slots of the review budget: the open pull requests that take one, and those that keep their task from others
+//! (invariant 4).
 //!
-//! What people open without having claimed anything is bounded per author, so that nobody can close a repository's pool
-//! for everybody else. Nothing here is loaded or counted: it is given the open pull requests and the live leases.
+//! Pull requests without a claim are bounded per author, so that nobody can close a repository's pool for everybody else.
+//! Nothing here loads or counts: the open pull requests and the live leases are given.
 
 use super::admission::Holder;
 use super::claims::quota;
@@ -54,7 +55,7 @@ pub struct NamedTask {
     pub state: TaskState,
     /// The pull request under review for it.
     pub pull: Option<i64>,
-    /// Who may take it before everybody else.
+    /// Its reservation.
     pub reservation: Option<Reservation>,
 }
 
@@ -71,7 +72,7 @@ pub struct LiveLease {
     pub holder: Holder,
 }
 
-/// How a pull request is looked at.
+/// The weight of an open pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
     /// It answers a task that its author holds, that is reserved for them, or that waits for its review.
@@ -104,7 +105,7 @@ pub struct Answer {
 /// The open work of a repository, weighed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// How each pull request is looked at, by number.
+    /// The weight of each pull request, by number.
     pub weights: BTreeMap<i64, Weight>,
     /// The pull requests that take a slot.
     pub counted: BTreeSet<i64>,

@@ -83,7 +83,7 @@ impl Tx {
         Ok(pulls)
     }
 
-    /// How many more pull requests of a repository are open, with or without drafts. What a maintainer set aside is left
+    /// Counts the other open pull requests of a repository, with or without drafts. Those a maintainer set aside are left
     /// out.
     ///
     /// # Errors

@@ -150,7 +150,7 @@ pub struct TaskAdded {
     /// False when it was there already, and nothing was changed; told only where an `external_id` was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<bool>,
-    /// What was asked for and has no effect, as a sentence; only where there is such a thing.
+    /// A warning about something that was asked for and has no effect; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }

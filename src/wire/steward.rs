@@ -96,7 +96,7 @@ pub struct TasksAdded {
     pub task_ids: Vec<String>,
     /// For each of them, false when it was there already under its `external_id`, and nothing of it was changed.
     pub created: Vec<bool>,
-    /// What was asked for and has no effect, each sentence once; only where there is such a thing.
+    /// Warnings about what was asked for and has no effect, each once; left out where there are none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub warnings: BTreeSet<String>,
 }

@@ -144,7 +144,7 @@ pub struct LeaseComment {
     pub contract: Contract,
     /// Where the lease stands.
     pub state: LeaseState,
-    /// Whether the task, given back, waits for a maintainer's approval.
+    /// True when the task is ready and waits for a maintainer's approval.
     pub held: bool,
 }
 
@@ -282,7 +282,7 @@ fn blocked(who: &str, reason: &str, reserved_until: Option<Timestamp>) -> String
     )
 }
 
-/// What keeps even the person it is reserved for from taking a task that is held.
+/// Returns the sentence about a held task that is reserved for a contributor.
 fn waits(held: bool) -> &'static str {
     if held { " The task is offered again once a maintainer has approved it." } else { "" }
 }

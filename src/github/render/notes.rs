@@ -5,10 +5,10 @@ use crate::pool::slots::Weight;
 
 const MAX_NOTES: usize = 30;
 
-/// What a pull request of somebody who claimed nothing takes.
+/// The slot and the task that an unclaimed pull request takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Takes {
-    /// How it is looked at.
+    /// Its weight.
     pub weight: Weight,
     /// Whether it takes a review slot.
     pub slot: bool,
@@ -43,7 +43,7 @@ pub enum Note {
         holder: String,
         /// Whether a machine account opened it.
         bot: bool,
-        /// What it takes meanwhile.
+        /// The slot and the task it takes.
         takes: Takes,
     },
     /// A pull request answers a task that nobody holds.
@@ -54,7 +54,7 @@ pub enum Note {
         author: String,
         /// Whether a machine account opened it.
         bot: bool,
-        /// What it takes meanwhile.
+        /// The slot and the task it takes.
         takes: Takes,
     },
     /// The pull request of whoever held the task last waits for something, and nobody holds the task.
@@ -166,15 +166,15 @@ fn slot(takes: Takes) -> &'static str {
     }
 }
 
-/// The body of the comment to somebody who opened pull requests for a task without holding it. It mentions them once, so
-/// that whoever does not follow the issue hears of it.
+/// Returns the body of the comment to an author whose pull requests answer a task that the author does not hold. It mentions
+/// the author once, because authors seldom follow the issue.
 #[must_use]
 pub fn author_comment(login: &str, notes: &[Note]) -> String {
     let what = if notes.len() == 1 { "about your pull request" } else { "about your pull requests" };
     format!("{}, {what}:\n\n{}", mention(login), bullets(notes.iter().map(note), MAX_NOTES))
 }
 
-/// What that comment says when nothing is left to say: which of the pull requests was merged, if one was.
+/// Returns the body of that comment when nothing is left to say: it names the pull request that was merged, if one was.
 #[must_use]
 pub fn author_settled(login: &str, merged: Option<i64>) -> String {
     match merged {

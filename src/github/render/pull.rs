@@ -50,7 +50,7 @@ pub fn pull_linked(linked: &PullLinked) -> String {
     )
 }
 
-/// What became of a linked pull request.
+/// The end of a linked pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullEnd {
     /// It was merged.
@@ -65,7 +65,7 @@ pub enum PullEnd {
     Ignored,
 }
 
-/// What the comment about a linked pull request is edited into when that is over.
+/// Returns the last body of the comment about a linked pull request.
 #[must_use]
 pub fn pull_over(pull: i64, author: &str, end: PullEnd) -> String {
     let author = safe_inline(author);
@@ -114,7 +114,7 @@ pub fn expiry_warning(warning: &ExpiryWarning) -> String {
     )
 }
 
-/// What the warning is edited into when the deadline was moved (`until`), or the lease has ended.
+/// Returns the body that replaces a warning once the deadline was moved (`until`) or the lease has ended.
 #[must_use]
 pub fn warning_settled(login: &str, until: Option<Timestamp>) -> String {
     match until {

@@ -28,7 +28,7 @@ pub(super) async fn carry_out(desk: &Desk, load: &Load, dry_run: bool) -> Result
 struct Tally {
     added: usize,
     there: usize,
-    /// What the pool warned of, each sentence once.
+    /// Warnings of the pool, each once.
     warnings: BTreeSet<String>,
 }
 
