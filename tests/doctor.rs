@@ -139,7 +139,7 @@ async fn beside_a_running_pool_everything_is_as_it_should_be() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let _pool = Pool(child);
+    let pool = Pool(child);
     stage.github.set_webhook_url(&format!("http://127.0.0.1:{port}/github/webhooks"));
     let began = Instant::now();
     let said = loop {
@@ -170,6 +170,13 @@ async fn beside_a_running_pool_everything_is_as_it_should_be() {
     }
     let words = owp(&["doctor"]).envs(stage.variables()).current_dir(stage.folder.path()).output().unwrap();
     assert!(String::from_utf8_lossy(&words.stdout).ends_with("\n\nEverything is as it should be.\n"), "{words:?}");
+
+    // Told to stop, it is known to have stopped at once, and not only when it was silent for minutes.
+    let mut pool = pool;
+    let id = pool.0.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(pool.0.wait().unwrap().code(), Some(0));
+    stage.doctor().expect(0, "warn", "process", "the pool that served this database stopped at");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

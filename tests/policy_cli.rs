@@ -11,7 +11,7 @@ use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// What helps with a file that is not fine.
-const MORE: &str = "docs/policy.md tells every key; `owp policy schema` helps editors.";
+const MORE: &str = "docs/policy.md explains every key; `owp policy schema` prints the JSON Schema for editors.";
 const TOKEN: &str = "an-admin-token-for-the-test";
 
 fn words(output: &Output) -> (Option<i32>, String, String) {
@@ -57,7 +57,38 @@ fn a_file_may_come_from_standard_input() {
     child.stdin.take().unwrap().write_all(b"bugdet: 3\n").unwrap();
     let (code, _, wrong) = words(&child.wait_with_output().unwrap());
     assert_eq!(code, Some(1));
-    assert!(wrong.starts_with("-:1:1: unknown field `bugdet`"), "{wrong}");
+    assert!(wrong.starts_with("-:1:1: there is no key `bugdet` here; did you mean `budget`?"), "{wrong}");
+}
+
+#[test]
+fn all_faults_are_told_at_once_and_for_programs_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("owp.yml");
+    let text =
+        "bugdet: 3\nbudget:\n  max_open_prs: many\nleases: { ttl: 1s, claim_tll: 2d }\ncoments: quiet\nlanes: none\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let (code, _, wrong) = words(&owp(&["policy", "check", path]).output().unwrap());
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(wrong.replace(path, "FILE"), @r#"
+    FILE:1:1: there is no key `bugdet` here; did you mean `budget`?
+    FILE:3:17: must be a whole number
+    FILE:4:16: `leases.ttl` must be from 1m to 30d, not 1s
+    FILE:4:20: there is no key `claim_tll` here; did you mean `claim_ttl`?
+    FILE:5:1: there is no key `coments` here; did you mean `comments`?
+    FILE:6:8: must be a list, as in `[docs, tests]`
+    owp policy check: FILE has 6 faults.
+      docs/policy.md explains every key; `owp policy schema` prints the JSON Schema for editors.
+    "#);
+    let (code, said, _) = words(&owp(&["policy", "check", path, "--json"]).output().unwrap());
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let faults = json["error"]["done"]["faults"].as_array().unwrap();
+    assert_eq!((code, faults.len(), &json["schema_version"]), (Some(1), 6, &serde_json::json!(1)), "{json}");
+    assert_eq!((&faults[0]["line"], &faults[0]["column"]), (&serde_json::json!(1), &serde_json::json!(1)), "{json}");
+    std::fs::write(&file, "budget: { max_open_prs: 3 }\n").unwrap();
+    let (code, said, _) = words(&owp(&["policy", "check", path, "--json"]).output().unwrap());
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, json), (Some(0), serde_json::json!({ "file": path, "faults": [], "schema_version": 1 })));
 }
 
 #[test]
@@ -167,7 +198,7 @@ async fn a_simulation_says_who_would_get_what_and_why_not_the_rest_and_writes_no
     acme/rocket: 1 worker heard of lately
     would get Parse\u{1b}[31m dates: ada's laptop
     waits Draw a logo
-      ada's laptop: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`. (now rust, needed design) [skills]
+      ada's laptop: The worker lacks a skill the task needs. (now rust, needed design) [skills]
     "#);
     assert_eq!(simulate(&[], Some(TOKEN)).1, said, "nothing was written");
 

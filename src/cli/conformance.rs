@@ -3,6 +3,7 @@
 use super::failure::{Failure, finish, say};
 use super::print::{as_json, count, warn_in_clear_text};
 use super::untrusted::visible_line;
+use super::values::duration;
 use crate::client::{Client, Who};
 use crate::clock::Clock;
 use crate::config::{Environment, admin_token};
@@ -23,8 +24,8 @@ const WHY_MAX_CHARS: usize = 300;
 /// What to check.
 #[derive(Debug, Clone, Args)]
 pub struct ConformanceArgs {
-    /// Where the server is, such as http://127.0.0.1:8787
-    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    /// Where the server is, such as http://127.0.0.1:8787 [env: OWP_SERVER]
+    #[arg(long, value_name = "URL", alias = "url")]
     server: Option<String>,
     /// The server's admin token, which is tried where it must open nothing, too: change it afterwards; OWP_ADMIN_TOKEN, which others on this machine cannot see, when left out
     #[arg(long, value_name = "TOKEN")]
@@ -36,7 +37,7 @@ pub struct ConformanceArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// How long leases of manual repositories last there, such as 5s, where the server cannot be asked to make them short
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     lease_ttl: Option<Duration>,
     /// Prints the report as JSON
     #[arg(long)]
@@ -92,7 +93,7 @@ fn list(as_json: bool) {
                 "id": check.id, "profile": check.profile, "feature": check.feature, "title": check.title,
             })
         });
-        say(&format!("{:#}", serde_json::Value::Array(checks.collect())));
+        super::print::as_json(&serde_json::json!({ "checks": checks.collect::<Vec<_>>() }));
         return;
     }
     for check in all() {
@@ -128,7 +129,10 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
 }
 
 fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure> {
-    let server = args.server.clone().unwrap_or_default();
+    let server = args.server.clone().or_else(|| env.get("OWP_SERVER")).ok_or_else(|| {
+        Failure::asked_wrongly("No server is named, and checks make things on the one they check.")
+            .next("Name it with --server or OWP_SERVER.")
+    })?;
     let token = match &args.admin_token {
         Some(token) => token.clone(),
         None => admin_token(env)?.map(|token| token.expose_secret().to_owned()).ok_or_else(|| {

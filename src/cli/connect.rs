@@ -2,12 +2,14 @@
 //! on this machine. A token from the environment goes to a pool named there, or to the one on this machine: what
 //! registration kept does not say whose it is.
 
-use super::failure::Failure;
+use super::failure::{Failure, complain};
 use super::print::warn_in_clear_text;
 use super::profile::Profile;
+use super::untrusted::visible_line;
 use crate::client::{Client, Who};
 use crate::config::{Environment, admin_token, listen_address, reachable, worker_token};
 use clap::Args;
+use std::io::IsTerminal;
 
 /// How the pool is named and the answer printed; every command takes these.
 #[derive(Debug, Clone, Args)]
@@ -28,10 +30,10 @@ impl Asked {
     pub(super) fn operator(&self, env: &Environment) -> Result<Client, Failure> {
         let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
         let token = admin_token(env)?.ok_or_else(|| {
-            Failure::no_access("The pool answers this to its operator alone.")
+            Failure::no_access("This command needs the admin token.")
                 .next("Set OWP_ADMIN_TOKEN, or OWP_ADMIN_TOKEN_FILE to a file that holds it.")
         })?;
-        let client = Client::new(&base, Who::Operator(token))?;
+        let client = Client::new(&base, Who::Operator(token))?.on_delay(still_waiting);
         warn_in_clear_text(&client);
         Ok(client)
     }
@@ -43,7 +45,7 @@ impl Asked {
     pub(super) fn nobody(&self, env: &Environment, profile: &Profile) -> Result<Client, Failure> {
         let kept = || profile.server().map(str::to_owned);
         let base = self.named(env).or_else(kept).map_or_else(|| on_this_machine(env), Ok)?;
-        Ok(Client::new(&base, Who::Nobody)?)
+        Ok(Client::new(&base, Who::Nobody)?.on_delay(still_waiting))
     }
 
     /// As [`Self::nobody`]; what registration kept is only read when no pool is named.
@@ -52,7 +54,7 @@ impl Asked {
     /// As [`Self::nobody`].
     pub(super) fn stranger(&self, env: &Environment) -> Result<Client, Failure> {
         match self.named(env) {
-            Some(base) => Ok(Client::new(&base, Who::Nobody)?),
+            Some(base) => Ok(Client::new(&base, Who::Nobody)?.on_delay(still_waiting)),
             None => self.nobody(env, &Profile::open(env)?),
         }
     }
@@ -65,7 +67,7 @@ impl Asked {
         if let Some(token) = worker_token(env)? {
             // It is not known to be a token of the pool that was registered with last, which would learn it.
             let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
-            return Ok(Client::new(&base, Who::Worker(token))?);
+            return Ok(Client::new(&base, Who::Worker(token))?.on_delay(still_waiting));
         }
         let profile = Profile::open(env)?;
         let client = self.nobody(env, &profile)?;
@@ -78,8 +80,26 @@ impl Asked {
         Ok(client.as_who(Who::Worker(token)))
     }
 
+    /// The pool, asked as the worker there is, else as nobody in particular: for what everybody may look at.
+    ///
+    /// # Errors
+    /// As [`Self::nobody`].
+    pub(super) fn anybody(&self, env: &Environment) -> Result<Client, Failure> {
+        let profile = Profile::open(env)?;
+        let client = self.nobody(env, &profile)?;
+        let is_known = worker_token(env)?.is_some() || profile.worker(client.base()).is_some();
+        if is_known { self.worker(env) } else { Ok(client) }
+    }
+
     fn named(&self, env: &Environment) -> Option<String> {
         self.server.clone().or_else(|| env.get("OWP_SERVER"))
+    }
+}
+
+/// Says on a terminal that the pool has not answered yet.
+fn still_waiting(pool: &str) {
+    if std::io::stderr().is_terminal() {
+        complain(&format!("still waiting for {}; Ctrl-C stops", visible_line(pool)));
     }
 }
 

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed or refused, 2 asked wrongly (a flag, a file, a setting), 4 no access (no token, or not the
 //! right one).
 
+use super::place;
 use super::untrusted::{visible, visible_json, visible_line};
 use crate::client::ClientError;
 use crate::config::ConfigError;
@@ -104,7 +105,7 @@ impl Failure {
         if let Some(done) = &self.done {
             error["done"] = Value::clone(done);
         }
-        json!({ "error": error })
+        versioned(json!({ "error": error }))
     }
 }
 
@@ -117,9 +118,16 @@ impl From<ConfigError> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         // Part of it may be the server's own words, which get no lines of their own.
-        let what = visible_line(&sentence(&error.to_string()));
+        let what = match &error {
+            ClientError::Problem(told) => place::detail(told),
+            error => sentence(&error.to_string()),
+        };
+        let what = visible_line(&sentence(&what));
         match error {
-            ClientError::Address(_) => Self::asked_wrongly(what),
+            ClientError::Address(_) | ClientError::Versioned { .. } => Self::asked_wrongly(what),
+            ClientError::Silent { .. } => {
+                Self::failed(what).next("Try again in a moment; `owp healthcheck` tells whether the pool is ready.")
+            }
             ClientError::Unreachable { .. } => Self::failed(what)
                 .next("Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another."),
             ClientError::Trouble { .. } => Self::failed(what).next("Try again in a moment."),
@@ -129,7 +137,7 @@ impl From<ClientError> for Failure {
             ClientError::Problem(told) => {
                 let code = if told.status == 401 { NO_ACCESS } else { FAILED };
                 // One reason is usually the detail itself.
-                let because = told.reasons().into_iter().filter(|reason| *reason != told.detail).collect();
+                let because = told.reasons().iter().map(place::reason).filter(|reason| *reason != what).collect();
                 Self { code, because, problem: Some(Box::new(told.body.clone())), ..Self::failed(what) }
             }
         }
@@ -167,6 +175,18 @@ fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> Exit
     }
     complain(&text);
     ExitCode::from(failure.code)
+}
+
+/// The version of what `--json` prints. It grows when a field goes away or changes its meaning.
+const JSON_VERSION: u8 = 1;
+
+/// JSON for programs, with the version of its shape.
+#[must_use]
+pub(super) fn versioned(mut value: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("schema_version".to_owned(), JSON_VERSION.into());
+    }
+    value
 }
 
 /// Prints a line to stdout. A reader that went away is no failure; a full disk is, and told at the end.

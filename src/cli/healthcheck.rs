@@ -1,11 +1,12 @@
 //! `owp healthcheck`: asks a running pool whether it is ready, for container health checks without `curl`.
 
-use super::asked_wrongly;
-use super::failure::{complain, say};
-use super::untrusted::visible;
+use super::failure::{Failure, finish, say};
+use super::print::as_json;
+use super::untrusted::visible_line;
+use crate::client::{Client, Who, cause};
 use crate::config::{Environment, listen_address, reachable};
-use crate::net::innermost;
 use clap::Args;
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,31 +16,34 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Asks `/readyz`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckArgs {
-    /// Where the pool is, such as http://127.0.0.1:8787; found from OWP_LISTEN when left out.
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
+    /// Where the pool is, such as https://pool.example.org [env: OWP_SERVER] [default: this machine, at OWP_LISTEN]
+    #[arg(long, value_name = "URL", alias = "url")]
+    server: Option<String>,
+    /// Prints the answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
-/// Exits with 0 when the pool is ready, else with 1 and a sentence.
+/// Exits with 0 when the pool is ready, with 1 when it is not or does not answer, with 2 when its address is none.
 pub async fn run(args: HealthcheckArgs, env: &Environment) -> ExitCode {
-    let base = match args.url {
-        Some(url) => url,
-        None => match listen_address(env, None) {
-            Ok(address) => format!("http://{}", reachable(address)),
-            Err(error) => return asked_wrongly(&error),
-        },
+    let json = args.json;
+    finish("owp healthcheck", check(args, env).await, json)
+}
+
+async fn check(args: HealthcheckArgs, env: &Environment) -> Result<(), Failure> {
+    let base = match args.server.or_else(|| env.get("OWP_SERVER")) {
+        Some(base) => base,
+        None => format!("http://{}", reachable(listen_address(env, None)?)),
     };
-    let url = format!("{}/readyz", base.trim_end_matches('/'));
-    match ask(&url).await {
-        Ok(()) => {
-            say(&format!("{} is ready", visible(&url)));
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            complain(&format!("owp healthcheck: {} {}", visible(&url), visible(&why)));
-            ExitCode::FAILURE
-        }
+    let pool = Client::new(&base, Who::Nobody)?;
+    let url = visible_line(&format!("{}/readyz", pool.base()));
+    ask(&url).await.map_err(|why| Failure::failed(format!("{url} {}.", visible_line(&why))))?;
+    if args.json {
+        as_json(&json!({ "ready": true, "server": pool.base() }));
+    } else {
+        say(&format!("{url} is ready"));
     }
+    Ok(())
 }
 
 async fn ask(url: &str) -> Result<(), String> {
@@ -48,10 +52,10 @@ async fn ask(url: &str) -> Result<(), String> {
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE)
         .build()
-        .map_err(|error| format!("cannot be asked: {error}"))?;
+        .map_err(|_| "cannot be asked from this machine".to_owned())?;
     let answer = client.get(url).send().await.map_err(|error| match error.is_timeout() {
         true => format!("did not answer within {} seconds", PATIENCE.as_secs()),
-        false => format!("cannot be reached: {}", innermost(&error)),
+        false => format!("cannot be reached: {}", cause(&error)),
     })?;
     if answer.status().as_u16() == 200 {
         Ok(())

@@ -5,33 +5,44 @@
 
 pub mod admin;
 pub mod completions;
+mod confirm;
 pub mod conformance;
 mod connect;
 pub mod demo;
 pub mod doctor;
+mod examples;
 mod failure;
 mod file;
 pub mod healthcheck;
 mod logging;
 mod loops;
+pub mod man;
+mod named;
+mod place;
 pub mod policy;
 mod print;
 mod profile;
 pub mod sandbox;
 pub mod serve;
+mod tasks;
 mod untrusted;
+mod values;
 pub mod worker;
 
 use crate::config::{ConfigError, Environment, LogConfig};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 const ASKED_WRONGLY: u8 = 2;
+const NO_COLOR: &str = "--no-color";
 
 /// Hands labelled GitHub issues to contributors, never faster than maintainers can review.
 #[derive(Debug, Parser)]
 #[command(name = "owp", version, arg_required_else_help = true)]
 struct Cli {
+    /// Prints no colours; NO_COLOR does the same
+    #[arg(long, global = true, display_order = 950)]
+    no_color: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -59,14 +70,16 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Takes tasks from a pool, reports how they go, gives them back: for contributors.
     Worker(worker::WorkerArgs),
-    /// Prints a script that lets a shell complete these words.
+    /// Generates shell completions.
     Completions(completions::CompletionsArgs),
+    /// Generates manual pages.
+    Man(man::ManArgs),
 }
 
 /// The whole program: reads flags and environment, runs the subcommand.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = read_command_line();
     match prepare(&cli.command) {
         Ok((env, runtime)) => {
             let code = runtime.block_on(run(cli.command, env));
@@ -78,10 +91,28 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads the command line; ends the program with what is wrong with it, or with the help that was asked for.
+fn read_command_line() -> Cli {
+    // Help and errors are printed while the line is read.
+    let plain = std::env::args_os().any(|arg| arg == NO_COLOR);
+    if plain {
+        anstream::ColorChoice::Never.write_global();
+        console::set_colors_enabled(false);
+        console::set_colors_enabled_stderr(false);
+    }
+    let program = program().color(if plain { clap::ColorChoice::Never } else { clap::ColorChoice::Auto });
+    Cli::from_arg_matches(&program.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// Every command with its help.
+fn program() -> clap::Command {
+    examples::with_examples(Cli::command())
+}
+
 fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
     let env = match command {
         // Started in other people's repositories, whose `.env` is neither for it nor always readable.
-        Command::Worker(_) | Command::Completions(_) => Environment::of_process()?,
+        Command::Worker(_) | Command::Completions(_) | Command::Man(_) => Environment::of_process()?,
         _ => Environment::load()?,
     };
     logging::start(&LogConfig::load(&env)?)?;
@@ -103,7 +134,8 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Conformance(args) => conformance::run(args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
         Command::Worker(args) => worker::run(args, &env).await,
-        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Completions(args) => completions::run(&args, program()),
+        Command::Man(args) => man::run(&args, program()),
     }
 }
 
@@ -119,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed_and_every_flag_is_explained() {
-        let mut command = Cli::command();
+        let mut command = program();
         command.build();
         command.clone().debug_assert();
         for subcommand in command.get_subcommands() {

@@ -4,9 +4,10 @@ use super::admin::explained;
 use super::connect::Asked;
 use super::failure::{Failure, finish, say};
 use super::file::{called, read_file};
+use super::place::of_worker;
 use super::print::{self, as_json, count, read, title, word, words};
 use crate::config::Environment;
-use crate::pool::document::{Document, MAX_BYTES, POLICY_PATH, read_yaml, schema};
+use crate::pool::document::{Document, Fault, MAX_BYTES, POLICY_PATH, read_yaml, schema};
 use crate::pool::policy::Policy;
 use crate::wire::policies::{Simulated, SimulatedReason};
 use clap::{Args, Subcommand};
@@ -27,6 +28,9 @@ enum PolicyCommand {
         /// The file; - for standard input
         #[arg(default_value = POLICY_PATH)]
         file: String,
+        /// Prints the answer as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Asks a running pool what it would hand out now, and why not the rest. Writes nothing.
     Simulate(SimulateArgs),
@@ -48,7 +52,7 @@ struct SimulateArgs {
 /// Runs the subcommand: 0 done, 1 a fault in the file or no answer, 2 asked wrongly, 4 no access.
 pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
     match args.command {
-        PolicyCommand::Check { file } => finish("owp policy check", check(&file), false),
+        PolicyCommand::Check { file, json } => finish("owp policy check", check(&file, json), json),
         PolicyCommand::Simulate(args) => {
             let json = args.asked.json;
             finish("owp policy simulate", simulate(args, env).await, json)
@@ -60,21 +64,34 @@ pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
     }
 }
 
-fn check(file: &str) -> Result<(), Failure> {
+fn check(file: &str, json: bool) -> Result<(), Failure> {
     good(file)?;
-    say(&format!("{file}: fine"));
+    if json {
+        as_json(&json!({ "file": file, "faults": [] }));
+    } else {
+        say(&format!("{file}: fine"));
+    }
     Ok(())
 }
 
 /// The document, or its faults one by one as `FILE:LINE:COLUMN: what`.
 fn good(file: &str) -> Result<Document, Failure> {
     let text = read_file(file, MAX_BYTES, "No policy is as long; is this the file you meant?")?;
-    read_yaml(&text, &Policy::managed()).map_err(|faults| {
-        let what = format!("{} has {}.", called(file), count(faults.len(), "fault"));
-        Failure::failed(what)
-            .above(print::faults(file, &faults))
-            .next("docs/policy.md tells every key; `owp policy schema` helps editors.")
-    })
+    read_yaml(&text, &Policy::managed()).map_err(|faults| faulty(file, &faults))
+}
+
+/// A file with faults: each with its place, for programs too.
+pub(super) fn faulty(file: &str, faults: &[Fault]) -> Failure {
+    let what = format!("{} has {}.", called(file), count(faults.len(), "fault"));
+    let told = |fault: &Fault| {
+        let (line, column) = (fault.place.map(|place| place.line), fault.place.map(|place| place.column));
+        json!({ "line": line, "column": column, "key": fault.key, "message": fault.message })
+    };
+    let found: Vec<Value> = faults.iter().map(told).collect();
+    Failure::failed(what)
+        .above(print::faults(file, faults))
+        .having_done(json!({ "file": file, "faults": found }))
+        .next("docs/policy.md explains every key; `owp policy schema` prints the JSON Schema for editors.")
 }
 
 async fn simulate(args: SimulateArgs, env: &Environment) -> Result<(), Failure> {
@@ -116,8 +133,8 @@ fn tell(simulated: &Simulated) {
             let why = if simulated.workers == 0 { "nobody asks" } else { "others come first" };
             say(&format!("  {why}"));
         }
-        for SimulatedReason { message, workers, .. } in &wait.reasons {
-            say(&format!("  {}: {}", words(&workers.join(", ")), words(message)));
+        for SimulatedReason { rule, message, workers } in &wait.reasons {
+            say(&format!("  {}: {}", words(&workers.join(", ")), words(&of_worker(rule, message))));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What commands print: other people's words made fit for a line, counts, times, tables that `grep` and `awk` read too, and
 //! a little colour where there is a terminal that wants it.
 
-use super::failure::{Failure, complain, say};
+use super::failure::{Failure, complain, say, versioned};
 use super::untrusted::{visible_json, visible_line};
 use crate::client::Client;
 use crate::pool::Timestamp;
@@ -21,9 +21,14 @@ const WORDS_MAX_CHARS: usize = 400;
 const HEAD: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-/// The answer as it came.
+/// An answer as it came, with the version of its shape.
 pub(super) fn as_json(answer: &Value) {
-    say(&visible_json(answer, true));
+    say(&visible_json(&versioned(answer.clone()), true));
+}
+
+/// As [`as_json`], on one line: one of many events.
+pub(super) fn as_json_line(event: Value) {
+    say(&visible_json(&versioned(event), false));
 }
 
 /// An id, a name or a state somebody sent, fit for a line.

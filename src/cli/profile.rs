@@ -112,11 +112,41 @@ impl Profile {
             name: worker.name.clone(),
             token: worker.token.expose_secret().to_owned(),
         };
-        // Another registration may have kept one in the meantime. Held until this is done.
+        self.change(|all| {
+            all.workers.insert(server.to_owned(), kept);
+            all.server = Some(server.to_owned());
+        })
+    }
+
+    /// Keeps the new token of a worker; which pool is meant stays.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub(super) fn keep_token(&mut self, server: &str, token: &SecretString) -> Result<(), Failure> {
+        self.change(|all| {
+            if let Some(kept) = all.workers.get_mut(server) {
+                token.expose_secret().clone_into(&mut kept.token);
+            }
+        })
+    }
+
+    /// Forgets the worker of a pool, and that the pool is the one that is meant.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub(super) fn forget(&mut self, server: &str) -> Result<(), Failure> {
+        self.change(|all| {
+            all.workers.remove(server);
+            all.server.take_if(|meant| meant == server);
+        })
+    }
+
+    /// Changes what is kept now: another command may have changed it since it was read.
+    fn change(&mut self, change: impl FnOnce(&mut Kept)) -> Result<(), Failure> {
+        // Held until this is done.
         let _lock = self.lock().map_err(|error| self.unwritable(&error))?;
         self.kept = Self::read(self.path.clone())?.kept;
-        self.kept.workers.insert(server.to_owned(), kept);
-        self.kept.server = Some(server.to_owned());
+        change(&mut self.kept);
         self.write().map_err(|error| self.unwritable(&error))
     }
 
@@ -190,6 +220,19 @@ mod tests {
         assert_eq!(again.server(), Some("https://b"));
         assert_eq!(again.worker("https://a").unwrap().token.expose_secret(), "owp_a");
         assert!(again.worker("https://c").is_none());
+    }
+
+    #[test]
+    fn a_new_token_is_kept_and_a_worker_that_left_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut profile = Profile::open(&env(folder.path())).unwrap();
+        profile.keep("https://a", &worker("owp_a")).unwrap();
+        profile.keep("https://b", &worker("owp_b")).unwrap();
+        profile.keep_token("https://a", &"owp_new".to_owned().into()).unwrap();
+        profile.forget("https://b").unwrap();
+        let again = Profile::open(&env(folder.path())).unwrap();
+        assert_eq!(again.worker("https://a").unwrap().token.expose_secret(), "owp_new");
+        assert!(again.worker("https://b").is_none() && again.server().is_none());
     }
 
     #[test]

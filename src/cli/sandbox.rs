@@ -6,7 +6,7 @@ use super::failure::complain;
 use super::untrusted::visible;
 use crate::{
     clock::Clock,
-    sandbox::{Sandbox, SandboxConfig, Scene, seed},
+    sandbox::{Sandbox, SandboxConfig, Scene, StartError, seed},
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use std::{
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:9797")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9797", value_parser = super::values::listen)]
     pub listen: SocketAddr,
     /// Where webhooks go, for example http://127.0.0.1:8787/github/webhooks
     #[arg(long, value_name = "URL", value_parser = web_address)]
@@ -43,7 +43,7 @@ fn web_address(text: &str) -> Result<String, String> {
     match reqwest::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
         Ok(url) => Err(format!("a webhook goes to http:// or https://, not {}://", url.scheme())),
-        Err(error) => Err(error.to_string()),
+        Err(_) => Err("must be an address such as http://127.0.0.1:8787/github/webhooks".to_owned()),
     }
 }
 
@@ -64,7 +64,10 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
     config.listen = args.listen;
     config.seed = args.seed;
     config.webhook_secret = Some(args.webhook_secret.unwrap_or_else(random_secret));
-    let sandbox = Sandbox::start(config).await.map_err(|error| error.to_string())?;
+    let sandbox = Sandbox::start(config).await.map_err(|error| match error {
+        StartError::Listen { .. } => format!("{error}; choose another address with --listen"),
+        error => error.to_string(),
+    })?;
     let scene = seed(&sandbox).map_err(|error| error.to_string())?;
     // Only now: what happened before the app was there is announced to nobody.
     if let Some(url) = &args.webhook_url {

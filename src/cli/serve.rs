@@ -30,6 +30,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(10);
 /// How long a start waits for a database server, and how often it asks.
 const DATABASE_WITHIN: Duration = Duration::from_secs(30);
 const DATABASE_AGAIN: Duration = Duration::from_secs(1);
+/// The time the database may take to note that the process stopped.
+const MARK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the pool. Everything else is told by variables; `env.local.example` lists them.
 #[derive(Debug, Clone, Args)]
@@ -76,6 +78,7 @@ pub enum ServeError {
 pub struct Running {
     address: SocketAddr,
     hub: Hub,
+    engine: Engine,
     accepting: CancellationToken,
     stepping: CancellationToken,
     server: Option<JoinHandle<()>>,
@@ -95,9 +98,9 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let (accepting, stepping) = (CancellationToken::new(), CancellationToken::new());
     let loops = loops::start(&engine, waiting, &stepping);
     let hub = engine.hub().clone();
-    let faces = router(Face::new(engine, options.admin_token));
+    let faces = router(Face::new(engine.clone(), options.admin_token));
     let server = Some(tokio::spawn(http::serve(bound, faces, accepting.clone())));
-    Ok(Running { address, hub, accepting, stepping, server, loops })
+    Ok(Running { address, hub, engine, accepting, stepping, server, loops })
 }
 
 impl Running {
@@ -132,6 +135,11 @@ impl Running {
             tracing::warn!("loops did not finish their step within {} s and are cut off", FINISH_WITHIN.as_secs());
             self.loops.iter().for_each(JoinHandle::abort);
         }
+        // Only for whoever looks at the database meanwhile; one that does not answer keeps nobody from stopping.
+        let marked = tokio::time::timeout(MARK_WITHIN, self.engine.mark_stopped()).await;
+        if !matches!(marked, Ok(Ok(()))) {
+            tracing::warn!("the database did not take the mark that this process stopped");
+        }
     }
 }
 
@@ -160,6 +168,9 @@ pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
     };
     match serve(config, github, redeliver_at).await {
         Ok(code) => code,
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Url(_))) => {
+            asked_wrongly(&ConfigError::new(error.to_string()))
+        }
         Err(error) => {
             complain(&format!("owp serve: {}", visible(&error.to_string())));
             ExitCode::FAILURE

@@ -5,7 +5,7 @@
 
 mod error;
 
-pub use error::{ClientError, Told};
+pub use error::{ClientError, Reason, Told, cause};
 
 use crate::clock::Entropy;
 use crate::net::is_loopback;
@@ -15,18 +15,23 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time a call may take in all, with its repetitions.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// The same of a pull, which waits a minute at most.
 const PATIENCE_WAITING: Duration = Duration::from_secs(90);
+/// After how long a person hears that the answer is still awaited.
+const NOTICE: Duration = Duration::from_secs(2);
 /// How often a call is made when the server asks to come back soon.
 const ATTEMPTS: u32 = 3;
 /// The longest time that is waited for a server that asks to come back.
 const WAIT_MOST: Duration = Duration::from_secs(10);
 
+/// The time an answer of lines may go on.
+const LINES_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// The most that is read of an answer.
 const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -48,13 +53,23 @@ pub struct Client {
     who: Who,
     http: reqwest::Client,
     entropy: Entropy,
+    patience: Duration,
+    on_delay: Option<fn(&str)>,
+}
+
+/// A call, as often as it is made.
+struct Call<'a> {
+    method: Method,
+    url: String,
+    body: Option<&'a Value>,
+    key: Option<String>,
 }
 
 impl Client {
     /// A client of the pool at `base`, such as `https://pool.example.org`. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`ClientError::Address`] for what is no address of a web server.
+    /// [`ClientError::Address`] for what is no address of a web server, [`ClientError::Versioned`] for that of its API.
     pub fn new(base: &str, who: Who) -> Result<Self, ClientError> {
         let wrong = || ClientError::Address(base.to_owned());
         let url = Url::parse(base.trim()).map_err(|_| wrong())?;
@@ -62,6 +77,9 @@ impl Client {
         let more = url.query().is_some() || url.fragment().is_some();
         if !web || more || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong());
+        }
+        if let Some(pool) = base.trim().trim_end_matches('/').strip_suffix("/v1") {
+            return Err(ClientError::Versioned { given: base.trim().to_owned(), pool: pool.to_owned() });
         }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("owp/", env!("CARGO_PKG_VERSION")))
@@ -73,13 +91,38 @@ impl Client {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|_| wrong())?;
-        Ok(Self { base: url, who, http, entropy: Entropy::system() })
+        Ok(Self { base: url, who, http, entropy: Entropy::system(), patience: PATIENCE, on_delay: None })
+    }
+
+    /// The same pool, with so much time for each call in all, its repetitions included.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The same pool; `tell` hears its address once during each call that takes longer than two seconds. A pull that was
+    /// asked to wait tells nothing.
+    #[must_use]
+    pub fn on_delay(self, tell: fn(&str)) -> Self {
+        Self { on_delay: Some(tell), ..self }
+    }
+
+    /// The same pool, without a word about delays.
+    #[must_use]
+    pub fn quietly(self) -> Self {
+        Self { on_delay: None, ..self }
     }
 
     /// The same pool, asked as somebody else.
     #[must_use]
     pub fn as_who(&self, who: Who) -> Self {
         Self { who, ..self.clone() }
+    }
+
+    /// Returns true when calls are made as a worker.
+    #[must_use]
+    pub fn is_worker(&self) -> bool {
+        matches!(self.who, Who::Worker(_))
     }
 
     /// Where the pool is, without a slash at the end.
@@ -134,25 +177,97 @@ impl Client {
         self.call(Method::DELETE, path, None, false).await
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>, keyed: bool) -> Result<Value, ClientError> {
+    /// `GET path`, an answer of lines, each handed over as it comes until `line` returns false. There is no limit for all
+    /// of them together, only for how long the next may take.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get_lines(&self, path: &str, mut line: impl FnMut(&str) -> bool) -> Result<(), ClientError> {
         let url = format!("{}{path}", self.base());
-        let repeatable = keyed || method == Method::GET;
-        let key = keyed.then(|| HEXLOWER.encode(&self.entropy.bytes::<16>()));
+        let request = self.signed(self.http.get(&url)).timeout(LINES_WITHIN);
+        let broken = |error| ClientError::unreachable(self.base(), &error);
+        let silent = |_| ClientError::Silent { url: self.base().to_owned(), secs: self.patience.as_secs() };
+        let sent = tokio::time::timeout(self.patience, request.send()).await.map_err(silent)?;
+        let mut answer = sent.map_err(broken)?;
+        if !answer.status().is_success() {
+            return read(&url, answer).await.map(drop);
+        }
+        let mut rest = Vec::new();
+        while let Some(chunk) =
+            tokio::time::timeout(self.patience, answer.chunk()).await.map_err(silent)?.map_err(broken)?
+        {
+            rest.extend_from_slice(&chunk);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let one: Vec<u8> = rest.drain(..=end).collect();
+                if !line(String::from_utf8_lossy(&one).trim_end()) {
+                    return Ok(());
+                }
+            }
+            if rest.len() > ANSWER_MAX_BYTES {
+                return Err(ClientError::TooLong { url, most: ANSWER_MAX_BYTES });
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>, keyed: bool) -> Result<Value, ClientError> {
+        let call = Call { method, url: format!("{}{path}", self.base()), body, key: keyed.then(|| self.key()) };
+        let waits = path.contains("wait=");
+        let within = if waits { PATIENCE_WAITING } else { self.patience };
+        let answer = self.repeated(&call, within);
+        let Some(tell) = self.on_delay.filter(|_| !waits) else { return answer.await };
+        let mut answer = std::pin::pin!(answer);
+        match tokio::time::timeout(NOTICE, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                tell(self.base());
+                answer.await
+            }
+        }
+    }
+
+    fn key(&self) -> String {
+        HEXLOWER.encode(&self.entropy.bytes::<16>())
+    }
+
+    /// Makes a call, and again where the server asks to come back and there is time for it.
+    async fn repeated(&self, call: &Call<'_>, within: Duration) -> Result<Value, ClientError> {
+        let deadline = Instant::now() + within;
+        let silent = || ClientError::Silent { url: self.base().to_owned(), secs: within.as_secs() };
+        // What a busy server said tells more than that the next try took too long.
+        let mut said = None;
         let mut attempt = 1;
         loop {
-            let mut call = self.signed(self.http.request(method.clone(), &url)).timeout(patience(path));
-            if let Some(key) = &key {
-                call = call.header("idempotency-key", key);
-            }
-            if let Some(body) = body {
-                call = call.json(body);
-            }
-            let answer = call.send().await.map_err(|error| ClientError::unreachable(self.base(), &error))?;
-            match come_back(&answer, repeatable).filter(|wait| attempt < ATTEMPTS && *wait <= WAIT_MOST) {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return read(&url, answer).await,
+            let Ok((answer, wait)) = tokio::time::timeout_at(deadline, self.once(call)).await else {
+                return Err(said.unwrap_or_else(silent));
+            };
+            let in_time = |wait: &Duration| *wait <= WAIT_MOST && Instant::now() + *wait < deadline;
+            match (answer, wait.filter(|wait| attempt < ATTEMPTS && in_time(wait))) {
+                (Err(error), Some(wait)) => {
+                    said = Some(error);
+                    tokio::time::sleep(wait).await;
+                }
+                (answer, _) => return answer,
             }
             attempt += 1;
+        }
+    }
+
+    /// Makes a call once. The second value is how long the server asks to wait, where the call may be made again.
+    async fn once(&self, call: &Call<'_>) -> (Result<Value, ClientError>, Option<Duration>) {
+        let mut request = self.signed(self.http.request(call.method.clone(), &call.url));
+        if let Some(key) = &call.key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = call.body {
+            request = request.json(body);
+        }
+        match request.send().await {
+            Ok(answer) => {
+                let wait = come_back(&answer, call.key.is_some() || call.method == Method::GET);
+                (read(&call.url, answer).await, wait)
+            }
+            Err(error) => (Err(ClientError::unreachable(self.base(), &error)), None),
         }
     }
 
@@ -174,11 +289,6 @@ pub fn segment(text: &str) -> String {
         return text.replace('.', "%252E");
     }
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
-}
-
-/// How long an answer may take: a pull that waits is told how long it may.
-fn patience(path: &str) -> Duration {
-    if path.contains("wait=") { PATIENCE_WAITING } else { PATIENCE }
 }
 
 /// How long a server that is busy asks to wait, when the call may be made again. 429 means that nothing happened; after 503
@@ -238,6 +348,15 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_the_api_is_not_the_pools() {
+        for given in ["http://127.0.0.1:8787/v1", " https://pool.example.org/owp/v1/ "] {
+            let told = Client::new(given, Who::Nobody).unwrap_err();
+            let pool = given.trim().trim_end_matches('/').trim_end_matches("/v1");
+            assert!(told.to_string().ends_with(&format!("give the address without it, {pool}")), "{told}");
+        }
+    }
+
+    #[test]
     fn what_leaves_the_machine_unencrypted_is_known() {
         let clear = |text: &str| Client::new(text, Who::Nobody).unwrap().in_clear_text();
         assert!(clear("http://pool.example.org"));
@@ -288,6 +407,40 @@ mod tests {
             assert!(client.patch("/", &body).await.is_err() && counted() == once, "{head}");
             assert!(client.delete("/").await.is_err() && counted() == once, "{head}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_in_trouble_is_given_a_bounded_time_and_its_own_words_are_told() {
+        let (url, calls) = server("503 X\r\nretry-after: 1", 0).await;
+        let client = Client::new(&url, Who::Nobody).unwrap().within(Duration::from_millis(1_500));
+        let since = Instant::now();
+        let told = client.get("/").await.unwrap_err();
+        assert!(matches!(told, ClientError::Problem(_)), "{told}");
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "one second is waited for, another would be too late");
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_not_awaited_for_ever() {
+        static TOLD: AtomicUsize = AtomicUsize::new(0);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()), Who::Nobody).unwrap();
+        let client = client.within(Duration::from_secs(3)).on_delay(|_| {
+            TOLD.fetch_add(1, Ordering::SeqCst);
+        });
+        let told = client.get("/v1/tasks").await.unwrap_err();
+        assert!(told.to_string().ends_with("did not answer within 3 seconds"), "{told}");
+        assert_eq!(TOLD.load(Ordering::SeqCst), 1, "a person hears once that the answer is awaited");
+        assert!(client.quietly().get("/v1/tasks").await.is_err());
+        assert_eq!(TOLD.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn https_at_a_server_of_http_is_told_in_plain_words() {
+        let (url, _) = server("400 Bad Request", 0).await;
+        let client = Client::new(&url.replace("http:", "https:"), Who::Nobody).unwrap();
+        let told = client.get("/").await.unwrap_err().to_string();
+        assert!(told.ends_with("the server speaks http, not https; begin the address with http://"), "{told}");
     }
 
     #[tokio::test]

@@ -33,7 +33,9 @@ pub enum EngineError {
     )]
     UnknownPerson(String),
     /// There is no such repository.
-    #[error("the repository {0} is not known; create it with POST /v1/admin/repos first")]
+    #[error(
+        "there is no repository {0} in this pool. Make it with `POST /v1/admin/repos`, or install the GitHub App on it"
+    )]
     UnknownRepo(String),
     /// The call's idempotency key is not its own any more; nothing was done.
     #[error(

@@ -79,6 +79,7 @@ pub use simulate::{PlannedGrant, Simulation, Waiting};
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
 pub use workers::{ProfileChange, RepoReputation, WorkerView};
+pub use workers::{ListedWorker, ProfileChange, RepoReputation, WorkerView};
 
 use crate::clock::Clock;
 use crate::config::{GitHubApp, IpRange, RateLimit};

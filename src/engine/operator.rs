@@ -1,14 +1,20 @@
 //! What the operator does through the admin calls: repositories without an App, and tasks in them.
 
 use super::Engine;
-use super::error::EngineError;
+use super::error::{EngineError, Refused};
+use super::facts::RepoContext;
 use super::once::{Keep, settle};
+use super::transition;
 use crate::pool::event::{Event, EventKind};
+use crate::pool::moves::Move;
 use crate::pool::policy::Policy;
-use crate::pool::task::{Task, TaskSpec};
+use crate::pool::task::{Task, TaskSpec, TaskState};
 use crate::pool::{RepoId, TaskId};
 use crate::store::{Extra, Scope, Tx};
 use serde_json::json;
+
+/// The reason a removed repository is not served and its tasks are closed.
+const REMOVED: &str = "the operator removed the repository";
 
 /// A task the operator makes by hand.
 #[derive(Debug, Clone)]
@@ -69,6 +75,34 @@ impl Engine {
             .await
     }
 
+    /// Removes a manual repository nobody works in: the tasks that wait there are closed, and its name is free again. Its
+    /// history stays. Gives how many tasks were closed.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`], [`EngineError::Managed`]; a refusal while tasks are held or under review.
+    pub async fn remove_repo(&self, name: &str) -> Result<usize, EngineError> {
+        let row = self.known_repo(name).await?;
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &row.id, &settings).await?;
+                    removable(tx, &repo).await?;
+                    let waiting = tx.waiting_tasks(&row.id).await?;
+                    let closed = waiting.len();
+                    for task in waiting {
+                        let step = Move::Close { reason: REMOVED.to_owned() };
+                        transition::carry_out_by_hand(tx, &repo, task, step, None).await?;
+                    }
+                    tx.remove_repo(&row.id, REMOVED).await?;
+                    let removed = json!({ "why": REMOVED, "by": "operator" });
+                    tx.append_events(&[Event::new(EventKind::RepoRemoved, removed)]).await?;
+                    Ok::<_, EngineError>(closed)
+                })
+            })
+            .await
+    }
+
     /// Adds tasks to a manual repository, all or none, and keeps the answer with them. What is there already under its id
     /// elsewhere is left as it is.
     ///
@@ -113,6 +147,24 @@ fn open_tier(policy: &Policy, tier: i64) -> Option<String> {
             "Tier {tier} has no effect in this repository: everybody may take the task. Set `tiers` with POST /v1/admin/policy to ask for trust."
         )
     })
+}
+
+/// Refuses to remove a repository the App serves, and one people work in.
+async fn removable(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
+    let name = &repo.row.name;
+    if repo.row.managed {
+        let why = format!("{name} is served by the GitHub App: uninstall the App from it on GitHub");
+        return Err(EngineError::Managed(why));
+    }
+    let counts = tx.counts_of_repo(&repo.row.id).await?;
+    let at_work = [TaskState::Leased, TaskState::InProgress, TaskState::PrOpened];
+    let live: i64 = at_work.iter().filter_map(|state| counts.get(state)).sum();
+    if live > 0 {
+        let tasks = if live == 1 { "1 task".to_owned() } else { format!("{live} tasks") };
+        let why = format!("{name} still has {tasks} held or under review. Close them first.");
+        return Err(Refused::because(why).into());
+    }
+    Ok(())
 }
 
 /// Adds a task under its repository's lock, so that of two calls at once the second finds what the first added.

@@ -1,13 +1,14 @@
 //! Tasks and repositories to look at, from one snapshot each. Private ones are shown only to who may see everything.
 
 use super::Engine;
+use super::contributors::Terms;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use crate::pool::admission::{self, Holder};
 use crate::pool::budget::Budget;
 use crate::pool::gates::Unmet;
 use crate::pool::task::Task;
-use crate::pool::{Refusal, TaskId, Timestamp};
+use crate::pool::{Refusal, TaskId, Timestamp, WorkerId};
 use crate::store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx};
 
 /// A task as everybody who may see it sees it.
@@ -24,6 +25,10 @@ pub struct TaskView {
     pub extra: Extra,
     /// The pull requests that name it, oldest first; left out of lists.
     pub pulls: Vec<LinkedPull>,
+    /// What the repository asks of the work; left out of lists, and none in manual repositories.
+    pub terms: Option<Terms>,
+    /// The web page of the issue; left out of lists, and none in manual repositories.
+    pub page: Option<String>,
 }
 
 /// A pull request that names a task.
@@ -88,17 +93,41 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownTask`].
     pub async fn show_task(&self, id: TaskId, everything: bool) -> Result<TaskView, EngineError> {
+        self.shown(id, move |row, _| everything || !row.private).await
+    }
+
+    /// One task, for a worker that may have it: of a private repository it sees what is its own.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`].
+    pub async fn show_task_to(&self, id: TaskId, worker: WorkerId) -> Result<TaskView, EngineError> {
+        self.shown(id, move |row, task| !row.private || task.assignee.as_ref() == Some(&worker)).await
+    }
+
+    async fn shown(
+        &self,
+        id: TaskId,
+        may: impl FnOnce(&RepoRow, &Task) -> bool + Send + 'static,
+    ) -> Result<TaskView, EngineError> {
         let engine = self.clone();
         self.read(move |tx| {
             Box::pin(async move {
                 let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
-                let row = tx.repo(&task.repo).await?.filter(|row| everything || !row.private);
+                let row = tx.repo(&task.repo).await?.filter(|row| may(row, &task));
                 let repo = engine.context(row.ok_or(EngineError::UnknownTask)?);
                 let pulls = tx.pulls_of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
-                Ok(TaskView { pulls, ..task_view(tx, task, repo.row.name).await? })
+                let page = engine.issue_page(&repo.row, &task);
+                let terms = task.issue.and_then(|_| Terms::of(&repo));
+                Ok(TaskView { pulls, terms, page, ..task_view(tx, task, repo.row.name).await? })
             })
         })
         .await
+    }
+
+    /// The web page of the issue a task stands for.
+    fn issue_page(&self, repo: &RepoRow, task: &Task) -> Option<String> {
+        let (issue, origin) = (task.issue?, self.github()?.client.web_origin()?);
+        repo.managed.then(|| format!("{origin}/{}/issues/{issue}", repo.name))
     }
 
     /// A page of repositories by name, after the name `after` in lower case.
@@ -154,7 +183,7 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
         None => None,
     };
     let extra = tx.own_fields_of_task(&task.id).await?;
-    Ok(TaskView { task, repo, holder, extra, pulls: Vec::new() })
+    Ok(TaskView { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None })
 }
 
 fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {

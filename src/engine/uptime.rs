@@ -61,6 +61,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Marks that this process ends in order, so that whoever looks at the database knows at once. Other replicas mark that
+    /// they are alive within half a minute.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn mark_stopped(&self) -> Result<(), EngineError> {
+        self.store().write(Scope::global(), |tx| Box::pin(async move { Ok(tx.mark_stopped().await?) })).await
+    }
+
     async fn mark_alive(&self, seen: Option<Timestamp>) -> Result<(), EngineError> {
         self.store()
             .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.mark_alive(seen).await.map(drop)?) }))

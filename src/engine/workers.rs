@@ -45,6 +45,17 @@ pub struct WorkerView {
     pub agents: Vec<String>,
 }
 
+/// A worker as the operator sees it in a list.
+#[derive(Debug, Clone)]
+pub struct ListedWorker {
+    /// The worker.
+    pub worker: Worker,
+    /// What its live leases take.
+    pub load: Load,
+    /// When it registered.
+    pub created_at: Timestamp,
+}
+
 /// A person's reputation in one repository.
 #[derive(Debug, Clone)]
 pub struct RepoReputation {
@@ -86,6 +97,23 @@ impl Engine {
     pub async fn show_worker(&self, id: &WorkerId) -> Result<WorkerView, EngineError> {
         let id = id.clone();
         self.read(move |tx| Box::pin(async move { view(tx, &id).await })).await
+    }
+
+    /// A page of the workers that have access, the newest first, after the worker `after`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn list_workers(&self, after: String, limit: i64) -> Result<Vec<ListedWorker>, EngineError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut listed = Vec::new();
+                for (worker, created_at) in tx.workers_page(&after, limit).await? {
+                    listed.push(ListedWorker { load: tx.load(&worker.id).await?, worker, created_at });
+                }
+                Ok(listed)
+            })
+        })
+        .await
     }
 
     /// Changes what a worker says of itself. What it holds stays, also where it is more than it now wants: it is given

@@ -30,7 +30,7 @@ impl FromRequestParts<Face> for Asking {
         let token = token(&parts.headers).ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
         match face.engine.authenticate(token).await? {
             Some(worker) if !worker.revoked => Ok(Self(worker)),
-            _ => Err(no("No worker has this token; it was never given out here, or its access was taken away.")),
+            _ => Err(no("The pool does not know this token, or it was revoked.")),
         }
     }
 }
@@ -65,7 +65,7 @@ impl FromRequestParts<Face> for Operator {
         // Hashes have one length, so the comparison tells nothing about the token's.
         let hash = |bytes: &[u8]| Sha256::digest(bytes);
         let same = hash(given.as_bytes()).as_slice().ct_eq(hash(wanted.expose_secret().as_bytes()).as_slice());
-        if bool::from(same) { Ok(Self) } else { Err(no("The admin token is not the right one.")) }
+        if bool::from(same) { Ok(Self) } else { Err(no("The admin token is wrong.")) }
     }
 }
 

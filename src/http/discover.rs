@@ -22,7 +22,7 @@ const REMEMBER: Duration = Duration::from_secs(3600);
 const RATE_LIMITS: &str = "rate_limits";
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 21] = [
+const FEATURES: [&str; 22] = [
     "offers",
     "long_poll",
     "claims",
@@ -41,6 +41,8 @@ const FEATURES: [&str; 21] = [
     "pauses",
     "revocation",
     "closing",
+    "removal",
+    "worker_list",
     "events",
     "audit_export",
     "problem_details",

@@ -111,6 +111,8 @@ pub fn router(face: Face) -> Router {
         .route("/v1/tasks/{id}/why", get(leases::explain))
         .route("/v1/leases/{id}/{act}", post(leases::act))
         .route("/v1/admin/repos", post(admin::repos))
+        .route("/v1/admin/repos/remove", post(admin::remove_repo))
+        .route("/v1/admin/workers", get(admin::workers))
         .route("/v1/admin/tasks", post(admin::tasks))
         .route("/v1/admin/tasks/bulk", post(steward::bulk))
         .route("/v1/admin/tasks/{id}/why", get(leases::explain_for))

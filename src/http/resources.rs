@@ -5,10 +5,11 @@ use super::Face;
 use super::problem::Failure;
 use super::query::{Query, fault};
 use super::viewer::Viewer;
+use super::work::contract;
 use crate::engine::{LinkedPull, RepoDetail, TaskFilter, TaskView};
 use crate::pool::TaskId;
 use crate::pool::budget::CountState;
-use crate::pool::labels::normalise_skill;
+use crate::pool::labels::{normalise_area, normalise_skill};
 use crate::pool::pull::Signatures;
 use crate::pool::task::TaskState;
 use crate::wire::resources::{self, Breakdown, BudgetView, PullView, RepoPage, RepoView, TaskPage};
@@ -29,14 +30,22 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
     let skill = query
         .text("skill")?
         .map(|skill| normalise_skill(skill).ok_or_else(|| fault("skill", "must be a skill as tasks ask for it")));
+    let area = query
+        .text("area")?
+        .map(|area| normalise_area(area).ok_or_else(|| fault("area", "must be the name of an area")));
+    let whole = |text: &str| text.parse().ok().filter(|issue| *issue > 0);
+    let issue = query.text("issue")?.map(|text| whole(text).ok_or_else(|| fault("issue", "must be an issue's number")));
     let filter = TaskFilter {
+        area: area.transpose()?,
+        issue: issue.transpose()?,
         state: state.transpose()?,
         repo: query.text("repo")?.map(str::to_lowercase),
         skill: skill.transpose()?,
         private: viewer.everything,
     };
     let limit = query.limit()?;
-    let list = format!("tasks {:?} {:?} {:?}", filter.state, filter.repo, filter.skill);
+    let TaskFilter { state, repo, skill, area, issue, .. } = &filter;
+    let list = format!("tasks {state:?} {repo:?} {skill:?} {area:?} {issue:?}");
     let after = cursor::read(&list, query.cursor())?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (views, next) = face.engine.list_tasks(filter, after, limit).await?;
@@ -56,7 +65,11 @@ pub(super) async fn task(
 ) -> Result<Json<resources::TaskView>, Failure> {
     let unknown = || Failure::new(ProblemKind::UnknownTask, "There is no task with this id.");
     let id = plain(id).ok_or_else(unknown)?;
-    Ok(Json(task_view(face.engine.show_task(TaskId::new(id), viewer.everything).await?)))
+    let id = TaskId::new(id);
+    Ok(Json(task_view(match viewer.worker {
+        Some(worker) => face.engine.show_task_to(id, worker).await?,
+        None => face.engine.show_task(id, viewer.everything).await?,
+    })))
 }
 
 /// Repositories, by name.
@@ -115,6 +128,8 @@ fn pull_view(pull: LinkedPull) -> PullView {
 fn task_view(view: TaskView) -> resources::TaskView {
     let (task, holder) = (view.task, view.holder);
     resources::TaskView {
+        issue_url: view.page,
+        contract: contract(task.issue, &task.title, view.terms),
         task_id: task.id.to_string(),
         repo: view.repo,
         issue: task.issue,

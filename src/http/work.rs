@@ -5,7 +5,7 @@ use super::auth::Asking;
 use super::guard::within;
 use super::problem::Failure;
 use super::query::{Query, fault};
-use crate::engine::{Explanation, Rung, WorkItem};
+use crate::engine::{Explanation, Rung, Terms, WorkItem};
 use crate::pool::Timestamp;
 use crate::pool::worker::Worker;
 use crate::wire::work::{Contract, HeldTask, Why, Work};
@@ -104,17 +104,7 @@ fn checked(query: &Query) -> Result<Ask, Failure> {
 pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
     let (task, lease) = (item.task, item.lease);
     let secs_until = |at: Timestamp| (at.0 - now_ms).max(0) / 1000;
-    let contract = task.issue.zip(item.terms).map(|(issue, asked)| Contract {
-        closes: format!("Fixes #{issue}"),
-        branch: asked.contract.branch.name(issue, &task.title),
-        setup: asked.contract.setup,
-        test: asked.contract.test,
-        lint: asked.contract.lint,
-        pr_template: asked.contract.pr_template,
-        drafts_pass: asked.gates.drafts,
-        checks: asked.gates.checks,
-        checklist: asked.gates.checklist,
-    });
+    let contract = contract(task.issue, &task.title, item.terms);
     let ack_by = lease.as_ref().and_then(|lease| lease.ack_by);
     HeldTask {
         task_id: task.id.to_string(),
@@ -138,6 +128,21 @@ pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
         waits_because: item.waits,
         extra: item.extra,
     }
+}
+
+/// Builds the contract of the work on an issue.
+pub(super) fn contract(issue: Option<i64>, title: &str, terms: Option<Terms>) -> Option<Contract> {
+    issue.zip(terms).map(|(issue, asked)| Contract {
+        closes: format!("Fixes #{issue}"),
+        branch: asked.contract.branch.name(issue, title),
+        setup: asked.contract.setup,
+        test: asked.contract.test,
+        lint: asked.contract.lint,
+        pr_template: asked.contract.pr_template,
+        drafts_pass: asked.gates.drafts,
+        checks: asked.gates.checks,
+        checklist: asked.gates.checklist,
+    })
 }
 
 pub(super) fn why(explained: Explanation) -> Why {

@@ -4,6 +4,7 @@
 //! Such a file is a stranger's as long as nobody looked at it: its size, depth and number of nodes are bounded, and
 //! aliases multiply nothing.
 
+use crate::pool::command::nearest;
 use crate::pool::document::{Fault, FaultKind, Place};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -58,6 +59,87 @@ pub fn read<T: DeserializeOwned>(text: &str, bounds: Bounds) -> Result<Option<T>
     bounds.check_size(text.len())?;
     let options = bounds.options(DuplicateKeyPolicy::Error);
     serde_saphyr::from_str_with_options::<Option<T>>(text, options).map_err(|error| unreadable(&error))
+}
+
+/// No file is told of more faults at once.
+const FAULTS_MOST: usize = 100;
+
+/// Reads a shape and everything that keeps it from being read: what is at fault is taken away, and the rest read again.
+/// What could be read comes beside the faults, in the order they were found.
+pub fn read_all<T: DeserializeOwned>(text: &str, bounds: Bounds) -> (Option<T>, Vec<Fault>) {
+    let first = match read(text, bounds) {
+        Ok(shape) => return (shape, Vec::new()),
+        Err(fault) => fault,
+    };
+    let Ok(mut tree) = read_tree(text, bounds) else { return (None, vec![first]) };
+    let mut faults = vec![first];
+    loop {
+        let at = faults.last().and_then(|fault| fault.place);
+        if faults.len() == FAULTS_MOST || !at.is_some_and(|at| tree.take_away(at)) {
+            return (None, faults);
+        }
+        let rest = Written::of(&tree, text);
+        match read(&rest.text, bounds) {
+            Ok(shape) => return (shape, faults),
+            Err(fault) => faults.push(Fault { place: fault.place.and_then(|place| rest.place(place)), ..fault }),
+        }
+    }
+}
+
+/// A tree written as YAML again, one piece a line, and where each piece came from.
+#[derive(Default)]
+struct Written {
+    text: String,
+    places: Vec<Option<Place>>,
+}
+
+impl Written {
+    fn of(tree: &Node, file: &str) -> Self {
+        let mut written = Self::default();
+        written.node(tree, file);
+        written
+    }
+
+    fn line(&mut self, piece: &str, place: Option<Place>) {
+        self.text.push_str(piece);
+        self.text.push('\n');
+        self.places.push(place);
+    }
+
+    fn node(&mut self, node: &Node, file: &str) {
+        match &node.content {
+            Content::One(Value::String(text)) => self.line(&Value::from(text.as_str()).to_string(), node.place),
+            Content::One(Value::Null) => self.line("null", node.place),
+            // As it was written: `007` is not `7`.
+            Content::One(value) => {
+                let plain = value.to_string();
+                self.line(node.text(file).unwrap_or(&plain), node.place);
+            }
+            Content::List(items) => {
+                self.line("[", node.place);
+                for item in items {
+                    self.node(item, file);
+                    self.line(",", item.place);
+                }
+                self.line("]", node.place);
+            }
+            Content::Keys(keys) => {
+                self.line("{", node.place);
+                for (key, value) in keys {
+                    self.line(&format!("{} :", Value::from(key.name.as_str())), key.place);
+                    self.node(value, file);
+                    self.line(",", value.place);
+                }
+                self.line("}", node.place);
+            }
+        }
+    }
+
+    /// Returns the original place of a line of this text.
+    fn place(&self, at: Place) -> Option<Place> {
+        let line = usize::try_from(at.line).ok()?.checked_sub(1)?;
+        self.places.get(line).copied().flatten()
+    }
 }
 
 /// Reads whatever there is as a tree, keys that stand twice too.
@@ -139,6 +221,24 @@ impl Node {
         }
     }
 
+    /// Takes away the key, value or entry that stands at a place; false when nothing does.
+    fn take_away(&mut self, at: Place) -> bool {
+        let here = |place: Option<Place>| place == Some(at);
+        match &mut self.content {
+            Content::One(_) => false,
+            Content::List(items) => {
+                let before = items.len();
+                items.retain(|item| !here(item.place));
+                items.len() < before || items.iter_mut().any(|item| item.take_away(at))
+            }
+            Content::Keys(keys) => {
+                let before = keys.len();
+                keys.retain(|(key, value)| !here(key.place) && !here(value.place));
+                keys.len() < before || keys.iter_mut().any(|(_, value)| value.take_away(at))
+            }
+        }
+    }
+
     /// Where the value of `key` (`leases.ttl`, `tasks.3.title`) stands, or of the nearest key above it.
     #[must_use]
     pub fn find(&self, key: &str) -> Option<Place> {
@@ -189,11 +289,43 @@ fn in_our_words(message: &str) -> String {
     if let Some(breach) = breach(message) {
         return beyond(breach).to_owned();
     }
+    if let Some((what, known)) = unknown(message) {
+        return what.told(known);
+    }
     match message {
         "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
         "expected sequence start" => "must be a list, as in `[docs, tests]`".to_owned(),
         "invalid i64" => "must be a whole number".to_owned(),
+        "invalid boolean (strict mode expects true/false)" => "must be true or false".to_owned(),
         other => other.to_owned(),
+    }
+}
+
+/// A name that is none of those that are known.
+enum Unknown<'a> {
+    Key(&'a str),
+    Word(&'a str),
+}
+
+/// The unknown name a message is about, and the known ones: ``unknown field `a`, expected one of b, c``.
+fn unknown(message: &str) -> Option<(Unknown<'_>, Vec<&str>)> {
+    let (what, known) = message.split_once(", expected ")?;
+    let known = known.trim_start_matches("one of ").split(", ").map(|name| name.trim_matches('`')).collect();
+    let named = |kind: &str| what.strip_prefix(kind)?.strip_prefix(" `")?.strip_suffix('`');
+    let key = named("unknown field").map(Unknown::Key);
+    Some((key.or_else(|| named("unknown variant").map(Unknown::Word))?, known))
+}
+
+impl Unknown<'_> {
+    fn told(&self, known: Vec<&str>) -> String {
+        let (name, what) = match self {
+            Self::Key(name) => (name, format!("there is no key `{name}` here")),
+            Self::Word(name) => (name, format!("`{name}` is not a value of this key")),
+        };
+        match nearest(name, known.iter().copied()) {
+            Some(meant) => format!("{what}; did you mean `{meant}`?"),
+            None => format!("{what}; there are {}", known.join(", ")),
+        }
     }
 }
 

@@ -15,7 +15,8 @@ statements! {
     REPO_BY_ID = "SELECT * FROM repositories WHERE id = $1";
     REPO_BY_GITHUB = "SELECT * FROM repositories WHERE github_id = $1";
     REPO_BY_NAME = "SELECT * FROM repositories WHERE name_key = $1";
-    REPOS_ALL = "SELECT * FROM repositories ORDER BY name_key";
+    // A name that another repository took over, or that was removed, stands for nothing any more.
+    REPOS_ALL = "SELECT * FROM repositories WHERE name_key <> id ORDER BY name_key";
     REPOS_WITH_WORK = "SELECT * FROM repositories r WHERE r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
     REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, created_at)

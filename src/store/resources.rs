@@ -27,6 +27,7 @@ statements! {
     // A name that another repository took over stands for nothing any more.
     REPOS_PAGE = "SELECT * FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
         ORDER BY name_key LIMIT $3";
+    REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
     WORKER_SAID = "SELECT capabilities, extra, note, created_at FROM workers WHERE id = $1";
     WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";
     WORKER_REVOKE = "UPDATE workers SET revoked = 1 WHERE id = $1 AND revoked = 0";
@@ -52,8 +53,21 @@ pub struct TaskFilter {
     pub repo: Option<String>,
     /// Only those that ask for this skill, as skills are compared.
     pub skill: Option<String>,
+    /// Only those of this area, as areas are compared.
+    pub area: Option<String>,
+    /// Only those that stand for the issue of this number.
+    pub issue: Option<i64>,
     /// Whether private repositories are shown.
     pub private: bool,
+}
+
+impl TaskFilter {
+    /// Returns whether a task passes the filters that no index knows.
+    fn takes(&self, task: &Task) -> bool {
+        self.skill.as_ref().is_none_or(|skill| task.spec.skills.contains(skill))
+            && self.area.as_ref().is_none_or(|area| task.spec.area.as_ref() == Some(area))
+            && self.issue.is_none_or(|issue| task.issue == Some(issue))
+    }
 }
 
 /// What a worker said of itself that no rule reads.
@@ -70,6 +84,14 @@ pub struct WorkerSaid {
 }
 
 impl Tx {
+    /// Takes a manual repository away for good: its name is free, and its history stays.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn remove_repo(&mut self, id: &RepoId, why: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_REMOVE).bind(id.as_str()).bind(why)).await.map(drop)
+    }
+
     /// A page of tasks, newest first, after the task `after`; each with its repository's name. Looks at a bounded number,
     /// of which a skill or what is private may hide some, and says after which task to go on, when there may be more.
     ///
@@ -97,8 +119,7 @@ impl Tx {
             for row in &rows {
                 let task = task_row(row)?;
                 let public = row.try_get::<i64, _>("repo_private")? == 0;
-                let asked = filter.skill.as_ref().is_none_or(|skill| task.spec.skills.contains(skill));
-                if (filter.private || public) && asked {
+                if (filter.private || public) && filter.takes(&task) {
                     if page.len() == limit {
                         return Ok((page, Some(TaskId::new(last))));
                     }

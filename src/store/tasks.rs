@@ -33,6 +33,8 @@ statements! {
     TASKS_BY_STATE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY state";
     TASKS_LIVE_ISSUES = "SELECT issue FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
         AND state NOT IN ('closed', 'merged') ORDER BY issue";
+    // Index tasks_state.
+    TASKS_WAITING = "SELECT * FROM tasks WHERE repo_id = $1 AND state IN ('ready', 'blocked') ORDER BY id";
     TASKS_OF_PULL = "SELECT t.* FROM tasks t JOIN pull_links k ON k.task_id = t.id
         WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id";
     TASKS_LAPSED = "SELECT * FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
@@ -249,6 +251,14 @@ impl Tx {
     pub async fn live_issues(&mut self, repo: &RepoId) -> Result<Vec<i64>, StoreError> {
         let rows = self.all(sqlx::query(TASKS_LIVE_ISSUES).bind(repo.as_str())).await?;
         rows.iter().map(|row| Ok(row.try_get("issue")?)).collect()
+    }
+
+    /// The tasks of a repository that wait: nobody works on them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn waiting_tasks(&mut self, repo: &RepoId) -> Result<Vec<Task>, StoreError> {
+        self.all(sqlx::query(TASKS_WAITING).bind(repo.as_str())).await?.iter().map(task_row).collect()
     }
 
     /// The tasks a pull request is linked to.

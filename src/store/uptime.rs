@@ -28,6 +28,8 @@ macro_rules! reservations_given_back {
 statements! {
     ALIVE = "SELECT alive_at FROM uptime WHERE id = 1";
     ALIVE_MARK = "UPDATE uptime SET alive_at = $1 WHERE id = 1 AND alive_at = $2";
+    STOPPED = "SELECT stopped_at FROM uptime WHERE id = 1";
+    STOPPED_MARK = "UPDATE uptime SET stopped_at = $1 WHERE id = 1";
     // A repository that is not served gets its time back as a whole, when it is served again.
     GIVE_BACK_LEASES = concat!(leases_given_back!(), "repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL)");
     GIVE_BACK_RESERVATIONS = concat!(reservations_given_back!(),
@@ -87,6 +89,24 @@ impl Tx {
     pub async fn mark_alive(&mut self, seen: Option<Timestamp>) -> Result<bool, StoreError> {
         let mark = sqlx::query(ALIVE_MARK).bind(self.now().0).bind(seen.map_or(0, |at| at.0));
         Ok(self.run(mark).await? == 1)
+    }
+
+    /// Returns when a process last ended in order; `None` when none did. Others may have been alive since.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn stopped_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let at = self.number(sqlx::query(STOPPED)).await?;
+        Ok((at > 0).then_some(Timestamp(at)))
+    }
+
+    /// Marks that a process ends in order.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn mark_stopped(&mut self) -> Result<(), StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(STOPPED_MARK).bind(now)).await.map(drop)
     }
 
     /// Gives `lost` back to every lease granted by `until` and every reservation in force then, in all repositories that

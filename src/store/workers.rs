@@ -28,6 +28,9 @@ statements! {
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
     WORKERS_HEARD_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2";
+    // Newest first; ids sort by time. The primary key.
+    WORKERS_PAGE = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2";
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
     TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";
@@ -65,6 +68,9 @@ pub struct NewWorker {
     /// Leases it can hold.
     pub max_concurrent: i64,
 }
+
+/// Sorts after the ids of all workers, which begin with `w_`.
+const AFTER_EVERY_ID: &str = "x";
 
 impl Tx {
     /// Makes a worker and says its id.
@@ -225,6 +231,16 @@ impl Tx {
     pub async fn workers_heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
         let find = sqlx::query(WORKERS_HEARD_OF).bind(since.0).bind(most);
         self.all(find).await?.iter().map(worker_row).collect()
+    }
+
+    /// Workers that have access, the newest first, after the id `after`; each with when it registered.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn workers_page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
+        let after = if after.is_empty() { AFTER_EVERY_ID } else { after };
+        let rows = self.all(sqlx::query(WORKERS_PAGE).bind(after.to_owned()).bind(most)).await?;
+        rows.iter().map(|row| Ok((worker_row(row)?, Timestamp(row.try_get("created_at")?)))).collect()
     }
 
     /// Workers heard of since `since`.

@@ -2,6 +2,7 @@
 
 use super::check::Checks;
 use super::extra;
+use super::me::LoadView;
 use super::read::{Request, Whole};
 use crate::pool::task::{TaskSpec, TaskState};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -49,6 +50,70 @@ impl Request for RepoBody {
             area_locks_enabled: self.area_locks_enabled.unwrap_or(true),
         }
     }
+}
+
+/// A repository that shall be removed, as it is sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "RemoveRepository")]
+pub struct RemoveBody {
+    /// `owner/name`.
+    #[schemars(length(min = 1, max = 200))]
+    repo: String,
+}
+
+impl Request for RemoveBody {
+    type Checked = String;
+
+    fn check(self, checks: &mut Checks) -> String {
+        checks.repo(&self.repo)
+    }
+}
+
+/// The answer to a removal.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RepositoryRemoved")]
+pub struct RepoRemoved {
+    /// Always true.
+    pub ok: bool,
+    /// How many tasks waited there and are closed now.
+    pub tasks_closed: usize,
+}
+
+/// A page of workers, the newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WorkerPage {
+    /// The workers that have access.
+    pub workers: Vec<WorkerRow>,
+    /// What to ask for next as `cursor`; null on the last page.
+    pub next_cursor: Option<String>,
+}
+
+/// A worker as the operator sees it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ListedWorker")]
+pub struct WorkerRow {
+    /// Its id.
+    pub worker_id: String,
+    /// What it calls itself. Untrusted text.
+    pub name: String,
+    /// The GitHub login of the person behind it; null until it is linked.
+    pub github_login: Option<String>,
+    /// True for the worker that stands for a person's comments.
+    pub by_comment: bool,
+    /// Lower-case, sorted.
+    pub skills: Vec<String>,
+    /// Points it can hold at once.
+    pub capacity_points: i64,
+    /// Leases it can hold at once.
+    pub max_concurrent_tasks: i64,
+    /// `idle`, `working` or `paused`.
+    pub status: &'static str,
+    /// What its live leases take.
+    pub load: LoadView,
+    /// When it registered (RFC 3339).
+    pub created_at: String,
+    /// When it was last heard of (RFC 3339).
+    pub last_seen_at: String,
 }
 
 /// The answer to a repository.

@@ -1,6 +1,7 @@
 //! `GET /v1/tasks`, `GET /v1/tasks/{id}`, `GET /v1/repos` and `GET /v1/repos/{owner}/{name}`.
 
 use super::problem::Reason;
+use super::work::Contract;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -26,6 +27,9 @@ pub struct TaskView {
     pub repo: String,
     /// The GitHub issue it stands for; null in manual repositories.
     pub issue: Option<i64>,
+    /// The web page of that issue; left out of lists, and in manual repositories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue_url: Option<String>,
     /// Its id elsewhere, where whoever added it by hand gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -57,6 +61,9 @@ pub struct TaskView {
     /// Every pull request that names it, oldest first; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_requests: Option<Vec<PullView>>,
+    /// What the repository asks of the work; left out of lists, and in manual repositories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
     /// Why it waits for a maintainer's approval, when it does.
     pub held_because: Option<String>,
     /// Why it is blocked, when it is.

@@ -39,12 +39,12 @@ fn the_latest_events_are_one_line_each() {
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["events", "--kind", "comment.dead"]), @r#"
-    ! owp admin events: nothing of the kind has happened.
+    ! owp admin events: no matching events.
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["events", "--kind", "nonsense"]), @r#"
     ! owp admin events: `kind` must be a kind of event such as lease.granted, or a family such as lease.*.
-    !   Change that and run it again; `--help` tells what can be given.
+    !   See `--help` for accepted values.
     exit 2
     "#);
     let json = pool.command(&["events", "--limit", "1", "--json"]).output().unwrap();
@@ -73,7 +73,8 @@ fn the_latest_events_are_one_line_each() {
           "worker_id": null
         }
       ],
-      "next_cursor": "…"
+      "next_cursor": "…",
+      "schema_version": 1
     }
     "#);
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 /// A call of each command that is right in itself.
-const CALLS: [&[&str]; 13] = [
+const CALLS: [&[&str]; 19] = [
     &["init-repo", REPO],
     &["add-task", REPO, "One"],
     &["import-tasks", "tasks.yaml"],
@@ -19,6 +19,12 @@ const CALLS: [&[&str]; 13] = [
     &["trust", REPO, "octocat", "1"],
     &["pause", REPO],
     &["resume", REPO],
+    &["tasks"],
+    &["workers"],
+    &["remove-repo", REPO, "--yes"],
+    &["policy", "show", REPO],
+    &["audit", "verify"],
+    &["comments"],
 ];
 
 const FILE: &str = "repo: acme/rocket\ntasks: [{ id: a, title: t }]\n";
@@ -54,7 +60,8 @@ fn a_pool_that_is_not_there() {
         "message": "http://127.0.0.1:PORT cannot be reached: Connection refused (os error 111).",
         "next": "Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another.",
         "problem": null
-      }
+      },
+      "schema_version": 1
     }
     ! owp admin state: http://127.0.0.1:PORT cannot be reached: Connection refused (os error 111).
     !   Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another.
@@ -77,13 +84,13 @@ fn a_token_that_is_wrong_or_missing() {
         assert!(said.ends_with("exit 4"), "{name}: {said}");
     }
     insta::assert_snapshot!(wrong[0].1, @r#"
-    ! owp admin init-repo: The admin token is not the right one.
-    !   Is OWP_ADMIN_TOKEN (or the file in OWP_ADMIN_TOKEN_FILE) this pool's?
+    ! owp admin init-repo: The admin token is wrong.
+    !   Set OWP_ADMIN_TOKEN, or the file in OWP_ADMIN_TOKEN_FILE, to the admin token of this pool.
     exit 4
     "#);
     let none = all(|call| told(&pool.command(call).env_remove("OWP_ADMIN_TOKEN").output().unwrap()));
     insta::assert_snapshot!(none[0].1, @r#"
-    ! owp admin init-repo: The pool answers this to its operator alone.
+    ! owp admin init-repo: This command needs the admin token.
     !   Set OWP_ADMIN_TOKEN, or OWP_ADMIN_TOKEN_FILE to a file that holds it.
     exit 4
     "#);

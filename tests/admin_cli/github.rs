@@ -50,6 +50,7 @@ fn issues_of_several_pages_become_tasks_once() {
       "already_there": 250,
       "dry_run": false,
       "repo": "acme/rocket",
+      "schema_version": 1,
       "tasks": 251,
       "warnings": []
     }
@@ -60,6 +61,7 @@ fn issues_of_several_pages_become_tasks_once() {
       "already_there": 251,
       "dry_run": true,
       "repo": "acme/rocket",
+      "schema_version": 1,
       "tasks": 251,
       "warnings": [],
       "would_add": []
@@ -107,6 +109,7 @@ fn labels_are_read_as_those_of_webhooks_are_and_odd_ones_told() {
       "already_there": 1,
       "dry_run": false,
       "repo": "acme/rocket",
+      "schema_version": 1,
       "tasks": 1,
       "warnings": [
         "acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 counts instead",
@@ -243,6 +246,7 @@ fn what_github_says_is_told_with_what_helps() {
       "already_there": 0,
       "dry_run": false,
       "repo": "acme/secret",
+      "schema_version": 1,
       "tasks": 0,
       "warnings": []
     }
@@ -290,7 +294,8 @@ fn a_rate_limit_says_when_to_come_back() {
         "message": "GitHub's rate limit is reached; nothing was added.",
         "next": "Run it again after MOMENT (in an hour).",
         "problem": null
-      }
+      },
+      "schema_version": 1
     }
     ! owp admin import-github-issues: GitHub's rate limit is reached; nothing was added.
     !   Run it again after MOMENT (in an hour).

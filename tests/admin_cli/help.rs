@@ -15,10 +15,13 @@ fn the_commands() {
 
     Commands:
       init-repo             Makes a repository in the pool, or sets how much may be open there at once
+      remove-repo           Removes a repository made by hand, and closes the tasks that wait there
       add-task              Adds a task
       import-tasks          Adds the tasks of a YAML file, each once however often the file is imported
       import-github-issues  Adds the open issues of a GitHub repository as tasks, each once
       state                 Shows every repository: what is open, what waits, and what keeps work from being handed out
+      tasks                 Lists tasks, those of private repositories too
+      workers               Lists the workers that have access, and what each holds
       events                Shows what happened, one line per event
       why                   Says where a task stands, who would get it, and which rules keep others from it
       revoke                Takes a lease back, or a worker's access and all it holds
@@ -27,11 +30,15 @@ fn the_commands() {
       trust                 Sets how far a repository trusts somebody
       pause                 Stops handing out work in a repository
       resume                Hands out work in a repository again
+      policy                Shows or sets the rules of a repository
+      audit                 Exports or verifies the audit log
+      comments              Lists comments GitHub did not take, or tries them again
       help                  Print this message or the help of the given subcommand(s)
 
     Options:
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
+          --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
     "#);
 }
@@ -51,7 +58,11 @@ fn of_repositories() {
           --no-area-locks     Lets several people work in one area at once
           --server <URL>      Where the pool is, such as https://pool.example.org
           --json              Prints the answer as JSON
+          --no-color          Prints no colours; NO_COLOR does the same
       -h, --help              Print help
+
+    Example:
+      owp admin init-repo acme/rocket --max-open-prs 3
     exit 0
     "#);
     insta::assert_snapshot!(help("pause"), @r#"
@@ -67,7 +78,11 @@ fn of_repositories() {
           --reason <TEXT>  Why, for whoever asks for work there
           --server <URL>   Where the pool is, such as https://pool.example.org
           --json           Prints the answer as JSON
+          --no-color       Prints no colours; NO_COLOR does the same
       -h, --help           Print help
+
+    Example:
+      owp admin pause acme/rocket --for 2h --reason "release day"
     exit 0
     "#);
     insta::assert_snapshot!(help("resume"), @r#"
@@ -81,7 +96,11 @@ fn of_repositories() {
     Options:
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
+          --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
+
+    Example:
+      owp admin resume acme/rocket
     exit 0
     "#);
 }
@@ -101,7 +120,11 @@ fn of_people() {
     Options:
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
+          --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
+
+    Example:
+      owp admin trust acme/rocket octocat 2
     exit 0
     "#);
     insta::assert_snapshot!(help("revoke"), @r#"
@@ -116,7 +139,11 @@ fn of_people() {
           --reason <TEXT>  Why, for the audit log and, on GitHub, for whoever loses it
           --server <URL>   Where the pool is, such as https://pool.example.org
           --json           Prints the answer as JSON
+          --no-color       Prints no colours; NO_COLOR does the same
       -h, --help           Print help
+
+    Example:
+      owp admin revoke l_06bg3qk4c5v2j0 --reason "no sign of work"
     exit 0
     "#);
 }
@@ -129,13 +156,17 @@ fn of_tasks_that_are_there() {
     Usage: owp admin close [OPTIONS] <TASK>
 
     Arguments:
-      <TASK>  The task (t_…)
+      <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
 
     Options:
           --reason <TEXT>  Why, for the audit log
           --server <URL>   Where the pool is, such as https://pool.example.org
           --json           Prints the answer as JSON
+          --no-color       Prints no colours; NO_COLOR does the same
       -h, --help           Print help
+
+    Example:
+      owp admin close t_06bg3qk4c5v2j0 --reason "done elsewhere"
     exit 0
     "#);
     insta::assert_snapshot!(help("reopen"), @r#"
@@ -144,12 +175,16 @@ fn of_tasks_that_are_there() {
     Usage: owp admin reopen [OPTIONS] <TASK>
 
     Arguments:
-      <TASK>  The task (t_…)
+      <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
 
     Options:
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
+          --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
+
+    Example:
+      owp admin reopen t_06bg3qk4c5v2j0
     exit 0
     "#);
 }
@@ -175,7 +210,11 @@ fn of_tasks() {
           --external-id <ID>    Its id elsewhere; a task that has it already is not added again
           --server <URL>        Where the pool is, such as https://pool.example.org
           --json                Prints the answer as JSON
+          --no-color            Prints no colours; NO_COLOR does the same
       -h, --help                Print help
+
+    Example:
+      owp admin add-task acme/rocket "Parse dates" --skills rust --estimate 3
     exit 0
     "#);
     insta::assert_snapshot!(help("import-tasks"), @r#"
@@ -191,7 +230,11 @@ fn of_tasks() {
           --dry-run       Says what would be added, and adds nothing
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
+          --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
+
+    Example:
+      owp admin import-tasks tasks.yaml --dry-run
 
     A file of tasks:
 
@@ -227,7 +270,11 @@ fn of_tasks() {
           --dry-run          Says what would be added, and adds nothing
           --server <URL>     Where the pool is, such as https://pool.example.org
           --json             Prints the answer as JSON
+          --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
+
+    Example:
+      owp admin import-github-issues acme/rocket --label "help wanted" --dry-run
 
     Labels mean what they mean where the GitHub App is installed: estimate:3, priority:high, skills:rust, area:parser, tier:1. GITHUB_TOKEN is read from the environment when it is set; public issues can be read without. An issue that was imported before stays as it is in the pool.
     exit 0
@@ -244,7 +291,11 @@ fn of_looking() {
     Options:
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
+          --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
+
+    Example:
+      owp admin state
     exit 0
     "#);
     insta::assert_snapshot!(help("events"), @r#"
@@ -260,7 +311,11 @@ fn of_looking() {
           --limit <N>     How many of the latest events are shown [default: 50]
           --server <URL>  Where the pool is, such as https://pool.example.org
           --json          Prints the answer as JSON
+          --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
+
+    Example:
+      owp admin events --repo acme/rocket --kind 'lease.*' --follow
     exit 0
     "#);
     insta::assert_snapshot!(help("why"), @r#"
@@ -269,13 +324,17 @@ fn of_looking() {
     Usage: owp admin why [OPTIONS] <TASK>
 
     Arguments:
-      <TASK>  The task (t_…)
+      <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
 
     Options:
           --worker <WORKER>  What every rule says of this worker (w_…)
           --server <URL>     Where the pool is, such as https://pool.example.org
           --json             Prints the answer as JSON
+          --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
+
+    Example:
+      owp admin why acme/rocket#12
     exit 0
     "#);
 }

@@ -41,6 +41,7 @@ fn tasks_are_added_once() {
       "already_there": 0,
       "dry_run": true,
       "repo": "acme/rocket",
+      "schema_version": 1,
       "tasks": 2,
       "warnings": [],
       "would_add": [
@@ -71,6 +72,7 @@ fn tasks_are_added_once() {
       "already_there": 2,
       "dry_run": false,
       "repo": "acme/rocket",
+      "schema_version": 1,
       "tasks": 3,
       "warnings": []
     }

@@ -49,7 +49,8 @@ fn a_pool_that_goes_away_before_the_second_bulk() {
         "message": "http://127.0.0.1:PORT cannot be reached: connection closed before message completed.",
         "next": "Run it again: it goes on where it stopped, and nothing is added twice.",
         "problem": null
-      }
+      },
+      "schema_version": 1
     }
     ! owp admin import-tasks: http://127.0.0.1:PORT cannot be reached: connection closed before message completed.
     !   - 0 of 1200 tasks were sent: 0 added, 0 were there already.
@@ -113,7 +114,8 @@ fn a_person_who_presses_ctrl_c() {
                 "message": "Interrupted. What was on its way may have been added too.",
                 "next": "Run it again: it goes on where it stopped, and nothing is added twice.",
                 "problem": null
-              }
+              },
+              "schema_version": 1
             }
             ! owp admin import-tasks: Interrupted. What was on its way may have been added too.
             !   - 0 of 1200 tasks were sent: 0 added, 0 were there already.

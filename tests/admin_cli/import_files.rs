@@ -62,7 +62,8 @@ fn every_fault_is_told_at_once_and_nothing_is_sent() {
         "message": "bad.yaml has 12 faults; nothing was sent.",
         "next": "Mend what is told above and run it again; `owp admin import-tasks --help` shows how a file is written.",
         "problem": null
-      }
+      },
+      "schema_version": 1
     }
     ! bad.yaml:2:1: unknown key `taks`, expected `repo` and `tasks`
     ! bad.yaml:4:5: `tasks[0].id` is missing

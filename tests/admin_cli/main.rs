@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test should stop it")]
 
+mod audit;
 mod events;
 mod failures;
 mod github;
@@ -9,6 +10,7 @@ mod help;
 mod import;
 mod import_broken;
 mod import_files;
+mod lists;
 #[path = "../support/program.rs"]
 mod program;
 mod proxy;

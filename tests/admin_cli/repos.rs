@@ -20,17 +20,19 @@ fn a_repository_is_made_and_set_again() {
     insta::assert_snapshot!(pool.run(&["init-repo", REPO, "--json"]), @r#"
     {
       "ok": true,
-      "repo": "acme/rocket"
+      "repo": "acme/rocket",
+      "schema_version": 1
     }
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["init-repo", "", "--max-open-prs", "101"]), @r#"
-    ! owp admin init-repo: `repo` must not be blank. `max_open_prs` must be a whole number from 0 to 100.
-    !   Change that and run it again; `--help` tells what can be given.
+    ! error: invalid value '101' for '--max-open-prs <N>': must be a whole number from 0 to 100
+    !
+    ! For more information, try '--help'.
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["init-repo", REPO, "--max-open-prs", "many"]), @r#"
-    ! error: invalid value 'many' for '--max-open-prs <N>': invalid digit found in string
+    ! error: invalid value 'many' for '--max-open-prs <N>': must be a whole number from 0 to 100
     !
     ! For more information, try '--help'.
     exit 2
@@ -51,7 +53,8 @@ fn a_repository_is_paused_and_resumed() {
     insta::assert_snapshot!(pool.run(&["pause", REPO, "--for", "1d12h", "--json"]), @r#"
     {
       "ok": true,
-      "paused_until": "TIME"
+      "paused_until": "TIME",
+      "schema_version": 1
     }
     exit 0
     "#);
@@ -68,7 +71,7 @@ fn a_repository_is_paused_and_resumed() {
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["pause", "acme/nothing"]), @r#"
-    ! owp admin pause: The repository acme/nothing is not known; create it with POST /v1/admin/repos first.
+    ! owp admin pause: There is no repository acme/nothing in this pool.
     !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
     exit 1
     "#);
@@ -78,12 +81,13 @@ fn a_repository_is_paused_and_resumed() {
     "#);
     insta::assert_snapshot!(pool.run(&["resume", REPO, "--json"]), @r#"
     {
-      "ok": true
+      "ok": true,
+      "schema_version": 1
     }
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["resume", "acme/nothing"]), @r#"
-    ! owp admin resume: The repository acme/nothing is not known; create it with POST /v1/admin/repos first.
+    ! owp admin resume: There is no repository acme/nothing in this pool.
     !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
     exit 1
     "#);
@@ -105,13 +109,15 @@ fn a_task_is_withdrawn_and_put_back() {
     assert_eq!(pool.ready(), 1);
     insta::assert_snapshot!(pool.run(&["close", &task, "--json"]), @r#"
     {
-      "ok": true
+      "ok": true,
+      "schema_version": 1
     }
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["reopen", &task, "--json"]), @r#"
     {
-      "ok": true
+      "ok": true,
+      "schema_version": 1
     }
     exit 0
     "#);
@@ -119,12 +125,12 @@ fn a_task_is_withdrawn_and_put_back() {
     assert_eq!(pool.work(&token).len(), 1);
     insta::assert_snapshot!(pool.run(&["reopen", &task]), @r#"
     ! owp admin reopen: The task is leased; it cannot be reopened from there.
-    !   `owp admin state` and `owp admin events` tell how things stand.
+    !   `owp admin state` and `owp admin events` show the current state.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["close", "t_1"]), @r#"
     ! owp admin close: There is no task with this id.
-    !   `owp admin events` shows the ids of tasks, leases and workers.
+    !   `owp admin tasks` and `owp admin workers` show ids.
     exit 1
     "#);
 }
@@ -150,18 +156,19 @@ fn a_lease_and_a_worker_are_taken_back() {
     insta::assert_snapshot!(pool.run(&["revoke", &bo, "--json"]), @r#"
     {
       "leases_ended": 0,
-      "ok": true
+      "ok": true,
+      "schema_version": 1
     }
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["revoke", &lease]), @r#"
     ! owp admin revoke: The lease is over already. Nothing was changed.
-    !   `owp admin state` and `owp admin events` tell how things stand.
+    !   `owp admin state` and `owp admin events` show the current state.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["revoke", "l_1"]), @r#"
     ! owp admin revoke: There is no lease with this id.
-    !   `owp admin events` shows the ids of tasks, leases and workers.
+    !   `owp admin tasks` and `owp admin workers` show ids.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["revoke", "w_1", "--json"]), @r#"
@@ -170,22 +177,23 @@ fn a_lease_and_a_worker_are_taken_back() {
         "because": [],
         "exit_code": 1,
         "message": "There is no worker with this id.",
-        "next": "`owp admin events` shows the ids of tasks, leases and workers.",
+        "next": "`owp admin tasks` and `owp admin workers` show ids.",
         "problem": {
           "detail": "There is no worker with this id.",
           "status": 404,
           "title": "There is no such worker",
           "type": "/problems/unknown-worker"
         }
-      }
+      },
+      "schema_version": 1
     }
     ! owp admin revoke: There is no worker with this id.
-    !   `owp admin events` shows the ids of tasks, leases and workers.
+    !   `owp admin tasks` and `owp admin workers` show ids.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["revoke", "ada"]), @r#"
     ! owp admin revoke: ada is neither a lease nor a worker.
-    !   A lease's id begins with l_ and a worker's with w_; `owp admin events` shows them.
+    !   A lease's id begins with l_ and a worker's with w_; `owp admin workers` and `owp admin events` show them.
     exit 2
     "#);
 }
@@ -207,7 +215,8 @@ fn somebody_is_trusted_or_banned() {
       "level": 0,
       "login": null,
       "ok": true,
-      "repo": "acme/rocket"
+      "repo": "acme/rocket",
+      "schema_version": 1
     }
     exit 0
     "#);
@@ -217,7 +226,7 @@ fn somebody_is_trusted_or_banned() {
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["trust", REPO, "octocat", "4"]), @r#"
-    ! error: invalid value '4' for '<LEVEL>': 4 is not in -1..=3
+    ! error: invalid value '4' for '<LEVEL>': must be a whole number from -1 to 3
     !
     ! For more information, try '--help'.
     exit 2
@@ -228,7 +237,7 @@ fn somebody_is_trusted_or_banned() {
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["trust", "acme/nothing", "id:1", "1"]), @r#"
-    ! owp admin trust: The repository acme/nothing is not known; create it with POST /v1/admin/repos first.
+    ! owp admin trust: There is no repository acme/nothing in this pool.
     !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
     exit 1
     "#);

@@ -92,6 +92,7 @@ fn for_programs_there_is_json() {
           }
         }
       ],
+      "schema_version": 1,
       "state": {
         "tasks_blocked": 0,
         "tasks_closed": 0,

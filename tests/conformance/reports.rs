@@ -196,7 +196,7 @@ fn the_list_names_every_check_and_makes_none() {
     assert_eq!(["WORK", "WORK-1", "WORK-10", "WORK-", "W", "NONE"].map(named), [10, 1, 1, 10, 16, 0]);
     let ran = owp(&["conformance", "--list", "--json"]).output().unwrap();
     let listed: Value = serde_json::from_slice(&ran.stdout).unwrap();
-    let claim = listed.as_array().unwrap().iter().find(|check| check["id"] == "CLAIM-3").unwrap();
+    let claim = listed["checks"].as_array().unwrap().iter().find(|check| check["id"] == "CLAIM-3").unwrap();
     insta::assert_snapshot!(claim, @r#"{"feature":"claims","id":"CLAIM-3","profile":"extended","title":"Claiming what one holds answers the lease one has."}"#);
 }
 

@@ -125,6 +125,7 @@ impl Stage {
         let lease = pool.work(&worker).await[0]["lease_id"].as_str().unwrap().to_owned();
         let free = pool.task("Nobody's yet", json!({})).await;
         meddle(&pool, GIVEN_UP).await;
+        pool.admin("repos", json!({ "repo": "acme/attic" })).await.ok();
         Self { pool, worker, task, lease, free }
     }
 

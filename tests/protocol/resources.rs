@@ -55,18 +55,25 @@ async fn tasks_are_found_by_state_repository_and_skill(db: Db) {
     );
     assert_eq!(ids(&pool, "skill=100x_sure%5C").await, [""; 0]);
     assert_eq!(ids(&pool, "repo=ACME/other").await, std::slice::from_ref(&plain));
+    let parser = pool.task("Four", json!({ "repo": "acme/other", "area": "Parser" })).await;
+    assert_eq!(ids(&pool, "area=parser").await, std::slice::from_ref(&parser), "an area is found in any case");
+    assert_eq!(ids(&pool, "repo=acme/other&issue=7").await, [""; 0], "nothing by hand is an issue");
+    pool.admin(&format!("tasks/{parser}/close"), json!({})).await.ok();
     let worker = pool.worker(json!({ "skills": ["rusty"], "max_concurrent_tasks": 1, "capacity_points": 1 })).await;
     pool.work(&worker).await;
     let held = ids(&pool, "state=leased").await;
     assert_eq!(held.len(), 1);
     assert_eq!(ids(&pool, "state=leased&repo=acme/rocket&skill=rusty").await.len(), usize::from(held == [rusty]));
-    assert_eq!(ids(&pool, "repo=&skill=%20").await.len(), 3, "a blank filter is none");
+    assert_eq!(ids(&pool, "repo=&skill=%20").await.len(), 4, "a blank filter is none");
     for (query, field) in [
         ("state=gone", "state"),
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("limit=ten", "limit"),
         ("repo=%00", "repo"),
+        ("issue=x", "issue"),
+        ("issue=-1", "issue"),
+        ("area=a,b", "area"),
     ] {
         let problem = pool.get(&format!("/v1/tasks?{query}")).await.problem(422, "invalid-value");
         assert_eq!(problem["errors"][0]["field"], field, "{problem}");

@@ -16,7 +16,57 @@ on_both!(
     a_policy_with_a_fault_is_told_all_of_them_and_changes_nothing,
     the_operator_asks_why_for_a_worker,
     every_call_of_the_operator_is_closed_to_others,
+    a_manual_repository_nobody_works_in_is_removed_and_its_name_is_free,
+    workers_with_access_are_listed_newest_first_in_pages,
 );
+
+async fn a_manual_repository_nobody_works_in_is_removed_and_its_name_is_free(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    let task = pool.task("One", json!({})).await;
+    let worker = pool.worker(json!({})).await;
+    assert_eq!(pool.work_ids(&worker).await, std::slice::from_ref(&task));
+    let waits = pool.task("Two", json!({ "required_skills": ["cobol"] })).await;
+    let remove = json!({ "repo": "ACME/rocket" });
+    let problem = pool.admin("repos/remove", remove.clone()).await.problem(409, "refused");
+    assert!(problem["detail"].as_str().unwrap().starts_with("acme/rocket still has 1 task held"), "{problem}");
+    pool.says(&worker, &task, "pr_opened").await;
+    pool.admin("repos/remove", remove.clone()).await.problem(409, "refused");
+    pool.admin(&format!("tasks/{task}/close"), json!({})).await.ok();
+    assert_eq!(pool.admin("repos/remove", remove.clone()).await.ok(), json!({ "ok": true, "tasks_closed": 1 }));
+    assert_eq!(pool.get("/v1/repos").await.ok()["repos"], json!([]));
+    assert!(!pool.get("/").await.text.contains("slots taken"), "the status page shows no budget of it");
+    assert_eq!(pool.get(&format!("/v1/tasks/{waits}")).await.ok()["state"], "closed");
+    pool.admin("repos/remove", remove).await.problem(400, "unknown-repository");
+    // The name is free, and nothing of the old one comes back with it.
+    pool.repo(json!({})).await;
+    let again = pool.get(&format!("/v1/repos/{REPO}")).await.ok();
+    assert_eq!(again["tasks"]["closed"], 0);
+    let fresh = pool.task("Three", json!({})).await;
+    assert_eq!(pool.work_ids(&worker).await, [fresh]);
+}
+
+async fn workers_with_access_are_listed_newest_first_in_pages(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    pool.task("One", json!({ "required_skills": ["rust"] })).await;
+    let first = pool.worker(json!({ "name": "first", "skills": ["rust"] })).await;
+    let gone = pool.worker(json!({ "name": "gone" })).await;
+    pool.worker(json!({ "name": "last" })).await;
+    assert_eq!(pool.work(&first).await.len(), 1);
+    pool.as_worker(&gone, "DELETE", "/v1/workers/me", Value::Null).await.ok();
+    let page = pool.admin("workers?limit=1", Value::Null).await.ok();
+    assert_eq!((&page["workers"][0]["name"], page["workers"].as_array().unwrap().len()), (&json!("last"), 1));
+    let next = page["next_cursor"].as_str().unwrap();
+    let rest = pool.admin(&format!("workers?limit=1&cursor={next}"), Value::Null).await.ok();
+    let shown = &rest["workers"][0];
+    assert_eq!(
+        (&shown["name"], &shown["load"]["leases"], &rest["next_cursor"]),
+        (&json!("first"), &json!(1), &Value::Null)
+    );
+    assert!(rest["workers"][0].get("token").is_none());
+    pool.admin("workers?cursor=made-up", Value::Null).await.problem(422, "invalid-value");
+}
 
 async fn tasks_come_in_bulk_all_or_none(db: Db) {
     let pool = Pool::start(db).await;
@@ -206,11 +256,12 @@ async fn every_call_of_the_operator_is_closed_to_others(db: Db) {
         "workers/w_1/revoke",
         "tasks/t_1/close",
         "tasks/t_1/reopen",
+        "repos/remove",
     ] {
         let answer = pool.as_worker(&worker, "POST", &format!("/v1/admin/{path}"), json!({})).await;
         answer.problem(401, "unauthorized");
     }
-    for path in ["audit", "tasks/t_1/why?worker=w_1"] {
+    for path in ["audit", "workers", "tasks/t_1/why?worker=w_1"] {
         let answer = pool.as_worker(&worker, "GET", &format!("/v1/admin/{path}"), Value::Null).await;
         answer.problem(401, "unauthorized");
     }

@@ -248,7 +248,12 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     let mona = w.github.as_user("mona");
     let issue = w.task("Parse dates", &[]).await;
     let task = w.task_of(issue).await.unwrap().id;
-    assert!(w.engine.show_task(task.clone(), false).await.is_ok());
+    let shown = w.engine.show_task(task.clone(), false).await.unwrap();
+    assert!(
+        shown.page.is_some_and(|page| page.ends_with(&format!("/{REPO}/issues/{issue}"))),
+        "where the issue is seen"
+    );
+    assert!(shown.terms.is_some(), "what the repository asks of the work");
     mona.set_private(REPO, true).unwrap();
     w.settle().await;
     let view = w.engine.overview().await.unwrap();

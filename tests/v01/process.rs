@@ -102,6 +102,8 @@ fn what_it_is_told_wrongly_ends_it_with_code_2_and_a_sentence() {
         (&["serve", "--listen", "everywhere"], &[], "not an address"),
         (&["serve"], &[("GITHUB_APP_ID", "1")], "GITHUB_APP_PRIVATE_KEY"),
         (&["serve"], &[("OWP_LOG", "xml")], "OWP_LOG"),
+        (&["serve", "--database", "mysql://somewhere"], &[], "sqlite:FILE"),
+        (&["serve"], &[("OWP_DATABASE_URL", "owp.db")], "sqlite:FILE"),
         (&["serve"], &[("OWP_LOG_FILTER", "owp=loud")], "OWP_LOG_FILTER"),
         (&["serve"], &[("OWP_LOG_FILTER", "verbose")], "info,owp::engine=debug"),
         (&["serve"], &[("OWP_REDELIVER_AT", "hourly")], "OWP_REDELIVER_AT"),

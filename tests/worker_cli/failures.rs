@@ -2,18 +2,24 @@
 
 use crate::stage::Stage;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 17] = [
     &["whoami"],
     &["run"],
     &["simulate", "--once"],
-    &["work"],
-    &["status", "t_1", "in_progress"],
+    &["list"],
+    &["report", "t_1", "in_progress"],
     &["ack", "l_1"],
     &["nack", "l_1"],
     &["release", "t_1"],
     &["claim", "t_1"],
     &["set", "--skills", "go"],
     &["link", "ada"],
+    &["why", "t_1"],
+    &["pause"],
+    &["resume"],
+    &["token", "rotate"],
+    &["leave", "--yes"],
+    &["set", "--add-skill", "go"],
 ];
 
 #[test]
@@ -40,19 +46,20 @@ fn without_a_worker_the_way_to_one_is_told() {
         "message": "No worker is registered with http://POOL from here.",
         "next": "`owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.",
         "problem": null
-      }
+      },
+      "schema_version": 1
     }
     owp worker whoami: No worker is registered with http://POOL from here.
       `owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.
     "#);
-    insta::assert_snapshot!(stage.worker(&["run", "--json"]).stdout, @r#"{"error":{"because":[],"exit_code":4,"message":"No worker is registered with http://POOL from here.","next":"`owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.","problem":null}}"#);
+    insta::assert_snapshot!(stage.worker(&["run", "--json"]).stdout, @r#"{"error":{"because":[],"exit_code":4,"message":"No worker is registered with http://POOL from here.","next":"`owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.","problem":null},"schema_version":1}"#);
 }
 
 #[test]
 fn a_token_that_opens_nothing_is_told_from_a_no() {
     let stage = Stage::new();
     // What is released by its task is looked for first, which anybody may.
-    for command in COMMANDS.iter().filter(|command| command[0] != "release") {
+    for command in COMMANDS.iter().filter(|command| !["release", "token"].contains(&command[0])) {
         let mut called = stage.command(command);
         called.env("OWP_WORKER_TOKEN", "wrong");
         let done = stage.ended(called);
@@ -67,26 +74,28 @@ fn a_token_that_opens_nothing_is_told_from_a_no() {
       "error": {
         "because": [],
         "exit_code": 4,
-        "message": "No worker has this token; it was never given out here, or its access was taken away.",
-        "next": "If OWP_WORKER_TOKEN is set, it is what was sent: mend it or take it away. Else `owp worker register --again` registers anew.",
+        "message": "The pool does not know this token, or it was revoked.",
+        "next": "Fix or unset OWP_WORKER_TOKEN, or run `owp worker register --again`.",
         "problem": {
-          "detail": "No worker has this token; it was never given out here, or its access was taken away.",
+          "detail": "The pool does not know this token, or it was revoked.",
           "status": 401,
           "title": "Not authorized",
           "type": "/problems/unauthorized"
         }
-      }
+      },
+      "schema_version": 1
     }
-    owp worker whoami: No worker has this token; it was never given out here, or its access was taken away.
-      If OWP_WORKER_TOKEN is set, it is what was sent: mend it or take it away. Else `owp worker register --again` registers anew.
+    owp worker whoami: The pool does not know this token, or it was revoked.
+      Fix or unset OWP_WORKER_TOKEN, or run `owp worker register --again`.
     "#);
 }
 
 #[test]
 fn a_pool_that_is_not_there_is_told_with_its_address() {
     let stage = Stage::without_pool();
-    let others: [&[&str]; 2] = [&["register", "--name", "x"], &["simulate", "--register"]];
-    for command in COMMANDS.iter().chain(&others) {
+    let others: [&[&str]; 4] =
+        [&["register", "--name", "x"], &["simulate", "--register"], &["tasks"], &["show", "t_1"]];
+    for command in COMMANDS.iter().chain(&others).filter(|command| command[0] != "token") {
         let mut called = stage.command(command);
         called.env("OWP_WORKER_TOKEN", "some");
         let done = stage.ended(called);

@@ -18,7 +18,8 @@ Options of every command:
 /// A command's own part of its help.
 fn of(command: &str) -> String {
     let help = help(&["worker", command, "--help"]);
-    help.strip_suffix(OF_EVERY_COMMAND).unwrap_or_else(|| panic!("{help}")).to_owned()
+    assert!(help.contains(OF_EVERY_COMMAND), "{help}");
+    help.replace(OF_EVERY_COMMAND, "")
 }
 
 #[test]
@@ -32,20 +33,27 @@ fn the_commands_are_listed() {
       register  Registers a worker with a pool and keeps its token here
       run       Asks for work until Ctrl-C, and shows what the worker holds
       simulate  Works through tasks without doing anything: for trying out a pool
-      work      Asks for work once, and lists what the worker holds
-      status    Says how a task goes
+      list      Asks for work once, and lists what the worker holds
+      tasks     Lists the tasks of the pool
+      show      Shows a task: its description, issue, deadline, branch and commands
+      why       Explains why you cannot have a task now
+      report    Reports how a task goes
       ack       Accepts an offer
       nack      Declines an offer or a task; it is not offered again for a while
       release   Gives a task back
-      claim     Asks for one task by its id
+      claim     Asks for one task
       whoami    Shows the worker as the pool sees it
       set       Changes what the worker says of itself
       link      Ties the worker to a GitHub account: says which comment proves it
-      confirm   Links another of your machines, by the code it shows: run it where the worker is linked already
+      pause     Stops new tasks from coming; what is held stays
+      resume    Lets new tasks come again
+      token     Replaces the worker's token
+      leave     Leaves the pool: gives back what is held, and forgets the worker here
       help      Print this message or the help of the given subcommand(s)
 
     Options:
-      -h, --help  Print help
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
 
     Options of every command:
           --server <URL>  Where the pool is, such as https://pool.example.org
@@ -140,7 +148,7 @@ fn asking_for_work() {
           --work-for <SPAN>  How long it pretends to work on a task, such as 1s or 2min [default: 1s]
       -h, --help             Print help
     "#);
-    insta::assert_snapshot!(of("work"), @r#"
+    insta::assert_snapshot!(of("list"), @r#"
     Asks for work once, and lists what the worker holds
 
     Usage: owp worker work [OPTIONS]
@@ -154,16 +162,16 @@ fn asking_for_work() {
 
 #[test]
 fn saying_how_a_task_goes() {
-    insta::assert_snapshot!(help(&["worker", "status", "--help"]), @r#"
-    Says how a task goes
+    insta::assert_snapshot!(help(&["worker", "report", "--help"]), @r#"
+    Reports how a task goes
 
-    Usage: owp worker status [OPTIONS] <TASK> <STATUS>
+    Usage: owp worker report [OPTIONS] <TASK> <STATE>
 
     Arguments:
       <TASK>
-              The task's id, such as t_0641…
+              The task: its id (t_…), owner/name#12, or the address of its issue
 
-      <STATUS>
+      <STATE>
               How it goes
 
               Possible values:
@@ -182,6 +190,9 @@ fn saying_how_a_task_goes() {
           --commit <SHA>
               The commit that holds the work
 
+          --no-color
+              Prints no colours; NO_COLOR does the same
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -191,6 +202,10 @@ fn saying_how_a_task_goes() {
 
           --json
               Prints the answer as JSON
+
+    Examples:
+      owp worker report t_06bg3qk4c5v2j0 pr_opened --pr-url https://github.com/acme/rocket/pull/23
+      owp worker report t_06bg3qk4c5v2j0 blocked --message "needs a decision"
     "#);
 }
 
@@ -251,15 +266,19 @@ fn giving_back_and_claiming() {
 #[test]
 fn shells_are_taught_the_words() {
     insta::assert_snapshot!(help(&["completions", "--help"]), @r#"
-    Prints a script that lets a shell complete these words
+    Generates shell completions
 
-    Usage: owp completions <SHELL>
+    Usage: owp completions [OPTIONS] <SHELL>
 
     Arguments:
       <SHELL>  The shell that will read it [possible values: bash, elvish, fish, powershell, zsh]
 
     Options:
-      -h, --help  Print help
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
+
+    Example:
+      owp completions bash > ~/.local/share/bash-completion/completions/owp
     "#);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = help(&["completions", shell]);

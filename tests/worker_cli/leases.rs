@@ -24,6 +24,7 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
       "priority": 10,
       "repo": "acme/rocket",
       "required_skills": [],
+      "schema_version": 1,
       "state": "leased",
       "task_id": "t_…",
       "tier": 0,
@@ -35,35 +36,49 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
     exit 0
     t_… acme/rocket "Parse dates" is yours until TIME.
     "#);
-    insta::assert_snapshot!(stage.worker(&["claim", &other]).all(), @r"
+    insta::assert_snapshot!(stage.worker(&["claim", &other]).all(), @r#"
     exit 1
-    owp worker claim: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.
-      `owp worker work --explain` lists what you hold, and what stands in the way of the rest.
-    ");
+    owp worker claim: The pool says no, for each of these reasons:
+      - The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
+      - You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.
+      `owp worker why TASK` explains one task, `owp worker list --explain` all that wait.
+    "#);
     insta::assert_snapshot!(stage.worker(&["claim", &other, "--json"]).stdout, @r#"
     {
       "error": {
-        "because": [],
+        "because": [
+          "The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.",
+          "You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once."
+        ],
         "exit_code": 1,
-        "message": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.",
-        "next": "`owp worker work --explain` lists what you hold, and what stands in the way of the rest.",
+        "message": "The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`. You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.",
+        "next": "`owp worker why TASK` explains one task, `owp worker list --explain` all that wait.",
         "problem": {
-          "detail": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.",
+          "detail": "The task needs the skill design. If you have it, say so: `/owp join skills:design`. You hold as many tasks as you take on at once. `/owp join concurrent:N` changes that number.",
           "reasons": [
             {
               "holder": null,
               "limit": "design",
-              "message": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.",
+              "message": "The task needs the skill design. If you have it, say so: `/owp join skills:design`.",
               "retry_at": null,
               "rule": "skills",
               "value": "rust"
+            },
+            {
+              "holder": null,
+              "limit": "1",
+              "message": "You hold as many tasks as you take on at once. `/owp join concurrent:N` changes that number.",
+              "retry_at": null,
+              "rule": "concurrency",
+              "value": "1"
             }
           ],
           "status": 409,
           "title": "Refused",
           "type": "/problems/refused"
         }
-      }
+      },
+      "schema_version": 1
     }
     "#);
 }
@@ -76,7 +91,7 @@ fn a_task_is_given_back_by_its_own_id_or_its_leases() {
     insta::assert_snapshot!(stage.worker(&["release", &task]).all(), @r#"
     exit 1
     owp worker release: No lease lives on t_…: it is ready.
-      `owp worker work` lists the tasks and leases you hold.
+      `owp worker list` lists the tasks and leases you hold.
     "#);
     assert_eq!(stage.worker(&["claim", &task]).code, Some(0));
     insta::assert_snapshot!(stage.worker(&["release", &task, "--reason", "No time."]).all(), @r#"
@@ -98,23 +113,24 @@ fn a_task_is_given_back_by_its_own_id_or_its_leases() {
       "lease_id": "l_…",
       "lease_state": "ended",
       "ok": true,
+      "schema_version": 1,
       "task_id": "t_…"
     }
     "#);
     insta::assert_snapshot!(stage.worker(&["release", lease]).all(), @r#"
     exit 1
     owp worker release: The lease is over: it ended on TIME (released). Nothing was changed.
-      `owp worker work --explain` lists what you hold, and what stands in the way of the rest.
+      `owp worker why TASK` explains one task, `owp worker list --explain` all that wait.
     "#);
     insta::assert_snapshot!(stage.worker(&["release", "l_nope"]).all(), @r#"
     exit 1
     owp worker release: There is no lease with this id.
-      `owp worker work` lists the tasks and leases you hold.
+      `owp worker list` lists the tasks and leases you hold.
     "#);
     insta::assert_snapshot!(stage.worker(&["release", "../../x"]).all(), @r#"
-    exit 1
-    owp worker release: There is no lease with this id.
-      `owp worker work` lists the tasks and leases you hold.
+    exit 2
+    owp worker release: ../../x names no task.
+      Give an id (t_…), owner/name#12, or an address such as https://github.com/owner/name/issues/12.
     "#);
 }
 
@@ -128,12 +144,12 @@ fn what_somebody_else_holds_stays_theirs() {
     insta::assert_snapshot!(stage.worker(&["release", &task]).all(), @r#"
     exit 1
     owp worker release: Somebody else holds t_….
-      `owp worker work` lists the tasks and leases you hold.
+      `owp worker list` lists the tasks and leases you hold.
     "#);
-    insta::assert_snapshot!(stage.worker(&["status", &task, "in_progress"]).all(), @r#"
+    insta::assert_snapshot!(stage.worker(&["report", &task, "in_progress"]).all(), @r#"
     exit 1
-    owp worker status: The task is not yours: you do not hold it (any more).
-      `owp worker work` lists what is yours; `owp worker claim TASK` asks for a task again.
+    owp worker report: The task is not yours: you do not hold it (any more).
+      `owp worker list` lists what is yours; `owp worker claim TASK` asks for a task again.
     "#);
     assert_eq!(stage.state(&task), "leased");
 }
@@ -148,7 +164,7 @@ fn offers_are_accepted_and_declined() {
         stage.ended(command)
     };
     let (first, second) = (stage.task("Parse dates"), stage.task("Read dates"));
-    insta::assert_snapshot!(careful(&["work"]).all(), @r#"
+    insta::assert_snapshot!(careful(&["list"]).all(), @r#"
     exit 0
     TASK                          REPOSITORY   TITLE        STATE    LEFT
     t_…  acme/rocket  Parse dates  offered  LEFT
@@ -169,6 +185,7 @@ fn offers_are_accepted_and_declined() {
       "lease_id": "l_…",
       "lease_state": "active",
       "ok": true,
+      "schema_version": 1,
       "task_id": "t_…"
     }
     "#);
@@ -180,6 +197,6 @@ fn offers_are_accepted_and_declined() {
     insta::assert_snapshot!(careful(&["nack", &second]).all(), @r#"
     exit 1
     owp worker nack: No lease lives on t_…: it is ready.
-      `owp worker work` lists the tasks and leases you hold.
+      `owp worker list` lists the tasks and leases you hold.
     "#);
 }

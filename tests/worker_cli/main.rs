@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test should stop it")]
 
+mod account;
 mod asking;
+mod browsing;
 mod failures;
 mod help;
 mod leases;
@@ -14,3 +16,4 @@ mod simulating;
 mod stage;
 mod steady;
 mod terminal;
+mod words;

@@ -29,9 +29,9 @@ fn a_worker_is_registered_and_its_token_kept_for_its_owner_alone() {
     exit 0
     ada's laptop (w_…) at http://POOL
       skills  rust, sql
-      takes   5 points and 2 tasks at a time
+      takes   5 points and 1 task at a time
       holds   0 tasks, 0 points
-      GitHub  not linked; `owp worker link LOGIN` tells how
+      GitHub  not linked; `owp worker link LOGIN` shows how
       status  idle
       since   TIME
     "#);
@@ -53,10 +53,11 @@ fn a_worker_is_registered_and_its_token_kept_for_its_owner_alone() {
         "leases": 0,
         "points": 0
       },
-      "max_concurrent_tasks": 2,
+      "max_concurrent_tasks": 1,
       "name": "ada's laptop",
       "note": null,
       "reputation": false,
+      "schema_version": 1,
       "server": "http://POOL",
       "skills": [
         "rust",
@@ -78,7 +79,7 @@ fn what_a_worker_says_of_itself_can_be_changed() {
       skills  design, rust
       takes   5 points and 1 task at a time
       holds   0 tasks, 0 points
-      GitHub  not linked; `owp worker link LOGIN` tells how
+      GitHub  not linked; `owp worker link LOGIN` shows how
       status  idle
       since   TIME
     "#);
@@ -88,7 +89,7 @@ fn what_a_worker_says_of_itself_can_be_changed() {
       skills  none
       takes   9 points and 1 task at a time
       holds   0 tasks, 0 points
-      GitHub  not linked; `owp worker link LOGIN` tells how
+      GitHub  not linked; `owp worker link LOGIN` shows how
       status  idle
       since   TIME
     "#);
@@ -97,20 +98,20 @@ fn what_a_worker_says_of_itself_can_be_changed() {
     insta::assert_snapshot!(stage.worker(&["set"]).all(), @r#"
     exit 2
     error: the following required arguments were not provided:
-      <--name <NAME>|--skills <SKILLS>|--capacity <POINTS>|--concurrent <TASKS>>
+      <--name <NAME>|--skills <SKILLS>|--add-skill <SKILL>|--remove-skill <SKILL>|--capacity <POINTS>|--concurrent <TASKS>>
 
-    Usage: owp worker set <--name <NAME>|--skills <SKILLS>|--capacity <POINTS>|--concurrent <TASKS>>
+    Usage: owp worker set <--name <NAME>|--skills <SKILLS>|--add-skill <SKILL>|--remove-skill <SKILL>|--capacity <POINTS>|--concurrent <TASKS>>
 
     For more information, try '--help'.
     "#);
     insta::assert_snapshot!(stage.worker(&["set", "--name", " "]).all(), @r#"
     exit 2
-    owp worker set: `name` must not be blank.
-      Say it differently; `--help` tells what is understood.
+    owp worker set: `--name` must not be blank.
+      See `--help` for accepted values.
     "#);
     insta::assert_snapshot!(stage.worker(&["set", "--concurrent", "0"]).all(), @r#"
     exit 2
-    error: invalid value '0' for '--concurrent <TASKS>': 0 is not in 1..=20
+    error: invalid value '0' for '--concurrent <TASKS>': must be a whole number from 1 to 20
 
     For more information, try '--help'.
     "#);
@@ -129,6 +130,7 @@ fn as_json_it_is_told_without_the_token() {
         "command": "/owp link CODE",
         "expires_at": "TIME"
       },
+      "schema_version": 1,
       "server": "http://POOL",
       "worker_id": "w_…"
     }
@@ -150,7 +152,7 @@ fn a_second_worker_of_the_same_pool_is_meant_or_refused() {
     exit 0
     Registered other (w_…) with http://POOL.
     Its token is kept in SETTINGS/owp/workers.json.
-    The one before it, w_…, is forgotten here; what it holds runs out by itself.
+    The one before it, w_…, is forgotten here; what it holds runs out by itself. Next time, `owp worker leave` gives that back first.
 
     Next: `owp worker run` asks for work.
     "#);
@@ -176,13 +178,13 @@ fn what_the_pool_does_not_take_is_told_field_by_field_and_nothing_is_kept() {
     let done = stage.worker(&["register", "--name", "x", "--github", "not a login", "--skills", "a b c d,"]);
     insta::assert_snapshot!(done.all(), @r#"
     exit 2
-    owp worker register: `github_handle` must be a GitHub login: letters, digits and hyphens.
-      Say it differently; `--help` tells what is understood.
+    owp worker register: `--github` must be a GitHub login: letters, digits and hyphens.
+      See `--help` for accepted values.
     "#);
     assert!(!stage.kept().exists());
     insta::assert_snapshot!(stage.worker(&["register", "--name", "x", "--capacity", "0"]).all(), @r#"
     exit 2
-    error: invalid value '0' for '--capacity <POINTS>': 0 is not in 1..=100
+    error: invalid value '0' for '--capacity <POINTS>': must be a whole number from 1 to 100
 
     For more information, try '--help'.
     "#);
@@ -258,7 +260,8 @@ fn linking_says_which_comment_to_write() {
             {
               "code": "CODE",
               "command": "/owp link CODE",
-              "expires_at": "TIME"
+              "expires_at": "TIME",
+              "schema_version": 1
             }
             "#),
         }

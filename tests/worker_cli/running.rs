@@ -17,7 +17,7 @@ fn what_happens_is_told_line_by_line_and_kept_at_the_end() {
     let (code, said) = run.end(&stage);
     assert_eq!(code, Some(0));
     insta::assert_snapshot!(said, @r#"
-    ada's laptop (w_…) asks http://POOL for work, 5 points and 2 tasks at a time.
+    ada's laptop (w_…) asks http://POOL for work, 5 points and 1 task at a time.
     leased t_… acme/rocket "Parse \u{1b}[31mdates" until TIME
     Stopped asking for work.
     Ended; kept t_… until TIME. `owp worker run` goes on, `owp worker release TASK` gives one back.
@@ -29,6 +29,7 @@ fn what_happens_is_told_line_by_line_and_kept_at_the_end() {
 fn being_asked_to_end_gives_back_what_was_said_to_be_given_back() {
     let stage = Stage::new();
     stage.register();
+    assert_eq!(stage.worker(&["set", "--concurrent", "2"]).code, Some(0));
     let (first, second) = (stage.task("Parse dates"), stage.task("Read dates"));
     let run = Going::new(stage.command(&["run", "--release-on-exit"]));
     run.until(&format!("leased {first}"));
@@ -90,8 +91,8 @@ fn why_there_is_nothing_is_told_once() {
     run.until("idle");
     run.signal("-INT");
     insta::assert_snapshot!(run.end(&stage).1, @r#"
-    ada's laptop (w_…) asks http://POOL for work, 5 points and 2 tasks at a time.
-    idle: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.
+    ada's laptop (w_…) asks http://POOL for work, 5 points and 1 task at a time.
+    idle: "Draw a logo" waits: The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
     Stopped asking for work.
     Ended; nothing is held.
     "#);

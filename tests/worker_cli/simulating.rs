@@ -12,7 +12,7 @@ fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
     in_progress t_… acme/rocket "Parse dates"
     pr_opened t_… acme/rocket "Parse dates": https://pull-request.invalid/acme/rocket/t_…
     given back t_… acme/rocket "Parse dates": its pull request was only pretended
-    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: comment `/owp join skills:design`, or run `owp worker set --add-skill design`.
+    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
     "#);
     assert_eq!((stage.state(&first), stage.state(&other)), ("ready".into(), "ready".into()));
     assert!(!stage.kept().exists());
@@ -31,13 +31,13 @@ fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
     ]);
     insta::assert_snapshot!(done.all(), @r#"
     exit 0
-    {"event":"in_progress","more":null,"repo":"acme/rocket","task_id":"t_…"}
-    {"event":"pr_opened","more":"https://pull-request.invalid/acme/rocket/t_…","repo":"acme/rocket","task_id":"t_…"}
-    {"event":"merged","more":null,"repo":"acme/rocket","task_id":"t_…"}
-    {"event":"in_progress","more":null,"repo":"acme/rocket","task_id":"t_…"}
-    {"event":"pr_opened","more":"https://pull-request.invalid/acme/rocket/t_…","repo":"acme/rocket","task_id":"t_…"}
-    {"event":"merged","more":null,"repo":"acme/rocket","task_id":"t_…"}
-    {"event":"stopped","tasks":2,"why":"No task waits to be handed out."}
+    {"event":"in_progress","more":null,"repo":"acme/rocket","schema_version":1,"task_id":"t_…"}
+    {"event":"pr_opened","more":"https://pull-request.invalid/acme/rocket/t_…","repo":"acme/rocket","schema_version":1,"task_id":"t_…"}
+    {"event":"merged","more":null,"repo":"acme/rocket","schema_version":1,"task_id":"t_…"}
+    {"event":"in_progress","more":null,"repo":"acme/rocket","schema_version":1,"task_id":"t_…"}
+    {"event":"pr_opened","more":"https://pull-request.invalid/acme/rocket/t_…","repo":"acme/rocket","schema_version":1,"task_id":"t_…"}
+    {"event":"merged","more":null,"repo":"acme/rocket","schema_version":1,"task_id":"t_…"}
+    {"event":"stopped","schema_version":1,"tasks":2,"why":"No task waits to be handed out."}
     "#);
     assert_eq!(stage.state(&other), "merged");
 }
@@ -66,18 +66,16 @@ fn interrupted_it_gives_back_what_it_pretended_to_work_on() {
 fn real_work_that_the_worker_holds_is_left_alone() {
     let stage = Stage::new();
     stage.register();
+    assert_eq!(stage.worker(&["set", "--concurrent", "2"]).code, Some(0));
     let real = stage.task("Parse dates");
     assert_eq!(stage.worker(&["claim", &real]).code, Some(0));
-    assert_eq!(stage.worker(&["status", &real, "in_progress"]).code, Some(0));
+    assert_eq!(stage.worker(&["report", &real, "in_progress"]).code, Some(0));
     let other = stage.task("Read dates");
     let done = stage.worker(&["simulate", "--once", "--merge", "--work-for", "10ms"]);
     insta::assert_snapshot!(done.all(), @r#"
     exit 0
     left alone t_… acme/rocket "Parse dates": it was held before
-    in_progress t_… acme/rocket "Read dates"
-    pr_opened t_… acme/rocket "Read dates": https://pull-request.invalid/acme/rocket/t_…
-    merged t_… acme/rocket "Read dates"
-    Pretended to do 1 task. Nothing more now: No task waits to be handed out.
+    Pretended to do 0 tasks. Nothing more now: "Read dates" waits: You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.
     "#);
     assert_eq!((stage.state(&real), stage.state(&other)), ("in_progress".into(), "merged".into()));
     assert_eq!(stage.worker(&["whoami"]).stdout.matches("status  idle").count(), 1);
@@ -87,6 +85,7 @@ fn real_work_that_the_worker_holds_is_left_alone() {
 fn one_task_that_cannot_be_given_back_does_not_keep_the_others() {
     let stage = Stage::new();
     stage.register();
+    assert_eq!(stage.worker(&["set", "--concurrent", "2"]).code, Some(0));
     let tasks = [stage.task("Parse dates"), stage.task("Read dates")];
     let run = Going::new(stage.command(&["simulate", "--work-for", "1h"]));
     run.until("in_progress");
@@ -134,7 +133,7 @@ fn flags_that_say_nothing_together_are_refused() {
     "#);
     insta::assert_snapshot!(stage.worker(&["simulate", "--work-for", "soon"]).all(), @r#"
     exit 2
-    error: invalid value 'soon' for '--work-for <SPAN>': expected number at 0
+    error: invalid value 'soon' for '--work-for <SPAN>': must be a span of time such as 30s, 5m or 2h
 
     For more information, try '--help'.
     "#);

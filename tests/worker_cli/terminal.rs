@@ -12,7 +12,10 @@ fn on_terminal(stage: &Stage, args: &[&str], steps: &[(&str, &str)], colours: bo
 }
 
 fn on(term: &str, stage: &Stage, args: &[&str], steps: &[(&str, &str)], colours: bool) -> Ended {
-    let plain = stage.command(&[&["run"], args].concat());
+    typed(stage, &stage.command(&[&["run"], args].concat()), term, steps, colours)
+}
+
+fn typed(stage: &Stage, plain: &Command, term: &str, steps: &[(&str, &str)], colours: bool) -> Ended {
     let mut typist = Command::new("python3");
     let steps = serde_json::to_string(steps).unwrap();
     typist.arg(TYPIST).args(["90", &steps]).arg(plain.get_program()).args(plain.get_args());
@@ -107,4 +110,14 @@ fn a_terminal_that_cannot_be_drawn_on_is_told_line_by_line() {
     assert!(done.stdout.contains("leased t_… acme/rocket \"Parse dates\" until TIME"), "{:?}", done.stdout);
     assert!(!done.stdout.contains('\u{1b}'), "{:?}", done.stdout);
     assert_eq!(stage.state(&task), "ready");
+}
+
+#[test]
+fn a_pool_that_does_not_answer_is_told_on_the_terminal() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stage = Stage::without_pool();
+    let mut plain = stage.command(&["whoami"]);
+    plain.env("OWP_SERVER", format!("http://{}", silent.local_addr().unwrap())).env("OWP_WORKER_TOKEN", "some");
+    let done = typed(&stage, &plain, "xterm", &[("still waiting for", CTRL_C)], true);
+    assert!(done.stdout.contains("; Ctrl-C stops"), "{}", done.all());
 }

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use crate::cli::failure::Failure;
+use crate::cli::named::task_id;
 use crate::cli::print::read;
 use crate::client::{ClientError, segment};
 use serde_json::Value;
@@ -23,6 +24,11 @@ impl Desk {
     /// `POST path`, with its effect once however often it is repeated on the way.
     pub(super) async fn post_once(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.pool.post_once(path, body).await.map_err(explained)
+    }
+
+    /// The id of the task somebody named.
+    pub(super) async fn task(&self, named: &str) -> Result<String, Failure> {
+        task_id(&self.pool, named, explained).await
     }
 
     /// Every entry of a list under `key`, over all its pages; `path` ends in a query.
@@ -47,20 +53,22 @@ pub(in crate::cli) fn explained(error: ClientError) -> Failure {
     let failure = Failure::from(error);
     match kind.as_deref() {
         None => failure,
-        Some("unauthorized") => failure.next("Is OWP_ADMIN_TOKEN (or the file in OWP_ADMIN_TOKEN_FILE) this pool's?"),
+        Some("unauthorized") => {
+            failure.next("Set OWP_ADMIN_TOKEN, or the file in OWP_ADMIN_TOKEN_FILE, to the admin token of this pool.")
+        }
         Some("unknown-repository" | "no-such-repository") => {
             failure.next("`owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.")
         }
         // What to do on GitHub instead is told with it.
         Some("managed-repository") => failure,
         Some("unknown-task" | "unknown-lease" | "unknown-worker") => {
-            failure.next("`owp admin events` shows the ids of tasks, leases and workers.")
+            failure.next("`owp admin tasks` and `owp admin workers` show ids.")
         }
         Some("invalid-value" | "malformed-body" | "too-large") => {
-            failure.of_the_asker().next("Change that and run it again; `--help` tells what can be given.")
+            failure.of_the_asker().next("See `--help` for accepted values.")
         }
-        Some("rate-limited" | "unavailable" | "too-slow") => failure.next("Wait a little and run it again."),
-        Some("internal") => failure.next("The pool's log tells more; `owp doctor` looks at what it needs."),
-        Some(_) => failure.next("`owp admin state` and `owp admin events` tell how things stand."),
+        Some("rate-limited" | "unavailable" | "too-slow") => failure.next("Run the command again in a moment."),
+        Some("internal") => failure.next("See the pool's log; `owp doctor` checks what the pool needs."),
+        Some(_) => failure.next("`owp admin state` and `owp admin events` show the current state."),
     }
 }

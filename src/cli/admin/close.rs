@@ -2,6 +2,7 @@
 
 use super::Desk;
 use crate::cli::failure::{Failure, say};
+use crate::cli::named::TASK_HELP;
 use crate::cli::print::{as_json, word};
 use crate::client::segment;
 use clap::Args;
@@ -9,7 +10,7 @@ use serde_json::json;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CloseArgs {
-    /// The task (t_…)
+    #[arg(help = TASK_HELP)]
     task: String,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
@@ -18,18 +19,19 @@ pub(super) struct CloseArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReopenArgs {
-    /// The task (t_…)
+    #[arg(help = TASK_HELP)]
     task: String,
 }
 
 /// Withdraws a task.
 pub(super) async fn close(desk: &Desk, args: CloseArgs) -> Result<(), Failure> {
-    let path = format!("/v1/admin/tasks/{}/close", segment(&args.task));
+    let task = desk.task(&args.task).await?;
+    let path = format!("/v1/admin/tasks/{}/close", segment(&task));
     let closed = desk.post_once(&path, &json!({ "reason": args.reason })).await?;
     if desk.json {
         as_json(&closed);
     } else {
-        let task = word(&args.task);
+        let task = word(&task);
         say(&format!("{task} is closed and takes no place any more; `owp admin reopen {task}` puts it back"));
     }
     Ok(())
@@ -37,12 +39,13 @@ pub(super) async fn close(desk: &Desk, args: CloseArgs) -> Result<(), Failure> {
 
 /// Puts a task back among those that wait.
 pub(super) async fn reopen(desk: &Desk, args: ReopenArgs) -> Result<(), Failure> {
-    let path = format!("/v1/admin/tasks/{}/reopen", segment(&args.task));
+    let task = desk.task(&args.task).await?;
+    let path = format!("/v1/admin/tasks/{}/reopen", segment(&task));
     let reopened = desk.post_once(&path, &json!({})).await?;
     if desk.json {
         as_json(&reopened);
     } else {
-        say(&format!("{} is ready to be handed out", word(&args.task)));
+        say(&format!("{} is ready to be handed out", word(&task)));
     }
     Ok(())
 }

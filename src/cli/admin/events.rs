@@ -2,9 +2,10 @@
 //! survives a server that goes away.
 
 use super::Desk;
-use crate::cli::failure::{Failure, complain};
+use crate::cli::failure::{Failure, complain, versioned};
 use crate::cli::print::{as_json, field, word, words};
 use crate::cli::untrusted::{visible_json, visible_line};
+use crate::cli::values::whole;
 use crate::client::{ClientError, segment};
 use clap::Args;
 use serde_json::{Value, json};
@@ -33,8 +34,12 @@ pub(super) struct EventsArgs {
     #[arg(long)]
     follow: bool,
     /// How many of the latest events are shown
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = limit)]
     limit: usize,
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    whole::<0, 1_000_000>(text).map(|limit| usize::try_from(limit).unwrap_or(0))
 }
 
 /// Shows the latest events, and those to come.
@@ -136,7 +141,7 @@ fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
         return;
     }
     if latest.events.is_empty() && args.limit > 0 {
-        complain("owp admin events: nothing of the kind has happened.");
+        complain("owp admin events: no matching events.");
     }
     for event in &latest.events {
         if !out(&line(event)) {
@@ -147,11 +152,13 @@ fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
 
 /// Goes on until whoever reads went away.
 async fn follow(desk: &Desk, args: &EventsArgs) -> Result<(), Failure> {
+    // That the pool is away is told here, once.
+    let desk = &Desk { pool: desk.pool.clone().quietly(), json: desk.json };
     let Latest { events, mut cursor } = latest(desk, args).await?;
     let mut news: Vec<Value> = events.into();
     loop {
         for event in &news {
-            let told = if desk.json { visible_json(event, false) } else { line(event) };
+            let told = if desk.json { visible_json(&versioned(event.clone()), false) } else { line(event) };
             if !out(&told) {
                 return Ok(());
             }
@@ -186,7 +193,7 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
             ClientError::Problem(told) if told.status < 500 && ![408, 429].contains(&told.status) => {
                 return Err(super::ask::explained(error));
             }
-            ClientError::Address(_) => return Err(error.into()),
+            ClientError::Address(_) | ClientError::Versioned { .. } => return Err(error.into()),
             _ if away => {}
             _ => complain(&format!(
                 "owp admin events: {}; asking again until it answers.",

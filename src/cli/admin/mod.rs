@@ -3,9 +3,13 @@
 //! Exit codes are those of `failure`.
 
 mod ask;
+mod audit;
 mod close;
+mod comments;
 mod events;
 mod import;
+mod lists;
+mod policy;
 mod repos;
 mod revoke;
 mod state;
@@ -37,6 +41,8 @@ pub struct AdminArgs {
 enum AdminCommand {
     /// Makes a repository in the pool, or sets how much may be open there at once.
     InitRepo(repos::InitArgs),
+    /// Removes a repository made by hand, and closes the tasks that wait there.
+    RemoveRepo(repos::RemoveArgs),
     /// Adds a task.
     AddTask(task::AddArgs),
     /// Adds the tasks of a YAML file, each once however often the file is imported.
@@ -45,6 +51,10 @@ enum AdminCommand {
     ImportGithubIssues(import::IssuesArgs),
     /// Shows every repository: what is open, what waits, and what keeps work from being handed out.
     State,
+    /// Lists tasks, those of private repositories too.
+    Tasks(lists::TasksArgs),
+    /// Lists the workers that have access, and what each holds.
+    Workers,
     /// Shows what happened, one line per event.
     Events(events::EventsArgs),
     /// Says where a task stands, who would get it, and which rules keep others from it.
@@ -61,12 +71,24 @@ enum AdminCommand {
     Pause(repos::PauseArgs),
     /// Hands out work in a repository again.
     Resume(repos::ResumeArgs),
+    /// Shows or sets the rules of a repository.
+    Policy(policy::PolicyArgs),
+    /// Exports or verifies the audit log.
+    Audit(audit::AuditArgs),
+    /// Lists comments GitHub did not take, or tries them again.
+    Comments(comments::CommentsArgs),
 }
 
 impl AdminCommand {
     fn name(&self) -> &'static str {
         match self {
             Self::InitRepo(_) => "init-repo",
+            Self::RemoveRepo(_) => "remove-repo",
+            Self::Tasks(_) => "tasks",
+            Self::Workers => "workers",
+            Self::Policy(_) => "policy",
+            Self::Audit(_) => "audit",
+            Self::Comments(_) => "comments",
             Self::AddTask(_) => "add-task",
             Self::ImportTasks(_) => "import-tasks",
             Self::ImportGithubIssues(_) => "import-github-issues",
@@ -101,6 +123,12 @@ async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
     let desk = || Desk::new(&asked, env);
     match command {
         AdminCommand::InitRepo(args) => repos::init(&desk()?, args).await,
+        AdminCommand::RemoveRepo(args) => repos::remove(&desk()?, args).await,
+        AdminCommand::Tasks(args) => lists::tasks(&desk()?, args).await,
+        AdminCommand::Workers => lists::workers(&desk()?).await,
+        AdminCommand::Policy(args) => policy::run(desk, args).await,
+        AdminCommand::Audit(args) => audit::run(&desk()?, args).await,
+        AdminCommand::Comments(args) => comments::run(&desk()?, args).await,
         AdminCommand::AddTask(args) => task::add(&desk()?, args).await,
         // A file's faults are told before anybody is asked for a token.
         AdminCommand::ImportTasks(args) => import::tasks(desk, args).await,

@@ -1,18 +1,20 @@
 //! `owp admin init-repo`, `pause` and `resume`: a repository as a whole.
 
 use super::Desk;
+use crate::cli::confirm::confirm;
 use crate::cli::failure::{Failure, say};
-use crate::cli::print::{as_json, field, word};
+use crate::cli::print::{as_json, count, field, word};
+use crate::cli::values::whole;
 use crate::pool::{Span, Timestamp};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct InitArgs {
     /// The repository, usually OWNER/NAME
     repo: String,
     /// How many pull requests and leases may be open there at once; 0 hands out nothing
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<0, 100>)]
     max_open_prs: i64,
     /// Lets several people work in one area at once
     #[arg(long)]
@@ -35,6 +37,32 @@ pub(super) struct PauseArgs {
 pub(super) struct ResumeArgs {
     /// The repository, as OWNER/NAME
     repo: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RemoveArgs {
+    /// The repository, as OWNER/NAME
+    repo: String,
+    /// Removes it without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Removes a repository made by hand.
+pub(super) async fn remove(desk: &Desk, args: RemoveArgs) -> Result<(), Failure> {
+    let repo = word(&args.repo);
+    if !args.yes {
+        let question = format!("The tasks that wait in {repo} are closed, and it is removed for good. Continue?");
+        confirm(&question, &format!("owp admin remove-repo {repo} --yes"))?;
+    }
+    let removed = desk.post("/v1/admin/repos/remove", &json!({ "repo": args.repo })).await?;
+    if desk.json {
+        as_json(&removed);
+    } else {
+        let closed = removed.get("tasks_closed").and_then(Value::as_u64).unwrap_or(0);
+        say(&format!("{repo} is removed; {} closed", count(closed, "task")));
+    }
+    Ok(())
 }
 
 fn span(text: &str) -> Result<Span, String> {

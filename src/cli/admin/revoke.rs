@@ -30,8 +30,9 @@ pub(super) async fn revoke(desk: &Desk, args: RevokeArgs) -> Result<(), Failure>
         let leases = count(leases, "lease");
         (revoked, format!("{shown} has no access any more; {leases} ended"))
     } else {
-        return Err(Failure::asked_wrongly(format!("{shown} is neither a lease nor a worker."))
-            .next("A lease's id begins with l_ and a worker's with w_; `owp admin events` shows them."));
+        return Err(Failure::asked_wrongly(format!("{shown} is neither a lease nor a worker.")).next(
+            "A lease's id begins with l_ and a worker's with w_; `owp admin workers` and `owp admin events` show them.",
+        ));
     };
     if desk.json {
         as_json(&revoked);

@@ -2,8 +2,10 @@
 
 use super::Desk;
 use crate::cli::failure::{Failure, complain, say};
+use crate::cli::place::here;
 use crate::cli::print::{as_json, field, word};
 use crate::cli::untrusted::visible_line;
+use crate::cli::values::whole;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -17,10 +19,10 @@ pub(super) struct AddArgs {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// How much work it is, in points from 1 to 100
-    #[arg(long, value_name = "POINTS", default_value_t = 1)]
+    #[arg(long, value_name = "POINTS", default_value_t = 1, value_parser = whole::<1, 100>)]
     estimate: i64,
     /// 0 to 1000; larger goes first
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<0, 1000>)]
     priority: i64,
     /// What a worker must be able to do, separated by commas
     #[arg(long, value_name = "SKILLS", value_delimiter = ',')]
@@ -29,7 +31,7 @@ pub(super) struct AddArgs {
     #[arg(long, value_name = "AREA")]
     area: Option<String>,
     /// How risky it is, 0 to 3
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<0, 3>)]
     tier: i64,
     /// Its id elsewhere; a task that has it already is not added again
     #[arg(long, value_name = "ID")]
@@ -56,7 +58,8 @@ pub(super) async fn add(desk: &Desk, args: AddArgs) -> Result<(), Failure> {
         _ => say(&format!("{id} was added to {repo}")),
     }
     if let Some(why) = added["warning"].as_str() {
-        complain(&format!("warning: {}", visible_line(why)));
+        let why = visible_line(&here(why));
+        complain(&format!("warning: {why} `owp admin policy set {repo} FILE` sets what its `tiers` ask for."));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::Desk;
 use super::ask::explained;
 use crate::cli::failure::{Failure, say};
 use crate::cli::print::{as_json, field, word};
+use crate::cli::values::whole;
 use clap::Args;
 use serde_json::json;
 
@@ -15,7 +16,7 @@ pub(super) struct TrustArgs {
     #[arg(value_name = "LOGIN")]
     whom: String,
     /// 0 to 3; -1 bans
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..=3))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<-1, 3>)]
     level: i64,
 }
 

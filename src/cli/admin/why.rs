@@ -2,6 +2,8 @@
 
 use super::Desk;
 use crate::cli::failure::{Failure, say};
+use crate::cli::named::TASK_HELP;
+use crate::cli::place::of_worker;
 use crate::cli::print::{as_json, count, field, read, table, title, word, words};
 use crate::client::segment;
 use crate::pool::Timestamp;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct WhyArgs {
-    /// The task (t_…)
+    #[arg(help = TASK_HELP)]
     task: String,
     /// What every rule says of this worker (w_…)
     #[arg(long, value_name = "WORKER")]
@@ -20,7 +22,7 @@ pub(super) struct WhyArgs {
 
 /// Says where a task stands and why.
 pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
-    let task = segment(&args.task);
+    let task = segment(&desk.task(&args.task).await?);
     if let Some(worker) = &args.worker {
         let why = desk.get(&format!("/v1/admin/tasks/{task}/why?worker={}", segment(worker))).await?;
         if desk.json {
@@ -57,7 +59,8 @@ fn rules(why: &Value, worker: &str) {
     let rows: Vec<Vec<String>> = rules
         .map(|rule| {
             let holds = if rule["holds"] == true { "yes" } else { "no" };
-            vec![words(field(rule, "rule")), holds.to_owned(), words(field(&rule["reason"], "message"))]
+            let (name, message) = (field(rule, "rule"), field(&rule["reason"], "message"));
+            vec![words(name), holds.to_owned(), words(&of_worker(name, message))]
         })
         .collect();
     table(&["RULE", "HOLDS", "WHY NOT"], &rows);
@@ -114,7 +117,8 @@ fn prospects(chances: &Simulated) {
             say(&format!("would go to nobody now ({heard})"));
             // What stops the whole repository was told.
             for reason in wait.reasons.iter().filter(|reason| !chances.stopped.contains(&reason.message)) {
-                say(&format!("  {}: {}", words(&reason.workers.join(", ")), words(&reason.message)));
+                let why = of_worker(&reason.rule, &reason.message);
+                say(&format!("  {}: {}", words(&reason.workers.join(", ")), words(&why)));
             }
         }
         None if chances.grants.is_empty() && chances.stopped.is_empty() => {

@@ -26,7 +26,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N")]
     pub exit_after_merged: Option<usize>,
     /// Address for the service and its status page; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = super::values::listen)]
     pub listen: SocketAddr,
     /// Give up after this many seconds when `--exit-after-merged` is not reached.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]

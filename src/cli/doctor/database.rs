@@ -15,6 +15,7 @@ const STUCK: Span = Span::minutes(10);
 struct Picture {
     now: Timestamp,
     alive_at: Option<Timestamp>,
+    stopped_at: Option<Timestamp>,
     inbox: InboxHealth,
     dead: Vec<DeadComments>,
     repos: Vec<RepoRow>,
@@ -75,6 +76,7 @@ async fn look(store: &Store) -> Result<Picture, StoreError> {
                 Ok(Picture {
                     now: tx.now(),
                     alive_at: tx.alive_at().await?,
+                    stopped_at: tx.stopped_at().await?,
                     inbox: tx.inbox_health().await?,
                     dead: tx.dead_comments_by_repo().await?,
                     repos: tx.repos().await?,
@@ -104,6 +106,14 @@ fn tell(picture: &Picture, report: &mut Report) {
 
 fn process(picture: &Picture, report: &mut Report) {
     match picture.alive_at {
+        Some(alive) if picture.stopped_at.is_some_and(|stopped| stopped >= alive) => {
+            let stopped = picture.stopped_at.unwrap_or(alive).human();
+            report.warn(
+                "process",
+                format!("the pool that served this database stopped at {stopped}"),
+                "start `owp serve`",
+            );
+        }
         Some(at) if picture.now - at <= SILENT => report.ok("process", "a pool serves this database"),
         Some(at) => report.warn(
             "process",

@@ -1,5 +1,6 @@
 //! What was found: findings with their remedies, in words for a terminal or as JSON.
 
+use crate::cli::failure::versioned;
 use crate::pool::text::tidy_line;
 use serde::Serialize;
 use serde_json::json;
@@ -76,7 +77,7 @@ impl Report {
 
     pub(super) fn json(&self) -> String {
         let (problems, warnings) = (self.count(Level::Problem), self.count(Level::Warn));
-        json!({ "problems": problems, "warnings": warnings, "findings": self.0 }).to_string()
+        versioned(json!({ "problems": problems, "warnings": warnings, "findings": self.0 })).to_string()
     }
 
     pub(super) fn words(&self) -> String {
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(report.words(), expected);
         let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!((&json["problems"], &json["warnings"]), (&json!(1), &json!(1)));
+        assert_eq!(json["schema_version"], 1);
         assert_eq!(
             json["findings"][0],
             json!({ "level": "ok", "about": "clock", "finding": "within 1 s of GitHub's", "remedy": null })

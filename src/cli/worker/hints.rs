@@ -1,9 +1,10 @@
 //! Why a worker does not have a task: what `GET /v1/work?explain=1` tells, in words.
 
 use crate::cli::failure::Failure;
+use crate::cli::place;
 use crate::cli::print::{read, task, title, word};
 use crate::cli::untrusted::visible_line;
-use crate::client::Client;
+use crate::client::{Client, Reason};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -25,11 +26,6 @@ struct Rule {
     reason: Option<Reason>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct Reason {
-    message: String,
-}
-
 impl Why {
     /// What an answer explains; nothing when it was not asked to.
     ///
@@ -42,6 +38,11 @@ impl Why {
         }
     }
 
+    /// Returns whether every rule holds.
+    pub(super) fn may(&self) -> bool {
+        self.rules.iter().all(|rule| rule.holds)
+    }
+
     /// The task for people.
     pub(super) fn name(&self) -> String {
         task(&self.task_id, &self.repo, &self.title)
@@ -50,8 +51,8 @@ impl Why {
     /// Every rule that does not hold, and what is true of everybody.
     pub(super) fn reasons(&self) -> Vec<String> {
         let broken = self.rules.iter().filter(|rule| !rule.holds).map(|rule| {
-            let message = rule.reason.as_ref().map_or("it does not hold", |reason| &reason.message);
-            format!("{}: {}", word(&rule.rule), visible_line(message))
+            let why = rule.reason.as_ref().map_or_else(|| "it does not hold".to_owned(), place::reason);
+            format!("{}: {}", word(&rule.rule), visible_line(&why))
         });
         broken.chain(self.notes.iter().map(|note| visible_line(note))).collect()
     }
@@ -62,7 +63,7 @@ pub(super) fn hint(waiting: &[Why]) -> String {
     let Some(first) = waiting.first() else { return "No task waits to be handed out.".to_owned() };
     let broken = first.rules.iter().find(|rule| !rule.holds).and_then(|rule| rule.reason.as_ref());
     match broken {
-        Some(reason) => format!("\"{}\" waits: {}", title(&first.title), visible_line(&reason.message)),
+        Some(reason) => format!("\"{}\" waits: {}", title(&first.title), visible_line(&place::reason(reason))),
         None => format!("\"{}\" waits, and others come first.", title(&first.title)),
     }
 }

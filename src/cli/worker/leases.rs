@@ -4,6 +4,7 @@ use super::held::Held;
 use super::{answer, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
+use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::print::{read, time, word};
 use crate::client::{Client, segment};
 use crate::config::Environment;
@@ -13,12 +14,12 @@ use serde_json::{Value, json};
 
 /// How ids of tasks begin.
 const TASK: &str = "t_";
-const LIST: &str = "`owp worker work` lists the tasks and leases you hold.";
+const LIST: &str = "`owp worker list` lists the tasks and leases you hold.";
 
 /// An offer.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AckArgs {
-    /// The lease's id (l_…), or its task's (t_…)
+    /// The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
     #[arg(value_name = "LEASE|TASK")]
     lease: String,
 }
@@ -26,7 +27,7 @@ pub(super) struct AckArgs {
 /// What is given back.
 #[derive(Debug, Clone, Args)]
 pub(super) struct GiveBackArgs {
-    /// The lease's id (l_…), or its task's (t_…)
+    /// The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
     #[arg(value_name = "LEASE|TASK")]
     lease: String,
     /// Why, for whoever takes it next
@@ -37,7 +38,7 @@ pub(super) struct GiveBackArgs {
 /// What is asked for.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ClaimArgs {
-    /// The task's id, such as t_0641…
+    #[arg(help = TASK_HELP)]
     task: String,
 }
 
@@ -98,7 +99,8 @@ async fn give_back(
 /// As [`ack`].
 pub(super) async fn claim(args: ClaimArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
-    let told = client.post_once(&claiming(&args.task), &json!({})).await.map_err(told::told)?;
+    let task = task_id(&client, &args.task, told::told).await?;
+    let told = client.post_once(&claiming(&task), &json!({})).await.map_err(told::told)?;
     let held = Held::read(&client, &told)?;
     answer(asked, &told, || {
         let mut words = format!("{} is yours until {}.", held.name(), held.until());
@@ -114,7 +116,11 @@ fn claiming(task: &str) -> String {
 
 /// Does something with a lease, named by its own id or by its task's.
 async fn act(client: &Client, id: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
-    let lease = if id.starts_with(TASK) { lease_of(client, id).await? } else { id.to_owned() };
+    let lease = if id.starts_with(TASK) || id.contains(['#', '/']) {
+        lease_of(client, &task_id(client, id, told::told).await?).await?
+    } else {
+        id.to_owned()
+    };
     client.post_once(&format!("/v1/leases/{}/{verb}", segment(&lease)), body).await.map_err(told::told)
 }
 

@@ -2,22 +2,23 @@
 //!
 //! Nothing here ever prints a token, and nothing a server or a stranger wrote reaches a terminal as it is.
 
-mod confirm;
+mod account;
+mod browse;
 mod held;
 mod hints;
 mod holding;
 mod leases;
 mod link;
+mod list;
 mod register;
+mod report;
 mod run;
 mod set;
 mod signals;
 mod simulate;
-mod status;
 mod table;
 mod told;
 mod whoami;
-mod work;
 
 use super::connect::Asked;
 use super::failure::{Failure, finish, finish_in_one_line, say};
@@ -53,16 +54,24 @@ enum WorkerCommand {
     /// Works through tasks without doing anything: for trying out a pool.
     Simulate(simulate::SimulateArgs),
     /// Asks for work once, and lists what the worker holds.
-    Work(work::WorkArgs),
-    /// Says how a task goes.
-    Status(status::StatusArgs),
+    #[command(alias = "work")]
+    List(list::ListArgs),
+    /// Lists the tasks of the pool.
+    Tasks(browse::TasksArgs),
+    /// Shows a task: its description, issue, deadline, branch and commands.
+    Show(browse::OneArgs),
+    /// Explains why you cannot have a task now.
+    Why(browse::OneArgs),
+    /// Reports how a task goes.
+    #[command(alias = "status")]
+    Report(report::ReportArgs),
     /// Accepts an offer.
     Ack(leases::AckArgs),
     /// Declines an offer or a task; it is not offered again for a while.
     Nack(leases::GiveBackArgs),
     /// Gives a task back.
     Release(leases::GiveBackArgs),
-    /// Asks for one task by its id.
+    /// Asks for one task.
     Claim(leases::ClaimArgs),
     /// Shows the worker as the pool sees it.
     Whoami,
@@ -70,8 +79,14 @@ enum WorkerCommand {
     Set(set::SetArgs),
     /// Ties the worker to a GitHub account: says which comment proves it.
     Link(link::LinkArgs),
-    /// Links another of your machines, by the code it shows: run it where the worker is linked already.
-    Confirm(confirm::ConfirmArgs),
+    /// Stops new tasks from coming; what is held stays.
+    Pause,
+    /// Lets new tasks come again.
+    Resume,
+    /// Replaces the worker's token.
+    Token(account::TokenArgs),
+    /// Leaves the pool: gives back what is held, and forgets the worker here.
+    Leave(account::LeaveArgs),
 }
 
 impl WorkerCommand {
@@ -80,8 +95,11 @@ impl WorkerCommand {
             Self::Register(_) => "owp worker register",
             Self::Run(_) => "owp worker run",
             Self::Simulate(_) => "owp worker simulate",
-            Self::Work(_) => "owp worker work",
-            Self::Status(_) => "owp worker status",
+            Self::List(_) => "owp worker list",
+            Self::Tasks(_) => "owp worker tasks",
+            Self::Show(_) => "owp worker show",
+            Self::Why(_) => "owp worker why",
+            Self::Report(_) => "owp worker report",
             Self::Ack(_) => "owp worker ack",
             Self::Nack(_) => "owp worker nack",
             Self::Release(_) => "owp worker release",
@@ -89,7 +107,10 @@ impl WorkerCommand {
             Self::Whoami => "owp worker whoami",
             Self::Set(_) => "owp worker set",
             Self::Link(_) => "owp worker link",
-            Self::Confirm(_) => "owp worker confirm",
+            Self::Pause => "owp worker pause",
+            Self::Resume => "owp worker resume",
+            Self::Token(_) => "owp worker token",
+            Self::Leave(_) => "owp worker leave",
         }
     }
 
@@ -112,8 +133,11 @@ async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> 
         WorkerCommand::Register(args) => register::run(args, asked, env).await,
         WorkerCommand::Run(args) => run::run(args, asked, env).await,
         WorkerCommand::Simulate(args) => simulate::run(args, asked, env).await,
-        WorkerCommand::Work(args) => work::run(args, asked, env).await,
-        WorkerCommand::Status(args) => status::run(args, asked, env).await,
+        WorkerCommand::List(args) => list::run(args, asked, env).await,
+        WorkerCommand::Tasks(args) => browse::tasks(args, asked, env).await,
+        WorkerCommand::Show(args) => browse::show(args, asked, env).await,
+        WorkerCommand::Why(args) => browse::why(args, asked, env).await,
+        WorkerCommand::Report(args) => report::run(args, asked, env).await,
         WorkerCommand::Ack(args) => leases::ack(args, asked, env).await,
         WorkerCommand::Nack(args) => leases::nack(args, asked, env).await,
         WorkerCommand::Release(args) => leases::release(args, asked, env).await,
@@ -121,7 +145,10 @@ async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> 
         WorkerCommand::Whoami => whoami::run(asked, env).await,
         WorkerCommand::Set(args) => set::run(args, asked, env).await,
         WorkerCommand::Link(args) => link::run(args, asked, env).await,
-        WorkerCommand::Confirm(args) => confirm::run(args, asked, env).await,
+        WorkerCommand::Pause => account::pause(asked, env).await,
+        WorkerCommand::Resume => account::resume(asked, env).await,
+        WorkerCommand::Token(args) => account::token(args, asked, env).await,
+        WorkerCommand::Leave(args) => account::leave(args, asked, env).await,
     }
 }
 

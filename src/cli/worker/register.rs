@@ -6,6 +6,7 @@ use crate::cli::failure::{Failure, complain};
 use crate::cli::print::{read, warn_in_clear_text};
 use crate::cli::profile::{Profile, Registered};
 use crate::cli::untrusted::visible_line;
+use crate::cli::values::whole;
 use crate::client::Client;
 use crate::config::Environment;
 use clap::Args;
@@ -26,11 +27,11 @@ pub(super) struct RegisterArgs {
     #[arg(long, value_name = "LOGIN")]
     github: Option<String>,
     /// Points it can hold at once
-    #[arg(long, value_name = "POINTS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
-    capacity: u8,
+    #[arg(long, value_name = "POINTS", default_value_t = 5, value_parser = whole::<1, 100>)]
+    capacity: i64,
     /// Tasks it can hold at once
-    #[arg(long, value_name = "TASKS", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
-    concurrent: u8,
+    #[arg(long, value_name = "TASKS", default_value_t = 1, value_parser = whole::<1, 20>)]
+    concurrent: i64,
     /// Registers a new worker in the place of the one that is kept for this pool
     #[arg(long)]
     again: bool,
@@ -122,7 +123,7 @@ fn words(
     words.push_str(&format!("\nIts token is kept in {}.", visible_line(&profile.path().display().to_string())));
     if let Some(before) = before {
         let id = visible_line(&before.worker_id);
-        words.push_str(&format!("\nThe one before it, {id}, is forgotten here; what it holds runs out by itself."));
+        words.push_str(&format!("\nThe one before it, {id}, is forgotten here; what it holds runs out by itself. Next time, `owp worker leave` gives that back first."));
     }
     if let Some(link) = link {
         words.push_str(&format!("\n\n{}", link.words()));

@@ -5,6 +5,7 @@ use super::{answer, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::print::read;
+use crate::cli::values::whole;
 use crate::config::Environment;
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -16,15 +17,21 @@ pub(super) struct SetArgs {
     /// What it calls itself, for everybody to read
     #[arg(long)]
     name: Option<String>,
-    /// All it can do, such as rust,sql; '' for nothing
-    #[arg(long, value_delimiter = ',')]
+    /// All it can do, such as rust,sql, in the place of what it said before; '' for nothing
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["add_skill", "remove_skill"])]
     skills: Option<Vec<String>>,
+    /// Adds a skill; several are separated by commas
+    #[arg(long, value_name = "SKILL", value_delimiter = ',')]
+    add_skill: Vec<String>,
+    /// Removes a skill
+    #[arg(long, value_name = "SKILL", value_delimiter = ',')]
+    remove_skill: Vec<String>,
     /// Points it can hold at once
-    #[arg(long, value_name = "POINTS", value_parser = clap::value_parser!(u8).range(1..=100))]
-    capacity: Option<u8>,
+    #[arg(long, value_name = "POINTS", value_parser = whole::<1, 100>)]
+    capacity: Option<i64>,
     /// Tasks it can hold at once
-    #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u8).range(1..=20))]
-    concurrent: Option<u8>,
+    #[arg(long, value_name = "TASKS", value_parser = whole::<1, 20>)]
+    concurrent: Option<i64>,
 }
 
 impl SetArgs {
@@ -40,6 +47,17 @@ impl SetArgs {
         let changes = changes.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
         Value::Object(changes.collect::<Map<_, _>>())
     }
+
+    /// Returns the skills after additions and removals.
+    fn skills_after(&self, mut skills: Vec<String>) -> Vec<String> {
+        let plain = |skill: &String| skill.trim().to_lowercase();
+        skills.extend(self.add_skill.iter().map(plain));
+        let gone: Vec<String> = self.remove_skill.iter().map(plain).collect();
+        skills.retain(|skill| !skill.is_empty() && !gone.contains(skill));
+        skills.sort();
+        skills.dedup();
+        skills
+    }
 }
 
 /// Changes the worker, and shows it as it is now.
@@ -48,7 +66,12 @@ impl SetArgs {
 /// When nobody is registered here, or the pool says no.
 pub(super) async fn run(args: SetArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
-    let mut shown = client.patch("/v1/workers/me", &args.body()).await.map_err(told::told)?;
+    let mut body = args.body();
+    if !args.add_skill.is_empty() || !args.remove_skill.is_empty() {
+        let (me, _) = Me::ask(&client).await?;
+        body["skills"] = json!(args.skills_after(me.skills));
+    }
+    let mut shown = client.patch("/v1/workers/me", &body).await.map_err(told::told)?;
     let me: Me = read(&client, &shown)?;
     shown["server"] = json!(client.base());
     answer(asked, &shown, || me.words(&client));

@@ -9,12 +9,13 @@ use super::signals::Signals;
 use super::told;
 use crate::cli::connect::Asked;
 use crate::cli::failure::{Failure, say};
-use crate::cli::print::count;
-use crate::cli::untrusted::{visible_json, visible_line};
+use crate::cli::print::{as_json_line, count};
+use crate::cli::untrusted::visible_line;
+use crate::cli::values::duration;
 use crate::client::{Client, ClientError, Who, segment};
 use crate::config::Environment;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_delimiter = ',', requires = "register")]
     skills: Vec<String>,
     /// How long it pretends to work on a task, such as 1s or 2min
-    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = duration)]
     work_for: Duration,
 }
 
@@ -216,10 +217,7 @@ impl Play {
     fn tell(&self, what: &str, task: &Held, more: &str) {
         if self.json {
             let more = (!more.is_empty()).then_some(more);
-            say(&visible_json(
-                &json!({ "event": what, "task_id": task.task_id, "repo": task.repo, "more": more }),
-                false,
-            ));
+            as_json_line(json!({ "event": what, "task_id": task.task_id, "repo": task.repo, "more": more }));
         } else {
             let more = if more.is_empty() { String::new() } else { format!(": {}", visible_line(more)) };
             say(&format!("{what} {}{more}", task.name()));
@@ -228,15 +226,14 @@ impl Play {
 
     fn end(&self, why: Option<&str>) {
         if self.json {
-            let end: Value = json!({ "event": "stopped", "tasks": self.done, "why": why });
-            return say(&visible_json(&end, false));
+            return as_json_line(json!({ "event": "stopped", "tasks": self.done, "why": why }));
         }
         let tasks = count(self.done, "task");
         let why = why.map_or_else(String::new, |why| format!(" Nothing more now: {why}"));
         say(&format!("Pretended to do {tasks}.{why}"));
         if !self.pretended.is_empty() {
             let open = count(self.pretended.len(), "pretended pull request");
-            say(&format!("{open} still open, taking the review budget: `owp worker status TASK merged` ends one."));
+            say(&format!("{open} still open, taking the review budget: `owp worker report TASK merged` ends one."));
         }
     }
 }

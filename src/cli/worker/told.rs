@@ -18,17 +18,15 @@ pub(super) fn told(error: ClientError) -> Failure {
 /// By the last part of the problem's `type`, which is part of the protocol.
 fn next_step(kind: &str) -> Option<&'static str> {
     Some(match kind {
-        "unauthorized" => {
-            "If OWP_WORKER_TOKEN is set, it is what was sent: mend it or take it away. Else `owp worker register --again` registers anew."
-        }
-        "unknown-task" | "unknown-lease" => "`owp worker work` lists the tasks and leases you hold.",
-        "not-yours" => "`owp worker work` lists what is yours; `owp worker claim TASK` asks for a task again.",
-        "refused" => "`owp worker work --explain` lists what you hold, and what stands in the way of the rest.",
+        "unauthorized" => "Fix or unset OWP_WORKER_TOKEN, or run `owp worker register --again`.",
+        "unknown-task" | "unknown-lease" => "`owp worker list` lists the tasks and leases you hold.",
+        "not-yours" => "`owp worker list` lists what is yours; `owp worker claim TASK` asks for a task again.",
+        "refused" => "`owp worker why TASK` explains one task, `owp worker list --explain` all that wait.",
         "managed-repository" => "Open the pull request on GitHub: the pool finds it there by itself.",
-        "invalid-value" | "malformed-body" => "Say it differently; `--help` tells what is understood.",
+        "invalid-value" | "malformed-body" => "See `--help` for accepted values.",
         "unknown-path" => "The pool does not know this call: it may be older than this program.",
         "rate-limited" => "Wait a moment; `owp worker run` asks no more often than it may.",
-        "unavailable" | "internal" => "Try again in a moment; `owp healthcheck` asks whether the pool is ready.",
+        "unavailable" | "internal" => "Try again in a moment; `owp healthcheck` tells whether the pool is ready.",
         _ => return None,
     })
 }

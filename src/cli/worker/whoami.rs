@@ -15,7 +15,7 @@ pub(super) struct Me {
     worker_id: String,
     name: String,
     github_login: Option<String>,
-    skills: Vec<String>,
+    pub skills: Vec<String>,
     capacity_points: i64,
     max_concurrent_tasks: i64,
     status: String,
@@ -39,6 +39,11 @@ impl Me {
         Ok((read(client, &shown)?, shown))
     }
 
+    /// The number of tasks it holds.
+    pub(super) fn held(&self) -> i64 {
+        self.load.leases
+    }
+
     /// Its name and id for people.
     pub(super) fn name(&self) -> String {
         format!("{} ({})", word(&self.name), word(&self.worker_id))
@@ -55,7 +60,7 @@ impl Me {
         let skills = if self.skills.is_empty() { "none".to_owned() } else { word(&self.skills.join(", ")) };
         let github = match &self.github_login {
             Some(login) => word(login),
-            None => "not linked; `owp worker link LOGIN` tells how".to_owned(),
+            None => "not linked; `owp worker link LOGIN` shows how".to_owned(),
         };
         let holds = format!("{}, {}", count(self.load.leases, "task"), count(self.load.points, "point"));
         let rows = [

@@ -93,6 +93,11 @@ pub(super) struct Http {
 }
 
 impl Http {
+    /// The API's address, with a slash at the end.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
     pub(super) fn new(cfg: &Address) -> Result<Self, GitHubError> {
         let config = |message: String| GitHubError::Config { message };
         // Joining a relative path keeps a prefix such as `/api/v3` only when the base ends in a slash.

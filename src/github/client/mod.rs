@@ -138,6 +138,12 @@ impl GitHub {
         })))
     }
 
+    /// Returns the address of GitHub's web pages: `https://github.com`.
+    #[must_use]
+    pub fn web_origin(&self) -> Option<String> {
+        crate::github::manifest::web_origin(self.0.http.base().as_str()).ok()
+    }
+
     /// A client that reads one repository.
     #[must_use]
     pub fn reader(&self, installation_id: i64, repo: RepoHandle) -> RepoReader {

@@ -2,7 +2,7 @@
 
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
 use super::public::paging;
-use crate::wire::admin::{RepoBody, RepoSaved, State, TaskAdded, TaskBody};
+use crate::wire::admin::{RemoveBody, RepoBody, RepoRemoved, RepoSaved, State, TaskAdded, TaskBody, WorkerPage};
 use crate::wire::letters::{DeadComments, RetryBody};
 use crate::wire::me::Left;
 use crate::wire::policies::{PolicyBody, PolicyInForce, SimulateBody, Simulated};
@@ -28,6 +28,14 @@ fn repositories() -> Vec<Operation> {
             json_of::<RepoSaved>(),
         )
         .body::<RepoBody>(json!({ "repo": "acme/rocket", "max_open_prs": 5 })),
+        post(
+            "/v1/admin/repos/remove",
+            "removeRepo",
+            "Removes a manual repository nobody works in: the tasks that wait there are closed, and its name is free again. Its audit log stays.",
+            json_of::<RepoRemoved>(),
+        )
+        .body::<RemoveBody>(json!({ "repo": "acme/attic" }))
+        .problems_of(&[ProblemKind::UnknownRepo, ProblemKind::ManagedRepo, ProblemKind::Refused]),
         Operation::new(
             "get",
             "/v1/admin/state",
@@ -141,6 +149,16 @@ fn people() -> Vec<Operation> {
         post("/v1/admin/trust", "setTrust", "Sets how far a repository trusts somebody: 0–3, or -1 for a ban.", json_of::<TrustSet>())
             .body::<TrustBody>(json!({ "repo": "acme/rocket", "github_id": 583_231, "level": 2 }))
             .problems_of(&[ProblemKind::UnknownRepo]),
+        Operation::new(
+            "get",
+            "/v1/admin/workers",
+            "listWorkers",
+            "Lists the workers that have access, the newest first, with what each holds.",
+            Auth::Operator,
+            json_of::<WorkerPage>(),
+        )
+        .params(paging())
+        .problems_of(&[ProblemKind::InvalidValue]),
         post(
             "/v1/admin/leases/{id}/revoke",
             "revokeLease",

@@ -83,6 +83,13 @@ fn task_filters() -> Vec<Param> {
         query("state", "Only tasks in this state.", json!({ "type": "string", "enum": states }), json!("ready")),
         query("repo", "Only tasks of this repository.", text(), json!("acme/rocket")),
         query("skill", "Only tasks that ask for this skill.", text(), json!("rust")),
+        query("area", "Only tasks of this area.", text(), json!("parser")),
+        query(
+            "issue",
+            "Only tasks that stand for the issue of this number.",
+            json!({ "type": "integer", "minimum": 1 }),
+            json!(12),
+        ),
     ]
 }
 

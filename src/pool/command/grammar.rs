@@ -7,7 +7,7 @@ use super::super::Span;
 use super::super::labels::normalise_skill;
 use super::super::pull::AGENTS_MOST;
 use super::super::text::{is_hidden, tidy_line};
-use super::suggest::nearest;
+use super::suggest::nearest_verb;
 use super::verbs::Verb;
 use super::{BudgetChange, Command, CommandError, JoinProfile};
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ fn arguments(verb: &'static Verb, rest: &str) -> Parsed {
 
 fn unknown(word: &str) -> CommandError {
     let verb = tidy_line(word, QUOTED_MAX_CHARS).replace('`', "'");
-    CommandError::UnknownVerb { verb, did_you_mean: nearest(word) }
+    CommandError::UnknownVerb { verb, did_you_mean: nearest_verb(word) }
 }
 
 fn missing(verb: &'static Verb, what: &'static str) -> CommandError {

@@ -13,6 +13,7 @@ mod suggest;
 mod verbs;
 
 pub use grammar::{REASON_MAX_CHARS, parse_line};
+pub(in crate::pool) use suggest::nearest;
 pub use verbs::{VERBS, Verb, Who, verbs_markdown};
 
 /// How many commands of one comment are read.

@@ -21,21 +21,26 @@ const MEANT: [(&str, &str); 14] = [
 ];
 
 /// The nearest verb, if one is near: one slip, or two in a longer word that begins with the right letter.
-pub(super) fn nearest(word: &str) -> Option<&'static str> {
+pub(super) fn nearest_verb(word: &str) -> Option<&'static str> {
     let word: Vec<char> = word.trim_matches(|c: char| !c.is_alphanumeric()).chars().take(16).collect();
     let folded: String = word.iter().collect();
     if let Some((_, verb)) = MEANT.iter().find(|(said, _)| *said == folded) {
         return Some(verb);
     }
+    // Never suggest the opposite of what was said.
+    let verbs = VERBS.iter().map(|verb| verb.name).filter(|name| folded.starts_with("un") == name.starts_with("un"));
+    nearest(&folded, verbs)
+}
+
+/// The known name that was probably meant by a word: one slip away, or two in a longer one that begins with the right
+/// letter.
+pub(in crate::pool) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word: Vec<char> = word.chars().take(64).collect();
     let allowed = if word.len() <= 4 { 1 } else { 2 };
-    VERBS
-        .iter()
-        .map(|verb| verb.name)
-        // Never suggest the opposite of what was said.
-        .filter(|name| folded.starts_with("un") == name.starts_with("un"))
+    known
         .map(|name| (distance(&word, &name.chars().collect::<Vec<_>>()), name))
         .filter(|(slips, name)| *slips <= allowed && *slips * 2 < name.len())
-        .filter(|(slips, name)| *slips < 2 || folded.chars().next() == name.chars().next())
+        .filter(|(slips, name)| *slips < 2 || word.first().copied() == name.chars().next())
         .min()
         .map(|(_, name)| name)
 }
@@ -84,14 +89,14 @@ mod tests {
             ("unpause", "resume"),
             ("take", "claim"),
         ] {
-            assert_eq!(nearest(said), Some(meant), "{said}");
+            assert_eq!(nearest_verb(said), Some(meant), "{said}");
         }
     }
 
     #[test]
     fn nothing_is_suggested_for_what_is_far_off_or_the_opposite() {
         for said in ["", "a", "frobnicate", "unban", "please", "x", &"claim".repeat(10_000)] {
-            assert_eq!(nearest(said), None, "{said:.20}");
+            assert_eq!(nearest_verb(said), None, "{said:.20}");
         }
     }
 

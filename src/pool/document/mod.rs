@@ -14,7 +14,7 @@ mod yaml;
 pub use fault::{Fault, FaultKind, Place};
 pub use parts::*;
 pub use scalars::{Duration, Percent};
-pub use yaml::{MAX_BYTES, read_yaml};
+pub use yaml::{MAX_BYTES, places, read_shape, read_yaml};
 
 use crate::pool::policy::CommentMode;
 use schemars::JsonSchema;

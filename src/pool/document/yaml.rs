@@ -3,7 +3,7 @@
 use super::Document;
 use super::fault::Fault;
 use crate::pool::policy::Policy;
-use crate::pool::yaml::{Bounds, read, read_tree};
+use crate::pool::yaml::{Bounds, read_all, read_tree};
 
 /// A larger file is not read.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -12,20 +12,36 @@ const BOUNDS: Bounds = Bounds { bytes: MAX_BYTES, nodes: 2_000, depth: 12, alias
 /// Reads a policy file and checks it against `base`. An empty file changes nothing.
 ///
 /// # Errors
-/// Everything that is wrong with it, with its place. A file that cannot be read at all has one fault.
+/// Everything that is wrong with it, with its place. A file that is not YAML has one fault.
 pub fn read_yaml(text: &str, base: &Policy) -> Result<Document, Vec<Fault>> {
-    let document = read::<Document>(text, BOUNDS).map_err(|fault| vec![fault])?.unwrap_or_default();
-    match document.apply(base) {
-        Ok(_) => Ok(document),
-        Err(mut faults) => {
-            // What was read once is read again, for its places alone.
-            let tree = read_tree(text, BOUNDS).ok();
-            for fault in &mut faults {
-                fault.place = tree.as_ref().and_then(|tree| tree.find(&fault.key));
-            }
-            faults.sort_by_key(|fault| fault.place);
-            Err(faults)
-        }
+    let (document, mut faults) = read_all::<Document>(text, BOUNDS);
+    // What is left of a file with faults is checked too: its owner hears of everything at once.
+    let document = document.unwrap_or_default();
+    if let Err(mut beyond) = document.apply(base) {
+        places(text, &mut beyond);
+        faults.extend(beyond);
+    }
+    faults.sort_by_key(|fault| fault.place);
+    if faults.is_empty() { Ok(document) } else { Err(faults) }
+}
+
+/// Reads a policy file whose values somebody else checks.
+///
+/// # Errors
+/// Every key that is none and every value of a wrong kind, with its place.
+pub fn read_shape(text: &str) -> Result<Document, Vec<Fault>> {
+    match read_all::<Document>(text, BOUNDS) {
+        (document, faults) if faults.is_empty() => Ok(document.unwrap_or_default()),
+        (_, faults) => Err(faults),
+    }
+}
+
+/// Gives faults that name keys their places in the file.
+pub fn places(text: &str, faults: &mut [Fault]) {
+    // What was read once is read again, for its places alone.
+    let tree = read_tree(text, BOUNDS).ok();
+    for fault in faults {
+        fault.place = tree.as_ref().and_then(|tree| tree.find(&fault.key));
     }
 }
 
@@ -67,6 +83,24 @@ mod tests {
     }
 
     #[test]
+    fn every_fault_is_told_at_once_with_what_was_probably_meant() {
+        insta::assert_snapshot!(
+            told("bugdet: { max_open_prs: 3 }\nbudget:\n  max_open_prs: many\n  draft: true\nleases: { ttl: soon, claim_ttl: 5s }\nclaims: [1]\ncomments: loud\nlanes:\n  - { fro: 1 }\n").join("\n"),
+            @r#"
+        line 1, column 1: there is no key `bugdet` here; did you mean `budget`?
+        line 3, column 17: must be a whole number
+        line 4, column 3: there is no key `draft` here; did you mean `drafts`?
+        line 5, column 16: a duration is written like `30m`, `4h` or `1d12h`
+        line 5, column 33: `leases.claim_ttl` must be from 1h to 90d, not 5s
+        line 6, column 9: must be keys with values, as in `budget: { max_open_prs: 5 }`
+        line 7, column 11: `loud` is not a value of this key; there are normal, quiet
+        line 9, column 5: `lanes.0.for` must name whom the lane is for: `trust`, or `newcomers: true`
+        line 9, column 7: there is no key `fro` here; did you mean `for`?
+        "#
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told_with_line_and_column() {
         let mut all = Vec::new();
         for text in [
@@ -83,18 +117,18 @@ mod tests {
         ] {
             all.push(format!("{} -> {}", text.replace('\n', "\\n").replace('\t', "\\t"), told(text).join(" | ")));
         }
-        insta::assert_snapshot!(all.join("\n"), @r"
-        bugdet: { max_open_prs: 3 } -> line 1, column 1: unknown field `bugdet`, expected one of version, budget, leases, claims, area_locks, tiers, lanes, gates, labels, contract, comments, linking, pause
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        bugdet: { max_open_prs: 3 } -> line 1, column 1: there is no key `bugdet` here; did you mean `budget`?
         budget:\n  max_open_prs: many -> line 2, column 17: must be a whole number
         budget:\n  max_open_prs: 3\n  max_open_prs: 4 -> line 3, column 3: the key `max_open_prs` stands here a second time
         leases: { ttl: 4 hours or so } -> line 1, column 16: a duration is written like `30m`, `4h` or `1d12h`
         leases:\n\tttl: 4h -> line 2, column 2: tabs disallowed within this context (block indentation)
         budget: [1, 2] -> line 1, column 9: must be keys with values, as in `budget: { max_open_prs: 5 }`
-        claims: { join_first: yes } -> line 1, column 23: invalid boolean (strict mode expects true/false)
-        comments: loud -> line 1, column 11: unknown variant `loud`, expected one of normal, quiet
+        claims: { join_first: yes } -> line 1, column 23: must be true or false
+        comments: loud -> line 1, column 11: `loud` is not a value of this key; there are normal, quiet
         budget: { max_open_prs: 3 -> line 1, column 9: unclosed bracket '{'
         just words -> line 1, column 1: must be keys with values, as in `budget: { max_open_prs: 5 }`
-        ");
+        "#);
     }
 
     #[test]

@@ -15,7 +15,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 use std::io::IsTerminal;
+use std::time::Duration;
 
+/// The time a bulk may take: many tasks are more work than one.
+const BULK_WITHIN: Duration = Duration::from_secs(60);
 const ON: &str = "Run it again: it goes on where it stopped, and nothing is added twice.";
 
 /// Sends the tasks, or says what would be added.
@@ -57,11 +60,13 @@ impl Tally {
 async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     let bulks = bulks(&load.tasks);
     let bar = bar(bulks.len() > 1, load.tasks.len());
+    let pool = desk.pool.clone().within(BULK_WITHIN);
+    let pool = if bar.is_hidden() { pool } else { pool.quietly() };
     let mut tally = Tally::default();
     let sending = async {
         for bulk in bulks {
             let body = json!({ "repo": load.repo, "tasks": bulk });
-            let answer = desk.pool.post_once("/v1/admin/tasks/bulk", &body).await.map_err(broken_off)?;
+            let answer = pool.post_once("/v1/admin/tasks/bulk", &body).await.map_err(broken_off)?;
             tally.count(&answer, bulk.len())?;
             bar.inc(bulk.len() as u64);
         }
@@ -90,7 +95,7 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
 fn broken_off(error: ClientError) -> Failure {
     let passing = match &error {
         ClientError::Problem(told) => told.status >= 500 || told.status == 429,
-        other => !matches!(other, ClientError::Address(_)),
+        other => !matches!(other, ClientError::Address(_) | ClientError::Versioned { .. }),
     };
     let failure = explained(error);
     if passing { failure.next(ON) } else { failure }

@@ -127,7 +127,7 @@ async fn give_back(desk: &Desk, held: Vec<Held>, end: Instant, signals: &mut Sig
             None => {
                 given.heard = false;
                 let what = format!("Whether everything was given back is not known: {silence}.");
-                (silence.to_owned(), Failure::failed(what).next("`owp worker work` lists what is held."))
+                (silence.to_owned(), Failure::failed(what).next("`owp worker list` lists what is held."))
             }
         };
         desk.view.tell(&News::NotReleased { held: task.clone(), why });

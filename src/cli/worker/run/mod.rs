@@ -49,7 +49,8 @@ pub(super) struct RunArgs {
 /// # Errors
 /// When nobody is registered here, the pool cannot be reached in the beginning, or it does not know the worker (any more).
 pub(super) async fn run(args: RunArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+    // It tells by itself when the pool is away.
+    let client = asked.worker(env)?.quietly();
     let mut signals = Signals::listen()?;
     warn_in_clear_text(&client);
     let Some(me) = signals.unless(Me::ask(&client)).await else { return Ok(()) };
@@ -130,10 +131,11 @@ impl Desk {
         let passes = match &error {
             ClientError::Problem(told) => told.status >= 500 || matches!(told.status, 408 | 429),
             ClientError::Unreachable { .. }
+            | ClientError::Silent { .. }
             | ClientError::Trouble { .. }
             | ClientError::Nonsense { .. }
             | ClientError::TooLong { .. } => true,
-            ClientError::Address(_) => false,
+            ClientError::Address(_) | ClientError::Versioned { .. } => false,
         };
         if !passes {
             return Err(told::told(error));

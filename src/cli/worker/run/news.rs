@@ -49,7 +49,12 @@ impl News {
             }
             Self::Leased(held) => {
                 let what = if held.is_offered() { "offered" } else { "leased" };
-                let lines = [format!("{what} {} until {}", held.name(), held.until())].into_iter().chain(held.notes());
+                let show = format!(
+                    "`owp worker show {}` prints the description, the issue and the commands.",
+                    word(&held.task_id)
+                );
+                let lines = [format!("{what} {} until {}", held.name(), held.until())].into_iter();
+                let lines = lines.chain(held.notes()).chain([show]);
                 lines.collect::<Vec<_>>().join("\n  ")
             }
             Self::Has(held) | Self::Changed { held, .. } => format!("{} {}", held.state(), held.name()),
@@ -70,7 +75,7 @@ impl News {
             Self::Stopped { kept, released, confirmed: true } => stopped(kept, *released),
             Self::Stopped { kept, released, confirmed: false } => {
                 format!(
-                    "{} The pool did not confirm this: `owp worker work` lists what is held.",
+                    "{} The pool did not confirm this: `owp worker list` lists what is held.",
                     stopped(kept, *released)
                 )
             }

@@ -4,7 +4,7 @@
 use super::super::table::{Line, lines, width};
 use super::ledger::Ledger;
 use super::news::News;
-use crate::cli::failure::{said, say};
+use crate::cli::failure::{said, say, versioned};
 use crate::cli::untrusted::visible_json;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -73,7 +73,7 @@ impl View {
     /// Tells something; false when whoever reads it went away.
     pub(super) fn tell(&self, news: &News) -> bool {
         let told = match self {
-            Self::Json => said(&visible_json(&news.json(), false)),
+            Self::Json => said(&visible_json(&versioned(news.json()), false)),
             Self::Lines => said(&news.words()),
             // The table is taken away and drawn again, so that it does not matter how many lines this takes.
             Self::Table(drawn) => drawn.screen.suspend(|| said(&drawn.painted(colour(news), &news.words()))),

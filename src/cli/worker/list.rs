@@ -1,4 +1,4 @@
-//! `owp worker work`: one pull, what the worker has, and with `--explain` why it does not have the rest.
+//! `owp worker list`: one pull, what the worker has, and with `--explain` why it does not have the rest.
 
 use super::answer;
 use super::held::Held;
@@ -7,16 +7,17 @@ use super::table::{Line, lines, width};
 use super::told;
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
+use crate::cli::values::whole;
 use crate::config::Environment;
 use clap::Args;
 
 /// How work is asked for.
 #[derive(Debug, Clone, Args)]
-pub(super) struct WorkArgs {
-    /// Waits so long for something new, 60 at most
-    #[arg(long, value_name = "SECS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=60))]
-    wait: u8,
-    /// Tells for tasks that wait which rules stand in the way
+pub(super) struct ListArgs {
+    /// Waits up to this many seconds for new work, 60 at most
+    #[arg(long, value_name = "SECS", default_value_t = 0, value_parser = whole::<0, 60>)]
+    wait: i64,
+    /// Explains why each waiting task was not given to you
     #[arg(long)]
     explain: bool,
 }
@@ -25,7 +26,7 @@ pub(super) struct WorkArgs {
 ///
 /// # Errors
 /// When nobody is registered here, or the pool says no.
-pub(super) async fn run(args: WorkArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn run(args: ListArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let path = format!("/v1/work?wait={}&explain={}", args.wait, u8::from(args.explain));
     let told = client.get(&path).await.map_err(told::told)?;

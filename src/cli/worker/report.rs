@@ -1,8 +1,9 @@
-//! `owp worker status`: says how a task goes.
+//! `owp worker report`: reports how a task goes.
 
 use super::{answer, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
+use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::untrusted::visible_line;
 use crate::client::segment;
 use crate::config::Environment;
@@ -11,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 /// How which task goes.
 #[derive(Debug, Clone, Args)]
-pub(super) struct StatusArgs {
-    /// The task's id, such as t_0641…
+pub(super) struct ReportArgs {
+    #[arg(help = TASK_HELP)]
     task: String,
     /// How it goes
-    #[arg(value_enum)]
+    #[arg(value_enum, value_name = "STATE")]
     status: Status,
     /// More of it, in words; what stands in the way of a blocked one
     #[arg(long, short)]
@@ -57,15 +58,16 @@ impl Status {
 ///
 /// # Errors
 /// When nobody is registered here, or the pool says no.
-pub(super) async fn run(args: StatusArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn run(args: ReportArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
-    let path = format!("/v1/tasks/{}/status", segment(&args.task));
+    let task = task_id(&client, &args.task, told::told).await?;
+    let path = format!("/v1/tasks/{}/status", segment(&task));
     let told = client.post_once(&path, &body(&args)).await.map_err(told::told)?;
-    answer(asked, &told, || format!("{} is {} now.", visible_line(&args.task), args.status.word()));
+    answer(asked, &told, || format!("{} is {} now.", visible_line(&task), args.status.word()));
     Ok(())
 }
 
-fn body(args: &StatusArgs) -> Value {
+fn body(args: &ReportArgs) -> Value {
     let mut artifact = Map::new();
     let mut add = |name: &str, value: &Option<String>| {
         if let Some(value) = value {

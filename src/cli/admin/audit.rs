@@ -1,0 +1,124 @@
+//! `owp admin audit`: exports a chain of events as the pool answers it, one JSON object a line, and says whether it holds.
+
+use super::Desk;
+use super::ask::explained;
+use crate::cli::failure::{Failure, complain, said, say};
+use crate::cli::print::{as_json, count, word};
+use crate::cli::untrusted::{escape_json, visible_line};
+use crate::client::segment;
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum AuditCommand {
+    /// Writes the audit log, one JSON object per line; the last line says whether it is whole.
+    Export {
+        /// The file to write; standard output when left out
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Says whether nothing in the audit log was changed, removed or cut off.
+    Verify {
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+struct Of {
+    /// The log of this repository; without it, the log of what belongs to none
+    #[arg(long, value_name = "OWNER/NAME")]
+    repo: Option<String>,
+}
+
+/// The last line of an export.
+#[derive(Deserialize)]
+struct Verdict {
+    verified: bool,
+    events: i64,
+    broken_at: Option<i64>,
+}
+
+/// Exports or verifies.
+pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
+    match args.command {
+        AuditCommand::Verify { of } => {
+            let verdict = read(desk, &of, |_| Ok(())).await?;
+            report(desk, &of, &verdict, None)
+        }
+        AuditCommand::Export { file: None, of } => {
+            // What is written is JSON already, `--json` or not.
+            let verdict = read(desk, &of, |line| said(line)).await?;
+            checked(&of, &verdict).map(drop)
+        }
+        AuditCommand::Export { file: Some(path), of } => {
+            let unwritable = |error: &std::io::Error| {
+                Failure::failed(format!("{} cannot be written: {error}.", visible_line(&path.display().to_string())))
+                    .next("Name a file in a folder that you may write to.")
+            };
+            let mut file = BufWriter::new(File::create(&path).map_err(|error| unwritable(&error))?);
+            let verdict = read(desk, &of, |line| writeln!(file, "{line}")).await?;
+            file.flush().map_err(|error| unwritable(&error))?;
+            report(desk, &of, &verdict, Some(&path))
+        }
+    }
+}
+
+/// Reads a chain, handing each line over, and gives its verdict.
+async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> std::io::Result<()>) -> Result<Verdict, Failure> {
+    let repo = of.repo.as_deref().map_or_else(String::new, |repo| format!("?repo={}", segment(repo)));
+    let (mut last, mut unwritten) = (String::new(), None);
+    let line = |line: &str| {
+        line.clone_into(&mut last);
+        unwritten = write(&escape_json(line)).err();
+        unwritten.is_none()
+    };
+    desk.pool.get_lines(&format!("/v1/admin/audit{repo}"), line).await.map_err(explained)?;
+    if let Some(error) = unwritten {
+        return Err(Failure::failed(format!("The export could not be written: {error}.")));
+    }
+    serde_json::from_str(&last).map_err(|_| {
+        Failure::failed("The export broke off: its last line, which says whether it is whole, is missing.")
+            .next("Run the command again; the pool's log tells why it stopped.")
+    })
+}
+
+/// Describes a verdict in a sentence.
+fn checked(of: &Of, verdict: &Verdict) -> Result<String, Failure> {
+    let name = of.repo.as_deref().map_or_else(|| "what belongs to no repository".to_owned(), word);
+    if verdict.verified {
+        return Ok(format!("The audit log of {name} is whole: {}.", count(verdict.events, "event")));
+    }
+    let place = match verdict.broken_at {
+        Some(at) => format!("it breaks at event {at}"),
+        None => "it does not end where it was sealed".to_owned(),
+    };
+    Err(Failure::failed(format!("The audit log of {name} was tampered with: {place}."))
+        .next("Keep the export, and compare it with a backup of the database."))
+}
+
+fn report(desk: &Desk, of: &Of, verdict: &Verdict, file: Option<&PathBuf>) -> Result<(), Failure> {
+    let found = json!({
+        "repo": of.repo, "verified": verdict.verified, "events": verdict.events, "broken_at": verdict.broken_at,
+        "file": file.map(|path| Value::from(path.display().to_string())),
+    });
+    let words = checked(of, verdict).map_err(|failure| failure.having_done(found.clone()))?;
+    match (desk.json, file) {
+        (true, _) => as_json(&found),
+        (false, None) => say(&words),
+        (false, Some(_)) => complain(&words),
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! `owp admin comments`: comments the pool could not write on GitHub, and trying them again.
+
+use super::Desk;
+use crate::cli::failure::{Failure, complain, say};
+use crate::cli::print::{as_json, count, field, table, time, word, words};
+use crate::cli::values::whole;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct CommentsArgs {
+    #[command(subcommand)]
+    command: Option<CommentsCommand>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum CommentsCommand {
+    /// Tries comments again: each is looked for on GitHub, and written if it is not there.
+    Retry(RetryArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+struct RetryArgs {
+    /// The repository, as OWNER/NAME
+    #[arg(required_unless_present = "all", requires = "issue")]
+    repo: Option<String>,
+    /// The number of the issue
+    #[arg(value_parser = whole::<1, { i64::MAX }>, requires = "key")]
+    issue: Option<i64>,
+    /// The comment's key, which the list shows
+    key: Option<String>,
+    /// Tries every comment of the list
+    #[arg(long, conflicts_with = "repo")]
+    all: bool,
+}
+
+/// Lists comments that were given up, or tries them again.
+pub(super) async fn run(desk: &Desk, args: CommentsArgs) -> Result<(), Failure> {
+    match args.command {
+        None => list(desk).await,
+        Some(CommentsCommand::Retry(args)) => retry(desk, args).await,
+    }
+}
+
+async fn dead(desk: &Desk) -> Result<Vec<Value>, Failure> {
+    desk.list("/v1/admin/comments?", "comments").await
+}
+
+async fn list(desk: &Desk) -> Result<(), Failure> {
+    let comments = dead(desk).await?;
+    if desk.json {
+        as_json(&json!({ "comments": comments }));
+        return Ok(());
+    }
+    if comments.is_empty() {
+        complain("owp admin comments: no comment was given up.");
+        return Ok(());
+    }
+    let row = |comment: &Value| {
+        let issue = comment["issue"].as_i64().unwrap_or_default().to_string();
+        let (repo, key) = (word(field(comment, "repo")), word(field(comment, "key")));
+        vec![repo, issue, key, time(field(comment, "died_at")), words(field(comment, "why"))]
+    };
+    table(&["REPOSITORY", "ISSUE", "KEY", "GIVEN UP", "WHY"], &comments.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn retry(desk: &Desk, args: RetryArgs) -> Result<(), Failure> {
+    let bodies: Vec<Value> = match (args.repo, args.issue, args.key) {
+        (Some(repo), Some(issue), Some(key)) => vec![json!({ "repo": repo, "issue": issue, "key": key })],
+        _ => {
+            let of =
+                |comment: &Value| json!({ "repo": comment["repo"], "issue": comment["issue"], "key": comment["key"] });
+            dead(desk).await?.iter().map(of).collect()
+        }
+    };
+    for body in &bodies {
+        desk.post_once("/v1/admin/comments/retry", body).await?;
+    }
+    if desk.json {
+        as_json(&json!({ "retried": bodies }));
+    } else {
+        say(&format!("{} will be tried again", count(bodies.len(), "comment")));
+    }
+    Ok(())
+}

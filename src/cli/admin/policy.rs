@@ -1,0 +1,117 @@
+//! `owp admin policy`: the rules the operator sets for a repository, from a file, and those in force.
+
+use super::Desk;
+use super::ask::explained;
+use crate::cli::failure::{Failure, say};
+use crate::cli::file::{called, read_file};
+use crate::cli::policy::faulty;
+use crate::cli::print::{as_json, field, warning, word, words};
+use crate::client::ClientError;
+use crate::pool::document::{Fault, FaultKind, MAX_BYTES, places, read_shape};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone, Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct PolicyArgs {
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum PolicyCommand {
+    /// Shows the rules in force, and which of them the operator set.
+    Show {
+        /// The repository, as OWNER/NAME
+        repo: String,
+    },
+    /// Sets what shall differ from the default rules, in the place of what was set before.
+    Set {
+        /// The repository, as OWNER/NAME
+        repo: String,
+        /// A file like .github/owp.yml; - for standard input
+        #[arg(required_unless_present = "defaults")]
+        file: Option<String>,
+        /// Goes back to the default rules
+        #[arg(long, conflicts_with = "file")]
+        defaults: bool,
+    },
+}
+
+/// Shows or sets.
+pub(super) async fn run(desk: impl FnOnce() -> Result<Desk, Failure>, args: PolicyArgs) -> Result<(), Failure> {
+    match args.command {
+        PolicyCommand::Show { repo } => show(&desk()?, &repo).await,
+        PolicyCommand::Set { repo, file: None, .. } => {
+            let desk = desk()?;
+            let set = desk.post("/v1/admin/policy", &json!({ "repo": repo, "policy": null })).await?;
+            told(&desk, &set, &format!("{}: the default rules are in force", word(&repo)));
+            Ok(())
+        }
+        PolicyCommand::Set { repo, file: Some(file), .. } => {
+            // A file's faults are told before anybody is asked for a token.
+            let text = read_file(&file, MAX_BYTES, "No policy is as long; is this the file you meant?")?;
+            let document = read_shape(&text).map_err(|faults| faulty(&file, &faults))?;
+            let desk = desk()?;
+            let body = json!({ "repo": repo, "policy": document });
+            let set = desk.pool.post("/v1/admin/policy", &body).await.map_err(|error| refused(error, &file, &text))?;
+            told(&desk, &set, &format!("{}: the rules of {} are in force", word(&repo), word(called(&file))));
+            Ok(())
+        }
+    }
+}
+
+fn told(desk: &Desk, answer: &Value, words: &str) {
+    if desk.json { as_json(answer) } else { say(words) }
+}
+
+/// Builds the failure of a refused policy, with the places in the file.
+fn refused(error: ClientError, file: &str, text: &str) -> Failure {
+    let fields = error.told().map(crate::client::Told::fields).unwrap_or_default();
+    let fault = |(field, message): (String, String)| {
+        let key = field.strip_prefix("policy.")?.to_owned();
+        Some(Fault { key, message, place: None, kind: FaultKind::Plain })
+    };
+    let mut faults: Vec<Fault> = fields.into_iter().filter_map(fault).collect();
+    if faults.is_empty() {
+        return explained(error);
+    }
+    places(text, &mut faults);
+    faulty(file, &faults)
+}
+
+async fn show(desk: &Desk, repo: &str) -> Result<(), Failure> {
+    let path = format!("/v1/admin/policy?repo={}", crate::client::segment(repo));
+    let found = desk.get(&path).await?;
+    if desk.json {
+        as_json(&found);
+        return Ok(());
+    }
+    say(&format!("{}: the rules in force; * marks what the operator set", word(field(&found, "repo"))));
+    let mut lines = Vec::new();
+    flat("", &found["policy"], &mut lines);
+    for (key, value) in lines {
+        let pointer = format!("/{}", key.replace('.', "/"));
+        let mark = if found["set"].pointer(&pointer).is_some_and(|set| !set.is_null()) { "*" } else { " " };
+        say(&format!("{mark} {}: {}", word(&key), words(&value)));
+    }
+    if let Some(error) = found["file_error"].as_str() {
+        warning(&format!("its policy file is not followed: {}", words(error)));
+    }
+    Ok(())
+}
+
+/// Every rule by its key with dots; lists stand as they are.
+fn flat(key: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flat(&key, value, lines);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => lines.push((key.to_owned(), text.clone())),
+        other => lines.push((key.to_owned(), other.to_string())),
+    }
+}

@@ -1,0 +1,25 @@
+//! Asking on the terminal before something is lost.
+
+use super::failure::Failure;
+use std::io::{BufRead, IsTerminal, Write};
+
+/// Asks; `command` does it without asking.
+///
+/// # Errors
+/// When nobody can be asked, or the answer is anything but yes.
+pub(super) fn confirm(question: &str, command: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Failure::asked_wrongly("This must be confirmed, and there is no terminal to ask on.")
+            .next(format!("`{command}` does it without asking.")));
+    }
+    let mut stderr = std::io::stderr();
+    // Whoever cannot read the question answers nothing, which means no.
+    drop(write!(stderr, "{question} [y/N] "));
+    drop(stderr.flush());
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    match read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes") {
+        true => Ok(()),
+        false => Err(Failure::failed("Nothing was changed.")),
+    }
+}

@@ -1,0 +1,43 @@
+//! `owp man`: manual pages, made from the same words as `--help`.
+
+use super::failure::{Failure, complain, finish};
+use super::untrusted::visible_line;
+use clap::{Args, Command};
+use clap_mangen::Man;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Arguments of `owp man`.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// The folder for the pages of every command, such as ~/.local/share/man/man1; the page of `owp` alone is printed when left out
+    folder: Option<PathBuf>,
+}
+
+/// Prints one page, or writes all of them.
+pub fn run(args: &ManArgs, program: Command) -> ExitCode {
+    let done = match &args.folder {
+        None => print(program),
+        Some(folder) => write(program, folder),
+    };
+    finish("owp man", done, false)
+}
+
+fn print(program: Command) -> Result<(), Failure> {
+    let mut page = Vec::new();
+    Man::new(program).render(&mut page).map_err(|error| Failure::failed(format!("No page could be made: {error}.")))?;
+    // A reader that went away has what it wanted.
+    drop(std::io::stdout().write_all(&page));
+    Ok(())
+}
+
+fn write(program: Command, folder: &Path) -> Result<(), Failure> {
+    let shown = visible_line(&folder.display().to_string());
+    clap_mangen::generate_to(program, folder).map_err(|error| {
+        Failure::failed(format!("The pages cannot be written to {shown}: {error}."))
+            .next("Name a folder that exists and that you may write to.")
+    })?;
+    complain(&format!("owp man: the pages are in {shown}"));
+    Ok(())
+}

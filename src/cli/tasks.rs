@@ -1,0 +1,137 @@
+//! Lists of tasks, as contributors and operators browse them.
+
+use super::failure::Failure;
+use super::print::{field, read, title, word};
+use super::values::whole;
+use crate::client::{Client, ClientError, segment};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+/// The largest page of a list.
+const PAGE: usize = 100;
+
+/// Filters of a list of tasks.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Filters {
+    /// Only tasks of this repository
+    #[arg(long, value_name = "OWNER/NAME")]
+    repo: Option<String>,
+    /// Only tasks that need this skill
+    #[arg(long, value_name = "SKILL")]
+    skill: Option<String>,
+    /// Only tasks of this area
+    #[arg(long, value_name = "AREA")]
+    area: Option<String>,
+    /// At most so many, the newest first
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole::<1, 10_000>)]
+    limit: i64,
+}
+
+/// The states of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum State {
+    /// Waits to be taken
+    Ready,
+    /// Taken, and not begun
+    Leased,
+    /// Under way
+    InProgress,
+    /// A pull request answers it
+    PrOpened,
+    /// Something stands in the way
+    Blocked,
+    /// Done
+    Merged,
+    /// Withdrawn
+    Closed,
+}
+
+impl State {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// The newest tasks that fit, at most as many as were asked for; without a state, those that are not over.
+///
+/// # Errors
+/// What the pool says, as `told` explains it.
+pub(super) async fn matching(
+    client: &Client,
+    filters: &Filters,
+    state: Option<State>,
+    told: impl Fn(ClientError) -> Failure,
+) -> Result<Vec<Value>, Failure> {
+    let mut path = format!("/v1/tasks?limit={PAGE}");
+    let state = state.map(State::name);
+    let given = [("repo", &filters.repo), ("skill", &filters.skill), ("area", &filters.area), ("state", &state)];
+    for (name, value) in given {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={}", segment(value)));
+        }
+    }
+    let most = usize::try_from(filters.limit).unwrap_or(usize::MAX);
+    let (mut tasks, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let more = cursor.as_deref().map_or_else(String::new, |cursor| format!("&cursor={}", segment(cursor)));
+        let mut page = client.get(&format!("{path}{more}")).await.map_err(&told)?;
+        let items = page.get_mut("tasks").map(Value::take).unwrap_or_default();
+        let items: Vec<Value> = read(client, &items)?;
+        tasks.extend(items.into_iter().filter(|task| fits(task, filters, state.as_deref())));
+        match page.get("next_cursor").and_then(Value::as_str) {
+            Some(next) if tasks.len() < most && cursor.as_deref() != Some(next) => cursor = Some(next.to_owned()),
+            _ => break,
+        }
+    }
+    tasks.truncate(most);
+    Ok(tasks)
+}
+
+/// Returns whether a task passes the filters that an older pool does not know.
+fn fits(task: &Value, filters: &Filters, state: Option<&str>) -> bool {
+    let is_over = matches!(field(task, "state"), "merged" | "closed");
+    let in_area = filters.area.as_ref().is_none_or(|area| field(task, "area").eq_ignore_ascii_case(area.trim()));
+    in_area && (state.is_some() || !is_over)
+}
+
+/// The name people have for a task: its issue, or its id elsewhere.
+pub(super) fn issue(task: &Value) -> String {
+    match (task["issue"].as_i64(), task["external_id"].as_str()) {
+        (Some(issue), _) => format!("{}#{issue}", word(field(task, "repo"))),
+        (None, Some(id)) => format!("{} {}", word(field(task, "repo")), word(id)),
+        (None, None) => word(field(task, "repo")),
+    }
+}
+
+/// The requirements of a task in a few words: `rust, sql; area parser; tier 1`.
+pub(super) fn needs(task: &Value) -> String {
+    let skills: Vec<String> = skills(task).iter().map(|skill| word(skill)).collect();
+    let mut needs = Vec::new();
+    if !skills.is_empty() {
+        needs.push(skills.join(", "));
+    }
+    if let Some(area) = task["area"].as_str() {
+        needs.push(format!("area {}", word(area)));
+    }
+    match task["tier"].as_i64() {
+        Some(tier) if tier > 0 => needs.push(format!("tier {tier}")),
+        _ => {}
+    }
+    if needs.is_empty() { "-".to_owned() } else { needs.join("; ") }
+}
+
+/// The skills a task asks for.
+pub(super) fn skills(task: &Value) -> Vec<String> {
+    let skills = task["required_skills"].as_array().into_iter().flatten();
+    skills.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// A row's first columns: id, issue, points, state, what is needed; the title is last, after what the caller adds.
+pub(super) fn row(task: &Value, more: Vec<String>) -> Vec<String> {
+    let points = task["estimate_points"].as_i64().map_or_else(|| "-".to_owned(), |points| points.to_string());
+    let mut row = vec![word(field(task, "task_id")), issue(task), points, word(field(task, "state")), needs(task)];
+    row.extend(more);
+    row.push(title(field(task, "title")));
+    row
+}

@@ -1,0 +1,124 @@
+//! `owp worker leave`, `pause`, `resume` and `token rotate`: the worker as a whole.
+
+use super::whoami::Me;
+use super::{answer, holding, told};
+use crate::cli::confirm::confirm;
+use crate::cli::connect::Asked;
+use crate::cli::failure::{Failure, complain};
+use crate::cli::print::{count, field};
+use crate::cli::profile::Profile;
+use crate::cli::untrusted::visible_line;
+use crate::client::Who;
+use crate::config::{Environment, worker_token};
+use clap::{Args, Subcommand};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// Arguments of `owp worker leave`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LeaveArgs {
+    /// Leaves without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Commands of `owp worker token`.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Replaces the worker's token; the old one ends at once
+    Rotate,
+}
+
+/// Arguments of `owp worker token`.
+#[derive(Debug, Clone, Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+/// Gives back what the worker holds, ends its access, and forgets it here.
+///
+/// # Errors
+/// When nobody is registered here, nobody agreed, or the pool says no.
+pub(super) async fn leave(args: LeaveArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let (me, _) = Me::ask(&client).await?;
+    if !args.yes {
+        let back = match me.held() {
+            0 => String::new(),
+            held => format!(", and gives back the {} it holds", count(held, "task")),
+        };
+        let question = format!("{} leaves {} for good{back}. Continue?", me.name(), client.base());
+        confirm(&question, "owp worker leave --yes")?;
+    }
+    let mut left = client.delete("/v1/workers/me").await.map_err(told::told)?;
+    if worker_token(env)?.is_none() {
+        Profile::open(env)?.forget(client.base())?;
+    } else {
+        complain("warning: the token in OWP_WORKER_TOKEN opens nothing any more; unset it.");
+    }
+    left["server"] = json!(client.base());
+    let ended = left.get("leases_ended").and_then(Value::as_u64).unwrap_or(0);
+    answer(asked, &left, || {
+        let back = if ended == 0 { String::new() } else { format!("; {} given back", count(ended, "task")) };
+        format!("{} left {}{back}.", me.name(), client.base())
+    });
+    Ok(())
+}
+
+/// Stops new tasks from coming.
+///
+/// # Errors
+/// When nobody is registered here, or the pool says no.
+pub(super) async fn pause(asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let words = "is paused: it is given nothing new, and what it holds stays its own. `owp worker resume`, and \
+                 `owp worker run`, end the pause.";
+    set_status(asked, env, "paused", words).await
+}
+
+/// Lets new tasks come again.
+///
+/// # Errors
+/// As [`pause`].
+pub(super) async fn resume(asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    set_status(asked, env, "idle", "can be given tasks again.").await
+}
+
+async fn set_status(asked: &Asked, env: &Environment, status: &str, words: &str) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    holding::beat(&client, status).await.map_err(told::told)?;
+    let (me, mut shown) = Me::ask(&client).await?;
+    shown["server"] = json!(client.base());
+    answer(asked, &shown, || format!("{} {words}", me.name()));
+    Ok(())
+}
+
+/// Replaces the token that is kept here. The old one ends when the new one is first used, which is done at once.
+///
+/// # Errors
+/// When the token is not kept here, cannot be kept, or the pool says no.
+pub(super) async fn token(args: TokenArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let TokenCommand::Rotate = args.command;
+    if worker_token(env)?.is_some() {
+        return Err(Failure::asked_wrongly(
+            "The token comes from OWP_WORKER_TOKEN, and this program cannot change that.",
+        )
+        .next("Unset OWP_WORKER_TOKEN and OWP_WORKER_TOKEN_FILE to rotate the token that is kept here."));
+    }
+    let client = asked.worker(env)?;
+    let mut profile = Profile::open(env)?;
+    // A token that cannot be kept is lost, so this is tried before there is one.
+    profile.prepare()?;
+    let made = client.post("/v1/workers/me/token", &json!({})).await.map_err(told::told)?;
+    let fresh = SecretString::from(field(&made, "token").to_owned());
+    profile.keep_token(client.base(), &fresh)?;
+    let (me, mut shown) = Me::ask(&client.as_who(Who::Worker(fresh))).await?;
+    shown["server"] = json!(client.base());
+    shown["kept_in"] = json!(profile.path());
+    answer(asked, &shown, || {
+        let path = visible_line(&profile.path().display().to_string());
+        format!("{} has a new token, kept in {path}. The old one opens nothing any more.", me.name())
+    });
+    Ok(())
+}

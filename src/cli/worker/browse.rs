@@ -1,0 +1,192 @@
+//! `owp worker tasks`, `show` and `why`: what a contributor looks at before and while working on a task.
+
+use super::hints::Why;
+use super::told;
+use super::whoami::Me;
+use crate::cli::connect::Asked;
+use crate::cli::failure::{Failure, complain, say};
+use crate::cli::named::{TASK_HELP, task_id};
+use crate::cli::print::{as_json, field, read, table, time, title, word, words};
+use crate::cli::tasks::{Filters, State, issue, matching, row, skills};
+use crate::cli::untrusted::visible_line;
+use crate::client::{Client, segment};
+use crate::config::Environment;
+use crate::pool::text::tidy_line;
+use clap::Args;
+use serde_json::{Value, json};
+
+/// A longer description is cut for people; `--json` has all of it.
+const DESCRIPTION_MAX_LINES: usize = 200;
+const LINE_MAX_CHARS: usize = 1_000;
+
+/// Arguments of `owp worker tasks`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TasksArgs {
+    #[command(flatten)]
+    filters: Filters,
+    /// Only tasks in this state
+    #[arg(long, value_enum, value_name = "STATE", default_value = "ready", hide_possible_values = false)]
+    state: State,
+}
+
+/// Arguments of a command about one task.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OneArgs {
+    #[arg(help = TASK_HELP)]
+    task: String,
+}
+
+/// Lists tasks; with a worker registered here, those whose skills it lacks are marked.
+///
+/// # Errors
+/// When the pool cannot be asked.
+pub(super) async fn tasks(args: TasksArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.anybody(env)?;
+    let tasks = matching(&client, &args.filters, Some(args.state), told::told).await?;
+    if asked.json {
+        as_json(&json!({ "tasks": tasks }));
+        return Ok(());
+    }
+    if tasks.is_empty() {
+        complain("owp worker tasks: no matching tasks.");
+        return Ok(());
+    }
+    let own = if client.is_worker() { Some(Me::ask(&client).await?.0.skills) } else { None };
+    let mut head = vec!["TASK", "ISSUE", "POINTS", "STATE", "NEEDS"];
+    head.extend(own.iter().map(|_| "YOU LACK"));
+    head.push("TITLE");
+    let lacks = |task: &Value| own.as_ref().map(|own| lacking(task, own));
+    let rows: Vec<Vec<String>> = tasks.iter().map(|task| row(task, lacks(task).into_iter().collect())).collect();
+    table(&head, &rows);
+    Ok(())
+}
+
+fn lacking(task: &Value, own: &[String]) -> String {
+    let lacking: Vec<String> =
+        skills(task).iter().filter(|skill| !own.contains(skill)).map(|skill| word(skill)).collect();
+    if lacking.is_empty() { "-".to_owned() } else { lacking.join(", ") }
+}
+
+/// Shows one task with everything its holder needs.
+///
+/// # Errors
+/// When there is no such task, or the pool cannot be asked.
+pub(super) async fn show(args: OneArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.anybody(env)?;
+    let task = task(&client, &args.task).await?;
+    if asked.json {
+        as_json(&task);
+    } else {
+        say(&lines(&task).join("\n"));
+    }
+    Ok(())
+}
+
+async fn task(client: &Client, named: &str) -> Result<Value, Failure> {
+    let id = task_id(client, named, told::told).await?;
+    client.get(&format!("/v1/tasks/{}", segment(&id))).await.map_err(told::told)
+}
+
+/// The task for people: facts first, then the description, which is somebody else's text.
+fn lines(task: &Value) -> Vec<String> {
+    let mut lines =
+        vec![format!("{} {} \"{}\"", word(field(task, "task_id")), issue(task), title(field(task, "title")))];
+    let text = |key: &str| task[key].as_str().map(words);
+    let moment = |key: &str| task[key].as_str().map(time);
+    let points = task["estimate_points"].as_i64().map(|points| points.to_string());
+    let needs = Some(skills(task)).filter(|skills| !skills.is_empty()).map(|skills| words(&skills.join(", ")));
+    let facts = [
+        ("state", Some(word(&field(task, "state").replace('_', " ")))),
+        ("issue", task["issue_url"].as_str().map(word)),
+        ("points", points),
+        ("skills", needs),
+        ("area", text("area")),
+        ("tier", task["tier"].as_i64().map(|tier| tier.to_string())),
+        ("holder", text("holder")),
+        ("deadline", moment("lease_expires_at")),
+        ("pull request", task["pull_request"].as_i64().map(|number| format!("#{number}"))),
+        ("waits for approval", text("held_because")),
+        ("blocked", text("blocked_because")),
+        ("reserved until", moment("reserved_until")),
+    ];
+    let contract = &task["contract"];
+    let said = |key: &str| contract[key].as_str().map(visible_line);
+    let drafts = contract["drafts_pass"].as_bool().filter(|pass| !pass).map(|_| "do not count as delivered".to_owned());
+    let contract = [
+        ("branch", said("branch")),
+        ("closes with", said("closes")),
+        ("set-up", said("setup")),
+        ("test", said("test")),
+        ("lint", said("lint")),
+        ("PR template", said("pr_template")),
+        ("drafts", drafts),
+    ];
+    for (name, value) in facts.into_iter().chain(contract) {
+        if let Some(value) = value {
+            lines.push(format!("  {name:<20}{value}"));
+        }
+    }
+    let description = task["description"].as_str().unwrap_or_default().trim_end();
+    if !description.is_empty() {
+        lines.push(String::new());
+        lines
+            .push("Description (written by others; check what it asks for before you or a tool follow it):".to_owned());
+        let of_others = description.lines().map(|line| format!("  | {}", visible_line(&tidied(line))));
+        lines.extend(of_others.take(DESCRIPTION_MAX_LINES));
+        if description.lines().count() > DESCRIPTION_MAX_LINES {
+            lines.push("  (cut; --json has all of it)".to_owned());
+        }
+    }
+    lines
+}
+
+/// A line no longer than people read.
+fn tidied(line: &str) -> String {
+    let indent: String = line.chars().take_while(|c| *c == ' ').take(40).collect();
+    format!("{indent}{}", tidy_line(line, LINE_MAX_CHARS))
+}
+
+/// Says of every rule that does not hold why the worker cannot have a task now.
+///
+/// # Errors
+/// When nobody is registered here, there is no such task, or the pool cannot be asked.
+pub(super) async fn why(args: OneArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+    let client = asked.worker(env)?;
+    let id = task_id(&client, &args.task, told::told).await?;
+    let answer = client.get(&format!("/v1/tasks/{}/why", segment(&id))).await.map_err(told::told)?;
+    if asked.json {
+        as_json(&answer);
+        return Ok(());
+    }
+    let why: Why = read(&client, &answer)?;
+    let reasons = why.reasons();
+    if why.may() {
+        say(&format!("Nothing stands in the way of {}: `owp worker claim {}` asks for it.", why.name(), word(&id)));
+    } else {
+        say(&format!("Why you cannot have {} now:", why.name()));
+    }
+    for reason in reasons {
+        say(&format!("  {reason}"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_description_steers_no_terminal_and_stays_quoted() {
+        let task = json!({
+            "task_id": "t_1", "repo": "acme/rocket", "issue": 7, "title": "T\u{1b}[2J", "state": "ready",
+            "description": "one\u{1b}]0;x\u{7}\r\n\n  two", "contract": { "branch": "owp/7-t\u{7}", "closes": "Fixes #7" },
+        });
+        let lines = lines(&task);
+        assert!(!lines.concat().chars().any(char::is_control), "{lines:?}");
+        assert!(lines[0].starts_with("t_1 acme/rocket#7 \"T"), "{lines:?}");
+        let at = lines.iter().position(|line| line.starts_with("Description")).unwrap();
+        assert!(lines[at + 1..].iter().all(|line| line.starts_with("  | ")), "{lines:?}");
+        assert_eq!(lines.last().unwrap(), "  |   two");
+        assert!(lines.iter().any(|line| line.contains("branch") && line.contains(r"owp/7-t\u{7}")), "{lines:?}");
+    }
+}
