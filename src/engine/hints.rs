@@ -1,16 +1,14 @@
 //! What GitHub says now, fetched before a transaction: deliveries and timers are only hints where to look.
 
 use super::absent::UNSEEN;
+use super::approval::Words;
 use super::commits::PullLook;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::issues::{IssueView, OptIn, Words, needs_opt_in};
+use super::issues::{self, IssueView, Loss, Proof, Sight};
 use super::{Engine, GitHubSide, uptime};
-use crate::github::client::{GitHubError, IssueEvent, IssueInfo, Permission, RepoHandle, RepoReader};
-use crate::github::payload::{Edit, RepoRef, UserRef};
-use crate::pool::Timestamp;
-use crate::pool::labels::LabelRules;
-use crate::pool::task::{Task, Wording};
+use crate::github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
+use crate::github::payload::{Edit, RepoRef, Said, UserRef};
 use crate::store::{RepoRow, RepoSighting, Scope};
 
 /// Why an issue is looked at.
@@ -20,6 +18,10 @@ pub(super) struct Hint<'d> {
     pub offered_anew: bool,
     /// A delivery says that this person edited its text.
     pub edit: Option<(&'d UserRef, &'d Edit)>,
+    /// What it said when it was offered, as a delivery has it.
+    pub said: Option<&'d Said>,
+    /// A delivery says that somebody removed the label that offers it.
+    pub taken_out: bool,
 }
 
 impl Engine {
@@ -121,10 +123,38 @@ impl Engine {
             Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
                 // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
                 reader.repository().await?;
-                Ok(IssueView::Gone)
+                self.doubt_issue(reader, repo, number).await
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// GitHub does not show an issue: fails until that came often enough to be believed, and the list agrees.
+    async fn doubt_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+    ) -> Result<IssueView, EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        let doubt = self
+            .store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    issues::doubt(tx, &repo, number).await
+                })
+            })
+            .await?;
+        let gone = match doubt {
+            None => true,
+            Some(doubt) if doubt.is_believed() => {
+                let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
+                listed.iter().all(|issue| issue.number != number)
+            }
+            Some(_) => false,
+        };
+        if gone { Ok(IssueView::Gone(Loss::NotShown)) } else { Err(EngineError::InDoubt(format!("issue #{number}"))) }
     }
 
     pub(super) async fn judge_issue(
@@ -135,124 +165,21 @@ impl Engine {
         hint: Hint<'_>,
     ) -> Result<IssueView, EngineError> {
         let (id, number) = (repo.row.id.clone(), info.number);
-        let known: Option<(Task, Timestamp)> = self
-            .read(move |tx| {
-                Box::pin(async move {
-                    let Some(task) = tx.task_by_issue(&id, number).await? else { return Ok(None) };
-                    let approved_at = tx.task_extras(&task.id).await?.approved_at;
-                    Ok(Some((task, approved_at)))
-                })
-            })
+        let (known, now) = self
+            .read(move |tx| Box::pin(async move { Ok((tx.issue_with_extras(&id, number).await?, tx.now())) }))
             .await?;
-        let task = known.as_ref().map(|(task, _)| task);
-        let opt_in = if hint.offered_anew || needs_opt_in(task, &info, repo) {
-            self.judge_opt_in(reader, repo, number).await?
+        let known = known.as_ref().map(|(task, extras)| (task, extras));
+        let opt_in = if hint.offered_anew || issues::needs_opt_in(known, &info, repo, now) {
+            self.judge_opt_in(reader, repo, &info, known, hint).await?
         } else {
             None
         };
-        let words = match &known {
-            Some((task, approved_at)) if !task.state.is_over() => {
-                self.whose_words(reader, &info, task, *approved_at, hint.edit).await?
-            }
-            // What a stranger wrote after it was offered is not what was offered.
-            _ => match (&opt_in, hint.edit) {
-                (Some(offer), Some((sender, edit))) if edit.at.is_none_or(|at| at >= offer.at) => {
-                    let writes = permission_of(reader, &sender.login, sender.id).await? >= Permission::Write;
-                    if writes { Words::Trusted } else { Words::Anybody }
-                }
-                _ => Words::Trusted,
-            },
+        let words = match known {
+            Some(known) => self.whose_words(reader, repo, &info, known, hint).await?,
+            None => Words::Trusted,
         };
-        Ok(IssueView::Present(Box::new(info), opt_in, words))
-    }
-
-    /// Whose words an issue's text is. Who edits a text is told by deliveries alone; where none does, only people with write
-    /// access and the author can have.
-    async fn whose_words(
-        &self,
-        reader: &RepoReader,
-        info: &IssueInfo,
-        task: &Task,
-        approved_at: Timestamp,
-        edit: Option<(&UserRef, &Edit)>,
-    ) -> Result<Words, EngineError> {
-        let (now, approved) = (Wording::of_issue(&info.title, &info.body), task.wording());
-        let writes = async |login: &str, id: i64| {
-            permission_of(reader, login, id).await.map(|permission| permission >= Permission::Write)
-        };
-        let told = edit.filter(|(_, edit)| Wording::of_issue(&edit.title, &edit.body) == now);
-        if task.later.as_ref() == Some(&now) {
-            return Ok(Words::Anybody);
-        }
-        if now == approved {
-            // It may have been edited between the approval and our first look.
-            return Ok(match told {
-                // Somebody took the change back.
-                Some((_, edit)) if task.later == Some(Wording::of_issue(&edit.old_title, &edit.old_body)) => {
-                    Words::Trusted
-                }
-                Some((sender, edit))
-                    if edit.at.is_none_or(|at| at >= approved_at) && !writes(&sender.login, sender.id).await? =>
-                {
-                    Words::Anybody
-                }
-                _ => Words::Trusted,
-            });
-        }
-        if let Some((sender, edit)) = told
-            && Wording::of_issue(&edit.old_title, &edit.old_body) == approved
-        {
-            let trusted = writes(&sender.login, sender.id).await?;
-            return Ok(if trusted { Words::Trusted } else { Words::Anybody });
-        }
-        match &info.author {
-            Some(author) if writes(&author.login, author.id).await? => Ok(Words::Trusted),
-            _ => Ok(Words::Anybody),
-        }
-    }
-
-    /// Who offered the issue, and whether they may. Whoever set the label must have triage permission; reopening an
-    /// issue that still carries it offers it again on the same authority.
-    async fn judge_opt_in(
-        &self,
-        reader: &RepoReader,
-        repo: &RepoContext,
-        number: i64,
-    ) -> Result<Option<OptIn>, EngineError> {
-        let events = reader.issue_events(number).await?;
-        let ready = &repo.policy.labels.ready;
-        let sets_label = |e: &&IssueEvent| {
-            e.event == "labeled" && e.label.as_ref().is_some_and(|label| label.eq_ignore_ascii_case(ready))
-        };
-        let Some(labelled) = events.iter().filter(sets_label).max_by_key(|e| e.id) else { return Ok(None) };
-        let reopened = events.iter().filter(|e| e.event == "reopened" && e.id > labelled.id).max_by_key(|e| e.id);
-        let hold = self.hold_for(reader, &repo.policy.labels, labelled).await?;
-        let Some(reopened) = reopened else {
-            return Ok(Some(OptIn { event: labelled.id, hold, approves: true, at: labelled.created_at }));
-        };
-        let approves = match &reopened.actor {
-            Some(actor) if !actor.is_bot => permission_of(reader, &actor.login, actor.id).await? >= Permission::Triage,
-            _ => false,
-        };
-        Ok(Some(OptIn { event: reopened.id, hold, approves, at: reopened.created_at }))
-    }
-
-    async fn hold_for(
-        &self,
-        reader: &RepoReader,
-        labels: &LabelRules,
-        labelled: &IssueEvent,
-    ) -> Result<Option<String>, EngineError> {
-        let Some(actor) = &labelled.actor else {
-            return Ok(Some("the account that set the label is gone".to_owned()));
-        };
-        if actor.is_bot {
-            let trusted = labels.bots.contains(&actor.login.to_lowercase());
-            return Ok((!trusted).then(|| format!("the label was set by the bot {}", actor.login)));
-        }
-        let permission = permission_of(reader, &actor.login, actor.id).await?;
-        Ok((permission < Permission::Triage)
-            .then(|| format!("the label was set by {}, who has no triage permission here", actor.login)))
+        let proof = if hint.taken_out { Proof::Signed } else { Proof::Look };
+        Ok(IssueView::Present(Box::new(Sight { info, opt_in, words, proof })))
     }
 
     /// The open pull requests that name an issue's task, fetched afresh: an issue closed by a merge may be told

@@ -5,7 +5,7 @@ use super::comments::Place;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::Hint;
-use super::issues::{self, IssueView};
+use super::issues::{self, IssueView, Loss};
 use super::policy_looks::FRESH;
 use super::{Engine, pulls};
 use crate::github::client::GitHubError;
@@ -188,12 +188,7 @@ impl Engine {
             return self.finish(delivery).await;
         };
         match &incoming.kind {
-            Kind::Issue { number, label, edit } => {
-                let offered_anew = matches!(incoming.action.as_deref(), Some("labeled" | "reopened" | "opened"))
-                    && label.as_deref().is_none_or(|l| l.eq_ignore_ascii_case(&self.ready_label(&row)));
-                let edit = incoming.sender.as_ref().zip(edit.as_deref());
-                self.process_issue(delivery, row, *number, Hint { offered_anew, edit }).await
-            }
+            Kind::Issue { .. } => self.process_issue(delivery, row, &incoming).await,
             Kind::PullRequest { number, said } => self.process_pull(delivery, row, *number, *said).await,
             Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
             Kind::IssueComment { issue_number, comment, action, on_pull, .. } => {
@@ -204,22 +199,26 @@ impl Engine {
         }
     }
 
-    fn ready_label(&self, row: &RepoRow) -> String {
-        self.context(row.clone()).policy.labels.ready
-    }
-
-    async fn process_issue(
-        &self,
-        delivery: &Delivery,
-        row: RepoRow,
-        number: i64,
-        hint: Hint<'_>,
-    ) -> Result<(), EngineError> {
+    async fn process_issue(&self, delivery: &Delivery, row: RepoRow, incoming: &Incoming) -> Result<(), EngineError> {
+        let Kind::Issue { number, label, edit, said } = &incoming.kind else { return self.finish(delivery).await };
+        let number = *number;
         let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let view = self.view_issue(&reader, &repo, number, hint).await?;
-        let still_open = matches!(&view, IssueView::Present(info, ..) if info.is_open());
+        let is_ready = |label: &String| label.eq_ignore_ascii_case(&repo.policy.labels.ready);
+        let action = incoming.action.as_deref().unwrap_or_default();
+        let hint = Hint {
+            offered_anew: matches!(action, "labeled" | "reopened" | "opened") && label.as_ref().is_none_or(is_ready),
+            edit: incoming.sender.as_ref().zip(edit.as_deref()),
+            said: said.as_deref(),
+            taken_out: action == "unlabeled" && label.as_ref().is_some_and(is_ready),
+        };
+        let view = match action {
+            "deleted" => IssueView::Gone(Loss::Deleted),
+            "transferred" => IssueView::Gone(Loss::Transferred),
+            _ => self.view_issue(&reader, &repo, number, hint).await?,
+        };
+        let still_open = matches!(&view, IssueView::Present(sight) if sight.info.is_open());
         let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
         self.commit(delivery, &repo, move |tx, repo| {
             Box::pin(async move {

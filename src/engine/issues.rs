@@ -1,48 +1,81 @@
 //! An issue as GitHub shows it, applied: a labelled issue is a task, and stops being one when the label goes.
 
+use super::approval::{self, Offered, OptIn, Words};
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::{lookalikes, pulls, tell, transition};
+use super::{grace, lookalikes, pulls, tell, transition};
 use crate::github::client::{GitHubError, IssueInfo};
 use crate::github::render::LeaseEnd;
+use crate::pool::doubt::{Doubt, DoubtKind};
 use crate::pool::event::{Event, EventKind};
 use crate::pool::labels::{LabelReading, read_labels};
-use crate::pool::moves::{EDITED, Move};
-use crate::pool::task::{Assignee, Task, TaskSpec, TaskState, Wording};
-use crate::pool::{TaskId, Timestamp};
+use crate::pool::lease::EndReason;
+use crate::pool::moves::{EDITED, Move, UNTOLD};
+use crate::pool::task::{Assignee, Task, TaskSpec, TaskState, Withheld, Wording};
+use crate::pool::{Span, TaskId, Timestamp};
 use crate::store::{TaskExtras, Tx};
 use serde_json::json;
 
-/// The latest act that offered the issue to the pool (the label set, or the issue reopened), judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OptIn {
-    /// The act's id; ids rise with time.
-    pub event: i64,
-    /// Why a maintainer must approve it first; `None` when whoever set the label may do so.
-    pub hold: Option<String>,
-    /// Whether somebody who may opt issues in did it, having seen what the issue says. A stranger who reopens their own
-    /// issue offers again what was approved, and nothing else.
-    pub approves: bool,
-    /// When it was done.
-    pub at: Timestamp,
-}
-
-/// Whose words an issue's text is, where it is not what was approved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Words {
-    /// Somebody's with write access.
-    Trusted,
-    /// Anybody's.
-    Anybody,
-}
+/// Why a task is held when its issue's events do not tell who offered it.
+const WHO_UNKNOWN: &str = "it is not known who set the label";
+/// How long a hold that stands only because GitHub did not tell something is looked at again.
+const TOLD_LATER: Span = Span::hours(1);
+/// How soon GitHub is asked again about an issue that it does not show.
+const ASK_AGAIN: Span = Span::secs(30);
+/// A deleted or transferred issue never returns under its number: no view is newer than this.
+const FOR_GOOD: Timestamp = Timestamp(i64::MAX);
 
 /// What GitHub shows of an issue.
 #[derive(Debug, Clone)]
 pub(super) enum IssueView {
-    /// It is there. The opt-in is given when it was looked up.
-    Present(Box<IssueInfo>, Option<OptIn>, Words),
-    /// It was deleted or transferred.
-    Gone,
+    /// It is there.
+    Present(Box<Sight>),
+    /// It is not there.
+    Gone(Loss),
+}
+
+/// An issue that is there, and what was looked up about it.
+#[derive(Debug, Clone)]
+pub(super) struct Sight {
+    pub info: IssueInfo,
+    /// The latest act that offered it, when that was looked up.
+    pub opt_in: Option<OptIn>,
+    /// Whose words its text is.
+    pub words: Words,
+    /// What stands behind it when it is not offered any more.
+    pub proof: Proof,
+}
+
+/// What stands behind a view of an issue that carries the label no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// One look at the issue: others may have lost the label in the same moment.
+    Look,
+    /// A comparison of all issues.
+    Comparison,
+    /// A signed delivery, which says that somebody removed the label.
+    Signed,
+}
+
+/// How an issue was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// A signed delivery says that it was deleted.
+    Deleted,
+    /// A signed delivery says that it was transferred.
+    Transferred,
+    /// GitHub does not show it, and that was asked often enough.
+    NotShown,
+}
+
+impl Loss {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Deleted => "the issue was deleted",
+            Self::Transferred => "the issue was transferred",
+            Self::NotShown => "GitHub does not show the issue any more: it was deleted, transferred or hidden",
+        }
+    }
 }
 
 /// Applies a view of issue `number`. A view older than the one applied last changes nothing.
@@ -53,41 +86,97 @@ pub(super) async fn apply(
     view: &IssueView,
 ) -> Result<Option<Task>, EngineError> {
     let task = tx.task_by_issue(&repo.row.id, number).await?;
-    let (info, opt_in, words) = match view {
-        IssueView::Gone => return withdraw(tx, repo, task, "the issue was deleted or transferred").await,
-        IssueView::Present(info, opt_in, words) => (info, opt_in.as_ref(), *words),
+    let sight = match view {
+        IssueView::Gone(loss) => return lose(tx, repo, task, number, *loss).await,
+        IssueView::Present(sight) => sight,
     };
+    let info = &sight.info;
+    let was_in_doubt = tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
     if !info.locked {
         // Nobody could comment while it was locked.
         tx.retry_dead_of(&repo.row.id, number, &GitHubError::Locked.to_string()).await?;
     }
     let reading = read_labels(&info.labels, &repo.policy.labels);
-    let offered = reading.ready && info.is_open() && !info.is_pull;
-    match task {
-        None if offered => create(tx, repo, Seen { info, reading: &reading, opt_in, words }).await.map(Some),
-        None => {
-            lookalikes::note(tx, repo, info, &reading).await?;
-            Ok(None)
+    let offered = is_offered(info, repo);
+    let Some(task) = task else {
+        if offered {
+            return create(tx, repo, sight, &reading).await.map(Some);
         }
-        Some(task) => {
-            let extras = tx.task_extras(&task.id).await?;
-            if extras.issue_updated_at > info.updated_at {
-                return Ok(Some(task));
-            }
-            if offered {
-                let seen = Seen { info, reading: &reading, opt_in, words };
-                return update(tx, repo, task, extras, seen).await.map(Some);
-            }
-            let why = if info.is_open() { "the label was removed" } else { "the issue was closed" };
-            withdraw(tx, repo, Some(task), why).await
+        lookalikes::note(tx, repo, info, &reading).await?;
+        return Ok(None);
+    };
+    let task = if was_in_doubt { withhold(tx, task, None).await? } else { task };
+    let extras = tx.task_extras(&task.id).await?;
+    if extras.issue_updated_at > info.updated_at {
+        return Ok(Some(task));
+    }
+    if offered {
+        return update(tx, repo, task, extras, (sight, &reading)).await.map(Some);
+    }
+    if task.state.is_over() {
+        return Ok(Some(task));
+    }
+    if info.is_open() && !info.is_pull && sight.proof != Proof::Signed {
+        let waits = grace::wait_for_label(tx, repo, sight.proof).await?;
+        if waits.is_some() {
+            return withhold(tx, task, waits).await.map(Some);
         }
     }
+    // An older view must not bring it back.
+    tx.set_task_extras(&task.id, &TaskExtras { issue_updated_at: info.updated_at, ..extras }).await?;
+    let (why, end) = if info.is_open() {
+        ("the label was removed", LeaseEnd::LabelRemoved)
+    } else {
+        ("the issue was closed", LeaseEnd::IssueClosed)
+    };
+    withdraw(tx, repo, task, why, end).await.map(Some)
+}
+
+/// True when the issue is open and carries the label.
+pub(super) fn is_offered(info: &IssueInfo, repo: &RepoContext) -> bool {
+    info.is_open() && !info.is_pull && read_labels(&info.labels, &repo.policy.labels).ready
 }
 
 /// True when the act that offered the issue must be looked up before [`apply`]: only then does it matter.
-pub(super) fn needs_opt_in(task: Option<&Task>, info: &IssueInfo, repo: &RepoContext) -> bool {
-    let offered = read_labels(&info.labels, &repo.policy.labels).ready && info.is_open() && !info.is_pull;
-    offered && task.is_none_or(|task| task.state.is_over() || task.hold.is_some())
+pub(super) fn needs_opt_in(
+    known: Option<(&Task, &TaskExtras)>,
+    info: &IssueInfo,
+    repo: &RepoContext,
+    now: Timestamp,
+) -> bool {
+    if !is_offered(info, repo) {
+        return false;
+    }
+    let Some((task, extras)) = known else { return true };
+    let moved = info.updated_at > extras.issue_updated_at;
+    moved && (task.state.is_over() || task.hold.is_some()) || waits_for_github(task, now)
+}
+
+/// True while a task is held for want of an answer of GitHub's that may come yet.
+fn waits_for_github(task: &Task, now: Timestamp) -> bool {
+    let wants = task.hold.as_deref().is_some_and(|hold| hold == UNTOLD || hold == WHO_UNKNOWN);
+    wants && !task.state.is_over() && task.created_at + TOLD_LATER > now
+}
+
+/// True when [`apply`] would change nothing: the issue is offered, and reads as its task does.
+pub(super) fn is_settled(task: &Task, extras: &TaskExtras, info: &IssueInfo, repo: &RepoContext) -> bool {
+    if extras.issue_updated_at > info.updated_at {
+        return true;
+    }
+    let reading = read_labels(&info.labels, &repo.policy.labels);
+    let now = Wording::of_issue(&info.title, &info.body);
+    let state = match task.state {
+        TaskState::Closed => false,
+        TaskState::Merged => true,
+        _ => task.withheld.is_none(),
+    };
+    state
+        && is_offered(info, repo)
+        && extras.issue_updated_at == info.updated_at
+        && *task.later.as_ref().unwrap_or(&task.wording()) == now
+        && task.spec == spec_of(&reading)
+        && task.assigned_to == assignees(info)
+        && extras.problems == problems_of(&reading)
 }
 
 fn spec_of(reading: &LabelReading) -> TaskSpec {
@@ -100,12 +189,9 @@ fn spec_of(reading: &LabelReading) -> TaskSpec {
     }
 }
 
-fn extras_of(info: &IssueInfo, reading: &LabelReading, opt_in: Option<i64>, approved_at: Timestamp) -> TaskExtras {
-    let problems =
-        reading.problems.iter().map(|p| format!("The label `{}` {}; {} counts instead.", p.label, p.what, p.used));
-    let issue_updated_at = info.updated_at;
-    let problems = problems.collect();
-    TaskExtras { opt_in_event: opt_in, problems, issue_updated_at, approved_at, later_at: Timestamp::default() }
+fn problems_of(reading: &LabelReading) -> Vec<String> {
+    let problems = reading.problems.iter();
+    problems.map(|p| format!("The label `{}` {}; {} counts instead.", p.label, p.what, p.used)).collect()
 }
 
 /// The people an issue is assigned to; agents that work on it are somebody's tools.
@@ -114,21 +200,43 @@ fn assignees(info: &IssueInfo) -> Vec<Assignee> {
     people.map(|one| Assignee { id: one.id, login: one.login.clone() }).collect()
 }
 
-async fn create(tx: &mut Tx, repo: &RepoContext, seen: Seen<'_>) -> Result<Task, EngineError> {
-    let Seen { info, reading, opt_in, words } = seen;
-    let unknown = || Some("it is not known who set the label".to_owned());
-    let Wording { title, description } = Wording::of_issue(&info.title, &info.body);
+async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelReading) -> Result<Task, EngineError> {
+    let info = &sight.info;
+    let now = Wording::of_issue(&info.title, &info.body);
+    let (text, hold, unproven) = match &sight.opt_in {
+        None => (now.clone(), Some(WHO_UNKNOWN.to_owned()), false),
+        // What nobody has approved yet is approved as it stands by then.
+        Some(act) if act.hold.is_some() => (now.clone(), act.hold.clone(), false),
+        Some(act) => match &act.text {
+            Offered::AsNow { proven } => (now.clone(), None, !proven),
+            Offered::Signed(text) => (text.clone(), Some(EDITED.to_owned()), false),
+            Offered::Edited => (now.clone(), Some(EDITED.to_owned()), true),
+            Offered::Untold => (now.clone(), Some(UNTOLD.to_owned()), true),
+        },
+    };
+    let later = Some(now).filter(|now| *now != text);
     let task = Task {
         issue: Some(info.number),
-        title,
-        description,
-        hold: opt_in.map_or_else(unknown, |o| o.hold.clone()).or_else(|| edited_since(words)),
+        title: text.title,
+        description: text.description,
+        hold,
+        later,
         assigned_to: assignees(info),
         ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.row.id.clone(), spec_of(reading), tx.now())
     };
     tx.insert_task(&task).await?;
-    let approved_at = opt_in.map_or_else(|| tx.now(), |o| o.at);
-    tx.set_task_extras(&task.id, &extras_of(info, reading, opt_in.map(|o| o.event), approved_at)).await?;
+    if task.later.is_some() {
+        tx.update_task(&task).await?;
+    }
+    let extras = TaskExtras {
+        opt_in_event: sight.opt_in.as_ref().map(|act| act.event),
+        problems: problems_of(reading),
+        issue_updated_at: info.updated_at,
+        approved_at: sight.opt_in.as_ref().map_or_else(|| tx.now(), |act| act.approved_at),
+        later_at: info.updated_at,
+        text_unproven: unproven,
+    };
+    tx.set_task_extras(&task.id, &extras).await?;
     let created = json!({ "issue": info.number, "estimate": task.spec.estimate, "priority": task.spec.priority });
     let mut events = vec![Event::new(EventKind::TaskCreated, created).about_task(&task.id)];
     if let Some(why) = &task.hold {
@@ -140,89 +248,62 @@ async fn create(tx: &mut Tx, repo: &RepoContext, seen: Seen<'_>) -> Result<Task,
     Ok(task)
 }
 
-/// Why a new task is held whose text was edited after the label was set.
-fn edited_since(words: Words) -> Option<String> {
-    (words == Words::Anybody).then(|| EDITED.to_owned())
-}
-
-/// A view of an issue that is offered to the pool.
-#[derive(Clone, Copy)]
-struct Seen<'v> {
-    info: &'v IssueInfo,
-    reading: &'v LabelReading,
-    opt_in: Option<&'v OptIn>,
-    words: Words,
-}
-
-/// Brings a task up to date with its issue, and lifts or sets its hold when somebody opted in anew or changed its text.
+/// Brings a task up to date with its issue, which is offered: what it asks for, its text, its hold. A withdrawn task is
+/// offered again; a merged one only when somebody offered it anew, since a merge can leave its issue open.
 async fn update(
     tx: &mut Tx,
     repo: &RepoContext,
     task: Task,
     extras: TaskExtras,
-    seen: Seen<'_>,
+    (sight, reading): (&Sight, &LabelReading),
 ) -> Result<Task, EngineError> {
-    let Seen { info, reading, opt_in, words } = seen;
+    let Sight { info, opt_in, words, .. } = sight;
+    let now = Wording::of_issue(&info.title, &info.body);
     // An act of opting in is judged once.
-    let news = opt_in.filter(|o| extras.opt_in_event.is_none_or(|judged| o.event > judged));
-    let judged = news.map(|o| o.event).or(extras.opt_in_event);
-    let approving = news.filter(|o| o.hold.is_none() && o.approves);
-    let approved_at = approving.map_or(extras.approved_at, |o| o.at);
-    let waits = Wording::of_issue(&info.title, &info.body);
-    let known = task.later.as_ref() == Some(&waits);
-    let later_at = if known { extras.later_at } else { info.updated_at };
-    let fresh = TaskExtras { later_at, ..extras_of(info, reading, judged, approved_at) };
-    tx.set_task_extras(&task.id, &fresh).await?;
-    let is_over = task.state.is_over();
-    let mut task = describe(tx, task, info, reading).await?;
-    if is_over {
-        // A merge can leave its issue open (another branch): only a new act offers the task again.
-        let Some(news) = news else { return Ok(task) };
-        if news.approves && words == Words::Trusted {
-            (task.title, task.description, task.later) = (waits.title, waits.description, None);
-            task.hold = news.hold.clone();
-        } else {
-            // What waits for approval is held as soon as the task is offered.
-            task.later = Some(waits.clone()).filter(|_| waits != task.wording() || words == Words::Anybody);
-            task.hold = news.hold.clone().or(task.hold).filter(|hold| hold != EDITED);
+    let news = opt_in.as_ref().filter(|act| extras.opt_in_event.is_none_or(|judged| act.event > judged));
+    let known = *task.later.as_ref().unwrap_or(&task.wording()) == now;
+    let mut fresh = TaskExtras {
+        opt_in_event: news.map(|act| act.event).or(extras.opt_in_event),
+        problems: problems_of(reading),
+        issue_updated_at: info.updated_at,
+        later_at: if known { extras.later_at } else { info.updated_at },
+        ..extras.clone()
+    };
+    let task = describe(tx, task, info, reading).await?;
+    let rests = task.state == TaskState::Merged && news.is_none();
+    let before = task.clone();
+    let mut task = task;
+    if !rests {
+        approval::reword(&mut task, &mut fresh, now.clone(), words);
+        match (news, opt_in) {
+            (Some(act), _) => approval::offer(&mut task, &mut fresh, now, act),
+            // What GitHub did not tell at first, it tells now.
+            (None, Some(act)) if task.hold.as_deref() == Some(UNTOLD) => {
+                approval::offer(&mut task, &mut fresh, now, act);
+            }
+            _ => {}
         }
+    }
+    if fresh != extras {
+        tx.set_task_extras(&task.id, &fresh).await?;
+    }
+    if rests {
+        return Ok(task);
+    }
+    if task.state.is_over() {
         let task = transition::carry_out(tx, repo, task, Move::Reopen, None).await?.task;
         pulls::judge_open_pulls(tx, repo, &task).await?;
         return Ok(tx.task(&task.id).await?.unwrap_or(task));
     }
-    let before = task.clone();
-    reword(&mut task, waits, words);
+    let task = withhold(tx, task, None).await?;
     let by = if news.is_some() { "label" } else { "text" };
-    // Whoever may opt an issue in has seen what it said then.
-    let seen_by_them = |o: &&OptIn| o.approves && (task.later.is_none() || later_at <= o.at);
-    if let Some(news) = news.filter(seen_by_them).filter(|_| task.hold.is_some() || task.later.is_some()) {
-        if news.hold.is_none() {
-            task.take_over_later();
-        }
-        task.hold = news.hold.clone();
-    }
     keep_wording(tx, &before, &task, by).await?;
+    if task.state.is_held() && matches!(words, Words::NeverApproved { .. }) {
+        let step = Move::Return(EndReason::Revoked);
+        return Ok(transition::carry_out(tx, repo, task, step, Some(LeaseEnd::TextNotApproved)).await?.task);
+    }
     tell::notes(tx, repo, &task).await?;
     Ok(task)
-}
-
-/// What becomes of a task whose issue says `now`: words of people with write access are taken over, anybody else's wait
-/// for approval, and until then what was approved stands. A task that waits for its first approval has nothing to keep.
-fn reword(task: &mut Task, now: Wording, words: Words) {
-    let unapproved = task.hold.as_deref().is_some_and(|hold| hold != EDITED);
-    if (&now.title, &now.description) == (&task.title, &task.description) && words == Words::Trusted {
-        // Somebody took the change back.
-        if task.later.take().is_some() && task.hold.as_deref() == Some(EDITED) {
-            task.hold = None;
-        }
-    } else if unapproved || words == Words::Trusted {
-        (task.title, task.description, task.later) = (now.title, now.description, None);
-    } else {
-        task.later = Some(now);
-        if task.state == TaskState::Ready {
-            task.hold = Some(EDITED.to_owned());
-        }
-    }
 }
 
 async fn keep_wording(tx: &mut Tx, before: &Task, task: &Task, by: &str) -> Result<(), EngineError> {
@@ -265,12 +346,63 @@ async fn describe(tx: &mut Tx, task: Task, info: &IssueInfo, reading: &LabelRead
     Ok(fresh)
 }
 
-async fn withdraw(tx: &mut Tx, repo: &RepoContext, task: Option<Task>, why: &str) -> Result<Option<Task>, EngineError> {
+/// Hands a task to nobody for the moment, or again; its lease goes on.
+async fn withhold(tx: &mut Tx, task: Task, withheld: Option<Withheld>) -> Result<Task, EngineError> {
+    if task.withheld == withheld {
+        return Ok(task);
+    }
+    let why = |task: &Task| task.withheld.as_ref().map(|withheld| withheld.why.clone());
+    let fresh = Task { withheld, ..task.clone() };
+    tx.update_task(&fresh).await?;
+    let event = match (why(&task), why(&fresh)) {
+        (old, Some(new)) if old.as_ref() != Some(&new) => Event::new(EventKind::TaskHeld, json!({ "reason": new })),
+        (Some(_), None) if fresh.state == TaskState::Ready => Event::new(EventKind::TaskReady, json!({})),
+        _ => return Ok(fresh),
+    };
+    tx.append_events(&[event.about_task(&fresh.id)]).await?;
+    Ok(fresh)
+}
+
+async fn withdraw(tx: &mut Tx, repo: &RepoContext, task: Task, why: &str, end: LeaseEnd) -> Result<Task, EngineError> {
+    let step = Move::Close { reason: why.to_owned() };
+    transition::carry_out(tx, repo, task, step, Some(end)).await.map(|moved| moved.task)
+}
+
+async fn lose(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Option<Task>,
+    number: i64,
+    loss: Loss,
+) -> Result<Option<Task>, EngineError> {
     let Some(task) = task else { return Ok(None) };
+    let told = loss != Loss::NotShown;
+    let believed = tx.doubt_of(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_believed());
+    if !told && !believed {
+        // Somebody saw it meanwhile.
+        return Ok(Some(task));
+    }
+    tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    if told {
+        let extras = tx.task_extras(&task.id).await?;
+        tx.set_task_extras(&task.id, &TaskExtras { issue_updated_at: FOR_GOOD, ..extras }).await?;
+    }
     if task.state.is_over() {
         return Ok(Some(task));
     }
-    let end = if why == "the label was removed" { LeaseEnd::LabelRemoved } else { LeaseEnd::IssueClosed };
-    let step = Move::Close { reason: why.to_owned() };
-    transition::carry_out(tx, repo, task, step, Some(end)).await.map(|moved| Some(moved.task))
+    withdraw(tx, repo, task, loss.why(), LeaseEnd::IssueGone).await.map(Some)
+}
+
+/// Records that GitHub does not show an issue; `None` when it has no live task, so that nothing depends on it. Until the
+/// doubt is believed the task is handed to nobody, and its lease goes on.
+pub(super) async fn doubt(tx: &mut Tx, repo: &RepoContext, number: i64) -> Result<Option<Doubt>, EngineError> {
+    let Some(task) = tx.task_by_issue(&repo.row.id, number).await?.filter(|task| !task.state.is_over()) else {
+        return Ok(None);
+    };
+    let doubt: Doubt = tx.doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    let again = tx.now() + ASK_AGAIN;
+    tx.sync_by(&repo.row.id, again).await?;
+    let why = "GitHub does not show the issue at the moment; it is asked again before that is believed.".to_owned();
+    withhold(tx, task, Some(Withheld { why, until: Some(again) })).await?;
+    Ok(Some(doubt))
 }

@@ -6,6 +6,7 @@
 
 mod absent;
 mod agents;
+mod approval;
 mod commands;
 mod comments;
 mod commits;
@@ -18,6 +19,7 @@ mod expiry;
 mod explain;
 mod facts;
 mod feed;
+mod grace;
 mod hear;
 mod hints;
 mod hub;

@@ -5,7 +5,7 @@ use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::policy_looks::FRESH;
-use super::say;
+use super::{grace, say};
 use crate::github::client::{FileText, GitHubError, RepoReader};
 use crate::github::render::policy_trouble;
 use crate::pool::branch::BranchTemplate;
@@ -171,8 +171,13 @@ impl Engine {
             .store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
+                    let before = RepoContext::new(row.clone(), &settings).policy.labels.ready;
                     keep(tx, &row, digest, judged).await?;
                     let fresh = RepoContext::load(tx, &row.id, &settings).await?;
+                    if !before.eq_ignore_ascii_case(&fresh.policy.labels.ready) {
+                        // It may be a typo: the tasks wait before they leave the pool.
+                        grace::begin(tx, &fresh.row.id).await?;
+                    }
                     speak(tx, &fresh).await?;
                     Ok::<_, EngineError>(fresh.row)
                 })

@@ -162,6 +162,7 @@ impl Engine {
         *counted = true;
         self.recheck(&reader, &repo).await?;
         self.keep_turn(Some(turn)).await?;
+        self.look_at_doubted(&reader, &repo).await?;
         if repo.row.compared_at + self.settings().compare_every <= began {
             self.compare(&reader, &repo, began, turn).await?;
         }

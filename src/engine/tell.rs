@@ -138,7 +138,10 @@ fn let_go(reason: EndReason) -> bool {
 
 /// False for what happened to the task when it was no longer theirs; what their comment says then stays so.
 fn concerns(reason: EndReason, end: &LeaseEnd) -> bool {
-    let of_the_task = matches!(end, LeaseEnd::IssueClosed | LeaseEnd::LabelRemoved | LeaseEnd::MergedElsewhere { .. });
+    let of_the_task = matches!(
+        end,
+        LeaseEnd::IssueClosed | LeaseEnd::IssueGone | LeaseEnd::LabelRemoved | LeaseEnd::MergedElsewhere { .. }
+    );
     !(of_the_task && let_go(reason))
 }
 

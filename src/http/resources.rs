@@ -127,6 +127,7 @@ fn pull_view(pull: LinkedPull) -> PullView {
 
 fn task_view(view: TaskView) -> resources::TaskView {
     let (task, holder) = (view.task, view.holder);
+    let held_because = task.held_because().map(str::to_owned);
     resources::TaskView {
         issue_url: view.page,
         contract: contract(task.issue, &task.title, view.terms),
@@ -147,7 +148,7 @@ fn task_view(view: TaskView) -> resources::TaskView {
         holder: holder.map(|holder| holder.name),
         pull_request: task.pull,
         pull_requests: Some(view.pulls.into_iter().map(pull_view).collect()),
-        held_because: task.hold,
+        held_because,
         blocked_because: task.blocked_reason,
         reserved_until: task.reservation.map(|reservation| reservation.until.rfc3339()),
         created_at: task.created_at.rfc3339(),

@@ -154,7 +154,11 @@ fn task_state(case: &Case<'_>) -> Option<Refusal> {
         Some(Refusal::new(Rule::TaskState, message).with_limit(task.state.name(), TaskState::Ready.name()))
     };
     let message = match task.state {
-        TaskState::Ready => return None,
+        TaskState::Ready => {
+            let withheld = task.withheld.as_ref()?;
+            let retry = withheld.until.filter(|until| *until > case.now);
+            return Some(Refusal::new(Rule::TaskState, withheld.why.clone()).with_retry(retry));
+        }
         TaskState::Blocked if task.reserved_at(case.now).is_some_and(|r| r.person == case.worker.person) => {
             return None;
         }

@@ -42,7 +42,7 @@ event_kinds! {
     TaskCreated => "task.created",
     /// Title, text or labels of a task changed.
     TaskUpdated => "task.updated",
-    /// A task waits for a maintainer's approval.
+    /// A task waits for a maintainer's approval, or until GitHub shows its issue as offered again.
     TaskHeld => "task.held",
     /// A maintainer approved a task.
     TaskApproved => "task.approved",

@@ -16,6 +16,10 @@ use serde_json::json;
 /// Why a task is held whose text somebody without write access changed after it was approved.
 pub const EDITED: &str = "its text was edited after approval, by somebody without write access";
 
+/// Why a task is held when GitHub does not tell whether its text is what was approved.
+pub const UNTOLD: &str =
+    "GitHub does not tell whether its text was edited after the label was set, and its author has no write access";
+
 /// How long the author of a pull request that was closed unmerged, or the person of an unblocked task, has first
 /// refusal.
 pub const FIRST_REFUSAL: Span = Span::hours(48);
@@ -351,6 +355,7 @@ fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> R
     let mut events = Vec::new();
     let lease = live.map(|lease| end(lease, EndReason::Closed, now, &mut events));
     task.state = TaskState::Closed;
+    task.withheld = None;
     task.reservation = None;
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskClosed, &task, json!({ "reason": reason })));
@@ -362,6 +367,7 @@ fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, Illegal> {
         return illegal(&task, "be reopened");
     }
     task.pull = None;
+    task.withheld = None;
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
     Ok(Moved { task, lease: None, events, outcome: None })

@@ -128,6 +128,15 @@ impl Wording {
     }
 }
 
+/// A reason to hand a task to nobody for the moment, although no maintainer has to approve it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// The reason, a sentence.
+    pub why: String,
+    /// The time from which asking again may help, when it is known.
+    pub until: Option<Timestamp>,
+}
+
 /// One unit of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
@@ -153,6 +162,8 @@ pub struct Task {
     pub ready_since: Timestamp,
     /// Why a maintainer must approve it first, when that is so.
     pub hold: Option<String>,
+    /// Why it is handed to nobody for the moment, when GitHub does not show its issue as offered.
+    pub withheld: Option<Withheld>,
     /// What the issue says by now, when that is not what was approved: it counts once a maintainer approves it.
     pub later: Option<Wording>,
     /// The people the issue is assigned to on GitHub.
@@ -189,6 +200,7 @@ impl Task {
             epoch: Epoch::default(),
             ready_since: at,
             hold: None,
+            withheld: None,
             later: None,
             assigned_to: Vec::new(),
             reservation: None,
@@ -199,6 +211,17 @@ impl Task {
             blocked_reason: None,
             created_at: at,
         }
+    }
+
+    /// Why nobody is given it although it is ready: it waits for approval, or GitHub does not show it as offered.
+    #[must_use]
+    pub fn held_because(&self) -> Option<&str> {
+        self.hold.as_deref().or_else(|| self.withheld.as_ref().map(|withheld| withheld.why.as_str()))
+    }
+
+    /// Replaces what was approved.
+    pub fn set_wording(&mut self, text: Wording) {
+        (self.title, self.description) = (text.title, text.description);
     }
 
     /// What was approved.

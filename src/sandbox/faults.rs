@@ -55,10 +55,10 @@ pub enum FaultKind {
     },
     /// A read answers as the same read did the last time, as a replica that lags does; the first time nothing is wrong.
     Stale,
-    /// A GraphQL call answers 200 with an error of this type and no data.
-    GraphqlError {
-        /// `FORBIDDEN`, `NOT_FOUND`, `INTERNAL` …
-        of: String,
+    /// The answer is 200 with this body, and nothing took effect; GraphQL puts its errors like that.
+    Scripted {
+        /// The body.
+        body: serde_json::Value,
     },
     /// The request takes effect, but its answer is lost.
     LostAnswer {

@@ -164,9 +164,7 @@ fn early(arrival: &Arrival) -> Option<Response> {
             403 => ApiError::integration(),
             other => ApiError::new(*other, "Refused, because the sandbox was told to"),
         })),
-        FaultKind::GraphqlError { of } => {
-            let body =
-                json!({ "data": null, "errors": [{ "type": of, "message": "The sandbox was told to say so." }] });
+        FaultKind::Scripted { body } => {
             Some((StatusCode::OK, [(header::CONTENT_TYPE, JSON)], body.to_string()).into_response())
         }
         FaultKind::Stale => None,

@@ -33,15 +33,16 @@ statements! {
             FROM walk w CROSS JOIN tasks t
             WHERE w.classes <= $4 AND t.id = CASE WHEN w.plain < $3
                 THEN (SELECT x.id FROM tasks x
-                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL
+                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.withheld IS NULL
                     AND (x.class, x.rank, x.id) > (w.class, w.rank, w.id)
                     ORDER BY x.class, x.rank, x.id LIMIT 1)
                 ELSE (SELECT x.id FROM tasks x
-                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.class > w.class
+                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.withheld IS NULL
+                    AND x.class > w.class
                     ORDER BY x.class, x.rank, x.id LIMIT 1) END)
         SELECT t.*, w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id");
     // Index tasks_queue.
-    TASKS_FIRST = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready' AND hold IS NULL
+    TASKS_FIRST = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready' AND hold IS NULL AND withheld IS NULL
         ORDER BY rank, id LIMIT $2";
 }
 

@@ -1,4 +1,5 @@
-//! Doubts: what GitHub said is not there, until it is believed or contradicted.
+//! Doubts: what GitHub said is not there, until it is believed or contradicted; and until when issues that lost the label
+//! many at once wait for it.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -14,11 +15,43 @@ statements! {
         ON CONFLICT (repo_id, kind, number) DO UPDATE SET answers = excluded.answers, first_at = excluded.first_at,
         answered_at = excluded.answered_at";
     DOUBT_CLEAR = "DELETE FROM doubts WHERE repo_id = $1 AND kind = $2 AND number = $3";
+    UNLABELLED = "SELECT unlabelled_until, unlabelled_said_issue FROM repositories WHERE id = $1";
+    UNLABELLED_SET = "UPDATE repositories SET unlabelled_until = $2, unlabelled_said_issue = $3 WHERE id = $1";
     DOUBTS_OF_REPO = "SELECT kind, number, answers, first_at, answered_at FROM doubts WHERE repo_id = $1
         ORDER BY kind, number";
 }
 
+/// How long open issues that lost the label wait for it, in a repository where many lost it at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unlabelled {
+    /// Until when; `None` while nothing waits.
+    pub until: Option<Timestamp>,
+    /// The issue on which that was said.
+    pub said: Option<i64>,
+}
+
 impl Tx {
+    /// Returns until when issues without the label wait for it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unlabelled(&mut self, repo: &RepoId) -> Result<Unlabelled, StoreError> {
+        let Some(row) = self.one(sqlx::query(UNLABELLED).bind(repo.as_str())).await? else {
+            return Ok(Unlabelled::default());
+        };
+        let until = row.try_get::<Option<i64>, _>("unlabelled_until")?.map(Timestamp);
+        Ok(Unlabelled { until, said: row.try_get("unlabelled_said_issue")? })
+    }
+
+    /// Sets until when issues without the label wait for it, and where that was said.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_unlabelled(&mut self, repo: &RepoId, state: Unlabelled) -> Result<(), StoreError> {
+        let set = sqlx::query(UNLABELLED_SET).bind(repo.as_str()).bind(state.until.map(|at| at.0)).bind(state.said);
+        self.run(set).await.map(drop)
+    }
+
     /// Records that GitHub answered "not there". The number of the repository itself is 0.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::tx::{Tx, statements};
 use crate::pool::{RepoId, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
 
 statements! {
     // Index wanted_comments_dead, walked backwards.
@@ -18,6 +19,8 @@ statements! {
         WHERE repo_id = $1 AND issue = $2 AND key = $3 AND state = 'dead'";
     DEAD_RETRY_LIKE = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL
         WHERE repo_id = $1 AND issue = $2 AND state = 'dead' AND error = $3";
+    // Index wanted_comments_dead.
+    DEAD_ISSUES = "SELECT DISTINCT issue FROM wanted_comments WHERE repo_id = $1 AND state = 'dead' AND error = $2";
     // Index wanted_comments_dead.
     DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
 }
@@ -98,6 +101,15 @@ impl Tx {
     pub async fn retry_dead_of(&mut self, repo: &RepoId, issue: i64, why: &str) -> Result<u64, StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(DEAD_RETRY_LIKE).bind(repo.as_str()).bind(issue).bind(why).bind(now)).await
+    }
+
+    /// The issues with comments that were given up for this reason.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn dead_issues(&mut self, repo: &RepoId, why: &str) -> Result<BTreeSet<i64>, StoreError> {
+        let rows = self.all(sqlx::query(DEAD_ISSUES).bind(repo.as_str()).bind(why)).await?;
+        rows.iter().map(|row| Ok(row.try_get("issue")?)).collect()
     }
 
     /// Comments that were given up.

@@ -43,6 +43,7 @@ pub use candidates::Bounds;
 pub use checkup::{DeadComments, Durability, InboxHealth};
 pub use deliveries::{CommandCounts, Delivery, NewDelivery};
 pub use dialect::Dialect;
+pub use doubts::Unlabelled;
 pub use error::StoreError;
 pub use events::{EventRow, GLOBAL_CHAIN};
 pub use feed::{FEED_BATCH, FeedRow, RepoFace};

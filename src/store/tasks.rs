@@ -3,10 +3,11 @@
 use super::error::StoreError;
 use super::tx::{Tx, json, json_text, statements, words};
 use crate::pool::moves::{AreaFate, Moved};
-use crate::pool::task::{Reservation, Task, TaskSpec, TaskState, Wording};
+use crate::pool::task::{Reservation, Task, TaskSpec, TaskState, Withheld, Wording};
 use crate::pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
 
 statements! {
     TASK_INSERT = "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, area, tier,
@@ -17,13 +18,15 @@ statements! {
     TASK_BY_EXTERNAL_ID = "SELECT * FROM tasks WHERE repo_id = $1 AND external_id = $2";
     TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
         reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12,
-        title = $13, description = $14, later_title = $15, later_description = $16
+        title = $13, description = $14, later_title = $15, later_description = $16, withheld = $17,
+        withheld_until = $18
         WHERE id = $1 AND epoch <= $3";
     TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
         area = $7, tier = $8, assignees = $9 WHERE id = $1";
-    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at, later_at FROM tasks WHERE id = $1";
+    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at, later_at, text_unproven
+        FROM tasks WHERE id = $1";
     TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4, approved_at = $5,
-        later_at = $6 WHERE id = $1";
+        later_at = $6, text_unproven = $7 WHERE id = $1";
     TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
         ORDER BY rank, id LIMIT $2";
     TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
@@ -31,7 +34,7 @@ statements! {
     TASKS_OF_WORKER = "SELECT t.* FROM tasks t WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
         ORDER BY t.priority DESC, t.estimate, t.id";
     TASKS_BY_STATE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY state";
-    TASKS_LIVE_ISSUES = "SELECT issue FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
+    TASKS_LIVE_ISSUES = "SELECT * FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
         AND state NOT IN ('closed', 'merged') ORDER BY issue";
     // Index tasks_state.
     TASKS_WAITING = "SELECT * FROM tasks WHERE repo_id = $1 AND state IN ('ready', 'blocked') ORDER BY id";
@@ -52,8 +55,10 @@ pub struct TaskExtras {
     pub issue_updated_at: Timestamp,
     /// When the text was approved: by setting the label, or by a command.
     pub approved_at: Timestamp,
-    /// When the issue had last changed when the text that waits for approval was noticed.
+    /// When the issue had last changed when the text it has by now was noticed.
     pub later_at: Timestamp,
+    /// True while the text that counts as approved was read after the approval and no signed payload confirms it.
+    pub text_unproven: bool,
 }
 
 impl Tx {
@@ -108,6 +113,20 @@ impl Tx {
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
+    /// The task of an issue, with what is kept beside it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn issue_with_extras(
+        &mut self,
+        repo: &RepoId,
+        issue: i64,
+    ) -> Result<Option<(Task, TaskExtras)>, StoreError> {
+        let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
+        let row = self.one(find).await?;
+        row.as_ref().map(|row| Ok((task_row(row)?, extras_row(row)?))).transpose()
+    }
+
     /// Makes a move durable: the task, its lease, its area and the audit events, together.
     ///
     /// # Errors
@@ -149,7 +168,9 @@ impl Tx {
             .bind(task.title.as_str())
             .bind(task.description.as_str())
             .bind(task.later.as_ref().map(|later| later.title.as_str()))
-            .bind(task.later.as_ref().map(|later| later.description.as_str()));
+            .bind(task.later.as_ref().map(|later| later.description.as_str()))
+            .bind(task.withheld.as_ref().map(|withheld| withheld.why.as_str()))
+            .bind(task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0));
         match self.run(update).await? {
             1 => Ok(()),
             _ => Err(StoreError::Corrupt(format!("task {} has moved on", task.id))),
@@ -180,18 +201,7 @@ impl Tx {
     /// When the database refuses.
     pub async fn task_extras(&mut self, id: &TaskId) -> Result<TaskExtras, StoreError> {
         let row = self.one(sqlx::query(TASK_EXTRAS).bind(id.as_str())).await?;
-        row.map_or_else(
-            || Ok(TaskExtras::default()),
-            |row| {
-                Ok(TaskExtras {
-                    opt_in_event: row.try_get("opt_in_event")?,
-                    problems: words(&row, "problems")?,
-                    issue_updated_at: Timestamp(row.try_get("issue_updated_at")?),
-                    approved_at: Timestamp(row.try_get("approved_at")?),
-                    later_at: Timestamp(row.try_get("later_at")?),
-                })
-            },
-        )
+        row.map_or_else(|| Ok(TaskExtras::default()), |row| extras_row(&row))
     }
 
     /// Replaces what is kept beside a task.
@@ -205,7 +215,8 @@ impl Tx {
             .bind(json_text(&extras.problems)?)
             .bind(extras.issue_updated_at.0)
             .bind(extras.approved_at.0)
-            .bind(extras.later_at.0);
+            .bind(extras.later_at.0)
+            .bind(i64::from(extras.text_unproven));
         self.run(update).await.map(drop)
     }
 
@@ -244,13 +255,13 @@ impl Tx {
         rows.iter().map(|row| Ok((state(&row.try_get::<String, _>("state")?)?, row.try_get("n")?))).collect()
     }
 
-    /// The issues of a repository whose tasks are not over.
+    /// The tasks of a repository's issues that are not over, with what is kept beside them, by issue.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn live_issues(&mut self, repo: &RepoId) -> Result<Vec<i64>, StoreError> {
+    pub async fn live_issues(&mut self, repo: &RepoId) -> Result<BTreeMap<i64, (Task, TaskExtras)>, StoreError> {
         let rows = self.all(sqlx::query(TASKS_LIVE_ISSUES).bind(repo.as_str())).await?;
-        rows.iter().map(|row| Ok(row.try_get("issue")?)).collect()
+        rows.iter().map(|row| Ok((row.try_get("issue")?, (task_row(row)?, extras_row(row)?)))).collect()
     }
 
     /// The tasks of a repository that wait: nobody works on them.
@@ -278,6 +289,17 @@ impl Tx {
         let now = self.now().0;
         self.all(sqlx::query(TASKS_LAPSED).bind(now)).await?.iter().map(task_row).collect()
     }
+}
+
+fn extras_row(row: &AnyRow) -> Result<TaskExtras, StoreError> {
+    Ok(TaskExtras {
+        opt_in_event: row.try_get("opt_in_event")?,
+        problems: words(row, "problems")?,
+        issue_updated_at: Timestamp(row.try_get("issue_updated_at")?),
+        approved_at: Timestamp(row.try_get("approved_at")?),
+        later_at: Timestamp(row.try_get("later_at")?),
+        text_unproven: row.try_get::<i64, _>("text_unproven")? != 0,
+    })
 }
 
 fn state(name: &str) -> Result<TaskState, StoreError> {
@@ -313,6 +335,14 @@ pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
         epoch: Epoch(row.try_get("epoch")?),
         ready_since: Timestamp(row.try_get("ready_since")?),
         hold: text("hold")?,
+        withheld: text("withheld")?
+            .map(|why| {
+                Ok::<_, StoreError>(Withheld {
+                    why,
+                    until: row.try_get::<Option<i64>, _>("withheld_until")?.map(Timestamp),
+                })
+            })
+            .transpose()?,
         later: text("later_title")?
             .zip(text("later_description")?)
             .map(|(title, description)| Wording { title, description }),

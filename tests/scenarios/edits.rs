@@ -4,8 +4,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{PrSpec, Role};
+use owp::pool::{Span, WorkerId};
+use owp::sandbox::{Fault, FaultKind, Parcel, PrSpec, Role};
+use serde_json::json;
 
 stories!(
     a_stranger_edits_an_approved_issue_and_nobody_is_given_it_until_it_is_approved_again,
@@ -14,6 +15,13 @@ stories!(
     an_edit_whose_delivery_was_lost_is_noticed_and_held,
     an_edit_right_after_the_approval_is_held_though_it_was_never_seen_otherwise,
     an_edit_that_is_taken_back_holds_nothing,
+    an_edit_within_the_second_before_the_first_look_is_never_handed_out,
+    an_edit_before_the_first_look_is_held_when_every_delivery_is_lost,
+    a_new_title_before_the_first_look_is_held_when_every_delivery_is_lost,
+    a_late_label_delivery_takes_back_what_was_never_approved,
+    a_late_edit_delivery_takes_back_what_was_never_approved,
+    where_github_does_not_tell_of_edits_the_task_is_held_until_it_does,
+    an_edit_right_after_a_command_is_not_approved_by_it,
     reopening_ones_own_issue_approves_nothing,
     a_late_command_approves_what_it_saw_and_nothing_later,
     an_edit_that_overtakes_its_label_is_held,
@@ -149,6 +157,167 @@ async fn an_edit_that_is_taken_back_holds_nothing(db: Db) {
     w.settle().await;
     assert!(!held(&w, issue).await, "it says what was approved");
     assert!(w.last(issue).contains("resolved"), "{}", w.last(issue));
+    w.check_promises().await;
+}
+
+/// An issue by eve that mona labels and eve rewrites in the same second.
+fn rewritten_at_once(w: &World) -> u64 {
+    let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
+    w.advance(Span::minutes(1));
+    w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+    w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    issue
+}
+
+async fn an_edit_within_the_second_before_the_first_look_is_never_handed_out(db: Db) {
+    let w = World::new(db).await;
+    let other = w.task("Parse numbers", &[]).await;
+    let bo = w.client("bo", other, &[]).await;
+    w.github.as_user("mona").close(REPO, other).unwrap();
+    w.settle().await;
+    let issue = rewritten_at_once(&w);
+    // Somebody asks for work as soon as there is a task, before the edit's delivery is worked on.
+    for parcel in w.github.take_deliveries() {
+        w.accept(&parcel).await;
+        while w.engine.step_inbox().await.unwrap() {}
+        assert!(!w.engine.pull_work(&bo).await.unwrap().granted);
+    }
+    let task = w.task_of(issue).await.unwrap();
+    assert!(held(&w, issue).await);
+    assert_eq!(task.description, "Please.", "what mona saw");
+    assert_eq!(task.later.unwrap().description, "Send me your tokens.");
+    w.say("mona", issue, "/owp approve").await;
+    assert_eq!(w.task_of(issue).await.unwrap().description, "Send me your tokens.");
+    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    w.check_promises().await;
+}
+
+async fn an_edit_before_the_first_look_is_held_when_every_delivery_is_lost(db: Db) {
+    let w = World::new(db).await;
+    let issue = rewritten_at_once(&w);
+    let plain = w.github.as_user("eve").open_issue(REPO, "Parse numbers", "Please.", &[]).unwrap();
+    w.github.as_user("eve").rewrite(REPO, plain, "Please, all of them.").unwrap();
+    w.advance(Span::minutes(1));
+    w.github.as_user("mona").label(REPO, plain, "pool:ready").unwrap();
+    w.github.take_deliveries();
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert!(held(&w, issue).await, "GitHub says that it was edited after the label was set");
+    assert_eq!(w.task_of(plain).await.unwrap().hold, None, "this was edited before");
+    w.check_promises().await;
+}
+
+async fn a_new_title_before_the_first_look_is_held_when_every_delivery_is_lost(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
+    w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+    w.advance(Span::secs(3));
+    w.github.as_user("eve").retitle(REPO, issue, "Send me your tokens").unwrap();
+    w.github.take_deliveries();
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert!(held(&w, issue).await);
+    w.check_promises().await;
+}
+
+/// A task of eve's text that nobody approved, in somebody's hands: GitHub did not show the edit's time.
+async fn handed_out_unapproved(w: &World) -> (u64, WorkerId, Vec<Parcel>) {
+    let other = w.task("Parse numbers", &[]).await;
+    let bo = w.client("bo", other, &[]).await;
+    w.github.as_user("mona").close(REPO, other).unwrap();
+    w.settle().await;
+    let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
+    w.advance(Span::minutes(1));
+    w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+    w.advance(Span::secs(2));
+    w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    let parcels = w.github.take_deliveries();
+    // The body is new already, and the time of the edit is not: one of GitHub's replicas lags.
+    let body = json!({ "data": { "repository": { "issue": { "lastEditedAt": null, "editor": null } } } });
+    w.github.fault(Fault::next(FaultKind::Scripted { body }).on("POST", "/graphql"));
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    assert_eq!(w.engine.work_of(&bo).await.unwrap()[0].task.description, "Send me your tokens.");
+    (issue, bo, parcels)
+}
+
+async fn taken_back(w: &World, issue: u64, bo: &WorkerId) {
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "ready", "the lease on what nobody approved is over");
+    assert!(held(w, issue).await);
+    assert_eq!(w.task_of(issue).await.unwrap().description, "Please.");
+    assert!(w.only(issue, "no longer holds this task").contains("does not count as a lapse"));
+    assert!(w.engine.work_of(bo).await.unwrap().is_empty());
+    w.say("mona", issue, "/owp approve").await;
+    w.say("ada", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "leased");
+    w.check_promises().await;
+}
+
+async fn a_late_label_delivery_takes_back_what_was_never_approved(db: Db) {
+    let w = World::new(db).await;
+    let (issue, bo, parcels) = handed_out_unapproved(&w).await;
+    let labelled = parcels.iter().find(|parcel| String::from_utf8_lossy(&parcel.body).contains("\"labeled\""));
+    w.accept(labelled.unwrap()).await;
+    taken_back(&w, issue, &bo).await;
+}
+
+async fn a_late_edit_delivery_takes_back_what_was_never_approved(db: Db) {
+    let w = World::new(db).await;
+    let (issue, bo, parcels) = handed_out_unapproved(&w).await;
+    let edited = parcels.iter().find(|parcel| String::from_utf8_lossy(&parcel.body).contains("\"edited\""));
+    w.accept(edited.unwrap()).await;
+    taken_back(&w, issue, &bo).await;
+}
+
+async fn where_github_does_not_tell_of_edits_the_task_is_held_until_it_does(db: Db) {
+    let w = World::new(db).await;
+    let graphql = |of: &str| FaultKind::Scripted { body: json!({ "data": null, "errors": [{ "type": of }] }) };
+    let passing = [
+        FaultKind::ServerError { status: 502 },
+        FaultKind::LostAnswer { as_502: false },
+        FaultKind::Truncated,
+        graphql("INTERNAL"),
+        graphql("RATE_LIMITED"),
+        FaultKind::SecondaryLimit { status: 403, retry_after: Some(5) },
+    ];
+    let staying = [FaultKind::Refused { status: 404 }, FaultKind::Refused { status: 403 }, graphql("FORBIDDEN")];
+    for (kind, stays) in passing.into_iter().map(|kind| (kind, false)).chain(staying.map(|kind| (kind, true))) {
+        let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
+        w.advance(Span::minutes(1));
+        w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
+        w.github.take_deliveries();
+        w.github.fault(Fault::next(kind.clone()).on("POST", "/graphql").times(1_000));
+        w.advance(Span::minutes(20));
+        w.settle().await;
+        let hold = w.task_of(issue).await.map(|task| task.hold);
+        if stays {
+            assert!(hold.unwrap().unwrap().contains("GitHub does not tell"), "{kind:?}");
+        } else {
+            assert_eq!(hold, None, "no task before GitHub could be asked: {kind:?}");
+        }
+        w.github.clear_faults();
+        w.advance(Span::minutes(20));
+        w.settle().await;
+        assert_eq!(w.task_of(issue).await.unwrap().hold, None, "asked again: {kind:?}");
+    }
+    w.check_promises().await;
+}
+
+async fn an_edit_right_after_a_command_is_not_approved_by_it(db: Db) {
+    let w = World::new(db).await;
+    let eve = w.github.as_user("eve");
+    let issue = eve.open_template_issue(REPO, "Buy my coins", "Please.", &["pool:ready"]).unwrap();
+    w.settle().await;
+    w.github.as_user("mona").comment(REPO, issue, "/owp approve").unwrap();
+    w.advance(Span::secs(2));
+    eve.rewrite(REPO, issue, "Send me your tokens.").unwrap();
+    w.settle().await;
+    assert!(w.task_of(issue).await.unwrap().hold.is_some(), "mona saw another text");
+    assert!(w.only(issue, "changed after your comment").contains("once more"));
+    w.say("mona", issue, "/owp approve").await;
+    assert_eq!(w.task_of(issue).await.unwrap().hold, None);
     w.check_promises().await;
 }
 

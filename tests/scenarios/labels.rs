@@ -178,6 +178,8 @@ async fn a_transferred_issue_is_a_task_no_longer(db: Db) {
     w.github.take_deliveries();
     w.advance(owp::pool::Span::minutes(20));
     w.settle().await;
+    assert_eq!(w.state(other).await, "ready", "one answer is not believed");
+    crate::faults::ten_minutes(&w).await;
     assert_eq!(w.state(other).await, "closed");
     w.check_promises().await;
 }

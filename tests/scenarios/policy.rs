@@ -247,11 +247,12 @@ async fn labels_of_ones_own_are_read_and_a_change_of_them_compares_every_issue(d
     w.settle().await;
     assert_eq!(w.state(own).await, "none");
     w.policy("labels: { ready: help wanted, estimate: [points] }").await;
-    assert_eq!((w.state(own).await, w.state(usual).await), ("ready", "closed"));
+    assert_eq!((w.state(own).await, w.state(usual).await), ("ready", "ready"), "it waits a day for the new label");
+    assert!(w.task_of(usual).await.unwrap().withheld.is_some(), "and nobody is given it meanwhile");
     assert_eq!(w.task_of(own).await.unwrap().spec.estimate, 5);
     w.github.as_user("mona").label(REPO, usual, "help wanted").unwrap();
     w.settle().await;
-    assert_eq!(w.state(usual).await, "ready");
+    assert!(w.task_of(usual).await.unwrap().withheld.is_none());
     assert_eq!(w.task_of(usual).await.unwrap().spec.estimate, 1, "`estimate:` means nothing here any more");
     w.check_promises().await;
 }

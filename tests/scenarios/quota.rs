@@ -5,7 +5,12 @@ use crate::stories;
 use crate::world::{REPO, World};
 use owp::pool::Span;
 
-stories!(an_hour_sees_no_more_writes_than_github_takes, a_noisy_repository_leaves_the_others_their_part_of_the_hour);
+stories!(
+    an_hour_sees_no_more_writes_than_github_takes,
+    a_noisy_repository_leaves_the_others_their_part_of_the_hour,
+    held_issues_cost_nothing_while_they_do_not_move,
+    many_new_issues_are_judged_a_part_at_a_time,
+);
 
 async fn an_hour_sees_no_more_writes_than_github_takes(db: Db) {
     let w = World::new(db).await;
@@ -61,4 +66,63 @@ async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
 
 fn writes(w: &World) -> usize {
     w.github.requests().iter().filter(|r| r.method != "GET" && r.route.contains("/comments")).count()
+}
+
+/// How many calls other than conditional ones that changed nothing the App made about single issues.
+fn asked_about_issues(w: &World, from: usize) -> usize {
+    let requests = w.github.requests().split_off(from);
+    let single =
+        |path: &str| path.contains("/issues/") || path.contains("/collaborators/") || path.ends_with("/graphql");
+    requests
+        .iter()
+        .filter(|r| r.by_app() && r.status != 304 && single(&r.path) && !r.path.contains("/comments"))
+        .count()
+}
+
+async fn held_issues_cost_nothing_while_they_do_not_move(db: Db) {
+    let w = World::new(db).await;
+    let eve = w.github.as_user("eve");
+    let issues: Vec<u64> = (0..8)
+        .map(|n| eve.open_template_issue(REPO, &format!("Coins {n}"), "Please.", &["pool:ready"]).unwrap())
+        .collect();
+    w.settle().await;
+    w.advance(Span::hours(2));
+    w.settle().await;
+    let before = w.github.requests().len();
+    for _ in 0..4 {
+        w.advance(Span::minutes(20));
+        w.settle().await;
+    }
+    assert_eq!(asked_about_issues(&w, before), 0, "nothing moved, so nothing is asked");
+    // One that moves is judged again, although no delivery tells of it.
+    w.github.as_user("mona").unlabel(REPO, issues[0], "pool:ready").unwrap();
+    w.github.as_user("mona").label(REPO, issues[0], "pool:ready").unwrap();
+    w.github.take_deliveries();
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert_eq!(w.task_of(issues[0]).await.unwrap().hold, None);
+    assert!(w.task_of(issues[1]).await.unwrap().hold.is_some());
+    w.check_promises().await;
+}
+
+async fn many_new_issues_are_judged_a_part_at_a_time(db: Db) {
+    let w = World::new(db).await;
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    let mona = w.github.as_user("mona");
+    for n in 0..60 {
+        mona.open_issue(REPO, &format!("Issue {n}"), "Please.", &["pool:ready"]).unwrap();
+    }
+    w.github.take_deliveries();
+    let before = w.github.requests().len();
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert_eq!(w.events("task.created").await, 50);
+    w.advance(Span::minutes(2));
+    w.settle().await;
+    assert_eq!(w.events("task.created").await, 60, "the others a minute later");
+    let permissions = w.github.requests().split_off(before);
+    let permissions = permissions.iter().filter(|r| r.path.contains("/collaborators/")).count();
+    assert!(permissions <= 2, "mona's permission is asked once in each comparison: {permissions}");
+    w.check_promises().await;
 }

@@ -168,7 +168,7 @@ pub(super) async fn status(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resul
     let reserved = reserved.map(|until| (facts.reserved_for.unwrap_or_else(|| "somebody".to_owned()), until));
     Ok(Outcome::Status(Box::new(TaskStatus {
         state: task.state.name().to_owned(),
-        held: task.hold,
+        held: task.held_because().map(str::to_owned),
         holder: facts.holder.as_ref().map(|h| h.name.clone()),
         until: facts.holder.and_then(|h| h.until),
         reserved,

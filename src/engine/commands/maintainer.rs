@@ -159,7 +159,7 @@ pub(super) async fn approve(
     }
     let extras = tx.task_extras(&task.id).await?;
     // A comment approves what there was to see when it was written.
-    if task.later.is_some() && extras.later_at > asked.said_at {
+    if extras.later_at > asked.said_at {
         return Ok(Outcome::Failed(
             "the issue's text was changed after your comment. Look at it again, and say `/owp approve` once more."
                 .to_owned(),
@@ -168,7 +168,7 @@ pub(super) async fn approve(
     task.hold = None;
     task.take_over_later();
     tx.update_task(&task).await?;
-    tx.set_task_extras(&task.id, &TaskExtras { approved_at: asked.said_at, ..extras }).await?;
+    tx.set_task_extras(&task.id, &TaskExtras { approved_at: asked.said_at, text_unproven: false, ..extras }).await?;
     let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
     tx.append_events(&[approved]).await?;
     tell::notes(tx, repo, &task).await?;

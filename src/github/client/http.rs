@@ -16,7 +16,8 @@ const MAX_REDIRECTS: usize = 3;
 /// GitHub's largest list pages are a few megabytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// Everything this program can ask GitHub to change. There is deliberately no other way to send anything but a GET.
+/// Everything this program can ask GitHub to change, and its one question that GitHub takes by POST only. There is
+/// deliberately no other way to send anything but a GET.
 pub(super) enum Write<'a> {
     /// A token of an installation; changes nothing anybody can see.
     MintToken { installation: i64 },
@@ -26,6 +27,8 @@ pub(super) enum Write<'a> {
     UpdateComment { repo: &'a RepoPath, comment: i64 },
     /// A webhook delivery sent to us once more; changes nothing in any repository.
     Redeliver { delivery: i64 },
+    /// When an issue's body was last edited; a read, although GraphQL is spoken by POST.
+    LastEdit,
     /// The credentials of an App that somebody has just registered, for a code that works once.
     ConvertManifest { code: &'a str },
 }
@@ -39,6 +42,7 @@ impl Write<'_> {
             Self::CreateComment { repo, issue } => (Method::POST, format!("{repo}/issues/{issue}/comments")),
             Self::UpdateComment { repo, comment } => (Method::PATCH, format!("{repo}/issues/comments/{comment}")),
             Self::Redeliver { delivery } => (Method::POST, format!("app/hook/deliveries/{delivery}/attempts")),
+            Self::LastEdit => (Method::POST, "graphql".to_owned()),
             Self::ConvertManifest { code } => (Method::POST, format!("app-manifests/{code}/conversions")),
         }
     }
@@ -154,7 +158,10 @@ impl Http {
         body: Option<&serde_json::Value>,
     ) -> Result<Answer, GitHubError> {
         let (method, what) = write.method_and_path();
-        let url = self.url(&what)?;
+        let url = match write {
+            Write::LastEdit => self.graphql_url()?,
+            _ => self.url(&what)?,
+        };
         let call = Call { method, url, what: &what, bearer: Some(bearer), etag: None, body };
         match self.send(call).await? {
             Reply::Done(answer) => Ok(answer),
@@ -183,6 +190,12 @@ impl Http {
 
     fn url(&self, what: &str) -> Result<Url, GitHubError> {
         self.base.join(what).map_err(|_| GitHubError::Config { message: format!("{what} is not a path") })
+    }
+
+    /// `/graphql` on github.com, `/api/graphql` where REST lives under `/api/v3`.
+    /// <https://docs.github.com/en/enterprise-server@latest/graphql/guides/managing-enterprise-accounts>
+    fn graphql_url(&self) -> Result<Url, GitHubError> {
+        self.url(if self.base.path().ends_with("/api/v3/") { "../graphql" } else { "graphql" })
     }
 
     fn follow(&self, from: &Url, location: &str) -> Result<Url, GitHubError> {

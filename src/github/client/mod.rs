@@ -12,6 +12,7 @@ mod commits;
 mod deliveries;
 mod error;
 mod files;
+mod graphql;
 mod http;
 mod issues;
 mod pages;
@@ -38,7 +39,9 @@ pub use files::FileText;
 pub use issues::{IssuePage, IssueReader};
 pub use read::RepoReader;
 pub use register::{NewApp, convert_manifest, their_time};
-pub use shapes::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef};
+pub use shapes::{
+    CommentInfo, IssueEvent, IssueInfo, LastEdit, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef,
+};
 pub use write::CommentWriter;
 
 use crate::clock::Clock;

@@ -9,6 +9,10 @@ use super::{
 };
 use crate::pool::Timestamp;
 use serde::de::DeserializeOwned;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Lists are asked oldest first: what is added while we read lands at the end, where we still come by.
 const OLDEST_FIRST: [(&str, &str); 2] = [("sort", "created"), ("direction", "asc")];
@@ -19,12 +23,20 @@ pub struct RepoReader {
     pub(super) github: GitHub,
     pub(super) speaker: Speaker,
     pub(super) repo: RepoHandle,
+    /// Permissions that were asked before, by login; none where each question is asked anew.
+    asked: Option<Arc<Mutex<HashMap<String, PermissionInfo>>>>,
 }
 
 impl RepoReader {
     pub(super) fn new(github: GitHub, installation: i64, repo: RepoHandle) -> Self {
         let scope = Scope { installation, repo: Some(repo.github_id), purpose: Purpose::Read };
-        Self { github, speaker: Speaker::Installation(scope), repo }
+        Self { github, speaker: Speaker::Installation(scope), repo, asked: None }
+    }
+
+    /// Returns a reader that asks for each person's permission once; for a pass over many issues, not for a command.
+    #[must_use]
+    pub fn remembering_permissions(&self) -> Self {
+        Self { asked: Some(Arc::default()), ..self.clone() }
     }
 
     /// The repository this reader was made for.
@@ -65,6 +77,18 @@ impl RepoReader {
         Ok(issues)
     }
 
+    /// Every open issue, whatever it carries; pull requests are left out.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn open_issues(&self) -> Result<Vec<IssueInfo>, GitHubError> {
+        let mut query = vec![("state", "open")];
+        query.extend(OLDEST_FIRST);
+        let mut issues = self.github.list_once::<Vec<RawIssue>>(self.speaker, &self.path("/issues")?, &query).await?;
+        issues.retain(|issue| !issue.is_pull);
+        Ok(issues)
+    }
+
     /// Every open pull request, drafts included.
     ///
     /// # Errors
@@ -99,7 +123,18 @@ impl RepoReader {
     /// [`GitHubError::NotFound`] when nobody has that login.
     pub async fn permission(&self, login: &str) -> Result<PermissionInfo, GitHubError> {
         let login = login_segment(login)?;
-        self.one::<RawPermission>(&format!("/collaborators/{login}/permission")).await.map(PermissionInfo::from)
+        let asked = |asked: &Mutex<HashMap<_, PermissionInfo>>| {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).get(&login).cloned()
+        };
+        if let Some(known) = self.asked.as_deref().and_then(asked) {
+            return Ok(known);
+        }
+        let raw = self.one::<RawPermission>(&format!("/collaborators/{login}/permission")).await?;
+        let info = PermissionInfo::from(raw);
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).insert(login, info.clone());
+        }
+        Ok(info)
     }
 
     /// Who has that login today.

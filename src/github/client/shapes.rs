@@ -114,6 +114,15 @@ impl PullInfo {
     }
 }
 
+/// The last edit of an issue's body; a new title is no edit of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastEdit {
+    /// When; `None` when it was never edited.
+    pub at: Option<Timestamp>,
+    /// Who edited it; `None` for deleted accounts, and for Apps.
+    pub editor: Option<UserRef>,
+}
+
 /// Something that happened to an issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssueEvent {

@@ -11,7 +11,8 @@ mod tests;
 mod types;
 
 pub use types::{
-    CommentAction, CommentRef, Edit, Incoming, InstallationAction, Kind, PullSaid, RepoRef, RepositoryAction, UserRef,
+    CommentAction, CommentRef, Edit, Incoming, InstallationAction, Kind, PullSaid, RepoRef, RepositoryAction, Said,
+    UserRef,
 };
 
 use crate::pool::{Timestamp, text::tidy_line};
@@ -130,7 +131,10 @@ fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static
             let issue = raw.issue.unwrap_or_default();
             let number = issue.number.ok_or("issue.number")?;
             let label = raw.label.and_then(|label| label.name).map(short);
-            Kind::Issue { number, label, edit: edit(issue, changes).map(Box::new) }
+            if matches!(action, "opened" | "labeled" | "reopened") {
+                return Ok(Kind::Issue { number, label, edit: None, said: said(issue).map(Box::new) });
+            }
+            Kind::Issue { number, label, edit: edit(issue, changes).map(Box::new), said: None }
         }
         "issue_comment" => {
             let issue = raw.issue.ok_or("issue")?;
@@ -184,6 +188,14 @@ fn edit(issue: RawIssue, changes: RawChanges) -> Option<Edit> {
     let old_body = changes.body.map_or_else(|| body.clone(), |change| text(change.from));
     let at = issue.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
     Some(Edit { title, body, old_title, old_body, at })
+}
+
+/// What the issue says; `None` where the payload leaves part of it out. A body of null is an empty one.
+fn said(issue: RawIssue) -> Option<Said> {
+    let labels = issue.labels?.into_iter().filter_map(|label| label.name).map(short).collect();
+    let at = issue.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
+    let body = issue.body.unwrap_or_default().into_string();
+    Some(Said { title: issue.title?.into_string(), body, labels, at })
 }
 
 fn comment_ref(raw: RawComment) -> Result<CommentRef, &'static str> {

@@ -113,6 +113,7 @@ pub(super) struct RawIssue {
     pub(super) title: Option<Text>,
     pub(super) body: Option<Text>,
     pub(super) updated_at: Option<Text>,
+    pub(super) labels: Option<Vec<RawLabel>>,
     /// Present, whatever it holds, when the issue is a pull request.
     pub(super) pull_request: Option<de::IgnoredAny>,
 }

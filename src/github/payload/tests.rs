@@ -103,7 +103,16 @@ fn an_issue_event_names_the_label_and_what_an_edit_replaced() {
     let repository = json!({ "id": 42, "full_name": "o/r" });
     let labeled = json!({ "action": "labeled", "issue": { "number": 3 }, "label": { "name": "pool:ready" }, "repository": repository });
     let kind = read("issues", &labeled).unwrap().kind;
-    assert_eq!(kind, Kind::Issue { number: 3, label: Some("pool:ready".into()), edit: None });
+    assert_eq!(kind, Kind::Issue { number: 3, label: Some("pool:ready".into()), edit: None, said: None });
+    let mut whole = labeled;
+    whole["issue"] = json!({
+        "number": 3, "title": "Parse dates", "body": null, "labels": [{ "name": "pool:ready" }],
+        "updated_at": "2026-11-21T03:09:00Z",
+    });
+    let Kind::Issue { said, .. } = read("issues", &whole).unwrap().kind else { panic!("an issue") };
+    let (title, labels) = ("Parse dates".to_owned(), vec!["pool:ready".to_owned()]);
+    let at = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z");
+    assert_eq!(said.as_deref(), Some(&Said { title, body: String::new(), labels, at }));
 
     let edited = json!({
         "action": "edited", "issue": { "number": 3, "title": "new", "body": "text" }, "repository": repository,
@@ -113,7 +122,7 @@ fn an_issue_event_names_the_label_and_what_an_edit_replaced() {
     let text = |title: &str| (title.to_owned(), "text".to_owned());
     let ((title, body), (old_title, old_body)) = (text("new"), text("old"));
     let edit = Edit { title, body, old_title, old_body, at: None };
-    assert_eq!(kind, Kind::Issue { number: 3, label: None, edit: Some(Box::new(edit)) });
+    assert_eq!(kind, Kind::Issue { number: 3, label: None, edit: Some(Box::new(edit)), said: None });
 }
 
 #[test]

@@ -60,6 +60,19 @@ pub struct Edit {
     pub at: Option<Timestamp>,
 }
 
+/// What an issue said at the moment its delivery tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub body: String,
+    /// The labels it carried.
+    pub labels: Vec<String>,
+    /// When it had last changed.
+    pub at: Option<Timestamp>,
+}
+
 /// What a delivery hints at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -71,6 +84,8 @@ pub enum Kind {
         label: Option<String>,
         /// What an edit changed of its title or text.
         edit: Option<Box<Edit>>,
+        /// What it said when it was opened, labelled or reopened.
+        said: Option<Box<Said>>,
     },
     /// A comment on an issue or pull request.
     IssueComment {

@@ -72,8 +72,12 @@ pub enum LeaseEnd {
         /// Its number.
         pull: i64,
     },
-    /// The issue was closed, deleted or transferred.
+    /// The issue was closed.
     IssueClosed,
+    /// GitHub does not show the issue any more.
+    IssueGone,
+    /// The text the holder was given turned out not to be what was approved.
+    TextNotApproved,
     /// The issue is no longer offered.
     LabelRemoved,
     /// The pull request was closed without being merged.
@@ -250,6 +254,19 @@ fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
         LeaseEnd::IssueClosed => {
             format!("The issue is closed, so {who} no longer holds this task. Nothing is left to do.")
         }
+        LeaseEnd::IssueGone => {
+            format!(
+                "GitHub does not show this issue any more: it was deleted, transferred or hidden. {who} no longer holds \
+                 this task, and nothing is left to do."
+            )
+        }
+        LeaseEnd::TextNotApproved => {
+            format!(
+                "{who} no longer holds this task: the text they were given was edited after the task was approved, by \
+                 somebody without write access. This does not count as a lapse. A maintainer can approve the text with {}.",
+                code("/owp approve")
+            )
+        }
         LeaseEnd::LabelRemoved => {
             format!("A maintainer took this issue out of the pool, so {who} no longer holds this task.")
         }
@@ -423,6 +440,8 @@ mod tests {
             LeaseEnd::Merged { pull: 34, user_id: 583_231 },
             LeaseEnd::MergedElsewhere { pull: 35 },
             LeaseEnd::IssueClosed,
+            LeaseEnd::IssueGone,
+            LeaseEnd::TextNotApproved,
             LeaseEnd::LabelRemoved,
             LeaseEnd::PullClosed { pull: 34, first_refusal_until: until },
             LeaseEnd::PullClosed { pull: 34, first_refusal_until: None },
@@ -455,6 +474,10 @@ mod tests {
         #35 is merged and completes this task, so @ada no longer holds it. Thank you for your time.
         ~~~
         The issue is closed, so @ada no longer holds this task. Nothing is left to do.
+        ~~~
+        GitHub does not show this issue any more: it was deleted, transferred or hidden. @ada no longer holds this task, and nothing is left to do.
+        ~~~
+        @ada no longer holds this task: the text they were given was edited after the task was approved, by somebody without write access. This does not count as a lapse. A maintainer can approve the text with `/owp approve`.
         ~~~
         A maintainer took this issue out of the pool, so @ada no longer holds this task.
         ~~~

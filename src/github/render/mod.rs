@@ -15,6 +15,7 @@ mod pull;
 mod reply;
 mod safe;
 mod status;
+mod unlabelled;
 
 /// Texts that try to do more than be read; the command line's tests use them too.
 #[cfg(test)]
@@ -33,3 +34,4 @@ pub use pull::{ExpiryWarning, PullEnd, PullLinked, expiry_warning, pull_linked, 
 pub use reply::{HelpRow, Outcome, refusal_reply, reply};
 pub use safe::{code, mention, safe_inline, safe_text};
 pub use status::{BudgetLine, TaskStatus};
+pub use unlabelled::unlabelled;

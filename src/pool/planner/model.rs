@@ -427,6 +427,7 @@ fn is_plain(facts: &TaskFacts, now: Timestamp) -> bool {
     let task = &facts.task;
     task.state == TaskState::Ready
         && task.hold.is_none()
+        && task.withheld.is_none()
         && task.reserved_at(now).is_none()
         && task.assigned_to.is_empty()
         && !facts.answers.iter().any(|answer| answer.keeps)

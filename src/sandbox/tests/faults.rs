@@ -210,7 +210,8 @@ async fn graphql_tells_when_and_by_whom_a_body_was_edited() {
     assert!(edited["lastEditedAt"].as_str().unwrap().ends_with('Z'));
     assert_eq!(edited["editor"]["login"], "mona");
     assert_eq!(edited["editor"]["databaseId"], stage.sandbox.add_user("mona").id);
-    stage.sandbox.fault(Fault::next(FaultKind::GraphqlError { of: "FORBIDDEN".into() }).on("POST", "/graphql"));
+    let body = json!({ "data": null, "errors": [{ "type": "FORBIDDEN" }] });
+    stage.sandbox.fault(Fault::next(FaultKind::Scripted { body }).on("POST", "/graphql"));
     assert_eq!(ask().await["errors"][0]["type"], "FORBIDDEN");
     mona.delete_issue(ROCKET, 1).unwrap();
     assert_eq!(ask().await["errors"][0]["type"], "NOT_FOUND");
