@@ -8,7 +8,6 @@ use super::hints::Hint;
 use super::issues::{self, IssueView, Loss};
 use super::policy_looks::FRESH;
 use super::{Engine, pulls};
-use crate::github::client::GitHubError;
 use crate::github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSaid, read_delivery};
 use crate::github::signature::{self, SignatureError};
 use crate::pool::delivery::{Fate, Setback, fate};
