@@ -1,6 +1,7 @@
 //! Translation of a pool's messages for the terminal: flags for the fields of the API, commands of this program for
 //! those of GitHub comments. A server's sentence about another place is replaced only where there is a better one.
 
+use super::untrusted::visible_line;
 use crate::client::{Reason, Told};
 
 /// Marks of a sentence about another place: GitHub comments or the API.
@@ -118,8 +119,14 @@ const SWAPPED: [(&str, &str); 8] = [
     ("you ask", "the contributor asks"),
 ];
 
+/// Returns the line for the pool's warning that a tier asks for nothing in a repository, with the command that changes it.
+pub(super) fn tier_warning(repo: &str, said: &str) -> String {
+    let (repo, said) = (visible_line(repo), visible_line(&here(said)));
+    format!("warning: {said} `owp admin policy set {repo} FILE` sets what its `tiers` ask for.")
+}
+
 /// A text without the sentences about other places.
-pub(super) fn here(text: &str) -> String {
+fn here(text: &str) -> String {
     let kept = sentences(text).into_iter().filter(|sentence| !ELSEWHERE.iter().any(|mark| sentence.contains(mark)));
     kept.collect::<Vec<_>>().join(" ")
 }

@@ -38,6 +38,7 @@ fn the_log_is_exported_whole_and_verified() {
     "#);
     insta::assert_snapshot!(pool.run(&["audit", "export", "/nowhere/at/all"]), @r#"
     ! owp admin audit: /nowhere/at/all cannot be written: No such file or directory (os error 2).
+    !   Name a file in a folder that you may write to.
     exit 1
     "#);
 }

@@ -101,6 +101,7 @@ fn labels_are_read_as_those_of_webhooks_are_and_odd_ones_told() {
     ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead
     ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
     ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
+    ! warning: Tier 3 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     insta::assert_snapshot!(run(&pool, &github, &["--json"]), @r#"
@@ -122,6 +123,7 @@ fn labels_are_read_as_those_of_webhooks_are_and_odd_ones_told() {
     ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead
     ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
     ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
+    ! warning: Tier 3 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     insta::assert_snapshot!(run(&pool, &github, &["--label", "nothing"]), @r#"

@@ -54,10 +54,12 @@ fn tasks_are_added_once() {
     assert_eq!(pool.ready(), 0);
     insta::assert_snapshot!(pool.run(&["import-tasks", "tasks.yaml"]), @r#"
     acme/rocket: 2 added, 0 were there already
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["import-tasks", "tasks.yaml"]), @r#"
     acme/rocket: 0 added, 2 were there already
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     pool.write("tasks.yaml", format!("{SMALL}  - {{ id: third, title: Third }}\n"));
@@ -76,6 +78,7 @@ fn tasks_are_added_once() {
       "tasks": 3,
       "warnings": []
     }
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     assert_eq!(pool.ready(), 3);
@@ -122,6 +125,7 @@ fn a_file_comes_from_standard_input_and_goes_where_it_is_told() {
     let pool = Stage::start();
     insta::assert_snapshot!(fed(pool.command(&["import-tasks", "-"]), SMALL.as_bytes()), @r#"
     acme/rocket: 2 added, 0 were there already
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     let elsewhere = pool.command(&["import-tasks", "-", "--repo", "acme/docs"]);
@@ -136,11 +140,13 @@ fn a_file_comes_from_standard_input_and_goes_where_it_is_told() {
     "#);
     insta::assert_snapshot!(fed(pool.command(&["import-tasks", "-", "--repo", "acme/docs"]), SMALL.as_bytes()), @r#"
     acme/docs: 2 added, 0 were there already
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     let windows = format!("\u{feff}{}", SMALL.replace('\n', "\r\n"));
     insta::assert_snapshot!(fed(pool.command(&["import-tasks", "-"]), windows.as_bytes()), @r#"
     acme/rocket: 0 added, 2 were there already
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     assert_eq!(pool.ready(), 4);

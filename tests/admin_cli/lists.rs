@@ -81,10 +81,24 @@ fn rules_are_set_from_a_file_and_shown() {
     assert!(shown.contains("* budget.max_open_prs: 2\n") && shown.contains("* leases.ttl: 5s\n"), "{shown}");
     assert!(shown.contains("\n  leases.ack_within: "), "{shown}");
     pool.write("bad.yml", "budget: { max_open_prs: 200 }\nleases: { ttl: soon }\nbugdet: 1\n");
-    insta::assert_snapshot!(pool.run(&["policy", "set", REPO, "bad.yml"]), @"");
+    insta::assert_snapshot!(pool.run(&["policy", "set", REPO, "bad.yml"]), @r#"
+    ! bad.yml:2:16: a duration is written like `30m`, `4h` or `1d12h`
+    ! bad.yml:3:1: there is no key `bugdet` here; did you mean `budget`?
+    ! owp admin policy: bad.yml has 2 faults.
+    !   docs/policy.md explains every key; `owp policy schema` prints the JSON Schema for editors.
+    exit 1
+    "#);
     pool.write("beyond.yml", "budget:\n  max_open_prs: 200\n");
-    insta::assert_snapshot!(pool.run(&["policy", "set", REPO, "beyond.yml"]), @"");
-    insta::assert_snapshot!(pool.run(&["policy", "set", REPO, "--defaults"]), @"");
+    insta::assert_snapshot!(pool.run(&["policy", "set", REPO, "beyond.yml"]), @r#"
+    ! beyond.yml:2:17: `budget.max_open_prs` must be from 0 to 100, not 200
+    ! owp admin policy: beyond.yml has 1 fault.
+    !   docs/policy.md explains every key; `owp policy schema` prints the JSON Schema for editors.
+    exit 1
+    "#);
+    insta::assert_snapshot!(pool.run(&["policy", "set", REPO, "--defaults"]), @r#"
+    acme/rocket: the default rules are in force
+    exit 0
+    "#);
     assert!(!pool.run(&["policy", "show", REPO]).contains("\n* "));
 }
 

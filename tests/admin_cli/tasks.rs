@@ -14,7 +14,9 @@ fn a_task_is_added() {
     insta::assert_snapshot!(pool.run(&[&whole[..], &["--json"]].concat()), @r#"
     {
       "ok": true,
-      "ok_placeholder": 0,
+      "schema_version": 1,
+      "task_id": "t_…",
+      "warning": "Tier 1 has no effect in this repository: everybody may take the task. Set `tiers` with POST /v1/admin/policy to ask for trust."
     }
     exit 0
     "#);
@@ -38,7 +40,7 @@ fn a_task_is_added() {
     assert_eq!(pool.ready(), 3);
     insta::assert_snapshot!(pool.run(&["add-task", REPO, "Risky", "--tier", "2"]), @r#"
     t_… was added to acme/rocket
-    ! warning: Tier 2 has no effect in this repository: everybody may take the task. Set `tiers` with POST /v1/admin/policy to ask for trust.
+    ! warning: Tier 2 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     pool.admin("policy", &serde_json::json!({ "repo": REPO, "policy": { "tiers": { "2": { "trust": 2 } } } }));

@@ -40,7 +40,7 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     insta::assert_snapshot!(pool.run(&["why", &logo]), @r#"
     t_… "Draw a logo" (acme/rocket)
     state: ready
-    nothing is handed out there: acme/rocket is not served at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
+    nothing is handed out there: acme/rocket hands out nothing at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
     would go to nobody now (1 worker heard of lately)
       ada: The worker lacks a skill the task needs. (now rust, needed design) [skills]
     exit 0
@@ -64,7 +64,7 @@ fn for_programs_there_is_json() {
             "issue": null,
             "reasons": [
               {
-                "message": "The task needs the skill design. If you have it, say so: `/owp join skills:design`. (now rust, needed design) [skills]",
+                "message": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`. (now rust, needed design) [skills]",
                 "rule": "skills",
                 "workers": [
                   "ada"
@@ -127,18 +127,18 @@ fn every_rule_is_told_of_a_worker_who_may_not() {
     worker_status    yes
     linked           yes
     human            yes
-    visibility       yes    The repository is private, and GitHub has not confirmed lately that the person may read it.
+    visibility       yes
     banned           yes
     join_first       yes
     skills           no     The worker lacks a skill the task needs.
     tier             yes
-    lane             yes    With their trust the person may take only some tasks here; `owp admin trust` raises it.
+    lane             yes
     capacity         yes    The task does not fit into what the worker takes at once.
     concurrency      yes    The worker holds as many tasks as it takes at once.
-    person_cap       yes    The person holds as many claims as one may hold; tasks under review and blocked ones do not count.
+    person_cap       yes
     newcomers_total  yes
-    cooldown         yes    A lease of the person lapsed here, and the next claim waits.
-    declined         yes    The worker declined the task, gave it back or lost it a short while ago; others are asked first.
+    cooldown         yes
+    declined         yes
     No worker online has the skill design.
     exit 0
     "#);

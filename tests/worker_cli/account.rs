@@ -82,7 +82,10 @@ fn a_worker_that_leaves_gives_back_what_it_holds_and_is_forgotten_here() {
       `owp worker leave --yes` does it without asking.
     "#);
     assert_eq!(stage.state(&task), "leased", "nobody agreed");
-    insta::assert_snapshot!(stage.worker(&["leave", "--yes"]).all(), @"");
+    insta::assert_snapshot!(stage.worker(&["leave", "--yes"]).all(), @r#"
+    exit 0
+    ada's laptop (w_…) left http://POOL; 1 task given back.
+    "#);
     assert_eq!(stage.state(&task), "ready");
     assert!(stage.worker(&["whoami"]).stderr.contains("No worker is registered"));
 }

@@ -70,7 +70,7 @@ fn what_is_not_had_is_explained() {
 
     Tasks that wait, and what stands in the way:
       t_… acme/rocket "Draw a logo"
-        skills: The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
+        skills: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
         No worker online has the skill design.
     "#);
     let json = stage.command(&["list", "--explain", "--json"]).output().unwrap();

@@ -100,7 +100,7 @@ fn why_tells_what_stands_in_the_way_in_commands_of_this_program() {
     insta::assert_snapshot!(stage.worker(&["why", &other]).all(), @r#"
     exit 0
     Why you cannot have t_… acme/rocket "Draw a logo" now:
-      skills: The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
+      skills: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
       No worker online has the skill design.
     "#);
     let done = stage.worker(&["why", &other, "--json"]);

@@ -85,9 +85,13 @@ fn registering_and_looking_at_oneself() {
           --skills <SKILLS>     What it can do, such as rust,sql
           --github <LOGIN>      The GitHub account of the person behind it, who then proves it by a comment
           --capacity <POINTS>   Points it can hold at once [default: 5]
-          --concurrent <TASKS>  Tasks it can hold at once [default: 2]
+          --concurrent <TASKS>  Tasks it can hold at once [default: 1]
           --again               Registers a new worker in the place of the one that is kept for this pool
+          --no-color            Prints no colours; NO_COLOR does the same
       -h, --help                Print help
+
+    Example:
+      owp worker register --server https://pool.example.org --github ada --skills rust,sql
     "#);
     insta::assert_snapshot!(of("whoami"), @r#"
     Shows the worker as the pool sees it
@@ -95,19 +99,29 @@ fn registering_and_looking_at_oneself() {
     Usage: owp worker whoami [OPTIONS]
 
     Options:
-      -h, --help  Print help
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
+
+    Example:
+      owp worker whoami
     "#);
     insta::assert_snapshot!(of("set"), @r#"
     Changes what the worker says of itself
 
-    Usage: owp worker set [OPTIONS] <--name <NAME>|--skills <SKILLS>|--capacity <POINTS>|--concurrent <TASKS>>
+    Usage: owp worker set [OPTIONS] <--name <NAME>|--skills <SKILLS>|--add-skill <SKILL>|--remove-skill <SKILL>|--capacity <POINTS>|--concurrent <TASKS>>
 
     Options:
-          --name <NAME>         What it calls itself, for everybody to read
-          --skills <SKILLS>     All it can do, such as rust,sql; '' for nothing
-          --capacity <POINTS>   Points it can hold at once
-          --concurrent <TASKS>  Tasks it can hold at once
-      -h, --help                Print help
+          --name <NAME>           What it calls itself, for everybody to read
+          --skills <SKILLS>       All it can do, such as rust,sql, in the place of what it said before; '' for nothing
+          --add-skill <SKILL>     Adds a skill; several are separated by commas
+          --remove-skill <SKILL>  Removes a skill
+          --capacity <POINTS>     Points it can hold at once
+          --concurrent <TASKS>    Tasks it can hold at once
+          --no-color              Prints no colours; NO_COLOR does the same
+      -h, --help                  Print help
+
+    Example:
+      owp worker set --add-skill docs --concurrent 2
     "#);
     insta::assert_snapshot!(of("link"), @r#"
     Ties the worker to a GitHub account: says which comment proves it
@@ -118,7 +132,11 @@ fn registering_and_looking_at_oneself() {
       <LOGIN>  The GitHub account that will write the comment
 
     Options:
-      -h, --help  Print help
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
+
+    Example:
+      owp worker link ada
     "#);
 }
 
@@ -132,7 +150,11 @@ fn asking_for_work() {
     Options:
           --release-on-exit  Gives back what it holds at the end, without asking
           --keep-on-exit     Keeps what it holds at the end, without asking; this is so anyway where nobody can be asked
+          --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
+
+    Example:
+      owp worker run
     "#);
     insta::assert_snapshot!(of("simulate"), @r#"
     Works through tasks without doing anything: for trying out a pool
@@ -146,17 +168,26 @@ fn asking_for_work() {
           --name <NAME>      What the worker calls itself [default: "simulated worker"]
           --skills <SKILLS>  What it can do, such as rust,sql
           --work-for <SPAN>  How long it pretends to work on a task, such as 1s or 2min [default: 1s]
+          --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
+
+    Example:
+      owp worker simulate --register --once --merge
     "#);
     insta::assert_snapshot!(of("list"), @r#"
     Asks for work once, and lists what the worker holds
 
-    Usage: owp worker work [OPTIONS]
+    Usage: owp worker list [OPTIONS]
 
     Options:
-          --wait <SECS>  Waits so long for something new, 60 at most [default: 0]
-          --explain      Tells for tasks that wait which rules stand in the way
+          --wait <SECS>  Waits up to this many seconds for new work, 60 at most [default: 0]
+          --explain      Explains why each waiting task was not given to you
+          --no-color     Prints no colours; NO_COLOR does the same
       -h, --help         Print help
+
+    Examples:
+      owp worker list
+      owp worker list --explain
     "#);
 }
 
@@ -217,10 +248,14 @@ fn accepting_giving_back_and_claiming() {
     Usage: owp worker ack [OPTIONS] <LEASE|TASK>
 
     Arguments:
-      <LEASE|TASK>  The lease's id (l_…), or its task's (t_…)
+      <LEASE|TASK>  The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
 
     Options:
-      -h, --help  Print help
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
+
+    Example:
+      owp worker ack l_06bg3qk4c5v2j0
     "#);
 }
 
@@ -232,11 +267,15 @@ fn giving_back_and_claiming() {
     Usage: owp worker nack [OPTIONS] <LEASE|TASK>
 
     Arguments:
-      <LEASE|TASK>  The lease's id (l_…), or its task's (t_…)
+      <LEASE|TASK>  The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
 
     Options:
           --reason <REASON>  Why, for whoever takes it next
+          --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
+
+    Example:
+      owp worker nack l_06bg3qk4c5v2j0 --reason "not my field"
     "#);
     insta::assert_snapshot!(of("release"), @r#"
     Gives a task back
@@ -244,22 +283,30 @@ fn giving_back_and_claiming() {
     Usage: owp worker release [OPTIONS] <LEASE|TASK>
 
     Arguments:
-      <LEASE|TASK>  The lease's id (l_…), or its task's (t_…)
+      <LEASE|TASK>  The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
 
     Options:
           --reason <REASON>  Why, for whoever takes it next
+          --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
+
+    Example:
+      owp worker release acme/rocket#12
     "#);
     insta::assert_snapshot!(of("claim"), @r#"
-    Asks for one task by its id
+    Asks for one task
 
     Usage: owp worker claim [OPTIONS] <TASK>
 
     Arguments:
-      <TASK>  The task's id, such as t_0641…
+      <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
 
     Options:
-      -h, --help  Print help
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
+
+    Example:
+      owp worker claim acme/rocket#12
     "#);
 }
 

@@ -39,7 +39,7 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
     insta::assert_snapshot!(stage.worker(&["claim", &other]).all(), @r#"
     exit 1
     owp worker claim: The pool says no, for each of these reasons:
-      - The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
+      - This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
       - You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.
       `owp worker why TASK` explains one task, `owp worker list --explain` all that wait.
     "#);
@@ -47,19 +47,19 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
     {
       "error": {
         "because": [
-          "The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.",
+          "This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.",
           "You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once."
         ],
         "exit_code": 1,
-        "message": "The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`. You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.",
+        "message": "This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`. You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.",
         "next": "`owp worker why TASK` explains one task, `owp worker list --explain` all that wait.",
         "problem": {
-          "detail": "The task needs the skill design. If you have it, say so: `/owp join skills:design`. You hold as many tasks as you take on at once. `/owp join concurrent:N` changes that number.",
+          "detail": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`. You hold as many tasks as you take on at once. Change the number with `/owp join concurrent:N`, or with `owp worker set --concurrent N`.",
           "reasons": [
             {
               "holder": null,
               "limit": "design",
-              "message": "The task needs the skill design. If you have it, say so: `/owp join skills:design`.",
+              "message": "This task needs the skill `design`. If you have it, add it: comment `/owp join skills:rust,design`, or run `owp worker set --add-skill design`.",
               "retry_at": null,
               "rule": "skills",
               "value": "rust"
@@ -67,7 +67,7 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
             {
               "holder": null,
               "limit": "1",
-              "message": "You hold as many tasks as you take on at once. `/owp join concurrent:N` changes that number.",
+              "message": "You hold as many tasks as you take on at once. Change the number with `/owp join concurrent:N`, or with `owp worker set --concurrent N`.",
               "retry_at": null,
               "rule": "concurrency",
               "value": "1"

@@ -19,6 +19,7 @@ fn what_happens_is_told_line_by_line_and_kept_at_the_end() {
     insta::assert_snapshot!(said, @r#"
     ada's laptop (w_…) asks http://POOL for work, 5 points and 1 task at a time.
     leased t_… acme/rocket "Parse \u{1b}[31mdates" until TIME
+      `owp worker show t_…` prints the description, the issue and the commands.
     Stopped asking for work.
     Ended; kept t_… until TIME. `owp worker run` goes on, `owp worker release TASK` gives one back.
     "#);
@@ -40,7 +41,9 @@ fn being_asked_to_end_gives_back_what_was_said_to_be_given_back() {
     insta::assert_snapshot!(said, @r#"
     ada's laptop (w_…) asks http://POOL for work, 5 points and 2 tasks at a time.
     leased t_… acme/rocket "Parse dates" until TIME
+      `owp worker show t_…` prints the description, the issue and the commands.
     leased t_… acme/rocket "Read dates" until TIME
+      `owp worker show t_…` prints the description, the issue and the commands.
     Stopped asking for work.
     released t_… acme/rocket "Parse dates"
     released t_… acme/rocket "Read dates"
@@ -92,7 +95,7 @@ fn why_there_is_nothing_is_told_once() {
     run.signal("-INT");
     insta::assert_snapshot!(run.end(&stage).1, @r#"
     ada's laptop (w_…) asks http://POOL for work, 5 points and 1 task at a time.
-    idle: "Draw a logo" waits: The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
+    idle: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
     Stopped asking for work.
     Ended; nothing is held.
     "#);
@@ -148,6 +151,7 @@ fn an_offer_is_accepted() {
     insta::assert_snapshot!(run.end(&stage).1, @r#"
     careful (w_…) asks http://POOL for work, 5 points and 2 tasks at a time.
     offered t_… acme/rocket "Parse dates" until TIME
+      `owp worker show t_…` prints the description, the issue and the commands.
     leased t_… acme/rocket "Parse dates"
     Stopped asking for work.
     Ended; kept t_… until TIME. `owp worker run` goes on, `owp worker release TASK` gives one back.

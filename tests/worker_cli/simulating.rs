@@ -12,7 +12,7 @@ fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
     in_progress t_… acme/rocket "Parse dates"
     pr_opened t_… acme/rocket "Parse dates": https://pull-request.invalid/acme/rocket/t_…
     given back t_… acme/rocket "Parse dates": its pull request was only pretended
-    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: The task needs the skill design. If you have what is missing, add it: `owp worker set --add-skill design`.
+    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
     "#);
     assert_eq!((stage.state(&first), stage.state(&other)), ("ready".into(), "ready".into()));
     assert!(!stage.kept().exists());
@@ -75,7 +75,10 @@ fn real_work_that_the_worker_holds_is_left_alone() {
     insta::assert_snapshot!(done.all(), @r#"
     exit 0
     left alone t_… acme/rocket "Parse dates": it was held before
-    Pretended to do 0 tasks. Nothing more now: "Read dates" waits: You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.
+    in_progress t_… acme/rocket "Read dates"
+    pr_opened t_… acme/rocket "Read dates": https://pull-request.invalid/acme/rocket/t_…
+    merged t_… acme/rocket "Read dates"
+    Pretended to do 1 task. Nothing more now: No task waits to be handed out.
     "#);
     assert_eq!((stage.state(&real), stage.state(&other)), ("in_progress".into(), "merged".into()));
     assert_eq!(stage.worker(&["whoami"]).stdout.matches("status  idle").count(), 1);

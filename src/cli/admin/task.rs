@@ -2,9 +2,8 @@
 
 use super::Desk;
 use crate::cli::failure::{Failure, complain, say};
-use crate::cli::place::here;
+use crate::cli::place::tier_warning;
 use crate::cli::print::{as_json, field, word};
-use crate::cli::untrusted::visible_line;
 use crate::cli::values::whole;
 use clap::Args;
 use serde_json::{Value, json};
@@ -58,8 +57,7 @@ pub(super) async fn add(desk: &Desk, args: AddArgs) -> Result<(), Failure> {
         _ => say(&format!("{id} was added to {repo}")),
     }
     if let Some(why) = added["warning"].as_str() {
-        let why = visible_line(&here(why));
-        complain(&format!("warning: {why} `owp admin policy set {repo} FILE` sets what its `tiers` ask for."));
+        complain(&tier_warning(&args.repo, why));
     }
     Ok(())
 }

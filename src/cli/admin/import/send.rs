@@ -7,6 +7,7 @@ use super::Load;
 use super::file::TASK_MAX_BYTES;
 use super::labelled::ISSUE_ID;
 use crate::cli::failure::{Failure, complain, say};
+use crate::cli::place::tier_warning;
 use crate::cli::print::{as_json, count, field, title, word};
 use crate::cli::untrusted::visible_line;
 use crate::client::{ClientError, segment};
@@ -87,7 +88,7 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     } else {
         say(&format!("{}: {} added, {}", word(&load.repo), tally.added, were_there(tally.there)));
     }
-    tally.warnings.iter().for_each(|line| complain(&format!("warning: {line}")));
+    tally.warnings.iter().for_each(|line| complain(&tier_warning(&load.repo, line)));
     Ok(())
 }
 
