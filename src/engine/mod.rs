@@ -80,7 +80,6 @@ pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
 pub use simulate::{PlannedGrant, Simulation, Waiting};
 pub use status::{Report, ReportedStatus};
 pub use steward::{Audit, Trusted, Whom};
-pub use workers::{ProfileChange, RepoReputation, WorkerView};
 pub use workers::{ListedWorker, ProfileChange, RepoReputation, WorkerView};
 
 use crate::clock::Clock;

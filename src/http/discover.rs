@@ -22,7 +22,7 @@ const REMEMBER: Duration = Duration::from_secs(3600);
 const RATE_LIMITS: &str = "rate_limits";
 
 /// What a client may rely on beyond v0.1.
-const FEATURES: [&str; 22] = [
+const FEATURES: [&str; 23] = [
     "offers",
     "long_poll",
     "claims",

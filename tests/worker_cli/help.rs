@@ -49,6 +49,7 @@ fn the_commands_are_listed() {
       resume    Lets new tasks come again
       token     Replaces the worker's token
       leave     Leaves the pool: gives back what is held, and forgets the worker here
+      confirm   Links another of your machines, by the code it shows: run it where the worker is linked already
       help      Print this message or the help of the given subcommand(s)
 
     Options:

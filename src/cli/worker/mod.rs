@@ -4,6 +4,7 @@
 
 mod account;
 mod browse;
+mod confirm;
 mod held;
 mod hints;
 mod holding;
@@ -87,6 +88,8 @@ enum WorkerCommand {
     Token(account::TokenArgs),
     /// Leaves the pool: gives back what is held, and forgets the worker here.
     Leave(account::LeaveArgs),
+    /// Links another of your machines, by the code it shows: run it where the worker is linked already.
+    Confirm(confirm::ConfirmArgs),
 }
 
 impl WorkerCommand {
@@ -111,6 +114,7 @@ impl WorkerCommand {
             Self::Resume => "owp worker resume",
             Self::Token(_) => "owp worker token",
             Self::Leave(_) => "owp worker leave",
+            Self::Confirm(_) => "owp worker confirm",
         }
     }
 
@@ -149,6 +153,7 @@ async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> 
         WorkerCommand::Resume => account::resume(asked, env).await,
         WorkerCommand::Token(args) => account::token(args, asked, env).await,
         WorkerCommand::Leave(args) => account::leave(args, asked, env).await,
+        WorkerCommand::Confirm(args) => confirm::run(args, asked, env).await,
     }
 }
 

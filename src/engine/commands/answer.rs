@@ -8,7 +8,7 @@ use crate::engine::error::EngineError;
 use crate::engine::facts::RepoContext;
 use crate::engine::say::{self, REFUSAL, REPLY};
 use crate::github::payload::UserRef;
-use crate::github::render::{Outcome, reply};
+use crate::github::render::{Outcome, reply, with_own_tool};
 use crate::pool::command::pace::{PER_HOUR, PER_MINUTE};
 use crate::pool::policy::CommentMode;
 use crate::pool::{RepoId, Span};
@@ -60,6 +60,9 @@ pub(super) async fn answer(
     };
     let place = place(tx, repo, (asked.issue, asked.comment_id), &prefix, bound).await?;
     let mut body = reply(&asked.author.login, &outcomes);
+    if outcomes.iter().any(|o| matches!(o, Outcome::Help(_))) {
+        body = with_own_tool(body, repo.server.as_deref(), &asked.author.login, repo.policy.link_issue);
+    }
     if place.is_shared && prefix.starts_with(&replies_to(author)) {
         body.push_str(ONE_PLACE);
     }
