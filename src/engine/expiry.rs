@@ -3,7 +3,7 @@
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::{say, transition};
+use super::{say, tell, transition};
 use crate::github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
 use crate::pool::document::WARN_BEFORE_MOST;
 use crate::pool::event::{Event, EventKind};
@@ -75,7 +75,8 @@ impl Engine {
                     if reason == EndReason::AckTimeout {
                         return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);
                     }
-                    transition::carry_out(tx, &context, task, step, Some(LeaseEnd::Expired)).await.map(drop)
+                    let end = LeaseEnd::Expired { again_at: tell::claims_again_at(&context, tx.now()) };
+                    transition::carry_out(tx, &context, task, step, Some(end)).await.map(drop)
                 })
             })
             .await

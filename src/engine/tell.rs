@@ -8,12 +8,12 @@ use super::say;
 use crate::github::render::{
     self, Contract, ExpiryWarning, LeaseComment, LeaseEnd, LeaseState as Shown, Note, PullEnd, PullLinked, Takes,
 };
-use crate::pool::Person;
 use crate::pool::gates::Unmet;
 use crate::pool::lease::{EndReason, Lease, LeaseState, Via};
 use crate::pool::pull::Verdict;
 use crate::pool::slots::Weight;
 use crate::pool::task::{Task, TaskState};
+use crate::pool::{Person, Timestamp};
 use crate::store::{PullRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(super) async fn lease(
     let (Some(issue), Some(id)) = (task.issue, &task.last_lease) else { return Ok(()) };
     let Some(lease) = tx.lease(id).await? else { return Ok(()) };
     // An offer nobody acknowledged yet is between the pool and the client.
-    let Some(state) = lease_state(&lease, task, end) else { return Ok(()) };
+    let Some(state) = lease_state(repo, &lease, task, end) else { return Ok(()) };
     // Nor need GitHub hear that one ended, unless something came of it.
     let key = format!("lease:{id}");
     let came_to_something =
@@ -92,7 +92,12 @@ fn shown_via(lease: &Lease, worker: &str) -> render::Via {
     }
 }
 
-fn lease_state(lease: &Lease, task: &Task, end: Option<LeaseEnd>) -> Option<render::LeaseState> {
+/// When somebody whose lease ran out at `lapsed_at` may claim in the repository again.
+pub(super) fn claims_again_at(repo: &RepoContext, lapsed_at: Timestamp) -> Option<Timestamp> {
+    repo.policy.claims.filter(|claims| claims.cooldown.0 > 0).map(|claims| lapsed_at + claims.cooldown)
+}
+
+fn lease_state(repo: &RepoContext, lease: &Lease, task: &Task, end: Option<LeaseEnd>) -> Option<render::LeaseState> {
     let reason = match lease.state {
         LeaseState::Offered => return None,
         LeaseState::Active => {
@@ -114,7 +119,9 @@ fn lease_state(lease: &Lease, task: &Task, end: Option<LeaseEnd>) -> Option<rend
         (_, EndReason::Released) => LeaseEnd::Released { reason: None },
         (_, EndReason::Nacked | EndReason::AckTimeout) => LeaseEnd::Nacked { reason: None },
         (_, EndReason::Revoked) => LeaseEnd::Revoked { by: None, reason: None },
-        (_, EndReason::Expired) => LeaseEnd::Expired,
+        (_, EndReason::Expired) => {
+            LeaseEnd::Expired { again_at: lease.ended_at.and_then(|at| claims_again_at(repo, at)) }
+        }
         (TaskState::Ready, EndReason::Blocked) => {
             LeaseEnd::Unblocked { first_refusal_until: task.reservation.as_ref().map(|r| r.until) }
         }

@@ -13,6 +13,8 @@ stories!(
     a_warning_is_edited_when_it_no_longer_holds,
     the_comment_about_a_pull_request_ends_with_it,
     a_task_given_back_that_is_held_says_one_thing,
+    a_refusal_does_not_contradict_the_lease_that_follows,
+    maintainers_are_told_what_their_command_changed,
 );
 
 async fn who_gave_a_task_back_is_not_told_later_that_they_lost_it(db: Db) {
@@ -170,5 +172,38 @@ async fn a_task_given_back_that_is_held_says_one_thing(db: Db) {
     let lease = w.only(issue, "owp:key=lease");
     assert!(lease.contains("gave this task back. It is offered again once a maintainer has approved it."), "{lease}");
     assert!(!w.ours(issue).iter().any(|body| body.contains("open again")), "{:#?}", w.ours(issue));
+    w.check_promises().await;
+}
+
+async fn a_refusal_does_not_contradict_the_lease_that_follows(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Fix the gauge", &["skills:rust"]).await;
+    w.say("ada", issue, "/owp claim").await;
+    assert!(w.only(issue, "cannot be yours now").contains("needs the skill"), "{:#?}", w.ours(issue));
+    w.say("ada", issue, "/owp join skills:rust").await;
+    w.say("ada", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "leased");
+    assert!(!w.ours(issue).iter().any(|body| body.contains("cannot be yours")), "{:#?}", w.ours(issue));
+    w.only(issue, "this task is yours now, see below");
+    w.check_promises().await;
+}
+
+async fn maintainers_are_told_what_their_command_changed(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Fix the gauge", &[]).await;
+    w.say("mona", issue, "/owp resume").await;
+    assert!(w.last(issue).contains("nothing was paused here"), "{}", w.last(issue));
+    w.say("mona", issue, "/owp pause 2h release day").await;
+    w.say("mona", issue, "/owp resume").await;
+    assert!(w.last(issue).contains("tasks are handed out here again"), "{}", w.last(issue));
+    w.say("mona", issue, "/owp ban @ada").await;
+    w.say("mona", issue, "/owp trust @ada 0").await;
+    assert!(
+        w.last(issue).contains("ada is no longer banned, and trusted with tasks up to tier 0"),
+        "{}",
+        w.last(issue)
+    );
+    w.say("mona", issue, "/owp trust @ada 9").await;
+    assert!(w.last(issue).contains("For example: `/owp trust @octocat 1`"), "{}", w.last(issue));
     w.check_promises().await;
 }

@@ -8,7 +8,7 @@ use crate::engine::error::EngineError;
 use crate::engine::facts::RepoContext;
 use crate::engine::say::{self, REFUSAL, REPLY};
 use crate::github::payload::UserRef;
-use crate::github::render::{Outcome, reply, with_own_tool};
+use crate::github::render::{Outcome, refusal_settled, reply, with_own_tool};
 use crate::pool::command::pace::{PER_HOUR, PER_MINUTE};
 use crate::pool::policy::CommentMode;
 use crate::pool::{RepoId, Span};
@@ -47,6 +47,9 @@ pub(super) async fn answer(
     let said_elsewhere = |o: &Outcome| {
         matches!(o, Outcome::Granted { .. } | Outcome::Delivered { .. } | Outcome::Released | Outcome::Extended { .. })
     };
+    if outcomes.iter().any(|o| matches!(o, Outcome::Granted { .. } | Outcome::Delivered { .. })) {
+        settle_refusal(tx, repo, asked).await?;
+    }
     if outcomes.iter().all(said_elsewhere) {
         return Ok(());
     }
@@ -67,6 +70,17 @@ pub(super) async fn answer(
         body.push_str(ONE_PLACE);
     }
     Ok(say::say(tx, repo, asked.issue, &place.key, &body).await?)
+}
+
+/// A refusal above the lease's comment would contradict it: whoever has the task now is no longer refused it.
+async fn settle_refusal(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), StoreError> {
+    let prefix = format!("{REFUSAL}{}:", asked.author.id);
+    let said = tx.wanted_with_prefix(&repo.row.id, asked.issue, &prefix).await?;
+    let Some((key, ..)) = said.last() else { return Ok(()) };
+    if say::unsay(tx, repo, asked.issue, key).await? {
+        return Ok(());
+    }
+    say::say(tx, repo, asked.issue, key, &refusal_settled(&asked.author.login)).await
 }
 
 /// What a reply says that is edited because there were enough new ones.

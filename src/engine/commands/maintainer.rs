@@ -47,8 +47,9 @@ pub(super) async fn trust(
         Ok(account) => account,
         Err(outcome) => return Ok(outcome),
     };
+    let was_banned = tx.standing(&repo.row.id, &Person::GitHub(account.id)).await?.is_banned();
     set_trust(tx, repo, asked, account, level).await?;
-    Ok(Outcome::Trusted { login: account.login.clone(), tier: level })
+    Ok(Outcome::Trusted { login: account.login.clone(), tier: level, was_banned })
 }
 
 pub(super) async fn ban(tx: &mut Tx, repo: &RepoContext, asked: &Asked, login: &str) -> Result<Outcome, EngineError> {
@@ -145,7 +146,9 @@ pub(super) async fn resume(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Re
     if let Some(pause) = fresh.pause(tx.now()) {
         return Ok(Outcome::Done(format!("the pause is over, but {}.", pause.reason)));
     }
-    Ok(Outcome::Done("work is handed out here again.".to_owned()))
+    let was_paused = repo.row.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > tx.now()));
+    let said = if was_paused { "tasks are handed out here again." } else { "nothing was paused here." };
+    Ok(Outcome::Done(said.to_owned()))
 }
 
 pub(super) async fn approve(
@@ -244,9 +247,10 @@ pub(super) async fn unblock(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resu
     let first_refusal_until = Some(tx.now() + FIRST_REFUSAL).filter(|_| task.reservation.is_some());
     let end = LeaseEnd::Unblocked { first_refusal_until };
     let moved = transition::carry_out(tx, repo, task, Move::Unblock, Some(end)).await?;
-    let until = moved.task.reservation.map(|r| r.until.human());
-    Ok(Outcome::Done(match until {
-        Some(until) => format!("the task is ready again; who was blocked has first refusal until {until}."),
-        None => "the task is ready again.".to_owned(),
-    }))
+    let Some(reservation) = moved.task.reservation else {
+        return Ok(Outcome::Done("the task is ready again.".to_owned()));
+    };
+    let (who, until) = (tx.login_of(&reservation.person).await?, reservation.until.human());
+    let who = who.map_or_else(|| "whoever was blocked".to_owned(), |login| format!("{login}, who was blocked,"));
+    Ok(Outcome::Done(format!("the task is ready again; {who} can take it first until {until}.")))
 }

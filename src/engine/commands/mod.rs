@@ -232,11 +232,16 @@ async fn run_on_task(
 
 fn not_a_task(repo: &RepoContext, command: &Command) -> Outcome {
     let label = &repo.policy.labels.ready;
-    let message = format!("This issue is not a task of the pool: it does not carry the label `{label}`.");
+    let why = format!("his issue is not a task of the pool: it does not carry the label `{label}`.");
     match command {
-        Command::Claim => Outcome::Refused(vec![Refusal::new(Rule::TaskState, message)]),
-        _ => Outcome::Failed(message),
+        Command::Claim => Outcome::Refused(vec![Refusal::new(Rule::TaskState, format!("T{why}"))]),
+        // Follows the name of whoever asked.
+        _ => Outcome::Failed(format!("t{why}")),
     }
+}
+
+fn example(verb: &str, usage: &str) -> String {
+    Verb::named(verb).map_or(usage, Verb::example).to_owned()
 }
 
 fn help() -> Outcome {
@@ -256,10 +261,10 @@ fn misread(error: &CommandError) -> Outcome {
             Outcome::UnknownVerb { verb: verb.clone(), suggestion: did_you_mean.map(ToOwned::to_owned) }
         }
         CommandError::Missing { verb, what, usage } => {
-            Outcome::BadArgument { problem: format!("`{verb}` needs {what}."), usage: (*usage).to_owned() }
+            Outcome::BadArgument { problem: format!("`{verb}` needs {what}."), example: example(verb, usage) }
         }
         CommandError::Bad { verb, what, usage } => {
-            Outcome::BadArgument { problem: format!("`{verb}` {what}."), usage: (*usage).to_owned() }
+            Outcome::BadArgument { problem: format!("`{verb}` {what}."), example: example(verb, usage) }
         }
         CommandError::TooMany => Outcome::Failed(error.to_string()),
     }

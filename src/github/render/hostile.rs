@@ -99,7 +99,7 @@ fn bodies(text: &str) -> Vec<String> {
     // A login that GitHub would not give out mentions nobody; one that it would is whoever is concerned.
     let possible = |c: char| c.is_ascii_alphanumeric() || "-_[]".contains(c);
     let login = || if text().chars().all(possible) { "ada".to_owned() } else { text() };
-    let ends = [LeaseEnd::Merged { pull: 3, user_id: 7 }, LeaseEnd::Expired];
+    let ends = [LeaseEnd::Merged { pull: 3, user_id: 7 }, LeaseEnd::Expired { again_at: None }];
     bodies.extend(
         ends.into_iter()
             .map(|end| lease_comment(&LeaseComment { login: login(), ..lease(Via::Comment, LeaseState::Ended(end)) })),
@@ -171,11 +171,11 @@ fn outcomes(text: &dyn Fn() -> String) -> Vec<Outcome> {
         Outcome::Linked { worker: text() },
         Outcome::LinkFailed { reason: text() },
         Outcome::Unlinked { workers: vec![text()] },
-        Outcome::Trusted { login: text(), tier: 1 },
+        Outcome::Trusted { login: text(), tier: 1, was_banned: false },
         Outcome::BudgetSet(budget),
         Outcome::PermissionMissing { verb: text(), needed: text() },
         Outcome::UnknownVerb { verb: text(), suggestion: Some(text()) },
-        Outcome::BadArgument { problem: text(), usage: text() },
+        Outcome::BadArgument { problem: text(), example: text() },
         Outcome::Help(vec![HelpRow { usage: text(), help: text() }]),
         Outcome::Done(text()),
     ]

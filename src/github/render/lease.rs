@@ -42,7 +42,10 @@ pub enum LeaseEnd {
         reason: Option<String>,
     },
     /// The deadline passed.
-    Expired,
+    Expired {
+        /// When the holder may claim in the repository again; `None` where nobody has to wait.
+        again_at: Option<Timestamp>,
+    },
     /// The worker declined the offer, or did not answer it in time.
     Nacked {
         /// What it said, if anything.
@@ -239,8 +242,10 @@ fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
             let by = by.as_ref().map_or("a maintainer".to_owned(), |login| safe_inline(login));
             format!("{by} took this task back from {who}{}. {open_again}", because(reason.as_deref()))
         }
-        LeaseEnd::Expired => {
-            format!("The time {who} had for this task ran out, with no pull request linked. {open_again}")
+        LeaseEnd::Expired { again_at } => {
+            let again =
+                again_at.map_or_else(String::new, |at| format!(" {who} may claim here again after {}.", at.human()));
+            format!("The time {who} had for this task ran out, with no pull request linked.{again} {open_again}")
         }
         LeaseEnd::Nacked { reason } => {
             format!("The worker of {who} did not take up this task{}. {open_again}", because(reason.as_deref()))
@@ -432,7 +437,8 @@ mod tests {
             LeaseEnd::Released { reason: Some("no time, sorry @bob".to_owned()) },
             LeaseEnd::Released { reason: None },
             LeaseEnd::Revoked { by: Some("grace".to_owned()), reason: None },
-            LeaseEnd::Expired,
+            LeaseEnd::Expired { again_at: until },
+            LeaseEnd::Expired { again_at: None },
             LeaseEnd::Nacked { reason: None },
             LeaseEnd::Blocked { reason: "needs a decision on #7".to_owned(), reserved_until: until },
             LeaseEnd::Unblocked { first_refusal_until: until },
@@ -456,6 +462,8 @@ mod tests {
         @ada gave this task back. The task is open again: comment `/owp claim` to take it.
         ~~~
         grace took this task back from @ada. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        The time @ada had for this task ran out, with no pull request linked. @ada may claim here again after 21 Nov 2026, 03:09 UTC. The task is open again: comment `/owp claim` to take it.
         ~~~
         The time @ada had for this task ran out, with no pull request linked. The task is open again: comment `/owp claim` to take it.
         ~~~

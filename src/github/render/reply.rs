@@ -79,6 +79,8 @@ pub enum Outcome {
         login: String,
         /// Up to which tier.
         tier: i64,
+        /// Whether this lifts a ban.
+        was_banned: bool,
     },
     /// A maintainer approved the task as it reads now.
     Approved,
@@ -102,8 +104,8 @@ pub enum Outcome {
     BadArgument {
         /// What is wrong, in a sentence.
         problem: String,
-        /// How it is written.
-        usage: String,
+        /// A command that would be understood.
+        example: String,
     },
     /// Every command.
     Help(Vec<HelpRow>),
@@ -117,6 +119,12 @@ pub enum Outcome {
 #[must_use]
 pub fn refusal_reply(login: &str, refusals: &[Refusal]) -> String {
     format!("{}, this task cannot be yours now:\n\n{}", mention(login), reasons(refusals))
+}
+
+/// What the reply to a refused claim becomes when a later claim is granted.
+#[must_use]
+pub fn refusal_settled(login: &str) -> String {
+    format!("{}, an earlier claim of yours was refused here; this task is yours now, see below.", mention(login))
 }
 
 /// The reply to a comment: what became of its commands, in their order.
@@ -169,15 +177,18 @@ fn text(outcome: &Outcome) -> String {
         Outcome::LinkFailed { reason } => link_failed(reason),
         Outcome::Unlinked { workers } if workers.is_empty() => "no worker is linked to you.".to_owned(),
         Outcome::Unlinked { workers } => format!("no longer linked to you: {}.", codes(workers)),
-        Outcome::Trusted { login, tier } => {
+        Outcome::Trusted { login, tier, was_banned: true } => {
+            format!("{} is no longer banned, and trusted with tasks up to tier {tier}.", safe_inline(login))
+        }
+        Outcome::Trusted { login, tier, was_banned: false } => {
             format!("{} is now trusted with tasks up to tier {tier}.", safe_inline(login))
         }
         Outcome::Approved => "this task is approved as it reads now.".to_owned(),
         Outcome::BudgetSet(budget) => format!("the review budget is now {}: {}", budget.limit, budget.line()),
         Outcome::PermissionMissing { verb, needed } => permission_missing(verb, needed),
         Outcome::UnknownVerb { verb, suggestion } => unknown_verb(verb, suggestion.as_deref()),
-        Outcome::BadArgument { problem, usage } => {
-            format!("{} Write it like this: {}.", sentence(problem), code(usage))
+        Outcome::BadArgument { problem, example } => {
+            format!("{} For example: {}.", sentence(problem), code(example))
         }
         Outcome::Help(rows) => help(rows),
         Outcome::Done(text) | Outcome::Failed(text) => prose(text),
@@ -352,7 +363,8 @@ mod tests {
             Outcome::LinkFailed { reason: "the code is more than 15 minutes old".to_owned() },
             Outcome::Unlinked { workers: vec!["laptop".to_owned()] },
             Outcome::Unlinked { workers: Vec::new() },
-            Outcome::Trusted { login: "grace".to_owned(), tier: 2 },
+            Outcome::Trusted { login: "grace".to_owned(), tier: 2, was_banned: false },
+            Outcome::Trusted { login: "grace".to_owned(), tier: 0, was_banned: true },
             Outcome::Approved,
             Outcome::BudgetSet(budget()),
             Outcome::PermissionMissing { verb: "budget".to_owned(), needed: "write".to_owned() },
@@ -360,7 +372,7 @@ mod tests {
             Outcome::UnknownVerb { verb: "dance".to_owned(), suggestion: None },
             Outcome::BadArgument {
                 problem: "a tier is 0 to 3, not 7".to_owned(),
-                usage: "/owp trust @user 0..3".to_owned(),
+                example: "/owp trust @octocat 1".to_owned(),
             },
             Outcome::Done("saved.".to_owned()),
             Outcome::Failed("GitHub cannot be reached.".to_owned()),
@@ -394,6 +406,8 @@ mod tests {
         ~~~
         @ada, grace is now trusted with tasks up to tier 2.
         ~~~
+        @ada, grace is no longer banned, and trusted with tasks up to tier 0.
+        ~~~
         @ada, this task is approved as it reads now.
         ~~~
         @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit from the policy file).
@@ -404,7 +418,7 @@ mod tests {
         ~~~
         @ada, there is no command `/owp dance`; `/owp help` lists the ones there are.
         ~~~
-        @ada, a tier is 0 to 3, not 7. Write it like this: `/owp trust @user 0..3`.
+        @ada, a tier is 0 to 3, not 7. For example: `/owp trust @octocat 1`.
         ~~~
         @ada, saved.
         ~~~

@@ -37,6 +37,25 @@ pub struct Verb {
 }
 
 impl Verb {
+    /// A command with this verb that can be typed as it is.
+    #[must_use]
+    pub fn example(&self) -> &'static str {
+        match self.name {
+            "join" => "/owp join skills:rust,sql capacity:5",
+            "link" => "/owp link ABCD-EFGH-JKLM",
+            "release" => "/owp release",
+            "block" => "/owp block waiting for a decision",
+            "assign" => "/owp assign @octocat",
+            "revoke" => "/owp revoke @octocat no news for a week",
+            "pause" => "/owp pause 2h release day",
+            "budget" => "/owp budget 3",
+            "ignore" => "/owp ignore #12",
+            "trust" => "/owp trust @octocat 1",
+            "ban" => "/owp ban @octocat",
+            _ => self.usage,
+        }
+    }
+
     /// Finds a verb by its lower-case name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -107,4 +126,19 @@ pub fn verbs_markdown() -> String {
         table.push_str(&format!("| `{usage}` | {} | {} |\n", verb.who.label(), verb.help));
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::command::{Command, parse_comment};
+
+    #[test]
+    fn every_example_is_understood_as_its_command() {
+        for verb in &VERBS {
+            let lines = parse_comment(verb.example());
+            let parsed: Vec<_> = lines.iter().map(|line| line.parsed.as_ref().map(Command::verb)).collect();
+            assert_eq!(parsed, [Ok(verb.name)], "{}", verb.example());
+        }
+    }
 }
