@@ -140,7 +140,7 @@ fn a_file_comes_from_standard_input_and_goes_where_it_is_told() {
     "#);
     insta::assert_snapshot!(fed(pool.command(&["import-tasks", "-", "--repo", "acme/docs"]), SMALL.as_bytes()), @r#"
     acme/docs: 2 added, 0 were there already
-    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/docs FILE` sets what its `tiers` ask for.
     exit 0
     "#);
     let windows = format!("\u{feff}{}", SMALL.replace('\n', "\r\n"));

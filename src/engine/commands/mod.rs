@@ -241,7 +241,7 @@ fn not_a_task(repo: &RepoContext, command: &Command) -> Outcome {
 }
 
 fn example(verb: &str, usage: &str) -> String {
-    Verb::named(verb).map_or(usage, Verb::example).to_owned()
+    Verb::named(verb).map_or_else(|| usage.to_owned(), |verb| verb.example().to_owned())
 }
 
 fn help() -> Outcome {
