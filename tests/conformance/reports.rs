@@ -35,9 +35,14 @@ fn text(bytes: &[u8]) -> String {
 /// A text without what is different every time.
 fn steady(text: &str, url: &str) -> String {
     let text = text.replace(url, "http://server");
-    let numbers = |word: &str| word.parse::<f64>().is_ok() && word.contains('.') && word != "1.0" && word != "0.1";
-    let words = text.split(' ').map(|word| if numbers(word) { "0.0" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_number = |word: &str| word.parse::<f64>().is_ok() && word.contains('.');
+    let is_version = |word: &str| word == "1.0" || word == "0.1";
+    let kept = words.iter().enumerate().map(|(at, word)| {
+        let is_span = at > 0 && words[at - 1] == "in";
+        if is_number(word) && (is_span || !is_version(word)) { "0.0" } else { *word }
+    });
+    kept.collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

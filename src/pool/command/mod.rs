@@ -234,4 +234,6 @@ pub fn parse_edited(old: &str, new: &str) -> Vec<CommandLine> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
