@@ -221,7 +221,8 @@ fn kept(
             let reserved = claimed.contains(&(task.id.clone(), pull.number));
             let used = used.entry(pull.by()).or_default();
             let weighs = !pull.draft && matches!(weights[&pull.number], Weight::Claimed | Weight::Unclaimed);
-            if !reserved && !(weighs && *used < quota(policy, pull.seasoned)) {
+            let fits = weighs && *used < quota(policy, pull.seasoned);
+            if !(reserved || fits) {
                 continue;
             }
             *used += i64::from(!reserved);

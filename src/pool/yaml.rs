@@ -290,7 +290,7 @@ fn in_our_words(message: &str) -> String {
         return beyond(breach).to_owned();
     }
     if let Some((what, known)) = unknown(message) {
-        return what.told(known);
+        return what.told(&known);
     }
     match message {
         "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
@@ -317,7 +317,7 @@ fn unknown(message: &str) -> Option<(Unknown<'_>, Vec<&str>)> {
 }
 
 impl Unknown<'_> {
-    fn told(&self, known: Vec<&str>) -> String {
+    fn told(&self, known: &[&str]) -> String {
         let (name, what) = match self {
             Self::Key(name) => (name, format!("there is no key `{name}` here")),
             Self::Word(name) => (name, format!("`{name}` is not a value of this key")),

@@ -60,7 +60,7 @@ pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
         }
         AuditCommand::Export { file: None, of } => {
             // What is written is JSON already, `--json` or not.
-            let verdict = read(desk, &of, |line| said(line)).await?;
+            let verdict = read(desk, &of, said).await?;
             checked(&of, &verdict).map(drop)
         }
         AuditCommand::Export { file: Some(path), of } => {

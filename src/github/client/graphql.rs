@@ -120,7 +120,7 @@ fn refused(fault: Fault, now: Timestamp) -> GitHubError {
 mod tests {
     use super::*;
 
-    fn reading(body: serde_json::Value) -> Result<LastEdit, GitHubError> {
+    fn reading(body: &serde_json::Value) -> Result<LastEdit, GitHubError> {
         let body = body.to_string().into_bytes();
         let answer = Answer {
             not_modified: false,
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_edit_has_a_time_and_an_editor_where_github_knows_them() {
-        let issue = |issue: serde_json::Value| reading(json!({ "data": { "repository": { "issue": issue } } }));
+        let issue = |issue: serde_json::Value| reading(&json!({ "data": { "repository": { "issue": issue } } }));
         let never = issue(json!({ "lastEditedAt": null, "editor": null })).unwrap();
         assert_eq!(never, LastEdit { at: None, editor: None });
         let at = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z");
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn errors_that_pass_differ_from_those_that_stay() {
-        let error = |error: serde_json::Value| reading(json!({ "data": null, "errors": [error] })).unwrap_err();
+        let error = |error: serde_json::Value| reading(&json!({ "data": null, "errors": [error] })).unwrap_err();
         assert!(matches!(error(json!({ "type": "FORBIDDEN", "message": "no" })), GitHubError::Forbidden { .. }));
         assert!(matches!(error(json!({ "type": "NOT_FOUND" })), GitHubError::NotFound { .. }));
         assert!(matches!(
@@ -160,6 +160,6 @@ mod tests {
         ));
         assert_eq!(error(json!({ "type": "RATE_LIMITED" })).retry_at(), Some(Timestamp(61_000)));
         assert!(error(json!({ "message": "Something went wrong while executing your query." })).is_transient());
-        assert!(reading(json!({ "data": { "repository": null } })).unwrap_err().is_transient());
+        assert!(reading(&json!({ "data": { "repository": null } })).unwrap_err().is_transient());
     }
 }
