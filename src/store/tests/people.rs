@@ -96,7 +96,7 @@ on_both_engines! {
     async fn a_login_is_the_account_it_was_last_seen_on(bench) {
         let by_login = |login: &'static str| {
             bench.read(move |tx| Box::pin(async move {
-                Ok(tx.person_by_login(login).await?)
+                tx.person_by_login(login).await
             }))
         };
         let seen = |id: i64, login: &'static str| {
