@@ -69,17 +69,20 @@ async fn live_through(w: &World, mode: &str, third: usize) {
     };
     for case in &cases {
         mona.comment(REPO, case.issue, &format!("/owp claim\n/owp block {}", case.line)).unwrap();
+        w.advance(PACE);
     }
     rest(w).await;
     for case in &cases {
         mona.comment(REPO, case.issue, &format!("/owp pause 1h {}", case.line)).unwrap();
         w.github.as_user("eve").comment(REPO, case.issue, "/owp claim").unwrap();
+        w.advance(PACE);
     }
     rest(w).await;
     mona.comment(REPO, cases[0].issue, "/owp resume").unwrap();
     for case in &cases {
         let words = format!("/owp unblock\n/owp claim\n/owp release {}\n/owp {}", case.line, case.line);
         mona.comment(REPO, case.issue, &words).unwrap();
+        w.advance(PACE);
     }
     rest(w).await;
     for case in &cases {
@@ -98,6 +101,7 @@ async fn live_through(w: &World, mode: &str, third: usize) {
     for case in &cases {
         let code = register(w, &case.line).await;
         w.github.as_user("cy").comment(REPO, case.issue, &format!("/owp link {code}")).unwrap();
+        w.advance(PACE);
     }
     rest(w).await;
     check(w, &all, &pulls);
@@ -121,6 +125,9 @@ fn open_cases(w: &World, third: Option<usize>) -> Vec<Case> {
     }
     cases
 }
+
+/// The time between two comments of one person: more commands in a minute would not be run.
+const PACE: Span = Span::secs(20);
 
 /// Comes to rest, in an hour that has room for what comes next.
 async fn rest(w: &World) {

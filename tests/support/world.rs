@@ -199,7 +199,8 @@ impl World {
                 self.advance(Span::secs(1));
             }
         }
-        panic!("the world does not come to rest");
+        let open = self.open_comments().await;
+        panic!("the world does not come to rest: {open} comments wait");
     }
 
     async fn open_comments(&self) -> i64 {
