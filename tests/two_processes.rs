@@ -64,6 +64,8 @@ async fn play(kills: Kills) -> Vec<Vec<String>> {
     let pull = s.open_pull("ada", first).await;
     s = step(s).await;
     s.until("tasks_pr_opened", 1).await;
+    // What was not said yet is not said any more once the pull request is merged or closed.
+    s.until_said(first, "is linked to this task").await;
     s.github("mona", "PUT", &format!("/pulls/{pull}/merge"), json!({})).await;
     s = step(s).await;
     s.until("tasks_merged", 1).await;
@@ -74,6 +76,7 @@ async fn play(kills: Kills) -> Vec<Vec<String>> {
     let pull = s.open_pull("bo", second).await;
     s = step(s).await;
     s.until("tasks_pr_opened", 1).await;
+    s.until_said(second, "is linked to this task").await;
     s.github("mona", "PATCH", &format!("/pulls/{pull}"), json!({ "state": "closed" })).await;
     s = step(s).await;
     s.until("tasks_ready", 1).await;

@@ -22,6 +22,8 @@ pub(super) struct Hint<'d> {
     pub said: Option<&'d Said>,
     /// A delivery says that somebody removed the label that offers it.
     pub taken_out: bool,
+    /// A delivery says that it was deleted or transferred; believed when GitHub does not show it any more.
+    pub lost: Option<Loss>,
 }
 
 impl Engine {
@@ -120,12 +122,28 @@ impl Engine {
     ) -> Result<IssueView, EngineError> {
         match reader.issue(number).await {
             Ok(info) => self.judge_issue(reader, repo, info, hint).await,
-            Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
+            Err(error) => match hint.lost {
+                // A signed delivery and the look agree.
+                Some(loss) if is_lost(&error, reader) => Ok(IssueView::Gone(loss)),
+                _ => self.not_shown(reader, repo, number, error).await,
+            },
+        }
+    }
+
+    async fn not_shown(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+        error: GitHubError,
+    ) -> Result<IssueView, EngineError> {
+        match error {
+            GitHubError::NotFound { .. } | GitHubError::Gone { .. } => {
                 // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
                 reader.repository().await?;
                 self.doubt_issue(reader, repo, number).await
             }
-            Err(error) => Err(error.into()),
+            error => Err(error.into()),
         }
     }
 
@@ -219,4 +237,10 @@ pub(super) async fn permission_of(reader: &RepoReader, login: &str, id: i64) -> 
         Ok(_) | Err(GitHubError::NotFound { .. }) => Ok(Permission::None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// True when an answer says that an issue is not in this repository.
+fn is_lost(error: &GitHubError, reader: &RepoReader) -> bool {
+    matches!(error, GitHubError::NotFound { .. } | GitHubError::Gone { .. })
+        || error.left_repository(reader.handle().github_id)
 }

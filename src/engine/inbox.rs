@@ -211,12 +211,13 @@ impl Engine {
             edit: incoming.sender.as_ref().zip(edit.as_deref()),
             said: said.as_deref(),
             taken_out: action == "unlabeled" && label.as_ref().is_some_and(is_ready),
+            lost: match action {
+                "deleted" => Some(Loss::Deleted),
+                "transferred" => Some(Loss::Transferred),
+                _ => None,
+            },
         };
-        let view = match action {
-            "deleted" => IssueView::Gone(Loss::Deleted),
-            "transferred" => IssueView::Gone(Loss::Transferred),
-            _ => self.view_issue(&reader, &repo, number, hint).await?,
-        };
+        let view = self.view_issue(&reader, &repo, number, hint).await?;
         let still_open = matches!(&view, IssueView::Present(sight) if sight.info.is_open());
         let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
         self.commit(delivery, &repo, move |tx, repo| {
