@@ -438,7 +438,6 @@ mod tests {
             LeaseEnd::Released { reason: None },
             LeaseEnd::Revoked { by: Some("grace".to_owned()), reason: None },
             LeaseEnd::Expired { again_at: until },
-            LeaseEnd::Expired { again_at: None },
             LeaseEnd::Nacked { reason: None },
             LeaseEnd::Blocked { reason: "needs a decision on #7".to_owned(), reserved_until: until },
             LeaseEnd::Unblocked { first_refusal_until: until },
@@ -464,8 +463,6 @@ mod tests {
         grace took this task back from @ada. The task is open again: comment `/owp claim` to take it.
         ~~~
         The time @ada had for this task ran out, with no pull request linked. @ada may claim here again after 21 Nov 2026, 03:09 UTC. The task is open again: comment `/owp claim` to take it.
-        ~~~
-        The time @ada had for this task ran out, with no pull request linked. The task is open again: comment `/owp claim` to take it.
         ~~~
         The worker of @ada did not take up this task. The task is open again: comment `/owp claim` to take it.
         ~~~
