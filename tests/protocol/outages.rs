@@ -63,7 +63,14 @@ async fn a_repository_that_somebody_has_locked_holds_up_no_other() {
         pool.as_worker(&lander, "GET", "/v1/work", Value::Null),
     );
     assert!(begun.elapsed() < Duration::from_secs(25), "everybody is answered: {:?}", begun.elapsed());
-    assert_eq!(served.ok()["leases"][0]["repo"], "acme/lander");
+    if served.status == 200 {
+        assert_eq!(served.ok()["leases"][0]["repo"], "acme/lander");
+    } else {
+        // One repository in eight shares the writer that waits for the lock. Its workers are asked to come back.
+        served.problem(503, "unavailable");
+        let waited = until_work(&pool, &lander).await;
+        assert!(waited < Duration::from_secs(25), "other repositories are served meanwhile: {waited:?}");
+    }
     assert!(!stuck.header("retry-after").is_empty(), "{stuck:?}");
     stuck.problem(503, "unavailable");
     // From then on the repository is left out, and whoever asks there is not kept waiting either.
