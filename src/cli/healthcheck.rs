@@ -16,8 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Asks `/readyz`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckArgs {
-    /// Where the pool is, such as https://pool.example.org [env: OWP_SERVER] [default: this machine, at OWP_LISTEN]
-    #[arg(long, value_name = "URL", alias = "url")]
+    #[arg(
+        long,
+        value_name = "URL",
+        alias = "url",
+        help = "Where the pool is, such as https://pool.example.org [env: OWP_SERVER] [default: this machine, at OWP_LISTEN]"
+    )]
     server: Option<String>,
     /// Prints the answer as JSON
     #[arg(long)]

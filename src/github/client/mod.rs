@@ -2,7 +2,7 @@
 //!
 //! Nothing here retries what failed; that belongs to the caller, who knows what was wanted. The one exception is a
 //! call that answered 401: it had no effect, and is repeated once with a fresh token. Every call of the App and of its
-//! installations goes through [`GitHub::send`], which sends nothing while GitHub limits them.
+//! installations goes through `GitHub::send`, which sends nothing while GitHub limits them.
 
 mod answer;
 mod app;
