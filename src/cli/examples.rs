@@ -68,7 +68,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("worker resume", &["owp worker resume"]),
     ("worker token rotate", &["owp worker token rotate"]),
     ("worker leave", &["owp worker leave"]),
-    ("worker confirm", &["owp worker confirm 7KQ2-M4XP"]),
+    ("worker confirm", &["owp worker confirm M5IJPSOQXGUG"]),
     ("completions", &["owp completions bash > ~/.local/share/bash-completion/completions/owp"]),
     ("man", &["owp man ~/.local/share/man/man1"]),
 ];

@@ -5,6 +5,7 @@ use super::print::as_json;
 use super::untrusted::visible_line;
 use crate::client::{Client, Who, cause};
 use crate::config::{Environment, listen_address, reachable};
+use crate::net::is_loopback;
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -51,8 +52,12 @@ async fn check(args: HealthcheckArgs, env: &Environment) -> Result<(), Failure> 
 }
 
 async fn ask(url: &str) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .no_proxy()
+    let mut client = reqwest::Client::builder();
+    if reqwest::Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
+        // A proxy would look for the pool on its own machine.
+        client = client.no_proxy();
+    }
+    let client = client
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE)
         .build()

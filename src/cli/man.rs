@@ -34,9 +34,9 @@ fn print(program: Command) -> Result<(), Failure> {
 
 fn write(program: Command, folder: &Path) -> Result<(), Failure> {
     let shown = visible_line(&folder.display().to_string());
-    clap_mangen::generate_to(program, folder).map_err(|error| {
+    std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(program, folder)).map_err(|error| {
         Failure::failed(format!("The pages cannot be written to {shown}: {error}."))
-            .next("Name a folder that exists and that you may write to.")
+            .next("Name a folder that you may write to.")
     })?;
     complain(&format!("owp man: the pages are in {shown}"));
     Ok(())

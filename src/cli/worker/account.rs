@@ -111,7 +111,11 @@ pub(super) async fn token(args: TokenArgs, asked: &Asked, env: &Environment) -> 
     // A token that cannot be kept is lost, so this is tried before there is one.
     profile.prepare()?;
     let made = client.post("/v1/workers/me/token", &json!({})).await.map_err(told::told)?;
-    let fresh = SecretString::from(field(&made, "token").to_owned());
+    let fresh = field(&made, "token");
+    if fresh.is_empty() {
+        return Err(Failure::failed("The pool's answer holds no token, so the old one is kept."));
+    }
+    let fresh = SecretString::from(fresh.to_owned());
     profile.keep_token(client.base(), &fresh)?;
     let (me, mut shown) = Me::ask(&client.as_who(Who::Worker(fresh))).await?;
     shown["server"] = json!(client.base());
