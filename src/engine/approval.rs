@@ -58,8 +58,11 @@ pub(super) enum Offered {
 pub(super) enum Words {
     /// Those that were approved, or somebody's with write access.
     Trusted,
-    /// The same, and a signed payload proves that what counts as approved was.
-    Confirmed,
+    /// A signed payload proves that what counts as approved was. It says nothing of what the issue says now.
+    Confirmed {
+        /// Whether what it says now is somebody's with write access.
+        trusted: bool,
+    },
     /// Anybody's.
     Anybody,
     /// What counts as approved is anybody's, too: they wrote it after the approval.
@@ -81,16 +84,16 @@ pub(super) fn reword(task: &mut Task, extras: &mut TaskExtras, now: Wording, wor
             task.set_wording(text.clone());
             extras.text_unproven = !proven;
         }
-        Words::Confirmed => extras.text_unproven = false,
+        Words::Confirmed { .. } => extras.text_unproven = false,
         Words::Trusted | Words::Anybody => {}
     }
-    let trusted = matches!(words, Words::Trusted | Words::Confirmed);
+    let trusted = matches!(words, Words::Trusted | Words::Confirmed { trusted: true });
     let differs = task.wording() != now;
     if !differs && *words != Words::Anybody {
         // Somebody took the change back, or it is proven that there was none.
         let lifted = match words {
             Words::NeverApproved { proven, .. } => *proven,
-            _ => task.later.is_some() || *words == Words::Confirmed,
+            _ => task.later.is_some() || matches!(words, Words::Confirmed { .. }),
         };
         task.later = None;
         if lifted {
@@ -193,20 +196,20 @@ impl Engine {
         if let Some(said) =
             hint.said.filter(|said| extras.text_unproven && belongs(said, extras.approved_at, &repo.policy.labels))
         {
-            if text_of(said) == approved || author_may_write(reader, info).await? {
-                return Ok(Words::Confirmed);
+            let trusted = author_may_write(reader, info).await?;
+            if trusted || text_of(said) == approved {
+                return Ok(Words::Confirmed { trusted });
             }
             return Ok(Words::NeverApproved { text: text_of(said), proven: true });
         }
         if let Some((sender, edit)) = hint.edit.filter(|(_, edit)| extras.text_unproven && after(edit) == approved)
             && edit.at.is_none_or(|at| at >= extras.approved_at)
         {
-            let trusted = may_write(reader, &sender.login, sender.id).await?;
-            return Ok(if trusted {
-                Words::Confirmed
-            } else {
-                Words::NeverApproved { text: before(edit), proven: false }
-            });
+            if !may_write(reader, &sender.login, sender.id).await? {
+                return Ok(Words::NeverApproved { text: before(edit), proven: false });
+            }
+            // Somebody else may have edited it since.
+            return Ok(Words::Confirmed { trusted: now == approved || author_may_write(reader, info).await? });
         }
         if let Some((sender, _)) = hint.edit.filter(|(_, edit)| after(edit) == now && before(edit) == approved)
             && now != approved

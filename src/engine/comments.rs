@@ -70,7 +70,8 @@ impl Engine {
         let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let lines = still_said(&reader, comment, lines, delivery.received_at).await?;
+        let now = Timestamp(self.store().clock().now_ms()).max(delivery.received_at);
+        let lines = still_said(&reader, comment, lines, now).await?;
         let said_at = match action {
             CommentAction::Edited => comment.updated_at.or(comment.created_at),
             _ => comment.created_at,
@@ -193,15 +194,15 @@ impl Engine {
     }
 }
 
-/// The commands that their author still stands by. A delivery that is asked for again can come days after the comment,
-/// which may have been deleted or rewritten since.
+/// The commands that their author still stands by. A delivery that is asked for again can come days after the comment, and
+/// one that failed is tried for a day: the comment may have been deleted or rewritten since.
 async fn still_said(
     reader: &RepoReader,
     comment: &CommentRef,
     mut lines: Vec<CommandLine>,
-    received_at: Timestamp,
+    now: Timestamp,
 ) -> Result<Vec<CommandLine>, EngineError> {
-    if comment.created_at.is_none_or(|at| received_at - at < LATE) {
+    if comment.created_at.is_none_or(|at| now - at < LATE) {
         return Ok(lines);
     }
     match reader.comment(comment.id).await {

@@ -138,7 +138,8 @@ impl RepoContext {
     pub(super) fn count_state(&self, now: Timestamp) -> CountState {
         match (self.row.counted_at, self.row.count_failed_at) {
             (_, Some(at)) => CountState::Failed(at),
-            (Some(at), None) if at + self.count_lasts < now => CountState::TooOld(at),
+            // One from before the clock was set back lies ahead.
+            (Some(at), None) if at + self.count_lasts < now || at > now => CountState::TooOld(at),
             (Some(at), None) => CountState::Known(at),
             (None, None) => CountState::Never,
         }

@@ -375,10 +375,13 @@ async fn lose(
     number: i64,
     loss: Loss,
 ) -> Result<Option<Task>, EngineError> {
-    let Some(task) = task else { return Ok(None) };
+    let Some(task) = task else {
+        tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+        return Ok(None);
+    };
     let told = loss != Loss::NotShown;
     let believed = tx.doubt_of(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_believed());
-    if !told && !believed {
+    if !told && !believed && !task.state.is_over() {
         // Somebody saw it meanwhile.
         return Ok(Some(task));
     }
