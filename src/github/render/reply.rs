@@ -153,8 +153,8 @@ fn reasons(refusals: &[Refusal]) -> String {
 fn reason(refusal: &Refusal) -> String {
     let sentences = refusal.sentences();
     let sentences = match refusal.rule {
-        // Their messages hold logins and numbers of pull requests, and nothing that people wrote.
-        Rule::OpenPull | Rule::Budget => prose_with_references(&sentences),
+        // It names a pull request that names this issue; a reference to any other would show up there each time.
+        Rule::OpenPull => prose_with_references(&sentences),
         _ => prose(&sentences),
     };
     format!("{sentences} <sub>{}</sub>", safe_inline(&refusal.measure()))
