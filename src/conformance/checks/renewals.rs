@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 pub(super) async fn anew(lab: &Lab) -> Verdict {
     for secs in ATTEMPTS {
         let held = Brief::begin(lab, secs).await?;
+        if !held.is_prompt() {
+            continue;
+        }
         held.age().await;
         let answer = lab.act(&held.worker, &held.lease["lease_id"], "renew", json!({})).await?;
         if !held.lives() {

@@ -41,6 +41,11 @@ impl Brief {
         tokio::time::sleep((self.ttl * 2 / 3).saturating_sub(self.began.elapsed())).await;
     }
 
+    /// False when a slow machine took so long to get the lease that it may be much younger than it seems.
+    pub(super) fn is_prompt(&self) -> bool {
+        self.began.elapsed() < self.ttl / 4
+    }
+
     /// False when it may have ended meanwhile, because the machine is slow.
     pub(super) fn lives(&self) -> bool {
         self.began.elapsed() < self.ttl
