@@ -35,6 +35,8 @@ pub(super) struct OptIn {
     pub approved_at: Timestamp,
     /// What it said then.
     pub text: Offered,
+    /// Since when it says what it says now, at the latest; looked up only for a new task that waits for approval.
+    pub text_since: Timestamp,
 }
 
 /// What an issue said when it was approved.
@@ -181,6 +183,19 @@ async fn author_may_write(reader: &RepoReader, info: &IssueInfo) -> Result<bool,
     }
 }
 
+/// Since when an issue says what it says now: a comment that approves it may have been written before. Where GitHub does
+/// not tell, the issue's last change of any kind counts.
+async fn text_since(reader: &RepoReader, info: &IssueInfo, events: &[IssueEvent]) -> Result<Timestamp, EngineError> {
+    let renamed = events.iter().filter(|e| e.event == "renamed").map(|e| e.created_at).max();
+    match reader.last_edit(info.number).await {
+        Ok(edit) => Ok(renamed.max(edit.at).unwrap_or_default()),
+        Err(GitHubError::Forbidden { .. } | GitHubError::Validation { .. } | GitHubError::NotFound { .. }) => {
+            Ok(info.updated_at)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Engine {
     /// Whose words the text of a known task's issue is. Who edits a text is told by deliveries alone; where none does,
     /// only people with write access and the author can have.
@@ -263,7 +278,9 @@ impl Engine {
         } else {
             Offered::AsNow { proven: true }
         };
-        Ok(Some(OptIn { event, hold, approves, approved_at, text }))
+        let waits = known.is_none() && (hold.is_some() || !matches!(text, Offered::AsNow { .. }));
+        let text_since = if waits { text_since(reader, info, &events).await? } else { approved_at };
+        Ok(Some(OptIn { event, hold, approves, approved_at, text, text_since }))
     }
 
     /// What an issue said at `at`, when it was approved.

@@ -5,12 +5,11 @@ use super::duplicates::{self, Sighting};
 use super::error::EngineError;
 use super::facts::RepoContext;
 use super::hints::Hint;
-use super::inbox::Hold;
 use super::issues;
 use super::policy_looks::FRESH;
 use super::{Engine, commands};
 use crate::github::client::{CommentInfo, GitHubError, RepoReader};
-use crate::github::payload::{CommentAction, CommentRef, Incoming};
+use crate::github::payload::{CommentAction, CommentRef, Incoming, Kind};
 use crate::pool::command::{CommandLine, parse_comment, parse_edited};
 use crate::pool::{Person, Span, Timestamp};
 use crate::store::{Delivery, NewDelivery, RepoRow, Scope};
@@ -29,16 +28,11 @@ pub(super) struct Place {
 }
 
 impl Engine {
-    /// The commands a comment asks for. Bots, our own App and people who edit what others wrote ask for nothing; an edit
+    /// The commands a delivery asks for. Bots, our own App and people who edit what others wrote ask for nothing; an edit
     /// asks only for its new lines. What a person writes through another App (a code editor in the browser, say) is
     /// that person's comment.
-    pub(super) fn commands_in(
-        &self,
-        incoming: &Incoming,
-        comment: &CommentRef,
-        action: CommentAction,
-        old_body: &Option<String>,
-    ) -> Vec<CommandLine> {
+    pub(super) fn commands_in(&self, incoming: &Incoming) -> Vec<CommandLine> {
+        let Kind::IssueComment { comment, action, old_body, .. } = &incoming.kind else { return vec![] };
         let Some(author) = comment.author.as_ref().filter(|a| !a.is_bot) else { return vec![] };
         let by_author = incoming.sender.as_ref().is_some_and(|sender| sender.id == author.id);
         if self.wrote(comment.via_app_id) || !by_author {
@@ -128,7 +122,7 @@ impl Engine {
         if said.lines.is_empty() {
             return self.finish(delivery).await;
         }
-        let (issue, mut hold) = (said.issue, Hold::new(self, delivery));
+        let issue = said.issue;
         if said.is_too_fast(reader).await? {
             return self
                 .commit(delivery, repo, move |tx, repo| {
@@ -138,10 +132,8 @@ impl Engine {
         }
         // The comment may overtake the label that made the issue a task: look first.
         let view = self.view_issue(reader, repo, issue, Hint::default()).await?;
-        hold.keep().await?;
-        let asked = commands::prepare(self, &mut hold, (reader, repo.row.private), said).await?;
+        let asked = commands::prepare(self, (reader, repo.row.private), said).await?;
         if asked.claims() {
-            hold.keep().await?;
             self.count_for_claim(reader, repo).await?;
         }
         let person = Person::GitHub(asked.author.id);
@@ -164,6 +156,7 @@ impl Engine {
         comment: &CommentInfo,
     ) -> Result<bool, EngineError> {
         let (Some(author), Some(github_id)) = (&comment.author, repo.row.github_id) else { return Ok(false) };
+        let author_id = author.id;
         let author = json!({ "id": author.id, "login": author.login, "type": "User" });
         let payload = json!({
             "action": "created",
@@ -182,6 +175,7 @@ impl Engine {
             order_key: format!("repo:{github_id}"),
             payload: payload.to_string(),
             comment: Some(comment.id),
+            speaker: Some(author_id),
         };
         let fresh = self
             .store()

@@ -60,13 +60,13 @@ impl Engine {
             }
             self.apply_issue(repo, number, view).await?;
         }
-        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        let (id, row, settings) = (repo.row.id.clone(), repo.row.clone(), self.settings().clone());
         self.store()
             .write(Scope::repo(&repo.row.id), move |tx| {
                 Box::pin(async move {
                     let repo = RepoContext::load(tx, &id, &settings).await?;
                     grace::review(tx, &repo, unlabelled).await?;
-                    tx.record_compare(&id, began).await?;
+                    tx.record_compare(&row, began).await?;
                     if left {
                         let soon = tx.now() + REST_SOON;
                         tx.compare_by(&id, soon).await?;
@@ -114,7 +114,8 @@ impl Engine {
                 continue;
             }
             if judges && judged == JUDGED_AT_MOST {
-                left = true;
+                // What only waits for an answer of GitHub's has time until the next comparison.
+                left |= task.is_none_or(|known| issues::has_moved(known, &info));
                 continue;
             }
             judged += usize::from(judges);

@@ -64,7 +64,9 @@ impl Engine {
         self.store()
             .write(Scope::repo(&repo.row.id), move |tx| {
                 Box::pin(async move {
-                    if tx.unlabelled(&id).await?.until.is_none() {
+                    let Unlabelled { until, said } = tx.unlabelled(&id).await?;
+                    // One that ran out before anybody was told, because no process ran, was none.
+                    if until.is_none_or(|until| until <= tx.now() && said.is_none()) {
                         begin(tx, &id).await?;
                     }
                     Ok(())

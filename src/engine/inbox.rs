@@ -16,11 +16,14 @@ use crate::pool::{Span, Timestamp};
 use crate::store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
 use futures_util::future::BoxFuture;
 use serde_json::json;
+use std::time::Duration;
 
 /// How long a delivery may go without a sign of whoever processes it before another takes it over.
 const HOLD: Span = Span::minutes(2);
 /// How often whoever processes a delivery gives such a sign at most.
 const KEEP_EVERY: Span = Span::secs(30);
+/// How often it looks whether it is time for one.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// GitHub redelivers for three days; after a week an id cannot come back.
 const REMEMBERED: Span = Span::days(7);
 
@@ -80,6 +83,11 @@ impl Engine {
                 Kind::IssueComment { comment, action: CommentAction::Created, .. } => Some(comment.id),
                 _ => None,
             },
+            speaker: incoming
+                .sender
+                .as_ref()
+                .map(|sender| sender.id)
+                .filter(|_| !self.commands_in(&incoming).is_empty()),
         };
         let fresh = self
             .store()
@@ -115,11 +123,39 @@ impl Engine {
             Err(error) if error.is_unique_violation() => return Ok(true),
             Err(error) => return Err(error.into()),
         };
-        match self.process(&delivery).await {
+        let processed = tokio::select! {
+            processed = self.process(&delivery) => processed,
+            lost = self.hold(&delivery) => Err(lost),
+        };
+        match processed {
             Ok(()) => self.ring(),
             Err(error) => self.give_back(&delivery, &error).await?,
         }
         Ok(true)
+    }
+
+    /// Keeps a delivery from being taken over while it is processed, for as long as this is polled. Ends when somebody else
+    /// took it over all the same.
+    async fn hold(&self, delivery: &Delivery) -> EngineError {
+        let now = || Timestamp(self.store().clock().now_ms());
+        let mut kept_at = now();
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if now() - kept_at < KEEP_EVERY {
+                continue;
+            }
+            let taken = delivery.clone();
+            let kept = self
+                .store()
+                .write(Scope::global(), move |tx| Box::pin(async move { tx.keep_delivery(&taken, HOLD).await }))
+                .await;
+            match kept {
+                Ok(()) => kept_at = now(),
+                Err(lost @ StoreError::TakenOver(_)) => return lost.into(),
+                // Tried again at once: the next answer may come before the hold ends.
+                Err(error) => tracing::debug!(delivery = %delivery.id, %error, "a delivery could not be kept"),
+            }
+        }
     }
 
     /// Puts a delivery back whose processing failed. Whatever GitHub answered may be different later: a key that is put
@@ -160,12 +196,7 @@ impl Engine {
             Ok(incoming) => incoming,
             Err(error) => return self.give_up(delivery, error.to_string()).await,
         };
-        let lines = match &incoming.kind {
-            Kind::IssueComment { comment, action, old_body, .. } => {
-                self.commands_in(&incoming, comment, *action, old_body)
-            }
-            _ => vec![],
-        };
+        let lines = self.commands_in(&incoming);
         match &incoming.kind {
             Kind::Installation { .. } | Kind::InstallationRepositories { .. } => {
                 self.on_installation(&incoming).await?;
@@ -325,39 +356,6 @@ impl Engine {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, EngineError>>,
     {
         self.store().read(work).await
-    }
-}
-
-/// Keeps a delivery from being taken over while it is processed: between calls to GitHub, each of which may take long.
-pub(super) struct Hold<'e> {
-    engine: &'e Engine,
-    delivery: &'e Delivery,
-    kept_at: Timestamp,
-}
-
-impl<'e> Hold<'e> {
-    pub(super) fn new(engine: &'e Engine, delivery: &'e Delivery) -> Self {
-        Self { engine, delivery, kept_at: Timestamp(engine.store().clock().now_ms()) }
-    }
-
-    /// Gives a sign that somebody works on it, where the last one was some time ago.
-    ///
-    /// # Errors
-    /// [`StoreError::TakenOver`] when somebody else has it by now.
-    pub(super) async fn keep(&mut self) -> Result<(), EngineError> {
-        let now = Timestamp(self.engine.store().clock().now_ms());
-        if now - self.kept_at < KEEP_EVERY {
-            return Ok(());
-        }
-        let taken = self.delivery.clone();
-        self.engine
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok::<_, EngineError>(tx.keep_delivery(&taken, HOLD).await?) })
-            })
-            .await?;
-        self.kept_at = now;
-        Ok(())
     }
 }
 

@@ -18,8 +18,9 @@ use serde_json::json;
 
 /// Why a task is held when its issue's events do not tell who offered it.
 const WHO_UNKNOWN: &str = "it is not known who set the label";
-/// How long a hold that stands only because GitHub did not tell something is looked at again.
+/// How long GitHub is asked again about a hold that stands only because it did not tell something, and how soon at first.
 const TOLD_LATER: Span = Span::hours(1);
+const TOLD_SOON: Span = Span::secs(30);
 /// How soon GitHub is asked again about an issue that it does not show.
 const ASK_AGAIN: Span = Span::secs(30);
 /// A deleted or transferred issue never returns under its number: no view is newer than this.
@@ -148,14 +149,20 @@ pub(super) fn needs_opt_in(
         return false;
     }
     let Some((task, extras)) = known else { return true };
-    let moved = info.updated_at > extras.issue_updated_at;
-    moved && (task.state.is_over() || task.hold.is_some()) || waits_for_github(task, now)
+    has_moved((task, extras), info) || waits_for_github(task, extras, now)
 }
 
-/// True while a task is held for want of an answer of GitHub's that may come yet.
-fn waits_for_github(task: &Task, now: Timestamp) -> bool {
+/// True when an issue whose task is over or held has changed since it was last seen.
+pub(super) fn has_moved((task, extras): (&Task, &TaskExtras), info: &IssueInfo) -> bool {
+    info.updated_at > extras.issue_updated_at && (task.state.is_over() || task.hold.is_some())
+}
+
+/// True when it is time to ask GitHub again for an answer for want of which a task is held. The pauses double: what GitHub
+/// cannot tell it mostly never will, and every question costs a part of the hourly quota.
+fn waits_for_github(task: &Task, extras: &TaskExtras, now: Timestamp) -> bool {
     let wants = task.hold.as_deref().is_some_and(|hold| hold == UNTOLD || hold == WHO_UNKNOWN);
-    wants && !task.state.is_over() && task.created_at + TOLD_LATER > now
+    let pause = Span((extras.asked_at - task.created_at).0.max(TOLD_SOON.0));
+    wants && !task.state.is_over() && task.created_at + TOLD_LATER > now && extras.asked_at + pause <= now
 }
 
 /// True when [`apply`] would change nothing: the issue is offered, and reads as its task does.
@@ -233,8 +240,9 @@ async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelR
         problems: problems_of(reading),
         issue_updated_at: info.updated_at,
         approved_at: sight.opt_in.as_ref().map_or_else(|| tx.now(), |act| act.approved_at),
-        later_at: info.updated_at,
+        later_at: sight.opt_in.as_ref().map_or(info.updated_at, |act| act.text_since),
         text_unproven: unproven,
+        asked_at: tx.now(),
     };
     tx.set_task_extras(&task.id, &extras).await?;
     let created = json!({ "issue": info.number, "estimate": task.spec.estimate, "priority": task.spec.priority });
@@ -267,6 +275,7 @@ async fn update(
         problems: problems_of(reading),
         issue_updated_at: info.updated_at,
         later_at: if known { extras.later_at } else { info.updated_at },
+        asked_at: if waits_for_github(&task, &extras, tx.now()) { tx.now() } else { extras.asked_at },
         ..extras.clone()
     };
     let task = describe(tx, task, info, reading).await?;

@@ -163,7 +163,7 @@ impl Engine {
         self.recheck(&reader, &repo).await?;
         self.keep_turn(Some(turn)).await?;
         self.look_at_doubted(&reader, &repo).await?;
-        if repo.row.compared_at + self.settings().compare_every <= began {
+        if repo.row.wants_compare(self.settings().compare_every, began) {
             self.compare(&reader, &repo, began, turn).await?;
         }
         self.hear(&reader, &repo, began, turn).await

@@ -1,11 +1,14 @@
 //! The fate of a stored webhook delivery that was not processed: when it is tried again, and when it is given up.
 //!
-//! Deliveries are hints, so passing one by is safe: the others of its repository go on meanwhile.
+//! Deliveries are hints, so passing one by is safe: the others of its repository go on meanwhile. Commands are more than
+//! hints: what one person says is done in the order it was said, for as long as [`ORDER_KEPT`].
 
 use super::{Span, Timestamp};
 
 /// How old a delivery is, counted from its arrival, when it is given up.
 pub const GIVE_UP_AFTER: Span = Span::days(1);
+/// How old a delivery with commands is when later ones of the same person need not wait for it any longer.
+pub const ORDER_KEPT: Span = Span::hours(1);
 /// How often one is tried at least: the process may have been away for longer than [`GIVE_UP_AFTER`].
 const TRIES: i64 = 10;
 /// How often one is taken again at once after whoever had it did not finish.

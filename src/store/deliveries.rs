@@ -3,20 +3,24 @@
 
 use super::error::StoreError;
 use super::tx::{Sql, Tx, statements};
+use crate::pool::delivery::ORDER_KEPT;
 use crate::pool::{Person, RepoId, Span, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::collections::BTreeSet;
 
 statements! {
-    DELIVERY_INSERT = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at, comment_id)
-        VALUES ($1, $2, $3, $4, $5, 'pending', $5, $6)
+    DELIVERY_INSERT = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at, comment_id, speaker)
+        VALUES ($1, $2, $3, $4, $5, 'pending', $5, $6, $7)
         ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
         state = 'pending', attempts = 0, rescues = 0, due_at = excluded.due_at, error = NULL WHERE deliveries.state = 'dead'";
     // Index deliveries_processing.
     DELIVERIES_LOST = "SELECT * FROM deliveries WHERE state = 'processing' AND taken_until <= $1 ORDER BY id LIMIT 50";
     DELIVERY_NEXT = "SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.due_at <= $1
         AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.order_key = d.order_key AND p.state = 'processing')
+        AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.order_key = d.order_key AND e.speaker = d.speaker
+            AND e.state = 'pending' AND e.received_at > $2
+            AND (e.received_at < d.received_at OR e.received_at = d.received_at AND e.id < d.id))
         ORDER BY d.received_at, d.id LIMIT 1";
     DELIVERY_TAKE = "UPDATE deliveries SET state = 'processing', taken_until = $2, takes = takes + 1
         WHERE id = $1 AND state = 'pending' RETURNING *";
@@ -60,6 +64,8 @@ pub struct NewDelivery {
     pub payload: String,
     /// The comment whose creation it tells of.
     pub comment: Option<i64>,
+    /// The account whose commands it brings, if it brings any.
+    pub speaker: Option<i64>,
 }
 
 /// A delivery taken for processing.
@@ -105,7 +111,8 @@ impl Tx {
             .bind(new.order_key.as_str())
             .bind(new.payload.as_str())
             .bind(self.now().0)
-            .bind(new.comment);
+            .bind(new.comment)
+            .bind(new.speaker);
         let fresh = self.run(insert).await? == 1;
         if fresh {
             self.redelivery_came(&new.id).await?;
@@ -113,13 +120,16 @@ impl Tx {
         Ok(fresh)
     }
 
-    /// Takes the oldest delivery that is due and whose repository has none in work.
+    /// Takes the oldest delivery that is due and whose repository has none in work. Commands wait for those that the same
+    /// person wrote earlier in the repository, while these are not older than [`ORDER_KEPT`].
     ///
     /// # Errors
     /// When the database refuses; a unique violation means another replica was quicker.
     pub async fn take_delivery(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
         let now = self.now();
-        let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0)).await? else { return Ok(None) };
+        let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0).bind((now - ORDER_KEPT).0)).await? else {
+            return Ok(None);
+        };
         let id: String = row.try_get("id")?;
         let take = sqlx::query(DELIVERY_TAKE).bind(id).bind((now + hold).0);
         self.one(take).await?.as_ref().map(delivery_row).transpose()

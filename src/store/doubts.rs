@@ -90,16 +90,6 @@ impl Tx {
         Ok(self.run(clear).await? > 0)
     }
 
-    /// Returns every doubt of a repository that the next answer can move, by kind and number.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn doubts_due(&mut self, repo: &RepoId) -> Result<Vec<(DoubtKind, i64, Doubt)>, StoreError> {
-        let now = self.now();
-        let doubts = self.doubts_of(repo).await?;
-        Ok(doubts.into_iter().filter(|(_, _, doubt)| doubt.next_at() <= now).collect())
-    }
-
     /// Returns every doubt of a repository, by kind and number.
     ///
     /// # Errors

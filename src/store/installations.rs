@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 statements! {
     PERMISSIONS_SET = "UPDATE installations SET permissions = $2 WHERE id = $1 AND permissions <> $2";
-    RESYNC_OF = "UPDATE repositories SET sync_due_at = 0, compared_at = 0 WHERE installation_id = $1 AND managed = 1";
+    RESYNC_OF = "UPDATE repositories SET sync_due_at = 0, compares_asked = compares_asked + 1
+        WHERE installation_id = $1 AND managed = 1";
     PERMISSIONS_OF = "SELECT permissions FROM installations WHERE id = $1";
 }
 

@@ -25,9 +25,10 @@ statements! {
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
         managed = 1, private = $6, inactive = $7, ask_again = 0,
         inactive_since = CASE WHEN $10 = 0 THEN NULL WHEN inactive IS NULL THEN $11 ELSE inactive_since END, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
-        compared_at = CASE WHEN $8 = 1 THEN 0 ELSE compared_at END,
+        compares_asked = compares_asked + $8,
         former_names = CASE WHEN LOWER(name) = $5 THEN former_names ELSE former_names || name || ' ' END,
         counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
+        count_from = CASE WHEN inactive IS NULL THEN count_from ELSE $11 END,
         heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END
         WHERE id = $1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
@@ -108,8 +109,20 @@ pub struct RepoRow {
     pub count_failed_at: Option<Timestamp>,
     /// When its issues were last compared with GitHub's.
     pub compared_at: Timestamp,
+    /// How often a compare was asked for.
+    pub compares_asked: i64,
+    /// How many of these the last compare answered.
+    pub compares_answered: i64,
     /// Up to when its comments were looked at for commands nobody told us of.
     pub heard_until: Timestamp,
+}
+
+impl RepoRow {
+    /// True when all issues are to be compared at `now`: a compare was asked for, or `every` has passed since the last.
+    #[must_use]
+    pub fn wants_compare(&self, every: Span, now: Timestamp) -> bool {
+        self.compares_asked > self.compares_answered || self.compared_at + every <= now
+    }
 }
 
 /// A repository as GitHub shows it to the App.
@@ -346,6 +359,8 @@ pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
         counted_at: at("counted_at")?,
         count_failed_at: at("count_failed_at")?,
         compared_at: Timestamp(row.try_get("compared_at")?),
+        compares_asked: row.try_get("compares_asked")?,
+        compares_answered: row.try_get("compares_answered")?,
         heard_until: Timestamp(row.try_get("heard_until")?),
     })
 }

@@ -13,11 +13,12 @@ statements! {
         count_failed_at = CASE WHEN count_failed_at > $2 THEN count_failed_at ELSE NULL END
         WHERE id = $1 AND count_from <= $2 AND (counted_at IS NULL OR counted_at <= $2)";
     REPO_COUNT_FAILED = "UPDATE repositories SET count_failed_at = $2 WHERE id = $1";
-    REPO_COMPARED = "UPDATE repositories SET compared_at = $2 WHERE id = $1";
+    // Compares asked for meanwhile are still to come.
+    REPO_COMPARED = "UPDATE repositories SET compared_at = $2, compares_answered = $3 WHERE id = $1";
     REPO_HEARD = "UPDATE repositories SET heard_until = $2 WHERE id = $1";
     REPO_SYNC_SOON = "UPDATE repositories SET sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END
         WHERE id = $1 AND managed = 1";
-    REPO_COMPARE_SOON = "UPDATE repositories SET compared_at = 0,
+    REPO_COMPARE_SOON = "UPDATE repositories SET compares_asked = compares_asked + 1,
         sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END WHERE id = $1 AND managed = 1";
     REPO_SYNC_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND (inactive IS NULL OR ask_again = 1)
         AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1";
@@ -26,7 +27,7 @@ statements! {
     REPO_SYNC_RENEW = "UPDATE repositories SET sync_until = $3 WHERE id = $1 AND sync_until = $2";
     REPO_SYNC_DONE = "UPDATE repositories SET sync_until = 0 WHERE id = $1 AND sync_until = $2";
     REPO_ASK_AGAIN = "UPDATE repositories SET ask_again = 1, sync_due_at = $2 WHERE id = $1";
-    RECOUNT_ALL = "UPDATE repositories SET sync_due_at = 0, compared_at = 0 WHERE managed = 1";
+    RECOUNT_ALL = "UPDATE repositories SET sync_due_at = 0, compares_asked = compares_asked + 1 WHERE managed = 1";
     COUNTS_FORGET = "UPDATE repositories SET counted_at = NULL, count_from = $1, sync_until = 0 WHERE managed = 1";
     WATCH_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND inactive IS NULL
         AND watch_due_at <= $1 AND sync_until <= $1 ORDER BY watch_due_at, id LIMIT 1";
@@ -53,12 +54,13 @@ impl Tx {
         self.run(sqlx::query(REPO_COUNT_FAILED).bind(id.as_str()).bind(self.now().0)).await.map(drop)
     }
 
-    /// Records a full compare.
+    /// Records a full compare that began at `began` and answers what `row`, read before, was asked.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn record_compare(&mut self, id: &RepoId, began: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_COMPARED).bind(id.as_str()).bind(began.0)).await.map(drop)
+    pub async fn record_compare(&mut self, row: &RepoRow, began: Timestamp) -> Result<(), StoreError> {
+        let compared = sqlx::query(REPO_COMPARED).bind(row.id.as_str()).bind(began.0).bind(row.compares_asked);
+        self.run(compared).await.map(drop)
     }
 
     /// Records that every comment written before `until` was looked at.

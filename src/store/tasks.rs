@@ -23,10 +23,10 @@ statements! {
         WHERE id = $1 AND epoch <= $3";
     TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
         area = $7, tier = $8, assignees = $9 WHERE id = $1";
-    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at, later_at, text_unproven
+    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at, later_at, text_unproven, asked_at
         FROM tasks WHERE id = $1";
     TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4, approved_at = $5,
-        later_at = $6, text_unproven = $7 WHERE id = $1";
+        later_at = $6, text_unproven = $7, asked_at = $8 WHERE id = $1";
     TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
         ORDER BY rank, id LIMIT $2";
     TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
@@ -59,6 +59,8 @@ pub struct TaskExtras {
     pub later_at: Timestamp,
     /// True while the text that counts as approved was read after the approval and no signed payload confirms it.
     pub text_unproven: bool,
+    /// When GitHub was last asked for what the task is held for want of.
+    pub asked_at: Timestamp,
 }
 
 impl Tx {
@@ -216,7 +218,8 @@ impl Tx {
             .bind(extras.issue_updated_at.0)
             .bind(extras.approved_at.0)
             .bind(extras.later_at.0)
-            .bind(i64::from(extras.text_unproven));
+            .bind(i64::from(extras.text_unproven))
+            .bind(extras.asked_at.0);
         self.run(update).await.map(drop)
     }
 
@@ -299,6 +302,7 @@ fn extras_row(row: &AnyRow) -> Result<TaskExtras, StoreError> {
         approved_at: Timestamp(row.try_get("approved_at")?),
         later_at: Timestamp(row.try_get("later_at")?),
         text_unproven: row.try_get::<i64, _>("text_unproven")? != 0,
+        asked_at: Timestamp(row.try_get("asked_at")?),
     })
 }
 

@@ -37,7 +37,8 @@ statements! {
     GIVE_BACK_LEASES_IN = concat!(leases_given_back!(), "repo_id = $4");
     GIVE_BACK_RESERVATIONS_IN = concat!(reservations_given_back!(), "repo_id = $3");
     // After the clock was set back: what cannot lie that far ahead was set by what it said before.
-    BACK_REPOS = "UPDATE repositories SET watch_due_at = 0, compared_at = 0, sync_due_at = 0,
+    BACK_REPOS = "UPDATE repositories SET watch_due_at = 0, compares_asked = compares_asked + 1,
+        compared_at = 0, sync_due_at = 0,
         heard_until = CASE WHEN heard_until > $1 THEN $2 ELSE heard_until END,
         count_failed_at = CASE WHEN count_failed_at > $1 THEN $1 ELSE count_failed_at END";
     BACK_INSTALLATIONS = "UPDATE installations SET

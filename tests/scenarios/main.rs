@@ -30,6 +30,7 @@ mod losses;
 mod main_story;
 mod missed;
 mod noise;
+mod order;
 mod outages;
 mod own_tool;
 mod policy;

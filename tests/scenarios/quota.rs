@@ -4,12 +4,14 @@ use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
 use owp::pool::Span;
+use owp::sandbox::{Fault, FaultKind};
 
 stories!(
     an_hour_sees_no_more_writes_than_github_takes,
     a_noisy_repository_leaves_the_others_their_part_of_the_hour,
     held_issues_cost_nothing_while_they_do_not_move,
     many_new_issues_are_judged_a_part_at_a_time,
+    what_github_does_not_tell_is_asked_ever_more_rarely,
 );
 
 async fn an_hour_sees_no_more_writes_than_github_takes(db: Db) {
@@ -124,5 +126,35 @@ async fn many_new_issues_are_judged_a_part_at_a_time(db: Db) {
     let permissions = w.github.requests().split_off(before);
     let permissions = permissions.iter().filter(|r| r.path.contains("/collaborators/")).count();
     assert!(permissions <= 2, "mona's permission is asked once in each comparison: {permissions}");
+    w.check_promises().await;
+}
+
+async fn what_github_does_not_tell_is_asked_ever_more_rarely(db: Db) {
+    let w = World::new(db).await;
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    let numbers: Vec<u64> = (0..60)
+        .map(|n| w.github.as_user("eve").open_issue(REPO, &format!("Issue {n}"), "Please.", &[]).unwrap())
+        .collect();
+    w.advance(Span::minutes(1));
+    for number in &numbers {
+        w.github.as_user("mona").label(REPO, *number, "pool:ready").unwrap();
+    }
+    w.github.take_deliveries();
+    w.github.fault(Fault::next(FaultKind::Refused { status: 403 }).on("POST", "/graphql").times(100_000));
+    let before = w.github.requests().len();
+    for _ in 0..60 {
+        w.advance(Span::minutes(1));
+        w.settle().await;
+    }
+    let asked = asked_about_issues(&w, before);
+    assert!(asked < 60 * 8 * 3, "{asked} questions about 60 issues");
+    w.github.clear_faults();
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    for number in numbers {
+        let hold = w.task_of(number).await.unwrap().hold.unwrap();
+        assert!(hold.contains("GitHub does not tell"), "{hold}");
+    }
     w.check_promises().await;
 }

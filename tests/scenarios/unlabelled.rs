@@ -10,6 +10,7 @@ stories!(
     a_mistyped_label_in_the_policy_takes_nothing_away_and_is_said_once,
     a_label_renamed_on_github_takes_nothing_away_before_the_policy_follows,
     what_nobody_puts_right_within_a_day_leaves_the_pool,
+    a_day_in_which_no_process_ran_is_none_that_anybody_could_use,
     a_maintainer_who_takes_an_issue_out_is_obeyed_meanwhile,
     one_issue_that_lost_its_label_unheard_leaves_the_pool,
 );
@@ -77,6 +78,23 @@ async fn a_label_renamed_on_github_takes_nothing_away_before_the_policy_follows(
     compared(&w).await;
     assert_eq!((states(&w, issues).await, waiting(&w, issues).await), (["leased", "ready", "ready"], 0));
     assert_eq!(w.events("lease.ended").await, 0);
+    w.check_promises().await;
+}
+
+async fn a_day_in_which_no_process_ran_is_none_that_anybody_could_use(db: Db) {
+    let w = World::new(db).await;
+    let issues = three(&w).await;
+    w.github.as_user("mona").put_file(REPO, ".github/owp.yml", "labels: { ready: \"pool:redy\" }").unwrap();
+    w.advance(Span::minutes(1));
+    w.github.as_user("eve").comment(REPO, issues[0], "/owp status").unwrap();
+    w.hear().await;
+    let w = w.away(Span::hours(25)).await;
+    w.settle().await;
+    assert_eq!((states(&w, issues).await, waiting(&w, issues).await), (["ready", "ready", "ready"], 3));
+    assert!(w.only(issues[2], "pool:redy").contains("3 open issues"));
+    w.advance(Span::hours(25));
+    w.settle().await;
+    assert_eq!(states(&w, issues).await, ["closed", "closed", "closed"]);
     w.check_promises().await;
 }
 

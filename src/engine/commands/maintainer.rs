@@ -164,7 +164,7 @@ pub(super) async fn approve(
     // A comment approves what there was to see when it was written.
     if extras.later_at > asked.said_at {
         return Ok(Outcome::Failed(
-            "the issue's text was changed after your comment. Look at it again, and say `/owp approve` once more."
+            "the issue's text may have been changed after your comment. Look at it again, and say `/owp approve` once more."
                 .to_owned(),
         ));
     }

@@ -15,7 +15,6 @@ pub(super) use weigh::{Line, Said, turn_away, weigh};
 use super::Engine;
 use super::error::EngineError;
 use super::facts::RepoContext;
-use super::inbox::Hold;
 use super::readers::permission_by_id;
 use crate::github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use crate::github::render::{HelpRow, Outcome};
@@ -67,7 +66,6 @@ impl Asked {
 /// where the author may give the command that names them.
 pub(super) async fn prepare(
     engine: &Engine,
-    hold: &mut Hold<'_>,
     (reader, private): (&RepoReader, bool),
     said: Said,
 ) -> Result<Asked, EngineError> {
@@ -89,7 +87,6 @@ pub(super) async fn prepare(
         if named.contains_key(&key) || named.len() == NAMED_MOST {
             continue;
         }
-        hold.keep().await?;
         named.insert(key, account_named(reader, login).await?);
     }
     let workers = workers_of(engine, author.id, &commands).await?;

@@ -15,6 +15,7 @@ async fn receive(bench: &Bench, id: &str, key: &str) -> bool {
         order_key: key.to_owned(),
         payload: format!("{{\"id\":\"{id}\"}}"),
         comment: id.strip_prefix('c').and_then(|id| id.parse().ok()),
+        speaker: id.split_once(" of ").and_then(|(_, speaker)| speaker.parse().ok()),
     };
     bench.change(move |tx| Box::pin(async move { tx.insert_delivery(&new).await })).await
 }
@@ -66,6 +67,26 @@ on_both_engines! {
         assert!(take(bench).await.is_none());
         finish(bench, &first).await.unwrap();
         assert_eq!(take(bench).await.unwrap().id, "d1");
+    }
+
+    async fn what_a_person_says_waits_an_hour_at_most_for_what_they_said_before(bench) {
+        for (id, key) in [("d1 of 7", "r1"), ("d2 of 7", "r1"), ("d3 of 8", "r1"), ("d4", "r1"), ("d5 of 7", "r2")] {
+            receive(bench, id, key).await;
+            bench.advance(Span(1));
+        }
+        let first = take(bench).await.unwrap();
+        assert_eq!(first.id, "d1 of 7");
+        bench.change(move |tx| Box::pin(async move {
+            tx.postpone_delivery(&first, tx.now() + Span::hours(2), "not yet").await
+        })).await;
+        for id in ["d3 of 8", "d4", "d5 of 7"] {
+            let taken = take(bench).await.unwrap();
+            assert_eq!(taken.id, id, "others, other repositories and what is no command need not wait");
+            finish(bench, &taken).await.unwrap();
+        }
+        assert!(take(bench).await.is_none());
+        bench.advance(Span::hours(1));
+        assert_eq!(take(bench).await.unwrap().id, "d2 of 7");
     }
 
     async fn what_nobody_finished_in_time_is_taken_again_and_counts_as_a_failure(bench) {

@@ -14,6 +14,7 @@ fn large(id: &str) -> NewDelivery {
         order_key: id.into(),
         payload: "x".repeat(200_000),
         comment: None,
+        speaker: None,
     }
 }
 

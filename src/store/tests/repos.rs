@@ -136,7 +136,8 @@ on_both_engines! {
         bench.change(move |tx| Box::pin(async move {
             tx.set_ceiling(&at, 3, false).await?;
             tx.set_command_budget(&at, Some(2)).await?;
-            tx.record_compare(&at, Timestamp(77)).await?;
+            let row = tx.repo(&at).await?.unwrap();
+            tx.record_compare(&row, Timestamp(77)).await?;
             tx.set_pause(&at, Some(&Pause { until: Some(Timestamp(99)), reason: "release week".into() })).await
         })).await;
         let stored = row(bench, &id).await;

@@ -3,7 +3,7 @@
 use super::bench::START;
 use super::*;
 use crate::pool::{RepoId, Span, Timestamp};
-use crate::store::RepoRow;
+use crate::store::{RepoRow, RepoSighting};
 
 const HOLD: Span = Span::minutes(2);
 const LONGER: Span = Span::minutes(10);
@@ -162,14 +162,51 @@ on_both_engines! {
         let at = id.clone();
         bench.change(move |tx| Box::pin(async move {
             tx.record_count(&at, tx.now()).await?;
-            tx.record_compare(&at, tx.now()).await
+            let row = tx.repo(&at).await?.unwrap();
+            tx.record_compare(&row, tx.now()).await
         })).await;
         assert_eq!(taken(bench).await, Some(id.clone()));
         bench.change(|tx| Box::pin(async move { tx.forget_counts().await })).await;
         assert_eq!(row(bench, &id).await.counted_at, None, "nothing is handed out before the next count");
         assert_eq!(taken(bench).await, None);
         bench.change(|tx| Box::pin(async move { tx.recount_all().await })).await;
-        assert_eq!(row(bench, &id).await.compared_at, Timestamp(0));
+        assert!(row(bench, &id).await.wants_compare(Span::days(1), Timestamp(0)));
         assert_eq!(taken(bench).await, Some(id));
+    }
+
+    async fn a_compare_asked_for_while_one_goes_on_is_still_to_come(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let began = row(bench, &id).await;
+        let at = id.clone();
+        bench.advance(Span::secs(1));
+        bench.change(move |tx| Box::pin(async move {
+            tx.compare_by(&at, tx.now()).await?;
+            tx.record_compare(&began, tx.now()).await
+        })).await;
+        let after = row(bench, &id).await;
+        assert!(after.wants_compare(Span::days(1), after.compared_at));
+        let at = after.clone();
+        bench.change(move |tx| Box::pin(async move { tx.record_compare(&at, at.compared_at).await })).await;
+        let answered = row(bench, &id).await;
+        assert!(!answered.wants_compare(Span::days(1), answered.compared_at));
+    }
+
+    async fn a_count_that_began_before_a_repository_came_back_is_none(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let (at, began) = (id.clone(), bench.read(|tx| Box::pin(async move { Ok(tx.now()) })).await);
+        bench.advance(Span::secs(1));
+        bench.change(move |tx| Box::pin(async move {
+            tx.set_inactive(&at, Some("GitHub does not show it")).await?;
+            let seen = RepoSighting {
+                github_id: 42,
+                installation_id: 9,
+                name: "acme/rocket".into(),
+                private: false,
+                archived: false,
+            };
+            tx.record_sighting(&seen, true).await?;
+            tx.record_count(&at, began).await
+        })).await;
+        assert_eq!(row(bench, &id).await.counted_at, None);
     }
 }
