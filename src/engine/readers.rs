@@ -7,9 +7,12 @@ use crate::github::client::{GitHubError, Permission, RepoReader};
 use crate::pool::worker::{READS_FOR, Worker};
 use crate::pool::{Person, WorkerId};
 use crate::store::{RepoRow, Scope};
+use std::time::Duration;
 
 /// Repositories asked about before one pull.
 const ASKED_AT_ONCE: usize = 20;
+/// How long a pull waits for the answers.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// Asks whether a worker's person may read the private repositories that have work, where that is not known.
@@ -36,10 +39,14 @@ impl Engine {
             })
             .await?;
         let Some(worker) = worker else { return Ok(()) };
-        for row in unknown {
-            self.ask_whether_readable(&row, &worker).await?;
-        }
-        Ok(())
+        let asked = async {
+            for row in unknown {
+                self.ask_whether_readable(&row, &worker).await?;
+            }
+            Ok(())
+        };
+        // Whoever waits for work does not wait for a GitHub that does not answer; what is not known is not offered.
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Ok(()))
     }
 
     /// Whether GitHub says, or said lately, that a worker's person may read a private repository.

@@ -10,6 +10,7 @@ stories!(
     a_claim_where_there_is_no_task_says_so,
     bots_and_pull_request_threads_get_no_answer_at_all,
     skills_tier_and_points_are_all_named_in_one_reply,
+    a_refusal_that_is_edited_says_when,
     a_person_holds_no_more_than_they_may,
     newcomers_share_two_claims_until_a_first_merge,
     a_full_budget_says_what_takes_it,
@@ -98,6 +99,18 @@ async fn skills_tier_and_points_are_all_named_in_one_reply(db: Db) {
     w.say("mona", issue, "/owp trust @ada 2").await;
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
+    w.check_promises().await;
+}
+
+async fn a_refusal_that_is_edited_says_when(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Rewrite the parser", &["tier:2"]).await;
+    w.say("ada", issue, "/owp claim").await;
+    assert!(!w.only(issue, "cannot be yours now").contains("Updated"));
+    w.advance(Span::hours(2));
+    w.say("ada", issue, "/owp claim").await;
+    let refusal = w.only(issue, "cannot be yours now");
+    assert!(refusal.contains("Updated on 21 Nov 2026, 0") && refusal.contains("after your last claim"), "{refusal}");
     w.check_promises().await;
 }
 

@@ -3,7 +3,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
+use owp::engine::NewTask;
 use owp::pool::Span;
+use owp::pool::task::TaskSpec;
 use owp::sandbox::{Fault, FaultKind};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ stories!(
     what_a_person_says_later_waits_for_what_they_said_before,
     a_comment_approves_what_it_saw_although_others_have_written_since,
     an_issue_that_takes_long_to_read_is_read_once,
+    whoever_waits_for_work_does_not_wait_for_an_answer_about_private_repositories,
 );
 
 impl World {
@@ -94,4 +97,26 @@ async fn an_issue_that_takes_long_to_read_is_read_once(db: Db) {
     w.github.clear_faults();
     assert_eq!((w.state(issue).await, w.events("task.created").await), ("ready", 1));
     w.check_promises().await;
+}
+
+async fn whoever_waits_for_work_does_not_wait_for_an_answer_about_private_repositories(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let bo = w.client("bo", issue, &[]).await;
+    w.github.as_user("mona").set_private(REPO, true).unwrap();
+    w.settle().await;
+    w.engine.upsert_repo("by/hand", 5, false).await.unwrap();
+    let task = NewTask {
+        title: "One".to_owned(),
+        description: String::new(),
+        spec: TaskSpec::default(),
+        external_id: None,
+        extra: Default::default(),
+    };
+    w.engine.add_tasks("by/hand", vec![task], None).await.unwrap();
+    w.github.fault(Fault::next(FaultKind::Slow { ms: 3_600_000 }).on("GET", "/collaborators/bo/"));
+    let pulled = w.engine.pull_work(&bo).await.unwrap();
+    assert_eq!(pulled.items[0].repo, "by/hand");
+    assert_eq!(w.state(issue).await, "ready", "what is not known is not offered");
+    w.github.clear_faults();
 }

@@ -69,6 +69,10 @@ pub(super) async fn answer(
     if place.is_shared && prefix.starts_with(&replies_to(author)) {
         body.push_str(ONE_PLACE);
     }
+    if place.is_shared && prefix.starts_with(REFUSAL) {
+        // It stands where it was first said, which may be far up.
+        body.push_str(&format!("\n\nUpdated on {} after your last claim.", tx.now().human()));
+    }
     Ok(say::say(tx, repo, asked.issue, &place.key, &body).await?)
 }
 
