@@ -1,6 +1,7 @@
-//! The server's connections: how many there are, how long one may take to send a request's head, and how they end when
-//! the server stops. What is asked over them is the router's.
+//! The server's connections: how many there are, how long a client may take to send a request's head or to read an
+//! answer, and how they end when the server stops. What is asked over them is the router's.
 
+use super::limits::neighbourhood;
 use crate::net::is_near;
 use axum::Router;
 use axum::body::Body;
@@ -29,7 +30,8 @@ use tower::ServiceExt;
 struct Limits {
     /// Connections at once; further ones wait to be accepted.
     all: usize,
-    /// Connections at once of one far address. A near one is a proxy's mostly, which brings everybody.
+    /// Connections at once of one far address, or one /64 of IPv6. A near one is a proxy's mostly, which brings
+    /// everybody.
     per_address: usize,
     /// How long the head of a request may take to arrive, from its first byte on, and the first one of a connection from
     /// the connection on.
@@ -37,10 +39,17 @@ struct Limits {
     /// How long a connection may wait for its next request. Longer than proxies keep theirs, or they would send a request
     /// into a connection that is just being closed.
     idle: Duration,
+    /// How long an answer may wait for a client that reads nothing of it. Each byte that is read restarts it.
+    stalled: Duration,
 }
 
-const LIMITS: Limits =
-    Limits { all: 4_096, per_address: 1_024, head: Duration::from_secs(10), idle: Duration::from_secs(75) };
+const LIMITS: Limits = Limits {
+    all: 4_096,
+    per_address: 1_024,
+    head: Duration::from_secs(10),
+    idle: Duration::from_secs(75),
+    stalled: Duration::from_secs(60),
+};
 /// How long to wait when no connection can be accepted: the process has too many files open, mostly.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
@@ -100,7 +109,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
 
 async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
     let answering = Arc::new(AtomicBool::new(false));
-    let stream = Heads::new(stream, Arc::clone(&answering), limits.head);
+    let stream = Timed::new(stream, Arc::clone(&answering), limits);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         answering.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
@@ -130,46 +139,61 @@ async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router:
     }
 }
 
-/// A stream that ends when a request's head takes too long. The timer of `hyper` begins when the last request was
-/// answered, so it cannot tell a client that is idle from one that sends its head byte by byte.
-struct Heads {
-    stream: TcpStream,
+/// A stream that ends when its client takes too long: to send a request's head, or to read more of an answer. The timer
+/// of `hyper` begins when the last request was answered, so it cannot tell a client that is idle from one that sends its
+/// head byte by byte, and `hyper` has none for a client that does not read.
+struct Timed<S> {
+    stream: S,
     /// True while a request is being answered: what is read then is no head.
     answering: Arc<AtomicBool>,
-    patience: Duration,
+    limits: Limits,
     /// Runs while a head is on its way.
-    timer: Option<Pin<Box<Sleep>>>,
+    head: Option<Pin<Box<Sleep>>>,
+    /// Runs while a write waits for the client to read.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Heads {
-    fn new(stream: TcpStream, answering: Arc<AtomicBool>, patience: Duration) -> Self {
-        let timer = Some(Box::pin(tokio::time::sleep(patience)));
-        Self { stream, answering, patience, timer }
+impl<S> Timed<S> {
+    fn new(stream: S, answering: Arc<AtomicBool>, limits: Limits) -> Self {
+        let head = Some(Box::pin(tokio::time::sleep(limits.head)));
+        Self { stream, answering, limits, head, stalled: None }
+    }
+
+    /// Passes on the outcome of a write, or an error when none made progress for too long.
+    fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.limits.stalled)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Heads {
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let answering = this.answering.load(Ordering::Relaxed);
         if answering {
-            this.timer = None;
+            this.head = None;
         }
-        if this.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
+        if this.head.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        if !answering && this.timer.is_none() && buffer.filled().len() > before {
-            this.timer = Some(Box::pin(tokio::time::sleep(this.patience)));
+        if !answering && this.head.is_none() && buffer.filled().len() > before {
+            this.head = Some(Box::pin(tokio::time::sleep(this.limits.head)));
         }
         read
     }
 }
 
-impl AsyncWrite for Heads {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.written(cx, written)
     }
 
     fn poll_write_vectored(
@@ -177,7 +201,9 @@ impl AsyncWrite for Heads {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bytes);
+        this.written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -193,35 +219,36 @@ impl AsyncWrite for Heads {
     }
 }
 
-/// The open connections of each far address.
+/// The open connections of each far client, by its [`neighbourhood`].
 #[derive(Debug, Default)]
-struct Crowd(Mutex<HashMap<IpAddr, usize>>);
+struct Crowd(Mutex<HashMap<Vec<u8>, usize>>);
 
 /// A connection that is counted; given back when it is dropped.
-struct Seat(Option<(Arc<Crowd>, IpAddr)>);
+struct Seat(Option<(Arc<Crowd>, Vec<u8>)>);
 
 impl Crowd {
     fn enter(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Seat> {
         if is_near(address) {
             return Some(Seat(None));
         }
+        let client = neighbourhood(address);
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
+        let count = open.entry(client.clone()).or_default();
         if *count >= most {
             return None;
         }
         *count += 1;
-        Some(Seat(Some((Arc::clone(self), address))))
+        Some(Seat(Some((Arc::clone(self), client))))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let Some((crowd, address)) = &self.0 else { return };
+        let Some((crowd, client)) = &self.0 else { return };
         let mut open = crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.get_mut(address) {
+        match open.get_mut(client) {
             Some(n) if *n > 1 => *n -= 1,
-            _ => drop(open.remove(address)),
+            _ => drop(open.remove(client)),
         }
     }
 }
@@ -229,12 +256,22 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Bytes;
     use axum::routing::get;
+    use futures_util::stream;
+    use std::convert::Infallible;
+    use std::task::Waker;
     use std::time::Instant;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    const QUICK: Limits =
-        Limits { all: 2, per_address: 1, head: Duration::from_millis(300), idle: Duration::from_secs(30) };
+    const QUICK: Limits = Limits {
+        all: 2,
+        per_address: 1,
+        head: Duration::from_millis(300),
+        idle: Duration::from_secs(30),
+        stalled: Duration::from_millis(300),
+    };
+    const LARGE: Bytes = Bytes::from_static(&[b' '; 64 * 1024]);
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
     async fn start(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
@@ -244,8 +281,18 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(900)).await;
             "slow"
         };
-        let router = Router::new().route("/", get(|| async { "hello" })).route("/slow", get(slow));
+        let router = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/slow", get(slow))
+            .route("/endless", get(|| async { Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(LARGE))) }))
+            .route("/events", get(|| async { Body::from_stream(stream::unfold(0, event)) }));
         (address, stop.clone(), tokio::spawn(serve_within(limits, listener, router, stop)))
+    }
+
+    /// Three events, each a while after the other.
+    async fn event(n: u32) -> Option<(Result<String, Infallible>, u32)> {
+        tokio::time::sleep(QUICK.stalled * 2).await;
+        (n < 3).then(|| (Ok(format!("event {n};")), n + 1))
     }
 
     async fn rest(stream: &mut TcpStream) -> String {
@@ -308,6 +355,60 @@ mod tests {
         assert!(rest(&mut slow).await.ends_with("slow"), "longer than a head may take, and answered");
         assert_eq!(rest(&mut idle).await, "");
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_of_its_answer_loses_its_connection() {
+        let (address, _stop, _server) = start(Limits { all: 1, ..QUICK }).await;
+        let mut stalled = TcpStream::connect(address).await.unwrap();
+        stalled.write_all(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        // There is one place, which is free once the first connection has ended.
+        let mut next = TcpStream::connect(address).await.unwrap();
+        next.write_all(REQUEST).await.unwrap();
+        let answered = tokio::time::timeout(Duration::from_secs(20), answer(&mut next)).await;
+        assert!(answered.is_ok_and(|answer| answer.ends_with("hello")));
+        drop(stalled);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_read_stays_however_seldom_something_comes() {
+        let (address, _stop, _server) = start(QUICK).await;
+        let mut reader = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        reader.write_all(request).await.unwrap();
+        let events = rest(&mut reader).await;
+        assert!(events.contains("event 0;") && events.contains("event 2;"), "{events}");
+        assert!(events.ends_with("0\r\n\r\n"), "it came to its end: {events}");
+    }
+
+    #[tokio::test]
+    async fn each_time_the_client_reads_its_deadline_begins_anew() {
+        let (near, mut client) = tokio::io::duplex(8);
+        let mut timed = Timed::new(near, Arc::default(), QUICK);
+        let mut write = || Pin::new(&mut timed).poll_write(&mut Context::from_waker(Waker::noop()), b"8 bytes.");
+        assert!(matches!(write(), Poll::Ready(Ok(8))));
+        for _ in 0..3 {
+            assert!(write().is_pending(), "nothing was read of what is there");
+            tokio::time::sleep(QUICK.stalled * 2).await;
+            client.read_exact(&mut [0; 8]).await.unwrap();
+            assert!(matches!(write(), Poll::Ready(Ok(8))));
+        }
+        assert!(write().is_pending());
+        tokio::time::sleep(QUICK.stalled * 2).await;
+        assert!(matches!(write(), Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn a_client_of_ipv6_has_a_64_and_one_of_ipv4_an_address() {
+        let crowd = Arc::new(Crowd::default());
+        let enter = |address: &str| crowd.enter(address.parse().unwrap(), 1);
+        let seats = ["2001:db8:0:1::1", "2001:db8:0:2::1", "203.0.113.9", "::ffff:203.0.113.10"].map(enter);
+        assert!(seats.iter().all(Option::is_some), "four clients");
+        for same in ["2001:db8:0:1:ffff::2", "::ffff:203.0.113.9", "203.0.113.10"] {
+            assert!(enter(same).is_none(), "{same}");
+        }
+        drop(seats);
+        assert!(crowd.0.lock().unwrap().is_empty());
     }
 
     #[test]

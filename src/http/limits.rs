@@ -154,9 +154,10 @@ fn round_up(secs: f64) -> u64 {
     secs.ceil().max(1.0) as u64
 }
 
-/// One client has one IPv4 address, or a whole /64 of IPv6.
+/// One client has one IPv4 address, or a whole /64 of IPv6. A socket of both kinds shows IPv4 addresses as IPv6 ones of a
+/// single /64, which are not one client.
 pub(super) fn neighbourhood(address: IpAddr) -> Vec<u8> {
-    match address {
+    match address.to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets()[..8].to_vec(),
     }
