@@ -1,6 +1,6 @@
-//! Reading bodies within limits: each body's own, and that of all bodies together (see `buffers`). What is over a limit is
-//! read on and thrown away for a while, because a client that is still sending when the connection closes may never see
-//! the answer.
+//! Reading bodies within limits: each body's own, and that of all bodies of its kind (see `buffers`). What is over a
+//! limit is read on and thrown away for a while, because a client that is still sending when the connection closes may
+//! never see the answer.
 
 use super::Face;
 use super::buffers::{Held, Share};
@@ -48,12 +48,16 @@ impl<R: Request> FromRequest<Face> for MaybeJson<R> {
     }
 }
 
-/// The whole body, when it is within `limit` bytes, arrives in time, and there is room for it.
+/// The whole body of an API call, see [`collect_into`].
 pub(super) async fn collect(face: &Face, parts: &Parts, body: Body, limit: usize) -> Result<Held, Failure> {
+    collect_into(face.api_buffers.share(face.neighbourhood(parts)), parts, body, limit).await
+}
+
+/// The whole body, when it is within `limit` bytes, arrives in time, and there is room for it in its allowance.
+pub(super) async fn collect_into(share: Share, parts: &Parts, body: Body, limit: usize) -> Result<Held, Failure> {
     // A client that asks before it sends is told no before it sends.
     let sends = !parts.headers.contains_key(header::EXPECT);
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let share = face.buffers.share(face.neighbourhood(parts));
     let refused = if announced > limit {
         Some(too_large(limit))
     } else if !share.fits(announced) {

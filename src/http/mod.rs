@@ -63,7 +63,8 @@ pub struct Face {
     streams: Arc<Streams>,
     metrics: Arc<metrics::Latest>,
     page: Arc<page::Latest>,
-    buffers: Arc<Buffers>,
+    api_buffers: Arc<Buffers>,
+    webhook_buffers: Arc<Buffers>,
     distrust: Arc<Distrust>,
 }
 
@@ -82,7 +83,8 @@ impl Face {
             streams,
             metrics: Arc::default(),
             page: Arc::default(),
-            buffers: Arc::default(),
+            api_buffers: Buffers::new(buffers::API),
+            webhook_buffers: Buffers::new(buffers::WEBHOOKS),
             distrust: Arc::default(),
         }
     }

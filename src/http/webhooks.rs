@@ -2,7 +2,7 @@
 //! is worked out later.
 
 use super::Face;
-use super::body::collect;
+use super::body::collect_into;
 use super::problem::{Failure, later};
 use crate::engine::IntakeError;
 use crate::pool::Span;
@@ -34,7 +34,8 @@ pub(super) async fn receive(State(face): State<Face>, request: Request) -> Resul
     let event = plain_header(&parts.headers, "x-github-event")?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let signature = parts.headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
-    let body = collect(&face, &parts, body, DELIVERY_BYTES).await?;
+    let share = face.webhook_buffers.share(face.neighbourhood(&parts));
+    let body = collect_into(share, &parts, body, DELIVERY_BYTES).await?;
     let accepted = match face.engine.accept_delivery(&id, &event, content_type, signature, &body).await {
         Err(error @ IntakeError::Signature(_)) => {
             if let Some(address) = address {
