@@ -1,5 +1,7 @@
-//! Addresses whose deliveries had wrong signatures lately. Each try costs a body and a hash of it, so a stranger has so
-//! many a minute. They are counted in this process; several replicas allow as many each.
+//! Addresses that lately sent deliveries with wrong signatures, or with bodies that did not arrive whole. Each try costs
+//! the memory of a body, and perhaps a hash of it, so a stranger has so many a minute. GitHub stays below that: one of
+//! its connections may break, but not thirty in a minute. Tries are counted in this process; several replicas allow as
+//! many each.
 
 use crate::net::is_near;
 use std::collections::HashMap;
@@ -9,13 +11,13 @@ use std::time::Duration;
 
 use super::limits::neighbourhood;
 
-/// Wrong signatures of one address in one span.
+/// Failed deliveries of one address in one span.
 const TRIES: u32 = 30;
 const SPAN: Duration = Duration::from_secs(60);
 /// From this many addresses on those whose span is over are forgotten.
 const MANY: usize = 20_000;
 
-/// When an address' span began, and how many signatures were wrong in it.
+/// When an address' span began, and how many deliveries failed in it.
 #[derive(Debug, Default)]
 pub(super) struct Distrust(Mutex<HashMap<Vec<u8>, (Duration, u32)>>);
 
@@ -23,12 +25,12 @@ impl Distrust {
     /// How long an address must wait, when it must.
     pub(super) fn wait(&self, address: IpAddr, now: Duration) -> Option<Duration> {
         let spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (began, wrong) = spans.get(&neighbourhood(address))?;
+        let (began, failed) = spans.get(&neighbourhood(address))?;
         let over = (*began + SPAN).saturating_sub(now);
-        (*wrong >= TRIES && over > Duration::ZERO).then_some(over)
+        (*failed >= TRIES && over > Duration::ZERO).then_some(over)
     }
 
-    /// Notes a wrong signature. A near address is more likely a proxy's that nobody told us of than a stranger's own:
+    /// Notes a failed delivery. A near address is more likely a proxy's that nobody told us of than a stranger's own:
     /// held against it, thirty bad calls a minute would shut GitHub out.
     pub(super) fn note(&self, address: IpAddr, now: Duration) {
         if is_near(address) {
@@ -38,11 +40,11 @@ impl Distrust {
         if spans.len() >= MANY {
             spans.retain(|_, (began, _)| *began + SPAN > now);
         }
-        let (began, wrong) = spans.entry(neighbourhood(address)).or_insert((now, 0));
+        let (began, failed) = spans.entry(neighbourhood(address)).or_insert((now, 0));
         if *began + SPAN <= now {
-            (*began, *wrong) = (now, 0);
+            (*began, *failed) = (now, 0);
         }
-        *wrong = wrong.saturating_add(1);
+        *failed = failed.saturating_add(1);
     }
 }
 

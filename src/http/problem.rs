@@ -26,6 +26,11 @@ impl Failure {
         Problem::new(kind, detail).into()
     }
 
+    /// The kind of problem it is.
+    pub(super) fn kind(&self) -> ProblemKind {
+        self.0.kind
+    }
+
     /// A 401 that says which credentials would help (RFC 9110, 11.6.1).
     pub(super) fn unauthorized(challenge: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(Problem::new(ProblemKind::Unauthorized, detail)), Some(challenge))

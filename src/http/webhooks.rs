@@ -23,10 +23,11 @@ pub(super) async fn receive(State(face): State<Face>, request: Request) -> Resul
         return Err(IntakeError::NotConfigured.into());
     }
     let (parts, body) = request.into_parts();
-    let (address, now) = (face.address(&parts), face.engine.store().clock().steady());
-    if let Some(wait) = address.and_then(|address| face.distrust.wait(address, now)) {
-        let words = "Too many deliveries from this address had a wrong signature. Check the webhook secret; behind a \
-                     proxy, set OWP_TRUSTED_PROXIES.";
+    let address = face.address(&parts);
+    let now = || face.engine.store().clock().steady();
+    if let Some(wait) = address.and_then(|address| face.distrust.wait(address, now())) {
+        let words = "Too many deliveries from this address had a wrong signature or did not arrive whole. Check the \
+                     webhook secret; behind a proxy, set OWP_TRUSTED_PROXIES.";
         let wait = Span(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         return Ok(later(Failure::new(ProblemKind::RateLimited, words), wait));
     }
@@ -35,18 +36,29 @@ pub(super) async fn receive(State(face): State<Face>, request: Request) -> Resul
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let signature = parts.headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
     let share = face.webhook_buffers.share(face.neighbourhood(&parts));
-    let body = collect_into(share, &parts, body, DELIVERY_BYTES).await?;
-    let accepted = match face.engine.accept_delivery(&id, &event, content_type, signature, &body).await {
-        Err(error @ IntakeError::Signature(_)) => {
-            if let Some(address) = address {
-                face.distrust.note(address, now);
-            }
-            return Err(error.into());
+    let distrust = || {
+        if let Some(address) = address {
+            face.distrust.note(address, now());
         }
-        accepted => accepted?,
     };
+    let body = collect_into(share, &parts, body, DELIVERY_BYTES).await.inspect_err(|failure| {
+        if is_senders_fault(failure.kind()) {
+            distrust();
+        }
+    })?;
+    let accepted = face.engine.accept_delivery(&id, &event, content_type, signature, &body).await;
+    let accepted = accepted.inspect_err(|error| {
+        if matches!(error, IntakeError::Signature(_)) {
+            distrust();
+        }
+    })?;
     tracing::debug!(delivery = id, event, ?accepted, "delivery");
     Ok((StatusCode::ACCEPTED, Json(DONE)).into_response())
+}
+
+/// True when a body did not arrive whole because of its sender, and not because there was no memory for it.
+fn is_senders_fault(kind: ProblemKind) -> bool {
+    matches!(kind, ProblemKind::MalformedBody | ProblemKind::TooSlow | ProblemKind::TooLarge)
 }
 
 /// A header GitHub always sends: letters, digits, hyphens and underscores.

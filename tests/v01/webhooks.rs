@@ -16,7 +16,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-on_both!(a_signed_delivery_is_stored_once_and_a_forged_one_never, an_address_whose_signatures_fail_waits_a_minute,);
+on_both!(
+    a_signed_delivery_is_stored_once_and_a_forged_one_never,
+    an_address_whose_signatures_fail_waits_a_minute,
+    an_address_whose_deliveries_break_off_waits_a_minute,
+);
 
 const MIB: usize = 1024 * 1024;
 const SECRET: &str = "It's a Secret to Everybody";
@@ -153,6 +157,36 @@ async fn until_full(pool: &Pool, address: &str, bytes: usize) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("there is always room for {address}");
+}
+
+/// A delivery whose connection ends before its body does.
+async fn broken_off(pool: &Pool, address: &str) {
+    let mut stream = half_delivered(pool, address, 10).await;
+    stream.shutdown().await.unwrap();
+    // The server has dealt with it once it closes the connection too.
+    let _answer = stream.read_to_end(&mut Vec::new()).await;
+}
+
+/// The answer to a delivery without an id: 429 when its address has to wait, 400 otherwise.
+async fn standing(pool: &Pool, address: &str) -> u16 {
+    pool.send("POST", "/github/webhooks", &[("X-Forwarded-For", address)], "{}").await.status
+}
+
+async fn an_address_whose_deliveries_break_off_waits_a_minute(db: Db) {
+    let (pool, _github) = pool_with_app(db).await;
+    for _ in 0..29 {
+        broken_off(&pool, "203.0.113.9").await;
+    }
+    assert_eq!(standing(&pool, "203.0.113.9").await, 400, "connections break now and then, and that is no offence");
+    broken_off(&pool, "203.0.113.9").await;
+    assert_eq!(standing(&pool, "203.0.113.9").await, 429);
+    assert_eq!(standing(&pool, "203.0.113.10").await, 400);
+    pool.clock.advance_ms(61_000);
+    assert_eq!(standing(&pool, "203.0.113.9").await, 400);
+    for _ in 0..40 {
+        broken_off(&pool, "10.0.0.7").await;
+    }
+    assert_eq!(standing(&pool, "10.0.0.7").await, 400);
 }
 
 /// Twenty MiB that nobody signed.
