@@ -5,7 +5,7 @@ use super::untrusted::visible_line;
 use crate::client::{Reason, Told};
 
 /// Marks of a sentence about another place: GitHub comments or the API.
-const ELSEWHERE: [&str; 4] = ["`/owp", "POST /v1", "GET /v1", "heartbeat"];
+const ELSEWHERE: [&str; 5] = ["`/owp", "POST /v1", "GET /v1", "PATCH /v1", "heartbeat"];
 
 /// Fields of the API, and what sets them here.
 const FLAGS: [(&str, &str); 21] = [

@@ -35,6 +35,8 @@ pub struct WorkerView {
     pub extra: Extra,
     /// What it noted last.
     pub note: Option<String>,
+    /// True while it is paused whatever its heartbeats say.
+    pub paused: bool,
     /// When it registered.
     pub created_at: Timestamp,
     /// What its live leases take.
@@ -80,6 +82,8 @@ pub struct ProfileChange {
     pub capabilities: Option<Capabilities>,
     /// Fields of its own: null takes one away, anything else sets it.
     pub extra: Extra,
+    /// True pauses it whatever its heartbeats say, false ends every pause.
+    pub paused: Option<bool>,
     /// Whether a score is made of what comes of its person's work.
     pub reputation: Option<bool>,
     /// The logins of those whose pull requests are its person's work, all of them.
@@ -308,6 +312,7 @@ async fn view(tx: &mut Tx, id: &WorkerId) -> Result<WorkerView, EngineError> {
         capabilities: said.capabilities,
         extra: said.extra,
         note: said.note,
+        paused: said.paused,
         created_at: said.created_at,
         scored: tx.is_scored(&worker.person).await?,
         agents: tx.agent_logins(&worker.person).await?,
@@ -322,6 +327,9 @@ async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result
     }
     if let Some(name) = &change.name {
         tx.rename_worker(&worker.id, name).await?;
+    }
+    if let Some(paused) = change.paused {
+        tx.pause_worker(&worker.id, paused).await?;
     }
     let skills = change.skills.unwrap_or(worker.skills);
     let capacity = change.capacity.unwrap_or(worker.capacity);
@@ -346,6 +354,9 @@ async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result
     let mut changed = json!({ "skills": skills, "capacity": capacity, "concurrent": max_concurrent });
     if let Some(agents) = change.agents {
         changed["agents"] = json!(agents);
+    }
+    if let Some(paused) = change.paused {
+        changed["paused"] = json!(paused);
     }
     Ok(tx.append_events(&[Event::new(EventKind::WorkerUpdated, changed).about_worker(&worker.id)]).await?)
 }

@@ -34,6 +34,7 @@ pub(super) async fn change(
         max_concurrent: asked.max_concurrent_tasks,
         capabilities: asked.capabilities,
         extra: asked.extra,
+        paused: asked.paused,
         reputation: asked.reputation,
         agents: asked.agents,
     };
@@ -102,6 +103,7 @@ fn view(view: engine::WorkerView) -> WorkerView {
         capacity_points: worker.capacity,
         max_concurrent_tasks: worker.max_concurrent,
         status: worker.status.name(),
+        paused: view.paused,
         note: view.note,
         capabilities: view.capabilities.into(),
         reputation: view.scored,

@@ -283,7 +283,7 @@ fn worker_status(case: &Case<'_>) -> Option<Refusal> {
     (case.worker.status == WorkerStatus::Paused).then(|| {
         Refusal::new(
             Rule::WorkerStatus,
-            "The worker is paused. Run `owp worker resume`, or send a heartbeat with status `idle`.",
+            "The worker is paused. Run `owp worker resume`, or set `paused` to false with `PATCH /v1/workers/me`.",
         )
         .with_limit("paused", "idle or working")
     })

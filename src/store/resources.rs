@@ -28,7 +28,7 @@ statements! {
     REPOS_PAGE = "SELECT * FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
         ORDER BY name_key LIMIT $3";
     REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
-    WORKER_SAID = "SELECT capabilities, extra, note, created_at FROM workers WHERE id = $1";
+    WORKER_SAID = "SELECT capabilities, extra, note, paused, created_at FROM workers WHERE id = $1";
     WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";
     WORKER_REVOKE = "UPDATE workers SET revoked = 1 WHERE id = $1 AND revoked = 0";
     // Index people_login.
@@ -79,6 +79,8 @@ pub struct WorkerSaid {
     pub extra: Extra,
     /// What it noted last.
     pub note: Option<String>,
+    /// True while it is paused whatever its heartbeats say.
+    pub paused: bool,
     /// When it registered.
     pub created_at: Timestamp,
 }
@@ -189,6 +191,7 @@ impl Tx {
             capabilities: super::workers::capabilities(&row)?,
             extra: own_fields(&row)?,
             note: row.try_get("note")?,
+            paused: row.try_get::<i64, _>("paused")? != 0,
             created_at: Timestamp(row.try_get("created_at")?),
         }))
     }

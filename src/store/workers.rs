@@ -20,6 +20,10 @@ statements! {
     WORKER_JOINED = "UPDATE workers SET joined = 1 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
     WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
+    // A pause that the last heartbeat asked for ends with the other.
+    WORKER_RESUME = "UPDATE workers SET paused = 0,
+        status = CASE WHEN status = 'paused' THEN 'idle' ELSE status END WHERE id = $1";
+    WORKER_PAUSE = "UPDATE workers SET paused = 1 WHERE id = $1";
     SKILLS_ONLINE = "SELECT DISTINCT skills FROM workers WHERE last_seen >= $1 AND revoked = 0";
     WORKER_LINK = "UPDATE workers SET person = $2 WHERE id = $1";
     WORKER_LEASES_PERSON = "UPDATE leases SET person = $2 WHERE worker_id = $1 AND ended_at IS NULL";
@@ -191,6 +195,15 @@ impl Tx {
         self.run(seen).await.map(drop)
     }
 
+    /// Pauses a worker whatever its heartbeats say, or ends every pause of it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pause_worker(&mut self, id: &WorkerId, paused: bool) -> Result<(), StoreError> {
+        let sql = if paused { WORKER_PAUSE } else { WORKER_RESUME };
+        self.run(sqlx::query(sql).bind(id.as_str())).await.map(drop)
+    }
+
     /// Every skill some worker heard of since `since` has.
     ///
     /// # Errors
@@ -358,6 +371,7 @@ impl Tx {
 fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
     let (person, status): (String, String) = (row.try_get("person")?, row.try_get("status")?);
     let flag = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.unwrap_or(0) != 0);
+    let said = WorkerStatus::from_name(&status).ok_or_else(|| StoreError::Corrupt(format!("status {status}")))?;
     Ok(Worker {
         id: WorkerId::new(row.try_get::<String, _>("id")?),
         name: row.try_get("name")?,
@@ -368,7 +382,7 @@ fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
         skills: words(row, "skills")?,
         capacity: row.try_get("capacity")?,
         max_concurrent: row.try_get("max_concurrent")?,
-        status: WorkerStatus::from_name(&status).ok_or_else(|| StoreError::Corrupt(format!("status {status}")))?,
+        status: if flag("paused")? { WorkerStatus::Paused } else { said },
         ack: capabilities(row)?.ack,
         revoked: flag("revoked")?,
         joined: flag("joined")?,

@@ -30,6 +30,8 @@ pub struct WorkerView {
     pub max_concurrent_tasks: i64,
     /// `idle`, `working` or `paused`.
     pub status: &'static str,
+    /// True while it is paused whatever its heartbeats say.
+    pub paused: bool,
     /// What it noted last.
     pub note: Option<String>,
     /// What it said it can do.
@@ -105,6 +107,10 @@ pub struct ChangeBody {
     /// What it can do. Replaces what it said before.
     #[serde(default)]
     capabilities: Option<Object<CapabilitiesBody>>,
+    /// True pauses the worker until this is false again, whatever its heartbeats say. False ends every pause, also one of a
+    /// heartbeat.
+    #[serde(default)]
+    paused: Option<bool>,
     /// Whether a score is made of what comes of the person's work. It can open tiers, and nothing else.
     #[serde(default)]
     reputation: Option<bool>,
@@ -130,6 +136,8 @@ pub struct Change {
     pub max_concurrent_tasks: Option<i64>,
     /// All of them.
     pub capabilities: Option<Capabilities>,
+    /// Whether it is paused whatever its heartbeats say.
+    pub paused: Option<bool>,
     /// Whether a score is wanted.
     pub reputation: Option<bool>,
     /// Logins, without an `@`.
@@ -150,6 +158,7 @@ impl Request for ChangeBody {
             capacity_points: capacity.map(|n| checks.number("capacity_points", Some(n), 5, 1..=100)),
             max_concurrent_tasks: concurrent.map(|n| checks.number("max_concurrent_tasks", Some(n), 2, 1..=20)),
             capabilities: self.capabilities.map(|Object(said)| said.check(checks)),
+            paused: self.paused,
             reputation: self.reputation,
             agents: self.agents.map(|logins| agents(checks, logins)),
             extra: extra::own_fields(checks, self.rest),
@@ -255,6 +264,7 @@ mod tests {
             capacity_points: None,
             max_concurrent_tasks: None,
             capabilities: None,
+            paused: None,
             reputation: None,
             agents: None,
             extra: Map::new(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 on_both!(
     a_worker_sees_what_it_said_and_changes_it,
+    a_pause_outlasts_heartbeats_until_it_is_ended,
     capacity_lowered_below_what_is_held_takes_nothing_away_and_gives_nothing_new,
     the_old_token_works_until_the_new_one_is_used,
     a_worker_that_leaves_gives_back_what_it_held,
@@ -53,6 +54,27 @@ async fn a_worker_sees_what_it_said_and_changes_it(db: Db) {
         assert_eq!(status, if n < 2 { 200 } else { 409 }, "what is kept is bounded over all changes");
     }
     pool.get(ME).await.problem(401, "unauthorized");
+}
+
+async fn a_pause_outlasts_heartbeats_until_it_is_ended(db: Db) {
+    let pool = Pool::start(db).await;
+    pool.repo(json!({})).await;
+    pool.task("One", json!({})).await;
+    let worker = pool.worker(json!({})).await;
+    let beat = async |status: &str| {
+        pool.as_worker(&worker, "POST", "/v1/workers/heartbeat", json!({ "status": status })).await.ok();
+    };
+    let pause = async |paused: bool| pool.as_worker(&worker, "PATCH", ME, json!({ "paused": paused })).await.ok();
+    let stands = |me: &Value| (me["paused"].clone(), me["status"].clone());
+    assert_eq!(stands(&pause(true).await), (json!(true), json!("paused")));
+    beat("idle").await;
+    beat("working").await;
+    assert!(pool.work(&worker).await.is_empty(), "its program goes on sending heartbeats");
+    assert_eq!(stands(&pause(false).await), (json!(false), json!("working")));
+    beat("paused").await;
+    assert!(pool.work(&worker).await.is_empty());
+    assert_eq!(stands(&pause(false).await), (json!(false), json!("idle")), "a heartbeat's pause ends, too");
+    assert_eq!(pool.work(&worker).await.len(), 1);
 }
 
 async fn capacity_lowered_below_what_is_held_takes_nothing_away_and_gives_nothing_new(db: Db) {

@@ -9,7 +9,7 @@ fn a_paused_worker_is_given_nothing_until_it_resumes() {
     let task = stage.task("Parse dates");
     insta::assert_snapshot!(stage.worker(&["pause"]).all(), @r#"
     exit 0
-    ada's laptop (w_…) is paused: it is given nothing new, and what it holds stays its own. `owp worker resume`, and `owp worker run`, end the pause.
+    ada's laptop (w_…) is paused: it is given nothing new, and what it holds stays its own. `owp worker resume` ends the pause.
     "#);
     insta::assert_snapshot!(stage.worker(&["list", "--explain"]).all(), @r#"
     exit 0

@@ -56,6 +56,7 @@ fn a_worker_is_registered_and_its_token_kept_for_its_owner_alone() {
       "max_concurrent_tasks": 1,
       "name": "ada's laptop",
       "note": null,
+      "paused": false,
       "reputation": false,
       "schema_version": 1,
       "server": "http://POOL",

@@ -102,6 +102,37 @@ fn why_there_is_nothing_is_told_once() {
 }
 
 #[test]
+fn a_pause_holds_while_the_worker_runs_until_it_is_ended() {
+    let stage = Stage::new();
+    stage.register();
+    assert_eq!(stage.worker(&["pause"]).code, Some(0));
+    let task = stage.task("Parse dates");
+    let run = Going::new(stage.command(&["run"]));
+    run.until("idle: \"Parse dates\" waits: The worker is paused. `owp worker resume` ends the pause.");
+    // As the running worker sends it every half minute.
+    stage.as_worker("/v1/workers/heartbeat", &json!({ "status": "idle" }));
+    assert!(stage.worker(&["list"]).stdout.starts_with("Nothing for you at the moment."));
+    assert_eq!(stage.state(&task), "ready");
+    assert_eq!(stage.worker(&["resume"]).code, Some(0));
+    run.until("leased");
+    run.signal("-INT");
+    let said = run.end(&stage).1;
+    insta::assert_snapshot!(said.lines().next().unwrap(), @"ada's laptop (w_…) asks http://POOL for work, 5 points and 1 task at a time. It is paused: `owp worker resume` ends the pause.");
+}
+
+#[test]
+fn the_end_of_a_run_leaves_a_pause_as_it_is() {
+    let stage = Stage::new();
+    stage.register();
+    assert_eq!(stage.worker(&["pause"]).code, Some(0));
+    let run = Going::new(stage.command(&["run"]));
+    run.until("idle");
+    run.signal("-INT");
+    assert_eq!(run.end(&stage).0, Some(0));
+    assert!(stage.worker(&["whoami"]).stdout.contains("status  paused"));
+}
+
+#[test]
 fn json_is_one_line_per_event() {
     let stage = Stage::new();
     stage.register();

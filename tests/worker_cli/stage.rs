@@ -80,6 +80,11 @@ impl Stage {
         })
     }
 
+    /// A call of the worker that is registered here.
+    pub fn as_worker(&self, path: &str, body: &Value) -> Value {
+        self.call("POST", path, Some(("authorization", &format!("Bearer {}", self.token()))), body).unwrap()
+    }
+
     /// An admin call.
     pub fn admin(&self, path: &str, body: &Value) -> Value {
         self.call("POST", path, Some(("x-admin-token", ADMIN)), body).unwrap()

@@ -67,14 +67,15 @@ pub(super) async fn leave(args: LeaveArgs, asked: &Asked, env: &Environment) -> 
     Ok(())
 }
 
-/// Stops new tasks from coming.
+/// Stops new tasks from coming, until [`resume`] ends that: a program that runs as this worker goes on sending heartbeats,
+/// and each sets the status anew.
 ///
 /// # Errors
 /// When nobody is registered here, or the pool says no.
 pub(super) async fn pause(asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let words = "is paused: it is given nothing new, and what it holds stays its own. `owp worker resume`, and \
-                 `owp worker run`, end the pause.";
-    set_status(asked, env, "paused", words).await
+    let words =
+        "is paused: it is given nothing new, and what it holds stays its own. `owp worker resume` ends the pause.";
+    set_paused(asked, env, true, words).await
 }
 
 /// Lets new tasks come again.
@@ -82,12 +83,16 @@ pub(super) async fn pause(asked: &Asked, env: &Environment) -> Result<(), Failur
 /// # Errors
 /// As [`pause`].
 pub(super) async fn resume(asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    set_status(asked, env, "idle", "can be given tasks again.").await
+    set_paused(asked, env, false, "can be given tasks again.").await
 }
 
-async fn set_status(asked: &Asked, env: &Environment, status: &str, words: &str) -> Result<(), Failure> {
+async fn set_paused(asked: &Asked, env: &Environment, paused: bool, words: &str) -> Result<(), Failure> {
     let client = asked.worker(env)?;
-    holding::beat(&client, status).await.map_err(told::told)?;
+    let changed = client.patch("/v1/workers/me", &json!({ "paused": paused })).await.map_err(told::told)?;
+    if changed.get("paused").is_none() {
+        // Another server may know the pauses of heartbeats alone.
+        holding::beat(&client, if paused { "paused" } else { "idle" }).await.map_err(told::told)?;
+    }
     let (me, mut shown) = Me::ask(&client).await?;
     shown["server"] = json!(client.base());
     answer(asked, &shown, || format!("{} {words}", me.name()));

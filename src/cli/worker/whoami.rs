@@ -19,6 +19,9 @@ pub(super) struct Me {
     capacity_points: i64,
     max_concurrent_tasks: i64,
     status: String,
+    /// Older servers do not say.
+    #[serde(default)]
+    paused: bool,
     load: Load,
     created_at: String,
 }
@@ -47,6 +50,11 @@ impl Me {
     /// Its name and id for people.
     pub(super) fn name(&self) -> String {
         format!("{} ({})", word(&self.name), word(&self.worker_id))
+    }
+
+    /// A sentence about its pause, with the blank before it; nothing unless it is paused whatever its heartbeats say.
+    pub(super) fn pause(&self) -> &'static str {
+        if self.paused { " It is paused: `owp worker resume` ends the pause." } else { "" }
     }
 
     /// How much it takes on, for people.

@@ -45,7 +45,7 @@ impl News {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Started { me, server, .. } => {
-                format!("{} asks {} for work, {}.", me.name(), visible_line(server), me.takes())
+                format!("{} asks {} for work, {}.{}", me.name(), visible_line(server), me.takes(), me.pause())
             }
             Self::Leased(held) => {
                 let what = if held.is_offered() { "offered" } else { "leased" };
