@@ -71,13 +71,17 @@ impl Asked {
         }
         let profile = Profile::open(env)?;
         let client = self.nobody(env, &profile)?;
-        let token = profile.worker(client.base()).map(|worker| worker.token).ok_or_else(|| {
+        let worker = profile.worker(client.base()).ok_or_else(|| {
             Failure::no_access(format!("No worker is registered with {} from here.", client.base())).next(format!(
                 "`owp worker register --server {}` registers one; OWP_WORKER_TOKEN brings the token of one that is.",
                 client.base()
             ))
         })?;
-        Ok(client.as_who(Who::Worker(token)))
+        // `owp worker token rotate` may replace the token while another command goes on. A worker that was registered
+        // meanwhile is another one.
+        let (env, base, id) = (env.clone(), client.base().to_owned(), worker.worker_id);
+        let read = move || Profile::open(&env).ok()?.worker(&base).filter(|kept| kept.worker_id == id);
+        Ok(client.as_who(Who::Worker(worker.token)).with_kept_token(move || Some(read()?.token)))
     }
 
     /// The pool, asked as the worker there is, else as nobody in particular: for what everybody may look at.

@@ -4,12 +4,14 @@
 //! A token goes to the address it was given with and nowhere else: redirects are not followed.
 
 mod error;
+mod kept;
 
 pub use error::{ClientError, Reason, Told, cause};
 
 use crate::clock::Entropy;
 use crate::net::is_loopback;
 use data_encoding::HEXLOWER;
+use kept::KeptToken;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -51,6 +53,8 @@ pub enum Who {
 pub struct Client {
     base: Url,
     who: Who,
+    /// The worker's token, where it may be replaced meanwhile; it stands for the one of `who`.
+    kept: Option<KeptToken>,
     http: reqwest::Client,
     entropy: Entropy,
     patience: Duration,
@@ -91,7 +95,7 @@ impl Client {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|_| wrong())?;
-        Ok(Self { base: url, who, http, entropy: Entropy::system(), patience: PATIENCE, on_delay: None })
+        Ok(Self { base: url, who, kept: None, http, entropy: Entropy::system(), patience: PATIENCE, on_delay: None })
     }
 
     /// The same pool, with so much time for each call in all, its repetitions included.
@@ -116,7 +120,17 @@ impl Client {
     /// The same pool, asked as somebody else.
     #[must_use]
     pub fn as_who(&self, who: Who) -> Self {
-        Self { who, ..self.clone() }
+        Self { who, kept: None, ..self.clone() }
+    }
+
+    /// The same pool, asked as the same worker. When the pool refuses the worker's token (401), `read` gives the one that is
+    /// kept now; if that is another, the call is made once more with it.
+    #[must_use]
+    pub fn with_kept_token(mut self, read: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
+        if let Who::Worker(token) = &self.who {
+            self.kept = Some(KeptToken::new(token.clone(), read));
+        }
+        self
     }
 
     /// Returns true when calls are made as a worker.
@@ -214,7 +228,7 @@ impl Client {
         let call = Call { method, url: format!("{}{path}", self.base()), body, key: keyed.then(|| self.key()) };
         let waits = path.contains("wait=");
         let within = if waits { PATIENCE_WAITING } else { self.patience };
-        let answer = self.repeated(&call, within);
+        let answer = self.admitted(&call, within);
         let Some(tell) = self.on_delay.filter(|_| !waits) else { return answer.await };
         let mut answer = std::pin::pin!(answer);
         match tokio::time::timeout(NOTICE, &mut answer).await {
@@ -228,6 +242,18 @@ impl Client {
 
     fn key(&self) -> String {
         HEXLOWER.encode(&self.entropy.bytes::<16>())
+    }
+
+    /// Makes a call, and once more when its token was replaced meanwhile: a call that was refused had no effect.
+    async fn admitted(&self, call: &Call<'_>, within: Duration) -> Result<Value, ClientError> {
+        let Some(kept) = &self.kept else { return self.repeated(call, within).await };
+        let used = kept.current();
+        match self.repeated(call, within).await {
+            Err(ClientError::Problem(told)) if told.status == 401 && kept.replace(&used) => {
+                self.repeated(call, within).await
+            }
+            answer => answer,
+        }
     }
 
     /// Makes a call, and again where the server asks to come back and there is time for it.
@@ -272,10 +298,11 @@ impl Client {
     }
 
     fn signed(&self, call: RequestBuilder) -> RequestBuilder {
-        match &self.who {
-            Who::Nobody => call,
-            Who::Worker(token) => call.bearer_auth(token.expose_secret()),
-            Who::Operator(token) => call.header("x-admin-token", token.expose_secret()),
+        match (&self.who, &self.kept) {
+            (Who::Nobody, _) => call,
+            (Who::Worker(_), Some(kept)) => call.bearer_auth(kept.current().expose_secret()),
+            (Who::Worker(token), None) => call.bearer_auth(token.expose_secret()),
+            (Who::Operator(token), _) => call.header("x-admin-token", token.expose_secret()),
         }
     }
 }

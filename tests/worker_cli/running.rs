@@ -133,6 +133,23 @@ fn the_end_of_a_run_leaves_a_pause_as_it_is() {
 }
 
 #[test]
+fn a_new_token_is_taken_over_by_a_worker_that_runs() {
+    let stage = Stage::new();
+    stage.register();
+    let run = Going::new(stage.command(&["run"]));
+    run.until("idle");
+    assert_eq!(stage.worker(&["token", "rotate"]).code, Some(0));
+    let first = stage.task("Parse dates");
+    run.until(&format!("leased {first}"));
+    // A call that waited since before the rotation could have brought the first one.
+    let second = stage.task("Read dates");
+    assert_eq!(stage.worker(&["release", &first]).code, Some(0));
+    run.until(&format!("leased {second}"));
+    run.signal("-INT");
+    assert_eq!(run.end(&stage).0, Some(0));
+}
+
+#[test]
 fn json_is_one_line_per_event() {
     let stage = Stage::new();
     stage.register();

@@ -99,7 +99,8 @@ async fn set_paused(asked: &Asked, env: &Environment, paused: bool, words: &str)
     Ok(())
 }
 
-/// Replaces the token that is kept here. The old one ends when the new one is first used, which is done at once.
+/// Replaces the token that is kept here. The old one ends when the new one is first used, which is done at once; a program that
+/// runs with the old one reads the new one from here.
 ///
 /// # Errors
 /// When the token is not kept here, cannot be kept, or the pool says no.

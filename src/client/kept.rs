@@ -1,0 +1,75 @@
+//! A worker's token that a file keeps: another process may replace it while this one goes on with the old one.
+
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Read = dyn Fn() -> Option<SecretString> + Send + Sync;
+
+/// The token in use, shared by the clones of a client, and a way to read the one that is kept now.
+#[derive(Clone)]
+pub(super) struct KeptToken {
+    current: Arc<Mutex<SecretString>>,
+    read: Arc<Read>,
+}
+
+impl std::fmt::Debug for KeptToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptToken").finish_non_exhaustive()
+    }
+}
+
+impl KeptToken {
+    pub(super) fn new(token: SecretString, read: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
+        Self { current: Arc::new(Mutex::new(token)), read: Arc::new(read) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SecretString> {
+        // A token is replaced as a whole, so whoever panicked left one.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token to use now.
+    pub(super) fn current(&self) -> SecretString {
+        self.lock().clone()
+    }
+
+    /// Replaces a token that was refused by the one that is kept now. False when there is no other.
+    pub(super) fn replace(&self, refused: &SecretString) -> bool {
+        let mut current = self.lock();
+        let is_refused = |token: &SecretString| token.expose_secret() == refused.expose_secret();
+        if !is_refused(&current) {
+            // Another call was refused as well, and was faster.
+            return true;
+        }
+        match (self.read)().filter(|token| !is_refused(token)) {
+            Some(token) => {
+                *current = token;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn the_file_is_read_once_for_all_calls_that_were_refused_together() {
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&reads);
+        let token = |text: &str| SecretString::from(text.to_owned());
+        let kept = KeptToken::new(token("old"), move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Some("new".to_owned().into())
+        });
+        let clone = kept.clone();
+        let (one, other) = (kept.current(), clone.current());
+        assert!(kept.replace(&one) && clone.replace(&other));
+        assert_eq!((clone.current().expose_secret(), reads.load(Ordering::SeqCst)), ("new", 1));
+        assert!(!kept.replace(&token("new")), "what is kept was refused as well");
+        assert!(!KeptToken::new(token("old"), || None).replace(&token("old")));
+    }
+}
