@@ -2,6 +2,9 @@
 
 use crate::stage::{REPO, Stage};
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 #[test]
 fn the_log_is_exported_whole_and_verified() {
@@ -44,11 +47,12 @@ fn the_log_is_exported_whole_and_verified() {
 }
 
 /// What the one call of the export is answered, and then the end.
-fn answering(answer: &'static str) -> String {
+fn answering(answer: impl Into<String>) -> String {
+    let answer = answer.into();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        use std::io::{Read, Write};
+        use std::io::Write;
         for mut client in listener.incoming().flatten() {
             drop(client.read(&mut [0; 4_096]));
             let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n";
@@ -73,4 +77,49 @@ fn a_log_that_breaks_off_or_was_tampered_with_is_told() {
     !   Keep the export, and compare it with a backup of the database.
     exit 1
     "#);
+}
+
+#[test]
+fn an_export_that_fails_leaves_the_old_file_and_nothing_else() {
+    let pool = Stage::start();
+    pool.write("old.ndjson", "an export of last year");
+    let files = || std::fs::read_dir(pool.folder.path()).unwrap().count();
+    let (text, before) = (|| std::fs::read_to_string(pool.folder.path().join("old.ndjson")).unwrap(), files());
+    let cut = answering("{\"seq\":1}\n");
+    for args in [["--server", cut.as_str()], ["--server", "http://127.0.0.1:1"], ["--repo", "acme/none"]] {
+        let said = pool.run(&[&["audit", "export", "old.ndjson"][..], &args].concat());
+        assert!(said.ends_with("exit 1"), "{said}");
+        assert_eq!((text().as_str(), files()), ("an export of last year", before), "{said}");
+    }
+    assert!(pool.run(&["audit", "export", "--repo", REPO, "old.ndjson"]).ends_with("exit 0"));
+    assert!(text().contains("\"verified\":true"));
+    let about = std::fs::metadata(pool.folder.path().join("old.ndjson")).unwrap();
+    assert_eq!((about.permissions().mode() & 0o777, files()), (0o600, before));
+}
+
+#[test]
+fn an_export_goes_through_links_and_into_pipes() {
+    let pool = Stage::start();
+    pool.write("kept.ndjson", "");
+    std::os::unix::fs::symlink("kept.ndjson", pool.folder.path().join("link.ndjson")).unwrap();
+    assert!(pool.run(&["audit", "export", "link.ndjson"]).ends_with("exit 0"));
+    assert!(std::fs::read_to_string(pool.folder.path().join("kept.ndjson")).unwrap().contains("verified"));
+    let pipe = pool.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    assert!(pool.run(&["audit", "export", "pipe"]).ends_with("exit 0"));
+    assert!(reader.join().unwrap().contains("verified"));
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_an_export_quietly() {
+    let pool = Stage::start();
+    let long = answering("{\"seq\":1}\n".repeat(100_000));
+    let mut command = pool.command(&["audit", "export", "--server", &long]);
+    let mut export = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(export.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let mut said = String::new();
+    export.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((first.as_str(), export.wait().unwrap().code(), said.as_str()), ("{\"seq\":1}\n", Some(0), ""));
 }

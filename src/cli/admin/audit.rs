@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::ask::explained;
+use super::target::Target;
 use crate::cli::failure::{Failure, complain, said, say};
 use crate::cli::print::{as_json, count, word};
 use crate::cli::untrusted::{escape_json, visible_line};
@@ -9,8 +10,7 @@ use crate::client::segment;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Args)]
@@ -55,29 +55,29 @@ struct Verdict {
 pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
     match args.command {
         AuditCommand::Verify { of } => {
-            let verdict = read(desk, &of, |_| Ok(())).await?;
+            let Some(verdict) = read(desk, &of, |_| Ok(())).await? else { return Ok(()) };
             report(desk, &of, &verdict, None)
         }
         AuditCommand::Export { file: None, of } => {
             // What is written is JSON already, `--json` or not.
-            let verdict = read(desk, &of, said).await?;
+            let Some(verdict) = read(desk, &of, said).await? else { return Ok(()) };
             checked(&of, &verdict).map(drop)
         }
         AuditCommand::Export { file: Some(path), of } => {
-            let unwritable = |error: &std::io::Error| {
+            let unwritable = |error: &io::Error| {
                 Failure::failed(format!("{} cannot be written: {error}.", visible_line(&path.display().to_string())))
                     .next("Name a file in a folder that you may write to.")
             };
-            let mut file = BufWriter::new(File::create(&path).map_err(|error| unwritable(&error))?);
-            let verdict = read(desk, &of, |line| writeln!(file, "{line}")).await?;
-            file.flush().map_err(|error| unwritable(&error))?;
+            let mut file = Target::begin(&path).map_err(|error| unwritable(&error))?;
+            let Some(verdict) = read(desk, &of, |line| file.line(line)).await? else { return Ok(()) };
+            file.finish().map_err(|error| unwritable(&error))?;
             report(desk, &of, &verdict, Some(&path))
         }
     }
 }
 
-/// Reads a chain, handing each line over, and gives its verdict.
-async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> std::io::Result<()>) -> Result<Verdict, Failure> {
+/// Reads a chain, handing each line over, and gives its verdict; nothing when whoever read the lines has enough.
+async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> io::Result<()>) -> Result<Option<Verdict>, Failure> {
     let repo = of.repo.as_deref().map_or_else(String::new, |repo| format!("?repo={}", segment(repo)));
     let (mut last, mut unwritten) = (String::new(), None);
     let line = |line: &str| {
@@ -86,10 +86,12 @@ async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> std::io::Resu
         unwritten.is_none()
     };
     desk.pool.get_lines(&format!("/v1/admin/audit{repo}"), line).await.map_err(explained)?;
-    if let Some(error) = unwritten {
-        return Err(Failure::failed(format!("The export could not be written: {error}.")));
+    match unwritten {
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+        Some(error) => return Err(Failure::failed(format!("The export could not be written: {error}."))),
+        None => {}
     }
-    serde_json::from_str(&last).map_err(|_| {
+    serde_json::from_str(&last).map(Some).map_err(|_| {
         Failure::failed("The export broke off: its last line, which says whether it is whole, is missing.")
             .next("Run the command again; the pool's log tells why it stopped.")
     })

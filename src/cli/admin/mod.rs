@@ -13,6 +13,7 @@ mod policy;
 mod repos;
 mod revoke;
 mod state;
+mod target;
 mod task;
 mod trust;
 mod why;
