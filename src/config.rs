@@ -64,7 +64,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "OWP_OPEN_REGISTRATION",
-        "Set to `1` to let anyone who can reach the pool take tasks from hand-made repositories, even without a linked GitHub account. Default: off, and on while the pool listens on loopback and has no public address.",
+        "Set to `1` to let anyone who can reach the pool take tasks from hand-made repositories, even without a linked GitHub account. Default: off, and on while only this machine can reach the pool: it listens on loopback, and has no public address, GitHub App or trusted proxies.",
     ),
     (
         "OWP_RATE_LIMIT",
@@ -148,6 +148,8 @@ pub struct ServeConfig {
     pub api_url: String,
     /// Where setup keeps an App's credentials.
     pub credentials_file: std::path::PathBuf,
+    /// True when other machines can reach the pool, directly or through a proxy or tunnel.
+    pub exposed: bool,
     /// Whether manual repositories serve workers nobody knows.
     pub open_registration: bool,
     /// How often one token may call; without it nobody is held back.
@@ -186,8 +188,10 @@ impl ServeConfig {
         let listen = listen_address(env, listen)?;
         let github = GitHubApp::load(env)?;
         let public_url = public_url(env)?.or_else(|| github.as_ref().and_then(|app| app.public_url.clone()));
-        let exposed = is_exposed(listen, public_url.as_deref());
-        let admin_token = admin_token_for(env, listen, exposed)?;
+        let trusted_proxies = IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?;
+        let exposure = exposure(listen, public_url.as_deref(), github.as_ref(), &trusted_proxies);
+        let admin_token = admin_token_for(env, listen, exposure)?;
+        let exposed = exposure.is_some();
         let database_url = database.map(str::to_owned).or_else(|| env.get("OWP_DATABASE_URL"));
         Ok(Self {
             listen,
@@ -197,9 +201,10 @@ impl ServeConfig {
             github,
             api_url: github::api_url(env),
             credentials_file: credentials_file(env),
+            exposed,
             open_registration: switch(env, "OWP_OPEN_REGISTRATION")?.unwrap_or(!exposed),
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
-            trusted_proxies: IpRange::parse_list(&env.get("OWP_TRUSTED_PROXIES").unwrap_or_default())?,
+            trusted_proxies,
             events_replay: events_replay(env)?,
             redeliver_at: env.get("OWP_REDELIVER_AT"),
             spans: Spans {
@@ -256,22 +261,43 @@ fn public_url(env: &Environment) -> Result<Option<String>, ConfigError> {
     })
 }
 
-/// True when other machines can reach the pool: directly, or through a proxy or tunnel.
-fn is_exposed(listen: SocketAddr, public_url: Option<&str>) -> bool {
-    let public = public_url.and_then(|text| reqwest::Url::parse(text).ok());
-    !listen.ip().is_loopback() || public.is_some_and(|url| !is_this_machine(&url))
+/// Returns why other machines can reach the pool, in a clause; `None` when only this machine can. A pool on loopback may
+/// stand behind a proxy or a tunnel of the same machine.
+fn exposure(
+    listen: SocketAddr,
+    public_url: Option<&str>,
+    app: Option<&GitHubApp>,
+    proxies: &[IpRange],
+) -> Option<&'static str> {
+    let is_here = |address: &str| reqwest::Url::parse(address).is_ok_and(|url| is_this_machine(&url));
+    if !listen.ip().is_loopback() {
+        Some("it listens to them")
+    } else if public_url.is_some_and(|url| !is_here(url)) {
+        Some("it has a public address")
+    } else if !proxies.is_empty() {
+        Some("OWP_TRUSTED_PROXIES names a proxy in front of it")
+    } else if app.is_some_and(|app| !is_here(&app.api_url)) {
+        // A sandbox on this machine delivers without leaving it.
+        Some("GitHub delivers webhooks to it")
+    } else {
+        None
+    }
 }
 
 /// Reads the admin token; a pool that other machines can reach needs one that cannot be guessed.
-fn admin_token_for(env: &Environment, listen: SocketAddr, exposed: bool) -> Result<Option<SecretString>, ConfigError> {
+fn admin_token_for(
+    env: &Environment,
+    listen: SocketAddr,
+    exposure: Option<&str>,
+) -> Result<Option<SecretString>, ConfigError> {
     let token = admin_token(env)?;
-    match token.as_ref().map(weakness) {
-        None if !listen.ip().is_loopback() => Err(ConfigError::new(format!(
+    match (token.as_ref().map(weakness), exposure) {
+        (None, _) if !listen.ip().is_loopback() => Err(ConfigError::new(format!(
             "refusing to listen on {listen}, which other machines can reach, without an admin token: \
              set OWP_ADMIN_TOKEN or OWP_ADMIN_TOKEN_FILE (make one with `openssl rand -hex 32`), or listen on {LISTEN}"
         ))),
-        Some(Some(why)) if exposed => Err(ConfigError::new(format!(
-            "refusing to start with this OWP_ADMIN_TOKEN: other machines can reach the pool, and {why}. \
+        (Some(Some(why)), Some(exposure)) => Err(ConfigError::new(format!(
+            "refusing to start with this OWP_ADMIN_TOKEN: {why}, and other machines can reach the pool ({exposure}). \
              Make a token with `openssl rand -hex 32`"
         ))),
         _ => Ok(token),

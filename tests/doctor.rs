@@ -281,6 +281,18 @@ async fn what_is_not_there_yet_is_a_warning_and_what_is_asked_wrongly_is_code_2(
     half.expect(1, "problem", "configuration", "GITHUB_APP_ID is missing");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_is_open_to_strangers_is_told_when_they_can_reach_it() {
+    let stage = Stage::new().await;
+    let warned = |more: &[(&str, &str)]| {
+        let said = stage.doctor_with(&[], &[&[("OWP_OPEN_REGISTRATION", "1")], more].concat());
+        said.about("warn", "configuration").contains("OWP_OPEN_REGISTRATION")
+    };
+    assert!(!warned(&[("OWP_PUBLIC_URL", "http://127.0.0.1:8787")]), "only this machine can reach it");
+    assert!(warned(&[("OWP_TRUSTED_PROXIES", "127.0.0.1")]), "a proxy leads to it");
+    assert!(warned(&[("OWP_PUBLIC_URL", "https://owp.example.org")]));
+}
+
 /// The real program on a database that has seen trouble, while somebody else holds its lock.
 async fn a_database_with_troubles(db: Db) {
     let stage = Stage::new().await;

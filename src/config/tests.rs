@@ -71,10 +71,21 @@ fn off_loopback_an_admin_token_is_asked_for_and_strangers_are_not_served_unless_
 fn a_weak_admin_token_is_refused_where_other_machines_can_reach_the_pool() {
     for weak in ["short", "dev-admin-token", "only-for-trying-it-out", "change-me-change-me-change-me"] {
         let token = ("OWP_ADMIN_TOKEN", weak);
-        for exposed in [("OWP_LISTEN", "0.0.0.0:8787"), ("OWP_PUBLIC_URL", "https://owp.example.org")] {
+        for (exposed, why) in [
+            (("OWP_LISTEN", "0.0.0.0:8787"), "it listens to them"),
+            (("OWP_PUBLIC_URL", "https://owp.example.org"), "public address"),
+            (("OWP_TRUSTED_PROXIES", "127.0.0.1"), "OWP_TRUSTED_PROXIES"),
+        ] {
             let error = refusal(&[exposed, token]);
-            assert!(error.contains("openssl rand -hex 32") && !error.contains(weak), "{error}");
+            assert!(error.contains("openssl rand -hex 32") && error.contains(why) && !error.contains(weak), "{error}");
         }
+        let app = [APP[0], APP[1], APP[2], token];
+        assert!(refusal(&app).contains("GitHub delivers webhooks to it"), "they come from outside, by whatever way");
+        let sandbox = [&app[..], &[("GITHUB_API_URL", "http://127.0.0.1:9797")]].concat();
+        assert!(
+            load(&sandbox).is_ok_and(|config| !config.exposed && config.open_registration),
+            "it delivers from here"
+        );
         assert!(load(&[token]).is_ok(), "on this machine {weak} starts, with a warning");
     }
     assert!(load(&[("OWP_LISTEN", "0.0.0.0:8787"), ("OWP_ADMIN_TOKEN", STRONG)]).is_ok());
@@ -86,7 +97,9 @@ fn a_public_address_is_an_origin_and_closes_the_pool_to_strangers() {
     assert_eq!(config.public_url.as_deref(), Some("https://owp.example.org"));
     assert!(!config.open_registration, "a proxy or a tunnel leads here");
     let local = load(&[("OWP_PUBLIC_URL", "http://127.0.0.1:8787")]).unwrap();
-    assert!(local.open_registration);
+    assert!(local.open_registration && !local.exposed);
+    let app = load(&APP).unwrap();
+    assert!(app.exposed && !app.open_registration, "GitHub's deliveries come from outside");
     for odd in ["owp.example.org", "https://owp.example.org/pool", "ftp://owp.example.org"] {
         let error = refusal(&[("OWP_PUBLIC_URL", odd)]);
         assert!(error.contains("OWP_PUBLIC_URL") && error.contains(odd), "{error}");
@@ -156,7 +169,7 @@ fn values_that_make_no_sense_are_named() {
 fn a_configuration_never_shows_its_secrets() {
     let url = ("OWP_DATABASE_URL", "postgres://owp:hush@host/db");
     let variables = [APP[0], ("GITHUB_APP_PRIVATE_KEY", "hush"), ("GITHUB_WEBHOOK_SECRET", "hush"), url];
-    let env = Environment::of(variables.into_iter().chain([("OWP_ADMIN_TOKEN", "hush")]));
+    let env = Environment::of(variables.into_iter().chain([("OWP_ADMIN_TOKEN", "hush-5f1c9a03b7e24d68a0c1e5f2")]));
     let shown = format!("{env:?} {:?}", ServeConfig::load(&env, None, None).unwrap());
     assert!(!shown.contains("hush"), "{shown}");
 }

@@ -94,8 +94,7 @@ fn configuration(config: &ServeConfig, env: &Environment, report: &mut Report) {
     } else {
         report.ok("configuration", format!("listens on {}", config.listen));
     }
-    let exposed = !config.listen.ip().is_loopback() || config.public_url.is_some();
-    if config.open_registration && exposed && env.get("OWP_OPEN_REGISTRATION").is_some() {
+    if config.open_registration && config.exposed && env.get("OWP_OPEN_REGISTRATION").is_some() {
         report.warn(
             "configuration",
             "anybody's worker may take tasks of manual repositories (OWP_OPEN_REGISTRATION)",
