@@ -63,7 +63,10 @@ fn the_steps_of_both_pages_start_a_pool_that_listens_on_every_address() {
     let steps = docker_steps("README.md");
     assert_eq!(steps, docker_steps("docs/install.md"), "one way to start, told twice");
     let folder = folder_after(&steps);
-    let mut variables = container(&folder.path().join(".env")).expect("every variable is there");
+    let dotenv = folder.path().join(".env");
+    let mode = fs::metadata(&dotenv).expect("made by the steps").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "it holds the admin token");
+    let mut variables = container(&dotenv).expect("every variable is there");
     let listen = variables.remove("OWP_LISTEN").expect("an address");
     let host = listen.strip_suffix(":8787").expect("the container's port");
     assert_eq!(host, "0.0.0.0", "or no port of the container could be published");
@@ -73,6 +76,32 @@ fn the_steps_of_both_pages_start_a_pool_that_listens_on_every_address() {
     let variables: Vec<_> = variables.into_iter().collect();
     let server = Server::start_on(host, &variables);
     assert_eq!(server.request("GET", "/readyz"), 200);
+}
+
+/// The folders of the container that last, with where they are mounted.
+fn mounts() -> Vec<String> {
+    let service = &yaml("compose.yml")["services"]["owp"];
+    let volumes = service["volumes"].as_array().expect("a list").iter();
+    volumes.map(|volume| volume.as_str().and_then(|v| v.split(':').nth(1)).expect("NAME:FOLDER").to_owned()).collect()
+}
+
+#[test]
+fn the_key_of_an_app_made_by_hand_is_where_the_container_looks_for_it() {
+    let page = text("docs/install.md");
+    let step = page.lines().find(|line| line.starts_with("docker compose exec -T owp sh -c ")).expect("a step");
+    assert!(text("compose.yml").contains(step), "one way, told twice");
+    let place = page.split("`GITHUB_APP_PRIVATE_KEY_FILE=").nth(1).and_then(|rest| rest.split('`').next()).expect("it");
+    assert!(mounts().iter().any(|folder| place.starts_with(&format!("{folder}/"))), "{place} goes with the container");
+    // The container's folder stands in the clone here, and `docker compose exec -T owp` does nothing but run the rest.
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("data")).expect("made");
+    fs::write(folder.path().join("downloaded.private-key.pem"), "a key").expect("written");
+    let run = step.replace("docker compose exec -T owp ", "").replace("/data/", "data/");
+    let done = Command::new("bash").args(["-euc", &run]).current_dir(folder.path()).output().expect("bash");
+    assert!(done.status.success(), "{run}\n{}", String::from_utf8_lossy(&done.stderr));
+    let key = folder.path().join(place.trim_start_matches('/'));
+    assert_eq!(fs::read_to_string(&key).expect("the key"), "a key");
+    assert_eq!(fs::metadata(&key).expect("the key").permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
