@@ -28,7 +28,8 @@ pub struct LinkCode {
     pub code: SecretString,
     /// Until when it works.
     pub expires_at: Timestamp,
-    /// The issue on which a policy wants it to be written, as `owner/name#12`; any issue of the pool when there is none.
+    /// The issue on which a policy wants it to be written, as `owner/name#12`. Without one the person is asked to write it on
+    /// an issue they take part in, so that nobody else is notified; the pool reads it on every issue of its repositories.
     pub issue: Option<String>,
 }
 
@@ -151,7 +152,7 @@ impl Engine {
 }
 
 const NOT_LINKED: &str = "This worker is not linked to a GitHub account, so it cannot link another. Link it first: ask for a \
-                          code of its own, and comment `/owp link CODE` on an issue of the pool.";
+                          code of its own, and comment `/owp link CODE` on an issue you take part in.";
 const UNKNOWN_CODE: &str =
     "The code is not known here. Codes work once and for 15 minutes; ask for a new one on the other machine.";
 

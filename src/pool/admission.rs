@@ -293,7 +293,7 @@ fn linked(case: &Case<'_>) -> Option<Refusal> {
     (case.repo.linked_only && !case.worker.person.is_linked()).then(|| {
         Refusal::new(
             Rule::Linked,
-            "The worker is not linked to a GitHub account. Run `owp worker link` for a code, then comment `/owp link CODE` on an issue of the pool.",
+            "The worker is not linked to a GitHub account. Run `owp worker link` for a code, then comment `/owp link CODE` on an issue you take part in.",
         )
     })
 }

@@ -124,7 +124,7 @@ fn refusals_read_well() {
     All 5 review slots are taken (limit from the policy file): 5 open pull requests. A slot is free again when a pull request is merged or closed, or a lease ends. (now 5, limit 5) [budget]
     The area `auth` is taken, and it has one holder at a time. Held by grace. Try again after 14 Nov 2023, 23:13 UTC. (now 1, limit 1) [area_lock]
     The worker is paused. Run `owp worker resume`, or set `paused` to false with `PATCH /v1/workers/me`. (now paused, needed idle or working) [worker_status]
-    The worker is not linked to a GitHub account. Run `owp worker link` for a code, then comment `/owp link CODE` on an issue of the pool. [linked]
+    The worker is not linked to a GitHub account. Run `owp worker link` for a code, then comment `/owp link CODE` on an issue you take part in. [linked]
     Only people can claim tasks; this account is a bot. [human]
     The repository is private, and GitHub has not confirmed lately that you may read it; that is asked again within ten minutes. [visibility]
     A maintainer of this repository has banned this account from its pool. [banned]

@@ -255,7 +255,7 @@ pub struct Policy {
     pub contract: Contract,
     /// How much is said on an issue.
     pub comments: CommentMode,
-    /// The issue on which link codes are to be written; any issue of the pool when there is none.
+    /// The issue on which link codes are to be written; without one contributors are asked for an issue they take part in.
     pub link_issue: Option<i64>,
     /// When nothing is handed out.
     pub pause: Option<Schedule>,

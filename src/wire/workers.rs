@@ -108,7 +108,7 @@ pub struct Link<'a> {
     pub code: &'a str,
     /// What the person comments.
     pub command: String,
-    /// The issue on which to comment, as `owner/name#12`; any issue of the pool when there is none.
+    /// The issue on which to comment, as `owner/name#12`. Without it: an issue the person takes part in, in a repository of the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issue: Option<&'a str>,
     /// Until when the code is good (RFC 3339).

@@ -13,7 +13,7 @@ fn a_worker_is_registered_and_its_token_kept_for_its_owner_alone() {
     Registered ada's laptop (w_…) with http://POOL.
     Its token is kept in SETTINGS/owp/workers.json.
 
-    To link it to you, write this comment on any issue of the pool until TIME:
+    To link it to you, write this comment until TIME on an issue you take part in, in a repository of the pool:
 
         /owp link CODE
 
@@ -246,7 +246,7 @@ fn linking_says_which_comment_to_write() {
         match json {
             false => insta::assert_snapshot!(done, @r#"
             exit 0
-            To link it to you, write this comment on any issue of the pool until TIME:
+            To link it to you, write this comment until TIME on an issue you take part in, in a repository of the pool:
 
                 /owp link CODE
 
@@ -299,7 +299,11 @@ fn a_pool_gives_a_code_to_a_worker_that_registered_without_one() {
     stage.register();
     let done = stage.worker(&["link", "ada"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert!(done.stdout.contains("until TIME:\n\n    /owp link CODE\n"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains(" until TIME on ") && done.stdout.contains(":\n\n    /owp link CODE\n"),
+        "{}",
+        done.stdout
+    );
     let done = stage.worker(&["link", "not a login"]);
     assert!(done.code == Some(2) && done.stderr.contains("must be a GitHub login"), "{}", done.all());
 }

@@ -17,6 +17,9 @@ pub(super) struct LinkArgs {
     login: String,
 }
 
+/// The place for the comment where no policy names one: others would be notified for nothing.
+const YOURS: &str = "an issue you take part in, in a repository of the pool";
+
 /// A way to prove it, as registration and linking answer it.
 #[derive(Deserialize)]
 pub(super) struct Link {
@@ -30,10 +33,10 @@ impl Link {
     pub(super) fn words(&self) -> String {
         let until = self.expires_at.as_deref().map_or_else(String::new, |at| format!(" until {}", time(at)));
         let command = visible_line(&self.command);
-        let place = self.issue.as_deref().map_or_else(|| "any issue of the pool".to_owned(), visible_line);
+        let place = self.issue.as_deref().map_or_else(|| YOURS.to_owned(), visible_line);
         let code = command.strip_prefix("/owp link ").unwrap_or("CODE");
         format!(
-            "To link it to you, write this comment on {place}{until}:\n\n    {command}\n\n\
+            "To link it to you, write this comment{until} on {place}:\n\n    {command}\n\n\
              Or, on a machine that is linked to you already, without a comment:\n\n    owp worker confirm {code}"
         )
     }
