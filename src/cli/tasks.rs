@@ -4,6 +4,8 @@ use super::failure::Failure;
 use super::print::{field, read, title, word};
 use super::values::whole;
 use crate::client::{Client, ClientError, segment};
+use crate::pool::task::TaskState;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -27,29 +29,22 @@ pub(super) struct Filters {
     limit: i64,
 }
 
-/// The states of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(super) enum State {
-    /// Waits to be taken
-    Ready,
-    /// Taken, and not begun
-    Leased,
-    /// Under way
-    InProgress,
-    /// A pull request answers it
-    PrOpened,
-    /// Something stands in the way
-    Blocked,
-    /// Done
-    Merged,
-    /// Withdrawn
-    Closed,
-}
+impl ValueEnum for TaskState {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl State {
-    fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Ready => "Waits to be taken",
+            Self::Leased => "Taken, and not begun",
+            Self::InProgress => "Under way",
+            Self::PrOpened => "A pull request answers it",
+            Self::Blocked => "Something stands in the way",
+            Self::Merged => "Done",
+            Self::Closed => "Withdrawn",
+        };
+        Some(PossibleValue::new(self.name()).help(help))
     }
 }
 
@@ -60,11 +55,11 @@ impl State {
 pub(super) async fn matching(
     client: &Client,
     filters: &Filters,
-    state: Option<State>,
+    state: Option<TaskState>,
     told: impl Fn(ClientError) -> Failure,
 ) -> Result<Vec<Value>, Failure> {
     let mut path = format!("/v1/tasks?limit={PAGE}");
-    let state = state.map(State::name);
+    let state = state.map(|state| state.name().to_owned());
     let given = [("repo", &filters.repo), ("skill", &filters.skill), ("area", &filters.area), ("state", &state)];
     for (name, value) in given {
         if let Some(value) = value {

@@ -4,7 +4,8 @@ use super::Desk;
 use super::ask::explained;
 use crate::cli::failure::{Failure, complain};
 use crate::cli::print::{as_json, count, field, table, time, word};
-use crate::cli::tasks::{Filters, State, matching, row};
+use crate::cli::tasks::{Filters, matching, row};
+use crate::pool::task::TaskState;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ pub(super) struct TasksArgs {
     filters: Filters,
     /// Only tasks in this state; without it, those that are not over
     #[arg(long, value_enum, value_name = "STATE")]
-    state: Option<State>,
+    state: Option<TaskState>,
 }
 
 /// Lists tasks.

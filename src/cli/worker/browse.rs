@@ -7,10 +7,11 @@ use crate::cli::connect::Asked;
 use crate::cli::failure::{Failure, complain, say};
 use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::print::{as_json, field, read, table, time, title, word, words};
-use crate::cli::tasks::{Filters, State, issue, matching, row, skills};
+use crate::cli::tasks::{Filters, issue, matching, row, skills};
 use crate::cli::untrusted::visible_line;
 use crate::client::{Client, segment};
 use crate::config::Environment;
+use crate::pool::task::TaskState;
 use crate::pool::text::tidy_line;
 use clap::Args;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ pub(super) struct TasksArgs {
     filters: Filters,
     /// Only tasks in this state
     #[arg(long, value_enum, value_name = "STATE", default_value = "ready", hide_possible_values = false)]
-    state: State,
+    state: TaskState,
 }
 
 /// Arguments of a command about one task.
