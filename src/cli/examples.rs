@@ -69,7 +69,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("worker token rotate", &["owp worker token rotate"]),
     ("worker leave", &["owp worker leave"]),
     ("worker confirm", &["owp worker confirm M5IJPSOQXGUG"]),
-    ("completions", &["owp completions bash > ~/.local/share/bash-completion/completions/owp"]),
+    (
+        "completions",
+        &[
+            "mkdir -p ~/.local/share/bash-completion/completions",
+            "owp completions bash > ~/.local/share/bash-completion/completions/owp",
+        ],
+    ),
     ("man", &["owp man ~/.local/share/man/man1"]),
 ];
 
@@ -88,7 +94,8 @@ fn add(command: Command, path: &[&str], lines: &[&str]) -> Command {
         Some((name, rest)) => command.mut_subcommand(*name, |below| add(below, rest, lines)),
         None => {
             let before = command.get_after_help().map_or_else(String::new, |text| format!("\n\n{text}"));
-            let heading = if lines.len() == 1 { "Example:" } else { "Examples:" };
+            let is_one = lines.iter().filter(|line| line.starts_with("owp ")).count() == 1;
+            let heading = if is_one { "Example:" } else { "Examples:" };
             let text = format!("{heading}\n  {}{before}", lines.join("\n  "));
             command.after_help(text)
         }
@@ -135,10 +142,21 @@ mod tests {
         shown.sort();
         assert_eq!(found, shown);
         for (path, lines) in EXAMPLES {
-            for line in *lines {
+            for line in lines.iter().filter(|line| !line.starts_with("mkdir -p ")) {
                 assert!(line.starts_with(&format!("owp {path}")), "{line}");
                 let read = program.clone().try_get_matches_from(words(line));
                 assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_that_an_example_writes_to_is_made_before() {
+        for (path, lines) in EXAMPLES {
+            for (at, line) in lines.iter().enumerate() {
+                let written = line.split_once(" > ").and_then(|(_, file)| file.rsplit_once('/'));
+                let is_made = |folder: &str| lines[..at].contains(&format!("mkdir -p {folder}").as_str());
+                assert!(written.is_none_or(|(folder, _)| is_made(folder)), "{path}: {line}");
             }
         }
     }

@@ -326,6 +326,7 @@ fn shells_are_taught_the_words() {
       -h, --help      Print help
 
     Example:
+      mkdir -p ~/.local/share/bash-completion/completions
       owp completions bash > ~/.local/share/bash-completion/completions/owp
     "#);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
