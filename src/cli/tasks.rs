@@ -5,8 +5,8 @@ use super::print::{field, read, title, word};
 use super::values::whole;
 use crate::client::{Client, ClientError, segment};
 use crate::pool::task::TaskState;
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
 
 /// The largest page of a list.
@@ -29,23 +29,19 @@ pub(super) struct Filters {
     limit: i64,
 }
 
-impl ValueEnum for TaskState {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let help = match self {
-            Self::Ready => "Waits to be taken",
-            Self::Leased => "Taken, and not begun",
-            Self::InProgress => "Under way",
-            Self::PrOpened => "A pull request answers it",
-            Self::Blocked => "Something stands in the way",
-            Self::Merged => "Done",
-            Self::Closed => "Withdrawn",
-        };
-        Some(PossibleValue::new(self.name()).help(help))
-    }
+/// Reads a task's state by its name.
+pub(super) fn state() -> impl TypedValueParser<Value = TaskState> {
+    let help = |state| match state {
+        TaskState::Ready => "Waits to be taken",
+        TaskState::Leased => "Taken, and not begun",
+        TaskState::InProgress => "Under way",
+        TaskState::PrOpened => "A pull request answers it",
+        TaskState::Blocked => "Something stands in the way",
+        TaskState::Merged => "Done",
+        TaskState::Closed => "Withdrawn",
+    };
+    let values = TaskState::ALL.map(|state| PossibleValue::new(state.name()).help(help(state)));
+    PossibleValuesParser::new(values).try_map(|name| TaskState::from_name(&name).ok_or("no state of a task"))
 }
 
 /// The newest tasks that fit, at most as many as were asked for; without a state, those that are not over.

@@ -4,7 +4,7 @@ use super::Desk;
 use super::ask::explained;
 use crate::cli::failure::{Failure, complain};
 use crate::cli::print::{as_json, count, field, table, time, word};
-use crate::cli::tasks::{Filters, matching, row};
+use crate::cli::tasks::{self, Filters, matching, row};
 use crate::pool::task::TaskState;
 use clap::Args;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(super) struct TasksArgs {
     #[command(flatten)]
     filters: Filters,
     /// Only tasks in this state; without it, those that are not over
-    #[arg(long, value_enum, value_name = "STATE")]
+    #[arg(long, value_parser = tasks::state(), value_name = "STATE")]
     state: Option<TaskState>,
 }
 

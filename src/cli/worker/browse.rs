@@ -7,7 +7,7 @@ use crate::cli::connect::Asked;
 use crate::cli::failure::{Failure, complain, say};
 use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::print::{as_json, field, read, table, time, title, word, words};
-use crate::cli::tasks::{Filters, issue, matching, row, skills};
+use crate::cli::tasks::{self, Filters, issue, matching, row, skills};
 use crate::cli::untrusted::visible_line;
 use crate::client::{Client, segment};
 use crate::config::Environment;
@@ -26,7 +26,7 @@ pub(super) struct TasksArgs {
     #[command(flatten)]
     filters: Filters,
     /// Only tasks in this state
-    #[arg(long, value_enum, value_name = "STATE", default_value = "ready", hide_possible_values = false)]
+    #[arg(long, value_parser = tasks::state(), value_name = "STATE", default_value = "ready", hide_possible_values = false)]
     state: TaskState,
 }
 
