@@ -1,11 +1,11 @@
 //! Whether a long backlog makes scheduling slower: the same questions with 1,000 and with 100,000 ready tasks, on a
 //! SQLite file. `cargo bench --bench candidates`.
 
-use owp::clock::{Clock, Entropy};
-use owp::engine::{Engine, Settings};
-use owp::pool::task::{Task, TaskSpec};
-use owp::pool::{RepoId, TaskId, Timestamp, WorkerId};
-use owp::store::{Bounds, NewWorker, Scope, Store, StoreError, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_engine::{Engine, Settings};
+use owp_pool::task::{Task, TaskSpec};
+use owp_pool::{RepoId, TaskId, Timestamp, WorkerId};
+use owp_store::{Bounds, NewWorker, Scope, Store, StoreError, StoreOptions};
 use std::time::{Duration, Instant};
 
 /// The two backlogs that are compared.

@@ -2,9 +2,9 @@
 //! plain pull in the same run: `cargo bench --bench parked`. The bar is 100 ms.
 
 use owp::cli::serve::{Running, ServeOptions, start};
-use owp::clock::{Clock, Entropy};
-use owp::engine::Settings;
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_engine::Settings;
+use owp_store::{Store, StoreOptions};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@
 mod instances;
 
 use instances::{NOW, instance};
-use owp::pool::planner::{Pick, Snapshot, aged_priority, plan, plan_greedily};
+use owp_pool::planner::{Pick, Snapshot, aged_priority, plan, plan_greedily};
 use std::time::{Duration, Instant};
 
 const RUNS: usize = 15;

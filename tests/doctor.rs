@@ -9,9 +9,9 @@ mod database;
 mod program;
 
 use database::{Db, TestDatabase};
-use owp::clock::{Clock, Entropy};
-use owp::sandbox::{Role, Sandbox, SandboxConfig};
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_sandbox::{Role, Sandbox, SandboxConfig};
+use owp_store::{Store, StoreOptions};
 use program::{free_port, owp};
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
@@ -360,9 +360,8 @@ async fn a_store_that_only_looks_changes_nothing() {
     let looking = Store::open_read_only(options()).await.unwrap();
     let repos = looking.read(|tx| Box::pin(async move { tx.repos().await })).await.unwrap();
     assert!(repos.is_empty());
-    let refused =
-        looking.write(owp::store::Scope::global(), |tx| Box::pin(async move { tx.recount_all().await })).await;
-    assert!(matches!(refused, Err(owp::store::StoreError::Closed)));
+    let refused = looking.write(owp_store::Scope::global(), |tx| Box::pin(async move { tx.recount_all().await })).await;
+    assert!(matches!(refused, Err(owp_store::StoreError::Closed)));
     let sneaked = looking.read(|tx| Box::pin(async move { tx.recount_all().await })).await;
     assert!(sneaked.is_err(), "not even inside a look");
 }

@@ -129,7 +129,7 @@ fn keys(schema: &serde_json::Value, node: &serde_json::Value, path: &str, found:
 
 #[test]
 fn the_documentation_names_every_key() {
-    let schema = owp::pool::document::schema();
+    let schema = owp_pool::document::schema();
     let mut found = Vec::new();
     keys(&schema, &schema, "", &mut found);
     assert!(found.len() > 30, "{found:?}");

@@ -4,13 +4,11 @@
 #[path = "support/program.rs"]
 mod program;
 
-use owp::{
-    config::{CLIENT_VARIABLES, VARIABLES},
-    github::render::{Contract, LeaseComment, LeaseState, Via, lease_comment},
-    pool::{
-        command::verbs_markdown,
-        labels::{LabelRules, read_labels},
-    },
+use owp_config::{CLIENT_VARIABLES, VARIABLES};
+use owp_github::render::{Contract, LeaseComment, LeaseState, Via, lease_comment};
+use owp_pool::{
+    command::verbs_markdown,
+    labels::{LabelRules, read_labels},
 };
 use std::{
     collections::BTreeSet,
@@ -322,7 +320,7 @@ fn the_comment_in_the_readme_is_what_the_pool_says() {
     let shown =
         readme.lines().skip_while(|line| !line.starts_with("> @ada, ")).take_while(|line| line.starts_with('>'));
     let shown: Vec<&str> = shown.map(|line| line.trim_start_matches('>').trim_start()).collect();
-    let at = |text: &str| owp::pool::Timestamp::parse_rfc3339(text).expect("a time");
+    let at = |text: &str| owp_pool::Timestamp::parse_rfc3339(text).expect("a time");
     let said = lease_comment(&LeaseComment {
         login: "ada".to_owned(),
         via: Via::Comment,

@@ -12,7 +12,7 @@ mod openapi;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use openapi::{compile, complaints, description};
-use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
+use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};

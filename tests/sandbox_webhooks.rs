@@ -13,7 +13,7 @@ mod openapi;
 use axum::{Router, body::Bytes, http::HeaderMap, routing::post};
 use examples::webhook_examples;
 use openapi::{compile, complaints, description};
-use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig, sign};
+use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig, sign};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,

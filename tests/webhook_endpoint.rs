@@ -16,8 +16,8 @@ mod server;
 
 use database::Db;
 use examples::webhook_examples;
-use owp::github::payload::{Kind, read_delivery};
-use owp::sandbox::Role;
+use owp_github::payload::{Kind, read_delivery};
+use owp_sandbox::Role;
 use serde_json::{Value, json};
 use server::{MAX_BYTES, REPO, Server};
 use std::collections::BTreeMap;

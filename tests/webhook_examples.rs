@@ -3,7 +3,7 @@
 //! `OWP_NPM_DIR` names the `node_modules` folder to look in; otherwise it is `tests/npm/node_modules`, which
 //! `npm ci --prefix tests/npm` fills. A missing folder is a failure, never a skip.
 
-use owp::github::payload::{CommentAction, Kind, read_delivery};
+use owp_github::payload::{CommentAction, Kind, read_delivery};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

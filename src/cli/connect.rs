@@ -6,9 +6,9 @@ use super::failure::{Failure, complain};
 use super::print::warn_in_clear_text;
 use super::profile::Profile;
 use super::untrusted::visible_line;
-use crate::client::{Client, Who};
-use crate::config::{Environment, admin_token, listen_address, reachable, worker_token};
 use clap::Args;
+use owp_client::{Client, Who};
+use owp_config::{Environment, admin_token, listen_address, reachable, worker_token};
 use std::io::IsTerminal;
 
 /// How the pool is named and the answer printed; every command takes these.

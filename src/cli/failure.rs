@@ -6,8 +6,8 @@
 
 use super::place;
 use super::untrusted::{visible, visible_json, visible_line};
-use crate::client::ClientError;
-use crate::config::ConfigError;
+use owp_client::ClientError;
+use owp_config::ConfigError;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_server_does_not_get_lines_of_its_own() {
         let body = json!({ "type": "/problems/x", "detail": "No.\nowp worker run: all is well\u{1b}[2J" });
-        let told = ClientError::Problem(Box::new(crate::client::Told {
+        let told = ClientError::Problem(Box::new(owp_client::Told {
             status: 409,
             kind: "x".into(),
             detail: body["detail"].as_str().unwrap().into(),
@@ -238,7 +238,7 @@ mod tests {
         let failure = |detail: &str, messages: &[&str]| {
             let reasons: Vec<Value> = messages.iter().map(|message| json!({ "message": message })).collect();
             let body = json!({ "type": "/problems/refused", "detail": detail, "reasons": reasons });
-            let told = crate::client::Told { status: 409, kind: "refused".into(), detail: detail.into(), body };
+            let told = owp_client::Told { status: 409, kind: "refused".into(), detail: detail.into(), body };
             let failure = Failure::from(ClientError::Problem(Box::new(told)));
             assert_eq!(failure.what, detail, "programs are told all of it");
             (failure.heading().to_owned(), failure.because)

@@ -3,10 +3,10 @@
 use super::failure::{Failure, finish, say};
 use super::print::as_json;
 use super::untrusted::visible_line;
-use crate::client::{Client, Who, cause};
-use crate::config::{Environment, listen_address, reachable};
-use crate::net::is_loopback;
 use clap::Args;
+use owp_base::net::is_loopback;
+use owp_client::{Client, Who, cause};
+use owp_config::{Environment, listen_address, reachable};
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! nothing that somebody else wrote steers a terminal or passes for a line of ours.
 
 use super::untrusted::{escape_json, visible_line};
-use crate::config::{ConfigError, LogConfig};
 use anstream::{AutoStream, ColorChoice};
+use owp_config::{ConfigError, LogConfig};
 use std::io::{self, Write, stderr};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;

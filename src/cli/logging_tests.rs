@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::untrusted::is_unsafe;
-use crate::github::render::corpus::corpus;
+use owp_testing::hostile::corpus;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 

@@ -1,9 +1,9 @@
 //! The loops that call the engine's steps: they own the waiting, the backing off and the stopping, the steps own none
 //! of it. A loop ends between two steps, never in the middle of one.
 
-use crate::engine::{Engine, EngineError, Pull};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use owp_engine::{Engine, EngineError, Pull};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

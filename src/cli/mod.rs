@@ -29,8 +29,8 @@ mod untrusted;
 mod values;
 pub mod worker;
 
-use crate::config::{ConfigError, Environment, LogConfig};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use owp_config::{ConfigError, Environment, LogConfig};
 use std::process::ExitCode;
 
 const ASKED_WRONGLY: u8 = 2;

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::print::{field, read, word};
-use crate::client::{Client, ClientError, segment};
+use owp_client::{Client, ClientError, segment};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ mod tests {
                 let _told = stream.write_all(format!("{head}{page}").as_bytes()).await;
             }
         });
-        Client::new(&url, crate::client::Who::Nobody).unwrap()
+        Client::new(&url, owp_client::Who::Nobody).unwrap()
     }
 
     #[tokio::test]

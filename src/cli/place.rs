@@ -2,7 +2,7 @@
 //! those of GitHub comments. A server's sentence about another place is replaced only where there is a better one.
 
 use super::untrusted::visible_line;
-use crate::client::{Reason, Told};
+use owp_client::{Reason, Told};
 
 /// Marks of a sentence about another place: GitHub comments or the API.
 const ELSEWHERE: [&str; 5] = ["`/owp", "POST /v1", "GET /v1", "PATCH /v1", "heartbeat"];
@@ -151,7 +151,7 @@ fn sentences(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::Rule;
+    use owp_pool::Rule;
     use serde_json::{Value, json};
 
     fn told(body: Value) -> Told {

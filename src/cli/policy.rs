@@ -6,11 +6,11 @@ use super::failure::{Failure, finish, say};
 use super::file::{called, read_file};
 use super::place::of_worker;
 use super::print::{self, as_json, count, read, title, word, words};
-use crate::config::Environment;
-use crate::pool::document::{Document, Fault, MAX_BYTES, POLICY_PATH, read_yaml, schema};
-use crate::pool::policy::Policy;
-use crate::wire::policies::{Simulated, SimulatedReason};
 use clap::{Args, Subcommand};
+use owp_config::Environment;
+use owp_pool::document::{Document, Fault, MAX_BYTES, POLICY_PATH, read_yaml, schema};
+use owp_pool::policy::Policy;
+use owp_server::wire::policies::{Simulated, SimulatedReason};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 

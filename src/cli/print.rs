@@ -3,12 +3,12 @@
 
 use super::failure::{Failure, complain, say, versioned};
 use super::untrusted::{visible_json, visible_line};
-use crate::client::Client;
-use crate::pool::Timestamp;
-use crate::pool::document::Fault;
-use crate::pool::text::tidy_line;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
+use owp_client::Client;
+use owp_pool::Timestamp;
+use owp_pool::document::Fault;
+use owp_pool::text::tidy_line;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Write;

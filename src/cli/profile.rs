@@ -4,7 +4,7 @@
 //! A token belongs to the pool that gave it and is never sent to another.
 
 use super::failure::Failure;
-use crate::config::Environment;
+use owp_config::Environment;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

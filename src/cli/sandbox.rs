@@ -4,11 +4,9 @@
 
 use super::failure::complain;
 use super::untrusted::visible;
-use crate::{
-    clock::Clock,
-    sandbox::{Sandbox, SandboxConfig, Scene, StartError, seed},
-};
 use clap::Args;
+use owp_base::clock::Clock;
+use owp_sandbox::{Sandbox, SandboxConfig, Scene, StartError, seed};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -91,7 +89,7 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
 }
 
 fn random_secret() -> String {
-    data_encoding::HEXLOWER.encode(&crate::clock::Entropy::system().bytes::<16>())
+    data_encoding::HEXLOWER.encode(&owp_base::clock::Entropy::system().bytes::<16>())
 }
 
 /// A name nobody else uses: by port and by chance.

@@ -3,10 +3,10 @@
 use super::failure::Failure;
 use super::print::{field, read, title, word};
 use super::values::whole;
-use crate::client::{Client, ClientError, segment};
-use crate::pool::task::TaskState;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use owp_client::{Client, ClientError, segment};
+use owp_pool::task::TaskState;
 use serde_json::Value;
 
 /// The largest page of a list.

@@ -1,7 +1,7 @@
 //! Text that somebody else wrote, on its way to a terminal or a log: what would steer a terminal, hide, or begin a line of
 //! its own is shown as an escape.
 
-use crate::pool::text::is_hidden;
+use owp_pool::text::is_hidden;
 
 /// One line, with every character that is no letter to be seen as an escape such as `\u{1b}`.
 pub(super) fn visible_line(text: &str) -> String {

@@ -155,7 +155,7 @@ impl Stage {
 /// The program with nothing of this machine's settings.
 pub fn clean(args: &[&str]) -> Command {
     let mut command = owp(args);
-    for (name, _) in owp::config::CLIENT_VARIABLES {
+    for (name, _) in owp_config::CLIENT_VARIABLES {
         command.env_remove(name);
     }
     command.env("XDG_CONFIG_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("nobody"));

@@ -4,9 +4,9 @@ use crate::database::Db;
 use crate::proxy::{Ask, How, Proxy, Reply};
 use crate::server::{Server, judged, options};
 use crate::table::faults;
-use owp::clock::Clock;
-use owp::conformance::report::summary;
-use owp::conformance::{CannotBegin, Profile, Status, run};
+use owp_base::clock::Clock;
+use owp_conformance::report::summary;
+use owp_conformance::{CannotBegin, Profile, Status, run};
 use serde_json::{Value, json};
 
 async fn conforms(db: Db) {

@@ -183,7 +183,7 @@ async fn an_interrupted_run_says_so_and_fails() {
 fn the_list_names_every_check_and_makes_none() {
     let ran = owp(&["conformance", "--list"]).output().unwrap();
     assert_eq!((ran.status.code(), text(&ran.stderr)), (Some(0), String::new()));
-    let (listed, all) = (text(&ran.stdout), owp::conformance::all());
+    let (listed, all) = (text(&ran.stdout), owp_conformance::all());
     let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, all.iter().map(|check| check.id).collect::<Vec<_>>());
     insta::assert_snapshot!(listed.lines().take(9).collect::<Vec<_>>().join("\n"), @r#"

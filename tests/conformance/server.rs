@@ -2,8 +2,8 @@
 
 use crate::database::{Db, TestDatabase};
 use crate::program::owp;
-use owp::clock::Clock;
-use owp::conformance::{Options, Report, run};
+use owp_base::clock::Clock;
+use owp_conformance::{Options, Report, run};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! The specification and the suite name the same requirements: what is written is checked, and what is checked is written.
 
-use owp::conformance::{Check, Profile, all};
+use owp_conformance::{Check, Profile, all};
 use std::path::Path;
 
 /// A paragraph, an item of a list or a row of a table, and the headings it stands under.

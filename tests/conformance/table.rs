@@ -4,7 +4,7 @@ use crate::database::Db;
 use crate::proxy::{How, Proxy};
 use crate::server::{Server, judged, options};
 use futures_util::{StreamExt, stream};
-use owp::conformance::{Report, Status, all};
+use owp_conformance::{Report, Status, all};
 use std::collections::BTreeSet;
 
 /// How many servers of a table are judged at once. Most of a run is waiting.

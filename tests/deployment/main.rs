@@ -9,7 +9,7 @@ mod program;
 mod server;
 
 use dockerfile::Dockerfile;
-use owp::config::VARIABLES;
+use owp_config::VARIABLES;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -3,7 +3,7 @@
 use super::instances::NOW;
 use super::world;
 use good_lp::{Expression, Solution, SolverModel, Variable, microlp, variable, variables};
-use owp::pool::planner::{Snapshot, aged_priority};
+use owp_pool::planner::{Snapshot, aged_priority};
 use std::collections::BTreeMap;
 
 /// The sum of aged priorities no plan can pass.

@@ -1,12 +1,12 @@
 //! Generated instances for the planner: seeded, so that a number seen once can be seen again. Shared with the bench.
 
-use owp::pool::admission::{Holder, RepoFacts, TaskFacts};
-use owp::pool::budget::{Budget, CountState};
-use owp::pool::planner::{Asker, Snapshot};
-use owp::pool::policy::{BudgetSource, Policy};
-use owp::pool::task::{Task, TaskSpec};
-use owp::pool::worker::{Load, Standing, Worker, WorkerStatus};
-use owp::pool::{Person, RepoId, Span, TaskId, Timestamp, WorkerId};
+use owp_pool::admission::{Holder, RepoFacts, TaskFacts};
+use owp_pool::budget::{Budget, CountState};
+use owp_pool::planner::{Asker, Snapshot};
+use owp_pool::policy::{BudgetSource, Policy};
+use owp_pool::task::{Task, TaskSpec};
+use owp_pool::worker::{Load, Standing, Worker, WorkerStatus};
+use owp_pool::{Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ mod instances;
 mod world;
 
 use instances::{NOW, instance};
-use owp::pool::planner::{plan, plan_greedily};
+use owp_pool::planner::{plan, plan_greedily};
 use rand::seq::SliceRandom;
 use rand::{SeedableRng, rngs::StdRng};
 

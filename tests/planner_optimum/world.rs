@@ -1,10 +1,10 @@
 //! A plan checked and applied step by step against admission itself, knowing nothing of how plans are made.
 
 use super::instances::NOW;
-use owp::pool::admission::{self, Case, Holder};
-use owp::pool::planner::{Pick, Snapshot, aged_priority, plan};
-use owp::pool::task::TaskState;
-use owp::pool::worker::Standing;
+use owp_pool::admission::{self, Case, Holder};
+use owp_pool::planner::{Pick, Snapshot, aged_priority, plan};
+use owp_pool::task::TaskState;
+use owp_pool::worker::Standing;
 
 /// The sum a plan is judged by.
 pub fn value(snapshot: &Snapshot, picks: &[Pick]) -> i64 {
@@ -30,7 +30,7 @@ pub fn apply(world: &mut Snapshot, picks: &[Pick]) -> Result<(), String> {
 }
 
 /// What admission says of a pair, as things stand.
-pub fn refusals(world: &Snapshot, asker: usize, task: usize) -> Vec<owp::pool::Refusal> {
+pub fn refusals(world: &Snapshot, asker: usize, task: usize) -> Vec<owp_pool::Refusal> {
     let (asker, task) = (&world.askers[asker], &world.tasks[task]);
     let repo = &world.repos[&task.task.repo];
     let unknown = Standing::default();

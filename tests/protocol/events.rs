@@ -4,8 +4,8 @@ use crate::database::Db;
 use crate::on_both;
 use crate::pool::{ADMIN, Pool, REPO, Worker};
 use crate::sse::{bearer, each, meddle, numbered, operator};
-use owp::engine::{FeedSettings, Settings};
-use owp::pool::event::EventKind;
+use owp_engine::{FeedSettings, Settings};
+use owp_pool::event::EventKind;
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -1,12 +1,12 @@
 //! Hostile texts over HTTP: what was sent comes back letter by letter in well-formed JSON, on every face that shows it; the
 //! status page shows it as text.
 
-use crate::corpus::corpus;
 use crate::database::Db;
 use crate::on_both;
 use crate::pool::{Pool, REPO, Worker};
 use crate::sse::{Stream, numbered, operator};
-use owp::pool::text::{is_hidden, tidy_line};
+use owp_pool::text::{is_hidden, tidy_line};
+use owp_testing::hostile::corpus;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

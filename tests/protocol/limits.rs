@@ -2,8 +2,8 @@
 
 use crate::database::Db;
 use crate::pool::{ADMIN, Pool};
-use owp::config::RateLimit;
-use owp::engine::Settings;
+use owp_config::RateLimit;
+use owp_engine::Settings;
 use serde_json::{Value, json};
 
 async fn limited(per_second: u32, burst: u32) -> Pool {

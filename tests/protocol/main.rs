@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
-#[path = "../support/hostile.rs"]
-mod corpus;
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../support/outage.rs"]

@@ -5,10 +5,10 @@ use crate::on_both;
 use crate::pool::{ADMIN, Pool, REPO};
 use crate::sse::{Stream, bearer, each, meddle, numbered, operator, resuming};
 use owp::cli::serve::{Running, ServeOptions, start};
-use owp::clock::Entropy;
-use owp::engine::{FeedSettings, Settings};
-use owp::pool::Span;
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::Entropy;
+use owp_engine::{FeedSettings, Settings};
+use owp_pool::Span;
+use owp_store::{Store, StoreOptions};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,7 @@
 use crate::database::Db;
 use crate::on_both;
 use crate::pool::{Pool, REPO, Worker};
-use owp::pool::Span;
+use owp_pool::Span;
 use serde_json::{Value, json};
 
 on_both!(

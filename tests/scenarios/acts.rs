@@ -1,10 +1,10 @@
 //! Verbs and looks that several stories share, beyond those of the stage itself.
 
 use crate::world::{REPO, World};
-use owp::github::render::with_key;
-use owp::pool::Span;
-use owp::pool::task::Task;
-use owp::store::Scope;
+use owp_github::render::with_key;
+use owp_pool::Span;
+use owp_pool::task::Task;
+use owp_store::Scope;
 
 /// What the App wrote: people are notified of what is created, never of what is edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

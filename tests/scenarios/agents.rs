@@ -3,9 +3,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World, opened};
-use owp::engine::ProfileChange;
-use owp::pool::Span;
-use owp::sandbox::PrSpec;
+use owp_engine::ProfileChange;
+use owp_pool::Span;
+use owp_sandbox::PrSpec;
 use serde_json::{Value, json};
 
 stories!(
@@ -173,7 +173,7 @@ async fn a_client_names_agents_for_its_person(db: Db) {
     w.engine.pull_work(&client).await.unwrap();
     let by_bot = w.open_pr(BOT, issue).await;
     assert_eq!(w.state(issue).await, "leased");
-    let naming = async |worker: &owp::pool::WorkerId, logins: &[&str]| {
+    let naming = async |worker: &owp_pool::WorkerId, logins: &[&str]| {
         let agents = Some(logins.iter().map(|login| (*login).to_owned()).collect());
         w.engine.change_worker(worker, ProfileChange { agents, ..ProfileChange::default() }).await
     };

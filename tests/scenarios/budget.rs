@@ -3,8 +3,8 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::{Person, Span};
-use owp::sandbox::{Fault, FaultKind, PrSpec};
+use owp_pool::{Person, Span};
+use owp_sandbox::{Fault, FaultKind, PrSpec};
 
 stories!(
     claims_and_pulls_together_never_pass_the_budget,
@@ -141,7 +141,7 @@ async fn a_pull_request_whose_delivery_was_lost_keeps_the_slot_of_its_lease(db: 
     let two = w.task("Two", &[]).await;
     w.say("mona", one, "/owp budget 1").await;
     w.say("ada", one, "/owp claim").await;
-    let spec = owp::sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
+    let spec = owp_sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
     w.github.as_user("ada").open_pr(REPO, spec).unwrap();
     w.github.take_deliveries();
     w.say("ada", one, "/owp release").await;
@@ -203,7 +203,7 @@ async fn a_restart_counts_before_it_grants(db: Db) {
     let worker = w.client("bo", two, &[]).await;
     w.say("ada", one, "/owp join").await;
     // While nobody listens, ada opens a pull request.
-    let spec = owp::sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
+    let spec = owp_sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
     w.github.as_user("ada").open_pr(REPO, spec).unwrap();
     w.github.take_deliveries();
     let w = w.restart().await;

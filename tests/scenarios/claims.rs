@@ -3,7 +3,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
+use owp_pool::Span;
 
 stories!(
     a_taken_task_names_its_holder_and_the_end,

@@ -3,12 +3,12 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::Registration;
-use owp::pool::Span;
-use owp::pool::command::{VERBS, Who};
-use owp::pool::worker::Capabilities;
-use owp::sandbox::Role;
-use owp::store::Extra;
+use owp_engine::Registration;
+use owp_pool::Span;
+use owp_pool::command::{VERBS, Who};
+use owp_pool::worker::Capabilities;
+use owp_sandbox::Role;
+use owp_store::Extra;
 use secrecy::ExposeSecret;
 
 stories!(
@@ -376,8 +376,8 @@ async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
     assert_eq!(w.engine.pull_work(&client).await.unwrap().items.len(), 1);
     let id = w.task_of(other).await.unwrap().id;
     let worker = w.worker(&client).await;
-    let report = owp::engine::Report {
-        status: owp::engine::ReportedStatus::Blocked,
+    let report = owp_engine::Report {
+        status: owp_engine::ReportedStatus::Blocked,
         message: Some("waits too".into()),
         lease: None,
         pr_url: None,

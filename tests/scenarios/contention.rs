@@ -4,10 +4,10 @@ use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
 use futures_util::future::join_all;
-use owp::engine::Registration;
-use owp::pool::WorkerId;
-use owp::pool::worker::Capabilities;
-use owp::store::Extra;
+use owp_engine::Registration;
+use owp_pool::WorkerId;
+use owp_pool::worker::Capabilities;
+use owp_store::Extra;
 use secrecy::ExposeSecret;
 
 stories!(
@@ -103,7 +103,7 @@ async fn one_worker_in_two_repositories_never_passes_its_capacity(db: Db) {
     let w = World::new(db).await;
     let other = "acme/second";
     w.github.add_repo(other).unwrap();
-    w.github.add_collaborator(other, "mona", owp::sandbox::Role::Admin).unwrap();
+    w.github.add_collaborator(other, "mona", owp_sandbox::Role::Admin).unwrap();
     let installation = w.installation().await;
     w.github.change_installation(installation, &[other], &[]).unwrap();
     w.settle().await;

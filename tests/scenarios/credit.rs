@@ -92,14 +92,14 @@ async fn an_offer_nobody_accepted_is_never_told(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     let registered = w
         .engine
-        .register(owp::engine::Registration {
+        .register(owp_engine::Registration {
             name: "laptop".to_owned(),
             github_handle: Some("bo".to_owned()),
             skills: vec![],
             capacity: 5,
             max_concurrent: 2,
-            capabilities: owp::pool::worker::Capabilities { ack: true, ..Default::default() },
-            extra: owp::store::Extra::new(),
+            capabilities: owp_pool::worker::Capabilities { ack: true, ..Default::default() },
+            extra: owp_store::Extra::new(),
         })
         .await
         .unwrap();
@@ -119,7 +119,7 @@ async fn an_extension_that_gains_nothing_says_so(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     for _ in 0..6 {
-        w.advance(owp::pool::Span::days(2));
+        w.advance(owp_pool::Span::days(2));
         w.github.as_user("ada").comment(REPO, issue, "/owp extend").unwrap();
         w.receive().await;
         while w.engine.step_inbox().await.unwrap() {}
@@ -140,7 +140,7 @@ async fn an_old_merge_does_not_end_a_task_that_is_offered_again(db: Db) {
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "the fix was not all of it");
     w.say("bo", issue, "/owp claim").await;
-    w.advance(owp::pool::Span::secs(5));
+    w.advance(owp_pool::Span::secs(5));
     w.github.as_user("ada").rewrite(REPO, pull, &format!("Fixes #{issue}\n\nAs discussed.")).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "leased", "what was merged before is no news");

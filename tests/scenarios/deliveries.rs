@@ -5,8 +5,8 @@ use crate::database::Db;
 use crate::faults::ten_minutes;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{Chaos, Role};
+use owp_pool::Span;
+use owp_sandbox::{Chaos, Role};
 use serde_json::json;
 
 stories!(
@@ -96,7 +96,7 @@ async fn a_suspended_installation_hands_out_nothing_and_comes_back(db: Db) {
     assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
     ten_minutes(&w).await;
     // Meanwhile somebody of the pool opens a pull request, and nobody may tell us.
-    let spec = owp::sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
+    let spec = owp_sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
     let pull = w.github.as_user("ada").open_pr(REPO, spec).unwrap();
     w.github.take_deliveries();
     w.github.suspend(installation, false).unwrap();

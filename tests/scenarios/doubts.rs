@@ -5,8 +5,8 @@ use crate::database::Db;
 use crate::faults::ten_minutes;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{Fault, FaultKind};
+use owp_pool::Span;
+use owp_sandbox::{Fault, FaultKind};
 use serde_json::json;
 
 stories!(
@@ -219,7 +219,7 @@ async fn a_merged_task_whose_issue_stays_open_is_not_offered_again(db: Db) {
     w.say("mona", issue, "/owp status").await;
     assert_eq!(w.state(issue).await, "ready", "somebody reopened it");
     w.say("ada", issue, "/owp claim").await;
-    let branch = owp::sandbox::PrSpec {
+    let branch = owp_sandbox::PrSpec {
         head: "again".into(),
         title: "Again".into(),
         body: format!("Fixes #{issue}"),

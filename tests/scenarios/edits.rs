@@ -4,8 +4,8 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::{Span, WorkerId};
-use owp::sandbox::{Fault, FaultKind, Parcel, PrSpec, Role};
+use owp_pool::{Span, WorkerId};
+use owp_sandbox::{Fault, FaultKind, Parcel, PrSpec, Role};
 use serde_json::json;
 
 stories!(

@@ -3,9 +3,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::github::client::{CommentWriter, RepoHandle};
-use owp::pool::Span;
-use owp::sandbox::{Fault, FaultKind};
+use owp_github::client::{CommentWriter, RepoHandle};
+use owp_pool::Span;
+use owp_sandbox::{Fault, FaultKind};
 
 stories!(
     whatever_github_answers_a_claim_is_served_once,

@@ -3,7 +3,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
+use owp_pool::Span;
 
 stories!(
     a_pull_request_waits_for_its_checks_and_says_for_which,

@@ -3,10 +3,10 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::pool::pull::PullFacts;
-use owp::sandbox::{Fault, FaultKind};
-use owp::store::{PullRow, Scope, StoreError};
+use owp_pool::Span;
+use owp_pool::pull::PullFacts;
+use owp_sandbox::{Fault, FaultKind};
+use owp_store::{PullRow, Scope, StoreError};
 
 stories!(
     what_was_written_before_the_app_was_there_is_history,

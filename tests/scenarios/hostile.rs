@@ -1,17 +1,17 @@
 //! Hostile texts, where people write them: titles, bodies, labels, reasons, pull requests, names of workers. The texts are
 //! kept as they are; the comments that tell of them do nothing but tell.
 
-use crate::corpus::{check_comment, corpus};
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::Registration;
-use owp::github::render::find_key;
-use owp::pool::Span;
-use owp::pool::command::parse_comment;
-use owp::pool::worker::Capabilities;
-use owp::sandbox::PrSpec;
-use owp::store::Extra;
+use owp_engine::Registration;
+use owp_github::render::find_key;
+use owp_pool::Span;
+use owp_pool::command::parse_comment;
+use owp_pool::worker::Capabilities;
+use owp_sandbox::PrSpec;
+use owp_store::Extra;
+use owp_testing::hostile::{check_comment, corpus};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::collections::BTreeSet;

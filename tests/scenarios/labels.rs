@@ -164,7 +164,7 @@ async fn a_transferred_issue_is_a_task_no_longer(db: Db) {
     let w = World::new(db).await;
     let mona = w.github.as_user("mona");
     w.github.add_repo("acme/attic").unwrap();
-    w.github.add_collaborator("acme/attic", "mona", owp::sandbox::Role::Admin).unwrap();
+    w.github.add_collaborator("acme/attic", "mona", owp_sandbox::Role::Admin).unwrap();
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     mona.transfer_issue(REPO, issue, "acme/attic").unwrap();
@@ -176,7 +176,7 @@ async fn a_transferred_issue_is_a_task_no_longer(db: Db) {
     let other = w.task("Parse numbers", &[]).await;
     mona.transfer_issue(REPO, other, "acme/attic").unwrap();
     w.github.take_deliveries();
-    w.advance(owp::pool::Span::minutes(20));
+    w.advance(owp_pool::Span::minutes(20));
     w.settle().await;
     assert_eq!(w.state(other).await, "ready", "one answer is not believed");
     crate::faults::ten_minutes(&w).await;
@@ -230,7 +230,7 @@ async fn a_triager_approves_by_setting_the_label_again(db: Db) {
 async fn a_label_set_by_a_bot_waits_for_approval(db: Db) {
     let w = World::new(db).await;
     w.github.add_bot("labeler[bot]");
-    w.github.add_collaborator(REPO, "labeler[bot]", owp::sandbox::Role::Write).unwrap();
+    w.github.add_collaborator(REPO, "labeler[bot]", owp_sandbox::Role::Write).unwrap();
     let issue = w.github.as_user("mona").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
     w.github.as_user("labeler[bot]").label(REPO, issue, "pool:ready").unwrap();
     w.settle().await;

@@ -4,7 +4,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::{Span, Timestamp, WorkerId};
+use owp_pool::{Span, Timestamp, WorkerId};
 use std::collections::BTreeMap;
 
 stories!(
@@ -271,7 +271,7 @@ async fn a_transferred_issue_ends_here_and_begins_there(db: Db) {
     let w = World::new(db).await;
     let (mona, there) = (w.github.as_user("mona"), "acme/docs");
     w.github.add_repo(there).unwrap();
-    w.github.add_collaborator(there, "mona", owp::sandbox::Role::Admin).unwrap();
+    w.github.add_collaborator(there, "mona", owp_sandbox::Role::Admin).unwrap();
     w.github.install(&[there]).unwrap();
     let label = mona.open_issue(there, "So that the label is known there", "", &["pool:ready"]).unwrap();
     mona.close(there, label).unwrap();

@@ -3,9 +3,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World, opened};
-use owp::engine::Report;
-use owp::pool::Span;
-use owp::sandbox::PrSpec;
+use owp_engine::Report;
+use owp_pool::Span;
+use owp_sandbox::PrSpec;
 
 stories!(
     every_keyword_and_spelling_links,
@@ -194,7 +194,7 @@ async fn links_outlive_a_new_name_of_the_repository(db: Db) {
                     for issue in ids {
                         states.push(tx.task_by_issue(&repo.id, issue).await?.unwrap().state.name());
                     }
-                    Ok::<_, owp::store::StoreError>(states)
+                    Ok::<_, owp_store::StoreError>(states)
                 })
             });
             read.await.unwrap()

@@ -3,7 +3,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
+use owp_pool::Span;
 
 stories!(everything_is_found_by_looking_when_no_delivery_comes);
 
@@ -26,8 +26,8 @@ async fn everything_is_found_by_looking_when_no_delivery_comes(db: Db) {
     w.check_promises().await;
 }
 
-fn pr(issue: u64) -> owp::sandbox::PrSpec {
-    owp::sandbox::PrSpec {
+fn pr(issue: u64) -> owp_sandbox::PrSpec {
+    owp_sandbox::PrSpec {
         head: "dates".into(),
         title: "Dates".into(),
         body: format!("Fixes #{issue}"),

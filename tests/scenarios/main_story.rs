@@ -62,7 +62,7 @@ async fn a_task_is_ready_again_after_release_expiry_or_a_pull_request_closed_unm
 
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
-    w.advance(owp::pool::Span::days(3));
+    w.advance(owp_pool::Span::days(3));
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "the time ran out");
 

@@ -5,8 +5,8 @@ use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
 use futures_util::future::join_all;
-use owp::pool::Span;
-use owp::sandbox::{Fault, FaultKind};
+use owp_pool::Span;
+use owp_sandbox::{Fault, FaultKind};
 use std::collections::BTreeSet;
 
 stories!(

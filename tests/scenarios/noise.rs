@@ -6,8 +6,8 @@ use crate::database::Db;
 use crate::labels::TEN;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{Parcel, PrSpec};
+use owp_pool::Span;
+use owp_sandbox::{Parcel, PrSpec};
 
 stories!(
     a_whole_life_notifies_twice_and_once_for_the_pull_request,

@@ -3,10 +3,10 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::NewTask;
-use owp::pool::Span;
-use owp::pool::task::TaskSpec;
-use owp::sandbox::{Fault, FaultKind};
+use owp_engine::NewTask;
+use owp_pool::Span;
+use owp_pool::task::TaskSpec;
+use owp_sandbox::{Fault, FaultKind};
 use std::time::Duration;
 
 stories!(

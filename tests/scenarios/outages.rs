@@ -4,11 +4,11 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::Settings;
-use owp::github::render::find_key;
-use owp::pool::Span;
-use owp::pool::task::TaskState;
-use owp::sandbox::{PrSpec, Sandbox};
+use owp_engine::Settings;
+use owp_github::render::find_key;
+use owp_pool::Span;
+use owp_pool::task::TaskState;
+use owp_sandbox::{PrSpec, Sandbox};
 use std::collections::BTreeSet;
 
 stories!(

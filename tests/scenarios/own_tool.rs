@@ -3,9 +3,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::{EngineError, PublicUrl, Registered, Registration, Settings};
-use owp::pool::Span;
-use owp::pool::worker::Capabilities;
+use owp_engine::{EngineError, PublicUrl, Registered, Registration, Settings};
+use owp_pool::Span;
+use owp_pool::worker::Capabilities;
 use secrecy::ExposeSecret;
 
 stories!(

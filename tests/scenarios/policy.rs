@@ -3,12 +3,12 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::{Engine, NewTask, Pulled, Registration};
-use owp::pool::task::TaskSpec;
-use owp::pool::worker::Capabilities;
-use owp::pool::{Span, WorkerId};
-use owp::sandbox::{Fault, FaultKind, PrSpec, Role};
-use owp::store::Extra;
+use owp_engine::{Engine, NewTask, Pulled, Registration};
+use owp_pool::task::TaskSpec;
+use owp_pool::worker::Capabilities;
+use owp_pool::{Span, WorkerId};
+use owp_sandbox::{Fault, FaultKind, PrSpec, Role};
+use owp_store::Extra;
 use std::collections::BTreeMap;
 
 stories!(

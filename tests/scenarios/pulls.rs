@@ -3,8 +3,8 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::PrSpec;
+use owp_pool::Span;
+use owp_sandbox::PrSpec;
 
 stories!(
     somebody_elses_pull_request_is_said_once_and_counts,

@@ -5,8 +5,8 @@ use crate::acts::Written;
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{Fault, FaultKind};
+use owp_pool::Span;
+use owp_sandbox::{Fault, FaultKind};
 use serde_json::json;
 
 stories!(

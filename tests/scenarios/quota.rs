@@ -3,8 +3,8 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{Fault, FaultKind};
+use owp_pool::Span;
+use owp_sandbox::{Fault, FaultKind};
 
 stories!(
     an_hour_sees_no_more_writes_than_github_takes,
@@ -39,7 +39,7 @@ async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
     w.github.change_installation(w.installation().await, &[other], &[]).unwrap();
     w.settle().await;
     let noisy = w.github.as_user("mona").open_issue(REPO, "Noisy", "Please.", &[]).unwrap();
-    w.github.add_collaborator(other, "mona", owp::sandbox::Role::Admin).unwrap();
+    w.github.add_collaborator(other, "mona", owp_sandbox::Role::Admin).unwrap();
     let quiet = w.github.as_user("mona").open_issue(other, "Quiet", "Please.", &[]).unwrap();
     w.settle().await;
     for n in 0..700 {

@@ -5,8 +5,8 @@ use crate::database::Db;
 use crate::faults::commenter;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{Fault, FaultKind};
+use owp_pool::Span;
+use owp_sandbox::{Fault, FaultKind};
 
 stories!(
     a_limit_costs_one_request_however_many_deliveries_wait,

@@ -6,7 +6,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
+use owp_pool::Span;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -49,8 +49,8 @@ fn act(w: &World, number: usize, issues: &mut Vec<u64>, pull: &mut u64) {
         3 => drop(ada.comment(REPO, issues[0], "/owp claim").unwrap()),
         4 => {
             let body = format!("Fixes #{}", issues[0]);
-            let spec = owp::sandbox::PrSpec { head: "dates".into(), title: "Dates".into(), body, ..Default::default() };
-            *pull = ada.open_pr(REPO, owp::sandbox::PrSpec { draft: true, ..spec }).unwrap();
+            let spec = owp_sandbox::PrSpec { head: "dates".into(), title: "Dates".into(), body, ..Default::default() };
+            *pull = ada.open_pr(REPO, owp_sandbox::PrSpec { draft: true, ..spec }).unwrap();
         }
         5 => {
             ada.ready_for_review(REPO, *pull).unwrap();

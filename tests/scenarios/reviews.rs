@@ -4,7 +4,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
+use owp_pool::Span;
 
 stories!(
     the_first_of_several_to_pass_is_the_pull_request,

@@ -3,9 +3,9 @@
 
 use crate::database::Db;
 use crate::world::{REPO, World};
-use owp::http::{Face, router};
-use owp::pool::{Refusal, Rule, Span, Timestamp};
-use owp::sandbox::{Fault, FaultKind, Role};
+use owp_pool::{Refusal, Rule, Span, Timestamp};
+use owp_sandbox::{Fault, FaultKind, Role};
+use owp_server::http::{Face, router};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -113,7 +113,7 @@ a_story_per_rule! {
     human Http |w, _ada| {
         let ada = w.github.add_user("ada");
         w.store()
-            .write(owp::store::Scope::global(), move |tx| {
+            .write(owp_store::Scope::global(), move |tx| {
                 Box::pin(async move { tx.record_person(ada.id.try_into().unwrap(), "ada", true).await.map(drop) })
             })
             .await

@@ -4,9 +4,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::Settings;
-use owp::pool::Span;
-use owp::sandbox::{PrSpec, Sandbox};
+use owp_engine::Settings;
+use owp_pool::Span;
+use owp_sandbox::{PrSpec, Sandbox};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -21,7 +21,7 @@ stories!(
 );
 
 /// A budget of one, and ada, whose pull requests count, has none open.
-async fn free_slot(db: Db, settings: Settings) -> (World, u64, owp::pool::WorkerId) {
+async fn free_slot(db: Db, settings: Settings) -> (World, u64, owp_pool::WorkerId) {
     let w = World::with(db, settings).await;
     w.seasoned("ada").await;
     let issue = w.task("Parse dates", &[]).await;
@@ -42,7 +42,7 @@ fn open_unheard(github: &Sandbox) {
 }
 
 /// Whoever asks now gets nothing, and nothing after the count either: the slot is taken.
-async fn gets_nothing(w: &World, worker: &owp::pool::WorkerId) {
+async fn gets_nothing(w: &World, worker: &owp_pool::WorkerId) {
     assert!(w.engine.pull_work(worker).await.unwrap().items.is_empty(), "an old count was believed");
     w.settle().await;
     assert_eq!(w.slots().await, (1, 1), "counted");

@@ -4,10 +4,10 @@ use crate::acts::Written;
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::Whom;
-use owp::pool::Span;
-use owp::sandbox::{Fault, FaultKind};
-use owp::store::StoreError;
+use owp_engine::Whom;
+use owp_pool::Span;
+use owp_sandbox::{Fault, FaultKind};
+use owp_store::StoreError;
 use serde_json::{Value, json};
 
 stories!(
@@ -135,7 +135,7 @@ async fn a_delivery_nobody_finishes_lets_others_pass(db: Db) {
         if died > 0 {
             w.advance(Span::minutes(2));
             w.store()
-                .write(owp::store::Scope::global(), |tx| {
+                .write(owp_store::Scope::global(), |tx| {
                     Box::pin(async move {
                         for lost in tx.lost_deliveries().await? {
                             let now = tx.now();
@@ -149,7 +149,7 @@ async fn a_delivery_nobody_finishes_lets_others_pass(db: Db) {
         }
         let taken = w
             .store()
-            .write(owp::store::Scope::global(), |tx| Box::pin(async move { tx.take_delivery(Span::minutes(2)).await }))
+            .write(owp_store::Scope::global(), |tx| Box::pin(async move { tx.take_delivery(Span::minutes(2)).await }))
             .await
             .unwrap();
         assert_eq!(taken.unwrap().rescues, died);

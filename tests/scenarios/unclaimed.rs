@@ -3,7 +3,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
+use owp_pool::Span;
 
 stories!(
     drafts_of_an_outsider_stop_nobody,

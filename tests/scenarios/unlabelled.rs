@@ -4,7 +4,7 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
+use owp_pool::Span;
 
 stories!(
     a_mistyped_label_in_the_policy_takes_nothing_away_and_is_said_once,

@@ -3,9 +3,9 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::engine::Settings;
-use owp::pool::{LeaseId, Span, Timestamp};
-use owp::store::Scope;
+use owp_engine::Settings;
+use owp_pool::{LeaseId, Span, Timestamp};
+use owp_store::Scope;
 
 stories!(
     nobody_loses_a_claim_because_the_pool_was_away,

@@ -4,8 +4,8 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::{Span, Timestamp};
-use owp::sandbox::{Fault, FaultKind, PrSpec};
+use owp_pool::{Span, Timestamp};
+use owp_sandbox::{Fault, FaultKind, PrSpec};
 
 stories!(
     one_404_for_a_pull_request_changes_nothing,

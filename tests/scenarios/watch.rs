@@ -3,8 +3,8 @@
 use crate::database::Db;
 use crate::stories;
 use crate::world::{REPO, World};
-use owp::pool::Span;
-use owp::sandbox::{PrSpec, RecordedRequest};
+use owp_pool::Span;
+use owp_sandbox::{PrSpec, RecordedRequest};
 
 stories!(
     with_every_delivery_lost_changes_are_noticed_within_two_minutes,

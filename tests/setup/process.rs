@@ -2,8 +2,8 @@
 
 use crate::browser::Browser;
 use crate::program::{free_port, owp};
-use owp::clock::Clock;
-use owp::sandbox::{Sandbox, SandboxConfig};
+use owp_base::clock::Clock;
+use owp_sandbox::{Sandbox, SandboxConfig};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

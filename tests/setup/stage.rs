@@ -3,10 +3,10 @@
 use crate::browser::{Browser, Page};
 use crate::database::{Db, TestDatabase};
 use owp::cli::serve::{Running, ServeOptions, start};
-use owp::clock::{Clock, Entropy};
-use owp::engine::{Settings, SetupSettings};
-use owp::sandbox::{Role, Sandbox, SandboxConfig};
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_engine::{Settings, SetupSettings};
+use owp_sandbox::{Role, Sandbox, SandboxConfig};
+use owp_store::{Store, StoreOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

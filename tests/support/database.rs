@@ -75,5 +75,5 @@ fn url_of(name: &str) -> String {
 }
 
 fn uuid_like() -> String {
-    owp::clock::Entropy::system().bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect()
+    owp_base::clock::Entropy::system().bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect()
 }

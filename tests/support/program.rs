@@ -9,7 +9,7 @@ use std::{
 pub fn owp(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
     command.args(args).stdin(Stdio::null()).current_dir(env!("CARGO_TARGET_TMPDIR"));
-    for (name, _) in owp::config::VARIABLES.iter().chain(owp::config::CLIENT_VARIABLES) {
+    for (name, _) in owp_config::VARIABLES.iter().chain(owp_config::CLIENT_VARIABLES) {
         command.env_remove(name);
     }
     command

@@ -2,14 +2,14 @@
 //! and `settle`, which runs every step until nothing is left to do.
 
 use crate::database::{Db, TestDatabase};
-use owp::clock::{Clock, Entropy};
-use owp::engine::{Engine, GitHubSide, Report, ReportedStatus, Settings};
-use owp::github::client::{GitHub, GitHubConfig};
-use owp::pool::task::Task;
-use owp::pool::worker::Worker;
-use owp::pool::{Span, WorkerId};
-use owp::sandbox::{Parcel, PrSpec, Role, Sandbox, SandboxConfig};
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_engine::{Engine, GitHubSide, Report, ReportedStatus, Settings};
+use owp_github::client::{GitHub, GitHubConfig};
+use owp_pool::task::Task;
+use owp_pool::worker::Worker;
+use owp_pool::{Span, WorkerId};
+use owp_sandbox::{Parcel, PrSpec, Role, Sandbox, SandboxConfig};
+use owp_store::{Store, StoreOptions};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -268,14 +268,14 @@ impl World {
     pub async fn client(&self, login: &str, issue: u64, skills: &[&str]) -> WorkerId {
         let registered = self
             .engine
-            .register(owp::engine::Registration {
+            .register(owp_engine::Registration {
                 name: format!("{login}'s client"),
                 github_handle: Some(login.to_owned()),
                 skills: skills.iter().map(|s| (*s).to_owned()).collect(),
                 capacity: 5,
                 max_concurrent: 2,
-                capabilities: owp::pool::worker::Capabilities::default(),
-                extra: owp::store::Extra::new(),
+                capabilities: owp_pool::worker::Capabilities::default(),
+                extra: owp_store::Extra::new(),
             })
             .await
             .unwrap();
@@ -298,7 +298,7 @@ impl World {
         self.store()
             .read(|tx| {
                 Box::pin(async move {
-                    let mut events = tx.verify_chain(owp::store::GLOBAL_CHAIN).await?;
+                    let mut events = tx.verify_chain(owp_store::GLOBAL_CHAIN).await?;
                     for repo in tx.repos().await? {
                         events += tx.verify_chain(repo.id.as_str()).await?;
                     }
@@ -308,7 +308,7 @@ impl World {
                         let before = chains.insert(&row.chain, row.event.seq).unwrap_or(0);
                         assert_eq!((row.feed, row.event.seq), (place, before + 1));
                     }
-                    Ok::<_, owp::store::StoreError>(())
+                    Ok::<_, owp_store::StoreError>(())
                 })
             })
             .await

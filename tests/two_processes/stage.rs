@@ -36,7 +36,7 @@ pub fn free_port() -> u16 {
 
 pub fn owp() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
-    for (name, _) in owp::config::VARIABLES {
+    for (name, _) in owp_config::VARIABLES {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -218,7 +218,7 @@ impl Stage {
     /// The kinds of our comments, issue by issue: the first word of each hidden key.
     pub async fn what_we_said(&self, issues: &[i64]) -> Vec<Vec<String>> {
         let kind = |body: &String| {
-            let key = owp::github::render::find_key(body).unwrap_or("none");
+            let key = owp_github::render::find_key(body).unwrap_or("none");
             key.split(':').next().unwrap_or_default().to_owned()
         };
         let sorted = |bodies: &Vec<String>| {

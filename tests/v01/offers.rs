@@ -3,7 +3,7 @@
 
 use crate::database::Db;
 use crate::pool::{Pool, Worker};
-use owp::pool::Span;
+use owp_pool::Span;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -151,7 +151,7 @@ async fn why_names_every_rule_in_the_words_of_the_refusal(db: Db) {
     let worker = pool.worker(json!({})).await;
     let why = pool.as_worker(&worker, "GET", &format!("/v1/tasks/{task}/why"), json!({})).await.ok();
     assert_eq!(why["may"], false);
-    assert_eq!(why["rules"].as_array().unwrap().len(), owp::pool::Rule::ALL.len());
+    assert_eq!(why["rules"].as_array().unwrap().len(), owp_pool::Rule::ALL.len());
     let broken: Vec<_> = why["rules"].as_array().unwrap().iter().filter(|r| r["holds"] == false).collect();
     let refused = pool.as_worker(&worker, "POST", &format!("/v1/tasks/{task}/claim"), json!({})).await;
     assert_eq!(json!([broken[0]["reason"]]), refused.problem(409, "refused")["reasons"]);

@@ -2,10 +2,10 @@
 
 use crate::database::{Db, TestDatabase};
 use owp::cli::serve::{Running, ServeOptions, start};
-use owp::clock::{Clock, Entropy};
-use owp::engine::{GitHubSide, Settings};
-use owp::pool::Span;
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_engine::{GitHubSide, Settings};
+use owp_pool::Span;
+use owp_store::{Store, StoreOptions};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -3,9 +3,9 @@
 use crate::database::Db;
 use crate::pool::Pool;
 use crate::program::{free_port, owp};
-use owp::clock::Clock;
-use owp::sandbox::{Sandbox, SandboxConfig};
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::Clock;
+use owp_sandbox::{Sandbox, SandboxConfig};
+use owp_store::{Store, StoreOptions};
 use serde_json::json;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -105,7 +105,7 @@ fn what_it_is_told_wrongly_ends_it_with_code_2_and_a_sentence() {
         (&["serve", "--database", "mysql://somewhere"], &[], "sqlite:FILE"),
         (&["serve"], &[("OWP_DATABASE_URL", "owp.db")], "sqlite:FILE"),
         (&["serve"], &[("OWP_LOG_FILTER", "owp=loud")], "OWP_LOG_FILTER"),
-        (&["serve"], &[("OWP_LOG_FILTER", "verbose")], "info,owp::engine=debug"),
+        (&["serve"], &[("OWP_LOG_FILTER", "verbose")], "info,owp_engine=debug"),
         (&["serve"], &[("OWP_REDELIVER_AT", "hourly")], "OWP_REDELIVER_AT"),
         (&["serve", "--port", "1"], &[], "--port"),
         (
@@ -149,8 +149,11 @@ async fn stopping_finishes_what_has_begun_and_frees_the_database() {
     assert!(begun.elapsed() < Duration::from_secs(9), "stopping waits for nothing that is idle");
     let answer: serde_json::Value = asked.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(answer["leases"].as_array().map(Vec::len), Some(1));
-    let options =
-        StoreOptions { url: pool.database.url.clone(), clock: Clock::System, entropy: owp::clock::Entropy::system() };
+    let options = StoreOptions {
+        url: pool.database.url.clone(),
+        clock: Clock::System,
+        entropy: owp_base::clock::Entropy::system(),
+    };
     assert!(Store::open(options).await.is_ok(), "the next process can have the database at once");
 }
 
@@ -215,7 +218,7 @@ async fn time_in_which_no_process_ran_is_given_back() {
     let worker = ("Authorization", bearer.as_str());
     let until = |work: &serde_json::Value| {
         let text = work["leases"][0]["lease_expires_at"].as_str().unwrap();
-        owp::pool::Timestamp::parse_rfc3339(text).unwrap()
+        owp_pool::Timestamp::parse_rfc3339(text).unwrap()
     };
     let before = until(&call(&served, worker, "/v1/work", json!(null)).await);
     served.stop("-KILL");
@@ -241,7 +244,7 @@ async fn a_lease_of_seconds_lives_by_signs_of_life_and_its_end_is_noticed_at_onc
     let made = call(&served, operator, "/v1/workers/register", json!({ "name": "a worker" })).await;
     let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
     let worker = ("Authorization", bearer.as_str());
-    let until = |text: &serde_json::Value| owp::pool::Timestamp::parse_rfc3339(text.as_str().unwrap()).unwrap();
+    let until = |text: &serde_json::Value| owp_pool::Timestamp::parse_rfc3339(text.as_str().unwrap()).unwrap();
     let granted = call(&served, worker, "/v1/work", json!(null)).await["leases"][0].clone();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(4) {

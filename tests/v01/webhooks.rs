@@ -3,12 +3,12 @@
 use crate::database::Db;
 use crate::on_both;
 use crate::pool::{Answer, Pool};
-use owp::clock::Clock;
-use owp::config::IpRange;
-use owp::engine::{GitHubSide, Settings};
-use owp::github::client::{GitHub, GitHubConfig};
-use owp::github::signature::sign;
-use owp::sandbox::{Sandbox, SandboxConfig};
+use owp_base::clock::Clock;
+use owp_config::IpRange;
+use owp_engine::{GitHubSide, Settings};
+use owp_github::client::{GitHub, GitHubConfig};
+use owp_github::signature::sign;
+use owp_sandbox::{Sandbox, SandboxConfig};
 use secrecy::SecretString;
 use serde_json::json;
 use std::sync::Arc;

@@ -2,13 +2,13 @@
 
 use crate::database::{Db, TestDatabase};
 use owp::cli::serve::{Running, ServeOptions, start};
-use owp::clock::{Clock, Entropy};
-use owp::engine::{GitHubSide, Settings};
-use owp::github::client::{GitHub, GitHubConfig};
-use owp::github::signature::sign;
-use owp::pool::Span;
-use owp::sandbox::{PrSpec, Role, Sandbox, SandboxConfig, UserRef};
-use owp::store::{Store, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_engine::{GitHubSide, Settings};
+use owp_github::client::{GitHub, GitHubConfig};
+use owp_github::signature::sign;
+use owp_pool::Span;
+use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig, UserRef};
+use owp_store::{Store, StoreOptions};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::any::AnyPoolOptions;
@@ -140,7 +140,7 @@ impl Server {
 
     /// This moment, as GitHub writes it.
     pub fn now() -> String {
-        owp::pool::Timestamp(owp::clock::Clock::System.now_ms()).rfc3339()
+        owp_pool::Timestamp(owp_base::clock::Clock::System.now_ms()).rfc3339()
     }
 
     /// The delivery as a webhook of content type `application/x-www-form-urlencoded` carries it.
@@ -155,7 +155,7 @@ impl Server {
             Box::pin(async {
                 let open = server.store.read(|tx| {
                     Box::pin(async move {
-                        Ok::<_, owp::store::StoreError>(tx.pending_deliveries().await? + tx.open_wanted().await?)
+                        Ok::<_, owp_store::StoreError>(tx.pending_deliveries().await? + tx.open_wanted().await?)
                     })
                 });
                 open.await.unwrap() == 0

@@ -4,7 +4,7 @@ use super::Desk;
 use crate::cli::failure::Failure;
 use crate::cli::named::task_id;
 use crate::cli::print::read;
-use crate::client::{ClientError, segment};
+use owp_client::{ClientError, segment};
 use serde_json::Value;
 
 /// The largest page of a list.

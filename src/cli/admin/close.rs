@@ -4,8 +4,8 @@ use super::Desk;
 use crate::cli::failure::{Failure, say};
 use crate::cli::named::TASK_HELP;
 use crate::cli::print::{as_json, word};
-use crate::client::segment;
 use clap::Args;
+use owp_client::segment;
 use serde_json::json;
 
 #[derive(Debug, Clone, Args)]

@@ -5,8 +5,8 @@ use super::ask::explained;
 use crate::cli::failure::{Failure, complain};
 use crate::cli::print::{as_json, count, field, table, time, word};
 use crate::cli::tasks::{self, Filters, matching, row};
-use crate::pool::task::TaskState;
 use clap::Args;
+use owp_pool::task::TaskState;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]

@@ -22,9 +22,9 @@ pub(in crate::cli) use ask::explained;
 
 use super::connect::Asked;
 use super::failure::{Failure, finish};
-use crate::client::Client;
-use crate::config::Environment;
 use clap::{Args, Subcommand};
+use owp_client::Client;
+use owp_config::Environment;
 use std::process::ExitCode;
 
 /// A pool's operator at the terminal.

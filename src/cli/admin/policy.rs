@@ -6,9 +6,9 @@ use crate::cli::failure::{Failure, say};
 use crate::cli::file::{called, read_file};
 use crate::cli::policy::faulty;
 use crate::cli::print::{as_json, field, warning, word, words};
-use crate::client::ClientError;
-use crate::pool::document::{Fault, FaultKind, MAX_BYTES, places, read_shape};
 use clap::{Args, Subcommand};
+use owp_client::ClientError;
+use owp_pool::document::{Fault, FaultKind, MAX_BYTES, places, read_shape};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]
@@ -67,7 +67,7 @@ fn told(desk: &Desk, answer: &Value, words: &str) {
 
 /// Builds the failure of a refused policy, with the places in the file.
 fn refused(error: ClientError, file: &str, text: &str) -> Failure {
-    let fields = error.told().map(crate::client::Told::fields).unwrap_or_default();
+    let fields = error.told().map(owp_client::Told::fields).unwrap_or_default();
     let fault = |(field, message): (String, String)| {
         let key = field.strip_prefix("policy.")?.to_owned();
         Some(Fault { key, message, place: None, kind: FaultKind::Plain })
@@ -81,7 +81,7 @@ fn refused(error: ClientError, file: &str, text: &str) -> Failure {
 }
 
 async fn show(desk: &Desk, repo: &str) -> Result<(), Failure> {
-    let path = format!("/v1/admin/policy?repo={}", crate::client::segment(repo));
+    let path = format!("/v1/admin/policy?repo={}", owp_client::segment(repo));
     let found = desk.get(&path).await?;
     if desk.json {
         as_json(&found);

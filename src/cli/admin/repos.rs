@@ -5,8 +5,8 @@ use crate::cli::confirm::confirm;
 use crate::cli::failure::{Failure, say};
 use crate::cli::print::{as_json, count, field, word};
 use crate::cli::values::whole;
-use crate::pool::{Span, Timestamp};
 use clap::Args;
+use owp_pool::{Span, Timestamp};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]

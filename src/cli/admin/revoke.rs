@@ -3,8 +3,8 @@
 use super::Desk;
 use crate::cli::failure::{Failure, say};
 use crate::cli::print::{as_json, count, word};
-use crate::client::segment;
 use clap::Args;
+use owp_client::segment;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]

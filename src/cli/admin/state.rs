@@ -3,7 +3,7 @@
 use super::Desk;
 use crate::cli::failure::{Failure, say};
 use crate::cli::print::{as_json, count, field, read, table, warning, word, words};
-use crate::pool::Timestamp;
+use owp_pool::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

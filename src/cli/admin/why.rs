@@ -5,10 +5,10 @@ use crate::cli::failure::{Failure, say};
 use crate::cli::named::TASK_HELP;
 use crate::cli::place::of_worker;
 use crate::cli::print::{as_json, count, field, read, table, title, word, words};
-use crate::client::segment;
-use crate::pool::Timestamp;
-use crate::wire::policies::Simulated;
 use clap::Args;
+use owp_client::segment;
+use owp_pool::Timestamp;
+use owp_server::wire::policies::Simulated;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]

@@ -2,8 +2,8 @@
 
 use super::backlog::{self, OpenIssue};
 use super::stage::{BUDGET, CLIENTS, MAINTAINER, PEOPLE, REPOS, Stage};
-use crate::pool::TaskId;
-use crate::pool::task::{Task, TaskState};
+use owp_pool::TaskId;
+use owp_pool::task::{Task, TaskState};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -270,7 +270,7 @@ async fn wait_for_grant(stage: &Stage, task: &Task, login: &str) -> bool {
                 tx.worker(&worker).await
             })
         });
-        let holder: Result<_, crate::store::StoreError> = holder.await;
+        let holder: Result<_, owp_store::StoreError> = holder.await;
         if holder.ok().flatten().is_some_and(|worker| worker.shown_as() == login) {
             return true;
         }

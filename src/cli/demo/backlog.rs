@@ -110,7 +110,7 @@ pub(super) fn later(n: usize) -> Idea {
 mod tests {
     use super::super::stage::{CLIENTS, PEOPLE};
     use super::*;
-    use crate::pool::labels::{LabelRules, read_labels};
+    use owp_pool::labels::{LabelRules, read_labels};
     use std::collections::BTreeSet;
 
     #[test]

@@ -2,10 +2,10 @@
 
 use super::stage::{BUDGET, REPOS, Stage};
 use crate::cli::untrusted::visible_line;
-use crate::pool::text::tidy_line;
-use crate::pool::{EventId, TaskId, WorkerId};
-use crate::store::{EventRow, StoreError};
 use anstyle::{AnsiColor, Style};
+use owp_pool::text::tidy_line;
+use owp_pool::{EventId, TaskId, WorkerId};
+use owp_store::{EventRow, StoreError};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ fn print_line(line: &str) {
 mod tests {
     use super::*;
     use crate::cli::untrusted::is_unsafe;
-    use crate::github::render::corpus::corpus;
+    use owp_testing::hostile::corpus;
     use serde_json::json;
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
                     id: EventId::new("e_1"),
                     seq: 1,
                     kind: kind.to_owned(),
-                    at: crate::pool::Timestamp(0),
+                    at: owp_pool::Timestamp(0),
                     repo: None,
                     task: None,
                     worker: None,

@@ -2,14 +2,14 @@
 
 use super::backlog::{Idea, OpenIssue};
 use crate::cli::serve::{Running, ServeOptions, start};
-use crate::clock::{Clock, Entropy};
-use crate::engine::{GitHubSide, Settings};
-use crate::github::client::{GitHub, GitHubConfig};
-use crate::github::render::find_key;
-use crate::pool::Span;
-use crate::pool::task::TaskState;
-use crate::sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
-use crate::store::{Store, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_engine::{GitHubSide, Settings};
+use owp_github::client::{GitHub, GitHubConfig};
+use owp_github::render::find_key;
+use owp_pool::Span;
+use owp_pool::task::TaskState;
+use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
+use owp_store::{Store, StoreOptions};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -115,7 +115,7 @@ impl Stage {
     /// Opens a pull request that answers an issue, and keeps the record of how many were open at once.
     pub(super) fn open_pull(&self, login: &str, repo: &str, issue: i64, title: &str) -> Result<u64, String> {
         let spec = PrSpec {
-            head: crate::pool::branch::BranchTemplate::default().name(issue, title),
+            head: owp_pool::branch::BranchTemplate::default().name(issue, title),
             title: title.to_owned(),
             body: format!("What the issue asks for, with a test.\n\nFixes #{issue}"),
             ..PrSpec::default()

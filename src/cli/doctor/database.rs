@@ -2,9 +2,9 @@
 //! repositories are in trouble. Read only.
 
 use super::report::Report;
-use crate::clock::{Clock, Entropy};
-use crate::pool::{Span, Timestamp};
-use crate::store::{DeadComments, Dialect, InboxHealth, RepoRow, Store, StoreError, StoreOptions};
+use owp_base::clock::{Clock, Entropy};
+use owp_pool::{Span, Timestamp};
+use owp_store::{DeadComments, Dialect, InboxHealth, RepoRow, Store, StoreError, StoreOptions};
 
 /// A process marks every half minute that it is alive.
 const SILENT: Span = Span::minutes(2);

@@ -1,12 +1,12 @@
 //! The App as GitHub knows it: the clock its tokens need, its key, what it asks for, and where it is installed.
 
 use super::report::Report;
-use crate::clock::Clock;
-use crate::config::GitHubApp;
-use crate::engine::{GITHUB_PATIENCE, GitHubSide};
-use crate::github::client::{Address, AppAsks, GitHub, GitHubError, Installation, their_time};
-use crate::github::manifest::{self, Extras};
-use crate::pool::Span;
+use owp_base::clock::Clock;
+use owp_config::GitHubApp;
+use owp_engine::{GITHUB_PATIENCE, GitHubSide};
+use owp_github::client::{Address, AppAsks, GitHub, GitHubError, Installation, their_time};
+use owp_github::manifest::{self, Extras};
+use owp_pool::Span;
 use std::collections::BTreeMap;
 
 /// A token is made a minute early and lives nine more; beyond this GitHub refuses it sooner or later.

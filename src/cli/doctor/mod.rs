@@ -9,10 +9,10 @@ mod report;
 mod webhook;
 
 use super::asked_wrongly;
-use crate::clock::Clock;
-use crate::config::{ConfigError, Environment, ServeConfig, weakness};
-use crate::store::Dialect;
 use clap::Args;
+use owp_base::clock::Clock;
+use owp_config::{ConfigError, Environment, ServeConfig, weakness};
+use owp_store::Dialect;
 use report::Report;
 use secrecy::ExposeSecret;
 use std::io::{Write, stdout};

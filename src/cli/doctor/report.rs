@@ -1,7 +1,7 @@
 //! What was found: findings with their remedies, in words for a terminal or as JSON.
 
 use crate::cli::failure::versioned;
-use crate::pool::text::tidy_line;
+use owp_pool::text::tidy_line;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Display;

@@ -1,10 +1,10 @@
 //! Where deliveries go, and how the last ones went.
 
 use super::report::Report;
-use crate::clock::Clock;
-use crate::config::{Obstacle, ServeConfig};
-use crate::github::client::{Attempt, GitHub};
-use crate::github::manifest::webhook_url;
+use owp_base::clock::Clock;
+use owp_config::{Obstacle, ServeConfig};
+use owp_github::client::{Attempt, GitHub};
+use owp_github::manifest::webhook_url;
 use reqwest::Url;
 
 const TUNNELS: &str =
@@ -120,7 +120,7 @@ fn remedy(attempt: &Attempt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::Timestamp;
+    use owp_pool::Timestamp;
 
     fn words(attempts: &[(&str, i64)]) -> String {
         let attempts: Vec<Attempt> = attempts

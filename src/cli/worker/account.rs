@@ -8,9 +8,9 @@ use crate::cli::failure::{Failure, complain};
 use crate::cli::print::{count, field};
 use crate::cli::profile::Profile;
 use crate::cli::untrusted::visible_line;
-use crate::client::Who;
-use crate::config::{Environment, worker_token};
 use clap::{Args, Subcommand};
+use owp_client::Who;
+use owp_config::{Environment, worker_token};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

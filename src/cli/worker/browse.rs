@@ -9,11 +9,11 @@ use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::print::{as_json, field, read, table, time, title, word, words};
 use crate::cli::tasks::{self, Filters, issue, matching, row, skills};
 use crate::cli::untrusted::visible_line;
-use crate::client::{Client, segment};
-use crate::config::Environment;
-use crate::pool::task::TaskState;
-use crate::pool::text::tidy_line;
 use clap::Args;
+use owp_client::{Client, segment};
+use owp_config::Environment;
+use owp_pool::task::TaskState;
+use owp_pool::text::tidy_line;
 use serde_json::{Value, json};
 
 /// A longer description is cut for people; `--json` has all of it.

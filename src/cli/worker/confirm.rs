@@ -5,8 +5,8 @@ use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::print::read;
 use crate::cli::untrusted::visible_line;
-use crate::config::Environment;
 use clap::Args;
+use owp_config::Environment;
 use serde::Deserialize;
 use serde_json::json;
 

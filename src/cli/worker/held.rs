@@ -3,7 +3,7 @@
 use crate::cli::failure::Failure;
 use crate::cli::print::{read, task, time, word};
 use crate::cli::untrusted::visible_line;
-use crate::client::Client;
+use owp_client::Client;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_lease_nobody_could_mean_is_bounded_or_left_out() {
-        let client = Client::new("http://pool", crate::client::Who::Nobody).unwrap();
+        let client = Client::new("http://pool", owp_client::Who::Nobody).unwrap();
         let of = |secs: Value| {
             let raw = json!({ "task_id": "t_1", "repo": "a/b", "title": "T", "lease_expires_in_secs": secs });
             Held::read_all(&client, &json!({ "leases": [raw, { "task_id": 7 }] })).unwrap()

@@ -4,7 +4,7 @@ use crate::cli::failure::Failure;
 use crate::cli::place;
 use crate::cli::print::{read, task, title, word};
 use crate::cli::untrusted::visible_line;
-use crate::client::{Client, Reason};
+use owp_client::{Client, Reason};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -5,7 +5,7 @@ use super::signals::Signals;
 use super::told;
 use crate::cli::failure::Failure;
 use crate::cli::print::read;
-use crate::client::{Client, ClientError};
+use owp_client::{Client, ClientError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -76,7 +76,7 @@ fn late(client: &Client) -> ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Who;
+    use owp_client::Who;
     use std::sync::{Arc, Mutex};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

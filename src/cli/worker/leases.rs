@@ -6,9 +6,9 @@ use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::print::{read, time, word};
-use crate::client::{Client, segment};
-use crate::config::Environment;
 use clap::Args;
+use owp_client::{Client, segment};
+use owp_config::Environment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use super::told;
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::values::whole;
-use crate::config::Environment;
 use clap::Args;
+use owp_config::Environment;
 
 /// How work is asked for.
 #[derive(Debug, Clone, Args)]

@@ -24,8 +24,8 @@ mod whoami;
 use super::connect::Asked;
 use super::failure::{Failure, finish, finish_in_one_line, say};
 use super::print::as_json;
-use crate::config::Environment;
 use clap::{Args, Subcommand};
+use owp_config::Environment;
 use serde_json::Value;
 use std::process::ExitCode;
 

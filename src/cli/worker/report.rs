@@ -5,9 +5,9 @@ use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::untrusted::visible_line;
-use crate::client::segment;
-use crate::config::Environment;
 use clap::{Args, ValueEnum};
+use owp_client::segment;
+use owp_config::Environment;
 use serde_json::{Map, Value, json};
 
 /// How which task goes.

@@ -6,8 +6,8 @@ use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::print::read;
 use crate::cli::values::whole;
-use crate::config::Environment;
 use clap::Args;
+use owp_config::Environment;
 use serde_json::{Map, Value, json};
 
 /// What the worker says differently; what is left out stays.

@@ -2,8 +2,8 @@
 
 use super::held::Held;
 use crate::cli::print::{title, word};
-use crate::pool::Span;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width};
+use owp_pool::Span;
 use std::io::IsTerminal;
 
 /// What a task's line may hold.

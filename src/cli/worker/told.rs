@@ -1,7 +1,7 @@
 //! What a worker's calls can be answered when they fail, with what to do next.
 
 use crate::cli::failure::Failure;
-use crate::client::ClientError;
+use owp_client::ClientError;
 
 /// A call that failed, with what a volunteer does about it.
 pub(super) fn told(error: ClientError) -> Failure {
@@ -34,7 +34,7 @@ fn next_step(kind: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ProblemKind;
+    use owp_server::wire::ProblemKind;
 
     #[test]
     fn the_steps_are_for_problems_that_there_are() {

@@ -4,8 +4,8 @@ use super::{answer, told};
 use crate::cli::connect::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::print::{count, read, time, word};
-use crate::client::Client;
-use crate::config::Environment;
+use owp_client::Client;
+use owp_config::Environment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

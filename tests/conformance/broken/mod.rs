@@ -20,7 +20,7 @@ mod waiting;
 mod work;
 
 use crate::table::{Broken, judge};
-use owp::conformance::all;
+use owp_conformance::all;
 use std::collections::BTreeSet;
 
 const TABLES: [&[Broken]; 13] = [

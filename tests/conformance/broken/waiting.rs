@@ -4,7 +4,7 @@ use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use axum::body::Bytes;
 use axum::http::Method;
-use owp::clock::Clock;
+use owp_base::clock::Clock;
 use serde_json::{Value, json};
 use std::time::Duration;
 

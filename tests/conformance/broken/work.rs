@@ -183,7 +183,7 @@ pub const TABLE: &[Broken] = &[
 
 /// A minute ago, since 1970.
 fn ago() -> Duration {
-    let now = owp::clock::Clock::System.now_ms();
+    let now = owp_base::clock::Clock::System.now_ms();
     Duration::from_millis(u64::try_from(now).unwrap()) - Duration::from_secs(60)
 }
 

@@ -2,7 +2,7 @@
 //! it depends on who is heard first, so that it has one outcome however its deliveries travel.
 
 use crate::world::{REPO, World};
-use owp::sandbox::PrSpec;
+use owp_sandbox::PrSpec;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};

@@ -2,10 +2,10 @@
 //! names in the file, and where they stand.
 
 use super::Load;
-use crate::pool::document::{Fault, FaultKind, Place};
-use crate::pool::yaml::{Bounds, Content, Key, Node, read_tree};
-use crate::wire;
-use crate::wire::admin::{RepoBody, TaskBody};
+use owp_pool::document::{Fault, FaultKind, Place};
+use owp_pool::yaml::{Bounds, Content, Key, Node, read_tree};
+use owp_server::wire;
+use owp_server::wire::admin::{RepoBody, TaskBody};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 

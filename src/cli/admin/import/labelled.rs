@@ -1,9 +1,9 @@
 //! A GitHub issue as a task: its labels read by the function that webhooks are read with, its text kept as theirs is.
 
-use crate::github::client::IssueInfo;
-use crate::pool::labels::{LabelReading, LabelRules, read_labels};
-use crate::pool::task::Wording;
-use crate::pool::text::tidy_line;
+use owp_github::client::IssueInfo;
+use owp_pool::labels::{LabelReading, LabelRules, read_labels};
+use owp_pool::task::Wording;
+use owp_pool::text::tidy_line;
 use serde_json::{Value, json};
 
 /// The longest title of a task; GitHub's end before.
@@ -50,7 +50,7 @@ fn task(told: &str, issue: &IssueInfo, reading: &LabelReading) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::Timestamp;
+    use owp_pool::Timestamp;
 
     fn issue(labels: &[&str]) -> IssueInfo {
         IssueInfo {

@@ -10,9 +10,9 @@ use super::Desk;
 use crate::cli::failure::Failure;
 use crate::cli::file::{called, read_file};
 use crate::cli::print::{self, count, word};
-use crate::client::segment;
-use crate::pool::document::Fault;
 use clap::Args;
+use owp_client::segment;
+use owp_pool::document::Fault;
 use serde_json::Value;
 
 pub(super) use github::{IssuesArgs, issues};

@@ -5,7 +5,7 @@ use super::super::held::Held;
 use super::super::hints::Why;
 use super::super::holding::{self, Ended};
 use crate::cli::failure::Failure;
-use crate::client::{Client, ClientError, segment};
+use owp_client::{Client, ClientError, segment};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;

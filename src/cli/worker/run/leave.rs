@@ -9,7 +9,7 @@ use super::view::prompt;
 use super::{Desk, RunArgs};
 use crate::cli::failure::{Failure, say};
 use crate::cli::print::count;
-use crate::client::{Client, ClientError, segment};
+use owp_client::{Client, ClientError, segment};
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt;

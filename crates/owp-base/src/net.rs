@@ -1,0 +1,64 @@
+//! What every room that calls other machines asks of an address and of a call that failed. A leaf: it makes no calls.
+
+use std::net::IpAddr;
+use url::Url;
+
+/// Whether an address is this machine's own: what is sent there leaves no wire, and a proxy would look for it elsewhere.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether an address belongs to this machine or its network, as that of a proxy in front of the pool mostly does.
+#[must_use]
+pub fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
+/// The cause that tells most: "Connection refused" instead of "error sending request".
+#[must_use]
+pub fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_its_names_and_numbers() {
+        let here = |text: &str| is_loopback(&Url::parse(text).unwrap());
+        for own in ["http://localhost:1", "https://127.0.0.1", "http://127.8.0.1:1", "http://[::1]:1"] {
+            assert!(here(own), "{own}");
+        }
+        for other in ["http://pool.example.org", "http://10.0.0.1", "http://localhost.example.org", "http://[::2]"] {
+            assert!(!here(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_this_network_are_near() {
+        for near in
+            ["127.0.0.1", "10.1.2.3", "172.17.0.1", "192.168.0.4", "::1", "fd12::1", "fe80::1", "::ffff:10.0.0.1"]
+        {
+            assert!(is_near(near.parse().unwrap()), "{near}");
+        }
+        for far in ["203.0.113.9", "172.32.0.1", "2001:db8::1"] {
+            assert!(!is_near(far.parse().unwrap()), "{far}");
+        }
+    }
+
+    #[test]
+    fn the_innermost_cause_is_told() {
+        let inner = std::io::Error::other("Connection refused");
+        assert_eq!(innermost(&std::io::Error::other(inner)), "Connection refused");
+    }
+}

@@ -1,0 +1,173 @@
+//! What can go wrong with a call, told apart as far as somebody would do something else about it.
+
+use owp_base::net::innermost;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A call that was not answered as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not the address of a web server.
+    #[error("`{0}` is not the address of a pool; one looks like https://pool.example.org or http://127.0.0.1:8787")]
+    Address(String),
+    /// The address of the API and not of the pool.
+    #[error("`{given}` ends in /v1: give the address without it, {pool}")]
+    Versioned {
+        /// What was given.
+        given: String,
+        /// The address without `/v1`.
+        pool: String,
+    },
+    /// No answer within the time a call may take. Whether the call had its effect is not known.
+    #[error("{url} did not answer within {secs} seconds")]
+    Silent {
+        /// What was asked.
+        url: String,
+        /// How long the answer was awaited.
+        secs: u64,
+    },
+    /// No connection, or it broke off. Whether the call had its effect is not known in the latter case.
+    #[error("{url} cannot be reached: {cause}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// The innermost cause: "Connection refused".
+        cause: String,
+    },
+    /// An answer that is not OWP: another program listens there.
+    #[error("{url} answered {status} and no JSON: something else than a pool listens there")]
+    Nonsense {
+        /// What was asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server, or what stands before it, is in trouble.
+    #[error("{url} answered {status}: it is not available at the moment")]
+    Trouble {
+        /// What was asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// An answer longer than any of a pool.
+    #[error("{url} answered more than {most} bytes: something else than a pool listens there")]
+    TooLong {
+        /// What was asked.
+        url: String,
+        /// The most that is read.
+        most: usize,
+    },
+    /// The pool said no.
+    #[error("{}", .0.detail)]
+    Problem(Box<Told>),
+}
+
+impl ClientError {
+    pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Self {
+        Self::Unreachable { url: url.to_owned(), cause: cause(error) }
+    }
+
+    /// The problem, when it is one.
+    #[must_use]
+    pub fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Problem(told) => Some(told),
+            _ => None,
+        }
+    }
+}
+
+/// Names what keeps a call from its server, where the library's own words are for programmers.
+#[must_use]
+pub fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let innermost = innermost(error);
+    let plain = [
+        // rustls, answered by a server that speaks no TLS.
+        ("InvalidContentType", "the server speaks http, not https; begin the address with http://"),
+        // hyper, answered by a server that speaks TLS alone.
+        ("invalid HTTP version", "the server does not speak http; begin the address with https://"),
+        ("UnknownIssuer", "the server's certificate is signed by no authority this machine trusts"),
+        ("NotValidForName", "the server's certificate is made out to another name"),
+        ("failed to lookup address", "there is no host of this name"),
+    ];
+    let known = plain.iter().find(|(raw, _)| innermost.contains(raw));
+    known.map_or(innermost.clone(), |(_, words)| (*words).to_owned())
+}
+
+/// A problem (RFC 9457) as a server told it. Its texts are the server's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// The HTTP status.
+    pub status: u16,
+    /// The last part of its `type`: `refused`.
+    pub kind: String,
+    /// What happened, for people.
+    pub detail: String,
+    /// All of it.
+    pub body: Value,
+}
+
+impl Told {
+    pub(super) fn new(status: u16, body: Value) -> Self {
+        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let kind = text("type").and_then(|kind| kind.rsplit('/').next().map(str::to_owned)).unwrap_or_default();
+        let detail = text("detail").unwrap_or_else(|| format!("The pool answered {status} and did not say why."));
+        Self { status, kind, detail, body }
+    }
+
+    /// The rules that do not hold, one by one.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<Reason> {
+        let reasons = self.body.get("reasons").and_then(Value::as_array).into_iter().flatten();
+        reasons.filter_map(|reason| Reason::deserialize(reason).ok()).collect()
+    }
+
+    /// The fields that are not as they must be, each with what is wrong as a clause.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let errors = self.body.get("errors").and_then(Value::as_array).into_iter().flatten();
+        let text = |error: &Value, name: &str| error.get(name)?.as_str().map(str::to_owned);
+        errors.filter_map(|error| Some((text(error, "field")?, text(error, "message")?))).collect()
+    }
+}
+
+/// A rule that does not hold, as a server told it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Reason {
+    /// The rule's stable name; the first version of the protocol has none.
+    #[serde(default)]
+    pub rule: String,
+    /// One or more sentences for people.
+    pub message: String,
+    /// The current value.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// The limit it was compared with, or what is needed.
+    #[serde(default)]
+    pub limit: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_problem_is_read_and_one_without_words_gets_some() {
+        let reasons = json!([{ "rule": "skills", "message": "The task asks for go." }]);
+        let told = Told::new(409, json!({ "type": "/problems/refused", "detail": "Refused.", "reasons": reasons }));
+        assert_eq!((told.kind.as_str(), told.detail.as_str()), ("refused", "Refused."));
+        let reason = told.reasons().remove(0);
+        assert_eq!((reason.rule.as_str(), reason.message.as_str()), ("skills", "The task asks for go."));
+        let errors = json!([{ "field": "tier", "message": "must be from 0 to 3, not 9" }, 7]);
+        let told = Told::new(422, json!({ "errors": errors }));
+        assert_eq!(told.fields(), [("tier".to_owned(), "must be from 0 to 3, not 9".to_owned())]);
+        let bare = Told::new(500, json!({}));
+        assert_eq!((bare.kind.as_str(), bare.reasons().len()), ("", 0));
+        assert_eq!(bare.detail, "The pool answered 500 and did not say why.");
+    }
+}

@@ -1,0 +1,175 @@
+//! Answers to commands: under which key each is wanted, and with that whether it is a new comment or an edit of an old one.
+//!
+//! New comments notify everybody on the issue, so what one contributor can cause is bounded: beyond the bound the last
+//! answer is edited.
+
+use super::{Asked, Said};
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::say::{self, REFUSAL, REPLY};
+use owp_github::payload::UserRef;
+use owp_github::render::{Outcome, refusal_settled, reply, with_own_tool};
+use owp_pool::command::pace::{PER_HOUR, PER_MINUTE};
+use owp_pool::policy::CommentMode;
+use owp_pool::{RepoId, Span};
+use owp_store::{StoreError, Tx};
+
+/// How many new comments one contributor can cause on an issue.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    /// So many …
+    most: usize,
+    /// … in this span,
+    within: Span,
+    /// and so many at all.
+    ever: usize,
+}
+
+/// Refused claims.
+const REFUSALS: Bound = Bound { most: 1, within: Span::hours(24), ever: 3 };
+/// Commands that need a permission the contributor does not have.
+const DENIALS: Bound = Bound { most: 1, within: Span::hours(24), ever: usize::MAX };
+/// Everything else, to people without write access and to people with it.
+const REPLIES: Bound = Bound { most: 3, within: Span::hours(24), ever: usize::MAX };
+const REPLIES_TO_MAINTAINERS: Bound = Bound { most: 30, within: Span::hours(1), ever: usize::MAX };
+/// Commands that were turned away because there were too many.
+const LIMITS: Bound = Bound { most: 1, within: Span::hours(1), ever: usize::MAX };
+/// Commands in the thread of a pull request.
+const ELSEWHERE: Bound = Bound { most: 1, within: Span::hours(24), ever: usize::MAX };
+
+/// Wants the reply to a comment. What the lease's own comment says already is not said twice.
+pub(super) async fn answer(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    outcomes: Vec<Outcome>,
+) -> Result<(), EngineError> {
+    let said_elsewhere = |o: &Outcome| {
+        matches!(o, Outcome::Granted { .. } | Outcome::Delivered { .. } | Outcome::Released | Outcome::Extended { .. })
+    };
+    if outcomes.iter().any(|o| matches!(o, Outcome::Granted { .. } | Outcome::Delivered { .. })) {
+        settle_refusal(tx, repo, asked).await?;
+    }
+    if outcomes.iter().all(said_elsewhere) {
+        return Ok(());
+    }
+    let (author, all) = (asked.author.id, |is: fn(&Outcome) -> bool| outcomes.iter().all(is));
+    let (prefix, bound) = if all(|o| matches!(o, Outcome::Refused(_))) {
+        (format!("{REFUSAL}{author}:"), REFUSALS)
+    } else if all(|o| matches!(o, Outcome::PermissionMissing { .. })) {
+        (format!("{REPLY}denied:{author}:"), DENIALS)
+    } else {
+        (replies_to(author), if asked.may_maintain() { REPLIES_TO_MAINTAINERS } else { REPLIES })
+    };
+    let place = place(tx, repo, (asked.issue, asked.comment_id), &prefix, bound).await?;
+    let mut body = reply(&asked.author.login, &outcomes);
+    if outcomes.iter().any(|o| matches!(o, Outcome::Help(_))) {
+        body = with_own_tool(body, repo.server.as_deref(), &asked.author.login, repo.policy.link_issue);
+    }
+    if place.is_shared && prefix.starts_with(&replies_to(author)) {
+        body.push_str(ONE_PLACE);
+    }
+    if place.is_shared && prefix.starts_with(REFUSAL) {
+        // It stands where it was first said, which may be far up.
+        body.push_str(&format!("\n\nUpdated on {} after your last claim.", tx.now().human()));
+    }
+    Ok(say::say(tx, repo, asked.issue, &place.key, &body).await?)
+}
+
+/// A refusal above the lease's comment would contradict it: whoever has the task now is no longer refused it.
+async fn settle_refusal(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), StoreError> {
+    let prefix = format!("{REFUSAL}{}:", asked.author.id);
+    let said = tx.wanted_with_prefix(&repo.row.id, asked.issue, &prefix).await?;
+    let Some((key, ..)) = said.last() else { return Ok(()) };
+    if say::unsay(tx, repo, asked.issue, key).await? {
+        return Ok(());
+    }
+    say::say(tx, repo, asked.issue, key, &refusal_settled(&asked.author.login)).await
+}
+
+/// What a reply says that is edited because there were enough new ones.
+const ONE_PLACE: &str = "\n\nYou got several replies on this issue already, so from now on this one is edited when you write another command.";
+
+/// Says to somebody that their commands were turned away because they write too many.
+pub(super) async fn too_fast(tx: &mut Tx, repo: &RepoContext, said: &Said) -> Result<(), EngineError> {
+    let why = Outcome::Failed(format!(
+        "these commands were not run: the pool runs at most {PER_MINUTE} commands of one contributor in a minute, and {PER_HOUR} in an hour. Write them again later, in another comment."
+    ));
+    let prefix = limits_of(said.author.id);
+    let place = place(tx, repo, (said.issue, said.comment_id), &prefix, LIMITS).await?;
+    Ok(say::say(tx, repo, said.issue, &place.key, &reply(&said.author.login, &[why])).await?)
+}
+
+/// Says to somebody who wrote commands in the thread of a pull request where commands are read. The App may not comment on
+/// pull requests, so it is said on the issue of the task the pull request is linked to, if there is one.
+pub(crate) async fn point_to_issue(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    (pull, comment): (i64, i64),
+    author: &UserRef,
+) -> Result<(), EngineError> {
+    let tasks = tx.tasks_of_pull(&repo.row.id, pull).await?;
+    let Some(issue) = tasks.into_iter().find_map(|task| task.issue) else { return Ok(()) };
+    let why = Outcome::Failed(format!(
+        "commands are read on issues only, so your comment on pull request #{pull} did nothing. Write the command here."
+    ));
+    let prefix = format!("{REPLY}pull:{}:", author.id);
+    let place = place(tx, repo, (issue, comment), &prefix, ELSEWHERE).await?;
+    Ok(say::say(tx, repo, issue, &place.key, &reply(&author.login, &[why])).await?)
+}
+
+/// True when somebody without write access gets no new reply on an issue.
+pub(super) async fn is_chatty(tx: &mut Tx, repo: &RepoId, issue: i64, author: i64) -> Result<bool, StoreError> {
+    is_reached(tx, repo, issue, &replies_to(author), REPLIES).await
+}
+
+/// True when somebody was told on an issue a short while ago that they write too many commands.
+pub(super) async fn was_turned_away(tx: &mut Tx, repo: &RepoId, issue: i64, author: i64) -> Result<bool, StoreError> {
+    is_reached(tx, repo, issue, &limits_of(author), LIMITS).await
+}
+
+async fn is_reached(tx: &mut Tx, repo: &RepoId, issue: i64, prefix: &str, bound: Bound) -> Result<bool, StoreError> {
+    let young = tx.now() - bound.within;
+    let said = tx.wanted_with_prefix(repo, issue, prefix).await?;
+    Ok(said.iter().filter(|(_, _, at)| *at > young).count() >= bound.most)
+}
+
+fn limits_of(author: i64) -> String {
+    format!("{REPLY}limit:{author}:")
+}
+
+fn replies_to(author: i64) -> String {
+    format!("{REPLY}{author}:")
+}
+
+/// Where an answer goes.
+struct Place {
+    key: String,
+    /// True when another comment was answered there before.
+    is_shared: bool,
+}
+
+/// The key of an answer to `comment`: its own, or the last one under `prefix` when the bound is reached.
+async fn place(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    (issue, comment): (i64, i64),
+    prefix: &str,
+    bound: Bound,
+) -> Result<Place, StoreError> {
+    let own = Place { key: format!("{prefix}{comment}"), is_shared: false };
+    let said = tx.wanted_with_prefix(&repo.row.id, issue, prefix).await?;
+    // A comment that is edited keeps its answer. Folded into one comment, answers notify nobody.
+    let folded = repo.policy.comments == CommentMode::Quiet && bound.ever == usize::MAX;
+    if folded || said.iter().any(|(key, ..)| *key == own.key) {
+        return Ok(own);
+    }
+    let young = tx.now() - bound.within;
+    let recent = said.iter().filter(|(_, _, at)| *at > young).count();
+    Ok(match said.last() {
+        Some((key, ..)) if recent >= bound.most || said.len() >= bound.ever => {
+            Place { key: key.clone(), is_shared: true }
+        }
+        _ => own,
+    })
+}

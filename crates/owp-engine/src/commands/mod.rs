@@ -1,0 +1,268 @@
+//! `/owp` commands: weighed before anything is asked, looked up before the transaction, run inside it, answered by
+//! wanted comments.
+//!
+//! A comment may hold several; each runs once, keyed by the comment and the line's own text, so that an edit which
+//! moves a line does not run it again and one that rewrites it does.
+
+mod answer;
+mod contributor;
+mod maintainer;
+mod weigh;
+
+pub(super) use answer::point_to_issue;
+pub(super) use weigh::{Line, Said, turn_away, weigh};
+
+use super::Engine;
+use super::error::EngineError;
+use super::facts::RepoContext;
+use super::readers::permission_by_id;
+use owp_github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
+use owp_github::render::{HelpRow, Outcome};
+use owp_pool::command::{Command, CommandError, CommandLine, VERBS, Verb, Who};
+use owp_pool::task::Task;
+use owp_pool::{Person, Refusal, Rule, Timestamp, WorkerId};
+use owp_store::Tx;
+use std::collections::BTreeMap;
+
+/// How many accounts a comment may name: each is asked of GitHub.
+const NAMED_MOST: usize = 5;
+
+/// A comment with commands, and what had to be asked of GitHub to run them.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub issue: i64,
+    pub comment_id: i64,
+    pub author: Account,
+    pub lines: Vec<Line>,
+    /// When the commands were written.
+    pub said_at: Timestamp,
+    /// The author's permission, looked up only when a command needs one.
+    pub permission: Permission,
+    /// Whether they may read the repository, where that was asked: a private one.
+    pub reads: Option<bool>,
+    /// The accounts the commands name, by lower-case login; `None` where there is none.
+    pub named: BTreeMap<String, Option<Account>>,
+    /// The worker behind the author's comments, once there is one; all their workers, when a line is about all; and those
+    /// that are to be linked.
+    workers: Vec<WorkerId>,
+}
+
+impl Asked {
+    pub(super) fn workers_to_lock(&self) -> Vec<WorkerId> {
+        self.workers.clone()
+    }
+
+    /// True when a task may be handed out by this comment.
+    pub(super) fn claims(&self) -> bool {
+        self.lines.iter().any(|line| matches!(line.command.parsed, Ok(Command::Claim)))
+    }
+
+    fn may_maintain(&self) -> bool {
+        self.permission >= Permission::Write
+    }
+}
+
+/// Asks GitHub for what running these lines takes: the author's permission at this moment, and then the accounts named,
+/// where the author may give the command that names them.
+pub(super) async fn prepare(
+    engine: &Engine,
+    (reader, private): (&RepoReader, bool),
+    said: Said,
+) -> Result<Asked, EngineError> {
+    let Said { author, lines, .. } = &said;
+    let commands: Vec<&Command> = lines.iter().filter_map(|line| line.command.parsed.as_ref().ok()).collect();
+    let claims = commands.iter().any(|c| matches!(c, Command::Claim | Command::Why));
+    let needs_permission = said.chatty
+        || commands.iter().any(|c| Verb::named(c.verb()).is_some_and(|verb| verb.who != Who::Anyone))
+        || (private && claims);
+    let permission = match said.permission {
+        Some(known) => known,
+        None if needs_permission => permission_by_id(reader, &author.login, author.id).await?.0,
+        None => Permission::None,
+    };
+    let may_maintain = permission >= Permission::Write;
+    let mut named = BTreeMap::new();
+    for login in commands.iter().filter(|c| may_maintain || !c.needs_write()).flat_map(|c| named_logins(c)) {
+        let key = login.to_lowercase();
+        if named.contains_key(&key) || named.len() == NAMED_MOST {
+            continue;
+        }
+        named.insert(key, account_named(reader, login).await?);
+    }
+    let workers = workers_of(engine, author.id, &commands).await?;
+    let reads = (private && claims).then_some(permission >= Permission::Read);
+    let Said { issue, comment_id, author, said_at, lines, .. } = said;
+    Ok(Asked { issue, comment_id, author, lines, said_at, permission, reads, named, workers })
+}
+
+/// Who has a login. That nobody has it is believed when GitHub says so twice.
+async fn account_named(reader: &RepoReader, login: &str) -> Result<Option<Account>, GitHubError> {
+    for _ in 0..2 {
+        match reader.user(login).await {
+            Err(GitHubError::NotFound { .. }) => {}
+            found => return found.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+/// The workers whose rows the commands of somebody lock.
+async fn workers_of(engine: &Engine, author: i64, commands: &[&Command]) -> Result<Vec<WorkerId>, EngineError> {
+    let person = Person::GitHub(author);
+    let of_all = |c: &&Command| match c {
+        Command::Join(profile) => profile.reputation == Some(false),
+        other => **other == Command::Unlink,
+    };
+    let all = commands.iter().any(of_all);
+    let codes: Vec<String> = commands.iter().filter_map(|command| contributor::code_hash(command)).collect();
+    let workers = engine.read(move |tx| {
+        Box::pin(async move {
+            let mut workers = match all {
+                true => tx.all_workers_of(&person).await?,
+                false => tx.comment_worker(&person).await?.into_iter().map(|worker| worker.id).collect(),
+            };
+            for hash in codes {
+                workers.extend(tx.link_code(&hash).await?.map(|(worker, ..)| worker));
+            }
+            Ok(workers)
+        })
+    });
+    workers.await
+}
+
+fn named_logins(command: &Command) -> Vec<&str> {
+    match command {
+        Command::Trust { login, .. } | Command::Assign { login } | Command::Ban { login } => vec![login],
+        Command::Revoke { login, .. } => login.as_deref().into_iter().collect(),
+        Command::Join(profile) => profile.agents.iter().flatten().map(String::as_str).collect(),
+        _ => vec![],
+    }
+}
+
+/// The account a command names, as GitHub knows it.
+fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
+    match asked.named.get(&login.to_lowercase()) {
+        Some(Some(account)) => Ok(account),
+        Some(None) => Err(Outcome::Failed(format!("GitHub knows no account `{login}`."))),
+        None => Err(Outcome::Failed(format!(
+            "a comment may name at most {NAMED_MOST} accounts, so `{login}` was not looked up. Write this command again in another comment."
+        ))),
+    }
+}
+
+/// Runs a comment's commands and wants the replies.
+pub(super) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), EngineError> {
+    let person = tx.record_person(asked.author.id, &asked.author.login, asked.author.is_bot).await?;
+    if let Some(reads) = asked.reads {
+        tx.set_reader(&repo.row.id, &person, reads).await?;
+    }
+    let (mut outcomes, mut granted) = (Vec::new(), false);
+    for line in &asked.lines {
+        let by = Some((&person, asked.said_at));
+        if !tx.run_command_once(&repo.row.id, asked.comment_id, line.key, by).await? {
+            continue;
+        }
+        let outcome = match line.command.parsed {
+            // Each grant is a comment that notifies, and a slot until the next count.
+            Ok(Command::Claim) if granted => Outcome::Failed(
+                "one comment can take a task once. If you want it again, write `/owp claim` in another comment."
+                    .to_owned(),
+            ),
+            _ => run_line(tx, repo, asked, &line.command).await?,
+        };
+        granted |= matches!(outcome, Outcome::Granted { .. } | Outcome::Delivered { .. });
+        outcomes.push(outcome);
+    }
+    answer::answer(tx, repo, asked, outcomes).await
+}
+
+async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &CommandLine) -> Result<Outcome, EngineError> {
+    let command = match &line.parsed {
+        Ok(command) => command,
+        Err(error) => return Ok(misread(error)),
+    };
+    if command.needs_write() && !asked.may_maintain() {
+        return Ok(Outcome::PermissionMissing { verb: command.verb().to_owned(), needed: "write".to_owned() });
+    }
+    let task = tx.task_by_issue(&repo.row.id, asked.issue).await?;
+    match command {
+        Command::Help => Ok(help()),
+        Command::Join(profile) => contributor::join(tx, repo, asked, profile).await,
+        Command::Link { code } => contributor::link(tx, asked, code).await,
+        Command::Unlink => contributor::unlink(tx, asked).await,
+        Command::Trust { login, level } => maintainer::trust(tx, repo, asked, login, *level).await,
+        Command::Ban { login } => maintainer::ban(tx, repo, asked, login).await,
+        Command::Budget(change) => maintainer::budget(tx, repo, asked, *change).await,
+        Command::Pause { secs, reason } => maintainer::pause(tx, repo, asked, *secs, reason.as_deref()).await,
+        Command::Ignore { pull, off } => maintainer::ignore(tx, repo, asked, *pull, *off).await,
+        Command::Resume => maintainer::resume(tx, repo, asked).await,
+        on_task => match task {
+            Some(task) => run_on_task(tx, repo, asked, task, on_task).await,
+            None => Ok(not_a_task(repo, on_task)),
+        },
+    }
+}
+
+async fn run_on_task(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    task: Task,
+    command: &Command,
+) -> Result<Outcome, EngineError> {
+    match command {
+        Command::Claim => contributor::claim(tx, repo, asked, task).await,
+        Command::Release { reason } => contributor::release(tx, repo, asked, task, reason.as_deref()).await,
+        Command::Extend => contributor::extend(tx, repo, asked, task).await,
+        Command::Block { reason } => contributor::block(tx, repo, asked, task, reason).await,
+        Command::Why => contributor::why(tx, repo, asked, &task).await,
+        Command::Approve => maintainer::approve(tx, repo, asked, task).await,
+        Command::Assign { login } => maintainer::assign(tx, repo, asked, task, login).await,
+        Command::Revoke { login, reason } => {
+            maintainer::revoke(tx, repo, asked, task, (login.as_deref(), reason.as_deref())).await
+        }
+        Command::Unblock => maintainer::unblock(tx, repo, task).await,
+        // The commands that need no task were run before; what is left is `status`.
+        _ => contributor::status(tx, repo, task).await,
+    }
+}
+
+fn not_a_task(repo: &RepoContext, command: &Command) -> Outcome {
+    let label = &repo.policy.labels.ready;
+    let why = format!("his issue is not a task of the pool: it does not carry the label `{label}`.");
+    match command {
+        Command::Claim => Outcome::Refused(vec![Refusal::new(Rule::TaskState, format!("T{why}"))]),
+        // Follows the name of whoever asked.
+        _ => Outcome::Failed(format!("t{why}")),
+    }
+}
+
+fn example(verb: &str, usage: &str) -> String {
+    Verb::named(verb).map_or_else(|| usage.to_owned(), |verb| verb.example().to_owned())
+}
+
+fn help() -> Outcome {
+    let row = |verb: &Verb| HelpRow {
+        usage: verb.usage.to_owned(),
+        help: match verb.who {
+            Who::Anyone => verb.help.to_owned(),
+            who => format!("{} ({})", verb.help, who.label()),
+        },
+    };
+    Outcome::Help(VERBS.iter().map(row).collect())
+}
+
+fn misread(error: &CommandError) -> Outcome {
+    match error {
+        CommandError::UnknownVerb { verb, did_you_mean } => {
+            Outcome::UnknownVerb { verb: verb.clone(), suggestion: did_you_mean.map(ToOwned::to_owned) }
+        }
+        CommandError::Missing { verb, what, usage } => {
+            Outcome::BadArgument { problem: format!("`{verb}` needs {what}."), example: example(verb, usage) }
+        }
+        CommandError::Bad { verb, what, usage } => {
+            Outcome::BadArgument { problem: format!("`{verb}` {what}."), example: example(verb, usage) }
+        }
+        CommandError::TooMany => Outcome::Failed(error.to_string()),
+    }
+}

@@ -1,0 +1,100 @@
+//! Weighing a comment before GitHub is asked anything about it: which of its lines did not run yet, and whether its author
+//! writes more commands than are followed.
+
+use super::answer;
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::readers::permission_by_id;
+use owp_github::client::{Permission, RepoReader, UserRef as Account};
+use owp_github::payload::CommentRef;
+use owp_pool::command::CommandLine;
+use owp_pool::command::pace::{HOUR, MINUTE, Pace, pace};
+use owp_pool::{Person, RepoId, Timestamp};
+use owp_store::Tx;
+use sha2::{Digest, Sha256};
+
+/// A line, and what tells it from every other of its comment.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub key: i64,
+    pub command: CommandLine,
+}
+
+/// The commands of a comment that did not run yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub issue: i64,
+    pub comment_id: i64,
+    pub author: Account,
+    pub said_at: Timestamp,
+    pub lines: Vec<Line>,
+    /// The author's permission, once it was looked up.
+    pub permission: Option<Permission>,
+    /// True when the author had so many replies on this issue that only people with write access get more.
+    pub chatty: bool,
+    pace: Pace,
+}
+
+/// Weighs the commands of a comment.
+pub(crate) async fn weigh(
+    engine: &Engine,
+    repo: &RepoId,
+    (issue, said_at): (i64, Timestamp),
+    comment: &CommentRef,
+    lines: Vec<CommandLine>,
+) -> Result<Said, EngineError> {
+    let author = comment.author.as_ref().map(|a| Account { id: a.id, login: a.login.clone(), is_bot: a.is_bot });
+    let author = author.ok_or_else(|| EngineError::Managed("the comment's author is gone".to_owned()))?;
+    let (repo, comment_id, author_id) = (repo.clone(), comment.id, author.id);
+    let (done, counts, chatty, warned) = engine
+        .read(move |tx| {
+            Box::pin(async move {
+                let done = tx.lines_done(comment_id).await?;
+                let counts = tx.commands_lately(&Person::GitHub(author_id), said_at, (HOUR, MINUTE)).await?;
+                let chatty = answer::is_chatty(tx, &repo, issue, author_id).await?;
+                Ok((done, counts, chatty, answer::was_turned_away(tx, &repo, issue, author_id).await?))
+            })
+        })
+        .await?;
+    let keys: Vec<i64> = lines.iter().enumerate().map(|(at, line)| line_key(&lines[..at], line)).collect();
+    let fresh = keys.into_iter().zip(lines).filter(|(key, _)| !done.contains(key));
+    let lines: Vec<Line> = fresh.map(|(key, command)| Line { key, command }).collect();
+    let pace = match pace(i64::try_from(lines.len()).unwrap_or(i64::MAX), counts.last, counts.in_all) {
+        // That they may not write here was asked when they were told.
+        Pace::Fast if warned => Pace::TooFast,
+        pace => pace,
+    };
+    Ok(Said { issue, comment_id, author, said_at, lines, permission: None, chatty, pace })
+}
+
+impl Said {
+    /// True when the commands must be turned away: only maintainers may write as many.
+    pub(crate) async fn is_too_fast(&mut self, reader: &RepoReader) -> Result<bool, EngineError> {
+        Ok(match self.pace {
+            Pace::Steady => false,
+            Pace::TooFast => true,
+            Pace::Fast => {
+                let (permission, _) = permission_by_id(reader, &self.author.login, self.author.id).await?;
+                self.permission = Some(permission);
+                permission < Permission::Write
+            }
+        })
+    }
+}
+
+/// Turns the commands of somebody away who writes too many, and says so.
+pub(crate) async fn turn_away(tx: &mut Tx, repo: &RepoContext, said: &Said) -> Result<(), EngineError> {
+    for line in &said.lines {
+        tx.run_command_once(&repo.row.id, said.comment_id, line.key, None).await?;
+    }
+    answer::too_fast(tx, repo, said).await
+}
+
+/// What tells a line from every other of its comment: its text, and how many lines before it read the same.
+fn line_key(before: &[CommandLine], line: &CommandLine) -> i64 {
+    let text = line.text.to_lowercase();
+    let repeats = before.iter().filter(|other| other.text.to_lowercase() == text).count();
+    let digest = Sha256::digest(format!("{repeats}\n{text}"));
+    digest.iter().take(7).fold(0, |key, byte| (key << 8) | i64::from(*byte))
+}

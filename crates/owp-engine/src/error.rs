@@ -1,0 +1,105 @@
+//! What a use case can answer instead of doing what was asked.
+
+use owp_github::client::GitHubError;
+use owp_pool::Refusal;
+use owp_pool::document::Fault;
+use owp_pool::moves::Illegal;
+use owp_store::StoreError;
+
+/// Why a use case did not do what was asked. Each variant is an answer of its own over HTTP.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// GitHub failed.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// There is no such task.
+    #[error("there is no task with this id")]
+    UnknownTask,
+    /// There is no such lease.
+    #[error("there is no lease with this id")]
+    UnknownLease,
+    /// There is no such worker.
+    #[error("there is no worker with this id")]
+    UnknownWorker,
+    /// There is no repository of this name to look at.
+    #[error("there is no repository {0} here")]
+    NoSuchRepo(String),
+    /// Nobody is known under this login.
+    #[error(
+        "nobody is known here under the login {0}; give `github_id`, which GET https://api.github.com/users/LOGIN tells"
+    )]
+    UnknownPerson(String),
+    /// There is no such repository.
+    #[error(
+        "there is no repository {0} in this pool. Make it with `POST /v1/admin/repos`, or install the GitHub App on it"
+    )]
+    UnknownRepo(String),
+    /// The call's idempotency key is not its own any more; nothing was done.
+    #[error(
+        "the call took too long and lost its idempotency key, so nothing was done; send it again with the same key"
+    )]
+    KeyTaken,
+    /// A policy is out of bounds.
+    #[error("the policy is out of bounds")]
+    BadPolicy(Vec<Fault>),
+    /// The task is somebody else's, or nobody's any more.
+    #[error("the task is not yours: you do not hold it (any more)")]
+    NotYours,
+    /// The rules or the state say no.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// GitHub says that something is not there, which contradicts what is known.
+    #[error("GitHub does not show {0} at the moment; it is asked again before that is believed")]
+    InDoubt(String),
+    /// The repository is kept by the GitHub App, which alone says this.
+    #[error("{0}")]
+    Managed(String),
+}
+
+/// A "no" with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{summary}")]
+pub struct Refused {
+    /// The "no" in a sentence.
+    pub summary: String,
+    /// Every rule that does not hold.
+    pub reasons: Vec<Refusal>,
+}
+
+impl Refused {
+    /// A "no" because rules do not hold.
+    #[must_use]
+    pub fn rules(reasons: Vec<Refusal>) -> Self {
+        let summary = reasons.iter().map(|r| r.message.as_str()).collect::<Vec<_>>().join(" ");
+        Self { summary, reasons }
+    }
+
+    /// A "no" in words alone.
+    #[must_use]
+    pub fn because(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), reasons: Vec::new() }
+    }
+}
+
+impl From<Illegal> for EngineError {
+    fn from(illegal: Illegal) -> Self {
+        Self::Refused(Refused::because(illegal.to_string()))
+    }
+}
+
+impl EngineError {
+    /// True when the same attempt may succeed later without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Corrupt(_)) => false,
+            Self::Store(_) => true,
+            Self::GitHub(error) => error.is_transient(),
+            Self::InDoubt(_) => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What admission looks at, loaded from the database: the same loading for the planner's snapshot, the commit's
+//! second check, and every explanation.
+
+use super::error::EngineError;
+use super::{Engine, Settings};
+use owp_pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskFacts};
+use owp_pool::branch::BranchTemplate;
+use owp_pool::budget::{Budget, CountState, Occupant};
+use owp_pool::document::{Document, POLICY_PATH};
+use owp_pool::policy::{BudgetSource, CountMode, Policy, Shortest, effective_budget};
+use owp_pool::pull::Agents;
+use owp_pool::slots::{self, Answer, LiveLease, OpenPull, Slots};
+use owp_pool::task::Task;
+use owp_pool::worker::Worker;
+use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp};
+use owp_store::{Bounds, Pause, RepoRow, StoreError, Tx};
+use std::collections::BTreeMap;
+
+/// How long a task is not offered again to a worker that declined it.
+const DECLINED_FOR: Span = Span::hours(1);
+/// A count is too old after this many counts should have followed it, and not before it is this old.
+const COUNTS_MISSED: i64 = 3;
+const COUNT_LASTS_LEAST: Span = Span::minutes(1);
+/// Classes of equal requirements that a plan looks at in one repository; where there are more, it looks at the first
+/// tasks of all besides.
+const CLASSES: i64 = 500;
+const FIRST: i64 = 300;
+
+/// The open pull requests that name each task of a repository.
+pub(super) type Answers = BTreeMap<TaskId, Vec<Answer>>;
+
+/// A repository's row with the rules in force there.
+#[derive(Debug, Clone)]
+pub(super) struct RepoContext {
+    pub row: RepoRow,
+    pub policy: Policy,
+    /// The budget the policy file asks for, if it asks for one.
+    pub file_budget: Option<i64>,
+    /// Whether only people with a proven identity are served.
+    pub linked_only: bool,
+    /// How long a count is relied on.
+    pub count_lasts: Span,
+    /// The pool's public address, which comments name.
+    pub server: Option<String>,
+}
+
+impl Engine {
+    pub(super) fn context(&self, row: RepoRow) -> RepoContext {
+        RepoContext::new(row, self.settings())
+    }
+}
+
+impl RepoContext {
+    pub(super) fn new(row: RepoRow, settings: &Settings) -> Self {
+        // What was kept was within bounds then; where a later version is stricter, the rules below it are the safer ones.
+        let over = |own: Option<&Document>, base: Policy| own.and_then(|own| own.apply(&base).ok()).unwrap_or(base);
+        let file = over(row.file.document.as_ref(), defaults(&row));
+        let written = row.file.document.as_ref().and_then(|own| own.budget.as_ref()?.max_open_prs);
+        let file_budget = written.filter(|asked| *asked == file.max_open_prs);
+        // Leases the operator set while the repository was made by hand may be too short by now. The rest still counts.
+        let shortest = file.shortest;
+        let short = Policy { shortest: Shortest::BY_HAND, ..file };
+        let policy = over(row.policy.as_ref(), short).no_shorter_than(shortest);
+        let linked_only = row.managed || !settings.open_registration;
+        let count_lasts = Span(settings.count_every.0 * COUNTS_MISSED).max(COUNT_LASTS_LEAST);
+        let server = settings.public_url.get().map(str::to_owned);
+        Self { row, policy, file_budget, linked_only, count_lasts, server }
+    }
+
+    /// The issue a branch was made for, by the contract as it names branches now or named them before.
+    pub(super) fn issue_of_branch(&self, head_ref: &str) -> Option<i64> {
+        let former = self.row.file.former_branches.iter().filter_map(|text| BranchTemplate::parse(text).ok());
+        std::iter::once(self.policy.contract.branch.clone()).chain(former).find_map(|branch| branch.issue(head_ref))
+    }
+
+    /// The budget in force and where it comes from.
+    pub(super) fn limit(&self) -> (i64, BudgetSource) {
+        if self.row.managed {
+            // What the operator's document says about the budget is a ceiling, as what the operator's call says.
+            let document = self.row.policy.as_ref().and_then(|own| own.budget.as_ref()?.max_open_prs);
+            let ceiling = [self.row.ceiling, document].into_iter().flatten().min();
+            effective_budget(self.file_budget, self.row.command_budget, ceiling)
+        } else {
+            // The policy may ask for less than the operator's call allowed, never for more.
+            (self.policy.max_open_prs.min(defaults(&self.row).max_open_prs), BudgetSource::Operator)
+        }
+    }
+
+    /// Loads the row afresh inside a transaction that holds its lock.
+    pub(super) async fn load(tx: &mut Tx, id: &RepoId, settings: &Settings) -> Result<Self, StoreError> {
+        let row = tx.repo(id).await?.ok_or_else(|| StoreError::Corrupt(format!("repository {id} is gone")))?;
+        Ok(Self::new(row, settings))
+    }
+
+    /// The open pull requests and live leases of the repository, weighed.
+    pub(super) async fn open_work(&self, tx: &mut Tx) -> Result<OpenWork, StoreError> {
+        let id = &self.row.id;
+        let leases = tx.leases_in_play(id).await?;
+        // Where there is no GitHub, tasks under review stand for their pull requests.
+        let pulls = if self.row.managed { tx.pulls_in_play(id).await? } else { Vec::new() };
+        let agents = if pulls.is_empty() { Agents::default() } else { tx.agents_in_play(id).await? };
+        let slots = slots::weigh(&pulls, &leases, &agents, &self.policy, tx.now());
+        Ok(OpenWork { pulls, leases, slots })
+    }
+
+    pub(super) async fn budget(&self, tx: &mut Tx) -> Result<Budget, StoreError> {
+        let work = self.open_work(tx).await?;
+        self.budget_of(tx, &work).await
+    }
+
+    async fn budget_of(&self, tx: &mut Tx, work: &OpenWork) -> Result<Budget, StoreError> {
+        let (limit, source) = self.limit();
+        let id = &self.row.id;
+        let mut occupants = work.leases();
+        let leases = size(occupants.len());
+        if !self.row.managed {
+            let reviews = tx.manual_reviews(id).await?;
+            let open_pulls = size(reviews.len());
+            occupants.extend(reviews.into_iter().map(|(task, holder)| Occupant::Review { who: holder.name, task }));
+            let count = CountState::NotNeeded;
+            return Ok(Budget { limit, source, open_pulls, leases, uncounted: 0, count, occupants });
+        }
+        let others = match self.policy.count {
+            CountMode::All => tx.count_other_pulls(id, self.policy.count_drafts).await?,
+            CountMode::Pool => 0,
+        };
+        let open_pulls = size(work.slots.counted.len()) + others + tx.count_doubted_pulls(id).await?;
+        occupants.extend(work.pulls());
+        let count = self.count_state(tx.now());
+        let uncounted = match count {
+            CountState::Known(since) => tx.count_uncounted(id, since).await?,
+            _ => 0,
+        };
+        Ok(Budget { limit, source, open_pulls, leases, uncounted, count, occupants })
+    }
+
+    /// Whether the last count of open pull requests can be relied on.
+    pub(super) fn count_state(&self, now: Timestamp) -> CountState {
+        match (self.row.counted_at, self.row.count_failed_at) {
+            (_, Some(at)) => CountState::Failed(at),
+            // One from before the clock was set back lies ahead.
+            (Some(at), None) if at + self.count_lasts < now || at > now => CountState::TooOld(at),
+            (Some(at), None) => CountState::Known(at),
+            (None, None) => CountState::Never,
+        }
+    }
+
+    /// Everything admission looks at, and the pull requests that name each task.
+    pub(super) async fn facts(&self, tx: &mut Tx) -> Result<(RepoFacts, Answers), StoreError> {
+        let work = self.open_work(tx).await?;
+        let facts = RepoFacts {
+            id: self.row.id.clone(),
+            name: self.row.name.clone(),
+            linked_only: self.linked_only,
+            private: self.row.private && self.row.managed,
+            stop: self.stop(tx.now()),
+            policy: self.policy.clone(),
+            budget: self.budget_of(tx, &work).await?,
+            areas: tx.areas_held(&self.row.id).await?,
+            newcomers: match self.policy.claims {
+                Some(_) => tx.newcomers_holding(&self.row.id).await?,
+                None => Vec::new(),
+            },
+            allowed: self.row.file.allowed.clone(),
+        };
+        Ok((facts, work.slots.answers))
+    }
+
+    /// The pause that stands at `now`: a maintainer's or the operator's, or the policy's. Its reason, and when it ends by
+    /// itself.
+    pub(super) fn pause(&self, now: Timestamp) -> Option<Pause> {
+        let asked = self.row.pause.clone().filter(|pause| pause.until.is_none_or(|until| until > now));
+        asked.or_else(|| {
+            let schedule = self.policy.pause.as_ref().filter(|schedule| schedule.includes(now))?;
+            let reason = format!("the policy pauses it at these times: {schedule}");
+            Some(Pause { until: schedule.next_gap(now), reason })
+        })
+    }
+
+    /// Why nothing is handed out here at the moment, apart from the budget.
+    pub(super) fn stop(&self, now: Timestamp) -> Option<Stop> {
+        if let Some(why) = &self.row.inactive {
+            return Some(Stop { why: why.clone(), until: None });
+        }
+        // Guessing would hand out what somebody meant to hold back.
+        if let Some(error) = &self.row.policy_unreadable {
+            let why = format!(
+                "the rules that the operator set for it cannot be read by this version of the pool ({error}); the \
+                 operator can set them again with `POST /v1/admin/policy`"
+            );
+            return Some(Stop { why, until: None });
+        }
+        if let Some(Pause { until, reason }) = self.pause(now) {
+            let end = until.map_or("until somebody resumes it".to_owned(), |until| format!("until {}", until.human()));
+            return Some(Stop { why: format!("it is paused {end} ({reason})"), until });
+        }
+        // By rules nobody has read a maintainer could be flooded.
+        (self.row.managed && !self.row.file.was_read).then(|| {
+            let why = match &self.row.file.error {
+                Some(error) => {
+                    format!("its policy file {POLICY_PATH} cannot be followed: {}", error.replace('\n', "; "))
+                }
+                None => format!("its policy file {POLICY_PATH} could not be read yet"),
+            };
+            Stop { why, until: None }
+        })
+    }
+}
+
+/// The open work of a repository.
+pub(super) struct OpenWork {
+    pub pulls: Vec<OpenPull>,
+    pub slots: Slots,
+    leases: Vec<LiveLease>,
+}
+
+impl OpenWork {
+    fn leases(&self) -> Vec<Occupant> {
+        self.slots.leases.iter().map(|at| Occupant::lease(&self.leases[*at])).collect()
+    }
+
+    fn pulls(&self) -> impl Iterator<Item = Occupant> {
+        let counted = self.pulls.iter().filter(|pull| self.slots.counted.contains(&pull.number));
+        counted.map(|pull| Occupant::Pull { who: pull.shown_as().to_owned(), number: pull.number })
+    }
+}
+
+fn size(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// The rules of a repository for which nobody set others.
+pub(super) fn defaults(row: &RepoRow) -> Policy {
+    if row.managed { Policy::managed() } else { Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks) }
+}
+
+pub(super) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Result<TaskFacts, StoreError> {
+    let holder = match tx.live_lease(&task.id).await? {
+        Some(lease) => tx
+            .worker(&lease.worker)
+            .await?
+            .map(|w| Holder { name: w.shown_as().to_owned(), until: Some(lease.expires_at) }),
+        None => match &task.assignee {
+            // Whoever had a task that is over answers for nothing any more.
+            _ if task.state.is_over() => None,
+            Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.shown_as().to_owned(), until: None }),
+            None => None,
+        },
+    };
+    let reserved_for = match &task.reservation {
+        Some(reservation) => tx.login_of(&reservation.person).await?,
+        None => None,
+    };
+    let answers = answers.get(&task.id).cloned().unwrap_or_default();
+    let since = tx.now() - DECLINED_FOR;
+    let declined = tx.declines(&task.id, since).await?;
+    let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
+    let barred = tx.bars_of(&task.id).await?;
+    Ok(TaskFacts { task, holder, reserved_for, answers, declined, barred })
+}
+
+/// The ready tasks of a repository that a plan could use, `per_class` of each class of equal requirements, as it looks
+/// at them: nobody holds them, and the names that only explanations need are left out, so that a long queue does not
+/// cost a question per task.
+pub(super) async fn candidates(
+    tx: &mut Tx,
+    repo: &RepoId,
+    answers: &Answers,
+    per_class: i64,
+) -> Result<Vec<TaskFacts>, StoreError> {
+    let since = tx.now() - DECLINED_FOR;
+    let mut declined = BTreeMap::<_, Vec<_>>::new();
+    for (task, worker, at) in tx.declines_in(repo, since).await? {
+        declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
+    }
+    let mut barred = BTreeMap::<_, Vec<_>>::new();
+    for (task, person, until) in tx.bars_in(repo).await? {
+        barred.entry(task).or_default().push((person, until));
+    }
+    let facts = |task: Task| {
+        let answers = answers.get(&task.id).cloned().unwrap_or_default();
+        let declined = declined.remove(&task.id).unwrap_or_default();
+        let barred = barred.remove(&task.id).unwrap_or_default();
+        TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }
+    };
+    let bounds = Bounds { per_class, classes: CLASSES, first: FIRST, declined_since: since };
+    Ok(tx.candidates(repo, bounds).await?.into_iter().map(facts).collect())
+}
+
+/// Every reason why `worker` may not take `task` now, from the rows as they are in this transaction.
+pub(super) async fn refusals(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    worker: &Worker,
+) -> Result<Vec<Refusal>, StoreError> {
+    Ok(findings(tx, repo, task, worker).await?.into_iter().filter_map(|finding| finding.refusal).collect())
+}
+
+/// What every rule says of `worker` taking `task` now.
+pub(super) async fn findings(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    worker: &Worker,
+) -> Result<Vec<Finding>, StoreError> {
+    let (mut facts, answers) = repo.facts(tx).await?;
+    let task = task_facts(tx, task.clone(), &answers).await?;
+    let load = tx.load(&worker.id).await?;
+    let standing = tx.standing(&repo.row.id, &worker.person).await?;
+    if facts.private && !standing.reads {
+        // Who works in a private repository is for its readers to know.
+        facts.budget.occupants.clear();
+    }
+    let now = tx.now();
+    Ok(admission::findings(&Case { task: &task, repo: &facts, worker, load, standing: &standing, now }))
+}
+
+/// The worker behind a token or a lease, which must exist.
+pub(super) async fn known_worker(tx: &mut Tx, id: &owp_pool::WorkerId) -> Result<Worker, EngineError> {
+    let worker = tx.worker(id).await?;
+    worker.ok_or_else(|| StoreError::Corrupt(format!("worker {id} is gone")).into())
+}

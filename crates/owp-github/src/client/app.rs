@@ -1,0 +1,116 @@
+//! What the App can learn about itself: its name, where it is installed, and for which repositories.
+
+use super::token::{Purpose, Scope};
+use super::{
+    GitHub, GitHubError, RepoInfo, Speaker,
+    pages::Page,
+    raw::{RawRepo, RawUser, optional_time},
+};
+use owp_pool::Timestamp;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The App itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppInfo {
+    /// The App's numeric id, which its comments carry.
+    pub id: i64,
+    /// The name in its URL.
+    pub slug: String,
+    /// The login its comments are written under, `slug[bot]`.
+    pub bot_login: String,
+}
+
+/// One account the App is installed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// GitHub's numeric installation id.
+    pub id: i64,
+    /// The user or organisation; empty when GitHub does not tell.
+    pub account_login: String,
+    /// When its owner suspended it, if so.
+    pub suspended_at: Option<Timestamp>,
+    /// What it was granted, such as `issues` → `write`.
+    pub permissions: BTreeMap<String, String>,
+    /// Its settings page; empty when GitHub does not tell.
+    pub html_url: String,
+}
+
+#[derive(Deserialize)]
+struct RawApp {
+    id: i64,
+    slug: String,
+}
+
+#[derive(Clone, Deserialize)]
+pub(super) struct RawInstallation {
+    id: i64,
+    account: Option<RawUser>,
+    #[serde(default, deserialize_with = "optional_time")]
+    suspended_at: Option<Timestamp>,
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    html_url: String,
+}
+
+impl Page for Vec<RawInstallation> {
+    type Item = Installation;
+    fn items(self) -> Vec<Installation> {
+        let into = |raw: RawInstallation| Installation {
+            id: raw.id,
+            account_login: raw.account.and_then(|account| account.login).unwrap_or_default(),
+            suspended_at: raw.suspended_at,
+            permissions: raw.permissions,
+            html_url: raw.html_url,
+        };
+        self.into_iter().map(into).collect()
+    }
+    fn id(item: &Installation) -> i64 {
+        item.id
+    }
+}
+
+/// This list alone comes wrapped in an object.
+#[derive(Deserialize)]
+struct RepositoriesPage {
+    repositories: Vec<RawRepo>,
+}
+
+impl Page for RepositoriesPage {
+    type Item = RepoInfo;
+    fn items(self) -> Vec<RepoInfo> {
+        self.repositories.into_iter().map(RepoInfo::from).collect()
+    }
+    fn id(item: &RepoInfo) -> i64 {
+        item.id
+    }
+}
+
+impl GitHub {
+    /// Who the App is. <https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app>
+    ///
+    /// # Errors
+    /// [`GitHubError::Unauthorized`] when the key does not belong to the App id.
+    pub async fn app(&self) -> Result<AppInfo, GitHubError> {
+        let raw: RawApp = self.get(Speaker::App, "app", None).await?.json()?;
+        Ok(AppInfo { id: raw.id, bot_login: format!("{}[bot]", raw.slug), slug: raw.slug })
+    }
+
+    /// Every account the App is installed on, suspended ones included.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn installations(&self) -> Result<Vec<Installation>, GitHubError> {
+        self.list::<Vec<RawInstallation>>(Speaker::App, "app/installations", &[]).await
+    }
+
+    /// Every repository an installation lets the App see.
+    ///
+    /// # Errors
+    /// [`GitHubError::NoToken`] when the installation is gone or suspended.
+    pub async fn installation_repositories(&self, installation_id: i64) -> Result<Vec<RepoInfo>, GitHubError> {
+        let scope = Scope { installation: installation_id, repo: None, purpose: Purpose::Discover };
+        self.list::<RepositoriesPage>(Speaker::Installation(scope), "installation/repositories", &[]).await
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether anything changed in a repository, asked with one conditional request: what has not changed costs nothing.
+//!
+//! A new issue or pull request, a comment, a label, a merge: each moves the list of issues by their last change.
+
+use super::path::with_query;
+use super::raw::RawIssue;
+use super::{GitHubError, IssueInfo, RepoReader};
+use owp_pool::Timestamp;
+use sha2::{Digest, Sha256};
+
+/// How many issues are looked at. Several may change within the second that GitHub dates changes by.
+const LATEST: &str = "10";
+
+/// What a repository showed as its latest changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    etag: Option<String>,
+    digest: [u8; 32],
+    /// When the newest of them was; none in a repository without issues and pull requests.
+    pub newest: Option<Timestamp>,
+}
+
+impl Latest {
+    /// True when it shows the same. ETags change with the token, so they prove nothing when they differ.
+    #[must_use]
+    pub fn shows_as(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl RepoReader {
+    /// Returns the latest changes of issues and pull requests, open or not; `known` is what they were before.
+    /// <https://docs.github.com/en/rest/issues/issues#list-repository-issues>
+    ///
+    /// # Errors
+    /// Any [`GitHubError`].
+    pub async fn latest_changes(&self, known: Option<&Latest>) -> Result<Latest, GitHubError> {
+        let query = [("state", "all"), ("sort", "updated"), ("direction", "desc"), ("per_page", LATEST)];
+        let path = with_query(&self.path("/issues")?, &query);
+        let etag = known.and_then(|known| known.etag.as_deref());
+        let answer = self.github.get(self.speaker, &path, etag).await?;
+        if answer.not_modified {
+            return known
+                .cloned()
+                .ok_or_else(|| GitHubError::Malformed { reason: "304 to a request without conditions".to_owned() });
+        }
+        let newest = answer.json::<Vec<RawIssue>>()?.into_iter().map(|raw| IssueInfo::from(raw).updated_at).max();
+        Ok(Latest { etag: answer.etag, digest: Sha256::digest(&answer.body).into(), newest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::testing::{INSTALLATION, Reply, Server, repo};
+    use owp_pool::Timestamp;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn only_another_list_is_a_change() {
+        let issue = |title: &str| {
+            json!([{ "id": 1, "number": 1, "title": title, "state": "open", "updated_at": "2023-11-14T22:00:00Z",
+                "html_url": "https://github.com/octo/hello/issues/1" }])
+        };
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let server = Server::with_tokens(move |call| {
+            match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => Reply::json(200, issue("a")).with("etag", "\"1\""),
+                1 if call.etag.as_deref() == Some("\"1\"") => Reply::text(304, "application/json", ""),
+                // Another token's ETag of the same list.
+                2 => Reply::json(200, issue("a")).with("etag", "\"2\""),
+                // The same second, and another title.
+                _ => Reply::json(200, issue("b")).with("etag", "\"3\""),
+            }
+        })
+        .await;
+        let reader = server.github().reader(INSTALLATION, repo());
+        let first = reader.latest_changes(None).await.unwrap();
+        assert_eq!(first.newest, Some(Timestamp(1_700_000_000_000 - 800_000)));
+        for unchanged in [true, true, false] {
+            let next = reader.latest_changes(Some(&first)).await.unwrap();
+            assert_eq!(next.shows_as(&first), unchanged);
+        }
+        let line = &server.lines()[0];
+        assert!(line.ends_with("/issues?state=all&sort=updated&direction=desc&per_page=10"), "{line}");
+    }
+}

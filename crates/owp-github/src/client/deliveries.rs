@@ -1,0 +1,99 @@
+//! What GitHub could not deliver to us, and asking for it again.
+//!
+//! GitHub remembers deliveries for three days and repeats none on its own.
+//! <https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries>
+
+use super::http::Write;
+use super::pages::MAX_PAGES;
+use super::{GitHub, GitHubError, Speaker, path, raw};
+use owp_pool::Timestamp;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+const LIST: &str = "app/hook/deliveries";
+const PER_PAGE: &str = "100";
+/// What a receiver answers to a delivery it cannot read, and would answer again.
+const UNREADABLE: [i64; 4] = [400, 413, 415, 422];
+
+/// A delivery of which no attempt arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedDelivery {
+    /// The number of the latest attempt; asking for it makes a new one.
+    pub id: i64,
+    /// `X-GitHub-Delivery`, the same for every attempt.
+    pub guid: String,
+    /// When the latest attempt was made.
+    pub at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct RawDelivery {
+    id: i64,
+    guid: String,
+    #[serde(deserialize_with = "raw::time")]
+    delivered_at: Timestamp,
+    #[serde(default)]
+    redelivery: bool,
+    status: String,
+    #[serde(default)]
+    status_code: i64,
+}
+
+impl RawDelivery {
+    /// True when it was repeated already and we said that it makes no sense.
+    fn is_hopeless(&self) -> bool {
+        self.redelivery && UNREADABLE.contains(&self.status_code)
+    }
+}
+
+impl GitHub {
+    /// What was attempted since `since` and never arrived, oldest first, each delivery once. Of a longer list the newest
+    /// thirty thousand attempts are looked at: what arrived did so after it had failed.
+    /// <https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook>
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; of a list that broke off nothing is believed.
+    pub async fn failed_deliveries(&self, since: Timestamp) -> Result<Vec<FailedDelivery>, GitHubError> {
+        let (mut arrived, mut failed) = (BTreeSet::new(), BTreeMap::<String, RawDelivery>::new());
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("per_page", PER_PAGE)];
+            query.extend(cursor.as_deref().map(|at| ("cursor", at)));
+            let answer = self.get(Speaker::App, &path::with_query(LIST, &query), None).await?;
+            let page: Vec<RawDelivery> = answer.json()?;
+            // The list is newest first.
+            let ends_here = page.last().is_none_or(|oldest| oldest.delivered_at < since);
+            for attempt in page.into_iter().filter(|attempt| attempt.delivered_at >= since) {
+                if raw::arrived(&attempt.status) {
+                    arrived.insert(attempt.guid);
+                } else if failed.get(&attempt.guid).is_none_or(|known| known.id < attempt.id) {
+                    failed.insert(attempt.guid.clone(), attempt);
+                }
+            }
+            cursor = answer.next_cursor.filter(|next| !ends_here && cursor.as_ref() != Some(next));
+            if cursor.is_none() {
+                break;
+            }
+        }
+        failed.retain(|guid, latest| !arrived.contains(guid) && !latest.is_hopeless());
+        Ok(oldest_first(failed))
+    }
+
+    /// Asks GitHub to repeat an attempt: it delivers the same payload under the same id.
+    /// <https://docs.github.com/en/rest/apps/webhooks#redeliver-a-delivery-for-an-app-webhook>
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when GitHub has forgotten it.
+    pub async fn redeliver(&self, delivery: i64) -> Result<(), GitHubError> {
+        let jwt = self.app_jwt()?;
+        let request = Write::Redeliver { delivery };
+        self.send(Speaker::App, self.0.http.write(&request, &jwt, None)).await.map(drop)
+    }
+}
+
+fn oldest_first(failed: BTreeMap<String, RawDelivery>) -> Vec<FailedDelivery> {
+    let mut failed: Vec<_> =
+        failed.into_values().map(|raw| FailedDelivery { id: raw.id, guid: raw.guid, at: raw.delivered_at }).collect();
+    failed.sort_by_key(|one| (one.at, one.id));
+    failed
+}

@@ -1,0 +1,165 @@
+//! The one GraphQL query: when an issue's body was last edited, and by whom. REST does not tell.
+
+use super::{
+    GitHubError, LastEdit, RepoReader, Speaker, UserRef,
+    http::{Answer, Write},
+};
+use owp_pool::{Span, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+
+/// <https://docs.github.com/en/graphql/reference/objects#issue>
+const LAST_EDIT: &str = "query($owner: String!, $name: String!, $number: Int!) { \
+    repository(owner: $owner, name: $name) { issue(number: $number) { \
+    lastEditedAt editor { login ... on User { databaseId } } } } }";
+/// GitHub does not say in a GraphQL answer how long to rest.
+const REST: Span = Span::minutes(1);
+
+#[derive(Deserialize)]
+struct Reply {
+    data: Option<Data>,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    repository: Option<Repository>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    issue: Option<Issue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Issue {
+    last_edited_at: Option<String>,
+    editor: Option<Editor>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Editor {
+    login: Option<String>,
+    database_id: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    message: String,
+    extensions: Option<Extensions>,
+}
+
+#[derive(Deserialize)]
+struct Extensions {
+    code: Option<String>,
+}
+
+impl RepoReader {
+    /// When an issue's body was last edited, and by whom.
+    ///
+    /// # Errors
+    /// [`GitHubError::Forbidden`] and [`GitHubError::Validation`] when GitHub never tells here.
+    pub async fn last_edit(&self, number: i64) -> Result<LastEdit, GitHubError> {
+        let Speaker::Installation(scope) = self.speaker else {
+            return Err(GitHubError::Forbidden { message: "an App reads no issues".to_owned() });
+        };
+        let (owner, name) = self.repo.full_name.split_once('/').unwrap_or_default();
+        let body = json!({
+            "query": LAST_EDIT,
+            "variables": { "owner": owner, "name": name, "number": number },
+        });
+        let http = &self.github.0.http;
+        let token = self.github.token(scope).await?;
+        let ask = async |token| self.github.send(self.speaker, http.write(&Write::LastEdit, token, Some(&body))).await;
+        let answer = match ask(&token).await {
+            Err(GitHubError::Unauthorized { .. }) => ask(&self.github.replace_token(scope, &token).await?).await?,
+            answer => answer?,
+        };
+        read(&answer, Timestamp(self.github.0.clock.now_ms()))
+    }
+}
+
+fn read(answer: &Answer, now: Timestamp) -> Result<LastEdit, GitHubError> {
+    let reply: Reply = answer.json()?;
+    if let Some(fault) = reply.errors.into_iter().next() {
+        return Err(refused(fault, now));
+    }
+    let malformed = |reason: &str| GitHubError::Malformed { reason: reason.to_owned() };
+    let issue =
+        reply.data.and_then(|data| data.repository?.issue).ok_or_else(|| malformed("GraphQL without an issue"))?;
+    let at = match issue.last_edited_at {
+        Some(text) => Some(Timestamp::parse_rfc3339(&text).ok_or_else(|| malformed("an edit without a time"))?),
+        None => None,
+    };
+    let editor = issue.editor.and_then(|editor| {
+        Some(UserRef { id: editor.database_id?, login: editor.login.unwrap_or_default(), is_bot: false })
+    });
+    Ok(LastEdit { at, editor })
+}
+
+/// What an error of GraphQL's means, which comes with status 200. One without type and code is a failure of the moment,
+/// such as "Something went wrong while executing your query".
+fn refused(fault: Fault, now: Timestamp) -> GitHubError {
+    let message = owp_pool::text::tidy_line(&fault.message, 300);
+    match (fault.kind.as_deref(), fault.extensions.and_then(|extensions| extensions.code)) {
+        (Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"), _) => GitHubError::Forbidden { message },
+        (Some("NOT_FOUND"), _) => GitHubError::NotFound { what: "graphql".to_owned() },
+        (Some("RATE_LIMITED"), _) => GitHubError::RateLimited { retry_at: now + REST, secondary: false },
+        (None, Some(_)) => GitHubError::Validation { message },
+        _ => GitHubError::Unavailable { status: 200, retry_at: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(body: &serde_json::Value) -> Result<LastEdit, GitHubError> {
+        let body = body.to_string().into_bytes();
+        let answer = Answer {
+            not_modified: false,
+            used_up_until: None,
+            etag: None,
+            has_next: None,
+            next_cursor: None,
+            redirected_to: None,
+            body,
+        };
+        read(&answer, Timestamp(1_000))
+    }
+
+    #[test]
+    fn an_edit_has_a_time_and_an_editor_where_github_knows_them() {
+        let issue = |issue: serde_json::Value| reading(&json!({ "data": { "repository": { "issue": issue } } }));
+        let never = issue(json!({ "lastEditedAt": null, "editor": null })).unwrap();
+        assert_eq!(never, LastEdit { at: None, editor: None });
+        let at = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z");
+        let eve = json!({ "lastEditedAt": "2026-11-21T03:09:00Z", "editor": { "login": "eve", "databaseId": 7 } });
+        let editor = Some(UserRef { id: 7, login: "eve".into(), is_bot: false });
+        assert_eq!(issue(eve).unwrap(), LastEdit { at, editor });
+        let app = json!({ "lastEditedAt": "2026-11-21T03:09:00Z", "editor": { "login": "robot" } });
+        assert_eq!(issue(app).unwrap(), LastEdit { at, editor: None });
+    }
+
+    #[test]
+    fn errors_that_pass_differ_from_those_that_stay() {
+        let error = |error: serde_json::Value| reading(&json!({ "data": null, "errors": [error] })).unwrap_err();
+        assert!(matches!(error(json!({ "type": "FORBIDDEN", "message": "no" })), GitHubError::Forbidden { .. }));
+        assert!(matches!(error(json!({ "type": "NOT_FOUND" })), GitHubError::NotFound { .. }));
+        assert!(matches!(
+            error(
+                json!({ "message": "Field 'lastEditedAt' doesn't exist", "extensions": { "code": "undefinedField" } })
+            ),
+            GitHubError::Validation { .. }
+        ));
+        assert_eq!(error(json!({ "type": "RATE_LIMITED" })).retry_at(), Some(Timestamp(61_000)));
+        assert!(error(json!({ "message": "Something went wrong while executing your query." })).is_transient());
+        assert!(reading(&json!({ "data": { "repository": null } })).unwrap_err().is_transient());
+    }
+}

@@ -1,0 +1,276 @@
+//! The one HTTP connection to GitHub: sends a request and sorts what comes back.
+//!
+//! Nothing here retries. A request other than a read can only be made from the closed list [`Write`], and a read
+//! follows a redirect only within GitHub's own address, so a credential never reaches another host.
+
+use super::{Address, GitHubError, answer, path::RepoPath};
+use owp_base::clock::Clock;
+use owp_base::net::{innermost, is_loopback};
+use owp_pool::Timestamp;
+use reqwest::{Method, StatusCode, Url, header};
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+
+/// A repository renamed twice answers two redirects; more than this is a loop.
+const MAX_REDIRECTS: usize = 3;
+/// GitHub's largest list pages are a few megabytes.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// Everything this program can ask GitHub to change, and its one question that GitHub takes by POST only. There is
+/// deliberately no other way to send anything but a GET.
+pub(super) enum Write<'a> {
+    /// A token of an installation; changes nothing anybody can see.
+    MintToken { installation: i64 },
+    /// A new issue comment.
+    CreateComment { repo: &'a RepoPath, issue: i64 },
+    /// A new body for an issue comment of ours.
+    UpdateComment { repo: &'a RepoPath, comment: i64 },
+    /// A webhook delivery sent to us once more; changes nothing in any repository.
+    Redeliver { delivery: i64 },
+    /// When an issue's body was last edited; a read, although GraphQL is spoken by POST.
+    LastEdit,
+    /// The credentials of an App that somebody has just registered, for a code that works once.
+    ConvertManifest { code: &'a str },
+}
+
+impl Write<'_> {
+    fn method_and_path(&self) -> (Method, String) {
+        match self {
+            Self::MintToken { installation } => {
+                (Method::POST, format!("app/installations/{installation}/access_tokens"))
+            }
+            Self::CreateComment { repo, issue } => (Method::POST, format!("{repo}/issues/{issue}/comments")),
+            Self::UpdateComment { repo, comment } => (Method::PATCH, format!("{repo}/issues/comments/{comment}")),
+            Self::Redeliver { delivery } => (Method::POST, format!("app/hook/deliveries/{delivery}/attempts")),
+            Self::LastEdit => (Method::POST, "graphql".to_owned()),
+            Self::ConvertManifest { code } => (Method::POST, format!("app-manifests/{code}/conversions")),
+        }
+    }
+}
+
+/// A 2xx answer, or a 304 when the caller sent an ETag.
+pub(super) struct Answer {
+    pub(super) not_modified: bool,
+    pub(super) etag: Option<String>,
+    /// Whether the `Link` header names a next page; `None` when there is no such header.
+    pub(super) has_next: Option<bool>,
+    /// Where the next page begins, for lists that are not numbered by pages.
+    pub(super) next_cursor: Option<String>,
+    /// Set when this request was the last one the rate limit allows: until when.
+    pub(super) used_up_until: Option<Timestamp>,
+    /// The repository, by id, that a redirect led to.
+    pub(super) redirected_to: Option<i64>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads the body as JSON; unknown fields are ignored.
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, GitHubError> {
+        serde_json::from_slice(&self.body).map_err(|error| GitHubError::Malformed {
+            // serde_json's words name the place and the expected type, never more than a fragment of a value.
+            reason: format!("line {}, column {}: not the JSON that was expected", error.line(), error.column()),
+        })
+    }
+}
+
+/// A request that is ready to go.
+struct Call<'a> {
+    method: Method,
+    url: Url,
+    /// The path as it may be shown in logs and errors.
+    what: &'a str,
+    /// None where nobody has to be anybody.
+    bearer: Option<&'a SecretString>,
+    etag: Option<&'a str>,
+    body: Option<&'a serde_json::Value>,
+}
+
+enum Reply {
+    Done(Answer),
+    Redirect(String),
+}
+
+pub(super) struct Http {
+    client: reqwest::Client,
+    base: Url,
+    clock: Clock,
+}
+
+impl Http {
+    /// The API's address, with a slash at the end.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    pub(super) fn new(cfg: &Address) -> Result<Self, GitHubError> {
+        let config = |message: String| GitHubError::Config { message };
+        // Joining a relative path keeps a prefix such as `/api/v3` only when the base ends in a slash.
+        let base = format!("{}/", cfg.api_url.trim().trim_end_matches('/'));
+        let base = Url::parse(&base)
+            .map_err(|error| config(format!("the API address (GITHUB_API_URL) is not a URL ({error})")))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(config(
+                "the API address (GITHUB_API_URL) must begin with https:// (or http:// for a test)".to_owned(),
+            ));
+        }
+        if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
+            return Err(config(
+                "the API address (GITHUB_API_URL) must not contain a user, a password or a query".to_owned(),
+            ));
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("owp-pool/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .timeout(cfg.timeout)
+            // Shorter than the whole, so that "could not connect" is told apart from "was sent and never answered".
+            .connect_timeout((cfg.timeout / 2).min(Duration::from_secs(10)));
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| config(format!("no HTTPS client ({})", reason(error))))?;
+        Ok(Self { client, base, clock: cfg.clock.clone() })
+    }
+
+    /// Reads; follows redirects that stay on GitHub's own address.
+    pub(super) async fn get(
+        &self,
+        what: &str,
+        bearer: Option<&SecretString>,
+        etag: Option<&str>,
+    ) -> Result<Answer, GitHubError> {
+        let mut url = self.url(what)?;
+        for _ in 0..=MAX_REDIRECTS {
+            let call = Call { method: Method::GET, url: url.clone(), what, bearer, etag, body: None };
+            match self.send(call).await? {
+                Reply::Done(answer) => return Ok(Answer { redirected_to: moved_to(url.path()), ..answer }),
+                Reply::Redirect(location) => url = self.follow(&url, &location)?,
+            }
+        }
+        Err(GitHubError::Malformed { reason: format!("{what} redirects in circles") })
+    }
+
+    /// Changes something, once; a redirect is reported and not followed.
+    pub(super) async fn write(
+        &self,
+        write: &Write<'_>,
+        bearer: &SecretString,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Answer, GitHubError> {
+        let (method, what) = write.method_and_path();
+        let url = match write {
+            Write::LastEdit => self.graphql_url()?,
+            _ => self.url(&what)?,
+        };
+        let call = Call { method, url, what: &what, bearer: Some(bearer), etag: None, body };
+        match self.send(call).await? {
+            Reply::Done(answer) => Ok(answer),
+            Reply::Redirect(location) => Err(GitHubError::Moved { location }),
+        }
+    }
+
+    /// Exchanges the code of a fresh registration, once; the code proves enough. It is left out of logs and errors.
+    pub(super) async fn convert(&self, code: &str) -> Result<Answer, GitHubError> {
+        let (method, path) = Write::ConvertManifest { code }.method_and_path();
+        let url = self.url(&path)?;
+        let what = "app-manifests/CODE/conversions";
+        match self.send(Call { method, url, what, bearer: None, etag: None, body: None }).await? {
+            Reply::Done(answer) => Ok(answer),
+            Reply::Redirect(location) => Err(GitHubError::Moved { location }),
+        }
+    }
+
+    /// What GitHub's clock says, by the `Date` of any answer; none when the answer has no such header.
+    pub(super) async fn their_time(&self) -> Result<Option<Timestamp>, GitHubError> {
+        let response = self.client.get(self.url("rate_limit")?).send().await.map_err(not_sent_or_lost)?;
+        let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+        let read = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
+        Ok(read.map(|at| Timestamp(at.timestamp_millis())))
+    }
+
+    fn url(&self, what: &str) -> Result<Url, GitHubError> {
+        self.base.join(what).map_err(|_| GitHubError::Config { message: format!("{what} is not a path") })
+    }
+
+    /// `/graphql` on github.com, `/api/graphql` where REST lives under `/api/v3`.
+    /// <https://docs.github.com/en/enterprise-server@latest/graphql/guides/managing-enterprise-accounts>
+    fn graphql_url(&self) -> Result<Url, GitHubError> {
+        self.url(if self.base.path().ends_with("/api/v3/") { "../graphql" } else { "graphql" })
+    }
+
+    fn follow(&self, from: &Url, location: &str) -> Result<Url, GitHubError> {
+        let mut next = from
+            .join(location)
+            .map_err(|_| GitHubError::Malformed { reason: "a redirect without an address".to_owned() })?;
+        if next.origin() == self.base.origin() {
+            // A list must not lose its filter on the way, or everything would look selected.
+            if next.query().is_none() {
+                next.set_query(from.query());
+            }
+            return Ok(next);
+        }
+        Err(GitHubError::Moved { location: format!("another host ({})", next.host_str().unwrap_or("unknown")) })
+    }
+
+    async fn send(&self, call: Call<'_>) -> Result<Reply, GitHubError> {
+        let mut request = self
+            .client
+            .request(call.method.clone(), call.url)
+            .header(header::ACCEPT, "application/vnd.github+json")
+            .header("x-github-api-version", "2022-11-28");
+        if let Some(bearer) = call.bearer {
+            request = request.bearer_auth(bearer.expose_secret());
+        }
+        if let Some(etag) = call.etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        if let Some(body) = call.body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(not_sent_or_lost)?;
+        let status = response.status();
+        tracing::debug!(method = %call.method, path = call.what, status = status.as_u16(), "GitHub answered");
+        let headers = response.headers().clone();
+        if let Some(location) = redirect(status, &headers) {
+            return Ok(Reply::Redirect(location));
+        }
+        let body = read_body(response).await?;
+        answer::sort(status, &headers, body, call.what, self.clock.now_ms()).map(Reply::Done)
+    }
+}
+
+/// The repository's id in an address of the kind redirects lead to, `/repositories/{id}/…`.
+pub(super) fn moved_to(location: &str) -> Option<i64> {
+    let (_, rest) = location.split_once("/repositories/")?;
+    rest.split(['/', '?']).next()?.parse().ok()
+}
+
+fn redirect(status: StatusCode, headers: &header::HeaderMap) -> Option<String> {
+    matches!(status.as_u16(), 301 | 302 | 307 | 308)
+        .then(|| headers.get(header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned())
+}
+
+async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, GitHubError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(not_sent_or_lost)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_BODY {
+            return Err(GitHubError::Malformed { reason: format!("an answer of more than {MAX_BODY} bytes") });
+        }
+    }
+    Ok(body)
+}
+
+/// Only a failed connection is proof that nothing was sent.
+fn not_sent_or_lost(error: reqwest::Error) -> GitHubError {
+    if error.is_connect() || error.is_builder() {
+        return GitHubError::Unreachable { reason: reason(error) };
+    }
+    let reason = if error.is_timeout() { "it took too long".to_owned() } else { reason(error) };
+    GitHubError::Lost { reason }
+}
+
+/// The innermost cause, without the address.
+fn reason(error: reqwest::Error) -> String {
+    innermost(&error.without_url())
+}

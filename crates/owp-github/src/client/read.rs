@@ -1,0 +1,214 @@
+//! The read client: one repository, nothing but GETs.
+
+use super::{
+    CommentInfo, GitHub, GitHubError, IssueEvent, IssueInfo, PermissionInfo, PullInfo, RepoHandle, RepoInfo, Speaker,
+    UserRef,
+    path::{RepoPath, login_segment},
+    raw::{RawComment, RawEvent, RawIssue, RawMember, RawPermission, RawPull, RawRepo},
+    token::{Purpose, Scope},
+};
+use owp_pool::Timestamp;
+use serde::de::DeserializeOwned;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Lists are asked oldest first: what is added while we read lands at the end, where we still come by.
+const OLDEST_FIRST: [(&str, &str); 2] = [("sort", "created"), ("direction", "asc")];
+
+/// Reads one repository with a token that can do nothing else.
+#[derive(Debug, Clone)]
+pub struct RepoReader {
+    pub(super) github: GitHub,
+    pub(super) speaker: Speaker,
+    pub(super) repo: RepoHandle,
+    /// Permissions that were asked before, by login; none where each question is asked anew.
+    asked: Option<Arc<Mutex<HashMap<String, PermissionInfo>>>>,
+}
+
+impl RepoReader {
+    pub(super) fn new(github: GitHub, installation: i64, repo: RepoHandle) -> Self {
+        let scope = Scope { installation, repo: Some(repo.github_id), purpose: Purpose::Read };
+        Self { github, speaker: Speaker::Installation(scope), repo, asked: None }
+    }
+
+    /// Returns a reader that asks for each person's permission once; for a pass over many issues, not for a command.
+    #[must_use]
+    pub fn remembering_permissions(&self) -> Self {
+        Self { asked: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The repository this reader was made for.
+    #[must_use]
+    pub fn handle(&self) -> &RepoHandle {
+        &self.repo
+    }
+
+    /// The repository as it is now, under its present name if it was renamed.
+    ///
+    /// # Errors
+    /// [`GitHubError::OtherRepository`] when the name was taken over by another repository.
+    pub async fn repository(&self) -> Result<RepoInfo, GitHubError> {
+        let info = RepoInfo::from(self.one::<RawRepo>("").await?);
+        if info.id == self.repo.github_id {
+            return Ok(info);
+        }
+        Err(GitHubError::OtherRepository { full_name: self.repo.full_name.clone() })
+    }
+
+    /// An issue (or a pull request seen as one).
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`], or [`GitHubError::Gone`] when it was deleted.
+    pub async fn issue(&self, number: i64) -> Result<IssueInfo, GitHubError> {
+        self.one::<RawIssue>(&format!("/issues/{number}")).await.map(IssueInfo::from)
+    }
+
+    /// Every open issue that carries the label; pull requests are left out.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn labelled_issues(&self, label: &str) -> Result<Vec<IssueInfo>, GitHubError> {
+        let mut query = vec![("labels", label), ("state", "open")];
+        query.extend(OLDEST_FIRST);
+        let mut issues = self.github.list::<Vec<RawIssue>>(self.speaker, &self.path("/issues")?, &query).await?;
+        issues.retain(|issue| !issue.is_pull);
+        Ok(issues)
+    }
+
+    /// Every open issue, whatever it carries; pull requests are left out.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn open_issues(&self) -> Result<Vec<IssueInfo>, GitHubError> {
+        let mut query = vec![("state", "open")];
+        query.extend(OLDEST_FIRST);
+        let mut issues = self.github.list_once::<Vec<RawIssue>>(self.speaker, &self.path("/issues")?, &query).await?;
+        issues.retain(|issue| !issue.is_pull);
+        Ok(issues)
+    }
+
+    /// Every open pull request, drafts included.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list, because a count from a part would let too much work out.
+    pub async fn open_pulls(&self) -> Result<Vec<PullInfo>, GitHubError> {
+        let mut query = vec![("state", "open")];
+        query.extend(OLDEST_FIRST);
+        self.github.list::<Vec<RawPull>>(self.speaker, &self.path("/pulls")?, &query).await
+    }
+
+    /// A pull request.
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when there is none of that number.
+    pub async fn pull(&self, number: i64) -> Result<PullInfo, GitHubError> {
+        self.one::<RawPull>(&format!("/pulls/{number}")).await.map(PullInfo::from)
+    }
+
+    /// Everything that happened to an issue, oldest first; tells who set a label.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn issue_events(&self, number: i64) -> Result<Vec<IssueEvent>, GitHubError> {
+        let path = self.path(&format!("/issues/{number}/events"))?;
+        self.github.list_once::<Vec<RawEvent>>(self.speaker, &path, &[]).await
+    }
+
+    /// What somebody may do here.
+    /// <https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user>
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when nobody has that login.
+    pub async fn permission(&self, login: &str) -> Result<PermissionInfo, GitHubError> {
+        let login = login_segment(login)?;
+        let asked = |asked: &Mutex<HashMap<_, PermissionInfo>>| {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).get(&login).cloned()
+        };
+        if let Some(known) = self.asked.as_deref().and_then(asked) {
+            return Ok(known);
+        }
+        let raw = self.one::<RawPermission>(&format!("/collaborators/{login}/permission")).await?;
+        let info = PermissionInfo::from(raw);
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).insert(login, info.clone());
+        }
+        Ok(info)
+    }
+
+    /// Who has that login today.
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when nobody has.
+    pub async fn user(&self, login: &str) -> Result<UserRef, GitHubError> {
+        let path = format!("users/{}", login_segment(login)?);
+        self.github.get(self.speaker, &path, None).await?.json()
+    }
+
+    /// The account with an id, under the login it has today.
+    /// <https://docs.github.com/en/rest/users/users#get-a-user-using-their-id>
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when it is gone.
+    pub async fn user_by_id(&self, id: i64) -> Result<UserRef, GitHubError> {
+        self.github.get(self.speaker, &format!("user/{id}"), None).await?.json()
+    }
+
+    /// An issue's comments, oldest first; with `since`, those written or edited at that second or later.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn comments(&self, issue: i64, since: Option<Timestamp>) -> Result<Vec<CommentInfo>, GitHubError> {
+        let path = self.path(&format!("/issues/{issue}/comments"))?;
+        let since = since.map(Timestamp::rfc3339);
+        let query: Vec<(&str, &str)> = since.iter().map(|at| ("since", at.as_str())).collect();
+        self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
+    }
+
+    /// A comment as it is now.
+    ///
+    /// # Errors
+    /// [`GitHubError::NotFound`] when it was deleted.
+    pub async fn comment(&self, id: i64) -> Result<CommentInfo, GitHubError> {
+        self.one::<RawComment>(&format!("/issues/comments/{id}")).await.map(CommentInfo::from)
+    }
+
+    /// The comments of every issue and pull request, written or edited at that second or later.
+    ///
+    /// # Errors
+    /// Any [`GitHubError`]; never a part of the list.
+    pub async fn comments_everywhere(&self, since: Timestamp) -> Result<Vec<CommentInfo>, GitHubError> {
+        let path = self.path("/issues/comments")?;
+        let since = since.rfc3339();
+        let query = [("sort", "updated"), ("direction", "asc"), ("since", since.as_str())];
+        self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
+    }
+
+    /// Who is in a team of an organisation. Wants the organisation permission `members: read`.
+    /// <https://docs.github.com/en/rest/teams/members#list-team-members>
+    ///
+    /// # Errors
+    /// [`GitHubError::NoToken`] without the permission, [`GitHubError::NotFound`] when there is no such team.
+    pub async fn team_members(&self, organisation: &str, team: &str) -> Result<Vec<UserRef>, GitHubError> {
+        let scope = match self.speaker {
+            Speaker::Installation(scope) => Scope { purpose: Purpose::Teams, repo: None, ..scope },
+            Speaker::App => return Err(GitHubError::Forbidden { message: "an App has no teams".to_owned() }),
+        };
+        let path = format!("orgs/{}/teams/{}/members", login_segment(organisation)?, login_segment(team)?);
+        self.github.list_once::<Vec<RawMember>>(Speaker::Installation(scope), &path, &[]).await
+    }
+
+    pub(super) fn path(&self, rest: &str) -> Result<String, GitHubError> {
+        Ok(format!("{}{rest}", RepoPath::new(&self.repo.full_name)?))
+    }
+
+    async fn one<T: DeserializeOwned>(&self, rest: &str) -> Result<T, GitHubError> {
+        let answer = self.github.get(self.speaker, &self.path(rest)?, None).await?;
+        // A renamed repository keeps its id; what was transferred is somebody else's now, readable or not.
+        if answer.redirected_to.is_some_and(|id| id != self.repo.github_id) {
+            return Err(GitHubError::Gone { what: rest.to_owned() });
+        }
+        answer.json()
+    }
+}

@@ -1,0 +1,73 @@
+//! Rate limits that were met: until one ends, no request is sent for the installation or the App it was met with.
+//!
+//! GitHub bans integrations that go on asking:
+//! <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
+//! A limit is remembered in this process only. Another replica, and this one after a restart, learns of it by the one
+//! request that meets it again; what waits for the limit's end waits in the database.
+
+use super::{GitHubError, Speaker, http::Answer};
+use owp_pool::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Owner of a rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Holder {
+    /// The App's JWT: lists of installations and deliveries, and the tokens of every installation.
+    App,
+    /// One installation, whichever of its tokens is used.
+    Installation(i64),
+}
+
+impl From<Speaker> for Holder {
+    fn from(speaker: Speaker) -> Self {
+        match speaker {
+            Speaker::App => Self::App,
+            Speaker::Installation(scope) => Self::Installation(scope.installation),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    since: Timestamp,
+    until: Timestamp,
+    secondary: bool,
+}
+
+/// The limits in force, by their owner.
+#[derive(Debug, Default)]
+pub(super) struct Rests(Mutex<HashMap<Holder, Rest>>);
+
+impl Rests {
+    /// Refuses what would be sent into a limit.
+    pub(super) fn check(&self, speaker: Speaker, now: Timestamp) -> Result<(), GitHubError> {
+        let rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // After the clock was put back, a limit from before would last too long.
+        let rest = rests.get(&speaker.into()).filter(|rest| rest.since <= now && now < rest.until);
+        match rest {
+            Some(rest) => Err(GitHubError::RateLimited { retry_at: rest.until, secondary: rest.secondary }),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers the limit that an outcome tells of, if it does.
+    pub(super) fn learn(&self, speaker: Speaker, outcome: &Result<Answer, GitHubError>, now: Timestamp) {
+        let (until, secondary) = match outcome {
+            Err(GitHubError::RateLimited { retry_at, secondary }) => (*retry_at, *secondary),
+            Ok(Answer { used_up_until: Some(reset), .. }) => (*reset, false),
+            _ => return,
+        };
+        let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = rests.entry(speaker.into()).or_insert(Rest { since: now, until, secondary });
+        if rest.until < until || rest.since > now {
+            *rest = Rest { since: now, until, secondary };
+        }
+    }
+
+    /// Drops the limit of an installation that is gone.
+    pub(super) fn forget(&self, installation: i64) {
+        let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rests.remove(&Holder::Installation(installation));
+    }
+}

@@ -1,0 +1,179 @@
+//! Credentials: the App's JWTs, and installation tokens that reach one repository and can do one thing.
+//!
+//! A token is minted once however many callers wait for it, kept until shortly before it expires, and never shown.
+
+use super::{GitHub, GitHubError, Speaker, http::Write};
+use owp_base::clock::Clock;
+use owp_pool::{Span, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::Mutex;
+
+/// A token is not used in its last minutes: a call may wait before it is sent.
+const SPARE: Span = Span::minutes(5);
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    /// List the installation's repositories.
+    Discover,
+    /// Read issues and pull requests.
+    Read,
+    /// Read what other Apps say of commits; not every App may.
+    Checks,
+    /// Write issue comments.
+    Comment,
+    /// Read the policy file, where the App may read all contents.
+    Contents,
+    /// Read the policy file, where the App may read that file alone.
+    SingleFile,
+    /// Read who is in an organisation's teams.
+    Teams,
+}
+
+impl Purpose {
+    /// The least GitHub permissions for it.
+    fn permissions(self) -> serde_json::Value {
+        match self {
+            Self::Discover => json!({"metadata": "read"}),
+            Self::Read => json!({"issues": "read", "pull_requests": "read", "metadata": "read"}),
+            Self::Checks => json!({"checks": "read", "statuses": "read", "metadata": "read"}),
+            Self::Comment => json!({"issues": "write", "metadata": "read"}),
+            Self::Contents => json!({"contents": "read", "metadata": "read"}),
+            Self::SingleFile => json!({"single_file": "read", "metadata": "read"}),
+            Self::Teams => json!({"members": "read"}),
+        }
+    }
+}
+
+/// Where a token is good, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Scope {
+    pub(super) installation: i64,
+    /// GitHub's repository id; `None` only to list an installation's repositories.
+    pub(super) repo: Option<i64>,
+    pub(super) purpose: Purpose,
+}
+
+/// The App's private key, able to sign.
+pub(super) struct AppKey {
+    app_id: i64,
+    key: jsonwebtoken::EncodingKey,
+}
+
+#[derive(serde::Serialize)]
+struct Claims {
+    iat: i64,
+    exp: i64,
+    iss: String,
+}
+
+impl AppKey {
+    /// Reads the key and signs once, so that a bad key is noticed at start and not at the first webhook.
+    pub(super) fn new(app_id: i64, pem: &SecretString, clock: &Clock) -> Result<Self, GitHubError> {
+        let bad = || {
+            GitHubError::Config {
+            message: "the App's private key is not an RSA key in PEM: GITHUB_APP_PRIVATE_KEY(_FILE) should be the .pem that GitHub let you download, which begins with -----BEGIN RSA PRIVATE KEY-----"
+                .to_owned(),
+        }
+        };
+        let pem = SecretString::from(pem.expose_secret().trim().replace("\\n", "\n"));
+        let key = jsonwebtoken::EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(|_| bad())?;
+        let key = Self { app_id, key };
+        key.jwt(clock).map_err(|_| bad())?;
+        Ok(key)
+    }
+
+    pub(super) fn app_id(&self) -> i64 {
+        self.app_id
+    }
+
+    /// A JWT for ten minutes less what two clocks may differ.
+    /// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>
+    pub(super) fn jwt(&self, clock: &Clock) -> Result<SecretString, GitHubError> {
+        let now = clock.now_ms() / 1000;
+        let claims = Claims { iat: now - 60, exp: now + 9 * 60, iss: self.app_id.to_string() };
+        jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256), &claims, &self.key)
+            .map(SecretString::from)
+            .map_err(|_| GitHubError::Config { message: "the App's private key cannot sign".to_owned() })
+    }
+}
+
+struct Token {
+    secret: SecretString,
+    expires_at: Timestamp,
+}
+
+/// A mutex per scope: callers of one scope wait for one minting, callers of another do not.
+#[derive(Default)]
+pub(super) struct Tokens(Mutex<HashMap<Scope, Arc<Mutex<Option<Token>>>>>);
+
+impl Tokens {
+    async fn slot(&self, scope: Scope) -> Arc<Mutex<Option<Token>>> {
+        self.0.lock().await.entry(scope).or_default().clone()
+    }
+
+    async fn forget(&self, installation: i64) {
+        self.0.lock().await.retain(|scope, _| scope.installation != installation);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Minted {
+    token: String,
+    expires_at: String,
+}
+
+impl GitHub {
+    /// Drops every token of an installation that is gone.
+    pub async fn forget(&self, installation: i64) {
+        self.0.tokens.forget(installation).await;
+        self.0.pages.forget(installation);
+        self.0.rests.forget(installation);
+    }
+
+    pub(super) fn app_jwt(&self) -> Result<SecretString, GitHubError> {
+        self.0.key.jwt(&self.0.clock)
+    }
+
+    /// The token of a scope, minted when there is none or it is about to expire. While GitHub limits the installation
+    /// there is nothing to use one for, and none is asked for.
+    pub(super) async fn token(&self, scope: Scope) -> Result<SecretString, GitHubError> {
+        self.may_ask(Speaker::Installation(scope))?;
+        let slot = self.0.tokens.slot(scope).await;
+        let mut slot = slot.lock().await;
+        let now = self.now();
+        if let Some(token) = slot.as_ref().filter(|token| now + SPARE < token.expires_at) {
+            return Ok(token.secret.clone());
+        }
+        *slot = None;
+        let token = self.mint(scope).await.map_err(|cause| GitHubError::NoToken { cause: Box::new(cause) })?;
+        Ok(slot.insert(token).secret.clone())
+    }
+
+    /// A fresh token after `refused` was; unless somebody else has already replaced it.
+    pub(super) async fn replace_token(
+        &self,
+        scope: Scope,
+        refused: &SecretString,
+    ) -> Result<SecretString, GitHubError> {
+        let slot = self.0.tokens.slot(scope).await;
+        slot.lock().await.take_if(|token| token.secret.expose_secret() == refused.expose_secret());
+        self.token(scope).await
+    }
+
+    async fn mint(&self, scope: Scope) -> Result<Token, GitHubError> {
+        let mut body = json!({"permissions": scope.purpose.permissions()});
+        if let Some(repo) = scope.repo {
+            body["repository_ids"] = json!([repo]);
+        }
+        let write = Write::MintToken { installation: scope.installation };
+        let jwt = self.app_jwt()?;
+        let answer = self.send(Speaker::App, self.0.http.write(&write, &jwt, Some(&body))).await?;
+        let minted: Minted = answer.json()?;
+        let expires_at = Timestamp::parse_rfc3339(&minted.expires_at)
+            .ok_or_else(|| GitHubError::Malformed { reason: "a token without a time of expiry".to_owned() })?;
+        Ok(Token { secret: SecretString::from(minted.token), expires_at })
+    }
+}

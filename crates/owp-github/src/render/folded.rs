@@ -1,0 +1,121 @@
+//! The one comment of an issue in quiet mode, composed of everything that is said there: how the task stands on top,
+//! the last answers below.
+
+use owp_pool::Timestamp;
+
+/// Room for the parts; the key and the words between them need some too.
+const MAX_FOLDED: usize = 60_000;
+/// How many pull requests are told of.
+const MAX_PULLS: usize = 3;
+
+/// One thing that is said, rendered as it would be in a comment of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The key it would have there.
+    pub key: String,
+    /// The words, without the hidden key.
+    pub body: String,
+    /// Since when it says this.
+    pub at: Timestamp,
+}
+
+/// The folded comment's body: the last lease with its warning, pull requests, notes, and then the answers. `standing` is
+/// in the order in which it was first said, `answers` the newest first. What does not fit is left out whole, the oldest
+/// first, so that no text is ever cut in two.
+#[must_use]
+pub fn folded(standing: &[Said], answers: &[Said]) -> String {
+    let mut room = MAX_FOLDED;
+    let mut fits = |body: &str| {
+        let needed = body.chars().count() + 10;
+        let fits = needed <= room;
+        room -= if fits { needed } else { 0 };
+        fits
+    };
+    let mut sections: Vec<String> =
+        in_order(standing).into_iter().filter(|said| fits(&said.body)).map(|said| said.body.clone()).collect();
+    let answers = answers.iter().map(|said| format!("**{}:** {}", said.at.human(), said.body));
+    let answers: Vec<String> = answers.filter(|answer| fits(answer)).collect();
+    if !answers.is_empty() {
+        sections.push(answers.join("\n\n"));
+    }
+    if sections.is_empty() {
+        return "There is nothing to say about this task at the moment.".to_owned();
+    }
+    sections.join("\n\n---\n\n")
+}
+
+/// What stands, as it is shown: only the last lease, and only its own warning.
+fn in_order(standing: &[Said]) -> Vec<&Said> {
+    let of = |kind: &'static str| standing.iter().rev().filter(move |said| said.key.starts_with(kind));
+    let lease = of("lease:").next();
+    let warning = lease.and_then(|lease| {
+        let id = lease.key.strip_prefix("lease:")?;
+        of("warn:").find(|said| said.key.strip_prefix("warn:") == Some(id))
+    });
+    let known = |said: &&Said| ["lease:", "warn:", "pull:"].iter().any(|kind| said.key.starts_with(kind));
+    let others = standing.iter().filter(|said| !known(said));
+    lease.into_iter().chain(warning).chain(of("pull:").take(MAX_PULLS)).chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(key: &str, body: &str, minute: i64) -> Said {
+        Said { key: key.to_owned(), body: body.to_owned(), at: Timestamp(1_795_230_540_000 + minute * 60_000) }
+    }
+
+    #[test]
+    fn how_the_task_stands_is_on_top_and_the_newest_answer_first() {
+        let standing = [
+            said("notes", "One thing about this task:\n\n- It is held.", 0),
+            said("lease:l_1", "@ada gave this task back.", 1),
+            said("warn:l_1", "@ada, your time runs out.", 1),
+            said("pull:3", "#3 by ada is linked.", 2),
+            said("lease:l_2", "@bo, this task is yours.", 3),
+            said("warn:l_2", "@bo, your time runs out.", 4),
+        ];
+        let answers = [said("reply:9", "@cy, no.", 6), said("refusal:4:1", "@eve, this task cannot be yours now.", 5)];
+        insta::assert_snapshot!(folded(&standing, &answers), @r#"
+        @bo, this task is yours.
+
+        ---
+
+        @bo, your time runs out.
+
+        ---
+
+        #3 by ada is linked.
+
+        ---
+
+        One thing about this task:
+
+        - It is held.
+
+        ---
+
+        **21 Nov 2026, 03:15 UTC:** @cy, no.
+
+        **21 Nov 2026, 03:14 UTC:** @eve, this task cannot be yours now.
+        "#);
+    }
+
+    #[test]
+    fn a_warning_of_somebody_else_s_lease_is_not_told() {
+        let standing = [said("lease:l_1", "a", 0), said("warn:l_2", "b", 0), said("policy", "c", 0)];
+        assert_eq!(folded(&standing, &[]), "a\n\n---\n\nc");
+        assert_eq!(folded(&[], &[said("reply:1", "x", 0)]), "**21 Nov 2026, 03:09 UTC:** x");
+        assert_eq!(folded(&[], &[]), "There is nothing to say about this task at the moment.");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_whole() {
+        let long = "é".repeat(25_000);
+        let answers: Vec<Said> = (0..5).map(|n| said(&format!("reply:{n}"), &format!("{n}{long}"), n)).collect();
+        let body = folded(&[said("lease:l_1", "Yours.", 0)], &answers);
+        assert!(body.starts_with("Yours.") && body.chars().count() <= MAX_FOLDED, "{}", body.chars().count());
+        assert_eq!(body.matches("UTC:**").count(), 2);
+        assert!(body.ends_with('é'));
+    }
+}

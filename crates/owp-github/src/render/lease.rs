@@ -1,0 +1,498 @@
+//! The one comment a lease has, from the grant to its end.
+
+use super::safe::{code, mention, safe_inline};
+use owp_pool::Timestamp;
+
+/// How the holder got the task, which decides what keeps the lease alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// By `/owp claim`; lives by `/owp extend` and by pushes.
+    Comment,
+    /// By an OWP client; lives by its heartbeats.
+    Worker {
+        /// The worker's name, as its owner gave it.
+        name: String,
+    },
+}
+
+/// What the repository asks of a contribution.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contract {
+    /// The command that prepares a checkout.
+    pub setup: Option<String>,
+    /// The command that must pass.
+    pub test: Option<String>,
+    /// The command that must find nothing.
+    pub lint: Option<String>,
+}
+
+/// Why a lease ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseEnd {
+    /// The holder gave it back.
+    Released {
+        /// What they said, if anything.
+        reason: Option<String>,
+    },
+    /// A maintainer took it back.
+    Revoked {
+        /// The maintainer's login, when known.
+        by: Option<String>,
+        /// What they said, if anything.
+        reason: Option<String>,
+    },
+    /// The deadline passed.
+    Expired {
+        /// When the holder may claim in the repository again; `None` where nobody has to wait.
+        again_at: Option<Timestamp>,
+    },
+    /// The worker declined the offer, or did not answer it in time.
+    Nacked {
+        /// What it said, if anything.
+        reason: Option<String>,
+    },
+    /// Work cannot go on for now.
+    Blocked {
+        /// What is missing.
+        reason: String,
+        /// Until when nobody else is given the task.
+        reserved_until: Option<Timestamp>,
+    },
+    /// A maintainer cleared the way, or nobody did in time.
+    Unblocked {
+        /// Until when the holder may take the task again before anybody else; `None` when nobody cleared the way.
+        first_refusal_until: Option<Timestamp>,
+    },
+    /// The pull request was merged.
+    Merged {
+        /// Its number.
+        pull: i64,
+        /// The contributor's numeric GitHub id, for the credit line.
+        user_id: i64,
+    },
+    /// Somebody else's pull request for the same task was merged.
+    MergedElsewhere {
+        /// Its number.
+        pull: i64,
+    },
+    /// The issue was closed.
+    IssueClosed,
+    /// GitHub does not show the issue any more.
+    IssueGone,
+    /// The text the holder was given turned out not to be what was approved.
+    TextNotApproved,
+    /// The issue is no longer offered.
+    LabelRemoved,
+    /// The pull request was closed without being merged.
+    PullClosed {
+        /// Its number.
+        pull: i64,
+        /// Until when the holder may take the task again before anybody else.
+        first_refusal_until: Option<Timestamp>,
+    },
+    /// GitHub does not show the pull request any more.
+    PullGone {
+        /// Its number.
+        pull: i64,
+        /// Until when the holder may take the task again before anybody else.
+        first_refusal_until: Timestamp,
+    },
+    /// *The* pull request no longer names the issue.
+    PullUnlinked {
+        /// The pull request.
+        pull: i64,
+        /// Until when its author may name the issue again before anybody else.
+        first_refusal_until: Option<Timestamp>,
+    },
+}
+
+impl LeaseEnd {
+    /// What somebody said of it, where they were asked.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Released { reason } | Self::Revoked { reason, .. } | Self::Nacked { reason } => reason.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Where a lease stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseState {
+    /// The clock runs.
+    Active {
+        /// The deadline, as far as it has been moved.
+        until: Timestamp,
+        /// The latest the deadline can ever be moved to.
+        at_most: Option<Timestamp>,
+    },
+    /// A pull request waits for review; no clock runs.
+    Delivered {
+        /// Its number.
+        pull: i64,
+    },
+    /// It is over.
+    Ended(LeaseEnd),
+}
+
+/// Everything the lease comment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseComment {
+    /// The holder's login, who is mentioned.
+    pub login: String,
+    /// How the holder got the task.
+    pub via: Via,
+    /// The issue's number.
+    pub issue: i64,
+    /// The branch name that links a pull request without words.
+    pub branch: String,
+    /// What the repository asks for.
+    pub contract: Contract,
+    /// Where the lease stands.
+    pub state: LeaseState,
+    /// True when the task is ready and waits for a maintainer's approval.
+    pub held: bool,
+}
+
+/// The lease comment's body.
+#[must_use]
+pub fn lease_comment(lease: &LeaseComment) -> String {
+    match &lease.state {
+        LeaseState::Active { until, at_most } => active(lease, *until, *at_most),
+        LeaseState::Delivered { pull } => delivered(lease, *pull),
+        LeaseState::Ended(end) => ended(lease, end),
+    }
+}
+
+fn active(lease: &LeaseComment, until: Timestamp, at_most: Option<Timestamp>) -> String {
+    let who = mention(&lease.login);
+    let worker = match &lease.via {
+        Via::Comment => String::new(),
+        Via::Worker { name } => format!(" (taken by your worker {})", code(name)),
+    };
+    let mut lines = vec![
+        format!("{who}, this task is yours until **{}**{worker}.", until.human()),
+        String::new(),
+        format!(
+            "- **Deliver:** open a pull request that says {} in its description, or that comes from the branch {}.",
+            code(&format!("Fixes #{}", lease.issue)),
+            code(&lease.branch)
+        ),
+    ];
+    let asks = contract(&lease.contract);
+    if !asks.is_empty() {
+        lines.push(format!("- **Before you open it:** {asks}"));
+    }
+    lines.push(format!("- **More time:** {}{}", keeps_alive(&lease.via), latest(at_most)));
+    lines.push(format!(
+        "- **Changed your mind?** Comment {}, with a reason if you like. That is fine, and somebody else gets the task.",
+        code("/owp release")
+    ));
+    lines.push(String::new());
+    lines.push(
+        "Once your pull request is ready for review the clock stops: waiting for a reviewer costs you nothing."
+            .to_owned(),
+    );
+    lines.join("\n")
+}
+
+fn contract(contract: &Contract) -> String {
+    let parts = [("set up with", &contract.setup), ("test with", &contract.test), ("lint with", &contract.lint)];
+    let asks: Vec<String> =
+        parts.into_iter().filter_map(|(how, command)| command.as_ref().map(|c| format!("{how} {}", code(c)))).collect();
+    if asks.is_empty() { String::new() } else { format!("{}.", asks.join(", ")) }
+}
+
+fn keeps_alive(via: &Via) -> String {
+    match via {
+        Via::Comment => {
+            format!("comment {}, or push to your linked pull request; each moves the deadline.", code("/owp extend"))
+        }
+        Via::Worker { name } => {
+            format!("your worker {} moves the deadline with every heartbeat or status report.", code(name))
+        }
+    }
+}
+
+fn latest(at_most: Option<Timestamp>) -> String {
+    at_most.map(|at| format!(" It can be moved up to {}.", at.human())).unwrap_or_default()
+}
+
+fn delivered(lease: &LeaseComment, pull: i64) -> String {
+    format!(
+        "{} delivered #{pull} for this task. It waits for review, and no clock runs meanwhile.\n\n\
+         If it is merged, this task is done. If it is closed without being merged, the task opens again.",
+        mention(&lease.login)
+    )
+}
+
+fn ended(lease: &LeaseComment, end: &LeaseEnd) -> String {
+    let who = mention(&lease.login);
+    let open_again = if lease.held {
+        "It is offered again once a maintainer has approved it.".to_owned()
+    } else {
+        format!("The task is open again: comment {} to take it.", code("/owp claim"))
+    };
+    match end {
+        LeaseEnd::Released { reason } => {
+            format!("{who} gave this task back{}. {open_again}", because(reason.as_deref()))
+        }
+        LeaseEnd::Revoked { by, reason } => {
+            let by = by.as_ref().map_or("a maintainer".to_owned(), |login| safe_inline(login));
+            format!("{by} took this task back from {who}{}. {open_again}", because(reason.as_deref()))
+        }
+        LeaseEnd::Expired { again_at } => {
+            let again =
+                again_at.map_or_else(String::new, |at| format!(" {who} may claim here again after {}.", at.human()));
+            format!("The time {who} had for this task ran out, with no pull request linked.{again} {open_again}")
+        }
+        LeaseEnd::Nacked { reason } => {
+            format!("The worker of {who} did not take up this task{}. {open_again}", because(reason.as_deref()))
+        }
+        LeaseEnd::Blocked { reason, reserved_until } => blocked(&who, reason, *reserved_until),
+        LeaseEnd::Unblocked { first_refusal_until } => unblocked(&who, *first_refusal_until, lease.held, &open_again),
+        LeaseEnd::Merged { pull, user_id } => merged(&lease.login, *pull, *user_id),
+        LeaseEnd::MergedElsewhere { pull } => {
+            format!("#{pull} is merged and completes this task, so {who} no longer holds it. Thank you for your time.")
+        }
+        LeaseEnd::IssueClosed => {
+            format!("The issue is closed, so {who} no longer holds this task. Nothing is left to do.")
+        }
+        LeaseEnd::IssueGone => {
+            format!(
+                "GitHub does not show this issue any more: it was deleted, transferred or hidden. {who} no longer holds \
+                 this task, and nothing is left to do."
+            )
+        }
+        LeaseEnd::TextNotApproved => {
+            format!(
+                "{who} no longer holds this task: the text they were given was edited after the task was approved, by \
+                 somebody without write access. This does not count as a lapse. A maintainer can approve the text with {}.",
+                code("/owp approve")
+            )
+        }
+        LeaseEnd::LabelRemoved => {
+            format!("A maintainer took this issue out of the pool, so {who} no longer holds this task.")
+        }
+        LeaseEnd::PullClosed { pull, first_refusal_until } => {
+            let held = lease.held && first_refusal_until.is_some();
+            pull_closed(&who, *pull, *first_refusal_until, &open_again) + waits(held)
+        }
+        LeaseEnd::PullGone { pull, first_refusal_until } => {
+            pull_gone(&who, *pull, *first_refusal_until) + waits(lease.held)
+        }
+        LeaseEnd::PullUnlinked { pull, first_refusal_until } => {
+            pull_unlinked(&who, *pull, *first_refusal_until) + waits(lease.held)
+        }
+    }
+}
+
+fn because(reason: Option<&str>) -> String {
+    match reason.map(safe_inline).filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!(" (“{reason}”)"),
+        None => String::new(),
+    }
+}
+
+fn blocked(who: &str, reason: &str, reserved_until: Option<Timestamp>) -> String {
+    let reserved =
+        reserved_until.map_or_else(String::new, |at| format!(" Until {} nobody else is given this task.", at.human()));
+    format!(
+        "{who} cannot go on with this task for now{}. It takes up no review slot meanwhile.{reserved}",
+        because(Some(reason))
+    )
+}
+
+/// Returns the sentence about a held task that is reserved for a contributor.
+fn waits(held: bool) -> &'static str {
+    if held { " The task is offered again once a maintainer has approved it." } else { "" }
+}
+
+fn unblocked(who: &str, first_refusal_until: Option<Timestamp>, held: bool, open_again: &str) -> String {
+    match first_refusal_until {
+        Some(at) => format!(
+            "The way is clear again. {who} may take this task with {} until {}; after that it is open to everybody.{}",
+            code("/owp claim"),
+            at.human(),
+            waits(held)
+        ),
+        None => format!("Nobody cleared the way for {who} in time. {open_again}"),
+    }
+}
+
+fn merged(login: &str, pull: i64, user_id: i64) -> String {
+    // The address GitHub itself uses to give credit without showing anybody's own.
+    let credit = format!("Co-authored-by: {login} <{user_id}+{login}@users.noreply.github.com>");
+    format!(
+        "#{pull} is merged, and this task is done. Thank you, {}!\n\nTo credit the work in a commit of your own: {}",
+        mention(login),
+        code(&credit)
+    )
+}
+
+fn pull_closed(who: &str, pull: i64, first_refusal_until: Option<Timestamp>, open_again: &str) -> String {
+    match first_refusal_until {
+        Some(at) => format!(
+            "#{pull} was closed without being merged. {who} may reopen it or comment {} until {}; \
+             after that the task is open to everybody.",
+            code("/owp claim"),
+            at.human()
+        ),
+        None => format!("#{pull} by {who} was closed without being merged. {open_again}"),
+    }
+}
+
+fn pull_gone(who: &str, pull: i64, first_refusal_until: Timestamp) -> String {
+    format!(
+        "GitHub does not show #{pull} any more: it was deleted, or its author's account is hidden. {who} may open another \
+         pull request or comment {} until {}; after that the task is open to everybody.",
+        code("/owp claim"),
+        first_refusal_until.human()
+    )
+}
+
+fn pull_unlinked(who: &str, pull: i64, first_refusal_until: Option<Timestamp>) -> String {
+    let claim = code("/owp claim");
+    let after = first_refusal_until.map_or_else(String::new, |at| {
+        format!(
+            " {who} may name it there again or comment {claim} until {}; after that it is open to everybody.",
+            at.human()
+        )
+    });
+    format!("#{pull} no longer names this issue, so the task waits for another pull request.{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse_rfc3339(text).unwrap()
+    }
+
+    fn lease(state: LeaseState) -> String {
+        lease_comment(&LeaseComment {
+            login: "ada".to_owned(),
+            via: Via::Comment,
+            issue: 12,
+            branch: "owp/12-fix-login".to_owned(),
+            contract: Contract::default(),
+            state,
+            held: false,
+        })
+    }
+
+    #[test]
+    fn a_claim_by_comment_says_until_when_and_what_to_do() {
+        let until = at("2026-11-21T03:09:00Z");
+        insta::assert_snapshot!(lease(LeaseState::Active { until, at_most: Some(at("2026-12-02T00:00:00Z")) }), @r#"
+        @ada, this task is yours until **21 Nov 2026, 03:09 UTC**.
+
+        - **Deliver:** open a pull request that says `Fixes #12` in its description, or that comes from the branch `owp/12-fix-login`.
+        - **More time:** comment `/owp extend`, or push to your linked pull request; each moves the deadline. It can be moved up to 2 Dec 2026, 00:00 UTC.
+        - **Changed your mind?** Comment `/owp release`, with a reason if you like. That is fine, and somebody else gets the task.
+
+        Once your pull request is ready for review the clock stops: waiting for a reviewer costs you nothing.
+        "#);
+    }
+
+    #[test]
+    fn a_worker_s_lease_says_which_worker_and_what_the_repository_asks() {
+        insta::assert_snapshot!(lease_comment(&LeaseComment {
+            login: "ada".to_owned(),
+            via: Via::Worker { name: "laptop".to_owned() },
+            issue: 12,
+            branch: "owp/12-fix-login".to_owned(),
+            contract: Contract {
+                setup: Some("npm ci".to_owned()), test: Some("npm test".to_owned()), lint: Some("npm run lint".to_owned()),
+            },
+            state: LeaseState::Active { until: at("2026-11-21T03:09:00Z"), at_most: None },
+            held: false,
+        }), @r#"
+        @ada, this task is yours until **21 Nov 2026, 03:09 UTC** (taken by your worker `laptop`).
+
+        - **Deliver:** open a pull request that says `Fixes #12` in its description, or that comes from the branch `owp/12-fix-login`.
+        - **Before you open it:** set up with `npm ci`, test with `npm test`, lint with `npm run lint`.
+        - **More time:** your worker `laptop` moves the deadline with every heartbeat or status report.
+        - **Changed your mind?** Comment `/owp release`, with a reason if you like. That is fine, and somebody else gets the task.
+
+        Once your pull request is ready for review the clock stops: waiting for a reviewer costs you nothing.
+        "#);
+    }
+
+    #[test]
+    fn a_delivered_lease_has_no_clock() {
+        insta::assert_snapshot!(lease(LeaseState::Delivered { pull: 34 }), @r#"
+        @ada delivered #34 for this task. It waits for review, and no clock runs meanwhile.
+
+        If it is merged, this task is done. If it is closed without being merged, the task opens again.
+        "#);
+    }
+
+    #[test]
+    fn every_end_is_told() {
+        let until = Some(at("2026-11-21T03:09:00Z"));
+        let ends = [
+            LeaseEnd::Released { reason: Some("no time, sorry @bob".to_owned()) },
+            LeaseEnd::Released { reason: None },
+            LeaseEnd::Revoked { by: Some("grace".to_owned()), reason: None },
+            LeaseEnd::Expired { again_at: until },
+            LeaseEnd::Nacked { reason: None },
+            LeaseEnd::Blocked { reason: "needs a decision on #7".to_owned(), reserved_until: until },
+            LeaseEnd::Unblocked { first_refusal_until: until },
+            LeaseEnd::Unblocked { first_refusal_until: None },
+            LeaseEnd::Merged { pull: 34, user_id: 583_231 },
+            LeaseEnd::MergedElsewhere { pull: 35 },
+            LeaseEnd::IssueClosed,
+            LeaseEnd::IssueGone,
+            LeaseEnd::TextNotApproved,
+            LeaseEnd::LabelRemoved,
+            LeaseEnd::PullClosed { pull: 34, first_refusal_until: until },
+            LeaseEnd::PullClosed { pull: 34, first_refusal_until: None },
+            LeaseEnd::PullGone { pull: 34, first_refusal_until: at("2026-11-21T03:09:00Z") },
+            LeaseEnd::PullUnlinked { pull: 34, first_refusal_until: until },
+        ];
+        let told: Vec<String> =
+            ends.into_iter().map(|end| lease(LeaseState::Ended(end)).replace('\u{200B}', "|")).collect();
+        insta::assert_snapshot!(told.join("\n~~~\n"), @r#"
+        @ada gave this task back (“no time, sorry @|bob”). The task is open again: comment `/owp claim` to take it.
+        ~~~
+        @ada gave this task back. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        grace took this task back from @ada. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        The time @ada had for this task ran out, with no pull request linked. @ada may claim here again after 21 Nov 2026, 03:09 UTC. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        The worker of @ada did not take up this task. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        @ada cannot go on with this task for now (“needs a decision on #|7”). It takes up no review slot meanwhile. Until 21 Nov 2026, 03:09 UTC nobody else is given this task.
+        ~~~
+        The way is clear again. @ada may take this task with `/owp claim` until 21 Nov 2026, 03:09 UTC; after that it is open to everybody.
+        ~~~
+        Nobody cleared the way for @ada in time. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        #34 is merged, and this task is done. Thank you, @ada!
+
+        To credit the work in a commit of your own: `Co-authored-by: ada <583231+ada@users.noreply.github.com>`
+        ~~~
+        #35 is merged and completes this task, so @ada no longer holds it. Thank you for your time.
+        ~~~
+        The issue is closed, so @ada no longer holds this task. Nothing is left to do.
+        ~~~
+        GitHub does not show this issue any more: it was deleted, transferred or hidden. @ada no longer holds this task, and nothing is left to do.
+        ~~~
+        @ada no longer holds this task: the text they were given was edited after the task was approved, by somebody without write access. This does not count as a lapse. A maintainer can approve the text with `/owp approve`.
+        ~~~
+        A maintainer took this issue out of the pool, so @ada no longer holds this task.
+        ~~~
+        #34 was closed without being merged. @ada may reopen it or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that the task is open to everybody.
+        ~~~
+        #34 by @ada was closed without being merged. The task is open again: comment `/owp claim` to take it.
+        ~~~
+        GitHub does not show #34 any more: it was deleted, or its author's account is hidden. @ada may open another pull request or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that the task is open to everybody.
+        ~~~
+        #34 no longer names this issue, so the task waits for another pull request. @ada may name it there again or comment `/owp claim` until 21 Nov 2026, 03:09 UTC; after that it is open to everybody.
+        "#);
+    }
+}

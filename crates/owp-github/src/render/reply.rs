@@ -1,0 +1,471 @@
+//! Answers to commands: one reply per comment, however many commands it held.
+
+use super::{
+    safe::{bullets, code, code_in_table, mention, prose, prose_in_table, prose_with_references, safe_inline},
+    status::{BudgetLine, TaskStatus, counted},
+};
+use owp_pool::{Refusal, Rule, Timestamp};
+
+const MAX_REASONS: usize = 20;
+const MAX_OUTCOMES: usize = 10;
+
+/// One row of the help: how a command is written and what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelpRow {
+    /// Such as `/owp trust @user 0..3`.
+    pub usage: String,
+    /// What it does, in a sentence.
+    pub help: String,
+}
+
+/// What became of one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A claim was granted; the lease's own comment says the rest.
+    Granted {
+        /// The deadline.
+        until: Timestamp,
+    },
+    /// A claim was granted, and the contributor's pull request answers the task already; the lease's own comment says
+    /// the rest.
+    Delivered {
+        /// The pull request's number.
+        pull: i64,
+    },
+    /// The rules say no.
+    Refused(Vec<Refusal>),
+    /// The task was given back.
+    Released,
+    /// The deadline was moved.
+    Extended {
+        /// To when.
+        until: Timestamp,
+    },
+    /// How the task stands.
+    Status(Box<TaskStatus>),
+    /// What stands between this person and this task; empty when nothing does.
+    Why(Vec<Refusal>),
+    /// The person's profile was saved.
+    Joined {
+        /// What they can do.
+        skills: Vec<String>,
+        /// Points they take at once.
+        capacity: i64,
+        /// Tasks they take at once.
+        concurrent: i64,
+        /// Whether they asked for a score, or no longer want one; `None` when they said nothing of it.
+        reputation: Option<bool>,
+        /// The logins of those who now open pull requests for them; `None` when they said nothing of it.
+        agents: Option<Vec<String>>,
+    },
+    /// A worker now works for this person.
+    Linked {
+        /// The worker's name.
+        worker: String,
+    },
+    /// The code did not work.
+    LinkFailed {
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// The person's workers work for them no longer.
+    Unlinked {
+        /// Their names.
+        workers: Vec<String>,
+    },
+    /// A maintainer trusts somebody.
+    Trusted {
+        /// Whom.
+        login: String,
+        /// Up to which tier.
+        tier: i64,
+        /// Whether this lifts a ban.
+        was_banned: bool,
+    },
+    /// A maintainer approved the task as it reads now.
+    Approved,
+    /// A maintainer set the budget.
+    BudgetSet(BudgetLine),
+    /// The command needs more rights than the person has.
+    PermissionMissing {
+        /// The command, without `/owp`.
+        verb: String,
+        /// The right it needs, such as `write`.
+        needed: String,
+    },
+    /// No such command.
+    UnknownVerb {
+        /// What was written.
+        verb: String,
+        /// The closest command there is.
+        suggestion: Option<String>,
+    },
+    /// The command's words do not fit.
+    BadArgument {
+        /// What is wrong, in a sentence.
+        problem: String,
+        /// A command that would be understood.
+        example: String,
+    },
+    /// Every command.
+    Help(Vec<HelpRow>),
+    /// Done, in a sentence.
+    Done(String),
+    /// Not done, in a sentence.
+    Failed(String),
+}
+
+/// The reply to a refused claim, in the words every other face of the product uses.
+#[must_use]
+pub fn refusal_reply(login: &str, refusals: &[Refusal]) -> String {
+    format!("{}, this task cannot be yours now:\n\n{}", mention(login), reasons(refusals))
+}
+
+/// What the reply to a refused claim becomes when a later claim is granted.
+#[must_use]
+pub fn refusal_settled(login: &str) -> String {
+    format!("{}, an earlier claim of yours was refused here; this task is yours now, see below.", mention(login))
+}
+
+/// The reply to a comment: what became of its commands, in their order.
+#[must_use]
+pub fn reply(login: &str, outcomes: &[Outcome]) -> String {
+    match outcomes {
+        [Outcome::Refused(refusals)] => refusal_reply(login, refusals),
+        [outcome] => format!("{}, {}", mention(login), text(outcome)),
+        several => {
+            let shown = several.iter().take(MAX_OUTCOMES).map(|outcome| capitalised(&text(outcome)));
+            let mut parts: Vec<String> =
+                shown.enumerate().map(|(at, text)| format!("**{}.** {text}", at + 1)).collect();
+            if several.len() > MAX_OUTCOMES {
+                parts.push(format!("… and {} more.", several.len() - MAX_OUTCOMES));
+            }
+            format!("{}, in the order you wrote:\n\n{}", mention(login), parts.join("\n\n"))
+        }
+    }
+}
+
+fn reasons(refusals: &[Refusal]) -> String {
+    bullets(refusals.iter().map(reason), MAX_REASONS)
+}
+
+/// One refusal: the sentences for people, and the measured values in small print.
+fn reason(refusal: &Refusal) -> String {
+    let sentences = refusal.sentences();
+    let sentences = match refusal.rule {
+        // It names a pull request that names this issue; a reference to any other would show up there each time.
+        Rule::OpenPull => prose_with_references(&sentences),
+        _ => prose(&sentences),
+    };
+    format!("{sentences} <sub>{}</sub>", safe_inline(&refusal.measure()))
+}
+
+/// One outcome, beginning in lower case so that it can follow a name.
+fn text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Granted { until } => format!("this task is yours until {}.", until.human()),
+        Outcome::Delivered { pull } => format!("this task is yours, and #{pull} is delivered for it."),
+        Outcome::Refused(refusals) => format!("this task cannot be yours now:\n\n{}", reasons(refusals)),
+        Outcome::Released => "you gave this task back. Thank you for saying so.".to_owned(),
+        Outcome::Extended { until } => format!("you now have until {}.", until.human()),
+        Outcome::Status(status) => format!("this is how the task stands:\n\n{}", status.text()),
+        Outcome::Why(refusals) => why(refusals),
+        Outcome::Joined { skills, capacity, concurrent, reputation, agents } => {
+            joined(skills, *capacity, *concurrent) + scored(*reputation) + &working_for(agents.as_deref())
+        }
+        Outcome::Linked { worker } => linked(worker),
+        Outcome::LinkFailed { reason } => link_failed(reason),
+        Outcome::Unlinked { workers } if workers.is_empty() => "no worker is linked to you.".to_owned(),
+        Outcome::Unlinked { workers } => format!("no longer linked to you: {}.", codes(workers)),
+        Outcome::Trusted { login, tier, was_banned: true } => {
+            format!("{} is no longer banned, and trusted with tasks up to tier {tier}.", safe_inline(login))
+        }
+        Outcome::Trusted { login, tier, was_banned: false } => {
+            format!("{} is now trusted with tasks up to tier {tier}.", safe_inline(login))
+        }
+        Outcome::Approved => "this task is approved as it reads now.".to_owned(),
+        Outcome::BudgetSet(budget) => format!("the review budget is now {}: {}", budget.limit, budget.line()),
+        Outcome::PermissionMissing { verb, needed } => permission_missing(verb, needed),
+        Outcome::UnknownVerb { verb, suggestion } => unknown_verb(verb, suggestion.as_deref()),
+        Outcome::BadArgument { problem, example } => {
+            format!("{} For example: {}.", sentence(problem), code(example))
+        }
+        Outcome::Help(rows) => help(rows),
+        Outcome::Done(text) | Outcome::Failed(text) => prose(text),
+    }
+}
+
+fn why(refusals: &[Refusal]) -> String {
+    if refusals.is_empty() {
+        return format!("nothing stands between you and this task: comment {} to take it.", code("/owp claim"));
+    }
+    format!("this is what stands between you and this task:\n\n{}", reasons(refusals))
+}
+
+fn working_for(agents: Option<&[String]>) -> String {
+    match agents {
+        None => String::new(),
+        Some([]) => " No other account's pull requests count as yours.".to_owned(),
+        Some(logins) => {
+            format!(" Pull requests by {} that answer what you hold count as yours.", codes(logins))
+        }
+    }
+}
+
+fn scored(reputation: Option<bool>) -> &'static str {
+    match reputation {
+        Some(true) => {
+            " What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters."
+        }
+        Some(false) => " No score is made of your work any more.",
+        None => "",
+    }
+}
+
+fn linked(worker: &str) -> String {
+    format!(
+        "the worker {} now works for you. If that was not you, comment {} at once.",
+        code(worker),
+        code("/owp unlink")
+    )
+}
+
+fn link_failed(reason: &str) -> String {
+    format!("no worker was linked. {}", capitalised(&sentence(reason)))
+}
+
+fn permission_missing(verb: &str, needed: &str) -> String {
+    let command = code(&format!("/owp {verb}"));
+    format!("{command} needs {} access to this repository, which you do not have here.", safe_inline(needed))
+}
+
+fn unknown_verb(verb: &str, suggestion: Option<&str>) -> String {
+    let unknown = code(&format!("/owp {verb}"));
+    match suggestion {
+        Some(close) => format!("there is no command {unknown}; did you mean {}?", code(&format!("/owp {close}"))),
+        None => format!("there is no command {unknown}; {} lists the ones there are.", code("/owp help")),
+    }
+}
+
+fn joined(skills: &[String], capacity: i64, concurrent: i64) -> String {
+    let skills = if skills.is_empty() { "none".to_owned() } else { codes(skills) };
+    format!(
+        "you are in. Skills: {skills}; up to {} and {} at once. Comment {} on an open task to take it.",
+        counted(capacity, "point"),
+        counted(concurrent, "task"),
+        code("/owp claim")
+    )
+}
+
+fn help(rows: &[HelpRow]) -> String {
+    let rows = rows.iter().take(60);
+    let rows: Vec<String> =
+        rows.map(|row| format!("| {} | {} |", code_in_table(&row.usage), prose_in_table(&row.help))).collect();
+    format!(
+        "these are the commands. Write one at the beginning of a line.\n\n| command | what it does |\n| --- | --- |\n{}",
+        rows.join("\n")
+    )
+}
+
+fn codes(words: &[String]) -> String {
+    words.iter().take(30).map(|word| code(word)).collect::<Vec<_>>().join(", ")
+}
+
+/// The text, with a full stop if it has no end of its own.
+fn sentence(text: &str) -> String {
+    let text = prose(text);
+    if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use owp_pool::Rule;
+
+    fn at() -> Timestamp {
+        Timestamp::parse_rfc3339("2026-11-21T03:09:00Z").unwrap()
+    }
+
+    fn refusals() -> Vec<Refusal> {
+        vec![
+            Refusal::new(Rule::AreaLock, "The area auth is taken.").with_holder(Some("grace")),
+            Refusal::new(Rule::Budget, "Every review slot is taken.").with_limit(5, 5).with_retry(Some(at())),
+        ]
+    }
+
+    fn budget() -> BudgetLine {
+        let source = "limit from the policy file".to_owned();
+        let taken_by = "2 open pull requests and 1 lease without a pull request".to_owned();
+        BudgetLine { used: 3, limit: 5, taken_by, source, stopped: None }
+    }
+
+    #[test]
+    fn a_refused_claim_gives_every_reason_in_its_exact_words() {
+        let body = refusal_reply("ada", &refusals());
+        for refusal in refusals() {
+            assert!(body.contains(&refusal.sentences()) && body.contains(&refusal.measure()));
+        }
+        insta::assert_snapshot!(body, @r#"
+        @ada, this task cannot be yours now:
+
+        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
+        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
+        "#);
+    }
+
+    #[test]
+    fn status_tells_the_task_and_the_budget() {
+        let status = TaskStatus {
+            state: "leased".to_owned(),
+            held: None,
+            holder: Some("grace".to_owned()),
+            until: Some(at()),
+            reserved: None,
+            pull: None,
+            estimate: 3,
+            priority: 80,
+            tier: 1,
+            skills: vec!["rust".to_owned(), "sql".to_owned()],
+            area: Some("auth".to_owned()),
+            budget: BudgetLine { stopped: Some("open pull requests are not counted yet.".to_owned()), ..budget() },
+        };
+        insta::assert_snapshot!(reply("ada", &[Outcome::Status(Box::new(status))]), @r#"
+        @ada, this is how the task stands:
+
+        - **Task:** `leased`, held by grace until 21 Nov 2026, 03:09 UTC.
+        - **Size:** estimate 3, priority 80, tier 1, skills `rust` `sql`, area `auth`.
+        - **Budget:** 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit from the policy file). Nothing is handed out now: open pull requests are not counted yet.
+        "#);
+    }
+
+    #[test]
+    fn every_command_has_an_answer_of_its_own() {
+        let answers = [
+            Outcome::Granted { until: at() },
+            Outcome::Released,
+            Outcome::Extended { until: at() },
+            Outcome::Why(refusals()),
+            Outcome::Why(Vec::new()),
+            Outcome::Joined {
+                skills: vec!["rust".to_owned(), "sql".to_owned()],
+                capacity: 5,
+                concurrent: 2,
+                reputation: Some(true),
+                agents: Some(vec!["copilot-swe-agent[bot]".to_owned()]),
+            },
+            Outcome::Joined { skills: Vec::new(), capacity: 5, concurrent: 2, reputation: None, agents: Some(vec![]) },
+            Outcome::Linked { worker: "laptop".to_owned() },
+            Outcome::LinkFailed { reason: "the code is more than 15 minutes old".to_owned() },
+            Outcome::Unlinked { workers: vec!["laptop".to_owned()] },
+            Outcome::Unlinked { workers: Vec::new() },
+            Outcome::Trusted { login: "grace".to_owned(), tier: 2, was_banned: false },
+            Outcome::Trusted { login: "grace".to_owned(), tier: 0, was_banned: true },
+            Outcome::Approved,
+            Outcome::BudgetSet(budget()),
+            Outcome::PermissionMissing { verb: "budget".to_owned(), needed: "write".to_owned() },
+            Outcome::UnknownVerb { verb: "cliam".to_owned(), suggestion: Some("claim".to_owned()) },
+            Outcome::UnknownVerb { verb: "dance".to_owned(), suggestion: None },
+            Outcome::BadArgument {
+                problem: "a tier is 0 to 3, not 7".to_owned(),
+                example: "/owp trust @octocat 1".to_owned(),
+            },
+            Outcome::Done("saved.".to_owned()),
+            Outcome::Failed("GitHub cannot be reached.".to_owned()),
+        ];
+        let told: Vec<String> = answers.into_iter().map(|answer| reply("ada", &[answer])).collect();
+        insta::assert_snapshot!(told.join("\n~~~\n"), @r#"
+        @ada, this task is yours until 21 Nov 2026, 03:09 UTC.
+        ~~~
+        @ada, you gave this task back. Thank you for saying so.
+        ~~~
+        @ada, you now have until 21 Nov 2026, 03:09 UTC.
+        ~~~
+        @ada, this is what stands between you and this task:
+
+        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
+        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
+        ~~~
+        @ada, nothing stands between you and this task: comment `/owp claim` to take it.
+        ~~~
+        @ada, you are in. Skills: `rust`, `sql`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters. Pull requests by `copilot-swe-agent[bot]` that answer what you hold count as yours.
+        ~~~
+        @ada, you are in. Skills: none; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. No other account's pull requests count as yours.
+        ~~~
+        @ada, the worker `laptop` now works for you. If that was not you, comment `/owp unlink` at once.
+        ~~~
+        @ada, no worker was linked. The code is more than 15 minutes old.
+        ~~~
+        @ada, no longer linked to you: `laptop`.
+        ~~~
+        @ada, no worker is linked to you.
+        ~~~
+        @ada, grace is now trusted with tasks up to tier 2.
+        ~~~
+        @ada, grace is no longer banned, and trusted with tasks up to tier 0.
+        ~~~
+        @ada, this task is approved as it reads now.
+        ~~~
+        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit from the policy file).
+        ~~~
+        @ada, `/owp budget` needs write access to this repository, which you do not have here.
+        ~~~
+        @ada, there is no command `/owp cliam`; did you mean `/owp claim`?
+        ~~~
+        @ada, there is no command `/owp dance`; `/owp help` lists the ones there are.
+        ~~~
+        @ada, a tier is 0 to 3, not 7. For example: `/owp trust @octocat 1`.
+        ~~~
+        @ada, saved.
+        ~~~
+        @ada, GitHub cannot be reached.
+        "#);
+    }
+
+    #[test]
+    fn help_lists_the_commands_without_becoming_one() {
+        let row = |usage: &str, help: &str| HelpRow { usage: usage.to_owned(), help: help.to_owned() };
+        let rows = vec![
+            row("/owp claim", "Take this task."),
+            row("/owp release [reason]", "Give it back."),
+            row("/owp budget N|file", "Set the review budget."),
+        ];
+        insta::assert_snapshot!(reply("ada", &[Outcome::Help(rows)]), @r#"
+        @ada, these are the commands. Write one at the beginning of a line.
+
+        | command | what it does |
+        | --- | --- |
+        | `/owp claim` | Take this task. |
+        | `/owp release [reason]` | Give it back. |
+        | `/owp budget N\|file` | Set the review budget. |
+        "#);
+    }
+
+    #[test]
+    fn several_commands_get_one_reply() {
+        let outcomes = [
+            Outcome::Joined {
+                skills: vec!["rust".to_owned()],
+                capacity: 5,
+                concurrent: 2,
+                reputation: None,
+                agents: None,
+            },
+            Outcome::Refused(refusals()),
+        ];
+        insta::assert_snapshot!(reply("ada", &outcomes), @r#"
+        @ada, in the order you wrote:
+
+        **1.** You are in. Skills: `rust`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it.
+
+        **2.** This task cannot be yours now:
+
+        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
+        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
+        "#);
+    }
+}

@@ -1,0 +1,99 @@
+//! The policy as its owners write it: `.github/owp.yml` and `POST /v1/admin/policy`. Every key is optional; what is left
+//! out keeps its default. What must not be here: a key nothing obeys, because a rule somebody wrote down and nobody keeps
+//! is worse than an error.
+
+mod apply;
+mod fault;
+mod parts;
+mod scalars;
+#[cfg(test)]
+mod tests;
+mod written;
+mod yaml;
+
+pub use fault::{Fault, FaultKind, Place};
+pub use parts::*;
+pub use scalars::{Duration, Percent};
+pub use yaml::{MAX_BYTES, places, read_shape, read_yaml};
+
+use crate::policy::CommentMode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// No policy warns a holder while a larger part of the time, in percent, is left.
+pub const WARN_BEFORE_MOST: i64 = 90;
+/// Where a repository keeps its policy.
+pub const POLICY_PATH: &str = ".github/owp.yml";
+
+/// A policy document.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "Policy")]
+#[serde(deny_unknown_fields, default)]
+pub struct Document {
+    /// The version of this format: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// How much may be open at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetPart>,
+    /// How long a task is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leases: Option<LeasesPart>,
+    /// How much one person may hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<ClaimsPart>,
+    /// Whether an area has one holder at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub area_locks: Option<AreaLocksPart>,
+    /// What risk tiers ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tiers: Option<TiersPart>,
+    /// What some people are confined to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<Vec<LanePart>>,
+    /// What a pull request must be before it counts as delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GatesPart>,
+    /// Which labels mean what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelsPart>,
+    /// What contributors are asked to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract: Option<ContractPart>,
+    /// How much the pool says on an issue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comments: Option<CommentMode>,
+    /// Where contributors link their workers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linking: Option<LinkingPart>,
+    /// When nothing is handed out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<PausePart>,
+}
+
+impl Document {
+    /// True when a gate asks for checks, which the App may see only with more permissions than it needs otherwise.
+    #[must_use]
+    pub fn names_checks(&self) -> bool {
+        self.gates.as_ref().and_then(|gates| gates.checks.as_ref()).is_some_and(|checks| !checks.is_empty())
+    }
+
+    /// The names on the lists that open tiers, as they are written, each once: logins, and teams as `org/team`.
+    #[must_use]
+    pub fn allowed_names(&self) -> Vec<String> {
+        let tiers = self.tiers.iter().flat_map(|tiers| [&tiers.one, &tiers.two, &tiers.three]).flatten();
+        let mut names: Vec<String> = tiers.filter_map(|tier| tier.allow.as_ref()).flatten().cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// A policy document's JSON Schema, for editors and other programs.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    let mut schema = settings.into_generator().into_root_schema_for::<Document>().to_value();
+    schema["title"] = "OWP Pool policy (.github/owp.yml)".into();
+    schema
+}

@@ -1,0 +1,446 @@
+//! YAML that people wrote, read within bounds as a tree that knows the line and column of everything in it. What the keys
+//! mean is not known here.
+//!
+//! Such a file is a stranger's as long as nobody looked at it: its size, depth and number of nodes are bounded, and
+//! aliases multiply nothing.
+
+use crate::command::nearest;
+use crate::document::{Fault, FaultKind, Place};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned, budget, options};
+use std::fmt;
+
+/// How much is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// A larger file is not read.
+    pub bytes: usize,
+    /// Keys, values and lists together.
+    pub nodes: usize,
+    /// Lists in lists.
+    pub depth: usize,
+    /// Anchors, and aliases that repeat them.
+    pub aliases: usize,
+}
+
+impl Bounds {
+    fn options(self, duplicate_keys: DuplicateKeyPolicy) -> Options {
+        options! {
+            budget: budget! {
+                max_depth: self.depth, max_nodes: self.nodes, max_events: 4 * self.nodes, max_anchors: self.aliases,
+                max_aliases: self.aliases, max_documents: 1, max_total_scalar_bytes: self.bytes,
+            },
+            duplicate_keys: duplicate_keys,
+            with_snippet: false,
+            strict_booleans: true,
+        }
+    }
+
+    /// The fault of a text that is too large to be read.
+    ///
+    /// # Errors
+    /// When `bytes` are too many.
+    pub fn check_size(self, bytes: usize) -> Result<(), Fault> {
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        let message = format!("The file has {bytes} bytes, and at most {} are read.", self.bytes);
+        Err(Fault { key: String::new(), message, place: None, kind: FaultKind::Plain })
+    }
+}
+
+/// Reads a shape; no key may stand twice. `None` for a text that says nothing.
+///
+/// # Errors
+/// The first thing that cannot be read, with its place.
+pub fn read<T: DeserializeOwned>(text: &str, bounds: Bounds) -> Result<Option<T>, Fault> {
+    bounds.check_size(text.len())?;
+    let options = bounds.options(DuplicateKeyPolicy::Error);
+    serde_saphyr::from_str_with_options::<Option<T>>(text, options).map_err(|error| unreadable(&error))
+}
+
+/// No file is told of more faults at once.
+const FAULTS_MOST: usize = 100;
+
+/// Reads a shape and everything that keeps it from being read: what is at fault is taken away, and the rest read again.
+/// What could be read comes beside the faults, in the order they were found.
+pub fn read_all<T: DeserializeOwned>(text: &str, bounds: Bounds) -> (Option<T>, Vec<Fault>) {
+    let first = match read(text, bounds) {
+        Ok(shape) => return (shape, Vec::new()),
+        Err(fault) => fault,
+    };
+    let Ok(mut tree) = read_tree(text, bounds) else { return (None, vec![first]) };
+    let mut faults = vec![first];
+    loop {
+        let at = faults.last().and_then(|fault| fault.place);
+        if faults.len() == FAULTS_MOST || !at.is_some_and(|at| tree.take_away(at)) {
+            return (None, faults);
+        }
+        let rest = Written::of(&tree, text);
+        match read(&rest.text, bounds) {
+            Ok(shape) => return (shape, faults),
+            Err(fault) => faults.push(Fault { place: fault.place.and_then(|place| rest.place(place)), ..fault }),
+        }
+    }
+}
+
+/// A tree written as YAML again, one piece a line, and where each piece came from.
+#[derive(Default)]
+struct Written {
+    text: String,
+    places: Vec<Option<Place>>,
+}
+
+impl Written {
+    fn of(tree: &Node, file: &str) -> Self {
+        let mut written = Self::default();
+        written.node(tree, file);
+        written
+    }
+
+    fn line(&mut self, piece: &str, place: Option<Place>) {
+        self.text.push_str(piece);
+        self.text.push('\n');
+        self.places.push(place);
+    }
+
+    fn node(&mut self, node: &Node, file: &str) {
+        match &node.content {
+            Content::One(Value::String(text)) => self.line(&Value::from(text.as_str()).to_string(), node.place),
+            Content::One(Value::Null) => self.line("null", node.place),
+            // As it was written: `007` is not `7`.
+            Content::One(value) => {
+                let plain = value.to_string();
+                self.line(node.text(file).unwrap_or(&plain), node.place);
+            }
+            Content::List(items) => {
+                self.line("[", node.place);
+                for item in items {
+                    self.node(item, file);
+                    self.line(",", item.place);
+                }
+                self.line("]", node.place);
+            }
+            Content::Keys(keys) => {
+                self.line("{", node.place);
+                for (key, value) in keys {
+                    self.line(&format!("{} :", Value::from(key.name.as_str())), key.place);
+                    self.node(value, file);
+                    self.line(",", value.place);
+                }
+                self.line("}", node.place);
+            }
+        }
+    }
+
+    /// Returns the original place of a line of this text.
+    fn place(&self, at: Place) -> Option<Place> {
+        let line = usize::try_from(at.line).ok()?.checked_sub(1)?;
+        self.places.get(line).copied().flatten()
+    }
+}
+
+/// Reads whatever there is as a tree, keys that stand twice too.
+///
+/// # Errors
+/// The first thing that is not YAML, with its place.
+pub fn read_tree(text: &str, bounds: Bounds) -> Result<Node, Fault> {
+    bounds.check_size(text.len())?;
+    let options = bounds.options(DuplicateKeyPolicy::LastWins);
+    let tree = serde_saphyr::from_str_with_options::<Spanned<Content>>(text, options);
+    tree.map(Node::new).map_err(|error| unreadable(&error))
+}
+
+/// Something in a file.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// What it is.
+    pub content: Content,
+    /// Where it stands, in bytes.
+    written: Option<std::ops::Range<usize>>,
+}
+
+/// What something in a file is.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A text, a number, true, false or null.
+    One(Value),
+    /// A list.
+    List(Vec<Node>),
+    /// Keys with values, in their order; a key may stand twice.
+    Keys(Vec<(Key, Node)>),
+}
+
+/// A key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Option<Place>,
+}
+
+impl Node {
+    fn new(spanned: Spanned<Content>) -> Self {
+        let at = spanned.referenced;
+        let from = at.span().byte_offset().and_then(|from| usize::try_from(from).ok());
+        let long = at.span().byte_len().and_then(|long| usize::try_from(long).ok());
+        let written = from.zip(long).map(|(from, long)| from..from + long);
+        Self { place: place(at), content: spanned.value, written }
+    }
+
+    /// True for nothing at all.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self.content, Content::One(Value::Null))
+    }
+
+    /// Its text; for a number or a switch without quotes, what is written in `file`: `007` is not `7`.
+    #[must_use]
+    pub fn text<'a>(&'a self, file: &'a str) -> Option<&'a str> {
+        match &self.content {
+            Content::One(Value::String(text)) => Some(text),
+            Content::One(Value::Null) | Content::List(_) | Content::Keys(_) => None,
+            Content::One(_) => file.get(self.written.clone()?).map(str::trim),
+        }
+    }
+
+    /// It as JSON; of a key that stands twice the last value.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match &self.content {
+            Content::One(value) => value.clone(),
+            Content::List(items) => items.iter().map(Self::to_json).collect(),
+            Content::Keys(keys) => {
+                Value::Object(keys.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect::<Map<_, _>>())
+            }
+        }
+    }
+
+    /// Takes away the key, value or entry that stands at a place; false when nothing does.
+    fn take_away(&mut self, at: Place) -> bool {
+        let here = |place: Option<Place>| place == Some(at);
+        match &mut self.content {
+            Content::One(_) => false,
+            Content::List(items) => {
+                let before = items.len();
+                items.retain(|item| !here(item.place));
+                items.len() < before || items.iter_mut().any(|item| item.take_away(at))
+            }
+            Content::Keys(keys) => {
+                let before = keys.len();
+                keys.retain(|(key, value)| !here(key.place) && !here(value.place));
+                keys.len() < before || keys.iter_mut().any(|(_, value)| value.take_away(at))
+            }
+        }
+    }
+
+    /// Where the value of `key` (`leases.ttl`, `tasks.3.title`) stands, or of the nearest key above it.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<Place> {
+        let mut node = self;
+        for name in key.split('.') {
+            let child = match &node.content {
+                Content::Keys(keys) => keys.iter().find(|(child, _)| child.name == name).map(|(_, child)| child),
+                Content::List(items) => name.parse::<usize>().ok().and_then(|at| items.get(at)),
+                Content::One(_) => None,
+            };
+            match child {
+                Some(child) => node = child,
+                None => break,
+            }
+        }
+        node.place
+    }
+}
+
+fn place(at: Location) -> Option<Place> {
+    (at.line() > 0).then(|| Place { line: at.line(), column: at.column().max(1) })
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> Fault {
+    let place = error.location().and_then(place);
+    let said = error.without_snippet().to_string();
+    // The library repeats the place in its own words.
+    let message = said.split(" at line ").next().unwrap_or(&said).split("\n").next().unwrap_or_default();
+    let kind = if breach(message).is_some_and(is_of_aliases) { FaultKind::Aliases } else { FaultKind::Plain };
+    let message: String = in_our_words(message).chars().filter(|c| !c.is_control()).take(300).collect();
+    Fault { key: String::new(), message, place, kind }
+}
+
+/// What there is too much of, as the library calls it.
+fn breach(message: &str) -> Option<&str> {
+    message.strip_prefix("budget breached: ")?.split([' ', '{']).next()
+}
+
+fn is_of_aliases(breach: &str) -> bool {
+    breach.contains("Anchor") || breach.contains("Alias")
+}
+
+/// What the library says in a programmer's words.
+fn in_our_words(message: &str) -> String {
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
+        return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
+    }
+    if let Some(breach) = breach(message) {
+        return beyond(breach).to_owned();
+    }
+    if let Some((what, known)) = unknown(message) {
+        return what.told(&known);
+    }
+    match message {
+        "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
+        "expected sequence start" => "must be a list, as in `[docs, tests]`".to_owned(),
+        "invalid i64" => "must be a whole number".to_owned(),
+        "invalid boolean (strict mode expects true/false)" => "must be true or false".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// A name that is none of those that are known.
+enum Unknown<'a> {
+    Key(&'a str),
+    Word(&'a str),
+}
+
+/// The unknown name a message is about, and the known ones: ``unknown field `a`, expected one of b, c``.
+fn unknown(message: &str) -> Option<(Unknown<'_>, Vec<&str>)> {
+    let (what, known) = message.split_once(", expected ")?;
+    let known = known.trim_start_matches("one of ").split(", ").map(|name| name.trim_matches('`')).collect();
+    let named = |kind: &str| what.strip_prefix(kind)?.strip_prefix(" `")?.strip_suffix('`');
+    let key = named("unknown field").map(Unknown::Key);
+    Some((key.or_else(|| named("unknown variant").map(Unknown::Word))?, known))
+}
+
+impl Unknown<'_> {
+    fn told(&self, known: &[&str]) -> String {
+        let (name, what) = match self {
+            Self::Key(name) => (name, format!("there is no key `{name}` here")),
+            Self::Word(name) => (name, format!("`{name}` is not a value of this key")),
+        };
+        match nearest(name, known.iter().copied()) {
+            Some(meant) => format!("{what}; did you mean `{meant}`?"),
+            None => format!("{what}; there are {}", known.join(", ")),
+        }
+    }
+}
+
+/// What there is too much of, by the library's name for it.
+fn beyond(breach: &str) -> &'static str {
+    match breach {
+        "Documents" => "a second document begins here, and one is read",
+        "Depth" => "keys and lists are nested deeper than is read",
+        name if is_of_aliases(name) => "there are more anchors and aliases (`&name`, `*name`) than are read",
+        _ => "the file holds more than is read",
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Walk)
+    }
+}
+
+struct Walk;
+
+impl<'de> Visitor<'de> for Walk {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+        let mut keys = Vec::new();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            let key = Key { place: place(key.referenced), name: key.value };
+            keys.push((key, Node::new(map.next_value::<Spanned<Content>>()?)));
+        }
+        Ok(Content::Keys(keys))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element::<Spanned<Content>>()? {
+            items.push(Node::new(item));
+        }
+        Ok(Content::List(items))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Content, E> {
+        Ok(Content::One(value.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Content, E> {
+        Ok(Content::One(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Content, E> {
+        Ok(Content::One(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Content, E> {
+        let number = serde_json::Number::from_f64(number);
+        number.map(|number| Content::One(number.into())).ok_or_else(|| E::custom("must be a number with an end"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+        Ok(Content::One(text.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Content, E> {
+        Ok(Content::One(Value::Null))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { bytes: 10_000, nodes: 1_000, depth: 12, aliases: 0 };
+
+    fn tree(text: &str) -> Node {
+        read_tree(text, BOUNDS).unwrap()
+    }
+
+    #[test]
+    fn a_tree_knows_where_everything_stands() {
+        let node = tree("tasks:\n  - id: 007\n    title: \"x\"\n  - { id: true, n: 1.5 }\n");
+        let place = |key: &str| node.find(key).map(|place| (place.line, place.column));
+        assert_eq!(place("tasks.0.title"), Some((3, 12)));
+        assert_eq!(place("tasks.1.n"), Some((4, 20)));
+        assert_eq!(place("tasks.1.gone"), Some((4, 5)));
+        assert_eq!(
+            node.to_json(),
+            serde_json::json!({ "tasks": [{ "id": 7.0, "title": "x" }, { "id": true, "n": 1.5 }] })
+        );
+    }
+
+    #[test]
+    fn what_is_not_in_quotes_is_a_text_as_it_is_written() {
+        let file = "[007, 1.10, true, \"7\", yes, ~, 0x1F , é 9]";
+        let Content::List(items) = tree(file).content else { panic!("a list") };
+        let texts: Vec<_> = items.iter().map(|item| item.text(file)).collect();
+        let expected =
+            ["007", "1.10", "true", "7", "yes", "", "0x1F", "é 9"].map(|t| Some(t).filter(|t| !t.is_empty()));
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_there_twice() {
+        let Content::Keys(keys) = tree("a: 1\nb: 2\na: 3\n").content else { panic!("keys") };
+        let names: Vec<_> = keys.iter().map(|(key, _)| (key.name.as_str(), key.place.unwrap().line)).collect();
+        assert_eq!(names, [("a", 1), ("b", 2), ("a", 3)]);
+    }
+
+    #[test]
+    fn nothing_is_null_and_aliases_are_not_followed_beyond_their_bound() {
+        assert!(tree("").is_null() && tree("# nothing\n").is_null());
+        assert!(read_tree("a: &a 1\nb: *a\n", BOUNDS).is_err());
+        assert!(read_tree("a: .inf", BOUNDS).is_err());
+    }
+}

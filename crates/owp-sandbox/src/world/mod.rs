@@ -1,0 +1,243 @@
+//! The world in the box: all state, in memory, behind one lock that others hold.
+//!
+//! Here: the state itself, ids, the time, and finding things. What people may do to it is told in the other files of
+//! this folder, one subject each; every change that GitHub would announce is announced through `announce.rs`.
+//! No HTTP and no async: the same functions serve the REST face and the verbs.
+
+pub(super) mod access;
+mod announce;
+pub(super) mod checks;
+pub(super) mod closing;
+mod comments;
+mod forks;
+pub(super) mod installs;
+pub(super) mod issues;
+mod labels;
+mod life;
+pub(super) mod manifest;
+pub(super) mod model;
+mod people;
+pub(super) mod pulls;
+mod repos;
+mod teams;
+
+use crate::{
+    error::ApiError,
+    faults::Faults,
+    journal::Journal,
+    keys::AppKey,
+    limits::Limits,
+    webhook::{Hook, Outbox},
+};
+use axum::body::Bytes;
+use manifest::Registration;
+use model::{App, Comment, Gone, Installation, Issue, Pull, Repo, Token, User, UserKind, Verdicts};
+use rand::{RngCore, SeedableRng, rngs::StdRng};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// Where the box gets the time from: Unix milliseconds.
+pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What a world is made with.
+pub(super) struct Settings {
+    pub(super) now: Now,
+    pub(super) seed: u64,
+    pub(super) base: String,
+    pub(super) slug: String,
+    pub(super) permissions: BTreeMap<String, String>,
+    pub(super) events: Vec<String>,
+    pub(super) single_files: Vec<String>,
+    pub(super) hook: Hook,
+    pub(super) limits: Limits,
+}
+
+/// Everything there is.
+pub(super) struct World {
+    pub(super) now: Now,
+    pub(super) rng: StdRng,
+    /// Scheme, host and port of the REST face; every url in an answer begins with it.
+    pub(super) base: String,
+    last_id: u64,
+    pub(super) key: AppKey,
+    pub(super) app: App,
+    pub(super) users: BTreeMap<u64, User>,
+    pub(super) repos: BTreeMap<u64, Repo>,
+    /// Names that repositories once had, in lower case.
+    pub(super) old_names: BTreeMap<String, u64>,
+    pub(super) comments: BTreeMap<u64, Comment>,
+    pub(super) installations: BTreeMap<u64, Installation>,
+    pub(super) tokens: BTreeMap<String, Token>,
+    /// Verdicts by repository and commit.
+    pub(super) verdicts: BTreeMap<(u64, String), Verdicts>,
+    /// Members of teams, by organization and the team's url name.
+    pub(super) teams: BTreeMap<(u64, String), BTreeSet<u64>>,
+    /// Apps that were registered from a manifest and not fetched yet, by code.
+    pub(super) registrations: BTreeMap<String, Registration>,
+    pub(super) outbox: Outbox,
+    pub(super) faults: Faults,
+    pub(super) journal: Journal,
+    pub(super) limits: Limits,
+    /// Issues and pull requests, by repository and number, that GitHub shows to nobody: their author was flagged, say.
+    pub(super) hidden: BTreeSet<(u64, u64)>,
+    /// What each read answered the last time, by holder and address.
+    pub(super) answered: HashMap<String, Bytes>,
+}
+
+impl World {
+    pub(super) fn new(settings: Settings, key: AppKey) -> Self {
+        let at = (settings.now)();
+        let nobody = App {
+            id: 0,
+            name: settings.slug.clone(),
+            slug: settings.slug,
+            owner: 0,
+            bot: 0,
+            permissions: settings.permissions,
+            events: settings.events,
+            single_files: settings.single_files,
+            hook: 0,
+            created_at: at,
+        };
+        let mut world = Self {
+            now: settings.now,
+            rng: StdRng::seed_from_u64(settings.seed),
+            base: settings.base,
+            last_id: 1_000,
+            key,
+            app: nobody,
+            users: BTreeMap::new(),
+            repos: BTreeMap::new(),
+            old_names: BTreeMap::new(),
+            comments: BTreeMap::new(),
+            installations: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            teams: BTreeMap::new(),
+            registrations: BTreeMap::new(),
+            outbox: Outbox::new(settings.hook),
+            faults: Faults::default(),
+            journal: Journal::default(),
+            limits: settings.limits,
+            hidden: BTreeSet::new(),
+            answered: HashMap::new(),
+        };
+        let bot = format!("{}[bot]", world.app.slug);
+        world.app.owner = world.user_named("owp-operators", UserKind::Organization);
+        world.app.bot = world.user_named(&bot, UserKind::Bot);
+        world.app.id = world.new_id();
+        world.app.hook = world.new_id();
+        world
+    }
+
+    /// Unix milliseconds.
+    pub(super) fn now(&self) -> i64 {
+        (self.now)()
+    }
+
+    /// A number nothing else has: ids of different kinds never meet, so that mixing them up shows.
+    pub(super) fn new_id(&mut self) -> u64 {
+        // Gaps, because GitHub's ids have them.
+        self.last_id += 1 + u64::from(self.rng.next_u32() % 7);
+        self.last_id
+    }
+
+    /// `bytes` random bytes in hex.
+    pub(super) fn hex(&mut self, bytes: usize) -> String {
+        let mut raw = vec![0; bytes];
+        self.rng.fill_bytes(&mut raw);
+        data_encoding::HEXLOWER.encode(&raw)
+    }
+
+    /// A commit name.
+    pub(super) fn new_sha(&mut self) -> String {
+        self.hex(20)
+    }
+
+    /// A version 4 UUID from the box's own randomness.
+    pub(super) fn new_guid(&mut self) -> String {
+        let mut raw = [0; 16];
+        self.rng.fill_bytes(&mut raw);
+        uuid::Builder::from_random_bytes(raw).into_uuid().to_string()
+    }
+
+    /// The login of a user, `ghost` for one that is not there.
+    pub(super) fn login(&self, id: u64) -> &str {
+        self.users.get(&id).map_or("ghost", |user| user.login.as_str())
+    }
+
+    /// The user with this login, whatever its case.
+    pub(super) fn user_by_login(&self, login: &str) -> Result<u64, ApiError> {
+        let found = self.users.values().find(|user| !user.vanished && user.login.eq_ignore_ascii_case(login));
+        found.map(|user| user.id).ok_or_else(ApiError::not_found)
+    }
+
+    /// `owner/name` of a repository.
+    pub(super) fn full_name(&self, repo: u64) -> String {
+        self.repos.get(&repo).map_or_else(String::new, |found| format!("{}/{}", self.login(found.owner), found.name))
+    }
+
+    /// The repository that has this name now.
+    pub(super) fn repo_named(&self, owner: &str, name: &str) -> Option<u64> {
+        let found = self.repos.values().find(|repo| {
+            !repo.deleted && repo.name.eq_ignore_ascii_case(name) && self.login(repo.owner).eq_ignore_ascii_case(owner)
+        });
+        found.map(|repo| repo.id)
+    }
+
+    /// The repository `owner/name`, for verbs.
+    pub(super) fn repo_of(&self, full_name: &str) -> Result<u64, ApiError> {
+        let (owner, name) = full_name.split_once('/').ok_or_else(ApiError::not_found)?;
+        self.repo_named(owner, name).ok_or_else(ApiError::not_found)
+    }
+
+    pub(super) fn repo(&self, id: u64) -> Result<&Repo, ApiError> {
+        self.repos.get(&id).filter(|repo| !repo.deleted).ok_or_else(ApiError::not_found)
+    }
+
+    pub(super) fn repo_mut(&mut self, id: u64) -> Result<&mut Repo, ApiError> {
+        self.repos.get_mut(&id).filter(|repo| !repo.deleted).ok_or_else(ApiError::not_found)
+    }
+
+    /// The issue, or why it is not here: never was (404), deleted (410), transferred (301).
+    pub(super) fn issue(&self, repo: u64, number: u64) -> Result<&Issue, ApiError> {
+        let issue = self.repo(repo)?.issues.get(&number).ok_or_else(ApiError::not_found)?;
+        match issue.gone {
+            None => Ok(issue),
+            Some(Gone::Deleted) => Err(ApiError::gone()),
+            Some(Gone::Moved { repo, number }) => {
+                Err(ApiError::moved(format!("{}/repositories/{repo}/issues/{number}", self.base)))
+            }
+        }
+    }
+
+    pub(super) fn issue_mut(&mut self, repo: u64, number: u64) -> Result<&mut Issue, ApiError> {
+        self.issue(repo, number)?;
+        self.repo_mut(repo)?.issues.get_mut(&number).ok_or_else(ApiError::not_found)
+    }
+
+    /// The pull request behind a number.
+    pub(super) fn pull(&self, repo: u64, number: u64) -> Result<(&Issue, &Pull), ApiError> {
+        let issue = self.issue(repo, number)?;
+        issue.pull.as_ref().map(|pull| (issue, pull)).ok_or_else(ApiError::not_found)
+    }
+
+    pub(super) fn pull_mut(&mut self, repo: u64, number: u64) -> Result<&mut Pull, ApiError> {
+        self.issue_mut(repo, number)?.pull.as_mut().ok_or_else(ApiError::not_found)
+    }
+
+    /// A comment that was not deleted.
+    pub(super) fn comment(&self, id: u64) -> Result<&Comment, ApiError> {
+        self.comments.get(&id).ok_or_else(ApiError::not_found)
+    }
+
+    /// Notes that an issue changed now.
+    pub(super) fn touch(&mut self, repo: u64, number: u64) {
+        let at = self.now();
+        if let Ok(issue) = self.issue_mut(repo, number) {
+            issue.updated_at = at;
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Pull requests: opening, changing, pushing, drafting and merging them.
+//!
+//! Closing and reopening are in `issues.rs`, because a pull request is an issue.
+
+use super::{
+    World,
+    access::{Caller, Need},
+    closing,
+    issues::{Happening, IssueEdit, check_text},
+    model::{Commit, Pull, Role},
+};
+use crate::error::ApiError;
+use serde_json::json;
+
+/// What a new pull request is made of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NewPull {
+    /// `branch`, or `login:branch` for a fork.
+    pub(crate) head: String,
+    pub(crate) base: String,
+    pub(crate) title: String,
+    pub(crate) body: Option<String>,
+    pub(crate) draft: bool,
+    /// Its first commit is signed.
+    pub(crate) signed: bool,
+}
+
+impl World {
+    /// Opens a pull request of a branch that is there.
+    pub(crate) fn create_pull(&mut self, caller: &Caller, repo: u64, new: &NewPull) -> Result<u64, ApiError> {
+        self.need(caller, repo, Need::PullsWrite)?;
+        let actor = self.actor(caller)?;
+        check_text(Some(&new.title), new.body.as_deref())?;
+        let (head_repo, branch) = self.head_of(caller, repo, &new.head)?;
+        let head_sha = self.repo(head_repo)?.branches.get(&branch).cloned();
+        let head_sha = head_sha.ok_or_else(|| ApiError::invalid("PullRequest", "head", "invalid"))?;
+        if new.base.is_empty() || (head_repo == repo && new.base == branch) {
+            return Err(ApiError::invalid("PullRequest", "base", "invalid"));
+        }
+        let twin = self.repo(repo)?.issues.values().any(|issue| {
+            let same =
+                |pull: &Pull| pull.head_repo == Some(head_repo) && pull.head_ref == branch && pull.base_ref == new.base;
+            issue.open && issue.pull.as_ref().is_some_and(same)
+        });
+        let head_owner = self.repo(head_repo)?.owner;
+        if twin {
+            let words = format!("A pull request already exists for {}:{branch}.", self.login(head_owner));
+            return Err(ApiError::custom("PullRequest", "head", &words));
+        }
+        let number = self.next_number(repo)?;
+        let mut issue = self.blank_issue(number, actor, caller);
+        new.title.clone_into(&mut issue.title);
+        issue.body = new.body.clone().filter(|body| !body.is_empty());
+        let (id, at) = (self.new_id(), self.now());
+        issue.pull = Some(Pull {
+            id,
+            draft: new.draft,
+            head_repo: Some(head_repo),
+            head_owner,
+            head_ref: branch,
+            head_sha: head_sha.clone(),
+            base_ref: new.base.clone(),
+            base_sha: self.new_sha(),
+            merged_at: None,
+            merged_by: None,
+            merge_sha: None,
+            commits: vec![Commit { sha: head_sha, author: actor, signed: new.signed, at }],
+        });
+        self.repo_mut(repo)?.issues.insert(number, issue);
+        self.announce_issue(repo, number, "opened", actor, json!({}))?;
+        Ok(number)
+    }
+
+    /// The repository and branch that `head` names, if the caller could have pushed there.
+    fn head_of(&self, caller: &Caller, repo: u64, head: &str) -> Result<(u64, String), ApiError> {
+        let refused = || ApiError::invalid("PullRequest", "head", "invalid");
+        let (owner, branch) = match head.split_once(':') {
+            Some((owner, branch)) => (self.user_by_login(owner).map_err(|_| refused())?, branch),
+            None => (self.repo(repo)?.owner, head),
+        };
+        if branch.is_empty() {
+            return Err(refused());
+        }
+        if owner == self.repo(repo)?.owner {
+            self.need_role(caller, repo, Role::Write).map_err(|_| refused())?;
+            return Ok((repo, branch.to_owned()));
+        }
+        self.fork_by(repo, owner).map(|fork| (fork, branch.to_owned())).ok_or_else(refused)
+    }
+
+    /// Pushes a commit to a branch that a pull request can be opened from, as git would: `branch`, or `login:branch` of a
+    /// fork, which springs into being when it is the person's own.
+    pub(crate) fn push_branch(&mut self, caller: &Caller, repo: u64, head: &str) -> Result<(), ApiError> {
+        if let Some((owner, _)) = head.split_once(':')
+            && let Ok(owner) = self.user_by_login(owner)
+            && *caller == Caller::User(owner)
+            && owner != self.repo(repo)?.owner
+        {
+            self.fork(caller, repo)?;
+        }
+        let (head_repo, branch) = self.head_of(caller, repo, head)?;
+        let sha = self.new_sha();
+        self.repo_mut(head_repo)?.branches.entry(branch).or_insert(sha);
+        Ok(())
+    }
+
+    /// Makes a branch at a commit of another one.
+    pub(crate) fn create_branch(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        branch: &str,
+        sha: &str,
+    ) -> Result<(), ApiError> {
+        self.need(caller, repo, Need::ContentsWrite)?;
+        self.need_role(caller, repo, Role::Write)?;
+        let branches = &self.repo(repo)?.branches;
+        if branches.contains_key(branch) {
+            return Err(ApiError::new(422, "Reference already exists"));
+        }
+        if !branches.values().any(|known| known == sha) {
+            return Err(ApiError::new(422, "Object does not exist"));
+        }
+        self.repo_mut(repo)?.branches.insert(branch.to_owned(), sha.to_owned());
+        Ok(())
+    }
+
+    /// Changes title, body, state or base, with the rules of issues.
+    pub(crate) fn edit_pull(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        number: u64,
+        edit: &IssueEdit,
+        base: Option<&str>,
+    ) -> Result<(), ApiError> {
+        self.see(caller, repo)?;
+        let before = self.pull(repo, number)?.1.base_ref.clone();
+        self.edit_issue(caller, repo, number, edit)?;
+        let Some(base) = base.filter(|base| **base != before) else { return Ok(()) };
+        let actor = self.own_pull(caller, repo, number)?;
+        let sha = self.new_sha();
+        let old_sha = {
+            let pull = self.pull_mut(repo, number)?;
+            base.clone_into(&mut pull.base_ref);
+            std::mem::replace(&mut pull.base_sha, sha)
+        };
+        self.touch(repo, number);
+        let changes = json!({ "base": { "ref": { "from": before }, "sha": { "from": old_sha } } });
+        self.announce_issue(repo, number, "edited", actor, json!({ "changes": changes }))
+    }
+
+    /// Who acts, when it is the author or somebody with write access.
+    fn own_pull(&self, caller: &Caller, repo: u64, number: u64) -> Result<u64, ApiError> {
+        self.need(caller, repo, Need::PullsWrite)?;
+        let actor = self.actor(caller)?;
+        if self.pull(repo, number)?.0.author != actor {
+            self.need_role(caller, repo, Role::Write)?;
+        }
+        Ok(actor)
+    }
+
+    /// Turns a draft into a pull request that is ready for review, or back.
+    pub(crate) fn set_draft(&mut self, caller: &Caller, repo: u64, number: u64, draft: bool) -> Result<(), ApiError> {
+        let actor = self.own_pull(caller, repo, number)?;
+        if self.pull(repo, number)?.1.draft == draft {
+            return Ok(());
+        }
+        self.pull_mut(repo, number)?.draft = draft;
+        self.touch(repo, number);
+        let action = if draft { "converted_to_draft" } else { "ready_for_review" };
+        let event = if draft { "convert_to_draft" } else { "ready_for_review" };
+        self.happened(caller, repo, number, Happening::new(event, actor))?;
+        self.announce_issue(repo, number, action, actor, json!({}))
+    }
+
+    /// Pushes a commit to a pull request's branch.
+    pub(crate) fn push(&mut self, caller: &Caller, repo: u64, number: u64, signed: bool) -> Result<String, ApiError> {
+        self.own_pull(caller, repo, number)?;
+        self.push_commit(caller, repo, number, signed)
+    }
+
+    /// A commit arrives on the branch, from somebody who could push there.
+    pub(super) fn push_commit(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        number: u64,
+        signed: bool,
+    ) -> Result<String, ApiError> {
+        let (actor, at) = (self.actor(caller)?, self.now());
+        let after = self.new_sha();
+        let open = self.issue(repo, number)?.open;
+        let pull = self.pull_mut(repo, number)?;
+        let Some(head_repo) = pull.head_repo else {
+            return Err(ApiError::invalid("PullRequest", "head", "invalid"));
+        };
+        let before = std::mem::replace(&mut pull.head_sha, after.clone());
+        pull.commits.push(Commit { sha: after.clone(), author: actor, signed, at });
+        let branch = pull.head_ref.clone();
+        self.repo_mut(head_repo)?.branches.insert(branch, after.clone());
+        if open {
+            self.touch(repo, number);
+            let extra = json!({ "before": before, "after": after });
+            self.announce_issue(repo, number, "synchronize", actor, extra)?;
+        }
+        Ok(after)
+    }
+
+    /// Merges: closes the pull request and, when it went into the default branch, every issue its body closes.
+    pub(crate) fn merge(
+        &mut self,
+        caller: &Caller,
+        repo: u64,
+        number: u64,
+        sha: Option<&str>,
+    ) -> Result<String, ApiError> {
+        self.need(caller, repo, Need::ContentsWrite)?;
+        let (issue, pull) = self.pull(repo, number)?;
+        let (open, draft, body) = (issue.open, pull.draft, issue.body.clone().unwrap_or_default());
+        let (base, head) = (pull.base_ref.clone(), pull.head_sha.clone());
+        self.need_role(caller, repo, Role::Write)?;
+        let actor = self.actor(caller)?;
+        if draft && open {
+            return Err(ApiError::new(405, "Pull Request is still a draft"));
+        }
+        if !open {
+            return Err(ApiError::new(405, "Pull Request is not mergeable"));
+        }
+        if sha.is_some_and(|sha| sha != head) {
+            return Err(ApiError::new(409, "Head branch was modified. Review and try the merge again."));
+        }
+        let (at, commit) = (self.now(), self.new_sha());
+        let pull = self.pull_mut(repo, number)?;
+        pull.merged_at = Some(at);
+        pull.merged_by = Some(actor);
+        pull.merge_sha = Some(commit.clone());
+        let merged = Happening { commit: Some(commit.clone()), ..Happening::new("merged", actor) };
+        self.happened(caller, repo, number, merged)?;
+        self.close(caller, actor, repo, number, None, Some(&commit))?;
+        if self.repo(repo)?.default_branch == base {
+            self.close_referenced(caller, actor, repo, &body, &commit)?;
+        }
+        Ok(commit)
+    }
+
+    fn close_referenced(
+        &mut self,
+        caller: &Caller,
+        actor: u64,
+        repo: u64,
+        body: &str,
+        commit: &str,
+    ) -> Result<(), ApiError> {
+        for (name, number) in closing::references(body) {
+            let target = name.map_or(Ok(repo), |name| self.repo_of(&name));
+            let Ok(target) = target else { continue };
+            let may = target == repo || self.has_role(caller, target, Role::Write);
+            let open_issue = self.issue(target, number).is_ok_and(|issue| issue.open && issue.pull.is_none());
+            if may && open_issue {
+                self.close(caller, actor, target, number, Some("completed"), Some(commit))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! Who asks: a worker by its bearer token, or the operator by the admin token. Tokens are compared by their hashes and
+//! never logged.
+
+use super::Face;
+use super::problem::Failure;
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use owp_pool::worker::Worker;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+const BEARER: &str = "Bearer realm=\"owp\"";
+const ADMIN: &str = "X-Admin-Token realm=\"owp\"";
+const ADMIN_HEADER: &str = "x-admin-token";
+
+/// The worker that asks.
+pub(super) struct Asking(pub Worker);
+
+impl FromRequestParts<Face> for Asking {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Failure> {
+        let no = |detail: &str| Failure::unauthorized(BEARER, detail);
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Err(no("Send the worker's token as `Authorization: Bearer TOKEN`; registration answers it."));
+        }
+        let token = token(&parts.headers).ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
+        match face.engine.authenticate(token).await? {
+            Some(worker) if !worker.revoked => Ok(Self(worker)),
+            _ => Err(no("The pool does not know this token, or it was revoked.")),
+        }
+    }
+}
+
+/// The worker's token a call carries, however its header is spelled.
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok().and_then(bearer)
+}
+
+/// The token of an Authorization header; the scheme's case does not matter.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The operator asks.
+pub(super) struct Operator;
+
+impl FromRequestParts<Face> for Operator {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Failure> {
+        let no = |detail: &str| Failure::unauthorized(ADMIN, detail);
+        let wanted = face.admin_token.as_ref().ok_or_else(|| {
+            no("Admin calls are closed: the server was started without OWP_ADMIN_TOKEN. Set it and start again.")
+        })?;
+        let given = parts
+            .headers
+            .get(ADMIN_HEADER)
+            .ok_or_else(|| no("Send the operator's token in the header `X-Admin-Token`."))?;
+        // Hashes have one length, so the comparison tells nothing about the token's.
+        let hash = |bytes: &[u8]| Sha256::digest(bytes);
+        let same = hash(given.as_bytes()).as_slice().ct_eq(hash(wanted.expose_secret().as_bytes()).as_slice());
+        if bool::from(same) { Ok(Self) } else { Err(no("The admin token is wrong.")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn a_bearer_token_is_found_whatever_the_schemes_case() {
+        assert_eq!(bearer("Bearer owp_1"), Some("owp_1"));
+        assert_eq!(bearer("bearer  owp_1 "), Some("owp_1"));
+        for other in ["owp_1", "Basic dTpw", "Bearer", "Bearer ", ""] {
+            assert_eq!(bearer(other), None, "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! The server's connections: how many there are, how long a client may take to send a request's head or to read an
+//! answer, and how they end when the server stops. What is asked over them is the router's.
+
+use super::limits::neighbourhood;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use owp_base::net::is_near;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Connections at once; further ones wait to be accepted.
+    all: usize,
+    /// Connections at once of one far address, or one /64 of IPv6. A near one is a proxy's mostly, which brings
+    /// everybody.
+    per_address: usize,
+    /// How long the head of a request may take to arrive, from its first byte on, and the first one of a connection from
+    /// the connection on.
+    head: Duration,
+    /// How long a connection may wait for its next request. Longer than proxies keep theirs, or they would send a request
+    /// into a connection that is just being closed.
+    idle: Duration,
+    /// How long an answer may wait for a client that reads nothing of it. Each byte that is read restarts it.
+    stalled: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    all: 4_096,
+    per_address: 1_024,
+    head: Duration::from_secs(10),
+    idle: Duration::from_secs(75),
+    stalled: Duration::from_secs(60),
+};
+/// How long to wait when no connection can be accepted: the process has too many files open, mostly.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Serves connections until `stop`; ends once those that are open have finished their request. Dropped, it cuts them off.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    serve_within(LIMITS, listener, router, stop).await;
+}
+
+async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(limits.all));
+    let crowd = Arc::new(Crowd::default());
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+            // Whatever ended is forgotten.
+            Some(_) = open.join_next() => continue,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted");
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(ACCEPT_AGAIN) => continue,
+                }
+            }
+        };
+        let Some(seat) = crowd.enter(peer.ip(), limits.per_address) else { continue };
+        // Small answers go out at once; a socket that refuses the option works all the same.
+        let _works_without = stream.set_nodelay(true);
+        let connection = connection(limits, stream, peer, router.clone(), stop.clone());
+        open.spawn(async move {
+            connection.await;
+            drop((place, seat));
+        });
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// The next connection, once there is a place for it.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return Ok((stream, peer, place)),
+            // A client that went away before it was accepted is no trouble of ours.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    let answering = Arc::new(AtomicBool::new(false));
+    let stream = Timed::new(stream, Arc::clone(&answering), limits);
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        answering.store(true, Ordering::Relaxed);
+        let mut request = request.map(Body::new);
+        // Whoever calls is told apart by address too.
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let (router, answering) = (router.clone(), Arc::clone(&answering));
+        async move {
+            let response = router.oneshot(request).await;
+            answering.store(false, Ordering::Relaxed);
+            response
+        }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "a connection ended");
+    }
+}
+
+/// A stream that ends when its client takes too long: to send a request's head, or to read more of an answer. The timer
+/// of `hyper` begins when the last request was answered, so it cannot tell a client that is idle from one that sends its
+/// head byte by byte, and `hyper` has none for a client that does not read.
+struct Timed<S> {
+    stream: S,
+    /// True while a request is being answered: what is read then is no head.
+    answering: Arc<AtomicBool>,
+    limits: Limits,
+    /// Runs while a head is on its way.
+    head: Option<Pin<Box<Sleep>>>,
+    /// Runs while a write waits for the client to read.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Timed<S> {
+    fn new(stream: S, answering: Arc<AtomicBool>, limits: Limits) -> Self {
+        let head = Some(Box::pin(tokio::time::sleep(limits.head)));
+        Self { stream, answering, limits, head, stalled: None }
+    }
+
+    /// Passes on the outcome of a write, or an error when none made progress for too long.
+    fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.limits.stalled)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let answering = this.answering.load(Ordering::Relaxed);
+        if answering {
+            this.head = None;
+        }
+        if this.head.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if !answering && this.head.is_none() && buffer.filled().len() > before {
+            this.head = Some(Box::pin(tokio::time::sleep(this.limits.head)));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.written(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bytes);
+        this.written(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+/// The open connections of each far client, by its [`neighbourhood`].
+#[derive(Debug, Default)]
+struct Crowd(Mutex<HashMap<Vec<u8>, usize>>);
+
+/// A connection that is counted; given back when it is dropped.
+struct Seat(Option<(Arc<Crowd>, Vec<u8>)>);
+
+impl Crowd {
+    fn enter(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Seat> {
+        if is_near(address) {
+            return Some(Seat(None));
+        }
+        let client = neighbourhood(address);
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(client.clone()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Seat(Some((Arc::clone(self), client))))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some((crowd, client)) = &self.0 else { return };
+        let mut open = crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match open.get_mut(client) {
+            Some(n) if *n > 1 => *n -= 1,
+            _ => drop(open.remove(client)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Bytes;
+    use axum::routing::get;
+    use futures_util::stream;
+    use std::convert::Infallible;
+    use std::task::Waker;
+    use std::time::Instant;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const QUICK: Limits = Limits {
+        all: 2,
+        per_address: 1,
+        head: Duration::from_millis(300),
+        idle: Duration::from_secs(30),
+        stalled: Duration::from_millis(300),
+    };
+    const LARGE: Bytes = Bytes::from_static(&[b' '; 64 * 1024]);
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn start(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            "slow"
+        };
+        let router = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/slow", get(slow))
+            .route("/endless", get(|| async { Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(LARGE))) }))
+            .route("/events", get(|| async { Body::from_stream(stream::unfold(0, event)) }));
+        (address, stop.clone(), tokio::spawn(serve_within(limits, listener, router, stop)))
+    }
+
+    /// Three events, each a while after the other.
+    async fn event(n: u32) -> Option<(Result<String, Infallible>, u32)> {
+        tokio::time::sleep(QUICK.stalled * 2).await;
+        (n < 3).then(|| (Ok(format!("event {n};")), n + 1))
+    }
+
+    async fn rest(stream: &mut TcpStream) -> String {
+        let mut text = Vec::new();
+        // A connection that is reset has ended as well.
+        let _ended = stream.read_to_end(&mut text).await;
+        String::from_utf8(text).unwrap()
+    }
+
+    async fn answer(stream: &mut TcpStream) -> String {
+        let mut bytes = vec![0; 4096];
+        let read = stream.read(&mut bytes).await.unwrap();
+        String::from_utf8(bytes[..read].to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_closes_its_connection_and_an_idle_one_stays() {
+        let (address, _stop, _server) = start(QUICK).await;
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut idle).await.ends_with("hello"));
+        let mut half = TcpStream::connect(address).await.unwrap();
+        let begun = Instant::now();
+        half.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
+        assert!(!rest(&mut half).await.contains("200 OK"));
+        assert!(begun.elapsed() < Duration::from_secs(20), "it was not closed for being idle");
+        tokio::time::sleep(QUICK.head * 2).await;
+        idle.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut idle).await.ends_with("hello"), "it may send its next request");
+        idle.write_all(b"GET ").await.unwrap();
+        assert!(!rest(&mut idle).await.contains("200 OK"), "and that one has a deadline too");
+    }
+
+    #[tokio::test]
+    async fn further_connections_wait_until_one_ends() {
+        let (address, _stop, _server) = start(QUICK).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        for stream in [&mut first, &mut second] {
+            stream.write_all(REQUEST).await.unwrap();
+            assert!(answer(stream).await.ends_with("hello"));
+        }
+        let mut third = TcpStream::connect(address).await.unwrap();
+        third.write_all(REQUEST).await.unwrap();
+        let waiting = tokio::time::timeout(Duration::from_millis(300), answer(&mut third)).await;
+        assert!(waiting.is_err(), "{waiting:?}");
+        drop(first);
+        assert!(answer(&mut third).await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_requests_finish_and_closes_what_is_idle() {
+        let (address, stop, server) = start(QUICK).await;
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut idle).await.ends_with("hello"));
+        stop.cancel();
+        assert!(rest(&mut slow).await.ends_with("slow"), "longer than a head may take, and answered");
+        assert_eq!(rest(&mut idle).await, "");
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_of_its_answer_loses_its_connection() {
+        let (address, _stop, _server) = start(Limits { all: 1, ..QUICK }).await;
+        let mut stalled = TcpStream::connect(address).await.unwrap();
+        stalled.write_all(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        // There is one place, which is free once the first connection has ended.
+        let mut next = TcpStream::connect(address).await.unwrap();
+        next.write_all(REQUEST).await.unwrap();
+        let answered = tokio::time::timeout(Duration::from_secs(20), answer(&mut next)).await;
+        assert!(answered.is_ok_and(|answer| answer.ends_with("hello")));
+        drop(stalled);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_read_stays_however_seldom_something_comes() {
+        let (address, _stop, _server) = start(QUICK).await;
+        let mut reader = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        reader.write_all(request).await.unwrap();
+        let events = rest(&mut reader).await;
+        assert!(events.contains("event 0;") && events.contains("event 2;"), "{events}");
+        assert!(events.ends_with("0\r\n\r\n"), "it came to its end: {events}");
+    }
+
+    #[tokio::test]
+    async fn each_time_the_client_reads_its_deadline_begins_anew() {
+        let (near, mut client) = tokio::io::duplex(8);
+        let mut timed = Timed::new(near, Arc::default(), QUICK);
+        let mut write = || Pin::new(&mut timed).poll_write(&mut Context::from_waker(Waker::noop()), b"8 bytes.");
+        assert!(matches!(write(), Poll::Ready(Ok(8))));
+        for _ in 0..3 {
+            assert!(write().is_pending(), "nothing was read of what is there");
+            tokio::time::sleep(QUICK.stalled * 2).await;
+            client.read_exact(&mut [0; 8]).await.unwrap();
+            assert!(matches!(write(), Poll::Ready(Ok(8))));
+        }
+        assert!(write().is_pending());
+        tokio::time::sleep(QUICK.stalled * 2).await;
+        assert!(matches!(write(), Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn a_client_of_ipv6_has_a_64_and_one_of_ipv4_an_address() {
+        let crowd = Arc::new(Crowd::default());
+        let enter = |address: &str| crowd.enter(address.parse().unwrap(), 1);
+        let seats = ["2001:db8:0:1::1", "2001:db8:0:2::1", "203.0.113.9", "::ffff:203.0.113.10"].map(enter);
+        assert!(seats.iter().all(Option::is_some), "four clients");
+        for same in ["2001:db8:0:1:ffff::2", "::ffff:203.0.113.9", "203.0.113.10"] {
+            assert!(enter(same).is_none(), "{same}");
+        }
+        drop(seats);
+        assert!(crowd.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_far_address_has_so_many_connections() {
+        let crowd = Arc::new(Crowd::default());
+        let far: IpAddr = "203.0.113.9".parse().unwrap();
+        let seat = crowd.enter(far, 1);
+        assert!(seat.is_some() && crowd.enter(far, 1).is_none());
+        assert!(crowd.enter("203.0.113.10".parse().unwrap(), 1).is_some());
+        let near: IpAddr = "127.0.0.1".parse().unwrap();
+        let proxied = [crowd.enter(near, 1), crowd.enter(near, 1)];
+        assert!(proxied.iter().all(Option::is_some));
+        drop(seat);
+        assert!(crowd.enter(far, 1).is_some());
+        assert!(crowd.0.lock().unwrap().is_empty());
+    }
+}

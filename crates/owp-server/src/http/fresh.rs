@@ -1,0 +1,67 @@
+//! An answer that anybody may ask for as often as they like, made once a second at most and shared by whoever asks
+//! meanwhile. What could not be made is shared as well, so that callers do not queue up behind a database that is down.
+
+use super::problem::Failure;
+use crate::wire::ProblemKind;
+use owp_base::clock::Clock;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How long an answer is shared.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long making one may take. People who look at a page wait for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The latest answer, and when it was made; none when it could not be.
+pub(super) struct Fresh<T>(Mutex<Option<(Duration, Option<T>)>>);
+
+impl<T> Default for Fresh<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: Clone> Fresh<T> {
+    /// The answer of this moment, or of one a second ago, by a clock that only goes forward.
+    pub(super) async fn get(
+        &self,
+        clock: &Clock,
+        make: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        // Held while it is made: whoever comes meanwhile gets the same.
+        let mut latest = self.0.lock().await;
+        if let Some((_, answer)) = latest.as_ref().filter(|(at, _)| clock.steady().saturating_sub(*at) < FRESH) {
+            return answer.clone().ok_or_else(unavailable);
+        }
+        let made = tokio::time::timeout(PATIENCE, make).await.unwrap_or_else(|_| Err(unavailable()));
+        *latest = Some((clock.steady(), made.as_ref().ok().cloned()));
+        made
+    }
+}
+
+fn unavailable() -> Failure {
+    Failure::new(ProblemKind::Unavailable, "The database does not answer at the moment. Try again in a few seconds.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn an_answer_and_a_failure_are_shared_for_a_moment() {
+        let (clock, made) = (Clock::manual(0), AtomicUsize::new(0));
+        let count = || async { Ok(made.fetch_add(1, Ordering::SeqCst)) };
+        let fresh = Fresh::default();
+        assert_eq!(fresh.get(&clock, count()).await.ok(), Some(0));
+        clock.advance_ms(999);
+        assert_eq!(fresh.get(&clock, count()).await.ok(), Some(0));
+        clock.advance_ms(1);
+        assert_eq!(fresh.get(&clock, count()).await.ok(), Some(1));
+        let failing = Fresh::<usize>::default();
+        assert!(failing.get(&clock, async { Err(unavailable()) }).await.is_err());
+        assert!(failing.get(&clock, count()).await.is_err(), "nobody waits for a database that is down in a queue");
+        clock.advance_ms(1_000);
+        assert_eq!(failing.get(&clock, count()).await.ok(), Some(2));
+    }
+}

@@ -1,0 +1,98 @@
+//! `POST /v1/leases/{id}/ack|nack|renew|release`, `POST /v1/tasks/{id}/claim`, `GET /v1/tasks/{id}/why`, and the same
+//! for the operator.
+
+use super::Face;
+use super::auth::{Asking, Operator};
+use super::body::MaybeJson;
+use super::once::{Repeat, kept};
+use super::problem::Failure;
+use super::query::{Query, fault};
+use super::tasks::task_id;
+use super::work::{held, why};
+use crate::wire::ProblemKind;
+use crate::wire::leases::{LeaseAnswer, LeaseBody, LeaseWords};
+use crate::wire::work::{HeldTask, Why};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use owp_engine::{LeaseAct, WorkItem};
+use owp_pool::lease::Lease;
+use owp_pool::{LeaseId, WorkerId};
+
+/// What stands in the last part of a lease's path.
+const ACTS: [&str; 4] = ["ack", "nack", "renew", "release"];
+
+/// A holder does something with a lease.
+pub(super) async fn act(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    repeat: Repeat,
+    path: Result<Path<(String, String)>, PathRejection>,
+    body: MaybeJson<LeaseBody>,
+) -> Result<axum::Json<LeaseAnswer>, Failure> {
+    let MaybeJson(LeaseWords { reason, epoch }) = body;
+    let unknown = || Failure::new(ProblemKind::UnknownLease, "There is no lease with this id.");
+    let Path((id, act)) = path.map_err(|_| unknown())?;
+    let act = match act.as_str() {
+        "ack" => LeaseAct::Ack,
+        "nack" => LeaseAct::Nack { reason },
+        "renew" => LeaseAct::Renew,
+        "release" => LeaseAct::Release { reason },
+        _ => {
+            let detail = format!("A lease can be told {}.", ACTS.join(", "));
+            return Err(Failure::new(ProblemKind::UnknownPath, &detail));
+        }
+    };
+    if id.contains('\0') {
+        return Err(unknown());
+    }
+    let rendering = face.clone();
+    let keep = repeat.keep(move |lease: &Lease| kept(&answer(&rendering, lease)));
+    let lease = face.engine.act_on_lease(&worker, &LeaseId::new(id), epoch, act, keep).await?;
+    Ok(axum::Json(answer(&face, &lease)))
+}
+
+fn answer(face: &Face, lease: &Lease) -> LeaseAnswer {
+    let left = (lease.expires_at.0 - face.engine.store().clock().now_ms()).max(0) / 1000;
+    LeaseAnswer {
+        ok: true,
+        lease_id: lease.id.to_string(),
+        task_id: lease.task.to_string(),
+        epoch: lease.epoch.0,
+        lease_state: lease.state.name(),
+        lease_expires_at: lease.expires_at.rfc3339(),
+        lease_expires_in_secs: left,
+    }
+}
+
+/// A worker asks for one task by name.
+pub(super) async fn claim(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    repeat: Repeat,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<axum::Json<HeldTask>, Failure> {
+    let clock = face.engine.store().clock().clone();
+    let keep = repeat.keep(move |item: &WorkItem| kept(&held(item.clone(), clock.now_ms())));
+    let item = face.engine.claim(&worker, &task_id(id)?, keep).await?;
+    Ok(axum::Json(held(item, face.engine.store().clock().now_ms())))
+}
+
+/// What every rule says of the worker and one task.
+pub(super) async fn explain(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<axum::Json<Why>, Failure> {
+    Ok(axum::Json(why(face.engine.why(&worker, &task_id(id)?).await?)))
+}
+
+/// What every rule says of a worker the operator names and one task.
+pub(super) async fn explain_for(
+    State(face): State<Face>,
+    _: Operator,
+    id: Result<Path<String>, PathRejection>,
+    query: Query,
+) -> Result<axum::Json<Why>, Failure> {
+    let worker = query.text("worker")?.ok_or_else(|| fault("worker", "must name a worker by its id"))?;
+    Ok(axum::Json(why(face.engine.why_for(&WorkerId::new(worker), &task_id(id)?).await?)))
+}

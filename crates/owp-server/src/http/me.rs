@@ -1,0 +1,116 @@
+//! `/v1/workers/me`: a worker looks at itself, changes what it says, replaces its token, asks for a link code, leaves.
+
+use super::Face;
+use super::auth::Asking;
+use super::body::{Json, MaybeJson};
+use super::once::{Repeat, kept};
+use super::problem::Failure;
+use super::workers;
+use crate::wire::me::{ChangeBody, Left, LoadView, ReputationView, ReputationsView, Rotated, WorkerView};
+use crate::wire::workers::{ConfirmBody, Confirmed, LinkBody};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use owp_engine::ProfileChange;
+use owp_pool::reputation::HALF_LIFE;
+use owp_pool::worker::Worker;
+use secrecy::ExposeSecret;
+
+/// How the pool sees the worker that asks.
+pub(super) async fn show(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<WorkerView>, Failure> {
+    Ok(axum::Json(view(face.engine.show_worker(&worker.id).await?)))
+}
+
+/// Changes what the worker says of itself.
+pub(super) async fn change(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    body: MaybeJson<ChangeBody>,
+) -> Result<axum::Json<WorkerView>, Failure> {
+    let MaybeJson(asked) = body;
+    let change = ProfileChange {
+        name: asked.name,
+        skills: asked.skills,
+        capacity: asked.capacity_points,
+        max_concurrent: asked.max_concurrent_tasks,
+        capabilities: asked.capabilities,
+        extra: asked.extra,
+        paused: asked.paused,
+        reputation: asked.reputation,
+        agents: asked.agents,
+    };
+    Ok(axum::Json(view(face.engine.change_worker(&worker.id, change).await?)))
+}
+
+/// How the person behind the worker stands.
+pub(super) async fn reputation(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+) -> Result<axum::Json<ReputationsView>, Failure> {
+    let known = face.engine.reputations(&worker.id).await?;
+    Ok(axum::Json(ReputationsView {
+        scored: known.is_some(),
+        half_life_secs: HALF_LIFE.0 / 1000,
+        repos: known.into_iter().flatten().map(|of| ReputationView::new(of.repo, &of.reputation)).collect(),
+    }))
+}
+
+/// The worker leaves.
+pub(super) async fn leave(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<Left>, Failure> {
+    let leases_ended = face.engine.leave(&worker.id).await?;
+    Ok(axum::Json(Left { ok: true, leases_ended }))
+}
+
+/// Makes a new token and answers it, this once.
+pub(super) async fn rotate(State(face): State<Face>, Asking(worker): Asking) -> Result<Response, Failure> {
+    let token = face.engine.rotate_token(&worker.id).await?;
+    Ok(axum::Json(Rotated { token: token.expose_secret() }).into_response())
+}
+
+/// Makes a code that ties the worker to a GitHub account and answers it, this once.
+pub(super) async fn link(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    body: Json<LinkBody>,
+) -> Result<Response, Failure> {
+    let Json(handle) = body;
+    let made = face.engine.link_code(&worker.id, handle).await?;
+    Ok(axum::Json(workers::link(&made)).into_response())
+}
+
+/// Links another worker of the person behind this one, by the code the other shows.
+pub(super) async fn confirm(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    repeat: Repeat,
+    body: Json<ConfirmBody>,
+) -> Result<axum::Json<Confirmed>, Failure> {
+    let Json(code) = body;
+    let keep = repeat.keep(|other: &Worker| kept(&confirmed(other)));
+    Ok(axum::Json(confirmed(&face.engine.confirm_link(&worker.id, &code, keep).await?)))
+}
+
+fn confirmed(other: &Worker) -> Confirmed {
+    Confirmed { worker_id: other.id.to_string(), name: other.name.clone() }
+}
+
+fn view(view: owp_engine::WorkerView) -> WorkerView {
+    let worker = view.worker;
+    WorkerView {
+        worker_id: worker.id.to_string(),
+        name: worker.name,
+        github_login: worker.login,
+        skills: worker.skills,
+        capacity_points: worker.capacity,
+        max_concurrent_tasks: worker.max_concurrent,
+        status: worker.status.name(),
+        paused: view.paused,
+        note: view.note,
+        capabilities: view.capabilities.into(),
+        reputation: view.scored,
+        agents: view.agents,
+        load: LoadView { points: view.load.points, leases: view.load.leases },
+        created_at: view.created_at.rfc3339(),
+        last_seen_at: worker.last_seen.rfc3339(),
+        extra: view.extra,
+    }
+}

@@ -1,0 +1,98 @@
+//! `GET /metrics` in Prometheus' text format (version 0.0.4). Everything but the refusals is read from the database, so
+//! every replica says the same; refusals are counted by the process that gave them. Anybody may ask as often as they
+//! like, so the numbers are counted once a second at most.
+
+use super::Face;
+use super::fresh::Fresh;
+use super::problem::Failure;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use owp_engine::{EngineError, Overview, Stuck};
+use owp_pool::{Refusal, Rule};
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static REFUSALS: [AtomicU64; Rule::ALL.len()] = [const { AtomicU64::new(0) }; Rule::ALL.len()];
+
+/// Counts what was refused over HTTP.
+pub(super) fn count_refusals(reasons: &[Refusal]) {
+    for reason in reasons {
+        if let Some(place) = Rule::ALL.iter().position(|rule| *rule == reason.rule) {
+            REFUSALS[place].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The page as it was counted last.
+pub(super) type Latest = Fresh<String>;
+
+/// The numbers of this moment, or of one a second ago.
+pub(super) async fn show(State(face): State<Face>) -> Result<Response, Failure> {
+    let text = face.metrics.get(face.engine.store().clock(), count(&face)).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+async fn count(face: &Face) -> Result<String, Failure> {
+    let overview = face.engine.overview().await?;
+    let ends: Result<_, EngineError> =
+        face.engine.store().read(|tx| Box::pin(async move { Ok(tx.grants_by_end().await?) })).await;
+    Ok(render(&overview, &ends?, &face.engine.steps()))
+}
+
+fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck]) -> String {
+    let mut page = Page(String::new());
+    page.family("owp_workers_online", "gauge", "Workers heard of within 90 seconds.");
+    page.value("owp_workers_online", None, overview.workers_online);
+    page.family("owp_tasks", "gauge", "Tasks by state.");
+    for (state, count) in &overview.tasks {
+        page.value("owp_tasks", Some(("state", state.name())), *count);
+    }
+    page.family("owp_repositories", "gauge", "Public repositories, by whether something can be handed out there.");
+    let stopped = overview.repos.iter().filter(|repo| repo.stopped.is_some() || repo.budget.is_throttled()).count();
+    for (word, count) in [("open", overview.repos.len() - stopped), ("throttled", stopped)] {
+        page.value("owp_repositories", Some(("state", word)), i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    page.family("owp_deliveries_pending", "gauge", "Webhook deliveries that wait or are in work.");
+    page.value("owp_deliveries_pending", None, overview.pending_deliveries);
+    page.family("owp_deliveries_dead", "gauge", "Webhook deliveries that were given up in the last seven days.");
+    page.value("owp_deliveries_dead", None, overview.dead_deliveries);
+    page.family("owp_comments_open", "gauge", "Comments GitHub does not show yet.");
+    page.value("owp_comments_open", None, overview.open_comments);
+    page.family("owp_comments_dead", "gauge", "Comments that were given up.");
+    page.value("owp_comments_dead", None, overview.dead_comments);
+    page.family("owp_grants_total", "counter", "Leases ever granted.");
+    page.value("owp_grants_total", None, leases.iter().map(|(_, count)| count).sum());
+    page.family("owp_leases", "gauge", "Leases by where they stand or why they ended.");
+    for (state, count) in leases {
+        page.value("owp_leases", Some(("state", state)), *count);
+    }
+    page.family("owp_step_seconds", "gauge", "Seconds the running step of a loop has taken so far; 0 while it waits.");
+    for step in steps {
+        let secs = i64::try_from(step.taken.as_secs()).unwrap_or(i64::MAX);
+        page.value("owp_step_seconds", Some(("loop", step.name)), secs);
+    }
+    page.family("owp_refusals_total", "counter", "Refusals over HTTP since the start, by rule.");
+    for (rule, count) in Rule::ALL.iter().zip(&REFUSALS) {
+        let count = i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        page.value("owp_refusals_total", Some(("rule", rule.name())), count);
+    }
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a text does not fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    /// Labels hold our own words alone, which need no escaping.
+    fn value(&mut self, name: &str, label: Option<(&str, &str)>, value: i64) {
+        let _ = match label {
+            Some((key, word)) => writeln!(self.0, "{name}{{{key}=\"{word}\"}} {value}"),
+            None => writeln!(self.0, "{name} {value}"),
+        };
+    }
+}

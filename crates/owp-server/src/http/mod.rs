@@ -1,0 +1,166 @@
+//! HTTP faces: OWP REST, webhook endpoint, status page. Parse, authorise, call the engine, render; nothing is decided
+//! here. One file per group of endpoints.
+//!
+//! A call is checked in this order: who asks (401), what was sent (413, 422), then what the engine says (400, 403, 404,
+//! 409). Every error is a problem as RFC 9457 describes it.
+
+mod admin;
+mod assets;
+mod auth;
+mod body;
+mod buffers;
+mod connections;
+mod discover;
+mod distrust;
+mod events;
+mod feed;
+mod fresh;
+mod guard;
+mod health;
+mod leases;
+mod letters;
+mod limits;
+mod me;
+mod metrics;
+mod observe;
+mod once;
+mod openapi;
+mod page;
+mod policies;
+mod problem;
+mod query;
+mod resources;
+mod setup;
+mod steward;
+mod stream;
+mod streams;
+mod tasks;
+mod viewer;
+mod webhooks;
+mod work;
+mod workers;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, patch, post};
+use buffers::Buffers;
+pub use connections::serve;
+use distrust::Distrust;
+use limits::Limiter;
+use owp_engine::Engine;
+use secrecy::SecretString;
+use std::sync::Arc;
+use streams::Streams;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct Face {
+    engine: Engine,
+    admin_token: Option<Arc<SecretString>>,
+    limiter: Option<Arc<Limiter>>,
+    streams: Arc<Streams>,
+    metrics: Arc<metrics::Latest>,
+    page: Arc<page::Latest>,
+    api_buffers: Arc<Buffers>,
+    webhook_buffers: Arc<Buffers>,
+    distrust: Arc<Distrust>,
+}
+
+impl Face {
+    /// The faces of an engine. Without an admin token every admin call is 401.
+    #[must_use]
+    pub fn new(engine: Engine, admin_token: Option<SecretString>) -> Self {
+        let settings = engine.settings();
+        let proxies = settings.trusted_proxies.clone();
+        let limiter = settings.rate_limit.map(|limit| Arc::new(Limiter::new(limit, proxies)));
+        let streams = Streams::new(settings.feed);
+        Self {
+            engine,
+            admin_token: admin_token.map(Arc::new),
+            limiter,
+            streams,
+            metrics: Arc::default(),
+            page: Arc::default(),
+            api_buffers: Buffers::new(buffers::API),
+            webhook_buffers: Buffers::new(buffers::WEBHOOKS),
+            distrust: Arc::default(),
+        }
+    }
+}
+
+/// Every route.
+pub fn router(face: Face) -> Router {
+    let api = Router::new()
+        .route("/v1/workers/register", post(workers::register))
+        .route("/v1/workers/heartbeat", post(workers::heartbeat))
+        .route("/v1/workers/me", get(me::show))
+        .route("/v1/workers/me", patch(me::change))
+        .route("/v1/workers/me", delete(me::leave))
+        .route("/v1/workers/me/reputation", get(me::reputation))
+        .route("/v1/workers/me/token", post(me::rotate))
+        .route("/v1/workers/me/link", post(me::link))
+        .route("/v1/workers/me/confirm", post(me::confirm))
+        .route("/v1/tasks", get(resources::tasks))
+        .route("/v1/tasks/{id}", get(resources::task))
+        .route("/v1/tasks/{id}/status", post(tasks::report))
+        .route("/v1/repos", get(resources::repos))
+        .route("/v1/repos/{*name}", get(resources::repo))
+        // The deadline is for a page, or for a stream to begin; it does not end one.
+        .route("/v1/events", get(feed::events))
+        .route("/v1/tasks/{id}/claim", post(leases::claim))
+        .route("/v1/tasks/{id}/why", get(leases::explain))
+        .route("/v1/leases/{id}/{act}", post(leases::act))
+        .route("/v1/admin/repos", post(admin::repos))
+        .route("/v1/admin/repos/remove", post(admin::remove_repo))
+        .route("/v1/admin/workers", get(admin::workers))
+        .route("/v1/admin/tasks", post(admin::tasks))
+        .route("/v1/admin/tasks/bulk", post(steward::bulk))
+        .route("/v1/admin/tasks/{id}/why", get(leases::explain_for))
+        .route("/v1/admin/state", get(admin::state))
+        .route("/v1/admin/tasks/{id}/close", post(steward::close_task))
+        .route("/v1/admin/tasks/{id}/reopen", post(steward::reopen_task))
+        .route("/v1/admin/pause", post(steward::pause))
+        .route("/v1/admin/resume", post(steward::resume))
+        .route("/v1/admin/policy", post(policies::set))
+        .route("/v1/admin/policy", get(policies::show))
+        .route("/v1/admin/policy/simulate", post(policies::simulate))
+        .route("/v1/admin/trust", post(steward::trust))
+        .route("/v1/admin/leases/{id}/revoke", post(steward::revoke_lease))
+        .route("/v1/admin/workers/{id}/revoke", post(steward::revoke_worker))
+        .route("/v1/admin/audit", get(steward::audit))
+        .route("/v1/admin/comments", get(letters::list))
+        .route("/v1/admin/comments/retry", post(letters::retry))
+        .route("/.well-known/owp", get(discover::owp))
+        .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::serve))
+        .route("/docs", get(openapi::show))
+        .route("/schemas/{name}", get(openapi::schema))
+        .route("/healthz", get(health::alive))
+        .route("/livez", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/", get(page::show))
+        .route("/static/{name}", get(assets::serve))
+        .route("/problems/{name}", get(problem::explain))
+        .route("/setup", get(setup::ask))
+        .route("/setup", post(setup::begin))
+        .route("/setup/done", get(setup::finish))
+        .layer(from_fn(guard::deadline));
+    // Outside the deadline: a pull waits as long as it was told to, a minute at most.
+    api.route("/v1/work", get(work::list))
+        .layer(from_fn_with_state(face.clone(), once::keep))
+        .layer(from_fn_with_state(face.clone(), limits::check))
+        // Outside the deadline: a delivery is stored to the end once it has arrived.
+        .route("/github/webhooks", post(webhooks::receive))
+        .fallback(problem::unknown_path)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        // The limits are ours (see `body`), so that what is too large is a problem and not a closed connection.
+        .layer(DefaultBodyLimit::disable())
+        .layer(discover::cors())
+        .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(from_fn(guard::for_people))
+        .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(face.clone(), observe::request))
+        .with_state(face)
+}

@@ -1,0 +1,149 @@
+//! What everybody may look at.
+
+use super::operation::{Answer, Auth, Operation, Param, Place, id, json_of, query};
+use crate::wire::discover::Discovery;
+use crate::wire::events::EventPage;
+use crate::wire::resources::{RepoPage, RepoView, TaskPage, TaskView};
+use crate::wire::{Done, ProblemKind};
+use owp_pool::task::TaskState;
+use serde_json::{Value, json};
+
+pub(super) fn operations() -> Vec<Operation> {
+    let health = |path, id, summary| Operation::new("get", path, id, summary, Auth::Nobody, json_of::<Done>());
+    vec![
+        Operation::new(
+            "get",
+            "/v1/tasks",
+            "listTasks",
+            "Lists tasks, newest first, without their descriptions. Tasks of private repositories are shown to the operator alone.",
+            Auth::Anybody,
+            json_of::<TaskPage>(),
+        )
+        .params([task_filters(), paging()].concat())
+        .problems_of(&[ProblemKind::InvalidValue]),
+        Operation::new("get", "/v1/tasks/{id}", "getTask", "Shows a task.", Auth::Anybody, json_of::<TaskView>())
+            .params(vec![id("The task's id.", "t_06bg3qk4c5v2j0")])
+            .problems_of(&[ProblemKind::UnknownTask]),
+        Operation::new(
+            "get",
+            "/v1/repos",
+            "listRepos",
+            "Lists repositories by name, each with its review budget and why nothing is handed out, when nothing is.",
+            Auth::Anybody,
+            json_of::<RepoPage>(),
+        )
+        .params(paging())
+        .problems_of(&[ProblemKind::InvalidValue]),
+        Operation::new(
+            "get",
+            "/v1/repos/{owner}/{name}",
+            "getRepo",
+            "Shows a repository.",
+            Auth::Anybody,
+            json_of::<RepoView>(),
+        )
+        .params(vec![part("owner", "acme"), part("name", "rocket")])
+        .problems_of(&[ProblemKind::NoSuchRepo]),
+        Operation::new(
+            "get",
+            "/v1/events",
+            "listEvents",
+            "Tells what happened, oldest first: as pages, or as a stream of Server-Sent Events when `Accept` names `text/event-stream` first. Everybody sees the events of public repositories, a worker also those about itself, the operator all.",
+            Auth::Anybody,
+            Answer::JsonOrStream(|generator| generator.subschema_for::<EventPage>()),
+        )
+        .params([event_filters(), paging(), event_places()].concat())
+        .problems_of(&[ProblemKind::InvalidValue, ProblemKind::CursorExpired, ProblemKind::TooManyStreams]),
+        Operation::new(
+            "get",
+            "/.well-known/owp",
+            "discover",
+            "Says which versions, features and limits this server has.",
+            Auth::Nobody,
+            json_of::<Discovery>(),
+        ),
+        health("/healthz", "health", "Says that the process answers."),
+        health("/livez", "alive", "Says that the process answers."),
+        health("/readyz", "ready", "Says within two seconds whether the database answers and every loop gets on, so that work can be handed out."),
+        Operation::new(
+            "get",
+            "/metrics",
+            "metrics",
+            "Gives the pool's numbers in Prometheus' text format.",
+            Auth::Nobody,
+            Answer::Text("text/plain"),
+        ),
+    ]
+}
+
+fn task_filters() -> Vec<Param> {
+    let states: Vec<&str> = TaskState::ALL.iter().map(|state| state.name()).collect();
+    let text = || json!({ "type": "string" });
+    vec![
+        query("state", "Only tasks in this state.", json!({ "type": "string", "enum": states }), json!("ready")),
+        query("repo", "Only tasks of this repository.", text(), json!("acme/rocket")),
+        query("skill", "Only tasks that ask for this skill.", text(), json!("rust")),
+        query("area", "Only tasks of this area.", text(), json!("parser")),
+        query(
+            "issue",
+            "Only tasks that stand for the issue of this number.",
+            json!({ "type": "integer", "minimum": 1 }),
+            json!(12),
+        ),
+    ]
+}
+
+fn event_filters() -> Vec<Param> {
+    let text = || json!({ "type": "string" });
+    vec![
+        query("repo", "Only events of this repository.", text(), json!("acme/rocket")),
+        query("kind", "Only events of this kind, or of a family of kinds.", text(), json!("lease.*")),
+        query("task", "Only events about this task.", text(), Value::Null),
+    ]
+}
+
+fn event_places() -> Vec<Param> {
+    let of = |words: [&str; 2]| json!({ "type": "string", "enum": words });
+    vec![
+        query(
+            "from",
+            "Where to begin without a cursor. Pages begin with the oldest event that is kept, streams now; a page `from=now` is empty, and its `next_cursor` is the end.",
+            of(["oldest", "now"]),
+            Value::Null,
+        ),
+        query(
+            "last",
+            "Begins with so many of the latest events that the filters let through, or fewer: it looks back over about a thousand events. Without `cursor` and `from`.",
+            json!({ "type": "integer", "minimum": 1, "maximum": super::super::feed::LAST_MAX }),
+            Value::Null,
+        ),
+        query("stream", "1 asks for a stream, 0 for a page, whatever `Accept` says.", of(["0", "1"]), Value::Null),
+        Param {
+            name: "Last-Event-ID",
+            place: Place::Header,
+            description: "Where a stream goes on: the id of the last event that was read. Browsers send it by themselves. One that leads nowhere is answered by an event `reset`, and the stream goes on from now.",
+            schema: json!({ "type": "string" }),
+            example: Value::Null,
+            required: false,
+        },
+    ]
+}
+
+pub(super) fn paging() -> Vec<Param> {
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": super::super::query::PAGE_MAX, "default": 50 });
+    vec![
+        query(
+            "cursor",
+            "The `next_cursor` of the page before, with the same filters.",
+            json!({ "type": "string", "minLength": 1 }),
+            Value::Null,
+        ),
+        query("limit", "How many at most.", limit, json!(20)),
+    ]
+}
+
+fn part(name: &'static str, example: &'static str) -> Param {
+    let schema = json!({ "type": "string" });
+    let (description, example) = ("A part of the repository's name.", json!(example));
+    Param { name, place: Place::Path, description, schema, example, required: true }
+}

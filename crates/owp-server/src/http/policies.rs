@@ -1,0 +1,80 @@
+//! `POST` and `GET /v1/admin/policy`: the rules the operator sets for a repository.
+
+use super::Face;
+use super::auth::Operator;
+use super::body::Json;
+use super::problem::Failure;
+use super::query::{Query, fault};
+use crate::wire::policies::{
+    PolicyBody, PolicyInForce, SimulateBody, Simulated, SimulatedGrant, SimulatedReason, SimulatedWait,
+};
+use axum::extract::State;
+use owp_pool::Refusal;
+use owp_pool::document::Document;
+
+/// Sets a repository's rules.
+pub(super) async fn set(
+    State(face): State<Face>,
+    _: Operator,
+    body: Json<PolicyBody>,
+) -> Result<axum::Json<PolicyInForce>, Failure> {
+    let Json(asked) = body;
+    Ok(axum::Json(view(face.engine.set_policy(&asked.repo, asked.policy).await?)))
+}
+
+/// Shows a repository's rules.
+pub(super) async fn show(
+    State(face): State<Face>,
+    _: Operator,
+    query: Query,
+) -> Result<axum::Json<PolicyInForce>, Failure> {
+    let repo = query.text("repo")?.ok_or_else(|| fault("repo", "must name a repository"))?;
+    Ok(axum::Json(view(face.engine.show_policy(repo).await?)))
+}
+
+fn view(found: owp_engine::PolicyInForce) -> PolicyInForce {
+    PolicyInForce {
+        repo: found.repo,
+        set: found.set,
+        file: found.file.document,
+        file_error: found.file.error,
+        policy: Document::of(&found.policy),
+    }
+}
+
+/// Says what would be handed out now, by these rules or others, and why not the rest.
+pub(super) async fn simulate(
+    State(face): State<Face>,
+    _: Operator,
+    body: Json<SimulateBody>,
+) -> Result<axum::Json<Simulated>, Failure> {
+    let Json(asked) = body;
+    let found = face.engine.simulate(&asked.repo, asked.policy).await?;
+    let grant = |grant: owp_engine::PlannedGrant| SimulatedGrant {
+        task_id: grant.task.id.to_string(),
+        issue: grant.task.issue,
+        title: grant.task.title,
+        worker: grant.worker,
+    };
+    Ok(axum::Json(Simulated {
+        repo: found.repo,
+        workers: found.workers,
+        stopped: found.stopped.iter().map(ToString::to_string).collect(),
+        grants: found.grants.into_iter().map(grant).collect(),
+        waiting: found.waiting.into_iter().map(wait).collect(),
+    }))
+}
+
+fn wait(waiting: owp_engine::Waiting) -> SimulatedWait {
+    let reason = |(refusal, workers): (Refusal, Vec<String>)| SimulatedReason {
+        rule: refusal.rule.name().to_owned(),
+        message: refusal.to_string(),
+        workers,
+    };
+    SimulatedWait {
+        task_id: waiting.task.id.to_string(),
+        issue: waiting.task.issue,
+        title: waiting.task.title,
+        reasons: waiting.reasons.into_iter().map(reason).collect(),
+    }
+}

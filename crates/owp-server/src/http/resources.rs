@@ -1,0 +1,185 @@
+//! `GET /v1/tasks`, `GET /v1/tasks/{id}`, `GET /v1/repos` and `GET /v1/repos/{owner}/{name}`: to be looked at by
+//! everybody, private repositories by the operator alone.
+
+use super::Face;
+use super::problem::Failure;
+use super::query::{Query, fault};
+use super::viewer::Viewer;
+use super::work::contract;
+use crate::wire::resources::{self, Breakdown, BudgetView, PullView, RepoPage, RepoView, TaskPage};
+use crate::wire::{ProblemKind, Reason, cursor};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use owp_engine::{LinkedPull, RepoDetail, TaskFilter, TaskView};
+use owp_pool::TaskId;
+use owp_pool::budget::CountState;
+use owp_pool::labels::{normalise_area, normalise_skill};
+use owp_pool::pull::Signatures;
+use owp_pool::task::TaskState;
+
+/// No id or name of ours comes near this; longer ones are not worth a question to the database.
+const NAME_MAX_BYTES: usize = 1024;
+
+/// Tasks, newest first.
+pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<TaskPage>, Failure> {
+    let state = query.given("state")?.map(|word| {
+        TaskState::from_name(word)
+            .ok_or_else(|| fault("state", "must be ready, leased, in_progress, pr_opened, blocked, merged or closed"))
+    });
+    let skill = query
+        .text("skill")?
+        .map(|skill| normalise_skill(skill).ok_or_else(|| fault("skill", "must be a skill as tasks ask for it")));
+    let area = query
+        .text("area")?
+        .map(|area| normalise_area(area).ok_or_else(|| fault("area", "must be the name of an area")));
+    let whole = |text: &str| text.parse().ok().filter(|issue| *issue > 0);
+    let issue = query.text("issue")?.map(|text| whole(text).ok_or_else(|| fault("issue", "must be an issue's number")));
+    let filter = TaskFilter {
+        area: area.transpose()?,
+        issue: issue.transpose()?,
+        state: state.transpose()?,
+        repo: query.text("repo")?.map(str::to_lowercase),
+        skill: skill.transpose()?,
+        private: viewer.everything,
+    };
+    let limit = query.limit()?;
+    let TaskFilter { state, repo, skill, area, issue, .. } = &filter;
+    let list = format!("tasks {state:?} {repo:?} {skill:?} {area:?} {issue:?}");
+    let after = cursor::read(&list, query.cursor())?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (views, next) = face.engine.list_tasks(filter, after, limit).await?;
+    let next_cursor = next.map(|last| cursor::write(&list, last.as_str()));
+    let tasks = views
+        .into_iter()
+        .map(|view| resources::TaskView { description: None, pull_requests: None, ..task_view(view) })
+        .collect();
+    Ok(Json(TaskPage { tasks, next_cursor }))
+}
+
+/// One task.
+pub(super) async fn task(
+    State(face): State<Face>,
+    viewer: Viewer,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<resources::TaskView>, Failure> {
+    let unknown = || Failure::new(ProblemKind::UnknownTask, "There is no task with this id.");
+    let id = plain(id).ok_or_else(unknown)?;
+    let id = TaskId::new(id);
+    Ok(Json(task_view(match viewer.worker {
+        Some(worker) => face.engine.show_task_to(id, worker).await?,
+        None => face.engine.show_task(id, viewer.everything).await?,
+    })))
+}
+
+/// Repositories, by name.
+pub(super) async fn repos(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<RepoPage>, Failure> {
+    let limit = query.limit()?;
+    let after = cursor::read("repos", query.cursor())?;
+    // One more than asked for tells whether there is another page.
+    let mut details = face.engine.list_repos(viewer.everything, after, limit + 1).await?;
+    let next_cursor = next(&mut details, limit, "repos", |detail| detail.name.to_lowercase());
+    Ok(Json(RepoPage { repos: details.into_iter().map(repo_view).collect(), next_cursor }))
+}
+
+/// One repository. Names made by hand may have any form, so everything after `/v1/repos/` is the name.
+pub(super) async fn repo(
+    State(face): State<Face>,
+    viewer: Viewer,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<RepoView>, Failure> {
+    let unknown = || Failure::new(ProblemKind::NoSuchRepo, "There is no repository of this name here.");
+    let name = plain(name).ok_or_else(unknown)?;
+    Ok(Json(repo_view(face.engine.show_repo(name, viewer.everything).await?)))
+}
+
+/// A path's last part, when it can be an id or a name at all.
+pub(super) fn plain(part: Result<Path<String>, PathRejection>) -> Option<String> {
+    part.ok().map(|Path(part)| part).filter(|part| part.len() <= NAME_MAX_BYTES && !part.contains('\0'))
+}
+
+/// Takes what is beyond the page off, and says where the next one begins.
+pub(super) fn next<T>(items: &mut Vec<T>, limit: i64, list: &str, key: impl Fn(&T) -> String) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    items.last().filter(|_| more).map(|last| cursor::write(list, &key(last)))
+}
+
+fn pull_view(pull: LinkedPull) -> PullView {
+    let facts = pull.row.facts;
+    PullView {
+        number: facts.number,
+        state: match (facts.open, facts.merged) {
+            (true, _) => "open",
+            (false, true) => "merged",
+            (false, false) => "closed",
+        },
+        draft: facts.draft,
+        author: pull.row.author_login,
+        base: pull.row.base_ref,
+        head_sha: pull.row.head_sha,
+        head_repo: pull.row.head_repo,
+        verified: pull.row.signatures.map(Signatures::word),
+        waits_for: pull.waits_for,
+    }
+}
+
+fn task_view(view: TaskView) -> resources::TaskView {
+    let (task, holder) = (view.task, view.holder);
+    let held_because = task.held_because().map(str::to_owned);
+    resources::TaskView {
+        issue_url: view.page,
+        contract: contract(task.issue, &task.title, view.terms),
+        task_id: task.id.to_string(),
+        repo: view.repo,
+        issue: task.issue,
+        external_id: task.external_id,
+        title: task.title,
+        description: Some(task.description),
+        state: task.state.name(),
+        estimate_points: task.spec.estimate,
+        priority: task.spec.priority,
+        area: task.spec.area,
+        tier: task.spec.tier,
+        required_skills: task.spec.skills,
+        epoch: task.epoch.0,
+        lease_expires_at: holder.as_ref().and_then(|holder| holder.until).map(|at| at.rfc3339()),
+        holder: holder.map(|holder| holder.name),
+        pull_request: task.pull,
+        pull_requests: Some(view.pulls.into_iter().map(pull_view).collect()),
+        held_because,
+        blocked_because: task.blocked_reason,
+        reserved_until: task.reservation.map(|reservation| reservation.until.rfc3339()),
+        created_at: task.created_at.rfc3339(),
+        extra: view.extra,
+    }
+}
+
+fn repo_view(detail: RepoDetail) -> RepoView {
+    let budget = detail.budget;
+    let count = |state: &TaskState| detail.tasks.get(state).copied().unwrap_or(0);
+    let counted_at = match budget.count {
+        CountState::Known(at) | CountState::TooOld(at) => Some(at.rfc3339()),
+        CountState::Never | CountState::Failed(_) | CountState::NotNeeded => None,
+    };
+    RepoView {
+        repo: detail.name,
+        managed: detail.managed,
+        private: detail.private,
+        area_locks_enabled: detail.area_locks,
+        budget: BudgetView {
+            max_open_prs: budget.limit,
+            source: budget.source.name(),
+            used: budget.used(),
+            free: budget.free(),
+            breakdown: Breakdown { open_prs: budget.open_pulls, leases: budget.leases, uncounted: budget.uncounted },
+            counted_at,
+            throttled: !detail.throttled_by.is_empty(),
+            reasons: detail.throttled_by.into_iter().map(Reason::from).collect(),
+        },
+        paused: detail.paused,
+        paused_until: detail.paused_until.map(|at| at.rfc3339()),
+        tasks: TaskState::ALL.iter().map(|state| (state.name(), count(state))).collect(),
+    }
+}

@@ -1,0 +1,240 @@
+//! `/setup`: the pages on which an operator registers the GitHub App. Without scripts; who may and what happens is the
+//! engine's.
+//!
+//! Everything is refused with a page that says what to do. A wrong token costs a second, one after the other.
+
+mod pages;
+
+use super::Face;
+use super::body::collect;
+use super::problem::Failure;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use maud::Markup;
+use owp_config::{Obstacle, web_origin};
+use owp_engine::{Extras, GitHubError, SetupRefused, SetupWish};
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use url::Url;
+
+const COOKIE: &str = "owp_setup";
+const FORM_BYTES: usize = 16 * 1024;
+/// What a wrong token costs.
+const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
+/// GitHub's longest name of an account.
+const ACCOUNT_MAX: usize = 39;
+
+/// The form.
+pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Response {
+    match face.engine.setup_knows(session(&headers)) {
+        Ok(known) => {
+            let told = face.engine.settings().public_url.get().map(str::to_owned);
+            let public = told.unwrap_or_else(|| likely_address(&headers));
+            let obstacle = face.engine.setup_obstacle(&public).ok().flatten();
+            let filled = pages::Filled { public, ..pages::Filled::default() };
+            page(StatusCode::OK, None, &pages::form(&filled, known, obstacle.map(Obstacle::advice), None))
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// The filled form: a page whose one button posts the manifest to GitHub.
+pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    let body = collect(&face, &parts, body, FORM_BYTES).await?;
+    let filled = pages::Filled::read(&body);
+    let known = match face.engine.setup_knows(session(&parts.headers)) {
+        Ok(known) => known,
+        Err(error) => return Ok(refused(&error)),
+    };
+    let again = |why: &str| page(StatusCode::UNPROCESSABLE_ENTITY, None, &pages::form(&filled, known, None, Some(why)));
+    if from_elsewhere(&parts.headers) {
+        return Ok(again("The form came from another page. Fill it in here."));
+    }
+    let Some(public) = web_origin(&filled.public) else {
+        return Ok(again(
+            "This is not the pool's address. Enter https:// and a host, such as https://owp.example.org.",
+        ));
+    };
+    let organization = match filled.organization() {
+        Some(name) if !is_account(name) => {
+            return Ok(again("This is not the name of an organization. Enter it as in its address on GitHub."));
+        }
+        name => name.map(str::to_owned),
+    };
+    let wish = SetupWish {
+        token: filled.token.clone(),
+        session: session(&parts.headers).map(str::to_owned),
+        back: came_from(&parts.headers).unwrap_or_else(|| public.clone()),
+        public,
+        organization,
+        extras: Extras { checks: filled.checks, teams: filled.teams },
+    };
+    match face.engine.setup_begin(&wish) {
+        Ok(form) => {
+            let secure = if wish.back.starts_with("https://") { "; Secure" } else { "" };
+            let cookie =
+                format!("{COOKIE}={}; Path=/setup; HttpOnly; SameSite=Lax; Max-Age=3600{secure}", form.session);
+            let mut response = page(StatusCode::OK, Some(&form.origin), &pages::register(&form));
+            set(&mut response, header::SET_COOKIE, &cookie);
+            Ok(response)
+        }
+        Err(error @ SetupRefused::Token) => {
+            pause().await;
+            tracing::warn!(%error, "setup was refused");
+            // What was filled in stays, all but the token.
+            Ok(page(StatusCode::FORBIDDEN, None, &pages::form(&filled, known, None, Some(pages::WRONG_TOKEN))))
+        }
+        Err(error) => Ok(refused(&error)),
+    }
+}
+
+/// What GitHub adds to the address it sends the browser back to.
+#[derive(Deserialize)]
+pub(super) struct Back {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    state: String,
+}
+
+/// The way back from GitHub.
+pub(super) async fn finish(State(face): State<Face>, Query(back): Query<Back>, headers: HeaderMap) -> Response {
+    let session = session(&headers).map(str::to_owned);
+    // GitHub hands the credentials over once. A browser that goes away meanwhile must not take them along.
+    let finishing =
+        tokio::spawn(async move { face.engine.setup_finish(&back.code, &back.state, session.as_deref()).await });
+    match finishing.await {
+        Ok(Ok(done)) => {
+            let mut response = page(StatusCode::OK, None, &pages::done(&done));
+            let gone = format!("{COOKIE}=; Path=/setup; HttpOnly; SameSite=Lax; Max-Age=0");
+            set(&mut response, header::SET_COOKIE, &gone);
+            response
+        }
+        Ok(Err(error)) => refused(&error),
+        Err(error) => Failure::internal(&error).into_response(),
+    }
+}
+
+/// One guess after the other, however many guess at once.
+async fn pause() {
+    static GUESSES: Mutex<()> = Mutex::const_new(());
+    let _turn = GUESSES.lock().await;
+    tokio::time::sleep(WRONG_TOKEN_PAUSE).await;
+}
+
+fn refused(error: &SetupRefused) -> Response {
+    let status = match error {
+        SetupRefused::Closed => StatusCode::NOT_FOUND,
+        SetupRefused::Token | SetupRefused::TokenUsed | SetupRefused::State => StatusCode::FORBIDDEN,
+        SetupRefused::Place { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        SetupRefused::GitHub(GitHubError::Config { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+        SetupRefused::GitHub(_) | SetupRefused::Unusable(_) => StatusCode::BAD_GATEWAY,
+    };
+    if status != StatusCode::NOT_FOUND {
+        tracing::warn!(%error, "setup was refused");
+    }
+    page(status, None, &pages::refusal(error))
+}
+
+/// A page whose forms go to us, and to GitHub where `origin` says so.
+fn page(status: StatusCode, origin: Option<&str>, markup: &Markup) -> Response {
+    let mut response = (status, Html(markup.0.clone())).into_response();
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self'{}{}; frame-ancestors 'none'",
+        if origin.is_some() { " " } else { "" },
+        origin.unwrap_or_default()
+    );
+    set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
+    // A form that comes without its origin could not tell where this browser reaches the pool.
+    set(&mut response, header::REFERRER_POLICY, "strict-origin");
+    response
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn session(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}
+
+fn host(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::HOST).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a browser says that another page sent the form. A session alone opens setup, and the cookie comes along from
+/// pages of neighbouring hosts; what they fill in would lead GitHub's answer to them.
+fn from_elsewhere(headers: &HeaderMap) -> bool {
+    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match told("sec-fetch-site") {
+        Some(site) => !matches!(site, "same-origin" | "none"),
+        // Browsers leave it out on plain HTTP; there no proxy speaks TLS and changes the host's name.
+        None => told("origin")
+            .is_some_and(|origin| origin.split_once("://").is_none_or(|(_, sender)| Some(sender) != host(headers))),
+    }
+}
+
+/// Where this browser reaches the pool, by its own word. It is sent back there, and nobody else is.
+fn came_from(headers: &HeaderMap) -> Option<String> {
+    web_origin(headers.get(header::ORIGIN)?.to_str().ok()?)
+}
+
+/// What the pool's address is likely to be: TLS, unless it is this machine.
+fn likely_address(headers: &HeaderMap) -> String {
+    let Some(host) = host(headers) else { return String::new() };
+    let plain = web_origin(&format!("http://{host}"));
+    let url = plain.as_ref().and_then(|url| Url::parse(url).ok());
+    // A name with a dot is somebody's domain; `domain` is none for numbers.
+    let local = url.as_ref().and_then(Url::domain).is_none_or(|name| !name.contains('.'));
+    if local { plain.unwrap_or_default() } else { web_origin(&format!("https://{host}")).unwrap_or_default() }
+}
+
+fn is_account(name: &str) -> bool {
+    (1..=ACCOUNT_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_likely_address_has_tls_unless_it_is_this_machine() {
+        let likely = |host| likely_address(&headers(&[("host", host)]));
+        assert_eq!(likely("owp.example.org"), "https://owp.example.org");
+        assert_eq!(likely("localhost:8787"), "http://localhost:8787");
+        assert_eq!(likely("[::1]:8787"), "http://[::1]:8787");
+        assert_eq!(likely("a<b"), "");
+    }
+
+    #[test]
+    fn a_form_from_another_page_is_noticed() {
+        let elsewhere = |pairs: &[(&'static str, &'static str)]| from_elsewhere(&headers(pairs));
+        assert!(elsewhere(&[("sec-fetch-site", "same-site"), ("origin", "https://evil.example.org")]));
+        assert!(!elsewhere(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://owp.example.org"),
+            ("host", "inner:1")
+        ]));
+        assert!(elsewhere(&[("origin", "http://10.0.0.2"), ("host", "10.0.0.1")]) && elsewhere(&[("origin", "null")]));
+        assert!(!elsewhere(&[("origin", "http://10.0.0.1:8787"), ("host", "10.0.0.1:8787")]));
+        assert!(!elsewhere(&[("host", "10.0.0.1")]), "no browser at all");
+    }
+
+    #[test]
+    fn the_session_is_found_among_other_cookies() {
+        let found = headers(&[("cookie", "a=1; owp_setup=secret; b=2")]);
+        assert_eq!(session(&found), Some("secret"));
+        assert_eq!(session(&headers(&[("cookie", "xowp_setup=secret")])), None);
+    }
+}

@@ -1,0 +1,210 @@
+//! The operator's further calls, behind `X-Admin-Token`: tasks in bulk, close, pause, resume, revoke, trust, audit export.
+
+use super::Face;
+use super::auth::Operator;
+use super::body::{Json, MaybeJson};
+use super::once::{Repeat, kept};
+use super::problem::Failure;
+use super::query::Query;
+use super::resources::plain;
+use super::tasks::task_id;
+use crate::wire::me::Left;
+use crate::wire::steward::{
+    AuditLine, AuditVerdict, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
+};
+use crate::wire::{DONE, Done, ProblemKind};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use owp_engine::{AddedTask, Audit, AuditRow, Engine, NewTask, Whom};
+use owp_pool::{LeaseId, Span, WorkerId};
+use std::io;
+
+/// Adds many tasks to one manual repository, all or none.
+pub(super) async fn bulk(
+    State(face): State<Face>,
+    _: Operator,
+    repeat: Repeat,
+    body: Json<BulkBody>,
+) -> Result<axum::Json<TasksAdded>, Failure> {
+    let Json(asked) = body;
+    let tasks = asked.tasks.into_iter().map(new_task).collect();
+    let keep = repeat.keep(|tasks: &[AddedTask]| kept(&added(tasks)));
+    let tasks = face.engine.add_tasks(&asked.repo, tasks, keep).await?;
+    Ok(axum::Json(added(&tasks)))
+}
+
+fn added(tasks: &[AddedTask]) -> TasksAdded {
+    TasksAdded {
+        ok: true,
+        task_ids: tasks.iter().map(|task| task.id.to_string()).collect(),
+        created: tasks.iter().map(|task| task.created).collect(),
+        warnings: tasks.iter().filter_map(|task| task.warning.clone()).collect(),
+    }
+}
+
+/// A task as the engine wants it.
+pub(super) fn new_task(task: crate::wire::admin::NewTask) -> NewTask {
+    NewTask {
+        title: task.title,
+        description: task.description,
+        spec: task.spec,
+        external_id: task.external_id,
+        extra: task.extra,
+    }
+}
+
+/// Withdraws a task of a manual repository.
+pub(super) async fn close_task(
+    State(face): State<Face>,
+    _: Operator,
+    repeat: Repeat,
+    id: Result<Path<String>, PathRejection>,
+    body: MaybeJson<RevokeBody>,
+) -> Result<axum::Json<Done>, Failure> {
+    let (id, MaybeJson(reason)) = (task_id(id)?, body);
+    face.engine.close_task(id, reason, repeat.keep(|()| kept(&DONE))).await?;
+    Ok(axum::Json(DONE))
+}
+
+/// Puts a task of a manual repository that is over among those that wait.
+pub(super) async fn reopen_task(
+    State(face): State<Face>,
+    _: Operator,
+    repeat: Repeat,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<axum::Json<Done>, Failure> {
+    face.engine.reopen_task(task_id(id)?, repeat.keep(|()| kept(&DONE))).await?;
+    Ok(axum::Json(DONE))
+}
+
+/// Stops handing out work in a repository.
+pub(super) async fn pause(
+    State(face): State<Face>,
+    _: Operator,
+    body: Json<PauseBody>,
+) -> Result<axum::Json<Paused>, Failure> {
+    let Json(pause) = body;
+    let until = face.engine.pause_repo(&pause.repo, pause.secs.map(Span::secs), pause.reason).await?;
+    Ok(axum::Json(Paused { ok: true, paused_until: until.map(|at| at.rfc3339()) }))
+}
+
+/// Hands out work in a repository again.
+pub(super) async fn resume(
+    State(face): State<Face>,
+    _: Operator,
+    body: Json<ResumeBody>,
+) -> Result<axum::Json<Done>, Failure> {
+    let Json(repo) = body;
+    face.engine.resume_repo(&repo).await?;
+    Ok(axum::Json(DONE))
+}
+
+/// Takes a lease back.
+pub(super) async fn revoke_lease(
+    State(face): State<Face>,
+    _: Operator,
+    repeat: Repeat,
+    id: Result<Path<String>, PathRejection>,
+    body: MaybeJson<RevokeBody>,
+) -> Result<axum::Json<Done>, Failure> {
+    let unknown = || Failure::new(ProblemKind::UnknownLease, "There is no lease with this id.");
+    let (id, MaybeJson(reason)) = (plain(id).ok_or_else(unknown)?, body);
+    face.engine.revoke_lease(LeaseId::new(id), reason, repeat.keep(|()| kept(&DONE))).await?;
+    Ok(axum::Json(DONE))
+}
+
+/// Takes a worker's access away, and what it holds.
+pub(super) async fn revoke_worker(
+    State(face): State<Face>,
+    _: Operator,
+    id: Result<Path<String>, PathRejection>,
+    body: MaybeJson<RevokeBody>,
+) -> Result<axum::Json<Left>, Failure> {
+    let unknown = || Failure::new(ProblemKind::UnknownWorker, "There is no worker with this id.");
+    let (id, MaybeJson(reason)) = (plain(id).ok_or_else(unknown)?, body);
+    let leases_ended = face.engine.revoke_worker(&WorkerId::new(id), reason).await?;
+    Ok(axum::Json(Left { ok: true, leases_ended }))
+}
+
+/// Sets how far a repository trusts somebody.
+pub(super) async fn trust(
+    State(face): State<Face>,
+    _: Operator,
+    body: Json<TrustBody>,
+) -> Result<axum::Json<TrustSet>, Failure> {
+    let Json(trust) = body;
+    let whom = match (trust.login, trust.github_id) {
+        (Some(login), _) => Whom::Login(login),
+        (None, id) => Whom::Id(id.unwrap_or_default()),
+    };
+    let set = face.engine.set_trust(&trust.repo, whom, trust.level).await?;
+    let answer = TrustSet { ok: true, repo: set.repo, github_id: set.github_id, login: set.login, level: trust.level };
+    Ok(axum::Json(answer))
+}
+
+/// A repository's audit log, or that of what belongs to none, one JSON object per line; the last line says whether the
+/// chain holds.
+pub(super) async fn audit(State(face): State<Face>, _: Operator, query: Query) -> Result<Response, Failure> {
+    let repo = query.text("repo")?.map(str::to_owned);
+    let audit = face.engine.audit(repo).await?;
+    let export = Export { engine: face.engine, audit, events: 0, broken_at: None, ended: false };
+    let lines = futures_util::stream::try_unfold(export, Export::next);
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
+struct Export {
+    engine: Engine,
+    audit: Audit,
+    events: i64,
+    broken_at: Option<i64>,
+    ended: bool,
+}
+
+impl Export {
+    async fn next(mut self) -> io::Result<Option<(String, Self)>> {
+        if self.ended {
+            return Ok(None);
+        }
+        // An error ends the answer in the middle, which the missing last line tells.
+        let rows = self.engine.audit_page(&mut self.audit).await.map_err(io::Error::other)?;
+        let mut lines = String::new();
+        for row in &rows {
+            self.events += 1;
+            self.broken_at = self.broken_at.or_else(|| (!row.intact).then_some(row.event.seq));
+            push_line(&mut lines, &line(row))?;
+        }
+        if rows.is_empty() {
+            self.ended = true;
+            let verified = self.broken_at.is_none() && self.audit.is_at_its_seal();
+            push_line(&mut lines, &AuditVerdict { verified, events: self.events, broken_at: self.broken_at })?;
+        }
+        Ok(Some((lines, self)))
+    }
+}
+
+fn push_line<T: serde::Serialize>(lines: &mut String, line: &T) -> io::Result<()> {
+    lines.push_str(&serde_json::to_string(line)?);
+    lines.push('\n');
+    Ok(())
+}
+
+fn line(row: &AuditRow) -> AuditLine<'_> {
+    let event = &row.event;
+    AuditLine {
+        seq: event.seq,
+        id: event.id.as_str(),
+        kind: &event.kind,
+        at: event.at.rfc3339(),
+        at_ms: event.at.0,
+        task_id: event.task.as_deref(),
+        worker_id: event.worker.as_deref(),
+        lease_id: event.lease.as_deref(),
+        payload: &event.payload,
+        salt: &row.salt,
+        digest: &row.digest,
+        hash: &row.hash,
+    }
+}

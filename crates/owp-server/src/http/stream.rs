@@ -1,0 +1,202 @@
+//! `GET /v1/events` as Server-Sent Events (the HTML standard, 9.2). A stream takes events out of the hub as fast as its
+//! client reads, and from the database when the client is far behind; it buffers a page of them and no more. Each event
+//! comes once, in order, with no gap after a reconnect, or the client is told by an explicit `reset` (invariant 13).
+
+use super::Face;
+use super::feed::Asked;
+use super::problem::Failure;
+use super::streams::{Full, Place};
+use crate::wire::events::{Reset, ResetReason};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use owp_engine::{Engine, EngineError, FeedPage, FeedStart, Pulse, Recent, Seen};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a client waits before it comes back.
+const RETRY: Duration = Duration::from_secs(2);
+/// Events a stream holds ready at most.
+const READY_MAX: usize = 100;
+/// A stream ends after this long, and its client comes back: with a token that still opens something, and perhaps to
+/// another replica.
+const LIFE: Duration = Duration::from_secs(3600);
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Opens a stream for what is asked. It begins where the client was, where `from` says, or now.
+pub(super) async fn open(
+    face: Face,
+    asked: Asked,
+    from: Option<FeedStart>,
+    cursor: Option<&str>,
+    request: &Parts,
+) -> Result<Response, Failure> {
+    let place = match enter(&face, &asked, request) {
+        Ok(place) => place,
+        Err(full) => return Ok(full.into_response()),
+    };
+    // A browser comes back to the same address: what it read last outweighs what it began with.
+    let last = request.headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty());
+    let resumed = match (last, cursor) {
+        (Some(id), _) => Some(id.to_str().ok().and_then(|text| asked.place(text).ok())),
+        (None, Some(text)) => Some(asked.place(text).ok()),
+        (None, None) => None,
+    };
+    let (start, unknown) = match resumed {
+        None => (from.unwrap_or(FeedStart::Now), false),
+        Some(None) => (FeedStart::Now, true),
+        Some(Some(place)) => (FeedStart::After(place), false),
+    };
+    // The pulse is taken before the first look, so that nothing is missed in between.
+    let pulse = face.engine.hub().follow();
+    let (after, reset) = match face.engine.feed_page(asked.look.clone(), start, 0).await? {
+        FeedPage::Page(seen, _) => (seen.upto, unknown.then_some(ResetReason::CursorUnknown)),
+        FeedPage::Stale(head) => (head, Some(ResetReason::CursorExpired)),
+    };
+    let heartbeat = face.engine.settings().feed.heartbeat;
+    let heartbeat = Duration::from_millis(u64::try_from(heartbeat.0).unwrap_or(0).max(1));
+    let now = Instant::now();
+    let mut following = Following {
+        engine: face.engine,
+        pulse,
+        ready: VecDeque::from([Event::default().retry(RETRY).id(asked.cursor(after))]),
+        asked,
+        after,
+        told: after,
+        heartbeat,
+        beats_at: now + heartbeat,
+        ends_at: now + LIFE,
+        ending: false,
+        _place: place,
+    };
+    if let Some(reason) = reset {
+        following.reset(after, reason);
+    }
+    let events = futures_util::stream::unfold(following, Following::next);
+    let mut response = Sse::new(events).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that buffer answers would hold events back.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Takes a place among the open streams.
+fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Full> {
+    let caller = match &asked.look.worker {
+        Some(worker) => Some(worker.to_string()),
+        None => asked.look.everything.then(|| "operator".to_owned()),
+    };
+    let address = face.neighbourhood(request);
+    face.streams.enter(caller, address)
+}
+
+/// One client that follows the feed.
+struct Following {
+    engine: Engine,
+    pulse: Pulse,
+    asked: Asked,
+    /// Made and not sent yet.
+    ready: VecDeque<Event>,
+    /// Everything up to this number was looked at.
+    after: i64,
+    /// The place the client would come back to.
+    told: i64,
+    heartbeat: Duration,
+    beats_at: Instant,
+    ends_at: Instant,
+    /// True once nothing more is to come.
+    ending: bool,
+    _place: Place,
+}
+
+impl Following {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            // What is still ready is told again when the client comes back.
+            if !self.pulse.is_open() {
+                return None;
+            }
+            if let Some(event) = self.ready.pop_front() {
+                self.beats_at = Instant::now() + self.heartbeat;
+                return Some((Ok(event), self));
+            }
+            let now = Instant::now();
+            if self.ending || now >= self.ends_at {
+                return None;
+            }
+            if now >= self.beats_at {
+                let beat = self.beat();
+                self.ready.push_back(beat);
+                continue;
+            }
+            match self.look().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let until = self.beats_at.min(self.ends_at);
+                    // News, the end and time running out mean the same: look again.
+                    let _rang = tokio::time::timeout_at(until, self.pulse.beat()).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "an event stream ends; its client comes back");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Takes in what came after the last look; false when there was nothing.
+    async fn look(&mut self) -> Result<bool, EngineError> {
+        let replay = self.engine.settings().feed.replay;
+        let seen = match self.engine.hub().recent(&self.asked.look, self.after, replay, READY_MAX) {
+            Recent::Nothing => return Ok(false),
+            Recent::Seen(seen) => seen,
+            Recent::Forgotten => {
+                let start = FeedStart::After(self.after);
+                match self.engine.feed_page(self.asked.look.clone(), start, READY_MAX).await? {
+                    FeedPage::Page(seen, _) => seen,
+                    FeedPage::Stale(head) => {
+                        self.reset(head, ResetReason::CursorExpired);
+                        return Ok(true);
+                    }
+                }
+            }
+        };
+        let moved = seen.upto > self.after;
+        self.take(&seen);
+        Ok(moved)
+    }
+
+    fn take(&mut self, seen: &Seen) {
+        for event in &seen.events {
+            let view = self.asked.view(event);
+            // Shapes of ours always become JSON; one that did not would be an empty object, and its place be kept.
+            let data = serde_json::to_string(&view).unwrap_or_else(|_| "{}".to_owned());
+            self.ready.push_back(Event::default().id(view.cursor).event(view.kind).data(data));
+            self.told = event.row.feed;
+        }
+        self.after = seen.upto;
+        self.ending |= seen.shut_out;
+    }
+
+    /// Tells the client that it missed something, and goes on after `head`.
+    fn reset(&mut self, head: i64, reason: ResetReason) {
+        (self.after, self.told) = (head, head);
+        let cursor = self.asked.cursor(head);
+        let data = serde_json::to_string(&Reset { reason, cursor: cursor.clone() }).unwrap_or_default();
+        self.ready.push_back(Event::default().id(cursor).event("reset").data(data));
+    }
+
+    /// A sign of life, which also moves the place to come back to past what filters hid.
+    fn beat(&mut self) -> Event {
+        let beat = Event::default().comment("");
+        if self.after == self.told {
+            return beat;
+        }
+        self.told = self.after;
+        beat.id(self.asked.cursor(self.after))
+    }
+}

@@ -1,0 +1,157 @@
+//! `GET /v1/work`: asks for work, waits for some if told to, and lists what the worker has.
+
+use super::Face;
+use super::auth::Asking;
+use super::guard::within;
+use super::problem::Failure;
+use super::query::{Query, fault};
+use crate::wire::work::{Contract, HeldTask, Why, Work};
+use axum::Json;
+use axum::extract::State;
+use axum::http::request::Parts;
+use owp_engine::{Explanation, Rung, Terms, WorkItem};
+use owp_pool::Timestamp;
+use owp_pool::worker::Worker;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The longest a pull may wait.
+const WAIT_MAX_SECS: u64 = 60;
+/// How long a pull waits at most before it looks again: another replica may have freed something.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How much longer than it may wait a pull may take.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// What may be asked for.
+struct Ask {
+    wait: u64,
+    explain: bool,
+}
+
+/// Fills the worker up to its capacity and lists everything that is its.
+pub(super) async fn list(
+    State(face): State<Face>,
+    Asking(worker): Asking,
+    query: Query,
+    request: Parts,
+) -> Result<Json<Work>, Failure> {
+    let ask = checked(&query)?;
+    let address = face.neighbourhood(&request);
+    within(Duration::from_secs(ask.wait) + GRACE, answer(face, worker, address, ask)).await
+}
+
+async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) -> Result<Json<Work>, Failure> {
+    let until = Instant::now() + Duration::from_secs(ask.wait);
+    // A place to wait is given before the first look, so that nothing freed in between goes unheard.
+    let mut parked = if ask.wait > 0 { face.engine.park(&worker, address) } else { None };
+    let mut stopping = face.engine.hub().follow();
+    let mut pulled = face.engine.pull_work(&worker.id).await?;
+    let items = loop {
+        let (Some(parked), Some(wish)) = (&mut parked, &pulled.wish) else { break pulled.items };
+        if pulled.granted || Instant::now() >= until {
+            break pulled.items;
+        }
+        let look = until.min(Instant::now() + next_look(&face));
+        let rung = tokio::select! {
+            rung = tokio::time::timeout_at(look, parked.rung()) => rung,
+            // Whoever waits is answered with what it has, and asks the next process.
+            () = stopping.ends() => break face.engine.work_of(&worker.id).await?,
+        };
+        match rung {
+            Ok(Rung::Worker) => pulled = face.engine.pull_work(&worker.id).await?,
+            // Ringing and running out of time mean the same: look again.
+            Ok(Rung::Work) | Err(_) => {
+                if face.engine.pull_again(&worker.id, wish).await? > 0 || Instant::now() >= until {
+                    break face.engine.work_of(&worker.id).await?;
+                }
+            }
+        }
+    };
+    let explain = match ask.explain {
+        false => None,
+        true => Some(face.engine.explain_work(&worker).await?.into_iter().map(why).collect()),
+    };
+    let now = face.engine.store().clock().now_ms();
+    let leases = items.into_iter().map(|item| held(item, now)).collect();
+    Ok(Json(Work { worker_id: worker.id.to_string(), leases, explain }))
+}
+
+/// How long until the next look nobody rang for. All who wait look at the same moments, so that they are planned
+/// together.
+fn next_look(face: &Face) -> Duration {
+    let since = face.engine.store().clock().steady().as_millis() % LOOK_AGAIN.as_millis();
+    LOOK_AGAIN.saturating_sub(Duration::from_millis(u64::try_from(since).unwrap_or(0)))
+}
+
+fn checked(query: &Query) -> Result<Ask, Failure> {
+    let wait = match query.given("wait")? {
+        None => 0,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|secs| *secs <= WAIT_MAX_SECS)
+            .ok_or_else(|| fault("wait", "must be a whole number of seconds from 0 to 60"))?,
+    };
+    let explain = match query.given("explain")? {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => return Err(fault("explain", "must be 0 or 1")),
+    };
+    Ok(Ask { wait, explain })
+}
+
+pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {
+    let (task, lease) = (item.task, item.lease);
+    let secs_until = |at: Timestamp| (at.0 - now_ms).max(0) / 1000;
+    let contract = contract(task.issue, &task.title, item.terms);
+    let ack_by = lease.as_ref().and_then(|lease| lease.ack_by);
+    HeldTask {
+        task_id: task.id.to_string(),
+        repo: item.repo,
+        title: task.title,
+        description: Some(task.description).filter(|text| !text.is_empty()),
+        estimate_points: task.spec.estimate,
+        priority: task.spec.priority,
+        area: task.spec.area,
+        tier: task.spec.tier,
+        required_skills: task.spec.skills,
+        lease_expires_at: lease.as_ref().map(|lease| lease.expires_at.rfc3339()),
+        lease_id: lease.as_ref().map(|lease| lease.id.to_string()),
+        epoch: task.epoch.0,
+        state: task.state.name(),
+        lease_state: lease.as_ref().map(|lease| lease.state.name()),
+        lease_expires_in_secs: lease.as_ref().filter(|l| l.is_live()).map(|lease| secs_until(lease.expires_at)),
+        ack_by: ack_by.map(Timestamp::rfc3339),
+        ack_in_secs: ack_by.map(secs_until),
+        contract,
+        waits_because: item.waits,
+        extra: item.extra,
+    }
+}
+
+/// Builds the contract of the work on an issue.
+pub(super) fn contract(issue: Option<i64>, title: &str, terms: Option<Terms>) -> Option<Contract> {
+    issue.zip(terms).map(|(issue, asked)| Contract {
+        closes: format!("Fixes #{issue}"),
+        branch: asked.contract.branch.name(issue, title),
+        setup: asked.contract.setup,
+        test: asked.contract.test,
+        lint: asked.contract.lint,
+        pr_template: asked.contract.pr_template,
+        drafts_pass: asked.gates.drafts,
+        checks: asked.gates.checks,
+        checklist: asked.gates.checklist,
+    })
+}
+
+pub(super) fn why(explained: Explanation) -> Why {
+    Why {
+        task_id: explained.task.id.to_string(),
+        repo: explained.repo,
+        title: explained.task.title,
+        may: explained.findings.iter().all(|finding| finding.refusal.is_none()),
+        rules: explained.findings.into_iter().map(Into::into).collect(),
+        notes: explained.notes,
+    }
+}

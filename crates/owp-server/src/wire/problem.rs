@@ -1,0 +1,277 @@
+//! Problems: errors over HTTP as RFC 9457 describes them, with this program's own types.
+//!
+//! The `type` of a problem is a path on the server that answered, where a page tells what it means. The names are part
+//! of the protocol: a client may branch on them, so they never change.
+
+use owp_pool::Refusal;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The media type of a problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+macro_rules! problem_kinds {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal, $status:literal, $title:literal, $help:literal;)*) => {
+        /// What kind of problem it is. Each has a stable name, a status, a title and a word of help.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ProblemKind { $($(#[$doc])* $variant,)* }
+
+        impl ProblemKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The last part of the problem's `type`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The problem's `type`: a path on the server that answered.
+            #[must_use]
+            pub fn type_path(self) -> &'static str {
+                match self { $(Self::$variant => concat!("/problems/", $name),)* }
+            }
+
+            /// The HTTP status it is answered with.
+            #[must_use]
+            pub fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// What it is, in a few words that do not depend on the occurrence.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What it means and what helps, for the page behind its `type`.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)* }
+            }
+        }
+    };
+}
+
+problem_kinds! {
+    /// The body is not JSON of the expected shape.
+    MalformedBody => "malformed-body", 422, "The body cannot be read",
+        "The body is not a JSON object, or a field has the wrong type. `line` and `column` say where reading stopped. Numbers in strings are not numbers.";
+    /// A field's value is out of bounds.
+    InvalidValue => "invalid-value", 422, "A value is not allowed",
+        "The body was read, but `errors` lists fields whose values are out of bounds.";
+    /// No token, or one that opens nothing.
+    Unauthorized => "unauthorized", 401, "Not authorized",
+        "Send `Authorization: Bearer TOKEN` with the token the registration answered, or `X-Admin-Token` for admin calls. Webhook deliveries must be signed with the App's webhook secret.";
+    /// The task is not the caller's.
+    NotYours => "not-yours", 403, "The task is not yours",
+        "Another worker holds the task, or your lease ended and the task went back to everybody. `GET /v1/work` lists what you hold.";
+    /// No such task.
+    UnknownTask => "unknown-task", 404, "There is no such task",
+        "No task has this id. `GET /v1/work` lists the ids of what you hold.";
+    /// No such lease.
+    UnknownLease => "unknown-lease", 404, "There is no such lease",
+        "No lease has this id. `GET /v1/work` lists the leases you hold.";
+    /// No such path.
+    UnknownPath => "unknown-path", 404, "There is nothing here",
+        "The server knows no such path. Paths are case-sensitive and end without a slash.";
+    /// No such worker.
+    UnknownWorker => "unknown-worker", 404, "There is no such worker",
+        "No worker has this id. The audit export names the workers of the pool.";
+    /// No repository to look at under this name.
+    NoSuchRepo => "no-such-repository", 404, "There is no such repository here",
+        "The pool serves no repository of this name, or it is private. `GET /v1/repos` lists those you can see.";
+    /// Too many calls.
+    RateLimited => "rate-limited", 429, "Too many calls",
+        "More calls came than one token or one address may make. Wait the seconds in `Retry-After`; `RateLimit` tells on every answer how much is left, and `GET /v1/work?wait=30` asks for work without asking often.";
+    /// Too many open event streams.
+    TooManyStreams => "too-many-streams", 429, "Too many event streams",
+        "One token or one address has as many event streams open as it may. Close one, or ask for pages; a place whose client went away is free again after the seconds in `Retry-After`.";
+    /// A cursor of the event feed that is too far back.
+    CursorExpired => "cursor-expired", 410, "The cursor is too old",
+        "The client was away for longer than events are kept for catching up. Begin without a cursor for the oldest that are kept, or with `from=now` for a cursor at the end, and read anew what you keep track of.";
+    /// An idempotency key was used before, for something else.
+    KeyReused => "idempotency-key-reused", 422, "The idempotency key stands for another call",
+        "The key was used within the last 24 hours with another body. Use a fresh key for every new call, and the same key only to repeat one.";
+    /// A call with this idempotency key is running.
+    KeyInUse => "idempotency-key-in-use", 409, "A call with this key is not finished",
+        "The first call with this idempotency key has not been answered yet. Wait the seconds in `Retry-After` and repeat it.";
+    /// The path exists, the method does not.
+    MethodNotAllowed => "method-not-allowed", 405, "The method is not allowed here",
+        "The path exists, but not for this method; the `Allow` header lists those it knows.";
+    /// No such repository.
+    UnknownRepo => "unknown-repository", 400, "The repository is not known",
+        "Create the repository with `POST /v1/admin/repos` first, or install the App on it.";
+    /// A webhook delivery that cannot be understood.
+    BadDelivery => "bad-delivery", 400, "The delivery cannot be understood",
+        "A webhook delivery lacks GitHub's headers, or its payload is not what GitHub sends for this event.";
+    /// Rules or the state say no.
+    Refused => "refused", 409, "Refused",
+        "The state of things does not allow this now. `reasons` lists every rule that does not hold, with its value, its limit, who holds what is wanted and when to try again, as far as that is known.";
+    /// The repository is kept by the App.
+    ManagedRepo => "managed-repository", 409, "GitHub alone says this here",
+        "The App is installed on this repository: issues, labels and pull requests on GitHub say what this call wanted to say.";
+    /// The body is over the limit.
+    TooLarge => "too-large", 413, "The body is too large",
+        "API calls take bodies up to 1 MiB, webhook deliveries up to 25 MiB.";
+    /// The body took too long.
+    TooSlow => "too-slow", 408, "The request took too long to arrive",
+        "The body did not arrive within 30 seconds.";
+    /// Something this program did wrong.
+    Internal => "internal", 500, "An internal error",
+        "The server made a mistake; its log tells more under the answer's `X-Request-Id`. Nothing was changed by halves.";
+    /// Something the program depends on does not answer.
+    Unavailable => "unavailable", 503, "Not available at the moment",
+        "The database or GitHub does not answer, the call took too long, or the server has no room for it. Try again after the seconds in `Retry-After`.";
+    /// Webhooks without a configured App.
+    NotConfigured => "not-configured", 503, "GitHub is not configured",
+        "The server was started without a GitHub App, so it cannot check who sent a delivery. Set GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.";
+}
+
+/// A field that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FieldError {
+    /// Its name; `skills[3]` is the fourth of a list.
+    pub field: String,
+    /// What is wrong with it, as a clause: "must have 1 to 120 characters, not 0".
+    pub message: String,
+}
+
+/// One rule that does not hold, in the words every face of the product uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Reason {
+    /// The rule's stable name.
+    pub rule: &'static str,
+    /// One sentence for people.
+    pub message: String,
+    /// The current value.
+    pub value: Option<String>,
+    /// The limit it was compared with.
+    pub limit: Option<String>,
+    /// Who holds what is wanted.
+    pub holder: Option<String>,
+    /// When trying again may succeed (RFC 3339).
+    pub retry_at: Option<String>,
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            rule: refusal.rule.name(),
+            message: refusal.message,
+            value: refusal.value,
+            limit: refusal.limit,
+            holder: refusal.holder,
+            retry_at: refusal.retry_at.map(|at| at.rfc3339()),
+        }
+    }
+}
+
+/// An error over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Problem {
+    /// What kind, as a path on this server.
+    #[serde(rename = "type", serialize_with = "as_type_path")]
+    #[schemars(with = "String")]
+    pub kind: ProblemKind,
+    /// The kind in a few words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time, for people.
+    pub detail: String,
+    /// The rules that do not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub reasons: Vec<Reason>,
+    /// The fields that are not as they must be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub errors: Vec<FieldError>,
+    /// The line of the body where reading stopped, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The column of that line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn as_type_path<S: serde::Serializer>(kind: &ProblemKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.type_path())
+}
+
+impl Problem {
+    /// A problem of this kind, with what happened this time.
+    #[must_use]
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            title: kind.title(),
+            status: kind.status(),
+            detail: detail.into(),
+            reasons: Vec::new(),
+            errors: Vec::new(),
+            line: None,
+            column: None,
+        }
+    }
+
+    /// Adds the rules that do not hold.
+    #[must_use]
+    pub fn with_reasons(mut self, reasons: Vec<Refusal>) -> Self {
+        self.reasons = reasons.into_iter().map(Reason::from).collect();
+        self
+    }
+
+    /// A body that was read and holds values that are not allowed.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = errors.iter().map(|e| format!("`{}` {}.", e.field, e.message)).collect::<Vec<_>>().join(" ");
+        Self { errors, ..Self::new(ProblemKind::InvalidValue, detail) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use owp_pool::{Rule, Timestamp};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_refusal_reaches_the_client_with_rule_value_limit_holder_and_time() {
+        let refusal = Refusal::new(Rule::AreaLock, "The area auth is taken.")
+            .with_limit(1, 1)
+            .with_holder(Some("octocat"))
+            .with_retry(Timestamp::parse_rfc3339("2026-11-21T03:09:00Z"));
+        let problem = Problem::new(ProblemKind::Refused, "The area auth is taken.").with_reasons(vec![refusal]);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&problem).unwrap(), @r#"
+        {
+          "type": "/problems/refused",
+          "title": "Refused",
+          "status": 409,
+          "detail": "The area auth is taken.",
+          "reasons": [
+            {
+              "rule": "area_lock",
+              "message": "The area auth is taken.",
+              "value": "1",
+              "limit": "1",
+              "holder": "octocat",
+              "retry_at": "2026-11-21T03:09:00Z"
+            }
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_an_error_status() {
+        let names: BTreeSet<_> = ProblemKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), ProblemKind::ALL.len());
+        for kind in ProblemKind::ALL {
+            assert!((400..600).contains(&kind.status()), "{kind:?}");
+            assert!(kind.help().ends_with('.'), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Agents: accounts whose pull requests are somebody's work, because that person said so.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use owp_pool::Person;
+use owp_pool::pull::Agents;
+use sqlx::Row;
+
+statements! {
+    AGENTS_OF = "SELECT a.agent, p.login FROM agents a LEFT JOIN people p ON p.person = a.agent
+        WHERE a.person = $1 ORDER BY a.declared_at, a.agent";
+    AGENTS_CLEAR = "DELETE FROM agents WHERE person = $1";
+    AGENT_DECLARE = "INSERT INTO agents (person, agent, declared_at) VALUES ($1, $2, $3)
+        ON CONFLICT (person, agent) DO NOTHING";
+    // Index agents_agent.
+    AGENT_ITSELF = "DELETE FROM agents WHERE agent = $1";
+}
+
+impl Tx {
+    /// Who writes for these people.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn agents_of(&mut self, people: &[&Person]) -> Result<Agents, StoreError> {
+        let mut agents = Agents::default();
+        for person in people {
+            for row in self.all(sqlx::query(AGENTS_OF).bind(person.key())).await? {
+                if let Some(Person::GitHub(id)) = Person::from_key(row.try_get("agent")?) {
+                    agents.declare(person, id);
+                }
+            }
+        }
+        Ok(agents)
+    }
+
+    /// The logins of a person's agents as last seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn agent_logins(&mut self, person: &Person) -> Result<Vec<String>, StoreError> {
+        let rows = self.all(sqlx::query(AGENTS_OF).bind(person.key())).await?;
+        let logins = rows.iter().map(|row| row.try_get::<Option<String>, _>("login")).collect::<Result<Vec<_>, _>>()?;
+        Ok(logins.into_iter().flatten().collect())
+    }
+
+    /// Declares who writes for a person, and that nobody else does.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn declare_agents(&mut self, person: &Person, agents: &[Person]) -> Result<(), StoreError> {
+        self.run(sqlx::query(AGENTS_CLEAR).bind(person.key())).await?;
+        let now = self.now().0;
+        for agent in agents {
+            self.run(sqlx::query(AGENT_DECLARE).bind(person.key()).bind(agent.key()).bind(now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody takes tasks for themself from now on, and is nobody's agent.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn is_no_agent(&mut self, person: &Person) -> Result<(), StoreError> {
+        self.run(sqlx::query(AGENT_ITSELF).bind(person.key())).await.map(drop)
+    }
+}

@@ -1,0 +1,90 @@
+//! What the planner looks at: of each class of ready tasks that ask for the same, the first few. What it costs depends
+//! on how many rows come back, and not on how many wait. Which rows are worth having is the planner's to say.
+
+use super::error::StoreError;
+use super::leases::given_back;
+use super::tasks::task_row;
+use super::tx::{Tx, statements};
+use owp_pool::task::Task;
+use owp_pool::{RepoId, Timestamp};
+use sqlx::Row;
+use std::collections::BTreeSet;
+
+statements! {
+    // A walk along index tasks_class. From a row it steps to the next of its class, until it has met $3 that everybody
+    // who may take the class may take: none is reserved or assigned, answered by an open pull request, lately declined or taken from somebody. Then it
+    // leaps to the first row of the next class, as it does from before the first class at the start. CROSS JOIN keeps
+    // SQLite from reading the tables the other way round.
+    TASKS_BY_CLASS = concat!("WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
+            SELECT SUBSTR(r.id, 1, 0), SUBSTR(r.id, 1, 0), CAST(0 AS BIGINT), CAST($3 AS BIGINT), CAST(0 AS BIGINT)
+            FROM repositories r WHERE r.id = $1
+            UNION ALL
+            SELECT t.id, t.class, t.rank,
+                CASE WHEN t.class = w.class THEN w.plain ELSE 0 END + CASE
+                    WHEN t.reserved_until > $2 OR t.assignees <> '[]' THEN 0
+                    WHEN EXISTS (SELECT 1 FROM leases l WHERE l.task_id = t.id AND l.ended_at > $5
+                        AND ", given_back!(), ") THEN 0
+                    WHEN EXISTS (SELECT 1 FROM pull_links k
+                        JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
+                        WHERE k.task_id = t.id AND p.state = 'open') THEN 0
+                    WHEN EXISTS (SELECT 1 FROM task_bars b WHERE b.task_id = t.id AND b.until > $2) THEN 0
+                    ELSE 1 END,
+                CASE WHEN t.class = w.class THEN w.classes ELSE w.classes + 1 END
+            FROM walk w CROSS JOIN tasks t
+            WHERE w.classes <= $4 AND t.id = CASE WHEN w.plain < $3
+                THEN (SELECT x.id FROM tasks x
+                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.withheld IS NULL
+                    AND (x.class, x.rank, x.id) > (w.class, w.rank, w.id)
+                    ORDER BY x.class, x.rank, x.id LIMIT 1)
+                ELSE (SELECT x.id FROM tasks x
+                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.withheld IS NULL
+                    AND x.class > w.class
+                    ORDER BY x.class, x.rank, x.id LIMIT 1) END)
+        SELECT t.*, w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id");
+    // Index tasks_queue.
+    TASKS_FIRST = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready' AND hold IS NULL AND withheld IS NULL
+        ORDER BY rank, id LIMIT $2";
+}
+
+/// How many tasks to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Tasks of each class.
+    pub per_class: i64,
+    /// Classes.
+    pub classes: i64,
+    /// Where there are more classes: so many of the first in all, so that a class nobody looks at does not starve.
+    pub first: i64,
+    /// Tasks somebody declined after this do not count toward `per_class`, since not everybody may take them.
+    pub declined_since: Timestamp,
+}
+
+impl Tx {
+    /// Ready tasks of a repository that wait for nobody's approval: of every class of equal requirements (tier,
+    /// estimate, skills and area) the first by priority and age.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn candidates(&mut self, repo: &RepoId, bounds: Bounds) -> Result<Vec<Task>, StoreError> {
+        let walk = sqlx::query(TASKS_BY_CLASS)
+            .bind(repo.as_str())
+            .bind(self.now().0)
+            .bind(bounds.per_class)
+            .bind(bounds.classes)
+            .bind(bounds.declined_since.0);
+        let rows = self.all(walk).await?;
+        let mut tasks = rows.iter().map(task_row).collect::<Result<Vec<Task>, _>>()?;
+        let classes: i64 = rows.last().map_or(Ok(0), |row| row.try_get("classes"))?;
+        if classes > bounds.classes {
+            let first = sqlx::query(TASKS_FIRST).bind(repo.as_str()).bind(bounds.first);
+            let known: BTreeSet<_> = tasks.iter().map(|task| task.id.clone()).collect();
+            for row in self.all(first).await? {
+                let task = task_row(&row)?;
+                if !known.contains(&task.id) {
+                    tasks.push(task);
+                }
+            }
+        }
+        Ok(tasks)
+    }
+}

@@ -1,0 +1,300 @@
+//! The webhook inbox: stored before it is acknowledged, taken one at a time per repository, finished with its
+//! effect (invariant 8).
+
+use super::error::StoreError;
+use super::tx::{Sql, Tx, statements};
+use owp_pool::delivery::ORDER_KEPT;
+use owp_pool::{Person, RepoId, Span, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
+
+statements! {
+    DELIVERY_INSERT = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at, comment_id, speaker)
+        VALUES ($1, $2, $3, $4, $5, 'pending', $5, $6, $7)
+        ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
+        state = 'pending', attempts = 0, rescues = 0, due_at = excluded.due_at, error = NULL WHERE deliveries.state = 'dead'";
+    // Index deliveries_processing.
+    DELIVERIES_LOST = "SELECT * FROM deliveries WHERE state = 'processing' AND taken_until <= $1 ORDER BY id LIMIT 50";
+    DELIVERY_NEXT = "SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.due_at <= $1
+        AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.order_key = d.order_key AND p.state = 'processing')
+        AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.order_key = d.order_key AND e.speaker = d.speaker
+            AND e.state = 'pending' AND e.received_at > $2
+            AND (e.received_at < d.received_at OR e.received_at = d.received_at AND e.id < d.id))
+        ORDER BY d.received_at, d.id LIMIT 1";
+    DELIVERY_TAKE = "UPDATE deliveries SET state = 'processing', taken_until = $2, takes = takes + 1
+        WHERE id = $1 AND state = 'pending' RETURNING *";
+    DELIVERY_KEEP = "UPDATE deliveries SET taken_until = $3 WHERE id = $1 AND state = 'processing' AND takes = $2";
+    DELIVERY_DONE = "UPDATE deliveries SET state = 'done', payload = NULL, error = NULL
+        WHERE id = $1 AND state = 'processing' AND takes = $2";
+    DELIVERY_LATER = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1, due_at = $3, error = $4
+        WHERE id = $1 AND state = 'processing' AND takes = $2";
+    DELIVERY_RESCUE = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1, rescues = rescues + 1,
+        due_at = $3, error = 'whoever took it did not finish in time'
+        WHERE id = $1 AND state = 'processing' AND takes = $2";
+    DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $3
+        WHERE id = $1 AND state = 'processing' AND takes = $2";
+    DELIVERIES_PENDING = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state IN ('pending', 'processing')";
+    // Index deliveries_dead.
+    DELIVERIES_DEAD = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'dead'";
+    DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";
+    // GitHub counts comments over all repositories; index commands_done_comment.
+    COMMANDS_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM commands_done WHERE comment_id = $1";
+    // Index deliveries_comment.
+    DELIVERIES_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE comment_id = $1 AND state <> 'done'";
+    COMMANDS_LINES = "SELECT line FROM commands_done WHERE comment_id = $1";
+    COMMAND_ONCE = "INSERT INTO commands_done (repo_id, comment_id, line, person, said_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (repo_id, comment_id, line) DO NOTHING";
+    // Index commands_done_person.
+    COMMANDS_LATELY = "SELECT CAST(COUNT(*) AS BIGINT) AS in_all,
+        CAST(COUNT(CASE WHEN said_at > $3 THEN 1 END) AS BIGINT) AS last
+        FROM commands_done WHERE person = $1 AND said_at > $2 AND said_at <= $4";
+}
+
+/// A delivery as it comes in.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// GitHub's delivery id; a redelivery carries the same.
+    pub id: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// Deliveries of one key are processed one at a time.
+    pub order_key: String,
+    /// The verified body.
+    pub payload: String,
+    /// The comment whose creation it tells of.
+    pub comment: Option<i64>,
+    /// The account whose commands it brings, if it brings any.
+    pub speaker: Option<i64>,
+}
+
+/// A delivery taken for processing.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// GitHub's delivery id.
+    pub id: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// The verified body.
+    pub payload: String,
+    /// Deliveries of one key are processed one at a time.
+    pub order_key: String,
+    /// How often processing failed before.
+    pub attempts: i64,
+    /// How often it was taken before and not finished.
+    pub rescues: i64,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// How often it was taken, this time included: tells whoever has it from whoever had it before.
+    pub take: i64,
+}
+
+/// How many commands a person wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommandCounts {
+    /// Within the longer span.
+    pub in_all: i64,
+    /// Within the shorter one.
+    pub last: i64,
+}
+
+impl Tx {
+    /// Stores a delivery; false when it was stored before. One that was given up had no effect, so when GitHub brings it
+    /// again, which only happens when somebody asks for it, it is taken up anew.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_delivery(&mut self, new: &NewDelivery) -> Result<bool, StoreError> {
+        let insert = sqlx::query(DELIVERY_INSERT)
+            .bind(new.id.as_str())
+            .bind(new.event.as_str())
+            .bind(new.order_key.as_str())
+            .bind(new.payload.as_str())
+            .bind(self.now().0)
+            .bind(new.comment)
+            .bind(new.speaker);
+        let fresh = self.run(insert).await? == 1;
+        if fresh {
+            self.redelivery_came(&new.id).await?;
+        }
+        Ok(fresh)
+    }
+
+    /// Takes the oldest delivery that is due and whose repository has none in work. Commands wait for those that the same
+    /// person wrote earlier in the repository, while these are not older than [`ORDER_KEPT`].
+    ///
+    /// # Errors
+    /// When the database refuses; a unique violation means another replica was quicker.
+    pub async fn take_delivery(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
+        let now = self.now();
+        let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0).bind((now - ORDER_KEPT).0)).await? else {
+            return Ok(None);
+        };
+        let id: String = row.try_get("id")?;
+        let take = sqlx::query(DELIVERY_TAKE).bind(id).bind((now + hold).0);
+        self.one(take).await?.as_ref().map(delivery_row).transpose()
+    }
+
+    /// Deliveries that were taken and neither finished nor kept in time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lost_deliveries(&mut self) -> Result<Vec<Delivery>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(DELIVERIES_LOST).bind(now)).await?.iter().map(delivery_row).collect()
+    }
+
+    /// Keeps a taken delivery for `hold` from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::TakenOver`] when somebody else has it by now.
+    pub async fn keep_delivery(&mut self, taken: &Delivery, hold: Span) -> Result<(), StoreError> {
+        let until = self.now() + hold;
+        let kept = self.run(held(DELIVERY_KEEP, taken).bind(until.0)).await?;
+        ours(kept, taken)
+    }
+
+    /// Marks a taken delivery as done; belongs into the transaction of its effect.
+    ///
+    /// # Errors
+    /// [`StoreError::TakenOver`] when somebody else has it by now, so that the effect must be undone.
+    pub async fn finish_delivery(&mut self, taken: &Delivery) -> Result<(), StoreError> {
+        let done = self.run(held(DELIVERY_DONE, taken)).await?;
+        ours(done, taken)
+    }
+
+    /// Puts a taken delivery back until `due_at`; one that somebody else took over is theirs.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn postpone_delivery(
+        &mut self,
+        taken: &Delivery,
+        due_at: Timestamp,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        self.run(held(DELIVERY_LATER, taken).bind(due_at.0).bind(why)).await.map(drop)
+    }
+
+    /// Puts a delivery back until `due_at` that whoever had taken it did not finish.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn rescue_delivery(&mut self, lost: &Delivery, due_at: Timestamp) -> Result<(), StoreError> {
+        self.run(held(DELIVERY_RESCUE, lost).bind(due_at.0)).await.map(drop)
+    }
+
+    /// Gives a taken delivery up. False when somebody else took it over: it is theirs.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bury_delivery(&mut self, taken: &Delivery, why: &str) -> Result<bool, StoreError> {
+        Ok(self.run(held(DELIVERY_DEAD, taken).bind(why)).await? == 1)
+    }
+
+    /// Deliveries that were given up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn dead_deliveries(&mut self) -> Result<i64, StoreError> {
+        self.number(sqlx::query(DELIVERIES_DEAD)).await
+    }
+
+    /// Deliveries that wait or are in work.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pending_deliveries(&mut self) -> Result<i64, StoreError> {
+        self.number(sqlx::query(DELIVERIES_PENDING)).await
+    }
+
+    /// Forgets deliveries that ended before `before`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn purge_deliveries(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        self.run(sqlx::query(DELIVERIES_PURGE).bind(before.0)).await
+    }
+
+    /// True when any line of a comment has run, here or where its issue was before it was transferred, or a delivery of it
+    /// waits or was given up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn comment_is_known(&mut self, comment: i64) -> Result<bool, StoreError> {
+        let ran = self.number(sqlx::query(COMMANDS_OF).bind(comment)).await?;
+        Ok(ran > 0 || self.number(sqlx::query(DELIVERIES_OF).bind(comment)).await? > 0)
+    }
+
+    /// The keys of a comment's lines that ran or were turned away, here or where its issue was before.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lines_done(&mut self, comment: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let rows = self.all(sqlx::query(COMMANDS_LINES).bind(comment)).await?;
+        rows.iter().map(|row| Ok(row.try_get("line")?)).collect()
+    }
+
+    /// True the first time a line of a comment is about to run. `by` is who wrote it and when; a line that is turned away
+    /// is nobody's.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn run_command_once(
+        &mut self,
+        repo: &RepoId,
+        comment: i64,
+        line: i64,
+        by: Option<(&Person, Timestamp)>,
+    ) -> Result<bool, StoreError> {
+        let once = sqlx::query(COMMAND_ONCE)
+            .bind(repo.as_str())
+            .bind(comment)
+            .bind(line)
+            .bind(by.map(|(person, _)| person.key()))
+            .bind(by.map(|(_, at)| at.0));
+        Ok(self.run(once).await? == 1)
+    }
+
+    /// How many commands of a person ran that were written up to `until`: within the span `long` before it, and within
+    /// the span `short`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn commands_lately(
+        &mut self,
+        person: &Person,
+        until: Timestamp,
+        (long, short): (Span, Span),
+    ) -> Result<CommandCounts, StoreError> {
+        let count = sqlx::query(COMMANDS_LATELY).bind(person.key()).bind((until - long).0).bind((until - short).0);
+        let Some(row) = self.one(count.bind(until.0)).await? else { return Ok(CommandCounts::default()) };
+        Ok(CommandCounts { in_all: row.try_get("in_all")?, last: row.try_get("last")? })
+    }
+}
+
+/// A statement about a taken delivery, which is still ours only under the number of our take.
+fn held(sql: &'static str, taken: &Delivery) -> Sql<'static> {
+    sqlx::query(sql).bind(taken.id.clone()).bind(taken.take)
+}
+
+fn ours(changed: u64, taken: &Delivery) -> Result<(), StoreError> {
+    match changed {
+        1 => Ok(()),
+        _ => Err(StoreError::TakenOver(format!("delivery {}", taken.id))),
+    }
+}
+
+fn delivery_row(row: &AnyRow) -> Result<Delivery, StoreError> {
+    let payload: Option<String> = row.try_get("payload")?;
+    Ok(Delivery {
+        id: row.try_get("id")?,
+        event: row.try_get("event")?,
+        payload: payload.unwrap_or_default(),
+        order_key: row.try_get("order_key")?,
+        attempts: row.try_get("attempts")?,
+        rescues: row.try_get("rescues")?,
+        received_at: Timestamp(row.try_get("received_at")?),
+        take: row.try_get("takes")?,
+    })
+}

@@ -1,0 +1,116 @@
+//! Doubts: what GitHub said is not there, until it is believed or contradicted; and until when issues that lost the label
+//! many at once wait for it.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use owp_pool::doubt::{Doubt, DoubtKind};
+use owp_pool::{RepoId, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    DOUBT = "SELECT answers, first_at, answered_at FROM doubts WHERE repo_id = $1 AND kind = $2 AND number = $3";
+    DOUBT_SET = "INSERT INTO doubts (repo_id, kind, number, answers, first_at, answered_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (repo_id, kind, number) DO UPDATE SET answers = excluded.answers, first_at = excluded.first_at,
+        answered_at = excluded.answered_at";
+    DOUBT_CLEAR = "DELETE FROM doubts WHERE repo_id = $1 AND kind = $2 AND number = $3";
+    UNLABELLED = "SELECT unlabelled_until, unlabelled_said_issue FROM repositories WHERE id = $1";
+    UNLABELLED_SET = "UPDATE repositories SET unlabelled_until = $2, unlabelled_said_issue = $3 WHERE id = $1";
+    DOUBTS_OF_REPO = "SELECT kind, number, answers, first_at, answered_at FROM doubts WHERE repo_id = $1
+        ORDER BY kind, number";
+}
+
+/// How long open issues that lost the label wait for it, in a repository where many lost it at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unlabelled {
+    /// Until when; `None` while nothing waits.
+    pub until: Option<Timestamp>,
+    /// The issue on which that was said.
+    pub said: Option<i64>,
+}
+
+impl Tx {
+    /// Returns until when issues without the label wait for it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unlabelled(&mut self, repo: &RepoId) -> Result<Unlabelled, StoreError> {
+        let Some(row) = self.one(sqlx::query(UNLABELLED).bind(repo.as_str())).await? else {
+            return Ok(Unlabelled::default());
+        };
+        let until = row.try_get::<Option<i64>, _>("unlabelled_until")?.map(Timestamp);
+        Ok(Unlabelled { until, said: row.try_get("unlabelled_said_issue")? })
+    }
+
+    /// Sets until when issues without the label wait for it, and where that was said.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_unlabelled(&mut self, repo: &RepoId, state: Unlabelled) -> Result<(), StoreError> {
+        let set = sqlx::query(UNLABELLED_SET).bind(repo.as_str()).bind(state.until.map(|at| at.0)).bind(state.said);
+        self.run(set).await.map(drop)
+    }
+
+    /// Records that GitHub answered "not there". The number of the repository itself is 0.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn doubt(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Doubt, StoreError> {
+        let before = self.doubt_of(repo, kind, number).await?;
+        let doubt = Doubt::after(before, self.now());
+        if before != Some(doubt) {
+            let set = sqlx::query(DOUBT_SET)
+                .bind(repo.as_str())
+                .bind(kind.name())
+                .bind(number)
+                .bind(doubt.answers)
+                .bind(doubt.first_at.0)
+                .bind(doubt.answered_at.0);
+            self.run(set).await?;
+        }
+        Ok(doubt)
+    }
+
+    /// Returns the doubt about one thing, if there is any.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn doubt_of(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Option<Doubt>, StoreError> {
+        let find = sqlx::query(DOUBT).bind(repo.as_str()).bind(kind.name()).bind(number);
+        self.one(find).await?.as_ref().map(doubt_row).transpose()
+    }
+
+    /// Forgets a doubt, because GitHub shows the thing or because the doubt was believed. True when there was one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn clear_doubt(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<bool, StoreError> {
+        let clear = sqlx::query(DOUBT_CLEAR).bind(repo.as_str()).bind(kind.name()).bind(number);
+        Ok(self.run(clear).await? > 0)
+    }
+
+    /// Returns every doubt of a repository, by kind and number.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn doubts_of(&mut self, repo: &RepoId) -> Result<Vec<(DoubtKind, i64, Doubt)>, StoreError> {
+        let rows = self.all(sqlx::query(DOUBTS_OF_REPO).bind(repo.as_str())).await?;
+        rows.iter()
+            .map(|row| {
+                let name: String = row.try_get("kind")?;
+                let kind =
+                    DoubtKind::from_name(&name).ok_or_else(|| StoreError::Corrupt(format!("doubt of kind {name}")))?;
+                Ok((kind, row.try_get("number")?, doubt_row(row)?))
+            })
+            .collect()
+    }
+}
+
+fn doubt_row(row: &AnyRow) -> Result<Doubt, StoreError> {
+    Ok(Doubt {
+        answers: row.try_get("answers")?,
+        first_at: Timestamp(row.try_get("first_at")?),
+        answered_at: Timestamp(row.try_get("answered_at")?),
+    })
+}

@@ -1,0 +1,155 @@
+//! Answers kept for calls that carry an idempotency key (invariant 10). A key is reserved before its call runs and
+//! settled with the answer; a reservation whose holder died is taken over once its time is up.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use owp_pool::{Span, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    ANSWER_FIND = "SELECT body, busy_until, status, media_type, answer, created_at FROM idempotency WHERE scope = $1";
+    ANSWER_RESERVE = "INSERT INTO idempotency (scope, body, busy_until, created_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (scope) DO NOTHING";
+    ANSWER_TAKE_OVER = "UPDATE idempotency SET busy_until = $3 WHERE scope = $1 AND status IS NULL AND busy_until = $2";
+    ANSWER_RENEW = "UPDATE idempotency SET body = $3, busy_until = $4, created_at = $5, status = NULL,
+        media_type = NULL, answer = NULL WHERE scope = $1 AND created_at = $2";
+    ANSWER_SETTLE = "UPDATE idempotency SET status = $3, media_type = $4, answer = $5
+        WHERE scope = $1 AND busy_until = $2 AND status IS NULL";
+    ANSWER_FORGET = "DELETE FROM idempotency WHERE scope = $1 AND busy_until = $2 AND status IS NULL";
+    ANSWERS_ABANDONED = "DELETE FROM idempotency WHERE status IS NULL";
+    ANSWERS_OLD = "SELECT scope FROM idempotency WHERE created_at < $1 LIMIT 1";
+    ANSWERS_PURGE = "DELETE FROM idempotency WHERE created_at < $1";
+}
+
+/// How long an answer is kept.
+const KEPT_FOR: Span = Span::hours(24);
+/// How long a call is given to answer before somebody else may run it again.
+const BUSY_FOR: Span = Span::secs(60);
+
+/// An answer as it was first given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The HTTP status.
+    pub status: i64,
+    /// What kind of text it is.
+    pub media_type: String,
+    /// The text.
+    pub text: String,
+}
+
+/// What became of asking for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// It is ours until then: run the call and settle it. The moment tells our reservation from a later one.
+    Run(Timestamp),
+    /// It was answered before.
+    Answered(KeptAnswer),
+    /// Somebody runs it at this moment, and has until then.
+    Busy(Timestamp),
+    /// It stands for another body.
+    OtherBody,
+}
+
+impl Tx {
+    /// Gives back every key whose call was never answered: for the only process of a database when it starts. Effects
+    /// settle with their answers, so that none of these calls had one that must not come again.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn release_answers(&mut self) -> Result<(), StoreError> {
+        self.run(sqlx::query(ANSWERS_ABANDONED)).await.map(drop)
+    }
+
+    /// Reserves a key for a body, both as digests.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn reserve_answer(&mut self, scope: &str, body: &str) -> Result<Reserved, StoreError> {
+        let now = self.now();
+        let until = now + BUSY_FOR;
+        let insert = sqlx::query(ANSWER_RESERVE).bind(scope).bind(body).bind(until.0).bind(now.0);
+        if self.run(insert).await? == 1 {
+            return Ok(Reserved::Run(until));
+        }
+        let Some(row) = self.one(sqlx::query(ANSWER_FIND).bind(scope)).await? else {
+            // Purged or forgotten between the two statements, which only PostgreSQL lets happen.
+            return Ok(Reserved::Busy(now + Span::secs(1)));
+        };
+        let at = |column: &str| row.try_get::<i64, _>(column).map(Timestamp);
+        let (known, created_at, busy_until) = (row.try_get::<String, _>("body")?, at("created_at")?, at("busy_until")?);
+        if created_at + KEPT_FOR <= now {
+            let renew = sqlx::query(ANSWER_RENEW).bind(scope).bind(created_at.0).bind(body).bind(until.0).bind(now.0);
+            return Ok(if self.run(renew).await? == 1 { Reserved::Run(until) } else { Reserved::Busy(until) });
+        }
+        if known != body {
+            return Ok(Reserved::OtherBody);
+        }
+        if let Some(answer) = kept(&row)? {
+            return Ok(Reserved::Answered(answer));
+        }
+        if busy_until > now {
+            return Ok(Reserved::Busy(busy_until));
+        }
+        let take_over = sqlx::query(ANSWER_TAKE_OVER).bind(scope).bind(busy_until.0).bind(until.0);
+        Ok(if self.run(take_over).await? == 1 { Reserved::Run(until) } else { Reserved::Busy(until) })
+    }
+
+    /// Keeps the answer of a key that was reserved until `until`. False when the reservation is not that one any more,
+    /// because its time ran out and somebody else runs the call, or because it was given back. Belongs into the
+    /// transaction of the call's effect wherever repeating the call would have another.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn settle_answer(
+        &mut self,
+        scope: &str,
+        until: Timestamp,
+        answer: &KeptAnswer,
+    ) -> Result<bool, StoreError> {
+        let settle = sqlx::query(ANSWER_SETTLE).bind(scope).bind(until.0).bind(answer.status);
+        Ok(self.run(settle.bind(answer.media_type.as_str()).bind(answer.text.as_str())).await? == 1)
+    }
+
+    /// The answer that is kept under a key.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn kept_answer(&mut self, scope: &str) -> Result<Option<KeptAnswer>, StoreError> {
+        let row = self.one(sqlx::query(ANSWER_FIND).bind(scope)).await?;
+        row.map_or(Ok(None), |row| kept(&row))
+    }
+
+    /// Gives a reserved key back: its call had no effect worth repeating the answer of. A reservation somebody else took
+    /// over stays theirs.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_answer(&mut self, scope: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(ANSWER_FORGET).bind(scope).bind(until.0)).await.map(drop)
+    }
+
+    /// True when some answer has been kept long enough; index `idempotency_age`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn has_old_answers(&mut self) -> Result<bool, StoreError> {
+        let before = self.now() - KEPT_FOR;
+        Ok(self.one(sqlx::query(ANSWERS_OLD).bind(before.0)).await?.is_some())
+    }
+
+    /// Forgets answers that have been kept long enough.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn purge_answers(&mut self) -> Result<u64, StoreError> {
+        let before = self.now() - KEPT_FOR;
+        self.run(sqlx::query(ANSWERS_PURGE).bind(before.0)).await
+    }
+}
+
+fn kept(row: &AnyRow) -> Result<Option<KeptAnswer>, StoreError> {
+    let text = |column: &str| row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default);
+    let Some(status) = row.try_get::<Option<i64>, _>("status")? else { return Ok(None) };
+    Ok(Some(KeptAnswer { status, media_type: text("media_type")?, text: text("answer")? }))
+}

@@ -1,0 +1,288 @@
+//! Lanes: tasks that own a write connection each and commit what waits as one batch.
+//!
+//! On SQLite there is one lane, so there is one writer. On PostgreSQL the jobs of one repository always go to the
+//! same lane of a replica; jobs that wait together share a transaction, which locks the repository's row first, the
+//! workers' rows in ascending order next, then their persons' in theirs, so that no two transactions wait for each other in a circle. Each
+//! job runs in a savepoint: one that fails or panics takes nothing of its neighbours with it. Answers are given
+//! after the commit, and the bell rings.
+
+use super::bell::{Bell, Committed};
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::tx::Tx;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use owp_base::clock::{Clock, Entropy};
+use owp_pool::{Person, RepoId, WorkerId};
+use sqlx::{Any, AnyPool, Row, Transaction};
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// How many waiting jobs one transaction takes at most.
+const BATCH: usize = 64;
+
+/// What a job changes, and what is locked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    pub(super) repo: Option<RepoId>,
+    pub(super) every_repo: bool,
+    pub(super) workers: BTreeSet<WorkerId>,
+    pub(super) people: BTreeSet<String>,
+}
+
+impl Scope {
+    /// A job about no repository: registration, heartbeats, the inbox.
+    #[must_use]
+    pub fn global() -> Self {
+        Self { repo: None, every_repo: false, workers: BTreeSet::new(), people: BTreeSet::new() }
+    }
+
+    /// A job about every repository at once, all of whose rows are locked, in ascending order. Everybody else holds one
+    /// at most, so this waits for them and they for it, never in a circle; it stops the pool while it lasts.
+    #[must_use]
+    pub fn all_repositories() -> Self {
+        Self { every_repo: true, ..Self::global() }
+    }
+
+    /// A job about one repository, whose row is locked.
+    #[must_use]
+    pub fn repo(repo: &RepoId) -> Self {
+        Self { repo: Some(repo.clone()), ..Self::global() }
+    }
+
+    /// Locks a person's row too: for a grant to somebody who may have no worker yet.
+    #[must_use]
+    pub fn with_person(mut self, person: &Person) -> Self {
+        self.people.insert(person.key());
+        self
+    }
+
+    /// Locks these workers' rows too, and their persons': required of every job that grants to them.
+    #[must_use]
+    pub fn with_workers(mut self, workers: impl IntoIterator<Item = WorkerId>) -> Self {
+        self.workers.extend(workers);
+        self
+    }
+}
+
+pub(super) type Run = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, bool> + Send>;
+pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+pub(super) struct Job {
+    pub(super) scope: Scope,
+    /// Does the work; true keeps it, false rolls it back.
+    pub(super) run: Run,
+    /// Gives the caller its answer, after the commit.
+    pub(super) finish: Finish,
+}
+
+#[derive(Clone)]
+pub(super) struct LaneSettings {
+    pub(super) pool: AnyPool,
+    pub(super) dialect: Dialect,
+    pub(super) clock: Clock,
+    pub(super) entropy: Entropy,
+    /// The place of the id made last, see [`Tx::new_id`].
+    pub(super) minted: Arc<AtomicU64>,
+    pub(super) bell: Bell,
+}
+
+/// The lane's queue as writers see it.
+pub(super) struct Lane {
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) gauge: Arc<Gauge>,
+}
+
+/// How busy a lane is.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    /// Jobs that wait or run.
+    jobs: AtomicUsize,
+    /// When the transaction in work began.
+    since: Mutex<Option<Instant>>,
+}
+
+impl Gauge {
+    /// Counts a job until the ticket is dropped.
+    pub(super) fn count(self: &Arc<Self>) -> Ticket {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+        Ticket(Arc::clone(self))
+    }
+
+    /// Jobs that wait or run.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// How long the transaction in work has taken; zero when there is none.
+    pub(super) fn busy_for(&self) -> Duration {
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    fn works(&self, since: Option<Instant>) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+/// One job that is counted.
+pub(super) struct Ticket(Arc<Gauge>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.jobs.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Job>, gauge: Arc<Gauge>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while jobs.recv_many(&mut waiting, BATCH).await > 0 {
+        for group in groups(settings.dialect, std::mem::take(&mut waiting)) {
+            gauge.works(Some(Instant::now()));
+            commit_group(&settings, group).await;
+        }
+        gauge.works(None);
+    }
+}
+
+/// Splits waiting jobs into transactions, keeping their order: on SQLite all of them share one; on PostgreSQL
+/// those of one repository do, and a job about none stands alone.
+fn groups(dialect: Dialect, jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    let mut groups: Vec<Vec<Job>> = Vec::new();
+    for job in jobs {
+        let fits = |group: &&mut Vec<Job>| {
+            dialect == Dialect::Sqlite || (job.scope.repo.is_some() && group[0].scope.repo == job.scope.repo)
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.push(job),
+            None => groups.push(vec![job]),
+        }
+    }
+    groups
+}
+
+async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
+    let mut finishes = Vec::with_capacity(group.len());
+    let result = run_group(settings, group, &mut finishes).await;
+    let failure = match result {
+        Ok(news) => {
+            settings.bell.ring(news);
+            None
+        }
+        Err(error) => {
+            tracing::warn!(why = %error, "a batch of changes was not committed");
+            Some(error.to_string())
+        }
+    };
+    for (finish, own) in finishes {
+        finish(match (&failure, own) {
+            (_, Some(error)) => Err(error),
+            (Some(why), None) => Err(StoreError::Commit(why.clone())),
+            (None, None) => Ok(()),
+        });
+    }
+}
+
+async fn run_group(
+    settings: &LaneSettings,
+    group: Vec<Job>,
+    finishes: &mut Vec<(Finish, Option<StoreError>)>,
+) -> Result<Vec<Committed>, StoreError> {
+    let every_repo = group.iter().any(|job| job.scope.every_repo);
+    let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
+    let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
+    let people: BTreeSet<_> = group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect();
+    let mut jobs = group.into_iter();
+    let mut tx = match open(settings, repos, every_repo, workers, people).await {
+        Ok(tx) => tx,
+        Err(error) => {
+            finishes.extend(jobs.map(|job| (job.finish, None)));
+            return Err(error);
+        }
+    };
+    while let Some(job) = jobs.next() {
+        match run_job(&mut tx, &job.scope, job.run).await {
+            Ok(own) => finishes.push((job.finish, own)),
+            Err(error) => {
+                finishes.push((job.finish, None));
+                finishes.extend(jobs.map(|job| (job.finish, None)));
+                return Err(error);
+            }
+        }
+    }
+    tx.commit().await
+}
+
+/// Begins the transaction and takes the locks of all its jobs, in the one order everybody keeps. Its "now" is read
+/// once they are held: read before, it would lie behind what the previous holder wrote.
+async fn open(
+    settings: &LaneSettings,
+    repos: BTreeSet<RepoId>,
+    every_repo: bool,
+    workers: BTreeSet<WorkerId>,
+    mut people: BTreeSet<String>,
+) -> Result<Tx, StoreError> {
+    let mut inner = begin(settings).await?;
+    if let Some(sql) = settings.dialect.lock_repositories().filter(|_| every_repo) {
+        sqlx::query(sql).execute(&mut *inner).await?;
+    }
+    if let Some(sql) = settings.dialect.lock_repository() {
+        for repo in repos {
+            sqlx::query(sql).bind(repo.as_str()).execute(&mut *inner).await?;
+        }
+    }
+    if let Some(sql) = settings.dialect.lock_worker() {
+        for worker in workers {
+            // Whose it is cannot change any more.
+            if let Some(row) = sqlx::query(sql).bind(worker.as_str()).fetch_optional(&mut *inner).await? {
+                people.insert(row.try_get("person")?);
+            }
+        }
+    }
+    if let Some(sql) = settings.dialect.lock_person() {
+        for person in people {
+            sqlx::query(sql).bind(person).execute(&mut *inner).await?;
+        }
+    }
+    Tx::begin(inner, settings).await
+}
+
+async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, StoreError> {
+    match settings.pool.begin_with(settings.dialect.begin_write()).await {
+        // A full disk makes SQLite end a transaction by itself, which the driver does not notice: it counts one that
+        // is gone and would never begin another on this connection.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            settings.pool.acquire().await?.close().await?;
+            Ok(settings.pool.begin_with(settings.dialect.begin_write()).await?)
+        }
+        begun => Ok(begun?),
+    }
+}
+
+/// Runs one job in a savepoint. `Some` is why nothing of it was kept although its neighbours' work can be.
+async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
+    tx.raw("SAVEPOINT job").await?;
+    let told = tx.news.len();
+    tx.chain = scope.repo.as_ref().map_or_else(|| super::events::GLOBAL_CHAIN.to_owned(), ToString::to_string);
+    // The call is inside the future that is guarded: a job can panic before it has made one of its own.
+    let own = match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {
+        Ok(true) => match tx.raw("RELEASE SAVEPOINT job").await {
+            Ok(()) => return Ok(None),
+            // PostgreSQL keeps nothing after a statement that failed, even when the job made light of it.
+            Err(error) => Some(StoreError::Commit(error.to_string())),
+        },
+        Ok(false) => None,
+        Err(_) => {
+            tracing::error!("a change panicked and was undone");
+            Some(StoreError::Panicked)
+        }
+    };
+    tx.news.truncate(told);
+    tx.raw("ROLLBACK TO SAVEPOINT job").await?;
+    tx.raw("RELEASE SAVEPOINT job").await?;
+    Ok(own)
+}

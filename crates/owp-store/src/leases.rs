@@ -1,0 +1,267 @@
+//! Leases: rows, and what is due.
+
+use super::error::StoreError;
+use super::tasks::person;
+use super::tx::{Tx, statements};
+use owp_pool::admission::Holder;
+use owp_pool::lease::{EndReason, Lease, LeaseState, Via};
+use owp_pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// True of a lease `l` after which its task goes to others first: an offer that was not wanted, and what a client gave
+/// back or lost. A claim by comment is nobody's offer, and free to be made again.
+macro_rules! given_back {
+    () => {
+        "(l.state IN ('nacked', 'ack_timeout') OR (l.state IN ('released', 'revoked') AND l.via = 'rest'))"
+    };
+}
+pub(super) use given_back;
+
+statements! {
+    LEASE_SAVE = "INSERT INTO leases (id, task_id, repo_id, worker_id, person, epoch, state, via, estimate, area,
+        granted_at, ack_by, expires_at, ttl, max_until, warned_at, ended_at, keeps_area)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        ON CONFLICT (id) DO UPDATE SET state = excluded.state, ack_by = excluded.ack_by,
+        expires_at = excluded.expires_at, warned_at = excluded.warned_at, ended_at = excluded.ended_at
+        WHERE leases.ended_at IS NULL AND leases.task_id = excluded.task_id AND leases.epoch = excluded.epoch";
+    LEASE_BY_ID = "SELECT * FROM leases WHERE id = $1";
+    LEASE_LIVE_OF_TASK = "SELECT * FROM leases WHERE task_id = $1 AND ended_at IS NULL";
+    LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id";
+    // Index leases_live_person.
+    LEASES_LIVE_OF_PERSON = "SELECT * FROM leases WHERE person = $1 AND repo_id = $2 AND ended_at IS NULL ORDER BY id";
+    LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
+    // Nothing runs out in a repository that is not served: its people could do nothing about it.
+    LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50";
+    // Index leases_live_repo.
+    LEASES_STRANDED = "SELECT l.* FROM repositories r JOIN leases l ON l.repo_id = r.id
+        WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.ended_at IS NULL ORDER BY l.id LIMIT 50";
+    DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
+        WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
+    DECLINES_IN = concat!("SELECT l.task_id, l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
+        WHERE l.repo_id = $1 AND l.ended_at > $2 AND ", given_back!(), "
+        GROUP BY l.task_id, l.worker_id ORDER BY l.task_id, l.worker_id");
+    // Index leases_untold.
+    LEASES_TELL = "UPDATE leases SET told = 1 WHERE id IN (SELECT id FROM leases
+        WHERE worker_id = $1 AND ended_at IS NOT NULL AND told = 0 AND via = 'rest' ORDER BY ended_at, id LIMIT 200)
+        RETURNING *";
+    // Whoever has no merged task in the repository; index leases_live_repo, then tasks_merged for each.
+    NEWCOMERS_HOLDING = "SELECT w.name AS worker_name, p.login, l.expires_at FROM leases l
+        LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = l.person
+        WHERE l.repo_id = $1 AND l.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM tasks t
+            WHERE t.repo_id = l.repo_id AND t.last_holder = l.person AND t.state = 'merged')
+        ORDER BY l.expires_at, l.id";
+    // Where the operator set rules, they say when; no rule warns sooner than at $3.
+    LEASES_TO_WARN = "SELECT l.* FROM leases l JOIN repositories r ON r.id = l.repo_id
+        WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment' AND r.inactive IS NULL
+        AND l.expires_at - (l.ttl * CASE WHEN r.policy IS NULL AND r.policy_file IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END) / 100 <= $1 AND l.expires_at > $1
+        ORDER BY l.expires_at, l.id";
+}
+
+impl Tx {
+    pub(super) async fn save_lease(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let state = match lease.state {
+            LeaseState::Ended(reason) => reason.name(),
+            live => live.name(),
+        };
+        let save = sqlx::query(LEASE_SAVE)
+            .bind(lease.id.as_str())
+            .bind(lease.task.as_str())
+            .bind(lease.repo.as_str())
+            .bind(lease.worker.as_str())
+            .bind(lease.person.key())
+            .bind(lease.epoch.0)
+            .bind(state)
+            .bind(lease.via.name())
+            .bind(lease.estimate)
+            .bind(lease.area.as_deref())
+            .bind(lease.granted_at.0)
+            .bind(lease.ack_by.map(|at| at.0))
+            .bind(lease.expires_at.0)
+            .bind(lease.ttl.0)
+            .bind(lease.max_until.0)
+            .bind(lease.warned_at.map(|at| at.0))
+            .bind(lease.ended_at.map(|at| at.0))
+            .bind(i64::from(lease.keeps_area));
+        match self.run(save).await? {
+            1 => Ok(()),
+            _ => Err(StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id))),
+        }
+    }
+
+    /// A lease by id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lease(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
+        self.one(sqlx::query(LEASE_BY_ID).bind(id.as_str())).await?.as_ref().map(lease_row).transpose()
+    }
+
+    /// The live lease of a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_lease(&mut self, task: &TaskId) -> Result<Option<Lease>, StoreError> {
+        self.one(sqlx::query(LEASE_LIVE_OF_TASK).bind(task.as_str())).await?.as_ref().map(lease_row).transpose()
+    }
+
+    /// A worker's live leases.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_leases_of(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+        self.all(sqlx::query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
+    }
+
+    /// A person's live leases in a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_leases_in(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Lease>, StoreError> {
+        let find = sqlx::query(LEASES_LIVE_OF_PERSON).bind(person.key()).bind(repo.as_str());
+        self.all(find).await?.iter().map(lease_row).collect()
+    }
+
+    /// Moves a live lease's expiry; a lease that ended stays as it is.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn renew_lease(&mut self, id: &LeaseId, until: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(LEASE_RENEW).bind(id.as_str()).bind(until.0)).await.map(drop)
+    }
+
+    /// Records that a live lease's holder was warned.
+    ///
+    /// # Errors
+    /// When the lease has ended, or the database refuses.
+    pub async fn record_warning(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let warned = Lease { warned_at: Some(self.now()), ..lease.clone() };
+        self.save_lease(&warned).await
+    }
+
+    /// Which workers declined a task, or let its offer pass, since `since`, and when they last did.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn declines(
+        &mut self,
+        task: &TaskId,
+        since: Timestamp,
+    ) -> Result<Vec<(WorkerId, Timestamp)>, StoreError> {
+        let rows = self.all(sqlx::query(DECLINES).bind(task.as_str()).bind(since.0)).await?;
+        rows.iter()
+            .map(|row| {
+                let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
+                Ok((worker, Timestamp(row.try_get("ended_at")?)))
+            })
+            .collect()
+    }
+
+    /// As [`Tx::declines`], for every task of a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn declines_in(
+        &mut self,
+        repo: &RepoId,
+        since: Timestamp,
+    ) -> Result<Vec<(TaskId, WorkerId, Timestamp)>, StoreError> {
+        let rows = self.all(sqlx::query(DECLINES_IN).bind(repo.as_str()).bind(since.0)).await?;
+        rows.iter()
+            .map(|row| {
+                let task = TaskId::new(row.try_get::<String, _>("task_id")?);
+                let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
+                Ok((task, worker, Timestamp(row.try_get("ended_at")?)))
+            })
+            .collect()
+    }
+
+    /// Who holds the live leases of people without a merged task in the repository, the first to run out first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn newcomers_holding(&mut self, repo: &RepoId) -> Result<Vec<Holder>, StoreError> {
+        let rows = self.all(sqlx::query(NEWCOMERS_HOLDING).bind(repo.as_str())).await?;
+        rows.iter().map(|row| holder_row(row, "somebody")).collect()
+    }
+
+    /// A worker's leases that ended and that it was not told of yet, oldest first; from here on it was. The caller has
+    /// written the worker's row before, so that no two tell of the same.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn tell_ended(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+        let rows = self.all(sqlx::query(LEASES_TELL).bind(worker.as_str())).await?;
+        let mut told = rows.iter().map(lease_row).collect::<Result<Vec<_>, _>>()?;
+        told.sort_by(|a, b| (a.ended_at, &a.id).cmp(&(b.ended_at, &b.id)));
+        Ok(told)
+    }
+
+    /// Leases that ran out, a page at a time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn due_leases(&mut self) -> Result<Vec<Lease>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
+    }
+
+    /// Live leases in repositories that have not been served since `since`, a page at a time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn stranded_leases(&mut self, since: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.all(sqlx::query(LEASES_STRANDED).bind(since.0)).await?.iter().map(lease_row).collect()
+    }
+
+    /// Claims by comment whose holder has not been warned and has less than `percent` of the time left; less than
+    /// `most` where the repository has rules of its own, which the caller looks up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn leases_to_warn(&mut self, percent: i64, most: i64) -> Result<Vec<Lease>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(LEASES_TO_WARN).bind(now).bind(percent).bind(most)).await?.iter().map(lease_row).collect()
+    }
+}
+
+pub(super) fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
+    let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
+    let (state, via, person_key): (String, String, String) =
+        (row.try_get("state")?, row.try_get("via")?, row.try_get("person")?);
+    let state = match state.as_str() {
+        "offered" => LeaseState::Offered,
+        "active" => LeaseState::Active,
+        ended => EndReason::from_name(ended)
+            .map(LeaseState::Ended)
+            .ok_or_else(|| StoreError::Corrupt(format!("lease state {ended}")))?,
+    };
+    Ok(Lease {
+        id: LeaseId::new(row.try_get::<String, _>("id")?),
+        task: TaskId::new(row.try_get::<String, _>("task_id")?),
+        repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
+        worker: WorkerId::new(row.try_get::<String, _>("worker_id")?),
+        person: person(&person_key)?,
+        epoch: Epoch(row.try_get("epoch")?),
+        state,
+        via: Via::from_name(&via).ok_or_else(|| StoreError::Corrupt(format!("via {via}")))?,
+        estimate: row.try_get("estimate")?,
+        area: row.try_get("area")?,
+        keeps_area: row.try_get::<i64, _>("keeps_area")? != 0,
+        granted_at: Timestamp(row.try_get("granted_at")?),
+        ack_by: at("ack_by")?,
+        expires_at: Timestamp(row.try_get("expires_at")?),
+        ttl: Span(row.try_get("ttl")?),
+        max_until: Timestamp(row.try_get("max_until")?),
+        warned_at: at("warned_at")?,
+        ended_at: at("ended_at")?,
+    })
+}
+
+/// Who holds something: the login, else the worker's name, else `unknown`; and until when, where a lease says it.
+pub(super) fn holder_row(row: &AnyRow, unknown: &str) -> Result<Holder, StoreError> {
+    let (login, name): (Option<String>, Option<String>) = (row.try_get("login")?, row.try_get("worker_name")?);
+    let until: Option<i64> = row.try_get("expires_at")?;
+    Ok(Holder { name: login.or(name).unwrap_or_else(|| unknown.to_owned()), until: until.map(Timestamp) })
+}

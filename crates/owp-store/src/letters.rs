@@ -1,0 +1,134 @@
+//! Dead letters: comments that were given up, for the operator to read and to try again.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use owp_pool::{RepoId, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
+
+statements! {
+    // Index wanted_comments_dead, walked backwards.
+    DEAD_PAGE = "SELECT c.repo_id, c.issue, c.key, c.error, c.body, c.died_at, r.name AS repo_name
+        FROM wanted_comments c JOIN repositories r ON r.id = c.repo_id
+        WHERE c.state = 'dead' AND r.private <= $1 AND (c.died_at, c.repo_id, c.issue, c.key) < ($2, $3, $4, $5)
+        ORDER BY c.died_at DESC, c.repo_id DESC, c.issue DESC, c.key DESC LIMIT $6";
+    // A create whose answer nobody heard may be among what is tried again: with the mark it is looked for first.
+    DEAD_RETRY = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL, rewritten = 0,
+        attempt_at = CASE WHEN comment_id IS NULL THEN created_at ELSE NULL END
+        WHERE repo_id = $1 AND issue = $2 AND key = $3 AND state = 'dead'";
+    DEAD_RETRY_LIKE = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL
+        WHERE repo_id = $1 AND issue = $2 AND state = 'dead' AND error = $3";
+    // Index wanted_comments_dead.
+    DEAD_ISSUES = "SELECT DISTINCT issue FROM wanted_comments WHERE repo_id = $1 AND state = 'dead' AND error = $2";
+    // Index wanted_comments_dead.
+    DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
+}
+
+/// A comment that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Where.
+    pub repo: RepoId,
+    /// `owner/name`.
+    pub repo_name: String,
+    /// The issue.
+    pub issue: i64,
+    /// The key hidden in the body.
+    pub key: String,
+    /// What it should have said.
+    pub body: String,
+    /// Why it was given up.
+    pub why: String,
+    /// When.
+    pub died_at: Timestamp,
+}
+
+/// The place of a dead letter in the order in which they are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadPlace {
+    /// When it was given up.
+    pub died_at: Timestamp,
+    /// The repository's id.
+    pub repo: String,
+    /// The issue.
+    pub issue: i64,
+    /// The key.
+    pub key: String,
+}
+
+impl DeadLetter {
+    /// Where a list goes on after this one.
+    #[must_use]
+    pub fn place(&self) -> DeadPlace {
+        let (repo, key) = (self.repo.to_string(), self.key.clone());
+        DeadPlace { died_at: self.died_at, repo, issue: self.issue, key }
+    }
+}
+
+impl Tx {
+    /// Comments that were given up, newest first, after a place; of public repositories alone unless `private`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn dead_letters(
+        &mut self,
+        after: Option<&DeadPlace>,
+        limit: i64,
+        private: bool,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let first = DeadPlace { died_at: Timestamp(i64::MAX), repo: String::new(), issue: 0, key: String::new() };
+        let after = after.unwrap_or(&first);
+        let page = sqlx::query(DEAD_PAGE).bind(i64::from(private)).bind(after.died_at.0).bind(after.repo.clone());
+        let rows = self.all(page.bind(after.issue).bind(after.key.clone()).bind(limit)).await?;
+        rows.iter().map(letter).collect()
+    }
+
+    /// Wants a comment that was given up once more. False when it is not among those.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn retry_dead(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
+        let now = self.now().0;
+        let retry = sqlx::query(DEAD_RETRY).bind(repo.as_str()).bind(issue).bind(key).bind(now);
+        Ok(self.run(retry).await? == 1)
+    }
+
+    /// Wants those of an issue's comments once more that were given up for this reason.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn retry_dead_of(&mut self, repo: &RepoId, issue: i64, why: &str) -> Result<u64, StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(DEAD_RETRY_LIKE).bind(repo.as_str()).bind(issue).bind(why).bind(now)).await
+    }
+
+    /// The issues with comments that were given up for this reason.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn dead_issues(&mut self, repo: &RepoId, why: &str) -> Result<BTreeSet<i64>, StoreError> {
+        let rows = self.all(sqlx::query(DEAD_ISSUES).bind(repo.as_str()).bind(why)).await?;
+        rows.iter().map(|row| Ok(row.try_get("issue")?)).collect()
+    }
+
+    /// Comments that were given up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn dead_comments(&mut self) -> Result<i64, StoreError> {
+        self.number(sqlx::query(DEAD_COMMENTS)).await
+    }
+}
+
+fn letter(row: &AnyRow) -> Result<DeadLetter, StoreError> {
+    Ok(DeadLetter {
+        repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
+        repo_name: row.try_get("repo_name")?,
+        issue: row.try_get("issue")?,
+        key: row.try_get("key")?,
+        body: row.try_get("body")?,
+        why: row.try_get::<Option<String>, _>("error")?.unwrap_or_default(),
+        died_at: Timestamp(row.try_get("died_at")?),
+    })
+}

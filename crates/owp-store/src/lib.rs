@@ -1,0 +1,233 @@
+//! SQL and row mapping on SQLite and PostgreSQL. Decides nothing.
+//!
+//! [`Store::write`] is the only way to change anything, [`Store::read`] gives a snapshot to look at. Statements
+//! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
+
+mod agents;
+mod audit;
+mod bell;
+mod candidates;
+mod checkup;
+mod deliveries;
+mod dialect;
+mod doubts;
+mod error;
+mod events;
+mod feed;
+mod idempotency;
+mod installations;
+mod lane;
+mod leases;
+mod letters;
+mod missed;
+mod open;
+mod overview;
+mod parts;
+mod policies;
+mod pulls;
+mod repos;
+mod resources;
+mod slots;
+mod standing;
+mod sync;
+mod tasks;
+mod tokens;
+mod tx;
+mod uptime;
+mod wanted;
+mod workers;
+
+pub use audit::AuditRow;
+pub use bell::Committed;
+pub use candidates::Bounds;
+pub use checkup::{DeadComments, Durability, InboxHealth};
+pub use deliveries::{CommandCounts, Delivery, NewDelivery};
+pub use dialect::Dialect;
+pub use doubts::Unlabelled;
+pub use error::StoreError;
+pub use events::{EventRow, GLOBAL_CHAIN};
+pub use feed::{FEED_BATCH, FeedRow, RepoFace};
+pub use idempotency::{KeptAnswer, Reserved};
+pub use lane::Scope;
+pub use letters::{DeadLetter, DeadPlace};
+pub use missed::MissedWork;
+pub use open::StoreOptions;
+pub use overview::RepoCounts;
+pub use parts::Part;
+pub use policies::{Allowed, PolicyFile};
+pub use pulls::PullRow;
+pub use repos::{Pause, RepoRow, RepoSighting};
+pub use resources::{TaskFilter, WorkerSaid};
+pub use tasks::TaskExtras;
+pub use tx::Tx;
+pub use uptime::GivenBack;
+pub use wanted::{WantedComment, WriteQuota};
+pub use workers::{Extra, NewWorker};
+
+use futures_util::future::BoxFuture;
+use lane::{Job, Lane, LaneSettings};
+use owp_base::clock::{Clock, Entropy};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{broadcast, oneshot};
+
+#[cfg(test)]
+mod tests;
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    settings: LaneSettings,
+    readers: sqlx::AnyPool,
+    lanes: Vec<Lane>,
+    next: AtomicUsize,
+    /// Held for as long as the store lives: a second process refuses to serve the same SQLite file.
+    _lock: Option<std::fs::File>,
+}
+
+impl Store {
+    /// Which engine stands behind it.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.settings.dialect
+    }
+
+    /// The clock it was opened with.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.settings.clock
+    }
+
+    /// The randomness it was opened with.
+    #[must_use]
+    pub fn entropy(&self) -> &Entropy {
+        &self.0.settings.entropy
+    }
+
+    /// What this process commits from now on, one message per transaction that wrote events. A receiver that is told
+    /// it lagged must assume that anything may have happened.
+    #[must_use]
+    pub fn committed(&self) -> broadcast::Receiver<Arc<[Committed]>> {
+        self.0.settings.bell.listen()
+    }
+
+    /// Runs `work` in a writing transaction that holds the locks `scope` names, and answers after the commit.
+    /// `Err` from `work` undoes everything it did.
+    ///
+    /// # Errors
+    /// What `work` gave, or a [`StoreError`] when the change could not be made durable.
+    pub async fn write<T, E, F>(&self, scope: Scope, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        if self.0.lanes.is_empty() {
+            // It was opened to be read.
+            return Err(StoreError::Closed.into());
+        }
+        let lane = self.lane(&scope);
+        let ticket = lane.gauge.count();
+        let slot = Arc::new(Mutex::new(None));
+        let (answer, answered) = oneshot::channel();
+        let filled = Arc::clone(&slot);
+        let run: lane::Run = Box::new(move |tx| {
+            let work = work(tx);
+            Box::pin(async move {
+                let result = work.await;
+                let keep = result.is_ok();
+                *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                keep
+            })
+        });
+        let finish: lane::Finish = Box::new(move |committed| {
+            let _counted_until_here = ticket;
+            let result = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let outcome = match (committed, result) {
+                (_, Some(Err(refused))) => Err(refused),
+                (Ok(()), Some(done)) => done,
+                (Ok(()), None) => Err(StoreError::Panicked.into()),
+                (Err(error), _) => Err(error.into()),
+            };
+            // The caller may have gone away; what was committed stays committed.
+            let _gone = answer.send(outcome);
+        });
+        if lane.jobs.send(Job { scope, run, finish }).await.is_err() {
+            return Err(StoreError::Closed.into());
+        }
+        answered.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Runs `work` as [`Store::write`] does, and waits for it at most `patience`. Work that has not begun by then is
+    /// given up; what has begun may still be committed.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLate`] when time ran out, else as [`Store::write`].
+    pub async fn write_within<T, E, F>(&self, patience: Duration, scope: Scope, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        let late = Arc::new(AtomicBool::new(false));
+        let given_up = Arc::clone(&late);
+        let work = self.write(scope, move |tx: &mut Tx| -> BoxFuture<'_, Result<T, E>> {
+            if given_up.load(Ordering::Relaxed) {
+                return Box::pin(async move { Err(StoreError::TooLate(patience).into()) });
+            }
+            work(tx)
+        });
+        match tokio::time::timeout(patience, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                late.store(true, Ordering::Relaxed);
+                Err(StoreError::TooLate(patience).into())
+            }
+        }
+    }
+
+    /// How long the transaction that has taken longest so far has been at work, over all writers of this process.
+    #[must_use]
+    pub fn writing_for(&self) -> Duration {
+        self.0.lanes.iter().map(|lane| lane.gauge.busy_for()).max().unwrap_or_default()
+    }
+
+    /// Runs `work` on one consistent snapshot; nothing it writes is kept.
+    ///
+    /// # Errors
+    /// What `work` gave, or a [`StoreError`] when the snapshot could not be had.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+    {
+        let settings = &self.0.settings;
+        let begun = self.0.readers.begin_with(settings.dialect.begin_read()).await.map_err(StoreError::from)?;
+        let mut tx = Tx::begin(begun, settings).await?;
+        let result = work(&mut tx).await;
+        tx.rollback().await?;
+        result
+    }
+
+    /// The lane of a repository, or the least busy one: a lane that waits for a lock holds nothing up that has no
+    /// reason to be there.
+    fn lane(&self, scope: &Scope) -> &Lane {
+        let lanes = &self.0.lanes;
+        match &scope.repo {
+            Some(repo) => {
+                let mut hasher = DefaultHasher::new();
+                repo.hash(&mut hasher);
+                &lanes[usize::try_from(hasher.finish() % lanes.len() as u64).unwrap_or(0)]
+            }
+            None => {
+                let first = self.0.next.fetch_add(1, Ordering::Relaxed) % lanes.len();
+                let (before, from) = lanes.split_at(first);
+                from.iter().chain(before).min_by_key(|lane| lane.gauge.jobs()).unwrap_or(&lanes[first])
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Deliveries GitHub could not bring: how far its list was read, and which it has yet to be asked for.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use owp_pool::Timestamp;
+use sqlx::Row;
+
+statements! {
+    MISSED_SOON = "UPDATE missed SET look_due_at = 0, looking_until = CASE WHEN $1 = 1 THEN 0 ELSE looking_until END
+        WHERE id = 1";
+    MISSED_DUE = "SELECT look_due_at, looking_until, ask_due_at,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM (SELECT 1 FROM redeliveries WHERE wanted = 1 LIMIT 1) AS waiting) AS wanted
+        FROM missed WHERE id = 1";
+    MISSED_TAKE = "UPDATE missed SET looking_until = $2 WHERE id = 1 AND look_due_at <= $1 AND looking_until <= $1
+        RETURNING looked_until";
+    MISSED_LOOKED = "UPDATE missed SET looked_until = $2, look_due_at = $3, looking_until = 0
+        WHERE id = 1 AND looking_until = $1";
+    MISSED_LATER = "UPDATE missed SET look_due_at = $2, looking_until = 0 WHERE id = 1 AND looking_until = $1";
+    ASK_TAKE = "UPDATE missed SET ask_due_at = $2 WHERE id = 1 AND ask_due_at <= $1";
+    ASK_LATER = "UPDATE missed SET ask_due_at = $1 WHERE id = 1 AND ask_due_at < $1";
+    // Each failed attempt is asked to be repeated once; GitHub gives every attempt a number of its own.
+    REDELIVERY_WANT = "INSERT INTO redeliveries (guid, delivery, first_failed_at, wanted)
+        SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), 1
+        WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = $1)
+        ON CONFLICT (guid) DO UPDATE SET delivery = excluded.delivery, wanted = 1
+        WHERE redeliveries.delivery < excluded.delivery AND redeliveries.first_failed_at > $4";
+    // Index redeliveries_wanted.
+    REDELIVERY_NEXT = "SELECT guid, delivery FROM redeliveries WHERE wanted = 1 ORDER BY first_failed_at, guid LIMIT 1";
+    REDELIVERY_DONE = "UPDATE redeliveries SET wanted = 0 WHERE guid = $1 AND delivery = $2";
+    REDELIVERY_CAME = "UPDATE redeliveries SET wanted = 0 WHERE guid = $1";
+    REDELIVERIES_WANTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM redeliveries WHERE wanted = 1";
+    REDELIVERIES_PURGE = "DELETE FROM redeliveries WHERE first_failed_at < $1";
+}
+
+/// What there is to do about missed deliveries at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissedWork {
+    /// GitHub's list is due to be read.
+    Look,
+    /// GitHub is to be asked for one.
+    Ask,
+    /// Nothing yet.
+    Nothing,
+}
+
+impl Tx {
+    /// Lets GitHub's list be read as soon as possible; `alone` also takes it from whoever was reading and died.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn look_soon(&mut self, alone: bool) -> Result<(), StoreError> {
+        self.run(sqlx::query(MISSED_SOON).bind(i64::from(alone))).await.map(drop)
+    }
+
+    /// What is due.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn missed_work(&mut self) -> Result<MissedWork, StoreError> {
+        let Some(row) = self.one(sqlx::query(MISSED_DUE)).await? else { return Ok(MissedWork::Nothing) };
+        let due = |column: &str| row.try_get::<i64, _>(column).map(|at| at <= self.now().0);
+        if due("look_due_at")? && due("looking_until")? {
+            return Ok(MissedWork::Look);
+        }
+        let some = row.try_get::<i64, _>("wanted")? > 0;
+        Ok(if some && due("ask_due_at")? { MissedWork::Ask } else { MissedWork::Nothing })
+    }
+
+    /// Takes the reading of the list until `until`; gives up to when it was read before. `None` when it is not due or
+    /// somebody reads it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn take_look(&mut self, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let take = sqlx::query(MISSED_TAKE).bind(self.now().0).bind(until.0);
+        let row = self.one(take).await?;
+        Ok(row.map(|row| row.try_get("looked_until").map(Timestamp)).transpose()?)
+    }
+
+    /// Records that the list was read up to `upto`; the next time is `next`. False when the reading, taken until `taken`,
+    /// is somebody else's by now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_look(
+        &mut self,
+        taken: Timestamp,
+        upto: Timestamp,
+        next: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let looked = sqlx::query(MISSED_LOOKED).bind(taken.0).bind(upto.0).bind(next.0);
+        Ok(self.run(looked).await? == 1)
+    }
+
+    /// Gives the reading back until `next`, because it failed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn postpone_look(&mut self, taken: Timestamp, next: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(MISSED_LATER).bind(taken.0).bind(next.0)).await.map(drop)
+    }
+
+    /// Wants a failed attempt repeated, unless its delivery came by another way. An attempt whose delivery first failed
+    /// at `oldest` or before is not asked for again.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn want_redelivery(
+        &mut self,
+        guid: &str,
+        delivery: i64,
+        failed_at: Timestamp,
+        oldest: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let want = sqlx::query(REDELIVERY_WANT).bind(guid).bind(delivery).bind(failed_at.0).bind(oldest.0);
+        Ok(self.run(want).await? == 1)
+    }
+
+    /// The delivery GitHub is to be asked for next, if it may be asked now; then nobody may before `next`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn take_redelivery(&mut self, next: Timestamp) -> Result<Option<(String, i64)>, StoreError> {
+        if self.run(sqlx::query(ASK_TAKE).bind(self.now().0).bind(next.0)).await? == 0 {
+            return Ok(None);
+        }
+        let row = self.one(sqlx::query(REDELIVERY_NEXT)).await?;
+        Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get("guid")?, row.try_get("delivery")?))).transpose()?)
+    }
+
+    /// Records that GitHub was asked for this attempt, or will never repeat it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_asked(&mut self, guid: &str, delivery: i64) -> Result<(), StoreError> {
+        self.run(sqlx::query(REDELIVERY_DONE).bind(guid).bind(delivery)).await.map(drop)
+    }
+
+    /// Lets GitHub be asked no sooner than at `at`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ask_later(&mut self, at: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(ASK_LATER).bind(at.0)).await.map(drop)
+    }
+
+    /// A delivery came: nobody need ask for it any more.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn redelivery_came(&mut self, guid: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(REDELIVERY_CAME).bind(guid)).await.map(drop)
+    }
+
+    /// How many failed deliveries GitHub has yet to be asked for.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn wanted_redeliveries(&mut self) -> Result<i64, StoreError> {
+        self.number(sqlx::query(REDELIVERIES_WANTED)).await
+    }
+
+    /// Forgets what first failed before `before`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn purge_redeliveries(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        self.run(sqlx::query(REDELIVERIES_PURGE).bind(before.0)).await.map(drop)
+    }
+}

@@ -1,0 +1,241 @@
+//! Opening the database: engine, lock file, migrations, durability, lanes.
+
+use super::bell::Bell;
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::lane::{Gauge, Lane, LaneSettings, run_lane};
+use super::{Inner, Store};
+use owp_base::clock::{Clock, Entropy};
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How many jobs may wait in a lane before callers wait too.
+const LANE_DEPTH: usize = 1024;
+/// Write connections of a replica on PostgreSQL.
+const POSTGRES_LANES: u32 = 8;
+const READERS: u32 = 8;
+/// Connections of a process that only looks.
+const LOOKERS: u32 = 2;
+/// How long a connection may take to come about.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub url: String,
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// Where ids and salts come from.
+    pub entropy: Entropy,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and starts the lanes.
+    ///
+    /// # Errors
+    /// A URL that cannot be used, a database that is newer, in use by another process, or not durable.
+    pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::of_url(&options.url)?;
+        let (url, lock) = match dialect {
+            Dialect::Sqlite => {
+                let path = sqlite_path(&options.url)?;
+                (driver_url(&path, "rwc"), Some(lock_file(&path)?))
+            }
+            Dialect::Postgres => (options.url.clone(), None),
+        };
+        let mut first = reach(dialect, &url, dialect.migration_settings()).await?;
+        migrate(dialect, &mut first).await?;
+        dialect.check_durability(&mut first).await?;
+        first.close().await?;
+        let lanes = if dialect == Dialect::Sqlite { 1 } else { POSTGRES_LANES };
+        let writers = connect(&url, lanes, dialect.connection_settings()).await?;
+        let readers = connect(&url, READERS, dialect.connection_settings()).await?;
+        let minted = Arc::new(AtomicU64::new(0));
+        let StoreOptions { clock, entropy, .. } = options;
+        let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, bell: Bell::new() };
+        let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
+        Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
+    }
+}
+
+impl Store {
+    /// Opens a database only to look at it, beside a process that may be serving it. Nothing is made, locked or
+    /// migrated, and every write is refused.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Older`] and [`StoreError::Newer`] when there is nothing that could be read.
+    pub async fn open_read_only(options: StoreOptions) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::of_url(&options.url)?;
+        let url = match dialect {
+            Dialect::Sqlite => {
+                let path = sqlite_path(&options.url)?;
+                if !Path::new(&path).exists() {
+                    return Err(StoreError::Missing(path));
+                }
+                driver_url(&path, "ro")
+            }
+            Dialect::Postgres => options.url.clone(),
+        };
+        reach(dialect, &url, dialect.reading_settings()).await?.close().await?;
+        let readers = connect(&url, LOOKERS, dialect.reading_settings()).await?;
+        let have = schema_version(&mut *readers.acquire().await?).await?;
+        let need = migrator(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
+        match have.cmp(&need) {
+            std::cmp::Ordering::Less => return Err(StoreError::Older { have, need }),
+            std::cmp::Ordering::Greater => return Err(StoreError::Newer(have)),
+            std::cmp::Ordering::Equal => {}
+        }
+        let minted = Arc::new(AtomicU64::new(0));
+        let StoreOptions { clock, entropy, .. } = options;
+        let settings = LaneSettings { pool: readers.clone(), dialect, clock, entropy, minted, bell: Bell::new() };
+        Ok(Self(Arc::new(Inner { settings, readers, lanes: Vec::new(), next: AtomicUsize::new(0), _lock: None })))
+    }
+}
+
+/// The newest migration that was applied; 0 when none was, which an empty database is told by as well.
+pub(super) async fn schema_version(conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
+    // The driver's own table; it is not there before the first migration.
+    let version = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations";
+    match sqlx::query(version).fetch_one(conn).await {
+        Ok(row) => Ok(row.try_get(0)?),
+        Err(sqlx::Error::Database(_)) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The driver reads a URL: letters that mean something there are written in their escaped form.
+fn driver_url(path: &str, mode: &str) -> String {
+    let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
+    format!("sqlite://{escaped}?mode={mode}")
+}
+
+fn migrator(dialect: Dialect) -> &'static Migrator {
+    match dialect {
+        Dialect::Sqlite => &SQLITE,
+        Dialect::Postgres => &POSTGRES,
+    }
+}
+
+fn start_lane(settings: &LaneSettings) -> Lane {
+    let (jobs, receiver) = mpsc::channel(LANE_DEPTH);
+    let gauge = Arc::new(Gauge::default());
+    tokio::spawn(run_lane(settings.clone(), receiver, Arc::clone(&gauge)));
+    Lane { jobs, gauge }
+}
+
+/// Connects once by itself: a pool retries until it times out, and then says only that.
+async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -> Result<AnyConnection, StoreError> {
+    let (place, hint) = place(dialect, url)?;
+    let unreachable = |cause, passing| StoreError::Unreachable { place, cause, hint, passing };
+    let first = async {
+        let mut conn = AnyConnection::connect(url).await?;
+        for setting in settings {
+            sqlx::raw_sql(*setting).execute(&mut conn).await?;
+        }
+        Ok(conn)
+    };
+    match tokio::time::timeout(PATIENCE, first).await {
+        Ok(Ok(conn)) => Ok(conn),
+        Ok(Err(error)) => Err(unreachable(cause(&error), may_pass(&error))),
+        Err(_) => Err(unreachable(format!("no answer within {} s", PATIENCE.as_secs()), true)),
+    }
+}
+
+/// Where the database should be, and what to check besides the setting when it is not. A password is in neither.
+fn place(dialect: Dialect, url: &str) -> Result<(String, &'static str), StoreError> {
+    match dialect {
+        Dialect::Sqlite => Ok((sqlite_path(url)?, ", and that it is an owp database")),
+        Dialect::Postgres => {
+            let options: PgConnectOptions = url.parse().map_err(|error| StoreError::Url(cause(&error)))?;
+            let name = options.get_database().unwrap_or_else(|| options.get_username());
+            let server = match options.get_socket() {
+                Some(socket) => socket.display().to_string(),
+                None => format!("{}:{}", options.get_host(), options.get_port()),
+            };
+            Ok((format!("{name} of the PostgreSQL server at {server}"), ", and that the server runs there"))
+        }
+    }
+}
+
+fn cause(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(cause) => cause.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a server that starts or restarts could have answered so.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // cannot_connect_now and too_many_connections, from PostgreSQL's appendix A.
+        sqlx::Error::Database(said) => matches!(said.code().as_deref(), Some("57P03" | "53300")),
+        _ => false,
+    }
+}
+
+async fn connect(url: &str, connections: u32, settings: &'static [&'static str]) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                for setting in settings {
+                    sqlx::raw_sql(*setting).execute(&mut *conn).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?;
+    Ok(pool)
+}
+
+async fn migrate(dialect: Dialect, conn: &mut AnyConnection) -> Result<(), StoreError> {
+    migrator(dialect).run(conn).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError::Newer(version),
+        other => StoreError::Migration(other.to_string()),
+    })
+}
+
+fn sqlite_path(url: &str) -> Result<String, StoreError> {
+    let rest = url.trim_start_matches("sqlite:");
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    if path.is_empty() || path == ":memory:" {
+        return Err(StoreError::Url("a SQLite database needs a file, so that nothing is lost".to_owned()));
+    }
+    if Path::new(path).is_dir() {
+        return Err(StoreError::Folder(path.trim_end_matches('/').to_owned()));
+    }
+    // Two names of one file are one lock. A file that does not exist yet has one name.
+    let real = std::fs::canonicalize(path).ok().and_then(|real| real.into_os_string().into_string().ok());
+    Ok(real.unwrap_or_else(|| path.to_owned()))
+}
+
+fn lock_file(path: &str) -> Result<std::fs::File, StoreError> {
+    let lock = format!("{path}.lock");
+    let io = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound => StoreError::Url(format!("the folder of {path} does not exist")),
+        _ => StoreError::NotWritable { path: lock.clone(), cause: e.to_string() },
+    };
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+        Err(std::fs::TryLockError::Error(e)) => Err(io(e)),
+    }
+}

@@ -1,0 +1,96 @@
+//! Parts: what one folded comment of an issue is composed from, each under its own key.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use owp_pool::{RepoId, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    PART_SAY = "INSERT INTO comment_parts (repo_id, issue, key, body, answer, said_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $6)
+        ON CONFLICT (repo_id, issue, key) DO UPDATE SET body = excluded.body, said_at = excluded.said_at
+        WHERE comment_parts.body <> excluded.body";
+    PART_DROP = "DELETE FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND key = $3";
+    PARTS_STANDING = "SELECT * FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 0
+        ORDER BY created_at, key";
+    PARTS_ANSWERS = "SELECT * FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 1
+        ORDER BY said_at DESC, created_at DESC, key DESC LIMIT $3";
+    PARTS_FORGET = "DELETE FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 1 AND said_at < $3
+        AND SUBSTR(key, 1, LENGTH($4)) = $4";
+}
+
+/// One thing said in a folded comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is about.
+    pub key: String,
+    /// What it says, without a hidden key.
+    pub body: String,
+    /// Since when it says this.
+    pub said_at: Timestamp,
+}
+
+impl Tx {
+    /// Lets a part say `body`; nothing happens when it says so already. An `answer` is one of many, of which only the
+    /// newest are read back.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn say_part(
+        &mut self,
+        repo: &RepoId,
+        issue: i64,
+        key: &str,
+        body: &str,
+        answer: bool,
+    ) -> Result<(), StoreError> {
+        let now = self.now().0;
+        let say = sqlx::query(PART_SAY).bind(repo.as_str()).bind(issue).bind(key).bind(body);
+        self.run(say.bind(i64::from(answer)).bind(now)).await.map(drop)
+    }
+
+    /// Takes a part out, where there is one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn drop_part(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(PART_DROP).bind(repo.as_str()).bind(issue).bind(key)).await.map(drop)
+    }
+
+    /// Forgets answers that say the same since before a moment and whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_answers(
+        &mut self,
+        repo: &RepoId,
+        issue: i64,
+        prefix: &str,
+        before: Timestamp,
+    ) -> Result<(), StoreError> {
+        let forget = sqlx::query(PARTS_FORGET).bind(repo.as_str()).bind(issue).bind(before.0).bind(prefix);
+        self.run(forget).await.map(drop)
+    }
+
+    /// The parts of an issue that stand until they are changed, oldest first; and its last `answers` answers, newest
+    /// first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn parts(
+        &mut self,
+        repo: &RepoId,
+        issue: i64,
+        answers: i64,
+    ) -> Result<(Vec<Part>, Vec<Part>), StoreError> {
+        let standing = self.all(sqlx::query(PARTS_STANDING).bind(repo.as_str()).bind(issue)).await?;
+        let answers = self.all(sqlx::query(PARTS_ANSWERS).bind(repo.as_str()).bind(issue).bind(answers)).await?;
+        let read = |rows: Vec<AnyRow>| rows.iter().map(part).collect::<Result<Vec<_>, StoreError>>();
+        Ok((read(standing)?, read(answers)?))
+    }
+}
+
+fn part(row: &AnyRow) -> Result<Part, StoreError> {
+    Ok(Part { key: row.try_get("key")?, body: row.try_get("body")?, said_at: Timestamp(row.try_get("said_at")?) })
+}

@@ -1,0 +1,185 @@
+//! The rules of repositories as they were set or read: the operator's document, the policy file, and whom its lists name.
+
+use super::error::StoreError;
+use super::repos::{RepoRow, repo_row};
+use super::tx::{Tx, json_text, statements, words};
+use owp_pool::document::Document;
+use owp_pool::{Person, RepoId, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::collections::{BTreeMap, BTreeSet};
+
+statements! {
+    REPO_POLICY = "UPDATE repositories SET policy = $2 WHERE id = $1";
+    FILE_GOOD = "UPDATE repositories SET policy_file = $2, policy_digest = $3, policy_error = NULL, policy_read_at = $4
+        WHERE id = $1";
+    FILE_BAD = "UPDATE repositories SET policy_digest = $2, policy_error = $3 WHERE id = $1";
+    FORMER_BRANCHES = "UPDATE repositories SET former_branches = $2 WHERE id = $1";
+    FILE_ALLOWED = "UPDATE repositories SET policy_allowed = $2, policy_allowed_at = $3 WHERE id = $1";
+    FILE_SAID = "UPDATE repositories SET policy_said_issue = $2, policy_said_at = $3 WHERE id = $1";
+    NEWEST_ISSUE = "SELECT issue FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL AND state NOT IN ('closed', 'merged')
+        ORDER BY id DESC LIMIT 1";
+    READER_SET = "INSERT INTO readers (repo_id, person, may, checked_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (repo_id, person) DO UPDATE SET may = excluded.may, checked_at = excluded.checked_at";
+    REPOS_NAMING_A_LINK_ISSUE = "SELECT * FROM repositories WHERE managed = 1 AND private = 0 AND inactive IS NULL
+        AND (policy_file LIKE '%\"linking\"%' OR policy LIKE '%\"linking\"%') ORDER BY name_key LIMIT 10";
+    REPOS_PRIVATE = "SELECT * FROM repositories r WHERE r.managed = 1 AND r.private = 1 AND r.inactive IS NULL
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
+    READER_KNOWN = "SELECT CAST(COUNT(*) AS BIGINT) FROM readers WHERE repo_id = $1 AND person = $2 AND checked_at > $3";
+}
+
+/// Whom the names on a policy's lists stand for: GitHub user ids by name, in lower case.
+pub type Allowed = BTreeMap<String, BTreeSet<i64>>;
+
+/// What is known of a repository's policy file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PolicyFile {
+    /// What it last said that could be followed; `None` when there is no file.
+    pub document: Option<Document>,
+    /// A digest of the file as it was last read, good or not.
+    pub digest: Option<String>,
+    /// Why the file as it reads now is not followed, one fault a line.
+    pub error: Option<String>,
+    /// Whether it was read at all and could be followed, or was not there.
+    pub was_read: bool,
+    /// Whom the names on its lists stand for.
+    pub allowed: Allowed,
+    /// When that was asked.
+    pub allowed_at: Timestamp,
+    /// How the policy named branches before, as templates.
+    pub former_branches: Vec<String>,
+    /// On which issue, and when, trouble with the file was last said.
+    pub said: Option<(i64, Timestamp)>,
+}
+
+impl Tx {
+    /// Served public repositories whose rules may name an issue for link codes, by name; ten at most.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_naming_a_link_issue(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_NAMING_A_LINK_ISSUE)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Sets or takes away what the operator wants to differ from the defaults.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_policy(&mut self, id: &RepoId, policy: Option<&Document>) -> Result<(), StoreError> {
+        let text = policy.map(json_text).transpose()?;
+        self.run(sqlx::query(REPO_POLICY).bind(id.as_str()).bind(text)).await.map(drop)
+    }
+
+    /// Keeps a policy file that can be followed, or that there is none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_policy_file(
+        &mut self,
+        id: &RepoId,
+        document: Option<&Document>,
+        digest: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let text = document.map(json_text).transpose()?;
+        let now = self.now().0;
+        let good = sqlx::query(FILE_GOOD).bind(id.as_str()).bind(text).bind(digest).bind(now);
+        self.run(good).await.map(drop)
+    }
+
+    /// Keeps why the policy file cannot be followed; what it said before stays in force.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_policy_error(&mut self, id: &RepoId, digest: Option<&str>, why: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(FILE_BAD).bind(id.as_str()).bind(digest).bind(why)).await.map(drop)
+    }
+
+    /// Keeps whom the names on the policy's lists stand for.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_allowed(&mut self, id: &RepoId, allowed: &Allowed) -> Result<(), StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(FILE_ALLOWED).bind(id.as_str()).bind(json_text(allowed)?).bind(now)).await.map(drop)
+    }
+
+    /// Keeps how the policy named branches before.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_former_branches(&mut self, id: &RepoId, former: &[String]) -> Result<(), StoreError> {
+        self.run(sqlx::query(FORMER_BRANCHES).bind(id.as_str()).bind(json_text(&former)?)).await.map(drop)
+    }
+
+    /// Keeps where trouble with the policy file was said.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_policy_said(&mut self, id: &RepoId, issue: i64) -> Result<(), StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(FILE_SAID).bind(id.as_str()).bind(issue).bind(now)).await.map(drop)
+    }
+
+    /// The issue of the newest task that is not over.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn newest_issue(&mut self, id: &RepoId) -> Result<Option<i64>, StoreError> {
+        let row = self.one(sqlx::query(NEWEST_ISSUE).bind(id.as_str())).await?;
+        Ok(row.map(|row| row.try_get("issue")).transpose()?)
+    }
+
+    /// Keeps whether a person may read a private repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_reader(&mut self, id: &RepoId, person: &Person, may: bool) -> Result<(), StoreError> {
+        let now = self.now().0;
+        let set = sqlx::query(READER_SET).bind(id.as_str()).bind(person.key()).bind(i64::from(may)).bind(now);
+        self.run(set).await.map(drop)
+    }
+
+    /// Private repositories with the App that have tasks somebody could take.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn private_repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_PRIVATE)).await?.iter().map(repo_row).collect()
+    }
+
+    /// True when GitHub was asked since `since` whether the person may read the repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn reader_is_known(
+        &mut self,
+        id: &RepoId,
+        person: &Person,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let known = sqlx::query(READER_KNOWN).bind(id.as_str()).bind(person.key()).bind(since.0);
+        Ok(self.number(known).await? > 0)
+    }
+}
+
+pub(super) fn policy_file(row: &AnyRow) -> Result<PolicyFile, StoreError> {
+    let text: Option<String> = row.try_get("policy_file")?;
+    let read_at: i64 = row.try_get("policy_read_at")?;
+    // A file that this version reads otherwise than the one that kept it is read anew before anything is handed out.
+    let Ok(document) = text.map(|text| serde_json::from_str(&text)).transpose() else {
+        return Ok(PolicyFile { former_branches: words(row, "former_branches")?, ..PolicyFile::default() });
+    };
+    let allowed: Option<String> = row.try_get("policy_allowed")?;
+    let (said_issue, said_at): (Option<i64>, Option<i64>) =
+        (row.try_get("policy_said_issue")?, row.try_get("policy_said_at")?);
+    Ok(PolicyFile {
+        document,
+        digest: row.try_get("policy_digest")?,
+        error: row.try_get("policy_error")?,
+        was_read: read_at > 0,
+        allowed: allowed.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        allowed_at: Timestamp(row.try_get("policy_allowed_at")?),
+        former_branches: words(row, "former_branches")?,
+        said: said_issue.zip(said_at.map(Timestamp)),
+    })
+}

@@ -1,0 +1,253 @@
+//! Pull requests and which tasks they name.
+
+use super::error::StoreError;
+use super::tx::{Tx, json, json_text, statements};
+use owp_pool::gates::{Checklist, Checks};
+use owp_pool::pull::{PullFacts, Signatures};
+use owp_pool::{RepoId, TaskId, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    // What is known of the commit goes with the commit.
+    PULL_SAVE = "INSERT INTO pulls (repo_id, number, author_id, author_login, author_bot, state, draft,
+        checklist_items, checklist_open, head_ref, head_sha, head_repo, base_ref, issues, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        ON CONFLICT (repo_id, number) DO UPDATE SET author_id = excluded.author_id,
+        author_login = excluded.author_login, author_bot = excluded.author_bot, state = excluded.state,
+        draft = excluded.draft, checklist_items = excluded.checklist_items, checklist_open = excluded.checklist_open,
+        head_ref = excluded.head_ref, head_sha = excluded.head_sha, head_repo = excluded.head_repo,
+        base_ref = excluded.base_ref, issues = excluded.issues, updated_at = excluded.updated_at,
+        checks = CASE WHEN pulls.head_sha = excluded.head_sha THEN pulls.checks ELSE NULL END,
+        signatures = CASE WHEN pulls.head_sha = excluded.head_sha THEN pulls.signatures ELSE NULL END";
+    PULL_CHECKS = "UPDATE pulls SET checks = $4 WHERE repo_id = $1 AND number = $2 AND head_sha = $3";
+    PULL_SIGNATURES = "UPDATE pulls SET signatures = $4 WHERE repo_id = $1 AND number = $2 AND head_sha = $3";
+    // Index pulls_head.
+    PULLS_AT = "SELECT * FROM pulls p WHERE p.repo_id = $1 AND p.head_sha = $2 AND p.state = 'open'
+        AND EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number) ORDER BY p.number";
+    PULLS_UNDER_WAY = "SELECT DISTINCT p.* FROM pulls p
+        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number JOIN tasks t ON t.id = k.task_id
+        WHERE p.repo_id = $1 AND p.state = 'open' AND t.state NOT IN ('merged', 'closed') ORDER BY p.number";
+    PULL_BY_NUMBER = "SELECT * FROM pulls WHERE repo_id = $1 AND number = $2";
+    PULLS_OPEN = "SELECT * FROM pulls WHERE repo_id = $1 AND state = 'open' ORDER BY number";
+    PULLS_OF_TASK = "SELECT p.* FROM pulls p JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        WHERE k.task_id = $1 ORDER BY p.number";
+    PULL_IGNORE = "UPDATE pulls SET ignored = $3 WHERE repo_id = $1 AND number = $2";
+    PULLS_OPEN_BY = "SELECT * FROM pulls WHERE repo_id = $1 AND state = 'open' AND author_id = $2 ORDER BY number LIMIT $3";
+    LINK_INSERT = "INSERT INTO pull_links (repo_id, number, task_id, reported) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (repo_id, number, task_id) DO UPDATE SET reported = 1
+        WHERE pull_links.reported = 0 AND excluded.reported = 1";
+    LINKS_PRUNE = "DELETE FROM pull_links WHERE repo_id = $1 AND number = $2 AND task_id = $3 AND reported = 0";
+}
+
+/// A pull request as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PullRow {
+    /// What the pool needs of it.
+    pub facts: PullFacts,
+    /// Its author's login as last seen.
+    pub author_login: Option<String>,
+    /// Whether its author is a machine account.
+    pub author_bot: bool,
+    /// The branch it comes from.
+    pub head_ref: String,
+    /// The repository of that branch, `owner/name`; `None` once it was deleted.
+    pub head_repo: Option<String>,
+    /// The branch it wants to change.
+    pub base_ref: String,
+    /// The commit it stands at.
+    pub head_sha: String,
+    /// Whether a maintainer set it aside. Written by [`Tx::set_ignored`] alone.
+    pub ignored: bool,
+    /// The issues its text or branch names.
+    pub issues: Vec<i64>,
+    /// When it last changed, as GitHub said.
+    pub updated_at: Timestamp,
+    /// Who signed the commits up to `head_sha`, once somebody looked.
+    pub signatures: Option<Signatures>,
+}
+
+impl PullRow {
+    /// True when the pull request itself reads the same. What is known of its commit is looked up apart from it, and GitHub
+    /// knows nothing of what a maintainer set aside here.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        let itself = |row: &Self| {
+            let facts = PullFacts { checks: Checks::Unknown, ..row.facts.clone() };
+            Self { facts, signatures: None, ignored: false, ..row.clone() }
+        };
+        itself(self) == itself(other)
+    }
+}
+
+impl Tx {
+    /// Writes a pull request as GitHub shows it. What is known of its commit stays as long as the commit does, and is
+    /// written by [`Tx::save_checks`] and [`Tx::save_signatures`] alone.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn save_pull(&mut self, repo: &RepoId, pull: &PullRow) -> Result<(), StoreError> {
+        let state = match (pull.facts.open, pull.facts.merged) {
+            (true, _) => "open",
+            (false, true) => "merged",
+            (false, false) => "closed",
+        };
+        let save = sqlx::query(PULL_SAVE)
+            .bind(repo.as_str())
+            .bind(pull.facts.number)
+            .bind(pull.facts.author)
+            .bind(pull.author_login.as_deref())
+            .bind(i64::from(pull.author_bot))
+            .bind(state)
+            .bind(i64::from(pull.facts.draft))
+            .bind(pull.facts.checklist.items)
+            .bind(pull.facts.checklist.open)
+            .bind(pull.head_ref.as_str())
+            .bind(pull.head_sha.as_str())
+            .bind(pull.head_repo.as_deref())
+            .bind(pull.base_ref.as_str())
+            .bind(json_text(&pull.issues)?)
+            .bind(pull.updated_at.0);
+        self.run(save).await.map(drop)
+    }
+
+    /// Writes the checks seen on a commit, if the pull request still stands there.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn save_checks(
+        &mut self,
+        repo: &RepoId,
+        number: i64,
+        sha: &str,
+        checks: &Checks,
+    ) -> Result<(), StoreError> {
+        let save = sqlx::query(PULL_CHECKS).bind(repo.as_str()).bind(number).bind(sha).bind(json_text(checks)?);
+        self.run(save).await.map(drop)
+    }
+
+    /// Writes who signed the commits up to this one, if the pull request still stands there.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn save_signatures(
+        &mut self,
+        repo: &RepoId,
+        number: i64,
+        sha: &str,
+        signatures: Signatures,
+    ) -> Result<(), StoreError> {
+        let text = json_text(&signatures)?;
+        let save = sqlx::query(PULL_SIGNATURES).bind(repo.as_str()).bind(number).bind(sha).bind(text);
+        self.run(save).await.map(drop)
+    }
+
+    /// The open pull requests that stand at a commit and name a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn open_pulls_at(&mut self, repo: &RepoId, sha: &str) -> Result<Vec<PullRow>, StoreError> {
+        self.all(sqlx::query(PULLS_AT).bind(repo.as_str()).bind(sha)).await?.iter().map(pull_row).collect()
+    }
+
+    /// The open pull requests that name a task which is not over.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pulls_under_way(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
+        self.all(sqlx::query(PULLS_UNDER_WAY).bind(repo.as_str())).await?.iter().map(pull_row).collect()
+    }
+
+    /// A pull request by number.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pull(&mut self, repo: &RepoId, number: i64) -> Result<Option<PullRow>, StoreError> {
+        let find = sqlx::query(PULL_BY_NUMBER).bind(repo.as_str()).bind(number);
+        self.one(find).await?.as_ref().map(pull_row).transpose()
+    }
+
+    /// The open pull requests of a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn open_pulls(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
+        self.all(sqlx::query(PULLS_OPEN).bind(repo.as_str())).await?.iter().map(pull_row).collect()
+    }
+
+    /// Every pull request that names a task, oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pulls_of_task(&mut self, task: &TaskId) -> Result<Vec<PullRow>, StoreError> {
+        self.all(sqlx::query(PULLS_OF_TASK).bind(task.as_str())).await?.iter().map(pull_row).collect()
+    }
+
+    /// The first open pull requests of an author.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn open_pulls_by(&mut self, repo: &RepoId, author: i64, most: i64) -> Result<Vec<PullRow>, StoreError> {
+        let find = sqlx::query(PULLS_OPEN_BY).bind(repo.as_str()).bind(author).bind(most);
+        self.all(find).await?.iter().map(pull_row).collect()
+    }
+
+    /// Sets a pull request aside, or takes that back.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_ignored(&mut self, repo: &RepoId, number: i64, ignored: bool) -> Result<(), StoreError> {
+        let set = sqlx::query(PULL_IGNORE).bind(repo.as_str()).bind(number).bind(i64::from(ignored));
+        self.run(set).await.map(drop)
+    }
+
+    /// Links a pull request to a task; says whether that is new.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn link_pull(
+        &mut self,
+        repo: &RepoId,
+        number: i64,
+        task: &TaskId,
+        reported: bool,
+    ) -> Result<bool, StoreError> {
+        let link =
+            sqlx::query(LINK_INSERT).bind(repo.as_str()).bind(number).bind(task.as_str()).bind(i64::from(reported));
+        Ok(self.run(link).await? == 1)
+    }
+
+    /// Unlinks a pull request whose text no longer names the task, unless a report made the link.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unlink_pull(&mut self, repo: &RepoId, number: i64, task: &TaskId) -> Result<(), StoreError> {
+        self.run(sqlx::query(LINKS_PRUNE).bind(repo.as_str()).bind(number).bind(task.as_str())).await.map(drop)
+    }
+}
+
+fn pull_row(row: &AnyRow) -> Result<PullRow, StoreError> {
+    let (state, issues): (String, String) = (row.try_get("state")?, row.try_get("issues")?);
+    let (checks, signatures): (Option<String>, Option<String>) = (row.try_get("checks")?, row.try_get("signatures")?);
+    Ok(PullRow {
+        facts: PullFacts {
+            number: row.try_get("number")?,
+            author: row.try_get("author_id")?,
+            open: state == "open",
+            merged: state == "merged",
+            draft: row.try_get::<i64, _>("draft")? != 0,
+            checklist: Checklist { items: row.try_get("checklist_items")?, open: row.try_get("checklist_open")? },
+            checks: checks.map(|text| json("checks", &text)).transpose()?.unwrap_or_default(),
+        },
+        author_login: row.try_get("author_login")?,
+        author_bot: row.try_get::<i64, _>("author_bot")? != 0,
+        head_ref: row.try_get("head_ref")?,
+        head_repo: row.try_get("head_repo")?,
+        base_ref: row.try_get("base_ref")?,
+        head_sha: row.try_get("head_sha")?,
+        ignored: row.try_get::<i64, _>("ignored")? != 0,
+        issues: json("issues", &issues)?,
+        updated_at: Timestamp(row.try_get("updated_at")?),
+        signatures: signatures.map(|text| json("signatures", &text)).transpose()?,
+    })
+}

@@ -1,0 +1,366 @@
+//! Repositories and installations: rows, areas, trust.
+
+use super::error::StoreError;
+use super::leases::holder_row;
+use super::policies::{PolicyFile, policy_file};
+use super::tx::{Tx, statements};
+use owp_pool::admission::Holder;
+use owp_pool::document::Document;
+use owp_pool::{Person, RepoId, Span, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
+
+statements! {
+    REPO_BY_ID = "SELECT * FROM repositories WHERE id = $1";
+    REPO_BY_GITHUB = "SELECT * FROM repositories WHERE github_id = $1";
+    REPO_BY_NAME = "SELECT * FROM repositories WHERE name_key = $1";
+    // A name that another repository took over, or that was removed, stands for nothing any more.
+    REPOS_ALL = "SELECT * FROM repositories WHERE name_key <> id ORDER BY name_key";
+    REPOS_WITH_WORK = "SELECT * FROM repositories r WHERE r.inactive IS NULL
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
+    REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, created_at)
+        VALUES ($1, $2, $3, 0, $4, $4)";
+    REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
+    REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
+        managed = 1, private = $6, inactive = $7, ask_again = 0,
+        inactive_since = CASE WHEN $10 = 0 THEN NULL WHEN inactive IS NULL THEN $11 ELSE inactive_since END, sync_due_at = CASE WHEN $8 = 1 THEN 0 ELSE sync_due_at END,
+        compares_asked = compares_asked + $8,
+        former_names = CASE WHEN LOWER(name) = $5 THEN former_names ELSE former_names || name || ' ' END,
+        counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
+        count_from = CASE WHEN inactive IS NULL THEN count_from ELSE $11 END,
+        heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END
+        WHERE id = $1";
+    REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
+    REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
+    REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
+    REPO_INACTIVE = "UPDATE repositories SET inactive = $2, ask_again = 0, inactive_since = CASE WHEN $3 = 0 THEN NULL
+        WHEN inactive IS NULL THEN $4 ELSE inactive_since END WHERE id = $1";
+    AREAS_HELD = "SELECT a.area, w.name AS worker_name, p.login, l.expires_at FROM area_holds a
+        LEFT JOIN leases l ON l.task_id = a.task_id AND l.ended_at IS NULL
+        LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = w.person WHERE a.repo_id = $1";
+    AREA_HOLD = "INSERT INTO area_holds (repo_id, area, task_id) VALUES ($1, $2, $3)
+        ON CONFLICT (repo_id, area) DO UPDATE SET task_id = excluded.task_id
+        WHERE area_holds.task_id = excluded.task_id";
+    AREA_RELEASE = "DELETE FROM area_holds WHERE task_id = $1";
+    TRUST_SET = "INSERT INTO trust (repo_id, person, level, set_by, set_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (repo_id, person) DO UPDATE SET level = excluded.level, set_by = excluded.set_by,
+        set_at = excluded.set_at";
+    INSTALLATION_SEEN = "INSERT INTO installations (id, account, suspended) VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE SET account = excluded.account, suspended = excluded.suspended";
+    REPOS_OF_INSTALLATION = "SELECT * FROM repositories WHERE installation_id = $1 AND managed = 1";
+    INSTALLATION_IDS = "SELECT id FROM installations ORDER BY id";
+    INSTALLATION_ENSURE = "INSERT INTO installations (id, account) VALUES ($1, '') ON CONFLICT (id) DO NOTHING";
+}
+
+/// How far back commands are looked for in a repository that comes (or comes back) to the App: its return may have been
+/// noticed late. What was written before is history.
+const HEARD_BACK: Span = Span::hours(1);
+
+/// A maintainer's or the operator's pause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// When it ends by itself; `None` when somebody must end it.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A repository as it is stored.
+#[derive(Debug, Clone)]
+pub struct RepoRow {
+    /// Its id with us.
+    pub id: RepoId,
+    /// Its id with GitHub, once the App saw it.
+    pub github_id: Option<i64>,
+    /// The installation that serves it.
+    pub installation_id: Option<i64>,
+    /// `owner/name` as last seen.
+    pub name: String,
+    /// What it was called before; texts may call it so still.
+    pub former_names: Vec<String>,
+    /// True when the App is (or was) installed; false when admin calls made it.
+    pub managed: bool,
+    /// True when strangers cannot see it.
+    pub private: bool,
+    /// Why it is not served, when it is not.
+    pub inactive: Option<String>,
+    /// Since when it is not.
+    pub inactive_since: Option<Timestamp>,
+    /// True while it is not served for want of an answer that shows it, so that GitHub is asked again.
+    pub ask_again: bool,
+    /// The operator's ceiling; the budget itself in a manual repository.
+    pub ceiling: Option<i64>,
+    /// What `/owp budget N` said.
+    pub command_budget: Option<i64>,
+    /// A maintainer's pause: until when, and why.
+    pub pause: Option<Pause>,
+    /// Whether a manual repository locks areas.
+    pub manual_area_locks: bool,
+    /// What the operator set beside the defaults.
+    pub policy: Option<Document>,
+    /// Why what the operator set cannot be read, when it cannot: a newer version wrote it, perhaps.
+    pub policy_unreadable: Option<String>,
+    /// The policy file, as far as it is known.
+    pub file: PolicyFile,
+    /// When the last successful count began.
+    pub counted_at: Option<Timestamp>,
+    /// When the last count failed, if none succeeded since.
+    pub count_failed_at: Option<Timestamp>,
+    /// When its issues were last compared with GitHub's.
+    pub compared_at: Timestamp,
+    /// How often a compare was asked for.
+    pub compares_asked: i64,
+    /// How many of these the last compare answered.
+    pub compares_answered: i64,
+    /// Up to when its comments were looked at for commands nobody told us of.
+    pub heard_until: Timestamp,
+}
+
+impl RepoRow {
+    /// True when all issues are to be compared at `now`: a compare was asked for, or `every` has passed since the last.
+    #[must_use]
+    pub fn wants_compare(&self, every: Span, now: Timestamp) -> bool {
+        self.compares_asked > self.compares_answered || self.compared_at + every <= now
+    }
+}
+
+/// A repository as GitHub shows it to the App.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoSighting {
+    /// GitHub's id.
+    pub github_id: i64,
+    /// The installation that sees it.
+    pub installation_id: i64,
+    /// `owner/name`.
+    pub name: String,
+    /// Private or not.
+    pub private: bool,
+    /// Archived repositories take no comments and are not served.
+    pub archived: bool,
+}
+
+impl Tx {
+    /// A repository by our id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repo(&mut self, id: &RepoId) -> Result<Option<RepoRow>, StoreError> {
+        self.one(sqlx::query(REPO_BY_ID).bind(id.as_str())).await?.as_ref().map(repo_row).transpose()
+    }
+
+    /// A repository by GitHub's id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repo_by_github_id(&mut self, id: i64) -> Result<Option<RepoRow>, StoreError> {
+        self.one(sqlx::query(REPO_BY_GITHUB).bind(id)).await?.as_ref().map(repo_row).transpose()
+    }
+
+    /// A repository by name, in any case of letters.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repo_by_name(&mut self, name: &str) -> Result<Option<RepoRow>, StoreError> {
+        self.one(sqlx::query(REPO_BY_NAME).bind(name.to_lowercase())).await?.as_ref().map(repo_row).transpose()
+    }
+
+    /// Every repository, by name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_ALL)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Served repositories that have something to hand out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Makes a repository by name alone.
+    ///
+    /// # Errors
+    /// When the name is taken, or the database refuses.
+    pub async fn insert_repo(&mut self, name: &str) -> Result<RepoId, StoreError> {
+        let id = RepoId::from_uuid_bytes(&self.new_id());
+        let insert = sqlx::query(REPO_INSERT).bind(id.as_str()).bind(name).bind(name.to_lowercase()).bind(self.now().0);
+        self.run(insert).await?;
+        Ok(id)
+    }
+
+    /// Records what GitHub shows of a repository, and makes it managed. `resync` asks for a compare at once. One that
+    /// was not served until now is counted anew: pull requests may have been opened meanwhile; what was commented is
+    /// history.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_sighting(&mut self, seen: &RepoSighting, resync: bool) -> Result<RepoId, StoreError> {
+        let key = seen.name.to_lowercase();
+        let known = match self.repo_by_github_id(seen.github_id).await? {
+            Some(row) => Some(row),
+            // A name can outlive its repository: only a row GitHub never claimed is taken over.
+            None => self.repo_by_name(&seen.name).await?.filter(|row| row.github_id.is_none()),
+        };
+        let id = match known {
+            Some(row) => row.id,
+            None => {
+                self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind("")).await?;
+                self.insert_repo(&seen.name).await?
+            }
+        };
+        self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind(id.as_str())).await?;
+        let update = sqlx::query(REPO_SIGHTED)
+            .bind(id.as_str())
+            .bind(seen.github_id)
+            .bind(seen.installation_id)
+            .bind(seen.name.as_str())
+            .bind(key.as_str())
+            .bind(i64::from(seen.private))
+            .bind(seen.archived.then_some("the repository is archived"))
+            .bind(i64::from(resync))
+            .bind((self.now() - HEARD_BACK).0)
+            .bind(i64::from(seen.archived))
+            .bind(self.now().0);
+        self.run(update).await?;
+        Ok(id)
+    }
+
+    /// Sets the operator's ceiling (a manual repository's budget) and its area locks.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_ceiling(&mut self, id: &RepoId, ceiling: i64, area_locks: bool) -> Result<(), StoreError> {
+        let update = sqlx::query(REPO_CEILING).bind(id.as_str()).bind(ceiling).bind(i64::from(area_locks));
+        self.run(update).await.map(drop)
+    }
+
+    /// Sets or clears what `/owp budget` said.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_command_budget(&mut self, id: &RepoId, budget: Option<i64>) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
+    }
+
+    /// Pauses a repository until a moment, with a reason, or ends its pause.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_pause(&mut self, id: &RepoId, pause: Option<&Pause>) -> Result<(), StoreError> {
+        let until = pause.and_then(|pause| pause.until).map(|at| at.0);
+        let why = pause.map(|pause| pause.reason.as_str());
+        self.run(sqlx::query(REPO_PAUSE).bind(id.as_str()).bind(until).bind(why)).await.map(drop)
+    }
+
+    /// Stops (with the reason) or resumes serving a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_inactive(&mut self, id: &RepoId, why: Option<&str>) -> Result<(), StoreError> {
+        let stop = sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why).bind(i64::from(why.is_some()));
+        self.run(stop.bind(self.now().0)).await.map(drop)
+    }
+
+    /// Records an installation.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_installation(&mut self, id: i64, account: &str, suspended: bool) -> Result<(), StoreError> {
+        let seen = sqlx::query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
+        self.run(seen).await.map(drop)
+    }
+
+    /// Makes sure an installation has a row, whatever is known of it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ensure_installation(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
+    }
+
+    /// Who holds which area.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn areas_held(&mut self, id: &RepoId) -> Result<BTreeMap<String, Holder>, StoreError> {
+        let rows = self.all(sqlx::query(AREAS_HELD).bind(id.as_str())).await?;
+        rows.iter().map(|row| Ok((row.try_get("area")?, holder_row(row, "a task under review")?))).collect()
+    }
+
+    pub(super) async fn hold_area(&mut self, repo: &RepoId, area: &str, task: &str) -> Result<(), StoreError> {
+        let held = self.run(sqlx::query(AREA_HOLD).bind(repo.as_str()).bind(area).bind(task)).await?;
+        if held == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("area {area} has another holder"))) }
+    }
+
+    pub(super) async fn release_area(&mut self, task: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(AREA_RELEASE).bind(task)).await.map(drop)
+    }
+
+    /// Sets a person's trust in a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_trust(&mut self, id: &RepoId, person: &Person, level: i64, by: &str) -> Result<(), StoreError> {
+        let set = sqlx::query(TRUST_SET).bind(id.as_str()).bind(person.key()).bind(level).bind(by).bind(self.now().0);
+        self.run(set).await.map(drop)
+    }
+
+    /// The repositories an installation was last seen to serve.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_of_installation(&mut self, installation: i64) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(sqlx::query(REPOS_OF_INSTALLATION).bind(installation)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Every installation ever seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn installation_ids(&mut self) -> Result<Vec<i64>, StoreError> {
+        let rows = self.all(sqlx::query(INSTALLATION_IDS)).await?;
+        rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+}
+
+pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
+    let flag = |column: &str| row.try_get::<i64, _>(column).map(|n| n != 0);
+    let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
+    let policy: Option<String> = row.try_get("policy")?;
+    let (policy, policy_unreadable) = match policy.map(|text| serde_json::from_str(&text)).transpose() {
+        Ok(policy) => (policy, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Ok(RepoRow {
+        id: RepoId::new(row.try_get::<String, _>("id")?),
+        github_id: row.try_get("github_id")?,
+        installation_id: row.try_get("installation_id")?,
+        name: row.try_get("name")?,
+        former_names: row.try_get::<String, _>("former_names")?.split_whitespace().map(str::to_owned).collect(),
+        managed: flag("managed")?,
+        private: flag("private")?,
+        inactive: row.try_get("inactive")?,
+        inactive_since: at("inactive_since")?,
+        ask_again: flag("ask_again")?,
+        ceiling: row.try_get("ceiling")?,
+        command_budget: row.try_get("command_budget")?,
+        pause: match row.try_get("pause_reason")? {
+            Some(reason) => Some(Pause { until: at("paused_until")?, reason }),
+            None => None,
+        },
+        manual_area_locks: flag("manual_area_locks")?,
+        policy,
+        policy_unreadable,
+        file: policy_file(row)?,
+        counted_at: at("counted_at")?,
+        count_failed_at: at("count_failed_at")?,
+        compared_at: Timestamp(row.try_get("compared_at")?),
+        compares_asked: row.try_get("compares_asked")?,
+        compares_answered: row.try_get("compares_answered")?,
+        heard_until: Timestamp(row.try_get("heard_until")?),
+    })
+}

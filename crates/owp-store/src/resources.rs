@@ -1,0 +1,241 @@
+//! Pages of tasks and repositories, and what a worker or a task carries beside what the rules read.
+
+use super::error::StoreError;
+use super::repos::{RepoRow, repo_row};
+use super::tasks::task_row;
+use super::tx::{Tx, json, json_text, statements};
+use super::workers::Extra;
+use owp_pool::task::{Task, TaskState};
+use owp_pool::worker::Capabilities;
+use owp_pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    // Newest first; ids sort by time. Each walks along an index: the primary key, tasks_of_state, tasks_of_repo, tasks_state.
+    TASKS_PAGE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2";
+    TASKS_PAGE_STATE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.state = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2";
+    TASKS_PAGE_REPO = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2";
+    TASKS_PAGE_BOTH = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.state = $4 AND t.id < $1
+        ORDER BY t.id DESC LIMIT $2";
+    TASK_OWN_FIELDS = "SELECT extra FROM tasks WHERE id = $1";
+    TASK_SET_OWN_FIELDS = "UPDATE tasks SET extra = $2 WHERE id = $1";
+    // A name that another repository took over stands for nothing any more.
+    REPOS_PAGE = "SELECT * FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
+        ORDER BY name_key LIMIT $3";
+    REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
+    WORKER_SAID = "SELECT capabilities, extra, note, paused, created_at FROM workers WHERE id = $1";
+    WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";
+    WORKER_REVOKE = "UPDATE workers SET revoked = 1 WHERE id = $1 AND revoked = 0";
+    // Index people_login.
+    PERSON_BY_LOGIN = "SELECT person, login FROM people WHERE LOWER(login) = $1 AND is_current = 1
+        ORDER BY github_id DESC LIMIT 1";
+    GRANTS_BY_END = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM leases GROUP BY state ORDER BY state";
+}
+
+/// How many tasks a page looks at, at most; what a filter hides counts too.
+const SCAN: usize = 1_000;
+/// How many are read at once after the first look.
+const CHUNK: usize = 200;
+/// Sorts after the ids of all tasks, which begin with `t_`.
+const AFTER_EVERY_ID: &str = "u";
+
+/// Which tasks a list shows; what is empty is not asked for.
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    /// Only those in this state.
+    pub state: Option<TaskState>,
+    /// Only those of this repository, in any case of letters.
+    pub repo: Option<String>,
+    /// Only those that ask for this skill, as skills are compared.
+    pub skill: Option<String>,
+    /// Only those of this area, as areas are compared.
+    pub area: Option<String>,
+    /// Only those that stand for the issue of this number.
+    pub issue: Option<i64>,
+    /// Whether private repositories are shown.
+    pub private: bool,
+}
+
+impl TaskFilter {
+    /// Returns whether a task passes the filters that no index knows.
+    fn takes(&self, task: &Task) -> bool {
+        self.skill.as_ref().is_none_or(|skill| task.spec.skills.contains(skill))
+            && self.area.as_ref().is_none_or(|area| task.spec.area.as_ref() == Some(area))
+            && self.issue.is_none_or(|issue| task.issue == Some(issue))
+    }
+}
+
+/// What a worker said of itself that no rule reads.
+#[derive(Debug, Clone)]
+pub struct WorkerSaid {
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Its own fields.
+    pub extra: Extra,
+    /// What it noted last.
+    pub note: Option<String>,
+    /// True while it is paused whatever its heartbeats say.
+    pub paused: bool,
+    /// When it registered.
+    pub created_at: Timestamp,
+}
+
+impl Tx {
+    /// Takes a manual repository away for good: its name is free, and its history stays.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn remove_repo(&mut self, id: &RepoId, why: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(REPO_REMOVE).bind(id.as_str()).bind(why)).await.map(drop)
+    }
+
+    /// A page of tasks, newest first, after the task `after`; each with its repository's name. Looks at a bounded number,
+    /// of which a skill or what is private may hide some, and says after which task to go on, when there may be more.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn tasks_page(
+        &mut self,
+        filter: &TaskFilter,
+        after: &str,
+        limit: usize,
+    ) -> Result<(Vec<(Task, String)>, Option<TaskId>), StoreError> {
+        let repo = match &filter.repo {
+            None => None,
+            Some(name) => match self.repo_by_name(name).await?.filter(|row| filter.private || !row.private) {
+                Some(row) => Some(row.id),
+                None => return Ok((Vec::new(), None)),
+            },
+        };
+        let (mut page, mut scanned) = (Vec::new(), 0);
+        let mut last = if after.is_empty() { AFTER_EVERY_ID.to_owned() } else { after.to_owned() };
+        while scanned < SCAN {
+            // What is shown in full is read once; what a filter hides is passed in larger chunks.
+            let chunk = if scanned == 0 { limit + 1 } else { CHUNK };
+            let rows = self.tasks_chunk(filter, repo.as_ref(), &last, chunk).await?;
+            for row in &rows {
+                let task = task_row(row)?;
+                let public = row.try_get::<i64, _>("repo_private")? == 0;
+                if (filter.private || public) && filter.takes(&task) {
+                    if page.len() == limit {
+                        return Ok((page, Some(TaskId::new(last))));
+                    }
+                    page.push((task.clone(), row.try_get("repo_name")?));
+                }
+                last = task.id.to_string();
+            }
+            if rows.len() < chunk {
+                return Ok((page, None));
+            }
+            scanned += rows.len();
+        }
+        Ok((page, Some(TaskId::new(last))))
+    }
+
+    async fn tasks_chunk(
+        &mut self,
+        filter: &TaskFilter,
+        repo: Option<&RepoId>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let of = |sql: &'static str| sqlx::query(sql).bind(after.to_owned()).bind(limit);
+        let find = match (repo, filter.state) {
+            (None, None) => of(TASKS_PAGE),
+            (None, Some(state)) => of(TASKS_PAGE_STATE).bind(state.name()),
+            (Some(repo), None) => of(TASKS_PAGE_REPO).bind(repo.as_str()),
+            (Some(repo), Some(state)) => of(TASKS_PAGE_BOTH).bind(repo.as_str()).bind(state.name()),
+        };
+        self.all(find).await
+    }
+
+    /// A page of repositories by name, after the name `after` in lower case.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_page(&mut self, private: bool, after: &str, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
+        let page = sqlx::query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
+        self.all(page).await?.iter().map(repo_row).collect()
+    }
+
+    /// The operator's own fields of a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn own_fields_of_task(&mut self, id: &TaskId) -> Result<Extra, StoreError> {
+        let row = self.one(sqlx::query(TASK_OWN_FIELDS).bind(id.as_str())).await?;
+        row.map_or_else(|| Ok(Extra::new()), |row| own_fields(&row))
+    }
+
+    /// Keeps the operator's own fields of a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_own_fields_of_task(&mut self, id: &TaskId, extra: &Extra) -> Result<(), StoreError> {
+        self.run(sqlx::query(TASK_SET_OWN_FIELDS).bind(id.as_str()).bind(json_text(extra)?)).await.map(drop)
+    }
+
+    /// What a worker said of itself beside what the rules read.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn worker_said(&mut self, id: &WorkerId) -> Result<Option<WorkerSaid>, StoreError> {
+        let Some(row) = self.one(sqlx::query(WORKER_SAID).bind(id.as_str())).await? else { return Ok(None) };
+        Ok(Some(WorkerSaid {
+            capabilities: super::workers::capabilities(&row)?,
+            extra: own_fields(&row)?,
+            note: row.try_get("note")?,
+            paused: row.try_get::<i64, _>("paused")? != 0,
+            created_at: Timestamp(row.try_get("created_at")?),
+        }))
+    }
+
+    /// Changes what a worker calls itself.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn rename_worker(&mut self, id: &WorkerId, name: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(WORKER_RENAME).bind(id.as_str()).bind(name)).await.map(drop)
+    }
+
+    /// Takes a worker's access away: no token of it opens anything, and no grant goes to it. False when it was so.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn revoke_worker(&mut self, id: &WorkerId) -> Result<bool, StoreError> {
+        self.revoke_tokens(id).await?;
+        Ok(self.run(sqlx::query(WORKER_REVOKE).bind(id.as_str())).await? == 1)
+    }
+
+    /// The person last seen under a login, in any case of letters, with the login as GitHub spells it. Nobody, when they
+    /// were seen under another since.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn person_by_login(&mut self, login: &str) -> Result<Option<(Person, String)>, StoreError> {
+        let Some(row) = self.one(sqlx::query(PERSON_BY_LOGIN).bind(login.to_lowercase())).await? else {
+            return Ok(None);
+        };
+        let key: String = row.try_get("person")?;
+        Ok(Some((super::tasks::person(&key)?, row.try_get("login")?)))
+    }
+
+    /// How many leases were ever granted, by where they stand or why they ended.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn grants_by_end(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = self.all(sqlx::query(GRANTS_BY_END)).await?;
+        rows.iter().map(|row| Ok((row.try_get("state")?, row.try_get("n")?))).collect()
+    }
+}
+
+fn own_fields(row: &AnyRow) -> Result<Extra, StoreError> {
+    json("extra", &row.try_get::<String, _>("extra")?)
+}

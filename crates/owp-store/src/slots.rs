@@ -1,0 +1,156 @@
+//! The rows from which the slots of the review budget are reckoned (invariant 4). What takes a slot is decided in
+//! [`owp_pool::slots`].
+
+use super::error::StoreError;
+use super::leases::holder_row;
+use super::tasks::person;
+use super::tx::{Tx, statements};
+use owp_pool::admission::Holder;
+use owp_pool::pull::Agents;
+use owp_pool::slots::{LiveLease, NamedTask, OpenPull};
+use owp_pool::task::{Reservation, TaskState};
+use owp_pool::{RepoId, TaskId, Timestamp};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    // Index pulls_open; then pull_links' key, tasks_merged_by and the workers' person for each. A pull request that names
+    // several tasks is several rows.
+    SLOTS_PULLS = "SELECT p.number, p.author_id, p.author_login, p.draft, p.ignored, t.id AS task_id,
+            t.state AS task_state, t.pull AS task_pull, t.reserved_person, t.reserved_until,
+            (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks m WHERE m.repo_id = p.repo_id AND m.state = 'merged'
+                AND m.last_holder = 'gh:' || CAST(p.author_id AS TEXT)) AS merged
+        FROM pulls p LEFT JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        LEFT JOIN tasks t ON t.id = k.task_id
+        WHERE p.repo_id = $1 AND p.state = 'open' AND (k.task_id IS NOT NULL
+            OR EXISTS (SELECT 1 FROM workers w WHERE w.person = 'gh:' || CAST(p.author_id AS TEXT)))
+        ORDER BY p.number, t.issue, t.id";
+    // The others: no task is named, and no worker is their author's. Index pulls_open.
+    SLOTS_OTHER_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM pulls p WHERE p.repo_id = $1 AND p.state = 'open'
+        AND p.ignored = 0 AND ($2 = 1 OR p.draft = 0)
+        AND NOT EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number)
+        AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.person = 'gh:' || CAST(p.author_id AS TEXT))";
+    // Indexes pulls_open, agents_agent.
+    SLOTS_AGENTS = "SELECT DISTINCT a.person, p.author_id FROM pulls p
+        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        JOIN agents a ON a.agent = 'gh:' || CAST(p.author_id AS TEXT) WHERE p.repo_id = $1 AND p.state = 'open'";
+    // Index leases_live_repo.
+    SLOTS_LEASES = "SELECT l.task_id, l.person, l.expires_at, t.issue, w.name AS worker_name, p.login FROM leases l
+        JOIN tasks t ON t.id = l.task_id LEFT JOIN workers w ON w.id = l.worker_id
+        LEFT JOIN people p ON p.person = l.person
+        WHERE l.repo_id = $1 AND l.ended_at IS NULL ORDER BY l.expires_at, l.id";
+    // What a delivery says is open and GitHub does not show: it may be there.
+    SLOTS_DOUBTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM doubts d WHERE d.repo_id = $1 AND d.kind = 'pull'
+        AND NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo_id = d.repo_id AND p.number = d.number AND p.state = 'open')";
+    SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
+        AND l.ended_at >= $2 AND l.state NOT IN ('delivered', 'merged')";
+    SLOTS_REVIEWS = "SELECT t.id, w.name AS worker_name, p.login, CAST(NULL AS BIGINT) AS expires_at FROM tasks t
+        LEFT JOIN workers w ON w.id = t.assignee LEFT JOIN people p ON p.person = t.last_holder
+        WHERE t.repo_id = $1 AND t.state = 'pr_opened' ORDER BY t.id";
+}
+
+impl Tx {
+    /// Counts pull requests that a delivery says are open, that GitHub does not show, and that no row counts already.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_doubted_pulls(&mut self, repo: &RepoId) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_DOUBTED).bind(repo.as_str())).await
+    }
+
+    /// The open pull requests of a repository that name a task or are by people of the pool, by number.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pulls_in_play(&mut self, repo: &RepoId) -> Result<Vec<OpenPull>, StoreError> {
+        let mut pulls: Vec<OpenPull> = Vec::new();
+        for row in self.all(sqlx::query(SLOTS_PULLS).bind(repo.as_str())).await? {
+            let named = named_task(&row)?;
+            let number: i64 = row.try_get("number")?;
+            match pulls.last_mut().filter(|pull| pull.number == number) {
+                Some(pull) => pull.tasks.extend(named),
+                None => pulls.push(OpenPull {
+                    number,
+                    author: row.try_get("author_id")?,
+                    login: row.try_get("author_login")?,
+                    draft: row.try_get::<i64, _>("draft")? != 0,
+                    ignored: row.try_get::<i64, _>("ignored")? != 0,
+                    seasoned: row.try_get::<i64, _>("merged")? > 0,
+                    tasks: named.into_iter().collect(),
+                }),
+            }
+        }
+        Ok(pulls)
+    }
+
+    /// Counts the other open pull requests of a repository, with or without drafts. Those a maintainer set aside are left
+    /// out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_other_pulls(&mut self, repo: &RepoId, drafts: bool) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_OTHER_PULLS).bind(repo.as_str()).bind(i64::from(drafts))).await
+    }
+
+    /// The people who named the authors of open pull requests as their agents.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn agents_in_play(&mut self, repo: &RepoId) -> Result<Agents, StoreError> {
+        let mut agents = Agents::default();
+        for row in self.all(sqlx::query(SLOTS_AGENTS).bind(repo.as_str())).await? {
+            agents.declare(&person(&row.try_get::<String, _>("person")?)?, row.try_get("author_id")?);
+        }
+        Ok(agents)
+    }
+
+    /// The live leases of a repository, the first to run out first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn leases_in_play(&mut self, repo: &RepoId) -> Result<Vec<LiveLease>, StoreError> {
+        let rows = self.all(sqlx::query(SLOTS_LEASES).bind(repo.as_str())).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LiveLease {
+                    task: TaskId::new(row.try_get::<String, _>("task_id")?),
+                    issue: row.try_get("issue")?,
+                    person: person(&row.try_get::<String, _>("person")?)?,
+                    holder: holder_row(row, "unknown")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Leases that ended without a pull request since `since`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_uncounted(&mut self, repo: &RepoId, since: Timestamp) -> Result<i64, StoreError> {
+        self.number(sqlx::query(SLOTS_UNCOUNTED).bind(repo.as_str()).bind(since.0)).await
+    }
+
+    /// The tasks of a manual repository whose pull request is open, each with the name of whose work it is.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn manual_reviews(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Holder)>, StoreError> {
+        let rows = self.all(sqlx::query(SLOTS_REVIEWS).bind(repo.as_str())).await?;
+        let review = |row: &AnyRow| Ok((TaskId::new(row.try_get::<String, _>("id")?), holder_row(row, "unknown")?));
+        rows.iter().map(review).collect()
+    }
+}
+
+fn named_task(row: &AnyRow) -> Result<Option<NamedTask>, StoreError> {
+    let Some(id) = row.try_get::<Option<String>, _>("task_id")? else { return Ok(None) };
+    let state: String = row.try_get("task_state")?;
+    let until: Option<i64> = row.try_get("reserved_until")?;
+    let reserved: Option<String> = row.try_get("reserved_person")?;
+    let reserved = reserved.map(|key| person(&key)).transpose()?;
+    Ok(Some(NamedTask {
+        id: TaskId::new(id),
+        state: TaskState::from_name(&state).ok_or_else(|| StoreError::Corrupt(format!("task state {state}")))?,
+        pull: row.try_get("task_pull")?,
+        reservation: reserved.zip(until).map(|(person, until)| Reservation { person, until: Timestamp(until) }),
+    }))
+}

@@ -1,0 +1,264 @@
+//! How persons stand in repositories, and what came of their work there.
+
+use super::error::StoreError;
+use super::tx::{Tx, statements};
+use owp_pool::reputation::{MEMORY, OUTCOMES_MOST, Outcome, OutcomeKind, Reputation};
+use owp_pool::worker::{CHURN_MEMORY, READS_FOR, Standing};
+use owp_pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
+
+statements! {
+    STANDING = "SELECT
+        (SELECT CAST(COALESCE(MAX(level), 0) AS BIGINT) FROM trust WHERE repo_id = $1 AND person = $2) AS trust,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks t WHERE t.repo_id = $1 AND t.last_holder = $2 AND t.state = 'merged') AS merged,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.person = $2 AND l.ended_at IS NULL) AS live,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
+            WHERE l.person = $2 AND l.ended_at IS NULL AND (r.managed = 1 OR r.id = $1)) AS live_everywhere,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM readers d WHERE d.repo_id = $1 AND d.person = $2 AND d.may = 1
+            AND d.checked_at > $3) AS reads,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.person = $2 AND w.scored = 1 AND w.revoked = 0) AS scored,
+        (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
+            AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
+    // Where a person is known at all. Indexes trust_person, tasks_merged_by, leases_live_person, leases_lapsed.
+    STANDINGS = "SELECT repo_id, CAST(SUM(trust) AS BIGINT) AS trust, CAST(SUM(merged) AS BIGINT) AS merged,
+            CAST(SUM(live) AS BIGINT) AS live, MAX(lapse) AS last_lapse FROM (
+        SELECT repo_id, level AS trust, CAST(0 AS BIGINT) AS merged, CAST(0 AS BIGINT) AS live,
+            CAST(NULL AS BIGINT) AS lapse FROM trust WHERE person = $1
+        UNION ALL SELECT repo_id, 0, COUNT(*), 0, NULL FROM tasks
+            WHERE last_holder = $1 AND state = 'merged' GROUP BY repo_id
+        UNION ALL SELECT repo_id, 0, 0, COUNT(*), NULL FROM leases
+            WHERE person = $1 AND ended_at IS NULL GROUP BY repo_id
+        UNION ALL SELECT repo_id, 0, 0, 0, MAX(ended_at) FROM leases
+            WHERE person = $1 AND state IN ('expired', 'ack_timeout') GROUP BY repo_id
+        ) AS known GROUP BY repo_id";
+    // Index leases_live_person.
+    LIVE_EVERYWHERE = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
+        WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 1";
+    // A manual repository's own leases count there alone.
+    LIVE_IN_MANUAL = "SELECT l.repo_id, CAST(COUNT(*) AS BIGINT) AS live FROM leases l
+        JOIN repositories r ON r.id = l.repo_id
+        WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 0 GROUP BY l.repo_id";
+    READS = "SELECT repo_id FROM readers WHERE person = $1 AND may = 1 AND checked_at > $2";
+    // Index leases_person.
+    RELEASES_IN = "SELECT ended_at FROM leases WHERE repo_id = $1 AND person = $2 AND state = 'released'
+        AND ended_at > $3 ORDER BY ended_at DESC LIMIT 50";
+    // Index leases_released.
+    RELEASES = "SELECT repo_id, ended_at FROM leases WHERE person = $1 AND state = 'released' AND ended_at > $2
+        ORDER BY ended_at DESC LIMIT 200";
+    BAR = "INSERT INTO task_bars (task_id, person, until) VALUES ($1, $2, $3)
+        ON CONFLICT (task_id, person) DO UPDATE SET until = excluded.until";
+    BAR_LIFT = "DELETE FROM task_bars WHERE task_id = $1 AND person = $2";
+    // Index task_bars_until.
+    BARS_FORGET = "DELETE FROM task_bars WHERE until <= $1";
+    BARS_OF = "SELECT person, until FROM task_bars WHERE task_id = $1 AND until > $2 ORDER BY person";
+    // Index task_bars_until: those that are in force are few.
+    BARS_IN = "SELECT b.task_id, b.person, b.until FROM task_bars b JOIN tasks t ON t.id = b.task_id
+        WHERE b.until > $2 AND t.repo_id = $1 ORDER BY b.task_id, b.person";
+    OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
+    OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
+        ORDER BY at DESC LIMIT $4";
+    SCORED_REPOS = "SELECT DISTINCT r.id, r.name FROM outcomes o JOIN repositories r ON r.id = o.repo_id
+        WHERE o.person = $1 ORDER BY r.name LIMIT $2";
+    SCORED_SET = "UPDATE workers SET scored = 1 WHERE id = $1";
+    SCORED_FORGET = "UPDATE workers SET scored = 0 WHERE person = $1";
+    SCORED = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE person = $1 AND scored = 1 AND revoked = 0";
+}
+
+impl Tx {
+    /// How a person stands in a repository. A reputation is made only for somebody who asked for one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
+        let row = self
+            .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READS_FOR).0))
+            .await?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("a count gave no row".to_owned()))?;
+        let last_lapse: Option<i64> = row.try_get("last_lapse")?;
+        let scored: i64 = row.try_get("scored")?;
+        let since = (self.now() - CHURN_MEMORY).0;
+        let releases = sqlx::query(RELEASES_IN).bind(repo.as_str()).bind(person.key()).bind(since);
+        let releases = self.all(releases).await?;
+        Ok(Standing {
+            trust: row.try_get("trust")?,
+            merged: row.try_get("merged")?,
+            live: row.try_get("live")?,
+            live_everywhere: row.try_get("live_everywhere")?,
+            reads: row.try_get::<i64, _>("reads")? > 0,
+            last_lapse: last_lapse.map(Timestamp),
+            releases: releases
+                .iter()
+                .map(|row| Ok(Timestamp(row.try_get("ended_at")?)))
+                .collect::<Result<_, StoreError>>()?,
+            reputation: if scored > 0 { Some(self.reputation(repo, person).await?) } else { None },
+        })
+    }
+
+    /// How a person stands in each of these repositories: as [`Tx::standing`], in one question for all of them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn standings(
+        &mut self,
+        repos: &[RepoId],
+        person: &Person,
+    ) -> Result<BTreeMap<RepoId, Standing>, StoreError> {
+        let rows = self.all(sqlx::query(STANDINGS).bind(person.key())).await?;
+        let scored = self.is_scored(person).await?;
+        let mut found: BTreeMap<RepoId, Standing> = repos.iter().map(|id| (id.clone(), Standing::default())).collect();
+        for row in rows {
+            let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) else { continue };
+            standing.trust = row.try_get("trust")?;
+            standing.merged = row.try_get("merged")?;
+            standing.live = row.try_get("live")?;
+            standing.last_lapse = row.try_get::<Option<i64>, _>("last_lapse")?.map(Timestamp);
+        }
+        let live_everywhere = self.number(sqlx::query(LIVE_EVERYWHERE).bind(person.key())).await?;
+        found.values_mut().for_each(|standing| standing.live_everywhere = live_everywhere);
+        for row in self.all(sqlx::query(LIVE_IN_MANUAL).bind(person.key())).await? {
+            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
+                standing.live_everywhere += row.try_get::<i64, _>("live")?;
+            }
+        }
+        let since = (self.now() - READS_FOR).0;
+        for row in self.all(sqlx::query(READS).bind(person.key()).bind(since)).await? {
+            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
+                standing.reads = true;
+            }
+        }
+        let since = (self.now() - CHURN_MEMORY).0;
+        for row in self.all(sqlx::query(RELEASES).bind(person.key()).bind(since)).await? {
+            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
+                standing.releases.push(Timestamp(row.try_get("ended_at")?));
+            }
+        }
+        if scored {
+            for (repo, standing) in &mut found {
+                standing.reputation = Some(self.reputation(repo, person).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a person's outcomes in a repository amount to now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn reputation(&mut self, repo: &RepoId, person: &Person) -> Result<Reputation, StoreError> {
+        let since = (self.now() - MEMORY).0;
+        let find = sqlx::query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(OUTCOMES_MOST);
+        let outcomes = self.all(find).await?.iter().map(outcome_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(Reputation::of(&outcomes, self.now()))
+    }
+
+    /// Writes down what came of a person's work on a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn note_outcome(
+        &mut self,
+        repo: &RepoId,
+        task: &TaskId,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        let now = self.now().0;
+        let insert = sqlx::query(OUTCOME_INSERT)
+            .bind(repo.as_str())
+            .bind(outcome.person.key())
+            .bind(task.as_str())
+            .bind(outcome.kind.name())
+            .bind(now);
+        self.run(insert).await.map(drop)
+    }
+
+    /// Keeps a person from being granted a task until a moment.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bar_from_task(&mut self, task: &TaskId, person: &Person, until: Timestamp) -> Result<(), StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(BARS_FORGET).bind(now)).await?;
+        self.run(sqlx::query(BAR).bind(task.as_str()).bind(person.key()).bind(until.0)).await.map(drop)
+    }
+
+    /// Takes that back.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lift_bar(&mut self, task: &TaskId, person: &Person) -> Result<(), StoreError> {
+        self.run(sqlx::query(BAR_LIFT).bind(task.as_str()).bind(person.key())).await.map(drop)
+    }
+
+    /// Who cannot be granted a task now, and until when.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bars_of(&mut self, task: &TaskId) -> Result<Vec<(Person, Timestamp)>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(BARS_OF).bind(task.as_str()).bind(now)).await?.iter().map(bar_row).collect()
+    }
+
+    /// As [`Tx::bars_of`], for every task of a repository.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bars_in(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Person, Timestamp)>, StoreError> {
+        let now = self.now().0;
+        let rows = self.all(sqlx::query(BARS_IN).bind(repo.as_str()).bind(now)).await?;
+        rows.iter()
+            .map(|row| {
+                let (person, until) = bar_row(row)?;
+                Ok((TaskId::new(row.try_get::<String, _>("task_id")?), person, until))
+            })
+            .collect()
+    }
+
+    /// Repositories in which something came of a person's work, by name: their ids and names.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn repos_with_outcomes(
+        &mut self,
+        person: &Person,
+        limit: i64,
+    ) -> Result<Vec<(RepoId, String)>, StoreError> {
+        let rows = self.all(sqlx::query(SCORED_REPOS).bind(person.key()).bind(limit)).await?;
+        rows.iter().map(|row| Ok((RepoId::new(row.try_get::<String, _>("id")?), row.try_get("name")?))).collect()
+    }
+
+    /// Whether a person asked for a score, through any of their workers.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn is_scored(&mut self, person: &Person) -> Result<bool, StoreError> {
+        Ok(self.number(sqlx::query(SCORED).bind(person.key())).await? > 0)
+    }
+
+    /// Records that a worker's person asks for a score.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ask_for_score(&mut self, id: &WorkerId) -> Result<(), StoreError> {
+        self.run(sqlx::query(SCORED_SET).bind(id.as_str())).await.map(drop)
+    }
+
+    /// Records that a person wants no score any more, whichever of their workers asked for one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_score(&mut self, person: &Person) -> Result<(), StoreError> {
+        self.run(sqlx::query(SCORED_FORGET).bind(person.key())).await.map(drop)
+    }
+}
+
+fn bar_row(row: &AnyRow) -> Result<(Person, Timestamp), StoreError> {
+    Ok((super::tasks::person(&row.try_get::<String, _>("person")?)?, Timestamp(row.try_get("until")?)))
+}
+
+fn outcome_row(row: &AnyRow) -> Result<(OutcomeKind, Timestamp), StoreError> {
+    let kind: String = row.try_get("kind")?;
+    let known = OutcomeKind::from_name(&kind).ok_or_else(|| StoreError::Corrupt(format!("outcome {kind}")))?;
+    Ok((known, Timestamp(row.try_get("at")?)))
+}

@@ -1,0 +1,362 @@
+//! Tasks, and the one way a move of the state machine is made durable.
+
+use super::error::StoreError;
+use super::tx::{Tx, json, json_text, statements, words};
+use owp_pool::moves::{AreaFate, Moved};
+use owp_pool::task::{Reservation, Task, TaskSpec, TaskState, Withheld, Wording};
+use owp_pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
+
+statements! {
+    TASK_INSERT = "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, area, tier,
+        state, epoch, ready_since, hold, created_at, assignees, external_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16)";
+    TASK_BY_ID = "SELECT * FROM tasks WHERE id = $1";
+    TASK_BY_ISSUE = "SELECT * FROM tasks WHERE repo_id = $1 AND issue = $2";
+    TASK_BY_EXTERNAL_ID = "SELECT * FROM tasks WHERE repo_id = $1 AND external_id = $2";
+    TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
+        reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12,
+        title = $13, description = $14, later_title = $15, later_description = $16, withheld = $17,
+        withheld_until = $18
+        WHERE id = $1 AND epoch <= $3";
+    TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
+        area = $7, tier = $8, assignees = $9 WHERE id = $1";
+    TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at, later_at, text_unproven, asked_at
+        FROM tasks WHERE id = $1";
+    TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4, approved_at = $5,
+        later_at = $6, text_unproven = $7, asked_at = $8 WHERE id = $1";
+    TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
+        ORDER BY rank, id LIMIT $2";
+    TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
+        ORDER BY id";
+    TASKS_OF_WORKER = "SELECT t.* FROM tasks t WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
+        ORDER BY t.priority DESC, t.estimate, t.id";
+    TASKS_BY_STATE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY state";
+    TASKS_LIVE_ISSUES = "SELECT * FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
+        AND state NOT IN ('closed', 'merged') ORDER BY issue";
+    // Index tasks_state.
+    TASKS_WAITING = "SELECT * FROM tasks WHERE repo_id = $1 AND state IN ('ready', 'blocked') ORDER BY id";
+    TASKS_OF_PULL = "SELECT t.* FROM tasks t JOIN pull_links k ON k.task_id = t.id
+        WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id";
+    TASKS_LAPSED = "SELECT * FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY reserved_until, id LIMIT 50";
+}
+
+/// What the engine keeps beside a task that came from an issue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskExtras {
+    /// The id of the act of labelling that was judged last.
+    pub opt_in_event: Option<i64>,
+    /// What is wrong with the labels, in words.
+    pub problems: Vec<String>,
+    /// When the issue last changed, as GitHub said.
+    pub issue_updated_at: Timestamp,
+    /// When the text was approved: by setting the label, or by a command.
+    pub approved_at: Timestamp,
+    /// When the issue had last changed when the text it has by now was noticed.
+    pub later_at: Timestamp,
+    /// True while the text that counts as approved was read after the approval and no signed payload confirms it.
+    pub text_unproven: bool,
+    /// When GitHub was last asked for what the task is held for want of.
+    pub asked_at: Timestamp,
+}
+
+impl Tx {
+    /// Inserts a new task.
+    ///
+    /// # Errors
+    /// When the issue or the id elsewhere has a task already, or the database refuses.
+    pub async fn insert_task(&mut self, task: &Task) -> Result<(), StoreError> {
+        let insert = sqlx::query(TASK_INSERT)
+            .bind(task.id.as_str())
+            .bind(task.repo.as_str())
+            .bind(task.issue)
+            .bind(task.title.as_str())
+            .bind(task.description.as_str())
+            .bind(task.spec.estimate)
+            .bind(task.spec.priority)
+            .bind(json_text(&task.spec.skills)?)
+            .bind(task.spec.area.as_deref())
+            .bind(task.spec.tier)
+            .bind(task.state.name())
+            .bind(task.ready_since.0)
+            .bind(task.hold.as_deref())
+            .bind(task.created_at.0)
+            .bind(json_text(&task.assigned_to)?)
+            .bind(task.external_id.as_deref());
+        self.run(insert).await.map(drop)
+    }
+
+    /// A task by id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn task(&mut self, id: &TaskId) -> Result<Option<Task>, StoreError> {
+        self.one(sqlx::query(TASK_BY_ID).bind(id.as_str())).await?.as_ref().map(task_row).transpose()
+    }
+
+    /// The task of an issue.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn task_by_issue(&mut self, repo: &RepoId, issue: i64) -> Result<Option<Task>, StoreError> {
+        let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
+        self.one(find).await?.as_ref().map(task_row).transpose()
+    }
+
+    /// The task of an id elsewhere.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn task_by_external_id(&mut self, repo: &RepoId, id: &str) -> Result<Option<Task>, StoreError> {
+        let find = sqlx::query(TASK_BY_EXTERNAL_ID).bind(repo.as_str()).bind(id);
+        self.one(find).await?.as_ref().map(task_row).transpose()
+    }
+
+    /// The task of an issue, with what is kept beside it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn issue_with_extras(
+        &mut self,
+        repo: &RepoId,
+        issue: i64,
+    ) -> Result<Option<(Task, TaskExtras)>, StoreError> {
+        let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
+        let row = self.one(find).await?;
+        row.as_ref().map(|row| Ok((task_row(row)?, extras_row(row)?))).transpose()
+    }
+
+    /// Makes a move durable: the task, its lease, its area and the audit events, together.
+    ///
+    /// # Errors
+    /// When a constraint or the database refuses.
+    pub async fn save_moved(&mut self, moved: &Moved) -> Result<(), StoreError> {
+        self.update_task(&moved.task).await?;
+        if let Some(lease) = &moved.lease {
+            self.save_lease(lease).await?;
+        }
+        if let Some(outcome) = &moved.outcome {
+            self.note_outcome(&moved.task.repo, &moved.task.id, outcome).await?;
+        }
+        match moved.area() {
+            AreaFate::Hold(area) => self.hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
+            AreaFate::Keep => {}
+            AreaFate::Free => self.release_area(moved.task.id.as_str()).await?,
+        }
+        self.append_events(&moved.events).await
+    }
+
+    /// Writes everything about a task that moves change.
+    ///
+    /// # Errors
+    /// When the row carries a newer epoch already, or the database refuses.
+    pub async fn update_task(&mut self, task: &Task) -> Result<(), StoreError> {
+        let update = sqlx::query(TASK_MOVE)
+            .bind(task.id.as_str())
+            .bind(task.state.name())
+            .bind(task.epoch.0)
+            .bind(task.ready_since.0)
+            .bind(task.hold.as_deref())
+            .bind(task.reservation.as_ref().map(|r| r.person.key()))
+            .bind(task.reservation.as_ref().map(|r| r.until.0))
+            .bind(task.assignee.as_ref().map(ToString::to_string))
+            .bind(task.last_holder.as_ref().map(Person::key))
+            .bind(task.last_lease.as_ref().map(ToString::to_string))
+            .bind(task.pull)
+            .bind(task.blocked_reason.as_deref())
+            .bind(task.title.as_str())
+            .bind(task.description.as_str())
+            .bind(task.later.as_ref().map(|later| later.title.as_str()))
+            .bind(task.later.as_ref().map(|later| later.description.as_str()))
+            .bind(task.withheld.as_ref().map(|withheld| withheld.why.as_str()))
+            .bind(task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0));
+        match self.run(update).await? {
+            1 => Ok(()),
+            _ => Err(StoreError::Corrupt(format!("task {} has moved on", task.id))),
+        }
+    }
+
+    /// Writes what an issue says of its task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn describe_task(&mut self, task: &Task) -> Result<(), StoreError> {
+        let update = sqlx::query(TASK_DESCRIBE)
+            .bind(task.id.as_str())
+            .bind(task.title.as_str())
+            .bind(task.description.as_str())
+            .bind(task.spec.estimate)
+            .bind(task.spec.priority)
+            .bind(json_text(&task.spec.skills)?)
+            .bind(task.spec.area.as_deref())
+            .bind(task.spec.tier)
+            .bind(json_text(&task.assigned_to)?);
+        self.run(update).await.map(drop)
+    }
+
+    /// What is kept beside a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn task_extras(&mut self, id: &TaskId) -> Result<TaskExtras, StoreError> {
+        let row = self.one(sqlx::query(TASK_EXTRAS).bind(id.as_str())).await?;
+        row.map_or_else(|| Ok(TaskExtras::default()), |row| extras_row(&row))
+    }
+
+    /// Replaces what is kept beside a task.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_task_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
+        let update = sqlx::query(TASK_SET_EXTRAS)
+            .bind(id.as_str())
+            .bind(extras.opt_in_event)
+            .bind(json_text(&extras.problems)?)
+            .bind(extras.issue_updated_at.0)
+            .bind(extras.approved_at.0)
+            .bind(extras.later_at.0)
+            .bind(i64::from(extras.text_unproven))
+            .bind(extras.asked_at.0);
+        self.run(update).await.map(drop)
+    }
+
+    /// The ready tasks of a repository whose turn is first by priority and age, `limit` at most.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ready_tasks(&mut self, repo: &RepoId, limit: i64) -> Result<Vec<Task>, StoreError> {
+        let find = sqlx::query(TASKS_READY).bind(repo.as_str()).bind(limit);
+        self.all(find).await?.iter().map(task_row).collect()
+    }
+
+    /// Blocked tasks of a repository that are reserved for a person.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn reserved_tasks(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Task>, StoreError> {
+        let find = sqlx::query(TASKS_RESERVED).bind(repo.as_str()).bind(person.key());
+        self.all(find).await?.iter().map(task_row).collect()
+    }
+
+    /// What a worker holds, with its blocked and delivered tasks.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn tasks_of_worker(&mut self, id: &WorkerId) -> Result<Vec<Task>, StoreError> {
+        self.all(sqlx::query(TASKS_OF_WORKER).bind(id.as_str())).await?.iter().map(task_row).collect()
+    }
+
+    /// How many tasks stand in each state.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn tasks_by_state(&mut self) -> Result<Vec<(TaskState, i64)>, StoreError> {
+        let rows = self.all(sqlx::query(TASKS_BY_STATE)).await?;
+        rows.iter().map(|row| Ok((state(&row.try_get::<String, _>("state")?)?, row.try_get("n")?))).collect()
+    }
+
+    /// The tasks of a repository's issues that are not over, with what is kept beside them, by issue.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn live_issues(&mut self, repo: &RepoId) -> Result<BTreeMap<i64, (Task, TaskExtras)>, StoreError> {
+        let rows = self.all(sqlx::query(TASKS_LIVE_ISSUES).bind(repo.as_str())).await?;
+        rows.iter().map(|row| Ok((row.try_get("issue")?, (task_row(row)?, extras_row(row)?)))).collect()
+    }
+
+    /// The tasks of a repository that wait: nobody works on them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn waiting_tasks(&mut self, repo: &RepoId) -> Result<Vec<Task>, StoreError> {
+        self.all(sqlx::query(TASKS_WAITING).bind(repo.as_str())).await?.iter().map(task_row).collect()
+    }
+
+    /// The tasks a pull request is linked to.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn tasks_of_pull(&mut self, repo: &RepoId, number: i64) -> Result<Vec<Task>, StoreError> {
+        let find = sqlx::query(TASKS_OF_PULL).bind(repo.as_str()).bind(number);
+        self.all(find).await?.iter().map(task_row).collect()
+    }
+
+    /// Blocked tasks whose reservation ran out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lapsed_reservations(&mut self) -> Result<Vec<Task>, StoreError> {
+        let now = self.now().0;
+        self.all(sqlx::query(TASKS_LAPSED).bind(now)).await?.iter().map(task_row).collect()
+    }
+}
+
+fn extras_row(row: &AnyRow) -> Result<TaskExtras, StoreError> {
+    Ok(TaskExtras {
+        opt_in_event: row.try_get("opt_in_event")?,
+        problems: words(row, "problems")?,
+        issue_updated_at: Timestamp(row.try_get("issue_updated_at")?),
+        approved_at: Timestamp(row.try_get("approved_at")?),
+        later_at: Timestamp(row.try_get("later_at")?),
+        text_unproven: row.try_get::<i64, _>("text_unproven")? != 0,
+        asked_at: Timestamp(row.try_get("asked_at")?),
+    })
+}
+
+fn state(name: &str) -> Result<TaskState, StoreError> {
+    TaskState::from_name(name).ok_or_else(|| StoreError::Corrupt(format!("task state {name}")))
+}
+
+pub(super) fn person(key: &str) -> Result<Person, StoreError> {
+    Person::from_key(key).ok_or_else(|| StoreError::Corrupt(format!("person {key}")))
+}
+
+pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
+    let text = |column: &str| row.try_get::<Option<String>, _>(column);
+    let reserved_until: Option<i64> = row.try_get("reserved_until")?;
+    let reservation = match (text("reserved_person")?, reserved_until) {
+        (Some(key), Some(until)) => Some(Reservation { person: person(&key)?, until: Timestamp(until) }),
+        _ => None,
+    };
+    Ok(Task {
+        id: TaskId::new(row.try_get::<String, _>("id")?),
+        repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
+        issue: row.try_get("issue")?,
+        external_id: text("external_id")?,
+        title: row.try_get("title")?,
+        description: row.try_get("description")?,
+        spec: TaskSpec {
+            estimate: row.try_get("estimate")?,
+            priority: row.try_get("priority")?,
+            skills: words(row, "skills")?,
+            area: text("area")?,
+            tier: row.try_get("tier")?,
+        },
+        state: state(&row.try_get::<String, _>("state")?)?,
+        epoch: Epoch(row.try_get("epoch")?),
+        ready_since: Timestamp(row.try_get("ready_since")?),
+        hold: text("hold")?,
+        withheld: text("withheld")?
+            .map(|why| {
+                Ok::<_, StoreError>(Withheld {
+                    why,
+                    until: row.try_get::<Option<i64>, _>("withheld_until")?.map(Timestamp),
+                })
+            })
+            .transpose()?,
+        later: text("later_title")?
+            .zip(text("later_description")?)
+            .map(|(title, description)| Wording { title, description }),
+        assigned_to: json("assignees", &row.try_get::<String, _>("assignees")?)?,
+        reservation,
+        assignee: text("assignee")?.map(WorkerId::new),
+        last_holder: text("last_holder")?.as_deref().map(person).transpose()?,
+        last_lease: text("last_lease")?.map(LeaseId::new),
+        pull: row.try_get("pull")?,
+        blocked_reason: text("blocked_reason")?,
+        created_at: Timestamp(row.try_get("created_at")?),
+    })
+}

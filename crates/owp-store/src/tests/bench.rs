@@ -1,0 +1,324 @@
+//! A fresh database per test on either engine, and the verbs tests are set up with.
+
+use crate::{Dialect, NewWorker, PullRow, RepoSighting, Scope, Store, StoreError, StoreOptions, Tx};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use owp_base::clock::{Clock, Entropy};
+use owp_pool::event::{Event, EventKind};
+use owp_pool::lease::{Lease, Via};
+use owp_pool::moves::{Grant, Move, Moved, apply};
+use owp_pool::policy::AreaUntil;
+use owp_pool::pull::PullFacts;
+use owp_pool::task::{Task, TaskSpec};
+use owp_pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+/// The moment tests begin at.
+pub const START: Timestamp = Timestamp(1_700_000_000_000);
+
+/// Runs each body once per engine, as `name::sqlite` and `name::postgres`.
+macro_rules! on_both_engines {
+    ($($(#[$doc:meta])* async fn $name:ident($bench:ident) $body:block)*) => {$(
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            async fn body($bench: &Bench) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let bench = begin(crate::Dialect::Sqlite).await;
+                bench.run(body(&bench)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let bench = begin(crate::Dialect::Postgres).await;
+                bench.run(body(&bench)).await;
+            }
+        }
+    )*};
+}
+pub(super) use on_both_engines;
+
+/// A database of its own and a store on it, with a clock that stands still.
+pub struct Bench {
+    pub store: Store,
+    pub clock: Clock,
+    pub url: String,
+    dir: Option<tempfile::TempDir>,
+    /// The server's URL and the database to drop.
+    on_server: Option<(String, String)>,
+}
+
+/// Makes a fresh database on `dialect` and opens it.
+pub async fn begin(dialect: Dialect) -> Bench {
+    sqlx::any::install_default_drivers();
+    let clock = Clock::manual(START.0);
+    let (url, dir, on_server) = match dialect {
+        Dialect::Sqlite => {
+            let dir = tempfile::tempdir().unwrap();
+            (format!("sqlite://{}/pool.db", dir.path().display()), Some(dir), None)
+        }
+        Dialect::Postgres => {
+            let server = postgres_server();
+            let name = format!("owp_test_{}", data_encoding::HEXLOWER.encode(&Entropy::system().bytes::<8>()));
+            let mut admin = AnyConnection::connect(&server).await.expect("OWP_TEST_POSTGRES_URL answers");
+            execute(&mut admin, format!("CREATE DATABASE {name}")).await.unwrap();
+            admin.close().await.unwrap();
+            (on_database(&server, &name), None, Some((server, name)))
+        }
+    };
+    let store = open(&url, &clock).await.unwrap();
+    Bench { store, clock, url, dir, on_server }
+}
+
+/// Opens a store as a process would.
+pub async fn open(url: &str, clock: &Clock) -> Result<Store, StoreError> {
+    Store::open(StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() }).await
+}
+
+fn postgres_server() -> String {
+    let url = std::env::var_os("OWP_TEST_POSTGRES_URL").and_then(|url| url.into_string().ok());
+    url.expect("OWP_TEST_POSTGRES_URL is not set: run the tests with scripts/test, which starts a PostgreSQL for them")
+}
+
+/// The server's URL with another database name; options behind a question mark stay.
+fn on_database(server: &str, name: &str) -> String {
+    let (base, options) = server.split_once('?').map_or((server, String::new()), |(b, o)| (b, format!("?{o}")));
+    let authority = base.find("://").map_or(0, |at| at + 3);
+    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
+    format!("{}/{name}{options}", &base[..end])
+}
+
+async fn execute(conn: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
+}
+
+impl Bench {
+    /// Runs a test's body, and drops its database whatever comes of it.
+    pub async fn run(&self, body: impl Future<Output = ()>) {
+        let outcome = AssertUnwindSafe(body).catch_unwind().await;
+        if let Some((server, name)) = &self.on_server {
+            // Best effort: a database that stays behind harms nobody.
+            if let Ok(mut admin) = AnyConnection::connect(server).await {
+                let _left = execute(&mut admin, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+            }
+        }
+        if let Err(panic) = outcome {
+            resume_unwind(panic);
+        }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.store.dialect()
+    }
+
+    /// A second replica on PostgreSQL; SQLite has one process, so there it is the same store.
+    pub async fn replica(&self) -> Store {
+        match self.dialect() {
+            Dialect::Sqlite => self.store.clone(),
+            Dialect::Postgres => open(&self.url, &self.clock).await.unwrap(),
+        }
+    }
+
+    /// The file, on SQLite.
+    pub fn file(&self) -> Option<std::path::PathBuf> {
+        self.dir.as_ref().map(|dir| dir.path().join("pool.db"))
+    }
+
+    /// The database's name, on PostgreSQL.
+    pub fn database(&self) -> Option<&str> {
+        self.on_server.as_ref().map(|(_, name)| name.as_str())
+    }
+
+    /// A connection beside the store's, as another program would have.
+    pub async fn outside(&self) -> AnyConnection {
+        AnyConnection::connect(&self.url).await.unwrap()
+    }
+
+    /// Runs a statement beside the store.
+    pub async fn meddle(&self, sql: &str) {
+        let mut conn = self.outside().await;
+        execute(&mut conn, sql.to_owned()).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
+    /// Reads rows beside the store.
+    pub async fn look(&self, sql: &str) -> Vec<AnyRow> {
+        let mut conn = self.outside().await;
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        rows
+    }
+
+    /// Reads one number beside the store.
+    pub async fn number(&self, sql: &str) -> i64 {
+        use sqlx::Row;
+        self.look(sql).await[0].try_get(0).unwrap()
+    }
+
+    pub async fn write<T, F>(&self, scope: Scope, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        self.store.write(scope, work).await
+    }
+
+    /// A change about no repository, which must succeed.
+    pub async fn change<T, F>(&self, work: F) -> T
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        self.store.write(Scope::global(), work).await.unwrap()
+    }
+
+    pub async fn read<T, F>(&self, work: F) -> T
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>>,
+    {
+        self.store.read(work).await.unwrap()
+    }
+
+    /// A manual repository.
+    pub async fn repo(&self, name: &str) -> RepoId {
+        let name = name.to_owned();
+        self.change(move |tx| Box::pin(async move { tx.insert_repo(&name).await })).await
+    }
+
+    /// A repository with the App installed, by installation 9.
+    pub async fn managed_repo(&self, github_id: i64, name: &str) -> RepoId {
+        self.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
+        self.sighting(github_id, name).await
+    }
+
+    /// GitHub shows a repository under a name.
+    pub async fn sighting(&self, github_id: i64, name: &str) -> RepoId {
+        let seen =
+            RepoSighting { github_id, installation_id: 9, name: name.to_owned(), private: false, archived: false };
+        self.change(move |tx| Box::pin(async move { tx.record_sighting(&seen, false).await })).await
+    }
+
+    /// A client of the GitHub user `github_id`.
+    pub async fn client_of(&self, github_id: i64, capacity: i64, max_concurrent: i64) -> WorkerId {
+        let new = NewWorker {
+            name: format!("client of {github_id}"),
+            person: Some(Person::GitHub(github_id)),
+            by_comment: false,
+            skills: vec!["rust".into()],
+            capacity,
+            max_concurrent,
+        };
+        self.change(move |tx| Box::pin(async move { tx.insert_worker(&new).await })).await
+    }
+
+    /// A ready task for an issue.
+    pub async fn task(&self, repo: &RepoId, issue: i64, spec: TaskSpec) -> TaskId {
+        let id = TaskId::from_uuid_bytes(&Entropy::system().bytes());
+        let task = ready_task(&id, repo, issue, spec);
+        let event = Event::new(EventKind::TaskCreated, serde_json::json!({ "issue": issue })).about_task(&id);
+        self.write(Scope::repo(repo), move |tx| {
+            Box::pin(async move {
+                tx.insert_task(&task).await?;
+                tx.append_events(&[event]).await
+            })
+        })
+        .await
+        .unwrap();
+        id
+    }
+
+    /// Makes a move of the state machine durable, and says what came of it.
+    pub async fn step(&self, task: &TaskId, step: Move) -> Result<Moved, StoreError> {
+        let (id, now) = (task.clone(), task.clone());
+        let repo = self.read(move |tx| Box::pin(async move { tx.task(&now).await })).await.unwrap().repo;
+        self.write(Scope::repo(&repo), move |tx| Box::pin(async move { step_in(tx, &id, step).await })).await
+    }
+
+    /// Grants a task to a worker, whose time is an hour.
+    pub async fn grant(&self, task: &TaskId, worker: &WorkerId, person: i64) -> Lease {
+        let moved = self.step(task, Move::Grant(self.grant_of(worker, person))).await.unwrap();
+        moved.lease.unwrap()
+    }
+
+    /// A grant that has not been made yet.
+    pub fn grant_of(&self, worker: &WorkerId, person: i64) -> Grant {
+        grant_to(worker, person)
+    }
+
+    /// An open pull request that names a task.
+    pub async fn pull(&self, repo: &RepoId, number: i64, author: i64, draft: bool, tasks: &[&TaskId]) {
+        let pull = pull_row(number, author, draft);
+        let (at, tasks) = (repo.clone(), tasks.iter().map(|t| (*t).clone()).collect::<Vec<_>>());
+        self.write(Scope::repo(repo), move |tx| {
+            Box::pin(async move {
+                tx.save_pull(&at, &pull).await?;
+                for task in &tasks {
+                    tx.link_pull(&at, number, task, false).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    }
+
+    pub fn advance(&self, span: Span) {
+        self.clock.advance_ms(span.0);
+    }
+}
+
+/// Loads a task, applies a move and saves what came of it, all inside one job.
+pub async fn step_in(tx: &mut Tx, id: &TaskId, step: Move) -> Result<Moved, StoreError> {
+    let task = tx.task(id).await?.unwrap();
+    let lease = tx.live_lease(id).await?;
+    let moved = apply(task, lease, step, tx.now()).unwrap();
+    tx.save_moved(&moved).await?;
+    Ok(moved)
+}
+
+/// A grant that locks the task's area.
+pub fn grant_to(worker: &WorkerId, person: i64) -> Grant {
+    Grant {
+        lease: LeaseId::from_uuid_bytes(&Entropy::system().bytes()),
+        worker: worker.clone(),
+        person: Person::GitHub(person),
+        via: Via::Rest,
+        ttl: Span::hours(1),
+        max_lifetime: Span::days(1),
+        ack_within: None,
+        area_until: Some(AreaUntil::PrOpened),
+    }
+}
+
+pub fn ready_task(id: &TaskId, repo: &RepoId, issue: i64, spec: TaskSpec) -> Task {
+    Task {
+        issue: Some(issue),
+        title: format!("Issue {issue}"),
+        description: "It says why — in UTF-8: ✓".into(),
+        ..Task::new(id.clone(), repo.clone(), spec, START)
+    }
+}
+
+pub fn pull_row(number: i64, author: i64, draft: bool) -> PullRow {
+    PullRow {
+        facts: PullFacts { number, author: Some(author), open: true, draft, ..PullFacts::default() },
+        author_login: Some(format!("user{author}")),
+        head_ref: "owp/fix".into(),
+        head_sha: "0123abcd".into(),
+        head_repo: Some(format!("user{author}/rocket")),
+        base_ref: "main".into(),
+        issues: vec![7],
+        updated_at: START,
+        ..PullRow::default()
+    }
+}
+
+/// A task in an area.
+pub fn in_area(area: &str) -> TaskSpec {
+    TaskSpec { area: Some(area.to_owned()), ..TaskSpec::default() }
+}

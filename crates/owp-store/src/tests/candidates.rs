@@ -1,0 +1,163 @@
+//! What the planner is given to look at: the first few of each class, whatever waits behind them.
+
+use super::bench::{START, grant_to, pull_row, ready_task};
+use super::*;
+use crate::{Bounds, Dialect, Store};
+use owp_pool::lease::EndReason;
+use owp_pool::moves::Move;
+use owp_pool::task::{Reservation, Task, TaskSpec};
+use owp_pool::{Person, RepoId, Span, TaskId, Timestamp};
+use sqlx::Row;
+
+const BOUNDS: Bounds = Bounds { per_class: 3, classes: 500, first: 300, declined_since: START };
+
+async fn candidates(bench: &Bench, repo: &RepoId, bounds: Bounds) -> Vec<String> {
+    let id = repo.clone();
+    let tasks = bench.read(move |tx| Box::pin(async move { tx.candidates(&id, bounds).await })).await;
+    tasks.into_iter().map(|task| task.id.to_string()).collect()
+}
+
+/// So many ready tasks `t_1`, `t_2` … in so many classes, each a second older than the one before; all in one statement.
+async fn backlog(bench: &Bench, repo: &RepoId, tasks: i64, classes: i64) {
+    let sql = format!(
+        "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, tier, state,
+            ready_since, created_at)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tasks})
+        SELECT 't_' || CAST(i AS VARCHAR), '{repo}', i, 'One of many', '', 1 + i % {classes}, 50, '[\"rust\"]', 0,
+            'ready', {} - 1000 * i, {} FROM n",
+        START.0, START.0
+    );
+    bench.meddle(&sql).await;
+}
+
+/// `t_1` is first, then `t_2` and so on: all of one class unless `change` says otherwise.
+async fn queue(bench: &Bench, repo: &RepoId, length: i64, change: impl Fn(i64, &mut Task)) {
+    for n in 1..=length {
+        let mut task = ready_task(&TaskId::new(format!("t_{n}")), repo, n, TaskSpec::default());
+        task.ready_since = START - Span::hours(100 - n);
+        change(n, &mut task);
+        bench
+            .change(move |tx| {
+                Box::pin(async move {
+                    tx.insert_task(&task).await?;
+                    tx.update_task(&task).await
+                })
+            })
+            .await;
+    }
+}
+
+/// The steps of the plan for a statement, with numbers in place of its parameters.
+async fn plan_of(bench: &Bench, repo: &RepoId, name: &str) -> String {
+    let statements = Store::statements();
+    let (_, sql) = statements.iter().find(|(known, _)| *known == name).unwrap();
+    let mut sql = sql.replace("$1", &format!("'{repo}'"));
+    for (place, value) in [("$2", START.0), ("$3", 3), ("$4", 500), ("$5", START.0)] {
+        sql = sql.replace(place, &format!("CAST({value} AS BIGINT)"));
+    }
+    let (explain, column) = match bench.dialect() {
+        Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+        Dialect::Postgres => ("EXPLAIN", 0),
+    };
+    bench.meddle("ANALYZE").await;
+    let rows = bench.look(&format!("{explain} {sql}")).await;
+    rows.iter().map(|row| row.try_get::<String, _>(column).unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+on_both_engines! {
+    async fn of_ten_thousand_tasks_in_three_classes_the_first_of_each_come_back(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        backlog(bench, &repo, 10_000, 3).await;
+        let mut found = candidates(bench, &repo, BOUNDS).await;
+        found.sort_unstable();
+        let oldest = (9_992..=10_000).map(|n| format!("t_{n}"));
+        let mut oldest: Vec<_> = oldest.collect();
+        oldest.sort_unstable();
+        assert_eq!(found, oldest);
+        assert_eq!(candidates(bench, &repo, Bounds { per_class: 1, ..BOUNDS }).await.len(), 3);
+        assert_eq!(candidates(bench, &repo, Bounds { per_class: 0, ..BOUNDS }).await.len(), 3, "a look at each class");
+        let elsewhere = bench.repo("acme/comet").await;
+        assert!(candidates(bench, &elsewhere, BOUNDS).await.is_empty());
+    }
+
+    /// The plan is what keeps the cost from growing; a number of rows that come back would not show it.
+    async fn the_walk_reads_the_index_and_never_the_backlog(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        backlog(bench, &repo, 10_000, 3).await;
+        let plan = plan_of(bench, &repo, "TASKS_BY_CLASS").await;
+        assert!(plan.matches("tasks_class").count() >= 2, "{plan}");
+        for whole in ["SCAN t ", "SCAN t\n", "SCAN x ", "Seq Scan on tasks", "Hash", "TEMP B-TREE FOR LAST"] {
+            assert!(!plan.contains(whole), "{whole}: {plan}");
+        }
+        let plan = plan_of(bench, &repo, "TASKS_FIRST").await;
+        assert!(plan.contains("tasks_queue") && !plan.contains("Sort") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
+    async fn tasks_differ_in_class_by_tier_estimate_skills_and_area_and_by_nothing_else(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        let spec = |n| match n {
+            1 | 2 => TaskSpec::default(),
+            3 => TaskSpec { tier: 1, ..TaskSpec::default() },
+            4 => TaskSpec { estimate: 11, ..TaskSpec::default() },
+            5 => TaskSpec { skills: vec!["rust".into()], ..TaskSpec::default() },
+            6 => TaskSpec { area: Some("rust".into()), ..TaskSpec::default() },
+            // Requirements that are too long for an index make a class of their own.
+            7 | 8 => TaskSpec { skills: vec!["ö".repeat(2_000)], ..TaskSpec::default() },
+            _ => TaskSpec { priority: 40, ..TaskSpec::default() },
+        };
+        queue(bench, &repo, 9, |n, task| task.spec = spec(n)).await;
+        let mut found = candidates(bench, &repo, Bounds { per_class: 1, ..BOUNDS }).await;
+        found.sort_unstable();
+        assert_eq!(found, ["t_1", "t_3", "t_4", "t_5", "t_6", "t_7", "t_8"]);
+    }
+
+    async fn an_hour_of_waiting_is_worth_a_point_of_priority(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        queue(bench, &repo, 4, |n, task| {
+            let (priority, hours) = [(20, 0), (10, 11), (19, 2), (50, 1)][usize::try_from(n - 1).unwrap()];
+            task.spec.priority = priority;
+            task.ready_since = START - Span::hours(hours);
+        }).await;
+        assert_eq!(candidates(bench, &repo, BOUNDS).await, ["t_4", "t_2", "t_3"], "21 points each: the id decides");
+    }
+
+    async fn tasks_that_only_some_may_take_come_along_and_do_not_count(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        let worker = bench.client_of(1, 50, 20).await;
+        queue(bench, &repo, 12, |n, task| match n {
+            1 => task.hold = Some("edited after approval".into()),
+            2 => task.reservation = Some(Reservation { person: Person::GitHub(9), until: START + Span::hours(1) }),
+            3 => task.reservation = Some(Reservation { person: Person::GitHub(9), until: START }),
+            _ => {}
+        }).await;
+        for (n, reason) in [(4, EndReason::Nacked), (6, EndReason::Expired)] {
+            let task = TaskId::new(format!("t_{n}"));
+            bench.step(&task, Move::Grant(grant_to(&worker, 1))).await.unwrap();
+            bench.advance(Span(1));
+            bench.step(&task, Move::Return(reason)).await.unwrap();
+        }
+        // Whoever returns to the queue waits anew; here they are put back where they were.
+        bench.meddle(&format!("UPDATE tasks SET ready_since = {} WHERE id IN ('t_4', 't_6')", START.0 - 95 * 3_600_000)).await;
+        let (id, answered) = (repo.clone(), TaskId::new("t_5"));
+        bench.change(move |tx| Box::pin(async move {
+            tx.save_pull(&id, &pull_row(3, 7, false)).await?;
+            tx.link_pull(&id, 3, &answered, false).await.map(drop)
+        })).await;
+        let found = candidates(bench, &repo, BOUNDS).await;
+        assert_eq!(found, ["t_2", "t_3", "t_4", "t_5", "t_6", "t_7"], "three that anybody may take: 3, 6 and 7");
+        let later = Bounds { declined_since: Timestamp(START.0 + 10), ..BOUNDS };
+        assert_eq!(candidates(bench, &repo, later).await.last().unwrap(), "t_6", "a refusal is forgotten in time");
+    }
+
+    async fn where_there_are_more_classes_than_are_looked_at_the_first_of_all_are(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        queue(bench, &repo, 40, |n, task| task.spec.estimate = 60 - n).await;
+        let few = Bounds { per_class: 1, classes: 5, first: 2, ..BOUNDS };
+        let found = candidates(bench, &repo, few).await;
+        for id in ["t_40", "t_39", "t_38", "t_37", "t_36", "t_1", "t_2"] {
+            assert!(found.contains(&id.to_owned()), "{id} of {found:?}");
+        }
+        assert!(found.len() <= 8, "{found:?}");
+        assert_eq!(candidates(bench, &repo, Bounds { classes: 40, ..few }).await.len(), 40);
+    }
+}

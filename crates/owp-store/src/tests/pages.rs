@@ -1,0 +1,70 @@
+//! Lists everybody may ask for: what they cost does not grow with what they do not show.
+
+use super::*;
+use crate::{Dialect, TaskFilter};
+use owp_pool::task::{TaskSpec, TaskState};
+use owp_pool::{RepoId, TaskId};
+use sqlx::Row;
+
+async fn many(bench: &Bench, repo: &RepoId, count: i64) {
+    bench
+        .meddle(&format!(
+            "INSERT INTO tasks (id, repo_id, title, description, estimate, priority, tier, state, ready_since, created_at)
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+            SELECT 't_zz' || CAST(100000 + i AS VARCHAR), '{repo}', 'x', '', 1, 1, 0, 'merged', 0, 0 FROM n"
+        ))
+        .await;
+}
+
+async fn page(bench: &Bench, filter: &TaskFilter, after: &str) -> (usize, Option<TaskId>) {
+    let (filter, after) = (filter.clone(), after.to_owned());
+    let (tasks, next) = bench.read(move |tx| Box::pin(async move { tx.tasks_page(&filter, &after, 10).await })).await;
+    (tasks.len(), next)
+}
+
+on_both_engines! {
+    async fn a_page_of_tasks_looks_at_a_bounded_number_and_goes_on_where_it_stopped(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        many(bench, &repo, 2_500).await;
+        let spec = TaskSpec { skills: vec!["go".into()], ..TaskSpec::default() };
+        // Its id sorts before those of the many, so it is the last one looked at.
+        let wanted = bench.task(&repo, 1, spec).await;
+        assert!(wanted.as_str() < "t_zz");
+        let filter = TaskFilter { skill: Some("go".into()), ..TaskFilter::default() };
+        let (mut after, mut found, mut pages) = (String::new(), 0, 0);
+        loop {
+            let (tasks, next) = page(bench, &filter, &after).await;
+            (found, pages) = (found + tasks, pages + 1);
+            let Some(next) = next else { break };
+            assert!(after.is_empty() || next.as_str() < after.as_str());
+            after = next.to_string();
+        }
+        assert_eq!((found, pages), (1, 3));
+        let ready = TaskFilter { state: Some(TaskState::Ready), ..TaskFilter::default() };
+        assert_eq!(page(bench, &ready, "").await, (1, None), "what an index tells apart is not looked through");
+        let all = TaskFilter::default();
+        let (tasks, next) = page(bench, &all, "").await;
+        assert_eq!((tasks, next.is_some()), (10, true));
+        assert_eq!(page(bench, &all, "t_zz100001").await, (1, None));
+        let elsewhere = TaskFilter { repo: Some("acme/none".into()), ..TaskFilter::default() };
+        assert_eq!(page(bench, &elsewhere, "").await, (0, None));
+    }
+
+    async fn what_everybody_may_ask_for_walks_along_indexes(bench) {
+        if bench.dialect() == Dialect::Postgres {
+            return; // Its plans depend on how much there is.
+        }
+        let asked = ["TASKS_PAGE", "TASKS_PAGE_STATE", "TASKS_PAGE_REPO", "TASKS_PAGE_BOTH", "COUNTS_OF_REPO",
+            "COUNTS_BY_REPO", "TASKS_BY_STATE", "GRANTS_BY_END", "DEAD_COMMENTS", "DELIVERIES_PENDING", "WANTED_OPEN",
+            "LEASES_TELL", "STANDING", "NEWCOMERS_HOLDING", "ANSWERS_PURGE", "ANSWERS_OLD", "OUTCOMES", "SCORED",
+            "DEAD_PAGE", "WANTED_FIRST"];
+        for name in asked {
+            let (_, sql) = crate::Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
+            for step in bench.look(&format!("EXPLAIN QUERY PLAN {sql}")).await {
+                let step: String = step.try_get("detail").unwrap();
+                let walks = !step.starts_with("SCAN") || step.contains("INDEX") || step.contains("CONSTANT ROW");
+                assert!(walks && !step.contains("TEMP B-TREE FOR ORDER BY t.id"), "{name}: {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A transaction: a connection, the one "now" everything in it agrees on, and the few ways to run a statement.
+
+use super::bell::Committed;
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::lane::LaneSettings;
+use owp_base::clock::{Clock, Entropy};
+use owp_pool::Timestamp;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row, Transaction};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(super) type Sql<'q> = Query<'q, Any, AnyArguments>;
+
+/// An open transaction. Reading and writing statements are methods in this room's files, by noun.
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    now: Timestamp,
+    entropy: Entropy,
+    minted: Arc<AtomicU64>,
+    /// The chain events of the current job go to.
+    pub(super) chain: String,
+    /// What the bell tells when this is committed.
+    pub(super) news: Vec<Committed>,
+    /// Which engine it runs on.
+    pub(super) dialect: Dialect,
+}
+
+impl Tx {
+    pub(super) async fn begin(
+        mut inner: Transaction<'static, Any>,
+        settings: &LaneSettings,
+    ) -> Result<Self, StoreError> {
+        let now = match (settings.dialect.clock(), &settings.clock) {
+            (Some(sql), Clock::System) => sqlx::query(sql).fetch_one(&mut *inner).await?.try_get("now")?,
+            (_, clock) => clock.now_ms(),
+        };
+        let chain = super::events::GLOBAL_CHAIN.to_owned();
+        let (entropy, minted) = (settings.entropy.clone(), Arc::clone(&settings.minted));
+        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news: Vec::new(), dialect: settings.dialect })
+    }
+
+    /// The moment every statement of this transaction agrees on.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The sixteen bytes of a fresh id: a UUIDv7 whose twelve bits after the time are a counter (RFC 9562, 6.2), so
+    /// that the ids one process makes sort in the order in which it made them, within a millisecond too.
+    #[must_use]
+    pub fn new_id(&self) -> [u8; 16] {
+        let floor = u64::try_from(self.now.0).unwrap_or(0) << 12;
+        let follow = |last: u64| Some(floor.max(last + 1));
+        let last = self.minted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, follow).unwrap_or(0);
+        let place = floor.max(last + 1);
+        let mut bytes = self.entropy.uuid_v7(self.now.0);
+        bytes[..6].copy_from_slice(&(place >> 12).to_be_bytes()[2..]);
+        bytes[6..8].copy_from_slice(&(place as u16 & 0x0fff | 0x7000).to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn salt(&self) -> [u8; 16] {
+        self.entropy.bytes()
+    }
+
+    pub(super) async fn one(&mut self, sql: Sql<'_>) -> Result<Option<AnyRow>, StoreError> {
+        Ok(sql.fetch_optional(&mut *self.inner).await?)
+    }
+
+    pub(super) async fn all(&mut self, sql: Sql<'_>) -> Result<Vec<AnyRow>, StoreError> {
+        Ok(sql.fetch_all(&mut *self.inner).await?)
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    pub(super) async fn run(&mut self, sql: Sql<'_>) -> Result<u64, StoreError> {
+        Ok(sql.execute(&mut *self.inner).await?.rows_affected())
+    }
+
+    /// Runs a statement that gives one number.
+    pub(super) async fn number(&mut self, sql: Sql<'_>) -> Result<i64, StoreError> {
+        Ok(sql.fetch_one(&mut *self.inner).await?.try_get(0)?)
+    }
+
+    pub(super) async fn raw(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        sqlx::raw_sql(sql).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    /// Makes it durable, and gives what the bell may tell now.
+    pub(super) async fn commit(self) -> Result<Vec<Committed>, StoreError> {
+        self.inner.commit().await?;
+        Ok(self.news)
+    }
+
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+/// Reads a JSON list of words, as skills are stored.
+pub(super) fn words(row: &AnyRow, column: &str) -> Result<Vec<String>, StoreError> {
+    json(column, &row.try_get::<String, _>(column)?)
+}
+
+/// Reads what was written as JSON text; `what` names it when it cannot be read.
+pub(super) fn json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+/// Writes a list as JSON text.
+pub(super) fn json_text<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))
+}
+
+/// Declares statements by name, and the list a test prepares on both engines.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* const $name: &str = $sql;)*
+        /// Every statement of this file, for the test that prepares them on both engines.
+        #[cfg(test)]
+        pub(super) const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
+    };
+}
+pub(super) use statements;

@@ -1,0 +1,395 @@
+//! Workers, the people behind them, tokens and link codes.
+
+use super::error::StoreError;
+use super::tx::{Tx, json, json_text, statements, words};
+use owp_pool::worker::{Capabilities, Load, Worker, WorkerStatus};
+use owp_pool::{Person, Timestamp, WorkerId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+statements! {
+    WORKER_INSERT = "INSERT INTO workers
+        (id, name, person, by_comment, skills, capacity, max_concurrent, last_seen, created_at, joined)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    WORKER_BY_ID = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person WHERE w.id = $1";
+    WORKER_BY_TOKEN = "SELECT w.*, p.login, p.is_bot FROM worker_tokens k JOIN workers w ON w.id = k.worker_id
+        LEFT JOIN people p ON p.person = w.person WHERE k.token_hash = $1 AND k.revoked = 0";
+    WORKER_BY_COMMENT = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.person = $1 AND w.by_comment = 1";
+    WORKER_PROFILE = "UPDATE workers SET skills = $2, capacity = $3, max_concurrent = $4 WHERE id = $1";
+    WORKER_JOINED = "UPDATE workers SET joined = 1 WHERE id = $1";
+    WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
+    WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
+    // A pause that the last heartbeat asked for ends with the other.
+    WORKER_RESUME = "UPDATE workers SET paused = 0,
+        status = CASE WHEN status = 'paused' THEN 'idle' ELSE status END WHERE id = $1";
+    WORKER_PAUSE = "UPDATE workers SET paused = 1 WHERE id = $1";
+    SKILLS_ONLINE = "SELECT DISTINCT skills FROM workers WHERE last_seen >= $1 AND revoked = 0";
+    WORKER_LINK = "UPDATE workers SET person = $2 WHERE id = $1";
+    WORKER_LEASES_PERSON = "UPDATE leases SET person = $2 WHERE worker_id = $1 AND ended_at IS NULL";
+    WORKERS_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id";
+    WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
+    WORKERS_HEARD_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2";
+    // Newest first; ids sort by time. The primary key.
+    WORKERS_PAGE = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2";
+    WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
+    TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
+    CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";
+    CODE_FIND = "SELECT worker_id, handle_key, expires_at FROM link_codes WHERE code_hash = $1";
+    CODE_USE = "DELETE FROM link_codes WHERE code_hash = $1";
+    // Index link_codes_worker.
+    CODES_FORGET = "DELETE FROM link_codes WHERE worker_id = $1";
+    PERSON_SEEN = "INSERT INTO people (person, github_id, login, is_bot) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (person) DO UPDATE SET login = excluded.login, is_bot = excluded.is_bot, is_current = 1
+        WHERE people.login <> excluded.login OR people.is_bot <> excluded.is_bot OR people.is_current = 0";
+    PERSON_RENAMED = "UPDATE people SET login = $2, is_current = 1 WHERE person = $1 AND (login <> $2 OR is_current = 0)";
+    // A login belongs to one account at a time. Index people_login.
+    LOGIN_TAKEN_OVER = "UPDATE people SET is_current = 0 WHERE LOWER(login) = $2 AND person <> $1 AND is_current = 1";
+    PERSON_LOGIN = "SELECT login FROM people WHERE person = $1";
+    LOAD = "SELECT CAST(COALESCE(SUM(estimate), 0) AS BIGINT) AS points, CAST(COUNT(*) AS BIGINT) AS leases
+        FROM leases WHERE worker_id = $1 AND ended_at IS NULL";
+}
+
+/// Fields of a client's own, their names beginning with `x_`: kept and passed through, never read.
+pub type Extra = serde_json::Map<String, serde_json::Value>;
+
+/// A worker about to be made.
+#[derive(Debug, Clone)]
+pub struct NewWorker {
+    /// What it calls itself.
+    pub name: String,
+    /// Who stands behind it; `None` until it is linked.
+    pub person: Option<Person>,
+    /// True for the worker behind a person's comments.
+    pub by_comment: bool,
+    /// Lower-case, sorted.
+    pub skills: Vec<String>,
+    /// Points it can hold.
+    pub capacity: i64,
+    /// Leases it can hold.
+    pub max_concurrent: i64,
+}
+
+/// Sorts after the ids of all workers, which begin with `w_`.
+const AFTER_EVERY_ID: &str = "x";
+
+impl Tx {
+    /// Makes a worker and says its id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_worker(&mut self, new: &NewWorker) -> Result<WorkerId, StoreError> {
+        let id = WorkerId::from_uuid_bytes(&self.new_id());
+        let person = new.person.clone().unwrap_or_else(|| Person::Unlinked(id.clone()));
+        let insert = sqlx::query(WORKER_INSERT)
+            .bind(id.as_str())
+            .bind(new.name.as_str())
+            .bind(person.key())
+            .bind(i64::from(new.by_comment))
+            .bind(json_text(&new.skills)?)
+            .bind(new.capacity)
+            .bind(new.max_concurrent)
+            .bind(self.now().0)
+            .bind(self.now().0)
+            .bind(i64::from(!new.by_comment));
+        self.run(insert).await?;
+        self.is_no_agent(&person).await?;
+        Ok(id)
+    }
+
+    /// A worker by id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn worker(&mut self, id: &WorkerId) -> Result<Option<Worker>, StoreError> {
+        self.one(sqlx::query(WORKER_BY_ID).bind(id.as_str())).await?.as_ref().map(worker_row).transpose()
+    }
+
+    /// The worker a token belongs to, by the token's hash.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn worker_by_token(&mut self, hash: &str) -> Result<Option<Worker>, StoreError> {
+        self.one(sqlx::query(WORKER_BY_TOKEN).bind(hash)).await?.as_ref().map(worker_row).transpose()
+    }
+
+    /// The worker that stands for a person's comments.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn comment_worker(&mut self, person: &Person) -> Result<Option<Worker>, StoreError> {
+        self.one(sqlx::query(WORKER_BY_COMMENT).bind(person.key())).await?.as_ref().map(worker_row).transpose()
+    }
+
+    /// A person's clients.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn clients_of(&mut self, person: &Person) -> Result<Vec<Worker>, StoreError> {
+        self.all(sqlx::query(WORKERS_OF).bind(person.key())).await?.iter().map(worker_row).collect()
+    }
+
+    /// Every worker of a person, revoked ones and the one behind their comments included: whose rows are locked by what
+    /// changes all of them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn all_workers_of(&mut self, person: &Person) -> Result<Vec<WorkerId>, StoreError> {
+        let rows = self.all(sqlx::query(WORKER_IDS_OF).bind(person.key())).await?;
+        rows.iter().map(|row| Ok(WorkerId::new(row.try_get::<String, _>("id")?))).collect()
+    }
+
+    /// Sets what a worker can do.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_profile(
+        &mut self,
+        id: &WorkerId,
+        skills: &[String],
+        capacity: i64,
+        max_concurrent: i64,
+    ) -> Result<(), StoreError> {
+        let update =
+            sqlx::query(WORKER_PROFILE).bind(id.as_str()).bind(json_text(&skills)?).bind(capacity).bind(max_concurrent);
+        self.run(update).await.map(drop)
+    }
+
+    /// Records that a worker's person introduced themself.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_joined(&mut self, id: &WorkerId) -> Result<(), StoreError> {
+        self.run(sqlx::query(WORKER_JOINED).bind(id.as_str())).await.map(drop)
+    }
+
+    /// Replaces what a worker says it can do, and the fields of its own that travel along.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_capabilities(
+        &mut self,
+        id: &WorkerId,
+        capabilities: &Capabilities,
+        extra: &Extra,
+    ) -> Result<(), StoreError> {
+        let says = sqlx::query(WORKER_SAYS).bind(id.as_str()).bind(json_text(capabilities)?).bind(json_text(extra)?);
+        self.run(says).await.map(drop)
+    }
+
+    /// Records a sign of life; what is `None` stays.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn worker_seen(
+        &mut self,
+        id: &WorkerId,
+        status: Option<WorkerStatus>,
+        note: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let now = self.now().0;
+        let seen = sqlx::query(WORKER_SEEN).bind(id.as_str()).bind(now).bind(status.map(WorkerStatus::name)).bind(note);
+        self.run(seen).await.map(drop)
+    }
+
+    /// Pauses a worker whatever its heartbeats say, or ends every pause of it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pause_worker(&mut self, id: &WorkerId, paused: bool) -> Result<(), StoreError> {
+        let sql = if paused { WORKER_PAUSE } else { WORKER_RESUME };
+        self.run(sqlx::query(sql).bind(id.as_str())).await.map(drop)
+    }
+
+    /// Every skill some worker heard of since `since` has.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn skills_online(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError> {
+        let rows = self.all(sqlx::query(SKILLS_ONLINE).bind(since.0)).await?;
+        let lists: Vec<Vec<String>> = rows.iter().map(|row| words(row, "skills")).collect::<Result<_, _>>()?;
+        let mut skills = lists.concat();
+        skills.sort();
+        skills.dedup();
+        Ok(skills)
+    }
+
+    /// Ties a worker and its live leases to a person.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_person(&mut self, id: &WorkerId, person: &Person) -> Result<(), StoreError> {
+        for sql in [WORKER_LINK, WORKER_LEASES_PERSON] {
+            self.run(sqlx::query(sql).bind(id.as_str()).bind(person.key())).await?;
+        }
+        self.is_no_agent(person).await
+    }
+
+    /// Cuts a worker from its person; what it holds stays with the person it was granted to.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn detach_worker(&mut self, id: &WorkerId) -> Result<(), StoreError> {
+        let person = Person::Unlinked(id.clone());
+        self.run(sqlx::query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
+    }
+
+    /// Clients heard of since `since`, at most so many. Index workers_seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn workers_heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
+        let find = sqlx::query(WORKERS_HEARD_OF).bind(since.0).bind(most);
+        self.all(find).await?.iter().map(worker_row).collect()
+    }
+
+    /// Workers that have access, the newest first, after the id `after`; each with when it registered.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn workers_page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
+        let after = if after.is_empty() { AFTER_EVERY_ID } else { after };
+        let rows = self.all(sqlx::query(WORKERS_PAGE).bind(after.to_owned()).bind(most)).await?;
+        rows.iter().map(|row| Ok((worker_row(row)?, Timestamp(row.try_get("created_at")?)))).collect()
+    }
+
+    /// Workers heard of since `since`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn workers_online(&mut self, since: Timestamp) -> Result<i64, StoreError> {
+        self.number(sqlx::query(WORKERS_ONLINE).bind(since.0)).await
+    }
+
+    /// Stores a token's hash.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_token(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
+        let now = self.now().0;
+        self.run(sqlx::query(TOKEN_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
+    }
+
+    /// Stores a link code's hash with the handle it works for.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_link_code(
+        &mut self,
+        hash: &str,
+        worker: &WorkerId,
+        handle: &str,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let insert =
+            sqlx::query(CODE_INSERT).bind(hash).bind(worker.as_str()).bind(handle.to_lowercase()).bind(expires_at.0);
+        self.run(insert).await.map(drop)
+    }
+
+    /// What a link code stands for: the worker, the handle in lower case, and until when.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn link_code(&mut self, hash: &str) -> Result<Option<(WorkerId, String, Timestamp)>, StoreError> {
+        let Some(row) = self.one(sqlx::query(CODE_FIND).bind(hash)).await? else { return Ok(None) };
+        let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
+        Ok(Some((worker, row.try_get("handle_key")?, Timestamp(row.try_get("expires_at")?))))
+    }
+
+    /// Uses a link code up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn use_link_code(&mut self, hash: &str) -> Result<(), StoreError> {
+        self.run(sqlx::query(CODE_USE).bind(hash)).await.map(drop)
+    }
+
+    /// Removes link codes that ended, at most so many.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_ended_codes(&mut self, most: i64) -> Result<(), StoreError> {
+        let forget = sqlx::query(self.dialect.forget_ended_codes()).bind(self.now().0).bind(most);
+        self.run(forget).await.map(drop)
+    }
+
+    /// Makes every link code of a worker worthless.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_link_codes(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
+        self.run(sqlx::query(CODES_FORGET).bind(worker.as_str())).await.map(drop)
+    }
+
+    /// Records a GitHub account as last seen. Whoever had its login before has it no more.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_person(&mut self, github_id: i64, login: &str, is_bot: bool) -> Result<Person, StoreError> {
+        let person = Person::GitHub(github_id);
+        let seen = sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
+        self.run(seen).await?;
+        self.run(sqlx::query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
+        Ok(person)
+    }
+
+    /// Takes over the login of an account, if it is one we know.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn rename_person(&mut self, github_id: i64, login: &str) -> Result<(), StoreError> {
+        let person = Person::GitHub(github_id);
+        if self.run(sqlx::query(PERSON_RENAMED).bind(person.key()).bind(login)).await? == 1 {
+            self.run(sqlx::query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
+        }
+        Ok(())
+    }
+
+    /// A person's login as last seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn login_of(&mut self, person: &Person) -> Result<Option<String>, StoreError> {
+        let row = self.one(sqlx::query(PERSON_LOGIN).bind(person.key())).await?;
+        Ok(row.map(|row| row.try_get("login")).transpose()?)
+    }
+
+    /// What a worker's live leases take.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn load(&mut self, id: &WorkerId) -> Result<Load, StoreError> {
+        let row = self.one(sqlx::query(LOAD).bind(id.as_str())).await?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("a sum gave no row".to_owned()))?;
+        Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
+    }
+}
+
+fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
+    let (person, status): (String, String) = (row.try_get("person")?, row.try_get("status")?);
+    let flag = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.unwrap_or(0) != 0);
+    let said = WorkerStatus::from_name(&status).ok_or_else(|| StoreError::Corrupt(format!("status {status}")))?;
+    Ok(Worker {
+        id: WorkerId::new(row.try_get::<String, _>("id")?),
+        name: row.try_get("name")?,
+        person: Person::from_key(&person).ok_or_else(|| StoreError::Corrupt(format!("person {person}")))?,
+        login: row.try_get("login")?,
+        by_comment: flag("by_comment")?,
+        is_bot: flag("is_bot")?,
+        skills: words(row, "skills")?,
+        capacity: row.try_get("capacity")?,
+        max_concurrent: row.try_get("max_concurrent")?,
+        status: if flag("paused")? { WorkerStatus::Paused } else { said },
+        ack: capabilities(row)?.ack,
+        revoked: flag("revoked")?,
+        joined: flag("joined")?,
+        last_seen: Timestamp(row.try_get("last_seen")?),
+    })
+}
+
+pub(super) fn capabilities(row: &AnyRow) -> Result<Capabilities, StoreError> {
+    json("capabilities", &row.try_get::<String, _>("capabilities")?)
+}
