@@ -3,8 +3,13 @@
 use clap::Command;
 
 /// The end of the program's own help: where to begin and where to read more.
+#[cfg(feature = "sandbox")]
 const MORE: &str = "\
 Begin with `owp demo`, which needs no account and no network. `owp COMMAND --help` shows examples.
+Documentation: README.md and the folder docs/ of the source; every pool shows its API at /docs.";
+#[cfg(not(feature = "sandbox"))]
+const MORE: &str = "\
+`owp COMMAND --help` shows examples.
 Documentation: README.md and the folder docs/ of the source; every pool shows its API at /docs.";
 
 /// The examples of every command, by its name.
@@ -84,7 +89,10 @@ pub(super) fn with_examples(mut program: Command) -> Command {
     program = program.after_help(MORE);
     for (path, lines) in EXAMPLES {
         let names: Vec<&str> = path.split(' ').collect();
-        program = add(program, &names, lines);
+        // Built without the sandbox, the program has neither it nor the demo.
+        if program.find_subcommand(names[0]).is_some() {
+            program = add(program, &names, lines);
+        }
     }
     program
 }

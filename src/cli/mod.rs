@@ -8,6 +8,7 @@ pub mod completions;
 mod confirm;
 pub mod conformance;
 mod connect;
+#[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod doctor;
 mod examples;
@@ -22,6 +23,7 @@ mod place;
 pub mod policy;
 mod print;
 mod profile;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod serve;
 mod tasks;
@@ -52,8 +54,10 @@ enum Command {
     /// Runs the pool: REST, webhooks, status page.
     Serve(serve::ServeArgs),
     /// GitHub in a box: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
+    #[cfg(feature = "sandbox")]
     Sandbox(sandbox::SandboxArgs),
     /// Runs a self-contained demo: a sandbox GitHub, the pool, simulated contributors and a maintainer.
+    #[cfg(feature = "sandbox")]
     Demo(demo::DemoArgs),
     /// Checks a policy file, shows what it would do, prints its JSON Schema.
     Policy(policy::PolicyArgs),
@@ -126,7 +130,9 @@ fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), 
 async fn run(command: Command, env: Environment) -> ExitCode {
     match command {
         Command::Serve(args) => serve::run(args, &env).await,
+        #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).await,
+        #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(args).await,
         Command::Policy(args) => policy::run(args, &env).await,
         Command::Admin(args) => admin::run(args, &env).await,
