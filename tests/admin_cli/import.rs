@@ -21,7 +21,7 @@ tasks:
 ";
 
 /// A file of so many tasks.
-pub fn many(count: usize) -> String {
+pub(crate) fn many(count: usize) -> String {
     let tasks = (0..count).map(|n| format!("  - id: task-{n}\n    title: Task {n}\n    description: Please.\n"));
     format!("repo: {REPO}\ntasks:\n{}", tasks.collect::<String>())
 }

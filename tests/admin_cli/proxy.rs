@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What happens to bulks once enough have gone by.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Nothing is answered, ever.
     Hang,
     /// The pool gets it, and its answer is lost.
@@ -17,14 +17,14 @@ pub enum Fate {
     Break,
 }
 
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub url: String,
     /// Bulks that arrived here.
     pub bulks: Arc<AtomicUsize>,
 }
 
 impl Proxy {
-    pub fn before(pool: &str, good: usize, fate: Fate) -> Self {
+    pub(crate) fn before(pool: &str, good: usize, fate: Fate) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let bulks = Arc::new(AtomicUsize::new(0));

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-pub const TOKEN: &str = "an-admin-token-for-the-test";
-pub const REPO: &str = "acme/rocket";
+pub(crate) const TOKEN: &str = "an-admin-token-for-the-test";
+pub(crate) const REPO: &str = "acme/rocket";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that ends with the test.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -22,16 +22,16 @@ impl Drop for Running {
 }
 
 /// Calls over HTTP from a test that is not asynchronous.
-pub struct Http(tokio::runtime::Runtime, reqwest::Client);
+pub(crate) struct Http(tokio::runtime::Runtime, reqwest::Client);
 
 impl Http {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let client = reqwest::Client::builder().user_agent("story").no_proxy().build().unwrap();
         Self(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), client)
     }
 
     /// The status and the answer; nothing when nobody answers.
-    pub fn call(&self, method: &str, url: &str, header: (&str, &str), body: &Value) -> Option<(u16, Value)> {
+    pub(crate) fn call(&self, method: &str, url: &str, header: (&str, &str), body: &Value) -> Option<(u16, Value)> {
         let method = method.parse().unwrap();
         let call = self.1.request(method, url).header(header.0, header.1).header("user-agent", "test").json(body);
         self.0.block_on(async {
@@ -42,7 +42,7 @@ impl Http {
     }
 }
 
-pub struct Stage {
+pub(crate) struct Stage {
     pub url: String,
     pub folder: tempfile::TempDir,
     pub http: Http,
@@ -52,19 +52,19 @@ pub struct Stage {
 
 impl Stage {
     /// A pool with nothing in it.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::with(&[])
     }
 
     /// A pool with one repository.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let stage = Self::empty();
         stage.admin("repos", &json!({ "repo": REPO, "max_open_prs": 5 }));
         stage
     }
 
     /// A pool that is told more.
-    pub fn with(env: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(env: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("http://127.0.0.1:{}", free_port());
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -74,7 +74,7 @@ impl Stage {
     }
 
     /// Starts the pool, again if need be.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         let listen = self.url.trim_start_matches("http://");
         let mut serve = owp(&["serve", "--listen", listen, "--database", "sqlite:pool.db"]);
         serve.current_dir(self.folder.path()).env("OWP_ADMIN_TOKEN", TOKEN).env("OWP_RATE_LIMIT", "off");
@@ -87,11 +87,11 @@ impl Stage {
     }
 
     /// Ends the pool.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.pool = None;
     }
 
-    pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let since = Instant::now();
         while !holds() {
             assert!(since.elapsed() < PATIENCE, "it never comes to this: {what}");
@@ -100,7 +100,7 @@ impl Stage {
     }
 
     /// A call of the operator that must succeed.
-    pub fn admin(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn admin(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}/v1/admin/{path}", self.url);
         let method = if body.is_null() { "GET" } else { "POST" };
         let (status, answer) = self.http.call(method, &url, ("x-admin-token", TOKEN), body).unwrap();
@@ -108,13 +108,13 @@ impl Stage {
         answer
     }
 
-    pub fn task(&self, title: &str, skills: &[&str]) -> String {
+    pub(crate) fn task(&self, title: &str, skills: &[&str]) -> String {
         let task = json!({ "repo": REPO, "title": title, "required_skills": skills });
         self.admin("tasks", &task)["task_id"].as_str().unwrap().to_owned()
     }
 
     /// A worker's id and token.
-    pub fn worker(&self, name: &str, skills: &[&str]) -> (String, String) {
+    pub(crate) fn worker(&self, name: &str, skills: &[&str]) -> (String, String) {
         let url = format!("{}/v1/workers/register", self.url);
         let body = json!({ "name": name, "skills": skills });
         let (_, answer) = self.http.call("POST", &url, ("x-a", "b"), &body).unwrap();
@@ -123,7 +123,7 @@ impl Stage {
     }
 
     /// What a worker is given.
-    pub fn work(&self, token: &str) -> Vec<Value> {
+    pub(crate) fn work(&self, token: &str) -> Vec<Value> {
         let bearer = format!("Bearer {token}");
         let url = format!("{}/v1/work", self.url);
         let (_, work) = self.http.call("GET", &url, ("authorization", &bearer), &Value::Null).unwrap();
@@ -131,29 +131,29 @@ impl Stage {
     }
 
     /// How many tasks wait.
-    pub fn ready(&self) -> i64 {
+    pub(crate) fn ready(&self) -> i64 {
         self.admin("state", &Value::Null)["tasks_ready"].as_i64().unwrap()
     }
 
     /// `owp admin …`, asking this pool.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = clean(&[&["admin"], args].concat());
         command.current_dir(self.folder.path()).env("OWP_ADMIN_TOKEN", TOKEN).env("OWP_SERVER", &self.url);
         command
     }
 
     /// Runs `owp admin …` and tells what it said.
-    pub fn run(&self, args: &[&str]) -> String {
+    pub(crate) fn run(&self, args: &[&str]) -> String {
         told(&self.command(args).output().unwrap())
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 }
 
 /// The program with nothing of this machine's settings.
-pub fn clean(args: &[&str]) -> Command {
+pub(crate) fn clean(args: &[&str]) -> Command {
     let mut command = owp(args);
     for (name, _) in owp_config::CLIENT_VARIABLES {
         command.env_remove(name);
@@ -163,24 +163,24 @@ pub fn clean(args: &[&str]) -> Command {
 }
 
 /// Starts a command, lets it read `input`, and gives what it said.
-pub fn fed(mut command: Command, input: &[u8]) -> String {
+pub(crate) fn fed(mut command: Command, input: &[u8]) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     told(&child.wait_with_output().unwrap())
 }
 
 /// Starts a command whose output is read later.
-pub fn begun(command: &mut Command) -> Child {
+pub(crate) fn begun(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Ctrl-C.
-pub fn interrupt(child: &Child) {
+pub(crate) fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
 
 /// What was said on stdout, then on stderr with a mark before each line, and the exit code.
-pub fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let errors: String =
         text(&output.stderr).lines().map(|line| format!("! {line}").trim_end().to_owned() + "\n").collect();
@@ -189,7 +189,7 @@ pub fn told(output: &Output) -> String {
 }
 
 /// Without ids, times and ports.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -238,14 +238,14 @@ fn without_moments(text: &str) -> String {
 }
 
 /// A GitHub of its own.
-pub struct GitHub {
+pub(crate) struct GitHub {
     _process: Running,
     pub facts: Value,
     http: Http,
 }
 
 impl GitHub {
-    pub fn start(webhooks: Option<&str>) -> Self {
+    pub(crate) fn start(webhooks: Option<&str>) -> Self {
         let mut command = clean(&["sandbox", "--listen", "127.0.0.1:0"]);
         if let Some(url) = webhooks {
             command.args(["--webhook-url", url]);
@@ -256,16 +256,16 @@ impl GitHub {
         Self { _process: process, facts: serde_json::from_str(&line).unwrap(), http: Http::new() }
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.facts["api_url"].as_str().unwrap()
     }
 
-    pub fn token(&self, login: &str) -> &str {
+    pub(crate) fn token(&self, login: &str) -> &str {
         self.facts["users"][login]["token"].as_str().unwrap()
     }
 
     /// A call that must succeed, as the administrator.
-    pub fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let bearer = format!("Bearer {}", self.token("mona"));
         let url = format!("{}{path}", self.url());
         let (status, answer) = self.http.call(method, &url, ("authorization", &bearer), body).unwrap();
@@ -273,7 +273,7 @@ impl GitHub {
         answer
     }
 
-    pub fn issue(&self, repo: &str, title: &str, labels: &[&str]) -> i64 {
+    pub(crate) fn issue(&self, repo: &str, title: &str, labels: &[&str]) -> i64 {
         let body = json!({ "title": title, "body": "Please.", "labels": labels });
         self.call("POST", &format!("/repos/{repo}/issues"), &body)["number"].as_i64().unwrap()
     }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 /// How a server is broken. None of these can hold anything: what is to be known later is told to the [`Memory`].
 #[derive(Clone, Copy)]
-pub enum How {
+pub(crate) enum How {
     /// Calls come to the server other than they were made.
     Ask(fn(&mut Ask, &Memory)),
     /// Answers come back other than they were given.
@@ -31,24 +31,24 @@ pub enum How {
 
 /// What a broken server remembers between calls, by names of its choice.
 #[derive(Default)]
-pub struct Memory(Mutex<BTreeMap<String, Value>>);
+pub(crate) struct Memory(Mutex<BTreeMap<String, Value>>);
 
 impl Memory {
-    pub fn set(&self, name: impl Into<String>, value: impl Into<Value>) {
+    pub(crate) fn set(&self, name: impl Into<String>, value: impl Into<Value>) {
         self.0.lock().unwrap().insert(name.into(), value.into());
     }
 
     /// Null when there is none.
-    pub fn get(&self, name: &str) -> Value {
+    pub(crate) fn get(&self, name: &str) -> Value {
         self.0.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
 
-    pub fn knows(&self, name: &str) -> bool {
+    pub(crate) fn knows(&self, name: &str) -> bool {
         self.0.lock().unwrap().contains_key(name)
     }
 
     /// How often this was asked with this name, the present time included.
-    pub fn count(&self, name: &str) -> u64 {
+    pub(crate) fn count(&self, name: &str) -> u64 {
         let mut all = self.0.lock().unwrap();
         let count = all.get(name).and_then(Value::as_u64).unwrap_or(0) + 1;
         all.insert(name.to_owned(), json!(count));
@@ -56,7 +56,7 @@ impl Memory {
     }
 
     /// Every name that begins so, without its beginning, and what it stands for.
-    pub fn all(&self, prefix: &str) -> Vec<(String, Value)> {
+    pub(crate) fn all(&self, prefix: &str) -> Vec<(String, Value)> {
         let all = self.0.lock().unwrap();
         all.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone()))).collect()
     }
@@ -64,7 +64,7 @@ impl Memory {
 
 /// A call.
 #[derive(Clone)]
-pub struct Ask {
+pub(crate) struct Ask {
     pub method: Method,
     pub path: String,
     pub query: String,
@@ -74,7 +74,7 @@ pub struct Ask {
 
 impl Ask {
     /// Whether it is this call, such as `POST /v1/tasks/*/status`.
-    pub fn is(&self, call: &str) -> bool {
+    pub(crate) fn is(&self, call: &str) -> bool {
         let (method, path) = call.split_once(' ').unwrap();
         let (asked, known): (Vec<_>, Vec<_>) = (self.path.split('/').collect(), path.split('/').collect());
         let alike = asked.iter().zip(&known).all(|(asked, known)| known == &"*" || asked == known);
@@ -82,29 +82,29 @@ impl Ask {
     }
 
     /// The id in a path such as `/v1/tasks/{id}/status`.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.path.split('/').nth(3).unwrap_or_default()
     }
 
-    pub fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         self.header("authorization").trim_start_matches("Bearer ")
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    pub fn put(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn put(&mut self, name: &'static str, value: &str) {
         self.headers.insert(name, HeaderValue::from_str(value).unwrap());
     }
 
     /// Null when the body is none.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     /// Changes a body that is an object.
-    pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Value)) {
         let mut body = self.json();
         if body.is_object() {
             change(&mut body);
@@ -113,18 +113,18 @@ impl Ask {
     }
 
     /// The value of a parameter of the query, as it stands there.
-    pub fn asked(&self, name: &str) -> Option<&str> {
+    pub(crate) fn asked(&self, name: &str) -> Option<&str> {
         self.query.split('&').find_map(|part| part.split_once('=').filter(|(key, _)| *key == name)).map(|part| part.1)
     }
 
-    pub fn without(&mut self, name: &str) {
+    pub(crate) fn without(&mut self, name: &str) {
         let kept = self.query.split('&').filter(|part| part.split('=').next() != Some(name));
         self.query = kept.collect::<Vec<_>>().join("&");
     }
 }
 
 /// An answer.
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -132,18 +132,18 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn of(status: u16, body: &Value) -> Self {
+    pub(crate) fn of(status: u16, body: &Value) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Self { status, headers, body: Bytes::from(body.to_string()), stream: None }
     }
 
-    pub fn ok() -> Self {
+    pub(crate) fn ok() -> Self {
         Self::of(200, &json!({ "ok": true }))
     }
 
     /// A refusal with everything a problem has.
-    pub fn problem(status: u16) -> Self {
+    pub(crate) fn problem(status: u16) -> Self {
         let problem =
             json!({ "type": "about:blank", "title": "No", "status": status, "detail": "This server says no." });
         let mut reply = Self::of(status, &problem);
@@ -151,15 +151,15 @@ impl Reply {
         reply
     }
 
-    pub fn kind(&mut self, kind: &'static str) {
+    pub(crate) fn kind(&mut self, kind: &'static str) {
         self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Value)) {
         let mut body = self.json();
         if !body.is_null() {
             change(&mut body);
@@ -168,12 +168,12 @@ impl Reply {
     }
 
     /// Takes a field away.
-    pub fn lacks(&mut self, field: &str) {
+    pub(crate) fn lacks(&mut self, field: &str) {
         self.change(|body| drop(body.as_object_mut().and_then(|body| body.remove(field))));
     }
 
     /// Changes the leases of an answer to `GET /v1/work`.
-    pub fn leases(&mut self, change: impl FnOnce(&mut Vec<Value>)) {
+    pub(crate) fn leases(&mut self, change: impl FnOnce(&mut Vec<Value>)) {
         self.change(|body| {
             if let Some(leases) = body["leases"].as_array_mut() {
                 change(leases);
@@ -183,7 +183,7 @@ impl Reply {
 }
 
 /// The real server, as the broken one sees it.
-pub struct Beyond {
+pub(crate) struct Beyond {
     url: String,
     http: reqwest::Client,
     how: How,
@@ -191,7 +191,7 @@ pub struct Beyond {
 }
 
 impl Beyond {
-    pub async fn ask(&self, ask: &Ask) -> Reply {
+    pub(crate) async fn ask(&self, ask: &Ask) -> Reply {
         let query = if ask.query.is_empty() { String::new() } else { format!("?{}", ask.query) };
         let mut headers = ask.headers.clone();
         headers.remove(header::HOST);
@@ -209,7 +209,7 @@ impl Beyond {
     }
 
     /// A call of the operator's that nobody made.
-    pub async fn admin(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn admin(&self, path: &str, body: &Value) -> Reply {
         let mut headers = HeaderMap::new();
         headers.insert("X-Admin-Token", HeaderValue::from_static(ADMIN));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -240,7 +240,7 @@ impl Beyond {
 }
 
 /// A broken server, until it is dropped.
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub url: String,
     pub beyond: Arc<Beyond>,
     serving: JoinHandle<()>,
@@ -253,7 +253,7 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    pub async fn before(url: &str, how: How) -> Self {
+    pub(crate) async fn before(url: &str, how: How) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let beyond = Arc::new(Beyond { url: url.to_owned(), http, how, memory: Memory::default() });
         let router = Router::new().fallback(pass).with_state(beyond.clone());

@@ -8,10 +8,10 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// What opens the admin calls of every server here.
-pub const ADMIN: &str = "an-admin-token-for-the-test";
+pub(crate) const ADMIN: &str = "an-admin-token-for-the-test";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub url: String,
     _database: TestDatabase,
@@ -27,7 +27,7 @@ impl Drop for Server {
 
 impl Server {
     /// A server that holds nobody back, or as often as `rate_limit` says.
-    pub async fn start(db: Db, rate_limit: &str) -> Self {
+    pub(crate) async fn start(db: Db, rate_limit: &str) -> Self {
         let (database, folder) = (TestDatabase::make(db).await, tempfile::tempdir().unwrap());
         let log = folder.path().join("serve.log");
         let child = owp(&["serve", "--listen", "127.0.0.1:0"])
@@ -54,11 +54,11 @@ impl Server {
 }
 
 /// How the suite is asked to judge a server.
-pub fn options(url: &str) -> Options {
+pub(crate) fn options(url: &str) -> Options {
     Options { server: url.to_owned(), admin_token: ADMIN.to_owned(), lease_ttl: None, profile: None, only: Vec::new() }
 }
 
 /// Runs the suite.
-pub async fn judged(options: &Options) -> Report {
+pub(crate) async fn judged(options: &Options) -> Report {
     run(options, &Clock::System, |_| {}).await.expect("a run of the suite")
 }

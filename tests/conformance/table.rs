@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 /// How many servers of a table are judged at once. Most of a run is waiting.
 const AT_ONCE: usize = 3;
 /// Checks that wait for seconds. They are made where one of them should fail, and left out elsewhere.
-pub const WAITING: [&str; 9] =
+pub(crate) const WAITING: [&str; 9] =
     ["EXPIRY-1", "EXPIRY-2", "EXPIRY-3", "EXPIRY-4", "EXPIRY-5", "LEASE-9", "LEASE-11", "OFFER-5", "WAIT-2"];
 
 /// A server that breaks something.
-pub struct Broken {
+pub(crate) struct Broken {
     /// What it does, in words.
     pub name: &'static str,
     /// The checks that must fail; every other one must pass.
@@ -24,7 +24,7 @@ pub struct Broken {
 }
 
 /// Judges every server of a table; fails with all that was found wrong.
-pub async fn judge(table: &[Broken]) {
+pub(crate) async fn judge(table: &[Broken]) {
     let mut failed = BTreeSet::new();
     let tasks = table.iter().map(|broken| {
         let first = broken.fails.iter().filter(|id| failed.insert(chapter(id))).count() > 0;
@@ -55,7 +55,7 @@ async fn one(broken: &Broken, whole: bool) -> Option<String> {
 }
 
 /// Where a report is not what was to be expected of it.
-pub fn faults(report: &Report, fails: &[&str]) -> Vec<String> {
+pub(crate) fn faults(report: &Report, fails: &[&str]) -> Vec<String> {
     let made = report.outcomes.iter().filter_map(|outcome| {
         let expected = match outcome.id {
             id if fails.contains(&id) => Status::Fail,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-pub struct Dockerfile {
+pub(crate) struct Dockerfile {
     /// Instruction and the rest of its line, continuation lines joined, comments left out.
     instructions: Vec<(String, String)>,
 }
 
 impl Dockerfile {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
         let joined = lines.join("\n").replace("\\\n", " ");
         let instructions = joined
@@ -21,31 +21,31 @@ impl Dockerfile {
         Self { instructions }
     }
 
-    pub fn stages(&self) -> usize {
+    pub(crate) fn stages(&self) -> usize {
         self.instructions.iter().filter(|(word, _)| word == "FROM").count()
     }
 
     /// The argument that holds in the last stage, as written.
-    pub fn argument(&self, instruction: &str) -> String {
+    pub(crate) fn argument(&self, instruction: &str) -> String {
         let last_stage = self.instructions.iter().rposition(|(word, _)| word == "FROM").expect("a FROM");
         let found = self.instructions[last_stage..].iter().rfind(|(word, _)| word == instruction);
         found.unwrap_or_else(|| panic!("the last stage has no {instruction}")).1.clone()
     }
 
     /// The JSON list of `ENTRYPOINT`, `CMD` or `HEALTHCHECK … CMD`: without a shell, so that signals arrive.
-    pub fn list(&self, instruction: &str) -> Vec<String> {
+    pub(crate) fn list(&self, instruction: &str) -> Vec<String> {
         let argument = self.argument(instruction);
         let json = argument.find('[').map(|at| &argument[at..]).expect("the form without a shell");
         serde_json::from_str(json).unwrap_or_else(|e| panic!("{instruction} {json}: {e}"))
     }
 
-    pub fn variables(&self) -> BTreeMap<String, String> {
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
         let pairs = self.instructions.iter().filter(|(word, _)| word == "ENV").flat_map(|(_, rest)| rest.split(' '));
         pairs.map(|pair| pair.split_once('=').expect("NAME=value")).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
     }
 
     /// What `COPY` takes from the folder the image is built in.
-    pub fn copied_from_context(&self) -> Vec<String> {
+    pub(crate) fn copied_from_context(&self) -> Vec<String> {
         let copies = self.instructions.iter().filter(|(word, rest)| word == "COPY" && !rest.starts_with("--from"));
         copies
             .flat_map(|(_, rest)| {

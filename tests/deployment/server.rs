@@ -9,19 +9,19 @@ use std::{
 };
 
 /// `owp serve` on a fresh database, without a GitHub App; it is killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub port: u16,
     _folder: tempfile::TempDir,
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_on("127.0.0.1", &[])
     }
 
     /// The same on another address, with these variables besides.
-    pub fn start_on(host: &str, variables: &[(String, String)]) -> Self {
+    pub(crate) fn start_on(host: &str, variables: &[(String, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let database = format!("sqlite:{}", folder.path().join("owp.db").display());
@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// The status of an answer.
-    pub fn request(&self, method: &str, path: &str) -> u16 {
+    pub(crate) fn request(&self, method: &str, path: &str) -> u16 {
         self.try_request(method, path).unwrap_or_else(|| panic!("{method} {path}: no answer"))
     }
 

@@ -4,7 +4,7 @@ use crate::npm::read;
 use serde_json::Value;
 
 /// GitHub's published webhook examples: event name and payload.
-pub fn webhook_examples() -> Vec<(String, Value)> {
+pub(crate) fn webhook_examples() -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for event in read("@octokit/webhooks-examples/api.github.com/index.json").as_array().unwrap() {
         let name = event["name"].as_str().unwrap();

@@ -10,7 +10,7 @@ fn npm_folder() -> PathBuf {
 }
 
 /// A JSON file of an installed package; says what to run when it is missing.
-pub fn read(path: &str) -> Value {
+pub(crate) fn read(path: &str) -> Value {
     let file = npm_folder().join(path);
     let text = std::fs::read(&file).unwrap_or_else(|error| {
         panic!(

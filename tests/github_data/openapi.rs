@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// GitHub's OpenAPI description of its REST API and webhooks.
-pub fn description() -> Value {
+pub(crate) fn description() -> Value {
     let mut description = read("@octokit/openapi/generated/api.github.com.json");
     repair(&mut description);
     description
@@ -76,7 +76,7 @@ fn references(schema: &Value, found: &mut BTreeSet<String>) {
 }
 
 /// A validator for one schema, with just the parts of the description it needs.
-pub fn compile(description: &Value, schema: &Value) -> Validator {
+pub(crate) fn compile(description: &Value, schema: &Value) -> Validator {
     let mut needed = BTreeMap::new();
     let mut wanted = BTreeSet::new();
     references(schema, &mut wanted);
@@ -93,7 +93,7 @@ pub fn compile(description: &Value, schema: &Value) -> Validator {
 }
 
 /// What a value gets wrong, in a few short lines.
-pub fn complaints(description: &Value, schema: &Value, value: &Value) -> Vec<String> {
+pub(crate) fn complaints(description: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let validator = compile(description, schema);
     let words = |error: jsonschema::ValidationError<'_>| {
         let text: String = error.to_string().chars().take(300).collect();

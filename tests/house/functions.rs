@@ -4,10 +4,10 @@ use super::source::SourceFile;
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Lines from the signature to the closing brace. 70 is a lot already; this is where the house says stop.
-pub const LONGEST_FUNCTION: usize = 100;
+pub(crate) const LONGEST_FUNCTION: usize = 100;
 
 /// Every function that is too long. A file that does not parse is reported by another test.
-pub fn too_long(file: &SourceFile) -> Vec<String> {
+pub(crate) fn too_long(file: &SourceFile) -> Vec<String> {
     let mut measure = Measure { path: &file.path, found: Vec::new() };
     if let Ok(parsed) = syn::parse_file(&file.text) {
         measure.visit_file(&parsed);

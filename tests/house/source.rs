@@ -7,14 +7,14 @@ use std::{
 
 /// A Rust file of this workspace.
 #[derive(Debug, Clone)]
-pub struct SourceFile {
+pub(crate) struct SourceFile {
     /// From the workspace's root, with forward slashes.
     pub path: String,
     pub text: String,
 }
 
 impl SourceFile {
-    pub fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 }
@@ -28,7 +28,7 @@ fn read_text(path: &str) -> String {
 }
 
 /// All Rust files below the given folders, in a stable order. A folder that does not exist holds none.
-pub fn read(folders: &[&str]) -> Vec<SourceFile> {
+pub(crate) fn read(folders: &[&str]) -> Vec<SourceFile> {
     let mut found = Vec::new();
     for folder in folders {
         walk(&root().join(folder), &mut found);

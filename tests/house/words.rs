@@ -4,16 +4,16 @@ use super::source::SourceFile;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Lines in a file; half of it is the aim.
-pub const LONGEST_FILE: usize = 500;
+pub(crate) const LONGEST_FILE: usize = 500;
 
 /// The first line says what lives here.
-pub fn header(file: &SourceFile) -> Vec<String> {
+pub(crate) fn header(file: &SourceFile) -> Vec<String> {
     let says =
         file.text.lines().next().and_then(|line| line.strip_prefix("//!")).is_some_and(|says| says.trim().len() > 3);
     if says { Vec::new() } else { vec![format!("{}:1: no `//!` header", file.path)] }
 }
 
-pub fn length(file: &SourceFile) -> Vec<String> {
+pub(crate) fn length(file: &SourceFile) -> Vec<String> {
     let lines = file.text.lines().count();
     if lines > LONGEST_FILE {
         vec![format!("{}: {lines} lines; at most {LONGEST_FILE}", file.path)]
@@ -23,7 +23,7 @@ pub fn length(file: &SourceFile) -> Vec<String> {
 }
 
 /// Markers in comments, macros that stand for missing code, and tests that are switched off.
-pub fn left_for_later(file: &SourceFile) -> Vec<String> {
+pub(crate) fn left_for_later(file: &SourceFile) -> Vec<String> {
     // Put together here, because this file is checked too.
     let markers = [concat!("FIX", "ME"), concat!("X", "XX"), concat!("TO", "DO")];
     let mut found = Vec::new();
@@ -60,7 +60,7 @@ pub fn left_for_later(file: &SourceFile) -> Vec<String> {
 }
 
 /// `#[allow]` and `#![allow]`, which stay behind when their reason is gone.
-pub fn silent_exceptions(file: &SourceFile) -> Vec<String> {
+pub(crate) fn silent_exceptions(file: &SourceFile) -> Vec<String> {
     let mut found = Vec::new();
     each(&file.text, &mut |tokens, at| {
         let attribute = attribute(tokens, at);

@@ -7,7 +7,7 @@ use owp_pool::planner::{Snapshot, aged_priority};
 use std::collections::BTreeMap;
 
 /// The sum of aged priorities no plan can pass.
-pub fn optimum(snapshot: &Snapshot) -> i64 {
+pub(crate) fn optimum(snapshot: &Snapshot) -> i64 {
     let mut vars = variables!();
     let mut limits: BTreeMap<String, (i64, Expression)> = BTreeMap::new();
     let mut sum = Expression::from(0);

@@ -12,11 +12,11 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 
 /// The moment all instances are planned at.
-pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const SKILLS: [&str; 8] = ["rust", "sql", "go", "docs", "css", "python", "ops", "zig"];
 
 /// An instance of `workers` askers and `tasks` tasks. `slots` free slots for each ten workers, over all repositories.
-pub fn instance(seed: u64, workers: usize, tasks: usize, slots: usize) -> Snapshot {
+pub(crate) fn instance(seed: u64, workers: usize, tasks: usize, slots: usize) -> Snapshot {
     let mut dice = StdRng::seed_from_u64(seed);
     let repos = (2 + workers / 8).min(12);
     let each = (workers * slots).div_ceil(10 * repos).max(1) as i64;

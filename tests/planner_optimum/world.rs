@@ -7,7 +7,7 @@ use owp_pool::task::TaskState;
 use owp_pool::worker::Standing;
 
 /// The sum a plan is judged by.
-pub fn value(snapshot: &Snapshot, picks: &[Pick]) -> i64 {
+pub(crate) fn value(snapshot: &Snapshot, picks: &[Pick]) -> i64 {
     let worth = |pick: &Pick| {
         let facts = snapshot.tasks.iter().find(|facts| facts.task.id == pick.task).expect("a known task");
         aged_priority(facts.task.spec.priority, facts.task.ready_since, NOW)
@@ -16,7 +16,7 @@ pub fn value(snapshot: &Snapshot, picks: &[Pick]) -> i64 {
 }
 
 /// Grants every pick in turn, or says which one admission refuses, and why.
-pub fn apply(world: &mut Snapshot, picks: &[Pick]) -> Result<(), String> {
+pub(crate) fn apply(world: &mut Snapshot, picks: &[Pick]) -> Result<(), String> {
     for pick in picks {
         let asker = world.askers.iter().position(|asker| asker.worker.id == pick.worker).expect("a known worker");
         let task = world.tasks.iter().position(|facts| facts.task.id == pick.task).expect("a known task");
@@ -30,7 +30,7 @@ pub fn apply(world: &mut Snapshot, picks: &[Pick]) -> Result<(), String> {
 }
 
 /// What admission says of a pair, as things stand.
-pub fn refusals(world: &Snapshot, asker: usize, task: usize) -> Vec<owp_pool::Refusal> {
+pub(crate) fn refusals(world: &Snapshot, asker: usize, task: usize) -> Vec<owp_pool::Refusal> {
     let (asker, task) = (&world.askers[asker], &world.tasks[task]);
     let repo = &world.repos[&task.task.repo];
     let unknown = Standing::default();
@@ -67,7 +67,7 @@ fn take(world: &mut Snapshot, asker: usize, task: usize) {
 }
 
 /// What the same workers get when they ask one after the other, each alone: what a pool without a planner does.
-pub fn one_by_one(snapshot: &Snapshot) -> i64 {
+pub(crate) fn one_by_one(snapshot: &Snapshot) -> i64 {
     let mut world = snapshot.clone();
     let mut sum = 0;
     for asker in &snapshot.askers {

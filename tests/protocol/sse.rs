@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One block of a stream; empty lines end it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Block {
+pub(crate) struct Block {
     pub id: Option<String>,
     pub event: Option<String>,
     pub data: Option<String>,
@@ -18,7 +18,7 @@ pub struct Block {
 }
 
 /// An open stream.
-pub struct Stream {
+pub(crate) struct Stream {
     answer: reqwest::Response,
     text: String,
     /// The id that was read last.
@@ -26,21 +26,21 @@ pub struct Stream {
 }
 
 /// Headers of whoever looks.
-pub fn operator() -> Vec<(String, String)> {
+pub(crate) fn operator() -> Vec<(String, String)> {
     vec![("X-Admin-Token".to_owned(), ADMIN.to_owned())]
 }
 
-pub fn bearer(token: &str) -> Vec<(String, String)> {
+pub(crate) fn bearer(token: &str) -> Vec<(String, String)> {
     vec![("Authorization".to_owned(), format!("Bearer {token}"))]
 }
 
-pub fn resuming(last_id: &str) -> Vec<(String, String)> {
+pub(crate) fn resuming(last_id: &str) -> Vec<(String, String)> {
     vec![("Last-Event-ID".to_owned(), last_id.to_owned())]
 }
 
 impl Stream {
     /// Asks for a stream, whatever comes of it.
-    pub async fn ask(url: &str, query: &str, headers: &[(String, String)]) -> reqwest::Response {
+    pub(crate) async fn ask(url: &str, query: &str, headers: &[(String, String)]) -> reqwest::Response {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut request = client.get(format!("{url}/v1/events?{query}")).header("Accept", "text/event-stream");
         for (name, value) in headers {
@@ -50,7 +50,7 @@ impl Stream {
     }
 
     /// Opens a stream and reads its first block, which says how to come back.
-    pub async fn open(url: &str, query: &str, headers: &[(String, String)]) -> Self {
+    pub(crate) async fn open(url: &str, query: &str, headers: &[(String, String)]) -> Self {
         let answer = Self::ask(url, query, headers).await;
         let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
         assert_eq!((answer.status().as_u16(), header("content-type")), (200, "text/event-stream"), "{answer:?}");
@@ -63,7 +63,7 @@ impl Stream {
     }
 
     /// The next block; none at the end.
-    pub async fn block(&mut self) -> Option<Block> {
+    pub(crate) async fn block(&mut self) -> Option<Block> {
         loop {
             if let Some((front, rest)) = self.text.split_once("\n\n") {
                 let block = parse(front);
@@ -79,7 +79,7 @@ impl Stream {
     }
 
     /// The next event: its name and its data. Signs of life are passed over.
-    pub async fn event(&mut self) -> (String, Value) {
+    pub(crate) async fn event(&mut self) -> (String, Value) {
         let next = async {
             loop {
                 let block = self.block().await.expect("the stream goes on");
@@ -92,7 +92,7 @@ impl Stream {
     }
 
     /// The next `count` events, as they stand in pages.
-    pub async fn events(&mut self, count: usize) -> Vec<Value> {
+    pub(crate) async fn events(&mut self, count: usize) -> Vec<Value> {
         let mut events = Vec::new();
         while events.len() < count {
             let (name, event) = self.event().await;
@@ -121,7 +121,7 @@ fn parse(front: &str) -> Block {
 }
 
 /// Waits until everything that was committed has its place in the feed.
-pub async fn numbered(pool: &Pool) {
+pub(crate) async fn numbered(pool: &Pool) {
     let outside = sqlx::AnyPool::connect(&pool.database.url).await.unwrap();
     for _ in 0..400 {
         let waiting = sqlx::query("SELECT id FROM events WHERE feed IS NULL LIMIT 1").fetch_all(&outside).await;
@@ -135,13 +135,13 @@ pub async fn numbered(pool: &Pool) {
 }
 
 /// Changes rows beside the server.
-pub async fn meddle(pool: &Pool, sql: &'static str) {
+pub(crate) async fn meddle(pool: &Pool, sql: &'static str) {
     let outside = sqlx::AnyPool::connect(&pool.database.url).await.unwrap();
     sqlx::query(sql).execute(&outside).await.unwrap();
     outside.close().await;
 }
 
 /// One field of each event.
-pub fn each(events: &[Value], key: &str) -> Vec<String> {
+pub(crate) fn each(events: &[Value], key: &str) -> Vec<String> {
     events.iter().map(|event| event[key].as_str().unwrap_or("null").to_owned()).collect()
 }

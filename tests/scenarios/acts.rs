@@ -8,14 +8,14 @@ use owp_store::Scope;
 
 /// What the App wrote: people are notified of what is created, never of what is edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     pub created: usize,
     pub edited: usize,
 }
 
 impl World {
     /// How many comments the App created, and how often it edited one, by the request journal.
-    pub fn written(&self) -> Written {
+    pub(crate) fn written(&self) -> Written {
         let requests = self.github.requests();
         let count = |method: &str| {
             requests.iter().filter(|r| r.by_app() && r.method == method && r.route.contains("/comments")).count()
@@ -24,13 +24,13 @@ impl World {
     }
 
     /// Deliveries come in and are processed; nothing else happens, above all nothing is sent.
-    pub async fn hear(&self) {
+    pub(crate) async fn hear(&self) {
         self.receive().await;
         while self.engine.step_inbox().await.unwrap() {}
     }
 
     /// An issue whose one bad label was taken off again before anything was sent: nothing is said on it.
-    pub async fn mended_unsaid(&self) -> u64 {
+    pub(crate) async fn mended_unsaid(&self) -> u64 {
         let mona = self.github.as_user("mona");
         let issue = mona.open_issue(REPO, "Parse dates", "Please.", &["pool:ready", "estimate:many"]).unwrap();
         self.hear().await;
@@ -42,7 +42,7 @@ impl World {
     }
 
     /// A bad label is set and taken off again, with time to speak after each.
-    pub async fn mar_and_mend(&self, issue: u64) {
+    pub(crate) async fn mar_and_mend(&self, issue: u64) {
         let mona = self.github.as_user("mona");
         mona.label(REPO, issue, "estimate:many").unwrap();
         self.settle().await;
@@ -51,19 +51,19 @@ impl World {
     }
 
     /// The one comment our App has on an issue.
-    pub fn sole(&self, issue: u64) -> String {
+    pub(crate) fn sole(&self, issue: u64) -> String {
         let ours = self.ours(issue);
         assert_eq!(ours.len(), 1, "one comment was expected on #{issue}: {ours:#?}");
         readable(&ours[0])
     }
 
     /// The last comment our App wrote on an issue.
-    pub fn last(&self, issue: u64) -> String {
+    pub(crate) fn last(&self, issue: u64) -> String {
         readable(&self.ours(issue).pop().unwrap_or_default())
     }
 
     /// Our only comment on `issue` that contains `words`.
-    pub fn only(&self, issue: u64, words: &str) -> String {
+    pub(crate) fn only(&self, issue: u64, words: &str) -> String {
         let ours: Vec<String> = self.ours(issue).iter().map(|body| readable(body)).collect();
         let mut found = ours.iter().filter(|body| body.contains(words));
         match (found.next(), found.next()) {
@@ -73,25 +73,25 @@ impl World {
     }
 
     /// Writes the policy file of the main repository, and lets the pool read it.
-    pub async fn policy(&self, text: &str) {
+    pub(crate) async fn policy(&self, text: &str) {
         self.github.as_user("mona").put_file(REPO, ".github/owp.yml", text).unwrap();
         self.next_count().await;
     }
 
     /// Time for the next count of open pull requests, and the count.
-    pub async fn next_count(&self) {
+    pub(crate) async fn next_count(&self) {
         self.advance(Span::minutes(6));
         self.settle().await;
     }
 
     /// The maintainer commits the policy file, and the pool has read it.
-    pub async fn rules(&self, yaml: &str) {
+    pub(crate) async fn rules(&self, yaml: &str) {
         self.github.as_user("mona").put_file(REPO, ".github/owp.yml", yaml).unwrap();
         self.next_count().await;
     }
 
     /// Wants a comment on an issue to say something.
-    pub async fn want(&self, repo: &'static str, issue: u64, key: &str, words: &str) {
+    pub(crate) async fn want(&self, repo: &'static str, issue: u64, key: &str, words: &str) {
         let (key, body, issue) = (key.to_owned(), with_key(key, words), i64::try_from(issue).unwrap());
         self.store()
             .write(Scope::global(), move |tx| {
@@ -105,14 +105,14 @@ impl World {
     }
 
     /// Slots taken and the limit, in the main repository.
-    pub async fn slots(&self) -> (i64, i64) {
+    pub(crate) async fn slots(&self) -> (i64, i64) {
         let view = self.engine.overview().await.unwrap();
         let repo = view.repos.iter().find(|repo| repo.name == REPO).expect("the repository is shown");
         (repo.budget.used(), repo.budget.limit)
     }
 
     /// Lets `login` have one task merged: no newcomer any more.
-    pub async fn seasoned(&self, login: &str) {
+    pub(crate) async fn seasoned(&self, login: &str) {
         let issue = self.task(&format!("A first task for {login}"), &[]).await;
         self.say(login, issue, "/owp claim").await;
         let pull = self.open_pr(login, issue).await;
@@ -121,7 +121,7 @@ impl World {
     }
 
     /// The task of an issue in any repository.
-    pub async fn task_in(&self, repo: &'static str, issue: u64) -> Option<Task> {
+    pub(crate) async fn task_in(&self, repo: &'static str, issue: u64) -> Option<Task> {
         let issue = i64::try_from(issue).unwrap();
         self.store()
             .read(move |tx| {
@@ -135,7 +135,7 @@ impl World {
     }
 
     /// How many live leases there are.
-    pub async fn live_leases(&self, issues: &[u64]) -> usize {
+    pub(crate) async fn live_leases(&self, issues: &[u64]) -> usize {
         let mut held = 0;
         for issue in issues {
             held += usize::from(["leased", "in_progress"].contains(&self.state(*issue).await));
@@ -144,13 +144,13 @@ impl World {
     }
 
     /// The App's one installation.
-    pub async fn installation(&self) -> u64 {
+    pub(crate) async fn installation(&self) -> u64 {
         let ids = self.store().read(|tx| Box::pin(async move { tx.installation_ids().await })).await.unwrap();
         u64::try_from(ids[0]).unwrap()
     }
 
     /// How many audit events of this kind there are, everywhere.
-    pub async fn events(&self, kind: &str) -> usize {
+    pub(crate) async fn events(&self, kind: &str) -> usize {
         let events = self.store().read(|tx| Box::pin(async move { tx.recent_events(10_000).await })).await.unwrap();
         events.iter().filter(|event| event.kind == kind).count()
     }

@@ -19,7 +19,7 @@ stories!(
 );
 
 /// Ten labels of one issue, three of which cannot be used.
-pub const TEN: [&str; 10] = [
+pub(crate) const TEN: [&str; 10] = [
     "pool:ready",
     "estimate:many",
     "priority:urgent",

@@ -4,14 +4,14 @@ use reqwest::redirect::Policy;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-pub struct Browser {
+pub(crate) struct Browser {
     client: reqwest::Client,
     cookie: Mutex<Option<String>>,
 }
 
 /// A page, or a redirect.
 #[derive(Debug)]
-pub struct Page {
+pub(crate) struct Page {
     pub status: u16,
     pub text: String,
     pub location: Option<String>,
@@ -21,23 +21,23 @@ pub struct Page {
 }
 
 impl Browser {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         Self { client, cookie: Mutex::default() }
     }
 
-    pub async fn get(&self, url: &str) -> Page {
+    pub(crate) async fn get(&self, url: &str) -> Page {
         self.send(self.client.get(url)).await
     }
 
     /// Posts a form, from a page of the same origin.
-    pub async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Page {
         let origin = reqwest::Url::parse(url).unwrap().origin().ascii_serialization();
         self.post_from(&origin, url, fields).await
     }
 
     /// Posts a form from a page of any origin.
-    pub async fn post_from(&self, origin: &str, url: &str, fields: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post_from(&self, origin: &str, url: &str, fields: &[(&str, &str)]) -> Page {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let kind = "application/x-www-form-urlencoded";
         self.send(self.client.post(url).header("content-type", kind).header("origin", origin).body(body)).await
@@ -61,7 +61,7 @@ impl Browser {
 
 impl Page {
     /// Where the page's form goes, and its hidden fields.
-    pub fn form(&self) -> (String, BTreeMap<String, String>) {
+    pub(crate) fn form(&self) -> (String, BTreeMap<String, String>) {
         let attribute = |tag: &str, name: &str| {
             let value = tag.split(&format!(" {name}=\"")).nth(1)?.split('"').next()?;
             Some(value.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))

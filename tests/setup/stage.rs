@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub const TOKEN: &str = "the-token-of-the-log";
-pub const REPO: &str = "acme/rocket";
+pub(crate) const TOKEN: &str = "the-token-of-the-log";
+pub(crate) const REPO: &str = "acme/rocket";
 
-pub struct Stage {
+pub(crate) struct Stage {
     pub github: Sandbox,
     pub running: Running,
     pub clock: Clock,
@@ -25,17 +25,17 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_file("app.json").await
     }
 
     /// The pool's GitHub is github.com, which is never called: the box stands beside it unused.
-    pub async fn of_public_github() -> Self {
+    pub(crate) async fn of_public_github() -> Self {
         Self::with("app.json", Some("https://api.github.com")).await
     }
 
     /// The credentials go to this file in a folder of the test.
-    pub async fn with_file(name: &str) -> Self {
+    pub(crate) async fn with_file(name: &str) -> Self {
         Self::with(name, None).await
     }
 
@@ -66,12 +66,12 @@ impl Stage {
         Self { github, running, clock, browser: Browser::new(), file, _folder: folder, _database: database }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.running.url())
     }
 
     /// Fills the first form in, with more fields or others.
-    pub async fn begin_in(&self, browser: &Browser, more: &[(&str, &str)]) -> Page {
+    pub(crate) async fn begin_in(&self, browser: &Browser, more: &[(&str, &str)]) -> Page {
         let address = self.running.url();
         let mut fields = vec![("token", TOKEN), ("address", address.as_str()), ("owner", "personal")];
         fields.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
@@ -79,12 +79,12 @@ impl Stage {
         browser.post(&self.url("/setup"), &fields).await
     }
 
-    pub async fn begin(&self, more: &[(&str, &str)]) -> Page {
+    pub(crate) async fn begin(&self, more: &[(&str, &str)]) -> Page {
         self.begin_in(&self.browser, more).await
     }
 
     /// Presses the button of the second page; where GitHub sends the browser.
-    pub async fn register(&self, page: &Page) -> String {
+    pub(crate) async fn register(&self, page: &Page) -> String {
         assert_eq!(page.status, 200, "{}", page.text);
         let (action, fields) = page.form();
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -93,7 +93,7 @@ impl Stage {
     }
 
     /// Waits until something is so.
-    pub async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
+    pub(crate) async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
         let began = Instant::now();
         while !so().await {
             assert!(began.elapsed() < Duration::from_secs(60), "in vain: {what}");

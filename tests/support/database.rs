@@ -4,13 +4,13 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
 /// Which engine a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Db {
+pub(crate) enum Db {
     Sqlite,
     Postgres,
 }
 
 /// A database that goes away with the test.
-pub struct TestDatabase {
+pub(crate) struct TestDatabase {
     pub url: String,
     _dir: Option<tempfile::TempDir>,
     /// The database to drop.
@@ -18,7 +18,7 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    pub async fn make(db: Db) -> Self {
+    pub(crate) async fn make(db: Db) -> Self {
         match db {
             Db::Sqlite => {
                 let dir = tempfile::tempdir().unwrap();

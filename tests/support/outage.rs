@@ -4,7 +4,7 @@ use reqwest::Url;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-pub struct Wire {
+pub(crate) struct Wire {
     /// The database as it is reached over the wire.
     pub url: String,
     port: u16,
@@ -14,7 +14,7 @@ pub struct Wire {
 
 impl Wire {
     /// A wire to a database, which is cut at first.
-    pub fn to(database: &str, port: u16) -> Self {
+    pub(crate) fn to(database: &str, port: u16) -> Self {
         let mut url = Url::parse(database).unwrap();
         let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
         url.set_host(Some("127.0.0.1")).unwrap();
@@ -23,7 +23,7 @@ impl Wire {
     }
 
     /// Passes everything on from now on.
-    pub async fn mend(&mut self) {
+    pub(crate) async fn mend(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         let server = self.server.clone();
         self.passing = Some(tokio::spawn(async move {
@@ -39,7 +39,7 @@ impl Wire {
     }
 
     /// Ends every connection and refuses new ones.
-    pub async fn cut(&mut self) {
+    pub(crate) async fn cut(&mut self) {
         let passing = self.passing.take().unwrap();
         passing.abort();
         let _aborted = passing.await;

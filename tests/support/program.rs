@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The binary with none of this machine's settings.
-pub fn owp(args: &[&str]) -> Command {
+pub(crate) fn owp(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
     command.args(args).stdin(Stdio::null()).current_dir(env!("CARGO_TARGET_TMPDIR"));
     for (name, _) in owp_config::VARIABLES.iter().chain(owp_config::CLIENT_VARIABLES) {
@@ -16,7 +16,7 @@ pub fn owp(args: &[&str]) -> Command {
 }
 
 /// `owp <subcommand> --help`, where one may be `admin init-repo`; `owp --help` for an empty name.
-pub fn help(subcommand: &str) -> String {
+pub(crate) fn help(subcommand: &str) -> String {
     let args: Vec<&str> = subcommand.split_whitespace().chain(["--help"]).collect();
     let output = owp(&args).output().expect("the binary runs");
     assert!(output.status.success() && !output.stdout.is_empty(), "owp {args:?} offers no help: {output:?}");
@@ -24,7 +24,7 @@ pub fn help(subcommand: &str) -> String {
 }
 
 /// Why the program would not take this command line, judged by its help.
-pub fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<String> {
+pub(crate) fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<String> {
     let whole = line.join(" ");
     let [program, subcommand, args @ ..] = line else { return vec![format!("`{whole}` names no subcommand")] };
     if program != "owp" {
@@ -54,7 +54,7 @@ pub fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<String> {
 }
 
 /// A port nobody listens on at this moment.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 

@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const REPO: &str = "acme/rocket";
+pub(crate) const REPO: &str = "acme/rocket";
 /// Stories move the clock by days at once while the engine runs, which it could not tell from having been away. Those
 /// about time in which nothing ran say otherwise.
 const NEVER_AWAY: Span = Span::days(10_000);
 /// Saturday, 21 November 2026, 03:09 UTC.
 const START: i64 = 1_795_230_540_000;
 
-pub struct World {
+pub(crate) struct World {
     pub github: Sandbox,
     pub engine: Engine,
     pub clock: Clock,
@@ -32,7 +32,7 @@ pub struct World {
 }
 
 /// A world in which nobody runs the pool.
-pub struct Stopped {
+pub(crate) struct Stopped {
     pub github: Sandbox,
     pub clock: Clock,
     settings: Settings,
@@ -41,7 +41,7 @@ pub struct Stopped {
 
 impl Stopped {
     /// A process starts on the database there is. It has not done anything yet.
-    pub async fn start(self) -> World {
+    pub(crate) async fn start(self) -> World {
         let Self { github, clock, settings, database } = self;
         // The lanes hold the database until they notice that nobody can ask any more.
         let (engine, planner) = loop {
@@ -66,12 +66,12 @@ impl Drop for Planner {
 impl World {
     /// A repository `acme/rocket` with the App installed, the maintainer `mona`, the triager `tri`, and the people
     /// `ada`, `bo`, `cy` and `eve`, of whom the pool knows nothing. Counted and ready.
-    pub async fn new(db: Db) -> Self {
+    pub(crate) async fn new(db: Db) -> Self {
         Self::with(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }).await
     }
 
     /// As [`World::new`], with an engine that is set so.
-    pub async fn with(db: Db, settings: Settings) -> Self {
+    pub(crate) async fn with(db: Db, settings: Settings) -> Self {
         let world = Self::not_started(db, settings, |config| config).await;
         world.engine.step_installations().await.unwrap();
         world.settle().await;
@@ -79,7 +79,7 @@ impl World {
     }
 
     /// As [`World::new`], with an App that may read checks and statuses, and hears of them.
-    pub async fn with_checks(db: Db) -> Self {
+    pub(crate) async fn with_checks(db: Db) -> Self {
         let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
         let world = Self::not_started(db, settings, SandboxConfig::with_checks).await;
         world.engine.step_installations().await.unwrap();
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// As [`World::new`], before the engine looked at GitHub for the first time.
-    pub async fn before_start(db: Db) -> Self {
+    pub(crate) async fn before_start(db: Db) -> Self {
         Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
     }
 
@@ -113,39 +113,39 @@ impl World {
     }
 
     /// The process dies and comes back: everything in memory is gone, the database stays.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.away(Span::default()).await
     }
 
     /// The process dies, comes back after a while, and has not done anything yet.
-    pub async fn away(self, span: Span) -> Self {
+    pub(crate) async fn away(self, span: Span) -> Self {
         let stopped = self.stop();
         stopped.clock.advance_ms(span.0);
         stopped.start().await
     }
 
     /// The process dies; GitHub and its people go on.
-    pub fn stop(self) -> Stopped {
+    pub(crate) fn stop(self) -> Stopped {
         let Self { github, engine, clock, settings, database, _planner: planner } = self;
         drop(planner);
         drop(engine);
         Stopped { github, clock, settings, database }
     }
 
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.engine.store()
     }
 
-    pub fn database_url(&self) -> &str {
+    pub(crate) fn database_url(&self) -> &str {
         &self.database.url
     }
 
-    pub fn advance(&self, span: Span) {
+    pub(crate) fn advance(&self, span: Span) {
         self.clock.advance_ms(span.0);
     }
 
     /// Time passes while the process runs: its timers get their turn often enough to know that it does.
-    pub async fn run_for(&self, span: Span) {
+    pub(crate) async fn run_for(&self, span: Span) {
         let step = Span((self.settings.downtime_after.0 * 3 / 4).min(span.0));
         let until = self.clock.now_ms() + span.0;
         while self.clock.now_ms() < until {
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// Brings what GitHub has queued to the door. Panics when a delivery is turned away.
-    pub async fn receive(&self) -> usize {
+    pub(crate) async fn receive(&self) -> usize {
         let parcels = self.github.take_deliveries();
         for parcel in &parcels {
             self.accept(parcel).await;
@@ -165,7 +165,7 @@ impl World {
     }
 
     /// Brings one delivery to the door. Panics when it is turned away.
-    pub async fn accept(&self, parcel: &Parcel) {
+    pub(crate) async fn accept(&self, parcel: &Parcel) {
         let header = |name: &str| {
             parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
         };
@@ -182,7 +182,7 @@ impl World {
     }
 
     /// Runs every step until nothing is left to do, moving the clock only as far as writes must be spaced.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         for _ in 0..2_000 {
             let mut busy = self.receive().await > 0;
             busy |= self.engine.step_inbox().await.unwrap();
@@ -212,23 +212,23 @@ impl World {
     }
 
     /// Opens an issue as the maintainer, labels it, and lets the pool see it.
-    pub async fn task(&self, title: &str, labels: &[&str]) -> u64 {
+    pub(crate) async fn task(&self, title: &str, labels: &[&str]) -> u64 {
         let number = self.github.as_user("mona").open_issue(REPO, title, "Please.", &[]).unwrap();
         self.github.as_user("mona").label_all(REPO, number, &[&["pool:ready"], labels].concat()).unwrap();
         self.settle().await;
         number
     }
 
-    pub async fn say(&self, login: &str, issue: u64, body: &str) {
+    pub(crate) async fn say(&self, login: &str, issue: u64, body: &str) {
         self.github.as_user(login).comment(REPO, issue, body).unwrap();
         self.settle().await;
     }
 
-    pub async fn open_pr(&self, login: &str, issue: u64) -> u64 {
+    pub(crate) async fn open_pr(&self, login: &str, issue: u64) -> u64 {
         self.open_pr_with(login, &format!("Fixes #{issue}"), false).await
     }
 
-    pub async fn open_pr_with(&self, login: &str, body: &str, draft: bool) -> u64 {
+    pub(crate) async fn open_pr_with(&self, login: &str, body: &str, draft: bool) -> u64 {
         let head = format!("{login}-{}", self.github.requests().len());
         let spec = PrSpec { head, title: "Work".into(), body: body.into(), draft, ..PrSpec::default() };
         let number = self.github.as_user(login).open_pr(REPO, spec).unwrap();
@@ -236,17 +236,17 @@ impl World {
         number
     }
 
-    pub async fn merge(&self, number: u64) {
+    pub(crate) async fn merge(&self, number: u64) {
         self.github.as_user("mona").merge(REPO, number).unwrap();
         self.settle().await;
     }
 
     /// What our App wrote on an issue, oldest first.
-    pub fn ours(&self, issue: u64) -> Vec<String> {
+    pub(crate) fn ours(&self, issue: u64) -> Vec<String> {
         self.github.comments(REPO, issue).into_iter().filter(|c| c.via_app).map(|c| c.body).collect()
     }
 
-    pub async fn task_of(&self, issue: u64) -> Option<Task> {
+    pub(crate) async fn task_of(&self, issue: u64) -> Option<Task> {
         let issue = i64::try_from(issue).unwrap();
         self.store()
             .read(move |tx| {
@@ -260,12 +260,12 @@ impl World {
     }
 
     /// The state of an issue's task; `none` when it has none.
-    pub async fn state(&self, issue: u64) -> &'static str {
+    pub(crate) async fn state(&self, issue: u64) -> &'static str {
         self.task_of(issue).await.map_or("none", |task| task.state.name())
     }
 
     /// Registers a client for `login` and links it by a comment on `issue`.
-    pub async fn client(&self, login: &str, issue: u64, skills: &[&str]) -> WorkerId {
+    pub(crate) async fn client(&self, login: &str, issue: u64, skills: &[&str]) -> WorkerId {
         let registered = self
             .engine
             .register(owp_engine::Registration {
@@ -286,14 +286,14 @@ impl World {
     }
 
     /// A worker as it is stored.
-    pub async fn worker(&self, id: &WorkerId) -> Worker {
+    pub(crate) async fn worker(&self, id: &WorkerId) -> Worker {
         let id = id.clone();
         self.store().read(move |tx| Box::pin(async move { tx.worker(&id).await })).await.unwrap().unwrap()
     }
 
     /// Every chain verifies, the feed holds every event of them once and in order, and the only writes GitHub ever saw are
     /// comments, tokens, requests to repeat a delivery, and one question.
-    pub async fn check_promises(&self) {
+    pub(crate) async fn check_promises(&self) {
         while self.engine.step_feed().await.unwrap() {}
         self.store()
             .read(|tx| {
@@ -329,7 +329,7 @@ impl World {
 }
 
 /// What a client reports when it opened a pull request in the main repository.
-pub fn opened(pull: u64) -> Report {
+pub(crate) fn opened(pull: u64) -> Report {
     Report {
         status: ReportedStatus::PrOpened,
         message: None,

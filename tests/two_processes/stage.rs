@@ -12,7 +12,7 @@ const ADMIN: &str = "an-admin-token-for-the-test";
 /// Long enough for a lost answer's settling time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Stage {
+pub(crate) struct Stage {
     sandbox: Child,
     serve: Option<Child>,
     facts: Value,
@@ -30,11 +30,11 @@ impl Drop for Stage {
     }
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-pub fn owp() -> Command {
+pub(crate) fn owp() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
     for (name, _) in owp_config::VARIABLES {
         command.env_remove(name);
@@ -44,7 +44,7 @@ pub fn owp() -> Command {
 }
 
 impl Stage {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("http://127.0.0.1:{}", free_port());
         let mut sandbox = owp()
@@ -92,7 +92,7 @@ impl Stage {
     }
 
     /// `kill -9`, and a new process on the same database.
-    pub async fn kill_and_restart(&mut self) {
+    pub(crate) async fn kill_and_restart(&mut self) {
         let mut serve = self.serve.take().unwrap();
         serve.kill().unwrap();
         serve.wait().unwrap();
@@ -100,7 +100,7 @@ impl Stage {
     }
 
     /// Acts on GitHub as a person; the answer must be a success.
-    pub async fn github(&self, login: &str, method: &str, path: &str, body: Value) -> Value {
+    pub(crate) async fn github(&self, login: &str, method: &str, path: &str, body: Value) -> Value {
         let token = self.facts["users"][login]["token"].as_str().unwrap();
         let url = format!("{}/repos/{REPO}{path}", self.facts["api_url"].as_str().unwrap());
         let call =
@@ -112,16 +112,16 @@ impl Stage {
         body
     }
 
-    pub async fn open_issue(&self, login: &str, title: &str) -> i64 {
+    pub(crate) async fn open_issue(&self, login: &str, title: &str) -> i64 {
         let issue = self.github(login, "POST", "/issues", json!({ "title": title, "body": "Please." })).await;
         issue["number"].as_i64().unwrap()
     }
 
-    pub async fn comment(&self, login: &str, issue: i64, body: &str) {
+    pub(crate) async fn comment(&self, login: &str, issue: i64, body: &str) {
         self.github(login, "POST", &format!("/issues/{issue}/comments"), json!({ "body": body })).await;
     }
 
-    pub async fn open_pull(&self, login: &str, issue: i64) -> i64 {
+    pub(crate) async fn open_pull(&self, login: &str, issue: i64) -> i64 {
         let head = format!("{login}:work-on-{issue}");
         let branch = json!({ "repo": REPO, "login": login, "head": head });
         let push = format!("{}/_sandbox/branches", self.facts["api_url"].as_str().unwrap());
@@ -131,14 +131,14 @@ impl Stage {
     }
 
     /// Registers a client and gives its token and link code.
-    pub async fn register(&self, login: &str, skills: &[&str]) -> (String, String) {
+    pub(crate) async fn register(&self, login: &str, skills: &[&str]) -> (String, String) {
         let body = json!({ "name": format!("{login}'s client"), "github_handle": login, "skills": skills });
         let answer = self.http.post(format!("{}/v1/workers/register", self.url)).json(&body).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         (answer["token"].as_str().unwrap().to_owned(), answer["link"]["code"].as_str().unwrap().to_owned())
     }
 
-    pub async fn owp(&self, method: &str, path: &str, token: &str, body: Value) -> u16 {
+    pub(crate) async fn owp(&self, method: &str, path: &str, token: &str, body: Value) -> u16 {
         let url = format!("{}{path}", self.url);
         let call =
             self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(token).json(&body);
@@ -146,7 +146,7 @@ impl Stage {
     }
 
     /// Polls for work until there is a live lease; gives its task.
-    pub async fn until_work(&self, token: &str) -> String {
+    pub(crate) async fn until_work(&self, token: &str) -> String {
         let began = Instant::now();
         loop {
             let answer = self.http.get(format!("{}/v1/work", self.url)).bearer_auth(token).send().await.unwrap();
@@ -161,7 +161,7 @@ impl Stage {
     }
 
     /// Waits until the operator sees this many.
-    pub async fn until(&self, count: &str, n: i64) {
+    pub(crate) async fn until(&self, count: &str, n: i64) {
         let began = Instant::now();
         loop {
             let call = self.http.get(format!("{}/v1/admin/state", self.url)).header("X-Admin-Token", ADMIN);
@@ -175,7 +175,7 @@ impl Stage {
     }
 
     /// Waits until a comment of ours on the issue holds these words.
-    pub async fn until_said(&self, issue: i64, words: &str) {
+    pub(crate) async fn until_said(&self, issue: i64, words: &str) {
         let began = Instant::now();
         while !self.ours(issue).await.iter().any(|body| body.contains(words)) {
             assert!(
@@ -189,7 +189,7 @@ impl Stage {
     }
 
     /// Waits until nothing we say on these issues changes for longer than a lost answer may take.
-    pub async fn until_quiet(&self, issues: &[i64]) {
+    pub(crate) async fn until_quiet(&self, issues: &[i64]) {
         let mut said = self.all(issues).await;
         loop {
             tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -216,7 +216,7 @@ impl Stage {
     }
 
     /// The kinds of our comments, issue by issue: the first word of each hidden key.
-    pub async fn what_we_said(&self, issues: &[i64]) -> Vec<Vec<String>> {
+    pub(crate) async fn what_we_said(&self, issues: &[i64]) -> Vec<Vec<String>> {
         let kind = |body: &String| {
             let key = owp_github::render::find_key(body).unwrap_or("none");
             key.split(':').next().unwrap_or_default().to_owned()
@@ -230,7 +230,7 @@ impl Stage {
     }
 
     /// Every write the App made is a comment, an access token, or a request to repeat a delivery.
-    pub async fn check_writes(&self) {
+    pub(crate) async fn check_writes(&self) {
         let url = format!("{}/_sandbox/requests", self.facts["api_url"].as_str().unwrap());
         let requests: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
         let requests = requests.as_array().or_else(|| requests["requests"].as_array()).cloned().unwrap();

@@ -10,12 +10,12 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-pub const ADMIN: &str = "the-operators-token";
-pub const REPO: &str = "acme/rocket";
+pub(crate) const ADMIN: &str = "the-operators-token";
+pub(crate) const REPO: &str = "acme/rocket";
 /// Saturday, 21 November 2026, 03:09 UTC.
 const START: i64 = 1_795_230_540_000;
 
-pub struct Pool {
+pub(crate) struct Pool {
     pub running: Running,
     pub clock: Clock,
     pub client: reqwest::Client,
@@ -24,29 +24,29 @@ pub struct Pool {
 
 /// An answer, whatever it is.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body of a 200.
-    pub fn ok(self) -> Value {
+    pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{self:?}");
         self.json()
     }
 
     /// Asserts a problem of this status and type, complete as RFC 9457 wants it, and gives it.
-    pub fn problem(self, status: u16, name: &str) -> Value {
+    pub(crate) fn problem(self, status: u16, name: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let problem = self.json();
@@ -61,28 +61,33 @@ impl Answer {
 
 /// A registered worker.
 #[derive(Debug, Clone)]
-pub struct Worker {
+pub(crate) struct Worker {
     pub id: String,
     pub token: String,
 }
 
 impl Pool {
-    pub async fn start(db: Db) -> Self {
+    pub(crate) async fn start(db: Db) -> Self {
         Self::start_with(db, None, Some(ADMIN)).await
     }
 
-    pub async fn start_with(db: Db, github: Option<GitHubSide>, admin_token: Option<&str>) -> Self {
+    pub(crate) async fn start_with(db: Db, github: Option<GitHubSide>, admin_token: Option<&str>) -> Self {
         Self::start_as(db, github, admin_token, Settings::default()).await
     }
 
-    pub async fn start_as(db: Db, github: Option<GitHubSide>, admin_token: Option<&str>, settings: Settings) -> Self {
+    pub(crate) async fn start_as(
+        db: Db,
+        github: Option<GitHubSide>,
+        admin_token: Option<&str>,
+        settings: Settings,
+    ) -> Self {
         let database = TestDatabase::make(db).await;
         let url = database.url.clone();
         Self::start_over(database, &url, github, admin_token, settings).await
     }
 
     /// A server that reaches its database by another address.
-    pub async fn start_over(
+    pub(crate) async fn start_over(
         database: TestDatabase,
         url: &str,
         github: Option<GitHubSide>,
@@ -105,7 +110,13 @@ impl Pool {
         Self { running, clock, client, database }
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, format!("{}{path}", self.running.url())).body(body.into());
         for (name, value) in headers {
@@ -116,18 +127,18 @@ impl Pool {
         Answer { status, headers, text: answer.text().await.unwrap() }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "").await
     }
 
     /// The status page as it stands now: it is made once a second at most.
-    pub async fn page(&self) -> Answer {
+    pub(crate) async fn page(&self) -> Answer {
         self.clock.advance_ms(1_000);
         self.get("/").await
     }
 
     /// An admin call; null asks with GET.
-    pub async fn admin(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn admin(&self, path: &str, body: Value) -> Answer {
         let headers = [("X-Admin-Token", ADMIN), ("Content-Type", "application/json")];
         match body {
             Value::Null => self.send("GET", &format!("/v1/admin/{path}"), &headers, "").await,
@@ -135,14 +146,14 @@ impl Pool {
         }
     }
 
-    pub async fn repo(&self, more: Value) {
+    pub(crate) async fn repo(&self, more: Value) {
         let mut body = json!({ "repo": REPO });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let answer = self.admin("repos", body).await.ok();
         assert_eq!(answer, json!({ "ok": true, "repo": REPO }));
     }
 
-    pub async fn task(&self, title: &str, more: Value) -> String {
+    pub(crate) async fn task(&self, title: &str, more: Value) -> String {
         let mut body = json!({ "repo": REPO, "title": title });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let answer = self.admin("tasks", body).await.ok();
@@ -150,15 +161,15 @@ impl Pool {
         answer["task_id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn state(&self, key: &str) -> i64 {
+    pub(crate) async fn state(&self, key: &str) -> i64 {
         self.admin("state", Value::Null).await.ok()[key].as_i64().unwrap()
     }
 
-    pub async fn register(&self, body: Value) -> Answer {
+    pub(crate) async fn register(&self, body: Value) -> Answer {
         self.send("POST", "/v1/workers/register", &[], body.to_string()).await
     }
 
-    pub async fn worker(&self, more: Value) -> Worker {
+    pub(crate) async fn worker(&self, more: Value) -> Worker {
         let mut body = json!({ "name": "a worker" });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let answer = self.register(body).await.ok();
@@ -166,7 +177,7 @@ impl Pool {
         Worker { id: text("worker_id"), token: text("token") }
     }
 
-    pub async fn as_worker(&self, worker: &Worker, method: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn as_worker(&self, worker: &Worker, method: &str, path: &str, body: Value) -> Answer {
         let bearer = format!("Bearer {}", worker.token);
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -174,7 +185,7 @@ impl Pool {
     }
 
     /// What `GET /v1/work` lists.
-    pub async fn work(&self, worker: &Worker) -> Vec<Value> {
+    pub(crate) async fn work(&self, worker: &Worker) -> Vec<Value> {
         let answer = self.as_worker(worker, "GET", "/v1/work", Value::Null).await;
         assert_eq!(answer.header("cache-control"), "no-store");
         let work = answer.ok();
@@ -183,21 +194,21 @@ impl Pool {
     }
 
     /// The ids of what `GET /v1/work` lists.
-    pub async fn work_ids(&self, worker: &Worker) -> Vec<String> {
+    pub(crate) async fn work_ids(&self, worker: &Worker) -> Vec<String> {
         self.work(worker).await.iter().map(|lease| lease["task_id"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub async fn report(&self, worker: &Worker, task: &str, body: Value) -> Answer {
+    pub(crate) async fn report(&self, worker: &Worker, task: &str, body: Value) -> Answer {
         self.as_worker(worker, "POST", &format!("/v1/tasks/{task}/status"), body).await
     }
 
-    pub async fn says(&self, worker: &Worker, task: &str, status: &str) {
+    pub(crate) async fn says(&self, worker: &Worker, task: &str, status: &str) {
         let answer = self.report(worker, task, json!({ "status": status })).await.ok();
         assert_eq!(answer, json!({ "ok": true }));
     }
 
     /// Lets time pass, and waits until the expiry loop has put `ready` tasks back.
-    pub async fn wait_until_ready(&self, span: Span, ready: i64) {
+    pub(crate) async fn wait_until_ready(&self, span: Span, ready: i64) {
         self.clock.advance_ms(span.0);
         for _ in 0..200 {
             if self.state("tasks_ready").await == ready {

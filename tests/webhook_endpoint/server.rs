@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub const REPO: &str = "acme/rocket";
+pub(crate) const REPO: &str = "acme/rocket";
 /// GitHub sends nothing larger.
-pub const MAX_BYTES: usize = 25 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 25 * 1024 * 1024;
 /// A busy machine takes its time.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Every table a delivery could put something into, but the inbox.
@@ -38,7 +38,7 @@ const TABLES: [&str; 13] = [
     "events",
 ];
 
-pub struct Server {
+pub(crate) struct Server {
     pub github: Sandbox,
     pub repo_id: u64,
     pub installation: u64,
@@ -56,14 +56,14 @@ pub struct Server {
 
 /// What the pool knows: its repositories, each with whether it is served, and how much is in every table.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Picture {
+pub(crate) struct Picture {
     pub repos: Vec<(String, bool)>,
     rows: BTreeMap<&'static str, i64>,
 }
 
 impl Server {
     /// A server with the App on one repository, which was counted and whose one labelled issue is a task.
-    pub async fn start(db: Db) -> Self {
+    pub(crate) async fn start(db: Db) -> Self {
         let github = Sandbox::start(SandboxConfig::new(Arc::new(|| Clock::System.now_ms()))).await.unwrap();
         let repo_id = github.add_repo(REPO).unwrap();
         let people = BTreeMap::from(["mona", "bo"].map(|login| (login, github.add_user(login))));
@@ -107,7 +107,7 @@ impl Server {
     }
 
     /// Posts a signed delivery; gives the status and the answer.
-    pub async fn deliver(&self, id: &str, event: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
+    pub(crate) async fn deliver(&self, id: &str, event: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
         let signature = sign(&SecretString::from(self.github.webhook_secret()), body);
         let call = self
             .client
@@ -122,7 +122,7 @@ impl Server {
     }
 
     /// A new comment of a person on the labelled issue, as GitHub tells it.
-    pub fn comment_delivery(&self, login: &str, body: &str) -> Vec<u8> {
+    pub(crate) fn comment_delivery(&self, login: &str, body: &str) -> Vec<u8> {
         // An old comment would be looked up before it is obeyed, and this one is nowhere to be found.
         let now = Self::now();
         let user = json!({ "id": self.people[login].id, "login": login, "type": "User" });
@@ -139,18 +139,18 @@ impl Server {
     }
 
     /// This moment, as GitHub writes it.
-    pub fn now() -> String {
+    pub(crate) fn now() -> String {
         owp_pool::Timestamp(owp_base::clock::Clock::System.now_ms()).rfc3339()
     }
 
     /// The delivery as a webhook of content type `application/x-www-form-urlencoded` carries it.
-    pub fn in_a_form(json: &[u8]) -> Vec<u8> {
+    pub(crate) fn in_a_form(json: &[u8]) -> Vec<u8> {
         let text = std::str::from_utf8(json).unwrap();
         form_urlencoded::Serializer::new(String::new()).append_pair("payload", text).finish().into_bytes()
     }
 
     /// Waits until no delivery and no comment waits any more.
-    pub async fn until_settled(&self) {
+    pub(crate) async fn until_settled(&self) {
         self.until(|server| {
             Box::pin(async {
                 let open = server.store.read(|tx| {
@@ -185,7 +185,7 @@ impl Server {
     }
 
     /// How many deliveries ended how.
-    pub async fn deliveries(&self) -> BTreeMap<String, i64> {
+    pub(crate) async fn deliveries(&self) -> BTreeMap<String, i64> {
         let rows: Vec<(String, i64)> = sqlx::query_as("SELECT state, COUNT(*) FROM deliveries GROUP BY state")
             .fetch_all(&self.rows)
             .await
@@ -194,7 +194,7 @@ impl Server {
     }
 
     /// The labelled issue's task: its state and how often it was granted.
-    pub async fn task(&self) -> Option<(String, i64)> {
+    pub(crate) async fn task(&self) -> Option<(String, i64)> {
         let issue = i64::try_from(self.issue).unwrap();
         let task = "SELECT state, epoch FROM tasks WHERE issue = $1";
         sqlx::query_as(task).bind(issue).fetch_optional(&self.rows).await.unwrap()
@@ -206,7 +206,7 @@ impl Server {
     }
 
     /// Everything the pool knows but the inbox.
-    pub async fn picture(&self) -> Picture {
+    pub(crate) async fn picture(&self) -> Picture {
         let repos = self.store.read(|tx| Box::pin(async move { tx.repos().await })).await.unwrap();
         let repos = repos.into_iter().map(|row| (row.name, row.inactive.is_none())).collect();
         let mut rows = BTreeMap::new();
@@ -221,12 +221,12 @@ impl Server {
     }
 
     /// How many calls GitHub got from the App.
-    pub fn asked_of_github(&self) -> usize {
+    pub(crate) fn asked_of_github(&self) -> usize {
         self.github.requests().iter().filter(|request| request.by_app()).count()
     }
 
     /// The App wrote so many comments, and nothing else but tokens.
-    pub fn check_writes(&self, comments: usize) {
+    pub(crate) fn check_writes(&self, comments: usize) {
         let requests = self.github.requests();
         let routes: Vec<&str> =
             requests.iter().filter(|r| r.is_write() && r.by_app()).map(|r| r.route.as_str()).collect();
@@ -237,7 +237,7 @@ impl Server {
     }
 
     /// A stop that takes longer than it may would say that a loop hangs.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let stopped = tokio::time::timeout(Duration::from_secs(9), self.running.stop()).await;
         assert!(stopped.is_ok(), "the server does not stop");
     }

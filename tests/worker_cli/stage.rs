@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const ADMIN: &str = "an-admin-token-for-the-test";
-pub const REPO: &str = "acme/rocket";
+pub(crate) const REPO: &str = "acme/rocket";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Stage {
+pub(crate) struct Stage {
     folder: tempfile::TempDir,
     pub url: String,
     running: Option<Child>,
@@ -21,7 +21,7 @@ pub struct Stage {
 }
 
 /// What a command ended with.
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -29,7 +29,7 @@ pub struct Ended {
 
 impl Stage {
     /// A pool with a repository whose budget is five.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut stage = Self::without_pool();
         stage.start();
         stage.repo(5);
@@ -37,14 +37,14 @@ impl Stage {
     }
 
     /// An address nobody listens at.
-    pub fn without_pool() -> Self {
+    pub(crate) fn without_pool() -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let url = format!("http://127.0.0.1:{}", free_port());
         Self { folder: tempfile::tempdir().unwrap(), url, running: None, runtime }
     }
 
     /// Starts the pool, on the database there is.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let listen = self.url.trim_start_matches("http://").to_owned();
         let mut serve = owp(&["serve", "--listen", &listen, "--database", "sqlite:pool.db"]);
         serve.current_dir(self.folder.path()).env("OWP_ADMIN_TOKEN", ADMIN).stdout(Stdio::null()).stderr(Stdio::null());
@@ -57,7 +57,7 @@ impl Stage {
     }
 
     /// The pool is gone at once.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut running) = self.running.take() {
             drop(running.kill());
             drop(running.wait());
@@ -81,59 +81,59 @@ impl Stage {
     }
 
     /// A call of the worker that is registered here.
-    pub fn as_worker(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn as_worker(&self, path: &str, body: &Value) -> Value {
         self.call("POST", path, Some(("authorization", &format!("Bearer {}", self.token()))), body).unwrap()
     }
 
     /// An admin call.
-    pub fn admin(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn admin(&self, path: &str, body: &Value) -> Value {
         self.call("POST", path, Some(("x-admin-token", ADMIN)), body).unwrap()
     }
 
-    pub fn repo(&self, budget: u8) {
+    pub(crate) fn repo(&self, budget: u8) {
         self.admin("/v1/admin/repos", &json!({ "repo": REPO, "max_open_prs": budget }));
     }
 
     /// A task anybody may have; its id.
-    pub fn task(&self, title: &str) -> String {
+    pub(crate) fn task(&self, title: &str) -> String {
         self.task_for(title, &[])
     }
 
-    pub fn task_for(&self, title: &str, skills: &[&str]) -> String {
+    pub(crate) fn task_for(&self, title: &str, skills: &[&str]) -> String {
         let task = json!({ "repo": REPO, "title": title, "required_skills": skills });
         self.admin("/v1/admin/tasks", &task)["task_id"].as_str().unwrap().to_owned()
     }
 
     /// How a task stands.
-    pub fn state(&self, task: &str) -> String {
+    pub(crate) fn state(&self, task: &str) -> String {
         let shown = self.call("GET", &format!("/v1/tasks/{task}"), None, &Value::Null).unwrap();
         shown["state"].as_str().unwrap().to_owned()
     }
 
     /// A worker that accepts offers, which the program itself never asks for; its token.
-    pub fn worker_that_acknowledges(&self) -> String {
+    pub(crate) fn worker_that_acknowledges(&self) -> String {
         let worker = json!({ "name": "careful", "capabilities": { "ack": true } });
         let made = self.call("POST", "/v1/workers/register", None, &worker).unwrap();
         made["token"].as_str().unwrap().to_owned()
     }
 
     /// `owp worker …` in this person's settings, speaking to this pool.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = owp(&[&["worker"], args].concat());
         command.current_dir(self.folder.path()).env("XDG_CONFIG_HOME", self.settings()).env("OWP_SERVER", &self.url);
         command
     }
 
-    pub fn settings(&self) -> PathBuf {
+    pub(crate) fn settings(&self) -> PathBuf {
         self.folder.path().join("settings")
     }
 
-    pub fn kept(&self) -> PathBuf {
+    pub(crate) fn kept(&self) -> PathBuf {
         self.settings().join("owp/workers.json")
     }
 
     /// The token that was kept.
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.kept_token().unwrap()
     }
 
@@ -143,24 +143,24 @@ impl Stage {
     }
 
     /// Runs a command to its end.
-    pub fn worker(&self, args: &[&str]) -> Ended {
+    pub(crate) fn worker(&self, args: &[&str]) -> Ended {
         self.ended(self.command(args))
     }
 
-    pub fn ended(&self, mut command: Command) -> Ended {
+    pub(crate) fn ended(&self, mut command: Command) -> Ended {
         let Output { status, stdout, stderr } = command.output().unwrap();
         let text = |bytes: Vec<u8>| self.steady(&String::from_utf8(bytes).unwrap());
         Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
     }
 
     /// Registers the worker most tests use.
-    pub fn register(&self) {
+    pub(crate) fn register(&self) {
         let done = self.worker(&["register", "--name", "ada's laptop", "--skills", "rust"]);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
     }
 
     /// What was printed, without what changes from run to run. Nothing of it may be the token.
-    pub fn steady(&self, text: &str) -> String {
+    pub(crate) fn steady(&self, text: &str) -> String {
         if let Some(token) = self.kept_token() {
             assert!(!text.contains(&token), "the token was printed: {text}");
         }
@@ -178,21 +178,21 @@ impl Drop for Stage {
 
 impl Ended {
     /// Exit code, stdout and stderr under each other.
-    pub fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         let code = self.code.map_or_else(|| "killed".to_owned(), |code| code.to_string());
         format!("exit {code}\n{}{}", self.stdout, self.stderr)
     }
 }
 
 /// A command that goes on, and what it printed so far.
-pub struct Going {
+pub(crate) struct Going {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Going {
-    pub fn new(mut command: Command) -> Self {
+    pub(crate) fn new(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -204,7 +204,7 @@ impl Going {
     }
 
     /// Waits until it printed a line that begins so.
-    pub fn until(&self, beginning: &str) {
+    pub(crate) fn until(&self, beginning: &str) {
         let since = Instant::now();
         while !self.lines.lock().unwrap().iter().any(|line| line.starts_with(beginning)) {
             assert!(since.elapsed() < PATIENCE, "no `{beginning}` in {:#?}", self.lines.lock().unwrap());
@@ -213,13 +213,13 @@ impl Going {
     }
 
     /// Ctrl-C, or being asked to end (`-TERM`).
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits for its end; how it ended and everything it printed.
-    pub fn end(mut self, stage: &Stage) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, stage: &Stage) -> (Option<i32>, String) {
         let since = Instant::now();
         let status: ExitStatus = loop {
             match self.child.try_wait().unwrap() {

@@ -1,7 +1,7 @@
 //! Takes out of a text what differs from run to run: ids, times, codes.
 
 /// The text with `t_…` for ids, `TIME`, `LEFT`, `CODE` and `SECS`.
-pub fn steady(text: &str) -> String {
+pub(crate) fn steady(text: &str) -> String {
     let mut steady = String::new();
     let mut word = String::new();
     for c in text.chars().chain(['\n']) {

@@ -21,9 +21,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 /// Points a worker holds at once unless it says otherwise.
-pub const DEFAULT_CAPACITY: i64 = 5;
+pub(crate) const DEFAULT_CAPACITY: i64 = 5;
 /// Leases a worker holds at once unless it says otherwise.
-pub const DEFAULT_CONCURRENT: i64 = 2;
+pub(crate) const DEFAULT_CONCURRENT: i64 = 2;
 
 /// How often one pull is planned: anew after each time policy files had to be read for it.
 const PLANS: usize = 4;
@@ -135,7 +135,7 @@ pub struct Pulled {
 
 /// How a secret is stored: its SHA-256. Secrets carry enough randomness that nothing slower is needed.
 #[must_use]
-pub fn secret_hash(secret: &str) -> String {
+pub(crate) fn secret_hash(secret: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))
 }
 

@@ -35,7 +35,7 @@ pub enum Attempt {
 }
 
 /// Makes the answer of what a call did.
-pub type Render<T> = Box<dyn Fn(&T) -> KeptAnswer + Send + Sync>;
+pub(crate) type Render<T> = Box<dyn Fn(&T) -> KeptAnswer + Send + Sync>;
 
 /// Keeps the answer of a call in the transaction of its effect.
 pub struct Keep<T: ?Sized> {

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
 /// How long a browser has, which is also how long GitHub keeps its code.
-pub const SESSION_SECS: i64 = 60 * 60;
+pub(crate) const SESSION_SECS: i64 = 60 * 60;
 
 /// What setup is told at the start.
 #[derive(Debug, Clone)]

@@ -10,10 +10,10 @@ use super::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use std::collections::BTreeMap;
 
 /// A moment every test of the room agrees on.
-pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 /// A ready task that asks for nothing.
-pub fn task(id: &str) -> TaskFacts {
+pub(crate) fn task(id: &str) -> TaskFacts {
     let task = Task {
         issue: Some(7),
         title: "Teach the parser dates".into(),
@@ -23,13 +23,13 @@ pub fn task(id: &str) -> TaskFacts {
 }
 
 /// A pull request that keeps its task from everybody but `author`.
-pub fn answer(number: i64, author: i64) -> Answer {
+pub(crate) fn answer(number: i64, author: i64) -> Answer {
     let (login, people) = (format!("user{author}"), [Person::GitHub(author)].into());
     Answer { number, login, people, counts: true, keeps: true }
 }
 
 /// A managed repository with every slot free.
-pub fn repo() -> RepoFacts {
+pub(crate) fn repo() -> RepoFacts {
     RepoFacts {
         id: RepoId::new("r_1"),
         name: "acme/rocket".into(),
@@ -53,7 +53,7 @@ pub fn repo() -> RepoFacts {
 }
 
 /// A linked worker with room for five points and two leases.
-pub fn worker(id: &str, github_id: i64) -> Worker {
+pub(crate) fn worker(id: &str, github_id: i64) -> Worker {
     Worker {
         id: WorkerId::new(id),
         name: format!("client of {github_id}"),

@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 
 /// A private key for the app and the public half that checks its tokens.
 #[derive(Debug, Clone)]
-pub struct AppKey {
+pub(crate) struct AppKey {
     /// `BEGIN RSA PRIVATE KEY`, as GitHub's download is.
     pub private_pem: String,
     /// The public key, PKCS#1 DER.
@@ -24,7 +24,7 @@ impl AppKey {
     ///
     /// # Errors
     /// When the crypto library refuses, which it has no reason to.
-    pub fn generate() -> Result<Self, StartError> {
+    pub(crate) fn generate() -> Result<Self, StartError> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| StartError::Key("generation failed"))?;
         let pkcs8: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| StartError::Key("encoding failed"))?;
         let pkcs1 = inner_key(pkcs8.as_ref()).ok_or(StartError::Key("unexpected PKCS#8 layout"))?;

@@ -6,7 +6,7 @@ use crate::table::Broken;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "has no area locks",
         fails: &["REPO-2", "AREA-1", "AREA-3", "LEASE-10", "CLAIM-4"],
@@ -127,7 +127,7 @@ pub const TABLE: &[Broken] = &[
 ];
 
 /// Remembers repositories by their names and tasks by their ids.
-pub fn learn(ask: &crate::proxy::Ask, reply: &Reply, memory: &Memory) {
+pub(super) fn learn(ask: &crate::proxy::Ask, reply: &Reply, memory: &Memory) {
     if ask.is("POST /v1/admin/repos") && reply.status == 200 {
         memory.set(ask.json()["repo"].to_string().to_lowercase(), ask.json());
     }
@@ -136,12 +136,12 @@ pub fn learn(ask: &crate::proxy::Ask, reply: &Reply, memory: &Memory) {
     }
 }
 
-pub fn place(task: &Value) -> String {
+pub(super) fn place(task: &Value) -> String {
     format!("{} {}", task["repo"], task["area"])
 }
 
 /// Raises the budget of a task's repository when this status is told of it for the first time.
-pub async fn more_on(
+pub(super) async fn more_on(
     ask: crate::proxy::Ask,
     beyond: std::sync::Arc<crate::proxy::Beyond>,
     status: &str,

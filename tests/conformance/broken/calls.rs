@@ -8,7 +8,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "answers JSON as plain text",
         fails: &["HTTP-1"],
@@ -369,7 +369,7 @@ fn announce_limit(reply: &mut Reply) {
 }
 
 /// Answers `late` where the server said `early` of a status, and the task stands so: null when there is none.
-pub async fn as_stands(ask: Ask, beyond: Arc<Beyond>, early: u16, state: Value, late: u16) -> Reply {
+pub(super) async fn as_stands(ask: Ask, beyond: Arc<Beyond>, early: u16, state: Value, late: u16) -> Reply {
     let reply = beyond.ask(&ask).await;
     if !ask.is("POST /v1/tasks/*/status") || reply.status != early {
         return reply;

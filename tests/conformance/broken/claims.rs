@@ -4,7 +4,7 @@ use crate::proxy::{Ask, How, Memory, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "does not say how long a claimed lease lasts",
         fails: &["CLAIM-1"],
@@ -173,7 +173,7 @@ fn claimed_with(ask: &Ask) -> String {
 }
 
 /// Remembers who had which tasks, as `TOKEN TASK`.
-pub fn remember_held(ask: &Ask, reply: &Reply, memory: &Memory) {
+pub(super) fn remember_held(ask: &Ask, reply: &Reply, memory: &Memory) {
     if ask.is("GET /v1/work") {
         for lease in reply.json()["leases"].as_array().into_iter().flatten() {
             let task = lease["task_id"].as_str().unwrap_or_default();

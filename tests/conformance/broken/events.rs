@@ -4,7 +4,7 @@ use crate::proxy::{Ask, How, Memory, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "does not tell what is blocked",
         fails: &["EVENT-1"],

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "does not count grants",
         fails: &["LEASE-1"],
@@ -154,7 +154,7 @@ fn refuses_to(ask: &Ask, reply: &mut Reply, memory: &Memory, act: &str, state: &
 
 /// Answers the first call about a lease at once, and makes it some time later. Calls of others than its holder are made
 /// as they come.
-pub async fn later(ask: Ask, beyond: Arc<Beyond>, call: &str) -> Reply {
+pub(super) async fn later(ask: Ask, beyond: Arc<Beyond>, call: &str) -> Reply {
     let right = |body: Value| body["epoch"].is_null() && body["reason"].as_str().is_none_or(|why| why.len() <= 500);
     let holder = || beyond.memory.get(ask.id()) == ask.token() && right(ask.json());
     if ask.is(call) && holder() && beyond.memory.count(&format!("told {}", ask.id())) == 1 {

@@ -4,7 +4,7 @@ use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "passes over the first of every further page",
         fails: &["LIST-1"],

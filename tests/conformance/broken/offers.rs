@@ -5,7 +5,7 @@ use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "asks everybody to acknowledge",
         fails: &["OFFER-1"],

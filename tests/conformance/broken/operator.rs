@@ -6,7 +6,7 @@ use crate::table::Broken;
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "does not name the repository it made",
         fails: &["REPO-1"],

@@ -11,7 +11,7 @@ use std::sync::Arc;
 const CLAIM: &str = "POST /v1/tasks/*/claim";
 const STATUS: &str = "POST /v1/tasks/*/status";
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "lets a claim pass the budget",
         fails: &["CLAIM-4"],

@@ -7,7 +7,7 @@ use crate::proxy::{How, Reply};
 use crate::table::Broken;
 use serde_json::{Value, json};
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "answers a status with nothing",
         fails: &["STATUS-1"],

@@ -8,7 +8,7 @@ use owp_base::clock::Clock;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "keeps the slot of a lease that expired",
         fails: &["EXPIRY-1"],

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const TABLE: &[Broken] = &[
+pub(super) const TABLE: &[Broken] = &[
     Broken {
         name: "leaves out what is empty in a lease",
         fails: &["WORK-1"],
@@ -188,7 +188,7 @@ fn ago() -> Duration {
 }
 
 /// A text that would be another if it were not compared without case and space, made another.
-pub fn as_written(text: &mut Value) {
+pub(super) fn as_written(text: &mut Value) {
     let written = text.as_str().unwrap_or_default().to_owned();
     if !written.trim().is_empty() && written.trim().to_lowercase() != written {
         *text = json!(format!("{} as written", written.trim()));

@@ -7,12 +7,12 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-pub const PEOPLE: [&str; 12] = ["ada", "bo", "cy", "eve", "fay", "gus", "hal", "ida", "jo", "kit", "lea", "max"];
-pub const MAINTAINER: &str = "mona";
+pub(super) const PEOPLE: [&str; 12] = ["ada", "bo", "cy", "eve", "fay", "gus", "hal", "ida", "jo", "kit", "lea", "max"];
+pub(super) const MAINTAINER: &str = "mona";
 
 /// What one person does. Issues are numbered from 0 in the order in which they are opened.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub(super) enum Act {
     Open {
         labels: Vec<&'static str>,
     },
@@ -52,7 +52,7 @@ pub enum Act {
 }
 
 /// What happens between two looks of the pool at everything. No two acts of a wave concern the same issue, chat apart.
-pub type Wave = Vec<Act>;
+pub(super) type Wave = Vec<Act>;
 
 /// Talk, some of which looks like commands and is none.
 const TALK: [&str; 8] = [
@@ -118,7 +118,7 @@ fn life(kind: usize, issue: usize, who: &'static str, other: &'static str) -> (V
 }
 
 /// Every wave of a history of so many issues, with so much talk.
-pub fn waves(seed: u64, issues: usize, talk: usize) -> Vec<Wave> {
+pub(super) fn waves(seed: u64, issues: usize, talk: usize) -> Vec<Wave> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut waves: Vec<Wave> = vec![(0..issues).map(|_| Act::Open { labels: vec![] }).collect()];
     for (issue, act) in (0..issues).zip(waves[0].iter_mut().collect::<Vec<_>>()) {
@@ -162,14 +162,14 @@ pub fn waves(seed: u64, issues: usize, talk: usize) -> Vec<Wave> {
 
 /// The numbers GitHub gave: issues, and the latest pull request for each.
 #[derive(Default)]
-pub struct Numbers {
+pub(super) struct Numbers {
     pub issues: Vec<u64>,
     pub pulls: Vec<Option<u64>>,
 }
 
 impl Numbers {
     /// Does it, on GitHub.
-    pub fn play(&mut self, w: &World, act: &Act) {
+    pub(super) fn play(&mut self, w: &World, act: &Act) {
         let mona = w.github.as_user(MAINTAINER);
         let number = |issue: &usize| self.issues[*issue];
         let pull = |issue: &usize| self.pulls[*issue].unwrap();

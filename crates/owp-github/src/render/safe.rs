@@ -59,7 +59,7 @@ pub fn code(text: &str) -> String {
 /// A sentence of ours, in which words between backticks are code and everything else may come from people: both are
 /// harmless, whoever wrote the backticks. At most a few hundred characters.
 #[must_use]
-pub fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     prose_with(text, code, escape_line)
 }
 

@@ -417,9 +417,8 @@ fn an_edit_runs_only_lines_that_are_new() {
 }
 
 #[test]
-fn bodies_of_the_largest_size_are_read_quickly_whatever_they_hold() {
+fn bodies_of_the_largest_size_are_read_to_their_end_whatever_they_hold() {
     let fill = |piece: &str| format!("/owp claim\n{}", piece.repeat((65_500 / piece.len()).max(1)));
-    let started = std::time::Instant::now();
     for piece in [
         "x",
         "> ",
@@ -464,8 +463,6 @@ fn bodies_of_the_largest_size_are_read_quickly_whatever_they_hold() {
         assert!(parse_comment(&body).len() <= MAX_COMMANDS + 1);
         let _ = parse_edited(&body, &fill("/owp status\n"));
     }
-    let spent = started.elapsed();
-    assert!(spent.as_secs() < 30, "{spent:?}");
 }
 
 #[test]

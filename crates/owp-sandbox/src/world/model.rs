@@ -58,7 +58,7 @@ impl Role {
 
 /// What kind of account a user is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserKind {
+pub(crate) enum UserKind {
     /// A person.
     User,
     /// An organization.
@@ -70,7 +70,7 @@ pub enum UserKind {
 impl UserKind {
     /// GitHub's `type`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::User => "User",
             Self::Organization => "Organization",
@@ -81,7 +81,7 @@ impl UserKind {
 
 /// An account.
 #[derive(Debug, Clone)]
-pub struct User {
+pub(crate) struct User {
     /// The number that never changes.
     pub id: u64,
     /// The name that may change.
@@ -96,7 +96,7 @@ pub struct User {
 
 /// A label of a repository.
 #[derive(Debug, Clone)]
-pub struct Label {
+pub(crate) struct Label {
     /// Its number.
     pub id: u64,
     /// Its name as first written.
@@ -109,7 +109,7 @@ pub struct Label {
 
 /// A repository and everything in it.
 #[derive(Debug, Clone)]
-pub struct Repo {
+pub(crate) struct Repo {
     /// The number that never changes.
     pub id: u64,
     /// The owner's user id.
@@ -146,7 +146,7 @@ pub struct Repo {
 
 /// Where an issue went that is no longer here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gone {
+pub(crate) enum Gone {
     /// Deleted: 410.
     Deleted,
     /// Transferred: 301 to the new place.
@@ -160,7 +160,7 @@ pub enum Gone {
 
 /// An issue, or a pull request seen as one.
 #[derive(Debug, Clone)]
-pub struct Issue {
+pub(crate) struct Issue {
     /// The number that never changes and is unique everywhere.
     pub id: u64,
     /// The number in its repository.
@@ -207,7 +207,7 @@ pub struct Issue {
 
 /// One entry of an issue's event list.
 #[derive(Debug, Clone)]
-pub struct IssueEvent {
+pub(crate) struct IssueEvent {
     /// Its number.
     pub id: u64,
     /// `labeled`, `unlabeled`, `closed`, `reopened`, `renamed` …
@@ -230,7 +230,7 @@ pub struct IssueEvent {
 
 /// What a pull request has beyond an issue.
 #[derive(Debug, Clone)]
-pub struct Pull {
+pub(crate) struct Pull {
     /// The pull request's own id; its issue has another.
     pub id: u64,
     /// Not ready for review.
@@ -259,7 +259,7 @@ pub struct Pull {
 
 /// A commit of a pull request.
 #[derive(Debug, Clone)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// Its name.
     pub sha: String,
     /// Who wrote it.
@@ -272,7 +272,7 @@ pub struct Commit {
 
 /// What other apps say of one commit in one repository.
 #[derive(Debug, Clone)]
-pub struct Verdicts {
+pub(crate) struct Verdicts {
     /// The check suite all runs are in.
     pub suite: u64,
     /// The pull request the commit was the head of.
@@ -287,7 +287,7 @@ pub struct Verdicts {
 
 /// One run of a check.
 #[derive(Debug, Clone)]
-pub struct CheckRun {
+pub(crate) struct CheckRun {
     /// Its number.
     pub id: u64,
     /// What a policy calls it.
@@ -304,7 +304,7 @@ pub struct CheckRun {
 
 /// One commit status, the older kind of check.
 #[derive(Debug, Clone)]
-pub struct CommitStatus {
+pub(crate) struct CommitStatus {
     /// Its number.
     pub id: u64,
     /// What a policy calls it.
@@ -319,7 +319,7 @@ pub struct CommitStatus {
 
 /// A comment on an issue or pull request.
 #[derive(Debug, Clone)]
-pub struct Comment {
+pub(crate) struct Comment {
     /// Its number.
     pub id: u64,
     /// The repository's id.
@@ -340,7 +340,7 @@ pub struct Comment {
 
 /// The app installed on an account.
 #[derive(Debug, Clone)]
-pub struct Installation {
+pub(crate) struct Installation {
     /// Its number.
     pub id: u64,
     /// The account's user id.
@@ -361,7 +361,7 @@ pub struct Installation {
 
 /// Who holds a token.
 #[derive(Debug, Clone)]
-pub enum Holder {
+pub(crate) enum Holder {
     /// A person.
     User(u64),
     /// The app, in one installation.
@@ -377,7 +377,7 @@ pub enum Holder {
 
 /// A token's holder and end.
 #[derive(Debug, Clone)]
-pub struct Token {
+pub(crate) struct Token {
     /// Who holds it.
     pub holder: Holder,
     /// Unix ms; people's tokens do not end.
@@ -386,7 +386,7 @@ pub struct Token {
 
 /// The app itself.
 #[derive(Debug, Clone)]
-pub struct App {
+pub(crate) struct App {
     /// Its number, the `iss` of its tokens.
     pub id: u64,
     /// Its url name; its account is `slug[bot]`.
@@ -412,7 +412,7 @@ pub struct App {
 impl App {
     /// The newer name of the app, also good as `iss`.
     #[must_use]
-    pub fn client_id(&self) -> String {
+    pub(crate) fn client_id(&self) -> String {
         format!("Iv1.{:016x}", self.id)
     }
 }

@@ -18,7 +18,7 @@ const TOOL_MAX_CHARS: usize = 64;
 /// What a client says it can do, as it is sent. What it does not say it cannot do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "Capabilities")]
-pub struct CapabilitiesBody {
+pub(super) struct CapabilitiesBody {
     /// Acknowledges offers within `ack_by`; without this a lease is active at once.
     #[serde(default)]
     ack: Option<bool>,

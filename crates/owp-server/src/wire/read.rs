@@ -82,7 +82,7 @@ impl JsonSchema for Whole {
 
 /// A JSON object inside a body. Without this, structs would also be read from arrays, position by position.
 #[derive(Debug, Default)]
-pub struct Object<T>(pub T);
+pub(super) struct Object<T>(pub T);
 
 impl<'de, T: de::Deserialize<'de>> de::Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -16,7 +16,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 /// The moment tests begin at.
-pub const START: Timestamp = Timestamp(1_700_000_000_000);
+pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
 
 /// Runs each body once per engine, as `name::sqlite` and `name::postgres`.
 macro_rules! on_both_engines {
@@ -44,7 +44,7 @@ macro_rules! on_both_engines {
 pub(super) use on_both_engines;
 
 /// A database of its own and a store on it, with a clock that stands still.
-pub struct Bench {
+pub(super) struct Bench {
     pub store: Store,
     pub clock: Clock,
     pub url: String,
@@ -54,7 +54,7 @@ pub struct Bench {
 }
 
 /// Makes a fresh database on `dialect` and opens it.
-pub async fn begin(dialect: Dialect) -> Bench {
+pub(super) async fn begin(dialect: Dialect) -> Bench {
     sqlx::any::install_default_drivers();
     let clock = Clock::manual(START.0);
     let (url, dir, on_server) = match dialect {
@@ -76,7 +76,7 @@ pub async fn begin(dialect: Dialect) -> Bench {
 }
 
 /// Opens a store as a process would.
-pub async fn open(url: &str, clock: &Clock) -> Result<Store, StoreError> {
+pub(super) async fn open(url: &str, clock: &Clock) -> Result<Store, StoreError> {
     Store::open(StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() }).await
 }
 
@@ -99,7 +99,7 @@ async fn execute(conn: &mut AnyConnection, sql: String) -> Result<(), sqlx::Erro
 
 impl Bench {
     /// Runs a test's body, and drops its database whatever comes of it.
-    pub async fn run(&self, body: impl Future<Output = ()>) {
+    pub(super) async fn run(&self, body: impl Future<Output = ()>) {
         let outcome = AssertUnwindSafe(body).catch_unwind().await;
         if let Some((server, name)) = &self.on_server {
             // Best effort: a database that stays behind harms nobody.
@@ -112,12 +112,12 @@ impl Bench {
         }
     }
 
-    pub fn dialect(&self) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         self.store.dialect()
     }
 
     /// A second replica on PostgreSQL; SQLite has one process, so there it is the same store.
-    pub async fn replica(&self) -> Store {
+    pub(super) async fn replica(&self) -> Store {
         match self.dialect() {
             Dialect::Sqlite => self.store.clone(),
             Dialect::Postgres => open(&self.url, &self.clock).await.unwrap(),
@@ -125,29 +125,29 @@ impl Bench {
     }
 
     /// The file, on SQLite.
-    pub fn file(&self) -> Option<std::path::PathBuf> {
+    pub(super) fn file(&self) -> Option<std::path::PathBuf> {
         self.dir.as_ref().map(|dir| dir.path().join("pool.db"))
     }
 
     /// The database's name, on PostgreSQL.
-    pub fn database(&self) -> Option<&str> {
+    pub(super) fn database(&self) -> Option<&str> {
         self.on_server.as_ref().map(|(_, name)| name.as_str())
     }
 
     /// A connection beside the store's, as another program would have.
-    pub async fn outside(&self) -> AnyConnection {
+    pub(super) async fn outside(&self) -> AnyConnection {
         AnyConnection::connect(&self.url).await.unwrap()
     }
 
     /// Runs a statement beside the store.
-    pub async fn meddle(&self, sql: &str) {
+    pub(super) async fn meddle(&self, sql: &str) {
         let mut conn = self.outside().await;
         execute(&mut conn, sql.to_owned()).await.unwrap();
         conn.close().await.unwrap();
     }
 
     /// Reads rows beside the store.
-    pub async fn look(&self, sql: &str) -> Vec<AnyRow> {
+    pub(super) async fn look(&self, sql: &str) -> Vec<AnyRow> {
         let mut conn = self.outside().await;
         let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut conn).await.unwrap();
         conn.close().await.unwrap();
@@ -155,12 +155,12 @@ impl Bench {
     }
 
     /// Reads one number beside the store.
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(super) async fn number(&self, sql: &str) -> i64 {
         use sqlx::Row;
         self.look(sql).await[0].try_get(0).unwrap()
     }
 
-    pub async fn write<T, F>(&self, scope: Scope, work: F) -> Result<T, StoreError>
+    pub(super) async fn write<T, F>(&self, scope: Scope, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
@@ -169,7 +169,7 @@ impl Bench {
     }
 
     /// A change about no repository, which must succeed.
-    pub async fn change<T, F>(&self, work: F) -> T
+    pub(super) async fn change<T, F>(&self, work: F) -> T
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
@@ -177,7 +177,7 @@ impl Bench {
         self.store.write(Scope::global(), work).await.unwrap()
     }
 
-    pub async fn read<T, F>(&self, work: F) -> T
+    pub(super) async fn read<T, F>(&self, work: F) -> T
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>>,
     {
@@ -185,26 +185,26 @@ impl Bench {
     }
 
     /// A manual repository.
-    pub async fn repo(&self, name: &str) -> RepoId {
+    pub(super) async fn repo(&self, name: &str) -> RepoId {
         let name = name.to_owned();
         self.change(move |tx| Box::pin(async move { tx.insert_repo(&name).await })).await
     }
 
     /// A repository with the App installed, by installation 9.
-    pub async fn managed_repo(&self, github_id: i64, name: &str) -> RepoId {
+    pub(super) async fn managed_repo(&self, github_id: i64, name: &str) -> RepoId {
         self.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
         self.sighting(github_id, name).await
     }
 
     /// GitHub shows a repository under a name.
-    pub async fn sighting(&self, github_id: i64, name: &str) -> RepoId {
+    pub(super) async fn sighting(&self, github_id: i64, name: &str) -> RepoId {
         let seen =
             RepoSighting { github_id, installation_id: 9, name: name.to_owned(), private: false, archived: false };
         self.change(move |tx| Box::pin(async move { tx.record_sighting(&seen, false).await })).await
     }
 
     /// A client of the GitHub user `github_id`.
-    pub async fn client_of(&self, github_id: i64, capacity: i64, max_concurrent: i64) -> WorkerId {
+    pub(super) async fn client_of(&self, github_id: i64, capacity: i64, max_concurrent: i64) -> WorkerId {
         let new = NewWorker {
             name: format!("client of {github_id}"),
             person: Some(Person::GitHub(github_id)),
@@ -217,7 +217,7 @@ impl Bench {
     }
 
     /// A ready task for an issue.
-    pub async fn task(&self, repo: &RepoId, issue: i64, spec: TaskSpec) -> TaskId {
+    pub(super) async fn task(&self, repo: &RepoId, issue: i64, spec: TaskSpec) -> TaskId {
         let id = TaskId::from_uuid_bytes(&Entropy::system().bytes());
         let task = ready_task(&id, repo, issue, spec);
         let event = Event::new(EventKind::TaskCreated, serde_json::json!({ "issue": issue })).about_task(&id);
@@ -233,25 +233,25 @@ impl Bench {
     }
 
     /// Makes a move of the state machine durable, and says what came of it.
-    pub async fn step(&self, task: &TaskId, step: Move) -> Result<Moved, StoreError> {
+    pub(super) async fn step(&self, task: &TaskId, step: Move) -> Result<Moved, StoreError> {
         let (id, now) = (task.clone(), task.clone());
         let repo = self.read(move |tx| Box::pin(async move { tx.task(&now).await })).await.unwrap().repo;
         self.write(Scope::repo(&repo), move |tx| Box::pin(async move { step_in(tx, &id, step).await })).await
     }
 
     /// Grants a task to a worker, whose time is an hour.
-    pub async fn grant(&self, task: &TaskId, worker: &WorkerId, person: i64) -> Lease {
+    pub(super) async fn grant(&self, task: &TaskId, worker: &WorkerId, person: i64) -> Lease {
         let moved = self.step(task, Move::Grant(self.grant_of(worker, person))).await.unwrap();
         moved.lease.unwrap()
     }
 
     /// A grant that has not been made yet.
-    pub fn grant_of(&self, worker: &WorkerId, person: i64) -> Grant {
+    pub(super) fn grant_of(&self, worker: &WorkerId, person: i64) -> Grant {
         grant_to(worker, person)
     }
 
     /// An open pull request that names a task.
-    pub async fn pull(&self, repo: &RepoId, number: i64, author: i64, draft: bool, tasks: &[&TaskId]) {
+    pub(super) async fn pull(&self, repo: &RepoId, number: i64, author: i64, draft: bool, tasks: &[&TaskId]) {
         let pull = pull_row(number, author, draft);
         let (at, tasks) = (repo.clone(), tasks.iter().map(|t| (*t).clone()).collect::<Vec<_>>());
         self.write(Scope::repo(repo), move |tx| {
@@ -267,13 +267,13 @@ impl Bench {
         .unwrap();
     }
 
-    pub fn advance(&self, span: Span) {
+    pub(super) fn advance(&self, span: Span) {
         self.clock.advance_ms(span.0);
     }
 }
 
 /// Loads a task, applies a move and saves what came of it, all inside one job.
-pub async fn step_in(tx: &mut Tx, id: &TaskId, step: Move) -> Result<Moved, StoreError> {
+pub(super) async fn step_in(tx: &mut Tx, id: &TaskId, step: Move) -> Result<Moved, StoreError> {
     let task = tx.task(id).await?.unwrap();
     let lease = tx.live_lease(id).await?;
     let moved = apply(task, lease, step, tx.now()).unwrap();
@@ -282,7 +282,7 @@ pub async fn step_in(tx: &mut Tx, id: &TaskId, step: Move) -> Result<Moved, Stor
 }
 
 /// A grant that locks the task's area.
-pub fn grant_to(worker: &WorkerId, person: i64) -> Grant {
+pub(super) fn grant_to(worker: &WorkerId, person: i64) -> Grant {
     Grant {
         lease: LeaseId::from_uuid_bytes(&Entropy::system().bytes()),
         worker: worker.clone(),
@@ -295,7 +295,7 @@ pub fn grant_to(worker: &WorkerId, person: i64) -> Grant {
     }
 }
 
-pub fn ready_task(id: &TaskId, repo: &RepoId, issue: i64, spec: TaskSpec) -> Task {
+pub(super) fn ready_task(id: &TaskId, repo: &RepoId, issue: i64, spec: TaskSpec) -> Task {
     Task {
         issue: Some(issue),
         title: format!("Issue {issue}"),
@@ -304,7 +304,7 @@ pub fn ready_task(id: &TaskId, repo: &RepoId, issue: i64, spec: TaskSpec) -> Tas
     }
 }
 
-pub fn pull_row(number: i64, author: i64, draft: bool) -> PullRow {
+pub(super) fn pull_row(number: i64, author: i64, draft: bool) -> PullRow {
     PullRow {
         facts: PullFacts { number, author: Some(author), open: true, draft, ..PullFacts::default() },
         author_login: Some(format!("user{author}")),
@@ -319,6 +319,6 @@ pub fn pull_row(number: i64, author: i64, draft: bool) -> PullRow {
 }
 
 /// A task in an area.
-pub fn in_area(area: &str) -> TaskSpec {
+pub(super) fn in_area(area: &str) -> TaskSpec {
     TaskSpec { area: Some(area.to_owned()), ..TaskSpec::default() }
 }
