@@ -5,7 +5,7 @@ use crate::stories;
 use crate::world::{REPO, World};
 use owp_engine::Registration;
 use owp_pool::Span;
-use owp_pool::command::{VERBS, Who};
+use owp_pool::command::{Verb, Who};
 use owp_pool::worker::Capabilities;
 use owp_sandbox::Role;
 use owp_store::Extra;
@@ -69,15 +69,15 @@ async fn every_verb_asks_for_its_role(db: Db) {
         if let Some(role) = role {
             w.github.add_collaborator(REPO, login, role).unwrap();
         }
-        for verb in &VERBS {
+        for verb in Verb::ALL {
             // A task held by bo: what is not refused for want of permission is answered in some other way.
-            let issue = w.github.as_user("mona").open_issue(REPO, verb.name, "Please.", &["pool:ready"]).unwrap();
-            let said = format!("{} as {login}", verb.name);
-            w.say(login, issue, line(verb.name)).await;
+            let issue = w.github.as_user("mona").open_issue(REPO, verb.name(), "Please.", &["pool:ready"]).unwrap();
+            let said = format!("{} as {login}", verb.name());
+            w.say(login, issue, line(verb.name())).await;
             let answer = w.last(issue);
             let refused = answer.contains("needs write access");
-            assert_eq!(refused, verb.who == Who::Maintainer && !may, "{said}: {answer}");
-            if verb.who == Who::Holder {
+            assert_eq!(refused, verb.who() == Who::Maintainer && !may, "{said}: {answer}");
+            if verb.who() == Who::Holder {
                 assert!(answer.contains("nobody holds this task"), "{said}: {answer}");
             }
             // Leave nothing behind that changes the next answer.

@@ -18,8 +18,7 @@ use super::facts::RepoContext;
 use super::readers::permission_by_id;
 use owp_github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use owp_github::render::{HelpRow, Outcome};
-use owp_pool::command::{Command, CommandError, CommandLine, VERBS, Verb, Who};
-use owp_pool::task::Task;
+use owp_pool::command::{Command, CommandError, CommandLine, Verb, Who};
 use owp_pool::{Person, Refusal, Rule, Timestamp, WorkerId};
 use owp_store::Tx;
 use std::collections::BTreeMap;
@@ -73,7 +72,7 @@ pub(super) async fn prepare(
     let commands: Vec<&Command> = lines.iter().filter_map(|line| line.command.parsed.as_ref().ok()).collect();
     let claims = commands.iter().any(|c| matches!(c, Command::Claim | Command::Why));
     let needs_permission = said.chatty
-        || commands.iter().any(|c| Verb::named(c.verb()).is_some_and(|verb| verb.who != Who::Anyone))
+        || commands.iter().any(|c| c.verb().who() != Who::Anyone)
         || (private && claims);
     let permission = match said.permission {
         Some(known) => known,
@@ -135,7 +134,21 @@ fn named_logins(command: &Command) -> Vec<&str> {
         Command::Trust { login, .. } | Command::Assign { login } | Command::Ban { login } => vec![login],
         Command::Revoke { login, .. } => login.as_deref().into_iter().collect(),
         Command::Join(profile) => profile.agents.iter().flatten().map(String::as_str).collect(),
-        _ => vec![],
+        Command::Claim
+        | Command::Release { .. }
+        | Command::Status
+        | Command::Why
+        | Command::Extend
+        | Command::Block { .. }
+        | Command::Link { .. }
+        | Command::Unlink
+        | Command::Help
+        | Command::Approve
+        | Command::Budget(_)
+        | Command::Pause { .. }
+        | Command::Resume
+        | Command::Unblock
+        | Command::Ignore { .. } => vec![],
     }
 }
 
@@ -182,48 +195,48 @@ async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &Command
         Err(error) => return Ok(misread(error)),
     };
     if command.needs_write() && !asked.may_maintain() {
-        return Ok(Outcome::PermissionMissing { verb: command.verb().to_owned(), needed: "write".to_owned() });
+        return Ok(Outcome::PermissionMissing { verb: command.verb().to_string(), needed: "write".to_owned() });
     }
     let task = tx.task_by_issue(&repo.row.id, asked.issue).await?;
-    match command {
-        Command::Help => Ok(help()),
-        Command::Join(profile) => contributor::join(tx, repo, asked, profile).await,
-        Command::Link { code } => contributor::link(tx, asked, code).await,
-        Command::Unlink => contributor::unlink(tx, asked).await,
-        Command::Trust { login, level } => maintainer::trust(tx, repo, asked, login, *level).await,
-        Command::Ban { login } => maintainer::ban(tx, repo, asked, login).await,
-        Command::Budget(change) => maintainer::budget(tx, repo, asked, *change).await,
-        Command::Pause { secs, reason } => maintainer::pause(tx, repo, asked, *secs, reason.as_deref()).await,
-        Command::Ignore { pull, off } => maintainer::ignore(tx, repo, asked, *pull, *off).await,
-        Command::Resume => maintainer::resume(tx, repo, asked).await,
-        on_task => match task {
-            Some(task) => run_on_task(tx, repo, asked, task, on_task).await,
-            None => Ok(not_a_task(repo, on_task)),
-        },
-    }
-}
-
-async fn run_on_task(
-    tx: &mut Tx,
-    repo: &RepoContext,
-    asked: &Asked,
-    task: Task,
-    command: &Command,
-) -> Result<Outcome, EngineError> {
-    match command {
-        Command::Claim => contributor::claim(tx, repo, asked, task).await,
-        Command::Release { reason } => contributor::release(tx, repo, asked, task, reason.as_deref()).await,
-        Command::Extend => contributor::extend(tx, repo, asked, task).await,
-        Command::Block { reason } => contributor::block(tx, repo, asked, task, reason).await,
-        Command::Why => contributor::why(tx, repo, asked, &task).await,
-        Command::Approve => maintainer::approve(tx, repo, asked, task).await,
-        Command::Assign { login } => maintainer::assign(tx, repo, asked, task, login).await,
-        Command::Revoke { login, reason } => {
+    // Every command is named, so that a new one does not compile before it is run somewhere.
+    match (command, task) {
+        (Command::Help, _) => Ok(help()),
+        (Command::Join(profile), _) => contributor::join(tx, repo, asked, profile).await,
+        (Command::Link { code }, _) => contributor::link(tx, asked, code).await,
+        (Command::Unlink, _) => contributor::unlink(tx, asked).await,
+        (Command::Trust { login, level }, _) => maintainer::trust(tx, repo, asked, login, *level).await,
+        (Command::Ban { login }, _) => maintainer::ban(tx, repo, asked, login).await,
+        (Command::Budget(change), _) => maintainer::budget(tx, repo, asked, *change).await,
+        (Command::Pause { secs, reason }, _) => maintainer::pause(tx, repo, asked, *secs, reason.as_deref()).await,
+        (Command::Ignore { pull, off }, _) => maintainer::ignore(tx, repo, asked, *pull, *off).await,
+        (Command::Resume, _) => maintainer::resume(tx, repo, asked).await,
+        (Command::Status, Some(task)) => contributor::status(tx, repo, task).await,
+        (Command::Claim, Some(task)) => contributor::claim(tx, repo, asked, task).await,
+        (Command::Release { reason }, Some(task)) => {
+            contributor::release(tx, repo, asked, task, reason.as_deref()).await
+        }
+        (Command::Extend, Some(task)) => contributor::extend(tx, repo, asked, task).await,
+        (Command::Block { reason }, Some(task)) => contributor::block(tx, repo, asked, task, reason).await,
+        (Command::Why, Some(task)) => contributor::why(tx, repo, asked, &task).await,
+        (Command::Approve, Some(task)) => maintainer::approve(tx, repo, asked, task).await,
+        (Command::Assign { login }, Some(task)) => maintainer::assign(tx, repo, asked, task, login).await,
+        (Command::Revoke { login, reason }, Some(task)) => {
             maintainer::revoke(tx, repo, asked, task, (login.as_deref(), reason.as_deref())).await
         }
-        Command::Unblock => maintainer::unblock(tx, repo, task).await,
-        // The commands that need no task were run before; what is left is `status`.
-        _ => contributor::status(tx, repo, task).await,
+        (Command::Unblock, Some(task)) => maintainer::unblock(tx, repo, task).await,
+        (
+            Command::Status
+            | Command::Claim
+            | Command::Release { .. }
+            | Command::Extend
+            | Command::Block { .. }
+            | Command::Why
+            | Command::Approve
+            | Command::Assign { .. }
+            | Command::Revoke { .. }
+            | Command::Unblock,
+            None,
+        ) => Ok(not_a_task(repo, command)),
     }
 }
 
@@ -237,19 +250,15 @@ fn not_a_task(repo: &RepoContext, command: &Command) -> Outcome {
     }
 }
 
-fn example(verb: &str, usage: &str) -> String {
-    Verb::named(verb).map_or_else(|| usage.to_owned(), |verb| verb.example().to_owned())
-}
-
 fn help() -> Outcome {
-    let row = |verb: &Verb| HelpRow {
-        usage: verb.usage.to_owned(),
-        help: match verb.who {
-            Who::Anyone => verb.help.to_owned(),
-            who => format!("{} ({})", verb.help, who.label()),
+    let row = |verb: Verb| HelpRow {
+        usage: verb.usage().to_owned(),
+        help: match verb.who() {
+            Who::Anyone => verb.help().to_owned(),
+            who @ (Who::Holder | Who::Maintainer) => format!("{} ({})", verb.help(), who.label()),
         },
     };
-    Outcome::Help(VERBS.iter().map(row).collect())
+    Outcome::Help(Verb::ALL.into_iter().map(row).collect())
 }
 
 fn misread(error: &CommandError) -> Outcome {
@@ -257,11 +266,11 @@ fn misread(error: &CommandError) -> Outcome {
         CommandError::UnknownVerb { verb, did_you_mean } => {
             Outcome::UnknownVerb { verb: verb.clone(), suggestion: did_you_mean.map(ToOwned::to_owned) }
         }
-        CommandError::Missing { verb, what, usage } => {
-            Outcome::BadArgument { problem: format!("`{verb}` needs {what}."), example: example(verb, usage) }
+        CommandError::Missing { verb, what } => {
+            Outcome::BadArgument { problem: format!("`{verb}` needs {what}."), example: verb.example().to_owned() }
         }
-        CommandError::Bad { verb, what, usage } => {
-            Outcome::BadArgument { problem: format!("`{verb}` {what}."), example: example(verb, usage) }
+        CommandError::Bad { verb, what } => {
+            Outcome::BadArgument { problem: format!("`{verb}` {what}."), example: verb.example().to_owned() }
         }
         CommandError::TooMany => Outcome::Failed(error.to_string()),
     }

@@ -38,28 +38,28 @@ pub fn parse_line(line: &str) -> Parsed {
     arguments(verb, rest.trim())
 }
 
-fn arguments(verb: &'static Verb, rest: &str) -> Parsed {
-    Ok(match verb.name {
-        "claim" => Command::Claim,
-        "status" => Command::Status,
-        "why" => Command::Why,
-        "extend" => Command::Extend,
-        "unlink" => Command::Unlink,
-        "approve" => Command::Approve,
-        "resume" => Command::Resume,
-        "unblock" => Command::Unblock,
-        "release" => Command::Release { reason: reason(rest) },
-        "block" => Command::Block { reason: reason(rest).ok_or_else(|| missing(verb, "a reason"))? },
-        "join" => Command::Join(join(verb, rest)?),
-        "link" => Command::Link { code: code(verb, rest)? },
-        "trust" => trust(verb, rest)?,
-        "budget" => Command::Budget(budget(verb, rest)?),
-        "assign" => Command::Assign { login: login(verb, rest)? },
-        "ignore" => ignore(verb, rest)?,
-        "ban" => Command::Ban { login: login(verb, rest)? },
-        "revoke" => revoke(verb, rest)?,
-        "pause" => pause(verb, rest)?,
-        _ => Command::Help,
+fn arguments(verb: Verb, rest: &str) -> Parsed {
+    Ok(match verb {
+        Verb::Claim => Command::Claim,
+        Verb::Status => Command::Status,
+        Verb::Why => Command::Why,
+        Verb::Extend => Command::Extend,
+        Verb::Unlink => Command::Unlink,
+        Verb::Approve => Command::Approve,
+        Verb::Resume => Command::Resume,
+        Verb::Unblock => Command::Unblock,
+        Verb::Release => Command::Release { reason: reason(rest) },
+        Verb::Block => Command::Block { reason: reason(rest).ok_or_else(|| missing(verb, "a reason"))? },
+        Verb::Join => Command::Join(join(verb, rest)?),
+        Verb::Link => Command::Link { code: code(verb, rest)? },
+        Verb::Trust => trust(verb, rest)?,
+        Verb::Budget => Command::Budget(budget(verb, rest)?),
+        Verb::Assign => Command::Assign { login: login(verb, rest)? },
+        Verb::Ignore => ignore(verb, rest)?,
+        Verb::Ban => Command::Ban { login: login(verb, rest)? },
+        Verb::Revoke => revoke(verb, rest)?,
+        Verb::Pause => pause(verb, rest)?,
+        Verb::Help => Command::Help,
     })
 }
 
@@ -68,12 +68,12 @@ fn unknown(word: &str) -> CommandError {
     CommandError::UnknownVerb { verb, did_you_mean: nearest_verb(word) }
 }
 
-fn missing(verb: &'static Verb, what: &'static str) -> CommandError {
-    CommandError::Missing { verb: verb.name, what, usage: verb.usage }
+fn missing(verb: Verb, what: &'static str) -> CommandError {
+    CommandError::Missing { verb, what }
 }
 
-fn bad(verb: &'static Verb, what: impl Into<String>) -> CommandError {
-    CommandError::Bad { verb: verb.name, what: what.into(), usage: verb.usage }
+fn bad(verb: Verb, what: impl Into<String>) -> CommandError {
+    CommandError::Bad { verb, what: what.into() }
 }
 
 /// What people wrote, fit to stand between backticks in an answer.
@@ -86,7 +86,7 @@ fn reason(rest: &str) -> Option<String> {
 }
 
 /// A number in plain digits within bounds; the error says both.
-fn number(verb: &'static Verb, what: &str, text: &str, min: i64, max: i64) -> Result<i64, CommandError> {
+fn number(verb: Verb, what: &str, text: &str, min: i64, max: i64) -> Result<i64, CommandError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let value = text.parse().ok().filter(|n| digits && (min..=max).contains(n));
     value.ok_or_else(|| bad(verb, format!("takes {what} from {min} to {max}, not {}", quoted(text))))
@@ -97,7 +97,7 @@ fn trimmed(word: &str) -> &str {
 }
 
 /// The login in `@login`, and nothing that looks like a second one.
-fn login(verb: &'static Verb, rest: &str) -> Result<String, CommandError> {
+fn login(verb: Verb, rest: &str) -> Result<String, CommandError> {
     let mut words = rest.split_whitespace();
     let word = words.next().ok_or_else(|| missing(verb, "a person"))?;
     if words.any(|word| word.starts_with('@')) {
@@ -106,7 +106,7 @@ fn login(verb: &'static Verb, rest: &str) -> Result<String, CommandError> {
     read_login(verb, word)
 }
 
-fn read_login(verb: &'static Verb, word: &str) -> Result<String, CommandError> {
+fn read_login(verb: Verb, word: &str) -> Result<String, CommandError> {
     let Some(login) = trimmed(word).strip_prefix('@') else {
         return Err(bad(verb, format!("takes a person with an @, as in @octocat, not {}", quoted(word))));
     };
@@ -118,7 +118,7 @@ fn read_login(verb: &'static Verb, word: &str) -> Result<String, CommandError> {
     fits.then(|| login.to_owned()).ok_or_else(|| bad(verb, format!("cannot read {} as a GitHub login", quoted(word))))
 }
 
-fn trust(verb: &'static Verb, rest: &str) -> Parsed {
+fn trust(verb: Verb, rest: &str) -> Parsed {
     let mut words = rest.split_whitespace();
     let person = words.next().ok_or_else(|| missing(verb, "a person"))?;
     let login = read_login(verb, person)?;
@@ -131,7 +131,7 @@ fn trust(verb: &'static Verb, rest: &str) -> Parsed {
 }
 
 /// A person, where one is named, and then the reason.
-fn revoke(verb: &'static Verb, rest: &str) -> Parsed {
+fn revoke(verb: Verb, rest: &str) -> Parsed {
     let Some((word, after)) = split_word(rest).filter(|(word, _)| word.starts_with('@')) else {
         return Ok(Command::Revoke { login: None, reason: reason(rest) });
     };
@@ -141,7 +141,7 @@ fn revoke(verb: &'static Verb, rest: &str) -> Parsed {
     Ok(Command::Revoke { login: Some(read_login(verb, word)?), reason: reason(after) })
 }
 
-fn budget(verb: &'static Verb, rest: &str) -> Result<BudgetChange, CommandError> {
+fn budget(verb: Verb, rest: &str) -> Result<BudgetChange, CommandError> {
     let mut words = rest.split_whitespace();
     let word = trimmed(words.next().ok_or_else(|| missing(verb, "a number, or `file`"))?);
     if words.next().is_some_and(looks_like_an_argument) {
@@ -154,7 +154,7 @@ fn budget(verb: &'static Verb, rest: &str) -> Result<BudgetChange, CommandError>
 }
 
 /// `#12` or `off #12`; prose may follow.
-fn ignore(verb: &'static Verb, rest: &str) -> Parsed {
+fn ignore(verb: Verb, rest: &str) -> Parsed {
     let mut words = rest.split_whitespace().peekable();
     let off = words.next_if(|word| trimmed(word).eq_ignore_ascii_case("off")).is_some();
     let word = trimmed(words.next().ok_or_else(|| missing(verb, "a pull request, as in #12"))?);
@@ -171,7 +171,7 @@ fn looks_like_an_argument(word: &str) -> bool {
 }
 
 /// A link code: letters, digits and dashes. People paste it with the marks it was shown in.
-fn code(verb: &'static Verb, rest: &str) -> Result<String, CommandError> {
+fn code(verb: Verb, rest: &str) -> Result<String, CommandError> {
     let word = rest.split_whitespace().next().ok_or_else(|| missing(verb, "the code your client showed"))?;
     let code = word.trim_matches(['`', '"', '\'', '<', '>', '*', '.', ',']);
     let fits = (4..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -180,7 +180,7 @@ fn code(verb: &'static Verb, rest: &str) -> Result<String, CommandError> {
 }
 
 /// `skills:a,b capacity:5 concurrent:2 agents:@a,@b`, in any order, with `=` for `:` and spaces around the marks.
-fn join(verb: &'static Verb, rest: &str) -> Result<JoinProfile, CommandError> {
+fn join(verb: Verb, rest: &str) -> Result<JoinProfile, CommandError> {
     let mut profile = JoinProfile::default();
     for pair in pairs(rest) {
         let (key, value) = pair.split_once([':', '=']).unwrap_or((&pair, ""));
@@ -203,7 +203,7 @@ fn join(verb: &'static Verb, rest: &str) -> Result<JoinProfile, CommandError> {
 }
 
 /// Logins, each with its `@`.
-fn agents(verb: &'static Verb, value: &str) -> Result<Vec<String>, CommandError> {
+fn agents(verb: Verb, value: &str) -> Result<Vec<String>, CommandError> {
     if trimmed(value).eq_ignore_ascii_case("none") {
         return Ok(Vec::new());
     }
@@ -221,7 +221,7 @@ fn agents(verb: &'static Verb, value: &str) -> Result<Vec<String>, CommandError>
     }
 }
 
-fn on_or_off(verb: &'static Verb, value: &str) -> Result<bool, CommandError> {
+fn on_or_off(verb: Verb, value: &str) -> Result<bool, CommandError> {
     match value.to_lowercase().as_str() {
         "on" | "yes" | "true" => Ok(true),
         "off" | "no" | "false" => Ok(false),
@@ -249,7 +249,7 @@ fn pairs(rest: &str) -> Vec<String> {
     pairs
 }
 
-fn skills(verb: &'static Verb, value: &str) -> Result<Vec<String>, CommandError> {
+fn skills(verb: Verb, value: &str) -> Result<Vec<String>, CommandError> {
     if value.eq_ignore_ascii_case("none") {
         return Ok(Vec::new());
     }
@@ -270,7 +270,7 @@ fn skills(verb: &'static Verb, value: &str) -> Result<Vec<String>, CommandError>
 
 /// `2h`, `1d12h`, `for 3 days`, and then the reason. What begins with a digit must be a duration: a pause without
 /// end is not what somebody meant who wrote a number.
-fn pause(verb: &'static Verb, rest: &str) -> Parsed {
+fn pause(verb: Verb, rest: &str) -> Parsed {
     let mut rest = rest;
     if let Some((first, after)) = split_word(rest)
         && first.eq_ignore_ascii_case("for")
@@ -309,18 +309,18 @@ fn split_word(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{VERBS, Who};
+    use crate::command::Who;
 
     #[test]
     fn the_table_and_the_parser_know_the_same_verbs() {
-        for verb in &VERBS {
-            let with = verb.usage.replace("[reason]", "").replace("[@user]", "").replace("[duration]", "");
+        for verb in Verb::ALL {
+            let with = verb.usage().replace("[reason]", "").replace("[@user]", "").replace("[duration]", "");
             let with = with.replace("0..100|file", "7").replace("0..3", "2").replace("[off]", "");
-            let command = parse_line(&with).unwrap_or_else(|error| panic!("{}: {error}", verb.name));
-            assert_eq!(command.verb(), verb.name);
-            assert!(verb.usage.starts_with(&format!("/owp {}", verb.name)));
-            assert_eq!(command.needs_write(), verb.who == Who::Maintainer);
-            assert!(verb.help.ends_with('.') && !verb.help.contains(['|', '\n']));
+            let command = parse_line(&with).unwrap_or_else(|error| panic!("{}: {error}", verb.name()));
+            assert_eq!(command.verb(), verb);
+            assert!(verb.usage().starts_with(&format!("/owp {}", verb.name())));
+            assert_eq!(command.needs_write(), verb.who() == Who::Maintainer);
+            assert!(verb.help().ends_with('.') && !verb.help().contains(['|', '\n']));
         }
     }
 }

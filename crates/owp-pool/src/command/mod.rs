@@ -14,7 +14,7 @@ mod verbs;
 
 pub use grammar::{REASON_MAX_CHARS, parse_line};
 pub(crate) use suggest::nearest;
-pub use verbs::{VERBS, Verb, Who, verbs_markdown};
+pub use verbs::{Verb, Who, verbs_markdown};
 
 /// How many commands of one comment are read.
 pub const MAX_COMMANDS: usize = 5;
@@ -125,37 +125,37 @@ pub enum BudgetChange {
 }
 
 impl Command {
-    /// The word after `/owp`.
+    /// Returns the verb.
     #[must_use]
-    pub fn verb(&self) -> &'static str {
+    pub const fn verb(&self) -> Verb {
         match self {
-            Self::Claim => "claim",
-            Self::Release { .. } => "release",
-            Self::Status => "status",
-            Self::Why => "why",
-            Self::Extend => "extend",
-            Self::Block { .. } => "block",
-            Self::Join(_) => "join",
-            Self::Link { .. } => "link",
-            Self::Unlink => "unlink",
-            Self::Help => "help",
-            Self::Trust { .. } => "trust",
-            Self::Approve => "approve",
-            Self::Budget(_) => "budget",
-            Self::Assign { .. } => "assign",
-            Self::Revoke { .. } => "revoke",
-            Self::Pause { .. } => "pause",
-            Self::Resume => "resume",
-            Self::Unblock => "unblock",
-            Self::Ignore { .. } => "ignore",
-            Self::Ban { .. } => "ban",
+            Self::Claim => Verb::Claim,
+            Self::Release { .. } => Verb::Release,
+            Self::Status => Verb::Status,
+            Self::Why => Verb::Why,
+            Self::Extend => Verb::Extend,
+            Self::Block { .. } => Verb::Block,
+            Self::Join(_) => Verb::Join,
+            Self::Link { .. } => Verb::Link,
+            Self::Unlink => Verb::Unlink,
+            Self::Help => Verb::Help,
+            Self::Trust { .. } => Verb::Trust,
+            Self::Approve => Verb::Approve,
+            Self::Budget(_) => Verb::Budget,
+            Self::Assign { .. } => Verb::Assign,
+            Self::Revoke { .. } => Verb::Revoke,
+            Self::Pause { .. } => Verb::Pause,
+            Self::Resume => Verb::Resume,
+            Self::Unblock => Verb::Unblock,
+            Self::Ignore { .. } => Verb::Ignore,
+            Self::Ban { .. } => Verb::Ban,
         }
     }
 
     /// True for what only people with write access to the repository may ask.
     #[must_use]
     pub fn needs_write(&self) -> bool {
-        Verb::named(self.verb()).is_some_and(|verb| verb.who == Who::Maintainer)
+        self.verb().who() == Who::Maintainer
     }
 }
 
@@ -171,24 +171,20 @@ pub enum CommandError {
         did_you_mean: Option<&'static str>,
     },
     /// Something the verb cannot do without is not there.
-    #[error("`{verb}` needs {what}. Write it as `{usage}`.")]
+    #[error("`{verb}` needs {what}. Write it as `{}`.", verb.usage())]
     Missing {
         /// The verb.
-        verb: &'static str,
+        verb: Verb,
         /// What is missing: "a reason".
         what: &'static str,
-        /// How the command is written.
-        usage: &'static str,
     },
     /// Something is there and cannot be read.
-    #[error("`{verb}` {what}. Write it as `{usage}`.")]
+    #[error("`{verb}` {what}. Write it as `{}`.", verb.usage())]
     Bad {
         /// The verb.
-        verb: &'static str,
+        verb: Verb,
         /// What is wrong, as a clause after the verb; it may quote what people wrote.
         what: String,
-        /// How the command is written.
-        usage: &'static str,
     },
     /// The comment holds more commands than are read.
     #[error("A comment may hold {MAX_COMMANDS} commands; this one and those after it were not read.")]

@@ -1,6 +1,6 @@
 //! "Did you mean": the verb that was probably meant by a word that is none.
 
-use super::verbs::VERBS;
+use super::verbs::Verb;
 
 /// Words people use for a verb that spelling does not lead to.
 const MEANT: [(&str, &str); 14] = [
@@ -28,7 +28,7 @@ pub(super) fn nearest_verb(word: &str) -> Option<&'static str> {
         return Some(verb);
     }
     // Never suggest the opposite of what was said.
-    let verbs = VERBS.iter().map(|verb| verb.name).filter(|name| folded.starts_with("un") == name.starts_with("un"));
+    let verbs = Verb::ALL.into_iter().map(Verb::name).filter(|name| folded.starts_with("un") == name.starts_with("un"));
     nearest(&folded, verbs)
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn every_word_on_the_list_leads_to_a_verb_and_is_none_itself() {
         for (said, meant) in MEANT {
             assert!(
-                VERBS.iter().any(|verb| verb.name == meant) && VERBS.iter().all(|verb| verb.name != said),
+                Verb::named(meant).is_some() && Verb::named(said).is_none(),
                 "{said}"
             );
         }
