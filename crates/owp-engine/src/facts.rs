@@ -1,8 +1,8 @@
 //! What admission looks at, loaded from the database: the same loading for the planner's snapshot, the commit's
 //! second check, and every explanation.
 
-use super::error::EngineError;
-use super::{Engine, Settings};
+use crate::error::EngineError;
+use crate::{Engine, Settings};
 use owp_pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskFacts};
 use owp_pool::branch::BranchTemplate;
 use owp_pool::budget::{Budget, CountState, Occupant};
@@ -27,11 +27,11 @@ const CLASSES: i64 = 500;
 const FIRST: i64 = 300;
 
 /// The open pull requests that name each task of a repository.
-pub(super) type Answers = BTreeMap<TaskId, Vec<Answer>>;
+pub(crate) type Answers = BTreeMap<TaskId, Vec<Answer>>;
 
 /// A repository's row with the rules in force there.
 #[derive(Debug, Clone)]
-pub(super) struct RepoContext {
+pub(crate) struct RepoContext {
     pub row: RepoRow,
     pub policy: Policy,
     /// The budget the policy file asks for, if it asks for one.
@@ -45,13 +45,13 @@ pub(super) struct RepoContext {
 }
 
 impl Engine {
-    pub(super) fn context(&self, row: RepoRow) -> RepoContext {
+    pub(crate) fn context(&self, row: RepoRow) -> RepoContext {
         RepoContext::new(row, self.settings())
     }
 }
 
 impl RepoContext {
-    pub(super) fn new(row: RepoRow, settings: &Settings) -> Self {
+    pub(crate) fn new(row: RepoRow, settings: &Settings) -> Self {
         // What was kept was within bounds then; where a later version is stricter, the rules below it are the safer ones.
         let over = |own: Option<&Document>, base: Policy| own.and_then(|own| own.apply(&base).ok()).unwrap_or(base);
         let file = over(row.file.document.as_ref(), defaults(&row));
@@ -68,13 +68,13 @@ impl RepoContext {
     }
 
     /// The issue a branch was made for, by the contract as it names branches now or named them before.
-    pub(super) fn issue_of_branch(&self, head_ref: &str) -> Option<i64> {
+    pub(crate) fn issue_of_branch(&self, head_ref: &str) -> Option<i64> {
         let former = self.row.file.former_branches.iter().filter_map(|text| BranchTemplate::parse(text).ok());
         std::iter::once(self.policy.contract.branch.clone()).chain(former).find_map(|branch| branch.issue(head_ref))
     }
 
     /// The budget in force and where it comes from.
-    pub(super) fn limit(&self) -> (i64, BudgetSource) {
+    pub(crate) fn limit(&self) -> (i64, BudgetSource) {
         if self.row.managed {
             // What the operator's document says about the budget is a ceiling, as what the operator's call says.
             let document = self.row.policy.as_ref().and_then(|own| own.budget.as_ref()?.max_open_prs);
@@ -87,13 +87,13 @@ impl RepoContext {
     }
 
     /// Loads the row afresh inside a transaction that holds its lock.
-    pub(super) async fn load(tx: &mut Tx, id: &RepoId, settings: &Settings) -> Result<Self, StoreError> {
+    pub(crate) async fn load(tx: &mut Tx, id: &RepoId, settings: &Settings) -> Result<Self, StoreError> {
         let row = tx.repo(id).await?.ok_or_else(|| StoreError::Corrupt(format!("repository {id} is gone")))?;
         Ok(Self::new(row, settings))
     }
 
     /// The open pull requests and live leases of the repository, weighed.
-    pub(super) async fn open_work(&self, tx: &mut Tx) -> Result<OpenWork, StoreError> {
+    pub(crate) async fn open_work(&self, tx: &mut Tx) -> Result<OpenWork, StoreError> {
         let id = &self.row.id;
         let leases = tx.leases_in_play(id).await?;
         // Where there is no GitHub, tasks under review stand for their pull requests.
@@ -103,7 +103,7 @@ impl RepoContext {
         Ok(OpenWork { pulls, leases, slots })
     }
 
-    pub(super) async fn budget(&self, tx: &mut Tx) -> Result<Budget, StoreError> {
+    pub(crate) async fn budget(&self, tx: &mut Tx) -> Result<Budget, StoreError> {
         let work = self.open_work(tx).await?;
         self.budget_of(tx, &work).await
     }
@@ -135,7 +135,7 @@ impl RepoContext {
     }
 
     /// Whether the last count of open pull requests can be relied on.
-    pub(super) fn count_state(&self, now: Timestamp) -> CountState {
+    pub(crate) fn count_state(&self, now: Timestamp) -> CountState {
         match (self.row.counted_at, self.row.count_failed_at) {
             (_, Some(at)) => CountState::Failed(at),
             // One from before the clock was set back lies ahead.
@@ -146,7 +146,7 @@ impl RepoContext {
     }
 
     /// Everything admission looks at, and the pull requests that name each task.
-    pub(super) async fn facts(&self, tx: &mut Tx) -> Result<(RepoFacts, Answers), StoreError> {
+    pub(crate) async fn facts(&self, tx: &mut Tx) -> Result<(RepoFacts, Answers), StoreError> {
         let work = self.open_work(tx).await?;
         let facts = RepoFacts {
             id: self.row.id.clone(),
@@ -168,7 +168,7 @@ impl RepoContext {
 
     /// The pause that stands at `now`: a maintainer's or the operator's, or the policy's. Its reason, and when it ends by
     /// itself.
-    pub(super) fn pause(&self, now: Timestamp) -> Option<Pause> {
+    pub(crate) fn pause(&self, now: Timestamp) -> Option<Pause> {
         let asked = self.row.pause.clone().filter(|pause| pause.until.is_none_or(|until| until > now));
         asked.or_else(|| {
             let schedule = self.policy.pause.as_ref().filter(|schedule| schedule.includes(now))?;
@@ -178,7 +178,7 @@ impl RepoContext {
     }
 
     /// Why nothing is handed out here at the moment, apart from the budget.
-    pub(super) fn stop(&self, now: Timestamp) -> Option<Stop> {
+    pub(crate) fn stop(&self, now: Timestamp) -> Option<Stop> {
         if let Some(why) = &self.row.inactive {
             return Some(Stop { why: why.clone(), until: None });
         }
@@ -208,7 +208,7 @@ impl RepoContext {
 }
 
 /// The open work of a repository.
-pub(super) struct OpenWork {
+pub(crate) struct OpenWork {
     pub pulls: Vec<OpenPull>,
     pub slots: Slots,
     leases: Vec<LiveLease>,
@@ -230,11 +230,11 @@ fn size(n: usize) -> i64 {
 }
 
 /// The rules of a repository for which nobody set others.
-pub(super) fn defaults(row: &RepoRow) -> Policy {
+pub(crate) fn defaults(row: &RepoRow) -> Policy {
     if row.managed { Policy::managed() } else { Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks) }
 }
 
-pub(super) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Result<TaskFacts, StoreError> {
+pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Result<TaskFacts, StoreError> {
     let holder = match tx.live_lease(&task.id).await? {
         Some(lease) => tx
             .worker(&lease.worker)
@@ -262,7 +262,7 @@ pub(super) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Re
 /// The ready tasks of a repository that a plan could use, `per_class` of each class of equal requirements, as it looks
 /// at them: nobody holds them, and the names that only explanations need are left out, so that a long queue does not
 /// cost a question per task.
-pub(super) async fn candidates(
+pub(crate) async fn candidates(
     tx: &mut Tx,
     repo: &RepoId,
     answers: &Answers,
@@ -288,7 +288,7 @@ pub(super) async fn candidates(
 }
 
 /// Every reason why `worker` may not take `task` now, from the rows as they are in this transaction.
-pub(super) async fn refusals(
+pub(crate) async fn refusals(
     tx: &mut Tx,
     repo: &RepoContext,
     task: &Task,
@@ -298,7 +298,7 @@ pub(super) async fn refusals(
 }
 
 /// What every rule says of `worker` taking `task` now.
-pub(super) async fn findings(
+pub(crate) async fn findings(
     tx: &mut Tx,
     repo: &RepoContext,
     task: &Task,
@@ -317,7 +317,7 @@ pub(super) async fn findings(
 }
 
 /// The worker behind a token or a lease, which must exist.
-pub(super) async fn known_worker(tx: &mut Tx, id: &owp_pool::WorkerId) -> Result<Worker, EngineError> {
+pub(crate) async fn known_worker(tx: &mut Tx, id: &owp_pool::WorkerId) -> Result<Worker, EngineError> {
     let worker = tx.worker(id).await?;
     worker.ok_or_else(|| StoreError::Corrupt(format!("worker {id} is gone")).into())
 }

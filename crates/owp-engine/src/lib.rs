@@ -4,83 +4,44 @@
 //! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
-mod absent;
-mod agents;
-mod approval;
 mod commands;
 mod comments;
-mod commits;
-mod compare;
-mod contributors;
-mod count;
-mod duplicates;
 mod error;
-mod expiry;
-mod explain;
+mod events;
 mod facts;
-mod feed;
-mod grace;
-mod hear;
-mod hints;
-mod hub;
-mod inbox;
-mod installations;
-mod issues;
-mod leases;
-mod letters;
-mod links;
-mod lookalikes;
-mod missed;
-mod once;
+mod intake;
 mod operator;
-mod overview;
-mod park;
-mod policies;
-mod policy_file;
-mod policy_looks;
-mod progress;
-mod public_url;
-mod pulls;
-mod readers;
-mod resources;
-mod say;
-mod schedule;
-mod sender;
-mod setup;
-mod simulate;
-mod status;
-mod steward;
-mod sync;
-mod tell;
-mod transition;
-mod uptime;
-mod watch;
+mod policy;
+mod reconcile;
+mod scheduling;
+mod tracking;
+mod views;
 mod workers;
 
-pub use contributors::{Beat, EndedLease};
-pub use contributors::{Heartbeat, Pulled, Registered, Registration, Terms, WorkItem};
+pub use comments::letters::Undelivered;
 pub use error::{EngineError, Refused};
-pub use explain::Explanation;
-pub use feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, KindFilter, Look};
-pub use hub::{Hub, Pulse, Recent, Seen};
-pub use inbox::{Accepted, IntakeError};
-pub use leases::LeaseAct;
-pub use letters::Undelivered;
-pub use links::LinkCode;
-pub use once::{Attempt, Keep, Once};
-pub use operator::{AddedTask, NewTask};
-pub use overview::{Overview, RepoView, TaskTitle};
-pub use park::{Parked, Rung};
-pub use policies::PolicyInForce;
-pub use progress::{Step, Stuck, Tracked};
-pub use public_url::PublicUrl;
-pub use resources::{LinkedPull, RepoDetail, TaskView};
-pub use schedule::{Planned, Pull, Wish};
-pub use setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
-pub use simulate::{PlannedGrant, Simulation, Waiting};
-pub use status::{Report, ReportedStatus};
-pub use steward::{Audit, Trusted, Whom};
-pub use workers::{ListedWorker, ProfileChange, RepoReputation, WorkerView};
+pub use events::feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, KindFilter, Look};
+pub use events::hub::{Hub, Pulse, Recent, Seen};
+pub use intake::inbox::{Accepted, IntakeError};
+pub use operator::public_url::PublicUrl;
+pub use operator::setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
+pub use operator::steward::{Audit, Trusted, Whom};
+pub use operator::tasks::{AddedTask, NewTask};
+pub use policy::in_force::PolicyInForce;
+pub use scheduling::explain::Explanation;
+pub use scheduling::leases::LeaseAct;
+pub use scheduling::park::{Parked, Rung};
+pub use scheduling::schedule::{Planned, Pull, Wish};
+pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
+pub use views::overview::{Overview, RepoView, TaskTitle};
+pub use views::progress::{Step, Stuck, Tracked};
+pub use views::resources::{LinkedPull, RepoDetail, TaskView};
+pub use workers::contributors::{Beat, EndedLease};
+pub use workers::contributors::{Heartbeat, Pulled, Registered, Registration, Terms, WorkItem};
+pub use workers::links::LinkCode;
+pub use workers::once::{Attempt, Keep, Once};
+pub use workers::profile::{ListedWorker, ProfileChange, RepoReputation, WorkerView};
+pub use workers::status::{Report, ReportedStatus};
 
 use owp_base::clock::Clock;
 use owp_config::{GitHubApp, IpRange, RateLimit};
@@ -191,17 +152,17 @@ struct Inner {
     store: Store,
     /// Empty until an App is configured: at the start, or by setup while the process runs.
     github: OnceLock<GitHubSide>,
-    setup: setup::Desk,
+    setup: operator::setup::Desk,
     settings: Settings,
     pulls: mpsc::Sender<Pull>,
     inbox_bell: Notify,
     sender_bell: Notify,
     sync_bell: Notify,
-    parking: Arc<park::Parking>,
-    progress: progress::Progress,
-    stalled: schedule::Stalled,
-    policies: policy_looks::Looked,
-    watched: watch::Watched,
+    parking: Arc<scheduling::park::Parking>,
+    progress: views::progress::Progress,
+    stalled: scheduling::schedule::Stalled,
+    policies: policy::looks::Looked,
+    watched: reconcile::watch::Watched,
     hub: Hub,
     /// Listens from the start, so that nothing committed between two looks goes unheard.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
@@ -216,17 +177,17 @@ impl Engine {
         let inner = Inner {
             store,
             github: github.map(OnceLock::from).unwrap_or_default(),
-            setup: setup::Desk::new(settings.setup.as_ref()),
+            setup: operator::setup::Desk::new(settings.setup.as_ref()),
             settings,
             pulls,
             inbox_bell: Notify::new(),
             sender_bell: Notify::new(),
             sync_bell: Notify::new(),
             parking: Arc::default(),
-            progress: progress::Progress::default(),
-            stalled: schedule::Stalled::default(),
-            policies: policy_looks::Looked::default(),
-            watched: watch::Watched::default(),
+            progress: views::progress::Progress::default(),
+            stalled: scheduling::schedule::Stalled::default(),
+            policies: policy::looks::Looked::default(),
+            watched: reconcile::watch::Watched::default(),
             hub: Hub::new(),
             feed_bell,
         };

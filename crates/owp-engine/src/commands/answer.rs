@@ -4,9 +4,9 @@
 //! answer is edited.
 
 use super::{Asked, Said};
+use crate::comments::say::{self, REFUSAL, REPLY};
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::say::{self, REFUSAL, REPLY};
 use owp_github::payload::UserRef;
 use owp_github::render::{Outcome, refusal_settled, reply, with_own_tool};
 use owp_pool::command::pace::{PER_HOUR, PER_MINUTE};

@@ -1,11 +1,15 @@
 //! What contributors may say: claim, release, extend, block, status, why, join, link, unlink.
 
 use super::{Asked, account};
-use crate::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
+use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
-use crate::links::{self, BadCode};
-use crate::{agents, pulls, tell, transition, workers};
+use crate::tracking::pulls;
+use crate::tracking::transition;
+use crate::workers::agents;
+use crate::workers::contributors::{DEFAULT_CAPACITY, DEFAULT_CONCURRENT, secret_hash};
+use crate::workers::links::{self, BadCode};
+use crate::workers::profile as workers;
 use owp_github::client::UserRef;
 use owp_github::render::{BudgetLine, LeaseEnd, Outcome, TaskStatus};
 use owp_pool::budget::Budget;

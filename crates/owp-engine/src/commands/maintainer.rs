@@ -2,9 +2,11 @@
 
 use super::contributor::budget_line;
 use super::{Asked, account};
+use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::{pulls, tell, transition};
+use crate::tracking::pulls;
+use crate::tracking::transition;
 use owp_github::client::UserRef as Account;
 use owp_github::render::{LeaseEnd, Outcome, PullEnd};
 use owp_pool::command::BudgetChange;

@@ -9,13 +9,13 @@ mod contributor;
 mod maintainer;
 mod weigh;
 
-pub(super) use answer::point_to_issue;
-pub(super) use weigh::{Line, Said, turn_away, weigh};
+pub(crate) use answer::point_to_issue;
+pub(crate) use weigh::{Line, Said, turn_away, weigh};
 
-use super::Engine;
-use super::error::EngineError;
-use super::facts::RepoContext;
-use super::readers::permission_by_id;
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::workers::readers::permission_by_id;
 use owp_github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use owp_github::render::{HelpRow, Outcome};
 use owp_pool::command::{Command, CommandError, CommandLine, Verb, Who};
@@ -28,7 +28,7 @@ const NAMED_MOST: usize = 5;
 
 /// A comment with commands, and what had to be asked of GitHub to run them.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub issue: i64,
     pub comment_id: i64,
     pub author: Account,
@@ -47,12 +47,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn workers_to_lock(&self) -> Vec<WorkerId> {
+    pub(crate) fn workers_to_lock(&self) -> Vec<WorkerId> {
         self.workers.clone()
     }
 
     /// True when a task may be handed out by this comment.
-    pub(super) fn claims(&self) -> bool {
+    pub(crate) fn claims(&self) -> bool {
         self.lines.iter().any(|line| matches!(line.command.parsed, Ok(Command::Claim)))
     }
 
@@ -63,7 +63,7 @@ impl Asked {
 
 /// Asks GitHub for what running these lines takes: the author's permission at this moment, and then the accounts named,
 /// where the author may give the command that names them.
-pub(super) async fn prepare(
+pub(crate) async fn prepare(
     engine: &Engine,
     (reader, private): (&RepoReader, bool),
     said: Said,
@@ -71,9 +71,7 @@ pub(super) async fn prepare(
     let Said { author, lines, .. } = &said;
     let commands: Vec<&Command> = lines.iter().filter_map(|line| line.command.parsed.as_ref().ok()).collect();
     let claims = commands.iter().any(|c| matches!(c, Command::Claim | Command::Why));
-    let needs_permission = said.chatty
-        || commands.iter().any(|c| c.verb().who() != Who::Anyone)
-        || (private && claims);
+    let needs_permission = said.chatty || commands.iter().any(|c| c.verb().who() != Who::Anyone) || (private && claims);
     let permission = match said.permission {
         Some(known) => known,
         None if needs_permission => permission_by_id(reader, &author.login, author.id).await?.0,
@@ -164,7 +162,7 @@ fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
 }
 
 /// Runs a comment's commands and wants the replies.
-pub(super) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), EngineError> {
+pub(crate) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), EngineError> {
     let person = tx.record_person(asked.author.id, &asked.author.login, asked.author.is_bot).await?;
     if let Some(reads) = asked.reads {
         tx.set_reader(&repo.row.id, &person, reads).await?;

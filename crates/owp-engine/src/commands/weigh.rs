@@ -5,7 +5,7 @@ use super::answer;
 use crate::Engine;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::readers::permission_by_id;
+use crate::workers::readers::permission_by_id;
 use owp_github::client::{Permission, RepoReader, UserRef as Account};
 use owp_github::payload::CommentRef;
 use owp_pool::command::CommandLine;

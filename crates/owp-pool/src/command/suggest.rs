@@ -103,10 +103,7 @@ mod tests {
     #[test]
     fn every_word_on_the_list_leads_to_a_verb_and_is_none_itself() {
         for (said, meant) in MEANT {
-            assert!(
-                Verb::named(meant).is_some() && Verb::named(said).is_none(),
-                "{said}"
-            );
+            assert!(Verb::named(meant).is_some() && Verb::named(said).is_none(), "{said}");
         }
     }
 }

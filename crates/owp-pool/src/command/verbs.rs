@@ -110,26 +110,112 @@ impl Verb {
 
     const fn row(self) -> Row {
         match self {
-            Self::Claim => row("claim", "/owp claim", "/owp claim", Who::Anyone, "Take this issue's task, if every rule allows it."),
-            Self::Status => row("status", "/owp status", "/owp status", Who::Anyone, "Say how this issue's task stands."),
-            Self::Why => row("why", "/owp why", "/owp why", Who::Anyone, "Explain why you could or could not have this task now."),
-            Self::Join => row("join", "/owp join skills:rust,sql capacity:5 concurrent:2", "/owp join skills:rust,sql capacity:5", Who::Anyone, "Say what you can do and how much at a time; each part may be left out, `skills:none` takes all skills away, `reputation:on` asks for a score that can open tiers, `agents:@login` names bots that open pull requests for you."),
-            Self::Link => row("link", "/owp link CODE", "/owp link ABCD-EFGH-JKLM", Who::Anyone, "Prove that the worker which showed you this code is yours."),
-            Self::Unlink => row("unlink", "/owp unlink", "/owp unlink", Who::Anyone, "Part from the workers linked to you."),
+            Self::Claim => row(
+                "claim",
+                "/owp claim",
+                "/owp claim",
+                Who::Anyone,
+                "Take this issue's task, if every rule allows it.",
+            ),
+            Self::Status => {
+                row("status", "/owp status", "/owp status", Who::Anyone, "Say how this issue's task stands.")
+            }
+            Self::Why => row(
+                "why",
+                "/owp why",
+                "/owp why",
+                Who::Anyone,
+                "Explain why you could or could not have this task now.",
+            ),
+            Self::Join => row(
+                "join",
+                "/owp join skills:rust,sql capacity:5 concurrent:2",
+                "/owp join skills:rust,sql capacity:5",
+                Who::Anyone,
+                "Say what you can do and how much at a time; each part may be left out, `skills:none` takes all skills away, `reputation:on` asks for a score that can open tiers, `agents:@login` names bots that open pull requests for you.",
+            ),
+            Self::Link => row(
+                "link",
+                "/owp link CODE",
+                "/owp link ABCD-EFGH-JKLM",
+                Who::Anyone,
+                "Prove that the worker which showed you this code is yours.",
+            ),
+            Self::Unlink => {
+                row("unlink", "/owp unlink", "/owp unlink", Who::Anyone, "Part from the workers linked to you.")
+            }
             Self::Help => row("help", "/owp help", "/owp help", Who::Anyone, "Show these commands."),
-            Self::Release => row("release", "/owp release [reason]", "/owp release", Who::Holder, "Give the task back."),
+            Self::Release => {
+                row("release", "/owp release [reason]", "/owp release", Who::Holder, "Give the task back.")
+            }
             Self::Extend => row("extend", "/owp extend", "/owp extend", Who::Holder, "Ask for more time."),
-            Self::Block => row("block", "/owp block reason", "/owp block waiting for a decision", Who::Holder, "Say that the work cannot go on, and why."),
-            Self::Approve => row("approve", "/owp approve", "/owp approve", Who::Maintainer, "Accept the task, or its edited text, as fit to be handed out."),
-            Self::Assign => row("assign", "/owp assign @user", "/owp assign @octocat", Who::Maintainer, "Reserve the task for a person for three days."),
-            Self::Revoke => row("revoke", "/owp revoke [@user] [reason]", "/owp revoke @octocat no news for a week", Who::Maintainer, "Take the task away from its holder, who cannot claim it again for 24 hours unless it is assigned to them."),
-            Self::Pause => row("pause", "/owp pause [duration] [reason]", "/owp pause 2h release day", Who::Maintainer, "Hand out nothing in this repository for, say, `2h` or `3d`, or until `resume`."),
+            Self::Block => row(
+                "block",
+                "/owp block reason",
+                "/owp block waiting for a decision",
+                Who::Holder,
+                "Say that the work cannot go on, and why.",
+            ),
+            Self::Approve => row(
+                "approve",
+                "/owp approve",
+                "/owp approve",
+                Who::Maintainer,
+                "Accept the task, or its edited text, as fit to be handed out.",
+            ),
+            Self::Assign => row(
+                "assign",
+                "/owp assign @user",
+                "/owp assign @octocat",
+                Who::Maintainer,
+                "Reserve the task for a person for three days.",
+            ),
+            Self::Revoke => row(
+                "revoke",
+                "/owp revoke [@user] [reason]",
+                "/owp revoke @octocat no news for a week",
+                Who::Maintainer,
+                "Take the task away from its holder, who cannot claim it again for 24 hours unless it is assigned to them.",
+            ),
+            Self::Pause => row(
+                "pause",
+                "/owp pause [duration] [reason]",
+                "/owp pause 2h release day",
+                Who::Maintainer,
+                "Hand out nothing in this repository for, say, `2h` or `3d`, or until `resume`.",
+            ),
             Self::Resume => row("resume", "/owp resume", "/owp resume", Who::Maintainer, "End a pause."),
-            Self::Budget => row("budget", "/owp budget 0..100|file", "/owp budget 3", Who::Maintainer, "Set how many pull requests may be open; `file` returns to what the policy file says."),
-            Self::Ignore => row("ignore", "/owp ignore [off] #12", "/owp ignore #12", Who::Maintainer, "Set aside an open pull request that answers no claim: it takes no review slot and keeps nobody from claiming; `off` takes that back."),
-            Self::Trust => row("trust", "/owp trust @user 0..3", "/owp trust @octocat 1", Who::Maintainer, "Say up to which risk tier a person is trusted."),
-            Self::Unblock => row("unblock", "/owp unblock", "/owp unblock", Who::Maintainer, "Let a blocked task be handed out again."),
-            Self::Ban => row("ban", "/owp ban @user", "/owp ban @octocat", Who::Maintainer, "Hand nothing to a person any more."),
+            Self::Budget => row(
+                "budget",
+                "/owp budget 0..100|file",
+                "/owp budget 3",
+                Who::Maintainer,
+                "Set how many pull requests may be open; `file` returns to what the policy file says.",
+            ),
+            Self::Ignore => row(
+                "ignore",
+                "/owp ignore [off] #12",
+                "/owp ignore #12",
+                Who::Maintainer,
+                "Set aside an open pull request that answers no claim: it takes no review slot and keeps nobody from claiming; `off` takes that back.",
+            ),
+            Self::Trust => row(
+                "trust",
+                "/owp trust @user 0..3",
+                "/owp trust @octocat 1",
+                Who::Maintainer,
+                "Say up to which risk tier a person is trusted.",
+            ),
+            Self::Unblock => row(
+                "unblock",
+                "/owp unblock",
+                "/owp unblock",
+                Who::Maintainer,
+                "Let a blocked task be handed out again.",
+            ),
+            Self::Ban => {
+                row("ban", "/owp ban @user", "/owp ban @octocat", Who::Maintainer, "Hand nothing to a person any more.")
+            }
         }
     }
 

@@ -1,0 +1,211 @@
+//! Comments that deliveries bring: which ask for something, and doing what they ask. The same comment may also be found by
+//! looking, and is then stored as if its delivery had come.
+
+use crate::comments::duplicates::{self, Sighting};
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::intake::hints::Hint;
+use crate::policy::looks::FRESH;
+use crate::tracking::issues;
+use crate::{Engine, commands};
+use owp_github::client::{CommentInfo, GitHubError, RepoReader};
+use owp_github::payload::{CommentAction, CommentRef, Incoming, Kind};
+use owp_pool::command::{CommandLine, parse_comment, parse_edited};
+use owp_pool::{Person, Span, Timestamp};
+use owp_store::{Delivery, NewDelivery, RepoRow, Scope};
+use serde_json::json;
+
+/// How old a comment is by the time of its delivery before it is looked at again.
+const LATE: Span = Span::minutes(10);
+
+/// Where a comment stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The issue, or the pull request.
+    pub number: i64,
+    /// True in the thread of a pull request.
+    pub on_pull: bool,
+}
+
+impl Engine {
+    /// The commands a delivery asks for. Bots, our own App and people who edit what others wrote ask for nothing; an edit
+    /// asks only for its new lines. What a person writes through another App (a code editor in the browser, say) is
+    /// that person's comment.
+    pub(crate) fn commands_in(&self, incoming: &Incoming) -> Vec<CommandLine> {
+        let Kind::IssueComment { comment, action, old_body, .. } = &incoming.kind else { return vec![] };
+        let Some(author) = comment.author.as_ref().filter(|a| !a.is_bot) else { return vec![] };
+        let by_author = incoming.sender.as_ref().is_some_and(|sender| sender.id == author.id);
+        if self.wrote(comment.via_app_id) || !by_author {
+            return vec![];
+        }
+        match (action, old_body) {
+            (CommentAction::Created, _) => parse_comment(&comment.body),
+            (CommentAction::Edited, Some(old)) => parse_edited(old, &comment.body),
+            _ => vec![],
+        }
+    }
+
+    /// Processes a comment of a repository that is served.
+    pub(crate) async fn process_comment(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        (place, action): (Place, CommentAction),
+        comment: &CommentRef,
+        lines: Vec<CommandLine>,
+    ) -> Result<(), EngineError> {
+        if self.wrote(comment.via_app_id) {
+            let seen = Sighting { issue: place.number, comment: comment.id, body: comment.body.clone() };
+            return self.process_own(delivery, row, action, seen).await;
+        }
+        if place.on_pull {
+            return self.process_misplaced(delivery, row, place.number, comment, &lines).await;
+        }
+        let row = self.with_policy(row, FRESH).await?;
+        let reader = self.reader(&row)?;
+        let repo = self.context(row);
+        let now = Timestamp(self.store().clock().now_ms()).max(delivery.received_at);
+        let lines = still_said(&reader, comment, lines, now).await?;
+        let said_at = match action {
+            CommentAction::Edited => comment.updated_at.or(comment.created_at),
+            _ => comment.created_at,
+        };
+        let said_at = said_at.unwrap_or_default();
+        let said = commands::weigh(self, &repo.row.id, (place.number, said_at), comment, lines).await?;
+        self.obey(&reader, &repo, said, delivery).await
+    }
+
+    /// Our own comments ask for nothing, but one of them may be a duplicate that landed late.
+    async fn process_own(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        action: CommentAction,
+        seen: Sighting,
+    ) -> Result<(), EngineError> {
+        if action != CommentAction::Created {
+            return self.finish(delivery).await;
+        }
+        let repo = self.context(row);
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move { Ok(duplicates::point_out(tx, &repo.row.id, &seen).await?) })
+        })
+        .await
+    }
+
+    /// Commands in the thread of a pull request ask for nothing, and whoever wrote them is told so where that is possible.
+    async fn process_misplaced(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        pull: i64,
+        comment: &CommentRef,
+        lines: &[CommandLine],
+    ) -> Result<(), EngineError> {
+        let author = comment.author.clone().filter(|_| lines.iter().any(|line| line.parsed.is_ok()));
+        let Some(author) = author else { return self.finish(delivery).await };
+        let (repo, comment) = (self.context(row), comment.id);
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move { commands::point_to_issue(tx, &repo, (pull, comment), &author).await })
+        })
+        .await
+    }
+
+    /// Runs a comment's commands.
+    async fn obey(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        mut said: commands::Said,
+        delivery: &Delivery,
+    ) -> Result<(), EngineError> {
+        if said.lines.is_empty() {
+            return self.finish(delivery).await;
+        }
+        let issue = said.issue;
+        if said.is_too_fast(reader).await? {
+            return self
+                .commit(delivery, repo, move |tx, repo| {
+                    Box::pin(async move { commands::turn_away(tx, &repo, &said).await })
+                })
+                .await;
+        }
+        // The comment may overtake the label that made the issue a task: look first.
+        let view = self.view_issue(reader, repo, issue, Hint::default()).await?;
+        let asked = commands::prepare(self, (reader, repo.row.private), said).await?;
+        if asked.claims() {
+            self.count_for_claim(reader, repo).await?;
+        }
+        let person = Person::GitHub(asked.author.id);
+        let scope = Scope::repo(&repo.row.id).with_workers(asked.workers_to_lock()).with_person(&person);
+        self.commit_in(scope, delivery, repo, move |tx, repo| {
+            Box::pin(async move {
+                issues::apply(tx, &repo, issue, &view).await?;
+                commands::run(tx, &repo, &asked).await
+            })
+        })
+        .await
+    }
+
+    /// Stores a comment that was found by looking, as if its delivery had come: it is processed, tried again and given up
+    /// like every other. False when it was stored before.
+    pub(crate) async fn store_heard(
+        &self,
+        repo: &RepoContext,
+        issue: i64,
+        comment: &CommentInfo,
+    ) -> Result<bool, EngineError> {
+        let (Some(author), Some(github_id)) = (&comment.author, repo.row.github_id) else { return Ok(false) };
+        let author_id = author.id;
+        let author = json!({ "id": author.id, "login": author.login, "type": "User" });
+        let payload = json!({
+            "action": "created",
+            "issue": { "number": issue },
+            "comment": {
+                "id": comment.id, "body": comment.body, "user": author,
+                "created_at": comment.created_at.rfc3339(), "updated_at": comment.updated_at.rfc3339(),
+            },
+            "repository": { "id": github_id, "full_name": repo.row.name, "private": repo.row.private },
+            "installation": { "id": repo.row.installation_id },
+            "sender": author,
+        });
+        let new = NewDelivery {
+            id: format!("heard-{}", comment.id),
+            event: "issue_comment".to_owned(),
+            order_key: format!("repo:{github_id}"),
+            payload: payload.to_string(),
+            comment: Some(comment.id),
+            speaker: Some(author_id),
+        };
+        let fresh = self
+            .store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move { Ok::<_, EngineError>(tx.insert_delivery(&new).await?) })
+            })
+            .await?;
+        self.0.inbox_bell.notify_one();
+        Ok(fresh)
+    }
+}
+
+/// The commands that their author still stands by. A delivery that is asked for again can come days after the comment, and
+/// one that failed is tried for a day: the comment may have been deleted or rewritten since.
+async fn still_said(
+    reader: &RepoReader,
+    comment: &CommentRef,
+    mut lines: Vec<CommandLine>,
+    now: Timestamp,
+) -> Result<Vec<CommandLine>, EngineError> {
+    if comment.created_at.is_none_or(|at| now - at < LATE) {
+        return Ok(lines);
+    }
+    match reader.comment(comment.id).await {
+        Ok(now) => {
+            let now = parse_comment(&now.body);
+            lines.retain(|line| now.iter().any(|said| said.text == line.text));
+            Ok(lines)
+        }
+        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}

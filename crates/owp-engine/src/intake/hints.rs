@@ -1,0 +1,247 @@
+//! What GitHub says now, fetched before a transaction: deliveries and timers are only hints where to look.
+
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::reconcile::absent::UNSEEN;
+use crate::reconcile::uptime;
+use crate::tracking::approval::Words;
+use crate::tracking::commits::PullLook;
+use crate::tracking::issues::{self, IssueView, Loss, Proof, Sight};
+use crate::{Engine, GitHubSide};
+use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
+use owp_github::payload::{Edit, RepoRef, Said, UserRef};
+use owp_store::{RepoRow, RepoSighting, Scope};
+
+/// Why an issue is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Hint<'d> {
+    /// A delivery says that it was offered to the pool anew.
+    pub offered_anew: bool,
+    /// A delivery says that this person edited its text.
+    pub edit: Option<(&'d UserRef, &'d Edit)>,
+    /// What it said when it was offered, as a delivery has it.
+    pub said: Option<&'d Said>,
+    /// A delivery says that somebody removed the label that offers it.
+    pub taken_out: bool,
+    /// A delivery says that it was deleted or transferred; believed when GitHub does not show it any more.
+    pub lost: Option<Loss>,
+}
+
+impl Engine {
+    pub(crate) fn github_side(&self) -> Result<&GitHubSide, EngineError> {
+        self.github().ok_or_else(|| {
+            EngineError::GitHub(GitHubError::Config { message: "no GitHub App is configured".to_owned() })
+        })
+    }
+
+    pub(crate) fn reader(&self, repo: &RepoRow) -> Result<RepoReader, EngineError> {
+        let (Some(installation), Some(github_id)) = (repo.installation_id, repo.github_id) else {
+            return Err(EngineError::Managed(format!("{} is not served by the App", repo.name)));
+        };
+        let handle = RepoHandle { github_id, full_name: repo.name.clone() };
+        Ok(self.github_side()?.client.reader(installation, handle))
+    }
+
+    /// The repository a delivery is about. One we do not know yet is taken in only when GitHub confirms, with the
+    /// App's own token, that the App is installed there; anything else has no effect.
+    pub(crate) async fn repo_of(
+        &self,
+        repo: &RepoRef,
+        installation: Option<i64>,
+    ) -> Result<Option<RepoRow>, EngineError> {
+        let id = repo.id;
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(id).await?) })).await?;
+        if let Some(row) = known.clone().filter(|row| row.ask_again) {
+            // The delivery is proof that there is something to see: ask at once, and process it then.
+            self.store()
+                .write(Scope::repo(&row.id.clone()), move |tx| {
+                    Box::pin(async move {
+                        let now = tx.now();
+                        tx.sync_by(&row.id, now).await
+                    })
+                })
+                .await?;
+            self.ring();
+            return Err(EngineError::InDoubt(format!("the repository {}", repo.full_name)));
+        }
+        if let Some(row) = known {
+            return Ok(Some(row).filter(|row| row.managed && row.inactive.is_none()));
+        }
+        let Some(installation) = installation else { return Ok(None) };
+        let handle = RepoHandle { github_id: repo.id, full_name: repo.full_name.clone() };
+        let seen = match self.github_side()?.client.reader(installation, handle).repository().await {
+            Ok(seen) => seen,
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(_) => return Ok(None),
+        };
+        let sighting = RepoSighting {
+            github_id: seen.id,
+            installation_id: installation,
+            name: seen.full_name,
+            private: seen.private,
+            archived: seen.archived,
+        };
+        self.take_in(sighting).await.map(Some)
+    }
+
+    /// Records a repository the App is installed on, and asks for its first count.
+    pub(crate) async fn take_in(&self, seen: RepoSighting) -> Result<RepoRow, EngineError> {
+        let (settings, github_id) = (self.settings().clone(), seen.github_id);
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
+        let scope = known.map_or_else(Scope::global, |row| Scope::repo(&row.id));
+        let row = self
+            .store()
+            .write(scope, move |tx| {
+                Box::pin(async move {
+                    tx.ensure_installation(seen.installation_id).await?;
+                    let before = tx.repo_by_github_id(seen.github_id).await?;
+                    let id = tx.record_sighting(&seen, true).await?;
+                    if let Some(before) = before.as_ref().filter(|row| row.inactive.as_deref() == Some(UNSEEN)) {
+                        // It was there all the time, and so were the people who commented.
+                        tx.record_heard(&id, before.heard_until).await?;
+                    }
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    let away_since = before.and_then(|row| row.inactive_since);
+                    if let Some(since) = away_since.filter(|_| repo.row.inactive.is_none()) {
+                        uptime::give_back(tx, &repo, since).await?;
+                    }
+                    Ok::<_, EngineError>(repo.row)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(row)
+    }
+
+    /// Looks at an issue, and at who offered it to the pool when that matters.
+    pub(crate) async fn view_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+        hint: Hint<'_>,
+    ) -> Result<IssueView, EngineError> {
+        match reader.issue(number).await {
+            Ok(info) => self.judge_issue(reader, repo, info, hint).await,
+            Err(error) => match hint.lost {
+                // A signed delivery and the look agree.
+                Some(loss) if is_lost(&error, reader) => Ok(IssueView::Gone(loss)),
+                _ => self.not_shown(reader, repo, number, error).await,
+            },
+        }
+    }
+
+    async fn not_shown(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+        error: GitHubError,
+    ) -> Result<IssueView, EngineError> {
+        match error {
+            GitHubError::NotFound { .. } | GitHubError::Gone { .. } => {
+                // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
+                reader.repository().await?;
+                self.doubt_issue(reader, repo, number).await
+            }
+            error => Err(error.into()),
+        }
+    }
+
+    /// GitHub does not show an issue: fails until that came often enough to be believed, and the list agrees.
+    async fn doubt_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+    ) -> Result<IssueView, EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        let doubt = self
+            .store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    issues::doubt(tx, &repo, number).await
+                })
+            })
+            .await?;
+        let gone = match doubt {
+            None => true,
+            Some(doubt) if doubt.is_believed() => {
+                let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
+                listed.iter().all(|issue| issue.number != number)
+            }
+            Some(_) => false,
+        };
+        if gone { Ok(IssueView::Gone(Loss::NotShown)) } else { Err(EngineError::InDoubt(format!("issue #{number}"))) }
+    }
+
+    pub(crate) async fn judge_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        info: IssueInfo,
+        hint: Hint<'_>,
+    ) -> Result<IssueView, EngineError> {
+        let (id, number) = (repo.row.id.clone(), info.number);
+        let (known, now) = self
+            .read(move |tx| Box::pin(async move { Ok((tx.issue_with_extras(&id, number).await?, tx.now())) }))
+            .await?;
+        let known = known.as_ref().map(|(task, extras)| (task, extras));
+        let opt_in = if hint.offered_anew || issues::needs_opt_in(known, &info, repo, now) {
+            self.judge_opt_in(reader, repo, &info, known, hint).await?
+        } else {
+            None
+        };
+        let words = match known {
+            Some(known) => self.whose_words(reader, repo, &info, known, hint).await?,
+            None => Words::Trusted,
+        };
+        let proof = if hint.taken_out { Proof::Signed } else { Proof::Look };
+        Ok(IssueView::Present(Box::new(Sight { info, opt_in, words, proof })))
+    }
+
+    /// The open pull requests that name an issue's task, fetched afresh: an issue closed by a merge may be told
+    /// before the merge is.
+    pub(crate) async fn pulls_of_issue(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        number: i64,
+    ) -> Result<Vec<PullLook>, EngineError> {
+        let id = repo.row.id.clone();
+        let open = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let Some(task) = tx.task_by_issue(&id, number).await? else { return Ok(Vec::new()) };
+                    let pulls = tx.pulls_of_task(&task.id).await?;
+                    Ok(pulls.into_iter().filter(|p| p.facts.open).map(|p| p.facts.number).collect::<Vec<_>>())
+                })
+            })
+            .await?;
+        let mut views = Vec::new();
+        for number in open {
+            match reader.pull(number).await {
+                Ok(pull) => views.push(self.look_at_commit(reader, repo, pull, false).await?),
+                Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(views)
+    }
+}
+
+/// The permission of an account, by login but only if it is still the account with this id.
+pub(crate) async fn permission_of(reader: &RepoReader, login: &str, id: i64) -> Result<Permission, EngineError> {
+    match reader.permission(login).await {
+        Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => Ok(info.permission),
+        Ok(_) | Err(GitHubError::NotFound { .. }) => Ok(Permission::None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// True when an answer says that an issue is not in this repository.
+fn is_lost(error: &GitHubError, reader: &RepoReader) -> bool {
+    matches!(error, GitHubError::NotFound { .. } | GitHubError::Gone { .. })
+        || error.left_repository(reader.handle().github_id)
+}

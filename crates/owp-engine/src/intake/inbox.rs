@@ -1,0 +1,397 @@
+//! Deliveries: verified and stored before they are acknowledged, processed one at a time per repository, their effect
+//! and their end in one commit. Whatever they say happened, the state applied is what GitHub shows now.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::intake::comment::Place;
+use crate::intake::hints::Hint;
+use crate::policy::looks::FRESH;
+use crate::tracking::issues::{self, IssueView, Loss};
+use crate::tracking::pulls;
+use futures_util::future::BoxFuture;
+use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSaid, read_delivery};
+use owp_github::signature::{self, SignatureError};
+use owp_pool::delivery::{Fate, Setback, fate};
+use owp_pool::event::{Event, EventKind};
+use owp_pool::{Span, Timestamp};
+use owp_store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
+use serde_json::json;
+use std::time::Duration;
+
+/// How long a delivery may go without a sign of whoever processes it before another takes it over.
+const HOLD: Span = Span::minutes(2);
+/// How often whoever processes a delivery gives such a sign at most.
+const KEEP_EVERY: Span = Span::secs(30);
+/// How often it looks whether it is time for one.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// GitHub redelivers for three days; after a week an id cannot come back.
+const REMEMBERED: Span = Span::days(7);
+
+/// What became of a delivery at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// Stored; it will be processed.
+    Stored,
+    /// Stored before.
+    Duplicate,
+    /// Verified, and of no use to us.
+    Ignored,
+}
+
+/// Why a delivery was turned away.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// No webhook secret is configured, so nothing can be verified.
+    #[error("no GitHub App is configured here, so deliveries cannot be verified")]
+    NotConfigured,
+    /// The signature is missing or wrong.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The payload cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Verifies a delivery on its raw bytes and stores it. Answer it at once: processing comes later.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; nothing is stored then.
+    pub async fn accept_delivery(
+        &self,
+        id: &str,
+        event: &str,
+        content_type: Option<&str>,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> Result<Accepted, IntakeError> {
+        let github = self.github().filter(|g| !g.webhook_secrets.is_empty()).ok_or(IntakeError::NotConfigured)?;
+        signature::verify(&github.webhook_secrets, body, signature)?;
+        let incoming = read_delivery(event, content_type, body)?;
+        if matches!(incoming.kind, Kind::Ping | Kind::Other) {
+            return Ok(Accepted::Ignored);
+        }
+        let new = NewDelivery {
+            id: id.to_owned(),
+            event: event.to_owned(),
+            order_key: order_key(&incoming),
+            payload: payload_text(content_type, body),
+            comment: match &incoming.kind {
+                Kind::IssueComment { comment, action: CommentAction::Created, .. } => Some(comment.id),
+                _ => None,
+            },
+            speaker: incoming
+                .sender
+                .as_ref()
+                .map(|sender| sender.id)
+                .filter(|_| !self.commands_in(&incoming).is_empty()),
+        };
+        let fresh = self
+            .store()
+            .write(Scope::global(), move |tx| Box::pin(async move { tx.insert_delivery(&new).await }))
+            .await?;
+        self.0.inbox_bell.notify_one();
+        Ok(if fresh { Accepted::Stored } else { Accepted::Duplicate })
+    }
+
+    /// Processes the oldest delivery that is due. False when there is none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn step_inbox(&self) -> Result<bool, EngineError> {
+        let taken = self
+            .store()
+            .write(Scope::global(), |tx| {
+                Box::pin(async move {
+                    for lost in tx.lost_deliveries().await? {
+                        match fate(Setback::Lost { before: lost.rescues }, lost.received_at, tx.now()) {
+                            Fate::Retry(at) => tx.rescue_delivery(&lost, at).await?,
+                            Fate::GiveUp => bury(tx, &lost, "whoever took it never finished").await?,
+                        }
+                    }
+                    tx.take_delivery(HOLD).await
+                })
+            })
+            .await;
+        let delivery = match taken {
+            Ok(Some(delivery)) => delivery,
+            Ok(None) => return Ok(false),
+            // Another replica took one of the same repository in the same moment.
+            Err(error) if error.is_unique_violation() => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        let processed = tokio::select! {
+            processed = self.process(&delivery) => processed,
+            lost = self.hold(&delivery) => Err(lost),
+        };
+        match processed {
+            Ok(()) => self.ring(),
+            Err(error) => self.give_back(&delivery, &error).await?,
+        }
+        Ok(true)
+    }
+
+    /// Keeps a delivery from being taken over while it is processed, for as long as this is polled. Ends when somebody else
+    /// took it over all the same.
+    async fn hold(&self, delivery: &Delivery) -> EngineError {
+        let now = || Timestamp(self.store().clock().now_ms());
+        let mut kept_at = now();
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if now() - kept_at < KEEP_EVERY {
+                continue;
+            }
+            let taken = delivery.clone();
+            let kept = self
+                .store()
+                .write(Scope::global(), move |tx| Box::pin(async move { tx.keep_delivery(&taken, HOLD).await }))
+                .await;
+            match kept {
+                Ok(()) => kept_at = now(),
+                Err(lost @ StoreError::TakenOver(_)) => return lost.into(),
+                // Tried again at once: the next answer may come before the hold ends.
+                Err(error) => tracing::debug!(delivery = %delivery.id, %error, "a delivery could not be kept"),
+            }
+        }
+    }
+
+    /// Puts a delivery back whose processing failed. Whatever GitHub answered may be different later: a key that is put
+    /// right, a permission that is granted, an issue that is shown again. Only a database that makes no sense stays so.
+    async fn give_back(&self, delivery: &Delivery, error: &EngineError) -> Result<(), EngineError> {
+        let retry_at = match error {
+            EngineError::Store(StoreError::TakenOver(_)) => {
+                tracing::debug!(delivery = %delivery.id, "a delivery was taken over while it was processed");
+                return Ok(());
+            }
+            EngineError::Store(StoreError::Corrupt(_)) => return self.give_up(delivery, error.to_string()).await,
+            EngineError::GitHub(error) => error.retry_at(),
+            _ => None,
+        };
+        let (taken, why, before) = (delivery.clone(), error.to_string(), delivery.attempts);
+        tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "a delivery could not be processed yet");
+        self.store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    match fate(Setback::Failed { before, retry_at }, taken.received_at, tx.now()) {
+                        Fate::Retry(at) => Ok(tx.postpone_delivery(&taken, at, &why).await?),
+                        Fate::GiveUp => Ok(bury(tx, &taken, &why).await?),
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Gives a delivery up that can never be processed.
+    async fn give_up(&self, delivery: &Delivery, why: String) -> Result<(), EngineError> {
+        let taken = delivery.clone();
+        self.store().write(Scope::global(), move |tx| Box::pin(async move { Ok(bury(tx, &taken, &why).await?) })).await
+    }
+
+    async fn process(&self, delivery: &Delivery) -> Result<(), EngineError> {
+        let body = delivery.payload.as_bytes();
+        let incoming = match read_delivery(&delivery.event, Some("application/json"), body) {
+            Ok(incoming) => incoming,
+            Err(error) => return self.give_up(delivery, error.to_string()).await,
+        };
+        let lines = self.commands_in(&incoming);
+        match &incoming.kind {
+            Kind::Installation { .. } | Kind::InstallationRepositories { .. } => {
+                self.on_installation(&incoming).await?;
+                return self.finish(delivery).await;
+            }
+            Kind::Repository { .. } => {
+                self.on_repository(&incoming).await?;
+                return self.finish(delivery).await;
+            }
+            Kind::Ping | Kind::Other => return self.finish(delivery).await,
+            // Most of what people write asks for nothing, whatever repository it is in.
+            Kind::IssueComment { comment, .. } if !self.wrote(comment.via_app_id) && lines.is_empty() => {
+                return self.finish(delivery).await;
+            }
+            Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
+        }
+        let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
+        let Some(row) = self.repo_of(repo_ref, incoming.installation_id).await? else {
+            return self.finish(delivery).await;
+        };
+        match &incoming.kind {
+            Kind::Issue { .. } => self.process_issue(delivery, row, &incoming).await,
+            Kind::PullRequest { number, said } => self.process_pull(delivery, row, *number, *said).await,
+            Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
+            Kind::IssueComment { issue_number, comment, action, on_pull, .. } => {
+                let place = Place { number: *issue_number, on_pull: *on_pull };
+                self.process_comment(delivery, row, (place, *action), comment, lines).await
+            }
+            _ => self.finish(delivery).await,
+        }
+    }
+
+    async fn process_issue(&self, delivery: &Delivery, row: RepoRow, incoming: &Incoming) -> Result<(), EngineError> {
+        let Kind::Issue { number, label, edit, said } = &incoming.kind else { return self.finish(delivery).await };
+        let number = *number;
+        let row = self.with_policy(row, FRESH).await?;
+        let reader = self.reader(&row)?;
+        let repo = self.context(row);
+        let is_ready = |label: &String| label.eq_ignore_ascii_case(&repo.policy.labels.ready);
+        let action = incoming.action.as_deref().unwrap_or_default();
+        let hint = Hint {
+            offered_anew: matches!(action, "labeled" | "reopened" | "opened") && label.as_ref().is_none_or(is_ready),
+            edit: incoming.sender.as_ref().zip(edit.as_deref()),
+            said: said.as_deref(),
+            taken_out: action == "unlabeled" && label.as_ref().is_some_and(is_ready),
+            lost: match action {
+                "deleted" => Some(Loss::Deleted),
+                "transferred" => Some(Loss::Transferred),
+                _ => None,
+            },
+        };
+        let view = self.view_issue(&reader, &repo, number, hint).await?;
+        let still_open = matches!(&view, IssueView::Present(sight) if sight.info.is_open());
+        let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move {
+                for pull in &views {
+                    pulls::apply(tx, &repo, pull).await?;
+                }
+                issues::apply(tx, &repo, number, &view).await.map(drop)
+            })
+        })
+        .await
+    }
+
+    async fn process_pull(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        number: i64,
+        said: PullSaid,
+    ) -> Result<(), EngineError> {
+        // A gate that was put up a minute ago is one.
+        let row = self.with_policy(row, FRESH).await?;
+        let reader = self.reader(&row)?;
+        let repo = self.context(row);
+        let view = match self.find_pull(&reader, number).await? {
+            Some(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
+            None => {
+                let id = repo.row.id.clone();
+                let known = self.read(move |tx| Box::pin(async move { Ok(tx.pull(&id, number).await?) })).await?;
+                // A signed delivery that says it is closed is believed together with the list and the look, unless
+                // it was reopened since.
+                let newer = known.is_some_and(|known| said.updated_at.is_none_or(|at| at < known.updated_at));
+                if (!said.closed || newer) && !self.doubt_pull(&repo, number).await? {
+                    return Err(EngineError::InDoubt(format!("pull request #{number}")));
+                }
+                None
+            }
+        };
+        if view.as_ref().is_some_and(|pull| pull.info.merged) {
+            // What was merged may have changed the policy file.
+            self.0.policies.forget(&repo.row.id);
+        }
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move {
+                match &view {
+                    Some(pull) => pulls::apply(tx, &repo, pull).await,
+                    None => pulls::vanished(tx, &repo, number, said.merged).await,
+                }
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn commit<F>(&self, delivery: &Delivery, repo: &RepoContext, effect: F) -> Result<(), EngineError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
+    {
+        self.commit_in(Scope::repo(&repo.row.id), delivery, repo, effect).await
+    }
+
+    /// Commits a delivery's effect together with its end (invariant 8).
+    pub(crate) async fn commit_in<F>(
+        &self,
+        scope: Scope,
+        delivery: &Delivery,
+        repo: &RepoContext,
+        effect: F,
+    ) -> Result<(), EngineError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
+    {
+        let (taken, repo_id, settings) = (delivery.clone(), repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(scope, move |tx| {
+                Box::pin(async move {
+                    tx.finish_delivery(&taken).await?;
+                    let repo = RepoContext::load(tx, &repo_id, &settings).await?;
+                    effect(tx, repo).await
+                })
+            })
+            .await
+    }
+
+    pub(crate) async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
+        let taken = delivery.clone();
+        self.store()
+            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&taken).await?) }))
+            .await
+    }
+
+    /// Forgets deliveries whose ids cannot come back.
+    pub(crate) async fn purge_inbox(&self) -> Result<(), EngineError> {
+        self.store()
+            .write(Scope::global(), |tx| {
+                Box::pin(async move {
+                    let before = tx.now() - REMEMBERED;
+                    Ok(tx.purge_deliveries(before).await.map(drop)?)
+                })
+            })
+            .await
+    }
+
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, EngineError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, EngineError>>,
+    {
+        self.store().read(work).await
+    }
+}
+
+/// Gives a delivery up, in the log of the pool and of the process.
+async fn bury(tx: &mut Tx, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
+    if !tx.bury_delivery(delivery, why).await? {
+        return Ok(());
+    }
+    tracing::error!(delivery = %delivery.id, event = %delivery.event, %why, "a delivery was given up");
+    let github_id = delivery.order_key.strip_prefix("repo:").and_then(|id| id.parse().ok());
+    let repo = match github_id {
+        Some(id) => tx.repo_by_github_id(id).await?.map(|row| row.name),
+        None => None,
+    };
+    let dead = json!({ "delivery": delivery.id, "event": delivery.event, "repo": repo, "why": why });
+    tx.append_events(&[Event::new(EventKind::DeliveryDead, dead)]).await
+}
+
+/// What must be processed in order: everything of one repository, or of one installation.
+fn order_key(incoming: &Incoming) -> String {
+    match (&incoming.repository, incoming.installation_id) {
+        (Some(repo), _) => format!("repo:{}", repo.id),
+        (None, Some(id)) => format!("installation:{id}"),
+        (None, None) => "none".to_owned(),
+    }
+}
+
+/// The JSON of a delivery, whichever way it was wrapped. Reading it has succeeded before.
+fn payload_text(content_type: Option<&str>, body: &[u8]) -> String {
+    let form = content_type.is_some_and(|c| c.trim_start().starts_with("application/x-www-form-urlencoded"));
+    let json = if form {
+        form_urlencoded::parse(body).find(|(name, _)| name == "payload").map(|(_, value)| value.into_owned())
+    } else {
+        None
+    };
+    let text = json.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    text.replace('\0', "")
+}

@@ -1,0 +1,229 @@
+//! Where the App is installed: learnt from GitHub at start and on a timer, and at once when a delivery hints at it.
+
+use crate::Engine;
+use crate::error::EngineError;
+use owp_github::client::{GitHubError, Installation, RepoInfo};
+use owp_github::payload::{Incoming, InstallationAction, Kind, RepoRef, RepositoryAction};
+use owp_pool::RepoId;
+use owp_pool::event::{Event, EventKind};
+use owp_store::{RepoRow, RepoSighting, Scope};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+pub(crate) const UNINSTALLED: &str = "the App was uninstalled";
+pub(crate) const SUSPENDED: &str = "the App's installation is suspended";
+const REMOVED: &str = "the repository was removed from the App's installation";
+
+/// What says that a repository is not to be served any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Witness {
+    /// A signed delivery, which is believed.
+    Delivery,
+    /// An answer of GitHub's, which may be wrong: GitHub is asked again.
+    Answer,
+}
+
+impl Engine {
+    /// Compares the installations we know with GitHub's, all pages.
+    ///
+    /// # Errors
+    /// When GitHub cannot be asked or the database refuses; what was learnt is kept, and an installation that cannot be
+    /// read hides no other.
+    pub async fn step_installations(&self) -> Result<(), EngineError> {
+        let Some(github) = self.github() else { return Ok(()) };
+        self.purge_inbox().await?;
+        let installations = github.client.installations().await?;
+        let listed: BTreeSet<i64> = installations.iter().map(|i| i.id).collect();
+        let mut failed = None;
+        for installation in &installations {
+            if let Err(error) = self.learn_installation(installation.clone()).await {
+                tracing::warn!(installation = installation.id, %error, "an installation could not be read");
+                failed.get_or_insert(error);
+            }
+        }
+        let known = self.read(|tx| Box::pin(async move { Ok(tx.installation_ids().await?) })).await?;
+        for gone in known.into_iter().filter(|id| !listed.contains(id)) {
+            self.miss_installation(gone).await?;
+        }
+        self.ring();
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn learn_installation(&self, seen: Installation) -> Result<(), EngineError> {
+        let (id, suspended) = (seen.id, seen.suspended_at.is_some());
+        self.store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    tx.record_installation(id, &seen.account_login, suspended).await?;
+                    if tx.record_permissions(id, &seen.permissions).await? {
+                        // What was given up for want of one is found by looking at everything.
+                        tx.resync_installation(id).await?;
+                    }
+                    Ok::<_, EngineError>(())
+                })
+            })
+            .await?;
+        if suspended {
+            return self.stop_installation(id, SUSPENDED, Witness::Answer).await;
+        }
+        self.learn_repositories(id).await
+    }
+
+    /// An installation that GitHub does not list is gone when it gives no token for it either.
+    async fn miss_installation(&self, id: i64) -> Result<(), EngineError> {
+        if self.repos_of(id).await?.iter().all(|row| row.inactive.as_deref() == Some(UNINSTALLED)) {
+            return Ok(());
+        }
+        let client = &self.github_side()?.client;
+        client.forget(id).await;
+        match client.installation_repositories(id).await {
+            Err(error) if error.installation_gone() => self.stop_installation(id, UNINSTALLED, Witness::Answer).await,
+            Err(error) if error.is_transient() => Err(error.into()),
+            answer => {
+                tracing::warn!(installation = id, ?answer, "GitHub does not list an installation that it knows");
+                Ok(())
+            }
+        }
+    }
+
+    async fn learn_repositories(&self, id: i64) -> Result<(), EngineError> {
+        let repositories = match self.github_side()?.client.installation_repositories(id).await {
+            Ok(repositories) => repositories,
+            // GitHub has just listed it as working: the next counts tell which of the answers was wrong.
+            Err(error)
+                if error.is_suspended()
+                    || error.installation_gone()
+                    || matches!(error, GitHubError::NotFound { .. }) =>
+            {
+                tracing::warn!(installation = id, %error, "GitHub lists an installation that it gives no token for");
+                return self
+                    .store()
+                    .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.resync_installation(id).await?) }))
+                    .await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let listed: BTreeSet<i64> = repositories.iter().map(|r| r.id).collect();
+        for repository in repositories {
+            self.learn_repository(id, repository).await?;
+        }
+        for row in self.repos_of(id).await? {
+            if row.github_id.is_none_or(|github_id| !listed.contains(&github_id)) && row.inactive.is_none() {
+                self.stop_absent(row.id, REMOVED).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn learn_repository(&self, installation_id: i64, seen: RepoInfo) -> Result<(), EngineError> {
+        let github_id = seen.id;
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
+        let unchanged = known.as_ref().is_some_and(|row| {
+            row.managed
+                && row.installation_id == Some(installation_id)
+                && row.name == seen.full_name
+                && row.private == seen.private
+                && row.inactive.is_none() != seen.archived
+        });
+        if unchanged {
+            return Ok(());
+        }
+        let sighting = RepoSighting {
+            github_id,
+            installation_id,
+            name: seen.full_name,
+            private: seen.private,
+            archived: seen.archived,
+        };
+        let row = self.take_in(sighting).await?;
+        let added = Event::new(EventKind::RepoAdded, json!({ "name": row.name }));
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| Box::pin(async move { Ok(tx.append_events(&[added]).await?) }))
+            .await
+    }
+
+    async fn repos_of(&self, installation: i64) -> Result<Vec<RepoRow>, EngineError> {
+        self.read(move |tx| Box::pin(async move { Ok(tx.repos_of_installation(installation).await?) })).await
+    }
+
+    async fn stop_installation(&self, id: i64, why: &'static str, by: Witness) -> Result<(), EngineError> {
+        if why == UNINSTALLED {
+            self.github_side()?.client.forget(id).await;
+        }
+        for row in self.repos_of(id).await? {
+            if row.inactive.as_deref() == Some(why) {
+                continue;
+            }
+            match by {
+                Witness::Delivery => self.stop_repo(row.id, why).await?,
+                Witness::Answer => self.stop_absent(row.id, why).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops handing out work in a repository. What people hold there stays theirs, and its clocks stand still until the
+    /// repository comes back; the audit stays.
+    async fn stop_repo(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
+        self.store()
+            .write(Scope::repo(&id.clone()), move |tx| {
+                Box::pin(async move {
+                    tx.set_inactive(&id, Some(why)).await?;
+                    Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+                })
+            })
+            .await
+    }
+
+    /// A delivery about an installation: believed only where it takes something away; what it gives is asked for.
+    pub(crate) async fn on_installation(&self, incoming: &Incoming) -> Result<(), EngineError> {
+        let Some(id) = incoming.installation_id else { return Ok(()) };
+        match &incoming.kind {
+            Kind::Installation { action: InstallationAction::Deleted, .. } => {
+                self.stop_installation(id, UNINSTALLED, Witness::Delivery).await
+            }
+            Kind::InstallationRepositories { removed, .. } if !removed.is_empty() => {
+                self.stop_removed(id, removed).await?;
+                self.step_installations().await
+            }
+            _ => self.step_installations().await,
+        }
+    }
+
+    async fn stop_removed(&self, installation: i64, removed: &[RepoRef]) -> Result<(), EngineError> {
+        for row in self.repos_of(installation).await? {
+            if removed.iter().any(|r| Some(r.id) == row.github_id) {
+                self.stop_repo(row.id, REMOVED).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A delivery about a repository itself: look at it soon; one that was deleted is stopped at once.
+    pub(crate) async fn on_repository(&self, incoming: &Incoming) -> Result<(), EngineError> {
+        let Some(github_id) = incoming.repository.as_ref().map(|r| r.id) else { return Ok(()) };
+        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
+        let Some(row) = row else { return Ok(()) };
+        match &incoming.kind {
+            Kind::Repository { action: RepositoryAction::Deleted } => {
+                self.stop_repo(row.id, "the repository was deleted").await
+            }
+            // An archived repository is not synced: coming back is learnt with the installation.
+            Kind::Repository { action: RepositoryAction::Unarchived | RepositoryAction::Transferred } => {
+                self.step_installations().await
+            }
+            _ => {
+                self.0.policies.forget(&row.id);
+                let id = row.id.clone();
+                self.store()
+                    .write(Scope::repo(&row.id), move |tx| {
+                        Box::pin(async move {
+                            let now = tx.now();
+                            Ok(tx.sync_by(&id, now).await?)
+                        })
+                    })
+                    .await
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Deliveries and lost deliveries: stored, looked up, turned into state.
+
+pub(crate) mod comment;
+pub(crate) mod hints;
+pub(crate) mod inbox;
+pub(crate) mod installations;
+pub(crate) mod missed;

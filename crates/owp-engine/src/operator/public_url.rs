@@ -1,0 +1,50 @@
+//! The pool's public address, which the configuration tells at the start or setup while the process runs.
+
+use owp_config::Obstacle;
+use std::sync::{Arc, OnceLock};
+
+/// The address that people on GitHub are told; empty where they could not use it. Copies share it.
+#[derive(Debug, Clone, Default)]
+pub struct PublicUrl(Arc<OnceLock<String>>);
+
+impl PublicUrl {
+    /// The address the configuration tells, for a pool that works with the GitHub at `api_url`.
+    #[must_use]
+    pub fn of(api_url: &str, told: Option<&str>) -> Self {
+        let url = Self::default();
+        if let Some(told) = told {
+            url.learn(api_url, told);
+        }
+        url
+    }
+
+    /// The address without a slash at the end, if it is known.
+    #[must_use]
+    pub fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    /// Keeps the address, unless one is known already or GitHub cannot reach it: then contributors cannot either.
+    pub(crate) fn learn(&self, api_url: &str, told: &str) {
+        if !Obstacle::between(api_url, told).is_some_and(Obstacle::blocks) {
+            // The first one stays: the configuration wins over the form.
+            let _known = self.0.set(told.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_address_that_github_can_reach_is_kept() {
+        let github = "https://api.github.com";
+        let url = PublicUrl::of(github, Some("http://127.0.0.1:8787"));
+        assert_eq!(url.get(), None);
+        let copy = url.clone();
+        copy.learn(github, "https://owp.example.org");
+        copy.learn(github, "https://other.example.org");
+        assert_eq!(url.get(), Some("https://owp.example.org"));
+    }
+}

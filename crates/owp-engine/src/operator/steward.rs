@@ -1,0 +1,274 @@
+//! What the operator does beside making repositories and tasks: pause, resume, revoke, close, trust, and export the audit
+//! log.
+
+use crate::Engine;
+use crate::error::{EngineError, Refused};
+use crate::facts::RepoContext;
+use crate::tracking::transition;
+use crate::workers::once::{Keep, settle};
+use owp_github::client::GitHubError;
+use owp_github::render::LeaseEnd;
+use owp_pool::event::{Event, EventKind};
+use owp_pool::lease::EndReason;
+use owp_pool::moves::Move;
+use owp_pool::task::TaskState;
+use owp_pool::{LeaseId, Person, Span, TaskId, Timestamp};
+use owp_store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope};
+use serde_json::json;
+
+/// How many events of an export are read at once.
+const AUDIT_PAGE: i64 = 500;
+
+/// Whose trust is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// Whoever has this login now.
+    Login(String),
+    /// The GitHub user of this id.
+    Id(i64),
+}
+
+/// Whose trust was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusted {
+    /// The repository's name.
+    pub repo: String,
+    /// GitHub's user id.
+    pub github_id: i64,
+    /// The login, when it is known.
+    pub login: Option<String>,
+}
+
+/// An export of one chain, read page by page.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    chain: String,
+    after: i64,
+    previous: String,
+    head: (i64, String),
+}
+
+impl Engine {
+    /// Stops handing out work in a repository, for a span or until it is resumed. Gives until when.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`].
+    pub async fn pause_repo(
+        &self,
+        name: &str,
+        span: Option<Span>,
+        reason: Option<String>,
+    ) -> Result<Option<Timestamp>, EngineError> {
+        let row = self.known_repo(name).await?;
+        let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
+        let until = self
+            .store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let until = span.map(|span| tx.now() + span);
+                    let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": "operator" });
+                    tx.set_pause(&row.id, Some(&Pause { until, reason })).await?;
+                    tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
+                    Ok::<_, EngineError>(until)
+                })
+            })
+            .await?;
+        Ok(until)
+    }
+
+    /// Hands out work in a repository again.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`].
+    pub async fn resume_repo(&self, name: &str) -> Result<(), EngineError> {
+        let row = self.known_repo(name).await?;
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    tx.set_pause(&row.id, None).await?;
+                    let resumed = json!({ "resumed": true, "by": "operator" });
+                    Ok::<_, EngineError>(tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Takes a live lease back; its task goes back to everybody.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownLease`]; a refusal when the lease is over.
+    pub async fn revoke_lease(
+        &self,
+        id: LeaseId,
+        reason: Option<String>,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
+        let lease = self.read(move |tx| Box::pin(async move { Ok(tx.lease(&id).await?) })).await?;
+        let lease = lease.ok_or(EngineError::UnknownLease)?;
+        let told = LeaseEnd::Revoked { by: None, reason };
+        if !self.end_lease(lease, EndReason::Revoked, told, keep).await? {
+            return Err(Refused::because("The lease is over already. Nothing was changed.").into());
+        }
+        self.ring();
+        Ok(())
+    }
+
+    /// Withdraws a task that is no issue on GitHub: whoever holds it loses it, and it takes no place of the budget any
+    /// more. One that is closed stays so.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is merged.
+    pub async fn close_task(
+        &self,
+        id: TaskId,
+        reason: Option<String>,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
+        let step = Move::Close { reason: reason.clone().unwrap_or_else(|| "no reason given".to_owned()) };
+        let github = "The task is an issue on GitHub: close it there, or take its label away.";
+        self.move_by_hand(id, (TaskState::Closed, step), reason, github, keep).await
+    }
+
+    /// Puts a closed or merged task that is no issue on GitHub among those that wait again. One that is ready stays so.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is not over.
+    pub async fn reopen_task(&self, id: TaskId, keep: Option<Keep<()>>) -> Result<(), EngineError> {
+        let github = "The task is an issue on GitHub: reopen it there, with its label on.";
+        self.move_by_hand(id, (TaskState::Ready, Move::Reopen), None, github, keep).await
+    }
+
+    /// Moves a task, unless it is where the move would bring it. `github` says who moves those that are issues: a
+    /// repository made by hand keeps its own tasks when the App comes to serve it.
+    async fn move_by_hand(
+        &self,
+        id: TaskId,
+        (to, step): (TaskState, Move),
+        words: Option<String>,
+        github: &'static str,
+        keep: Option<Keep<()>>,
+    ) -> Result<(), EngineError> {
+        let (task, row) = self.task_and_repo(&id).await?;
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&task.repo), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &row.id, &settings).await?;
+                    let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+                    if task.issue.is_some() {
+                        return Err(EngineError::Managed(github.to_owned()));
+                    }
+                    if task.state != to {
+                        transition::carry_out_by_hand(tx, &repo, task, step, words).await?;
+                    }
+                    settle(keep, tx, &()).await
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Sets how far a repository trusts somebody: 0–3, or [`owp_pool::worker::BANNED`].
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`], [`EngineError::UnknownPerson`].
+    pub async fn set_trust(&self, repo: &str, whom: Whom, level: i64) -> Result<Trusted, EngineError> {
+        let row = self.known_repo(repo).await?;
+        let (github_id, login) = self.identify(&row, whom).await?;
+        let trusted = Trusted { repo: row.name.clone(), github_id, login: login.clone() };
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let person = Person::GitHub(github_id);
+                    tx.set_trust(&row.id, &person, level, "operator").await?;
+                    let set = json!({ "github_id": github_id, "login": login, "level": level, "by": "operator" });
+                    Ok::<_, EngineError>(tx.append_events(&[Event::new(EventKind::TrustSet, set)]).await?)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(trusted)
+    }
+
+    /// Finds out who is meant. GitHub is asked who has a login today, through any repository the App serves. Where there is
+    /// none, or GitHub cannot be asked about a manual repository, the pool's own memory has to do.
+    async fn identify(&self, row: &RepoRow, whom: Whom) -> Result<(i64, Option<String>), EngineError> {
+        let login = match whom {
+            Whom::Id(id) => return Ok((id, None)),
+            Whom::Login(login) => login,
+        };
+        let reader = match row.managed && self.github().is_some() {
+            true => Some(self.reader(row)?),
+            false => self.any_reader().await?,
+        };
+        if let Some(reader) = reader {
+            match reader.user(&login).await {
+                Ok(account) => return Ok((account.id, Some(account.login))),
+                Err(GitHubError::NotFound { .. }) => return Err(EngineError::UnknownPerson(login)),
+                Err(error) if row.managed => return Err(error.into()),
+                Err(error) => tracing::warn!(%error, "GitHub could not be asked who has a login"),
+            }
+        }
+        let asked = login.clone();
+        let known = self.read(move |tx| Box::pin(async move { Ok(tx.person_by_login(&asked).await?) })).await?;
+        match known {
+            Some((Person::GitHub(id), login)) => Ok((id, Some(login))),
+            _ => Err(EngineError::UnknownPerson(login)),
+        }
+    }
+
+    /// Begins an export of a repository's audit log, or of what belongs to no repository.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchRepo`].
+    pub async fn audit(&self, repo: Option<String>) -> Result<Audit, EngineError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let chain = match repo {
+                    Some(name) => {
+                        let row = tx.repo_by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
+                        row.id.to_string()
+                    }
+                    None => GLOBAL_CHAIN.to_owned(),
+                };
+                let head = tx.chain_head(&chain).await?;
+                Ok(Audit { chain, after: 0, previous: String::new(), head })
+            })
+        })
+        .await
+    }
+
+    /// The next events of an export, up to where the chain ended when it began; none at the end.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn audit_page(&self, audit: &mut Audit) -> Result<Vec<AuditRow>, EngineError> {
+        let (chain, after, previous) = (audit.chain.clone(), audit.after, audit.previous.clone());
+        let mut page = self
+            .read(move |tx| Box::pin(async move { Ok(tx.audit_page(&chain, after, &previous, AUDIT_PAGE).await?) }))
+            .await?;
+        page.retain(|row| row.event.seq <= audit.head.0);
+        if let Some(last) = page.last() {
+            audit.after = last.event.seq;
+            audit.previous.clone_from(&last.hash);
+        }
+        Ok(page)
+    }
+
+    pub(crate) async fn known_repo(&self, name: &str) -> Result<RepoRow, EngineError> {
+        let asked = name.to_owned();
+        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&asked).await?) })).await?;
+        row.ok_or_else(|| EngineError::UnknownRepo(name.to_owned()))
+    }
+}
+
+impl Audit {
+    /// True when what was read so far ends where the chain was sealed.
+    #[must_use]
+    pub fn is_at_its_seal(&self) -> bool {
+        (self.after, &self.previous) == (self.head.0, &self.head.1)
+    }
+}

@@ -1,0 +1,190 @@
+//! What the operator does through the admin calls: repositories without an App, and tasks in them.
+
+use crate::Engine;
+use crate::error::{EngineError, Refused};
+use crate::facts::RepoContext;
+use crate::tracking::transition;
+use crate::workers::once::{Keep, settle};
+use owp_pool::event::{Event, EventKind};
+use owp_pool::moves::Move;
+use owp_pool::policy::Policy;
+use owp_pool::task::{Task, TaskSpec, TaskState};
+use owp_pool::{RepoId, TaskId};
+use owp_store::{Extra, Scope, Tx};
+use serde_json::json;
+
+/// The reason a removed repository is not served and its tasks are closed.
+const REMOVED: &str = "the operator removed the repository";
+
+/// A task the operator makes by hand.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// 1–300 characters.
+    pub title: String,
+    /// What it says.
+    pub description: String,
+    /// What it asks for.
+    pub spec: TaskSpec,
+    /// Its id elsewhere: the repository's task of this id, where there is one, is not added again.
+    pub external_id: Option<String>,
+    /// The operator's own fields, kept and passed through.
+    pub extra: Extra,
+}
+
+/// A task the operator asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedTask {
+    /// Its id.
+    pub id: TaskId,
+    /// False when it was there already; nothing of it was changed then.
+    pub created: bool,
+    /// A warning about something that was asked for and has no effect.
+    pub warning: Option<String>,
+}
+
+impl Engine {
+    /// Makes a manual repository, or sets its budget; for a managed one, sets the operator's ceiling.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn upsert_repo(&self, name: &str, max_open_prs: i64, area_locks: bool) -> Result<String, EngineError> {
+        let name = name.to_owned();
+        let id = self
+            .store()
+            .write(Scope::global(), {
+                let name = name.clone();
+                move |tx| {
+                    Box::pin(async move {
+                        match tx.repo_by_name(&name).await? {
+                            Some(row) => Ok::<_, EngineError>(row.id),
+                            None => Ok(tx.insert_repo(&name).await?),
+                        }
+                    })
+                }
+            })
+            .await?;
+        self.store()
+            .write(Scope::repo(&id.clone()), move |tx| {
+                Box::pin(async move {
+                    tx.set_ceiling(&id, max_open_prs, area_locks).await?;
+                    let set = json!({ "max_open_prs": max_open_prs, "area_locks": area_locks, "by": "operator" });
+                    tx.append_events(&[Event::new(EventKind::BudgetSet, set)]).await?;
+                    Ok(tx.repo(&id).await?.map_or(name, |row| row.name))
+                })
+            })
+            .await
+    }
+
+    /// Removes a manual repository nobody works in: the tasks that wait there are closed, and its name is free again. Its
+    /// history stays. Gives how many tasks were closed.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`], [`EngineError::Managed`]; a refusal while tasks are held or under review.
+    pub async fn remove_repo(&self, name: &str) -> Result<usize, EngineError> {
+        let row = self.known_repo(name).await?;
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &row.id, &settings).await?;
+                    removable(tx, &repo).await?;
+                    let waiting = tx.waiting_tasks(&row.id).await?;
+                    let closed = waiting.len();
+                    for task in waiting {
+                        let step = Move::Close { reason: REMOVED.to_owned() };
+                        transition::carry_out_by_hand(tx, &repo, task, step, None).await?;
+                    }
+                    tx.remove_repo(&row.id, REMOVED).await?;
+                    let removed = json!({ "why": REMOVED, "by": "operator" });
+                    tx.append_events(&[Event::new(EventKind::RepoRemoved, removed)]).await?;
+                    Ok::<_, EngineError>(closed)
+                })
+            })
+            .await
+    }
+
+    /// Adds tasks to a manual repository, all or none, and keeps the answer with them. What is there already under its id
+    /// elsewhere is left as it is.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`]; [`EngineError::Managed`] where the App makes the tasks.
+    pub async fn add_tasks(
+        &self,
+        repo: &str,
+        tasks: Vec<NewTask>,
+        keep: Option<Keep<[AddedTask]>>,
+    ) -> Result<Vec<AddedTask>, EngineError> {
+        let name = repo.to_owned();
+        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&name).await?) })).await?;
+        let row = row.ok_or_else(|| EngineError::UnknownRepo(repo.to_owned()))?;
+        if row.managed {
+            return Err(EngineError::Managed(format!(
+                "{} is served by the GitHub App: label an issue `pool:ready` there instead of adding a task",
+                row.name
+            )));
+        }
+        let policy = self.context(row.clone()).policy;
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let mut added = Vec::with_capacity(tasks.len());
+                    for new in tasks {
+                        let warning = open_tier(&policy, new.spec.tier);
+                        added.push(AddedTask { warning, ..add(tx, &row.id, new).await? });
+                    }
+                    settle(keep, tx, &added).await?;
+                    Ok::<_, EngineError>(added)
+                })
+            })
+            .await
+    }
+}
+
+/// Warns of a tier that keeps nobody from its tasks: in repositories made by hand tiers ask for nothing by default.
+fn open_tier(policy: &Policy, tier: i64) -> Option<String> {
+    policy.tier(tier).filter(|rule| rule.trust <= 0).map(|_| {
+        format!(
+            "Tier {tier} has no effect in this repository: everybody may take the task. Set `tiers` with POST /v1/admin/policy to ask for trust."
+        )
+    })
+}
+
+/// Refuses to remove a repository the App serves, and one people work in.
+async fn removable(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
+    let name = &repo.row.name;
+    if repo.row.managed {
+        let why = format!("{name} is served by the GitHub App: uninstall the App from it on GitHub");
+        return Err(EngineError::Managed(why));
+    }
+    let counts = tx.counts_of_repo(&repo.row.id).await?;
+    let at_work = [TaskState::Leased, TaskState::InProgress, TaskState::PrOpened];
+    let live: i64 = at_work.iter().filter_map(|state| counts.get(state)).sum();
+    if live > 0 {
+        let tasks = if live == 1 { "1 task".to_owned() } else { format!("{live} tasks") };
+        let why = format!("{name} still has {tasks} held or under review. Close them first.");
+        return Err(Refused::because(why).into());
+    }
+    Ok(())
+}
+
+/// Adds a task under its repository's lock, so that of two calls at once the second finds what the first added.
+async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, EngineError> {
+    if let Some(id) = &new.external_id
+        && let Some(known) = tx.task_by_external_id(repo, id).await?
+    {
+        return Ok(AddedTask { id: known.id, created: false, warning: None });
+    }
+    let task = Task {
+        external_id: new.external_id,
+        title: new.title,
+        description: new.description,
+        ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.clone(), new.spec, tx.now())
+    };
+    tx.insert_task(&task).await?;
+    if !new.extra.is_empty() {
+        tx.set_own_fields_of_task(&task.id, &new.extra).await?;
+    }
+    let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
+    tx.append_events(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
+    Ok(AddedTask { id: task.id, created: true, warning: None })
+}

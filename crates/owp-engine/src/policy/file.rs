@@ -1,0 +1,310 @@
+//! `.github/owp.yml`: read when it may have changed, checked, kept. What cannot be followed is said, in the log, on the
+//! status page and once in a comment; what was followed before stays in force. Rules nobody has read hand out nothing.
+
+use crate::Engine;
+use crate::comments::say;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::policy::looks::FRESH;
+use crate::reconcile::grace;
+use data_encoding::HEXLOWER;
+use owp_github::client::{FileText, GitHubError, RepoReader};
+use owp_github::render::policy_trouble;
+use owp_pool::branch::BranchTemplate;
+use owp_pool::document::{Document, Fault, FaultKind, POLICY_PATH, read_yaml};
+use owp_pool::event::{Event, EventKind};
+use owp_pool::policy::Policy;
+use owp_pool::{RepoId, Span, Timestamp};
+use owp_store::{Allowed, RepoRow, Scope, Tx};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// How often whom the lists name is asked again.
+const NAMES_FRESH: Span = Span::hours(1);
+/// Trouble is said in a new comment when the last one is older; until then that one is edited.
+const SAID_ANEW_AFTER: Span = Span::days(7);
+
+/// Former ways to name branches that are remembered.
+const FORMER_BRANCHES_MOST: usize = 10;
+
+/// What came of reading a file.
+enum Judged {
+    /// It can be followed, or there is none.
+    Good { document: Option<Box<Document>>, allowed: Allowed },
+    /// It cannot.
+    Bad(String),
+}
+
+impl Engine {
+    /// A repository's row with its policy file as it is, read anew unless that was done within `age`. When GitHub cannot
+    /// be asked at the moment, what is known stays, and GitHub is only asked again after some seconds, unless `age` is 0.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn with_policy(&self, row: RepoRow, age: Span) -> Result<RepoRow, EngineError> {
+        let now = Timestamp(self.store().clock().now_ms());
+        let looked = &self.0.policies;
+        if !row.managed || row.inactive.is_some() || self.github().is_none() || looked.is_fresh(&row.id, now, age) {
+            return Ok(row);
+        }
+        if age > Span(0) && looked.is_failing(&row.id, now) {
+            return Ok(row);
+        }
+        let reader = self.reader(&row)?;
+        let text = match reader.file(POLICY_PATH).await {
+            Ok(text) => text,
+            Err(error) if error.is_denied() => {
+                looked.mark(&row.id, now);
+                let why = format!(
+                    "the App may not read it ({error}); its owner accepts the permission `contents: read`, or `single_file: {POLICY_PATH}`, in the App's installation settings"
+                );
+                return self.keep_policy(row, None, Judged::Bad(why)).await;
+            }
+            Err(error) => {
+                looked.mark_failed(&row.id, now);
+                tracing::warn!(repo = %row.name, %error, "the policy file could not be read; what is known stays in force");
+                return Ok(row);
+            }
+        };
+        let digest = match &text {
+            FileText::Absent => None,
+            FileText::Text(text) => Some(HEXLOWER.encode(&Sha256::digest(text.as_bytes()))),
+            FileText::Other(what) => Some((*what).to_owned()),
+        };
+        if is_settled(&row, digest.as_deref(), now) {
+            looked.mark(&row.id, now);
+            return Ok(row);
+        }
+        let judged = match self.judge(&reader, &row, text).await {
+            Ok(judged) => judged,
+            Err(EngineError::GitHub(error)) => {
+                looked.mark_failed(&row.id, now);
+                tracing::warn!(repo = %row.name, %error, "what the policy file names could not be looked up; what is known stays in force");
+                return Ok(row);
+            }
+            Err(error) => return Err(error),
+        };
+        looked.mark(&row.id, now);
+        self.keep_policy(row, digest, judged).await
+    }
+
+    /// As [`Engine::with_policy`], for a repository that is known by its id.
+    pub(crate) async fn policy_is_fresh(&self, id: &RepoId) -> Result<(), EngineError> {
+        let id = id.clone();
+        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo(&id).await?) })).await?;
+        match row {
+            Some(row) => self.with_policy(row, FRESH).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn judge(&self, reader: &RepoReader, row: &RepoRow, text: FileText) -> Result<Judged, EngineError> {
+        let document = match text {
+            FileText::Absent => None,
+            FileText::Other(what) => return Ok(Judged::Bad(format!("{POLICY_PATH} is {what}."))),
+            FileText::Text(text) => match read_yaml(&text, &Policy::managed()) {
+                Ok(document) => Some(Box::new(document)),
+                Err(faults) => return Ok(Judged::Bad(lines(&faults))),
+            },
+        };
+        let (mut allowed, mut faults) = (Allowed::new(), vec![]);
+        if let Some(document) = &document {
+            faults = self.missing_permissions(row, document).await?;
+            let (named, wrong) = resolve(reader, document.allowed_names(), &row.file.allowed).await?;
+            faults.extend(wrong);
+            allowed = named;
+        }
+        // What the operator's document names stands beside it; a name that means nobody by now opens nothing.
+        let operators = row.policy.as_ref().map(Document::allowed_names).unwrap_or_default();
+        allowed.extend(resolve(reader, operators, &row.file.allowed).await?.0);
+        Ok(if faults.is_empty() { Judged::Good { document, allowed } } else { Judged::Bad(lines(&faults)) })
+    }
+
+    /// What names in a document stand for nobody, or cannot be looked up.
+    ///
+    /// # Errors
+    /// When GitHub cannot be asked, or the database refuses.
+    pub(crate) async fn unknown_names(&self, row: &RepoRow, document: &Document) -> Result<Vec<Fault>, EngineError> {
+        let names = document.allowed_names();
+        if names.is_empty() || !row.managed || self.github().is_none() {
+            return Ok(vec![]);
+        }
+        Ok(resolve(&self.reader(row)?, names, &row.file.allowed).await?.1)
+    }
+
+    /// What a document asks for that the installation has not granted.
+    pub(crate) async fn missing_permissions(
+        &self,
+        row: &RepoRow,
+        document: &Document,
+    ) -> Result<Vec<Fault>, EngineError> {
+        let Some(installation) = row.installation_id.filter(|_| document.names_checks()) else { return Ok(vec![]) };
+        let granted =
+            self.read(move |tx| Box::pin(async move { Ok(tx.installation_permissions(installation).await?) })).await?;
+        let missing: Vec<String> = ["checks", "statuses"]
+            .into_iter()
+            .filter(|name| !granted.contains_key(*name))
+            .map(|name| format!("`{name}: read`"))
+            .collect();
+        if missing.is_empty() {
+            return Ok(vec![]);
+        }
+        let message = format!(
+            "needs permissions that the App's installation has not granted: {}; ask for them in the App's settings and accept them in the installation's, or take the checks out",
+            missing.join(" and ")
+        );
+        Ok(vec![Fault { key: "gates.checks".to_owned(), message, place: None, kind: FaultKind::Plain }])
+    }
+
+    async fn keep_policy(&self, row: RepoRow, digest: Option<String>, judged: Judged) -> Result<RepoRow, EngineError> {
+        if let Judged::Bad(why) = &judged
+            && row.file.error.as_ref() == Some(why)
+            && row.file.digest == digest
+            && row.file.said.is_some()
+        {
+            return Ok(row);
+        }
+        if let Judged::Bad(why) = &judged {
+            tracing::warn!(repo = %row.name, why, "the policy file cannot be followed");
+        }
+        let settings = self.settings().clone();
+        let kept = self
+            .store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    let before = RepoContext::new(row.clone(), &settings).policy.labels.ready;
+                    keep(tx, &row, digest, judged).await?;
+                    let fresh = RepoContext::load(tx, &row.id, &settings).await?;
+                    if !before.eq_ignore_ascii_case(&fresh.policy.labels.ready) {
+                        // It may be a typo: the tasks wait before they leave the pool.
+                        grace::begin(tx, &fresh.row.id).await?;
+                    }
+                    speak(tx, &fresh).await?;
+                    Ok::<_, EngineError>(fresh.row)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(kept)
+    }
+}
+
+/// True when the file reads as it did, is followed, and its names were looked up lately.
+fn is_settled(row: &RepoRow, digest: Option<&str>, now: Timestamp) -> bool {
+    let (file, documents) = (&row.file, [&row.file.document, &row.policy]);
+    let names = documents.into_iter().flatten().any(|document| !document.allowed_names().is_empty());
+    file.was_read
+        && file.error.is_none()
+        && file.digest.as_deref() == digest
+        && (!names || file.allowed_at + NAMES_FRESH > now)
+}
+
+async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged) -> Result<(), EngineError> {
+    match judged {
+        Judged::Good { document, allowed } => {
+            let document = document.map(|document| *document);
+            if allowed != row.file.allowed || !allowed.is_empty() {
+                tx.set_allowed(&row.id, &allowed).await?;
+            }
+            let branch = |document: Option<&Document>| document.and_then(|d| d.contract.as_ref()?.branch.clone());
+            let usual = || BranchTemplate::default().to_string();
+            let before = branch(row.file.document.as_ref()).unwrap_or_else(usual);
+            if before != branch(document.as_ref()).unwrap_or_else(usual) {
+                let mut former = row.file.former_branches.clone();
+                former.retain(|text| *text != before);
+                former.insert(0, before);
+                former.truncate(FORMER_BRANCHES_MOST);
+                tx.set_former_branches(&row.id, &former).await?;
+            }
+            let changed = row.file.document != document || row.file.error.is_some();
+            tx.set_policy_file(&row.id, document.as_ref(), digest.as_deref()).await?;
+            if !changed {
+                return Ok(());
+            }
+            let labels = |document: Option<&Document>| document.and_then(|document| document.labels.clone());
+            if labels(row.file.document.as_ref()) != labels(document.as_ref()) {
+                // Every labelled issue may mean something else now.
+                tx.compare_by(&row.id, tx.now()).await?;
+            }
+            let set = json!({ "policy": document, "by": "file", "digest": digest });
+            Ok(tx.append_events(&[Event::new(EventKind::PolicySet, set)]).await?)
+        }
+        Judged::Bad(why) => {
+            if row.file.error.as_ref() != Some(&why) || row.file.digest != digest {
+                let refused = json!({ "why": why, "digest": digest });
+                tx.append_events(&[Event::new(EventKind::PolicyRefused, refused)]).await?;
+            }
+            Ok(tx.set_policy_error(&row.id, digest.as_deref(), &why).await?)
+        }
+    }
+}
+
+/// Says trouble with the file, or its end, where a maintainer sees it: on the issue of the newest task.
+async fn speak(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
+    let (file, now) = (&repo.row.file, tx.now());
+    match (&file.error, file.said) {
+        (None, None) => Ok(()),
+        // Trouble that nobody saw is not declared over.
+        (None, Some((issue, _))) if say::unsay(tx, repo, issue, "policy").await? => Ok(()),
+        (None, Some((issue, _))) => Ok(say::say(tx, repo, issue, "policy", &policy_trouble(None)).await?),
+        (Some(why), said) => {
+            let body = policy_trouble(Some((why, file.was_read)));
+            if let Some((issue, _)) = said.filter(|(_, at)| *at + SAID_ANEW_AFTER > now) {
+                return Ok(say::say(tx, repo, issue, "policy", &body).await?);
+            }
+            let Some(issue) = tx.newest_issue(&repo.row.id).await? else { return Ok(()) };
+            tx.set_policy_said(&repo.row.id, issue).await?;
+            Ok(say::say(tx, repo, issue, "policy", &body).await?)
+        }
+    }
+}
+
+/// Whom names stand for, and what is wrong with those that stand for nobody. A login keeps the id it stood for when it was
+/// written, since logins change hands; a team is asked anew.
+async fn resolve(
+    reader: &RepoReader,
+    names: Vec<String>,
+    known: &Allowed,
+) -> Result<(Allowed, Vec<Fault>), EngineError> {
+    let (mut allowed, mut faults) = (Allowed::new(), Vec::new());
+    for name in names {
+        match whom(reader, &name, known).await? {
+            Ok(ids) => drop(allowed.insert(name.to_lowercase().trim_start_matches('@').to_owned(), ids)),
+            Err(message) => {
+                faults.push(Fault { key: "tiers".to_owned(), message, place: None, kind: FaultKind::Plain });
+            }
+        }
+    }
+    Ok((allowed, faults))
+}
+
+/// The ids a name on a list stands for, or what is wrong with it.
+async fn whom(
+    reader: &RepoReader,
+    name: &str,
+    known: &Allowed,
+) -> Result<Result<std::collections::BTreeSet<i64>, String>, EngineError> {
+    let bare = name.trim_start_matches('@');
+    let Some((organisation, team)) = bare.split_once('/') else {
+        if let Some(ids) = known.get(&bare.to_lowercase()) {
+            return Ok(Ok(ids.clone()));
+        }
+        return match reader.user(bare).await {
+            Ok(account) => Ok(Ok([account.id].into())),
+            Err(GitHubError::NotFound { .. }) => Ok(Err(format!("name `{bare}`, and GitHub knows no such account"))),
+            Err(error) => Err(error.into()),
+        };
+    };
+    match reader.team_members(organisation, team).await {
+        Ok(members) => Ok(Ok(members.into_iter().map(|member| member.id).collect())),
+        Err(GitHubError::NotFound { .. }) => Ok(Err(format!("name the team `{bare}`, which GitHub does not show"))),
+        Err(error) if error.is_denied() => Ok(Err(format!(
+            "name the team `{bare}`, and the App may not read teams: grant it the organisation permission `members: read`, or name people by their logins"
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,133 @@
+//! When each policy file was last read by this process, and the reads on behalf of workers that ask for work.
+//!
+//! The scheduler never waits for GitHub. A planned grant in a repository whose file was not read lately is not made; the
+//! worker that would get it is told, its own call reads the file, and asks again. So a repository that GitHub does not
+//! answer for delays nobody but the workers that could have its tasks, and these for a few seconds only.
+
+use crate::Engine;
+use crate::error::EngineError;
+use futures_util::future::join_all;
+use owp_pool::{RepoId, Span, Timestamp};
+use owp_store::RepoRow;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A grant needs the file read within this time.
+pub(crate) const FRESH: Span = Span::secs(60);
+/// How long a failed read keeps a repository out of plans; the next pull after that reads again.
+const FAILED_FOR: Span = Span::secs(10);
+/// How long a worker that asks for work waits for a file.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is known of the last read of a repository's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The file was read within [`FRESH`], or there is none to read: grants may be made.
+    Fresh,
+    /// It must be read before a grant.
+    Due,
+    /// It could not be read a moment ago.
+    Failing,
+}
+
+#[derive(Default)]
+struct Reads {
+    at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
+    /// Held while a worker's call reads the file; others that need it wait for that one.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The last reads by repository.
+#[derive(Default)]
+pub(crate) struct Looked(Mutex<HashMap<RepoId, Reads>>);
+
+impl Looked {
+    fn with<T>(&self, id: &RepoId, work: impl FnOnce(&mut Reads) -> T) -> T {
+        let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work(reads.entry(id.clone()).or_default())
+    }
+
+    pub(crate) fn is_fresh(&self, id: &RepoId, now: Timestamp, age: Span) -> bool {
+        self.with(id, |reads| reads.at.is_some_and(|at| at <= now && now < at + age))
+    }
+
+    /// True for some seconds after a read that failed.
+    pub(crate) fn is_failing(&self, id: &RepoId, now: Timestamp) -> bool {
+        self.with(id, |reads| reads.failed_at.is_some_and(|at| at <= now && now < at + FAILED_FOR))
+    }
+
+    pub(crate) fn mark(&self, id: &RepoId, now: Timestamp) {
+        self.with(id, |reads| (reads.at, reads.failed_at) = (Some(now), None));
+    }
+
+    pub(crate) fn mark_failed(&self, id: &RepoId, now: Timestamp) {
+        self.with(id, |reads| reads.failed_at = Some(now));
+    }
+
+    /// Something hints that the file may have changed.
+    pub(crate) fn forget(&self, id: &RepoId) {
+        self.with(id, |reads| (reads.at, reads.failed_at) = (None, None));
+    }
+
+    fn turn(&self, id: &RepoId) -> Arc<tokio::sync::Mutex<()>> {
+        self.with(id, |reads| reads.turn.clone())
+    }
+}
+
+impl Engine {
+    /// Whether grants may be made in a repository by the file as it was last read.
+    pub(crate) fn policy_look(&self, row: &RepoRow, now: Timestamp) -> Look {
+        let looked = &self.0.policies;
+        if !row.managed || self.github().is_none() || looked.is_fresh(&row.id, now, FRESH) {
+            return Look::Fresh;
+        }
+        if looked.is_failing(&row.id, now) { Look::Failing } else { Look::Due }
+    }
+
+    /// Reads the policy files of repositories unless that was done lately, all at once and for a few seconds at most.
+    /// Of a repository whose file could not be read by then, what is known stays in force.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn read_policies(&self, repos: &BTreeSet<RepoId>) -> Result<(), EngineError> {
+        join_all(repos.iter().map(|id| self.read_policy(id))).await.into_iter().collect()
+    }
+
+    /// As [`Engine::read_policies`], for one.
+    pub(crate) async fn read_policy(&self, id: &RepoId) -> Result<(), EngineError> {
+        let looked = &self.0.policies;
+        let read = async {
+            let turn = looked.turn(id);
+            let _held = turn.lock().await;
+            self.policy_is_fresh(id).await
+        };
+        if let Ok(done) = tokio::time::timeout(PATIENCE, read).await {
+            return done;
+        }
+        tracing::warn!(repo = %id, "the policy file was not read in time; what is known stays in force");
+        looked.mark_failed(id, Timestamp(self.store().clock().now_ms()));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_is_fresh_for_its_age_and_a_failure_for_some_seconds() {
+        let (looked, id, now) = (Looked::default(), RepoId::new("r_1"), Timestamp(1_000_000));
+        assert!(!looked.is_fresh(&id, now, FRESH) && !looked.is_failing(&id, now));
+        looked.mark_failed(&id, now);
+        assert!(looked.is_failing(&id, now + FAILED_FOR - Span(1)) && !looked.is_failing(&id, now + FAILED_FOR));
+        looked.mark(&id, now);
+        assert!(looked.is_fresh(&id, now + FRESH - Span(1), FRESH) && !looked.is_fresh(&id, now + FRESH, FRESH));
+        assert!(!looked.is_failing(&id, now), "a read that succeeds ends the failure");
+        // A clock that was put back: a read in the future tells nothing about now.
+        assert!(!looked.is_fresh(&id, now - Span(1), FRESH));
+        looked.forget(&id);
+        assert!(!looked.is_fresh(&id, now, FRESH));
+    }
+}

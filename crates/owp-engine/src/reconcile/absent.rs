@@ -1,0 +1,129 @@
+//! Repositories that GitHub stops showing. One answer is not believed: the count fails meanwhile, and nothing is handed
+//! out. What was believed is asked again, and the repository goes on as soon as GitHub shows it.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::intake::installations::{SUSPENDED, UNINSTALLED};
+use crate::reconcile::sync::Turn;
+use owp_github::client::GitHubError;
+use owp_pool::doubt::DoubtKind;
+use owp_pool::event::{Event, EventKind};
+use owp_pool::{RepoId, Span};
+use owp_store::{RepoRow, RepoSighting, Scope};
+use serde_json::json;
+
+/// Why a repository is not served that GitHub answers 404 for.
+pub(crate) const UNSEEN: &str = "the App may not see the repository any more";
+/// How soon, and how late at most, GitHub is asked again for a repository it does not show.
+const ASK_AFTER: Span = Span::minutes(1);
+const ASK_AFTER_MOST: Span = Span::hours(1);
+
+/// Why a repository is out of reach, when that is what an error says.
+pub(crate) fn why_absent(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::GitHub(error) if error.is_suspended() => Some(SUSPENDED),
+        EngineError::GitHub(error) if error.installation_gone() => Some(UNINSTALLED),
+        EngineError::GitHub(GitHubError::NotFound { .. }) => Some(UNSEEN),
+        // No token reaches it: it is not one of the installation's, or a permission is missing, which the lists tell apart.
+        EngineError::GitHub(GitHubError::NoToken { cause }) if matches!(**cause, GitHubError::Validation { .. }) => {
+            Some(UNSEEN)
+        }
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Stops serving a repository that several answers say is out of reach, if GitHub's lists say so too.
+    pub(crate) async fn believe_absent(&self, row: &RepoRow, why: &'static str) -> Result<(), EngineError> {
+        match self.is_listed(row).await {
+            Ok(false) => self.stop_absent(row.id.clone(), why).await,
+            Ok(true) => {
+                tracing::warn!(repo = %row.name, why, "GitHub lists a repository that it does not show; it is asked again");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(repo = %row.name, %error, "GitHub could not be asked which repositories the App may see");
+                Ok(())
+            }
+        }
+    }
+
+    /// True when GitHub lists the installation as working, and the repository as one of its own.
+    async fn is_listed(&self, row: &RepoRow) -> Result<bool, EngineError> {
+        let Some(id) = row.installation_id else { return Ok(false) };
+        let client = &self.github_side()?.client;
+        if !client.installations().await?.iter().any(|seen| seen.id == id && seen.suspended_at.is_none()) {
+            return Ok(false);
+        }
+        let listed = client.installation_repositories(id).await?;
+        Ok(listed.iter().any(|seen| Some(seen.id) == row.github_id))
+    }
+
+    /// Stops serving a repository that GitHub does not show, and has GitHub asked for it again. What people hold there
+    /// stays theirs.
+    pub(crate) async fn stop_absent(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
+        self.store()
+            .write(Scope::repo(&id.clone()), move |tx| {
+                Box::pin(async move {
+                    tx.clear_doubt(&id, DoubtKind::Repo, 0).await?;
+                    tx.set_inactive(&id, Some(why)).await?;
+                    tx.ask_again(&id, tx.now() + ASK_AFTER).await?;
+                    Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+                })
+            })
+            .await
+    }
+
+    /// Asks for a repository that GitHub did not show: every minute in the first hour, then more and more rarely. One
+    /// that is there again, and listed again, is served again.
+    pub(crate) async fn look_for_absent(&self, turn: &Turn, row: &RepoRow) -> Result<(), EngineError> {
+        let found = self.find_absent(row).await;
+        if let Ok(Some(seen)) = found {
+            let row = self.take_in(seen).await?;
+            let added = Event::new(EventKind::RepoAdded, json!({ "name": row.name }));
+            let id = row.id.clone();
+            let mine = turn.until();
+            return self
+                .store()
+                .write(Scope::repo(&row.id), move |tx| {
+                    Box::pin(async move {
+                        tx.finish_sync(&id, mine).await?;
+                        Ok(tx.append_events(&[added]).await?)
+                    })
+                })
+                .await;
+        }
+        if let Err(error) = found {
+            tracing::debug!(repo = %row.name, %error, "a repository is still out of reach");
+        }
+        let (id, mine, since) = (row.id.clone(), turn.until(), row.inactive_since);
+        self.store()
+            .write(Scope::repo(&row.id), move |tx| {
+                Box::pin(async move {
+                    if tx.finish_sync(&id, mine).await? {
+                        let away = since.map_or(Span(0), |since| tx.now() - since);
+                        let wait = Span(away.0 / 60).clamp(ASK_AFTER, ASK_AFTER_MOST);
+                        tx.ask_again(&id, tx.now() + wait).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn find_absent(&self, row: &RepoRow) -> Result<Option<RepoSighting>, EngineError> {
+        let seen = self.reader(row)?.repository().await?;
+        let Some(installation_id) = row.installation_id else { return Ok(None) };
+        // Everybody may see a public repository, whether the App is installed there or not.
+        if !self.is_listed(row).await? {
+            return Ok(None);
+        }
+        Ok(Some(RepoSighting {
+            github_id: seen.id,
+            installation_id,
+            name: seen.full_name,
+            private: seen.private,
+            archived: seen.archived,
+        }))
+    }
+}

@@ -1,0 +1,218 @@
+//! Comparing labelled issues with the tasks made of them: heals what lost deliveries left behind.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::intake::hints::Hint;
+use crate::reconcile::grace;
+use crate::reconcile::sync::Turn;
+use crate::tracking::issues::{self, IssueView, Proof};
+use owp_github::client::{GitHubError, IssueInfo, RepoReader};
+use owp_pool::doubt::DoubtKind;
+use owp_pool::task::Task;
+use owp_pool::{Span, Timestamp};
+use owp_store::{Scope, TaskExtras};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Issues whose opt-in is looked up in one comparison; each costs a few calls of the installation's hourly quota.
+const JUDGED_AT_MOST: usize = 50;
+/// How soon the others are compared.
+const REST_SOON: Span = Span::minutes(1);
+/// When more issues than this left the list, all open issues are listed instead of asking for each.
+const ASKED_ONE_BY_ONE: usize = 20;
+
+/// What a comparison knows before it asks for single issues.
+struct Known {
+    /// The tasks of the issues that are listed and of those that are live.
+    tasks: BTreeMap<i64, (Task, TaskExtras)>,
+    /// Live tasks.
+    live: BTreeSet<i64>,
+    /// Issues with comments that were given up because the conversation was locked.
+    locked: BTreeSet<i64>,
+    now: Timestamp,
+}
+
+impl Engine {
+    pub(crate) async fn compare(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        began: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), EngineError> {
+        let reader = &reader.remembering_permissions();
+        let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
+        let numbers: BTreeSet<i64> = listed.iter().map(|issue| issue.number).collect();
+        let known = self.known_issues(repo, numbers.clone()).await?;
+        let left = self.compare_listed(reader, repo, &known, listed, turn).await?;
+        let missing = known.live.iter().copied().filter(|number| !numbers.contains(number)).collect();
+        let views = self.look_at_missing(reader, repo, missing, turn).await?;
+        let unlabelled = views.iter().filter(|(_, view)| is_unlabelled(view, repo)).count();
+        if grace::is_many(unlabelled, known.live.len()) {
+            self.begin_grace(repo).await?;
+        }
+        for (number, view) in views {
+            self.keep_turn(Some(&mut *turn)).await?;
+            if !matches!(&view, IssueView::Present(sight) if sight.info.is_open()) {
+                for pull in self.pulls_of_issue(reader, repo, number).await? {
+                    self.apply_pull(repo, pull).await?;
+                }
+            }
+            self.apply_issue(repo, number, view).await?;
+        }
+        let (id, row, settings) = (repo.row.id.clone(), repo.row.clone(), self.settings().clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    grace::review(tx, &repo, unlabelled).await?;
+                    tx.record_compare(&row, began).await?;
+                    if left {
+                        let soon = tx.now() + REST_SOON;
+                        tx.compare_by(&id, soon).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn known_issues(&self, repo: &RepoContext, listed: BTreeSet<i64>) -> Result<Known, EngineError> {
+        let id = repo.row.id.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut tasks = tx.live_issues(&id).await?;
+                let live: BTreeSet<i64> = tasks.keys().copied().collect();
+                for number in listed.difference(&live) {
+                    if let Some(over) = tx.issue_with_extras(&id, *number).await? {
+                        tasks.insert(*number, over);
+                    }
+                }
+                let locked = tx.dead_issues(&id, &GitHubError::Locked.to_string()).await?;
+                Ok(Known { tasks, live, locked, now: tx.now() })
+            })
+        })
+        .await
+    }
+
+    /// Applies the issues of the list that do not read as their tasks do. True when some are left for the next time.
+    async fn compare_listed(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        known: &Known,
+        listed: Vec<IssueInfo>,
+        turn: &mut Turn,
+    ) -> Result<bool, EngineError> {
+        let (mut judged, mut left, mut failed) = (0, false, None);
+        for info in listed {
+            let number = info.number;
+            let task = known.tasks.get(&number).map(|(task, extras)| (task, extras));
+            let judges = issues::needs_opt_in(task, &info, repo, known.now);
+            let settled = task.is_some_and(|(task, extras)| issues::is_settled(task, extras, &info, repo));
+            if settled && !judges && !known.locked.contains(&number) {
+                continue;
+            }
+            if judges && judged == JUDGED_AT_MOST {
+                // What only waits for an answer of GitHub's has time until the next comparison.
+                left |= task.is_none_or(|known| issues::has_moved(known, &info));
+                continue;
+            }
+            judged += usize::from(judges);
+            self.keep_turn(Some(&mut *turn)).await?;
+            let view = match self.judge_issue(reader, repo, info, Hint::default()).await {
+                Ok(view) => view,
+                Err(EngineError::GitHub(error)) if error.retry_at().is_none() => {
+                    // The others are compared all the same.
+                    tracing::warn!(repo = %repo.row.name, issue = number, %error, "an issue could not be compared");
+                    failed = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            self.apply_issue(repo, number, compared(view)).await?;
+        }
+        match failed {
+            Some(error) if error.is_transient() => Err(error.into()),
+            _ => Ok(left),
+        }
+    }
+
+    /// Looks at issues that left the list. Those that GitHub does not show are in doubt, and left out until they are not.
+    async fn look_at_missing(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        missing: Vec<i64>,
+        turn: &mut Turn,
+    ) -> Result<Vec<(i64, IssueView)>, EngineError> {
+        let mut open = BTreeMap::new();
+        if missing.len() > ASKED_ONE_BY_ONE {
+            open = reader.open_issues().await?.into_iter().map(|info| (info.number, info)).collect();
+        }
+        let mut views = Vec::new();
+        for number in missing {
+            self.keep_turn(Some(&mut *turn)).await?;
+            let view = match open.remove(&number) {
+                Some(info) => self.judge_issue(reader, repo, info, Hint::default()).await,
+                None => self.view_issue(reader, repo, number, Hint::default()).await,
+            };
+            match view {
+                Ok(view) => views.push((number, compared(view))),
+                Err(EngineError::InDoubt(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(views)
+    }
+
+    /// Asks again for issues that GitHub did not show.
+    pub(crate) async fn look_at_doubted(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
+        let id = repo.row.id.clone();
+        let (mut doubts, now) =
+            self.read(move |tx| Box::pin(async move { Ok((tx.doubts_of(&id).await?, tx.now())) })).await?;
+        doubts.retain(|(kind, ..)| *kind == DoubtKind::Issue);
+        let (due, early): (Vec<_>, Vec<_>) = doubts.into_iter().partition(|(.., doubt)| doubt.next_at() <= now);
+        for (_, number, _) in due {
+            match self.view_issue(reader, repo, number, Hint::default()).await {
+                Ok(view) => self.apply_issue(repo, number, view).await?,
+                Err(EngineError::InDoubt(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(next) = early.iter().map(|(.., doubt)| doubt.next_at()).max() else { return Ok(()) };
+        let id = repo.row.id.clone();
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| Box::pin(async move { Ok(tx.sync_by(&id, next).await?) }))
+            .await
+    }
+
+    async fn apply_issue(&self, repo: &RepoContext, number: i64, view: IssueView) -> Result<(), EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    issues::apply(tx, &repo, number, &view).await.map(drop)
+                })
+            })
+            .await
+    }
+}
+
+fn is_unlabelled(view: &IssueView, repo: &RepoContext) -> bool {
+    match view {
+        IssueView::Present(sight) => {
+            sight.info.is_open() && !sight.info.is_pull && !issues::is_offered(&sight.info, repo)
+        }
+        IssueView::Gone(_) => false,
+    }
+}
+
+/// The same view, as part of a comparison.
+fn compared(mut view: IssueView) -> IssueView {
+    if let IssueView::Present(sight) = &mut view {
+        sight.proof = Proof::Comparison;
+    }
+    view
+}

@@ -1,0 +1,147 @@
+//! Counting a repository's open pull requests: lists them, looks at each one that left the list, and only then records
+//! success. Views from a list never overrule a newer one (§5, invariants 4 and 8). A pull request is gone only when list
+//! and look agree on that several times, apart from each other; until then it keeps its slot.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::reconcile::sync::Turn;
+use crate::tracking::commits::PullLook;
+use crate::tracking::pulls;
+use owp_github::client::{GitHubError, PullInfo, RepoReader};
+use owp_pool::Timestamp;
+use owp_pool::budget::CountState;
+use owp_pool::doubt::DoubtKind;
+use owp_pool::event::{Event, EventKind};
+use owp_store::{PullRow, Scope};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Engine {
+    /// Counts for a claim that would otherwise be refused because the count is not known: after a failure, a restart or
+    /// a suspension nobody should have to ask twice. When it fails again, admission says so.
+    pub(crate) async fn count_for_claim(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
+        let id = repo.row.id.clone();
+        let (row, began) = self.read(move |tx| Box::pin(async move { Ok((tx.repo(&id).await?, tx.now())) })).await?;
+        let Some(row) = row.filter(|row| row.inactive.is_none()) else { return Ok(()) };
+        let repo = self.context(row);
+        if matches!(repo.count_state(began), CountState::Known(_)) {
+            return Ok(());
+        }
+        match self.count(reader, &repo, began, None).await {
+            Err(EngineError::GitHub(error)) => {
+                tracing::warn!(repo = %repo.row.name, %error, "open pull requests could not be counted for a claim");
+                Ok(())
+            }
+            counted => counted,
+        }
+    }
+
+    /// Counts. A sync names its turn, which is renewed while the count works.
+    pub(crate) async fn count(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        began: Timestamp,
+        mut turn: Option<&mut Turn>,
+    ) -> Result<(), EngineError> {
+        let mut views = reader.open_pulls().await?;
+        let listed: BTreeSet<i64> = views.iter().map(|pull| pull.number).collect();
+        let id = repo.row.id.clone();
+        let (stored, doubts) = self
+            .read(move |tx| Box::pin(async move { Ok((tx.open_pulls(&id).await?, tx.doubts_of(&id).await?)) }))
+            .await?;
+        let known: BTreeMap<i64, PullRow> = stored.into_iter().map(|pull| (pull.facts.number, pull)).collect();
+        views.retain(|view| known.get(&view.number).is_none_or(|known| !known.reads_as(&pulls::row_of(view, repo))));
+        let doubted: BTreeSet<i64> =
+            doubts.into_iter().filter(|(kind, ..)| *kind == DoubtKind::Pull).map(|(_, number, _)| number).collect();
+        for missing in known.into_keys().chain(doubted.iter().copied()).collect::<BTreeSet<_>>().difference(&listed) {
+            self.keep_turn(turn.as_deref_mut()).await?;
+            match reader.pull(*missing).await {
+                Ok(pull) => views.push(pull),
+                Err(error) if is_missing(&error) => drop(self.doubt_pull(repo, *missing).await?),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for view in views {
+            self.keep_turn(turn.as_deref_mut()).await?;
+            let look = self.look_at_commit(reader, repo, view, false).await?;
+            self.apply_pull(repo, look).await?;
+        }
+        self.keep_turn(turn).await?;
+        let (id, before, open) = (repo.row.id.clone(), repo.count_state(began), listed.len());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    for shown in doubted.intersection(&listed) {
+                        tx.clear_doubt(&id, DoubtKind::Pull, *shown).await?;
+                    }
+                    tx.record_count(&id, began).await?;
+                    if matches!(before, CountState::Known(_)) {
+                        return Ok(());
+                    }
+                    let taken = Event::new(EventKind::CountTaken, json!({ "open": open }));
+                    Ok(tx.append_events(&[taken]).await?)
+                })
+            })
+            .await
+    }
+
+    /// Looks at a pull request: by itself, and in the list of open ones where GitHub does not show it so. `None` when
+    /// both say that it is not there.
+    pub(crate) async fn find_pull(&self, reader: &RepoReader, number: i64) -> Result<Option<PullInfo>, EngineError> {
+        match reader.pull(number).await {
+            Ok(pull) => Ok(Some(pull)),
+            Err(error) if is_missing(&error) => {
+                // So is everything of a repository one may no longer see: ask for it, and fail with that.
+                reader.repository().await?;
+                Ok(reader.open_pulls().await?.into_iter().find(|pull| pull.number == number))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Records that neither list nor look shows a pull request. Once that is believed it is closed; until then the count
+    /// asks again soon. True when it is believed.
+    pub(crate) async fn doubt_pull(&self, repo: &RepoContext, number: i64) -> Result<bool, EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let doubt = tx.doubt(&id, DoubtKind::Pull, number).await?;
+                    if !doubt.is_believed() {
+                        tracing::warn!(repo = %id, pull = number, answers = doubt.answers, "GitHub does not show a pull request");
+                        tx.sync_by(&id, doubt.next_at()).await?;
+                        return Ok(false);
+                    }
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    pulls::vanished(tx, &repo, number, false).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Applies one pull request by itself, if it is news.
+    pub(crate) async fn apply_pull(&self, repo: &RepoContext, look: PullLook) -> Result<(), EngineError> {
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    let fresh = pulls::row_of(&look.info, &repo);
+                    if tx.pull(&id, look.info.number).await?.is_some_and(|known| known.reads_as(&fresh)) {
+                        tx.clear_doubt(&id, DoubtKind::Pull, look.info.number).await?;
+                        return Ok(());
+                    }
+                    pulls::apply(tx, &repo, &look).await
+                })
+            })
+            .await
+    }
+}
+
+/// True when GitHub says that what was asked for is not there.
+fn is_missing(error: &GitHubError) -> bool {
+    matches!(error, GitHubError::NotFound { .. } | GitHubError::Gone { .. })
+}

@@ -1,0 +1,54 @@
+//! Reading a repository's recent comments for commands whose delivery was lost.
+
+use crate::Engine;
+use crate::comments::duplicates::Sighting;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::reconcile::sync::Turn;
+use owp_github::client::{CommentInfo, RepoReader};
+use owp_pool::command::parse_comment;
+use owp_pool::{Span, Timestamp};
+use owp_store::Scope;
+
+/// GitHub's clock and ours differ, and its list lags a little behind its writes.
+const SLACK: Span = Span::minutes(2);
+
+impl Engine {
+    /// Looks for commands whose delivery was lost. Only comments nobody edited count: who edited one, and what it said
+    /// before, is told by deliveries alone. What is found is stored as a delivery, so that it is tried again like one.
+    pub(crate) async fn hear(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        began: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), EngineError> {
+        for comment in reader.comments_everywhere(repo.row.heard_until - SLACK).await? {
+            self.keep_turn(Some(&mut *turn)).await?;
+            if let (true, Some(issue)) = (self.wrote(comment.via_app_id), comment.issue) {
+                self.point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body }).await?;
+                continue;
+            }
+            let Some(issue) = comment.issue.filter(|_| asks_for_something(&comment)) else { continue };
+            let comment_id = comment.id;
+            let known =
+                self.read(move |tx| Box::pin(async move { Ok(tx.comment_is_known(comment_id).await?) })).await?;
+            if !known {
+                self.store_heard(repo, issue, &comment).await?;
+            }
+        }
+        let id = repo.row.id.clone();
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| Box::pin(async move { Ok(tx.record_heard(&id, began).await?) }))
+            .await
+    }
+}
+
+/// True of a comment that holds commands: a person's, on an issue, as it was first written.
+fn asks_for_something(comment: &CommentInfo) -> bool {
+    let by_a_person = comment.author.as_ref().is_some_and(|author| !author.is_bot);
+    by_a_person
+        && !comment.on_pull
+        && comment.updated_at == comment.created_at
+        && !parse_comment(&comment.body).is_empty()
+}

@@ -1,0 +1,140 @@
+//! Lost time is given back: what ran out while no process lived, or while a repository was not served, did not run out
+//! for anybody. The mark of when a process was last alive moves in the same transaction, so one replica does it, once.
+
+use crate::Engine;
+use crate::comments::tell;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use owp_pool::event::{Event, EventKind};
+use owp_pool::lease::Lease;
+use owp_pool::{Span, Timestamp};
+use owp_store::{Scope, Tx};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How often the mark is written at most.
+const MARK_EVERY: Span = Span::secs(30);
+/// Clocks of replicas on SQLite's machine or a database's may differ by this much without anybody having set one back.
+const CLOCKS_DIFFER: Span = Span::secs(5);
+
+impl Engine {
+    /// Notices how much time passed since any process was alive: marks that one is, or gives the time back when it was
+    /// long. Must come before anything is judged by its time.
+    pub(crate) async fn notice_time(&self) -> Result<(), EngineError> {
+        let long = self.settings().downtime_after;
+        let every = Span(MARK_EVERY.0.min(long.0 / 4));
+        let (seen, now) = self.read(|tx| Box::pin(async move { Ok((tx.alive_at().await?, tx.now())) })).await?;
+        let Some(alive_at) = seen else { return self.mark_alive(None).await };
+        let silent = now - alive_at;
+        if silent > long {
+            return self.resume(alive_at, every).await;
+        }
+        if silent < Span(-CLOCKS_DIFFER.0) {
+            return self.step_back(alive_at).await;
+        }
+        if silent.0.abs() >= every.0 {
+            return self.mark_alive(seen).await;
+        }
+        Ok(())
+    }
+
+    /// The clock was set back. Whatever is due by what it said before is due now, and everything is counted anew; the
+    /// first replica that notices does it.
+    async fn step_back(&self, alive_at: Timestamp) -> Result<(), EngineError> {
+        let stepped = self
+            .store()
+            .write(Scope::all_repositories(), move |tx| {
+                Box::pin(async move {
+                    if !tx.mark_alive(Some(alive_at)).await? {
+                        return Ok(None);
+                    }
+                    tx.pull_back_due_times().await?;
+                    tx.forget_counts().await?;
+                    tx.recount_all().await?;
+                    Ok::<_, EngineError>(Some(alive_at - tx.now()))
+                })
+            })
+            .await?;
+        if let Some(back) = stepped {
+            tracing::warn!(seconds = back.0 / 1000, "the clock was set back: everything that was due later is due now");
+            self.ring();
+        }
+        Ok(())
+    }
+
+    /// Marks that this process ends in order, so that whoever looks at the database knows at once. Other replicas mark that
+    /// they are alive within half a minute.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn mark_stopped(&self) -> Result<(), EngineError> {
+        self.store().write(Scope::global(), |tx| Box::pin(async move { Ok(tx.mark_stopped().await?) })).await
+    }
+
+    async fn mark_alive(&self, seen: Option<Timestamp>) -> Result<(), EngineError> {
+        self.store()
+            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.mark_alive(seen).await.map(drop)?) }))
+            .await
+    }
+
+    /// Gives back the time since `alive_at`, unless another replica did so meanwhile. What was granted within `every` of
+    /// that moment was granted before the silence; what is younger came after it.
+    async fn resume(&self, alive_at: Timestamp, every: Span) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        let resumed = self
+            .store()
+            .write(Scope::all_repositories(), move |tx| {
+                Box::pin(async move {
+                    let lost = tx.now() - alive_at;
+                    if !tx.mark_alive(Some(alive_at)).await? {
+                        return Ok(None);
+                    }
+                    // Pull requests may have been opened meanwhile, and whoever was counting is dead or as late.
+                    tx.forget_counts().await?;
+                    tx.recount_all().await?;
+                    let given = tx.give_back(lost, alive_at + every).await?;
+                    let leases = tx.live_leases(None).await?;
+                    let mut repos = BTreeMap::new();
+                    for lease in &leases {
+                        if !repos.contains_key(&lease.repo) {
+                            let repo = RepoContext::load(tx, &lease.repo, &settings).await?;
+                            repos.insert(lease.repo.clone(), repo);
+                        }
+                    }
+                    for lease in &leases {
+                        tell_deadline(tx, &repos[&lease.repo], lease).await?;
+                    }
+                    let told = json!({ "since": alive_at.rfc3339(), "missed_secs": lost.0 / 1000, "leases": given.leases,
+                        "reservations": given.reservations });
+                    tx.append_events(&[Event::new(EventKind::PoolResumed, told)]).await?;
+                    Ok::<_, EngineError>(Some((lost, given)))
+                })
+            })
+            .await?;
+        if let Some((lost, given)) = resumed {
+            tracing::warn!(
+                missed_secs = lost.0 / 1000,
+                leases = given.leases,
+                reservations = given.reservations,
+                "no process was alive for a while: the time was given back to whoever holds work"
+            );
+            self.ring();
+        }
+        Ok(())
+    }
+}
+
+/// Gives back, in a repository that is served again, the time in which it was not. The caller holds its row.
+pub(crate) async fn give_back(tx: &mut Tx, repo: &RepoContext, since: Timestamp) -> Result<(), EngineError> {
+    tx.give_back_in(&repo.row.id, since).await?;
+    for lease in tx.live_leases(Some(&repo.row.id)).await? {
+        tell_deadline(tx, repo, &lease).await?;
+    }
+    Ok(())
+}
+
+/// Wants the lease's comment with its new deadline.
+async fn tell_deadline(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
+    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+    Ok(tell::lease(tx, repo, &task, None).await?)
+}

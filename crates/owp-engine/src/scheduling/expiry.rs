@@ -1,0 +1,171 @@
+//! What time does by itself: leases run out, reservations lapse, holders are warned once, kept answers are forgotten.
+
+use crate::Engine;
+use crate::comments::say;
+use crate::comments::tell;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::tracking::transition;
+use owp_github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
+use owp_pool::document::WARN_BEFORE_MOST;
+use owp_pool::event::{Event, EventKind};
+use owp_pool::lease::{EndReason, Lease};
+use owp_pool::moves::Move;
+use owp_pool::policy::Policy;
+use owp_pool::task::{Task, TaskState};
+use owp_pool::{LeaseId, RepoId, Span, TaskId};
+use owp_store::{Scope, Tx};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How long a lease waits for a repository that is not served. What somebody holds counts against what they may hold
+/// elsewhere, and an App that has been gone for two weeks seldom comes back.
+const STRANDED_AFTER: Span = Span::days(14);
+
+impl Engine {
+    /// Ends what ran out and warns who is about to lose a claim. True when it did anything.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn step_expiry(&self) -> Result<bool, EngineError> {
+        self.notice_time().await?;
+        let engine = self.clone();
+        let (due, lapsed, to_warn, stranded) = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let due = tx.due_leases().await?;
+                    let lapsed = tx.lapsed_reservations().await?;
+                    let stranded = tx.stranded_leases(tx.now() - STRANDED_AFTER).await?;
+                    Ok((due, lapsed, to_warn(tx, &engine).await?, stranded))
+                })
+            })
+            .await?;
+        let any = !(due.is_empty() && lapsed.is_empty() && to_warn.is_empty() && stranded.is_empty());
+        for lease in due {
+            self.expire(lease.repo, lease.id).await?;
+        }
+        for task in lapsed {
+            self.lapse(task.repo, task.id).await?;
+        }
+        for lease in stranded {
+            self.strand(lease.repo, lease.id).await?;
+        }
+        for lease in to_warn {
+            self.warn(lease.repo, lease.id).await?;
+        }
+        self.purge_answers().await?;
+        if any {
+            self.ring();
+        }
+        Ok(any)
+    }
+
+    /// Ends a lease if, under its repository's lock, it is still live and has still run out.
+    async fn expire(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let Some(lease) = tx.lease(&lease).await? else { return Ok(()) };
+                    let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
+                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    if context.row.inactive.is_some() {
+                        return Ok(());
+                    }
+                    let step = Move::Return(reason);
+                    if reason == EndReason::AckTimeout {
+                        return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);
+                    }
+                    let end = LeaseEnd::Expired { again_at: tell::claims_again_at(&context, tx.now()) };
+                    transition::carry_out(tx, &context, task, step, Some(end)).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Takes back a lease whose repository has been gone for long. Nobody failed: it is no lapse and says nothing of the
+    /// work.
+    async fn strand(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let Some(why) = context.row.inactive.clone() else { return Ok(()) };
+                    let Some(lease) = tx.lease(&lease).await?.filter(Lease::is_live) else { return Ok(()) };
+                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                    let step = Move::Return(EndReason::Revoked);
+                    transition::carry_out_unsaid(tx, &context, task, step, Some(why)).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn lapse(&self, repo: RepoId, task: TaskId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    let lapsed =
+                        |task: &Task, tx: &Tx| task.state == TaskState::Blocked && task.reserved_at(tx.now()).is_none();
+                    let Some(task) = tx.task(&task).await?.filter(|task| lapsed(task, tx)) else { return Ok(()) };
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let end = LeaseEnd::Unblocked { first_refusal_until: None };
+                    transition::carry_out(tx, &context, task, Move::ReservationLapsed, Some(end)).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn warn(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
+        let settings = self.settings().clone();
+        self.store()
+            .write(Scope::repo(&repo), move |tx| {
+                Box::pin(async move {
+                    // It may have been renewed since it was found.
+                    let now = tx.now();
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let fresh = |lease: &Lease| lease.wants_warning(context.policy.warn_before_percent, now);
+                    let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
+                    warn_holder(tx, &context, &lease).await
+                })
+            })
+            .await
+    }
+}
+
+/// Claims whose holder is to be warned by now, as each repository's rules have it.
+async fn to_warn(tx: &mut Tx, engine: &Engine) -> Result<Vec<Lease>, EngineError> {
+    let (now, usual) = (tx.now(), Policy::managed().warn_before_percent);
+    let mut percents = BTreeMap::new();
+    let mut wanted = Vec::new();
+    for lease in tx.leases_to_warn(usual, WARN_BEFORE_MOST).await? {
+        let percent = match percents.get(&lease.repo) {
+            Some(percent) => *percent,
+            None => {
+                let row = tx.repo(&lease.repo).await?;
+                let percent = row.map_or(usual, |row| engine.context(row).policy.warn_before_percent);
+                percents.insert(lease.repo.clone(), percent);
+                percent
+            }
+        };
+        if lease.wants_warning(percent, now) {
+            wanted.push(lease);
+        }
+    }
+    Ok(wanted)
+}
+
+async fn warn_holder(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
+    tx.record_warning(lease).await?;
+    let event = Event::new(EventKind::LeaseWarned, json!({ "expires_at": lease.expires_at.rfc3339() }));
+    tx.append_events(&[event.about_task(&lease.task).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+    let (Some(task), Some(login)) = (tx.task(&lease.task).await?, tx.login_of(&lease.person).await?) else {
+        return Ok(());
+    };
+    let Some(issue) = task.issue else { return Ok(()) };
+    let body = expiry_warning(&ExpiryWarning { login, via: Via::Comment, until: lease.expires_at });
+    say::say(tx, repo, issue, &format!("warn:{}", lease.id), &body).await?;
+    Ok(())
+}

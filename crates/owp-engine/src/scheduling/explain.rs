@@ -1,0 +1,122 @@
+//! Explaining: for each rule whether it holds for this worker and this task, in the words of every other refusal.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::{self, RepoContext};
+use crate::policy::looks::Look;
+use crate::views::overview::ONLINE;
+use owp_pool::admission::Finding;
+use owp_pool::task::Task;
+use owp_pool::worker::Worker;
+use owp_pool::{TaskId, WorkerId};
+use owp_store::{RepoRow, Tx};
+
+/// How many tasks `GET /v1/work?explain=1` explains at most: the most important ones of each repository.
+const EXPLAINED_PER_REPO: i64 = 10;
+const EXPLAINED: usize = 50;
+
+/// Why a worker may or may not have a task now.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The task.
+    pub task: Task,
+    /// `owner/name`.
+    pub repo: String,
+    /// Every rule, in a fixed order.
+    pub findings: Vec<Finding>,
+    /// What is true of everybody, not only of the asker: "no worker online has the skill go".
+    pub notes: Vec<String>,
+}
+
+impl Engine {
+    /// Explains one task to a worker.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], also for tasks the worker may not see.
+    pub async fn why(&self, worker: &Worker, task: &TaskId) -> Result<Explanation, EngineError> {
+        let (task, row) = self.visible_task(worker, task).await?;
+        self.explained(worker.clone(), task, row).await
+    }
+
+    /// Explains one task to the operator as it is explained to a worker, also where that worker may not see the task.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], [`EngineError::UnknownWorker`].
+    pub async fn why_for(&self, worker: &WorkerId, task: &TaskId) -> Result<Explanation, EngineError> {
+        let (task, row) = self.task_and_repo(task).await?;
+        let asked = worker.clone();
+        let worker = self.read(move |tx| Box::pin(async move { Ok(tx.worker(&asked).await?) })).await?;
+        let worker = worker.ok_or(EngineError::UnknownWorker)?;
+        if row.private && row.managed {
+            // What GitHub says is part of the explanation, whatever it is.
+            self.may_read(&row, &worker).await?;
+        }
+        self.explained(worker, task, row).await
+    }
+
+    async fn explained(&self, worker: Worker, task: Task, row: RepoRow) -> Result<Explanation, EngineError> {
+        let engine = self.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let online = tx.skills_online(tx.now() - ONLINE).await?;
+                explain(tx, &engine, &engine.context(row), task, (&worker, &online)).await
+            })
+        })
+        .await
+    }
+
+    /// Explains the most important ready tasks of every served repository to a worker.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn explain_work(&self, worker: &Worker) -> Result<Vec<Explanation>, EngineError> {
+        let (engine, worker) = (self.clone(), worker.clone());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let online = tx.skills_online(tx.now() - ONLINE).await?;
+                let mut explained = Vec::new();
+                for row in tx.repos_with_work().await? {
+                    if row.private && row.managed && !tx.standing(&row.id, &worker.person).await?.reads {
+                        continue;
+                    }
+                    let context = engine.context(row);
+                    for task in tx.ready_tasks(&context.row.id, EXPLAINED_PER_REPO).await? {
+                        explained.push(explain(tx, &engine, &context, task, (&worker, &online)).await?);
+                    }
+                    if explained.len() >= EXPLAINED {
+                        break;
+                    }
+                }
+                Ok(explained)
+            })
+        })
+        .await
+    }
+
+    /// A task and its repository, if the worker may know of it: in a private one those who may read it do, and who holds
+    /// the task.
+    pub(crate) async fn visible_task(&self, worker: &Worker, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
+        let (task, row) = self.task_and_repo(id).await?;
+        let secret = row.private && row.managed && task.assignee.as_ref() != Some(&worker.id);
+        if secret && !self.may_read(&row, worker).await? { Err(EngineError::UnknownTask) } else { Ok((task, row)) }
+    }
+}
+
+async fn explain(
+    tx: &mut Tx,
+    engine: &Engine,
+    repo: &RepoContext,
+    task: Task,
+    (worker, online): (&Worker, &[String]),
+) -> Result<Explanation, EngineError> {
+    let findings = facts::findings(tx, repo, &task, worker).await?;
+    let nobody_has = task.spec.skills.iter().filter(|skill| !online.contains(skill));
+    let mut notes: Vec<String> = nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
+    if engine.policy_look(&repo.row, tx.now()) == Look::Failing {
+        notes.push(format!(
+            "GitHub did not show the policy file of {} a moment ago. Workers get its tasks once it does; ask again in some seconds.",
+            repo.row.name
+        ));
+    }
+    Ok(Explanation { repo: repo.row.name.clone(), task, findings, notes })
+}

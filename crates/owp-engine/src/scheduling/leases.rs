@@ -1,0 +1,173 @@
+//! What the holder of a lease may do with it through the API: acknowledge, decline, renew, release; and claiming one
+//! task by name. A call about a lease that is over changes nothing and is told so (invariant 3).
+
+use crate::Engine;
+use crate::comments::tell;
+use crate::error::{EngineError, Refused};
+use crate::facts::{self, RepoContext};
+use crate::tracking::transition;
+use crate::workers::contributors::{Terms, WorkItem};
+use crate::workers::once::{Keep, settle};
+use owp_github::render::LeaseEnd;
+use owp_pool::event::{Event, EventKind};
+use owp_pool::lease::{EndReason, Lease, LeaseState, Via};
+use owp_pool::moves::Move;
+use owp_pool::task::Task;
+use owp_pool::worker::Worker;
+use owp_pool::{LeaseId, TaskId};
+use owp_store::{Scope, Tx};
+use serde_json::json;
+
+/// What a holder does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseAct {
+    /// Accepts the offer; work has not begun.
+    Ack,
+    /// Declines; the task is not offered to this worker again for a while.
+    Nack {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Asks for the full time again.
+    Renew,
+    /// Gives the task back.
+    Release {
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+impl Engine {
+    /// Does something with a lease. Repeating an acknowledgement is fine; `epoch`, when given, must be the lease's.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownLease`], [`EngineError::NotYours`], or a refusal when the lease is over.
+    pub async fn act_on_lease(
+        &self,
+        worker: &Worker,
+        lease: &LeaseId,
+        epoch: Option<i64>,
+        act: LeaseAct,
+        keep: Option<Keep<Lease>>,
+    ) -> Result<Lease, EngineError> {
+        let found = self.lease(lease).await?;
+        let (settings, worker, repo) = (self.settings().clone(), worker.clone(), found.repo.clone());
+        let acted = self
+            .store()
+            .write(Scope::repo(&repo).with_workers([worker.id.clone()]), move |tx| {
+                Box::pin(async move {
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    tx.worker_seen(&worker.id, None, None).await?;
+                    let lease = tx.lease(&found.id).await?.ok_or(EngineError::UnknownLease)?;
+                    check(&lease, &worker, epoch)?;
+                    let task = tx.task(&lease.task).await?.ok_or(EngineError::UnknownTask)?;
+                    let lease = carry_out(tx, &context, task, lease, act).await?;
+                    settle(keep, tx, &lease).await?;
+                    Ok::<_, EngineError>(lease)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(acted)
+    }
+
+    async fn lease(&self, id: &LeaseId) -> Result<Lease, EngineError> {
+        let id = id.clone();
+        self.read(move |tx| Box::pin(async move { tx.lease(&id).await?.ok_or(EngineError::UnknownLease) })).await
+    }
+
+    /// Grants one task to the worker that asks for it by name.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`], or a refusal with every reason.
+    pub async fn claim(
+        &self,
+        worker: &Worker,
+        task: &TaskId,
+        keep: Option<Keep<WorkItem>>,
+    ) -> Result<WorkItem, EngineError> {
+        let (task, row) = self.visible_task(worker, task).await?;
+        self.read_policy(&row.id).await?;
+        let (settings, id, repo) = (self.settings().clone(), worker.id.clone(), row.id.clone());
+        let scope = Scope::repo(&row.id).with_workers([id.clone()]);
+        let item = self
+            .store()
+            .write(scope, move |tx| {
+                Box::pin(async move {
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let worker = facts::known_worker(tx, &id).await?;
+                    tx.worker_seen(&id, None, None).await?;
+                    let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
+                    let item = match tx.live_lease(&task.id).await?.filter(|lease| lease.worker == id) {
+                        Some(lease) => item(tx, task, &context, Some(lease)).await?,
+                        None => match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
+                            Ok(moved) => item(tx, moved.task, &context, moved.lease).await?,
+                            Err(reasons) => return Err(Refused::rules(reasons).into()),
+                        },
+                    };
+                    settle(keep, tx, &item).await?;
+                    Ok::<_, EngineError>(item)
+                })
+            })
+            .await?;
+        self.ring();
+        Ok(item)
+    }
+}
+
+async fn item(tx: &mut Tx, task: Task, repo: &RepoContext, lease: Option<Lease>) -> Result<WorkItem, EngineError> {
+    let extra = tx.own_fields_of_task(&task.id).await?;
+    let (name, waits) = (repo.row.name.clone(), repo.row.inactive.clone());
+    Ok(WorkItem { repo: name, task, lease, extra, terms: Terms::of(repo), waits })
+}
+
+fn check(lease: &Lease, worker: &Worker, epoch: Option<i64>) -> Result<(), EngineError> {
+    if lease.worker != worker.id {
+        return Err(EngineError::NotYours);
+    }
+    if let LeaseState::Ended(reason) = lease.state {
+        let at = lease.ended_at.map(|at| format!(" on {}", at.human())).unwrap_or_default();
+        let why = format!("The lease is over: it ended{at} ({}). Nothing was changed.", reason.name());
+        return Err(Refused::because(why).into());
+    }
+    if epoch.is_some_and(|epoch| epoch != lease.epoch.0) {
+        let why = format!("The epoch is not the lease's, which is {}. Nothing was changed.", lease.epoch.0);
+        return Err(Refused::because(why).into());
+    }
+    Ok(())
+}
+
+async fn carry_out(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    lease: Lease,
+    act: LeaseAct,
+) -> Result<Lease, EngineError> {
+    let (step, end) = match act {
+        LeaseAct::Ack => (Move::Acknowledge, None),
+        LeaseAct::Renew => return renew(tx, repo, &task, lease).await,
+        LeaseAct::Nack { reason } => (Move::Return(EndReason::Nacked), Some(LeaseEnd::Nacked { reason })),
+        LeaseAct::Release { reason } => (Move::Return(EndReason::Released), Some(LeaseEnd::Released { reason })),
+    };
+    let words = end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
+    // An offer nobody accepted was between the pool and the client; GitHub never heard of it.
+    let end = end.filter(|_| lease.state != LeaseState::Offered);
+    let moved = if lease.state == LeaseState::Offered && !matches!(step, Move::Acknowledge) {
+        transition::carry_out_unsaid(tx, repo, task, step, words).await?
+    } else {
+        transition::carry_out(tx, repo, task, step, end).await?
+    };
+    Ok(moved.lease.unwrap_or(lease))
+}
+
+async fn renew(tx: &mut Tx, repo: &RepoContext, task: &Task, lease: Lease) -> Result<Lease, EngineError> {
+    let until = lease.extension(tx.now());
+    if until > lease.expires_at {
+        tx.renew_lease(&lease.id, until).await?;
+        let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339() }));
+        tx.append_events(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+        tell::lease(tx, repo, task, None).await?;
+    }
+    Ok(Lease { expires_at: until, ..lease })
+}

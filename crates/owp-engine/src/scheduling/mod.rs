@@ -1,0 +1,8 @@
+//! Grants: planning, parked requests, leases, expiry, refusals and simulation.
+
+pub(crate) mod expiry;
+pub(crate) mod explain;
+pub(crate) mod leases;
+pub(crate) mod park;
+pub(crate) mod schedule;
+pub(crate) mod simulate;

@@ -1,0 +1,212 @@
+//! Parked pulls: workers that wait for work, woken by what can help them and by nothing else.
+
+use crate::Engine;
+use owp_pool::event::EventKind;
+use owp_pool::worker::Worker;
+use owp_pool::{Person, WorkerId};
+use owp_store::Committed;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// Pulls that may wait at once; further ones are answered at once.
+const ALL: usize = 2_000;
+const PER_ADDRESS: usize = 500;
+const PER_PERSON: usize = 20;
+const PER_WORKER: usize = 4;
+/// Places for unlinked workers where only linked ones are served. They can get nothing before somebody links them, which is
+/// what they wait for.
+const HOPELESS: usize = 200;
+
+/// Whose waiting pulls are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    All,
+    Hopeless,
+    Address(Vec<u8>),
+    Person(String),
+    Worker(WorkerId),
+}
+
+impl Who {
+    fn limit(&self) -> usize {
+        match self {
+            Self::All => ALL,
+            Self::Hopeless => HOPELESS,
+            Self::Address(_) => PER_ADDRESS,
+            Self::Person(_) => PER_PERSON,
+            Self::Worker(_) => PER_WORKER,
+        }
+    }
+}
+
+/// Who waits, and how often.
+#[derive(Debug, Default)]
+pub(crate) struct Parking(Mutex<BTreeMap<Who, usize>>);
+
+impl Parking {
+    fn enter(&self, counted: &[Who]) -> bool {
+        let mut parked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.iter().any(|who| parked.get(who).is_some_and(|n| *n >= who.limit())) {
+            return false;
+        }
+        for who in counted {
+            *parked.entry(who.clone()).or_default() += 1;
+        }
+        true
+    }
+
+    fn leave(&self, counted: &[Who]) {
+        let mut parked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for who in counted {
+            match parked.get_mut(who) {
+                Some(n) if *n > 1 => *n -= 1,
+                _ => drop(parked.remove(who)),
+            }
+        }
+    }
+}
+
+/// What may have changed for a worker that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// What there is to have.
+    Work,
+    /// What some worker can do, perhaps this one.
+    Worker,
+}
+
+/// A place to wait. Given back when it is dropped, also when the client hangs up.
+pub struct Parked {
+    parking: Arc<Parking>,
+    counted: Vec<Who>,
+    bell: broadcast::Receiver<Arc<[Committed]>>,
+}
+
+impl Parked {
+    /// Waits until something was committed that can help a worker that waits.
+    pub async fn rung(&mut self) -> Rung {
+        loop {
+            let rung = match self.bell.recv().await {
+                Ok(committed) => committed.iter().filter_map(|c| helps(c.kind)).max(),
+                // Too much happened to follow: anything may have.
+                Err(RecvError::Lagged(_)) => Some(Rung::Worker),
+                Err(RecvError::Closed) => std::future::pending().await,
+            };
+            if let Some(rung) = rung {
+                return rung;
+            }
+        }
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.parking.leave(&self.counted);
+    }
+}
+
+impl Engine {
+    /// Gives a place to wait for work, unless too many wait: in all, of this worker or person, from this address, or of
+    /// those who can get nothing yet.
+    #[must_use]
+    pub fn park(&self, worker: &Worker, address: Option<Vec<u8>>) -> Option<Parked> {
+        let parking = Arc::clone(&self.0.parking);
+        let bell = self.store().committed();
+        let hopeless = !worker.person.is_linked() && !self.settings().open_registration;
+        let counted = counted(worker, address, hopeless);
+        parking.enter(&counted).then(|| Parked { parking, counted, bell })
+    }
+}
+
+fn counted(worker: &Worker, address: Option<Vec<u8>>, hopeless: bool) -> Vec<Who> {
+    let person = match &worker.person {
+        Person::Unlinked(_) => None,
+        linked @ Person::GitHub(_) => Some(Who::Person(linked.key())),
+    };
+    [Who::All, Who::Worker(worker.id.clone())]
+        .into_iter()
+        .chain(hopeless.then_some(Who::Hopeless))
+        .chain(address.map(Who::Address))
+        .chain(person)
+        .collect()
+}
+
+/// What can turn a "nothing for you" into a grant: a task that waits, a slot or an area that is free, a count that
+/// is known, a worker that can do more.
+fn helps(kind: EventKind) -> Option<Rung> {
+    match kind {
+        EventKind::WorkerLinked | EventKind::WorkerUpdated => Some(Rung::Worker),
+        EventKind::TaskCreated
+        | EventKind::TaskUpdated
+        | EventKind::TaskApproved
+        | EventKind::TaskReady
+        | EventKind::TaskPrOpened
+        | EventKind::TaskMerged
+        | EventKind::TaskClosed
+        | EventKind::TaskBlocked
+        | EventKind::LeaseEnded
+        | EventKind::BudgetSet
+        | EventKind::PullIgnored
+        | EventKind::CountTaken
+        | EventKind::RepoAdded
+        | EventKind::RepoUpdated
+        | EventKind::PolicySet
+        | EventKind::TrustSet => Some(Rung::Work),
+        EventKind::RepoRemoved
+        | EventKind::PolicyRefused
+        | EventKind::CountFailed
+        | EventKind::TaskHeld
+        | EventKind::LeaseGranted
+        | EventKind::LeaseAcknowledged
+        | EventKind::LeaseExtended
+        | EventKind::LeaseWarned
+        | EventKind::TaskReported
+        | EventKind::TaskStarted
+        | EventKind::PullLinked
+        | EventKind::WorkerRegistered
+        | EventKind::WorkerUnlinked
+        | EventKind::WorkerTokenRotated
+        | EventKind::WorkerRevoked
+        | EventKind::PersonJoined
+        | EventKind::CommentDead
+        | EventKind::CommentRetried
+        | EventKind::DeliveryDead
+        | EventKind::PoolResumed => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_has_so_many_places_and_gets_them_back() {
+        let parking = Parking::default();
+        let of = |name: &str| [Who::All, Who::Worker(WorkerId::new(name))];
+        assert!((0..PER_WORKER).all(|_| parking.enter(&of("w_ada"))));
+        assert!(!parking.enter(&of("w_ada")));
+        assert!(parking.enter(&of("w_bo")));
+        parking.leave(&of("w_ada"));
+        assert!(parking.enter(&of("w_ada")));
+    }
+
+    #[test]
+    fn strangers_take_no_place_that_others_could_use() {
+        let parking = Parking::default();
+        let stranger = |n: usize, address: u8| {
+            [Who::All, Who::Hopeless, Who::Address(vec![address]), Who::Worker(WorkerId::new(format!("w_{n}")))]
+        };
+        let parked = (0..500).filter(|n| (0..PER_WORKER).all(|_| parking.enter(&stranger(*n, 1)))).count();
+        assert_eq!(parked * PER_WORKER, HOPELESS);
+        let known = |n: usize, address: u8| {
+            [Who::All, Who::Address(vec![address]), Who::Person(format!("gh:{n}")), Who::Worker(WorkerId::new("w_x"))]
+        };
+        assert!(parking.enter(&known(1, 2)));
+        let parking = Parking::default();
+        let one_address = |n: usize| [Who::All, Who::Address(vec![1]), Who::Worker(WorkerId::new(format!("w_{n}")))];
+        assert_eq!((0..ALL).filter(|n| parking.enter(&one_address(*n))).count(), PER_ADDRESS);
+        assert!(parking.enter(&known(1, 2)), "another address still has places");
+        assert!(!parking.enter(&known(1, 1)));
+    }
+}

@@ -1,0 +1,296 @@
+//! The scheduler loop: pulls that wait are planned together on a snapshot, committed as one job per repository that
+//! checks admission again for every grant, planned again for what is left, and answered. A repository whose commit does
+//! not come about in time is left out for a while, so that those behind it are served.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::{self, RepoContext};
+use crate::policy::looks::Look;
+use crate::tracking::transition;
+use futures_util::future::join_all;
+use owp_pool::lease::Via;
+use owp_pool::planner::{Asker, Pick, Snapshot, plan, useful_per_class};
+use owp_pool::{RepoId, Timestamp, WorkerId};
+use owp_store::{Scope, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Pulls gathered at most.
+const BATCH: usize = 2_048;
+/// Workers planned together at most, of those something could be for.
+const ASKERS: usize = 256;
+/// How often a batch is planned again when commits refused what the plan had hoped for.
+const ROUNDS: usize = 4;
+
+/// How long a repository's part of a plan may take to commit.
+const COMMIT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a repository is left out after its part was not committed in time.
+const LEFT_OUT_FOR: Duration = Duration::from_secs(10);
+
+type Answers = BTreeMap<WorkerId, Planned>;
+type Wishes = BTreeMap<WorkerId, Wish>;
+
+/// What a worker that asks could take at most, as it stood when it asked first. Tells who need not be looked at; who may
+/// have what is asked of admission, about the worker as it is by then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Its skills, sorted.
+    pub skills: Vec<String>,
+    /// How many more leases it could hold.
+    pub room: i64,
+}
+
+impl Wish {
+    fn covers(&self, required: &[String]) -> bool {
+        required.iter().all(|skill| self.skills.binary_search(skill).is_ok())
+    }
+}
+
+/// A worker that asks for work, waiting for its answer.
+#[derive(Debug)]
+pub struct Pull {
+    /// Who asks.
+    pub worker: WorkerId,
+    /// What it could take.
+    pub wish: Wish,
+    /// Told what it was granted, once everything it could get is.
+    pub reply: oneshot::Sender<Result<Planned, EngineError>>,
+}
+
+/// What a plan did for a worker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// How many tasks it was granted.
+    pub granted: usize,
+    /// Where it would have been granted more, had the repository's policy file been read lately: it reads them and asks
+    /// again.
+    pub unread: BTreeSet<RepoId>,
+    /// Why something that was planned for it could not be committed.
+    failed: Option<String>,
+}
+
+impl Planned {
+    /// The answer to a pull: whoever got something is told of that alone.
+    fn answer(self) -> Result<Self, EngineError> {
+        match self.failed {
+            Some(why) if self.granted == 0 => Err(StoreError::Commit(why).into()),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Repositories whose commits did not come about in time, and until when they are left out. The time is the machine's own,
+/// as is what it measures: how long the database takes.
+#[derive(Debug, Default)]
+pub(crate) struct Stalled(Mutex<BTreeMap<RepoId, Instant>>);
+
+impl Stalled {
+    fn add(&self, repo: &RepoId) {
+        let until = Instant::now() + LEFT_OUT_FOR;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(repo.clone(), until);
+    }
+
+    fn now(&self) -> BTreeSet<RepoId> {
+        let mut stalled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        stalled.retain(|_, until| *until > now);
+        stalled.keys().cloned().collect()
+    }
+}
+
+/// A snapshot to plan on, and what else was known in that moment.
+struct Seen {
+    snapshot: Snapshot,
+    now: Timestamp,
+    /// Repositories whose policy file must be read before anything is granted there.
+    unread: BTreeSet<RepoId>,
+}
+
+impl Engine {
+    /// Waits for pulls, plans what came together, answers. False once nobody can ask any more.
+    pub async fn step_schedule(&self, waiting: &mut mpsc::Receiver<Pull>) -> bool {
+        let mut batch = Vec::new();
+        if waiting.recv_many(&mut batch, BATCH).await == 0 {
+            return false;
+        }
+        let _step = self.0.progress.scheduler();
+        let wishes: Wishes = batch.iter().map(|pull| (pull.worker.clone(), pull.wish.clone())).collect();
+        let planned = self.grant_all(wishes).await.map_err(|error| error.to_string());
+        for pull in batch {
+            let answer = match &planned {
+                Ok(answers) => answers.get(&pull.worker).cloned().unwrap_or_default().answer(),
+                Err(why) => Err(EngineError::Store(StoreError::Commit(why.clone()))),
+            };
+            // Whoever hung up keeps what was granted; the lease's clock runs.
+            let _gone = pull.reply.send(answer);
+        }
+        self.ring();
+        true
+    }
+
+    /// Grants what can be granted without asking GitHub.
+    async fn grant_all(&self, wishes: Wishes) -> Result<Answers, EngineError> {
+        let mut answers = Answers::new();
+        let mut left = wishes;
+        while !left.is_empty() {
+            left = self.grant_some(left, &mut answers).await?;
+        }
+        Ok(answers)
+    }
+
+    /// Grants what can be granted to as many workers as are planned together; gives those still to be looked at.
+    async fn grant_some(&self, mut wishes: Wishes, answers: &mut Answers) -> Result<Wishes, EngineError> {
+        let mut rest = Wishes::new();
+        for _ in 0..ROUNDS {
+            let Seen { snapshot, now, unread } = self.snapshot(&wishes).await?;
+            // Further rounds are for the same workers; whoever comes after the last of them has not been looked at.
+            if let Some(last) = snapshot.askers.get(ASKERS - 1) {
+                let (these, beyond): (Wishes, Wishes) = wishes.into_iter().partition(|(id, _)| *id <= last.worker.id);
+                wishes = these;
+                rest.extend(beyond);
+            }
+            let picks = plan(&snapshot, now);
+            if picks.is_empty() {
+                break;
+            }
+            let mut by_repo: BTreeMap<RepoId, Vec<Pick>> = BTreeMap::new();
+            for pick in picks {
+                if unread.contains(&pick.repo) {
+                    answers.entry(pick.worker).or_default().unread.insert(pick.repo);
+                } else {
+                    by_repo.entry(pick.repo.clone()).or_default().push(pick);
+                }
+            }
+            // Side by side, so that a repository that waits for a lock costs the others no time.
+            let commits = by_repo.into_iter().map(|(repo, picks)| self.commit_in_time(repo, picks));
+            let mut again = false;
+            for (own, more) in join_all(commits).await {
+                again |= more;
+                for (worker, planned) in own {
+                    let answer = answers.entry(worker).or_default();
+                    answer.granted += planned.granted;
+                    answer.failed = planned.failed.or(answer.failed.take());
+                }
+            }
+            if !again {
+                break;
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Everything a plan for these workers is made from. Workers that none of the tasks could be for are left out before
+    /// anything is asked about them, so that whoever waits in vain costs next to nothing.
+    async fn snapshot(&self, wishes: &Wishes) -> Result<Seen, EngineError> {
+        let (engine, wishes, stalled) = (self.clone(), wishes.clone(), self.0.stalled.now());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
+                let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
+                for row in tx.repos_with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
+                    match engine.policy_look(&row, tx.now()) {
+                        Look::Fresh => {}
+                        Look::Due => drop(unread.insert(row.id.clone())),
+                        // Its tasks wait; `explain` says so.
+                        Look::Failing => continue,
+                    }
+                    let context = engine.context(row);
+                    let (facts, answers) = context.facts(tx).await?;
+                    if facts.stop.is_some() || facts.budget.is_throttled() {
+                        continue;
+                    }
+                    let useful = useful_per_class(facts.budget.free(), room);
+                    if useful == 0 {
+                        continue;
+                    }
+                    snapshot.tasks.extend(facts::candidates(tx, &facts.id, &answers, useful).await?);
+                    snapshot.repos.insert(facts.id.clone(), facts);
+                }
+                let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
+                for id in concerned(&wishes, &snapshot) {
+                    let worker = facts::known_worker(tx, id).await?;
+                    let load = tx.load(id).await?;
+                    let standings = tx.standings(&repos, &worker.person).await?;
+                    snapshot.askers.push(Asker { worker, load, standings });
+                }
+                Ok(Seen { snapshot, now: tx.now(), unread })
+            })
+        })
+        .await
+    }
+
+    /// Commits a plan's part in one repository, or leaves the repository out for a while. Says what came of it for each
+    /// worker, and whether to plan again.
+    async fn commit_in_time(&self, repo: RepoId, picks: Vec<Pick>) -> (Answers, bool) {
+        let workers: Vec<WorkerId> = picks.iter().map(|pick| pick.worker.clone()).collect();
+        let mut answers = Answers::new();
+        match self.commit_picks(repo.clone(), picks).await {
+            Ok((granted, refused)) => {
+                for worker in granted {
+                    answers.entry(worker).or_default().granted += 1;
+                }
+                (answers, refused > 0)
+            }
+            Err(error) => {
+                tracing::warn!(repo = repo.as_str(), %error, "a part of a plan could not be committed");
+                let late = matches!(error, EngineError::Store(StoreError::TooLate(_)));
+                if late {
+                    self.0.stalled.add(&repo);
+                }
+                for worker in workers {
+                    answers.entry(worker).or_default().failed = Some(error.to_string());
+                }
+                // What was planned there may be had elsewhere.
+                (answers, late)
+            }
+        }
+    }
+
+    /// Commits a plan's part in one repository; says who was granted something, and how many grants the rules refused
+    /// by now.
+    async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<(Vec<WorkerId>, usize), EngineError> {
+        let settings = self.settings().clone();
+        let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
+        self.store()
+            .write_within(COMMIT_WITHIN, scope, move |tx| {
+                Box::pin(async move {
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let (mut granted, mut refused) = (Vec::new(), 0);
+                    for pick in picks {
+                        let Some(task) = tx.task(&pick.task).await? else { continue };
+                        let worker = facts::known_worker(tx, &pick.worker).await?;
+                        match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
+                            Ok(_) => granted.push(worker.id),
+                            Err(_) => refused += 1,
+                        }
+                    }
+                    Ok((granted, refused))
+                })
+            })
+            .await
+    }
+}
+
+/// The first workers, by id, that have every skill at least one of the tasks asks for.
+fn concerned<'w>(wishes: &'w Wishes, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
+    let asked: BTreeSet<&[String]> = snapshot.tasks.iter().map(|facts| facts.task.spec.skills.as_slice()).collect();
+    let able = |wish: &Wish| asked.iter().any(|required| wish.covers(required));
+    wishes.iter().filter(|(_, wish)| able(wish)).map(|(id, _)| id).take(ASKERS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_covers_what_it_has_every_skill_for() {
+        let skills = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let wish = Wish { skills: skills(&["go", "rust", "sql"]), room: 1 };
+        for (required, covered) in [(&[][..], true), (&["rust"], true), (&["go", "sql"], true), (&["go", "zig"], false)]
+        {
+            assert_eq!(wish.covers(&skills(required)), covered, "{required:?}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What would be handed out now, and why not the rest: the planner's snapshot and plan, with other rules if asked for.
+//! Writes nothing and asks GitHub nothing.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::{self, RepoContext};
+use crate::views::overview::ONLINE;
+use owp_pool::admission::{self, Case};
+use owp_pool::document::Document;
+use owp_pool::planner::{Asker, Snapshot, plan, useful_per_class};
+use owp_pool::policy::Policy;
+use owp_pool::task::Task;
+use owp_pool::{Refusal, TaskId};
+use owp_store::{RepoRow, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Workers that are taken to ask.
+const ASKERS: i64 = 200;
+/// Tasks that are told of as waiting.
+const WAITING: i64 = 100;
+
+/// A simulation.
+#[derive(Debug, Clone)]
+pub struct Simulation {
+    /// `owner/name`.
+    pub repo: String,
+    /// The rules it was made with.
+    pub policy: Policy,
+    /// How many workers were taken to ask: those heard of lately.
+    pub workers: usize,
+    /// What keeps the repository as a whole from handing out anything.
+    pub stopped: Vec<Refusal>,
+    /// What would be handed out, the most valuable first.
+    pub grants: Vec<PlannedGrant>,
+    /// Ready tasks that nobody would get.
+    pub waiting: Vec<Waiting>,
+}
+
+/// A task somebody would get.
+#[derive(Debug, Clone)]
+pub struct PlannedGrant {
+    /// The task.
+    pub task: Task,
+    /// Who: a login, or a worker's name.
+    pub worker: String,
+}
+
+/// A task nobody would get.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// The task.
+    pub task: Task,
+    /// Why not, each reason with the workers it is told to; empty when others come first.
+    pub reasons: Vec<(Refusal, Vec<String>)>,
+}
+
+impl Engine {
+    /// What would be handed out in a repository if every worker that was heard of lately asked now, by the rules in force
+    /// or, in the policy file's place, by `document`.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`]; [`EngineError::BadPolicy`] for a document that is out of bounds.
+    pub async fn simulate(&self, name: &str, document: Option<Document>) -> Result<Simulation, EngineError> {
+        let mut row = self.known_repo(name).await?;
+        if let Some(document) = document {
+            document.apply(&facts::defaults(&row)).map_err(EngineError::BadPolicy)?;
+            row.file.document = Some(document);
+            row.file.was_read = true;
+        }
+        let engine = self.clone();
+        self.read(move |tx| Box::pin(async move { simulate(tx, &engine, row).await })).await
+    }
+}
+
+async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulation, EngineError> {
+    let context: RepoContext = engine.context(row);
+    let (repo, answers) = context.facts(tx).await?;
+    let mut askers = Vec::new();
+    for worker in tx.workers_heard_of(tx.now() - ONLINE, ASKERS).await? {
+        let load = tx.load(&worker.id).await?;
+        let standing = tx.standing(&repo.id, &worker.person).await?;
+        askers.push(Asker { worker, load, standings: BTreeMap::from([(repo.id.clone(), standing)]) });
+    }
+    let mut snapshot = Snapshot { askers, ..Snapshot::default() };
+    let stopped = admission::repo_refusals(&repo);
+    if stopped.is_empty() {
+        let room = snapshot.askers.iter().map(|asker| asker.worker.free_leases(asker.load)).sum();
+        let useful = useful_per_class(repo.budget.free(), room);
+        snapshot.tasks = facts::candidates(tx, &repo.id, &answers, useful.max(1)).await?;
+        snapshot.repos.insert(repo.id.clone(), repo.clone());
+    }
+    let picks = plan(&snapshot, tx.now());
+    let granted: BTreeSet<&TaskId> = picks.iter().map(|pick| &pick.task).collect();
+    let mut waiting = Vec::new();
+    for task in tx.ready_tasks(&repo.id, WAITING).await? {
+        if granted.contains(&task.id) {
+            continue;
+        }
+        let facts = facts::task_facts(tx, task, &answers).await?;
+        let mut reasons: Vec<(Refusal, Vec<String>)> = Vec::new();
+        for asker in &snapshot.askers {
+            let standing = &asker.standings[&repo.id];
+            let (worker, load, now) = (&asker.worker, asker.load, tx.now());
+            for refusal in admission::refusals(&Case { task: &facts, repo: &repo, worker, load, standing, now }) {
+                match reasons.iter_mut().find(|(known, _)| *known == refusal) {
+                    Some((_, told)) => told.push(worker.shown_as().to_owned()),
+                    None => reasons.push((refusal, vec![worker.shown_as().to_owned()])),
+                }
+            }
+        }
+        waiting.push(Waiting { task: facts.task, reasons });
+    }
+    let find = |id: &TaskId| snapshot.tasks.iter().find(|facts| facts.task.id == *id).map(|facts| facts.task.clone());
+    let name = |pick: &owp_pool::planner::Pick| {
+        let asker = snapshot.askers.iter().find(|asker| asker.worker.id == pick.worker);
+        asker.map_or_else(String::new, |asker| asker.worker.shown_as().to_owned())
+    };
+    let grants = picks.iter().filter_map(|pick| Some(PlannedGrant { task: find(&pick.task)?, worker: name(pick) }));
+    Ok(Simulation {
+        grants: grants.collect(),
+        repo: repo.name,
+        policy: repo.policy,
+        workers: snapshot.askers.len(),
+        stopped,
+        waiting,
+    })
+}

@@ -1,0 +1,155 @@
+//! What GitHub shows of the commit a pull request stands at: the checks its gates ask for, and who signed. Asked before
+//! a transaction, when it can matter, and looked at again when somebody says that it changed, and at every count.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::tracking::pulls;
+use owp_github::client::{GitHubError, PullInfo, RepoReader};
+use owp_pool::gates::Checks;
+use owp_pool::pull::Signatures;
+use owp_pool::task::TaskState;
+use owp_store::{Delivery, RepoRow, Scope, StoreError, Tx};
+use std::collections::BTreeMap;
+
+/// A pull request as GitHub shows it, with what was asked of its newest commit.
+#[derive(Debug, Clone)]
+pub(crate) struct PullLook {
+    pub info: PullInfo,
+    /// The checks the gates name; `None` when none matter.
+    pub checks: Option<Checks>,
+    /// Who signed; `None` when it is known already, or matters to nobody.
+    pub signatures: Option<Signatures>,
+}
+
+/// What must be asked about a pull request's commit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted {
+    checks: bool,
+    signatures: bool,
+}
+
+impl Engine {
+    /// Looks at what matters of a pull request's commit. `reported` tells that a worker says it answers a task.
+    pub(crate) async fn look_at_commit(
+        &self,
+        reader: &RepoReader,
+        repo: &RepoContext,
+        info: PullInfo,
+        reported: bool,
+    ) -> Result<PullLook, EngineError> {
+        let (context, view) = (repo.clone(), info.clone());
+        let wanted = self.read(move |tx| Box::pin(async move { Ok(wanted(tx, &context, &view, reported).await?) }));
+        let wanted = wanted.await?;
+        let checks = if wanted.checks { Some(read_checks(reader, repo, &info.head_sha).await?) } else { None };
+        let signatures = if wanted.signatures { read_signatures(reader, info.number).await? } else { None };
+        Ok(PullLook { info, checks, signatures })
+    }
+
+    /// Somebody said something about a commit: looks whether an open pull request stands there that asks for it.
+    pub(crate) async fn process_commit(
+        &self,
+        delivery: &Delivery,
+        row: RepoRow,
+        sha: &str,
+        name: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let repo = self.context(row);
+        let asks = |asked: &String| name.is_none_or(|name| name.to_lowercase() == asked.to_lowercase());
+        let (id, at) = (repo.row.id.clone(), sha.to_owned());
+        let stands = if repo.policy.gates.checks.iter().any(asks) {
+            self.read(move |tx| Box::pin(async move { Ok(!tx.open_pulls_at(&id, &at).await?.is_empty()) })).await?
+        } else {
+            false
+        };
+        if !stands {
+            return self.finish(delivery).await;
+        }
+        let checks = read_checks(&self.reader(&repo.row)?, &repo, sha).await?;
+        let sha = sha.to_owned();
+        self.commit(delivery, &repo, move |tx, repo| {
+            Box::pin(async move { pulls::checked(tx, &repo, &sha, &checks).await })
+        })
+        .await
+    }
+
+    /// Judges again every open pull request that names a task: a delivery about its checks may have been lost, and the
+    /// rules or its author's agents may be others now.
+    pub(crate) async fn recheck(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
+        let id = repo.row.id.clone();
+        let open = self.read(move |tx| Box::pin(async move { Ok(tx.pulls_under_way(&id).await?) })).await?;
+        let mut by_commit = BTreeMap::<String, Checks>::new();
+        for pull in open {
+            let checks = match by_commit.get(&pull.head_sha) {
+                Some(known) => known.clone(),
+                None if repo.policy.gates.checks.is_empty() => pull.facts.checks.clone(),
+                None => read_checks(reader, repo, &pull.head_sha).await?,
+            };
+            by_commit.insert(pull.head_sha.clone(), checks);
+        }
+        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        if by_commit.is_empty() {
+            return Ok(());
+        }
+        self.store()
+            .write(Scope::repo(&repo.row.id), move |tx| {
+                Box::pin(async move {
+                    let repo = RepoContext::load(tx, &id, &settings).await?;
+                    for (sha, checks) in &by_commit {
+                        pulls::checked(tx, &repo, sha, checks).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+/// Checks matter while a pull request is open, signatures when it is delivered or merged; neither does while it names no
+/// task.
+async fn wanted(tx: &mut Tx, repo: &RepoContext, info: &PullInfo, reported: bool) -> Result<Wanted, StoreError> {
+    let view = pulls::row_of(info, repo);
+    let mut tasks = tx.tasks_of_pull(&repo.row.id, info.number).await?;
+    for issue in &view.issues {
+        tasks.extend(tx.task_by_issue(&repo.row.id, *issue).await?);
+    }
+    let ongoing = reported || tasks.iter().any(|task| !task.state.is_over());
+    let unmerged = reported || tasks.iter().any(|task| task.state != TaskState::Merged);
+    let stored = tx.pull(&repo.row.id, info.number).await?;
+    let known = stored.as_ref().is_some_and(|row| row.head_sha == info.head_sha && row.signatures.is_some());
+    let merge_is_news = info.merged && stored.is_none_or(|row| !row.facts.merged);
+    Ok(Wanted {
+        checks: view.facts.open && ongoing && !repo.policy.gates.checks.is_empty(),
+        signatures: !known && ((view.facts.open && ongoing) || (merge_is_news && unmerged)),
+    })
+}
+
+/// The checks that the gates name. Where the App may not look, the gate does not hold, and says so.
+async fn read_checks(reader: &RepoReader, repo: &RepoContext, sha: &str) -> Result<Checks, EngineError> {
+    match reader.checks(sha).await {
+        Ok(found) => Ok(Checks::seen(&repo.policy.gates, found)),
+        Err(error) if out_of_reach(&error) => Err(error.into()),
+        Err(error) if error.is_denied() => Ok(Checks::Unreadable(
+            "the App may not read checks and statuses here; an owner can grant it that in the App's settings"
+                .to_owned(),
+        )),
+        Err(error) => Ok(Checks::Unreadable(error.to_string())),
+    }
+}
+
+/// Not knowing who signed holds nothing up.
+async fn read_signatures(reader: &RepoReader, number: i64) -> Result<Option<Signatures>, EngineError> {
+    match reader.signatures(number).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if out_of_reach(&error) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(number, %error, "who signed a pull request's commits could not be looked up");
+            Ok(None)
+        }
+    }
+}
+
+/// True when everything else would fail for the same reason, or may succeed later.
+fn out_of_reach(error: &GitHubError) -> bool {
+    error.is_transient() || error.is_suspended() || error.installation_gone()
+}

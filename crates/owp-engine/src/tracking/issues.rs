@@ -1,0 +1,424 @@
+//! An issue as GitHub shows it, applied: a labelled issue is a task, and stops being one when the label goes.
+
+use crate::comments::tell;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::reconcile::grace;
+use crate::tracking::approval::{self, Offered, OptIn, Words};
+use crate::tracking::lookalikes;
+use crate::tracking::pulls;
+use crate::tracking::transition;
+use owp_github::client::{GitHubError, IssueInfo};
+use owp_github::render::LeaseEnd;
+use owp_pool::doubt::{Doubt, DoubtKind};
+use owp_pool::event::{Event, EventKind};
+use owp_pool::labels::{LabelReading, read_labels};
+use owp_pool::lease::EndReason;
+use owp_pool::moves::{EDITED, Move, UNTOLD};
+use owp_pool::task::{Assignee, Task, TaskSpec, TaskState, Withheld, Wording};
+use owp_pool::{Span, TaskId, Timestamp};
+use owp_store::{TaskExtras, Tx};
+use serde_json::json;
+
+/// Why a task is held when its issue's events do not tell who offered it.
+const WHO_UNKNOWN: &str = "it is not known who set the label";
+/// How long GitHub is asked again about a hold that stands only because it did not tell something, and how soon at first.
+const TOLD_LATER: Span = Span::hours(1);
+const TOLD_SOON: Span = Span::secs(30);
+/// How soon GitHub is asked again about an issue that it does not show.
+const ASK_AGAIN: Span = Span::secs(30);
+/// A deleted or transferred issue never returns under its number: no view is newer than this.
+const FOR_GOOD: Timestamp = Timestamp(i64::MAX);
+
+/// What GitHub shows of an issue.
+#[derive(Debug, Clone)]
+pub(crate) enum IssueView {
+    /// It is there.
+    Present(Box<Sight>),
+    /// It is not there.
+    Gone(Loss),
+}
+
+/// An issue that is there, and what was looked up about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sight {
+    pub info: IssueInfo,
+    /// The latest act that offered it, when that was looked up.
+    pub opt_in: Option<OptIn>,
+    /// Whose words its text is.
+    pub words: Words,
+    /// What stands behind it when it is not offered any more.
+    pub proof: Proof,
+}
+
+/// What stands behind a view of an issue that carries the label no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// One look at the issue: others may have lost the label in the same moment.
+    Look,
+    /// A comparison of all issues.
+    Comparison,
+    /// A signed delivery, which says that somebody removed the label.
+    Signed,
+}
+
+/// How an issue was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// A signed delivery says that it was deleted.
+    Deleted,
+    /// A signed delivery says that it was transferred.
+    Transferred,
+    /// GitHub does not show it, and that was asked often enough.
+    NotShown,
+}
+
+impl Loss {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Deleted => "the issue was deleted",
+            Self::Transferred => "the issue was transferred",
+            Self::NotShown => "GitHub does not show the issue any more: it was deleted, transferred or hidden",
+        }
+    }
+}
+
+/// Applies a view of issue `number`. A view older than the one applied last changes nothing.
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    number: i64,
+    view: &IssueView,
+) -> Result<Option<Task>, EngineError> {
+    let task = tx.task_by_issue(&repo.row.id, number).await?;
+    let sight = match view {
+        IssueView::Gone(loss) => return lose(tx, repo, task, number, *loss).await,
+        IssueView::Present(sight) => sight,
+    };
+    let info = &sight.info;
+    let was_in_doubt = tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    if !info.locked {
+        // Nobody could comment while it was locked.
+        tx.retry_dead_of(&repo.row.id, number, &GitHubError::Locked.to_string()).await?;
+    }
+    let reading = read_labels(&info.labels, &repo.policy.labels);
+    let offered = is_offered(info, repo);
+    let Some(task) = task else {
+        if offered {
+            return create(tx, repo, sight, &reading).await.map(Some);
+        }
+        lookalikes::note(tx, repo, info, &reading).await?;
+        return Ok(None);
+    };
+    let task = if was_in_doubt { withhold(tx, task, None).await? } else { task };
+    let extras = tx.task_extras(&task.id).await?;
+    if extras.issue_updated_at > info.updated_at {
+        return Ok(Some(task));
+    }
+    if offered {
+        return update(tx, repo, task, extras, (sight, &reading)).await.map(Some);
+    }
+    if task.state.is_over() {
+        return Ok(Some(task));
+    }
+    if info.is_open() && !info.is_pull && sight.proof != Proof::Signed {
+        let waits = grace::wait_for_label(tx, repo, sight.proof).await?;
+        if waits.is_some() {
+            return withhold(tx, task, waits).await.map(Some);
+        }
+    }
+    // An older view must not bring it back.
+    tx.set_task_extras(&task.id, &TaskExtras { issue_updated_at: info.updated_at, ..extras }).await?;
+    let (why, end) = if info.is_open() {
+        ("the label was removed", LeaseEnd::LabelRemoved)
+    } else {
+        ("the issue was closed", LeaseEnd::IssueClosed)
+    };
+    withdraw(tx, repo, task, why, end).await.map(Some)
+}
+
+/// True when the issue is open and carries the label.
+pub(crate) fn is_offered(info: &IssueInfo, repo: &RepoContext) -> bool {
+    info.is_open() && !info.is_pull && read_labels(&info.labels, &repo.policy.labels).ready
+}
+
+/// True when the act that offered the issue must be looked up before [`apply`]: only then does it matter.
+pub(crate) fn needs_opt_in(
+    known: Option<(&Task, &TaskExtras)>,
+    info: &IssueInfo,
+    repo: &RepoContext,
+    now: Timestamp,
+) -> bool {
+    if !is_offered(info, repo) {
+        return false;
+    }
+    let Some((task, extras)) = known else { return true };
+    has_moved((task, extras), info) || waits_for_github(task, extras, now)
+}
+
+/// True when an issue whose task is over or held has changed since it was last seen.
+pub(crate) fn has_moved((task, extras): (&Task, &TaskExtras), info: &IssueInfo) -> bool {
+    info.updated_at > extras.issue_updated_at && (task.state.is_over() || task.hold.is_some())
+}
+
+/// True when it is time to ask GitHub again for an answer for want of which a task is held. The pauses double: what GitHub
+/// cannot tell it mostly never will, and every question costs a part of the hourly quota.
+fn waits_for_github(task: &Task, extras: &TaskExtras, now: Timestamp) -> bool {
+    let wants = task.hold.as_deref().is_some_and(|hold| hold == UNTOLD || hold == WHO_UNKNOWN);
+    let pause = Span((extras.asked_at - task.created_at).0.max(TOLD_SOON.0));
+    wants && !task.state.is_over() && task.created_at + TOLD_LATER > now && extras.asked_at + pause <= now
+}
+
+/// True when [`apply`] would change nothing: the issue is offered, and reads as its task does.
+pub(crate) fn is_settled(task: &Task, extras: &TaskExtras, info: &IssueInfo, repo: &RepoContext) -> bool {
+    if extras.issue_updated_at > info.updated_at {
+        return true;
+    }
+    let reading = read_labels(&info.labels, &repo.policy.labels);
+    let now = Wording::of_issue(&info.title, &info.body);
+    let state = match task.state {
+        TaskState::Closed => false,
+        TaskState::Merged => true,
+        _ => task.withheld.is_none(),
+    };
+    state
+        && is_offered(info, repo)
+        && extras.issue_updated_at == info.updated_at
+        && *task.later.as_ref().unwrap_or(&task.wording()) == now
+        && task.spec == spec_of(&reading)
+        && task.assigned_to == assignees(info)
+        && extras.problems == problems_of(&reading)
+}
+
+fn spec_of(reading: &LabelReading) -> TaskSpec {
+    TaskSpec {
+        estimate: reading.estimate,
+        priority: reading.priority,
+        skills: reading.skills.clone(),
+        area: reading.area.clone(),
+        tier: reading.tier,
+    }
+}
+
+fn problems_of(reading: &LabelReading) -> Vec<String> {
+    let problems = reading.problems.iter();
+    problems.map(|p| format!("The label `{}` {}; {} counts instead.", p.label, p.what, p.used)).collect()
+}
+
+/// The people an issue is assigned to; agents that work on it are somebody's tools.
+fn assignees(info: &IssueInfo) -> Vec<Assignee> {
+    let people = info.assignees.iter().filter(|one| !one.is_bot);
+    people.map(|one| Assignee { id: one.id, login: one.login.clone() }).collect()
+}
+
+async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelReading) -> Result<Task, EngineError> {
+    let info = &sight.info;
+    let now = Wording::of_issue(&info.title, &info.body);
+    let (text, hold, unproven) = match &sight.opt_in {
+        None => (now.clone(), Some(WHO_UNKNOWN.to_owned()), false),
+        // What nobody has approved yet is approved as it stands by then.
+        Some(act) if act.hold.is_some() => (now.clone(), act.hold.clone(), false),
+        Some(act) => match &act.text {
+            Offered::AsNow { proven } => (now.clone(), None, !proven),
+            Offered::Signed(text) => (text.clone(), Some(EDITED.to_owned()), false),
+            Offered::Edited => (now.clone(), Some(EDITED.to_owned()), true),
+            Offered::Untold => (now.clone(), Some(UNTOLD.to_owned()), true),
+        },
+    };
+    let later = Some(now).filter(|now| *now != text);
+    let task = Task {
+        issue: Some(info.number),
+        title: text.title,
+        description: text.description,
+        hold,
+        later,
+        assigned_to: assignees(info),
+        ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.row.id.clone(), spec_of(reading), tx.now())
+    };
+    tx.insert_task(&task).await?;
+    if task.later.is_some() {
+        tx.update_task(&task).await?;
+    }
+    let extras = TaskExtras {
+        opt_in_event: sight.opt_in.as_ref().map(|act| act.event),
+        problems: problems_of(reading),
+        issue_updated_at: info.updated_at,
+        approved_at: sight.opt_in.as_ref().map_or_else(|| tx.now(), |act| act.approved_at),
+        later_at: sight.opt_in.as_ref().map_or(info.updated_at, |act| act.text_since),
+        text_unproven: unproven,
+        asked_at: tx.now(),
+    };
+    tx.set_task_extras(&task.id, &extras).await?;
+    let created = json!({ "issue": info.number, "estimate": task.spec.estimate, "priority": task.spec.priority });
+    let mut events = vec![Event::new(EventKind::TaskCreated, created).about_task(&task.id)];
+    if let Some(why) = &task.hold {
+        events.push(Event::new(EventKind::TaskHeld, json!({ "reason": why })).about_task(&task.id));
+    }
+    tx.append_events(&events).await?;
+    pulls::adopt_open_pulls(tx, repo, &task).await?;
+    tell::notes(tx, repo, &task).await?;
+    Ok(task)
+}
+
+/// Brings a task up to date with its issue, which is offered: what it asks for, its text, its hold. A withdrawn task is
+/// offered again; a merged one only when somebody offered it anew, since a merge can leave its issue open.
+async fn update(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    extras: TaskExtras,
+    (sight, reading): (&Sight, &LabelReading),
+) -> Result<Task, EngineError> {
+    let Sight { info, opt_in, words, .. } = sight;
+    let now = Wording::of_issue(&info.title, &info.body);
+    // An act of opting in is judged once.
+    let news = opt_in.as_ref().filter(|act| extras.opt_in_event.is_none_or(|judged| act.event > judged));
+    let known = *task.later.as_ref().unwrap_or(&task.wording()) == now;
+    let mut fresh = TaskExtras {
+        opt_in_event: news.map(|act| act.event).or(extras.opt_in_event),
+        problems: problems_of(reading),
+        issue_updated_at: info.updated_at,
+        later_at: if known { extras.later_at } else { info.updated_at },
+        asked_at: if waits_for_github(&task, &extras, tx.now()) { tx.now() } else { extras.asked_at },
+        ..extras.clone()
+    };
+    let task = describe(tx, task, info, reading).await?;
+    let rests = task.state == TaskState::Merged && news.is_none();
+    let before = task.clone();
+    let mut task = task;
+    if !rests {
+        approval::reword(&mut task, &mut fresh, now.clone(), words);
+        match (news, opt_in) {
+            (Some(act), _) => approval::offer(&mut task, &mut fresh, now, act),
+            // What GitHub did not tell at first, it tells now.
+            (None, Some(act)) if task.hold.as_deref() == Some(UNTOLD) => {
+                approval::offer(&mut task, &mut fresh, now, act);
+            }
+            _ => {}
+        }
+    }
+    if fresh != extras {
+        tx.set_task_extras(&task.id, &fresh).await?;
+    }
+    if rests {
+        return Ok(task);
+    }
+    if task.state.is_over() {
+        let task = transition::carry_out(tx, repo, task, Move::Reopen, None).await?.task;
+        pulls::judge_open_pulls(tx, repo, &task).await?;
+        return Ok(tx.task(&task.id).await?.unwrap_or(task));
+    }
+    let task = withhold(tx, task, None).await?;
+    let by = if news.is_some() { "label" } else { "text" };
+    keep_wording(tx, &before, &task, by).await?;
+    if task.state.is_held() && matches!(words, Words::NeverApproved { .. }) {
+        let step = Move::Return(EndReason::Revoked);
+        return Ok(transition::carry_out(tx, repo, task, step, Some(LeaseEnd::TextNotApproved)).await?.task);
+    }
+    tell::notes(tx, repo, &task).await?;
+    Ok(task)
+}
+
+async fn keep_wording(tx: &mut Tx, before: &Task, task: &Task, by: &str) -> Result<(), EngineError> {
+    if before == task {
+        return Ok(());
+    }
+    tx.update_task(task).await?;
+    let event = |kind, payload| Event::new(kind, payload).about_task(&task.id);
+    let mut events = Vec::new();
+    let changed: Vec<&str> =
+        [("title", before.title != task.title), ("description", before.description != task.description)]
+            .into_iter()
+            .filter_map(|(name, changed)| changed.then_some(name))
+            .collect();
+    if !changed.is_empty() {
+        events.push(event(EventKind::TaskUpdated, json!({ "changed": changed })));
+    }
+    match (&before.hold, &task.hold) {
+        (Some(_), None) => events.push(event(EventKind::TaskApproved, json!({ "by": by }))),
+        (old, Some(why)) if old != &task.hold => events.push(event(EventKind::TaskHeld, json!({ "reason": why }))),
+        _ => {}
+    }
+    Ok(tx.append_events(&events).await?)
+}
+
+/// Takes over what an issue's labels and assignees say.
+async fn describe(tx: &mut Tx, task: Task, info: &IssueInfo, reading: &LabelReading) -> Result<Task, EngineError> {
+    let fresh = Task { spec: spec_of(reading), assigned_to: assignees(info), ..task.clone() };
+    if fresh == task {
+        return Ok(task);
+    }
+    let changed: Vec<&str> =
+        [("labels", fresh.spec != task.spec), ("assignees", fresh.assigned_to != task.assigned_to)]
+            .into_iter()
+            .filter_map(|(name, changed)| changed.then_some(name))
+            .collect();
+    tx.describe_task(&fresh).await?;
+    let event = Event::new(EventKind::TaskUpdated, json!({ "changed": changed })).about_task(&fresh.id);
+    tx.append_events(&[event]).await?;
+    Ok(fresh)
+}
+
+/// Hands a task to nobody for the moment, or again; its lease goes on.
+async fn withhold(tx: &mut Tx, task: Task, withheld: Option<Withheld>) -> Result<Task, EngineError> {
+    if task.withheld == withheld {
+        return Ok(task);
+    }
+    let why = |task: &Task| task.withheld.as_ref().map(|withheld| withheld.why.clone());
+    let fresh = Task { withheld, ..task.clone() };
+    tx.update_task(&fresh).await?;
+    let event = match (why(&task), why(&fresh)) {
+        (old, Some(new)) if old.as_ref() != Some(&new) => Event::new(EventKind::TaskHeld, json!({ "reason": new })),
+        (Some(_), None) if fresh.state == TaskState::Ready => Event::new(EventKind::TaskReady, json!({})),
+        _ => return Ok(fresh),
+    };
+    tx.append_events(&[event.about_task(&fresh.id)]).await?;
+    Ok(fresh)
+}
+
+async fn withdraw(tx: &mut Tx, repo: &RepoContext, task: Task, why: &str, end: LeaseEnd) -> Result<Task, EngineError> {
+    let step = Move::Close { reason: why.to_owned() };
+    transition::carry_out(tx, repo, task, step, Some(end)).await.map(|moved| moved.task)
+}
+
+async fn lose(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Option<Task>,
+    number: i64,
+    loss: Loss,
+) -> Result<Option<Task>, EngineError> {
+    let Some(task) = task else {
+        tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+        return Ok(None);
+    };
+    let told = loss != Loss::NotShown;
+    let believed = tx.doubt_of(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_believed());
+    if !told && !believed && !task.state.is_over() {
+        // Somebody saw it meanwhile.
+        return Ok(Some(task));
+    }
+    tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    if told {
+        let extras = tx.task_extras(&task.id).await?;
+        tx.set_task_extras(&task.id, &TaskExtras { issue_updated_at: FOR_GOOD, ..extras }).await?;
+    }
+    if task.state.is_over() {
+        return Ok(Some(task));
+    }
+    withdraw(tx, repo, task, loss.why(), LeaseEnd::IssueGone).await.map(Some)
+}
+
+/// Records that GitHub does not show an issue; `None` when it has no live task, so that nothing depends on it. Until the
+/// doubt is believed the task is handed to nobody, and its lease goes on.
+pub(crate) async fn doubt(tx: &mut Tx, repo: &RepoContext, number: i64) -> Result<Option<Doubt>, EngineError> {
+    let Some(task) = tx.task_by_issue(&repo.row.id, number).await?.filter(|task| !task.state.is_over()) else {
+        return Ok(None);
+    };
+    let doubt: Doubt = tx.doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    let again = tx.now() + ASK_AGAIN;
+    tx.sync_by(&repo.row.id, again).await?;
+    let why = "GitHub does not show the issue at the moment; it is asked again before that is believed.".to_owned();
+    withhold(tx, task, Some(Withheld { why, until: Some(again) })).await?;
+    Ok(Some(doubt))
+}

@@ -1,0 +1,405 @@
+//! A pull request as GitHub shows it, applied: stored, linked to the tasks it names, and what that means for them.
+
+use crate::comments::tell;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::tracking::commits::PullLook;
+use crate::tracking::transition::{self, Telling};
+use owp_github::client::PullInfo;
+use owp_github::render::{LeaseEnd, PullEnd};
+use owp_pool::closing::closes;
+use owp_pool::doubt::DoubtKind;
+use owp_pool::event::{Event, EventKind};
+use owp_pool::gates::{Checklist, Checks};
+use owp_pool::lease::{Lease, LeaseState, Via};
+use owp_pool::moves::{FIRST_REFUSAL, Move, Moved};
+use owp_pool::pull::{Agents, Case, PullFacts, Verdict, decide};
+use owp_pool::task::Task;
+use owp_pool::{Person, TaskId};
+use owp_store::{PullRow, StoreError, Tx};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Other pull requests of an author that are looked at when one of them changes.
+const WEIGHED_MOST: i64 = 20;
+
+/// What we keep of a pull request.
+pub(crate) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
+    let names = std::iter::once(&repo.row.name).chain(&repo.row.former_names);
+    let named: BTreeSet<i64> = names.flat_map(|name| closes(&info.body, name)).collect();
+    let mut issues: Vec<i64> = named.into_iter().collect();
+    // The contract's branch name links only where the text names nothing: the text is the later, explicit word.
+    if issues.is_empty() {
+        issues.extend(repo.issue_of_branch(&info.head_ref));
+    }
+    let open = info.is_open() && !info.merged;
+    PullRow {
+        facts: PullFacts {
+            number: info.number,
+            author: info.author.as_ref().map(|user| user.id),
+            open,
+            merged: info.merged,
+            draft: info.draft,
+            checklist: Checklist::of(&info.body),
+            checks: Checks::Unknown,
+        },
+        author_login: info.author.as_ref().map(|user| user.login.clone()),
+        author_bot: info.author.as_ref().is_some_and(|user| user.is_bot),
+        head_ref: info.head_ref.clone(),
+        head_repo: info.head_repo_full_name.clone(),
+        base_ref: info.base_ref.clone(),
+        head_sha: info.head_sha.clone(),
+        issues,
+        ignored: false,
+        updated_at: info.updated_at,
+        signatures: None,
+    }
+}
+
+/// Applies a pull request fetched by itself. A view older than the stored one changes nothing.
+pub(crate) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> Result<(), EngineError> {
+    let pull = row_of(&look.info, repo);
+    tx.clear_doubt(&repo.row.id, DoubtKind::Pull, pull.facts.number).await?;
+    let before = tx.pull(&repo.row.id, pull.facts.number).await?;
+    if before.as_ref().is_some_and(|before| before.updated_at > pull.updated_at) {
+        return Ok(());
+    }
+    let pull = save(tx, repo, pull, look).await?;
+    // A merge took effect when it was news: it does not end a task that was offered again since.
+    if pull.facts.merged && before.as_ref().is_some_and(|before| before.facts.merged) {
+        return Ok(());
+    }
+    for task in linked_tasks(tx, repo, &pull, before.as_ref()).await? {
+        on_task(tx, repo, task, &pull, before.as_ref()).await?;
+    }
+    let weighs = |pull: &PullRow| (pull.facts.open, pull.facts.draft);
+    if before.is_none_or(|before| weighs(&before) != weighs(&pull)) {
+        weigh_others(tx, repo, &pull).await?;
+    }
+    Ok(())
+}
+
+/// Updates the notes about the author's other open pull requests: one of them may count now, or no longer.
+pub(crate) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow) -> Result<(), StoreError> {
+    let Some(author) = pull.facts.author else { return Ok(()) };
+    let others = tx.open_pulls_by(&repo.row.id, author, WEIGHED_MOST).await?;
+    for other in others.iter().filter(|other| other.facts.number != pull.facts.number) {
+        for task in tx.tasks_of_pull(&repo.row.id, other.facts.number).await? {
+            tell::notes(tx, repo, &task).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores a view with what was found of its commit, and gives the row as it is now.
+async fn save(tx: &mut Tx, repo: &RepoContext, pull: PullRow, look: &PullLook) -> Result<PullRow, StoreError> {
+    let (id, number, sha) = (&repo.row.id, pull.facts.number, pull.head_sha.as_str());
+    tx.save_pull(id, &pull).await?;
+    if let Some(checks) = &look.checks {
+        tx.save_checks(id, number, sha, checks).await?;
+    }
+    if let Some(signatures) = look.signatures {
+        tx.save_signatures(id, number, sha, signatures).await?;
+    }
+    if let Some(user) = &look.info.author {
+        tx.rename_person(user.id, &user.login).await?;
+    }
+    Ok(tx.pull(id, number).await?.unwrap_or(pull))
+}
+
+/// Takes over what the checks on a commit say, and judges the open pull requests that stand there.
+pub(crate) async fn checked(tx: &mut Tx, repo: &RepoContext, sha: &str, checks: &Checks) -> Result<(), EngineError> {
+    for before in tx.open_pulls_at(&repo.row.id, sha).await? {
+        let number = before.facts.number;
+        tx.save_checks(&repo.row.id, number, sha, checks).await?;
+        let mut pull = before.clone();
+        pull.facts.checks = checks.clone();
+        for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+            on_task(tx, repo, task, &pull, Some(&before)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A pull request that GitHub does not show any more (its author's account was taken down, say) is closed; merged, if a
+/// signed delivery said so. The doubt about it is settled.
+pub(crate) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merged: bool) -> Result<(), EngineError> {
+    tx.clear_doubt(&repo.row.id, DoubtKind::Pull, number).await?;
+    let Some(before) = tx.pull(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else { return Ok(()) };
+    let gone = PullRow { facts: PullFacts { open: false, merged, ..before.facts.clone() }, ..before.clone() };
+    tx.save_pull(&repo.row.id, &gone).await?;
+    for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+        if merged {
+            on_task(tx, repo, task, &gone, Some(&before)).await?;
+        } else {
+            let end = LeaseEnd::PullGone { pull: number, first_refusal_until: tx.now() + FIRST_REFUSAL };
+            let around = Around::load(tx, &task).await?;
+            tell::pull_over(tx, repo, &task, &gone, PullEnd::Gone).await?;
+            ended_as(tx, repo, task, (&around, &gone), end).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Carries out what the end of an open pull request means for a task; its comment says `end` if it was *the* one.
+async fn ended_as(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    (around, pull): (&Around, &PullRow),
+    end: LeaseEnd,
+) -> Result<(), EngineError> {
+    let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
+    let Verdict::Move(step) = around.judge(repo, &task, &gone) else {
+        return Ok(tell::notes(tx, repo, &task).await?);
+    };
+    let end = matches!(step, Move::PullClosed { .. }).then_some(end);
+    let telling = Telling { end, provenance: around.provenance(tx, repo, pull, &step).await? };
+    transition::carry_out_telling(tx, repo, task, step, telling).await.map(drop)
+}
+
+/// Applies a pull request its worker reported as the answer to `task`. The report makes the link first, so that the
+/// pull request finds it.
+pub(crate) async fn reported(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullLook) -> Result<(), EngineError> {
+    let (number, updated_at) = (look.info.number, look.info.updated_at);
+    let stored = tx.pull(&repo.row.id, number).await?;
+    link(tx, repo, number, &task.id, true).await?;
+    match stored.filter(|stored| stored.updated_at > updated_at) {
+        // More is known by now than when the worker's report was looked up.
+        Some(newer) => on_task(tx, repo, task.clone(), &newer, Some(&newer)).await,
+        None => apply(tx, repo, look).await,
+    }
+}
+
+/// Links the pull request to the tasks of the issues it names, unlinks those it no longer names, and gives the tasks
+/// it is linked to now.
+async fn linked_tasks(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    pull: &PullRow,
+    before: Option<&PullRow>,
+) -> Result<Vec<Task>, EngineError> {
+    for issue in &pull.issues {
+        if let Some(task) = tx.task_by_issue(&repo.row.id, *issue).await? {
+            link(tx, repo, pull.facts.number, &task.id, false).await?;
+        }
+    }
+    let now: BTreeSet<_> = pull.issues.iter().collect();
+    for issue in before.map(|b| b.issues.as_slice()).unwrap_or_default().iter().filter(|i| !now.contains(i)) {
+        if let Some(task) = tx.task_by_issue(&repo.row.id, *issue).await? {
+            unlink(tx, repo, task, pull).await?;
+        }
+    }
+    Ok(tx.tasks_of_pull(&repo.row.id, pull.facts.number).await?)
+}
+
+/// A pull request no longer names a task: for the task that is as if it had been closed.
+async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> Result<(), EngineError> {
+    let number = pull.facts.number;
+    tx.unlink_pull(&repo.row.id, number, &task.id).await?;
+    let around = Around::load(tx, &task).await?;
+    // Its worker may have reported it besides.
+    if around.pulls.iter().any(|other| other.facts.number == number) {
+        return Ok(());
+    }
+    tell::pull_over(tx, repo, &task, pull, PullEnd::Unlinked).await?;
+    let end = LeaseEnd::PullUnlinked { pull: number, first_refusal_until: Some(tx.now() + FIRST_REFUSAL) };
+    ended_as(tx, repo, task, (&around, pull), end).await
+}
+
+/// Judges the open pull requests that name a task about which something else has changed: it is offered again, say, or
+/// its holder named agents.
+pub(crate) async fn judge_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
+    for pull in tx.pulls_of_task(&task.id).await?.into_iter().filter(|pull| pull.facts.open) {
+        let Some(task) = tx.task(&task.id).await? else { return Ok(()) };
+        on_task(tx, repo, task, &pull, Some(&pull)).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn link(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    number: i64,
+    task: &TaskId,
+    reported: bool,
+) -> Result<(), StoreError> {
+    if tx.link_pull(&repo.row.id, number, task, reported).await? {
+        let event = Event::new(EventKind::PullLinked, json!({ "pull": number, "reported": reported }));
+        tx.append_events(&[event.about_task(task)]).await?;
+    }
+    Ok(())
+}
+
+/// Looks at every open pull request that names a task which has just come to be.
+pub(crate) async fn adopt_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
+    for pull in tx.open_pulls(&repo.row.id).await? {
+        if task.issue.is_some_and(|issue| pull.issues.contains(&issue)) {
+            link(tx, repo, pull.facts.number, &task.id, false).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What one pull request means for one task it is linked to.
+pub(crate) async fn on_task(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    pull: &PullRow,
+    before: Option<&PullRow>,
+) -> Result<(), EngineError> {
+    let around = Around::load(tx, &task).await?;
+    if !pull.facts.open {
+        let end = if pull.facts.merged { PullEnd::Merged } else { PullEnd::Closed };
+        tell::pull_over(tx, repo, &task, pull, end).await?;
+    }
+    match around.judge(repo, &task, &pull.facts) {
+        Verdict::Move(step) => {
+            let welcome = matches!(step, Move::Deliver { .. } | Move::Start);
+            let waited = before.is_some_and(|before| !before.facts.unmet(&repo.policy.gates).is_empty());
+            let provenance = around.provenance(tx, repo, pull, &step).await?;
+            let telling = Telling { end: ending(&task, &step, pull, tx), provenance };
+            let moved = transition::carry_out_telling(tx, repo, task, step, telling).await?;
+            if welcome {
+                // What answers a claim is set aside no longer.
+                tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
+                tell::pull_linked(tx, repo, &moved.task, pull, waited).await?;
+            }
+        }
+        Verdict::Waits(_) if task.state.is_held() => {
+            renew_by_push(tx, repo, &task, pull, before).await?;
+            tell::pull_linked(tx, repo, &task, pull, true).await?;
+            tell::notes(tx, repo, &task).await?;
+        }
+        Verdict::Waits(_) | Verdict::Slipped(_) | Verdict::HeldByOther | Verdict::NobodyHolds | Verdict::Nothing => {
+            tell::notes(tx, repo, &task).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes up the pull requests that the new holder of a task had opened before: one that passes the gates delivers it.
+/// The lease's own comment says so.
+pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: Moved) -> Result<Moved, EngineError> {
+    if !repo.row.managed {
+        return Ok(granted);
+    }
+    let around = Around::load(tx, &granted.task).await?;
+    let verdict = |pull: &PullRow| around.judge(repo, &granted.task, &pull.facts);
+    let open: Vec<&PullRow> = around.pulls.iter().filter(|pull| pull.facts.open).collect();
+    let delivers = |pull: &&&PullRow| matches!(verdict(pull), Verdict::Move(Move::Deliver { .. }));
+    if let Some(pull) = open.iter().find(delivers)
+        && let Verdict::Move(step) = verdict(pull)
+    {
+        let telling = Telling { end: None, provenance: around.provenance(tx, repo, pull, &step).await? };
+        tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
+        return transition::carry_out_telling(tx, repo, granted.task, step, telling).await;
+    }
+    // One that waits at a gate starts the work, unless the worker has yet to accept the offer.
+    let waits = |pull: &&&PullRow| matches!(verdict(pull), Verdict::Waits(_) | Verdict::Move(Move::Start));
+    let accepted = granted.lease.as_ref().is_some_and(|lease| lease.state == LeaseState::Active);
+    if let Some(pull) = open.iter().find(waits).filter(|_| accepted) {
+        on_task(tx, repo, granted.task.clone(), pull, Some(pull)).await?;
+        let task = tx.task(&granted.task.id).await?.unwrap_or(granted.task);
+        return Ok(Moved { task, ..granted });
+    }
+    Ok(granted)
+}
+
+/// What a verdict about a task's pull requests looks at beside them.
+pub(crate) struct Around {
+    pub pulls: Vec<PullRow>,
+    lease: Option<Lease>,
+    facts: Vec<PullFacts>,
+    agents: Agents,
+}
+
+impl Around {
+    pub(crate) async fn load(tx: &mut Tx, task: &Task) -> Result<Self, StoreError> {
+        let lease = tx.live_lease(&task.id).await?;
+        let pulls = tx.pulls_of_task(&task.id).await?;
+        let facts = pulls.iter().map(|pull| pull.facts.clone()).collect();
+        let reserved = task.reservation.as_ref().map(|r| &r.person);
+        let people: BTreeSet<&Person> =
+            lease.iter().map(|lease| &lease.person).chain(reserved).chain(&task.last_holder).collect();
+        let agents = tx.agents_of(&people.into_iter().collect::<Vec<_>>()).await?;
+        Ok(Self { pulls, lease, facts, agents })
+    }
+
+    pub(crate) fn judge(&self, repo: &RepoContext, task: &Task, pull: &PullFacts) -> Verdict {
+        decide(&Case {
+            task,
+            lease: self.lease.as_ref(),
+            pull,
+            others: &self.facts,
+            gates: &repo.policy.gates,
+            agents: &self.agents,
+        })
+    }
+
+    /// Where what is delivered or merged comes from, for the audit log.
+    async fn provenance(
+        &self,
+        tx: &mut Tx,
+        repo: &RepoContext,
+        pull: &PullRow,
+        step: &Move,
+    ) -> Result<Option<Value>, StoreError> {
+        let (pull, whose) = match step {
+            Move::Deliver { author, .. } | Move::Merge { author, .. } => (Some(pull), author.as_ref()),
+            Move::PullReplaced { pull } => (self.pulls.iter().find(|other| other.facts.number == *pull), None),
+            _ => (None, None),
+        };
+        let Some(pull) = pull else { return Ok(None) };
+        let whose = match whose {
+            Some(person) => tx.login_of(person).await?,
+            None => None,
+        };
+        Ok(Some(json!({
+            "head_sha": pull.head_sha,
+            "head_repo": pull.head_repo,
+            "fork": pull.head_repo.as_ref().is_none_or(|name| !name.eq_ignore_ascii_case(&repo.row.name)),
+            "base": pull.base_ref,
+            "author": pull.author_login,
+            "author_id": pull.facts.author,
+            "for": whose.or_else(|| pull.author_login.clone()),
+            "commits": pull.signatures.map(|found| found.commits),
+            "verified": pull.signatures.map(|found| found.word()),
+        })))
+    }
+}
+
+/// What the lease comment says about an ending that the task's state alone does not tell.
+fn ending(task: &Task, step: &Move, pull: &PullRow, tx: &Tx) -> Option<LeaseEnd> {
+    let number = pull.facts.number;
+    match step {
+        Move::Merge { author: Some(Person::GitHub(id)), .. } if task.last_holder == Some(Person::GitHub(*id)) => {
+            Some(LeaseEnd::Merged { pull: number, user_id: *id })
+        }
+        Move::Merge { .. } => Some(LeaseEnd::MergedElsewhere { pull: number }),
+        Move::PullClosed { .. } => {
+            Some(LeaseEnd::PullClosed { pull: number, first_refusal_until: Some(tx.now() + FIRST_REFUSAL) })
+        }
+        _ => None,
+    }
+}
+
+/// A push to the holder's linked pull request keeps a claim by comment alive.
+async fn renew_by_push(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    pull: &PullRow,
+    before: Option<&PullRow>,
+) -> Result<(), StoreError> {
+    if before.is_none_or(|before| before.head_sha == pull.head_sha) {
+        return Ok(());
+    }
+    let Some(lease) = tx.live_lease(&task.id).await?.filter(|lease| lease.via == Via::Comment) else { return Ok(()) };
+    if let Some(until) = lease.renewal(tx.now()) {
+        tx.renew_lease(&lease.id, until).await?;
+        tell::lease(tx, repo, task, None).await?;
+    }
+    Ok(())
+}

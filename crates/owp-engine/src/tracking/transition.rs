@@ -1,0 +1,186 @@
+//! Carrying out a move: the state machine decides, one call commits, the comments that tell it are wanted.
+
+use crate::comments::tell;
+use crate::error::EngineError;
+use crate::facts::{self, RepoContext};
+use crate::tracking::pulls;
+use owp_github::render::LeaseEnd;
+use owp_pool::event::EventKind;
+use owp_pool::lease::{Lease, LeaseState, Via};
+use owp_pool::moves::{self, BLOCKED_MOST, Grant, Move, Moved};
+use owp_pool::task::{Task, TaskState};
+use owp_pool::worker::Worker;
+use owp_pool::{LeaseId, Person, Refusal};
+use owp_store::{StoreError, Tx};
+
+/// What is told of a move beside the move itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Telling {
+    /// What the lease comment should say about the ending, where the state alone does not tell.
+    pub end: Option<LeaseEnd>,
+    /// Where what was delivered or merged comes from, for the audit log: an object.
+    pub provenance: Option<serde_json::Value>,
+}
+
+/// Applies `step` to `task` and its live lease, commits it, and wants the comments that tell it. `end` is what the
+/// lease comment should say about the ending, where the state alone does not tell.
+pub(crate) async fn carry_out(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    end: Option<LeaseEnd>,
+) -> Result<Moved, EngineError> {
+    carry_out_telling(tx, repo, task, step, Telling { end, provenance: None }).await
+}
+
+/// As [`carry_out`], with more to tell.
+pub(crate) async fn carry_out_telling(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    telling: Telling,
+) -> Result<Moved, EngineError> {
+    let before = task.clone();
+    let words = telling.end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
+    let kept = Kept { words, provenance: telling.provenance, by: None };
+    let moved = commit_move(tx, repo, task, step, kept).await?;
+    if concerns_last_lease(tx, &before, &moved).await? {
+        tell::lease(tx, repo, &moved.task, telling.end).await?;
+    }
+    tell::notes(tx, repo, &moved.task).await?;
+    Ok(moved)
+}
+
+/// As [`carry_out`], for what GitHub never heard of and need not hear of: an offer that nobody accepted. `words` are what
+/// whoever ended a lease said of it; the audit log keeps them.
+pub(crate) async fn carry_out_unsaid(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    words: Option<String>,
+) -> Result<Moved, EngineError> {
+    commit_move(tx, repo, task, step, Kept { words, ..Kept::default() }).await
+}
+
+/// As [`carry_out_unsaid`], by the operator's hand, of a task that is no issue on GitHub.
+pub(crate) async fn carry_out_by_hand(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    words: Option<String>,
+) -> Result<Moved, EngineError> {
+    commit_move(tx, repo, task, step, Kept { words, by: Some("operator"), ..Kept::default() }).await
+}
+
+/// What the audit log keeps of a move beside the move itself.
+#[derive(Debug, Default)]
+struct Kept {
+    words: Option<String>,
+    provenance: Option<serde_json::Value>,
+    /// Who closed or opened a task by hand.
+    by: Option<&'static str>,
+}
+
+async fn commit_move(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    step: Move,
+    kept: Kept,
+) -> Result<Moved, EngineError> {
+    let lease = tx.live_lease(&task.id).await?;
+    let mut moved = moves::apply(task, lease, step, tx.now())?;
+    for event in &mut moved.events {
+        let (key, value) = match event.kind {
+            EventKind::LeaseEnded => ("words", kept.words.as_deref().map(Into::into)),
+            EventKind::TaskPrOpened | EventKind::TaskMerged => ("from", kept.provenance.clone()),
+            EventKind::TaskClosed | EventKind::TaskReady => ("by", kept.by.map(Into::into)),
+            _ => continue,
+        };
+        if let Some(value) = value {
+            event.payload[key] = value;
+        }
+    }
+    tx.save_moved(&moved).await?;
+    if left_without_a_pull(moved.lease.as_ref()) {
+        // The slot stays taken until a count has shown that no pull request came of it: count soon.
+        tx.sync_by(&repo.row.id, tx.now()).await?;
+    }
+    Ok(moved)
+}
+
+/// Why a person may not block one more task of a repository, when they may not.
+pub(crate) async fn too_many_blocked(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    person: &Person,
+) -> Result<Option<String>, StoreError> {
+    let blocked = tx.reserved_tasks(&repo.row.id, person).await?;
+    if blocked.len() < BLOCKED_MOST {
+        return Ok(None);
+    }
+    let named: Vec<String> = blocked.iter().filter_map(|task| task.issue).map(|issue| format!("#{issue}")).collect();
+    Ok(Some(format!(
+        "{} blocked tasks are kept for you here already ({}), and one person may keep {BLOCKED_MOST}. Give this one back, or ask a maintainer to unblock one.",
+        blocked.len(),
+        named.join(", ")
+    )))
+}
+
+/// True when the last lease's comment has something to say about what happened. One that is over keeps its last word
+/// (given back, expired, taken away) unless what happened is about the same person: their task was under review or
+/// blocked, or their pull request came or was merged.
+async fn concerns_last_lease(tx: &mut Tx, before: &Task, moved: &Moved) -> Result<bool, StoreError> {
+    if moved.lease.is_some() {
+        return Ok(true);
+    }
+    let Some(id) = &moved.task.last_lease else { return Ok(false) };
+    let Some(person) = tx.lease(id).await?.map(|lease| lease.person) else { return Ok(false) };
+    let theirs = |task: &Task, states: [TaskState; 2]| {
+        states.contains(&task.state) && task.last_holder.as_ref() == Some(&person)
+    };
+    Ok(theirs(before, [TaskState::PrOpened, TaskState::Blocked])
+        || theirs(&moved.task, [TaskState::PrOpened, TaskState::Merged]))
+}
+
+fn left_without_a_pull(lease: Option<&Lease>) -> bool {
+    lease.is_some_and(|lease| matches!(lease.state, LeaseState::Ended(reason) if !reason.leaves_a_pull()))
+}
+
+/// Grants `task` to `worker` if every rule allows it, inside the transaction that holds the repository's lock. Where the
+/// worker's person has opened the pull request already, the task is delivered with it in the same transaction.
+///
+/// # Errors
+/// `Ok(Err(reasons))` when a rule refuses; `Err` when the database does.
+pub(crate) async fn grant(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: Task,
+    worker: &Worker,
+    via: Via,
+) -> Result<Result<Moved, Vec<Refusal>>, EngineError> {
+    let reasons = facts::refusals(tx, repo, &task, worker).await?;
+    if !reasons.is_empty() {
+        return Ok(Err(reasons));
+    }
+    let grant = Grant {
+        lease: LeaseId::from_uuid_bytes(&tx.new_id()),
+        worker: worker.id.clone(),
+        person: worker.person.clone(),
+        via,
+        ttl: match via {
+            Via::Rest => repo.policy.ttl,
+            Via::Comment => repo.policy.claim_ttl,
+        },
+        max_lifetime: repo.policy.max_lifetime,
+        // A claim by comment is its own acknowledgement.
+        ack_within: Some(repo.policy.ack_within).filter(|_| worker.ack && via == Via::Rest),
+        area_until: repo.policy.area_locks.then_some(repo.policy.area_until),
+    };
+    let granted = carry_out(tx, repo, task, Move::Grant(grant), None).await?;
+    pulls::answered_already(tx, repo, granted).await.map(Ok)
+}

@@ -1,0 +1,209 @@
+//! Tasks and repositories to look at, from one snapshot each. Private ones are shown only to who may see everything.
+
+use crate::Engine;
+use crate::error::EngineError;
+use crate::facts::RepoContext;
+use crate::workers::contributors::Terms;
+use owp_pool::admission::{self, Holder};
+use owp_pool::budget::Budget;
+use owp_pool::gates::Unmet;
+use owp_pool::task::Task;
+use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
+use owp_store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx};
+
+/// A task as everybody who may see it sees it.
+#[derive(Debug, Clone)]
+pub struct TaskView {
+    /// The task.
+    pub task: Task,
+    /// `owner/name`.
+    pub repo: String,
+    /// Who holds it, or whose pull request or block it waits on, and until when where a clock runs;
+    /// nobody once it is over.
+    pub holder: Option<Holder>,
+    /// The operator's own fields.
+    pub extra: Extra,
+    /// The pull requests that name it, oldest first; left out of lists.
+    pub pulls: Vec<LinkedPull>,
+    /// What the repository asks of the work; left out of lists, and none in manual repositories.
+    pub terms: Option<Terms>,
+    /// The web page of the issue; left out of lists, and none in manual repositories.
+    pub page: Option<String>,
+}
+
+/// A pull request that names a task.
+#[derive(Debug, Clone)]
+pub struct LinkedPull {
+    /// What is known of it.
+    pub row: PullRow,
+    /// What an open one lacks to pass the repository's gates, as words that follow "waits for".
+    pub waits_for: Vec<String>,
+}
+
+/// A repository as everybody who may see it sees it.
+#[derive(Debug, Clone)]
+pub struct RepoDetail {
+    /// `owner/name`.
+    pub name: String,
+    /// True when the App is installed there.
+    pub managed: bool,
+    /// True when only the operator sees it.
+    pub private: bool,
+    /// Whether an area has one holder at a time.
+    pub area_locks: bool,
+    /// Its slots.
+    pub budget: Budget,
+    /// Every rule that keeps the repository as a whole from handing out anything now.
+    pub throttled_by: Vec<Refusal>,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Until when, for a pause that ends by itself.
+    pub paused_until: Option<Timestamp>,
+    /// Tasks by state.
+    pub tasks: RepoCounts,
+}
+
+impl Engine {
+    /// A page of tasks, newest first, after the task `after`; and after which one to go on, when there may be more. What
+    /// a filter hides is looked at too, up to a bound, so that a page may be short or empty before the end.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn list_tasks(
+        &self,
+        filter: TaskFilter,
+        after: String,
+        limit: usize,
+    ) -> Result<(Vec<TaskView>, Option<TaskId>), EngineError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut views = Vec::new();
+                let (tasks, next) = tx.tasks_page(&filter, &after, limit).await?;
+                for (task, repo) in tasks {
+                    views.push(task_view(tx, task, repo).await?);
+                }
+                Ok((views, next))
+            })
+        })
+        .await
+    }
+
+    /// One task. Tasks of private repositories exist only for who may see everything.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`].
+    pub async fn show_task(&self, id: TaskId, everything: bool) -> Result<TaskView, EngineError> {
+        self.shown(id, move |row, _| everything || !row.private).await
+    }
+
+    /// One task, for a worker that may have it: of a private repository it sees what is its own.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTask`].
+    pub async fn show_task_to(&self, id: TaskId, worker: WorkerId) -> Result<TaskView, EngineError> {
+        self.shown(id, move |row, task| !row.private || task.assignee.as_ref() == Some(&worker)).await
+    }
+
+    async fn shown(
+        &self,
+        id: TaskId,
+        may: impl FnOnce(&RepoRow, &Task) -> bool + Send + 'static,
+    ) -> Result<TaskView, EngineError> {
+        let engine = self.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+                let row = tx.repo(&task.repo).await?.filter(|row| may(row, &task));
+                let repo = engine.context(row.ok_or(EngineError::UnknownTask)?);
+                let pulls = tx.pulls_of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
+                let page = engine.issue_page(&repo.row, &task);
+                let terms = task.issue.and_then(|_| Terms::of(&repo));
+                Ok(TaskView { pulls, terms, page, ..task_view(tx, task, repo.row.name).await? })
+            })
+        })
+        .await
+    }
+
+    /// The web page of the issue a task stands for.
+    fn issue_page(&self, repo: &RepoRow, task: &Task) -> Option<String> {
+        let (issue, origin) = (task.issue?, self.github()?.client.web_origin()?);
+        repo.managed.then(|| format!("{origin}/{}/issues/{issue}", repo.name))
+    }
+
+    /// A page of repositories by name, after the name `after` in lower case.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn list_repos(
+        &self,
+        everything: bool,
+        after: String,
+        limit: i64,
+    ) -> Result<Vec<RepoDetail>, EngineError> {
+        let engine = self.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut details = Vec::new();
+                for row in tx.repos_page(everything, &after, limit).await? {
+                    let tasks = tx.counts_of_repo(&row.id).await?;
+                    details.push(repo_detail(tx, engine.context(row), tasks).await?);
+                }
+                Ok(details)
+            })
+        })
+        .await
+    }
+
+    /// One repository. Private ones exist only for who may see everything.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchRepo`].
+    pub async fn show_repo(&self, name: String, everything: bool) -> Result<RepoDetail, EngineError> {
+        let engine = self.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let row = tx.repo_by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
+                let row = row.ok_or(EngineError::NoSuchRepo(name))?;
+                let tasks = tx.counts_of_repo(&row.id).await?;
+                Ok(repo_detail(tx, engine.context(row), tasks).await?)
+            })
+        })
+        .await
+    }
+}
+
+async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, StoreError> {
+    let holder = match &task.assignee {
+        // Whoever had a task that is over answers for nothing any more.
+        _ if task.state.is_over() => None,
+        Some(worker) => {
+            let until = tx.live_lease(&task.id).await?.map(|lease| lease.expires_at);
+            tx.worker(worker).await?.map(|worker| Holder { name: worker.shown_as().to_owned(), until })
+        }
+        None => None,
+    };
+    let extra = tx.own_fields_of_task(&task.id).await?;
+    Ok(TaskView { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None })
+}
+
+fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
+    let unmet = if row.facts.open { row.facts.unmet(&repo.policy.gates) } else { Vec::new() };
+    LinkedPull { waits_for: unmet.iter().map(Unmet::wanted).collect(), row }
+}
+
+async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {
+    let (repo, _) = context.facts(tx).await?;
+    let now = tx.now();
+    let pause = context.pause(now).filter(|_| context.row.inactive.is_none());
+    Ok(RepoDetail {
+        throttled_by: admission::repo_refusals(&repo),
+        area_locks: repo.policy.area_locks,
+        budget: repo.budget,
+        name: context.row.name,
+        managed: context.row.managed,
+        private: context.row.private,
+        paused: pause.is_some(),
+        paused_until: pause.and_then(|pause| pause.until),
+        tasks,
+    })
+}

@@ -1,0 +1,67 @@
+//! Agents: who may be named as one, by comment or over HTTP. What their pull requests then mean is `pulls`' affair.
+
+use crate::Engine;
+use crate::error::{EngineError, Refused};
+use owp_github::client::{GitHubError, RepoReader, UserRef};
+use owp_pool::Person;
+use owp_store::{StoreError, Tx};
+
+/// Why an account cannot be the agent of `person`, as a sentence without its capital; `None` when it can. A person
+/// is nobody's agent: nobody can take the credit for their work by naming them.
+pub(crate) fn unfit(person: &Person, account: &UserRef) -> Option<String> {
+    let agent = Person::GitHub(account.id);
+    if agent == *person {
+        return Some("you need not name yourself: your pull requests are your own.".to_owned());
+    }
+    // A person's pull requests are their own work, whether they have heard of this pool or not.
+    (!account.is_bot)
+        .then(|| format!("`{}` is a person, and their pull requests are their own; agents are bots.", account.login))
+}
+
+/// Records accounts that fit as the agents of a person, and nobody else.
+pub(crate) async fn name(tx: &mut Tx, person: &Person, accounts: &[UserRef]) -> Result<(), StoreError> {
+    let mut people = Vec::new();
+    // In one order everywhere: each locks the person's row.
+    let mut accounts: Vec<&UserRef> = accounts.iter().collect();
+    accounts.sort_by_key(|account| account.id);
+    for account in accounts {
+        people.push(tx.record_person(account.id, &account.login, account.is_bot).await?);
+    }
+    tx.declare_agents(person, &people).await
+}
+
+impl Engine {
+    /// The accounts of these logins, as GitHub knows them: asked through any repository that the App serves.
+    ///
+    /// # Errors
+    /// A refusal that names the login nobody has; one where there is no GitHub to ask.
+    pub(crate) async fn accounts(&self, logins: &[String]) -> Result<Vec<UserRef>, EngineError> {
+        if logins.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(reader) = self.any_reader().await? else {
+            let why = "Agents are GitHub accounts, and this pool serves no repository on GitHub.";
+            return Err(Refused::because(why).into());
+        };
+        let mut accounts: Vec<UserRef> = Vec::new();
+        for login in logins {
+            match reader.user(login).await {
+                Ok(account) if accounts.iter().any(|known| known.id == account.id) => {}
+                Ok(account) => accounts.push(account),
+                Err(GitHubError::NotFound { .. }) => {
+                    return Err(Refused::because(format!("GitHub knows no account `{login}`.")).into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// A reader through which accounts can be asked for: that of any repository that the App serves.
+    pub(crate) async fn any_reader(&self) -> Result<Option<RepoReader>, EngineError> {
+        let repos = self.read(|tx| Box::pin(async move { Ok(tx.repos().await?) })).await?;
+        let served =
+            repos.into_iter().find(|row| row.managed && row.inactive.is_none() && row.installation_id.is_some());
+        served.filter(|_| self.github().is_some()).map(|row| self.reader(&row)).transpose()
+    }
+}

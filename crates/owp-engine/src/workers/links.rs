@@ -1,0 +1,169 @@
+//! Link codes, which prove that a worker belongs to a person: in a comment of the person, or confirmed by a worker of
+//! theirs that is linked already. Only hashes are stored.
+
+use crate::Engine;
+use crate::Settings;
+use crate::error::{EngineError, Refused};
+use crate::facts::{self, RepoContext};
+use crate::workers::contributors::secret_hash;
+use crate::workers::once::{Keep, settle};
+use data_encoding::BASE32_NOPAD;
+use owp_base::clock::Entropy;
+use owp_pool::event::{Event, EventKind};
+use owp_pool::worker::Worker;
+use owp_pool::{Person, Span, Timestamp, WorkerId};
+use owp_store::{RepoRow, Scope, StoreError, Tx};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+/// How long a link code works.
+const LINK_CODE_LIFE: Span = Span::minutes(15);
+/// How many codes that ended are removed where one is made.
+const ENDED_AT_ONCE: i64 = 20;
+
+/// A code as its worker is told it, once.
+#[derive(Debug)]
+pub struct LinkCode {
+    /// What the person comments as `/owp link CODE`.
+    pub code: SecretString,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+    /// The issue on which a policy wants it to be written, as `owner/name#12`. Without one the person is asked to write it on
+    /// an issue they take part in, so that nobody else is notified; the pool reads it on every issue of its repositories.
+    pub issue: Option<String>,
+}
+
+/// Returns the issue on which a code is to be written, if a policy names one.
+pub(crate) async fn meeting_place(tx: &mut Tx, settings: &Settings) -> Result<Option<String>, StoreError> {
+    let repos = tx.repos_naming_a_link_issue().await?;
+    let named = |row: RepoRow| {
+        let repo = RepoContext::new(row, settings);
+        repo.policy.link_issue.map(|issue| format!("{}#{issue}", repo.row.name))
+    };
+    Ok(repos.into_iter().find_map(named))
+}
+
+/// A code nobody knows yet: twelve letters of five bits each, sixty bits.
+pub(crate) fn draw(entropy: &Entropy) -> SecretString {
+    SecretString::from(BASE32_NOPAD.encode(&entropy.bytes::<8>())[..12].to_owned())
+}
+
+/// Makes a code work for a worker and a GitHub login. Says until when. Codes that ended are removed on the way, faster
+/// than new ones come.
+pub(crate) async fn offer(
+    tx: &mut Tx,
+    worker: &WorkerId,
+    handle: &str,
+    code: &SecretString,
+) -> Result<Timestamp, StoreError> {
+    let until = tx.now() + LINK_CODE_LIFE;
+    tx.forget_ended_codes(ENDED_AT_ONCE).await?;
+    tx.insert_link_code(&secret_hash(code.expose_secret()), worker, handle.trim_start_matches('@'), until).await?;
+    Ok(until)
+}
+
+/// Why a code links nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BadCode {
+    /// Nobody was given it, it was used, or its time is up.
+    Unknown,
+    /// It works for another account, for which it stays good.
+    OtherAccount,
+}
+
+/// Ties the worker that was given a code to a person, and uses the code up. The caller holds the worker's row.
+pub(crate) async fn redeem(
+    tx: &mut Tx,
+    hash: &str,
+    person: &Person,
+    login: &str,
+) -> Result<Result<Worker, BadCode>, EngineError> {
+    let known = tx.link_code(hash).await?.filter(|(_, _, expires_at)| *expires_at > tx.now());
+    let Some((worker, handle, _)) = known else { return Ok(Err(BadCode::Unknown)) };
+    if handle != login.to_lowercase() {
+        return Ok(Err(BadCode::OtherAccount));
+    }
+    let worker = facts::known_worker(tx, &worker).await?;
+    tx.use_link_code(hash).await?;
+    tx.set_person(&worker.id, person).await?;
+    let linked = Event::new(EventKind::WorkerLinked, json!({ "login": login })).about_worker(&worker.id);
+    tx.append_events(&[linked]).await?;
+    Ok(Ok(worker))
+}
+
+impl Engine {
+    /// Links another worker to the person behind this one, by the code the other was given. Returns the other worker.
+    ///
+    /// # Errors
+    /// A refusal, when this worker is not linked, or the code does not work for its person.
+    pub async fn confirm_link(
+        &self,
+        by: &WorkerId,
+        code: &str,
+        keep: Option<Keep<Worker>>,
+    ) -> Result<Worker, EngineError> {
+        let hash = secret_hash(&code.to_uppercase());
+        let asked = hash.clone();
+        let other = self.read(move |tx| Box::pin(async move { Ok(tx.link_code(&asked).await?) })).await?;
+        // Both rows, so that neither is linked, unlinked or revoked meanwhile.
+        let workers: Vec<WorkerId> = other.into_iter().map(|(worker, ..)| worker).chain([by.clone()]).collect();
+        let by = by.clone();
+        self.store()
+            .write(Scope::global().with_workers(workers), move |tx| {
+                Box::pin(async move {
+                    let own = facts::known_worker(tx, &by).await?;
+                    let Some(login) = own.login.filter(|_| own.person.is_linked() && !own.revoked) else {
+                        return Err(Refused::because(NOT_LINKED).into());
+                    };
+                    let other = match redeem(tx, &hash, &own.person, &login).await? {
+                        Ok(other) => other,
+                        Err(BadCode::Unknown) => return Err(Refused::because(UNKNOWN_CODE).into()),
+                        Err(BadCode::OtherAccount) => return Err(other_account(&login).into()),
+                    };
+                    settle(keep, tx, &other).await?;
+                    Ok(other)
+                })
+            })
+            .await
+    }
+
+    /// Makes a code for a worker that is there already; its older codes stop working.
+    ///
+    /// # Errors
+    /// A refusal, when the worker is linked.
+    pub async fn link_code(&self, id: &WorkerId, handle: String) -> Result<LinkCode, EngineError> {
+        let code = draw(self.store().entropy());
+        let (id, settings) = (id.clone(), self.settings().clone());
+        // Under the worker's row, as `/owp link` is: of two calls at once one code is left, and none for a linked worker.
+        self.store()
+            .write(Scope::global().with_workers([id.clone()]), move |tx| {
+                Box::pin(async move {
+                    let worker = facts::known_worker(tx, &id).await?;
+                    if worker.person.is_linked() {
+                        return Err(already(worker.login.as_deref()).into());
+                    }
+                    tx.forget_link_codes(&id).await?;
+                    let expires_at = offer(tx, &id, &handle, &code).await?;
+                    Ok(LinkCode { code, expires_at, issue: meeting_place(tx, &settings).await? })
+                })
+            })
+            .await
+    }
+}
+
+const NOT_LINKED: &str = "This worker is not linked to a GitHub account, so it cannot link another. Link it first: ask for a \
+                          code of its own, and comment `/owp link CODE` on an issue you take part in.";
+const UNKNOWN_CODE: &str =
+    "The code is not known here. Codes work once and for 15 minutes; ask for a new one on the other machine.";
+
+fn other_account(login: &str) -> Refused {
+    Refused::because(format!(
+        "The code was made for another account than @{login}. Ask for one for @{login} on the other machine."
+    ))
+}
+
+fn already(login: Option<&str>) -> Refused {
+    let whom = login.map_or("somebody on GitHub".to_owned(), |login| format!("@{login}"));
+    let how = "whoever that is comments `/owp unlink` on an issue of the pool first";
+    Refused::because(format!("This worker is linked to {whom} already. To link it to another account, {how}."))
+}

@@ -1,0 +1,119 @@
+//! Who may read private repositories: asked of GitHub before their work is handed out, believed for ten minutes. While
+//! GitHub cannot be asked nobody is known to read them.
+
+use crate::Engine;
+use crate::error::EngineError;
+use owp_github::client::{GitHubError, Permission, RepoReader};
+use owp_pool::worker::{READS_FOR, Worker};
+use owp_pool::{Person, WorkerId};
+use owp_store::{RepoRow, Scope};
+use std::time::Duration;
+
+/// Repositories asked about before one pull.
+const ASKED_AT_ONCE: usize = 20;
+/// How long a pull waits for the answers.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Engine {
+    /// Asks whether a worker's person may read the private repositories that have work, where that is not known.
+    pub(crate) async fn learn_readable(&self, worker: &WorkerId) -> Result<(), EngineError> {
+        if self.github().is_none() {
+            return Ok(());
+        }
+        let id = worker.clone();
+        let (worker, unknown) = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let Some(worker) = tx.worker(&id).await?.filter(|worker| worker.person.is_linked()) else {
+                        return Ok((None, vec![]));
+                    };
+                    let since = tx.now() - READS_FOR;
+                    let mut unknown = Vec::new();
+                    for row in tx.private_repos_with_work().await? {
+                        if unknown.len() < ASKED_AT_ONCE && !tx.reader_is_known(&row.id, &worker.person, since).await? {
+                            unknown.push(row);
+                        }
+                    }
+                    Ok((Some(worker), unknown))
+                })
+            })
+            .await?;
+        let Some(worker) = worker else { return Ok(()) };
+        let asked = async {
+            for row in unknown {
+                self.ask_whether_readable(&row, &worker).await?;
+            }
+            Ok(())
+        };
+        // Whoever waits for work does not wait for a GitHub that does not answer; what is not known is not offered.
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Ok(()))
+    }
+
+    /// Whether GitHub says, or said lately, that a worker's person may read a private repository.
+    pub(crate) async fn may_read(&self, row: &RepoRow, worker: &Worker) -> Result<bool, EngineError> {
+        let (id, person) = (row.id.clone(), worker.person.clone());
+        let known = self.read(move |tx| {
+            Box::pin(async move {
+                let since = tx.now() - READS_FOR;
+                let known = tx.reader_is_known(&id, &person, since).await?;
+                Ok(if known { Some(tx.standing(&id, &person).await?.reads) } else { None })
+            })
+        });
+        match known.await? {
+            Some(reads) => Ok(reads),
+            None => self.ask_whether_readable(row, worker).await,
+        }
+    }
+
+    async fn ask_whether_readable(&self, row: &RepoRow, worker: &Worker) -> Result<bool, EngineError> {
+        let (Person::GitHub(id), Some(login)) = (&worker.person, &worker.login) else { return Ok(false) };
+        let (may, renamed) = match permission_by_id(&self.reader(row)?, login, *id).await {
+            Ok((permission, renamed)) => (permission >= Permission::Read, renamed),
+            Err(error) => {
+                tracing::warn!(repo = %row.name, %error, "GitHub could not be asked who may read a private repository");
+                return Ok(false);
+            }
+        };
+        let (repo, id, person) = (row.id.clone(), *id, worker.person.clone());
+        self.store()
+            .write(Scope::global(), move |tx| {
+                Box::pin(async move {
+                    if let Some(login) = &renamed {
+                        tx.rename_person(id, login).await?;
+                    }
+                    Ok(tx.set_reader(&repo, &person, may).await?)
+                })
+            })
+            .await
+            .map(|()| may)
+    }
+}
+
+/// The permission of an account that was last seen under `login`, and the login it has now where that is another: people
+/// rename themselves, and somebody else can take the old name.
+///
+/// # Errors
+/// Also when GitHub contradicts itself: it shows the account under this login, and knows no permission of it.
+pub(crate) async fn permission_by_id(
+    reader: &RepoReader,
+    login: &str,
+    id: i64,
+) -> Result<(Permission, Option<String>), GitHubError> {
+    let unknown = match reader.permission(login).await {
+        Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => return Ok((info.permission, None)),
+        Ok(_) => GitHubError::Malformed { reason: format!("the permission of the account {id} ({login})") },
+        Err(error @ GitHubError::NotFound { .. }) => error,
+        Err(error) => return Err(error),
+    };
+    let now = match reader.user_by_id(id).await {
+        Ok(account) if account.login.eq_ignore_ascii_case(login) => return Err(unknown),
+        Ok(account) => account.login,
+        Err(GitHubError::NotFound { .. }) => return Ok((Permission::None, None)),
+        Err(error) => return Err(error),
+    };
+    match reader.permission(&now).await {
+        Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => Ok((info.permission, Some(now))),
+        Ok(_) => Err(unknown),
+        Err(error) => Err(error),
+    }
+}
