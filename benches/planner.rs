@@ -1,6 +1,6 @@
 //! How long a plan takes, and how it compares with plain greedy in the same run: `cargo bench --bench planner`.
 
-#[path = "../tests/planner_optimum/instances.rs"]
+#[path = "../tests/it/planner_optimum/instances.rs"]
 mod instances;
 
 use instances::{NOW, instance};

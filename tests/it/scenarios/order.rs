@@ -1,0 +1,122 @@
+//! What comes in another order than it was said, or takes longer than it should.
+
+use crate::scenarios::stories;
+use crate::support::database::Db;
+use crate::support::world::{REPO, World};
+use owp_engine::NewTask;
+use owp_pool::Span;
+use owp_pool::task::TaskSpec;
+use owp_sandbox::{Fault, FaultKind};
+use std::time::Duration;
+
+stories!(
+    what_a_person_says_later_waits_for_what_they_said_before,
+    a_comment_approves_what_it_saw_although_others_have_written_since,
+    an_issue_that_takes_long_to_read_is_read_once,
+    whoever_waits_for_work_does_not_wait_for_an_answer_about_private_repositories,
+);
+
+impl World {
+    async fn is_paused(&self) -> bool {
+        let row = self.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap();
+        row.unwrap().pause.is_some()
+    }
+}
+
+async fn what_a_person_says_later_waits_for_what_they_said_before(db: Db) {
+    let w = World::new(db).await;
+    let (one, two) = (w.task("Parse dates", &[]).await, w.task("Parse times", &[]).await);
+    // GitHub cannot show the first issue for a while.
+    let shown = Fault::next(FaultKind::ServerError { status: 503 });
+    w.github.fault(shown.on("GET", &format!("/repos/{REPO}/issues/{one}")).times(1_000));
+    w.github.as_user("mona").comment(REPO, one, "/owp pause").unwrap();
+    w.hear().await;
+    w.advance(Span(100));
+    w.github.as_user("mona").comment(REPO, two, "/owp resume").unwrap();
+    w.hear().await;
+    w.say("ada", two, "/owp claim").await;
+    assert_eq!(w.state(two).await, "leased", "what somebody else says need not wait");
+    w.github.clear_faults();
+    w.advance(Span::minutes(2));
+    w.settle().await;
+    assert!(!w.is_paused().await, "the pause was said first");
+    assert!(w.last(two).contains("tasks are handed out here again"), "{}", w.last(two));
+    w.check_promises().await;
+}
+
+async fn a_comment_approves_what_it_saw_although_others_have_written_since(db: Db) {
+    for edited in [false, true] {
+        let w = World::new(db).await;
+        let eve = w.github.as_user("eve");
+        let issue = eve.open_template_issue(REPO, "Coins", "Count them.", &["pool:ready"]).unwrap();
+        w.github.take_deliveries();
+        w.advance(Span::secs(10));
+        w.github.as_user("mona").comment(REPO, issue, "/owp approve").unwrap();
+        let approval = w.github.take_deliveries();
+        w.advance(Span::secs(10));
+        if edited {
+            eve.rewrite(REPO, issue, "Count mine.").unwrap();
+        }
+        w.github.as_user("bo").comment(REPO, issue, "Nice.").unwrap();
+        w.github.take_deliveries();
+        for parcel in &approval {
+            w.accept(parcel).await;
+        }
+        w.settle().await;
+        assert_eq!(w.task_of(issue).await.unwrap().hold.is_some(), edited, "{}", w.last(issue));
+        assert_eq!(w.last(issue).contains("may have been changed after your comment"), edited, "{}", w.last(issue));
+        w.check_promises().await;
+    }
+}
+
+async fn an_issue_that_takes_long_to_read_is_read_once(db: Db) {
+    let w = World::new(db).await;
+    let mona = w.github.as_user("mona");
+    let issue = mona.open_issue(REPO, "Parse dates", "Please.", &["pool:ready"]).unwrap();
+    let slow = Fault::next(FaultKind::Slow { ms: 900 });
+    w.github.fault(slow.on("GET", &format!("/repos/{REPO}/issues/{issue}")).times(100));
+    w.receive().await;
+    // The answers take minutes, and all the time somebody else looks for something to do.
+    let pause = || tokio::time::sleep(Duration::from_millis(100));
+    let mut looks = 0;
+    loop {
+        let reading = w.engine.step_inbox();
+        tokio::pin!(reading);
+        let did_something = loop {
+            tokio::select! { done = &mut reading => break done.unwrap(), () = pause() => {} }
+            w.advance(Span::secs(50));
+            tokio::select! { done = &mut reading => break done.unwrap(), () = pause() => {} }
+            assert!(!w.engine.step_inbox().await.unwrap(), "it is being worked on");
+            looks += 1;
+        };
+        if !did_something {
+            break;
+        }
+    }
+    assert!(looks > 3, "longer than a delivery is held without a sign");
+    w.github.clear_faults();
+    assert_eq!((w.state(issue).await, w.events("task.created").await), ("ready", 1));
+    w.check_promises().await;
+}
+
+async fn whoever_waits_for_work_does_not_wait_for_an_answer_about_private_repositories(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let bo = w.client("bo", issue, &[]).await;
+    w.github.as_user("mona").set_private(REPO, true).unwrap();
+    w.settle().await;
+    w.engine.upsert_repo("by/hand", 5, false).await.unwrap();
+    let task = NewTask {
+        title: "One".to_owned(),
+        description: String::new(),
+        spec: TaskSpec::default(),
+        external_id: None,
+        extra: Default::default(),
+    };
+    w.engine.add_tasks("by/hand", vec![task], None).await.unwrap();
+    w.github.fault(Fault::next(FaultKind::Slow { ms: 3_600_000 }).on("GET", "/collaborators/bo/"));
+    let pulled = w.engine.pull_work(&bo).await.unwrap();
+    assert_eq!(pulled.items[0].repo, "by/hand");
+    assert_eq!(w.state(issue).await, "ready", "what is not known is not offered");
+    w.github.clear_faults();
+}
