@@ -53,7 +53,7 @@ struct Cli {
 enum Command {
     /// Runs the pool: REST, webhooks, status page.
     Serve(serve::ServeArgs),
-    /// GitHub in a box: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
+    /// A sandbox GitHub: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::SandboxArgs),
     /// Runs a self-contained demo: a sandbox GitHub, the pool, simulated contributors and a maintainer.

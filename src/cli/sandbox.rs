@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-/// GitHub in a box: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
+/// A sandbox GitHub: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
     /// Address to listen on; port 0 takes a free one.

@@ -32,6 +32,8 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(30);
 const DATABASE_AGAIN: Duration = Duration::from_secs(1);
 /// The time the database may take to note that the process stopped.
 const MARK_WITHIN: Duration = Duration::from_secs(2);
+/// How long the database may take to close: SQLite writes what its log holds into the file.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the pool. Everything else is told by variables; `env.local.example` lists them.
 #[derive(Debug, Clone, Args)]
@@ -139,6 +141,9 @@ impl Running {
         let marked = tokio::time::timeout(MARK_WITHIN, self.engine.mark_stopped()).await;
         if !matches!(marked, Ok(Ok(()))) {
             tracing::warn!("the database did not take the mark that this process stopped");
+        }
+        if tokio::time::timeout(CLOSE_WITHIN, self.engine.store().close()).await.is_err() {
+            tracing::warn!("the database was not closed within {} s", CLOSE_WITHIN.as_secs());
         }
     }
 }

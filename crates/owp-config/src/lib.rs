@@ -103,7 +103,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
 pub const CLIENT_VARIABLES: &[(&str, &str)] = &[
     (
         "OWP_SERVER",
-        "The pool that client commands speak to (`worker`, `admin`, `policy simulate`, `healthcheck`, `conformance`), such as `https://pool.example.org`. Default: the one registered with last, else the one on this machine.",
+        "The pool that client commands speak to (`worker`, `admin`, `policy simulate`, `healthcheck`, `conformance`), such as `https://pool.example.org`. Default: for `worker`, the one registered with last; else the one on this machine.",
     ),
     (
         "OWP_WORKER_TOKEN",

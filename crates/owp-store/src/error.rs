@@ -7,14 +7,14 @@ pub enum StoreError {
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     /// The database could not be opened at the start.
-    #[error("cannot open the database {place}: {cause}; check OWP_DATABASE_URL (or --database){hint}")]
+    #[error("cannot open the database {place}: {cause}; {remedy}")]
     Unreachable {
         /// Where it should be: a file, or host, port and name. Never the password.
         place: String,
         /// What it or its driver said.
         cause: String,
-        /// What else to check.
-        hint: &'static str,
+        /// The next step, as an imperative clause.
+        remedy: String,
         /// True when a server may only be starting: the same attempt may succeed a moment later.
         passing: bool,
     },

@@ -108,6 +108,13 @@ impl Store {
         &self.0.settings.entropy
     }
 
+    /// Closes every connection. SQLite then folds its write-ahead log into the database file, so that a copy of this one
+    /// file is a backup. Whatever is asked of the store afterwards fails.
+    pub async fn close(&self) {
+        self.0.settings.pool.close().await;
+        self.0.readers.close().await;
+    }
+
     /// What this process commits from now on, one message per transaction that wrote events. A receiver that is told
     /// it lagged must assume that anything may have happened.
     #[must_use]

@@ -138,8 +138,8 @@ fn start_lane(settings: &LaneSettings) -> Lane {
 
 /// Connects once by itself: a pool retries until it times out, and then says only that.
 async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -> Result<AnyConnection, StoreError> {
-    let (place, hint) = place(dialect, url)?;
-    let unreachable = |cause, passing| StoreError::Unreachable { place, cause, hint, passing };
+    let place = place(dialect, url)?;
+    let unreachable = |cause, remedy: String, passing| StoreError::Unreachable { place, cause, remedy, passing };
     let first = async {
         let mut conn = AnyConnection::connect(url).await?;
         for setting in settings {
@@ -149,15 +149,15 @@ async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -
     };
     match tokio::time::timeout(PATIENCE, first).await {
         Ok(Ok(conn)) => Ok(conn),
-        Ok(Err(error)) => Err(unreachable(cause(&error), may_pass(&error))),
-        Err(_) => Err(unreachable(format!("no answer within {} s", PATIENCE.as_secs()), true)),
+        Ok(Err(error)) => Err(unreachable(cause(&error), remedy(dialect, Some(&error)), may_pass(&error))),
+        Err(_) => Err(unreachable(format!("no answer within {} s", PATIENCE.as_secs()), remedy(dialect, None), true)),
     }
 }
 
-/// Where the database should be, and what to check besides the setting when it is not. A password is in neither.
-fn place(dialect: Dialect, url: &str) -> Result<(String, &'static str), StoreError> {
+/// Names the database's place, without a password.
+fn place(dialect: Dialect, url: &str) -> Result<String, StoreError> {
     match dialect {
-        Dialect::Sqlite => Ok((sqlite_path(url)?, ", and that it is an owp database")),
+        Dialect::Sqlite => sqlite_path(url),
         Dialect::Postgres => {
             let options: PgConnectOptions = url.parse().map_err(|error| StoreError::Url(cause(&error)))?;
             let name = options.get_database().unwrap_or_else(|| options.get_username());
@@ -165,14 +165,34 @@ fn place(dialect: Dialect, url: &str) -> Result<(String, &'static str), StoreErr
                 Some(socket) => socket.display().to_string(),
                 None => format!("{}:{}", options.get_host(), options.get_port()),
             };
-            Ok((format!("{name} of the PostgreSQL server at {server}"), ", and that the server runs there"))
+            Ok(format!("{name} of the PostgreSQL server at {server}"))
         }
     }
+}
+
+/// Names the next step after a database could not be opened.
+fn remedy(dialect: Dialect, error: Option<&sqlx::Error>) -> String {
+    let code = error.and_then(sqlx::Error::as_database_error).and_then(sqlx::error::DatabaseError::code);
+    let step = match (dialect, code.as_deref()) {
+        // SQLITE_CORRUPT, from SQLite's list of result codes.
+        (Dialect::Sqlite, Some("11")) => {
+            "restore a backup, and delete the files that end in -wal and -shm beside it before you start"
+        }
+        (Dialect::Sqlite, _) => "check OWP_DATABASE_URL (or --database), and that it is an owp database",
+        // invalid_catalog_name, from PostgreSQL's appendix A.
+        (Dialect::Postgres, Some("3D000")) => {
+            "create it with `createdb`, or check the name in OWP_DATABASE_URL (or --database)"
+        }
+        (Dialect::Postgres, _) => "check OWP_DATABASE_URL (or --database), and that the server runs there",
+    };
+    step.to_owned()
 }
 
 fn cause(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Io(cause) => cause.to_string(),
+        // Without the line of the server's own source.
+        sqlx::Error::Database(said) => said.message().to_owned(),
         other => other.to_string(),
     }
 }

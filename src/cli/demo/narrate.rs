@@ -21,7 +21,7 @@ const WORDS_MAX_CHARS: usize = 200;
 pub(super) fn opening(stage: &Stage) {
     print_line(&format!(
         "OWP Pool demo: two repositories, five contributors, one maintainer who reviews {BUDGET} pull requests at a time.\n\n  \
-         Status page      {}\n  GitHub in a box  {}  (every issue and pull request)\n\n\
+         Status page     {}\n  Sandbox GitHub  {}  (every issue and pull request)\n\n\
          Open both in a browser. New issues keep coming; Ctrl-C ends the demo.\n",
         stage.url,
         stage.github.api_url()
@@ -114,8 +114,8 @@ fn sentence(event: &EventRow, title: &str, who: &str) -> Option<(AnsiColor, Stri
         "task.pr_opened" => (AnsiColor::Yellow, format!("pull request #{pull} waits for review: {title}")),
         "task.merged" => (AnsiColor::Green, format!("merged: {title}")),
         "task.ready" => (AnsiColor::Magenta, format!("ready again: {title}")),
-        "worker.registered" => (AnsiColor::BrightBlack, format!("{who} registered a client")),
-        "worker.linked" => (AnsiColor::BrightBlack, format!("{who} linked a client by a comment")),
+        "worker.registered" => (AnsiColor::BrightBlack, format!("{who} registered a worker")),
+        "worker.linked" => (AnsiColor::BrightBlack, format!("{who} linked a worker by a comment")),
         "person.joined" => (AnsiColor::BrightBlack, format!("{who} joined")),
         "trust.set" => (AnsiColor::Blue, {
             let login = event.payload["login"].as_str().unwrap_or_default();

@@ -1,11 +1,12 @@
 //! What a worker's calls can be answered when they fail, with what to do next.
 
 use crate::cli::failure::Failure;
-use owp_client::ClientError;
+use owp_client::{ClientError, Told};
 
 /// A call that failed, with what a volunteer does about it.
 pub(super) fn told(error: ClientError) -> Failure {
-    let next = error.told().and_then(|told| next_step(&told.kind));
+    let about_no_task = |told: &Told| told.kind == "refused" && told.reasons().is_empty();
+    let next = error.told().filter(|told| !about_no_task(told)).and_then(|told| next_step(&told.kind));
     let asked_wrongly = error.told().is_some_and(|told| matches!(told.status, 413 | 422));
     let failure = Failure::from(error);
     let failure = if asked_wrongly { failure.of_the_asker() } else { failure };

@@ -172,7 +172,7 @@ fn looks_like_an_argument(word: &str) -> bool {
 
 /// A link code: letters, digits and dashes. People paste it with the marks it was shown in.
 fn code(verb: Verb, rest: &str) -> Result<String, CommandError> {
-    let word = rest.split_whitespace().next().ok_or_else(|| missing(verb, "the code your client showed"))?;
+    let word = rest.split_whitespace().next().ok_or_else(|| missing(verb, "the code your worker showed"))?;
     let code = word.trim_matches(['`', '"', '\'', '<', '>', '*', '.', ',']);
     let fits = (4..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     // The word is not repeated: it may be a token somebody pasted by mistake.

@@ -137,7 +137,7 @@ impl Verb {
             Self::Link => row(
                 "link",
                 "/owp link CODE",
-                "/owp link ABCD-EFGH-JKLM",
+                "/owp link M5IJPSOQXGUG",
                 Who::Anyone,
                 "Prove that the worker which showed you this code is yours.",
             ),

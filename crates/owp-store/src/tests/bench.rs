@@ -80,13 +80,13 @@ pub(super) async fn open(url: &str, clock: &Clock) -> Result<Store, StoreError> 
     Store::open(StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() }).await
 }
 
-fn postgres_server() -> String {
+pub(super) fn postgres_server() -> String {
     let url = std::env::var_os("OWP_TEST_POSTGRES_URL").and_then(|url| url.into_string().ok());
     url.expect("OWP_TEST_POSTGRES_URL is not set: run the tests with scripts/test, which starts a PostgreSQL for them")
 }
 
 /// The server's URL with another database name; options behind a question mark stay.
-fn on_database(server: &str, name: &str) -> String {
+pub(super) fn on_database(server: &str, name: &str) -> String {
     let (base, options) = server.split_once('?').map_or((server, String::new()), |(b, o)| (b, format!("?{o}")));
     let authority = base.find("://").map_or(0, |at| at + 3);
     let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);

@@ -1,9 +1,10 @@
 //! Acknowledged means durable, and what goes wrong is told and over when its cause is.
 
-use super::bench::open;
+use super::bench::{on_database, open, postgres_server};
 use super::*;
 use crate::{Dialect, NewDelivery, Scope, StoreError};
 use futures_util::future::join_all;
+use owp_base::clock::Clock;
 use std::time::Duration;
 
 /// Something too large for the pages a full disk has left.
@@ -143,4 +144,28 @@ async fn a_postgresql_whose_default_is_snapshots_still_sees_what_the_lock_protec
         assert_eq!(bench.number("SELECT ceiling FROM repositories").await, 40);
     };
     bench.run(story).await;
+}
+
+#[tokio::test]
+async fn a_sqlite_database_that_was_closed_is_one_file_and_one_that_is_damaged_names_the_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (folder.path().join("owp.db"), folder.path().join("owp.db-wal"));
+    let url = format!("sqlite:{}", file.display());
+    let store = open(&url, &Clock::System).await.unwrap();
+    assert!(log.exists());
+    store.close().await;
+    assert!(!log.exists(), "a copy of the file alone is a backup");
+    drop(store);
+
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100..4_000].fill(0xff);
+    std::fs::write(&file, bytes).unwrap();
+    let said = open(&url, &Clock::System).await.err().unwrap().to_string();
+    assert!(said.contains("malformed; restore a backup, and delete the files that end in -wal"), "{said}");
+}
+
+#[tokio::test]
+async fn a_postgresql_database_that_is_not_there_is_to_be_created() {
+    let said = open(&on_database(&postgres_server(), "nowhere"), &Clock::System).await.err().unwrap().to_string();
+    assert!(said.contains("does not exist; create it with `createdb`") && !said.contains("at line"), "{said}");
 }
