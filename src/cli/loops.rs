@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How long a loop waits when its bell does not ring.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -149,7 +150,8 @@ impl Loop {
                     continue;
                 }
                 let running = tracked.step();
-                let done = AssertUnwindSafe(step(&engine)).catch_unwind().await;
+                let span = tracing::debug_span!("step", of = name);
+                let done = AssertUnwindSafe(step(&engine)).catch_unwind().instrument(span).await;
                 drop(running);
                 let pause = match done {
                     Ok(Ok(more)) => {

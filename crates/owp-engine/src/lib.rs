@@ -45,12 +45,12 @@ pub use workers::status::{Report, ReportedStatus};
 
 use owp_base::clock::Clock;
 use owp_config::{GitHubApp, IpRange, RateLimit};
-pub use owp_github::client::GitHubError;
+pub use owp_github::client::{Figures, GitHubError};
 use owp_github::client::{GitHub, GitHubConfig};
 pub use owp_github::manifest::Extras;
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
-pub use owp_store::{AuditRow, DeadLetter, DeadPlace, Extra, FeedRow, KeptAnswer, TaskFilter};
+pub use owp_store::{AuditRow, DeadLetter, DeadPlace, Extra, FeedRow, KeptAnswer, TaskFilter, because};
 
 use owp_store::{Committed, Store};
 use secrecy::SecretString;

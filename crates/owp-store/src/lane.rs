@@ -13,6 +13,7 @@ use super::tx::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use owp_base::clock::{Clock, Entropy};
+use owp_base::histogram::{Distribution, Histogram};
 use owp_pool::{Person, RepoId, WorkerId};
 use sqlx::{Any, AnyPool, Row, Transaction};
 use std::collections::BTreeSet;
@@ -104,6 +105,8 @@ pub(super) struct Gauge {
     jobs: AtomicUsize,
     /// When the transaction in work began.
     since: Mutex<Option<Instant>>,
+    /// Durations of the transactions so far.
+    taken: Histogram,
 }
 
 impl Gauge {
@@ -124,8 +127,29 @@ impl Gauge {
         since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    fn works(&self, since: Option<Instant>) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    /// Counts a transaction until the guard is dropped.
+    fn transaction(&self) -> Transacting<'_> {
+        let began = Instant::now();
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
+        Transacting { gauge: self, began }
+    }
+
+    /// Returns the durations of the transactions so far.
+    pub(super) fn taken(&self) -> Distribution {
+        self.taken.distribution()
+    }
+}
+
+/// A transaction in work.
+struct Transacting<'g> {
+    gauge: &'g Gauge,
+    began: Instant,
+}
+
+impl Drop for Transacting<'_> {
+    fn drop(&mut self) {
+        self.gauge.taken.record(self.began.elapsed());
+        *self.gauge.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -142,10 +166,9 @@ pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Jo
     let mut waiting = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut waiting, BATCH).await > 0 {
         for group in groups(settings.dialect, std::mem::take(&mut waiting)) {
-            gauge.works(Some(Instant::now()));
+            let _counted = gauge.transaction();
             commit_group(&settings, group).await;
         }
-        gauge.works(None);
     }
 }
 

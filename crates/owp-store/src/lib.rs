@@ -7,6 +7,7 @@ mod agents;
 mod audit;
 mod bell;
 mod candidates;
+mod cause;
 mod checkup;
 mod deliveries;
 mod dialect;
@@ -40,6 +41,7 @@ mod workers;
 pub use audit::AuditRow;
 pub use bell::Committed;
 pub use candidates::Bounds;
+pub use cause::because;
 pub use checkup::{DeadComments, Durability, InboxHealth};
 pub use deliveries::{CommandCounts, Delivery, NewDelivery};
 pub use dialect::Dialect;
@@ -67,6 +69,7 @@ pub use workers::{Extra, NewWorker};
 use futures_util::future::BoxFuture;
 use lane::{Job, Lane, LaneSettings};
 use owp_base::clock::{Clock, Entropy};
+use owp_base::histogram::Distribution;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -142,7 +145,9 @@ impl Store {
         let slot = Arc::new(Mutex::new(None));
         let (answer, answered) = oneshot::channel();
         let filled = Arc::clone(&slot);
+        let cause = cause::current();
         let run: lane::Run = Box::new(move |tx| {
+            tx.cause = cause;
             let work = work(tx);
             Box::pin(async move {
                 let result = work.await;
@@ -201,6 +206,15 @@ impl Store {
     #[must_use]
     pub fn writing_for(&self) -> Duration {
         self.0.lanes.iter().map(|lane| lane.gauge.busy_for()).max().unwrap_or_default()
+    }
+
+    /// Returns the jobs that wait or run, and the durations of the transactions so far, over all writers of this process.
+    #[must_use]
+    pub fn writing(&self) -> (usize, Distribution) {
+        let jobs = self.0.lanes.iter().map(|lane| lane.gauge.jobs()).sum();
+        let taken =
+            self.0.lanes.iter().map(|lane| lane.gauge.taken()).fold(Distribution::default(), Distribution::plus);
+        (jobs, taken)
     }
 
     /// Runs `work` on one consistent snapshot; nothing it writes is kept.

@@ -24,6 +24,8 @@ pub struct Tx {
     pub(super) chain: String,
     /// What the bell tells when this is committed.
     pub(super) news: Vec<Committed>,
+    /// The cause of the current job, see [`super::because`].
+    pub(super) cause: Option<Arc<str>>,
     /// Which engine it runs on.
     pub(super) dialect: Dialect,
 }
@@ -39,7 +41,8 @@ impl Tx {
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
         let (entropy, minted) = (settings.entropy.clone(), Arc::clone(&settings.minted));
-        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news: Vec::new(), dialect: settings.dialect })
+        let (news, cause) = (Vec::new(), None);
+        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news, cause, dialect: settings.dialect })
     }
 
     /// The moment every statement of this transaction agrees on.

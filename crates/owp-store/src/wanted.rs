@@ -8,10 +8,10 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 statements! {
-    WANT = "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at, send_rank)
-        VALUES ($1, $2, $3, $4, 1, 'pending', $5, $5, $6)
+    WANT = "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at, send_rank, cause)
+        VALUES ($1, $2, $3, $4, 1, 'pending', $5, $5, $6, $7)
         ON CONFLICT (repo_id, issue, key) DO UPDATE SET body = excluded.body, version = wanted_comments.version + 1,
-        state = 'pending', attempts = 0,
+        state = 'pending', attempts = 0, cause = excluded.cause,
         due_at = CASE WHEN wanted_comments.attempt_at IS NULL THEN excluded.due_at ELSE wanted_comments.due_at END
         WHERE wanted_comments.body <> excluded.body";
     WANT_EDIT = "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at, send_rank,
@@ -125,6 +125,8 @@ pub struct WantedComment {
     pub attempt_at: Option<Timestamp>,
     /// How often it was written anew because somebody had deleted it.
     pub rewritten: i64,
+    /// The delivery or request because of which it was last wanted, if that is known.
+    pub cause: Option<String>,
     /// When it was first wanted: no comment of ours with this key is older.
     pub created_at: Timestamp,
 }
@@ -138,7 +140,8 @@ impl Tx {
     pub async fn want_comment(&mut self, repo: &RepoId, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
         let now = self.now().0;
         let want = sqlx::query(WANT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now);
-        self.run(want.bind(SendRank::of_key(key).code())).await.map(drop)
+        let cause = self.cause.as_deref().map(str::to_owned);
+        self.run(want.bind(SendRank::of_key(key).code()).bind(cause)).await.map(drop)
     }
 
     /// Wants a comment that is there already to say `body`, once.
@@ -343,6 +346,7 @@ fn wanted(row: &AnyRow) -> Result<WantedComment, StoreError> {
         attempts: row.try_get("attempts")?,
         attempt_at: attempt_at.map(Timestamp),
         rewritten: row.try_get("rewritten")?,
+        cause: row.try_get("cause")?,
         created_at: Timestamp(row.try_get("created_at")?),
     })
 }

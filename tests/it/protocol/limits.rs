@@ -107,6 +107,10 @@ async fn metrics_count_what_the_pool_does() {
         "owp_refusals_total{rule=\"budget\"}",
         "owp_step_seconds{loop=\"scheduler\"} ",
         "owp_step_seconds{loop=\"database writer\"} ",
+        "# TYPE owp_transaction_seconds histogram",
+        "owp_transaction_seconds_bucket{le=\"0.001\"} ",
+        "owp_http_request_seconds_bucket{le=\"+Inf\"} ",
+        "owp_lane_jobs 0",
     ] {
         assert!(page.text.lines().any(|found| found.starts_with(line)), "{line}\n{}", page.text);
     }

@@ -3,16 +3,17 @@
 //! A create is marked before it is sent. When its answer is lost, nothing is repeated until the comment has had time
 //! to appear and was looked for by its hidden key; only a comment our App wrote counts (invariant 9).
 
-use crate::Engine;
 use crate::comments::duplicates;
 use crate::comments::letters;
 use crate::error::EngineError;
+use crate::{Engine, GitHubSide};
 use owp_github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
 use owp_github::render::{duplicate_pointer, find_key};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
 use owp_store::{Scope, WantedComment, WriteQuota};
 use serde_json::json;
+use tracing::Instrument;
 
 /// How long a sender may take for one comment before another takes over.
 const HOLD: Span = Span::minutes(2);
@@ -51,6 +52,14 @@ impl Engine {
         let Some(github) = self.github() else { return Ok(false) };
         let settle = self.settings().comment_settle;
         let Some(wanted) = self.take_comment(settle).await? else { return Ok(false) };
+        let cause = wanted.cause.as_deref().unwrap_or("unknown");
+        let span =
+            tracing::info_span!("comment", repo = %wanted.repo_name, issue = wanted.issue, key = %wanted.key, cause);
+        self.send(github, wanted).instrument(span).await?;
+        Ok(true)
+    }
+
+    async fn send(&self, github: &GitHubSide, wanted: WantedComment) -> Result<(), EngineError> {
         let handle = RepoHandle { github_id: wanted.github_id, full_name: wanted.repo_name.clone() };
         let writer = github.client.commenter(wanted.installation, handle.clone());
         let reader = github.client.reader(wanted.installation, handle);
@@ -59,8 +68,10 @@ impl Engine {
             (None, Some(_)) => self.look_then_send(&reader, &writer, &wanted, github.app_id).await?,
             (None, None) => self.create(&writer, &wanted).await?,
         };
-        self.record(wanted, sent).await?;
-        Ok(true)
+        if let Sent::Shown(comment) = sent {
+            tracing::info!(comment, version = wanted.version, "comment written");
+        }
+        self.record(wanted, sent).await
     }
 
     /// Takes the next comment; one whose create is in doubt only after it had time to appear.

@@ -15,9 +15,10 @@ use owp_github::signature::{self, SignatureError};
 use owp_pool::delivery::{Fate, Setback, fate};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
-use owp_store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx};
+use owp_store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx, because};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// How long a delivery may go without a sign of whoever processes it before another takes it over.
 const HOLD: Span = Span::minutes(2);
@@ -124,15 +125,26 @@ impl Engine {
             Err(error) if error.is_unique_violation() => return Ok(true),
             Err(error) => return Err(error.into()),
         };
+        let span =
+            tracing::info_span!("delivery", id = %delivery.id, event = %delivery.event, about = %delivery.order_key);
+        because(&delivery.id, self.finish_or_give_back(&delivery)).instrument(span).await?;
+        Ok(true)
+    }
+
+    async fn finish_or_give_back(&self, delivery: &Delivery) -> Result<(), EngineError> {
+        let began = Instant::now();
         let processed = tokio::select! {
-            processed = self.process(&delivery) => processed,
-            lost = self.hold(&delivery) => Err(lost),
+            processed = self.process(delivery) => processed,
+            lost = self.hold(delivery) => Err(lost),
         };
         match processed {
-            Ok(()) => self.ring(),
-            Err(error) => self.give_back(&delivery, &error).await?,
+            Ok(()) => {
+                tracing::info!(millis = began.elapsed().as_millis(), "delivery processed");
+                self.ring();
+                Ok(())
+            }
+            Err(error) => self.give_back(delivery, &error).await,
         }
-        Ok(true)
     }
 
     /// Keeps a delivery from being taken over while it is processed, for as long as this is polled. Ends when somebody else

@@ -3,13 +3,14 @@
 //! Nothing here retries. A request other than a read can only be made from the closed list [`Write`], and a read
 //! follows a redirect only within GitHub's own address, so a credential never reaches another host.
 
+use super::meter::Meter;
 use super::{Address, GitHubError, answer, path::RepoPath};
 use owp_base::clock::Clock;
 use owp_base::net::{innermost, is_loopback};
 use owp_pool::Timestamp;
 use reqwest::{Method, StatusCode, Url, header};
 use secrecy::{ExposeSecret, SecretString};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A repository renamed twice answers two redirects; more than this is a loop.
 const MAX_REDIRECTS: usize = 3;
@@ -94,9 +95,15 @@ pub(super) struct Http {
     client: reqwest::Client,
     base: Url,
     clock: Clock,
+    meter: Meter,
 }
 
 impl Http {
+    /// Returns the figures of the calls so far.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// The API's address, with a slash at the end.
     pub(super) fn base(&self) -> &Url {
         &self.base
@@ -129,7 +136,7 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| config(format!("no HTTPS client ({})", reason(error))))?;
-        Ok(Self { client, base, clock: cfg.clock.clone() })
+        Ok(Self { client, base, clock: cfg.clock.clone(), meter: Meter::default() })
     }
 
     /// Reads; follows redirects that stay on GitHub's own address.
@@ -227,10 +234,14 @@ impl Http {
         if let Some(body) = call.body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(not_sent_or_lost)?;
-        let status = response.status();
-        tracing::debug!(method = %call.method, path = call.what, status = status.as_u16(), "GitHub answered");
+        let began = Instant::now();
+        let response = request.send().await;
+        self.meter.calls.record(began.elapsed());
+        let response = response.map_err(not_sent_or_lost)?;
+        let (status, millis) = (response.status(), began.elapsed().as_millis());
+        tracing::debug!(method = %call.method, path = call.what, status = status.as_u16(), millis, "GitHub answered");
         let headers = response.headers().clone();
+        self.meter.note_quota(&headers);
         if let Some(location) = redirect(status, &headers) {
             return Ok(Reply::Redirect(location));
         }

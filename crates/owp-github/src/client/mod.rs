@@ -15,6 +15,7 @@ mod files;
 mod graphql;
 mod http;
 mod issues;
+mod meter;
 mod pages;
 mod path;
 mod raw;
@@ -37,6 +38,7 @@ pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use files::FileText;
 pub use issues::{IssuePage, IssueReader};
+pub use meter::Figures;
 pub use read::RepoReader;
 pub use register::{NewApp, convert_manifest, their_time};
 pub use shapes::{
@@ -145,6 +147,12 @@ impl GitHub {
     #[must_use]
     pub fn web_origin(&self) -> Option<String> {
         crate::manifest::web_origin(self.0.http.base().as_str()).ok()
+    }
+
+    /// Returns the durations of the calls so far and the quotas that were left.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.0.http.meter().figures()
     }
 
     /// A client that reads one repository.

@@ -4,14 +4,17 @@
 
 use super::Face;
 use super::fresh::Fresh;
+use super::observe::ANSWERED;
 use super::problem::Failure;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use owp_engine::{EngineError, Overview, Stuck};
+use owp_base::histogram::{BOUNDS_MS, Distribution};
+use owp_engine::{EngineError, Figures, Overview, Stuck};
 use owp_pool::{Refusal, Rule};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 static REFUSALS: [AtomicU64; Rule::ALL.len()] = [const { AtomicU64::new(0) }; Rule::ALL.len()];
 
@@ -37,10 +40,17 @@ async fn count(face: &Face) -> Result<String, Failure> {
     let overview = face.engine.overview().await?;
     let ends: Result<_, EngineError> =
         face.engine.store().read(|tx| Box::pin(async move { Ok(tx.grants_by_end().await?) })).await;
-    Ok(render(&overview, &ends?, &face.engine.steps()))
+    let github = face.engine.github().map(|github| github.client.figures());
+    Ok(render(&overview, &ends?, &face.engine.steps(), &Process { github, writing: face.engine.store().writing() }))
 }
 
-fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck]) -> String {
+/// The figures of this process.
+struct Process {
+    github: Option<Figures>,
+    writing: (usize, Distribution),
+}
+
+fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck], process: &Process) -> String {
     let mut page = Page(String::new());
     page.family("owp_workers_online", "gauge", "Workers heard of within 90 seconds.");
     page.value("owp_workers_online", None, overview.workers_online);
@@ -77,7 +87,26 @@ fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck]) -> Str
         let count = i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
         page.value("owp_refusals_total", Some(("rule", rule.name())), count);
     }
+    process_page(&mut page, process);
     page.0
+}
+
+fn process_page(page: &mut Page, process: &Process) {
+    page.histogram(
+        "owp_http_request_seconds",
+        "Seconds from a request to the head of its response.",
+        &ANSWERED.distribution(),
+    );
+    let (jobs, transactions) = process.writing;
+    page.family("owp_lane_jobs", "gauge", "Changes that wait for a database writer or are written.");
+    page.value("owp_lane_jobs", None, i64::try_from(jobs).unwrap_or(i64::MAX));
+    page.histogram("owp_transaction_seconds", "Seconds a writing transaction took.", &transactions);
+    let Some(github) = &process.github else { return };
+    page.histogram("owp_github_request_seconds", "Seconds until GitHub answered or the call failed.", &github.calls);
+    page.family("owp_github_quota_left", "gauge", "Requests GitHub still allowed at the latest call, by resource.");
+    for (resource, left) in &github.left {
+        page.value("owp_github_quota_left", Some(("resource", resource)), *left);
+    }
 }
 
 struct Page(String);
@@ -88,7 +117,17 @@ impl Page {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
-    /// Labels hold our own words alone, which need no escaping.
+    fn histogram(&mut self, name: &str, help: &str, counted: &Distribution) {
+        self.family(name, "histogram", help);
+        for (bound, count) in BOUNDS_MS.iter().zip(counted.up_to) {
+            let seconds = Duration::from_millis(*bound).as_secs_f64();
+            let _ = writeln!(self.0, "{name}_bucket{{le=\"{seconds}\"}} {count}");
+        }
+        let (sum, count) = (counted.sum.as_secs_f64(), counted.count);
+        let _ = write!(self.0, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}\n");
+    }
+
+    /// Labels hold our own words and GitHub's plain ones, which need no escaping.
     fn value(&mut self, name: &str, label: Option<(&str, &str)>, value: i64) {
         let _ = match label {
             Some((key, word)) => writeln!(self.0, "{name}{{{key}=\"{word}\"}} {value}"),

@@ -5,10 +5,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use owp_base::histogram::Histogram;
+use owp_engine::because;
 use std::time::Instant;
 use tracing::Instrument;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Durations of all requests of this process, event streams until their first byte.
+pub(super) static ANSWERED: Histogram = Histogram::new();
 const ID_MAX_CHARS: usize = 64;
 const PATH_MAX_CHARS: usize = 120;
 
@@ -18,16 +22,17 @@ pub(super) async fn request(State(face): State<Face>, request: Request, next: Ne
     let path: String = request.uri().path().chars().take(PATH_MAX_CHARS).collect();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method(), path);
     let begun = Instant::now();
-    async move {
+    let cause = id.to_str().unwrap_or_default().to_owned();
+    let answering = async move {
         let mut response = next.run(request).await;
         let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
+        ANSWERED.record(begun.elapsed());
         // The cause of an error was logged where it was met.
         tracing::debug!(status, millis, "answered");
         response.headers_mut().insert(REQUEST_ID, id);
         response
-    }
-    .instrument(span)
-    .await
+    };
+    because(&cause, answering).instrument(span).await
 }
 
 fn is_sane(id: &HeaderValue) -> bool {

@@ -1,0 +1,2 @@
+-- The delivery or request because of which a comment was last wanted, for the log.
+ALTER TABLE wanted_comments ADD COLUMN cause TEXT COLLATE "C";
