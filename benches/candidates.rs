@@ -1,5 +1,5 @@
-//! Whether a long backlog makes scheduling slower: the same questions with 1,000 and with 100,000 ready tasks, on a
-//! SQLite file. `cargo bench --bench candidates`.
+//! Scheduling time with a long backlog: the same queries with 1,000 and with 100,000 ready tasks, on a SQLite file.
+//! `cargo bench --bench candidates`.
 
 use owp_base::clock::{Clock, Entropy};
 use owp_engine::{Engine, Settings};
@@ -8,18 +8,18 @@ use owp_pool::{RepoId, TaskId, Timestamp, WorkerId};
 use owp_store::{Bounds, NewWorker, Scope, Store, StoreError, StoreOptions};
 use std::time::{Duration, Instant};
 
-/// The two backlogs that are compared.
+/// Backlog sizes to compare.
 const BACKLOGS: [i64; 2] = [1_000, 100_000];
-/// Kinds of tasks: eight estimates, three skills.
+/// Number of task classes: eight estimates times three skills.
 const CLASSES: i64 = 24;
-/// What a worker with room for two asks for where three slots are free.
+/// Tasks per class that the planner reads for a worker that can hold two more leases when three slots are free.
 const PER_CLASS: i64 = 2;
 const RUNS: usize = 101;
 const BATCH: i64 = 5_000;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Medians at one length of the backlog.
+/// Medians for one backlog size.
 struct Row {
     found: usize,
     candidates: Duration,
@@ -62,7 +62,7 @@ async fn measure(backlog: i64) -> Outcome<Row> {
         let start = Instant::now();
         let pulled = engine.pull_work(&worker).await?;
         pulls.push(start.elapsed());
-        assert!(!pulled.granted, "nobody here has the skills");
+        assert!(!pulled.granted, "no worker has the skills");
     }
     planner.abort();
     Ok(Row { found, candidates: median(reads), pull: median(pulls) })

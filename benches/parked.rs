@@ -1,5 +1,5 @@
-//! How soon a parked pull is answered once a task comes that it can have, over HTTP against the whole server, beside a
-//! plain pull in the same run: `cargo bench --bench parked`. The bar is 100 ms.
+//! Latency of a parked pull, from the arrival of a matching task to the response, over HTTP against the whole server.
+//! Compared with a plain pull in the same run: `cargo bench --bench parked`. The limit is 100 ms.
 
 use owp::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const ADMIN: &str = "the-operators-token";
 const REPO: &str = "acme/rocket";
-/// Pulls that wait at once, each for a skill of its own.
+/// Number of parked pulls, each for its own skill.
 const PARKED: usize = 100;
 const ROUNDS: usize = 300;
 const BAR: Duration = Duration::from_millis(100);
@@ -44,16 +44,16 @@ async fn main() {
     let mut parked = Vec::new();
     for round in 0..ROUNDS {
         let n = (round * 37) % PARKED;
-        let pull = waiting[n].take().expect("it was parked again");
+        let pull = waiting[n].take().expect("the pull is parked");
         caller.admin("tasks", task(n)).await;
-        // From here on the task is there for whoever asks.
+        // From here on any pull can get the task.
         let freed = Instant::now();
-        let (answered, work) = pull.await.expect("it ends");
+        let (answered, work) = pull.await.expect("the pull does not panic");
         parked.push(answered.saturating_duration_since(freed));
         assert_eq!(work["leases"].as_array().map(Vec::len), Some(1), "woken for nothing: {work}");
         caller.give_back(&tokens[n], &work).await;
         waiting[n] = Some(caller.park(&tokens[n]));
-        // Until it waits again; what is not parked yet would be answered as a plain pull.
+        // Wait until the pull is parked again; otherwise its response would be that of a plain pull.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let others = waiting.iter().flatten().filter(|pull| pull.is_finished()).count();
@@ -112,7 +112,7 @@ impl Caller {
         answer(self.client.get(format!("{}/v1/work?wait={wait}", self.url)).bearer_auth(token)).await
     }
 
-    /// Parks a pull; gives when it was answered, and how.
+    /// Parks a pull. Returns the time of the response and its body.
     fn park(&self, token: &str) -> tokio::task::JoinHandle<(Instant, Value)> {
         let (caller, token) = (self.clone(), token.to_owned());
         tokio::spawn(async move {
@@ -121,7 +121,7 @@ impl Caller {
         })
     }
 
-    /// Reports the one task of this work as merged, so that the worker has room again.
+    /// Reports the leased task as merged, so that the worker has capacity again.
     async fn give_back(&self, token: &str, work: &Value) {
         let id = work["leases"][0]["task_id"].as_str().expect("a task");
         let call = self.client.post(format!("{}/v1/tasks/{id}/status", self.url)).bearer_auth(token);
@@ -130,7 +130,7 @@ impl Caller {
 }
 
 async fn answer(call: reqwest::RequestBuilder) -> Value {
-    let answer = call.send().await.expect("an answer");
+    let answer = call.send().await.expect("a response");
     assert!(answer.status().is_success(), "{:?}", answer.text().await);
     answer.json().await.expect("JSON")
 }

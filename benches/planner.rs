@@ -1,4 +1,4 @@
-//! How long a plan takes, and how it compares with plain greedy in the same run: `cargo bench --bench planner`.
+//! Planning time, compared with the plain greedy planner in the same run: `cargo bench --bench planner`.
 
 #[path = "../tests/it/planner_optimum/instances.rs"]
 mod instances;

@@ -1,4 +1,4 @@
-//! The `owp` binary. Everything lives in the library; this file only hands over the process.
+//! The `owp` binary. It only calls the library.
 
 fn main() -> std::process::ExitCode {
     owp::cli::main()

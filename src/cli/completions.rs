@@ -1,4 +1,4 @@
-//! `owp completions`: prints a script that lets a shell complete this program's words.
+//! `owp completions`: prints a shell completion script.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -13,7 +13,7 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints the script; a reader that went away is no failure.
+/// Prints the script; a closed stdout is not an error.
 pub fn run(args: &CompletionsArgs, mut program: Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "owp", &mut script);

@@ -1,19 +1,19 @@
-//! Asking on the terminal before something is lost.
+//! Confirmation prompt before a destructive command.
 
 use super::failure::Failure;
 use std::io::{BufRead, IsTerminal, Write};
 
-/// Asks; `command` does it without asking.
+/// Asks for confirmation; `command` is the variant that does not ask.
 ///
 /// # Errors
-/// When nobody can be asked, or the answer is anything but yes.
+/// If there is no terminal, or the answer is not yes.
 pub(super) fn confirm(question: &str, command: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Failure::asked_wrongly("This must be confirmed, and there is no terminal to ask on.")
             .next(format!("`{command}` does it without asking.")));
     }
     let mut stderr = std::io::stderr();
-    // Whoever cannot read the question answers nothing, which means no.
+    // If the prompt cannot be written, no answer arrives, which means no.
     drop(write!(stderr, "{question} [y/N] "));
     drop(stderr.flush());
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! `owp conformance`: checks whether a server speaks the Open Work Protocol, requirement by requirement.
+//! `owp conformance`: tests every requirement of the Open Work Protocol against a server.
 
 use super::failure::{Failure, finish, say};
 use super::print::{as_json, count, warn_in_clear_text};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How much of a reason stands in the terminal; reports hold all of it.
+/// Length limit of a reason in the terminal; reports hold the full text.
 const WHY_MAX_CHARS: usize = 300;
 
 /// What to check.
@@ -70,8 +70,8 @@ impl From<ProfileName> for Profile {
     }
 }
 
-/// Exits with 0 when the server conforms, 1 when it does not or could not be checked, 2 when asked wrongly, 4 when it does
-/// not take the admin token.
+/// Exits with 0 if the server conforms, 1 if it does not or could not be checked, 2 after a usage error, 4 if it
+/// rejects the admin token.
 pub async fn run(args: ConformanceArgs, env: &Environment) -> ExitCode {
     let json = args.json;
     if args.list {
@@ -103,7 +103,7 @@ fn list(as_json: bool) {
 
 async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Failure> {
     let options = options(args, env)?;
-    // Before anything is checked: whoever waited for a report is not told only then that there is none.
+    // Created before the checks, so that an unwritable path fails at once and not after the run.
     let (mut junit_file, mut html_file) = (create(args.junit.as_deref())?, create(args.html.as_deref())?);
     let tell = |outcome: &Outcome| {
         if !args.json {
@@ -169,7 +169,7 @@ fn cannot_begin(error: &CannotBegin) -> Failure {
     }
 }
 
-/// A file for a report, and what it is called.
+/// A report file and its path.
 type ReportFile<'a> = Option<(File, &'a Path)>;
 
 fn create(path: Option<&Path>) -> Result<ReportFile<'_>, Failure> {
@@ -194,7 +194,7 @@ fn style(status: Status) -> Style {
     }
 }
 
-/// One outcome, as it comes.
+/// Prints one outcome.
 fn line(outcome: &Outcome) {
     let style = style(outcome.status);
     let mut out = anstream::stdout();

@@ -1,6 +1,6 @@
-//! Which pool a command speaks to, and as whom: a flag, then the environment, then what registration kept, then the pool
-//! on this machine. A token from the environment goes to a pool named there, or to the one on this machine: what
-//! registration kept does not say whose it is.
+//! Selects the pool and the credentials of a command. The pool is the flag, else the environment, else the last one
+//! registered with, else the one on this machine. A token from the environment goes only to a pool named there or on
+//! this machine: the stored registration does not say which pool that token belongs to.
 
 use super::failure::{Failure, complain};
 use super::print::warn_in_clear_text;
@@ -23,10 +23,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The pool, asked as its operator; says when the admin token can be read by others on its way.
+    /// Connects as the operator; warns if the admin token is sent unencrypted.
     ///
     /// # Errors
-    /// Without an admin token (exit code 4), or when the pool's address is none.
+    /// Without an admin token (exit code 4), or if the pool's address is invalid.
     pub(super) fn operator(&self, env: &Environment) -> Result<Client, Failure> {
         let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
         let token = admin_token(env)?.ok_or_else(|| {
@@ -38,20 +38,17 @@ impl Asked {
         Ok(client)
     }
 
-    /// The pool, asked as nobody in particular.
+    /// Connects without credentials.
     ///
     /// # Errors
-    /// When the pool's address is none, or what registration kept cannot be read.
+    /// If the pool's address is invalid.
     pub(super) fn nobody(&self, env: &Environment, profile: &Profile) -> Result<Client, Failure> {
         let kept = || profile.server().map(str::to_owned);
         let base = self.named(env).or_else(kept).map_or_else(|| on_this_machine(env), Ok)?;
         Ok(Client::new(&base, Who::Nobody)?.on_delay(still_waiting))
     }
 
-    /// As [`Self::nobody`]; what registration kept is only read when no pool is named.
-    ///
-    /// # Errors
-    /// As [`Self::nobody`].
+    /// Connects like [`Self::nobody`], but reads the stored registrations only if no pool is named.
     pub(super) fn stranger(&self, env: &Environment) -> Result<Client, Failure> {
         match self.named(env) {
             Some(base) => Ok(Client::new(&base, Who::Nobody)?.on_delay(still_waiting)),
@@ -59,13 +56,13 @@ impl Asked {
         }
     }
 
-    /// The pool, asked as the worker whose token the environment brings, else as the one that was registered there.
+    /// Connects as a worker: with the token from the environment, else as the worker registered with this pool.
     ///
     /// # Errors
     /// Without a token for this pool (exit code 4), and as [`Self::nobody`].
     pub(super) fn worker(&self, env: &Environment) -> Result<Client, Failure> {
         if let Some(token) = worker_token(env)? {
-            // It is not known to be a token of the pool that was registered with last, which would learn it.
+            // This token may not belong to the pool registered with last, so it is not sent there.
             let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
             return Ok(Client::new(&base, Who::Worker(token))?.on_delay(still_waiting));
         }
@@ -77,17 +74,14 @@ impl Asked {
                 client.base()
             ))
         })?;
-        // `owp worker token rotate` may replace the token while another command goes on. A worker that was registered
-        // meanwhile is another one.
+        // `owp worker token rotate` may replace the token while another command runs. A worker registered meanwhile
+        // has another id and is not used.
         let (env, base, id) = (env.clone(), client.base().to_owned(), worker.worker_id);
         let read = move || Profile::open(&env).ok()?.worker(&base).filter(|kept| kept.worker_id == id);
         Ok(client.as_who(Who::Worker(worker.token)).with_kept_token(move || Some(read()?.token)))
     }
 
-    /// The pool, asked as the worker there is, else as nobody in particular: for what everybody may look at.
-    ///
-    /// # Errors
-    /// As [`Self::nobody`].
+    /// Connects as the worker if there is one, else without credentials; for public resources.
     pub(super) fn anybody(&self, env: &Environment) -> Result<Client, Failure> {
         let profile = Profile::open(env)?;
         let client = self.nobody(env, &profile)?;
@@ -100,7 +94,7 @@ impl Asked {
     }
 }
 
-/// Says on a terminal that the pool has not answered yet.
+/// Tells a terminal user that the pool has not responded yet.
 fn still_waiting(pool: &str) {
     if std::io::stderr().is_terminal() {
         complain(&format!("still waiting for {}; Ctrl-C stops", visible_line(pool)));
@@ -110,7 +104,7 @@ fn still_waiting(pool: &str) {
 fn on_this_machine(env: &Environment) -> Result<String, Failure> {
     let address = reachable(listen_address(env, None)?);
     if env.is_from_file("OWP_LISTEN") && !address.ip().is_loopback() {
-        // Whoever wrote the file would be sent a token.
+        // Otherwise the author of that file would receive a token.
         return Err(Failure::asked_wrongly(format!("OWP_LISTEN in a file of this folder names {address}."))
             .next(format!("If that is the pool, say so: `--server http://{address}`, or OWP_SERVER.")));
     }

@@ -1,8 +1,8 @@
-//! An example or two for every command, shown at the end of its help.
+//! Examples at the end of each command's help.
 
 use clap::Command;
 
-/// The end of the program's own help: where to begin and where to read more.
+/// The end of the program's help: first steps and further reading.
 #[cfg(feature = "sandbox")]
 const MORE: &str = "\
 Begin with `owp demo`, which needs no account and no network. `owp COMMAND --help` shows examples.
@@ -12,7 +12,7 @@ const MORE: &str = "\
 `owp COMMAND --help` shows examples.
 Documentation: README.md and the folder docs/ of the source; every pool shows its API at /docs.";
 
-/// The examples of every command, by its name.
+/// The examples, by command name.
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("serve", &["owp serve", "owp serve --listen 127.0.0.1:8080 --database postgres://owp@localhost/owp"]),
     ("sandbox", &["owp sandbox --webhook-url http://127.0.0.1:8787/github/webhooks"]),
@@ -84,12 +84,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("man", &["owp man ~/.local/share/man/man1"]),
 ];
 
-/// The program with an example in each command's help.
+/// Adds the examples to the help of each command.
 pub(super) fn with_examples(mut program: Command) -> Command {
     program = program.after_help(MORE);
     for (path, lines) in EXAMPLES {
         let names: Vec<&str> = path.split(' ').collect();
-        // Built without the sandbox, the program has neither it nor the demo.
+        // A build without the sandbox feature lacks `sandbox` and `demo`.
         if program.find_subcommand(names[0]).is_some() {
             program = add(program, &names, lines);
         }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// The words of a line as a shell reads them, without what is written to a file.
+    /// Splits a line into words like a shell, without output redirection.
     fn words(line: &str) -> Vec<String> {
         let (mut words, mut quote, mut word) = (Vec::new(), None, String::new());
         for c in line.split(" > ").next().unwrap().chars() {

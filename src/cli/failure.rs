@@ -1,8 +1,8 @@
-//! How a command for people ends when it fails: a sentence on stderr, what to do next, an exit code; with `--json` the
-//! same as JSON on stdout.
+//! Error reporting of commands: a sentence on stderr, the next step, and an exit code; with `--json` also as JSON on
+//! stdout.
 //!
-//! Exit codes: 0 done, 1 failed or refused, 2 asked wrongly (a flag, a file, a setting), 4 no access (no token, or not the
-//! right one).
+//! Exit codes: 0 success, 1 failed or refused, 2 usage error (a flag, a file, a setting), 4 no access (missing or
+//! invalid token).
 
 use super::place;
 use super::untrusted::{visible, visible_json, visible_line};
@@ -16,82 +16,82 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const FAILED: u8 = 1;
 const ASKED_WRONGLY: u8 = 2;
 const NO_ACCESS: u8 = 4;
-/// Said of a "no" for several reasons, which follow.
+/// Heading of a refusal with several reasons, which follow it.
 const SEVERAL: &str = "The pool says no, for each of these reasons:";
 
-/// Why a command failed, and what helps.
+/// The error of a command, and its fix.
 #[derive(Debug)]
 pub(super) struct Failure {
     what: String,
-    /// Lines that stand alone above it, such as the places of faults in a file.
+    /// Lines printed before it, such as the errors in a file.
     above: Vec<String>,
     /// Further lines, such as the rules that do not hold.
     because: Vec<String>,
     next: Option<String>,
     code: u8,
     problem: Option<Box<Value>>,
-    /// What was done nevertheless.
+    /// Work completed despite the failure.
     done: Option<Box<Value>>,
 }
 
 impl Failure {
-    /// It was tried and did not work.
+    /// Creates the failure of an operation that did not succeed.
     pub(super) fn failed(what: impl Into<String>) -> Self {
         let (above, because) = (Vec::new(), Vec::new());
         Self { what: what.into(), above, because, next: None, code: FAILED, problem: None, done: None }
     }
 
-    /// It was not tried: a flag, a file or a setting is wrong.
+    /// Creates the failure of an operation that was not attempted: a flag, a file or a setting is wrong.
     pub(super) fn asked_wrongly(what: impl Into<String>) -> Self {
         Self { code: ASKED_WRONGLY, ..Self::failed(what) }
     }
 
-    /// Nobody known asks.
+    /// Creates the failure of an operation that lacks valid credentials.
     pub(super) fn no_access(what: impl Into<String>) -> Self {
         Self { code: NO_ACCESS, ..Self::failed(what) }
     }
 
-    /// Adds what to do next, as a sentence.
+    /// Adds the next step, as a sentence.
     #[must_use]
     pub(super) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
     }
 
-    /// Adds lines that say more.
+    /// Adds lines with details.
     #[must_use]
     pub(super) fn because(mut self, lines: Vec<String>) -> Self {
         self.because = lines;
         self
     }
 
-    /// Adds lines that stand alone above it, each a finding of its own such as `FILE:LINE:COLUMN: what`.
+    /// Adds lines printed before the message, each an independent finding such as `FILE:LINE:COLUMN: what`.
     #[must_use]
     pub(super) fn above(mut self, lines: Vec<String>) -> Self {
         self.above = lines;
         self
     }
 
-    /// Adds what was done nevertheless, for programs.
+    /// Adds the work completed despite the failure, for `--json`.
     #[must_use]
     pub(super) fn having_done(mut self, done: Value) -> Self {
         self.done = Some(Box::new(done));
         self
     }
 
-    /// The same, as a fault of whoever asked.
+    /// Marks the failure as a usage error.
     #[must_use]
     pub(super) fn of_the_asker(self) -> Self {
         Self { code: ASKED_WRONGLY, ..self }
     }
 
-    /// What people read first: the reasons of a "no" are its lines, and not told before them one after the other.
+    /// Returns the first line: the message, or a heading if the message only repeats the reasons that follow.
     fn heading(&self) -> &str {
         let is_told_below = self.because.len() > 1 && self.because.join(" ") == self.what;
         if is_told_below { SEVERAL } else { &self.what }
     }
 
-    /// Its exit code.
+    /// Returns the exit code.
     #[cfg(test)]
     pub(super) fn code(&self) -> u8 {
         self.code
@@ -117,7 +117,7 @@ impl From<ConfigError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        // Part of it may be the server's own words, which get no lines of their own.
+        // It may quote the server, whose text must not start a line of its own.
         let what = match &error {
             ClientError::Problem(told) => place::detail(told),
             error => sentence(&error.to_string()),
@@ -136,7 +136,7 @@ impl From<ClientError> for Failure {
             }
             ClientError::Problem(told) => {
                 let code = if told.status == 401 { NO_ACCESS } else { FAILED };
-                // One reason is usually the detail itself.
+                // A single reason usually equals the detail.
                 let because = told.reasons().iter().map(place::reason).filter(|reason| *reason != what).collect();
                 Self { code, because, problem: Some(Box::new(told.body.clone())), ..Self::failed(what) }
             }
@@ -144,18 +144,17 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// Error texts are clauses; what a person reads is a sentence.
+/// Turns an error text, which is a clause, into a sentence.
 fn sentence(clause: &str) -> String {
     if clause.ends_with(['.', '!', '?']) { clause.to_owned() } else { format!("{clause}.") }
 }
 
-/// Ends a command: nothing more to say when it went well, else what went wrong under the command's name
-/// (`owp worker run`).
+/// Ends a command: prints nothing after success, else the failure under the command's name (`owp worker run`).
 pub(super) fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
     end(command, result, json.then_some(true))
 }
 
-/// As [`finish`], for a command that prints one line of JSON per event.
+/// Like [`finish`], for a command that prints one line of JSON per event.
 pub(super) fn finish_in_one_line(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
     end(command, result, json.then_some(false))
 }
@@ -177,10 +176,10 @@ fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> Exit
     ExitCode::from(failure.code)
 }
 
-/// The version of what `--json` prints. It grows when a field goes away or changes its meaning.
+/// Version of the `--json` output. It increases when a field is removed or changes its meaning.
 const JSON_VERSION: u8 = 1;
 
-/// JSON for programs, with the version of its shape.
+/// Adds the version to JSON output.
 #[must_use]
 pub(super) fn versioned(mut value: Value) -> Value {
     if let Some(fields) = value.as_object_mut() {
@@ -189,7 +188,7 @@ pub(super) fn versioned(mut value: Value) -> Value {
     value
 }
 
-/// Prints a line to stdout. A reader that went away is no failure; a full disk is, and told at the end.
+/// Prints a line to stdout. A closed pipe is not an error; a full disk is, reported at the end.
 pub(super) fn say(line: &str) {
     let failed = said(line).err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
     if failed.is_some() {
@@ -197,7 +196,7 @@ pub(super) fn say(line: &str) {
     }
 }
 
-/// Whether a line could not be written to stdout.
+/// True if a write to stdout failed.
 static UNSAID: AtomicBool = AtomicBool::new(false);
 
 fn all_was_said() -> Result<(), Failure> {
@@ -207,12 +206,12 @@ fn all_was_said() -> Result<(), Failure> {
     Ok(())
 }
 
-/// As [`say`]; fails when nobody reads any more.
+/// Prints like [`say`], but returns an error once stdout is closed.
 pub(super) fn said(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
 
-/// Prints a line to stderr; that nobody can read it is no reason to end otherwise.
+/// Prints a line to stderr; a failed write does not change the exit code.
 pub(super) fn complain(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }

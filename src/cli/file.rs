@@ -1,17 +1,17 @@
-//! Files that people name on the command line, read whole when they are not too large.
+//! Reads files named on the command line, up to a size limit.
 
 use super::failure::Failure;
 use std::io::Read;
 
-/// What a file, or `-` for standard input, is called in a sentence.
+/// Returns the name of a file, or of standard input for `-`, for use in a sentence.
 pub(super) fn called(path: &str) -> &str {
     if path == "-" { "Standard input" } else { path }
 }
 
-/// The whole text of a file, or of standard input for `-`, of at most so many bytes; `too_large` says what to do about more.
+/// Reads a file, or standard input for `-`, of at most `most` bytes; `too_large` is the advice for a larger one.
 ///
 /// # Errors
-/// When it cannot be read, is larger, or is not text in UTF-8, with the line.
+/// If it cannot be read, is too large, or is not UTF-8; the error names the line.
 pub(super) fn read_file(path: &str, most: usize, too_large: &str) -> Result<String, Failure> {
     let name = called(path);
     let unreadable = |error: &dyn std::fmt::Display| {

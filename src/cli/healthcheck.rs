@@ -1,4 +1,4 @@
-//! `owp healthcheck`: asks a running pool whether it is ready, for container health checks without `curl`.
+//! `owp healthcheck`: tests whether a running pool is ready, for container health checks without `curl`.
 
 use super::failure::{Failure, finish, say};
 use super::print::as_json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Shorter than any health check's own patience.
+/// Shorter than the usual timeout of health checks.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Asks `/readyz`.
@@ -29,7 +29,7 @@ pub struct HealthcheckArgs {
     json: bool,
 }
 
-/// Exits with 0 when the pool is ready, with 1 when it is not or does not answer, with 2 when its address is none.
+/// Exits with 0 if the pool is ready, 1 if it is not ready or does not respond, 2 if its address is invalid.
 pub async fn run(args: HealthcheckArgs, env: &Environment) -> ExitCode {
     let json = args.json;
     finish("owp healthcheck", check(args, env).await, json)
@@ -54,7 +54,7 @@ async fn check(args: HealthcheckArgs, env: &Environment) -> Result<(), Failure> 
 async fn ask(url: &str) -> Result<(), String> {
     let mut client = reqwest::Client::builder();
     if reqwest::Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
-        // A proxy would look for the pool on its own machine.
+        // A proxy would look for the pool on the proxy's own machine.
         client = client.no_proxy();
     }
     let client = client

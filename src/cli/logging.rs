@@ -1,5 +1,5 @@
-//! The log: on stderr, in words or as JSON lines. Nothing that is logged anywhere in the program holds a secret, and
-//! nothing that somebody else wrote steers a terminal or passes for a line of ours.
+//! Logging to stderr, as text or JSON lines. No log event holds a secret. No untrusted text can control a terminal or
+//! forge a log line.
 
 use super::untrusted::{escape_json, visible_line};
 use anstream::{AutoStream, ColorChoice};
@@ -12,16 +12,16 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::{MakeWriter, format};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Target of the event that tells the setup token. No filter silences it: without the token nobody can register the App.
+/// Target of the setup token's event. No filter suppresses it: without the token nobody can register the App.
 pub(super) const SETUP_TARGET: &str = "owp::setup";
 
-/// Starts logging for the whole process. Where somebody started it before, that stays.
+/// Initialises logging for the process; an existing logger is kept.
 pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
     let filter = filter(&config.filter)?;
     let started = if config.json {
         as_json(filter, stderr).try_init()
     } else {
-        // Honours NO_COLOR, CLICOLOR, TERM=dumb and what a flag has chosen for the whole program.
+        // Respects NO_COLOR, CLICOLOR, TERM=dumb and the program's own flag.
         let colours = AutoStream::choice(&stderr()) != ColorChoice::Never;
         in_words(filter, stderr, colours).try_init()
     };
@@ -29,7 +29,7 @@ pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Reads a filter. A single word that is not a level would be taken for the name of a module, and silence all others.
+/// Parses a filter. Rejects a single word that is not a level: it would count as a module name and silence all others.
 fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
     let wrong = |what: &str| {
         ConfigError::new(format!(
@@ -50,7 +50,7 @@ fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
     }
 }
 
-/// One line of words per event. What is logged is escaped before colours are put around it.
+/// Formats each event as a line of text. Values are escaped before colours are added.
 fn in_words<W>(filter: EnvFilter, writer: W, colours: bool) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -71,7 +71,7 @@ where
         .finish()
 }
 
-/// One JSON object per line and event.
+/// Formats each event as a line of JSON.
 fn as_json<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -79,8 +79,8 @@ where
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping(writer)).json().flatten_event(true).finish()
 }
 
-/// Escapes, in finished JSON, what JSON allows in a text as it is and a terminal does not: outside of texts there are no
-/// such characters, so the meaning stays the same.
+/// Escapes characters in finished JSON that JSON allows in strings but a terminal interprets. They occur only inside
+/// strings, so the meaning stays the same.
 struct Escaping<W>(W);
 
 impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Escaping<W> {
@@ -95,7 +95,7 @@ struct EscapingWriter<W>(W);
 
 impl<W: Write> Write for EscapingWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // An event comes in one piece, so that no character is ever cut in two.
+        // An event is written in one call, so no character is split.
         let text = String::from_utf8_lossy(line);
         self.0.write_all(escape_json(&text).as_bytes())?;
         Ok(line.len())

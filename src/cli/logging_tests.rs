@@ -1,4 +1,4 @@
-//! One event is one line, whatever is logged, and no character of it steers a terminal.
+//! Tests that every event is one line, whatever it contains, and cannot control a terminal.
 
 use super::*;
 use crate::cli::untrusted::is_unsafe;
@@ -6,7 +6,7 @@ use owp_testing::hostile::corpus;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
-/// Everything that was written.
+/// A writer that collects the output.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
 
@@ -32,7 +32,7 @@ fn info() -> EnvFilter {
     filter("info").unwrap()
 }
 
-/// Logs every text in every place where a text can stand.
+/// Logs every text in every position a text can have.
 fn log_all(log: impl Subscriber + Send + Sync) -> usize {
     let texts = corpus();
     tracing::subscriber::with_default(log, || {

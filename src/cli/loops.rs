@@ -1,5 +1,5 @@
-//! The loops that call the engine's steps: they own the waiting, the backing off and the stopping, the steps own none
-//! of it. A loop ends between two steps, never in the middle of one.
+//! The loops that call the engine's steps. The loops own waiting, backoff and shutdown; the steps do none of it. A loop
+//! stops between two steps, never during one.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -12,36 +12,36 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// How long a loop waits when its bell does not ring.
+/// Polling interval without a notification.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const HOURLY: Duration = Duration::from_secs(3600);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Different messages remembered while a trouble lasts.
+/// Maximum number of distinct error messages remembered.
 const MESSAGES_MAX: usize = 32;
 
 type Step = for<'e> fn(&'e Engine) -> BoxFuture<'e, Result<bool, EngineError>>;
 type Bell = for<'e> fn(&'e Engine) -> BoxFuture<'e, ()>;
 
-/// One kind of loop.
+/// A kind of loop.
 struct Loop {
     name: &'static str,
-    /// How many run side by side.
+    /// Number of concurrent instances.
     copies: usize,
     step: Step,
-    /// Rings when there may be something to do; without one only the clock wakes the loop.
+    /// Notification of possible work; without it the loop only polls.
     bell: Option<Bell>,
-    /// How long to wait after a step that found nothing to do.
+    /// Delay after a step that found nothing to do.
     idle: Duration,
-    /// Means nothing without a GitHub App, and waits for one.
+    /// True if the loop needs a GitHub App and waits for one.
     github: bool,
-    /// How long a step may take before the process is not ready any more: far longer than one takes on a slow day.
+    /// Time limit of a step before the process reports not ready: far longer than a slow step takes.
     limit: Duration,
 }
 
-/// For steps that ask the database alone.
+/// Limit for steps that only use the database.
 const DATABASE_LIMIT: Duration = Duration::from_secs(60);
-/// For steps that wait for GitHub, which answers each call within twenty seconds or not at all.
+/// Limit for steps that wait for GitHub; each of its calls ends within twenty seconds.
 const GITHUB_LIMIT: Duration = Duration::from_secs(900);
 
 const EXPIRY: Loop = Loop {
@@ -54,7 +54,7 @@ const EXPIRY: Loop = Loop {
     limit: DATABASE_LIMIT,
 };
 
-/// The tick is for what other replicas wrote, of which no bell of ours tells.
+/// Polls, because writes of other replicas cause no local notification.
 const FEED: Loop = Loop {
     name: "feed",
     copies: 1,
@@ -65,7 +65,7 @@ const FEED: Loop = Loop {
     limit: DATABASE_LIMIT,
 };
 
-/// Loops that mean nothing without a GitHub App; setup may bring one while they wait.
+/// Loops that need a GitHub App; setup may supply one while they wait.
 const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "inbox",
@@ -112,7 +112,7 @@ const WITH_GITHUB: [Loop; 6] = [
         github: true,
         limit: GITHUB_LIMIT,
     },
-    // The schedule and the pace stand in the database; this only looks there.
+    // Schedule and pace are stored in the database; the loop only checks them.
     Loop {
         name: "missed deliveries",
         copies: 1,
@@ -175,7 +175,7 @@ impl Loop {
     }
 }
 
-/// Waits for the bell; without one, for ever.
+/// Waits for a notification; without a source, for ever.
 async fn rings(bell: Option<Bell>, engine: &Engine) {
     match bell {
         Some(bell) => bell(engine).await,
@@ -183,8 +183,8 @@ async fn rings(bell: Option<Bell>, engine: &Engine) {
     }
 }
 
-/// The scheduler waits inside its step, so it alone is stopped there. A plan that was being committed is committed per
-/// repository, as a whole or not at all.
+/// Runs the scheduler, which waits inside its step, so only this loop is stopped there. A plan being committed is
+/// committed per repository, as a whole or not at all.
 async fn schedule(engine: Engine, mut waiting: mpsc::Receiver<Pull>, stop: CancellationToken) {
     loop {
         let step = AssertUnwindSafe(engine.step_schedule(&mut waiting)).catch_unwind();
@@ -194,13 +194,13 @@ async fn schedule(engine: Engine, mut waiting: mpsc::Receiver<Pull>, stop: Cance
             more = step => match more {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(_) => tracing::error!("the schedule loop panicked; the pulls it had taken got nothing"),
+                Err(_) => tracing::error!("the schedule loop panicked; its pulls got no work"),
             },
         }
     }
 }
 
-/// What a loop is suffering from: told once per message, answered with longer and longer pauses.
+/// The failures of a loop: each message is logged once, and the delay grows.
 struct Trouble {
     name: &'static str,
     told: BTreeSet<String>,
@@ -216,10 +216,10 @@ impl Trouble {
         !self.told.is_empty()
     }
 
-    /// Notes a failed step and says how long to wait.
+    /// Records a failed step and returns the delay.
     fn met(&mut self, message: &str) -> Duration {
         if self.told.len() < MESSAGES_MAX && self.told.insert(message.to_owned()) {
-            tracing::warn!("the {} loop is in trouble and tries again: {message}", self.name);
+            tracing::warn!("the {} loop failed and will retry: {message}", self.name);
         }
         let pause = self.pause;
         self.pause = (pause * 2).min(LONGEST_PAUSE);
@@ -228,7 +228,7 @@ impl Trouble {
 
     fn is_over(&mut self) {
         if self.lasts() {
-            tracing::info!("the {} loop works again", self.name);
+            tracing::info!("the {} loop recovered", self.name);
             *self = Self::new(self.name);
         }
     }

@@ -1,4 +1,4 @@
-//! `owp man`: manual pages, made from the same words as `--help`.
+//! `owp man`: manual pages, generated from the help texts.
 
 use super::failure::{Failure, complain, finish};
 use super::untrusted::visible_line;
@@ -27,7 +27,7 @@ pub fn run(args: &ManArgs, program: Command) -> ExitCode {
 fn print(program: Command) -> Result<(), Failure> {
     let mut page = Vec::new();
     Man::new(program).render(&mut page).map_err(|error| Failure::failed(format!("No page could be made: {error}.")))?;
-    // A reader that went away has what it wanted.
+    // A closed stdout is not an error.
     drop(std::io::stdout().write_all(&page));
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! The command line: one file per subcommand; `serve` wires everything.
+//! The command line: one file per subcommand; `serve` builds the server.
 //!
-//! Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a variable), 4 no access (see `failure`). What programs read
-//! goes to stdout, everything else to stderr.
+//! Exit codes: 0 success, 1 failed, 2 usage error (a flag, a variable), 4 no access (see `failure`). Machine-readable
+//! output goes to stdout, everything else to stderr.
 
 pub mod admin;
 pub mod completions;
@@ -80,14 +80,14 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// The whole program: reads flags and environment, runs the subcommand.
+/// Runs the program: reads flags and environment, then runs the subcommand.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = read_command_line();
     match prepare(&cli.command) {
         Ok((env, runtime)) => {
             let code = runtime.block_on(run(cli.command, env));
-            // What still runs belongs to nobody any more; a lookup that hangs must not keep the process.
+            // Remaining tasks are abandoned: a hanging DNS lookup must not keep the process alive.
             runtime.shutdown_background();
             code
         }
@@ -95,9 +95,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Reads the command line; ends the program with what is wrong with it, or with the help that was asked for.
+/// Parses the command line; exits after a usage error or a request for help.
 fn read_command_line() -> Cli {
-    // Help and errors are printed while the line is read.
+    // Set before parsing, because the parser prints help and errors.
     let plain = std::env::args_os().any(|arg| arg == NO_COLOR);
     if plain {
         anstream::ColorChoice::Never.write_global();
@@ -108,14 +108,14 @@ fn read_command_line() -> Cli {
     Cli::from_arg_matches(&program.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
-/// Every command with its help.
+/// Returns the command line parser with all help texts.
 fn program() -> clap::Command {
     examples::with_examples(Cli::command())
 }
 
 fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
     let env = match command {
-        // Started in other people's repositories, whose `.env` is neither for it nor always readable.
+        // These run in other people's repositories, whose `.env` is not for this program and may be unreadable.
         Command::Worker(_) | Command::Completions(_) | Command::Man(_) => Environment::of_process()?,
         _ => Environment::load()?,
     };
@@ -145,7 +145,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
     }
 }
 
-/// Says what was told wrongly.
+/// Reports a configuration error.
 fn asked_wrongly(error: &ConfigError) -> ExitCode {
     failure::complain(&format!("owp: {}", untrusted::visible(&error.to_string())));
     ExitCode::from(ASKED_WRONGLY)

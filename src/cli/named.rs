@@ -1,4 +1,4 @@
-//! Tasks by the names people have for them: the pool's id, `owner/name#12`, or the address of the issue.
+//! Resolves task names: the pool's id, `owner/name#12`, or the URL of the issue.
 
 use super::failure::Failure;
 use super::print::{field, read, word};
@@ -9,17 +9,17 @@ use serde_json::Value;
 /// Help text of a TASK argument.
 pub(super) const TASK_HELP: &str = "The task: its id (t_…), owner/name#12, or the address of its issue";
 
-/// An issue somebody named.
+/// An issue named by the user.
 #[derive(Debug, PartialEq, Eq)]
 struct Issue {
     repo: String,
     number: i64,
 }
 
-/// The id of the task somebody named; `told` explains what the pool said when it could not be asked.
+/// Returns the id of the task the user named; `told` explains the pool's errors.
 ///
 /// # Errors
-/// When no task stands for the issue, or what was given names none.
+/// If no task exists for the issue, or the name is invalid.
 pub(super) async fn task_id(
     client: &Client,
     named: &str,
@@ -31,7 +31,7 @@ pub(super) async fn task_id(
     loop {
         let page = client.get(&format!("{query}{cursor}")).await.map_err(&told)?;
         let page: Page = read(client, &page)?;
-        // An older pool lists every task of the repository.
+        // An older pool ignores the filter and lists every task of the repository.
         if let Some(task) = page.tasks.iter().find(|task| task["issue"].as_i64() == Some(issue.number)) {
             return Ok(field(task, "task_id").to_owned());
         }
@@ -58,7 +58,7 @@ fn nothing(issue: &Issue) -> Failure {
         .next("Name a task of a private repository by its id. An issue becomes a task when it gets the pool's label.")
 }
 
-/// The issue that is named; `None` for an id.
+/// Parses an issue's name; returns `None` for an id.
 fn issue(named: &str) -> Result<Option<Issue>, Failure> {
     let named = named.trim();
     if !named.contains(['#', '/']) {
@@ -75,7 +75,7 @@ fn issue(named: &str) -> Result<Option<Issue>, Failure> {
     found.map(Some).ok_or_else(wrong)
 }
 
-/// `github.com/owner/name/issues/12`, with whatever follows the number.
+/// Parses `github.com/owner/name/issues/12`, with any suffix after the number.
 fn of_address(rest: &str) -> Option<Issue> {
     let mut parts = rest.split('/').skip(1);
     let (owner, name, kind, number) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(named("t_06bg3qk4c5v2j0"), None);
     }
 
-    /// A pool that answers every call with the same page.
+    /// Starts a pool that answers every call with the same page.
     async fn pool(page: &'static str) -> Client {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,13 +1,13 @@
-//! Translation of a pool's messages for the terminal: flags for the fields of the API, commands of this program for
-//! those of GitHub comments. A server's sentence about another place is replaced only where there is a better one.
+//! Adapts the pool's messages to the terminal: flags instead of API fields, commands of this program instead of GitHub
+//! comments. A server's sentence about another interface is replaced only if there is a better one.
 
 use super::untrusted::visible_line;
 use owp_client::{Reason, Told};
 
-/// Marks of a sentence about another place: GitHub comments or the API.
+/// Marks of a sentence about another interface: GitHub comments or the API.
 const ELSEWHERE: [&str; 5] = ["`/owp", "POST /v1", "GET /v1", "PATCH /v1", "heartbeat"];
 
-/// Fields of the API, and what sets them here.
+/// API fields and the flags that set them.
 const FLAGS: [(&str, &str); 21] = [
     ("artifact.pr_url", "--pr-url"),
     ("artifact.commit_sha", "--commit"),
@@ -32,7 +32,7 @@ const FLAGS: [(&str, &str); 21] = [
     ("level", "LEVEL"),
 ];
 
-/// Returns what happened, without sentences about other places.
+/// Returns the detail without sentences about other interfaces.
 pub(super) fn detail(told: &Told) -> String {
     let fields = told.fields();
     if !fields.is_empty() {
@@ -47,13 +47,13 @@ pub(super) fn detail(told: &Told) -> String {
     or(here(&told.detail), &told.detail)
 }
 
-/// The flag or argument that sets a field, as `skills[3]` names one; the field itself where nothing here does.
+/// Returns the flag or argument that sets a field, such as `skills[3]`; the field itself if there is none.
 fn flag(field: &str) -> &str {
     let name = field.split('[').next().unwrap_or(field);
     FLAGS.iter().find(|(known, _)| *known == name).map_or(field, |(_, flag)| flag)
 }
 
-/// Returns why a rule does not hold for the worker that asks, with the remedy of the terminal.
+/// Returns why a rule does not hold for the calling worker, with the remedy in the terminal.
 pub(super) fn reason(reason: &Reason) -> String {
     match remedy(reason) {
         Some(remedy) => format!("{} {remedy}", or(here(&reason.message), &reason.message)),
@@ -61,7 +61,7 @@ pub(super) fn reason(reason: &Reason) -> String {
     }
 }
 
-/// The remedy in the terminal for a rule that does not hold.
+/// Returns the terminal's remedy for a rule that does not hold.
 fn remedy(reason: &Reason) -> Option<String> {
     Some(match reason.rule.as_str() {
         "skills" => {
@@ -80,7 +80,7 @@ fn remedy(reason: &Reason) -> Option<String> {
     })
 }
 
-/// The skills a task needs and the worker does not have.
+/// Returns the skills the task needs and the worker lacks.
 fn missing(reason: &Reason) -> Option<String> {
     let list =
         |text: &Option<String>| text.as_deref().map(|text| text.split(", ").map(str::to_owned).collect::<Vec<_>>());
@@ -89,8 +89,8 @@ fn missing(reason: &Reason) -> Option<String> {
     (!missing.is_empty()).then(|| missing.join(","))
 }
 
-/// Returns why a rule does not hold for a worker the operator asks about: the server's message addresses the worker's owner.
-/// The facts behind the sentence, such as ` (now 2, limit 2)`, stay.
+/// Returns why a rule does not hold for a worker the operator asks about. The server's message addresses the worker's
+/// owner; the facts after the sentence, such as ` (now 2, limit 2)`, stay.
 pub(super) fn of_worker(rule: &str, message: &str) -> String {
     let sentence = match rule {
         "skills" => "The worker lacks a skill the task needs.",
@@ -105,9 +105,9 @@ pub(super) fn of_worker(rule: &str, message: &str) -> String {
     format!("{sentence}{}", facts.map_or("", |at| &message[at..]))
 }
 
-/// Rules whose messages address the worker's owner and hold what the operator wants to know.
+/// Rules whose messages address the worker's owner and contain what the operator needs.
 const SPOKEN: [&str; 7] = ["task_state", "tier", "lane", "visibility", "person_cap", "cooldown", "declined"];
-/// Words of these messages, and what they are for a third person.
+/// Phrases of these messages, and their third-person forms.
 const SWAPPED: [(&str, &str); 8] = [
     ("You hold", "The worker holds"),
     ("Your worker", "The worker"),
@@ -119,13 +119,13 @@ const SWAPPED: [(&str, &str); 8] = [
     ("you ask", "the contributor asks"),
 ];
 
-/// Returns the line for the pool's warning that a tier asks for nothing in a repository, with the command that changes it.
+/// Returns the pool's warning that a repository's tier has no requirements, with the command that sets them.
 pub(super) fn tier_warning(repo: &str, said: &str) -> String {
     let (repo, said) = (visible_line(repo), visible_line(&here(said)));
     format!("warning: {said} `owp admin policy set {repo} FILE` sets what its `tiers` ask for.")
 }
 
-/// A text without the sentences about other places.
+/// Removes the sentences about other interfaces.
 fn here(text: &str) -> String {
     let kept = sentences(text).into_iter().filter(|sentence| !ELSEWHERE.iter().any(|mark| sentence.contains(mark)));
     kept.collect::<Vec<_>>().join(" ")
@@ -135,7 +135,7 @@ fn or(text: String, otherwise: &str) -> String {
     if text.is_empty() { otherwise.to_owned() } else { text }
 }
 
-/// The sentences of a text: each ends with a full stop before a blank.
+/// Splits a text into sentences; each ends with a full stop before a space.
 fn sentences(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text.trim();
@@ -187,7 +187,7 @@ mod tests {
             reason(&skills),
             "The task needs docs and sql. If you have it, add it: `owp worker set --add-skill docs`."
         );
-        // An older pool says both in one sentence, which stays.
+        // An older pool puts both into one sentence, which is kept.
         let older = why("skills", "The task asks for docs; `/owp join skills:docs` says so.", "none", "docs");
         assert!(reason(&older).ends_with("says so. If you have it, add it: `owp worker set --add-skill docs`."));
         let blocked = why("task_state", "The task is blocked; a maintainer can say `/owp unblock`.", "", "");

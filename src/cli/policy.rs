@@ -1,4 +1,4 @@
-//! `owp policy`: checks a policy file, asks a running pool what it would do with it, prints its JSON Schema.
+//! `owp policy`: validates a policy file, simulates it on a running pool, prints its JSON Schema.
 
 use super::admin::explained;
 use super::connect::Asked;
@@ -49,7 +49,7 @@ struct SimulateArgs {
     asked: Asked,
 }
 
-/// Runs the subcommand: 0 done, 1 a fault in the file or no answer, 2 asked wrongly, 4 no access.
+/// Exits with 0 on success, 1 for an invalid file or no response, 2 for a usage error, 4 without access.
 pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
     match args.command {
         PolicyCommand::Check { file, json } => finish("owp policy check", check(&file, json), json),
@@ -74,13 +74,13 @@ fn check(file: &str, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The document, or its faults one by one as `FILE:LINE:COLUMN: what`.
+/// Parses the document, or reports its errors as `FILE:LINE:COLUMN: what`.
 fn good(file: &str) -> Result<Document, Failure> {
     let text = read_file(file, MAX_BYTES, "No policy is as long; is this the file you meant?")?;
     read_yaml(&text, &Policy::managed()).map_err(|faults| faulty(file, &faults))
 }
 
-/// A file with faults: each with its place, for programs too.
+/// Builds the failure of an invalid file, with every position, also for `--json`.
 pub(super) fn faulty(file: &str, faults: &[Fault]) -> Failure {
     let what = format!("{} has {}.", called(file), count(faults.len(), "fault"));
     let told = |fault: &Fault| {
@@ -102,7 +102,7 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> Result<(), Failure> 
     ask(&args.asked, env, &body).await
 }
 
-/// Asks the pool and prints what it answers.
+/// Asks the pool and prints its response.
 async fn ask(asked: &Asked, env: &Environment, body: &Value) -> Result<(), Failure> {
     let pool = asked.operator(env)?;
     let answer = pool.post("/v1/admin/policy/simulate", body).await.map_err(explained)?;
@@ -114,7 +114,7 @@ async fn ask(asked: &Asked, env: &Environment, body: &Value) -> Result<(), Failu
     Ok(())
 }
 
-/// The answer in words, what came from people on one line each.
+/// Prints the simulation as text; each piece of user text stays on one line.
 fn tell(simulated: &Simulated) {
     let name = |issue: Option<i64>, called: &str| {
         let number = issue.map_or_else(String::new, |issue| format!("#{issue} "));

@@ -1,5 +1,5 @@
-//! What commands print: other people's words made fit for a line, counts, times, tables that `grep` and `awk` read too, and
-//! a little colour where there is a terminal that wants it.
+//! Output helpers: escaping of untrusted text, counts, times, tables that `grep` and `awk` can read, and colours if the
+//! terminal supports them.
 
 use super::failure::{Failure, complain, say, versioned};
 use super::untrusted::{visible_json, visible_line};
@@ -13,65 +13,65 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Write;
 
-/// Ids, names and states are short where nobody plays games.
+/// Ids, names and states are normally shorter.
 const WORD_MAX_CHARS: usize = 140;
-/// Longer titles are cut; a table cuts them to what fits.
+/// Titles are truncated to this length; tables truncate them to fit.
 const TITLE_MAX_CHARS: usize = 80;
 const WORDS_MAX_CHARS: usize = 400;
 const HEAD: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-/// An answer as it came, with the version of its shape.
+/// Prints a response as JSON with the output version.
 pub(super) fn as_json(answer: &Value) {
     say(&visible_json(&versioned(answer.clone()), true));
 }
 
-/// As [`as_json`], on one line: one of many events.
+/// Prints an event as JSON on one line, with the output version.
 pub(super) fn as_json_line(event: Value) {
     say(&visible_json(&versioned(event), false));
 }
 
-/// An id, a name or a state somebody sent, fit for a line.
+/// Escapes an untrusted id, name or state for one line.
 pub(super) fn word(text: &str) -> String {
     cut(&visible_line(text), WORD_MAX_CHARS)
 }
 
-/// A title somebody wrote, fit for a line.
+/// Escapes an untrusted title for one line.
 pub(super) fn title(text: &str) -> String {
     cut(&visible_line(text), TITLE_MAX_CHARS)
 }
 
-/// A sentence that may hold other people's words.
+/// Escapes a sentence that may contain untrusted text.
 pub(super) fn words(text: &str) -> String {
     visible_line(&tidy_line(text, WORDS_MAX_CHARS))
 }
 
-/// A task's name for people: `t_… acme/rocket "Title"`.
+/// Formats a task's name: `t_… acme/rocket "Title"`.
 pub(super) fn task(id: &str, repo: &str, called: &str) -> String {
     format!("{} {} \"{}\"", word(id), word(repo), title(called))
 }
 
-/// A time (RFC 3339) for people: `21 Nov 2026, 03:09 UTC`.
+/// Formats an RFC 3339 time: `21 Nov 2026, 03:09 UTC`.
 pub(super) fn time(text: &str) -> String {
     Timestamp::parse_rfc3339(text).map_or_else(|| word(text), Timestamp::human)
 }
 
-/// `1 task`, `2 tasks`.
+/// Formats a number with its noun: `1 task`, `2 tasks`.
 pub(super) fn count(number: impl TryInto<i64>, one: &str) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {one}{ending}")
 }
 
-/// A field of an answer as text; empty when it is not there.
+/// Returns a field as text; empty if it is missing.
 pub(super) fn field<'a>(answer: &'a Value, key: &str) -> &'a str {
     answer.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// An answer as the shape it should have.
+/// Converts a response to the expected type.
 ///
 /// # Errors
-/// When another version, or another program, answered something else.
+/// If another version or another program sent something else.
 pub(super) fn read<T: DeserializeOwned>(client: &Client, answer: &Value) -> Result<T, Failure> {
     T::deserialize(answer).map_err(|error| {
         let (pool, error) = (visible_line(client.base()), visible_line(&error.to_string()));
@@ -80,7 +80,7 @@ pub(super) fn read<T: DeserializeOwned>(client: &Client, answer: &Value) -> Resu
     })
 }
 
-/// Every fault of a file, as editors and other programs read them: `FILE:LINE:COLUMN: what`.
+/// Formats the errors of a file for editors and other programs: `FILE:LINE:COLUMN: what`.
 pub(super) fn faults(file: &str, faults: &[Fault]) -> Vec<String> {
     let file = visible_line(file);
     let line = |fault: &Fault| {
@@ -91,7 +91,7 @@ pub(super) fn faults(file: &str, faults: &[Fault]) -> Vec<String> {
     faults.iter().map(line).collect()
 }
 
-/// Says that the token that is sent could be read on its way.
+/// Warns that the token is sent unencrypted.
 pub(super) fn warn_in_clear_text(client: &Client) {
     if client.in_clear_text() {
         complain(&format!(
@@ -101,7 +101,7 @@ pub(super) fn warn_in_clear_text(client: &Client) {
     }
 }
 
-/// A table without lines, its head in bold.
+/// Prints a table without lines, its header in bold.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head.iter().copied());
@@ -118,14 +118,14 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// A line about something that is not as it should be.
+/// Prints a line that warns about a problem.
 pub(super) fn warning(line: &str) {
     styled(WARNING, line);
 }
 
-/// A line in a style, where the terminal wants it. What others wrote in it is escaped before.
+/// Prints a line in a style if the terminal supports it. Untrusted text must be escaped before.
 fn styled(style: Style, line: &str) {
-    // A reader that went away is no failure.
+    // A closed stdout is not an error.
     drop(writeln!(anstream::stdout(), "{style}{line}{style:#}"));
 }
 

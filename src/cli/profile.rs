@@ -1,7 +1,7 @@
-//! Who a person's worker is, kept between commands: one JSON file in the place XDG names, which only its owner may read,
-//! with one worker per pool and the pool that was registered with last.
+//! Stored registrations of the user's workers: one JSON file in the XDG configuration folder, readable only by its
+//! owner, with one worker per pool and the pool registered with last.
 //!
-//! A token belongs to the pool that gave it and is never sent to another.
+//! A token belongs to the pool that issued it and is never sent to another.
 
 use super::failure::Failure;
 use owp_config::Environment;
@@ -14,21 +14,21 @@ use std::path::PathBuf;
 
 const FILE: &str = "workers.json";
 const ELSEWHERE: &str = "XDG_CONFIG_HOME names another place for settings.";
-/// Nobody registers with so many pools.
+/// Far more than any number of registrations needs.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
-/// A worker that was registered from here.
+/// A worker registered from this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Registered {
     /// Its id.
     pub worker_id: String,
-    /// What it calls itself.
+    /// Its display name.
     pub name: String,
     /// Its token.
     pub token: SecretString,
 }
 
-/// The file that keeps them.
+/// The file of registrations.
 pub(super) struct Profile {
     path: PathBuf,
     kept: Kept,
@@ -36,7 +36,7 @@ pub(super) struct Profile {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
-    /// The pool commands mean when none is named.
+    /// The default pool.
     server: Option<String>,
     workers: BTreeMap<String, KeptWorker>,
 }
@@ -55,10 +55,10 @@ impl std::fmt::Debug for KeptWorker {
 }
 
 impl Profile {
-    /// Reads the file; none is as good as an empty one.
+    /// Reads the file; a missing file counts as empty.
     ///
     /// # Errors
-    /// When others may read it, or it is not what this program wrote.
+    /// If others may read the file, or its content is invalid.
     pub(super) fn open(env: &Environment) -> Result<Self, Failure> {
         let path = env.config_home().map_err(Failure::from)?.join("owp").join(FILE);
         Self::read(path)
@@ -81,7 +81,7 @@ impl Profile {
             return Err(wrong("is too large to be what this program wrote".to_owned()));
         }
         let text = std::fs::read(&path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        // The parser's own words could quote a token; line and column do not.
+        // The parser's message could quote a token; line and column cannot.
         let kept = serde_json::from_slice(&text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             wrong(format!("is not what this program wrote: see {place}"))
@@ -90,22 +90,22 @@ impl Profile {
         Ok(Self { path, kept })
     }
 
-    /// The pool that was registered with last.
+    /// Returns the pool registered with last.
     pub(super) fn server(&self) -> Option<&str> {
         self.kept.server.as_deref()
     }
 
-    /// The worker registered with a pool.
+    /// Returns the worker registered with a pool.
     pub(super) fn worker(&self, server: &str) -> Option<Registered> {
         let kept = self.kept.workers.get(server)?;
         let token = SecretString::from(kept.token.clone());
         Some(Registered { worker_id: kept.worker_id.clone(), name: kept.name.clone(), token })
     }
 
-    /// Keeps a worker as the one of its pool, and that pool as the one that is meant.
+    /// Stores a worker for its pool and makes that pool the default.
     ///
     /// # Errors
-    /// When the file cannot be read again or written; what stood there is still there then.
+    /// If the file cannot be reread or written; its old content is kept then.
     pub(super) fn keep(&mut self, server: &str, worker: &Registered) -> Result<(), Failure> {
         let kept = KeptWorker {
             worker_id: worker.worker_id.clone(),
@@ -118,10 +118,7 @@ impl Profile {
         })
     }
 
-    /// Keeps the new token of a worker; which pool is meant stays.
-    ///
-    /// # Errors
-    /// As [`Self::keep`].
+    /// Stores a worker's new token; the default pool stays.
     pub(super) fn keep_token(&mut self, server: &str, token: &SecretString) -> Result<(), Failure> {
         self.change(|all| {
             if let Some(kept) = all.workers.get_mut(server) {
@@ -130,10 +127,7 @@ impl Profile {
         })
     }
 
-    /// Forgets the worker of a pool, and that the pool is the one that is meant.
-    ///
-    /// # Errors
-    /// As [`Self::keep`].
+    /// Removes a pool's worker, and the pool as the default.
     pub(super) fn forget(&mut self, server: &str) -> Result<(), Failure> {
         self.change(|all| {
             all.workers.remove(server);
@@ -141,19 +135,16 @@ impl Profile {
         })
     }
 
-    /// Changes what is kept now: another command may have changed it since it was read.
+    /// Changes the current content, because another command may have changed the file since it was read.
     fn change(&mut self, change: impl FnOnce(&mut Kept)) -> Result<(), Failure> {
-        // Held until this is done.
+        // Held until the end of this function.
         let _lock = self.lock().map_err(|error| self.unwritable(&error))?;
         self.kept = Self::read(self.path.clone())?.kept;
         change(&mut self.kept);
         self.write().map_err(|error| self.unwritable(&error))
     }
 
-    /// Makes sure that a worker could be kept, before there is one to lose.
-    ///
-    /// # Errors
-    /// When the place cannot be written to.
+    /// Tests that a worker can be stored, before there is one to lose.
     pub(super) fn prepare(&self) -> Result<(), Failure> {
         self.beside().map(drop).map_err(|error| self.unwritable(&error))
     }
@@ -162,12 +153,12 @@ impl Profile {
         Failure::failed(format!("{} cannot be written: {error}.", self.path.display())).next(ELSEWHERE)
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// Waits until nobody else changes the file. A file of its own is locked, because this one is replaced.
+    /// Waits for exclusive access. Locks a separate file, because this one is replaced.
     fn lock(&self) -> std::io::Result<std::fs::File> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.folder())?;
         let path = self.path.with_extension("lock");
@@ -180,7 +171,7 @@ impl Profile {
         self.path.parent().unwrap_or(std::path::Path::new("."))
     }
 
-    /// Written beside and moved into place, readable by its owner alone from the first byte on.
+    /// Writes a temporary file, readable only by its owner from the start, and moves it into place.
     fn write(&self) -> std::io::Result<()> {
         let mut file = self.beside()?;
         file.write_all(serde_json::to_string_pretty(&self.kept)?.as_bytes())?;
@@ -189,7 +180,7 @@ impl Profile {
         Ok(())
     }
 
-    /// A new file in the same folder, which is made when it is missing.
+    /// Creates a temporary file in the same folder, which is created if missing.
     fn beside(&self) -> std::io::Result<tempfile::NamedTempFile> {
         let folder = self.folder();
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;

@@ -1,6 +1,6 @@
-//! `owp sandbox`: the box alone, for trying the service with `curl` and no GitHub account.
+//! `owp sandbox`: the sandbox GitHub alone, for trying the service with `curl` and no GitHub account.
 //!
-//! Prints one JSON line on stdout; everything else goes to stderr. Nothing of the service runs here.
+//! Prints one JSON line on stdout; everything else goes to stderr. No part of the service runs here.
 
 use super::failure::complain;
 use super::untrusted::visible;
@@ -45,7 +45,7 @@ fn web_address(text: &str) -> Result<String, String> {
     }
 }
 
-/// Starts the box, says how to reach it, and runs until Ctrl-C or SIGTERM.
+/// Starts the sandbox, prints how to reach it, and runs until Ctrl-C or SIGTERM.
 pub async fn run(args: SandboxArgs) -> ExitCode {
     match serve(args).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,7 +67,7 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
         error => error.to_string(),
     })?;
     let scene = seed(&sandbox).map_err(|error| error.to_string())?;
-    // Only now: what happened before the app was there is announced to nobody.
+    // Set last: events from before the App's installation are not delivered.
     if let Some(url) = &args.webhook_url {
         sandbox.set_webhook_url(url);
     }
@@ -82,7 +82,7 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
     }
     sandbox.stop().await;
     if made_here {
-        // It opens nothing any more; a leftover would only puzzle somebody.
+        // The key is useless now; a leftover would only confuse.
         let _ = fs::remove_file(&key_file);
     }
     told.map_err(|error| format!("cannot write to stdout: {error}"))
@@ -92,13 +92,13 @@ fn random_secret() -> String {
     data_encoding::HEXLOWER.encode(&owp_base::clock::Entropy::system().bytes::<16>())
 }
 
-/// A name nobody else uses: by port and by chance.
+/// Returns a unique file name, from the port and a random part.
 fn key_path(sandbox: &Sandbox) -> PathBuf {
     let port = sandbox.api_url().rsplit(':').next().unwrap_or_default().to_owned();
     std::env::temp_dir().join(format!("owp-sandbox-{port}-{}.pem", &random_secret()[..8]))
 }
 
-/// Writes a file that only its owner can read; an old file of this name is replaced, never written through.
+/// Writes a file that only its owner can read; replaces an old file of this name, never writes through it.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -111,7 +111,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-/// The one line on stdout.
+/// Builds the one line on stdout.
 fn introduction(sandbox: &Sandbox, scene: &Scene, key_file: &Path) -> Value {
     let mut users = json!({});
     for one in &scene.cast {

@@ -1,4 +1,4 @@
-//! `owp serve`: opens the database, starts the engine's loops and the HTTP faces, and stops them in order.
+//! `owp serve`: opens the database, starts the engine's loops and the HTTP server, and stops them in order.
 //!
 //! [`start`] is the whole server as a value, for tests and the demo; [`run`] is the subcommand around it.
 
@@ -24,13 +24,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long requests may take to finish once the server is stopping, and then the loops.
+/// Timeout for requests to finish during shutdown, and then for the loops.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a start waits for a database server, and how often it asks.
+/// Time to wait for a database server at startup, and the polling interval.
 const DATABASE_WITHIN: Duration = Duration::from_secs(30);
 const DATABASE_AGAIN: Duration = Duration::from_secs(1);
-/// The time the database may take to note that the process stopped.
+/// Timeout for recording in the database that the process stopped.
 const MARK_WITHIN: Duration = Duration::from_secs(2);
 /// How long the database may take to close: SQLite writes what its log holds into the file.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -46,37 +46,37 @@ pub struct ServeArgs {
     pub database: Option<String>,
 }
 
-/// A server's parts, ready to be put together.
+/// The parts of a server.
 pub struct ServeOptions {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
     /// The open database.
     pub store: Store,
     /// GitHub, when an App is configured.
     pub github: Option<GitHubSide>,
-    /// The engine's spans.
+    /// The engine's settings.
     pub settings: Settings,
-    /// What opens the admin calls.
+    /// The token for the admin calls.
     pub admin_token: Option<SecretString>,
 }
 
-/// Why a server did not start.
+/// Error that prevents a server from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be had.
+    /// Binding to the address failed.
     #[error("cannot listen on {address}: {cause}; choose another address with --listen or OWP_LISTEN")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
-    /// What a dead process left behind could not be taken back.
+    /// Recovery of work left by a dead process failed.
     #[error(transparent)]
     Recover(#[from] EngineError),
 }
 
-/// A running server. Dropped, it stops without waiting.
+/// A running server. Dropping it stops it without waiting.
 pub struct Running {
     address: SocketAddr,
     hub: Hub,
@@ -87,10 +87,10 @@ pub struct Running {
     loops: Vec<JoinHandle<()>>,
 }
 
-/// Starts a server. It answers from the moment this returns.
+/// Starts a server. It accepts requests when this returns.
 ///
 /// # Errors
-/// [`ServeError`]; nothing runs then.
+/// [`ServeError`]; nothing keeps running then.
 pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let address = options.listen;
     let bound = TcpListener::bind(address).await.map_err(|cause| ServeError::Listen { address, cause })?;
@@ -106,41 +106,41 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
 }
 
 impl Running {
-    /// Where it listens.
+    /// Returns the address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://` and the address.
+    /// Returns the base URL: `http://` and the address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Stops accepting, ends event streams and answers parked pulls (their clients come back elsewhere), lets requests
-    /// finish, then lets every loop finish its step. What takes too long is cut off, which costs nothing that was
-    /// acknowledged.
+    /// Stops accepting, ends event streams and answers parked pulls; their clients reconnect elsewhere. Then lets
+    /// requests finish, and then every loop's current step. Whatever exceeds its timeout is aborted, which loses
+    /// nothing that was acknowledged.
     pub async fn stop(mut self) {
         self.accepting.cancel();
         self.hub.close();
         if let Some(mut server) = self.server.take()
             && tokio::time::timeout(FINISH_WITHIN, &mut server).await.is_err()
         {
-            tracing::warn!("requests did not finish within {} s and are cut off", FINISH_WITHIN.as_secs());
+            tracing::warn!("requests did not finish within {} s and were aborted", FINISH_WITHIN.as_secs());
             server.abort();
         }
-        // Only now: a request that asks for work is answered by a loop.
+        // Stopped after the requests, because a pull needs a loop to answer it.
         self.stepping.cancel();
         let finished = futures_util::future::join_all(self.loops.iter_mut());
         if tokio::time::timeout(FINISH_WITHIN, finished).await.is_err() {
-            tracing::warn!("loops did not finish their step within {} s and are cut off", FINISH_WITHIN.as_secs());
+            tracing::warn!("loops did not finish their step within {} s and were aborted", FINISH_WITHIN.as_secs());
             self.loops.iter().for_each(JoinHandle::abort);
         }
-        // Only for whoever looks at the database meanwhile; one that does not answer keeps nobody from stopping.
+        // Only informs readers of the database, so an unresponsive one does not delay the shutdown further.
         let marked = tokio::time::timeout(MARK_WITHIN, self.engine.mark_stopped()).await;
         if !matches!(marked, Ok(Ok(()))) {
-            tracing::warn!("the database did not take the mark that this process stopped");
+            tracing::warn!("could not record in the database that this process stopped");
         }
         if tokio::time::timeout(CLOSE_WITHIN, self.engine.store().close()).await.is_err() {
             tracing::warn!("the database was not closed within {} s", CLOSE_WITHIN.as_secs());
@@ -156,7 +156,7 @@ impl Drop for Running {
     }
 }
 
-/// The subcommand: serves until SIGINT or SIGTERM.
+/// Runs the subcommand: serves until SIGINT or SIGTERM.
 pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
     let config = match ServeConfig::load(env, args.listen.as_deref(), args.database.as_deref()) {
         Ok(config) => config,
@@ -188,7 +188,7 @@ async fn serve(
     github: Option<GitHubSide>,
     redeliver_at: Schedule,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    // Before anything else, so that a signal during the start stops it as well.
+    // First of all, so that a signal during startup stops the process too.
     let mut told_to_stop = Signals::listen()?;
     let url = config.database_url.expose_secret().to_owned();
     let store = tokio::select! {
@@ -219,7 +219,7 @@ async fn serve(
     .await?;
     tracing::info!("listening on {}", running.url());
     if let Some(setup) = setup {
-        // The one secret that is meant to be read in the log: it opens one form, once, while there is nothing to take.
+        // The only secret that is logged on purpose: it opens one form, once, while there is nothing to steal.
         tracing::info!(
             target: SETUP_TARGET,
             "to register a GitHub App open {}/setup (or the address people reach this pool at) and give it the setup token {}",
@@ -228,20 +228,20 @@ async fn serve(
         );
     }
     told_to_stop.next().await;
-    tracing::info!("stopping; requests and steps that have begun are finished first");
+    tracing::info!("stopping; waiting for requests and steps in progress");
     tokio::select! {
         () = running.stop() => {
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
         () = told_to_stop.next() => {
-            tracing::warn!("told twice: stopped at once");
+            tracing::warn!("second signal: stopped at once");
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-/// Opens the database. A server that may only be starting, as a container beside this one does, is waited for.
+/// Opens the database. Retries while its server is unreachable, because a container beside this one may be starting.
 async fn open_patiently(url: &str) -> Result<Store, StoreError> {
     let until = Instant::now() + DATABASE_WITHIN;
     let mut told = false;
@@ -261,7 +261,7 @@ async fn open_patiently(url: &str) -> Result<Store, StoreError> {
     }
 }
 
-/// 160 bits, in letters that can be copied by hand.
+/// Creates a token of 160 bits, in letters that are easy to copy by hand.
 fn setup_token(entropy: &Entropy) -> SecretString {
     data_encoding::BASE32_NOPAD.encode(&entropy.bytes::<20>()).to_lowercase().into()
 }
@@ -312,7 +312,7 @@ fn settings(open_registration: bool, spans: Spans) -> Settings {
     }
 }
 
-/// SIGINT and SIGTERM; elsewhere Ctrl-C.
+/// SIGINT and SIGTERM; Ctrl-C on other systems.
 struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,

@@ -1,4 +1,4 @@
-//! Lists of tasks, as contributors and operators browse them.
+//! Task lists for contributors and operators.
 
 use super::failure::Failure;
 use super::print::{field, read, title, word};
@@ -9,7 +9,7 @@ use owp_client::{Client, ClientError, segment};
 use owp_pool::task::TaskState;
 use serde_json::Value;
 
-/// The largest page of a list.
+/// Page size of lists.
 const PAGE: usize = 100;
 
 /// Filters of a list of tasks.
@@ -29,7 +29,7 @@ pub(super) struct Filters {
     limit: i64,
 }
 
-/// Reads a task's state by its name.
+/// Parses a task's state.
 pub(super) fn state() -> impl TypedValueParser<Value = TaskState> {
     let help = |state| match state {
         TaskState::Ready => "Waits to be taken",
@@ -44,10 +44,8 @@ pub(super) fn state() -> impl TypedValueParser<Value = TaskState> {
     PossibleValuesParser::new(values).try_map(|name| TaskState::from_name(&name).ok_or("no state of a task"))
 }
 
-/// The newest tasks that fit, at most as many as were asked for; without a state, those that are not over.
-///
-/// # Errors
-/// What the pool says, as `told` explains it.
+/// Returns the newest matching tasks, up to the requested number; without a state, only unfinished ones. `told`
+/// explains the pool's errors.
 pub(super) async fn matching(
     client: &Client,
     filters: &Filters,
@@ -79,14 +77,14 @@ pub(super) async fn matching(
     Ok(tasks)
 }
 
-/// Returns whether a task passes the filters that an older pool does not know.
+/// Returns true if a task passes the filters that an older pool ignores.
 fn fits(task: &Value, filters: &Filters, state: Option<&str>) -> bool {
     let is_over = matches!(field(task, "state"), "merged" | "closed");
     let in_area = filters.area.as_ref().is_none_or(|area| field(task, "area").eq_ignore_ascii_case(area.trim()));
     in_area && (state.is_some() || !is_over)
 }
 
-/// The name people have for a task: its issue, or its id elsewhere.
+/// Returns a task's name for users: its issue or its external id.
 pub(super) fn issue(task: &Value) -> String {
     match (task["issue"].as_i64(), task["external_id"].as_str()) {
         (Some(issue), _) => format!("{}#{issue}", word(field(task, "repo"))),
@@ -95,7 +93,7 @@ pub(super) fn issue(task: &Value) -> String {
     }
 }
 
-/// The requirements of a task in a few words: `rust, sql; area parser; tier 1`.
+/// Returns a short form of a task's requirements: `rust, sql; area parser; tier 1`.
 pub(super) fn needs(task: &Value) -> String {
     let skills: Vec<String> = skills(task).iter().map(|skill| word(skill)).collect();
     let mut needs = Vec::new();
@@ -112,13 +110,13 @@ pub(super) fn needs(task: &Value) -> String {
     if needs.is_empty() { "-".to_owned() } else { needs.join("; ") }
 }
 
-/// The skills a task asks for.
+/// Returns the skills a task requires.
 pub(super) fn skills(task: &Value) -> Vec<String> {
     let skills = task["required_skills"].as_array().into_iter().flatten();
     skills.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// A row's first columns: id, issue, points, state, what is needed; the title is last, after what the caller adds.
+/// Returns a table row: id, issue, points, state, requirements, then the caller's columns, then the title.
 pub(super) fn row(task: &Value, more: Vec<String>) -> Vec<String> {
     let points = task["estimate_points"].as_i64().map_or_else(|| "-".to_owned(), |points| points.to_string());
     let mut row = vec![word(field(task, "task_id")), issue(task), points, word(field(task, "state")), needs(task)];

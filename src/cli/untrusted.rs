@@ -1,16 +1,16 @@
-//! Text that somebody else wrote, on its way to a terminal or a log: what would steer a terminal, hide, or begin a line of
-//! its own is shown as an escape.
+//! Escaping of untrusted text for terminals and logs. Characters that control a terminal, are invisible, or start a new
+//! line are shown as escapes.
 
 use owp_pool::text::is_hidden;
 
-/// One line, with every character that is no letter to be seen as an escape such as `\u{1b}`.
+/// Returns one line in which every unsafe character is an escape such as `\u{1b}`.
 pub(super) fn visible_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     text.chars().for_each(|c| push(&mut line, c));
     line
 }
 
-/// As [`visible_line`], with the lines it has.
+/// Escapes like [`visible_line`], but keeps line breaks.
 pub(super) fn visible(text: &str) -> String {
     text.split('\n').map(visible_line).collect::<Vec<_>>().join("\n")
 }
@@ -25,14 +25,14 @@ fn push(line: &mut String, c: char) {
     }
 }
 
-/// JSON on its way to a terminal, over several lines or on one. JSON allows characters in a text as they are that a
-/// terminal obeys; outside of texts there are none, so that the meaning stays the same when they are escaped.
+/// Formats JSON for a terminal, on several lines or on one. JSON strings may contain characters that a terminal
+/// interprets; they occur only inside strings, so escaping them keeps the meaning.
 pub(super) fn visible_json(value: &serde_json::Value, pretty: bool) -> String {
     let text = if pretty { format!("{value:#}") } else { value.to_string() };
     escape_json(&text)
 }
 
-/// Finished JSON with every unsafe character of its texts escaped; line breaks between them stay.
+/// Escapes every unsafe character inside the strings of finished JSON; keeps line breaks between them.
 pub(super) fn escape_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
@@ -48,7 +48,7 @@ pub(super) fn escape_json(json: &str) -> String {
     safe
 }
 
-/// True for what a terminal may obey or a reader cannot see.
+/// Returns true for characters that a terminal may interpret or a reader cannot see.
 pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control() || is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -1,29 +1,20 @@
-//! Values of flags, read with errors in this program's words: clap's own quote the standard library's.
+//! Flag value parsers with this program's own error messages; clap's would quote the standard library's.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A whole number within bounds.
-///
-/// # Errors
-/// When it is none, or out of bounds.
+/// Parses a whole number within bounds.
 pub(super) fn whole<const FROM: i64, const TO: i64>(text: &str) -> Result<i64, String> {
     let number = text.trim().parse().ok().filter(|number| (FROM..=TO).contains(number));
     number.ok_or_else(|| format!("must be a whole number from {FROM} to {TO}"))
 }
 
-/// A span of time such as 30s, 5m or 2h.
-///
-/// # Errors
-/// When it is none.
+/// Parses a duration such as 30s, 5m or 2h.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "must be a span of time such as 30s, 5m or 2h".to_owned())
 }
 
-/// An address to listen on.
-///
-/// # Errors
-/// When it is none.
+/// Parses an address to listen on.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8787".to_owned())
 }

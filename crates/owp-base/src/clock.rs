@@ -1,6 +1,6 @@
-//! Where the time and the randomness come from: the machine, or a test.
+//! Sources of time and randomness: the operating system, or a test.
 //!
-//! Nothing else in the program asks the machine for either.
+//! No other module reads the system clock or the system's random generator.
 
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use std::sync::{
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 pub enum Clock {
     /// The machine's clock.
     System,
-    /// A clock a test moves by hand.
+    /// A clock that a test advances by hand.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands still at `ms` until it is moved.
+    /// Returns a clock that stands still at `ms` until [`Clock::advance_ms`] moves it.
     #[must_use]
     pub fn manual(ms: i64) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(ms)))
     }
 
-    /// Unix milliseconds.
+    /// Returns the current time in Unix milliseconds.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
     pub fn now_ms(&self) -> i64 {
@@ -35,7 +35,7 @@ impl Clock {
         }
     }
 
-    /// Time that only ever goes forward, from some beginning: for measuring spans while the process lives.
+    /// Returns monotonic time since an unspecified origin, for measuring durations within this process.
     #[must_use]
     pub fn steady(&self) -> Duration {
         static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -45,7 +45,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward; the machine's clock cannot be moved and is left alone.
+    /// Advances a manual clock. The system clock is not affected.
     pub fn advance_ms(&self, by: i64) {
         if let Self::Manual(ms) = self {
             ms.fetch_add(by, Ordering::SeqCst);
@@ -53,33 +53,33 @@ impl Clock {
     }
 }
 
-/// A source of randomness: the operating system's, or a seed that makes a run repeatable.
+/// A source of randomness: the operating system, or a seed that makes a run repeatable.
 #[derive(Debug, Clone)]
 pub struct Entropy(Arc<Mutex<StdRng>>);
 
 impl Entropy {
-    /// Seeded by the operating system; fit for tokens.
+    /// Creates a source seeded by the operating system; fit for tokens.
     #[must_use]
     pub fn system() -> Self {
         Self(Arc::new(Mutex::new(StdRng::from_os_rng())))
     }
 
-    /// The same bytes for the same seed; for tests.
+    /// Creates a source that yields the same bytes for the same seed; for tests.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
-    /// `N` random bytes.
+    /// Returns `N` random bytes.
     #[must_use]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        // A panic elsewhere cannot leave a generator half-written in a way that matters.
+        // A panic in another thread cannot leave the generator in a state that matters.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
         bytes
     }
 
-    /// The sixteen bytes of a UUIDv7 made at `now_ms`.
+    /// Returns the sixteen bytes of a UUIDv7 for the time `now_ms`.
     #[must_use]
     pub fn uuid_v7(&self, now_ms: i64) -> [u8; 16] {
         let random = self.bytes::<10>();

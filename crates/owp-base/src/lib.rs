@@ -1,5 +1,5 @@
-//! What several crates need and `std` does not have: a clock that tests can move,
-//! rules about network addresses, and histograms.
+//! Helpers that several crates need and `std` lacks: a clock that tests control, rules about network addresses,
+//! and histograms.
 
 pub mod clock;
 pub mod histogram;

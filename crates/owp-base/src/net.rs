@@ -1,16 +1,16 @@
-//! What every room that calls other machines asks of an address and of a call that failed. A leaf: it makes no calls.
+//! Checks on network addresses and on failed calls, shared by every crate that calls other machines. Makes no calls.
 
 use std::net::IpAddr;
 use url::Url;
 
-/// Whether an address is this machine's own: what is sent there leaves no wire, and a proxy would look for it elsewhere.
+/// Returns true for a loopback address. Its traffic stays on this machine, and a proxy must not handle it.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Whether an address belongs to this machine or its network, as that of a proxy in front of the pool mostly does.
+/// Returns true for an address of this machine or its network, as a reverse proxy in front of the pool usually has.
 #[must_use]
 pub fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -19,7 +19,7 @@ pub fn is_near(address: IpAddr) -> bool {
     }
 }
 
-/// The cause that tells most: "Connection refused" instead of "error sending request".
+/// Returns the innermost cause, which says most: "Connection refused" instead of "error sending request".
 #[must_use]
 pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;

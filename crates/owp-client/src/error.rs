@@ -1,64 +1,64 @@
-//! What can go wrong with a call, told apart as far as somebody would do something else about it.
+//! Client errors, one variant for each case a caller may handle differently.
 
 use owp_base::net::innermost;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A call that was not answered as it should be.
+/// A call that did not return the expected response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Not the address of a web server.
+    /// The text is not the address of a web server.
     #[error("`{0}` is not the address of a pool; one looks like https://pool.example.org or http://127.0.0.1:8787")]
     Address(String),
-    /// The address of the API and not of the pool.
+    /// The address includes the API path `/v1`.
     #[error("`{given}` ends in /v1: give the address without it, {pool}")]
     Versioned {
-        /// What was given.
+        /// The given address.
         given: String,
         /// The address without `/v1`.
         pool: String,
     },
-    /// No answer within the time a call may take. Whether the call had its effect is not known.
+    /// The call timed out. It may still have taken effect.
     #[error("{url} did not answer within {secs} seconds")]
     Silent {
-        /// What was asked.
+        /// The address that was called.
         url: String,
-        /// How long the answer was awaited.
+        /// The timeout in seconds.
         secs: u64,
     },
-    /// No connection, or it broke off. Whether the call had its effect is not known in the latter case.
+    /// The connection failed or broke off. In the latter case the call may still have taken effect.
     #[error("{url} cannot be reached: {cause}")]
     Unreachable {
-        /// What was asked.
+        /// The address that was called.
         url: String,
         /// The innermost cause: "Connection refused".
         cause: String,
     },
-    /// An answer that is not OWP: another program listens there.
+    /// The response is not OWP: another program listens on this address.
     #[error("{url} answered {status} and no JSON: something else than a pool listens there")]
     Nonsense {
-        /// What was asked.
+        /// The address that was called.
         url: String,
         /// The HTTP status.
         status: u16,
     },
-    /// The server, or what stands before it, is in trouble.
+    /// The server, or a proxy in front of it, is unavailable.
     #[error("{url} answered {status}: it is not available at the moment")]
     Trouble {
-        /// What was asked.
+        /// The address that was called.
         url: String,
         /// The HTTP status.
         status: u16,
     },
-    /// An answer longer than any of a pool.
+    /// The response is larger than any response of a pool.
     #[error("{url} answered more than {most} bytes: something else than a pool listens there")]
     TooLong {
-        /// What was asked.
+        /// The address that was called.
         url: String,
-        /// The most that is read.
+        /// The size limit in bytes.
         most: usize,
     },
-    /// The pool said no.
+    /// The pool rejected the call.
     #[error("{}", .0.detail)]
     Problem(Box<Told>),
 }
@@ -68,7 +68,7 @@ impl ClientError {
         Self::Unreachable { url: url.to_owned(), cause: cause(error) }
     }
 
-    /// The problem, when it is one.
+    /// Returns the problem the pool answered with, if this is one.
     #[must_use]
     pub fn told(&self) -> Option<&Told> {
         match self {
@@ -78,7 +78,7 @@ impl ClientError {
     }
 }
 
-/// Names what keeps a call from its server, where the library's own words are for programmers.
+/// Names the cause of a failed request in words for users; the library's messages are for programmers.
 #[must_use]
 pub fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
@@ -86,9 +86,9 @@ pub fn cause(error: &reqwest::Error) -> String {
     }
     let innermost = innermost(error);
     let plain = [
-        // rustls, answered by a server that speaks no TLS.
+        // rustls, when the server does not speak TLS.
         ("InvalidContentType", "the server speaks http, not https; begin the address with http://"),
-        // hyper, answered by a server that speaks TLS alone.
+        // hyper, when the server speaks only TLS.
         ("invalid HTTP version", "the server does not speak http; begin the address with https://"),
         ("UnknownIssuer", "the server's certificate is signed by no authority this machine trusts"),
         ("NotValidForName", "the server's certificate is made out to another name"),
@@ -98,16 +98,16 @@ pub fn cause(error: &reqwest::Error) -> String {
     known.map_or(innermost.clone(), |(_, words)| (*words).to_owned())
 }
 
-/// A problem (RFC 9457) as a server told it. Its texts are the server's own.
+/// A problem (RFC 9457) as the server sent it. Its texts are the server's own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// The HTTP status.
     pub status: u16,
-    /// The last part of its `type`: `refused`.
+    /// The last part of its `type`, such as `refused`.
     pub kind: String,
-    /// What happened, for people.
+    /// The description for users.
     pub detail: String,
-    /// All of it.
+    /// The whole body.
     pub body: Value,
 }
 
@@ -119,14 +119,14 @@ impl Told {
         Self { status, kind, detail, body }
     }
 
-    /// The rules that do not hold, one by one.
+    /// Returns the rules that do not hold.
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
         let reasons = self.body.get("reasons").and_then(Value::as_array).into_iter().flatten();
         reasons.filter_map(|reason| Reason::deserialize(reason).ok()).collect()
     }
 
-    /// The fields that are not as they must be, each with what is wrong as a clause.
+    /// Returns the invalid fields, each with its error as a clause.
     #[must_use]
     pub fn fields(&self) -> Vec<(String, String)> {
         let errors = self.body.get("errors").and_then(Value::as_array).into_iter().flatten();
@@ -135,18 +135,18 @@ impl Told {
     }
 }
 
-/// A rule that does not hold, as a server told it.
+/// A rule that does not hold, as the server sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Reason {
-    /// The rule's stable name; the first version of the protocol has none.
+    /// The rule's stable name; OWP 0.1 sends none.
     #[serde(default)]
     pub rule: String,
-    /// One or more sentences for people.
+    /// One or more sentences for users.
     pub message: String,
     /// The current value.
     #[serde(default)]
     pub value: Option<String>,
-    /// The limit it was compared with, or what is needed.
+    /// The limit it was compared with, or the requirement.
     #[serde(default)]
     pub limit: Option<String>,
 }

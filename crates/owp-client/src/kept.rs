@@ -1,11 +1,11 @@
-//! A worker's token that a file keeps: another process may replace it while this one goes on with the old one.
+//! A worker token stored in a file. Another process may replace it while this one still uses the old token.
 
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Read = dyn Fn() -> Option<SecretString> + Send + Sync;
 
-/// The token in use, shared by the clones of a client, and a way to read the one that is kept now.
+/// The token in use, shared by the clones of a client, and a function that reads the stored token.
 #[derive(Clone)]
 pub(super) struct KeptToken {
     current: Arc<Mutex<SecretString>>,
@@ -24,21 +24,21 @@ impl KeptToken {
     }
 
     fn lock(&self) -> MutexGuard<'_, SecretString> {
-        // A token is replaced as a whole, so whoever panicked left one.
+        // A token is replaced as a whole, so a panic in another thread leaves a valid one.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The token to use now.
+    /// Returns the token to use now.
     pub(super) fn current(&self) -> SecretString {
         self.lock().clone()
     }
 
-    /// Replaces a token that was refused by the one that is kept now. False when there is no other.
+    /// Replaces a rejected token by the stored one. Returns false when there is no other.
     pub(super) fn replace(&self, refused: &SecretString) -> bool {
         let mut current = self.lock();
         let is_refused = |token: &SecretString| token.expose_secret() == refused.expose_secret();
         if !is_refused(&current) {
-            // Another call was refused as well, and was faster.
+            // A concurrent call was also rejected and has replaced the token already.
             return true;
         }
         match (self.read)().filter(|token| !is_refused(token)) {

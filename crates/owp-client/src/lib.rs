@@ -1,7 +1,7 @@
-//! An OWP client: one call over HTTP, its answer as JSON, and failures that can be told to a person. It knows the
-//! protocol's manners (which token, keys for calls that are repeated, how long to wait) and nothing of what is asked.
+//! An OWP client: sends HTTP requests, returns JSON, and reports errors fit for users. It implements the protocol's
+//! conventions (authentication, idempotency keys, retries, timeouts) and knows nothing about single endpoints.
 //!
-//! A token goes to the address it was given with and nowhere else: redirects are not followed.
+//! A token is sent only to the address it was configured with: redirects are not followed.
 
 mod error;
 mod kept;
@@ -19,41 +19,41 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a connection may take to come about.
+/// Connect timeout.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The time a call may take in all, with its repetitions.
+/// Total time for a call, retries included.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The same of a pull, which waits a minute at most.
+/// Total time for a pull, which waits up to one minute.
 const PATIENCE_WAITING: Duration = Duration::from_secs(90);
-/// After how long a person hears that the answer is still awaited.
+/// Delay after which the user is told that the response is still pending.
 const NOTICE: Duration = Duration::from_secs(2);
-/// How often a call is made when the server asks to come back soon.
+/// Attempts per call when the server asks to retry soon.
 const ATTEMPTS: u32 = 3;
-/// The longest time that is waited for a server that asks to come back.
+/// Longest retry delay a server may ask for.
 const WAIT_MOST: Duration = Duration::from_secs(10);
 
-/// The time an answer of lines may go on.
+/// Total time for a streamed response.
 const LINES_WITHIN: Duration = Duration::from_secs(60 * 60);
-/// The most that is read of an answer.
+/// Size limit of a response.
 const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// As whom calls are made.
+/// Credentials a client sends.
 #[derive(Debug, Clone)]
 pub enum Who {
-    /// Nobody in particular.
+    /// None.
     Nobody,
-    /// A worker, by its token.
+    /// A worker's token.
     Worker(SecretString),
-    /// The operator, by the admin token.
+    /// The operator's admin token.
     Operator(SecretString),
 }
 
-/// A pool at an address, asked as somebody.
+/// A client for the pool at one address, with one set of credentials.
 #[derive(Debug, Clone)]
 pub struct Client {
     base: Url,
     who: Who,
-    /// The worker's token, where it may be replaced meanwhile; it stands for the one of `who`.
+    /// The stored worker token, which another process may replace; takes precedence over the token in `who`.
     kept: Option<KeptToken>,
     http: reqwest::Client,
     entropy: Entropy,
@@ -61,7 +61,7 @@ pub struct Client {
     on_delay: Option<fn(&str)>,
 }
 
-/// A call, as often as it is made.
+/// A call, repeated on every attempt.
 struct Call<'a> {
     method: Method,
     url: String,
@@ -70,10 +70,10 @@ struct Call<'a> {
 }
 
 impl Client {
-    /// A client of the pool at `base`, such as `https://pool.example.org`. Nothing is sent yet.
+    /// Creates a client for the pool at `base`, such as `https://pool.example.org`. Sends nothing yet.
     ///
     /// # Errors
-    /// [`ClientError::Address`] for what is no address of a web server, [`ClientError::Versioned`] for that of its API.
+    /// [`ClientError::Address`] if `base` is not a web address, [`ClientError::Versioned`] if it ends in `/v1`.
     pub fn new(base: &str, who: Who) -> Result<Self, ClientError> {
         let wrong = || ClientError::Address(base.to_owned());
         let url = Url::parse(base.trim()).map_err(|_| wrong())?;
@@ -91,40 +91,40 @@ impl Client {
             .connect_timeout(CONNECT)
             .timeout(PATIENCE_WAITING);
         if is_loopback(&url) {
-            // A proxy would look for the pool on its own machine.
+            // A proxy would look for the pool on the proxy's own machine.
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|_| wrong())?;
         Ok(Self { base: url, who, kept: None, http, entropy: Entropy::system(), patience: PATIENCE, on_delay: None })
     }
 
-    /// The same pool, with so much time for each call in all, its repetitions included.
+    /// Sets the total time for each call, retries included.
     #[must_use]
     pub fn within(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// The same pool; `tell` hears its address once during each call that takes longer than two seconds. A pull that was
-    /// asked to wait tells nothing.
+    /// Sets a callback that receives the pool's address once during each call that takes longer than two seconds. Pulls
+    /// that wait for work do not trigger it.
     #[must_use]
     pub fn on_delay(self, tell: fn(&str)) -> Self {
         Self { on_delay: Some(tell), ..self }
     }
 
-    /// The same pool, without a word about delays.
+    /// Removes the callback for slow calls.
     #[must_use]
     pub fn quietly(self) -> Self {
         Self { on_delay: None, ..self }
     }
 
-    /// The same pool, asked as somebody else.
+    /// Returns a client for the same pool with other credentials.
     #[must_use]
     pub fn as_who(&self, who: Who) -> Self {
         Self { who, kept: None, ..self.clone() }
     }
 
-    /// The same pool, asked as the same worker. When the pool refuses the worker's token (401), `read` gives the one that is
-    /// kept now; if that is another, the call is made once more with it.
+    /// Reloads the worker's token when the pool rejects it with 401. `read` returns the stored token; if it differs,
+    /// the call is repeated once with it.
     #[must_use]
     pub fn with_kept_token(mut self, read: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
         if let Who::Worker(token) = &self.who {
@@ -133,69 +133,51 @@ impl Client {
         self
     }
 
-    /// Returns true when calls are made as a worker.
+    /// Returns true if calls are authenticated as a worker.
     #[must_use]
     pub fn is_worker(&self) -> bool {
         matches!(self.who, Who::Worker(_))
     }
 
-    /// Where the pool is, without a slash at the end.
+    /// Returns the pool's address, without a trailing slash.
     #[must_use]
     pub fn base(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// True when what is sent there could be read on its way.
+    /// Returns true if requests are sent unencrypted over a network.
     #[must_use]
     pub fn in_clear_text(&self) -> bool {
         self.base.scheme() == "http" && !is_loopback(&self.base)
     }
 
-    /// `GET path`, a path with its query such as `/v1/work?wait=30`.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
+    /// Sends `GET path`, a path with its query such as `/v1/work?wait=30`.
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
         self.call(Method::GET, path, None, false).await
     }
 
-    /// `POST path`: a call that is made once, and again only where it certainly had no effect (429).
-    ///
-    /// # Errors
-    /// See [`ClientError`].
+    /// Sends `POST path`. Retries only after 429, where the call certainly had no effect.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         self.call(Method::POST, path, Some(body), false).await
     }
 
-    /// `POST path` with an idempotency key of its own, so that it has its effect once however often it is repeated here.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
+    /// Sends `POST path` with a fresh idempotency key, so that retries have one effect.
     pub async fn post_once(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         self.call(Method::POST, path, Some(body), true).await
     }
 
-    /// `PATCH path`.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
+    /// Sends `PATCH path`.
     pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         self.call(Method::PATCH, path, Some(body), false).await
     }
 
-    /// `DELETE path`.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
+    /// Sends `DELETE path`.
     pub async fn delete(&self, path: &str) -> Result<Value, ClientError> {
         self.call(Method::DELETE, path, None, false).await
     }
 
-    /// `GET path`, an answer of lines, each handed over as it comes until `line` returns false. There is no limit for all
-    /// of them together, only for how long the next may take.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
+    /// Sends `GET path` and passes each line of the response to `line` until it returns false. The total size is not
+    /// limited; the wait for each line is.
     pub async fn get_lines(&self, path: &str, mut line: impl FnMut(&str) -> bool) -> Result<(), ClientError> {
         let url = format!("{}{path}", self.base());
         let request = self.signed(self.http.get(&url)).timeout(LINES_WITHIN);
@@ -244,7 +226,7 @@ impl Client {
         HEXLOWER.encode(&self.entropy.bytes::<16>())
     }
 
-    /// Makes a call, and once more when its token was replaced meanwhile: a call that was refused had no effect.
+    /// Sends a call, and repeats it once when the token was replaced meanwhile: a rejected call had no effect.
     async fn admitted(&self, call: &Call<'_>, within: Duration) -> Result<Value, ClientError> {
         let Some(kept) = &self.kept else { return self.repeated(call, within).await };
         let used = kept.current();
@@ -256,11 +238,11 @@ impl Client {
         }
     }
 
-    /// Makes a call, and again where the server asks to come back and there is time for it.
+    /// Sends a call, and retries when the server asks for it and the deadline allows it.
     async fn repeated(&self, call: &Call<'_>, within: Duration) -> Result<Value, ClientError> {
         let deadline = Instant::now() + within;
         let silent = || ClientError::Silent { url: self.base().to_owned(), secs: within.as_secs() };
-        // What a busy server said tells more than that the next try took too long.
+        // A busy server's own message says more than a timeout of the next attempt.
         let mut said = None;
         let mut attempt = 1;
         loop {
@@ -279,7 +261,7 @@ impl Client {
         }
     }
 
-    /// Makes a call once. The second value is how long the server asks to wait, where the call may be made again.
+    /// Sends a call once. The second value is the retry delay the server asks for, if the call may be repeated.
     async fn once(&self, call: &Call<'_>) -> (Result<Value, ClientError>, Option<Duration>) {
         let mut request = self.signed(self.http.request(call.method.clone(), &call.url));
         if let Some(key) = &call.key {
@@ -307,19 +289,18 @@ impl Client {
     }
 }
 
-/// Text as one part of a path: `acme/rocket` becomes `acme%2Frocket`.
+/// Encodes text as one path segment: `acme/rocket` becomes `acme%2Frocket`.
 #[must_use]
 pub fn segment(text: &str) -> String {
     if matches!(text, "." | "..") {
-        // Even as `%2E` these are taken for steps to another path (WHATWG URL, 4.3). Encoded twice they are a name, which
-        // nothing has.
+        // URL parsers treat `%2E` as a dot segment too (WHATWG URL, 4.3). Encoded twice it is a name that nothing has.
         return text.replace('.', "%252E");
     }
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// How long a server that is busy asks to wait, when the call may be made again. 429 means that nothing happened; after 503
-/// it may have had its effect, so that only what is `repeatable` is.
+/// Returns the retry delay a busy server asks for, if the call may be repeated. 429 means it had no effect. After 503
+/// it may have had one, so only a `repeatable` call is retried.
 fn come_back(answer: &Response, repeatable: bool) -> Option<Duration> {
     match answer.status().as_u16() {
         429 => {}
@@ -402,7 +383,7 @@ mod tests {
         }
     }
 
-    /// A server that answers every call alike; its address, and how often it was called.
+    /// Starts a server that gives every call the same response. Returns its address and its call counter.
     async fn server(head: &'static str, length: usize) -> (String, Arc<AtomicUsize>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

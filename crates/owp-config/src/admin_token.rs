@@ -1,26 +1,26 @@
-//! The admin token: what makes one too weak for a pool that other machines can reach.
+//! The admin token, and the checks that reject a weak one for a pool that other machines can reach.
 
 use super::{ConfigError, Environment, for_a_header};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 
-/// Twelve random bytes written in hexadecimal.
+/// The length of twelve random bytes in hexadecimal.
 const LEAST_CHARS: usize = 24;
-/// Fewer different characters are a word that is repeated.
+/// A token with fewer distinct characters is a repeated word.
 const LEAST_DIFFERENT: usize = 8;
-/// Words of examples, ours and others'.
+/// Words used in examples, ours and others'.
 const EXAMPLES: [&str; 7] =
     ["only-for-trying", "dev-admin-token", "changeme", "change-me", "replace-me", "example", "your-token"];
 
-/// Reads what opens the admin calls.
+/// Reads the admin token.
 ///
 /// # Errors
-/// When it cannot be read, or does not fit into a header.
+/// If the token cannot be read or is not a valid header value.
 pub fn admin_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
     for_a_header(env, "OWP_ADMIN_TOKEN")
 }
 
-/// Returns why a token can be guessed, in a clause; `None` when it looks random.
+/// Returns, as a clause, why a token can be guessed; `None` if it looks random.
 #[must_use]
 pub fn weakness(token: &SecretString) -> Option<&'static str> {
     let token = token.expose_secret();

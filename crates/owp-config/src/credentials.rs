@@ -1,6 +1,6 @@
-//! The file in which setup keeps the GitHub App's credentials: JSON that only its owner may read.
+//! The file in which setup stores the GitHub App's credentials: JSON, readable only by its owner.
 //!
-//! The environment is stronger than the file. No message here holds what the file holds.
+//! The environment takes precedence over the file. No error message quotes the file's content.
 
 use super::{ConfigError, Environment, web_origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,29 +10,29 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "owp-github-app.json";
-/// A key has a few thousand bytes; a larger file is not ours.
+/// A key has a few thousand bytes; a larger file is not a credentials file.
 const LARGEST: u64 = 64 * 1024;
 
-/// Where the file is.
+/// Returns the path of the credentials file.
 #[must_use]
 pub fn credentials_file(env: &Environment) -> PathBuf {
     env.get("OWP_CREDENTIALS_FILE").unwrap_or_else(|| FILE.to_owned()).into()
 }
 
-/// What the file holds.
+/// The content of the credentials file.
 #[derive(Debug)]
 pub struct Credentials {
-    /// GitHub's REST API, where the App was registered.
+    /// Base URL of the GitHub REST API at which the App was registered.
     pub api_url: String,
     /// The App's numeric id.
     pub app_id: i64,
-    /// The App's name in addresses.
+    /// The App's name in URLs.
     pub slug: String,
-    /// PEM.
+    /// The private key in PEM.
     pub private_key: SecretString,
-    /// What deliveries are signed with; two, separated by a comma, while one replaces the other.
+    /// The secret that signs deliveries; during a rotation two, separated by a comma.
     pub webhook_secret: SecretString,
-    /// The pool's public address, which the operator gave to setup.
+    /// The pool's public address, as the operator entered it during setup.
     pub public_url: Option<String>,
 }
 
@@ -44,16 +44,16 @@ struct Written<'a> {
     slug: std::borrow::Cow<'a, str>,
     private_key: std::borrow::Cow<'a, str>,
     webhook_secret: std::borrow::Cow<'a, str>,
-    /// Files of older versions have none.
+    /// Absent in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_url: Option<std::borrow::Cow<'a, str>>,
 }
 
 impl Credentials {
-    /// Reads the file; `None` when there is none.
+    /// Reads the file; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be read, does not hold credentials, or others may read it.
+    /// If the file cannot be read, does not hold credentials, or is readable by others.
     pub fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
         let unusable = |what: &str| {
             ConfigError::new(format!(
@@ -73,7 +73,7 @@ impl Credentials {
             return Err(unusable(&format!("others may read it; run `chmod 600 {}`", path.display())));
         }
         let text = fs::read_to_string(path).map_err(|error| unusable(&error.to_string()))?;
-        // The parser's words could quote the key.
+        // The parser's message could quote the key.
         let written: Written<'_> = serde_json::from_str(&text)
             .map_err(|error| unusable(&format!("line {} is not the JSON that setup writes", error.line())))?;
         if written.app_id <= 0 || written.private_key.trim().is_empty() || written.webhook_secret.trim().is_empty() {
@@ -89,10 +89,7 @@ impl Credentials {
         }))
     }
 
-    /// Writes the file, as a whole or not at all, readable by its owner alone.
-    ///
-    /// # Errors
-    /// When the system refuses.
+    /// Writes the file atomically, readable only by its owner.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let written = Written {
             api_url: self.api_url.as_str().into(),
@@ -107,14 +104,11 @@ impl Credentials {
         file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(beside(path), path)?;
-        // The name is durable only once the folder is.
+        // The new name is durable only after the folder is synced.
         File::open(folder(path)).and_then(|folder| folder.sync_all())
     }
 
-    /// Tries whether [`Credentials::write`] could write there, while nothing is lost when it cannot.
-    ///
-    /// # Errors
-    /// When the system refuses.
+    /// Tests that [`Credentials::write`] can write to `path`, before there is anything to lose.
     pub fn try_place(path: &Path) -> io::Result<()> {
         create(&beside(path))?.write_all(b"{}")?;
         fs::remove_file(beside(path))
@@ -126,14 +120,14 @@ fn folder(path: &Path) -> PathBuf {
     parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// The file's name while it is being written.
+/// Returns the temporary name used while the file is written.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     name.into()
 }
 
-/// A new file that only its owner may read; what was left behind under its name is never written through.
+/// Creates a new file that only its owner can read. A leftover of the same name is never written through.
 fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,23 +1,23 @@
-//! The variables as they stand once the process environment, `env.local` and `.env` are laid over each other. Nothing
-//! is written back into the process environment, and nothing reads it later.
+//! Environment variables, merged from the process environment, `env.local` and `.env`. The process environment is not
+//! modified, and no other module reads it.
 
 use super::{CLIENT_VARIABLES, ConfigError, VARIABLES};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Files that are read from the working directory, the stronger first.
+/// Files read from the working directory, in order of precedence.
 const FILES: [&str; 2] = ["env.local", ".env"];
-/// Where the machine says that a person's settings live.
+/// Variables that locate a user's settings folder.
 const PLACES: [&str; 2] = ["XDG_CONFIG_HOME", "HOME"];
-/// Secrets are short; a larger file is not one.
+/// Secrets are short; a larger file is not a secret.
 const SECRET_FILE_BYTES: u64 = 64 * 1024;
 
-/// The program's own variables. Its `Debug` tells names alone.
+/// The program's own variables. Its `Debug` shows only names.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
-    /// The names of those that a file told.
+    /// Names of the variables that a file set.
     of_files: BTreeSet<String>,
 }
 
@@ -28,10 +28,10 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The process environment over `env.local` over `.env` of the working directory.
+    /// Loads the process environment, then `env.local`, then `.env`; the first value of a variable wins.
     ///
     /// # Errors
-    /// When a file cannot be read, or a variable is not text.
+    /// If a file cannot be read or a variable is not UTF-8.
     pub fn load() -> Result<Self, ConfigError> {
         let mut env = Self::of_process()?;
         for file in FILES {
@@ -40,16 +40,16 @@ impl Environment {
         Ok(env)
     }
 
-    /// These variables and no others.
+    /// Creates an environment of exactly these variables.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let values = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { values, of_files: BTreeSet::new() }
     }
 
-    /// The process environment alone.
+    /// Loads only the process environment.
     ///
     /// # Errors
-    /// When a variable is not text.
+    /// If a variable is not UTF-8.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Result<Self, ConfigError> {
         let mut found = BTreeMap::new();
@@ -66,9 +66,9 @@ impl Environment {
         Ok(Self { values: found, of_files: BTreeSet::new() })
     }
 
-    /// Takes from a file what is not set yet. A file that is not there is fine.
+    /// Adds the variables of a file that are not set yet. A missing file is not an error.
     pub(super) fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        // The parser's own words quote the line, which may hold a secret.
+        // The parser's message quotes the line, which may hold a secret.
         let unreadable = |what: &str| ConfigError::new(format!("{} cannot be read: {what}", path.display()));
         if !path.exists() {
             return Ok(());
@@ -95,35 +95,35 @@ impl Environment {
         Ok(())
     }
 
-    /// A variable, trimmed; `None` when it is not set or empty.
+    /// Returns a variable, trimmed; `None` if it is unset or empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.values.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// True when a variable is set by `env.local` or `.env`: files of a folder that may have come from somebody else, and
-    /// must not say where a secret of the process environment goes.
+    /// Returns true if `env.local` or `.env` set the variable. Such a file may come from a stranger's repository; it
+    /// must not decide where a secret from the process environment is sent.
     #[must_use]
     pub fn is_from_file(&self, name: &str) -> bool {
         self.of_files.contains(name)
     }
 
-    /// The folder of a person's settings, as the XDG Base Directory Specification names it.
+    /// Returns the folder of the user's settings, according to the XDG Base Directory Specification.
     ///
     /// # Errors
-    /// When the machine names neither that nor a home.
+    /// If neither `XDG_CONFIG_HOME` nor `HOME` is set.
     pub fn config_home(&self) -> Result<PathBuf, ConfigError> {
-        // "All paths set in these environment variables must be absolute", and one that is not is to be ignored.
+        // XDG: "All paths set in these environment variables must be absolute"; relative ones are ignored.
         let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || absolute("HOME").map(|home| home.join(".config"));
         let none = || ConfigError::new("neither XDG_CONFIG_HOME nor HOME says where settings are kept");
         absolute("XDG_CONFIG_HOME").or_else(home).ok_or_else(none)
     }
 
-    /// A variable that may be told as `NAME` or as `NAME_FILE`, the file that holds it.
+    /// Returns a secret, set as `NAME` or as `NAME_FILE`, the path of a file that holds it.
     ///
     /// # Errors
-    /// When both are told, or the file cannot be read.
+    /// If both are set or the file cannot be read.
     pub fn secret(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
         let file_name = format!("{name}_FILE");
         match (self.get(name), self.get(&file_name)) {

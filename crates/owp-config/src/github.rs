@@ -1,41 +1,41 @@
-//! The GitHub App's credentials: all of them, or none; from the environment, else from the file setup wrote.
+//! The GitHub App's credentials, complete or absent; from the environment, else from the file that setup wrote.
 
 use super::{ConfigError, Credentials, Environment, credentials_file};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 
 const API_URL: &str = "https://api.github.com";
-/// During a rotation two secrets are valid.
+/// Two webhook secrets are valid during a rotation.
 const SECRETS_MAX: usize = 2;
 const PARTS: [&str; 3] = ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "GITHUB_WEBHOOK_SECRET"];
 
-/// A GitHub App as it is told. Whether the key is one is for the client to say.
+/// GitHub App settings. The private key is validated later, by the client.
 #[derive(Debug)]
 pub struct GitHubApp {
     /// `https://api.github.com`, or an Enterprise Server's `https://HOST/api/v3`.
     pub api_url: String,
     /// The App's numeric id.
     pub app_id: i64,
-    /// PEM.
+    /// The private key in PEM.
     pub private_key: SecretString,
-    /// One, or two while one replaces the other.
+    /// One webhook secret, or two during a rotation.
     pub webhook_secrets: Vec<SecretString>,
-    /// The pool's public address, as setup was told it.
+    /// The pool's public address, as entered during setup.
     pub public_url: Option<String>,
-    /// The file it was read from, when it was not the environment that told.
+    /// The credentials file; `None` if the environment supplied the settings.
     pub file: Option<PathBuf>,
 }
 
-/// GitHub's REST API as it is told.
+/// Returns the configured base URL of the GitHub REST API.
 pub(super) fn api_url(env: &Environment) -> String {
     env.get("GITHUB_API_URL").unwrap_or_else(|| API_URL.to_owned())
 }
 
 impl GitHubApp {
-    /// The App, or `None` when nothing is told about one.
+    /// Loads the App's settings; returns `None` if none are configured.
     ///
     /// # Errors
-    /// When a part is missing or cannot be used.
+    /// If a part is missing or invalid.
     pub fn load(env: &Environment) -> Result<Option<Self>, ConfigError> {
         let [id, key, secret] = PARTS;
         let (app_id, private_key, webhook_secret) = match (env.secret(id)?, env.secret(key)?, env.secret(secret)?) {
@@ -61,7 +61,7 @@ impl GitHubApp {
         let Some(held) = Credentials::read(&path)? else { return Ok(None) };
         let told = env.get("GITHUB_API_URL");
         let plain = |url: &str| url.trim().trim_end_matches('/').to_lowercase();
-        // Another server would be shown who we are there.
+        // Another server would receive this App's credentials.
         if let Some(told) = told.filter(|told| plain(told) != plain(&held.api_url)) {
             return Err(ConfigError::new(format!(
                 "GITHUB_API_URL is {told}, but the App in {} (OWP_CREDENTIALS_FILE) was registered at {}; take one of them away",
@@ -72,10 +72,10 @@ impl GitHubApp {
         Ok(Some(Self::of(&held, path)?))
     }
 
-    /// The App that setup registered.
+    /// Builds the settings of the App that setup registered.
     ///
     /// # Errors
-    /// When its webhook secret cannot be used.
+    /// If the stored webhook secret is invalid.
     pub fn of(held: &Credentials, file: PathBuf) -> Result<Self, ConfigError> {
         Ok(Self {
             api_url: held.api_url.clone(),

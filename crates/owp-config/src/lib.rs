@@ -1,7 +1,7 @@
-//! What the program was told at start: flags, environment, `env.local` or `.env`.
+//! Configuration at startup: flags, environment, `env.local` and `.env`.
 //!
-//! Flags win over the environment, the environment over `env.local`, that over `.env`. A variable that is empty counts
-//! as not set. Secrets are [`SecretString`]s: printing a configuration never shows them.
+//! Flags take precedence over the environment, the environment over `env.local`, and that over `.env`. An empty
+//! variable counts as unset. Secrets are [`SecretString`]s, so printing a configuration never shows them.
 
 mod admin_token;
 mod credentials;
@@ -21,10 +21,10 @@ use secrecy::{ExposeSecret, SecretString};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// Every environment variable the program reads, in the order people meet them, with a sentence about each.
+/// Every environment variable the program reads, with a description, in the order users meet them.
 ///
-/// Tests compare `env.local.example`, the README's table and the deployment files with this list, so that a variable is
-/// documented exactly when it exists.
+/// Tests compare this list with `env.local.example`, the README's table and the deployment files, so that a variable
+/// is documented exactly when it exists.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("OWP_LISTEN", "Address and port to listen on. Default `127.0.0.1:8787`."),
     (
@@ -98,8 +98,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The variables of `owp worker` and `owp admin`, read from the process environment alone: a file in a folder that came
-/// from somebody else must not say where a token goes.
+/// Variables of `owp worker` and `owp admin`. They are read only from the process environment: a file in a stranger's
+/// repository must not decide where a token is sent.
 pub const CLIENT_VARIABLES: &[(&str, &str)] = &[
     (
         "OWP_SERVER",
@@ -115,56 +115,56 @@ pub const CLIENT_VARIABLES: &[(&str, &str)] = &[
 
 const LISTEN: &str = "127.0.0.1:8787";
 const DATABASE_URL: &str = "sqlite:owp.db";
-/// Events a client that was away may catch up on.
+/// Default number of events a disconnected client can catch up on.
 pub const EVENTS_REPLAY: i64 = 100_000;
 const EVENTS_REPLAY_MAX: i64 = 1_000_000_000;
 
-/// Something that was told wrongly. The words never hold a secret.
+/// A configuration error. Its text never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
 
 impl ConfigError {
-    /// An error in a clause that says what was told, and how it is told right.
+    /// Creates an error from a clause that states the wrong value and the correct form.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }
 
-/// What `owp serve` needs to know.
+/// Configuration of `owp serve`.
 #[derive(Debug)]
 pub struct ServeConfig {
-    /// Where to listen.
+    /// Address to listen on.
     pub listen: SocketAddr,
-    /// Where everything is kept; may hold a password.
+    /// Database URL; may contain a password.
     pub database_url: SecretString,
-    /// The pool's public address, without a slash at the end.
+    /// The pool's public address, without a trailing slash.
     pub public_url: Option<String>,
-    /// What opens the admin calls.
+    /// Token for the admin calls.
     pub admin_token: Option<SecretString>,
     /// The GitHub App, when one is configured.
     pub github: Option<GitHubApp>,
-    /// GitHub's REST API, with an App or without.
+    /// Base URL of the GitHub REST API; set even without an App.
     pub api_url: String,
-    /// Where setup keeps an App's credentials.
+    /// File in which setup stores the App's credentials.
     pub credentials_file: std::path::PathBuf,
     /// True when other machines can reach the pool, directly or through a proxy or tunnel.
     pub exposed: bool,
-    /// Whether manual repositories serve workers nobody knows.
+    /// True if manual repositories serve workers that are neither linked nor invited.
     pub open_registration: bool,
-    /// How often one token may call; without it nobody is held back.
+    /// Rate limit of one token; `None` disables it.
     pub rate_limit: Option<RateLimit>,
-    /// Whose word about a client's address is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpRange>,
-    /// How many of the latest events a client that was away may catch up on.
+    /// Number of latest events a disconnected client can catch up on.
     pub events_replay: i64,
-    /// When GitHub is asked for deliveries that failed, in cron's words, if told.
+    /// Cron schedule for asking GitHub to redeliver failed deliveries; `None` means the default.
     pub redeliver_at: Option<String>,
-    /// Spans that differ from the defaults.
+    /// Durations that override the defaults.
     pub spans: Spans,
 }
 
-/// Spans an operator may set; what is not set keeps its default.
+/// Durations an operator may set; an unset one keeps its default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spans {
     /// `OWP_COMMENT_SPACING`
@@ -180,10 +180,10 @@ pub struct Spans {
 }
 
 impl ServeConfig {
-    /// Puts flags and environment together.
+    /// Merges flags and environment.
     ///
     /// # Errors
-    /// When a value cannot be used, a GitHub App is only partly configured, or strangers could guess the admin token.
+    /// If a value is invalid, a GitHub App is only partly configured, or the admin token of an exposed pool is weak.
     pub fn load(env: &Environment, listen: Option<&str>, database: Option<&str>) -> Result<Self, ConfigError> {
         let listen = listen_address(env, listen)?;
         let github = GitHubApp::load(env)?;
@@ -218,10 +218,10 @@ impl ServeConfig {
     }
 }
 
-/// Where to listen: the flag, the variable, or the default.
+/// Returns the address to listen on: the flag, the variable, or the default.
 ///
 /// # Errors
-/// When it is not an address and a port.
+/// If the value is not an address with a port.
 pub fn listen_address(env: &Environment, flag: Option<&str>) -> Result<SocketAddr, ConfigError> {
     let told = flag.map(|text| ("--listen", text.to_owned()));
     let told = told.or_else(|| env.get("OWP_LISTEN").map(|text| ("OWP_LISTEN", text)));
@@ -235,13 +235,13 @@ pub fn listen_address(env: &Environment, flag: Option<&str>) -> Result<SocketAdd
     })
 }
 
-/// GitHub's REST API, with an App or without.
+/// Returns the base URL of the GitHub REST API, configured with or without an App.
 #[must_use]
 pub fn api_url(env: &Environment) -> String {
     github::api_url(env)
 }
 
-/// The address at which this machine reaches what listens on `listen`.
+/// Returns the address at which this machine reaches a server that listens on `listen`.
 #[must_use]
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let mut reachable = listen;
@@ -261,8 +261,8 @@ fn public_url(env: &Environment) -> Result<Option<String>, ConfigError> {
     })
 }
 
-/// Returns why other machines can reach the pool, in a clause; `None` when only this machine can. A pool on loopback may
-/// stand behind a proxy or a tunnel of the same machine.
+/// Returns, as a clause, why other machines can reach the pool; `None` if only this machine can. A proxy or a tunnel on
+/// the same machine can expose a pool that listens on loopback.
 fn exposure(
     listen: SocketAddr,
     public_url: Option<&str>,
@@ -277,14 +277,14 @@ fn exposure(
     } else if !proxies.is_empty() {
         Some("OWP_TRUSTED_PROXIES names a proxy in front of it")
     } else if app.is_some_and(|app| !is_here(&app.api_url)) {
-        // A sandbox on this machine delivers without leaving it.
+        // A sandbox on this machine delivers locally.
         Some("GitHub delivers webhooks to it")
     } else {
         None
     }
 }
 
-/// Reads the admin token; a pool that other machines can reach needs one that cannot be guessed.
+/// Reads the admin token. A pool that other machines can reach requires a strong one.
 fn admin_token_for(
     env: &Environment,
     listen: SocketAddr,
@@ -304,10 +304,10 @@ fn admin_token_for(
     }
 }
 
-/// A worker's token, when the environment brings one.
+/// Reads the worker's token from the environment, if set.
 ///
 /// # Errors
-/// When it cannot be read, or does not fit into a header.
+/// If the token cannot be read or is not a valid header value.
 pub fn worker_token(env: &Environment) -> Result<Option<SecretString>, ConfigError> {
     for_a_header(env, "OWP_WORKER_TOKEN")
 }
@@ -345,7 +345,7 @@ fn span(env: &Environment, name: &str) -> Result<Option<Duration>, ConfigError> 
         .map_err(|why| ConfigError::new(format!("{name}: `{text}` is not a span such as 30s or 5min ({why})")))
 }
 
-/// Every process looks at the time once a second: less than two could not be told from running.
+/// Every process records the time once a second: a shorter outage cannot be distinguished from normal operation.
 const DOWNTIME_LEAST: Duration = Duration::from_secs(2);
 
 fn downtime_after(env: &Environment) -> Result<Option<Duration>, ConfigError> {
@@ -357,10 +357,10 @@ fn downtime_after(env: &Environment) -> Result<Option<Duration>, ConfigError> {
     }
 }
 
-/// How the log is written.
+/// Log format and filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
-    /// One JSON object per line instead of words.
+    /// One JSON object per line instead of plain text.
     pub json: bool,
     /// A tracing filter.
     pub filter: String,
@@ -370,7 +370,7 @@ impl LogConfig {
     /// Reads `OWP_LOG` and `OWP_LOG_FILTER`.
     ///
     /// # Errors
-    /// When `OWP_LOG` is neither `human` nor `json`.
+    /// If `OWP_LOG` is neither `human` nor `json`.
     pub fn load(env: &Environment) -> Result<Self, ConfigError> {
         let json = match env.get("OWP_LOG").as_deref() {
             None | Some("human") => false,

@@ -1,25 +1,25 @@
-//! How often clients may call, and whose word about a client's address is believed.
+//! Rate limits, and the proxies whose client addresses are trusted.
 
 use super::ConfigError;
 use std::net::IpAddr;
 
-/// Calls a token may make. An address, behind which many clients may sit, may make ten times as many.
+/// Rate limit of one token. An address, which many clients may share, gets ten times as much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// In the long run, per second.
+    /// Sustained calls per second.
     pub per_second: u32,
-    /// At once.
+    /// Burst size.
     pub burst: u32,
 }
 
 impl RateLimit {
-    /// What holds when nothing else is told.
+    /// The default.
     pub const USUAL: Self = Self { per_second: 20, burst: 100 };
 
-    /// Reads `20/100`, calls per second and at once, or `off`.
+    /// Parses `20/100` (calls per second and burst) or `off`.
     ///
     /// # Errors
-    /// When it is neither.
+    /// If the text is neither.
     pub fn parse(text: &str) -> Result<Option<Self>, ConfigError> {
         if text.eq_ignore_ascii_case("off") {
             return Ok(None);
@@ -37,7 +37,7 @@ impl RateLimit {
     }
 }
 
-/// Addresses that share their first bits, such as `10.0.0.0/8`; one address is a range of its own.
+/// Addresses that share a prefix, such as `10.0.0.0/8`; a single address is a range too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IpRange {
     first: IpAddr,
@@ -45,10 +45,10 @@ pub struct IpRange {
 }
 
 impl IpRange {
-    /// Reads a list separated by commas.
+    /// Parses a comma-separated list.
     ///
     /// # Errors
-    /// When an entry is no address and no range.
+    /// If an entry is neither an address nor a range.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, ConfigError> {
         text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Self::parse).collect()
     }
@@ -66,7 +66,7 @@ impl IpRange {
         if bits > most { Err(bad()) } else { Ok(Self { first, bits }) }
     }
 
-    /// True for the addresses of the range.
+    /// Returns true if the range contains `address`.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {

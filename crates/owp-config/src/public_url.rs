@@ -1,45 +1,45 @@
-//! The pool's public address: how it is written, and whether GitHub can deliver to it.
+//! The pool's public address: its form, and whether GitHub can deliver to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::Url;
 
-/// Ends of names that only a private network knows.
+/// Domain suffixes that only private networks resolve.
 const PRIVATE_NAMES: [&str; 7] = ["local", "localhost", "internal", "lan", "home.arpa", "test", "invalid"];
-/// GitHub's own services; everything else is a GitHub Enterprise Server, which may stand in the pool's own network.
+/// GitHub's own services. Any other host is a GitHub Enterprise Server, which may share a network with the pool.
 const GITHUB: &str = "api.github.com";
 const GITHUB_RESIDENCY: &str = ".ghe.com";
 
-/// Returns the scheme, host and port of an address, without a slash at the end; `None` for anything that has more.
+/// Returns the scheme, host and port of an address without a trailing slash; `None` if the address has more parts.
 #[must_use]
 pub fn web_origin(text: &str) -> Option<String> {
     let url = Url::parse(text.trim()).ok()?;
-    // The library keeps signs in a host that no host has.
+    // The library accepts characters that no host name has.
     let plain_host = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
     let web = matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(plain_host);
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     (web && plain && url.fragment().is_none() && url.path() == "/").then(|| url.origin().ascii_serialization())
 }
 
-/// Something that stands between GitHub and an address.
+/// An obstacle between GitHub and an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    /// The address leads back to the machine that calls it.
+    /// The address leads back to the calling machine.
     ThisMachine,
-    /// Only machines of a private network can call it.
+    /// Only machines of a private network can reach it.
     PrivateNetwork,
-    /// Deliveries arrive, but everybody on the way can read them.
+    /// Deliveries arrive, but unencrypted.
     ClearText,
 }
 
 impl Obstacle {
-    /// Returns the obstacle between the GitHub at `api_url` and an address, if there is one.
+    /// Returns the obstacle between the GitHub at `api_url` and an address, if any.
     #[must_use]
     pub fn between(api_url: &str, address: &str) -> Option<Self> {
         let (github, url) = (Url::parse(api_url).ok()?, Url::parse(address).ok()?);
         let host = github.host_str().unwrap_or_default();
         let public = host == GITHUB || host.ends_with(GITHUB_RESIDENCY);
         if is_this_machine(&url) {
-            // A sandbox on the same machine delivers there.
+            // A sandbox on the same machine can deliver there.
             (!is_this_machine(&github)).then_some(Self::ThisMachine)
         } else if public && is_private(&url) {
             Some(Self::PrivateNetwork)
@@ -50,13 +50,13 @@ impl Obstacle {
         }
     }
 
-    /// True when no delivery arrives.
+    /// Returns true if no delivery arrives.
     #[must_use]
     pub fn blocks(self) -> bool {
         self != Self::ClearText
     }
 
-    /// A sentence about an address with this obstacle, and the fix.
+    /// Returns a sentence about an address with this obstacle, and the fix.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Obstacle {
     }
 }
 
-/// True for addresses that lead to the machine that calls them.
+/// Returns true for addresses that lead to the calling machine.
 #[must_use]
 pub fn is_this_machine(url: &Url) -> bool {
     let host = host(url);
@@ -100,7 +100,7 @@ fn is_private(url: &Url) -> bool {
 }
 
 fn is_private_v4(ip: Ipv4Addr) -> bool {
-    // RFC 1918, RFC 3927, and the addresses behind a provider's translation (RFC 6598).
+    // RFC 1918, RFC 3927, and carrier-grade NAT (RFC 6598).
     let [a, b, ..] = ip.octets();
     ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b))
 }

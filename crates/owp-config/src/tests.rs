@@ -1,4 +1,4 @@
-//! Precedence, files, and every way a configuration can be wrong.
+//! Tests of precedence, files, and every kind of configuration error.
 
 use super::*;
 use std::fs;
@@ -14,7 +14,7 @@ fn refusal(variables: &[(&str, &str)]) -> String {
 const APP: [(&str, &str); 3] =
     [("GITHUB_APP_ID", "17"), ("GITHUB_APP_PRIVATE_KEY", "-----BEGIN"), ("GITHUB_WEBHOOK_SECRET", "s3cr3t")];
 
-/// As `openssl rand -hex 12` makes it.
+/// In the form that `openssl rand -hex 12` prints.
 const STRONG: &str = "5f1c9a03b7e24d68a0c1e5f2";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Calls as a stranger makes them: raw JSON over HTTP, every exchange written down for the report, secrets left out.
+//! A raw JSON-over-HTTP client that records every exchange for the report, without secrets.
 
 use super::redact::Secrets;
 use super::stop::{Stop, Verdict};
@@ -10,30 +10,30 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a call is made again while the server is busy.
+/// Total time for retries while the server is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long an answer may take.
+/// Timeout of a response.
 const ANSWER_MOST: Duration = Duration::from_secs(90);
-/// The largest answer that is read.
+/// Size limit of a response.
 const BODY_MOST: usize = 16 << 20;
-/// The longest wait a busy server may ask for.
+/// Longest retry delay a busy server may ask for.
 const WAIT_MOST: Duration = Duration::from_secs(10);
-/// How much of a text is shown.
+/// Length limit of a text in the report.
 const KEPT_CHARS: usize = 4_000;
 
-/// One call and its answer, as they are shown in a report.
+/// A request and its response, as shown in a report.
 #[derive(Debug, Clone, Serialize)]
 pub struct Exchange {
-    /// `POST /v1/work`, with the headers that matter and the body.
+    /// `POST /v1/work`, with the relevant headers and the body.
     pub request: String,
-    /// The status, the headers that matter, and the body.
+    /// The status, the relevant headers, and the body.
     pub answer: String,
 }
 
-/// What was said so far.
+/// The recorded exchanges.
 pub(super) type Transcript = Arc<Mutex<Vec<Exchange>>>;
 
-/// Whoever makes calls and writes them down.
+/// Sends requests and records them.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub base: String,
@@ -42,7 +42,7 @@ pub(super) struct Caller {
     pub transcript: Transcript,
 }
 
-/// One call before it is made.
+/// A request before it is sent.
 pub(super) struct Call {
     caller: Caller,
     method: Method,
@@ -51,7 +51,7 @@ pub(super) struct Call {
     body: Option<String>,
 }
 
-/// An answer as it came.
+/// A received response.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub asked: String,
@@ -73,20 +73,20 @@ impl Caller {
         self.call(Method::POST, path).body(body.to_string())
     }
 
-    /// A request as it is, for what [`Call`] cannot do: a stream.
+    /// Builds a plain request for cases [`Call`] does not cover, such as a stream.
     pub(super) fn raw(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
-    /// Everything that was said, without secrets.
+    /// Returns the recorded exchanges without secrets.
     pub(super) fn exchanges(&self) -> Vec<Exchange> {
         let said = self.transcript.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let hide = |text: String| cut(&self.secrets.hide(&text));
         said.into_iter().map(|e| Exchange { request: hide(e.request), answer: hide(e.answer) }).collect()
     }
 
-    /// Writes an exchange down, as it was: secrets are taken out when all of them are known, at the check's end, and
-    /// only then is it cut, so that no part of a secret is left.
+    /// Records an exchange unchanged. Secrets are removed at the end of the check, when all are known. Texts are
+    /// truncated only afterwards, so that no part of a secret remains.
     pub(super) fn note(&self, request: String, answer: String) {
         self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange { request, answer });
     }
@@ -111,13 +111,13 @@ impl Call {
         self
     }
 
-    /// Makes the call; again when the server asks to come back, as the protocol's clients do: after 429 nothing happened,
-    /// after 503 something may have, so that only what changes nothing is repeated.
+    /// Sends the call, and retries when the server asks for it, like the protocol's clients. After 429 nothing
+    /// happened. After 503 the call may have had an effect, so only safe calls are retried.
     pub(super) async fn send(self) -> Verdict<Answer> {
         self.send_within(ANSWER_MOST).await
     }
 
-    /// The same, where every answer should come within this time.
+    /// Sends the call with a timeout per response.
     pub(super) async fn send_within(self, most: Duration) -> Verdict<Answer> {
         let began = Instant::now();
         let late =
@@ -161,7 +161,7 @@ impl Call {
 }
 
 impl Answer {
-    /// The answer to a call that only prepares what is checked: 200 with JSON, or the check cannot go on.
+    /// Returns the body of a preparatory call: 200 with JSON, or the check ends in an error.
     pub(super) fn prepared(self) -> Verdict<Value> {
         self.not_held_back()?;
         let told = || Stop::Error(format!("{} answered {}: {}", self.asked, self.status, self.text));
@@ -171,7 +171,7 @@ impl Answer {
         serde_json::from_str(&self.text).map_err(|_| told())
     }
 
-    /// The answer the requirement speaks of: this status.
+    /// Asserts the status that the requirement demands.
     pub(super) fn must_be(&self, status: u16) -> Verdict {
         if status != 429 {
             self.not_held_back()?;
@@ -185,18 +185,18 @@ impl Answer {
         if self.status == 429 { Err(held_back(&self.asked, &self.headers)) } else { Ok(()) }
     }
 
-    /// The body as JSON, which the requirement asks for.
+    /// Returns the body as JSON, as the requirement demands.
     pub(super) fn must_json(&self) -> Verdict<Value> {
         let told = || Stop::Fail(format!("{} must be answered in JSON, not with: {}", self.asked, self.text));
         serde_json::from_str(&self.text).map_err(|_| told())
     }
 
-    /// Whether the body is a JSON object, as every answer's is.
+    /// Returns true if the body is a JSON object.
     pub(super) fn is_object(&self) -> bool {
         serde_json::from_str::<serde_json::Map<String, Value>>(&self.text).is_ok()
     }
 
-    /// What was asked and answered, without the body.
+    /// Returns the request line and the status, without the body.
     pub(super) fn in_short(&self) -> String {
         let leads = Some(self.header("location")).filter(|to| !to.is_empty());
         let leads = leads.map_or_else(String::new, |to| format!(", which leads to {to},"));
@@ -215,20 +215,20 @@ impl Answer {
     }
 }
 
-/// When a busy server is asked again, if it says so and there is time for it.
+/// Returns the retry delay a busy server asks for, if it fits the time limit.
 pub(super) fn come_back(headers: &HeaderMap, began: Instant) -> Option<Duration> {
     let after = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)?;
     (after <= WAIT_MOST && began.elapsed() + after < PATIENCE).then_some(after)
 }
 
-/// What is said where a call is still answered 429 after some patience, unless 429 is what is checked.
+/// Builds the error for a call that is still answered 429 after retries; unused where a check tests 429.
 pub(super) fn held_back(asked: &str, headers: &HeaderMap) -> Stop {
     let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok());
     let after = after.map_or_else(|| "without `Retry-After`".to_owned(), |after| format!("`Retry-After` {after}"));
     Stop::Error(format!("{asked} was answered 429, {after}: for the checks, let tokens call more often"))
 }
 
-/// A body that is not larger than any of the protocol's.
+/// Reads a body up to the size limit.
 async fn read(mut answer: reqwest::Response, asked: &str) -> Verdict<String> {
     let mut bytes = Vec::new();
     let lost = |error: reqwest::Error| Stop::Error(format!("{asked} broke off: {}", innermost(&error)));
@@ -241,7 +241,7 @@ async fn read(mut answer: reqwest::Response, asked: &str) -> Verdict<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The beginning of a text.
+/// Truncates a text for the report.
 pub(super) fn cut(text: &str) -> String {
     if text.chars().count() <= KEPT_CHARS {
         return text.to_owned();

@@ -1,5 +1,5 @@
-//! Where one check is made: repositories, workers and tasks of its own, so that checks neither help nor disturb each other.
-//! Every task asks for a skill nobody else has, and when the check is over its repositories hand out nothing.
+//! The environment of one check: its own repositories, workers and tasks, so that checks do not affect each other.
+//! Every task needs a skill that only this check uses. When the check ends, its repositories hand out nothing.
 
 use super::http::{Answer, Caller};
 use super::stop::{Stop, Verdict};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long after its end a lease may still be there: the protocol allows half a minute.
+/// Time that an expired lease may remain listed: the protocol allows half a minute.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -22,12 +22,12 @@ pub(super) struct Worker {
     pub token: String,
 }
 
-/// What a check works with.
+/// The resources of a check.
 pub(super) struct Lab {
     pub http: Caller,
     pub options: Options,
     pub discovered: Discovered,
-    /// What tells this check's names from all others.
+    /// Distinguishes this check's names from all others.
     pub salt: String,
     count: AtomicU32,
     repos: Mutex<Vec<String>>,
@@ -49,29 +49,29 @@ impl Lab {
         }
     }
 
-    /// A name nobody else has.
+    /// Returns a unique name.
     pub(super) fn fresh(&self, what: &str) -> String {
         format!("{what}-{}-{}", self.salt, self.count.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// An id that is nobody's, as ids may look: `t_none…`.
+    /// Returns a well-formed id that does not exist: `t_none…`.
     pub(super) fn nobodys(&self, kind: char) -> String {
         format!("{kind}_{}", self.fresh("none").replace('-', "_"))
     }
 
-    /// The skill of this check's tasks and workers.
+    /// Returns the skill of this check's tasks and workers.
     pub(super) fn skill(&self) -> String {
         format!("conformance-{}", self.salt)
     }
 
-    /// A name for a repository, which is closed when the check is over.
+    /// Returns a name for a repository, which is closed at the end of the check.
     pub(super) fn repo_name(&self) -> String {
         let name = format!("conformance/{}", self.fresh("r"));
         self.repos.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
         name
     }
 
-    /// A repository with these settings, a generous review budget unless they say otherwise.
+    /// Creates a repository with these settings, by default with a generous review budget.
     pub(super) async fn repo(&self, settings: Value) -> Verdict<String> {
         let name = self.repo_name();
         let body = merged(json!({ "repo": name, "max_open_prs": 50 }), settings);
@@ -79,7 +79,7 @@ impl Lab {
         Ok(name)
     }
 
-    /// A worker with this check's skill and room for much, unless `says` says otherwise.
+    /// Registers a worker, by default with this check's skill and a large capacity.
     pub(super) async fn worker(&self, says: Value) -> Verdict<Worker> {
         let usual = json!({
             "name": self.fresh("worker"), "skills": [self.skill()], "capacity_points": 100, "max_concurrent_tasks": 20,
@@ -100,7 +100,7 @@ impl Lab {
         self.http.post("/v1/workers/register", &body).send().await
     }
 
-    /// A task of one point that asks for this check's skill, unless `says` says otherwise.
+    /// Creates a task, by default of one point and with this check's skill.
     pub(super) async fn task(&self, repo: &str, says: Value) -> Verdict<String> {
         let usual = json!({
             "repo": repo, "title": self.fresh("task"), "required_skills": [self.skill()], "estimate_points": 1,
@@ -110,8 +110,8 @@ impl Lab {
         id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))
     }
 
-    /// What a worker has in this check's repositories after asking for work. A server that has other tasks may hand them
-    /// to it too; they are nobody's business here.
+    /// Pulls work and returns the worker's tasks in this check's repositories. The server may hand out other
+    /// tasks too; these are ignored.
     pub(super) async fn pull(&self, worker: &Worker) -> Verdict<Vec<Value>> {
         let work = self.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
         let none = || Stop::Error("`GET /v1/work` answered no list of `leases`".to_owned());
@@ -121,20 +121,20 @@ impl Lab {
         Ok(leases)
     }
 
-    /// A task that the worker holds now, alone with it in a repository of its own.
+    /// Creates a task in a new repository that the worker then holds.
     pub(super) async fn held(&self, worker: &Worker) -> Verdict<Value> {
         let repo = self.repo(json!({})).await?;
         self.held_in(&repo, worker).await
     }
 
-    /// A new task of this repository that the worker holds now.
+    /// Creates a task in this repository that the worker then holds.
     pub(super) async fn held_in(&self, repo: &str, worker: &Worker) -> Verdict<Value> {
         let task = self.task(repo, json!({})).await?;
         let held = self.pull(worker).await?.into_iter().find(|lease| lease["task_id"] == json!(task));
         held.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))
     }
 
-    /// Asks for work until this task is among it, for as long as leases may take to end.
+    /// Pulls until the worker gets this task or the time limit ends.
     pub(super) async fn pull_until(&self, worker: &Worker, task: &Value, patience: Duration) -> Verdict<Option<Value>> {
         let started = Instant::now();
         loop {
@@ -151,7 +151,7 @@ impl Lab {
         self.http.post(path, &body).bearer(&worker.token).send().await
     }
 
-    /// A status that is no more than a step on the way.
+    /// Reports a status that is only a preparatory step.
     pub(super) async fn reported(&self, worker: &Worker, task: &Value, status: &str) -> Verdict {
         self.report(worker, task, json!({ "status": status })).await?.prepared().map(drop)
     }
@@ -160,7 +160,7 @@ impl Lab {
         self.http.post("/v1/workers/heartbeat", &body).bearer(&worker.token).send().await
     }
 
-    /// `POST /v1/leases/{id}/{act}`.
+    /// Sends `POST /v1/leases/{id}/{act}`.
     pub(super) async fn act(&self, worker: &Worker, lease: &Value, act: &str, body: Value) -> Verdict<Answer> {
         let path = format!("/v1/leases/{}/{act}", lease.as_str().unwrap_or_default());
         self.http.post(path, &body).bearer(&worker.token).send().await
@@ -177,12 +177,12 @@ impl Lab {
         self.http.get(path).header("X-Admin-Token", &self.options.admin_token).send().await
     }
 
-    /// A repository whose leases last two seconds, or as long as they do there, and how long that is.
+    /// Creates a repository with leases of two seconds, or of the announced duration. Returns that duration too.
     pub(super) async fn brief(&self) -> Verdict<(String, Duration)> {
         self.brief_for(2).await
     }
 
-    /// The same with leases of so many seconds.
+    /// Creates a repository with leases of `secs` seconds.
     pub(super) async fn brief_for(&self, secs: u64) -> Verdict<(String, Duration)> {
         let repo = self.repo(json!({})).await?;
         if let Some(ttl) = self.options.lease_ttl {
@@ -192,13 +192,13 @@ impl Lab {
         Ok((repo, Duration::from_secs(secs)))
     }
 
-    /// What the check builds on besides its own feature; a server need not have it.
+    /// Skips the check unless the server has another feature it depends on.
     pub(super) fn needs(&self, feature: &str) -> Verdict {
         let why = || Stop::Skip(format!("this is checked with `{feature}`, which the server does not announce"));
         if self.discovered.has(feature) { Ok(()) } else { Err(why()) }
     }
 
-    /// Sets a repository's rules, where the server lets its operator do so.
+    /// Sets a repository's policy, if the server supports it.
     pub(super) async fn policy(&self, repo: &str, policy: Value) -> Verdict {
         if !self.discovered.has("policies") {
             let why = "leases would last too long to wait for: set the server's to seconds and say so with --lease-ttl";
@@ -208,8 +208,8 @@ impl Lab {
         answer.prepared().map(drop)
     }
 
-    /// Leaves as little as can be: repositories that hand out nothing, tasks that are closed, and workers that have left,
-    /// as far as the server lets them. What fails here fails nobody.
+    /// Cleans up as far as the server allows: stops repositories, closes tasks, removes workers. Errors here do not
+    /// fail the check.
     pub(super) async fn tidy(&self) {
         let repos = taken(&self.repos);
         let shut = |repo| self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 }));
@@ -226,29 +226,29 @@ impl Lab {
     }
 }
 
-/// The ids of the tasks an answer says were made.
+/// Returns the ids of the tasks that a response says were created.
 fn new_tasks(answer: &str) -> Vec<String> {
     let said: Value = serde_json::from_str(answer).unwrap_or_default();
     let several = said["task_ids"].as_array().into_iter().flatten();
     several.chain(said.get("task_id")).filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
-/// What a check made, to be put away.
+/// Takes the created resources for cleanup.
 fn taken<T>(made: &Mutex<Vec<T>>) -> Vec<T> {
     std::mem::take(&mut made.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Text as a part of an address.
+/// Encodes text as a part of a URL.
 pub(super) fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// The leases of an answer to `GET /v1/work`.
+/// Returns the leases in a response of `GET /v1/work`.
 pub(super) fn leases(work: &Value) -> Option<Vec<Value>> {
     work.get("leases").and_then(Value::as_array).cloned()
 }
 
-/// The ids of the tasks of these leases.
+/// Returns the task ids of these leases.
 pub(super) fn tasks(leases: &[Value]) -> Vec<String> {
     leases.iter().filter_map(|lease| lease.get("task_id")?.as_str().map(str::to_owned)).collect()
 }

@@ -1,8 +1,8 @@
-//! Does a server speak OWP? One check for every requirement of `docs/owp-spec.md`, made over HTTP in raw JSON, as a
-//! client would that never saw this program. Nothing of it is used here: the same checks judge any server.
+//! Conformance tests for OWP servers: one check for every requirement of `docs/owp-spec.md`, made over HTTP in raw
+//! JSON. They use no code of this server, so they judge every implementation alike.
 //!
-//! Checks run side by side, each with repositories, workers and tasks of its own. The server should have no other ready
-//! tasks of manual repositories meanwhile, which the suite's workers could be given.
+//! Checks run concurrently, each with its own repositories, workers and tasks. The server should have no other ready
+//! tasks in manual repositories during a run, because the suite's workers could get them.
 
 mod checks;
 mod http;
@@ -28,22 +28,22 @@ use std::pin::pin;
 use std::time::Duration;
 use stop::{Stop, Verdict};
 
-/// How many checks run side by side.
+/// Maximum number of concurrent checks.
 const AT_ONCE: usize = 12;
-/// No check needs longer, waiting for leases to end included.
+/// Time limit of a check, including waits for leases to end.
 const CHECK_MOST: Duration = Duration::from_secs(180);
-/// How long a check may take to leave as little as can be.
+/// Time limit of a check's cleanup.
 const TIDY_MOST: Duration = Duration::from_secs(20);
-/// How long the first answers may take.
+/// Timeout of the first responses.
 const BEGIN_MOST: Duration = Duration::from_secs(20);
 
-/// What a requirement is part of.
+/// The profile a requirement belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// OWP 0.1: every server.
     Core,
-    /// What servers announce as features.
+    /// Features that servers announce.
     Extended,
 }
 
@@ -53,17 +53,17 @@ pub struct Check {
     pub id: &'static str,
     /// The profile it belongs to.
     pub profile: Profile,
-    /// The feature a server announces when it means to meet it.
+    /// The feature that a server announces to claim support.
     pub feature: Option<&'static str>,
-    /// The requirement in a few words.
+    /// A short form of the requirement.
     pub title: &'static str,
-    /// True when other checks would disturb it.
+    /// True if the check must not run concurrently with others.
     alone: bool,
     run: for<'a> fn(&'a Lab) -> BoxFuture<'a, Verdict>,
 }
 
 impl Check {
-    /// Whether this is a check's name or its beginning. `WORK-1` is no beginning of `WORK-10`.
+    /// Returns true if `name` is the check's name or a prefix of it. `WORK-1` does not match `WORK-10`.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         let number = |text: &str| text.ends_with(|c: char| c.is_ascii_digit());
@@ -71,105 +71,105 @@ impl Check {
     }
 }
 
-/// Every check, in the specification's order.
+/// Returns every check, in the specification's order.
 #[must_use]
 pub fn all() -> Vec<&'static Check> {
     checks::ALL.iter().flat_map(|group| group.iter()).collect()
 }
 
-/// What to check, and how.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the server is, without a slash at the end.
+    /// The server's base URL, without a trailing slash.
     pub server: String,
-    /// What opens its admin calls.
+    /// The admin token.
     pub admin_token: String,
-    /// How long leases last there, when that is seconds; without it the server is asked to make them short.
+    /// The server's lease duration, if it is a few seconds; without it the suite requests short leases.
     pub lease_ttl: Option<Duration>,
-    /// Only checks of this profile.
+    /// Runs only checks of this profile.
     pub profile: Option<Profile>,
-    /// Only checks that one of these names ([`Check::is_named`]); all when empty.
+    /// Runs only checks that match one of these names ([`Check::is_named`]); all if empty.
     pub only: Vec<String>,
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The requirement is met.
     Pass,
-    /// The server does not announce the feature, lacks what the check needs, or is too slow to tell.
+    /// The server does not announce the feature, lacks a prerequisite, or is too slow to judge.
     Skip,
     /// The requirement is not met.
     Fail,
-    /// The check did not come so far.
+    /// The check could not be completed.
     Error,
 }
 
-/// One check's outcome.
+/// The outcome of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
-    /// The requirement.
+    /// The id of the requirement.
     pub id: &'static str,
-    /// In a few words.
+    /// A short form of the requirement.
     pub title: &'static str,
     /// Its profile.
     pub profile: Profile,
-    /// How it ended.
+    /// The result.
     pub status: Status,
-    /// Why, unless it passed.
+    /// The reason, unless it passed.
     pub why: Option<String>,
-    /// How long it took.
+    /// The duration in seconds.
     pub seconds: f64,
-    /// What was said, without secrets.
+    /// The recorded exchanges, without secrets.
     pub transcript: Vec<Exchange>,
 }
 
 /// All outcomes, in the specification's order.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Where the server is.
+    /// The server's base URL.
     pub server: String,
-    /// What it says of itself, when it does.
+    /// The discovery document, if the server has one.
     pub announced: Option<Value>,
-    /// How many tasks were ready there before: what the checks' workers could be given instead of the checks' tasks.
+    /// Number of ready tasks before the run; the checks' workers could get these instead of the checks' tasks.
     pub ready_before: i64,
-    /// When the run began (Unix milliseconds).
+    /// Start of the run (Unix milliseconds).
     pub began_at_ms: i64,
-    /// How long it took.
+    /// The duration in seconds.
     pub seconds: f64,
     /// The outcomes.
     pub outcomes: Vec<Outcome>,
 }
 
 impl Report {
-    /// How many checks ended so.
+    /// Returns the number of checks with this result.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.status == status).count()
     }
 
-    /// True when every requirement of the core was checked that was asked for.
+    /// Returns true if no requested core requirement was skipped.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.unchecked().is_empty()
     }
 
-    /// The requirements of the core that were asked for and not checked.
+    /// Returns the requested core requirements that were skipped.
     #[must_use]
     pub fn unchecked(&self) -> Vec<&'static str> {
         let skipped = |outcome: &&Outcome| outcome.profile == Profile::Core && outcome.status == Status::Skip;
         self.outcomes.iter().filter(skipped).map(|outcome| outcome.id).collect()
     }
 
-    /// True when something was checked, no requirement was found broken, and every check came to its end.
+    /// Returns true if at least one check passed, and none failed or ended in an error.
     #[must_use]
     pub fn conforms(&self) -> bool {
         self.count(Status::Pass) > 0 && self.count(Status::Fail) + self.count(Status::Error) == 0
     }
 }
 
-/// What a server says of itself; nothing for one that speaks 0.1 alone.
+/// The discovery document; `None` for a server of OWP 0.1.
 #[derive(Debug, Clone, Default)]
 struct Discovered(Option<Value>);
 
@@ -179,36 +179,36 @@ impl Discovered {
         features.is_some_and(|features| features.iter().any(|known| known == feature))
     }
 
-    /// How many checks may run side by side: each makes a few calls a second, and all as one operator.
+    /// Returns the concurrency: each check makes a few calls a second, all with one admin token.
     fn at_once(&self) -> usize {
         let calls = self.0.as_ref().and_then(|said| said["limits"]["calls_per_second"].as_u64()).unwrap_or(u64::MAX);
         usize::try_from(calls / 2).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
     }
 }
 
-/// Why a run could not begin.
+/// Error that prevents a run.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotBegin {
-    /// No server there.
+    /// No server responds.
     #[error("{0}")]
     Unreachable(String),
-    /// The admin token is not the server's.
+    /// The server rejects the admin token.
     #[error("the server does not take the admin token (status {0})")]
     NoAccess(u16),
-    /// Another program answers there.
+    /// Another program responds.
     #[error("{0}; something else than an OWP server answers there")]
     SomethingElse(String),
-    /// It does not serve workers nobody knows.
+    /// The server does not serve unlinked workers.
     #[error(
         "the server says `open_registration` is false: it gives workers nobody knows no work, and the checks' are such"
     )]
     Closed,
 }
 
-/// Runs the checks. `tell` hears of every outcome, in the specification's order, as soon as those before it are known.
+/// Runs the checks. `tell` receives every outcome in the specification's order, once the preceding ones are known.
 ///
 /// # Errors
-/// [`CannotBegin`] when nothing can be checked at all.
+/// [`CannotBegin`] if nothing can be checked.
 pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> Result<Report, CannotBegin> {
     let (began, began_at_ms) = (clock.steady(), clock.now_ms());
     let http = client(&options.server).map_err(|error| CannotBegin::Unreachable(error.to_string()))?;
@@ -248,15 +248,15 @@ impl Options {
     }
 }
 
-/// Redirects are not followed, and what is on this machine is not looked for through a proxy: the admin token is for the
-/// server alone.
+/// Builds the HTTP client. It does not follow redirects and uses no proxy for this machine: only the server may receive
+/// the admin token.
 fn client(server: &str) -> Result<reqwest::Client, reqwest::Error> {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let here = reqwest::Url::parse(server).is_ok_and(|url| is_loopback(&url));
     if here { builder.no_proxy().build() } else { builder.build() }
 }
 
-/// Whether there is a server to check, whether it lets us, what it says of itself, and how many tasks are ready there.
+/// Contacts the server, tests the admin token, and returns the discovery document and the number of ready tasks.
 async fn begin(options: &Options, http: &reqwest::Client) -> Result<(Discovered, i64), CannotBegin> {
     let caller = caller(options, http.clone());
     let state = answered(caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token)).await?;
@@ -269,7 +269,7 @@ async fn begin(options: &Options, http: &reqwest::Client) -> Result<(Discovered,
             return Err(CannotBegin::SomethingElse(health.in_short()));
         }
     }
-    // Anything but 200 and 404 is found by the checks of discovery; 404 is how a server of 0.1 answers.
+    // The discovery checks report any status except 200 and 404; 404 is normal for OWP 0.1.
     let said = Some(answered(caller.get("/.well-known/owp")).await?).filter(|said| said.status == 200);
     let said: Option<Value> = said.and_then(|answer| serde_json::from_str(&caller.secrets.hide(&answer.text)).ok());
     if said.as_ref().is_some_and(|said| said["open_registration"] == false) {
@@ -279,7 +279,7 @@ async fn begin(options: &Options, http: &reqwest::Client) -> Result<(Discovered,
     Ok((Discovered(said), ready.unwrap_or(0)))
 }
 
-/// The answer to a call that every server answers at once.
+/// Sends a call that every server answers at once.
 async fn answered(call: http::Call) -> Result<http::Answer, CannotBegin> {
     call.send_within(BEGIN_MOST).await.map_err(|stop| {
         let (Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why)) = stop;
@@ -312,7 +312,7 @@ async fn judge(
             .unwrap_or_else(|_| Err(Stop::Error(format!("no end within {} s", CHECK_MOST.as_secs())))),
     };
     let shown = caller.exchanges();
-    // What cannot be tidied up in time stays.
+    // Resources that are not cleaned up in time remain.
     let _late = tokio::time::timeout(TIDY_MOST, lab.tidy()).await;
     let (status, why) = match verdict {
         Ok(()) => (Status::Pass, None),

@@ -1,25 +1,25 @@
-//! What a report must not tell: tokens and link codes, wherever they turn up.
+//! Removal of secrets from reports: tokens and link codes, wherever they occur.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Shorter texts could be anything.
+/// Shorter texts could be ordinary words.
 const SECRET_MIN_CHARS: usize = 8;
 const HIDDEN: &str = "[secret]";
 
-/// The secrets that are known by now. Clones know the same.
+/// The known secrets, shared by clones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Secrets(Arc<Mutex<BTreeSet<String>>>);
 
 impl Secrets {
-    /// Learns a secret.
+    /// Adds a secret, unless it is too short.
     pub(super) fn learn(&self, secret: &str) {
         if secret.chars().count() >= SECRET_MIN_CHARS {
             self.learn_always(secret);
         }
     }
 
-    /// Learns a secret that is one for sure, however short; and as it stands within a text of JSON.
+    /// Adds a secret of any length, also in the form it has inside a JSON string.
     pub(super) fn learn_always(&self, secret: &str) {
         if secret.is_empty() {
             return;
@@ -29,7 +29,7 @@ impl Secrets {
         known.extend([secret.to_owned(), quoted[1..quoted.len() - 1].to_owned()]);
     }
 
-    /// Learns what an answer gave out: every field called `token` or `code`.
+    /// Adds the secrets of a response: every field called `token` or `code`.
     pub(super) fn learn_from(&self, answer: &serde_json::Value) {
         match answer {
             serde_json::Value::Object(fields) => {
@@ -45,10 +45,10 @@ impl Secrets {
         }
     }
 
-    /// The text without any of them.
+    /// Returns the text with all known secrets replaced.
     pub(super) fn hide(&self, text: &str) -> String {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The longest first: one secret may be the beginning of another.
+        // The longest first: one secret may be a prefix of another.
         let mut known: Vec<&String> = known.iter().collect();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         known.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), HIDDEN))

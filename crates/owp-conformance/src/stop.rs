@@ -1,25 +1,25 @@
-//! Why a check ends before its end, and the one assertion there is.
+//! Early ends of a check, and its assertions.
 
-/// Why a check stopped.
+/// The reason a check stopped early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The server does not do what the requirement says.
+    /// The server violates the requirement.
     Fail(String),
-    /// The check could not come so far: the server cannot be reached, or something it builds on does not work.
+    /// The check could not be completed: the server is unreachable, or a prerequisite does not work.
     Error(String),
-    /// The server does not claim to have what is checked, lacks what the check needs, or is too slow to tell.
+    /// The server does not announce the feature, lacks a prerequisite, or is too slow to judge.
     Skip(String),
 }
 
-/// How a check ends.
+/// The result of a check.
 pub(super) type Verdict<T = ()> = Result<T, Stop>;
 
-/// What a check needs in order to say anything is there, or it ends in error: nothing compared with nothing proves nothing.
+/// Requires a precondition, or ends the check in an error: comparing nothing with nothing proves nothing.
 pub(super) fn given(holds: bool, what: &str) -> Verdict {
     if holds { Ok(()) } else { Err(Stop::Error(format!("the check needs {what}, and there is none"))) }
 }
 
-/// The requirement holds, or the check fails with what was seen instead.
+/// Asserts the requirement, or fails the check with the observation.
 pub(super) fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Stop::Fail(otherwise())) }
 }

@@ -1,4 +1,4 @@
-//! What a use case can answer instead of doing what was asked.
+//! Errors of the use cases.
 
 use owp_github::client::GitHubError;
 use owp_pool::Refusal;
@@ -6,7 +6,7 @@ use owp_pool::document::Fault;
 use owp_pool::moves::Illegal;
 use owp_store::StoreError;
 
-/// Why a use case did not do what was asked. Each variant is an answer of its own over HTTP.
+/// Error of a use case. Each variant has its own HTTP response.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The database failed.
@@ -24,10 +24,10 @@ pub enum EngineError {
     /// There is no such worker.
     #[error("there is no worker with this id")]
     UnknownWorker,
-    /// There is no repository of this name to look at.
+    /// There is no repository of this name to show.
     #[error("there is no repository {0} here")]
     NoSuchRepo(String),
-    /// Nobody is known under this login.
+    /// No contributor with this login is known.
     #[error(
         "nobody is known here under the login {0}; give `github_id`, which GET https://api.github.com/users/LOGIN tells"
     )]
@@ -37,7 +37,7 @@ pub enum EngineError {
         "there is no repository {0} in this pool. Make it with `POST /v1/admin/repos`, or install the GitHub App on it"
     )]
     UnknownRepo(String),
-    /// The call's idempotency key is not its own any more; nothing was done.
+    /// The call lost its idempotency key; nothing was done.
     #[error(
         "the call took too long and lost its idempotency key, so nothing was done; send it again with the same key"
     )]
@@ -45,39 +45,39 @@ pub enum EngineError {
     /// A policy is out of bounds.
     #[error("the policy is out of bounds")]
     BadPolicy(Vec<Fault>),
-    /// The task is somebody else's, or nobody's any more.
+    /// The task belongs to another worker or to none.
     #[error("the task is not yours: you do not hold it (any more)")]
     NotYours,
-    /// The rules or the state say no.
+    /// The rules or the task's state refuse.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// GitHub says that something is not there, which contradicts what is known.
+    /// GitHub does not show something that is known to exist.
     #[error("GitHub does not show {0} at the moment; it is asked again before that is believed")]
     InDoubt(String),
-    /// The repository is kept by the GitHub App, which alone says this.
+    /// The change must be made on GitHub, because the App serves the repository.
     #[error("{0}")]
     Managed(String),
 }
 
-/// A "no" with its reasons.
+/// A refusal with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{summary}")]
 pub struct Refused {
-    /// The "no" in a sentence.
+    /// The refusal in one sentence.
     pub summary: String,
-    /// Every rule that does not hold.
+    /// Every rule that refuses.
     pub reasons: Vec<Refusal>,
 }
 
 impl Refused {
-    /// A "no" because rules do not hold.
+    /// Builds a refusal from the rules that refuse.
     #[must_use]
     pub fn rules(reasons: Vec<Refusal>) -> Self {
         let summary = reasons.iter().map(|r| r.message.as_str()).collect::<Vec<_>>().join(" ");
         Self { summary, reasons }
     }
 
-    /// A "no" in words alone.
+    /// Builds a refusal from a message alone.
     #[must_use]
     pub fn because(summary: impl Into<String>) -> Self {
         Self { summary: summary.into(), reasons: Vec::new() }
@@ -91,7 +91,7 @@ impl From<Illegal> for EngineError {
 }
 
 impl EngineError {
-    /// True when the same attempt may succeed later without anybody doing anything.
+    /// Returns true when a retry may succeed without intervention.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! What admission looks at, loaded from the database: the same loading for the planner's snapshot, the commit's
-//! second check, and every explanation.
+//! Input of admission, loaded from the database. The planner's snapshot, the second check at commit and every
+//! explanation load it the same way.
 
 use crate::error::EngineError;
 use crate::{Engine, Settings};
@@ -16,13 +16,13 @@ use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp};
 use owp_store::{Bounds, Pause, RepoRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
-/// How long a task is not offered again to a worker that declined it.
+/// Time during which a declined task is not offered to the same worker again.
 const DECLINED_FOR: Span = Span::hours(1);
-/// A count is too old after this many counts should have followed it, and not before it is this old.
+/// A count expires after this many count intervals, but no sooner than the span below.
 const COUNTS_MISSED: i64 = 3;
 const COUNT_LASTS_LEAST: Span = Span::minutes(1);
-/// Classes of equal requirements that a plan looks at in one repository; where there are more, it looks at the first
-/// tasks of all besides.
+/// Limit on the classes of equal requirements in one repository's plan. If there are more, the plan also takes the
+/// first tasks of all.
 const CLASSES: i64 = 500;
 const FIRST: i64 = 300;
 
@@ -34,13 +34,13 @@ pub(crate) type Answers = BTreeMap<TaskId, Vec<Answer>>;
 pub(crate) struct RepoContext {
     pub row: RepoRow,
     pub policy: Policy,
-    /// The budget the policy file asks for, if it asks for one.
+    /// Budget from the policy file, if it sets one.
     pub file_budget: Option<i64>,
-    /// Whether only people with a proven identity are served.
+    /// True when only workers with a linked GitHub identity are served.
     pub linked_only: bool,
-    /// How long a count is relied on.
+    /// Time for which a count is valid.
     pub count_lasts: Span,
-    /// The pool's public address, which comments name.
+    /// The pool's public address, for comments.
     pub server: Option<String>,
 }
 
@@ -52,12 +52,12 @@ impl Engine {
 
 impl RepoContext {
     pub(crate) fn new(row: RepoRow, settings: &Settings) -> Self {
-        // What was kept was within bounds then; where a later version is stricter, the rules below it are the safer ones.
+        // Stored documents were valid when saved. If this version rejects one, the rules below it are the safer ones.
         let over = |own: Option<&Document>, base: Policy| own.and_then(|own| own.apply(&base).ok()).unwrap_or(base);
         let file = over(row.file.document.as_ref(), defaults(&row));
         let written = row.file.document.as_ref().and_then(|own| own.budget.as_ref()?.max_open_prs);
         let file_budget = written.filter(|asked| *asked == file.max_open_prs);
-        // Leases the operator set while the repository was made by hand may be too short by now. The rest still counts.
+        // Lease times set while this was a manual repository may be too short now. The rest still counts.
         let shortest = file.shortest;
         let short = Policy { shortest: Shortest::BY_HAND, ..file };
         let policy = over(row.policy.as_ref(), short).no_shorter_than(shortest);
@@ -67,36 +67,36 @@ impl RepoContext {
         Self { row, policy, file_budget, linked_only, count_lasts, server }
     }
 
-    /// The issue a branch was made for, by the contract as it names branches now or named them before.
+    /// Returns the issue a branch was made for, by the contract's current or former branch templates.
     pub(crate) fn issue_of_branch(&self, head_ref: &str) -> Option<i64> {
         let former = self.row.file.former_branches.iter().filter_map(|text| BranchTemplate::parse(text).ok());
         std::iter::once(self.policy.contract.branch.clone()).chain(former).find_map(|branch| branch.issue(head_ref))
     }
 
-    /// The budget in force and where it comes from.
+    /// Returns the budget in force and its source.
     pub(crate) fn limit(&self) -> (i64, BudgetSource) {
         if self.row.managed {
-            // What the operator's document says about the budget is a ceiling, as what the operator's call says.
+            // The budget in the operator's document is a ceiling, like the one of the operator's call.
             let document = self.row.policy.as_ref().and_then(|own| own.budget.as_ref()?.max_open_prs);
             let ceiling = [self.row.ceiling, document].into_iter().flatten().min();
             effective_budget(self.file_budget, self.row.command_budget, ceiling)
         } else {
-            // The policy may ask for less than the operator's call allowed, never for more.
+            // The policy may lower the limit of the operator's call, never raise it.
             (self.policy.max_open_prs.min(defaults(&self.row).max_open_prs), BudgetSource::Operator)
         }
     }
 
-    /// Loads the row afresh inside a transaction that holds its lock.
+    /// Loads the current row inside a transaction that holds its lock.
     pub(crate) async fn load(tx: &mut Tx, id: &RepoId, settings: &Settings) -> Result<Self, StoreError> {
         let row = tx.repo(id).await?.ok_or_else(|| StoreError::Corrupt(format!("repository {id} is gone")))?;
         Ok(Self::new(row, settings))
     }
 
-    /// The open pull requests and live leases of the repository, weighed.
+    /// Loads and weighs the repository's open pull requests and live leases.
     pub(crate) async fn open_work(&self, tx: &mut Tx) -> Result<OpenWork, StoreError> {
         let id = &self.row.id;
         let leases = tx.leases_in_play(id).await?;
-        // Where there is no GitHub, tasks under review stand for their pull requests.
+        // Without GitHub, tasks under review stand for their pull requests.
         let pulls = if self.row.managed { tx.pulls_in_play(id).await? } else { Vec::new() };
         let agents = if pulls.is_empty() { Agents::default() } else { tx.agents_in_play(id).await? };
         let slots = slots::weigh(&pulls, &leases, &agents, &self.policy, tx.now());
@@ -134,18 +134,18 @@ impl RepoContext {
         Ok(Budget { limit, source, open_pulls, leases, uncounted, count, occupants })
     }
 
-    /// Whether the last count of open pull requests can be relied on.
+    /// Returns the state of the last count of open pull requests.
     pub(crate) fn count_state(&self, now: Timestamp) -> CountState {
         match (self.row.counted_at, self.row.count_failed_at) {
             (_, Some(at)) => CountState::Failed(at),
-            // One from before the clock was set back lies ahead.
+            // A count in the future was made before the clock was set back.
             (Some(at), None) if at + self.count_lasts < now || at > now => CountState::TooOld(at),
             (Some(at), None) => CountState::Known(at),
             (None, None) => CountState::Never,
         }
     }
 
-    /// Everything admission looks at, and the pull requests that name each task.
+    /// Loads the input of admission, and the pull requests that name each task.
     pub(crate) async fn facts(&self, tx: &mut Tx) -> Result<(RepoFacts, Answers), StoreError> {
         let work = self.open_work(tx).await?;
         let facts = RepoFacts {
@@ -166,8 +166,8 @@ impl RepoContext {
         Ok((facts, work.slots.answers))
     }
 
-    /// The pause that stands at `now`: a maintainer's or the operator's, or the policy's. Its reason, and when it ends by
-    /// itself.
+    /// Returns the pause in force at `now`, with its reason and end: one set by a maintainer or the operator, else the
+    /// policy's.
     pub(crate) fn pause(&self, now: Timestamp) -> Option<Pause> {
         let asked = self.row.pause.clone().filter(|pause| pause.until.is_none_or(|until| until > now));
         asked.or_else(|| {
@@ -177,12 +177,12 @@ impl RepoContext {
         })
     }
 
-    /// Why nothing is handed out here at the moment, apart from the budget.
+    /// Returns the reason nothing is handed out here at the moment, apart from the budget.
     pub(crate) fn stop(&self, now: Timestamp) -> Option<Stop> {
         if let Some(why) = &self.row.inactive {
             return Some(Stop { why: why.clone(), until: None });
         }
-        // Guessing would hand out what somebody meant to hold back.
+        // A guess could hand out what the operator meant to hold back.
         if let Some(error) = &self.row.policy_unreadable {
             let why = format!(
                 "the rules that the operator set for it cannot be read by this version of the pool ({error}); the \
@@ -194,7 +194,7 @@ impl RepoContext {
             let end = until.map_or("until somebody resumes it".to_owned(), |until| format!("until {}", until.human()));
             return Some(Stop { why: format!("it is paused {end} ({reason})"), until });
         }
-        // By rules nobody has read a maintainer could be flooded.
+        // Without a known policy, the pool could flood a maintainer.
         (self.row.managed && !self.row.file.was_read).then(|| {
             let why = match &self.row.file.error {
                 Some(error) => {
@@ -229,7 +229,7 @@ fn size(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// The rules of a repository for which nobody set others.
+/// Returns the default rules of a repository.
 pub(crate) fn defaults(row: &RepoRow) -> Policy {
     if row.managed { Policy::managed() } else { Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks) }
 }
@@ -241,7 +241,7 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Re
             .await?
             .map(|w| Holder { name: w.shown_as().to_owned(), until: Some(lease.expires_at) }),
         None => match &task.assignee {
-            // Whoever had a task that is over answers for nothing any more.
+            // The former holder of a finished task is no longer responsible for it.
             _ if task.state.is_over() => None,
             Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.shown_as().to_owned(), until: None }),
             None => None,
@@ -259,9 +259,8 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Re
     Ok(TaskFacts { task, holder, reserved_for, answers, declined, barred })
 }
 
-/// The ready tasks of a repository that a plan could use, `per_class` of each class of equal requirements, as it looks
-/// at them: nobody holds them, and the names that only explanations need are left out, so that a long queue does not
-/// cost a question per task.
+/// Loads the ready tasks that a plan could use: `per_class` of each class of equal requirements. They have no holder.
+/// Names that only explanations need are left out, so that a long queue does not cost a query per task.
 pub(crate) async fn candidates(
     tx: &mut Tx,
     repo: &RepoId,
@@ -287,7 +286,7 @@ pub(crate) async fn candidates(
     Ok(tx.candidates(repo, bounds).await?.into_iter().map(facts).collect())
 }
 
-/// Every reason why `worker` may not take `task` now, from the rows as they are in this transaction.
+/// Returns every reason why `worker` may not take `task` now, from the rows in this transaction.
 pub(crate) async fn refusals(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -297,7 +296,7 @@ pub(crate) async fn refusals(
     Ok(findings(tx, repo, task, worker).await?.into_iter().filter_map(|finding| finding.refusal).collect())
 }
 
-/// What every rule says of `worker` taking `task` now.
+/// Returns every rule's finding on `worker` taking `task` now.
 pub(crate) async fn findings(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -309,14 +308,14 @@ pub(crate) async fn findings(
     let load = tx.load(&worker.id).await?;
     let standing = tx.standing(&repo.row.id, &worker.person).await?;
     if facts.private && !standing.reads {
-        // Who works in a private repository is for its readers to know.
+        // Only readers of a private repository may know who works there.
         facts.budget.occupants.clear();
     }
     let now = tx.now();
     Ok(admission::findings(&Case { task: &task, repo: &facts, worker, load, standing: &standing, now }))
 }
 
-/// The worker behind a token or a lease, which must exist.
+/// Loads the worker behind a token or a lease, which must exist.
 pub(crate) async fn known_worker(tx: &mut Tx, id: &owp_pool::WorkerId) -> Result<Worker, EngineError> {
     let worker = tx.worker(id).await?;
     worker.ok_or_else(|| StoreError::Corrupt(format!("worker {id} is gone")).into())

@@ -1,7 +1,7 @@
-//! Use cases: load, let the pool decide, commit.
+//! Use cases of the pool: load, let `owp-pool` decide, commit.
 //!
-//! Work is written as steps that never spawn, sleep or select: take the next delivery, send the next comment, expire
-//! what is due, sync the next repository, plan what waits. `serve` owns the loops that call them. Nothing is sent to
+//! Work is written as steps that never spawn, sleep or select. There are steps for deliveries, comments, expiry, syncs
+//! and waiting pulls, each for the next item that is due. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
 mod commands;
@@ -58,24 +58,24 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, broadcast, mpsc};
 
-/// How long one whole call to GitHub may take.
+/// Timeout of one call to GitHub.
 pub const GITHUB_PATIENCE: Duration = Duration::from_secs(20);
 
-/// GitHub, as far as this process may use it.
+/// Connection to GitHub as one App.
 pub struct GitHubSide {
     /// The client.
     pub client: GitHub,
-    /// The App's id: what it writes is recognised by it, whatever it is called.
+    /// The App's id, which identifies its own comments whatever the App is called.
     pub app_id: i64,
     /// The webhook secrets in force; two during a rotation.
     pub webhook_secrets: Vec<SecretString>,
 }
 
 impl GitHubSide {
-    /// The side of an App as it is told.
+    /// Builds the GitHub connection from the App's configuration.
     ///
     /// # Errors
-    /// [`GitHubError::Config`] when the address or the key cannot be used.
+    /// [`GitHubError::Config`] when the address or the key is invalid.
     pub fn of(app: &GitHubApp, clock: Clock) -> Result<Self, GitHubError> {
         let client = GitHub::new(GitHubConfig {
             api_url: app.api_url.clone(),
@@ -88,39 +88,39 @@ impl GitHubSide {
     }
 }
 
-/// A little after the hour, when few others ask GitHub.
+/// A little after the hour, when fewer clients call GitHub.
 const REDELIVER_AT: &str = "17 * * * *";
-/// A restart or a failover takes less, and nobody loses work over it: a heartbeat every minute has been missed once.
+/// Longer than a restart or a failover, which costs nobody a lease: a minutely heartbeat misses once.
 const DOWNTIME_AFTER: Span = Span::minutes(2);
 
-/// Spans an operator or a test may want otherwise.
+/// Settings that an operator or a test may change.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The least time between two comment writes of one installation.
+    /// Minimum time between two comment writes of one installation.
     pub comment_spacing: Span,
-    /// How long after a write without an answer its comment may still appear.
+    /// Time for which the comment of a write without a response may still appear.
     pub comment_settle: Span,
-    /// How often open pull requests are counted.
+    /// Interval between counts of open pull requests.
     pub count_every: Span,
-    /// How often a repository is asked whether anything changed in it.
+    /// Interval between requests for changes in a repository.
     pub watch_every: Span,
-    /// How often labelled issues are compared in full.
+    /// Interval between full comparisons of labelled issues.
     pub compare_every: Span,
-    /// When GitHub is asked for deliveries that failed, besides at the start.
+    /// Schedule for asking GitHub for failed deliveries, besides at startup.
     pub redeliver_at: Schedule,
-    /// From what silence on nobody's time ran meanwhile.
+    /// Silence from which on a gap counts as downtime and is given back.
     pub downtime_after: Span,
-    /// Whether manual repositories serve workers nobody knows.
+    /// True when manual repositories serve unknown workers.
     pub open_registration: bool,
-    /// How often one token may call; without it nobody is held back.
+    /// Rate limit of one token; `None` for no limit.
     pub rate_limit: Option<RateLimit>,
-    /// Whose word about a client's address is believed.
+    /// Proxies trusted to report a client's address.
     pub trusted_proxies: Vec<IpRange>,
-    /// The event feed's bounds.
+    /// Limits of the event feed.
     pub feed: FeedSettings,
-    /// How an App may be registered while none is configured; without it there is no `/setup`.
+    /// Settings for registering an App while none is configured; `None` disables `/setup`.
     pub setup: Option<SetupSettings>,
-    /// The address that comments name.
+    /// The public address used in comments.
     pub public_url: PublicUrl,
 }
 
@@ -150,7 +150,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    /// Empty until an App is configured: at the start, or by setup while the process runs.
+    /// Empty until an App is configured, at startup or by setup at runtime.
     github: OnceLock<GitHubSide>,
     setup: operator::setup::Desk,
     settings: Settings,
@@ -164,12 +164,12 @@ struct Inner {
     policies: policy::looks::Looked,
     watched: reconcile::watch::Watched,
     hub: Hub,
-    /// Listens from the start, so that nothing committed between two looks goes unheard.
+    /// Subscribed from the start, so that no commit between two reads is missed.
     feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
 }
 
 impl Engine {
-    /// An engine over a store, with GitHub or without. The receiver is for the loop that plans pulls.
+    /// Creates an engine over a store, with or without GitHub. The receiver is for the loop that plans pulls.
     #[must_use]
     pub fn new(store: Store, github: Option<GitHubSide>, settings: Settings) -> (Self, mpsc::Receiver<Pull>) {
         let (pulls, waiting) = mpsc::channel(4096);
@@ -194,56 +194,53 @@ impl Engine {
         (Self(Arc::new(inner)), waiting)
     }
 
-    /// The database.
+    /// Returns the database.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// GitHub, when it is configured.
+    /// Returns the GitHub connection, if one is configured.
     #[must_use]
     pub fn github(&self) -> Option<&GitHubSide> {
         self.0.github.get()
     }
 
-    /// Makes GitHub known to a running engine, once; false when it was known already. The loops notice by themselves.
+    /// Connects a running engine to GitHub, once; returns false if it was connected. The loops notice on their own.
     pub fn set_github(&self, side: GitHubSide) -> bool {
         self.0.github.set(side).is_ok()
     }
 
-    /// The spans in force.
+    /// Returns the settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
-    /// Rings when a delivery came in.
+    /// Waits for the notification of a new delivery.
     pub async fn delivery_came(&self) {
         self.0.inbox_bell.notified().await;
     }
 
-    /// Rings when a comment may want to be sent.
+    /// Waits for the notification that a comment may be due.
     pub async fn comment_wanted(&self) {
         self.0.sender_bell.notified().await;
     }
 
-    /// Rings when a repository may want to be counted.
+    /// Waits for the notification that a repository may be due for a count.
     pub async fn sync_wanted(&self) {
         self.0.sync_bell.notified().await;
     }
 
-    /// Tells the loops that something was committed. Only shortens waits; correctness never depends on it.
+    /// Notifies the loops of a commit. This only shortens waits; correctness never depends on it.
     fn ring(&self) {
         self.0.sender_bell.notify_one();
         self.0.sync_bell.notify_one();
     }
 
-    /// What a process does first: gives back the time in which none lived; on a database with one process, takes back
-    /// what a dead one had taken; forgets the counts that were made before it listened; then asks for a count, a compare,
+    /// Recovers at startup. Gives back the time without a live process and, on a single-process database, releases what
+    /// a dead process had taken. Discards counts made before this process listened, then requests a count, a comparison
     /// and the deliveries that failed meanwhile.
-    ///
-    /// # Errors
-    /// When the database refuses.
     pub async fn recover(&self) -> Result<(), EngineError> {
         self.notice_time().await?;
         let alone = self.0.store.dialect() == owp_store::Dialect::Sqlite;

@@ -1,4 +1,4 @@
-//! Speaking with GitHub: signatures, payloads, app authentication, clients, comment rendering.
+//! GitHub integration: webhook signatures and payloads, App authentication, API clients, comment rendering.
 
 pub mod client;
 pub mod manifest;

@@ -1,7 +1,7 @@
-//! The App as a manifest: what setup asks GitHub to register, and where a browser posts it. Pure.
+//! The App manifest that setup posts to GitHub, and the addresses it is posted to. Pure.
 //!
-//! `app-manifest.yml` is the one text of what the App asks for; only its addresses are replaced here. What a pool may
-//! want beyond it is added by [`Extras`]. (GitHub docs: "Registering a GitHub App from a manifest".)
+//! `app-manifest.yml` is the single source of the App's permissions and events; only its addresses are replaced here.
+//! [`Extras`] adds optional permissions. (GitHub docs: "Registering a GitHub App from a manifest".)
 
 use super::client::GitHubError;
 use reqwest::Url;
@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 
 const MANIFEST: &str = include_str!("../../../app-manifest.yml");
 
-/// What a pool may ask for beyond the plain manifest, because permissions belong to the App and not to a policy.
+/// Optional permissions beyond the manifest. They belong to the App and cannot be set by a policy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extras {
-    /// Policies may name checks as a gate.
+    /// Policies may use checks as a gate.
     pub checks: bool,
-    /// Policies may name an organisation's teams.
+    /// Policies may refer to an organisation's teams.
     pub teams: bool,
 }
 
@@ -39,10 +39,10 @@ fn written() -> Result<Map<String, Value>, GitHubError> {
     serde_saphyr::from_str(MANIFEST).map_err(|error| broken(error.to_string()))
 }
 
-/// The permissions the App needs, by name.
+/// Returns the permissions the App needs, by name.
 ///
 /// # Errors
-/// When the manifest inside the program cannot be read, which a test rules out.
+/// [`GitHubError::Config`] when the built-in manifest cannot be parsed, which a test rules out.
 pub fn permissions(extras: Extras) -> Result<BTreeMap<String, String>, GitHubError> {
     let manifest = written()?;
     let told = manifest.get("default_permissions").and_then(Value::as_object).into_iter().flatten();
@@ -52,10 +52,10 @@ pub fn permissions(extras: Extras) -> Result<BTreeMap<String, String>, GitHubErr
     Ok(found)
 }
 
-/// The events the App needs to hear of.
+/// Returns the webhook events the App subscribes to.
 ///
 /// # Errors
-/// As [`permissions`].
+/// Same as [`permissions`].
 pub fn events(extras: Extras) -> Result<Vec<String>, GitHubError> {
     let manifest = written()?;
     let told = manifest.get("default_events").and_then(Value::as_array).into_iter().flatten();
@@ -63,33 +63,33 @@ pub fn events(extras: Extras) -> Result<Vec<String>, GitHubError> {
     Ok(told.chain(extras.events().iter().map(|event| (*event).to_owned())).collect())
 }
 
-/// The manifest to post: the pool is at `public`, and the browser comes back to `back`, both without a slash at the end.
+/// Builds the manifest. `public` is the pool's address and `back` the return address, both without a trailing slash.
 ///
 /// # Errors
-/// As [`permissions`].
+/// Same as [`permissions`].
 pub fn manifest(public: &str, back: &str, extras: Extras) -> Result<Value, GitHubError> {
     let mut manifest = written()?;
     manifest.insert("url".to_owned(), json!(public));
     manifest.insert("hook_attributes".to_owned(), json!({ "url": webhook_url(public), "active": true }));
     manifest.insert("redirect_url".to_owned(), json!(format!("{back}/setup/done")));
-    // Where GitHub sends people who have installed the App: the status page, which shows their repository.
+    // GitHub redirects users here after an installation: the status page shows their repository.
     manifest.insert("setup_url".to_owned(), json!(format!("{public}/")));
     manifest.insert("default_permissions".to_owned(), json!(permissions(extras)?));
     manifest.insert("default_events".to_owned(), json!(events(extras)?));
     Ok(Value::Object(manifest))
 }
 
-/// Where GitHub sends deliveries of a pool.
+/// Returns the webhook URL of a pool.
 #[must_use]
 pub fn webhook_url(public: &str) -> String {
     format!("{public}/github/webhooks")
 }
 
-/// GitHub's pages, from its API: `https://api.github.com` → `https://github.com`, `https://HOST/api/v3` →
-/// `https://HOST`, `https://api.NAME.ghe.com` → `https://NAME.ghe.com`.
+/// Derives the address of GitHub's web pages from its API: `https://api.github.com` → `https://github.com`,
+/// `https://HOST/api/v3` → `https://HOST`, `https://api.NAME.ghe.com` → `https://NAME.ghe.com`.
 ///
 /// # Errors
-/// When the address is not a URL.
+/// [`GitHubError::Config`] when the address is not a URL.
 pub fn web_origin(api_url: &str) -> Result<String, GitHubError> {
     let bad = || GitHubError::Config { message: "the API address (GITHUB_API_URL) is not a URL".to_owned() };
     let url = Url::parse(api_url.trim()).map_err(|_| bad())?;
@@ -100,10 +100,10 @@ pub fn web_origin(api_url: &str) -> Result<String, GitHubError> {
     })
 }
 
-/// Where a browser posts the manifest: into a person's own account, or an organisation.
+/// Returns the page to which a browser posts the manifest: for the user's own account, or for an organisation.
 ///
 /// # Errors
-/// As [`web_origin`].
+/// Same as [`web_origin`].
 pub fn registration_url(api_url: &str, organization: Option<&str>, state: &str) -> Result<String, GitHubError> {
     let origin = web_origin(api_url)?;
     let state: String = form_urlencoded::byte_serialize(state.as_bytes()).collect();

@@ -1,7 +1,7 @@
-//! Proof that a delivery comes from GitHub: an HMAC-SHA256 over the raw body, keyed with the webhook secret.
+//! Verifies that a delivery comes from GitHub: an HMAC-SHA256 over the raw body, keyed with the webhook secret.
 //!
-//! Described at <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>. The bytes are
-//! taken as they came; nothing is parsed before this has passed.
+//! See <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>. The check uses the bytes as
+//! received; nothing is parsed before it succeeds.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,10 +12,10 @@ pub const SIGNATURE_HEADER: &str = "x-hub-signature-256";
 const SCHEME: &str = "sha256=";
 const DIGEST_BYTES: usize = 32;
 
-/// Why a delivery was not accepted.
+/// A rejected signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// No webhook secret is configured, so nothing can be proven.
+    /// No webhook secret is configured, so nothing can be verified.
     #[error("no webhook secret is configured")]
     NoSecret,
     /// The delivery carries no signature.
@@ -29,11 +29,11 @@ pub enum SignatureError {
     Mismatch,
 }
 
-/// Checks a signature against every secret (two are valid while one replaces the other), in constant time for each.
-/// An empty secret is none: anybody could sign with it.
+/// Verifies a signature against every secret (two are valid during a rotation), in constant time for each. An empty
+/// secret is ignored: anybody could sign with it.
 ///
 /// # Errors
-/// When no secret is configured, the header is missing or unreadable, or no secret made this signature.
+/// Fails when no secret is configured, the header is missing or malformed, or no secret matches.
 pub fn verify(secrets: &[SecretString], body: &[u8], header: Option<&str>) -> Result<(), SignatureError> {
     if secrets.iter().all(|secret| secret.expose_secret().is_empty()) {
         return Err(SignatureError::NoSecret);
@@ -43,7 +43,7 @@ pub fn verify(secrets: &[SecretString], body: &[u8], header: Option<&str>) -> Re
     if claimed.len() != DIGEST_BYTES {
         return Err(SignatureError::Malformed);
     }
-    // Every secret is tried, so that the time does not tell which one matched.
+    // All secrets are tried, so that the timing does not reveal the matching one.
     let matched = secrets.iter().filter(|secret| !secret.expose_secret().is_empty()).fold(false, |matched, secret| {
         let here = keyed(secret).is_some_and(|mac| mac.chain_update(body).verify_slice(&claimed).is_ok());
         matched | here
@@ -51,14 +51,14 @@ pub fn verify(secrets: &[SecretString], body: &[u8], header: Option<&str>) -> Re
     if matched { Ok(()) } else { Err(SignatureError::Mismatch) }
 }
 
-/// The header value GitHub would send for this body.
+/// Returns the header value that GitHub would send for this body.
 #[must_use]
 pub fn sign(secret: &SecretString, body: &[u8]) -> String {
     let digest = keyed(secret).map(|mac| mac.chain_update(body).finalize().into_bytes());
     format!("{SCHEME}{}", data_encoding::HEXLOWER.encode(digest.as_deref().unwrap_or_default()))
 }
 
-/// HMAC takes keys of every length, so this is never `None`; the type cannot say so.
+/// Creates the HMAC. It accepts keys of any length, so the result is never `None`.
 fn keyed(secret: &SecretString) -> Option<Hmac<Sha256>> {
     Hmac::new_from_slice(secret.expose_secret().as_bytes()).ok()
 }

@@ -1,7 +1,7 @@
-//! Admission: may this worker take this task now?
+//! Admission: decides whether a worker may take a task now.
 //!
-//! A conjunction of named rules. Each looks at the same [`Case`] and either is satisfied or gives one refusal; all
-//! refusals are given, not only the first. The planner, the commit, `why` and every comment use this list and no
+//! Admission is a conjunction of named rules. Each rule checks the same [`Case`] and passes or returns one refusal; all
+//! refusals are returned, not only the first. The planner, the commit, `why` and every comment use this list and no
 //! other (invariants 2, 4, 5 and 12).
 
 use super::budget::Budget;
@@ -13,21 +13,21 @@ use super::worker::{Load, Standing, Worker, WorkerStatus};
 use super::{Person, Refusal, RepoId, Rule, Timestamp, WorkerId, cooldown};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who holds something, and until when.
+/// Holder of a task or an area, with the deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// A login or a worker's name.
     pub name: String,
-    /// When the lease runs out, while a clock runs.
+    /// Expiry of the lease, while it runs.
     pub until: Option<Timestamp>,
 }
 
-/// What keeps a repository from being served, apart from its budget.
+/// Reason a repository is not served, apart from its budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
-    /// Why, in words that follow "because" without it.
+    /// The reason, in words that follow "because" without containing it.
     pub why: String,
-    /// When it ends by itself, when it does.
+    /// Time at which it ends by itself, if it does.
     pub until: Option<Timestamp>,
 }
 
@@ -38,22 +38,22 @@ pub struct RepoFacts {
     pub id: RepoId,
     /// `owner/name`.
     pub name: String,
-    /// True when only people with a proven GitHub identity are served: always where the App is installed.
+    /// True when only contributors with a linked GitHub identity are served; always so in GitHub repositories.
     pub linked_only: bool,
-    /// True when only people who may read it are served.
+    /// True when only contributors who may read it are served.
     pub private: bool,
-    /// Why it is not served at the moment, when it is not.
+    /// Reason it is not served at the moment, if any.
     pub stop: Option<Stop>,
-    /// Its rules.
+    /// Its policy.
     pub policy: Policy,
-    /// Its slots.
+    /// Its review budget.
     pub budget: Budget,
-    /// Which areas are held, by whom.
+    /// Locked areas with their holders.
     pub areas: BTreeMap<String, Holder>,
-    /// Who holds the live leases of people without a merged task here: one entry for each lease, the first to run out
+    /// Holders of the live leases of contributors without a merged task here: one entry per lease, earliest expiry
     /// first. Empty where claims are not limited.
     pub newcomers: Vec<Holder>,
-    /// Whom the names on the policy's lists stand for: GitHub user ids by name, in lower case.
+    /// GitHub user ids for the names on the policy's lists, by name in lower case.
     pub allowed: BTreeMap<String, BTreeSet<i64>>,
 }
 
@@ -62,32 +62,32 @@ pub struct RepoFacts {
 pub struct TaskFacts {
     /// The task.
     pub task: Task,
-    /// Who holds it, when somebody does.
+    /// Its holder, if any.
     pub holder: Option<Holder>,
-    /// The login of the person it is reserved for, when that is known.
+    /// Login of the contributor it is reserved for, when known.
     pub reserved_for: Option<String>,
-    /// The open pull requests that name it, oldest first.
+    /// Open pull requests that name it, oldest first.
     pub answers: Vec<Answer>,
-    /// Who declined it lately, and until when it is not offered to them again.
+    /// Workers that declined it lately, with the time from which it is offered to them again.
     pub declined: Vec<(WorkerId, Timestamp)>,
-    /// From whom a maintainer took it lately, and until when they cannot claim it again.
+    /// Contributors from whom a maintainer revoked it lately, with the time from which they may claim it again.
     pub barred: Vec<(Person, Timestamp)>,
 }
 
-/// One question: this worker, this task, now.
+/// One admission question: this worker, this task, now.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The task.
     pub task: &'a TaskFacts,
     /// Its repository.
     pub repo: &'a RepoFacts,
-    /// Who asks.
+    /// The worker that asks.
     pub worker: &'a Worker,
-    /// What they hold already.
+    /// Its current load.
     pub load: Load,
-    /// How their person stands in the repository.
+    /// Its contributor's standing in the repository.
     pub standing: &'a Standing,
-    /// When.
+    /// Current time.
     pub now: Timestamp,
 }
 
@@ -120,28 +120,28 @@ const RULES: [(Rule, Check); 24] = [
     (Rule::Declined, declined),
 ];
 
-/// What one rule says of a case.
+/// Result of one rule for a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The rule.
     pub rule: Rule,
-    /// Why not; `None` when it holds.
+    /// The refusal; `None` when the rule holds.
     pub refusal: Option<Refusal>,
 }
 
-/// What every rule says, in a fixed order.
+/// Checks every rule, in a fixed order.
 #[must_use]
 pub fn findings(case: &Case<'_>) -> Vec<Finding> {
     RULES.iter().map(|(rule, check)| Finding { rule: *rule, refusal: check(case) }).collect()
 }
 
-/// Every reason why not, in a fixed order; empty means yes.
+/// Returns every refusal, in a fixed order; empty when the case is admitted.
 #[must_use]
 pub fn refusals(case: &Case<'_>) -> Vec<Refusal> {
     RULES.iter().filter_map(|(_, check)| check(case)).collect()
 }
 
-/// True when no rule objects.
+/// Returns true when every rule holds.
 #[must_use]
 pub fn admits(case: &Case<'_>) -> bool {
     RULES.iter().all(|(_, check)| check(case).is_none())
@@ -218,11 +218,11 @@ fn assigned(case: &Case<'_>) -> Option<Refusal> {
 }
 
 fn open_pull(case: &Case<'_>) -> Option<Refusal> {
-    // In any other state the state rule says it already.
+    // In any other state the state rule refuses already.
     if case.task.task.state != TaskState::Ready {
         return None;
     }
-    // Its author claims what they have done already, and so does whoever named the author as their agent.
+    // The pull request's author may claim the task, and so may those who declared the author as their agent.
     let Answer { number, login, .. } =
         case.task.answers.iter().find(|answer| answer.keeps && !answer.people.contains(&case.worker.person))?;
     Some(Refusal::new(
@@ -233,7 +233,7 @@ fn open_pull(case: &Case<'_>) -> Option<Refusal> {
     ))
 }
 
-/// Why nothing is handed out in a repository at the moment, whoever asks for whatever; empty when something may be.
+/// Returns the refusals that apply to every worker and task of a repository; empty when grants are possible.
 #[must_use]
 pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
     [inactive(repo), repo.budget.count_refusal(), repo.budget.full_refusal()].into_iter().flatten().collect()
@@ -254,7 +254,7 @@ fn count_known(case: &Case<'_>) -> Option<Refusal> {
 }
 
 fn budget(case: &Case<'_>) -> Option<Refusal> {
-    // Where the asker's own pull request answers the task and has its slot, the lease takes none.
+    // A counting pull request of the contributor for this task already has the slot, so the lease takes none.
     let own = |answer: &Answer| answer.counts && answer.people.contains(&case.worker.person);
     if case.repo.budget.limit > 0 && case.task.answers.iter().any(own) {
         return None;

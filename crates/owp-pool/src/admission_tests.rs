@@ -1,4 +1,4 @@
-//! Each rule breaks alone, and says what it should.
+//! Tests that each admission rule refuses alone, with the right message.
 
 use super::*;
 use crate::budget::CountState;
@@ -183,7 +183,7 @@ fn trust_or_a_record_opens_a_tier() {
     );
     world.standing = with(4, 0);
     assert_eq!(refusals_of(&world)[0].rule, Rule::Tier, "too few, however good");
-    // Nobody is scored who did not ask for it.
+    // A contributor who did not ask for a score has none.
     world.standing = Standing { merged: 50, ..Standing::default() };
     assert!(refusals_of(&world)[0].message.contains("`/owp join reputation:on`"));
 }

@@ -1,36 +1,36 @@
-//! The branch the contract asks for, and back from a branch to its issue.
+//! Branch names: from an issue to the branch the contract asks for, and back.
 
 use std::fmt;
 
 const SLUG_MAX_CHARS: usize = 40;
-/// The longest template.
+/// Maximum length of a template, in characters.
 pub const TEMPLATE_MAX_CHARS: usize = 100;
 const ISSUE: &str = "{issue}";
 const SLUG: &str = "{slug}";
 
-/// How branches are named: letters with `{issue}` in them once and, at the end, `{slug}` if wanted.
+/// Template of branch names: text with `{issue}` once and, at the end, an optional `{slug}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchTemplate {
-    /// What stands before the issue's number.
+    /// Text before the issue number.
     before: String,
-    /// What stands between the number and the slug, or after the number.
+    /// Text between the number and the slug, or after the number.
     after: String,
-    /// Whether the title follows, in plain letters.
+    /// True when a slug of the title follows.
     slug: bool,
 }
 
 impl Default for BranchTemplate {
-    /// `owp/{issue}-{slug}`.
+    /// Returns `owp/{issue}-{slug}`.
     fn default() -> Self {
         Self { before: "owp/".to_owned(), after: "-".to_owned(), slug: true }
     }
 }
 
 impl BranchTemplate {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// What is wrong with it, in words that follow its name.
+    /// Returns the problem, as words that follow the setting's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| Err(format!("{what}, as in `owp/{ISSUE}-{SLUG}`"));
         if text.chars().count() > TEMPLATE_MAX_CHARS {
@@ -58,8 +58,8 @@ impl BranchTemplate {
         Ok(template)
     }
 
-    /// The branch for an issue: the slug in plain letters and digits, at most 40 long, cut between words where that is
-    /// possible.
+    /// Returns the branch for an issue. The slug has plain letters and digits, at most 40, and is cut between words
+    /// where possible.
     #[must_use]
     pub fn name(&self, issue: i64, title: &str) -> String {
         let Self { before, after, .. } = self;
@@ -70,7 +70,7 @@ impl BranchTemplate {
         if slug.is_empty() { format!("{before}{issue}") } else { format!("{before}{issue}{after}{slug}") }
     }
 
-    /// The issue a branch was made for.
+    /// Returns the issue a branch was made for.
     #[must_use]
     pub fn issue(&self, head_ref: &str) -> Option<i64> {
         let rest = head_ref.strip_prefix(self.before.as_str())?;
@@ -105,7 +105,7 @@ fn slug(title: &str) -> String {
     slug
 }
 
-/// What `git check-ref-format` asks of the characters a template may have.
+/// Applies the rules of `git check-ref-format` to the characters a template may have.
 fn names_a_branch(name: &str) -> bool {
     let bad = ["..", "//", "/.", ".lock/", "@{"];
     !bad.iter().any(|piece| name.contains(piece))

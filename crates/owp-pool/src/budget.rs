@@ -1,19 +1,19 @@
-//! The review budget: how many slots are taken, and whether the pool knows (invariant 4).
+//! The review budget: slots in use, and the state of the count behind them (invariant 4).
 
 use super::policy::BudgetSource;
 use super::slots::LiveLease;
 use super::{Refusal, Rule, TaskId, Timestamp};
 use std::collections::BTreeSet;
 
-/// Occupants that a refusal names at most.
+/// Maximum number of occupants a refusal names.
 const NAMED_MOST: usize = 5;
 
-/// Something that takes a slot.
+/// A lease or pull request that takes a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Occupant {
     /// A live lease.
     Lease {
-        /// The holder's login, or a worker's name.
+        /// Login of the holder, or the worker's name.
         who: String,
         /// The deadline.
         until: Option<Timestamp>,
@@ -22,14 +22,14 @@ pub enum Occupant {
     },
     /// An open pull request.
     Pull {
-        /// Its author's login.
+        /// Login of its author.
         who: String,
         /// Its number.
         number: i64,
     },
-    /// A task of a manual repository whose pull request is open.
+    /// A task of a manual repository with an open pull request.
     Review {
-        /// The name of whose work it is.
+        /// Name of the contributor credited.
         who: String,
         /// The task.
         task: TaskId,
@@ -37,7 +37,7 @@ pub enum Occupant {
 }
 
 impl Occupant {
-    /// A live lease as something that takes a slot.
+    /// Builds the occupant for a live lease.
     #[must_use]
     pub fn lease(lease: &LiveLease) -> Self {
         let task = lease.issue.map_or_else(|| lease.task.to_string(), |issue| format!("#{issue}"));
@@ -60,61 +60,61 @@ impl Occupant {
     }
 }
 
-/// Whether the number of open pull requests is known.
+/// State of the count of open pull requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountState {
-    /// Counted, last at this moment; moved by webhooks since.
+    /// Counted, last at this time; webhooks have updated the count since.
     Known(Timestamp),
-    /// Counted, last at this moment, which is too long ago to rely on.
+    /// Counted, last at this time, which is too long ago to rely on.
     TooOld(Timestamp),
     /// Never counted yet.
     Never,
-    /// The last attempt, at this moment, failed.
+    /// The last attempt failed, at this time.
     Failed(Timestamp),
-    /// Nothing to count: a manual repository keeps its own books.
+    /// No count needed: a manual repository tracks its own pull requests.
     NotNeeded,
 }
 
-/// What takes slots in one repository.
+/// Slots of one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     /// The limit in force.
     pub limit: i64,
-    /// Where the limit comes from.
+    /// Source of the limit.
     pub source: BudgetSource,
-    /// Open pull requests that count (manual repositories: tasks whose pull request is open).
+    /// Open pull requests that count; in manual repositories, tasks with an open pull request.
     pub open_pulls: i64,
     /// Live leases whose holder has no counting pull request for that task.
     pub leases: i64,
-    /// Leases that ended without a pull request since the last successful count began: one whose webhook was lost
-    /// may exist.
+    /// Leases that ended without a pull request since the last successful count began. A pull request whose webhook was
+    /// lost may exist.
     pub uncounted: i64,
-    /// Whether `open_pulls` can be relied on.
+    /// State of the count behind `open_pulls`.
     pub count: CountState,
-    /// The occupants of the slots, as far as they may be named: leases first, in the order in which they run out.
+    /// Occupants of the slots that may be named: leases first, earliest expiry first.
     pub occupants: Vec<Occupant>,
 }
 
 impl Budget {
-    /// Slots taken.
+    /// Returns the number of slots taken.
     #[must_use]
     pub fn used(&self) -> i64 {
         self.open_pulls + self.leases + self.uncounted
     }
 
-    /// Slots a grant may take; never negative.
+    /// Returns the number of slots a grant may take; never negative.
     #[must_use]
     pub fn free(&self) -> i64 {
         (self.limit - self.used()).max(0)
     }
 
-    /// True while nothing can be handed out.
+    /// Returns true while nothing can be granted.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
         self.free() == 0 || self.count_refusal().is_some()
     }
 
-    /// What takes the slots, in words: `2 open pull requests and 1 lease`.
+    /// Describes the users of the slots: `2 open pull requests and 1 lease without a pull request`.
     #[must_use]
     pub fn breakdown(&self) -> String {
         let mut parts = Vec::new();
@@ -134,7 +134,7 @@ impl Budget {
         }
     }
 
-    /// Refuses when the count cannot be relied on: the pool then hands out nothing.
+    /// Refuses while the count is unreliable; the pool then grants nothing.
     #[must_use]
     pub fn count_refusal(&self) -> Option<Refusal> {
         match self.count {
@@ -160,7 +160,7 @@ impl Budget {
         }
     }
 
-    /// Refuses when no slot is free, and names those who take them.
+    /// Refuses when no slot is free, and names the occupants.
     #[must_use]
     pub fn full_refusal(&self) -> Option<Refusal> {
         if self.free() > 0 {
@@ -176,7 +176,7 @@ impl Budget {
         Some(refusal.with_holder(holder.filter(|names| !names.is_empty())).with_retry(self.free_at()))
     }
 
-    /// The moment at which enough leases have run out for a slot to be free, if the leases alone can bring that about.
+    /// Returns the time at which enough leases have expired for a slot to be free, if leases alone can free one.
     fn free_at(&self) -> Option<Timestamp> {
         let mut ends: Vec<Timestamp> = self
             .occupants
@@ -215,7 +215,7 @@ impl Budget {
         format!("{taken} ({source}): {}. {then}", self.taken_by())
     }
 
-    /// Names the occupants of the slots, or counts them where nobody may be named.
+    /// Names the occupants, or counts them where none may be named.
     fn taken_by(&self) -> String {
         if self.occupants.is_empty() {
             return self.breakdown();

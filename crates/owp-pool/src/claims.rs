@@ -1,4 +1,4 @@
-//! Claim quotas: how much one person may hold, and the rules of admission about it.
+//! Claim quotas: limits on the tasks one contributor may hold, and the admission rules that enforce them.
 
 use super::admission::{Case, RepoFacts};
 use super::policy::Policy;
@@ -6,22 +6,22 @@ use super::worker::Standing;
 use super::{Refusal, Rule};
 use std::collections::BTreeSet;
 
-/// How many tasks of a repository somebody may have without a merged task there, or with one; `i64::MAX` where claims are
-/// not limited.
+/// Returns how many tasks of a repository a contributor may hold, with (`seasoned`) or without a merged task there;
+/// `i64::MAX` where claims are not limited.
 #[must_use]
 pub fn quota(policy: &Policy, seasoned: bool) -> i64 {
     policy.claims.map_or(i64::MAX, |claims| if seasoned { claims.per_person } else { claims.newcomer })
 }
 
-/// How many claims a person may hold over all repositories, as this one has it, and how many more; `None` where that is
-/// not limited.
+/// Returns the policy's claim quota over all repositories, and how much of it the contributor has left; `None` without
+/// a limit.
 #[must_use]
 pub fn claims_left(policy: &Policy, standing: &Standing) -> Option<(i64, i64)> {
     let claims = policy.claims?;
     Some((claims.per_person, claims.per_person.saturating_sub(standing.live_everywhere)))
 }
 
-/// How many more claims a newcomer may hold in the repository; `None` where that is not limited, and for everybody else.
+/// Returns the claims a newcomer has left in the repository; `None` without a limit and for everybody else.
 #[must_use]
 pub fn claims_left_here(policy: &Policy, standing: &Standing) -> Option<i64> {
     let claims = policy.claims.filter(|_| standing.is_newcomer())?;
@@ -47,7 +47,7 @@ pub(super) fn person_cap(case: &Case<'_>) -> Option<Refusal> {
     })
 }
 
-/// How many more claims newcomers may hold in the repository, all of them together; `None` where that is not limited.
+/// Returns the claims left to all newcomers of the repository together; `None` without a limit.
 #[must_use]
 pub fn newcomers_left(repo: &RepoFacts) -> Option<i64> {
     let held = i64::try_from(repo.newcomers.len()).unwrap_or(i64::MAX);

@@ -1,21 +1,21 @@
-//! Which issues a pull request says it closes. What its branch says is told in [`super::branch`].
+//! Closing keywords: the issues a pull request says it closes. [`super::branch`] handles branch names.
 //!
 //! The words are GitHub's: <https://docs.github.com/en/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue>.
-//! Unlike GitHub we do not ask which branch the pull request targets. Code, mathematics and HTML comments are
-//! passed over, since templates keep their examples there. Whether the link then counts is decided elsewhere.
+//! Unlike on GitHub, the target branch does not matter. Code, mathematics and HTML comments are skipped, since
+//! templates keep their examples there. Other code decides whether the link counts.
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// A longer body than GitHub can hold is not read.
+/// Larger bodies are not parsed; GitHub cannot hold them.
 const BODY_MAX_BYTES: usize = 4 * 65_536;
 const KEYWORDS: [&str; 9] = ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
 
-/// The issues of `repo_full_name` (`owner/name`, in any case) that the body closes, ascending, each once.
+/// Returns the issues of `repo_full_name` (`owner/name`, in any case) that the body closes, ascending, each once.
 ///
-/// Each number needs a keyword of its own: `fixes #1, #2` closes 1 alone, as on GitHub. A link names its host; any
-/// host will do, because GitHub Enterprise Servers have their own.
+/// Each number needs its own keyword: `fixes #1, #2` closes only 1, as on GitHub. Links may name any host, because
+/// GitHub Enterprise Servers have their own.
 #[must_use]
 pub fn closes(body: &str, repo_full_name: &str) -> Vec<i64> {
     if body.len() > BODY_MAX_BYTES || repo_full_name.is_empty() {
@@ -28,7 +28,7 @@ pub fn closes(body: &str, repo_full_name: &str) -> Vec<i64> {
     issues.into_iter().collect()
 }
 
-/// The stretches of the body between what is passed over.
+/// Returns the ranges of the body between the hidden ones.
 fn pieces(body: &str) -> Vec<(usize, usize)> {
     let mut pieces = Vec::new();
     let mut at = 0;
@@ -42,7 +42,7 @@ fn pieces(body: &str) -> Vec<(usize, usize)> {
     pieces
 }
 
-/// Code, mathematics and HTML comments, in order.
+/// Returns the ranges of code, mathematics and HTML comments, in order.
 fn hidden_ranges(body: &str) -> Vec<Range<usize>> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_MATH | Options::ENABLE_GFM;
     let mut hidden = Vec::new();
@@ -60,7 +60,7 @@ fn hidden_ranges(body: &str) -> Vec<Range<usize>> {
     hidden
 }
 
-/// The HTML comments of a piece of HTML; one that does not end takes the rest.
+/// Returns the HTML comments in a piece of HTML; an unclosed one takes the rest.
 fn comments(html: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -85,12 +85,12 @@ fn find_in(text: &str, repo: &str, issues: &mut BTreeSet<i64>) {
     }
 }
 
-/// `prefix` and `hot-fix` do not hold the keyword `fix`.
+/// Keeps `prefix` and `hot-fix` from matching the keyword `fix`.
 fn joins_words(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '#' | '@' | '.')
 }
 
-/// Skips a colon, spaces and bold marks; `None` when nothing parts the keyword from what follows.
+/// Skips a colon, spaces and bold marks; `None` when nothing separates the keyword from what follows.
 fn after_keyword(text: &str) -> Option<&str> {
     let marks = |text: &str| text.trim_start_matches('*').len();
     let text = &text[text.len() - marks(text)..];
@@ -102,7 +102,7 @@ fn after_keyword(text: &str) -> Option<&str> {
     (colon.is_some() || rest.len() < text.len()).then_some(rest)
 }
 
-/// `#3`, `owner/name#3` or a link to the issue, in this repository.
+/// Parses `#3`, `owner/name#3` or a link to the issue, in this repository.
 fn reference(text: &str, repo: &str) -> Option<i64> {
     if let Some(rest) = text.strip_prefix('#') {
         return number_at_end_of_word(rest);
@@ -129,7 +129,7 @@ fn number_at_end_of_word(text: &str) -> Option<i64> {
     (!after.starts_with(|c: char| c.is_alphanumeric() || c == '_')).then_some(number)
 }
 
-/// A positive number in plain digits, and what follows it.
+/// Splits off a positive number in ASCII digits.
 fn leading_number(text: &str) -> Option<(i64, &str)> {
     let (digits, after) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
     let number = digits.parse().ok().filter(|n| *n > 0)?;
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_body_no_pull_request_can_have_is_not_read_and_the_largest_is_read_to_its_end() {
         assert_closes(&"fixes #3 ".repeat(40_000), &[]);
-        // A reader that is worse than quadratic does not come to the end before the test runner's patience does.
+        // A parser worse than quadratic would exceed the test runner's timeout.
         for piece in ["fixes #3 ", "<!--", "`", "<!-->", "fixes ", "#", "> ", "[", "<a '"] {
             let _ = closes(&piece.repeat(65_536 / piece.len()), "a/b");
         }

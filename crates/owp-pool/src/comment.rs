@@ -1,22 +1,22 @@
-//! Comments the pool wants to exist: which of them is written first when GitHub takes only so many.
+//! Wanted comments: the order in which they are sent while GitHub limits the rate of writes.
 
-/// The order in which the comments of a repository are written.
+/// Send order of a repository's wanted comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SendRank {
-    /// Comments somebody's time depends on: leases, linked pull requests, expiry warnings, and the one comment that quiet
-    /// repositories fold them into.
+    /// Comments that affect a contributor's time: leases, linked pull requests, expiry warnings, and the single comment
+    /// that replaces them in quiet repositories.
     Lease,
     /// Comments about an issue or a repository, such as notes.
     Notes,
-    /// Answers to what people typed. There may be any number of these.
+    /// Replies to commands; their number is unbounded.
     Reply,
 }
 
 impl SendRank {
-    /// Every rank, the first to be written first.
+    /// All ranks, the first to send first.
     pub const ALL: [Self; 3] = [Self::Lease, Self::Notes, Self::Reply];
 
-    /// The rank of a comment, by its key.
+    /// Returns the rank for a comment key.
     #[must_use]
     pub fn of_key(key: &str) -> Self {
         match key.split_once(':').map_or(key, |(kind, _)| kind) {
@@ -26,7 +26,7 @@ impl SendRank {
         }
     }
 
-    /// Its number in the database; lower ones go first.
+    /// Returns the number stored in the database; lower goes first.
     #[must_use]
     pub fn code(self) -> i64 {
         match self {

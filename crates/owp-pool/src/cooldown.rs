@@ -1,20 +1,20 @@
-//! Pauses before the next claim: after a maintainer took the task away, after a lapse, and after several tasks were given
-//! back in a row.
+//! Cooldowns before the next claim: after a maintainer revoked the task, after a lapse, and after several releases in a
+//! row.
 
 use super::admission::Case;
 use super::worker::{CHURN, CHURN_COOLDOWN};
 use super::{Refusal, Rule};
 
-/// Refuses a claim while any of the pauses lasts.
+/// Refuses a claim during any cooldown.
 pub(super) fn cooldown(case: &Case<'_>) -> Option<Refusal> {
     barred(case).or_else(|| lapsed(case)).or_else(|| churning(case))
 }
 
-/// Refuses a task to whoever lost it to a maintainer lately.
+/// Refuses a task to a contributor from whom a maintainer revoked it lately.
 fn barred(case: &Case<'_>) -> Option<Refusal> {
     let (facts, person) = (case.task, &case.worker.person);
     let (_, until) = facts.barred.iter().find(|(barred, until)| barred == person && *until > case.now)?;
-    // What a maintainer reserves for somebody is theirs to take.
+    // A task reserved for the contributor stays open to them.
     if facts.task.reserved_at(case.now).is_some_and(|reserved| reserved.person == *person) {
         return None;
     }
@@ -25,7 +25,7 @@ fn barred(case: &Case<'_>) -> Option<Refusal> {
     Some(Refusal::new(Rule::Cooldown, message).with_retry(Some(*until)))
 }
 
-/// Refuses every task to somebody who lost one here by doing nothing.
+/// Refuses every task to a contributor who let a lease lapse here lately.
 fn lapsed(case: &Case<'_>) -> Option<Refusal> {
     let claims = case.repo.policy.claims?;
     let over = case.standing.last_lapse? + claims.cooldown;
@@ -41,7 +41,7 @@ fn lapsed(case: &Case<'_>) -> Option<Refusal> {
     })
 }
 
-/// Refuses every task to somebody who gave back several within an hour.
+/// Refuses every task to a contributor who released several within an hour.
 fn churning(case: &Case<'_>) -> Option<Refusal> {
     let pause = case.repo.policy.claims?.cooldown.min(CHURN_COOLDOWN);
     let over = case.standing.churned_at()? + pause;

@@ -1,49 +1,49 @@
-//! The fate of a stored webhook delivery that was not processed: when it is tried again, and when it is given up.
+//! Retry policy for stored webhook deliveries whose processing failed: when to retry, and when to give up.
 //!
-//! Deliveries are hints, so passing one by is safe: the others of its repository go on meanwhile. Commands are more than
-//! hints: what one person says is done in the order it was said, for as long as [`ORDER_KEPT`].
+//! Deliveries are hints, so skipping one is safe: the others of its repository go on. Commands are more than hints. The
+//! commands of one contributor run in order, for as long as [`ORDER_KEPT`].
 
 use super::{Span, Timestamp};
 
-/// How old a delivery is, counted from its arrival, when it is given up.
+/// Age at which a delivery is given up, counted from its arrival.
 pub const GIVE_UP_AFTER: Span = Span::days(1);
-/// How old a delivery with commands is when later ones of the same person need not wait for it any longer.
+/// Age at which a delivery with commands stops delaying later ones of the same contributor.
 pub const ORDER_KEPT: Span = Span::hours(1);
-/// How often one is tried at least: the process may have been away for longer than [`GIVE_UP_AFTER`].
+/// Minimum number of attempts: the process may have been down for longer than [`GIVE_UP_AFTER`].
 const TRIES: i64 = 10;
-/// How often one is taken again at once after whoever had it did not finish.
+/// Number of immediate retries after a process took a delivery and did not finish it.
 const RESCUES: i64 = 3;
 const SHORT_PAUSE: Span = Span::secs(60);
 const LONG_PAUSE: Span = Span::minutes(10);
 const LONGEST_PAUSE: Span = Span::hours(1);
 
-/// What went wrong.
+/// Kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setback {
     /// Processing failed.
     Failed {
-        /// How often it had failed before.
+        /// Number of earlier failures.
         before: i64,
-        /// When GitHub asked to be tried again, where it did.
+        /// Retry time GitHub asked for, if any.
         retry_at: Option<Timestamp>,
     },
-    /// Whoever took it did not finish in time.
+    /// The process that took it did not finish in time.
     Lost {
-        /// How often that had happened before.
+        /// Number of earlier losses.
         before: i64,
     },
 }
 
-/// What becomes of the delivery.
+/// Decision on a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is tried again, not before this moment.
+    /// Retry, not before this time.
     Retry(Timestamp),
-    /// It is given up and kept for the operator.
+    /// Give up and keep the delivery for the operator.
     GiveUp,
 }
 
-/// Decides what becomes of a delivery that arrived at `received_at`.
+/// Decides on a delivery that arrived at `received_at`.
 #[must_use]
 pub fn fate(setback: Setback, received_at: Timestamp, now: Timestamp) -> Fate {
     let old = now - received_at >= GIVE_UP_AFTER;

@@ -1,16 +1,16 @@
-//! Doubts: GitHub says that something is not there, and the pool knows it as there.
+//! Doubts: GitHub answers "not found" for an object the pool knows.
 //!
-//! One answer is not the truth. GitHub's replicas lag, incidents answer 404, and an author flagged as spam hides their
-//! issues for an hour. Such an answer is believed only after it came several times, apart from each other.
+//! One such answer is no proof. GitHub's replicas lag, incidents answer 404, and an author flagged as spam hides their
+//! issues for an hour. The pool believes the answer only after several of them, spaced apart.
 
 use super::{Span, Timestamp};
 
-/// How many answers are believed together.
+/// Number of answers the pool needs to believe them.
 const BELIEVED_AFTER: i64 = 3;
-/// Answers closer together than this count once: they may come from the same lagging replica.
+/// Minimum spacing of answers; closer ones may come from the same lagging replica and count once.
 const APART: Span = Span::secs(20);
 
-/// The kind of thing that is in doubt.
+/// Kind of object in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DoubtKind {
     /// An issue.
@@ -22,10 +22,10 @@ pub enum DoubtKind {
 }
 
 impl DoubtKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Issue, Self::Pull, Self::Repo];
 
-    /// The name it is stored under.
+    /// Returns the name it is stored under.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,21 +35,21 @@ impl DoubtKind {
         }
     }
 
-    /// Reads [`DoubtKind::name`] back.
+    /// Parses a [`DoubtKind::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-/// The answers "not there" since the last one that contradicted them.
+/// The "not found" answers since the last one that contradicted them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt {
-    /// How many counted.
+    /// Number of answers that counted.
     pub answers: i64,
-    /// When the first came.
+    /// Time of the first answer.
     pub first_at: Timestamp,
-    /// When the last one that counted came.
+    /// Time of the last answer that counted.
     pub answered_at: Timestamp,
 }
 
@@ -64,7 +64,7 @@ impl Doubt {
         }
     }
 
-    /// True when the answers are believed.
+    /// Returns true when the answers are believed.
     #[must_use]
     pub fn is_believed(&self) -> bool {
         self.answers >= BELIEVED_AFTER

@@ -1,18 +1,18 @@
-//! Audit events: what happened, in words that stay the same for ever.
+//! Audit events, with names that never change.
 
 use super::{LeaseId, TaskId, WorkerId};
 
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
-        /// What happened. The name is public: it appears in the event feed and in audit exports.
+        /// Kind of event. The name is public: it appears in the event feed and in audit exports.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum EventKind { $($(#[$doc])* $variant,)* }
 
         impl EventKind {
-            /// Every kind.
+            /// All kinds.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The public name.
+            /// Returns the public name.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
@@ -22,23 +22,23 @@ macro_rules! event_kinds {
 }
 
 event_kinds! {
-    /// A repository came under the pool's care, or back.
+    /// A repository was added to the pool, or added again.
     RepoAdded => "repo.added",
     /// The App left a repository, or was suspended there.
     RepoRemoved => "repo.removed",
-    /// A repository was renamed or changed in a way that matters.
+    /// A repository was renamed, or changed in another relevant way.
     RepoUpdated => "repo.updated",
-    /// The operator set a repository's rules or went back to the defaults, or its policy file changed.
+    /// The operator set or reset a repository's policy, or its policy file changed.
     PolicySet => "policy.set",
-    /// The policy file cannot be followed as it reads now.
+    /// The policy file has errors and was refused.
     PolicyRefused => "policy.refused",
     /// The review budget was changed.
     BudgetSet => "budget.set",
-    /// Open pull requests were counted against GitHub.
+    /// The open pull requests were counted on GitHub.
     CountTaken => "count.taken",
     /// A count failed; nothing is granted until one succeeds.
     CountFailed => "count.failed",
-    /// An issue or an admin call made a task.
+    /// A task was created from an issue or by an admin call.
     TaskCreated => "task.created",
     /// Title, text or labels of a task changed.
     TaskUpdated => "task.updated",
@@ -46,23 +46,23 @@ event_kinds! {
     TaskHeld => "task.held",
     /// A maintainer approved a task.
     TaskApproved => "task.approved",
-    /// A task can be granted again.
+    /// A task became ready to be granted.
     TaskReady => "task.ready",
     /// A task was granted.
     LeaseGranted => "lease.granted",
     /// An offer was acknowledged.
     LeaseAcknowledged => "lease.acknowledged",
-    /// The holder asked for more time.
+    /// The holder extended a lease.
     LeaseExtended => "lease.extended",
-    /// The holder was warned that the time runs out.
+    /// The holder was warned that the lease expires soon.
     LeaseWarned => "lease.warned",
-    /// A lease ended; the payload says why.
+    /// A lease ended; the payload has the reason.
     LeaseEnded => "lease.ended",
-    /// A worker reported how a task goes, in its own words.
+    /// A worker reported progress, in its own words.
     TaskReported => "task.reported",
-    /// The holder reported work.
+    /// The holder started work.
     TaskStarted => "task.started",
-    /// Something stands in a task's way.
+    /// A task was blocked.
     TaskBlocked => "task.blocked",
     /// A pull request answers a task.
     TaskPrOpened => "task.pr_opened",
@@ -72,71 +72,71 @@ event_kinds! {
     TaskClosed => "task.closed",
     /// A pull request names a task.
     PullLinked => "pull.linked",
-    /// A maintainer set a pull request aside, or took that back.
+    /// A maintainer set a pull request aside, or undid that.
     PullIgnored => "pull.ignored",
     /// A worker registered.
     WorkerRegistered => "worker.registered",
-    /// A worker changed what it says of itself.
+    /// A worker changed its profile.
     WorkerUpdated => "worker.updated",
     /// A worker replaced its token.
     WorkerTokenRotated => "worker.token_rotated",
-    /// A worker left, or its access was taken away.
+    /// A worker left, or its access was revoked.
     WorkerRevoked => "worker.revoked",
-    /// A worker was tied to a GitHub identity.
+    /// A worker was linked to a GitHub identity.
     WorkerLinked => "worker.linked",
-    /// A worker was cut from its GitHub identity.
+    /// A worker was unlinked from its GitHub identity.
     WorkerUnlinked => "worker.unlinked",
-    /// A person said what they can do.
+    /// A contributor declared skills and capacity.
     PersonJoined => "person.joined",
-    /// A maintainer set a person's trust.
+    /// A maintainer set a contributor's trust.
     TrustSet => "trust.set",
-    /// A comment could not be delivered and was given up.
+    /// A comment could not be delivered and became a dead letter.
     CommentDead => "comment.dead",
-    /// The operator had a comment that was given up tried again.
+    /// The operator retried a dead letter.
     CommentRetried => "comment.retried",
     /// A webhook delivery could not be processed and was given up.
     DeliveryDead => "delivery.dead",
-    /// No process was alive for a while; the time was given back to leases and reservations.
+    /// The pool was down for a while; leases and reservations got that time back.
     PoolResumed => "pool.resumed",
 }
 
-/// One thing that happened, before it has a number and a place in the chain.
+/// An event before it gets a number and a place in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// What.
+    /// Kind of event.
     pub kind: EventKind,
-    /// To which task.
+    /// The task concerned.
     pub task: Option<TaskId>,
-    /// By or for which worker.
+    /// The worker that acted, or that was affected.
     pub worker: Option<WorkerId>,
-    /// Under which lease.
+    /// The lease concerned.
     pub lease: Option<LeaseId>,
-    /// Details; personal data lives only here, never in the chained digest's clear text.
+    /// Details. Personal data is stored only here, never in the chained digest's clear text.
     pub payload: serde_json::Value,
 }
 
 impl Event {
-    /// An event about nothing in particular; the `about` calls say what.
+    /// Creates an event without a subject; the `about_` methods add one.
     #[must_use]
     pub fn new(kind: EventKind, payload: serde_json::Value) -> Self {
         Self { kind, task: None, worker: None, lease: None, payload }
     }
 
-    /// Names the task.
+    /// Adds the task.
     #[must_use]
     pub fn about_task(mut self, task: &TaskId) -> Self {
         self.task = Some(task.clone());
         self
     }
 
-    /// Names the worker.
+    /// Adds the worker.
     #[must_use]
     pub fn about_worker(mut self, worker: &WorkerId) -> Self {
         self.worker = Some(worker.clone());
         self
     }
 
-    /// Names the lease.
+    /// Adds the lease.
     #[must_use]
     pub fn about_lease(mut self, lease: &LeaseId) -> Self {
         self.lease = Some(lease.clone());

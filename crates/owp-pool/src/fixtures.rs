@@ -1,4 +1,4 @@
-//! A ready task, a free repository and a willing worker, for the tests of this room.
+//! Fixtures for the tests of this crate: a ready task, a free repository and an available worker.
 
 use super::admission::{RepoFacts, TaskFacts};
 use super::budget::{Budget, CountState};
@@ -9,10 +9,10 @@ use super::worker::{Worker, WorkerStatus};
 use super::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use std::collections::BTreeMap;
 
-/// A moment every test of the room agrees on.
+/// Current time in every test of the crate.
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-/// A ready task that asks for nothing.
+/// Builds a ready task without requirements.
 pub(crate) fn task(id: &str) -> TaskFacts {
     let task = Task {
         issue: Some(7),
@@ -22,13 +22,13 @@ pub(crate) fn task(id: &str) -> TaskFacts {
     TaskFacts { task, holder: None, reserved_for: None, answers: vec![], declined: vec![], barred: vec![] }
 }
 
-/// A pull request that keeps its task from everybody but `author`.
+/// Builds a pull request that keeps its task from everybody but `author`.
 pub(crate) fn answer(number: i64, author: i64) -> Answer {
     let (login, people) = (format!("user{author}"), [Person::GitHub(author)].into());
     Answer { number, login, people, counts: true, keeps: true }
 }
 
-/// A managed repository with every slot free.
+/// Builds a GitHub repository with every slot free.
 pub(crate) fn repo() -> RepoFacts {
     RepoFacts {
         id: RepoId::new("r_1"),
@@ -52,7 +52,7 @@ pub(crate) fn repo() -> RepoFacts {
     }
 }
 
-/// A linked worker with room for five points and two leases.
+/// Builds a linked worker with a capacity of five points and two leases.
 pub(crate) fn worker(id: &str, github_id: i64) -> Worker {
     Worker {
         id: WorkerId::new(id),

@@ -1,28 +1,28 @@
-//! Gates: what a pull request must be before it counts as delivered, and which of that it is not yet.
+//! Gates: conditions a pull request must meet before it counts as delivered.
 //!
-//! They are judged when a task would enter `pr_opened`. What fails later is told and moves nothing; whoever moves tasks
-//! stands in [`super::pull`], and where checks are read is not here.
+//! Gates are judged when a task would enter `pr_opened`. Later failures are shown but move nothing. [`super::pull`]
+//! decides the moves; checks are read from GitHub elsewhere.
 
 use super::policy::Gates;
 use pulldown_cmark::{Event, Options, Parser};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A longer text than GitHub can hold is not read.
+/// Larger texts are not parsed; GitHub cannot hold them.
 const BODY_MAX_BYTES: usize = 4 * 65_536;
 
-/// The task list of a pull request's text.
+/// Task list of a pull request's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Checklist {
-    /// How many items it has.
+    /// Number of items.
     pub items: i64,
-    /// How many of them are not ticked.
+    /// Number of unticked items.
     pub open: i64,
 }
 
 impl Checklist {
-    /// Finds the task list items of a text, in whatever list and however deep: `- [ ]`, `* [x]`, `1. [ ]`. What stands in
-    /// code or comments is none.
+    /// Counts the task list items of a text, in any list at any depth: `- [ ]`, `* [x]`, `1. [ ]`. Code and comments
+    /// are ignored.
     /// <https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/about-task-lists>
     #[must_use]
     pub fn of(body: &str) -> Self {
@@ -40,21 +40,21 @@ impl Checklist {
     }
 }
 
-/// How a check stands on a commit.
+/// State of a check on a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
-    /// It succeeded, or had nothing to say against it.
+    /// It succeeded, or concluded `neutral` or `skipped`.
     Passed,
-    /// It has not ended.
+    /// It has not completed.
     Pending,
-    /// It ended otherwise.
+    /// It completed with any other conclusion.
     Failed,
 }
 
 impl CheckState {
-    /// A check run's state. A conclusion of `neutral` or `skipped` counts as success, as it does where GitHub requires
-    /// a check.
+    /// Maps the state of a check run. `neutral` and `skipped` count as success, as they do for GitHub's required
+    /// checks.
     /// <https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/collaborating-on-repositories-with-code-quality-features/about-status-checks>
     #[must_use]
     pub fn of_run(status: &str, conclusion: Option<&str>) -> Self {
@@ -65,7 +65,7 @@ impl CheckState {
         }
     }
 
-    /// A commit status' state.
+    /// Maps the state of a commit status.
     #[must_use]
     pub fn of_status(state: &str) -> Self {
         match state {
@@ -76,22 +76,22 @@ impl CheckState {
     }
 }
 
-/// What is known of the checks on the commit a pull request stands at.
+/// Known state of the checks on a pull request's newest commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Checks {
-    /// Nobody looked yet; a push makes it so again.
+    /// Not read yet; every push resets to this.
     #[default]
     Unknown,
-    /// Those there are, by name.
+    /// States by check name.
     Seen(BTreeMap<String, CheckState>),
-    /// GitHub does not let us look, and why.
+    /// GitHub denied access, with the reason.
     Unreadable(String),
 }
 
 impl Checks {
-    /// Those that gates name, of what a commit has. Where a check and a status share a name, both are asked for, as
-    /// GitHub does; so is each of several names that differ in their letters' case alone.
+    /// Selects the checks the gates name. When a check and a status share a name, both must pass, as on GitHub. The
+    /// same holds for names that differ only in case.
     #[must_use]
     pub fn seen(gates: &Gates, found: impl IntoIterator<Item = (String, CheckState)>) -> Self {
         let mut named = BTreeMap::new();
@@ -106,39 +106,39 @@ impl Checks {
     }
 }
 
-/// Why a check that is asked for does not hold.
+/// Reason a required check does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
-    /// Nobody looked at the newest commit yet.
+    /// The checks of the newest commit were not read yet.
     Unseen,
-    /// The commit has no such check so far.
+    /// The commit has no such check yet.
     Missing,
-    /// It has not ended.
+    /// It has not completed.
     Pending,
     /// It failed.
     Failed,
-    /// GitHub does not let us look.
+    /// GitHub denied access, with the reason.
     Unreadable(String),
 }
 
 /// A gate that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unmet {
-    /// It is a draft.
+    /// The pull request is a draft.
     Draft,
-    /// Its text has items that are not ticked.
+    /// Its text has unticked items.
     Checklist(Checklist),
-    /// A check that is asked for.
+    /// A required check does not hold.
     Check {
-        /// Its name, as the policy spells it.
+        /// Name of the check, as the policy spells it.
         name: String,
-        /// Why not.
+        /// The reason.
         lack: Lack,
     },
 }
 
 impl Unmet {
-    /// What it waits for, as words that follow "waits for".
+    /// Returns the missing condition, as words that follow "waits for".
     #[must_use]
     pub fn wanted(&self) -> String {
         match self {
@@ -148,8 +148,8 @@ impl Unmet {
         }
     }
 
-    /// What is wrong with it after it was delivered, as a clause; `None` for what is only not known yet, which every push
-    /// makes so for a while.
+    /// Returns the fault of a delivered pull request, as a clause. `None` for a check that has not failed: every push
+    /// leaves the checks unknown for a while.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         match self {
@@ -173,7 +173,7 @@ impl Lack {
     }
 }
 
-/// What does not hold of a pull request, in the order the policy asks for it; empty when it passes.
+/// Returns the gates that do not hold, in the order of the policy; empty when the pull request passes.
 #[must_use]
 pub fn unmet(gates: &Gates, draft: bool, checklist: Checklist, checks: &Checks) -> Vec<Unmet> {
     let mut unmet = Vec::new();

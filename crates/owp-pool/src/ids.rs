@@ -1,7 +1,7 @@
-//! Identifiers as newtypes, so that a worker can never be passed where a task is meant.
+//! Identifiers as newtypes, so that a worker id cannot be passed for a task id.
 //!
-//! Ours are a prefix and a UUIDv7 in lower-case base32hex, which sorts by time. The pool has no randomness:
-//! the caller brings the sixteen bytes.
+//! The pool's own ids are a prefix and a UUIDv7 in lower-case base32hex, so they sort by time.
+//! This crate has no randomness: the caller supplies the sixteen bytes.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
-            /// The letters every id of this kind begins with.
+            /// Prefix of every id of this kind.
             pub const PREFIX: &'static str = $prefix;
 
             /// Builds the id from the sixteen bytes of a UUIDv7.
@@ -21,12 +21,12 @@ macro_rules! text_id {
                 Self(format!("{}{}", $prefix, data_encoding::BASE32_DNSSEC.encode(bytes)))
             }
 
-            /// Takes an id as a caller or a row spelled it; whether it exists is for the store to say.
+            /// Wraps an id from a request or a row; the store checks that it exists.
             pub fn new(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
 
-            /// The id as it is written in JSON and rows.
+            /// Returns the id as written in JSON and rows.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -42,11 +42,11 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// A repository, whatever its name is today.
+    /// A repository; a rename does not change its id.
     RepoId, "r_"
 );
 text_id!(
-    /// A worker: one client, or one person claiming by comment.
+    /// A worker: a registered program, or a contributor who claims by comment.
     WorkerId, "w_"
 );
 text_id!(
@@ -54,7 +54,7 @@ text_id!(
     TaskId, "t_"
 );
 text_id!(
-    /// A lease; never used twice.
+    /// A lease; never reused.
     LeaseId, "l_"
 );
 text_id!(
@@ -62,17 +62,17 @@ text_id!(
     EventId, "e_"
 );
 
-/// Whom caps, trust and bans belong to: a GitHub user id, or a worker nobody has linked to one.
+/// Owner of claim quotas, trust and bans: a GitHub user, or a worker that is not linked to one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Person {
-    /// GitHub's numeric user id; logins change, this does not.
+    /// GitHub's numeric user id; logins change, the id does not.
     GitHub(i64),
-    /// A worker that has not proven who it is.
+    /// A worker without a linked GitHub identity.
     Unlinked(WorkerId),
 }
 
 impl Person {
-    /// The key rows use: `gh:583231` or `w:w_…`.
+    /// Returns the key used in rows: `gh:583231` or `w:w_…`.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
@@ -81,7 +81,7 @@ impl Person {
         }
     }
 
-    /// Reads [`Person::key`] back; `None` for anything else.
+    /// Parses a [`Person::key`]; `None` for anything else.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
         if let Some(id) = key.strip_prefix("gh:") {
@@ -90,19 +90,19 @@ impl Person {
         key.strip_prefix("w:").map(|w| Self::Unlinked(WorkerId::new(w)))
     }
 
-    /// True once a GitHub identity stands behind this person.
+    /// Returns true when a GitHub identity is linked.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         matches!(self, Self::GitHub(_))
     }
 }
 
-/// How often a task has been granted; a write that carries an older value is late.
+/// Number of grants of a task so far; a write that carries an older epoch is stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub i64);
 
 impl Epoch {
-    /// The epoch of the next grant.
+    /// Returns the epoch of the next grant.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)

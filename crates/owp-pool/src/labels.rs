@@ -1,35 +1,35 @@
-//! What an issue's labels say about its task: opted in or not, estimate, priority, skills, area, risk tier.
+//! Label mapping: reads opt-in, estimate, priority, skills, area and risk tier from an issue's labels.
 //!
-//! Who set a label, and whether that counts as an opt-in, is not decided here.
+//! An opt-in also depends on who set the label; that is decided elsewhere.
 //!
-//! Labels that disagree take the safer value, and the disagreement is reported:
+//! If labels disagree, the safer value counts and the disagreement is reported:
 //!
 //! | kind | the safer value |
 //! |---|---|
 //! | estimate | the larger: it takes more of a worker's capacity |
-//! | tier | the higher: it asks for more trust |
-//! | priority | the lower: nothing jumps the queue because of a leftover label |
-//! | area | the first by name: an arbitrary but stable choice, since a task has one area |
+//! | tier | the higher: it requires more trust |
+//! | priority | the lower: a leftover label must not raise a task |
+//! | area | the first by name: arbitrary but stable, since a task has one area |
 //!
 //! Skills never disagree; they add up.
 
 use super::text::is_hidden;
 use std::collections::BTreeSet;
 
-/// The longest skill or area, in characters. GitHub's labels end at 50.
+/// Maximum length of a skill or area, in characters. GitHub limits labels to 50.
 pub const NAME_MAX_CHARS: usize = 64;
 /// The estimate of an issue without an estimate label.
 pub const DEFAULT_ESTIMATE: i64 = 1;
 /// The priority of an issue without a priority label.
 pub const DEFAULT_PRIORITY: i64 = 50;
-/// The highest risk tier, and what an unreadable tier label counts as.
+/// The highest risk tier; an unreadable tier label counts as this.
 pub const MAX_TIER: i64 = 3;
 
-/// Which label names mean what. A prefix is followed by a colon (`estimate` reads `estimate:3`), unless it ends in
-/// punctuation of its own (`size/` reads `size/M`). Everything is compared without regard to case.
+/// Label names of a repository. A prefix is followed by a colon (`estimate` reads `estimate:3`), unless it ends in
+/// punctuation of its own (`size/` reads `size/M`). Comparisons ignore case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelRules {
-    /// The label that opts an issue in, in full.
+    /// Full name of the label that opts an issue in.
     pub ready: String,
     /// Prefixes of estimates.
     pub estimate: Vec<String>,
@@ -60,39 +60,39 @@ impl Default for LabelRules {
     }
 }
 
-/// A label that looks like ours and was not taken as it stands.
+/// A label that resembles one of the pool's and could not be used as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelProblem {
-    /// The label as it is spelled on the issue; text from people, to be neutralised before it is shown.
+    /// The label as spelled on the issue. Untrusted text.
     pub label: String,
-    /// What is wrong with it, as a clause: "is not a whole number from 1 to 100 …".
+    /// The problem, as a clause: "is not a whole number from 1 to 100 …".
     pub what: String,
-    /// What counts instead: "estimate 1".
+    /// The value used instead: "estimate 1".
     pub used: String,
 }
 
-/// What an issue's labels say.
+/// Task settings read from an issue's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelReading {
-    /// The opt-in label is there.
+    /// True when the opt-in label is present.
     pub ready: bool,
-    /// Points, 1 to 100.
+    /// Estimate in points, 1 to 100.
     pub estimate: i64,
-    /// 0 to 1000; higher goes first.
+    /// Priority, 0 to 1000; higher goes first.
     pub priority: i64,
-    /// Required skills: trimmed, lower-case, sorted, each once.
+    /// Required skills: trimmed, lower-case, sorted, without duplicates.
     pub skills: Vec<String>,
-    /// The area, lower-case, when one is named.
+    /// Area in lower case, if any.
     pub area: Option<String>,
-    /// Risk, 0 to 3.
+    /// Risk tier, 0 to 3.
     pub tier: i64,
-    /// Labels that were not taken as they stand, in the order of the labels.
+    /// Labels that could not be used as written, in the order of the labels.
     pub problems: Vec<LabelProblem>,
-    /// Those of them that are only much like the opt-in label.
+    /// Labels among them that merely resemble the opt-in label.
     pub alike: Vec<String>,
 }
 
-/// Reads an issue's labels. The order of the labels changes nothing but the order of the problems.
+/// Reads an issue's labels. Their order affects only the order of the problems.
 #[must_use]
 pub fn read_labels(labels: &[String], rules: &LabelRules) -> LabelReading {
     let mut found = Found::default();
@@ -118,21 +118,21 @@ pub fn read_labels(labels: &[String], rules: &LabelRules) -> LabelReading {
     found.settle(is_ready)
 }
 
-/// A skill as it is compared and kept: lower-case, single spaces, at most [`NAME_MAX_CHARS`] characters.
-/// `None` when nothing is left, when it is too long, or when it holds a comma or characters nobody can see.
+/// Normalises a skill: lower-case, single spaces, at most [`NAME_MAX_CHARS`] characters.
+/// `None` for a name that is empty or too long, or that has a comma or hidden characters.
 #[must_use]
 pub fn normalise_skill(text: &str) -> Option<String> {
     normalise_name(text)
 }
 
-/// An area as it is compared and kept, by the same rules as [`normalise_skill`].
+/// Normalises an area by the rules of [`normalise_skill`].
 #[must_use]
 pub fn normalise_area(text: &str) -> Option<String> {
     normalise_name(text)
 }
 
 fn normalise_name(text: &str) -> Option<String> {
-    // Four bytes a character: a huge string is turned away before it is copied.
+    // A character has at most four bytes, so this rejects a huge string before it is copied.
     let text = text.trim();
     if text.is_empty() || text.len() > NAME_MAX_CHARS * 4 || text.contains(',') || text.chars().any(is_hidden) {
         return None;
@@ -141,7 +141,7 @@ fn normalise_name(text: &str) -> Option<String> {
     (name.chars().count() <= NAME_MAX_CHARS).then_some(name)
 }
 
-/// What a label is about.
+/// Kind of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Ready,
@@ -152,7 +152,7 @@ enum Kind {
     Tier,
 }
 
-/// The readable values with their labels, and the problems met so far.
+/// Readable values, and a note for each label read so far.
 #[derive(Default)]
 struct Found {
     estimates: Vec<i64>,
@@ -160,7 +160,7 @@ struct Found {
     skills: BTreeSet<String>,
     areas: BTreeSet<String>,
     tiers: Vec<i64>,
-    /// Label, what is wrong (empty: nothing, unless its kind turns out to be in conflict), kind.
+    /// Label, problem (empty for a readable label, which is reported only if its kind is in conflict), kind.
     notes: Vec<(String, String, Kind)>,
 }
 
@@ -247,7 +247,7 @@ impl Found {
                 self.good(label, Kind::Tier);
             }
             None => {
-                // Somebody meant to say that this is risky; until we know how risky, it is as risky as can be.
+                // The label marks a risk of unknown level, so the highest is assumed.
                 self.tiers.push(MAX_TIER);
                 self.bad(label, "is not a tier from 0 to 3", Kind::Tier);
             }
@@ -308,12 +308,12 @@ fn fold(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
-/// Letters and digits alone, so that `Pool - ready` is found to look like `pool:ready`.
+/// Keeps only letters and digits, so that `Pool - ready` is found to resemble `pool:ready`.
 fn squash(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// What follows one of the prefixes, or `None` when the label is none of ours.
+/// Returns the text after one of the prefixes; `None` for any other label.
 fn value_of<'a>(label: &'a str, prefixes: &[String]) -> Option<&'a str> {
     prefixes.iter().find_map(|prefix| {
         let prefix = prefix.trim();
@@ -325,7 +325,7 @@ fn value_of<'a>(label: &'a str, prefixes: &[String]) -> Option<&'a str> {
     })
 }
 
-/// Compares character by character, so that the rest is cut at the right byte whatever lower-casing does to lengths.
+/// Compares character by character, so that the rest is cut at the right byte even if lower-casing changes lengths.
 fn strip_prefix_caseless<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let mut rest = text.chars();
     for wanted in prefix.chars() {
@@ -337,7 +337,7 @@ fn strip_prefix_caseless<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     (!prefix.is_empty()).then_some(rest.as_str())
 }
 
-/// A number in plain digits between the bounds; no sign, no fraction, no digits of other scripts.
+/// Parses a number in ASCII digits within the bounds; no sign, no fraction, no digits of other scripts.
 fn whole(text: &str, min: i64, max: i64) -> Option<i64> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;

@@ -3,22 +3,22 @@
 use super::reputation::OutcomeKind;
 use super::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 
-/// Why a lease ended.
+/// Reason a lease ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndReason {
     /// The holder's pull request passed the gates.
     Delivered,
-    /// The holder gave it back.
+    /// The holder released the task.
     Released,
-    /// The worker refused the offer.
+    /// The worker declined the offer.
     Nacked,
     /// The offer was not acknowledged in time.
     AckTimeout,
-    /// The time ran out.
+    /// The lease expired.
     Expired,
-    /// A maintainer took it back.
+    /// A maintainer revoked it.
     Revoked,
-    /// The task is blocked.
+    /// The task was blocked.
     Blocked,
     /// A pull request was merged while the lease was live.
     Merged,
@@ -27,7 +27,7 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Self; 9] = [
         Self::Delivered,
         Self::Released,
@@ -40,7 +40,7 @@ impl EndReason {
         Self::Closed,
     ];
 
-    /// The protocol's word for it.
+    /// Returns the reason's name in the protocol.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,19 +56,19 @@ impl EndReason {
         }
     }
 
-    /// Reads [`EndReason::name`] back.
+    /// Parses an [`EndReason::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 
-    /// True when a pull request took over the slot in the same commit, so that nothing is left uncounted.
+    /// Returns true when a pull request took over the slot in the same commit, so that no slot is left uncounted.
     #[must_use]
     pub fn leaves_a_pull(self) -> bool {
         matches!(self, Self::Delivered | Self::Merged)
     }
 
-    /// What the ending says of the holder's work, when it says anything.
+    /// Returns the outcome recorded for the holder, if any.
     #[must_use]
     pub fn outcome(self) -> Option<OutcomeKind> {
         match self {
@@ -78,26 +78,26 @@ impl EndReason {
         }
     }
 
-    /// True when the person let it lapse, which starts a cooldown.
+    /// Returns true when the holder let the lease lapse, which starts a cooldown.
     #[must_use]
     pub fn is_lapse(self) -> bool {
         matches!(self, Self::Expired | Self::AckTimeout)
     }
 }
 
-/// Where a lease stands.
+/// State of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseState {
-    /// Granted, waiting for the acknowledgement the client negotiated.
+    /// Granted; waits for the acknowledgement the worker negotiated.
     Offered,
-    /// Running.
+    /// In force.
     Active,
-    /// Over.
+    /// Ended.
     Ended(EndReason),
 }
 
 impl LeaseState {
-    /// The word rows and JSON use, without the reason.
+    /// Returns the name used in rows and JSON, without the end reason.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -108,17 +108,17 @@ impl LeaseState {
     }
 }
 
-/// How the holder asked, which decides what keeps the lease alive.
+/// Channel of a claim; it decides what keeps the lease alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// A client: heartbeats and statuses keep it alive.
+    /// The API: heartbeats and status reports keep the lease alive.
     Rest,
-    /// A comment: `extend` and pushes keep it alive.
+    /// A comment: `extend` and pushes keep the lease alive.
     Comment,
 }
 
 impl Via {
-    /// The word rows and JSON use.
+    /// Returns the name used in rows and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -127,7 +127,7 @@ impl Via {
         }
     }
 
-    /// Reads [`Via::name`] back.
+    /// Parses a [`Via::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Rest, Self::Comment].into_iter().find(|via| via.name() == name)
@@ -137,52 +137,53 @@ impl Via {
 /// One grant of one task to one worker. Estimate and area are frozen at the grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Its id, never used again.
+    /// Lease id, never reused.
     pub id: LeaseId,
-    /// What is held.
+    /// The leased task.
     pub task: TaskId,
-    /// Where.
+    /// Its repository.
     pub repo: RepoId,
-    /// By which worker.
+    /// The worker that holds it.
     pub worker: WorkerId,
-    /// By which person.
+    /// The contributor behind the worker.
     pub person: Person,
     /// The task's epoch at the grant.
     pub epoch: Epoch,
-    /// Where it stands.
+    /// State.
     pub state: LeaseState,
-    /// How it was asked for.
+    /// Channel of the claim.
     pub via: Via,
-    /// Points it takes of the worker's capacity.
+    /// Points of the worker's capacity it uses.
     pub estimate: i64,
     /// The area it locks, when area locks are on.
     pub area: Option<String>,
-    /// Whether the area stays held while its pull request is under review.
+    /// True when the area stays locked while the pull request is under review.
     pub keeps_area: bool,
-    /// When it was granted.
+    /// Time of the grant.
     pub granted_at: Timestamp,
-    /// Until when it must be acknowledged; `None` once it is, or when that was not negotiated.
+    /// Deadline for the acknowledgement; `None` once acknowledged, or when none was negotiated.
     pub ack_by: Option<Timestamp>,
-    /// When it runs out.
+    /// Expiry time.
     pub expires_at: Timestamp,
-    /// What a sign of life sets the clock to.
+    /// Lease time after each renewal.
     pub ttl: Span,
-    /// No sign of life carries it past this.
+    /// Latest possible expiry, whatever the renewals.
     pub max_until: Timestamp,
-    /// When the one warning was posted.
+    /// Time of the one expiry warning.
     pub warned_at: Option<Timestamp>,
-    /// When it ended.
+    /// End time.
     pub ended_at: Option<Timestamp>,
 }
 
 impl Lease {
-    /// True until it ended.
+    /// Returns true until the lease ended.
     #[must_use]
     pub fn is_live(&self) -> bool {
         !matches!(self.state, LeaseState::Ended(_))
     }
 
-    /// The expiry a sign of life at `now` earns, or `None` when too little of the ttl is spent to be worth a write.
+    /// Returns the expiry a heartbeat or status report at `now` earns; `None` when it gains less than a third of the
+    /// ttl.
     #[must_use]
     pub fn renewal(&self, now: Timestamp) -> Option<Timestamp> {
         let wanted = (now + self.ttl).min(self.max_until);
@@ -190,21 +191,20 @@ impl Lease {
         (gained.0 * 3 >= self.ttl.0 && wanted > self.expires_at).then_some(wanted)
     }
 
-    /// The expiry an explicit request (`extend`) earns: as [`Lease::renewal`], however little was spent.
+    /// Returns the expiry an explicit `extend` earns: as [`Lease::renewal`], however small the gain.
     #[must_use]
     pub fn extension(&self, now: Timestamp) -> Timestamp {
         (now + self.ttl).min(self.max_until).max(self.expires_at)
     }
 
-    /// True when its holder should be told that the time is nearly over: less than `percent` of it is left, and they
-    /// were not told before.
+    /// Returns true when the expiry warning is due: at most `percent` of the ttl is left, and no warning was sent.
     #[must_use]
     pub fn wants_warning(&self, percent: i64, now: Timestamp) -> bool {
         let left = self.expires_at - now;
         self.is_live() && self.warned_at.is_none() && left.0 > 0 && left.0 <= self.ttl.0 * percent / 100
     }
 
-    /// The moment at or before `now` when this lease ran out, with the reason.
+    /// Returns the reason when the lease has run out by `now`.
     #[must_use]
     pub fn ran_out(&self, now: Timestamp) -> Option<EndReason> {
         if !self.is_live() {

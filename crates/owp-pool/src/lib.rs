@@ -1,7 +1,7 @@
-//! The domain: nouns, state machines, admission, planning.
+//! Domain model of OWP Pool: types, state machines, admission, planning.
 //!
-//! Pure: no async, clock, SQL, HTTP or randomness, and nothing of ours imported from outside this room.
-//! Everything here is given a snapshot and `now`, and answers with what to do and, for what it did not do, why not.
+//! Everything here is pure: no async, clock, SQL, HTTP or randomness, and no import from the other crates.
+//! Functions take a snapshot and `now`, and return what to do and a reason for everything they do not do.
 
 pub mod admission;
 pub mod branch;

@@ -1,9 +1,9 @@
-//! The state machine of tasks and leases, whole, in one place.
+//! The state machine of tasks and leases.
 //!
-//! A move takes the task and its live lease by value and gives back what they became, with the events that tell
-//! it. What the table in `docs/ARCHITECTURE.md` does not list is refused. Keeps invariants 3, 6, 7 and 11: a live
-//! lease exists exactly while the task is held, epochs only rise, states move only along the table, and no state
-//! changes without its event.
+//! A move takes a task and its live lease by value, and returns both with the audit events that record the move. Moves
+//! that the table in `docs/ARCHITECTURE.md` does not list are refused. This keeps invariants 3, 6, 7 and 11: a live
+//! lease exists exactly while the task is held, epochs only rise, states move only along the table, and every state
+//! change has its event.
 
 use super::event::{Event, EventKind};
 use super::lease::{EndReason, Lease, LeaseState, Via};
@@ -13,73 +13,72 @@ use super::task::{Reservation, Task, TaskState};
 use super::{LeaseId, Person, Span, Timestamp, WorkerId};
 use serde_json::json;
 
-/// Why a task is held whose text somebody without write access changed after it was approved.
+/// Hold reason of a task whose text was changed after approval by a user without write access.
 pub const EDITED: &str = "its text was edited after approval, by somebody without write access";
 
-/// Why a task is held when GitHub does not tell whether its text is what was approved.
+/// Hold reason of a task when GitHub does not tell whether its text is the approved one.
 pub const UNTOLD: &str =
     "GitHub does not tell whether its text was edited after the label was set, and its author has no write access";
 
-/// How long the author of a pull request that was closed unmerged, or the person of an unblocked task, has first
-/// refusal.
+/// Length of the reservation for the author of a pull request closed unmerged, and for the holder of an unblocked task.
 pub const FIRST_REFUSAL: Span = Span::hours(48);
-/// How long a blocked task stays reserved at most.
+/// Maximum length of a blocked task's reservation.
 pub const BLOCK_RESERVATION: Span = Span::days(7);
 
-/// How many blocked tasks one person may keep reserved in a repository: blocking must not be a way to hoard.
+/// Maximum number of blocked tasks one contributor may keep reserved in a repository; prevents hoarding by blocking.
 pub const BLOCKED_MOST: usize = 2;
 
-/// A grant that admission has allowed.
+/// A grant that admission allowed.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// The new lease's id.
+    /// Id of the new lease.
     pub lease: LeaseId,
-    /// Who gets it.
+    /// Worker that gets the task.
     pub worker: WorkerId,
-    /// On whose behalf.
+    /// Contributor behind the worker.
     pub person: Person,
-    /// How it was asked for.
+    /// Channel of the claim.
     pub via: Via,
-    /// What a sign of life sets the clock to.
+    /// Lease time after each renewal.
     pub ttl: Span,
-    /// How long it may live at most.
+    /// Maximum lifetime of the lease.
     pub max_lifetime: Span,
-    /// How soon it must be acknowledged, when the client negotiated that.
+    /// Time to acknowledge the offer, when the worker negotiated that.
     pub ack_within: Option<Span>,
-    /// Until when the area is the holder's alone; `None` when areas have no holders.
+    /// End of the area lock; `None` when area locks are off.
     pub area_until: Option<AreaUntil>,
 }
 
-/// What can happen to a task.
+/// A transition of a task.
 #[derive(Debug, Clone)]
 pub enum Move {
-    /// Somebody gets it.
+    /// A worker is granted the task.
     Grant(Grant),
     /// The holder acknowledged the offer.
     Acknowledge,
-    /// The holder works on it.
+    /// The holder started work.
     Start,
-    /// The holder no longer has it; it waits again.
+    /// The lease ended and the task is ready again.
     Return(EndReason),
-    /// A pull request passes the gates (its number, where GitHub knows it).
+    /// A pull request passed the gates.
     Deliver {
         /// The pull request's number; `None` in manual repositories.
         pull: Option<i64>,
-        /// Whose work it is, where GitHub tells: its author's, or that of the person its author is a declared agent of.
+        /// The contributor credited, where GitHub tells: the author, or whoever declared the author as an agent.
         author: Option<Person>,
     },
-    /// Something stands in the way; the holder keeps first refusal.
+    /// The task is blocked and stays reserved for its holder.
     Block {
-        /// What.
+        /// The reason.
         reason: String,
     },
-    /// A maintainer cleared the way.
+    /// A maintainer unblocked the task.
     Unblock,
-    /// Nobody cleared the way in time.
+    /// The reservation of the blocked task ran out.
     ReservationLapsed,
     /// *The* pull request was closed unmerged and no other takes over.
     PullClosed {
-        /// Who gets first refusal: whose work the pull request was.
+        /// The contributor credited with the pull request, who gets the reservation.
         author: Option<Person>,
     },
     /// Another pull request of the holder takes over.
@@ -91,44 +90,45 @@ pub enum Move {
     Merge {
         /// Its number; `None` in manual repositories.
         pull: Option<i64>,
-        /// Whose work it is and who is credited; `None` when the account is gone, and in manual repositories.
+        /// The contributor credited; `None` when the account is deleted, and in manual repositories.
         author: Option<Person>,
     },
     /// The task was withdrawn.
     Close {
-        /// Why, for the audit log.
+        /// The reason, for the audit log.
         reason: String,
     },
-    /// Labelled again, or reopened with the label still on.
+    /// The issue was labelled again, or reopened with the label still on.
     Reopen,
 }
 
-/// What came of a move.
+/// Result of a move.
 #[derive(Debug, Clone)]
 pub struct Moved {
-    /// The task as it is now.
+    /// The task after the move.
     pub task: Task,
     /// The lease the move made, changed or ended.
     pub lease: Option<Lease>,
-    /// What to write into the audit log.
+    /// Events for the audit log.
     pub events: Vec<Event>,
-    /// What it says of somebody's work.
+    /// Outcome recorded for a contributor, if any.
     pub outcome: Option<Outcome>,
 }
 
-/// What becomes of a task's area.
+/// Effect of a move on the task's area lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AreaFate {
-    /// The task holds it.
+    /// The task holds the area.
     Hold(String),
-    /// It stays as it is.
+    /// The lock stays as it is.
     Keep,
-    /// It is free.
+    /// The area is free.
     Free,
 }
 
 impl Moved {
-    /// What becomes of the task's area: it is its holder's, and may stay so while the pull request is under review.
+    /// Returns the effect on the area lock: a live lease holds it, and it may last while the pull request is under
+    /// review.
     #[must_use]
     pub fn area(&self) -> AreaFate {
         match &self.lease {
@@ -146,16 +146,16 @@ impl Moved {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("The task is {state}; it cannot {what} from there.")]
 pub struct Illegal {
-    /// Where the task stood.
+    /// State of the task.
     pub state: TaskState,
-    /// What was asked of it, as a verb.
+    /// The refused move, as a verb.
     pub what: &'static str,
 }
 
 /// Applies one move at `now`.
 ///
 /// # Errors
-/// [`Illegal`] when the table has no such arrow from the task's state.
+/// Returns [`Illegal`] when the table has no such transition from the task's state.
 pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Result<Moved, Illegal> {
     let live = lease.filter(Lease::is_live);
     match step {
@@ -237,7 +237,7 @@ fn acknowledge(task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
 
 fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
     let Some(mut lease) = live else { return illegal(&task, "be started") };
-    // Work is the best acknowledgement there is.
+    // Reported work implies the acknowledgement.
     lease.state = LeaseState::Active;
     lease.ack_by = None;
     let mut events = Vec::new();
@@ -271,7 +271,7 @@ fn deliver(
     let lease = live.map(|lease| end(lease, EndReason::Delivered, now, &mut events));
     task.state = TaskState::PrOpened;
     task.pull = pull;
-    // A task may be reserved for somebody else than who held it last: whoever delivered it answers for it now.
+    // A task may be reserved for another contributor than its last holder; it counts as held by its author from now on.
     task.last_holder = author.or(task.last_holder);
     task.reservation = None;
     task.blocked_reason = None;
@@ -305,7 +305,7 @@ fn pull_closed(mut task: Task, author: Option<Person>, now: Timestamp) -> Result
     if task.state != TaskState::PrOpened {
         return illegal(&task, "lose its pull request");
     }
-    // Where GitHub is not asked, going back to work is no verdict.
+    // In manual repositories, which have no pull request number, a return to work is no verdict.
     let judged = task.pull.take().and(author.clone());
     let outcome = judged.map(|person| Outcome { person, kind: OutcomeKind::ClosedUnmerged });
     task.reservation = author.map(|person| Reservation { person, until: now + FIRST_REFUSAL });
@@ -336,7 +336,7 @@ fn merge(
     let mut events = Vec::new();
     let lease = live.map(|lease| end(lease, EndReason::Merged, now, &mut events));
     task.state = TaskState::Merged;
-    // Credit goes to whoever wrote what was merged. Where nothing is known of it, the holder's word stands.
+    // The author of a merged pull request is credited. Without a pull request number the holder stays credited.
     if pull.is_some() {
         task.last_holder = author;
     }

@@ -1,4 +1,4 @@
-//! The table of states, as cases: every arrow that exists, and the proof that no other does.
+//! The table of states as cases: every transition that exists, and proof that no other does.
 
 use super::*;
 use crate::policy::AreaUntil;
@@ -40,7 +40,7 @@ fn held(state: TaskState) -> (Task, Option<Lease>) {
     (Task { state, ..granted.task }, granted.lease)
 }
 
-/// A task in `state`, with the live lease that state demands.
+/// Builds a task in `state`, with the live lease that state requires.
 fn standing(state: TaskState) -> (Task, Option<Lease>) {
     if state.is_held() { held(state) } else { (task(state), None) }
 }

@@ -1,4 +1,4 @@
-//! What a repository's maintainers allow: the values of `.github/owp.yml`, with its defaults.
+//! Repository policy: the values of `.github/owp.yml`, with their defaults.
 
 use super::Span;
 use super::branch::BranchTemplate;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which pull requests count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-// The name a YAML tag in a policy file may give it.
+// A YAML tag in a policy file may use this name.
 #[serde(rename = "Counted", rename_all = "lowercase")]
 #[schemars(rename = "PolicyCount")]
 pub enum CountMode {
@@ -21,12 +21,12 @@ pub enum CountMode {
     All,
 }
 
-/// Where the budget in force comes from; always shown beside it.
+/// Source of the budget in force; always shown beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetSource {
     /// The policy file.
     Policy,
-    /// The default, where nobody set a limit.
+    /// The default, where no limit is set.
     Default,
     /// `/owp budget N`.
     Command,
@@ -46,11 +46,11 @@ impl BudgetSource {
         }
     }
 
-    /// The word shown and stored.
+    /// Returns the name that is shown and stored.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            // The file's rules and their defaults are one source in the protocol.
+            // In the protocol, the file's rules and their defaults are one source.
             Self::Policy | Self::Default => "policy",
             Self::Command => "command",
             Self::Operator => "operator",
@@ -58,73 +58,73 @@ impl BudgetSource {
     }
 }
 
-/// How many claims a person may hold, and what follows a lapse.
+/// Claim quotas of contributors, and the cooldown after a lapse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimLimits {
-    /// Live leases per person, over all repositories with the App.
+    /// Live leases per contributor, over all GitHub repositories.
     pub per_person: i64,
-    /// Live leases of a person who has no merged task in the repository yet.
+    /// Live leases of a contributor without a merged task in the repository.
     pub newcomer: i64,
-    /// Live leases of all such people together.
+    /// Live leases of all such contributors together.
     pub newcomers_total: i64,
-    /// How long after a lapse the next claim waits.
+    /// Wait between a lapse and the next claim.
     pub cooldown: Span,
-    /// Whether a person must have said `/owp join`, or registered a client, before the first claim.
+    /// True when a contributor must say `/owp join`, or register a worker, before the first claim.
     pub join_first: bool,
 }
 
 impl ClaimLimits {
-    /// The limits where nobody set others.
+    /// The default limits.
     pub const DEFAULT: Self =
         Self { per_person: 2, newcomer: 1, newcomers_total: 2, cooldown: Span::hours(24), join_first: false };
 }
 
-/// What a risk tier asks for; any one of the conditions that are set opens the tier.
+/// Requirements of a risk tier; any one of the conditions that are set opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TierRule {
-    /// The least trust a maintainer must have given.
+    /// Minimum trust.
     pub trust: i64,
-    /// What stands in for it.
+    /// Record of work that replaces the trust.
     pub record: Option<Record>,
-    /// Who is let in by name: logins, and teams as `org/team`, as they are written.
+    /// Names admitted regardless of trust: logins, and teams as `org/team`, as written.
     pub allow: Vec<String>,
 }
 
 impl TierRule {
-    /// A tier that trust alone opens.
+    /// Creates a rule that trust alone satisfies.
     #[must_use]
     pub fn trust(trust: i64) -> Self {
         Self { trust, record: None, allow: Vec::new() }
     }
 }
 
-/// A record of work that opens a tier by itself, for people who asked for a score.
+/// Record of work that opens a tier by itself, for contributors who asked for a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// The least number of merged tasks in the repository.
+    /// Minimum number of merged tasks in the repository.
     pub merged: i64,
-    /// The least reputation there.
+    /// Minimum reputation there.
     pub reputation: Score,
 }
 
-/// What some people may take, and nothing else. Whom no lane is for may take everything; whom several are for may take
-/// what any of them allows.
+/// A lane: the tasks some contributors are confined to. Contributors matched by no lane may take everything; those
+/// matched by several may take what any of them allows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lane {
-    /// It is for people whose trust is this or less.
+    /// Matches contributors with this trust or less.
     pub trust: Option<i64>,
-    /// It is for people without a merged task here.
+    /// Matches only contributors without a merged task here.
     pub newcomers: bool,
-    /// The areas it allows, in lower case; `None` allows tasks of every area and of none.
+    /// Allowed areas, in lower case; `None` allows tasks of every area and of none.
     pub areas: Option<Vec<String>>,
-    /// The highest tier it allows.
+    /// Highest allowed tier.
     pub tier: Option<i64>,
-    /// The largest estimate it allows.
+    /// Largest allowed estimate.
     pub estimate: Option<i64>,
 }
 
 impl Lane {
-    /// True when the task is all that the lane allows.
+    /// Returns true when the task meets every condition of the lane.
     #[must_use]
     pub fn allows(&self, spec: &TaskSpec) -> bool {
         let in_area = |areas: &Vec<String>| spec.area.as_ref().is_some_and(|area| areas.contains(area));
@@ -133,7 +133,7 @@ impl Lane {
             && self.estimate.is_none_or(|estimate| spec.estimate <= estimate)
     }
 
-    /// What it allows, in words: `areas docs, tests, tier up to 1`.
+    /// Describes the allowed tasks: `areas docs, tests, tier up to 1`.
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = Vec::new();
@@ -149,36 +149,36 @@ impl Lane {
     }
 }
 
-/// What a pull request must be before it counts as delivered. Judged when its task would enter `pr_opened`; what fails
-/// later is shown and moves nothing.
+/// Conditions a pull request must meet before it counts as delivered. They are judged when its task would enter
+/// `pr_opened`; later failures are shown and move nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gates {
-    /// Whether a draft passes.
+    /// True when drafts pass.
     pub drafts: bool,
-    /// Checks and commit statuses, by name, that must have succeeded on its newest commit.
+    /// Names of checks and commit statuses that must have succeeded on the newest commit.
     pub checks: Vec<String>,
-    /// Whether every item of the task lists in its text must be ticked.
+    /// True when every item of the task lists in its text must be ticked.
     pub checklist: bool,
 }
 
-/// What contributors are asked to do, in the words they are told.
+/// Instructions for contributors, shown as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contract {
-    /// How the working copy is set up.
+    /// Command that sets up the working copy.
     pub setup: Option<String>,
-    /// How it is tested.
+    /// Command that runs the tests.
     pub test: Option<String>,
-    /// How it is linted.
+    /// Command that runs the linter.
     pub lint: Option<String>,
-    /// How branches are named.
+    /// Template of branch names.
     pub branch: BranchTemplate,
-    /// What a pull request's description should look like.
+    /// Template of a pull request's description.
     pub pr_template: Option<String>,
 }
 
 /// Until when a task's holder keeps its area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-// The name a YAML tag in a policy file may give it.
+// A YAML tag in a policy file may use this name.
 #[serde(rename = "Until", rename_all = "snake_case")]
 #[schemars(rename = "PolicyUntil")]
 pub enum AreaUntil {
@@ -190,7 +190,7 @@ pub enum AreaUntil {
 
 /// How much the pool says on an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-// The name a YAML tag in a policy file may give it.
+// A YAML tag in a policy file may use this name.
 #[serde(rename = "Comments", rename_all = "lowercase")]
 #[schemars(rename = "PolicyComments")]
 pub enum CommentMode {
@@ -200,69 +200,69 @@ pub enum CommentMode {
     Quiet,
 }
 
-/// How short the leases of a repository may be made.
+/// Lower bounds of the times a repository's policy may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shortest {
-    /// Lease time for clients.
+    /// Lease time for workers.
     pub ttl: Span,
     /// Time to acknowledge an offer.
     pub ack_within: Span,
 }
 
 impl Shortest {
-    /// Where people work.
+    /// Bounds in GitHub repositories.
     pub const USUAL: Self = Self { ttl: Span::minutes(1), ack_within: Span::secs(5) };
-    /// Where the operator makes repositories by hand: whoever tries a client need not wait to see a lease run out.
+    /// Bounds in manual repositories: short, so that a test of a worker need not wait long for a lease to expire.
     pub const BY_HAND: Self = Self { ttl: Span::secs(1), ack_within: Span::secs(1) };
 }
 
-/// The rules of one repository.
+/// Policy of one repository.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// The review budget the file asks for.
+    /// Review budget set in the file.
     pub max_open_prs: i64,
-    /// Which pull requests count.
+    /// Pull requests that count.
     pub count: CountMode,
-    /// Whether drafts count.
+    /// True when drafts count.
     pub count_drafts: bool,
-    /// Lease time for clients.
+    /// Lease time for workers.
     pub ttl: Span,
     /// Lease time for claims by comment.
     pub claim_ttl: Span,
-    /// How soon an offer must be acknowledged.
+    /// Time to acknowledge an offer.
     pub ack_within: Span,
-    /// How short these two may be made.
+    /// Lower bounds of `ttl` and `ack_within`.
     pub shortest: Shortest,
-    /// How long a lease may live at most.
+    /// Maximum lifetime of a lease.
     pub max_lifetime: Span,
-    /// The part of a lease's time, in percent, that is left when its holder is warned.
+    /// Share of a lease's time, in percent, that is left when its holder is warned.
     pub warn_before_percent: i64,
-    /// Limits per person; `None` in manual repositories.
+    /// Claim quotas; `None` in manual repositories.
     pub claims: Option<ClaimLimits>,
-    /// Whether one area has one holder.
+    /// True when area locks are on.
     pub area_locks: bool,
-    /// Until when it has.
+    /// End of an area lock.
     pub area_until: AreaUntil,
-    /// What tiers 1, 2 and 3 ask for.
+    /// Requirements of tiers 1, 2 and 3.
     pub tiers: [TierRule; 3],
-    /// What some people are confined to.
+    /// Lanes that confine some contributors.
     pub lanes: Vec<Lane>,
-    /// What a pull request must be before it counts as delivered.
+    /// Gates for pull requests.
     pub gates: Gates,
-    /// Which labels mean what.
+    /// Names of labels.
     pub labels: LabelRules,
-    /// What contributors are asked to do.
+    /// Instructions for contributors.
     pub contract: Contract,
-    /// How much is said on an issue.
+    /// Amount of comments on an issue.
     pub comments: CommentMode,
-    /// The issue on which link codes are to be written; without one contributors are asked for an issue they take part in.
+    /// Issue for link codes; without one, contributors are asked to use an issue they take part in.
     pub link_issue: Option<i64>,
-    /// When nothing is handed out.
+    /// Times at which nothing is granted.
     pub pause: Option<Schedule>,
 }
 
 impl Policy {
-    /// The defaults for a repository with the App installed.
+    /// Returns the defaults for a GitHub repository.
     #[must_use]
     pub fn managed() -> Self {
         Self {
@@ -293,7 +293,7 @@ impl Policy {
         }
     }
 
-    /// The rules of a repository made by admin calls: capacity, concurrency, skills, area and budget alone.
+    /// Returns the policy of a manual repository: capacity, concurrency, skills, area and budget alone.
     #[must_use]
     pub fn manual(max_open_prs: i64, area_locks: bool) -> Self {
         let (ttl, tiers) = (Span::minutes(30), [0; 3].map(TierRule::trust));
@@ -301,14 +301,14 @@ impl Policy {
         Self { max_open_prs, ttl, shortest, claims: None, area_locks, tiers, ..Self::managed() }
     }
 
-    /// The same rules with leases that are no shorter than this.
+    /// Returns the same policy with its times raised to at least these bounds.
     #[must_use]
     pub fn no_shorter_than(self, shortest: Shortest) -> Self {
         let (ttl, ack_within) = (self.ttl.max(shortest.ttl), self.ack_within.max(shortest.ack_within));
         Self { ttl, ack_within, shortest, ..self }
     }
 
-    /// The rule of a tier; `None` for tier 0, which is open to all.
+    /// Returns the rule of a tier; `None` for tier 0, which is open to all.
     #[must_use]
     pub fn tier(&self, tier: i64) -> Option<&TierRule> {
         // Labels and admin calls keep tiers within 0..=3; anything above is treated as the strictest.
@@ -316,7 +316,7 @@ impl Policy {
     }
 }
 
-/// The budget in force and where it comes from: the command's, the file's or the default, capped by the operator's
+/// Returns the budget in force and its source: the command's, the file's or the default, capped by the operator's
 /// ceiling.
 #[must_use]
 pub fn effective_budget(file: Option<i64>, command: Option<i64>, ceiling: Option<i64>) -> (i64, BudgetSource) {

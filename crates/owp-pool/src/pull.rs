@@ -1,4 +1,4 @@
-//! What a pull request that names a task means for the task.
+//! Pull requests that name a task: decides what each means for the task.
 
 use super::Person;
 use super::gates::{self, Checklist, Checks, Unmet};
@@ -9,20 +9,20 @@ use super::task::{Task, TaskState};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many agents one person may declare.
+/// Maximum number of agents one contributor may declare.
 pub const AGENTS_MOST: usize = 5;
 
-/// Whose word stands behind a pull request's commits.
+/// Signatures on a pull request's commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signatures {
-    /// How many commits were looked at.
+    /// Number of commits inspected.
     pub commits: i64,
-    /// How many of them carry a signature that GitHub verified.
+    /// Number of commits with a signature that GitHub verified.
     pub verified: i64,
 }
 
 impl Signatures {
-    /// `all`, `some` or `none`.
+    /// Returns `all`, `some` or `none`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self.verified {
@@ -38,17 +38,17 @@ impl Signatures {
 pub struct PullFacts {
     /// Its number.
     pub number: i64,
-    /// Its author's GitHub id; `None` when the account is gone.
+    /// GitHub id of its author; `None` when the account is deleted.
     pub author: Option<i64>,
-    /// Not closed, not merged.
+    /// True when neither closed nor merged.
     pub open: bool,
-    /// Merged.
+    /// True when merged.
     pub merged: bool,
-    /// Its author says that it is not ready to be reviewed.
+    /// True for a draft.
     pub draft: bool,
-    /// The task list in its text.
+    /// Task list in its text.
     pub checklist: Checklist,
-    /// What is known of the checks on its newest commit.
+    /// Known checks of its newest commit.
     pub checks: Checks,
 }
 
@@ -57,14 +57,14 @@ impl PullFacts {
         self.author.map(Person::GitHub)
     }
 
-    /// Which gates it does not pass.
+    /// Returns the gates it does not pass.
     #[must_use]
     pub fn unmet(&self, gates: &Gates) -> Vec<Unmet> {
         gates::unmet(gates, self.draft, self.checklist, &self.checks)
     }
 }
 
-/// Whose agents write pull requests for whom, as the people they work for declared it.
+/// Agents that write pull requests for contributors, as those contributors declared them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Agents(BTreeMap<Person, BTreeSet<i64>>);
 
@@ -74,14 +74,14 @@ impl Agents {
         self.0.entry(person.clone()).or_default().insert(agent);
     }
 
-    /// True when a pull request by `author` is `person`'s work: their own, or that of an agent they declared.
+    /// Returns true when a pull request by `author` is `person`'s work: their own, or that of an agent they declared.
     #[must_use]
     pub fn wrote_for(&self, author: Option<i64>, person: &Person) -> bool {
         let Some(author) = author else { return false };
         *person == Person::GitHub(author) || self.0.get(person).is_some_and(|agents| agents.contains(&author))
     }
 
-    /// Everybody whose work a pull request by `author` is.
+    /// Returns all contributors credited with a pull request by `author`.
     #[must_use]
     pub fn people_behind(&self, author: i64) -> BTreeSet<Person> {
         let declared = self.0.iter().filter(|(_, agents)| agents.contains(&author)).map(|(person, _)| person.clone());
@@ -89,7 +89,7 @@ impl Agents {
     }
 }
 
-/// One question: this pull request, this task.
+/// Input of [`decide`]: one pull request and one task it names.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The task.
@@ -100,24 +100,24 @@ pub struct Case<'a> {
     pub pull: &'a PullFacts,
     /// Every pull request that names the task, oldest first.
     pub others: &'a [PullFacts],
-    /// What the repository asks of a pull request.
+    /// Gates of the repository.
     pub gates: &'a Gates,
-    /// Who writes for the people concerned.
+    /// Agents of the contributors concerned.
     pub agents: &'a Agents,
 }
 
-/// What to do about a pull request and one task it names.
+/// Decision on a pull request and one task it names.
 #[derive(Debug, Clone)]
 pub enum Verdict {
     /// Move the task.
     Move(Move),
-    /// It answers the task as soon as this holds.
+    /// It answers the task as soon as these gates hold.
     Waits(Vec<Unmet>),
-    /// It was delivered, and this does not hold any more. Told, and nothing else.
+    /// It was delivered, and these gates no longer hold. This is shown and moves nothing.
     Slipped(Vec<Unmet>),
-    /// Somebody else holds the task: say so politely.
+    /// Another contributor holds the task; the pool says so on the issue.
     HeldByOther,
-    /// Nobody holds the task: say how it is done right.
+    /// Nobody holds the task; the pool explains how to claim it.
     NobodyHolds,
     /// Nothing changes.
     Nothing,
@@ -173,11 +173,11 @@ impl Case<'_> {
         Verdict::Waits(unmet)
     }
 
-    /// Whose work a merge is: that of the holder whom the author wrote for, else the author's.
+    /// Returns the contributor credited with a merge: the holder the author wrote for, else the author.
     fn credited(&self) -> Option<Person> {
         self.pull.author?;
         let task = self.task;
-        // What was delivered for somebody stays theirs, also when they do not name the agent any more.
+        // A delivery stays credited, even if the contributor no longer declares the agent.
         if task.state == TaskState::PrOpened && task.pull == Some(self.pull.number) {
             return task.last_holder.clone();
         }
@@ -217,7 +217,7 @@ mod tests {
     const BO: i64 = 2;
     const BOT: i64 = 9;
 
-    /// A question about nothing but the task and the pull request.
+    /// A case with only the task and the pull request.
     struct Asked<'a> {
         lease: Option<&'a Lease>,
         others: &'a [PullFacts],

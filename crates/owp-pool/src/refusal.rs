@@ -1,64 +1,63 @@
-//! A refusal: a "no" that explains itself in the same words in a comment, in the API and on a page.
+//! Refusals: reasons for a "no", in the same words in a comment, in the API and on a page.
 
 use super::time::Timestamp;
 use std::fmt;
 
-/// The named rules of admission, and the few other rules a command can fail on. The name is part of the protocol.
+/// A named rule of admission, or another rule that a command can fail. The name is part of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// The task must be ready (or blocked and reserved for the asker).
+    /// The task must be ready, or blocked and reserved for the contributor.
     TaskState,
     /// A maintainer must have approved the task.
     Approval,
-    /// Nobody else may have first refusal.
+    /// The task must not be reserved for another contributor.
     Reservation,
-    /// The issue must not be assigned to somebody else on GitHub.
+    /// The issue must not be assigned to another user on GitHub.
     Assigned,
     /// No open pull request may already answer the task.
     OpenPull,
     /// The repository must be served: App installed, not suspended, not archived.
     RepoActive,
-    /// The pool must know how many pull requests are open.
+    /// The count of open pull requests must be known.
     CountKnown,
     /// A slot of the review budget must be free.
     Budget,
-    /// Nobody may hold the task's area.
+    /// The task's area must not be locked by another holder.
     AreaLock,
-    /// The worker must exist, be of good standing and not paused.
+    /// The worker must not be revoked or paused.
     WorkerStatus,
-    /// Managed repositories serve only people whose GitHub identity is proven.
+    /// GitHub repositories serve only contributors with a linked GitHub identity.
     Linked,
-    /// Only people may claim.
+    /// Bots cannot claim.
     Human,
-    /// A private repository serves only people who may read it.
+    /// A private repository serves only contributors who may read it.
     Visibility,
-    /// The person must not be banned from the repository.
+    /// The contributor must not be banned from the repository.
     Banned,
-    /// Where the policy asks for it, the person must have introduced themself.
+    /// The contributor must have introduced themself, where the policy requires it.
     JoinFirst,
     /// The worker must have every required skill.
     Skills,
-    /// The person must be trusted for the task's risk tier.
+    /// The contributor must qualify for the task's risk tier.
     Tier,
-    /// The person must be allowed tasks of this kind by one of the lanes that are for them.
+    /// If lanes apply to the contributor, one of them must allow the task.
     Lane,
     /// The estimate must fit into the worker's free capacity.
     Capacity,
-    /// The worker must not hold too many leases at once.
+    /// The worker must be below its limit of leases.
     Concurrency,
-    /// The person must not hold too many claims.
+    /// The contributor must be below their claim quota.
     PersonCap,
-    /// The people without a merged pull request here must not hold too many claims together.
+    /// Newcomers together must be below the claim quota they share.
     NewcomersTotal,
-    /// After a lapse, after several tasks were given back in a row, and after a maintainer took the task away, there is a
-    /// pause before the next claim.
+    /// The next claim waits after a lapse, after several releases in a row, and after a maintainer revoked the task.
     Cooldown,
-    /// What a worker just declined is not offered to it again at once.
+    /// A task the worker just declined is offered to others first.
     Declined,
 }
 
 impl Rule {
-    /// Every rule, in the order refusals are listed.
+    /// All rules, in the order refusals are listed.
     pub const ALL: [Self; 24] = [
         Self::TaskState,
         Self::Approval,
@@ -86,7 +85,7 @@ impl Rule {
         Self::Declined,
     ];
 
-    /// What the other value of a refusal is: a limit that was passed, or what is needed.
+    /// Returns the label of the second value: a limit that was passed, or what is needed.
     fn bound(self) -> &'static str {
         match self {
             Self::Budget
@@ -99,7 +98,7 @@ impl Rule {
         }
     }
 
-    /// The stable name used in JSON, comments and metrics.
+    /// Returns the stable name used in JSON, comments and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -131,30 +130,30 @@ impl Rule {
     }
 }
 
-/// One reason for a "no".
+/// One reason a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The rule that does not hold.
     pub rule: Rule,
-    /// One sentence for people: what is so, and what would help.
+    /// One sentence for people: the situation, and the remedy.
     pub message: String,
-    /// The current value the rule looked at, when it has one.
+    /// The value the rule found, if it has one.
     pub value: Option<String>,
-    /// The limit it was compared with, when there is one.
+    /// The limit it was compared with, if any.
     pub limit: Option<String>,
-    /// Who holds what is wanted (a login, a worker's name), when somebody does.
+    /// The holder of what was requested (a login, a worker's name), if any.
     pub holder: Option<String>,
-    /// When trying again may succeed, when that is known.
+    /// Earliest time at which a retry may succeed, when known.
     pub retry_at: Option<Timestamp>,
 }
 
 impl Refusal {
-    /// A refusal with a sentence alone; the rest is added with the `with_` calls.
+    /// Creates a refusal with a message alone; the `with_` methods add the rest.
     pub fn new(rule: Rule, message: impl Into<String>) -> Self {
         Self { rule, message: message.into(), value: None, limit: None, holder: None, retry_at: None }
     }
 
-    /// Adds the current value and the limit it passed.
+    /// Adds the current value and the limit.
     #[must_use]
     pub fn with_limit(mut self, value: impl fmt::Display, limit: impl fmt::Display) -> Self {
         self.value = Some(value.to_string());
@@ -162,14 +161,14 @@ impl Refusal {
         self
     }
 
-    /// Adds who holds what was asked for.
+    /// Adds the holder.
     #[must_use]
     pub fn with_holder(mut self, holder: Option<impl Into<String>>) -> Self {
         self.holder = holder.map(Into::into);
         self
     }
 
-    /// Adds when to try again.
+    /// Adds the retry time.
     #[must_use]
     pub fn with_retry(mut self, at: Option<Timestamp>) -> Self {
         self.retry_at = at;
@@ -178,8 +177,8 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The refusal in plain sentences: why not, who holds it and when to try again. Nothing is said twice: a message
-    /// that names the holder or the time itself is left as it is.
+    /// Returns message, holder and retry time as plain sentences. A holder or a time that the message names itself is
+    /// not repeated.
     #[must_use]
     pub fn sentences(&self) -> String {
         let mut text = self.message.clone();
@@ -194,7 +193,7 @@ impl Refusal {
         text
     }
 
-    /// The value the rule found, the bound it compared it with, and the rule's name: `now 5, limit 5 [budget]`.
+    /// Returns the value, its bound and the rule's name: `now 5, limit 5 [budget]`.
     #[must_use]
     pub fn measure(&self) -> String {
         let name = self.rule.name();
@@ -206,7 +205,7 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
-    /// The whole refusal in one line.
+    /// Formats the whole refusal in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.value, &self.limit) {
             (Some(value), Some(limit)) => {

@@ -1,53 +1,53 @@
-//! Reputation: what a person's outcomes in a repository say of the next one. Opt-in: of somebody who did not ask for a
-//! score none is made.
+//! Reputation: a score from a contributor's outcomes in a repository. Opt-in: no score is computed for contributors who
+//! did not ask for one.
 //!
-//! **The formula.** Every outcome counts with a weight and earns a part of it:
+//! **The formula.** Every outcome counts with a weight and earns part of it:
 //!
 //! | outcome | counts | earns |
 //! |---|---|---|
 //! | merged | 1 | 1 |
 //! | pull request closed unmerged | 1 | 0 |
-//! | lease expired, or an offer not answered | 1 | 0 |
-//! | released: given back before the time was over | 1/4 | 0 |
+//! | lease expired, or offer not acknowledged | 1 | 0 |
+//! | released before the deadline | 1/4 | 0 |
 //!
-//! Both decay: after each [`HALF_LIFE`] an outcome counts half, and evenly in between. One imagined outcome that earns
-//! one half stands at the beginning, so that a first merge is not a perfect record and a first lapse no ruin:
+//! Both decay: after each [`HALF_LIFE`] an outcome counts half, linearly in between. The sum starts with one virtual
+//! outcome that earns one half, so that one merge is not a perfect record and one lapse not a zero:
 //!
 //! `reputation = (1/2 + Σ earned · decay) / (1 + Σ counted · decay)`
 //!
-//! A refused offer, a block, a revocation and a withdrawn task say nothing about the person and do not count. In whole
-//! numbers throughout, so that the same outcomes give the same score everywhere.
+//! A declined offer, a block, a revocation and a withdrawn task say nothing about the contributor and do not count. All
+//! arithmetic is in integers, so that the same outcomes give the same score everywhere.
 
 use super::{Person, Span, Timestamp};
 use std::fmt;
 
-/// After this long an outcome counts half.
+/// Time after which an outcome counts half.
 pub const HALF_LIFE: Span = Span::days(90);
-/// Outcomes older than this count as nothing: ten half-lives.
+/// Age at which outcomes stop counting: ten half-lives.
 pub const MEMORY: Span = Span::days(900);
-/// How many of the latest outcomes are looked at.
+/// Maximum number of outcomes considered, the latest first.
 pub const OUTCOMES_MOST: i64 = 200;
 
 const ONE: i64 = 1_000_000;
 
-/// What came of a person's work on a task.
+/// Outcome of a contributor's work on a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutcomeKind {
     /// Their pull request was merged.
     Merged,
     /// Their pull request was closed unmerged.
     ClosedUnmerged,
-    /// Their lease ran out, or they let an offer pass that they had asked for.
+    /// Their lease expired, or they did not acknowledge an offer they had asked for.
     Expired,
-    /// They gave it back.
+    /// They released the task.
     Released,
 }
 
 impl OutcomeKind {
-    /// Every kind, best first.
+    /// All kinds, best first.
     pub const ALL: [Self; 4] = [Self::Merged, Self::ClosedUnmerged, Self::Expired, Self::Released];
 
-    /// The word rows and JSON use.
+    /// Returns the name used in rows and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl OutcomeKind {
         }
     }
 
-    /// Reads [`OutcomeKind::name`] back.
+    /// Parses an [`OutcomeKind::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
@@ -73,7 +73,7 @@ impl OutcomeKind {
         }
     }
 
-    /// How much it counts, in millionths.
+    /// Returns its weight, in millionths.
     fn counts(self) -> i64 {
         match self {
             Self::Merged | Self::ClosedUnmerged | Self::Expired => ONE,
@@ -81,18 +81,18 @@ impl OutcomeKind {
         }
     }
 
-    /// How much of that it earns.
+    /// Returns the part of its weight it earns, in millionths.
     fn earns(self) -> i64 {
         if self == Self::Merged { ONE } else { 0 }
     }
 }
 
-/// Something that came of a person's work, about to be written down.
+/// An outcome about to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whose.
+    /// The contributor.
     pub person: Person,
-    /// What.
+    /// The kind of outcome.
     pub kind: OutcomeKind,
 }
 
@@ -101,7 +101,7 @@ pub struct Outcome {
 pub struct Score(pub i64);
 
 impl Score {
-    /// As a share of one.
+    /// Returns the score as a share of one.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "thousandths of a few hundred outcomes are far below 2^52")]
     pub fn share(self) -> f64 {
@@ -110,20 +110,20 @@ impl Score {
 }
 
 impl fmt::Display for Score {
-    /// Rounded down, so that what is shown never claims more than a rule finds.
+    /// Rounds down, so that the score shown never exceeds the one a rule compares.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:02}", self.0 / 1000, self.0 % 1000 / 10)
     }
 }
 
-/// How often something happened, and what is left of it.
+/// Number and remaining weight of one kind of outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// What happened.
+    /// Kind of outcome.
     pub kind: OutcomeKind,
-    /// How often.
+    /// Number of outcomes.
     pub times: i64,
-    /// What it counts after decay, in thousandths of an outcome.
+    /// Weight after decay, in thousandths of an outcome.
     pub counts: i64,
 }
 
@@ -132,12 +132,12 @@ pub struct Tally {
 pub struct Reputation {
     /// The score.
     pub score: Score,
-    /// What it is made of; kinds that never happened are left out.
+    /// Tallies it is made of; kinds that never happened are left out.
     pub tallies: Vec<Tally>,
 }
 
 impl Reputation {
-    /// What these outcomes, each with its moment, amount to at `now`.
+    /// Computes the reputation at `now` from outcomes with their times.
     #[must_use]
     pub fn of(outcomes: &[(OutcomeKind, Timestamp)], now: Timestamp) -> Self {
         let (mut earned, mut counted) = (ONE / 2, ONE);
@@ -155,7 +155,7 @@ impl Reputation {
         Self { score: Score(earned * 1000 / counted), tallies }
     }
 
-    /// The reasons in one line: `3 merged (2.41 after decay), 1 expired (0.50 after decay)`.
+    /// Returns the reasons in one line: `3 merged (2.41 after decay), 1 expired (0.50 after decay)`.
     #[must_use]
     pub fn reasons(&self) -> String {
         let say =
@@ -167,7 +167,7 @@ impl Reputation {
     }
 }
 
-/// What is left of an outcome of this age, in millionths.
+/// Returns the remaining weight of an outcome of this age, in millionths.
 fn decay(age: Span) -> i64 {
     let age = age.0.max(0);
     if age >= MEMORY.0 {
@@ -175,7 +175,7 @@ fn decay(age: Span) -> i64 {
     }
     let whole = ONE >> (age / HALF_LIFE.0);
     let rest = age % HALF_LIFE.0;
-    // A quotient in millionths first: milliseconds times millionths would still fit, but only just.
+    // The quotient is taken in thousandths first, which keeps every product far from overflow.
     whole - whole / 2 * (rest * 1000 / HALF_LIFE.0) / 1000
 }
 

@@ -1,18 +1,18 @@
-//! Times that come again, written as cron does: minute, hour, day of month, month, day of week, in UTC.
+//! Recurring times in cron syntax: minute, hour, day of month, month, day of week, in UTC.
 //!
-//! Whether a moment is named is asked here; nothing waits here.
+//! A schedule only answers questions about times; nothing here waits.
 
 use super::Timestamp;
 use chrono::{DateTime, Utc};
 use std::fmt;
 use std::str::FromStr;
 
-/// Minutes that are looked at for the end of a stretch: a little more than a week.
+/// Minutes searched for the end of a matching stretch: a little more than a week.
 const LOOK_AHEAD_MINUTES: i64 = 8 * 24 * 60;
 const MINUTE_MS: i64 = 60_000;
 const WEEK: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-/// A five-field cron expression. Two are equal when they are written alike.
+/// A five-field cron expression. Two are equal when their text is equal.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     text: String,
@@ -26,10 +26,10 @@ impl PartialEq for Schedule {
 }
 
 impl Schedule {
-    /// Reads a five-field expression, as `crontab(5)` describes it; names of days and months may be used.
+    /// Parses a five-field expression as described in `crontab(5)`; names of days and months are allowed.
     ///
     /// # Errors
-    /// What is wrong with it, in words that follow its name.
+    /// Returns the problem, as words that follow the setting's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields[..] else {
@@ -44,20 +44,20 @@ impl Schedule {
         Ok(Self { text: fields.join(" "), times })
     }
 
-    /// True when the minute `at` lies in is named.
+    /// Returns true when the minute of `at` is included.
     #[must_use]
     pub fn includes(&self, at: Timestamp) -> bool {
         whole_minute(at).is_some_and(|minute| self.times.includes(minute))
     }
 
-    /// The first minute after `at` that is not named, when there is one within a week.
+    /// Returns the first minute after `at` that is not included, if one comes within eight days.
     #[must_use]
     pub fn next_gap(&self, at: Timestamp) -> Option<Timestamp> {
         let minute = at.0.div_euclid(MINUTE_MS);
         (minute + 1..=minute + LOOK_AHEAD_MINUTES).map(|m| Timestamp(m * MINUTE_MS)).find(|at| !self.includes(*at))
     }
 
-    /// The first named minute after `at`.
+    /// Returns the first included minute after `at`.
     #[must_use]
     pub fn next_after(&self, at: Timestamp) -> Option<Timestamp> {
         let from = DateTime::<Utc>::from_timestamp_millis(at.0)?;
@@ -75,7 +75,7 @@ fn whole_minute(at: Timestamp) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(at.0.div_euclid(MINUTE_MS) * MINUTE_MS)
 }
 
-/// The day of week as names: crontab counts from Sunday as 0 (and 7), the library from Sunday as 1.
+/// Rewrites the day of week with names: crontab counts Sunday as 0 (and 7), the library as 1.
 fn weekdays(field: &str) -> Result<String, String> {
     let (days, step) = field.split_once('/').map_or((field, None), |(days, step)| (days, Some(step)));
     let name = |word: &str| match word.parse::<usize>() {
@@ -87,7 +87,7 @@ fn weekdays(field: &str) -> Result<String, String> {
     for part in days.split(',') {
         let ends: Vec<String> = part.split('-').map(name).collect::<Result<_, _>>()?;
         match &ends[..] {
-            // The library knows no span that goes round the end of the week.
+            // The library rejects ranges that wrap around the end of the week.
             [from, to] => parts.push(span(from, to)?),
             _ => parts.push(ends.join("-")),
         }

@@ -1,8 +1,8 @@
-//! Slots of the review budget: the open pull requests that take one, and those that keep their task from others
-//! (invariant 4).
+//! Slots of the review budget: open pull requests that take a slot, and those that keep their task from other
+//! contributors (invariant 4).
 //!
-//! Pull requests without a claim are bounded per author, so that nobody can close a repository's pool for everybody else.
-//! Nothing here loads or counts: the open pull requests and the live leases are given.
+//! Unclaimed pull requests are bounded per author, so that one author cannot block a repository's pool for everybody
+//! else. Open pull requests and live leases are passed in; nothing is loaded or counted here.
 
 use super::admission::Holder;
 use super::claims::quota;
@@ -17,21 +17,21 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct OpenPull {
     /// Its number.
     pub number: i64,
-    /// Its author's GitHub id; `None` when the account is gone.
+    /// GitHub id of its author; `None` when the account is deleted.
     pub author: Option<i64>,
-    /// Its author's login as last seen.
+    /// Login of its author as last seen.
     pub login: Option<String>,
-    /// Whether it is a draft.
+    /// True for a draft.
     pub draft: bool,
-    /// Whether a maintainer set it aside with `/owp ignore`.
+    /// True when a maintainer set it aside with `/owp ignore`.
     pub ignored: bool,
-    /// Whether its author has a merged task in the repository.
+    /// True when its author has a merged task in the repository.
     pub seasoned: bool,
-    /// The tasks it names, by issue.
+    /// Tasks whose issues it names.
     pub tasks: Vec<NamedTask>,
 }
 
-/// An author: a GitHub id, or the one pull request that is known of somebody whose account is gone.
+/// An author: a GitHub id, or the number of the pull request when the account is deleted.
 type Author = Result<i64, i64>;
 
 impl OpenPull {
@@ -39,7 +39,7 @@ impl OpenPull {
         self.author.ok_or(self.number)
     }
 
-    /// The author's login, or `ghost`.
+    /// Returns the author's login, or `ghost`.
     #[must_use]
     pub fn shown_as(&self) -> &str {
         self.login.as_deref().unwrap_or("ghost")
@@ -62,61 +62,60 @@ pub struct NamedTask {
 /// A live lease of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveLease {
-    /// The task it is for.
+    /// Its task.
     pub task: TaskId,
     /// The task's issue; `None` in a manual repository.
     pub issue: Option<i64>,
-    /// The person it belongs to.
+    /// Its contributor.
     pub person: Person,
-    /// The name of that person, and the deadline.
+    /// The contributor's name, and the deadline.
     pub holder: Holder,
 }
 
-/// The weight of an open pull request.
+/// Weight of an open pull request in the review budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// It answers a task that its author holds, that is reserved for them, or that waits for its review.
+    /// It answers a task that its author holds, that is reserved for its author, or that is under review with it.
     Claimed,
-    /// Its author claimed nothing, and it is among the first that count for them.
+    /// Unclaimed, and within its author's claim quota.
     Unclaimed,
-    /// Its author claimed nothing, and it is a draft.
+    /// Unclaimed, and a draft.
     Draft,
-    /// Its author claimed nothing, and has as many open pull requests that count as the claim quota allows.
+    /// Unclaimed, and beyond its author's claim quota.
     Beyond,
-    /// Its author claimed nothing, and a maintainer set it aside.
+    /// Unclaimed, and set aside by a maintainer.
     Ignored,
 }
 
-/// An open pull request that names a task, as a claim of the task sees it.
+/// An open pull request that names a task, as seen by a claim of that task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Its number.
     pub number: i64,
-    /// Its author's login, or `ghost`.
+    /// Login of its author, or `ghost`.
     pub login: String,
-    /// The people whose work it is: its author, and whoever named the author as an agent.
+    /// Contributors credited: its author, and those who declared the author as an agent.
     pub people: BTreeSet<Person>,
-    /// Whether it takes a slot.
+    /// True when it takes a slot.
     pub counts: bool,
-    /// Whether it keeps the task from everybody else.
+    /// True when it keeps the task from other contributors.
     pub keeps: bool,
 }
 
-/// The open work of a repository, weighed.
+/// Open work of a repository, as weighed by [`weigh`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// The weight of each pull request, by number.
+    /// Weight of each pull request, by number.
     pub weights: BTreeMap<i64, Weight>,
-    /// The pull requests that take a slot.
+    /// Pull requests that take a slot.
     pub counted: BTreeSet<i64>,
-    /// The live leases that take a slot, as places in the list that was given: the holder has no counting pull request
-    /// for the task.
+    /// Indices of the live leases that take a slot: their holder has no counting pull request for the task.
     pub leases: Vec<usize>,
-    /// The pull requests that name each task, oldest first.
+    /// Pull requests that name each task, oldest first.
     pub answers: BTreeMap<TaskId, Vec<Answer>>,
 }
 
-/// Weighs the open pull requests of a repository, which are given in the order of their numbers.
+/// Weighs the open pull requests of a repository, given in ascending order of their numbers.
 #[must_use]
 pub fn weigh(pulls: &[OpenPull], leases: &[LiveLease], agents: &Agents, policy: &Policy, now: Timestamp) -> Slots {
     let claimed = claimed(pulls, leases, agents, policy, now);
@@ -149,7 +148,7 @@ pub fn weigh(pulls: &[OpenPull], leases: &[LiveLease], agents: &Agents, policy: 
     Slots { weights, counted, leases, answers }
 }
 
-/// The pairs of a pull request and a task that its author claimed: for each task one, so that a claim is worth one slot.
+/// Pairs each claimed task with one pull request of its claimer at most, so that a claim is worth one slot.
 fn claimed(
     pulls: &[OpenPull],
     leases: &[LiveLease],
@@ -166,7 +165,7 @@ fn claimed(
             TaskState::PrOpened => task.pull == Some(pull.number),
             _ => person.is_some_and(|person| agents.wrote_for(pull.author, person)),
         };
-        // A draft that counts for nothing must not hide one that counts.
+        // A draft that does not count must not hide a pull request that does.
         let idle = |pull: &OpenPull| pull.draft && !policy.count_drafts;
         if theirs && best.get(&task.id).is_none_or(|known| idle(known) && !idle(pull)) {
             best.insert(&task.id, pull);
@@ -177,8 +176,8 @@ fn claimed(
 
 fn weights(pulls: &[OpenPull], claimed: &BTreeSet<(TaskId, i64)>, policy: &Policy) -> BTreeMap<i64, Weight> {
     let is_claimed = |pull: &OpenPull| pull.tasks.iter().any(|task| claimed.contains(&(task.id.clone(), pull.number)));
-    // What somebody claimed uses up the quota first: claiming the task of a pull request that counts already must not
-    // make room for another.
+    // Claimed pull requests use the quota first: claiming the task of a pull request that already counts must not free
+    // quota for another.
     let mut used: BTreeMap<Author, i64> = BTreeMap::new();
     for pull in pulls.iter().filter(|pull| is_claimed(pull)) {
         *used.entry(pull.by()).or_default() += 1;
@@ -203,8 +202,8 @@ fn weights(pulls: &[OpenPull], claimed: &BTreeSet<(TaskId, i64)>, policy: &Polic
     pulls.iter().map(|pull| (pull.number, weigh(pull))).collect()
 }
 
-/// The pull request that keeps each ready task from everybody but its author. One that names many tasks keeps no more of
-/// them than its author could claim.
+/// Returns the pull request that keeps each ready task from other contributors. A pull request that names many tasks
+/// keeps at most as many as its author could claim.
 fn kept(
     pulls: &[OpenPull],
     claimed: &BTreeSet<(TaskId, i64)>,

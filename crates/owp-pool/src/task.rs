@@ -1,21 +1,21 @@
-//! The task and its states. How states change is told in one place: [`super::moves`].
+//! The task and its states. [`super::moves`] defines the transitions.
 
 use super::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Where a task stands.
+/// State of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskState {
-    /// Waiting for somebody.
+    /// Waiting for a contributor.
     Ready,
-    /// Somebody holds it and has not reported work yet.
+    /// Held; no work reported yet.
     Leased,
-    /// Somebody holds it and works.
+    /// Held, with work under way.
     InProgress,
-    /// A pull request answers it; nobody's clock runs.
+    /// A pull request answers the task; no deadline runs.
     PrOpened,
-    /// Something stands in the way.
+    /// Work cannot go on, for a reason the holder or a maintainer gave.
     Blocked,
     /// Done.
     Merged,
@@ -24,11 +24,11 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    /// Every state, in the order tables show them.
+    /// All states, in the order tables show them.
     pub const ALL: [Self; 7] =
         [Self::Ready, Self::Leased, Self::InProgress, Self::PrOpened, Self::Blocked, Self::Merged, Self::Closed];
 
-    /// The protocol's word for it.
+    /// Returns the state's name in the protocol.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,19 +42,19 @@ impl TaskState {
         }
     }
 
-    /// Reads [`TaskState::name`] back.
+    /// Parses a [`TaskState::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
-    /// True while a live lease must exist (invariant 6).
+    /// Returns true while a live lease must exist (invariant 6).
     #[must_use]
     pub fn is_held(self) -> bool {
         matches!(self, Self::Leased | Self::InProgress)
     }
 
-    /// True when nothing but a reopening moves it.
+    /// Returns true for the end states, merged and closed.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Merged | Self::Closed)
@@ -67,16 +67,16 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// What a task asks of whoever takes it; comes from labels or from the admin call.
+/// Requirements of a task, from labels or from the admin call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskSpec {
     /// Points, 1–100.
     pub estimate: i64,
-    /// 0–1000, larger first.
+    /// Priority, 0–1000; larger goes first.
     pub priority: i64,
-    /// Lower-case, sorted, without repeats.
+    /// Required skills: lower-case, sorted, without duplicates.
     pub skills: Vec<String>,
-    /// Lower-case; at most one holder per repository and area while area locks are on.
+    /// Area, lower-case; at most one holder per repository and area while area locks are on.
     pub area: Option<String>,
     /// Risk tier, 0–3.
     pub tier: i64,
@@ -88,25 +88,25 @@ impl Default for TaskSpec {
     }
 }
 
-/// First refusal: until `until` only `person` may be granted the task.
+/// A reservation: until `until`, only `person` may be granted the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
-    /// Who may have it.
+    /// The contributor it is for.
     pub person: Person,
-    /// Until when.
+    /// Its end.
     pub until: Timestamp,
 }
 
-/// Somebody an issue is assigned to on GitHub.
+/// A GitHub user an issue is assigned to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignee {
-    /// Their GitHub user id.
+    /// GitHub user id.
     pub id: i64,
-    /// Their login as last seen.
+    /// Login as last seen.
     pub login: String,
 }
 
-/// What an issue says. Untrusted text.
+/// Title and text of an issue. Untrusted text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wording {
     /// The title.
@@ -116,76 +116,76 @@ pub struct Wording {
 }
 
 impl Wording {
-    /// The longest text that is kept, in characters; GitHub's own limit.
+    /// Maximum length of stored text, in characters; GitHub's own limit.
     pub const TEXT_MAX: usize = 65_536;
 
-    /// What an issue says, as it is kept.
+    /// Builds the wording to store from an issue's title and body.
     #[must_use]
     pub fn of_issue(title: &str, body: &str) -> Self {
-        // PostgreSQL's TEXT refuses NUL.
+        // PostgreSQL's TEXT rejects NUL.
         let clip = |text: &str| text.chars().filter(|c| *c != '\0').take(Self::TEXT_MAX).collect();
         Self { title: clip(title), description: clip(body) }
     }
 }
 
-/// A reason to hand a task to nobody for the moment, although no maintainer has to approve it.
+/// A temporary reason to grant a task to nobody, other than a missing approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withheld {
-    /// The reason, a sentence.
+    /// The reason, as a sentence.
     pub why: String,
-    /// The time from which asking again may help, when it is known.
+    /// Earliest time at which a retry may help, when known.
     pub until: Option<Timestamp>,
 }
 
-/// One unit of work.
+/// A unit of work, made from an issue or by an admin call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Its id.
+    /// Task id.
     pub id: TaskId,
-    /// Where it belongs.
+    /// Its repository.
     pub repo: RepoId,
-    /// The GitHub issue it stands for; `None` in manual repositories.
+    /// The issue number on GitHub; `None` in manual repositories.
     pub issue: Option<i64>,
-    /// Its id elsewhere, as whoever added it by hand wrote it: a repository has one task of each.
+    /// The caller's own id for a task added by hand; unique in the repository.
     pub external_id: Option<String>,
-    /// What it is called. Untrusted text.
+    /// Title. Untrusted text.
     pub title: String,
-    /// What it says. Untrusted text.
+    /// Description. Untrusted text.
     pub description: String,
-    /// What it asks for.
+    /// Requirements.
     pub spec: TaskSpec,
-    /// Where it stands.
+    /// State.
     pub state: TaskState,
-    /// Raised by every grant.
+    /// Number of grants; every grant raises it.
     pub epoch: Epoch,
-    /// Since when it has been waiting; ageing counts from here.
+    /// Start of the current wait; ageing counts from here.
     pub ready_since: Timestamp,
-    /// Why a maintainer must approve it first, when that is so.
+    /// Reason a maintainer must approve the task first, if any.
     pub hold: Option<String>,
-    /// Why it is handed to nobody for the moment, when GitHub does not show its issue as offered.
+    /// Reason not to grant the task while GitHub does not show its issue as offered, if any.
     pub withheld: Option<Withheld>,
-    /// What the issue says by now, when that is not what was approved: it counts once a maintainer approves it.
+    /// Current text of the issue when it differs from the approved text; it applies once a maintainer approves it.
     pub later: Option<Wording>,
-    /// The people the issue is assigned to on GitHub.
+    /// GitHub users the issue is assigned to.
     pub assigned_to: Vec<Assignee>,
-    /// Who has first refusal, when somebody does.
+    /// Reservation, if any.
     pub reservation: Option<Reservation>,
-    /// Whose it is; stays after a delivery or a block, goes when the task waits for anybody again.
+    /// Worker the task belongs to. Kept after a delivery or a block, cleared when the task becomes ready.
     pub assignee: Option<WorkerId>,
-    /// The person who held it last; a pull request of theirs still answers it.
+    /// Contributor who held the task last; a pull request of theirs still answers it.
     pub last_holder: Option<Person>,
-    /// The last lease on it.
+    /// Last lease on the task.
     pub last_lease: Option<LeaseId>,
     /// *The* pull request, once one passed the gates.
     pub pull: Option<i64>,
-    /// Why it is blocked.
+    /// Reason the task is blocked.
     pub blocked_reason: Option<String>,
-    /// When it came to be.
+    /// Creation time.
     pub created_at: Timestamp,
 }
 
 impl Task {
-    /// A task that nobody has touched: ready since it came to be, without issue, title and text.
+    /// Creates a task without issue, title and text that is ready from `at`.
     #[must_use]
     pub fn new(id: TaskId, repo: RepoId, spec: TaskSpec, at: Timestamp) -> Self {
         Self {
@@ -213,31 +213,31 @@ impl Task {
         }
     }
 
-    /// Why nobody is given it although it is ready: it waits for approval, or GitHub does not show it as offered.
+    /// Returns the reason a ready task is not granted: it waits for approval, or GitHub does not show it as offered.
     #[must_use]
     pub fn held_because(&self) -> Option<&str> {
         self.hold.as_deref().or_else(|| self.withheld.as_ref().map(|withheld| withheld.why.as_str()))
     }
 
-    /// Replaces what was approved.
+    /// Replaces the approved text.
     pub fn set_wording(&mut self, text: Wording) {
         (self.title, self.description) = (text.title, text.description);
     }
 
-    /// What was approved.
+    /// Returns the approved text.
     #[must_use]
     pub fn wording(&self) -> Wording {
         Wording { title: self.title.clone(), description: self.description.clone() }
     }
 
-    /// Takes over what the issue says by now, as a maintainer saw it.
+    /// Makes the issue's current text the approved text, as a maintainer saw it.
     pub fn take_over_later(&mut self) {
         if let Some(Wording { title, description }) = self.later.take() {
             (self.title, self.description) = (title, description);
         }
     }
 
-    /// The reservation that still stands at `now`.
+    /// Returns the reservation in force at `now`.
     #[must_use]
     pub fn reserved_at(&self, now: Timestamp) -> Option<&Reservation> {
         self.reservation.as_ref().filter(|r| r.until > now)

@@ -1,10 +1,10 @@
-//! Text that came from people: what a reader cannot see is taken out before it is compared, kept or shown.
+//! Cleanup of untrusted text: hidden characters are removed before text is compared, stored or shown.
 //!
-//! Neutralising markup and mentions is the renderer's business, not this file's.
+//! Neutralising markup and mentions is left to the renderer.
 
-/// True for characters a reader cannot see or that change how their neighbours look: controls, bidirectional
-/// overrides, zero-width characters and the invisible "tag" letters. Whitespace is not among them, nor are the
-/// joiners that scripts and emoji need.
+/// Returns true for characters that are invisible or change how their neighbours look: controls, bidirectional
+/// overrides, zero-width characters and the invisible "tag" letters. Whitespace is excluded, and so are the joiners
+/// that scripts and emoji need.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     if c.is_whitespace() {
@@ -17,8 +17,8 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// One line without hidden characters, every run of whitespace as one space, trimmed, and at most `max_chars`
-/// characters (the last one an ellipsis when something was cut).
+/// Returns the text as one trimmed line, without hidden characters and with each run of whitespace as one space. At
+/// most `max_chars` characters remain; the last one is an ellipsis when text was cut.
 #[must_use]
 pub fn tidy_line(text: &str, max_chars: usize) -> String {
     let mut tidy = String::new();

@@ -1,32 +1,32 @@
-//! Moments and spans as the pool counts them: whole milliseconds, given from outside.
+//! Timestamps and spans in whole milliseconds; the current time is always passed in.
 
 use std::fmt;
 
-/// A moment in Unix milliseconds.
+/// A point in time, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
-/// A span in milliseconds; never negative in practice.
+/// A duration in milliseconds; never negative in practice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(pub i64);
 
 impl Span {
-    /// A span of whole seconds.
+    /// Creates a span of whole seconds.
     #[must_use]
     pub const fn secs(n: i64) -> Self {
         Self(n * 1000)
     }
-    /// A span of whole minutes.
+    /// Creates a span of whole minutes.
     #[must_use]
     pub const fn minutes(n: i64) -> Self {
         Self::secs(n * 60)
     }
-    /// A span of whole hours.
+    /// Creates a span of whole hours.
     #[must_use]
     pub const fn hours(n: i64) -> Self {
         Self::minutes(n * 60)
     }
-    /// A span of whole days.
+    /// Creates a span of whole days.
     #[must_use]
     pub const fn days(n: i64) -> Self {
         Self::hours(n * 24)
@@ -55,7 +55,7 @@ impl std::ops::Sub for Timestamp {
 }
 
 impl Timestamp {
-    /// RFC 3339 in UTC to the second, e.g. `2026-11-21T03:09:00Z`.
+    /// Formats the time as RFC 3339 in UTC, to the second: `2026-11-21T03:09:00Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
         chrono::DateTime::from_timestamp_millis(self.0).map_or_else(
@@ -64,13 +64,13 @@ impl Timestamp {
         )
     }
 
-    /// Reads an RFC 3339 time; `None` when it is not one.
+    /// Parses an RFC 3339 time; `None` for any other text.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| Self(at.timestamp_millis()))
     }
 
-    /// For people: `21 Nov 2026, 03:09 UTC`.
+    /// Formats the time for people: `21 Nov 2026, 03:09 UTC`.
     #[must_use]
     pub fn human(self) -> String {
         chrono::DateTime::from_timestamp_millis(self.0)
@@ -79,8 +79,8 @@ impl Timestamp {
 }
 
 impl Span {
-    /// Reads numbers with units, one after another: `90s`, `30m`, `1d12h`, in lower case. Months and years are left out:
-    /// nobody agrees how long they are.
+    /// Parses numbers with units in lower case, one after another: `90s`, `30m`, `1d12h`. Months and years are not
+    /// accepted because their length is ambiguous.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut total = 0_i64;
@@ -102,7 +102,7 @@ impl Span {
         (!text.is_empty()).then_some(Self(total))
     }
 
-    /// As [`Span::parse`] reads it, to the second: `4h`, `1d12h`, `0s`.
+    /// Formats the span in the notation of [`Span::parse`], to the second: `4h`, `1d12h`, `0s`.
     #[must_use]
     pub fn compact(self) -> String {
         let secs = self.0.max(0) / 1000;
@@ -113,7 +113,7 @@ impl Span {
 }
 
 impl fmt::Display for Span {
-    /// The two largest units: `2 h 5 min`, `45 s`.
+    /// Formats the two largest units: `2 h 5 min`, `45 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secs = self.0.max(0) / 1000;
         let parts = [(secs / 86_400, "d"), (secs / 3600 % 24, "h"), (secs / 60 % 60, "min"), (secs % 60, "s")];

@@ -1,22 +1,22 @@
-//! Workers and the people behind them, with what admission needs to know about both.
+//! Workers and the contributors behind them, with the facts admission needs.
 
 use super::reputation::Reputation;
 use super::{Person, Span, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
-/// What a worker says of itself.
+/// Status a worker reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerStatus {
     /// Waiting for work.
     Idle,
     /// Busy, but may take more.
     Working,
-    /// Wants nothing new.
+    /// Takes no new tasks.
     Paused,
 }
 
 impl WorkerStatus {
-    /// The protocol's word for it.
+    /// Returns the status's name in the protocol.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -26,14 +26,14 @@ impl WorkerStatus {
         }
     }
 
-    /// Reads [`WorkerStatus::name`] back.
+    /// Parses a [`WorkerStatus::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Idle, Self::Working, Self::Paused].into_iter().find(|s| s.name() == name)
     }
 }
 
-/// What a client said it can do when it registered.
+/// Capabilities a worker declares at registration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Capabilities {
@@ -43,51 +43,51 @@ pub struct Capabilities {
     pub can_run_tests: bool,
     /// It can open pull requests itself.
     pub can_open_prs: bool,
-    /// The tools it can drive, sorted, each once.
+    /// Tools it can drive, sorted, without duplicates.
     pub supports_tool: Vec<String>,
 }
 
-/// One client, or one person claiming by comment.
+/// A registered program, or a contributor who claims by comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
-    /// Its id.
+    /// Worker id.
     pub id: WorkerId,
-    /// What it calls itself. Untrusted text.
+    /// Name it chose. Untrusted text.
     pub name: String,
-    /// Who stands behind it.
+    /// The contributor behind it.
     pub person: Person,
-    /// The person's login as last seen; names change, so it is for showing only.
+    /// The contributor's login as last seen, for display only: logins change.
     pub login: Option<String>,
-    /// True for the worker that stands for a person's `/owp` comments.
+    /// True for the worker that represents a contributor's `/owp` comments.
     pub by_comment: bool,
-    /// True when GitHub says the account is a bot.
+    /// True when GitHub reports the account as a bot.
     pub is_bot: bool,
-    /// Lower-case, sorted, without repeats.
+    /// Skills: lower-case, sorted, without duplicates.
     pub skills: Vec<String>,
-    /// Points it can hold at once.
+    /// Maximum points at a time.
     pub capacity: i64,
-    /// Leases it can hold at once.
+    /// Maximum leases at a time.
     pub max_concurrent: i64,
-    /// What it says of itself.
+    /// Status it reported.
     pub status: WorkerStatus,
-    /// True when it negotiated offers that must be acknowledged.
+    /// True when it negotiated the acknowledgement of offers.
     pub ack: bool,
-    /// True once its access was taken away.
+    /// True once its access was revoked.
     pub revoked: bool,
-    /// True of a client, and of a person who said `/owp join`.
+    /// True for a registered program, and for a contributor who said `/owp join`.
     pub joined: bool,
-    /// When it was last heard of.
+    /// Time it was last heard from.
     pub last_seen: Timestamp,
 }
 
 impl Worker {
-    /// How refusals, pages and comments name it: the login, else the worker's name.
+    /// Returns the display name for refusals, pages and comments: the login, else the worker's name.
     #[must_use]
     pub fn shown_as(&self) -> &str {
         self.login.as_deref().unwrap_or(&self.name)
     }
 
-    /// How many more leases it could hold beside `load`, whatever they are.
+    /// Returns the largest number of further leases it could hold beside `load`.
     #[must_use]
     pub fn free_leases(&self, load: Load) -> i64 {
         let points = self.capacity.saturating_sub(load.points);
@@ -95,65 +95,65 @@ impl Worker {
     }
 }
 
-/// What a worker's live leases take.
+/// Capacity that a worker's live leases use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
-    /// Σ of their estimates.
+    /// Sum of their estimates.
     pub points: i64,
-    /// How many they are.
+    /// Number of leases.
     pub leases: i64,
 }
 
-/// How long GitHub's word that a person may read a private repository is believed.
+/// Validity of GitHub's answer that a contributor may read a private repository.
 pub const READS_FOR: Span = Span::minutes(10);
 
-/// The trust level that stands for a ban.
+/// Trust level that marks a ban.
 pub const BANNED: i64 = -1;
 
-/// How many tasks somebody gives back within [`CHURN_WITHIN`] before the next claim has to wait.
+/// Number of releases within [`CHURN_WITHIN`] after which the next claim has to wait.
 pub const CHURN: usize = 3;
-/// See [`CHURN`].
+/// Window in which releases are counted; see [`CHURN`].
 pub const CHURN_WITHIN: Span = Span::hours(1);
-/// How long it waits at most; less where the policy's cooldown is shorter.
+/// Maximum wait; shorter where the policy's cooldown is shorter.
 pub const CHURN_COOLDOWN: Span = Span::hours(1);
-/// How far back the tasks that were given back are looked at.
+/// Age up to which releases are considered.
 pub const CHURN_MEMORY: Span = Span(CHURN_WITHIN.0 + CHURN_COOLDOWN.0);
 
-/// How a person stands in one repository.
+/// Standing of a contributor in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// Trust given by a maintainer, 0–3; [`BANNED`] after a ban.
+    /// Trust a maintainer gave, 0–3; [`BANNED`] after a ban.
     pub trust: i64,
-    /// Tasks of theirs that were merged.
+    /// Number of their merged tasks.
     pub merged: i64,
-    /// What their outcomes here amount to; `None` unless they asked for a score.
+    /// Reputation from their outcomes here; `None` unless they asked for a score.
     pub reputation: Option<Reputation>,
     /// Their live leases here, over all their workers.
     pub live: i64,
-    /// Their live leases in all repositories with the App.
+    /// Their live leases in all GitHub repositories.
     pub live_everywhere: i64,
-    /// Whether GitHub said lately that they may read the repository; asked only of private ones.
+    /// True when GitHub confirmed lately that they may read the repository; checked for private ones only.
     pub reads: bool,
-    /// Their latest lapse here, when there was one.
+    /// Time of their latest lapse here, if any.
     pub last_lapse: Option<Timestamp>,
-    /// When they gave tasks back here, within [`CHURN_MEMORY`], the latest first.
+    /// Times of their releases here within [`CHURN_MEMORY`], the latest first.
     pub releases: Vec<Timestamp>,
 }
 
 impl Standing {
-    /// True until the first task of theirs is merged, whatever trust they were given.
+    /// Returns true until their first task is merged, whatever their trust.
     #[must_use]
     pub fn is_newcomer(&self) -> bool {
         self.merged == 0
     }
 
-    /// When they last gave back as many tasks within an hour as make the next claim wait.
+    /// Returns the time of the latest release that completed [`CHURN`] releases within [`CHURN_WITHIN`].
     #[must_use]
     pub fn churned_at(&self) -> Option<Timestamp> {
         self.releases.windows(CHURN).find(|few| few[0] - few[CHURN - 1] < CHURN_WITHIN).map(|few| few[0])
     }
 
-    /// True after a maintainer's ban.
+    /// Returns true after a maintainer's ban.
     #[must_use]
     pub fn is_banned(&self) -> bool {
         self.trust == BANNED

@@ -1,8 +1,7 @@
-//! YAML that people wrote, read within bounds as a tree that knows the line and column of everything in it. What the keys
-//! mean is not known here.
+//! Bounded reading of YAML into a tree that records the line and column of every node. The meaning of keys is not known
+//! here.
 //!
-//! Such a file is a stranger's as long as nobody looked at it: its size, depth and number of nodes are bounded, and
-//! aliases multiply nothing.
+//! Files are untrusted: their size, depth and number of nodes are bounded, and aliases cannot multiply their content.
 
 use crate::command::nearest;
 use crate::document::{Fault, FaultKind, Place};
@@ -12,16 +11,16 @@ use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned, budget, options};
 use std::fmt;
 
-/// How much is read.
+/// Bounds on a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// A larger file is not read.
+    /// Maximum size in bytes.
     pub bytes: usize,
-    /// Keys, values and lists together.
+    /// Maximum number of keys, values and lists together.
     pub nodes: usize,
-    /// Lists in lists.
+    /// Maximum nesting depth.
     pub depth: usize,
-    /// Anchors, and aliases that repeat them.
+    /// Maximum number of anchors, and of aliases that repeat them.
     pub aliases: usize,
 }
 
@@ -38,10 +37,7 @@ impl Bounds {
         }
     }
 
-    /// The fault of a text that is too large to be read.
-    ///
-    /// # Errors
-    /// When `bytes` are too many.
+    /// Rejects a text of more than the allowed number of bytes.
     pub fn check_size(self, bytes: usize) -> Result<(), Fault> {
         if bytes <= self.bytes {
             return Ok(());
@@ -51,21 +47,21 @@ impl Bounds {
     }
 }
 
-/// Reads a shape; no key may stand twice. `None` for a text that says nothing.
+/// Reads a value of type `T` and rejects duplicate keys. `None` for an empty text.
 ///
 /// # Errors
-/// The first thing that cannot be read, with its place.
+/// Returns the first fault, with its place.
 pub fn read<T: DeserializeOwned>(text: &str, bounds: Bounds) -> Result<Option<T>, Fault> {
     bounds.check_size(text.len())?;
     let options = bounds.options(DuplicateKeyPolicy::Error);
     serde_saphyr::from_str_with_options::<Option<T>>(text, options).map_err(|error| unreadable(&error))
 }
 
-/// No file is told of more faults at once.
+/// Maximum number of faults reported for one file.
 const FAULTS_MOST: usize = 100;
 
-/// Reads a shape and everything that keeps it from being read: what is at fault is taken away, and the rest read again.
-/// What could be read comes beside the faults, in the order they were found.
+/// Reads a value of type `T` and collects every fault: removes each faulty part and reads the rest again. Returns the
+/// value that could be read, and the faults in the order they were found.
 pub fn read_all<T: DeserializeOwned>(text: &str, bounds: Bounds) -> (Option<T>, Vec<Fault>) {
     let first = match read(text, bounds) {
         Ok(shape) => return (shape, Vec::new()),
@@ -86,7 +82,7 @@ pub fn read_all<T: DeserializeOwned>(text: &str, bounds: Bounds) -> (Option<T>, 
     }
 }
 
-/// A tree written as YAML again, one piece a line, and where each piece came from.
+/// A tree written as YAML again, one piece a line, with the origin of each piece.
 #[derive(Default)]
 struct Written {
     text: String,
@@ -110,7 +106,7 @@ impl Written {
         match &node.content {
             Content::One(Value::String(text)) => self.line(&Value::from(text.as_str()).to_string(), node.place),
             Content::One(Value::Null) => self.line("null", node.place),
-            // As it was written: `007` is not `7`.
+            // Keeps the original spelling: `007` is not `7`.
             Content::One(value) => {
                 let plain = value.to_string();
                 self.line(node.text(file).unwrap_or(&plain), node.place);
@@ -142,10 +138,10 @@ impl Written {
     }
 }
 
-/// Reads whatever there is as a tree, keys that stand twice too.
+/// Reads any YAML as a tree; duplicate keys are kept.
 ///
 /// # Errors
-/// The first thing that is not YAML, with its place.
+/// Returns a fault with its place when the text is not YAML or exceeds the bounds.
 pub fn read_tree(text: &str, bounds: Bounds) -> Result<Node, Fault> {
     bounds.check_size(text.len())?;
     let options = bounds.options(DuplicateKeyPolicy::LastWins);
@@ -153,25 +149,25 @@ pub fn read_tree(text: &str, bounds: Bounds) -> Result<Node, Fault> {
     tree.map(Node::new).map_err(|error| unreadable(&error))
 }
 
-/// Something in a file.
+/// A node of the tree.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Where it stands.
+    /// Its place in the file.
     pub place: Option<Place>,
-    /// What it is.
+    /// Its content.
     pub content: Content,
-    /// Where it stands, in bytes.
+    /// Its range in bytes.
     written: Option<std::ops::Range<usize>>,
 }
 
-/// What something in a file is.
+/// Content of a node.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// A text, a number, true, false or null.
+    /// A string, a number, true, false or null.
     One(Value),
     /// A list.
     List(Vec<Node>),
-    /// Keys with values, in their order; a key may stand twice.
+    /// Keys with values, in file order, including duplicate keys.
     Keys(Vec<(Key, Node)>),
 }
 
@@ -180,7 +176,7 @@ pub enum Content {
 pub struct Key {
     /// Its name.
     pub name: String,
-    /// Where it stands.
+    /// Its place in the file.
     pub place: Option<Place>,
 }
 
@@ -193,13 +189,13 @@ impl Node {
         Self { place: place(at), content: spanned.value, written }
     }
 
-    /// True for nothing at all.
+    /// Returns true for a null value.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self.content, Content::One(Value::Null))
     }
 
-    /// Its text; for a number or a switch without quotes, what is written in `file`: `007` is not `7`.
+    /// Returns its text. A number or boolean without quotes keeps its spelling in `file`: `007` is not `7`.
     #[must_use]
     pub fn text<'a>(&'a self, file: &'a str) -> Option<&'a str> {
         match &self.content {
@@ -209,7 +205,7 @@ impl Node {
         }
     }
 
-    /// It as JSON; of a key that stands twice the last value.
+    /// Converts the node to JSON; the last value of a duplicate key counts.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match &self.content {
@@ -221,7 +217,7 @@ impl Node {
         }
     }
 
-    /// Takes away the key, value or entry that stands at a place; false when nothing does.
+    /// Removes the key, value or entry at a place; returns false when there is none.
     fn take_away(&mut self, at: Place) -> bool {
         let here = |place: Option<Place>| place == Some(at);
         match &mut self.content {
@@ -239,7 +235,8 @@ impl Node {
         }
     }
 
-    /// Where the value of `key` (`leases.ttl`, `tasks.3.title`) stands, or of the nearest key above it.
+    /// Returns the place of the value of `key` (`leases.ttl`, `tasks.3.title`), or of the nearest existing key above
+    /// it.
     #[must_use]
     pub fn find(&self, key: &str) -> Option<Place> {
         let mut node = self;
@@ -265,14 +262,14 @@ fn place(at: Location) -> Option<Place> {
 fn unreadable(error: &serde_saphyr::Error) -> Fault {
     let place = error.location().and_then(place);
     let said = error.without_snippet().to_string();
-    // The library repeats the place in its own words.
+    // The library's message repeats the place.
     let message = said.split(" at line ").next().unwrap_or(&said).split("\n").next().unwrap_or_default();
     let kind = if breach(message).is_some_and(is_of_aliases) { FaultKind::Aliases } else { FaultKind::Plain };
     let message: String = in_our_words(message).chars().filter(|c| !c.is_control()).take(300).collect();
     Fault { key: String::new(), message, place, kind }
 }
 
-/// What there is too much of, as the library calls it.
+/// Returns the exceeded bound, by the library's name for it.
 fn breach(message: &str) -> Option<&str> {
     message.strip_prefix("budget breached: ")?.split([' ', '{']).next()
 }
@@ -281,7 +278,7 @@ fn is_of_aliases(breach: &str) -> bool {
     breach.contains("Anchor") || breach.contains("Alias")
 }
 
-/// What the library says in a programmer's words.
+/// Rewords the library's messages for the authors of a file.
 fn in_our_words(message: &str) -> String {
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
@@ -301,13 +298,13 @@ fn in_our_words(message: &str) -> String {
     }
 }
 
-/// A name that is none of those that are known.
+/// An unknown key or value.
 enum Unknown<'a> {
     Key(&'a str),
     Word(&'a str),
 }
 
-/// The unknown name a message is about, and the known ones: ``unknown field `a`, expected one of b, c``.
+/// Splits a message into the unknown name and the known ones: ``unknown field `a`, expected one of b, c``.
 fn unknown(message: &str) -> Option<(Unknown<'_>, Vec<&str>)> {
     let (what, known) = message.split_once(", expected ")?;
     let known = known.trim_start_matches("one of ").split(", ").map(|name| name.trim_matches('`')).collect();
@@ -329,7 +326,7 @@ impl Unknown<'_> {
     }
 }
 
-/// What there is too much of, by the library's name for it.
+/// Describes an exceeded bound, given the library's name for it.
 fn beyond(breach: &str) -> &'static str {
     match breach {
         "Documents" => "a second document begins here, and one is read",

@@ -1,6 +1,6 @@
-//! Who a request comes from: the app's RS256 JWT, an installation token, a person's token, or nobody.
+//! Authenticates requests: the app's RS256 JWT, an installation token, a user token, or anonymous.
 //!
-//! The JWT is verified for real, against the sandbox's clock (GitHub docs: "Generating a JSON Web Token for a GitHub App").
+//! The JWT is verified against the sandbox's clock (GitHub docs: "Generating a JSON Web Token for a GitHub App").
 
 use super::{
     error::ApiError,
@@ -9,25 +9,25 @@ use super::{
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::Value;
 
-/// The longest a JWT may live, in seconds.
+/// Maximum lifetime of a JWT, in seconds.
 const LONGEST: i64 = 600;
-/// How far a clock may be ahead of GitHub's.
+/// Tolerated clock difference, in seconds.
 const DRIFT: i64 = 5;
 
-/// The token of an `Authorization` header: `Bearer X` or `token X`.
+/// Returns the token of an `Authorization` header: `Bearer X` or `token X`.
 pub(super) fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
     known.then(|| token.trim())
 }
 
-/// Whether a token looks like the app's, valid or not.
+/// Returns true if a token has the form of the app's tokens, valid or not.
 pub(super) fn looks_like_app(token: &str) -> bool {
     token.starts_with("ghs_") || token.split('.').count() == 3
 }
 
 impl World {
-    /// Who holds this `Authorization` header.
+    /// Returns the caller behind an `Authorization` header.
     pub(super) fn identify(&self, header: Option<&str>) -> Result<Caller, ApiError> {
         let Some(header) = header else { return Ok(Caller::Anonymous) };
         let token = bearer(header).ok_or_else(ApiError::bad_credentials)?;
@@ -79,7 +79,7 @@ impl World {
                 "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
             ));
         }
-        // The id as a number or as text, or the client id.
+        // The app id as a number or text, or the client id.
         let issuer = claims["iss"].as_str().map_or_else(|| claims["iss"].to_string(), str::to_owned);
         if issuer != self.app.id.to_string() && issuer != self.app.client_id() {
             return Err(ApiError::new(404, "Integration not found"));

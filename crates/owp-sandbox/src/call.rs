@@ -1,4 +1,4 @@
-//! One REST call as a handler sees it, and the answer it gives; paging and field reading live here.
+//! A REST call as its handler sees it, and the reply; also paging and reading of body fields.
 //!
 //! Handlers are plain functions from the world and a call to a reply: no async, no locks, no sockets.
 
@@ -17,14 +17,14 @@ use axum::{
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, future::Ready, sync::Arc};
 
-/// The largest request body taken.
+/// Maximum size of a request body.
 const LARGEST: usize = 2 * 1024 * 1024;
 
-/// A request, read.
+/// A parsed request.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) caller: Caller,
-    /// The token it was made with, if any.
+    /// The token of the request, if any.
     pub(super) token: Option<String>,
     pub(super) path: String,
     params: BTreeMap<String, String>,
@@ -52,12 +52,12 @@ impl FromRequest<Arc<Inner>> for Call {
 }
 
 impl Call {
-    /// A placeholder of the route.
+    /// Returns a path parameter.
     pub(super) fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
     }
 
-    /// A numeric placeholder; what is not a number is not there.
+    /// Parses a numeric path parameter; 404 for anything else.
     pub(super) fn id(&self, name: &str) -> Result<u64, ApiError> {
         self.param(name).parse().map_err(|_| ApiError::not_found())
     }
@@ -66,18 +66,18 @@ impl Call {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The repository of `/repos/{owner}/{repo}/…`, if the caller may know of it.
+    /// Returns the repository of `/repos/{owner}/{repo}/…`, if it is visible to the caller.
     pub(super) fn repo(&self, world: &World) -> Result<u64, ApiError> {
         world.find_repo(&self.caller, self.param("owner"), self.param("repo"), self.rest())
     }
 
-    /// What follows the repository in the path.
+    /// Returns the part of the path after the repository.
     fn rest(&self) -> &str {
         // `/repos/{owner}/{repo}` has three slashes; the fourth begins the rest.
         self.path.match_indices('/').nth(3).map_or("", |(index, _)| &self.path[index..])
     }
 
-    /// The body, an object; an empty body is an empty object.
+    /// Parses the body as an object; an empty body is an empty object.
     pub(super) fn object(&self) -> Result<Map<String, Value>, ApiError> {
         if self.body.is_empty() {
             return Ok(Map::new());
@@ -89,19 +89,19 @@ impl Call {
         }
     }
 
-    /// The body, whatever it is.
+    /// Parses the body as any JSON value.
     pub(super) fn json(&self) -> Result<Value, ApiError> {
         serde_json::from_slice(&self.body).map_err(|_| ApiError::new(400, "Problems parsing JSON"))
     }
 
-    /// The page and its size as asked for: 30 unless told, 100 at most.
+    /// Returns the requested page and page size: 30 by default, at most 100.
     fn page_asked(&self) -> (usize, usize) {
         let number = |name: &str| self.query(name).and_then(|text| text.parse::<usize>().ok());
         let size = number("per_page").unwrap_or(30).clamp(1, 100);
         (number("page").unwrap_or(1).max(1), size)
     }
 
-    /// One page of a list, with the `Link` header that leads to the others.
+    /// Returns one page of a list, and the `Link` header for the other pages.
     pub(super) fn page<T>(&self, world: &World, repo: Option<u64>, items: &[T]) -> (Vec<T>, Option<String>)
     where
         T: Clone,
@@ -139,7 +139,7 @@ impl Call {
     }
 }
 
-/// A text field: none when absent, `Some(None)` when null; another type is a 422.
+/// Reads a text field: `None` when absent, `Some(None)` when null; 422 for any other type.
 pub(super) fn text(map: &Map<String, Value>, name: &str) -> Result<Option<Option<String>>, ApiError> {
     match map.get(name) {
         None => Ok(None),
@@ -152,14 +152,14 @@ pub(super) fn text(map: &Map<String, Value>, name: &str) -> Result<Option<Option
     }
 }
 
-/// A list of texts; objects stand for their `name`, as labels may.
+/// Reads a list of texts; an object stands for its `name`, as with labels.
 pub(super) fn texts(value: &Value) -> Result<Vec<String>, ApiError> {
     let wrong = || ApiError::new(422, "Invalid request.\n\nexpected an array of strings");
     let one = |item: &Value| item.as_str().or_else(|| item["name"].as_str()).map(str::to_owned).ok_or_else(wrong);
     value.as_array().ok_or_else(wrong)?.iter().map(one).collect()
 }
 
-/// An answer.
+/// A reply.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -184,7 +184,7 @@ impl Reply {
         Self { status: 204, body: None, link: None }
     }
 
-    /// A page of a list.
+    /// Builds the reply for a page of a list.
     pub(super) fn page(items: Vec<Value>, link: Option<String>) -> Self {
         Self { link, ..Self::ok(Value::Array(items)) }
     }
@@ -205,7 +205,7 @@ impl IntoResponse for Reply {
 /// GitHub's content type for JSON.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// A refusal on the wire.
+/// Builds the HTTP response of an error.
 pub(super) fn refuse(error: &ApiError) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, [(header::CONTENT_TYPE, JSON)], Body::from(error.body().to_string())).into_response();
@@ -215,17 +215,17 @@ pub(super) fn refuse(error: &ApiError) -> Response {
     response
 }
 
-/// Sets a header from text; what is not a legal value is left out.
+/// Sets a header from text; an invalid value is skipped.
 pub(super) fn set(response: &mut Response, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(HeaderName::from_static(name), value);
     }
 }
 
-/// A handler.
+/// A request handler.
 pub(super) type Handler = fn(&mut World, &Call) -> Result<Reply, ApiError>;
 
-/// Makes an axum handler of a plain function; the world is locked while it runs.
+/// Wraps a plain function as an axum handler; the world is locked during the call.
 pub(super) fn on(
     handler: Handler,
 ) -> impl Fn(State<Arc<Inner>>, Call) -> Ready<Response> + Clone + Send + Sync + 'static {

@@ -1,31 +1,31 @@
-//! What the box answers when it refuses: GitHub's error bodies, by status.
+//! Errors of the sandbox: GitHub's error bodies, by status.
 //!
-//! One type for the HTTP face and for the verbs, so that a person in a test is refused in the same words.
+//! The REST API and the verbs share one type, so that users in a test get the same messages.
 
 use serde_json::{Value, json};
 
-/// A refusal in GitHub's shape (`message`, `documentation_url`, `status`, sometimes `errors`).
+/// An error response in GitHub's form (`message`, `documentation_url`, `status`, sometimes `errors`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{status} {message}")]
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
-    /// GitHub's own words for it.
+    /// GitHub's message for it.
     pub message: String,
-    /// The `errors` list of a 422; empty elsewhere.
+    /// The `errors` list of a 422; otherwise empty.
     pub errors: Vec<Value>,
-    /// Where a moved thing lives now (301).
+    /// The new address of a moved resource (301).
     pub location: Option<String>,
 }
 
 impl ApiError {
-    /// A refusal with a status and words.
+    /// Creates an error with a status and a message.
     #[must_use]
     pub fn new(status: u16, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), errors: Vec::new(), location: None }
     }
 
-    /// 404: it is not there, or the caller may not know that it is.
+    /// 404: the resource does not exist, or is hidden from the caller.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(404, "Not Found")
@@ -37,37 +37,37 @@ impl ApiError {
         Self::new(410, "This issue was deleted")
     }
 
-    /// 401: no credentials where some are needed.
+    /// 401: credentials are required and missing.
     #[must_use]
     pub fn needs_login() -> Self {
         Self::new(401, "Requires authentication")
     }
 
-    /// 401: credentials that are wrong, expired or revoked.
+    /// 401: invalid, expired or revoked credentials.
     #[must_use]
     pub fn bad_credentials() -> Self {
         Self::new(401, "Bad credentials")
     }
 
-    /// 401: only the app itself may ask, by its JWT.
+    /// 401: the call requires the app's JWT.
     #[must_use]
     pub fn needs_jwt() -> Self {
         Self::new(401, "A JSON web token could not be decoded")
     }
 
-    /// 403: the app's token lacks the permission.
+    /// 403: the installation token lacks the permission.
     #[must_use]
     pub fn integration() -> Self {
         Self::new(403, "Resource not accessible by integration")
     }
 
-    /// 403: the person lacks the role.
+    /// 403: the user lacks the role.
     #[must_use]
     pub fn role(needed: &str) -> Self {
         Self::new(403, format!("Must have {needed} rights to Repository."))
     }
 
-    /// 301: the repository or issue lives elsewhere.
+    /// 301: the repository or issue has moved.
     #[must_use]
     pub fn moved(location: String) -> Self {
         Self { location: Some(location), ..Self::new(301, "Moved Permanently") }
@@ -80,14 +80,14 @@ impl ApiError {
         Self { errors, ..Self::new(422, "Validation Failed") }
     }
 
-    /// 422 with one field error in free words.
+    /// 422 with one field error and a custom message.
     #[must_use]
     pub fn custom(resource: &str, field: &str, message: &str) -> Self {
         let errors = vec![json!({ "resource": resource, "field": field, "code": "custom", "message": message })];
         Self { errors, ..Self::new(422, "Validation Failed") }
     }
 
-    /// The JSON body GitHub sends with it.
+    /// Returns the JSON body that GitHub sends with it.
     #[must_use]
     pub fn body(&self) -> Value {
         let mut body = json!({ "message": self.message, "documentation_url": "https://docs.github.com/rest" });
@@ -102,21 +102,21 @@ impl ApiError {
     }
 }
 
-/// Why the box could not be started.
+/// A startup error of the sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The RSA key could not be made or written as PEM.
+    /// The RSA key could not be generated or encoded as PEM.
     #[error("the app's key could not be made: {0}")]
     Key(&'static str),
-    /// The address could not be listened on.
+    /// The sandbox cannot listen on the address.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: String,
-        /// What the system said.
+        /// The system error.
         cause: std::io::Error,
     },
-    /// The client that sends webhooks could not be built.
+    /// The HTTP client for webhooks could not be built.
     #[error("the webhook sender could not be built: {0}")]
     Client(#[from] reqwest::Error),
 }

@@ -1,68 +1,68 @@
-//! Faults that can be switched on: what requests and deliveries may suffer on a bad day at GitHub.
+//! Fault injection: GitHub failures that tests apply to requests and deliveries.
 //!
-//! Faults are used up in the order they were added; the first that matches a request is the one it gets. By default only
-//! the app suffers; people in the same test go on working. See `gate.rs` for how each one looks on the wire.
+//! Faults are used up in the order of their addition; a request gets the first one that matches. By default they apply
+//! only to the app; users in the same test are not affected. `gate.rs` puts them on the wire.
 
 use rand::{Rng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
-/// What goes wrong with a request.
+/// A fault of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FaultKind {
-    /// A 5xx with an HTML page; nothing took effect.
+    /// A 5xx with an HTML page; the request has no effect.
     ServerError {
         /// 500, 502, 503 …
         #[serde(default = "unavailable")]
         status: u16,
     },
-    /// The request works, but its JSON stops in the middle (the HTTP message is whole).
+    /// The request succeeds, but its JSON ends halfway (the HTTP message is complete).
     Truncated,
-    /// The request works, but the connection breaks in the middle of the body.
+    /// The request succeeds, but the connection breaks in the middle of the body.
     Cut,
-    /// The request works, late.
+    /// The request succeeds after a delay.
     Slow {
-        /// How late.
+        /// The delay in milliseconds.
         ms: u64,
     },
-    /// The connection breaks before anything happened.
+    /// The connection breaks; the request has no effect.
     Reset,
     /// The secondary rate limit.
     SecondaryLimit {
         /// 403 or 429.
         #[serde(default = "forbidden")]
         status: u16,
-        /// `Retry-After` in seconds, if it is sent at all.
+        /// `Retry-After` in seconds; omitted when `None`.
         #[serde(default)]
         retry_after: Option<u64>,
     },
-    /// The primary rate limit is used up.
+    /// The primary rate limit is exhausted.
     PrimaryLimit {
         /// 403 or 429.
         #[serde(default = "forbidden")]
         status: u16,
-        /// `x-ratelimit-reset` lies this far ahead.
+        /// Seconds until `x-ratelimit-reset`.
         reset_in_secs: u64,
     },
-    /// 401, as for a token that ended.
+    /// 401, as for an expired token.
     BadCredentials,
-    /// A refusal in GitHub's words although nothing is wrong: a replica that lags (404), an issue that seems deleted
-    /// (410), a permission that seems missing (403). Nothing took effect.
+    /// An unjustified error with GitHub's message: a lagging replica (404), a deleted issue (410), a missing permission
+    /// (403). The request has no effect.
     Refused {
         /// 403, 404, 410, 451 …
         #[serde(default = "not_found")]
         status: u16,
     },
-    /// A read answers as the same read did the last time, as a replica that lags does; the first time nothing is wrong.
+    /// A read repeats the response of the previous same read, like a lagging replica. The first read is unaffected.
     Stale,
-    /// The answer is 200 with this body, and nothing took effect; GraphQL puts its errors like that.
+    /// A 200 with this body; the request has no effect. GraphQL reports its errors this way.
     Scripted {
-        /// The body.
+        /// The response body.
         body: serde_json::Value,
     },
-    /// The request takes effect, but its answer is lost.
+    /// The request takes effect, but its response is lost.
     LostAnswer {
-        /// A 502 page; otherwise the connection breaks.
+        /// True to send a 502 page; false to break the connection.
         #[serde(default)]
         as_502: bool,
     },
@@ -84,47 +84,47 @@ fn once() -> u32 {
     1
 }
 
-/// Who suffers.
+/// The callers that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Victim {
     /// The app, by its JWT or an installation token.
     #[default]
     App,
-    /// People.
+    /// Users.
     User,
-    /// Everybody.
+    /// All callers.
     Any,
 }
 
-/// The next requests that match suffer this.
+/// A fault for the next matching requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What happens.
+    /// The kind of fault.
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// Only this method.
+    /// Restricts the fault to this method.
     #[serde(default)]
     pub method: Option<String>,
-    /// Only paths that contain this; `*` stands for anything, and then the whole path must match.
+    /// Restricts the fault to paths that contain this text. With `*` as a wildcard, the whole path must match.
     #[serde(default)]
     pub path: Option<String>,
-    /// Who suffers.
+    /// The affected callers.
     #[serde(default)]
     pub victim: Victim,
-    /// How many requests.
+    /// Number of requests.
     #[serde(default = "once")]
     pub times: u32,
 }
 
 impl Fault {
-    /// The app's next request suffers this.
+    /// Creates a fault for the app's next request.
     #[must_use]
     pub fn next(kind: FaultKind) -> Self {
         Self { kind, method: None, path: None, victim: Victim::App, times: 1 }
     }
 
-    /// Only requests with this method and path pattern.
+    /// Restricts the fault to a method and a path pattern.
     #[must_use]
     pub fn on(mut self, method: &str, path: &str) -> Self {
         self.method = Some(method.to_owned());
@@ -132,14 +132,14 @@ impl Fault {
         self
     }
 
-    /// As many requests.
+    /// Sets the number of requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
-    /// Somebody else than the app suffers.
+    /// Sets the affected callers.
     #[must_use]
     pub fn victim(mut self, victim: Victim) -> Self {
         self.victim = victim;
@@ -157,7 +157,7 @@ impl Fault {
     }
 }
 
-/// Whether a path fits a pattern.
+/// Returns true if a path matches a pattern.
 fn fits(pattern: &str, path: &str) -> bool {
     if !pattern.contains('*') {
         return path.contains(pattern);
@@ -174,40 +174,40 @@ fn fits(pattern: &str, path: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// What goes wrong with a delivery.
+/// A fault of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DeliveryFaultKind {
     /// Never sent and never listed.
     Lost,
-    /// Never sent, listed as timed out; it can be asked for again.
+    /// Never sent, listed as timed out; it can be redelivered.
     Failed,
     /// Sent twice with the same id.
     Duplicate,
-    /// Sent after the ones that follow it, or before the ones that wait.
+    /// Sent out of order: after later deliveries, or before queued ones.
     Reorder,
-    /// Sent late (real time; without effect while deliveries are held).
+    /// Sent late (in real time; no effect while deliveries are held).
     Delay {
-        /// How late.
+        /// The delay in milliseconds.
         ms: u64,
     },
 }
 
-/// The next deliveries that match suffer this.
+/// A fault for the next matching deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryFault {
-    /// What happens.
+    /// The kind of fault.
     #[serde(flatten)]
     pub kind: DeliveryFaultKind,
-    /// Only this event (`issues`, `issue_comment` …).
+    /// Restricts the fault to this event (`issues`, `issue_comment` …).
     #[serde(default)]
     pub event: Option<String>,
-    /// How many deliveries.
+    /// Number of deliveries.
     #[serde(default = "once")]
     pub times: u32,
 }
 
-/// Deliveries and answers that go wrong by chance; each is a probability from 0 to 1.
+/// Random faults of deliveries and requests; each field is a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Chaos {
@@ -225,12 +225,12 @@ pub struct Chaos {
     pub lost_answer: f64,
 }
 
-/// What becomes of one delivery.
+/// The outcome chosen for one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
     Lost,
     Failed,
-    /// Sent so many times, so late, so many places before the end of the queue.
+    /// Send `copies` copies after a delay, `place` positions before the end of the queue.
     Send {
         copies: u8,
         delay_ms: u64,
@@ -239,16 +239,16 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    /// Sent once, at once, in its place.
+    /// Sends once, at once, in order.
     pub(super) fn plain() -> Self {
         Self::Send { copies: 1, delay_ms: 0, place: 0 }
     }
 }
 
-/// How long a reordered delivery waits so that later ones overtake it.
+/// Delay of a reordered delivery, so that later ones overtake it.
 const OVERTAKEN_MS: u64 = 150;
 
-/// All faults that are switched on.
+/// All active faults.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Faults {
     pub(super) requests: Vec<Fault>,
@@ -258,7 +258,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// The fault this request gets, used up by one.
+    /// Returns the fault for a request and uses it up once.
     pub(super) fn pick(&mut self, rng: &mut StdRng, method: &str, path: &str, app: bool) -> Option<FaultKind> {
         if self.down {
             return Some(FaultKind::ServerError { status: 503 });
@@ -278,7 +278,7 @@ impl Faults {
         None
     }
 
-    /// What becomes of a delivery of this event.
+    /// Chooses the outcome for a delivery of this event.
     pub(super) fn fate(&mut self, rng: &mut StdRng, event: &str) -> Fate {
         let fits = |one: &DeliveryFault| one.event.as_ref().is_none_or(|wanted| wanted == event);
         let kind = match self.deliveries.iter().position(fits) {

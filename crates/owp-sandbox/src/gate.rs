@@ -1,6 +1,6 @@
-//! What happens around every REST call: who is calling, rate limits, faults, ETags, the journal.
+//! Middleware of every REST call: authentication, rate limits, faults, ETags, journal.
 //!
-//! The control face under `/_sandbox` passes untouched: it is the test's own door, not GitHub's.
+//! The control API under `/_sandbox` bypasses it, because it belongs to the test and not to GitHub.
 
 use super::{
     Inner, auth,
@@ -25,11 +25,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
 
-/// The page GitHub shows when it is unwell: HTML, whatever was asked for.
+/// GitHub's error page. It is always HTML, whatever the request accepts.
 const UNICORN: &str = "<!DOCTYPE html>\n<html>\n<head><title>Unicorn! &middot; GitHub</title></head>\n\
 <body><h1>This page is taking too long to load.</h1></body>\n</html>\n";
 
-/// What is known of a request before it is answered.
+/// Facts about a request before it is handled.
 struct Arrival {
     caller: Result<Caller, ApiError>,
     holder: String,
@@ -40,7 +40,7 @@ struct Arrival {
     now: i64,
 }
 
-/// Axum middleware around every route.
+/// Axum middleware for all routes.
 pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/_sandbox") {
         return next.run(request).await;
@@ -66,7 +66,7 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
         }
     };
     if method != Method::GET && response.status() == StatusCode::MOVED_PERMANENTLY {
-        // GitHub's words stay "Moved Permanently", but a write must be repeated as the same write.
+        // A write must be repeated with its method, so the status becomes 307; the message stays "Moved Permanently".
         *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     }
     if method == Method::GET {
@@ -93,7 +93,7 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
     response
 }
 
-/// The answer to a request without a `User-Agent`: GitHub asks for one.
+/// Returns the response to a request without `User-Agent`, which GitHub requires.
 /// <https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent>
 fn nameless() -> Response {
     let words = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.\n";
@@ -110,7 +110,7 @@ fn arrive(world: &mut World, method: &Method, path: &str, route: &str, headers: 
     let now = world.now();
     let caller = world.identify(header.as_deref());
     let holder = caller.as_ref().map_or_else(|_| Caller::Anonymous.holder(), Caller::holder);
-    // Asking what is left costs nothing.
+    // Reading the rate limit is free.
     let asks = route == "/rate_limit";
     let budget = if asks { world.limits.peek(&holder, now) } else { world.limits.count(&holder, now) };
     let World { faults, rng, .. } = world;
@@ -143,7 +143,7 @@ fn refused(error: &ApiError, retry_after: Option<i64>) -> Response {
     response
 }
 
-/// Faults that answer before anything happened.
+/// Returns the response of a fault that prevents the request from taking effect.
 fn early(arrival: &Arrival) -> Option<Response> {
     match arrival.fault.as_ref()? {
         FaultKind::ServerError { status } => Some(unicorn(*status)),
@@ -177,7 +177,7 @@ fn unicorn(status: u16) -> Response {
     (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], UNICORN).into_response()
 }
 
-/// Faults that spoil an answer; also the status for the journal, 0 when the connection is broken.
+/// Applies faults to a finished response. Also returns the status for the journal, 0 for a broken connection.
 async fn late(mut response: Response, arrival: &Arrival, line: Option<&Line>) -> (Response, u16) {
     let status = response.status().as_u16();
     match &arrival.fault {
@@ -203,7 +203,7 @@ async fn bytes(response: Response) -> Bytes {
     axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default()
 }
 
-/// The same answer with half its body.
+/// Truncates the body of a response to half.
 async fn half(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = bytes(Response::new(body)).await;
@@ -211,7 +211,7 @@ async fn half(response: Response) -> Response {
     Response::from_parts(parts, Body::from(whole.slice(..whole.len() / 2)))
 }
 
-/// Breaks the connection before a byte of the answer; without a real connection, breaks the body.
+/// Breaks the connection before the first byte of the response. Without a real connection it breaks the body.
 fn broken(line: Option<&Line>, sent: Bytes) -> Response {
     match line {
         Some(line) => {
@@ -225,7 +225,7 @@ fn broken(line: Option<&Line>, sent: Bytes) -> Response {
 fn broken_after(sent: Bytes) -> Response {
     let end = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the sandbox was told to break the connection");
     let breaking = async {
-        // Time for what was sent to leave; an error right behind it would take it along.
+        // Gives the sent bytes time to leave; an immediate error would discard them.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Err(end)
     };
@@ -233,10 +233,10 @@ fn broken_after(sent: Bytes) -> Response {
     ([(header::CONTENT_TYPE, JSON)], Body::from_stream(pieces)).into_response()
 }
 
-/// The answers to reads that [`FaultKind::Stale`] can repeat; beyond this many they are forgotten.
+/// Number of responses kept for [`FaultKind::Stale`]; a full store is emptied.
 const REMEMBERED: usize = 4_000;
 
-/// Remembers what a read answered, or gives the answer it had the last time.
+/// Stores the response of a read, or replaces a stale read by the stored one.
 async fn lagging(inner: &Inner, response: Response, key: String, stale: bool) -> Response {
     if stale {
         let before = inner.world().answered.get(&key).cloned();
@@ -256,7 +256,7 @@ async fn lagging(inner: &Inner, response: Response, key: String, stale: bool) ->
     Response::from_parts(parts, Body::from(whole))
 }
 
-/// Adds a weak ETag that differs by holder and url; answers 304 when the caller has this version.
+/// Adds a weak ETag that differs by caller and URL; returns 304 when the caller has this version.
 async fn with_etag(response: Response, holder: &str, url: &str, condition: Option<&str>) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = bytes(Response::new(body)).await;
@@ -280,7 +280,7 @@ async fn with_etag(response: Response, holder: &str, url: &str, condition: Optio
     response
 }
 
-/// The headers every answer has.
+/// Adds the headers of every response.
 fn dress(response: &mut Response, budget: Budget, world: &mut World) {
     let remaining = budget.limit.saturating_sub(budget.used);
     set(response, "x-ratelimit-limit", &budget.limit.to_string());
@@ -295,7 +295,7 @@ fn dress(response: &mut Response, budget: Budget, world: &mut World) {
     set(response, "x-github-request-id", &id);
 }
 
-/// A time as HTTP writes it (RFC 9110, section 5.6.7), by the box's own clock.
+/// Formats an HTTP date (RFC 9110, section 5.6.7) in the sandbox's own time.
 fn http_date(ms: i64) -> String {
     let at = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
     at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()

@@ -1,8 +1,8 @@
-//! The journal: every request the box saw, so that a test can say what the app did and did not do.
+//! The journal of all requests, with which tests assert the calls the app made and did not make.
 
 use serde::Serialize;
 
-/// Who made a request.
+/// Kind of caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
@@ -10,54 +10,54 @@ pub enum ActorKind {
     App,
     /// The app, by an installation token.
     Installation,
-    /// A person.
+    /// A user.
     User,
-    /// Nobody in particular, or a token that is not valid.
+    /// No credentials, or an invalid token.
     Anonymous,
 }
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedRequest {
-    /// Its place in the order of arrival, from 1.
+    /// Order of arrival, from 1.
     pub seq: u64,
-    /// When (Unix ms).
+    /// Time of arrival (Unix ms).
     pub at: i64,
     /// `GET`, `POST` …
     pub method: String,
-    /// The route with its placeholders, such as `/repos/{owner}/{repo}/issues`; empty when there is no such route.
+    /// The route with its placeholders, such as `/repos/{owner}/{repo}/issues`; empty for unknown routes.
     pub route: String,
-    /// The path as asked for.
+    /// The requested path.
     pub path: String,
-    /// The query as asked for.
+    /// The requested query.
     pub query: String,
-    /// Who asked.
+    /// Kind of caller.
     pub actor: ActorKind,
-    /// The person, if it was one.
+    /// Login of the user, for user calls.
     pub login: Option<String>,
-    /// The installation, if it was one.
+    /// Id of the installation, for installation calls.
     pub installation: Option<u64>,
-    /// The answer's status; 0 when the connection was broken instead.
+    /// Status of the response; 0 when the connection was broken instead.
     pub status: u16,
-    /// The fault it suffered.
+    /// The fault applied to it.
     pub fault: Option<String>,
 }
 
 impl RecordedRequest {
-    /// Whether the method can change something.
+    /// Returns true if the method can change something.
     #[must_use]
     pub fn is_write(&self) -> bool {
         !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
 
-    /// Whether the app made it.
+    /// Returns true if the app made the request.
     #[must_use]
     pub fn by_app(&self) -> bool {
         matches!(self.actor, ActorKind::App | ActorKind::Installation)
     }
 }
 
-/// Every request so far.
+/// All requests so far.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     pub(super) requests: Vec<RecordedRequest>,

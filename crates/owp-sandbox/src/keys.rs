@@ -1,6 +1,6 @@
-//! The app's RSA key: made fresh for every box, handed out as GitHub hands it out (PKCS#1 PEM).
+//! The app's RSA key, generated for every sandbox and exported in GitHub's format (PKCS#1 PEM).
 //!
-//! No signing and no verifying here; see `auth.rs`.
+//! Signing and verification are elsewhere; see `auth.rs`.
 
 use crate::error::StartError;
 use aws_lc_rs::{
@@ -10,20 +10,20 @@ use aws_lc_rs::{
 };
 use data_encoding::BASE64;
 
-/// A private key for the app and the public half that checks its tokens.
+/// The app's private key, and the public key that verifies its tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct AppKey {
-    /// `BEGIN RSA PRIVATE KEY`, as GitHub's download is.
+    /// PEM with `BEGIN RSA PRIVATE KEY`, like GitHub's download.
     pub private_pem: String,
     /// The public key, PKCS#1 DER.
     pub public_der: Vec<u8>,
 }
 
 impl AppKey {
-    /// Makes a 2048-bit key.
+    /// Generates a 2048-bit key.
     ///
     /// # Errors
-    /// When the crypto library refuses, which it has no reason to.
+    /// Fails only when the crypto library does, which is not expected.
     pub(crate) fn generate() -> Result<Self, StartError> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| StartError::Key("generation failed"))?;
         let pkcs8: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| StartError::Key("encoding failed"))?;
@@ -32,7 +32,7 @@ impl AppKey {
     }
 }
 
-/// The PKCS#1 key inside a PKCS#8 one: `SEQUENCE { INTEGER, SEQUENCE, OCTET STRING }` (RFC 5208, section 5).
+/// Extracts the PKCS#1 key from a PKCS#8 one: `SEQUENCE { INTEGER, SEQUENCE, OCTET STRING }` (RFC 5208, section 5).
 fn inner_key(pkcs8: &[u8]) -> Option<&[u8]> {
     let (_, body, _) = element(pkcs8, 0x30)?;
     let (_, _, rest) = element(body, 0x02)?;
@@ -41,7 +41,7 @@ fn inner_key(pkcs8: &[u8]) -> Option<&[u8]> {
     Some(key)
 }
 
-/// One DER element: its tag, its content and what follows it.
+/// Parses one DER element: its tag, its content and the remaining input.
 fn element(input: &[u8], tag: u8) -> Option<(u8, &[u8], &[u8])> {
     let (&found, rest) = input.split_first()?;
     let (&first, mut rest) = rest.split_first()?;
@@ -65,7 +65,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     let mut out = format!("-----BEGIN {label}-----\n");
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        // Base64 is ASCII, so any byte is a place to cut.
+        // Base64 is ASCII, so a cut at any byte is valid.
         let (line, after) = rest.split_at(rest.len().min(64));
         out.push_str(line);
         out.push('\n');

@@ -1,14 +1,14 @@
-//! GitHub in a box: an in-memory world with an HTTP face, a webhook sender and fault switches, for tests and `owp demo`.
+//! A GitHub sandbox: in-memory world, REST API, webhook sender and fault injection, for tests and `owp demo`.
 //!
-//! It imports nothing of ours, so that it can never agree with the program by sharing its mistakes; its answers are held
-//! against GitHub's OpenAPI description instead.
+//! It depends on none of the pool's crates, so that it cannot share their mistakes. Its responses are checked against
+//! GitHub's OpenAPI description instead.
 //!
-//! - `world/`: state and rules. `shape/`: GitHub's JSON. `routes/`: the HTTP face (`routes/control.rs` lists the calls
-//!   under `/_sandbox`). `gate.rs`: authentication, limits, faults, ETags, journal. `webhook.rs`, `sender.rs`: deliveries.
-//! - [`Person`] has the verbs for stories told in Rust; [`Fault`], [`DeliveryFault`] and [`Chaos`] say what can go wrong.
+//! - `world/`: state and rules. `shape/`: GitHub's JSON. `routes/`: the REST API (`routes/control.rs` lists the calls
+//!   under `/_sandbox`). `gate.rs`: authentication, limits, faults, ETags. `webhook.rs`, `sender.rs`: deliveries.
+//! - [`Person`] has the verbs of users for tests in Rust; [`Fault`], [`DeliveryFault`] and [`Chaos`] describe faults.
 //!
-//! What it does not know: git itself (branches have names and commits, nothing in them), reviews, search, discussions, who
-//! maintains a team, invitations that wait. A pull request may go into a branch nobody made.
+//! Not supported: git itself (branches have names and commits without content), reviews, search, discussions, team
+//! maintainers, pending invitations. A pull request may target a branch that was never created.
 
 mod auth;
 mod call;
@@ -45,7 +45,7 @@ pub use world::{Now, model::Role};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What the listener, the sender and the handles share.
+/// State shared by the listener, the sender and the handles.
 struct Inner {
     world: Mutex<world::World>,
     client: reqwest::Client,
@@ -53,7 +53,7 @@ struct Inner {
 
 impl Inner {
     fn world(&self) -> MutexGuard<'_, world::World> {
-        // A panic in one handler should not hide what the next one would have said.
+        // A panic in one handler must not hide the result of the next one.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,29 +1,29 @@
-//! Rate limits as GitHub keeps them: so many requests an hour per holder, so much content a minute per installation.
+//! GitHub's rate limits: requests per hour and token holder, content creation per minute and hour and installation.
 
 use std::collections::{BTreeMap, VecDeque};
 
 const MINUTE_MS: i64 = 60 * 1_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
-/// Requests an hour without credentials. GitHub counts them by address; the box has one for everybody.
+/// Hourly quota without credentials. GitHub counts by IP address; the sandbox has one quota for all anonymous callers.
 const ANONYMOUS_PER_HOUR: u64 = 60;
 
-/// Who makes requests without credentials.
+/// Holder name of requests without credentials.
 pub(super) const ANONYMOUS: &str = "anonymous";
 
-/// What a holder has left in this hour.
+/// The remaining quota of a holder in this hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Budget {
     pub(super) limit: u64,
     pub(super) used: u64,
-    /// Unix seconds.
+    /// Reset time, in Unix seconds.
     pub(super) reset: i64,
 }
 
-/// The limits and how much of them is used.
+/// The limits and their current use.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
     per_hour: u64,
-    /// Comments an installation may write: a minute, an hour.
+    /// Content creation limit per installation: per minute, per hour.
     content: Option<(usize, usize)>,
     windows: BTreeMap<String, (i64, u64)>,
     written: BTreeMap<u64, VecDeque<i64>>,
@@ -34,7 +34,7 @@ impl Limits {
         Self { per_hour, content, windows: BTreeMap::new(), written: BTreeMap::new() }
     }
 
-    /// Counts one request; `used` may pass `limit`, and then the request is refused.
+    /// Counts one request. `used` may exceed `limit`; then the request is rejected.
     pub(super) fn count(&mut self, holder: &str, now: i64) -> Budget {
         let window = self.windows.entry(holder.to_owned()).or_insert((now, 0));
         if now - window.0 >= HOUR_MS {
@@ -45,7 +45,7 @@ impl Limits {
         Budget { limit: self.limit(holder), used, reset: (start + HOUR_MS) / 1_000 }
     }
 
-    /// What is left, without counting.
+    /// Returns the quota without counting a request.
     pub(super) fn peek(&self, holder: &str, now: i64) -> Budget {
         let (start, used) = self.windows.get(holder).copied().unwrap_or((now, 0));
         Budget { limit: self.limit(holder), used, reset: (start + HOUR_MS) / 1_000 }
@@ -55,14 +55,14 @@ impl Limits {
         if holder == ANONYMOUS { self.per_hour.min(ANONYMOUS_PER_HOUR) } else { self.per_hour }
     }
 
-    /// Gives one request back: conditional requests that answer 304 are free.
+    /// Returns one request to the quota: conditional requests with a 304 response are free.
     pub(super) fn refund(&mut self, holder: &str) {
         if let Some(window) = self.windows.get_mut(holder) {
             window.1 = window.1.saturating_sub(1);
         }
     }
 
-    /// Counts one piece of content; seconds to wait when it is too much.
+    /// Counts one piece of content; over the limit it returns the seconds to wait.
     pub(super) fn write(&mut self, installation: u64, now: i64) -> Result<(), i64> {
         let Some((minute, hour)) = self.content else { return Ok(()) };
         let written = self.written.entry(installation).or_default();

@@ -1,7 +1,7 @@
-//! Listening, with connections that can be broken on purpose.
+//! A TCP listener whose connections can be broken on purpose.
 //!
-//! A fault that resets a connection must not send a byte of an answer, which a well-behaved server cannot do; so every
-//! connection has a switch that makes its next write fail.
+//! A connection reset must happen before the first byte of the response, which an HTTP server does not offer. Each
+//! connection therefore has a switch that makes its next write fail.
 
 use axum::{
     extract::connect_info::Connected,
@@ -27,7 +27,7 @@ use tokio::{
 pub(super) struct Line(Arc<AtomicBool>);
 
 impl Line {
-    /// Nothing leaves on this connection any more.
+    /// Makes every further write fail.
     pub(super) fn cut(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -37,7 +37,7 @@ impl Line {
     }
 }
 
-/// A listener whose connections have a switch.
+/// A listener that adds a switch to its connections.
 #[derive(Debug)]
 pub(super) struct Lines(pub(super) TcpListener);
 
@@ -54,7 +54,7 @@ impl Listener for Lines {
 
     async fn accept(&mut self) -> (Stream, SocketAddr) {
         let (tcp, address) = Listener::accept(&mut self.0).await;
-        // Answers are small and somebody waits for them.
+        // Responses are small and their receivers wait for them.
         let _ = tcp.set_nodelay(true);
         (Stream { tcp, line: Line::default() }, address)
     }

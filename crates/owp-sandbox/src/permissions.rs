@@ -1,10 +1,10 @@
-//! `X-Accepted-GitHub-Permissions`: which permissions of an App let it make a call.
+//! `X-Accepted-GitHub-Permissions`: the app permissions that allow a call.
 //!
 //! <https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps>
 
 use axum::http::Method;
 
-/// What GitHub names for a call in a repository, by its route; alternatives are separated by semicolons.
+/// Returns GitHub's list for a repository call by its route; alternatives are separated by semicolons.
 pub(super) fn accepted(method: &Method, route: &str) -> Option<&'static str> {
     let rest = route.strip_prefix("/repos/{owner}/{repo}")?;
     let reads = *method == Method::GET;

@@ -1,4 +1,4 @@
-//! The scene that `owp sandbox` starts with: one organization, two repositories, people of every role, a few issues.
+//! The initial content of `owp sandbox`: an organization, two repositories, users of every role, a few issues.
 
 use super::{
     error::ApiError,
@@ -6,21 +6,21 @@ use super::{
     world::model::Role,
 };
 
-/// A person of the scene and the role that person has in both repositories.
+/// A user of the scene, with the same role in both repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cast {
-    /// Who.
+    /// The user.
     pub user: UserRef,
     /// `admin`, `write`, `triage`; `none` for contributors and strangers.
     pub role: &'static str,
 }
 
-/// What the scene is made of.
+/// The created content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scene {
-    /// Everybody with a token.
+    /// All users with tokens.
     pub cast: Vec<Cast>,
-    /// The app's installation on both repositories.
+    /// Id of the app's installation on both repositories.
     pub installation: u64,
 }
 
@@ -44,10 +44,10 @@ const ISSUES: [(&str, &str, &str); 5] = [
     ("acme/docs", "Typos in the safety chapter", "\"Extinguish\" is spelled three ways."),
 ];
 
-/// Builds the scene in a new box; no labels are set, so that setting them is the first thing to try.
+/// Builds the scene in a new sandbox. No labels are set, so that a user can start by setting one.
 ///
 /// # Errors
-/// When the box was not new.
+/// Fails when the sandbox is not new.
 pub fn seed(sandbox: &Sandbox) -> Result<Scene, ApiError> {
     for repo in REPOS {
         sandbox.add_repo(repo)?;

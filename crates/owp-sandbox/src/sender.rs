@@ -1,13 +1,13 @@
-//! Sends what waits in the outbox: in order, one at a time, never twice on its own.
+//! Sends the deliveries of the outbox: in order, one at a time, without retries.
 
 use super::{Inner, webhook::Waiting};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// GitHub waits ten seconds for an answer.
+/// Timeout of a delivery, as on GitHub.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends in the background until told to stop.
+/// Sends in the background until `stop` is cancelled.
 pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     let wake = inner.world().outbox.wake.clone();
     loop {
@@ -19,7 +19,7 @@ pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
             }
         };
         if waiting.delay_ms > 0 {
-            // Later ones overtake it, which is what a delay is for.
+            // A delayed delivery runs in its own task, so that later ones overtake it.
             let (inner, stop) = (inner.clone(), stop.clone());
             tokio::spawn(async move {
                 let pause = tokio::time::sleep(Duration::from_millis(waiting.delay_ms));
@@ -37,7 +37,7 @@ pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     }
 }
 
-/// Sends one letter that was taken from the outbox and notes how it went.
+/// Sends one letter taken from the outbox and records the result.
 pub(super) async fn send(inner: &Inner, waiting: &Waiting) {
     let letter = &waiting.letter;
     let (url, headers, body) = {
@@ -72,7 +72,7 @@ pub(super) async fn send(inner: &Inner, waiting: &Waiting) {
     world.outbox.in_flight = world.outbox.in_flight.saturating_sub(1);
 }
 
-/// Sends everything that waits, in its order, and waits until nothing is on its way; how many were sent.
+/// Sends all held letters in order, then waits until no delivery is in flight. Returns how many it sent.
 pub(super) async fn flush(inner: &Inner) -> usize {
     let mut sent = 0;
     loop {
@@ -87,7 +87,7 @@ pub(super) async fn flush(inner: &Inner) -> usize {
                 sent += 1;
             }
             None if idle => return sent,
-            // The background is sending; it does not say when it is done.
+            // The background task is sending and gives no completion signal.
             None => tokio::time::sleep(Duration::from_millis(2)).await,
         }
     }

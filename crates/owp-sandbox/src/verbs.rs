@@ -1,6 +1,6 @@
-//! What people do, as verbs on a handle: tests and the demo read like stories.
+//! Actions of users, as methods of a handle, so that tests and the demo read like stories.
 //!
-//! Every verb obeys the same rules as the REST face and is announced the same way.
+//! Every verb follows the same rules as the REST API, sends the same webhooks, and fails with GitHub's error.
 
 use super::{
     Sandbox,
@@ -14,24 +14,24 @@ use super::{
     },
 };
 
-/// What a pull request is opened with.
+/// Parameters of a new pull request.
 #[derive(Debug, Clone, Default)]
 pub struct PrSpec {
-    /// The branch. For people without write access it is a branch of their fork; `login:branch` names a fork outright.
+    /// The branch. For users without write access it is a branch of their fork; `login:branch` names a fork explicitly.
     pub head: String,
     /// The target branch; empty means the default branch.
     pub base: String,
-    /// One line.
+    /// The title, one line.
     pub title: String,
-    /// Markdown; closing keywords link issues.
+    /// The body in Markdown; closing keywords link issues.
     pub body: String,
-    /// Opened as a draft.
+    /// True to open it as a draft.
     pub draft: bool,
-    /// Its first commit carries a signature that GitHub verified.
+    /// True if its first commit has a verified signature.
     pub signed: bool,
 }
 
-/// A person, acting.
+/// A user who acts on the sandbox.
 #[derive(Debug, Clone)]
 pub struct Person {
     pub(super) sandbox: Sandbox,
@@ -56,18 +56,12 @@ impl Person {
         })
     }
 
-    /// Opens an issue; its number.
-    ///
-    /// # Errors
-    /// GitHub's refusal, as for every verb here.
+    /// Opens an issue and returns its number.
     pub fn open_issue(&self, repo: &str, title: &str, body: &str, labels: &[&str]) -> Result<u64, ApiError> {
         self.open(repo, title, body, labels, false)
     }
 
-    /// Opens an issue from a template, whose labels are set whoever opens it.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Opens an issue from a template, whose labels are set for any author.
     pub fn open_template_issue(&self, repo: &str, title: &str, body: &str, labels: &[&str]) -> Result<u64, ApiError> {
         self.open(repo, title, body, labels, true)
     }
@@ -88,50 +82,32 @@ impl Person {
     }
 
     /// Changes an issue's or pull request's title.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn retitle(&self, repo: &str, number: u64, title: &str) -> Result<(), ApiError> {
         self.edit(repo, number, &IssueEdit { title: Some(title.to_owned()), ..IssueEdit::default() })
     }
 
     /// Changes an issue's or pull request's body.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn rewrite(&self, repo: &str, number: u64, body: &str) -> Result<(), ApiError> {
         self.edit(repo, number, &IssueEdit { body: Some(Some(body.to_owned())), ..IssueEdit::default() })
     }
 
     /// Closes an issue or, unmerged, a pull request.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn close(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.edit(repo, number, &IssueEdit { open: Some(false), ..IssueEdit::default() })
     }
 
     /// Closes an issue as not planned.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn close_not_planned(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         let state_reason = Some("not_planned".to_owned());
         self.edit(repo, number, &IssueEdit { open: Some(false), state_reason, ..IssueEdit::default() })
     }
 
     /// Reopens an issue or pull request.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn reopen(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.edit(repo, number, &IssueEdit { open: Some(true), ..IssueEdit::default() })
     }
 
-    /// Makes the assignees exactly these people.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Replaces the assignees.
     pub fn assign(&self, repo: &str, number: u64, logins: &[&str]) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| {
             let people: Result<Vec<u64>, ApiError> = logins.iter().map(|login| world.user_by_login(login)).collect();
@@ -140,115 +116,73 @@ impl Person {
         })
     }
 
-    /// Sets a label.
-    ///
-    /// # Errors
-    /// GitHub's refusal: labelling needs triage.
+    /// Adds a label; requires the triage role.
     pub fn label(&self, repo: &str, number: u64, label: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.add_labels(caller, id, number, &[label.to_owned()]))
     }
 
-    /// Sets several labels; one event each.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Adds several labels; one event each.
     pub fn label_all(&self, repo: &str, number: u64, labels: &[&str]) -> Result<(), ApiError> {
         let names: Vec<String> = labels.iter().map(|one| (*one).to_owned()).collect();
         self.on(repo, |world, caller, id| world.add_labels(caller, id, number, &names))
     }
 
     /// Removes a label.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn unlabel(&self, repo: &str, number: u64, label: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.remove_label(caller, id, number, label))
     }
 
-    /// Gives a label of the repository another name; the issues that carry it show the new one.
-    ///
-    /// # Errors
-    /// GitHub's refusal: needs write.
+    /// Renames a label of the repository, also on the issues that have it; requires write access.
     pub fn rename_label(&self, repo: &str, from: &str, to: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.rename_label(caller, id, from, to))
     }
 
-    /// Writes a comment; its id.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Posts a comment and returns its id.
     pub fn comment(&self, repo: &str, number: u64, body: &str) -> Result<u64, ApiError> {
         self.on(repo, |world, caller, id| world.create_comment(caller, id, number, body))
     }
 
-    /// Changes a comment, the person's own or, with write access, anybody's.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Edits one of the user's own comments or, with write access, any comment.
     pub fn edit_comment(&self, repo: &str, comment: u64, body: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.edit_comment(caller, id, comment, body))
     }
 
     /// Deletes a comment.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn delete_comment(&self, repo: &str, comment: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.delete_comment(caller, id, comment))
     }
 
     /// Locks a conversation.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn lock(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_locked(caller, id, number, true))
     }
 
     /// Unlocks a conversation.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn unlock(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_locked(caller, id, number, false))
     }
 
-    /// Pins an issue above the list of issues.
-    ///
-    /// # Errors
-    /// GitHub's refusal: needs write, and there are three places.
+    /// Pins an issue; requires write access. At most three issues can be pinned.
     pub fn pin_issue(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_pinned(caller, id, number, true))
     }
 
-    /// Unpins an issue.
-    ///
-    /// # Errors
-    /// GitHub's refusal: needs write.
+    /// Unpins an issue; requires write access.
     pub fn unpin_issue(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_pinned(caller, id, number, false))
     }
 
-    /// Makes a discussion of an issue; what stays of it is closed and locked.
-    ///
-    /// # Errors
-    /// GitHub's refusal: needs write.
+    /// Converts an issue to a discussion, which leaves it closed and locked; requires write access.
     pub fn convert_to_discussion(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.convert_to_discussion(caller, id, number))
     }
 
-    /// Deletes an issue.
-    ///
-    /// # Errors
-    /// GitHub's refusal: needs admin.
+    /// Deletes an issue; requires the admin role.
     pub fn delete_issue(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.delete_issue(caller, id, number))
     }
 
-    /// Transfers an issue; its number in the other repository.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Transfers an issue and returns its number in the other repository.
     pub fn transfer_issue(&self, repo: &str, number: u64, to: &str) -> Result<u64, ApiError> {
         self.on(repo, |world, caller, id| {
             let to = world.repo_of(to)?;
@@ -256,10 +190,7 @@ impl Person {
         })
     }
 
-    /// Pushes a branch and opens a pull request of it; its number.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Pushes a branch, opens a pull request from it and returns its number.
     pub fn open_pr(&self, repo: &str, spec: PrSpec) -> Result<u64, ApiError> {
         self.on(repo, |world, caller, id| {
             let writes = world.need_role(caller, id, Role::Write).is_ok();
@@ -273,82 +204,52 @@ impl Person {
         })
     }
 
-    /// Pushes a commit to a pull request; its name.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Pushes a commit to a pull request and returns its hash.
     pub fn push(&self, repo: &str, number: u64) -> Result<String, ApiError> {
         self.on(repo, |world, caller, id| world.push(caller, id, number, false))
     }
 
-    /// Pushes a commit whose signature GitHub verified; its name.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Pushes a commit with a verified signature and returns its hash.
     pub fn push_signed(&self, repo: &str, number: u64) -> Result<String, ApiError> {
         self.on(repo, |world, caller, id| world.push(caller, id, number, true))
     }
 
     /// Marks a draft ready for review.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn ready_for_review(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_draft(caller, id, number, false))
     }
 
-    /// Turns a pull request back into a draft.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Converts a pull request back to a draft.
     pub fn convert_to_draft(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_draft(caller, id, number, true))
     }
 
-    /// Points a pull request at another branch.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Changes the target branch of a pull request.
     pub fn retarget(&self, repo: &str, number: u64, base: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.edit_pull(caller, id, number, &IssueEdit::default(), Some(base)))
     }
 
-    /// Merges a pull request; the merge commit.
-    ///
-    /// # Errors
-    /// GitHub's refusal: needs write, and no draft.
+    /// Merges a pull request and returns the merge commit; requires write access, and rejects drafts.
     pub fn merge(&self, repo: &str, number: u64) -> Result<String, ApiError> {
         self.on(repo, |world, caller, id| world.merge(caller, id, number, None))
     }
 
     /// Closes a pull request unmerged.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn close_pr(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         self.close(repo, number)
     }
 
     /// Writes a file to the default branch, such as `.github/owp.yml`.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn put_file(&self, repo: &str, path: &str, text: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.put_file(caller, id, path, text, None).map(drop))
     }
 
-    /// Renames a repository; its old name answers 301.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Renames a repository; requests with the old name get a 301.
     pub fn rename_repo(&self, repo: &str, name: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.rename_repo(caller, id, name))
     }
 
-    /// Gives a repository to another account; an account nobody knows becomes an organization.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Transfers a repository to another account; an unknown account becomes an organization.
     pub fn transfer_repo(&self, repo: &str, owner: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| {
             let to = world.user_named(owner, UserKind::Organization);
@@ -356,34 +257,22 @@ impl Person {
         })
     }
 
-    /// Hides a repository or shows it to everybody.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Makes a repository private or public.
     pub fn set_private(&self, repo: &str, private: bool) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_private(caller, id, private))
     }
 
-    /// Changes which branch is the default one.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Changes the default branch.
     pub fn set_default_branch(&self, repo: &str, branch: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_default_branch(caller, id, branch))
     }
 
     /// Archives or unarchives a repository.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
     pub fn set_archived(&self, repo: &str, archived: bool) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.set_archived(caller, id, archived))
     }
 
-    /// Deletes a repository, such as one's own fork.
-    ///
-    /// # Errors
-    /// GitHub's refusal.
+    /// Deletes a repository, such as the user's own fork.
     pub fn delete_repo(&self, repo: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.delete_repo(caller, id))
     }

@@ -1,82 +1,82 @@
-//! What a test reads back from the box: issues, comments and pull requests with logins instead of ids.
+//! Views for test assertions: issues, comments and pull requests with logins instead of ids.
 
 use super::{
     error::ApiError,
     world::{World, model::Comment},
 };
 
-/// An issue, as a test wants to see it.
+/// An issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssueView {
-    /// The number that is unique everywhere.
+    /// The globally unique id.
     pub id: u64,
     /// The number in its repository.
     pub number: u64,
-    /// One line.
+    /// The title, one line.
     pub title: String,
-    /// Markdown.
+    /// The body in Markdown.
     pub body: Option<String>,
-    /// Who opened it.
+    /// Login of the author.
     pub author: String,
     /// Label names.
     pub labels: Vec<String>,
-    /// Assignees' logins.
+    /// Logins of the assignees.
     pub assignees: Vec<String>,
-    /// Open or closed.
+    /// True while it is open.
     pub open: bool,
-    /// Why it is in that state.
+    /// Reason for its state.
     pub state_reason: Option<String>,
-    /// Conversation locked.
+    /// True when the conversation is locked.
     pub locked: bool,
-    /// Unix ms.
+    /// Time of the last change (Unix ms).
     pub updated_at: i64,
 }
 
-/// A comment, as a test wants to see it.
+/// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentView {
-    /// Its number.
+    /// Its id.
     pub id: u64,
     /// The issue's number.
     pub issue: u64,
-    /// Who wrote it.
+    /// Login of the author.
     pub author: String,
-    /// Markdown.
+    /// The body in Markdown.
     pub body: String,
-    /// Written by the app.
+    /// True if the app wrote it.
     pub via_app: bool,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
-    /// Unix ms.
+    /// Time of the last edit (Unix ms).
     pub updated_at: i64,
 }
 
-/// A pull request, as a test wants to see it.
+/// A pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullView {
     /// The pull request's own id.
     pub id: u64,
     /// The number in its repository.
     pub number: u64,
-    /// One line.
+    /// The title, one line.
     pub title: String,
-    /// Markdown.
+    /// The body in Markdown.
     pub body: Option<String>,
-    /// Who opened it.
+    /// Login of the author.
     pub author: String,
-    /// Not ready for review.
+    /// True while it is a draft.
     pub draft: bool,
-    /// Open or closed.
+    /// True while it is open.
     pub open: bool,
-    /// Merged.
+    /// True once it is merged.
     pub merged: bool,
     /// `owner:branch`.
     pub head: String,
     /// The newest commit.
     pub head_sha: String,
-    /// The branch it wants to go into.
+    /// The target branch.
     pub base: String,
-    /// Where a browser would look.
+    /// Its page for a browser.
     pub html_url: String,
 }
 

@@ -1,6 +1,6 @@
-//! Deliveries: what is waiting to be sent, what was sent and how it went, and how a delivery looks on the wire.
+//! The outbox of deliveries: the queue, the delivery log, and the wire format.
 //!
-//! Sending itself is in `sender.rs`. GitHub never retries on its own; a redelivery keeps its `guid` and gets a new id.
+//! `sender.rs` sends them. GitHub never retries by itself; a redelivery keeps its `guid` and gets a new id.
 
 use super::{faults::Fate, world::model::App};
 use aws_lc_rs::hmac as hmac_sha1;
@@ -16,19 +16,19 @@ use tokio::sync::Notify;
 /// GitHub keeps deliveries for three days.
 const KEPT_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
 
-/// Where deliveries go and how they are signed.
+/// Target and signature of deliveries.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hook {
     pub(super) url: Option<String>,
     pub(super) secret: Option<String>,
-    /// Sent as a form with `payload=` instead of JSON.
+    /// True to send a form with `payload=` instead of JSON.
     pub(super) form: bool,
 }
 
-/// One event, ready to be sent.
+/// A delivery before it is sent.
 #[derive(Debug, Clone)]
 pub struct Letter {
-    /// The delivery's number.
+    /// The delivery's id.
     pub id: u64,
     /// `X-GitHub-Delivery`; the same for every attempt.
     pub guid: String,
@@ -36,30 +36,30 @@ pub struct Letter {
     pub event: String,
     /// The payload's `action`.
     pub action: Option<String>,
-    /// The repository it is about.
+    /// Id of the repository.
     pub repository: Option<u64>,
-    /// The installation it is for.
+    /// Id of the receiving installation.
     pub installation: Option<u64>,
-    /// The payload, JSON.
+    /// The payload as JSON.
     pub body: String,
 }
 
-/// A letter that was sent, or that could not be.
+/// A delivery attempt, successful or not.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// What was sent.
+    /// The content.
     pub letter: Letter,
-    /// When (Unix ms).
+    /// Time of the attempt (Unix ms).
     pub at: i64,
-    /// Asked for again.
+    /// True for a redelivery.
     pub redelivery: bool,
-    /// How long the receiver took.
+    /// Response time of the receiver.
     pub duration_ms: i64,
-    /// `OK`, or what went wrong in GitHub's words.
+    /// `OK`, or GitHub's description of the failure.
     pub status: String,
-    /// The receiver's status, 0 when there was none.
+    /// Status code of the receiver; 0 without a response.
     pub code: u16,
-    /// What the receiver answered.
+    /// Response body of the receiver.
     pub answer: Option<String>,
 }
 
@@ -71,24 +71,24 @@ pub(super) struct Waiting {
     pub(super) delay_ms: u64,
 }
 
-/// A delivery as it travels: headers and raw body.
+/// A delivery as sent: headers and raw body.
 #[derive(Debug, Clone)]
 pub struct Parcel {
-    /// What is inside.
+    /// The content.
     pub letter: Letter,
-    /// Header names and values, signature included.
+    /// Header names and values, including the signature.
     pub headers: Vec<(String, String)>,
-    /// The raw bytes the signature covers.
+    /// The raw bytes covered by the signature.
     pub body: Vec<u8>,
 }
 
-/// Everything about deliveries.
+/// The queue and log of deliveries.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) hook: Hook,
     pub(super) held: bool,
     pub(super) queue: VecDeque<Waiting>,
-    /// How many are on their way right now.
+    /// Number of deliveries in flight.
     pub(super) in_flight: usize,
     pub(super) done: BTreeMap<u64, Delivery>,
     pub(super) wake: Arc<Notify>,
@@ -106,12 +106,12 @@ impl Outbox {
         }
     }
 
-    /// Whether anybody would hear: GitHub sends and records nothing for a hook without a url.
+    /// Returns true if deliveries have a receiver: GitHub sends and records nothing for a hook without a URL.
     pub(super) fn listening(&self) -> bool {
         self.held || self.hook.url.is_some()
     }
 
-    /// Queues a letter, with what the faults have in mind for it.
+    /// Queues a letter with the outcome that the faults chose for it.
     pub(super) fn put(&mut self, letter: &Letter, at: i64, fate: &Fate) {
         match *fate {
             Fate::Lost => return,
@@ -127,13 +127,13 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Queues a letter again, under a new number.
+    /// Queues a letter again, under a new id.
     pub(super) fn put_again(&mut self, letter: Letter) {
         self.queue.push_back(Waiting { letter, redelivery: true, delay_ms: 0 });
         self.wake.notify_one();
     }
 
-    /// The next letter to send in the background; none while held.
+    /// Takes the next letter for the background task; `None` while deliveries are held.
     pub(super) fn next(&mut self) -> Option<Waiting> {
         if self.held {
             return None;
@@ -141,25 +141,25 @@ impl Outbox {
         self.take()
     }
 
-    /// The next letter, held or not.
+    /// Takes the next letter, held or not.
     pub(super) fn take(&mut self) -> Option<Waiting> {
         let waiting = self.queue.pop_front()?;
         self.in_flight += 1;
         Some(waiting)
     }
 
-    /// Lets the background send again.
+    /// Resumes sending in the background.
     pub(super) fn release(&mut self) {
         self.held = false;
         self.wake.notify_one();
     }
 
-    /// Nothing waits and nothing is on its way.
+    /// Returns true if no delivery is in flight and none is due.
     pub(super) fn idle(&self) -> bool {
         self.in_flight == 0 && (self.held || self.queue.is_empty())
     }
 
-    /// Notes how a delivery went.
+    /// Records the result of a delivery.
     pub(super) fn record(
         &mut self,
         letter: &Letter,
@@ -177,17 +177,17 @@ impl Outbox {
         self.done.insert(letter.id, delivery);
     }
 
-    /// Deliveries GitHub still remembers, newest first.
+    /// Returns the deliveries that GitHub still keeps, newest first.
     pub(super) fn remembered(&self, now: i64) -> impl Iterator<Item = &Delivery> {
         self.done.values().rev().filter(move |one| now - one.at <= KEPT_MS)
     }
 
-    /// Puts what waits into another order.
+    /// Shuffles the queue.
     pub(super) fn shuffle(&mut self, rng: &mut StdRng) {
         self.queue.make_contiguous().shuffle(rng);
     }
 
-    /// Doubles one that waits; the copy lands anywhere behind it.
+    /// Duplicates a queued letter; the copy lands at a random later position.
     pub(super) fn duplicate(&mut self, index: usize, rng: &mut StdRng) -> bool {
         let Some(copy) = self.queue.get(index).cloned() else { return false };
         let place = rng.random_range(index + 1..=self.queue.len());
@@ -195,7 +195,7 @@ impl Outbox {
         true
     }
 
-    /// The bytes on the wire.
+    /// Returns the body as sent.
     pub(super) fn wire(&self, letter: &Letter) -> Vec<u8> {
         if !self.hook.form {
             return letter.body.clone().into_bytes();
@@ -204,7 +204,7 @@ impl Outbox {
         format!("payload={payload}").into_bytes()
     }
 
-    /// The headers GitHub sends along.
+    /// Returns GitHub's headers of a delivery.
     pub(super) fn headers(&self, letter: &Letter, app: &App) -> Vec<(String, String)> {
         let kind = if self.hook.form { "application/x-www-form-urlencoded" } else { "application/json" };
         let mut headers: Vec<(String, String)> = [
@@ -229,16 +229,16 @@ impl Outbox {
     }
 }
 
-/// `X-Hub-Signature-256` of a body.
+/// Computes `X-Hub-Signature-256` of a body.
 #[must_use]
 pub fn sign(secret: &[u8], body: &[u8]) -> String {
-    // HMAC takes keys of every length, so the error cannot happen; an empty signature would be refused anyway.
+    // HMAC accepts keys of any length, so this cannot fail; an empty signature would be rejected anyway.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return String::new() };
     mac.update(body);
     format!("sha256={}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
-/// `X-Hub-Signature`, which GitHub sends beside it for receivers that were written before there was SHA-256.
+/// Computes `X-Hub-Signature`, which GitHub adds for old receivers without SHA-256.
 fn sign_sha1(secret: &[u8], body: &[u8]) -> String {
     let key = hmac_sha1::Key::new(hmac_sha1::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
     format!("sha1={}", data_encoding::HEXLOWER.encode(hmac_sha1::sign(&key, body).as_ref()))

@@ -1,4 +1,4 @@
-//! Agents: accounts whose pull requests are somebody's work, because that person said so.
+//! Agents: accounts whose pull requests count as the work of the contributor who declared them.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -17,10 +17,7 @@ statements! {
 }
 
 impl Tx {
-    /// Who writes for these people.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the declared agents of these contributors.
     pub async fn agents_of(&mut self, people: &[&Person]) -> Result<Agents, StoreError> {
         let mut agents = Agents::default();
         for person in people {
@@ -33,20 +30,14 @@ impl Tx {
         Ok(agents)
     }
 
-    /// The logins of a person's agents as last seen.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the logins of a contributor's agents, as last seen.
     pub async fn agent_logins(&mut self, person: &Person) -> Result<Vec<String>, StoreError> {
         let rows = self.all(sqlx::query(AGENTS_OF).bind(person.key())).await?;
         let logins = rows.iter().map(|row| row.try_get::<Option<String>, _>("login")).collect::<Result<Vec<_>, _>>()?;
         Ok(logins.into_iter().flatten().collect())
     }
 
-    /// Declares who writes for a person, and that nobody else does.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Replaces the declared agents of a contributor.
     pub async fn declare_agents(&mut self, person: &Person, agents: &[Person]) -> Result<(), StoreError> {
         self.run(sqlx::query(AGENTS_CLEAR).bind(person.key())).await?;
         let now = self.now().0;
@@ -56,10 +47,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Somebody takes tasks for themself from now on, and is nobody's agent.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Withdraws every declaration of an account as an agent, because it takes tasks itself from now on.
     pub(super) async fn is_no_agent(&mut self, person: &Person) -> Result<(), StoreError> {
         self.run(sqlx::query(AGENT_ITSELF).bind(person.key())).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! A chain of events as it is exported: with the salt, digest and hash of each, so that anybody can verify it.
+//! Exported event chains: each event with its salt, digest and hash, so that anybody can verify the chain.
 
 use super::error::StoreError;
 use super::events::{EventRow, event_row, verify_link};
@@ -11,26 +11,23 @@ statements! {
     CHAIN_SEALED = "SELECT seq, hash FROM chains WHERE chain = $1";
 }
 
-/// One event of a chain, and whether it fits to the one before it.
+/// One event of a chain, and the result of its verification.
 #[derive(Debug, Clone)]
 pub struct AuditRow {
     /// The event.
     pub event: EventRow,
-    /// What the digest is salted with.
+    /// The salt of the digest.
     pub salt: String,
     /// The salted digest of the payload.
     pub digest: String,
-    /// The hash that links it to the one before.
+    /// The hash that links it to the previous event.
     pub hash: String,
-    /// Whether number, digest and hash are what they must be.
+    /// True if position, digest and hash are correct.
     pub intact: bool,
 }
 
 impl Tx {
-    /// The next events of a chain after number `after`, whose hash was `previous`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the next events of a chain after position `after`, whose hash is `previous`.
     pub async fn audit_page(
         &mut self,
         chain: &str,
@@ -52,10 +49,7 @@ impl Tx {
         Ok(page)
     }
 
-    /// Where a chain was sealed last: its last number and hash.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the head of a chain: its last position and hash.
     pub async fn chain_head(&mut self, chain: &str) -> Result<(i64, String), StoreError> {
         let row = self.one(sqlx::query(CHAIN_SEALED).bind(chain)).await?;
         row.map_or_else(|| Ok((0, String::new())), |row| Ok((row.try_get("seq")?, row.try_get("hash")?)))

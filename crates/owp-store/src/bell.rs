@@ -1,22 +1,22 @@
-//! The bell that rings after each commit, for whoever waits for a change. It only shortens waits: it tells of this
-//! process alone and may be missed, so nothing may depend on hearing it.
+//! Commit notifications for parked requests. They only shorten waits: they cover this process alone and can be missed,
+//! so nothing may depend on them.
 
 use owp_pool::TaskId;
 use owp_pool::event::EventKind;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
-/// How many transactions a listener may fall behind before it is told that it missed some.
+/// Transactions a receiver can fall behind before it is told that it lagged.
 const DEPTH: usize = 1024;
 
-/// One event that was committed a moment ago.
+/// An event that was just committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The chain it stands in: a repository's id, or [`super::GLOBAL_CHAIN`].
+    /// Its chain: a repository id, or [`super::GLOBAL_CHAIN`].
     pub chain: String,
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
-    /// To which task.
+    /// The task it concerns.
     pub task: Option<TaskId>,
 }
 
@@ -32,10 +32,10 @@ impl Bell {
         self.0.subscribe()
     }
 
-    /// Tells what was committed; a transaction without events is not worth a ring.
+    /// Publishes the events of a transaction. A transaction without events sends nothing.
     pub(super) fn ring(&self, news: Vec<Committed>) {
         if !news.is_empty() {
-            // Nobody may be listening, which is fine.
+            // It is fine if there are no receivers.
             let _nobody = self.0.send(news.into());
         }
     }

@@ -1,5 +1,5 @@
-//! What the planner looks at: of each class of ready tasks that ask for the same, the first few. What it costs depends
-//! on how many rows come back, and not on how many wait. Which rows are worth having is the planner's to say.
+//! Candidates for the planner: the first few tasks of each class of equal requirements. The cost depends on the number
+//! of returned rows, not on the length of the backlog. The planner chooses the bounds.
 
 use super::error::StoreError;
 use super::leases::given_back;
@@ -11,10 +11,10 @@ use sqlx::Row;
 use std::collections::BTreeSet;
 
 statements! {
-    // A walk along index tasks_class. From a row it steps to the next of its class, until it has met $3 that everybody
-    // who may take the class may take: none is reserved or assigned, answered by an open pull request, lately declined or taken from somebody. Then it
-    // leaps to the first row of the next class, as it does from before the first class at the start. CROSS JOIN keeps
-    // SQLite from reading the tables the other way round.
+    // Walks along index tasks_class. From each row it steps to the next of its class, until it has found $3 that every
+    // eligible worker can take: not reserved, assigned, answered by an open pull request, recently declined or barred
+    // for somebody. Then it jumps to the first row of the next class. It starts before the first class. CROSS JOIN
+    // keeps SQLite from reversing the join order.
     TASKS_BY_CLASS = concat!("WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
             SELECT SUBSTR(r.id, 1, 0), SUBSTR(r.id, 1, 0), CAST(0 AS BIGINT), CAST($3 AS BIGINT), CAST(0 AS BIGINT)
             FROM repositories r WHERE r.id = $1
@@ -46,25 +46,22 @@ statements! {
         ORDER BY rank, id LIMIT $2";
 }
 
-/// How many tasks to look at.
+/// Limits on the tasks to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Tasks of each class.
+    /// Tasks per class.
     pub per_class: i64,
-    /// Classes.
+    /// Number of classes.
     pub classes: i64,
-    /// Where there are more classes: so many of the first in all, so that a class nobody looks at does not starve.
+    /// If there are more classes, this many of the first tasks overall are added, so that no class starves.
     pub first: i64,
-    /// Tasks somebody declined after this do not count toward `per_class`, since not everybody may take them.
+    /// Tasks declined after this time do not count toward `per_class`, since not every worker can take them.
     pub declined_since: Timestamp,
 }
 
 impl Tx {
-    /// Ready tasks of a repository that wait for nobody's approval: of every class of equal requirements (tier,
-    /// estimate, skills and area) the first by priority and age.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns ready tasks of a repository that are neither held nor withheld: of every class of equal requirements
+    /// (tier, estimate, skills and area) the first by priority and age.
     pub async fn candidates(&mut self, repo: &RepoId, bounds: Bounds) -> Result<Vec<Task>, StoreError> {
         let walk = sqlx::query(TASKS_BY_CLASS)
             .bind(repo.as_str())

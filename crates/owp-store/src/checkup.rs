@@ -1,5 +1,4 @@
-//! Looking at a database without serving it: opened to be read, beside a process that serves it, and what tells whether
-//! it is well.
+//! Health checks of a database, possibly beside a process that serves it.
 
 use super::dialect::Dialect;
 use super::error::StoreError;
@@ -8,7 +7,7 @@ use owp_pool::Timestamp;
 use sqlx::Row;
 
 statements! {
-    // The inbox is short: what ended is forgotten after some days.
+    // The table stays small: finished deliveries are deleted after some days.
     INBOX_HEALTH = "SELECT MAX(received_at) AS last,
         MIN(CASE WHEN state IN ('pending', 'processing') THEN received_at END) AS oldest,
         CAST(COUNT(CASE WHEN state IN ('pending', 'processing') THEN 1 END) AS BIGINT) AS waiting,
@@ -18,38 +17,35 @@ statements! {
         JOIN repositories r ON r.id = c.repo_id WHERE c.state = 'dead' GROUP BY r.name ORDER BY r.name";
 }
 
-/// How the inbox is.
+/// State of the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboxHealth {
-    /// When the last delivery came in.
+    /// Arrival of the last delivery.
     pub last: Option<Timestamp>,
-    /// How many wait or are in work.
+    /// Number of deliveries that are pending or in progress.
     pub waiting: i64,
-    /// When the first of these came in.
+    /// Arrival of the oldest of these.
     pub oldest: Option<Timestamp>,
-    /// How many were given up.
+    /// Number of dead deliveries.
     pub dead: i64,
 }
 
-/// Comments of one repository that were given up.
+/// Dead letters of one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadComments {
     /// `owner/name`.
     pub repo: String,
-    /// How many.
+    /// Number of dead letters.
     pub count: i64,
-    /// What one of them died of.
+    /// The error of one of them.
     pub error: Option<String>,
 }
 
 impl Tx {
-    /// How the inbox is.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the state of the inbox.
     pub async fn inbox_health(&mut self) -> Result<InboxHealth, StoreError> {
         let row = self.one(sqlx::query(INBOX_HEALTH)).await?;
-        let row = row.ok_or_else(|| StoreError::Corrupt("a count without a row".to_owned()))?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("the count query returned no row".to_owned()))?;
         let moment = |name: &str| -> Result<Option<Timestamp>, StoreError> {
             Ok(row.try_get::<Option<i64>, _>(name)?.map(Timestamp))
         };
@@ -61,10 +57,7 @@ impl Tx {
         })
     }
 
-    /// Comments that were given up, by repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts dead letters by repository.
     pub async fn dead_comments_by_repo(&mut self) -> Result<Vec<DeadComments>, StoreError> {
         let rows = self.all(sqlx::query(DEAD_BY_REPO)).await?;
         let read = |row: &sqlx::any::AnyRow| -> Result<DeadComments, StoreError> {
@@ -74,20 +67,20 @@ impl Tx {
     }
 }
 
-/// What keeps the database from losing what was acknowledged.
+/// Schema version and durability settings of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Durability {
-    /// The newest migration that was applied.
+    /// The newest applied migration.
     pub schema: i64,
-    /// The settings that count, in words.
+    /// The durability settings as text.
     pub settings: String,
 }
 
 impl super::Store {
-    /// The schema and the settings of the database.
+    /// Returns the schema version and the durability settings.
     ///
     /// # Errors
-    /// [`StoreError::NotDurable`] when it would lose what was acknowledged.
+    /// [`StoreError::NotDurable`] if the database could lose acknowledged writes.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
         let mut conn = self.0.readers.acquire().await?;
         let dialect = self.dialect();
@@ -98,7 +91,7 @@ impl super::Store {
             settings.push(format!("{name} = {value}"));
         }
         if dialect == Dialect::Sqlite {
-            // Every connection sets it for itself; ours and those of `serve` do.
+            // Each connection has its own setting; ours and those of `serve` set it to full.
             settings.push("synchronous = full".to_owned());
         }
         let schema = super::open::schema_version(&mut conn).await?;

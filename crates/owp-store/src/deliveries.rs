@@ -1,5 +1,5 @@
-//! The webhook inbox: stored before it is acknowledged, taken one at a time per repository, finished with its
-//! effect (invariant 8).
+//! The webhook inbox. A delivery is stored before it is acknowledged, taken one at a time per repository, and finished
+//! in the transaction of its effect (invariant 8).
 
 use super::error::StoreError;
 use super::tx::{Sql, Tx, statements};
@@ -38,7 +38,7 @@ statements! {
     // Index deliveries_dead.
     DELIVERIES_DEAD = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'dead'";
     DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";
-    // GitHub counts comments over all repositories; index commands_done_comment.
+    // Comment ids are unique across all of GitHub; index commands_done_comment.
     COMMANDS_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM commands_done WHERE comment_id = $1";
     // Index deliveries_comment.
     DELIVERIES_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE comment_id = $1 AND state <> 'done'";
@@ -51,20 +51,20 @@ statements! {
         FROM commands_done WHERE person = $1 AND said_at > $2 AND said_at <= $4";
 }
 
-/// A delivery as it comes in.
+/// A delivery to store.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
-    /// GitHub's delivery id; a redelivery carries the same.
+    /// GitHub's delivery id. A redelivery has the same id.
     pub id: String,
     /// `X-GitHub-Event`.
     pub event: String,
-    /// Deliveries of one key are processed one at a time.
+    /// Ordering key; deliveries with the same key are processed one at a time.
     pub order_key: String,
     /// The verified body.
     pub payload: String,
-    /// The comment whose creation it tells of.
+    /// The comment that it reports as created.
     pub comment: Option<i64>,
-    /// The account whose commands it brings, if it brings any.
+    /// The account whose commands it contains, if any.
     pub speaker: Option<i64>,
 }
 
@@ -77,33 +77,30 @@ pub struct Delivery {
     pub event: String,
     /// The verified body.
     pub payload: String,
-    /// Deliveries of one key are processed one at a time.
+    /// Ordering key; deliveries with the same key are processed one at a time.
     pub order_key: String,
-    /// How often processing failed before.
+    /// Number of earlier attempts that failed.
     pub attempts: i64,
-    /// How often it was taken before and not finished.
+    /// Number of earlier takes that were not finished.
     pub rescues: i64,
-    /// When it came in.
+    /// Time of arrival.
     pub received_at: Timestamp,
-    /// How often it was taken, this time included: tells whoever has it from whoever had it before.
+    /// Number of takes, this one included. It is a fencing token: statements of an earlier taker no longer match.
     pub take: i64,
 }
 
-/// How many commands a person wrote.
+/// Numbers of commands a contributor wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CommandCounts {
     /// Within the longer span.
     pub in_all: i64,
-    /// Within the shorter one.
+    /// Within the shorter span.
     pub last: i64,
 }
 
 impl Tx {
-    /// Stores a delivery; false when it was stored before. One that was given up had no effect, so when GitHub brings it
-    /// again, which only happens when somebody asks for it, it is taken up anew.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores a delivery. Returns false if it is already stored. A dead delivery had no effect, so a redelivery, which
+    /// happens only on request, makes it pending again.
     pub async fn insert_delivery(&mut self, new: &NewDelivery) -> Result<bool, StoreError> {
         let insert = sqlx::query(DELIVERY_INSERT)
             .bind(new.id.as_str())
@@ -120,11 +117,11 @@ impl Tx {
         Ok(fresh)
     }
 
-    /// Takes the oldest delivery that is due and whose repository has none in work. Commands wait for those that the same
-    /// person wrote earlier in the repository, while these are not older than [`ORDER_KEPT`].
+    /// Takes the oldest due delivery whose repository has none in progress. A command waits for earlier commands of the
+    /// same contributor in the repository, until those are older than [`ORDER_KEPT`].
     ///
     /// # Errors
-    /// When the database refuses; a unique violation means another replica was quicker.
+    /// A unique violation if another replica was faster; see [`StoreError::is_unique_violation`].
     pub async fn take_delivery(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
         let now = self.now();
         let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0).bind((now - ORDER_KEPT).0)).await? else {
@@ -135,38 +132,32 @@ impl Tx {
         self.one(take).await?.as_ref().map(delivery_row).transpose()
     }
 
-    /// Deliveries that were taken and neither finished nor kept in time.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns deliveries whose hold expired before they were finished.
     pub async fn lost_deliveries(&mut self) -> Result<Vec<Delivery>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(DELIVERIES_LOST).bind(now)).await?.iter().map(delivery_row).collect()
     }
 
-    /// Keeps a taken delivery for `hold` from now on.
+    /// Extends the hold on a taken delivery to `hold` from now.
     ///
     /// # Errors
-    /// [`StoreError::TakenOver`] when somebody else has it by now.
+    /// [`StoreError::TakenOver`] if another taker holds it now.
     pub async fn keep_delivery(&mut self, taken: &Delivery, hold: Span) -> Result<(), StoreError> {
         let until = self.now() + hold;
         let kept = self.run(held(DELIVERY_KEEP, taken).bind(until.0)).await?;
         ours(kept, taken)
     }
 
-    /// Marks a taken delivery as done; belongs into the transaction of its effect.
+    /// Marks a taken delivery as done. This belongs in the transaction of the delivery's effect.
     ///
     /// # Errors
-    /// [`StoreError::TakenOver`] when somebody else has it by now, so that the effect must be undone.
+    /// [`StoreError::TakenOver`] if another taker holds it now; the effect must be rolled back.
     pub async fn finish_delivery(&mut self, taken: &Delivery) -> Result<(), StoreError> {
         let done = self.run(held(DELIVERY_DONE, taken)).await?;
         ours(done, taken)
     }
 
-    /// Puts a taken delivery back until `due_at`; one that somebody else took over is theirs.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Postpones a taken delivery to `due_at`. Does nothing if it was taken over.
     pub async fn postpone_delivery(
         &mut self,
         taken: &Delivery,
@@ -176,70 +167,46 @@ impl Tx {
         self.run(held(DELIVERY_LATER, taken).bind(due_at.0).bind(why)).await.map(drop)
     }
 
-    /// Puts a delivery back until `due_at` that whoever had taken it did not finish.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Postpones a delivery that its taker did not finish to `due_at`.
     pub async fn rescue_delivery(&mut self, lost: &Delivery, due_at: Timestamp) -> Result<(), StoreError> {
         self.run(held(DELIVERY_RESCUE, lost).bind(due_at.0)).await.map(drop)
     }
 
-    /// Gives a taken delivery up. False when somebody else took it over: it is theirs.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Marks a taken delivery as dead. Returns false if it was taken over, and then changes nothing.
     pub async fn bury_delivery(&mut self, taken: &Delivery, why: &str) -> Result<bool, StoreError> {
         Ok(self.run(held(DELIVERY_DEAD, taken).bind(why)).await? == 1)
     }
 
-    /// Deliveries that were given up.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts dead deliveries.
     pub async fn dead_deliveries(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(DELIVERIES_DEAD)).await
     }
 
-    /// Deliveries that wait or are in work.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts deliveries that are pending or in progress.
     pub async fn pending_deliveries(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(DELIVERIES_PENDING)).await
     }
 
-    /// Forgets deliveries that ended before `before`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes done and dead deliveries that arrived before `before`.
     pub async fn purge_deliveries(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(sqlx::query(DELIVERIES_PURGE).bind(before.0)).await
     }
 
-    /// True when any line of a comment has run, here or where its issue was before it was transferred, or a delivery of it
-    /// waits or was given up.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns true if any line of a comment ran, here or where its issue was before a transfer, or if a delivery of it
+    /// is pending, in progress or dead.
     pub async fn comment_is_known(&mut self, comment: i64) -> Result<bool, StoreError> {
         let ran = self.number(sqlx::query(COMMANDS_OF).bind(comment)).await?;
         Ok(ran > 0 || self.number(sqlx::query(DELIVERIES_OF).bind(comment)).await? > 0)
     }
 
-    /// The keys of a comment's lines that ran or were turned away, here or where its issue was before.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the keys of a comment's lines that ran or were rejected, here or where its issue was before a transfer.
     pub async fn lines_done(&mut self, comment: i64) -> Result<BTreeSet<i64>, StoreError> {
         let rows = self.all(sqlx::query(COMMANDS_LINES).bind(comment)).await?;
         rows.iter().map(|row| Ok(row.try_get("line")?)).collect()
     }
 
-    /// True the first time a line of a comment is about to run. `by` is who wrote it and when; a line that is turned away
-    /// is nobody's.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns true the first time a line of a comment is about to run. `by` is its author and the time of writing;
+    /// `None` for a rejected line, which counts for nobody.
     pub async fn run_command_once(
         &mut self,
         repo: &RepoId,
@@ -256,11 +223,8 @@ impl Tx {
         Ok(self.run(once).await? == 1)
     }
 
-    /// How many commands of a person ran that were written up to `until`: within the span `long` before it, and within
-    /// the span `short`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts the commands of a contributor that ran, by time of writing: within `long` and within `short` before
+    /// `until`.
     pub async fn commands_lately(
         &mut self,
         person: &Person,
@@ -273,7 +237,7 @@ impl Tx {
     }
 }
 
-/// A statement about a taken delivery, which is still ours only under the number of our take.
+/// Binds the id and the take number, so that a statement matches only while our take is current.
 fn held(sql: &'static str, taken: &Delivery) -> Sql<'static> {
     sqlx::query(sql).bind(taken.id.clone()).bind(taken.take)
 }

@@ -1,33 +1,33 @@
-//! Where the two engines differ by necessity, each with its reason. Everything else is one SQL text for both.
+//! The necessary differences between the engines, each with its reason. Everything else is one SQL text for both.
 
 use super::error::StoreError;
 use sqlx::{AnyConnection, Row};
 
-/// Lets the server notice within about a minute that a replica's host or network is gone, and shows administrators whose
-/// session it is, unless the URL names it.
+/// Lets the server notice within about a minute that a replica's host or network is gone. Also names the session for
+/// database administrators, unless the URL names it.
 const POSTGRES_SESSION: &str =
     "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
     SET tcp_user_timeout = '60s';
     SELECT set_config('application_name', 'owp', false) WHERE current_setting('application_name') = ''";
-/// Ends a transaction whose replica froze in the middle of it, a wait for a lock, and a statement without end. A replica's
-/// own transactions never wait for anything but the database, so an idle one belongs to a process that is not running.
+/// Ends a transaction whose replica froze, a long wait for a lock, and an endless statement. A replica's own
+/// transactions wait only for the database, so an idle one belongs to a process that is not running.
 const POSTGRES_TIMEOUTS: &str = "SET idle_in_transaction_session_timeout = '15s'; SET lock_timeout = '10s';
     SET statement_timeout = '30s'";
 
-/// Which engine stands behind the pool.
+/// The database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// One file, one writer.
+    /// A single file with a single writer.
     Sqlite,
-    /// Several equal replicas.
+    /// A server shared by several equal replicas.
     Postgres,
 }
 
 impl Dialect {
-    /// Reads the engine off a database URL.
+    /// Returns the engine for a database URL.
     ///
     /// # Errors
-    /// [`StoreError::Url`] for anything but `sqlite:` and `postgres:`.
+    /// [`StoreError::Url`] for a scheme other than `sqlite:`, `postgres:` and `postgresql:`.
     pub fn of_url(url: &str) -> Result<Self, StoreError> {
         match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => Ok(Self::Sqlite),
@@ -36,9 +36,9 @@ impl Dialect {
         }
     }
 
-    /// How a writing transaction begins. SQLite must take the write lock at once, because a read lock that is
-    /// upgraded later can fail with "busy" after work was done; PostgreSQL locks rows instead, and must see what the
-    /// previous holder of a lock wrote, whatever the server's default level is.
+    /// Returns the statement that begins a write transaction. SQLite must take the write lock at once, because the
+    /// upgrade of a read lock can fail with "busy" after work was done. PostgreSQL locks rows instead, and must see
+    /// what the previous lock holder wrote, whatever the server's default isolation level is.
     pub(super) fn begin_write(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
@@ -46,7 +46,7 @@ impl Dialect {
         }
     }
 
-    /// How a reading transaction begins: one snapshot for all its statements. SQLite gives that by itself.
+    /// Returns the statement that begins a read transaction with one snapshot. SQLite provides that by default.
     pub(super) fn begin_read(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN DEFERRED",
@@ -54,29 +54,29 @@ impl Dialect {
         }
     }
 
-    /// Locks a repository's row until the commit; the guard of slots, areas and live leases. SQLite has one
+    /// Locks a repository's row until the commit. The lock guards slots, areas and live leases. SQLite has a single
     /// writer and no row locks.
     pub(super) fn lock_repository(self) -> Option<&'static str> {
         (self == Self::Postgres).then_some("SELECT id FROM repositories WHERE id = $1 FOR UPDATE")
     }
 
-    /// Locks every repository's row until the commit, in the one order everybody keeps.
+    /// Locks every repository's row until the commit, in the global lock order.
     pub(super) fn lock_repositories(self) -> Option<&'static str> {
         (self == Self::Postgres).then_some("SELECT id FROM repositories ORDER BY id FOR UPDATE")
     }
 
-    /// Locks a worker's row until the commit; the guard of its capacity across repositories.
+    /// Locks a worker's row until the commit. The lock guards its capacity across repositories.
     pub(super) fn lock_worker(self) -> Option<&'static str> {
         (self == Self::Postgres).then_some("SELECT person FROM workers WHERE id = $1 FOR UPDATE")
     }
 
-    /// Locks a person's row until the commit; the guard of their claims across repositories and workers.
+    /// Locks a contributor's row until the commit. The lock guards their claims across repositories and workers.
     pub(super) fn lock_person(self) -> Option<&'static str> {
         (self == Self::Postgres).then_some("SELECT person FROM people WHERE person = $1 FOR UPDATE")
     }
 
-    /// Removes the oldest link codes that ended until `$1`, `$2` at most. Index link_codes_ended. PostgreSQL passes over
-    /// what another transaction is removing: two that make codes at once would wait for each other.
+    /// Deletes the oldest link codes that expired by `$1`, at most `$2`. Index link_codes_ended. PostgreSQL skips rows
+    /// that another transaction is deleting, because two transactions that create codes would block each other.
     pub(super) fn forget_ended_codes(self) -> &'static str {
         match self {
             Self::Sqlite => {
@@ -91,14 +91,14 @@ impl Dialect {
         }
     }
 
-    /// The database's clock in Unix milliseconds. Replicas' clocks differ, the server's is one; with SQLite the
-    /// machine's clock is the database's.
+    /// Returns the query for the database's clock in Unix milliseconds. Replicas' clocks differ, so the server's clock
+    /// decides. SQLite uses the machine's clock.
     pub(super) fn clock(self) -> Option<&'static str> {
         (self == Self::Postgres).then_some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now")
     }
 
-    /// Makes one connection safe to use: what SQLite forgets with every connection, and what bounds how long a replica
-    /// that freezes, loses its network or waits for a lock can hold up the others on PostgreSQL.
+    /// Returns the settings of each connection. SQLite forgets them with the connection. On PostgreSQL they limit the
+    /// time a replica that freezes, loses its network or waits for a lock can block the others.
     pub(super) fn connection_settings(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &[
@@ -111,8 +111,8 @@ impl Dialect {
         }
     }
 
-    /// Settings of the connection that migrates: a migration may take as long as it needs, and replicas that start
-    /// together wait for each other.
+    /// Returns the settings of the migration connection. A migration may take as long as it needs, and replicas that
+    /// start together wait for each other.
     pub(super) fn migration_settings(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => self.connection_settings(),
@@ -120,7 +120,7 @@ impl Dialect {
         }
     }
 
-    /// Settings of a connection that only looks. WAL cannot be switched on by it, and is what `serve` switches on.
+    /// Returns the settings of a read-only connection. It cannot enable WAL; `serve` does.
     pub(super) fn reading_settings(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &["PRAGMA synchronous = FULL", "PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON"],
@@ -128,7 +128,7 @@ impl Dialect {
         }
     }
 
-    /// What to show somebody who asks how durable the database is: how to ask it, and a name for it.
+    /// Returns the durability settings to report: the query and the name of each.
     pub(super) fn durability_settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Sqlite => &[("PRAGMA journal_mode", "journal_mode")],
@@ -140,7 +140,7 @@ impl Dialect {
         }
     }
 
-    /// Refuses a database that would lose what it acknowledged.
+    /// Rejects a database that could lose acknowledged writes.
     pub(super) async fn check_durability(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
         match self {
             Self::Sqlite => {

@@ -1,5 +1,5 @@
-//! Doubts: what GitHub said is not there, until it is believed or contradicted; and until when issues that lost the label
-//! many at once wait for it.
+//! Doubts: things that GitHub reported as missing, until the report is believed or contradicted. Also the grace period
+//! after many issues lost the label at once.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -21,20 +21,17 @@ statements! {
         ORDER BY kind, number";
 }
 
-/// How long open issues that lost the label wait for it, in a repository where many lost it at once.
+/// Grace period of open issues that lost the label, in a repository where many lost it at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unlabelled {
-    /// Until when; `None` while nothing waits.
+    /// End of the period; `None` while nothing waits.
     pub until: Option<Timestamp>,
-    /// The issue on which that was said.
+    /// The issue on which the pool reported it.
     pub said: Option<i64>,
 }
 
 impl Tx {
-    /// Returns until when issues without the label wait for it.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the grace period of issues without the label.
     pub async fn unlabelled(&mut self, repo: &RepoId) -> Result<Unlabelled, StoreError> {
         let Some(row) = self.one(sqlx::query(UNLABELLED).bind(repo.as_str())).await? else {
             return Ok(Unlabelled::default());
@@ -43,19 +40,13 @@ impl Tx {
         Ok(Unlabelled { until, said: row.try_get("unlabelled_said_issue")? })
     }
 
-    /// Sets until when issues without the label wait for it, and where that was said.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets the grace period of issues without the label, and the issue on which the pool reported it.
     pub async fn set_unlabelled(&mut self, repo: &RepoId, state: Unlabelled) -> Result<(), StoreError> {
         let set = sqlx::query(UNLABELLED_SET).bind(repo.as_str()).bind(state.until.map(|at| at.0)).bind(state.said);
         self.run(set).await.map(drop)
     }
 
-    /// Records that GitHub answered "not there". The number of the repository itself is 0.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that GitHub answered "not there". `number` is 0 for the repository itself.
     pub async fn doubt(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Doubt, StoreError> {
         let before = self.doubt_of(repo, kind, number).await?;
         let doubt = Doubt::after(before, self.now());
@@ -73,27 +64,18 @@ impl Tx {
     }
 
     /// Returns the doubt about one thing, if there is any.
-    ///
-    /// # Errors
-    /// When the database refuses.
     pub async fn doubt_of(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Option<Doubt>, StoreError> {
         let find = sqlx::query(DOUBT).bind(repo.as_str()).bind(kind.name()).bind(number);
         self.one(find).await?.as_ref().map(doubt_row).transpose()
     }
 
-    /// Forgets a doubt, because GitHub shows the thing or because the doubt was believed. True when there was one.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes a doubt that GitHub contradicted or that was believed. Returns true if there was one.
     pub async fn clear_doubt(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<bool, StoreError> {
         let clear = sqlx::query(DOUBT_CLEAR).bind(repo.as_str()).bind(kind.name()).bind(number);
         Ok(self.run(clear).await? > 0)
     }
 
     /// Returns every doubt of a repository, by kind and number.
-    ///
-    /// # Errors
-    /// When the database refuses.
     pub async fn doubts_of(&mut self, repo: &RepoId) -> Result<Vec<(DoubtKind, i64, Doubt)>, StoreError> {
         let rows = self.all(sqlx::query(DOUBTS_OF_REPO).bind(repo.as_str())).await?;
         rows.iter()

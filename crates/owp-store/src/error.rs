@@ -1,24 +1,24 @@
-//! What can go wrong in the store, with a variant only where a caller branches.
+//! Errors of the store, with a variant only where a caller branches.
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database said no, or could not be reached.
+    /// A query failed, or the database could not be reached.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// The database could not be opened at the start.
+    /// The database could not be opened at startup.
     #[error("cannot open the database {place}: {cause}; {remedy}")]
     Unreachable {
-        /// Where it should be: a file, or host, port and name. Never the password.
+        /// Its location: a file, or host, port and name. Never the password.
         place: String,
-        /// What it or its driver said.
+        /// The error of the database or its driver.
         cause: String,
         /// The next step, as an imperative clause.
         remedy: String,
-        /// True when a server may only be starting: the same attempt may succeed a moment later.
+        /// True if a server may only be starting, so that a retry can succeed.
         passing: bool,
     },
-    /// The folder of a SQLite file cannot be written.
+    /// The folder of a SQLite file is not writable.
     #[error(
         "cannot write {path}: {cause}; make its folder writable for this user, or choose another file with \
          OWP_DATABASE_URL (or --database)"
@@ -26,34 +26,34 @@ pub enum StoreError {
     NotWritable {
         /// The file that cannot be written.
         path: String,
-        /// What the machine said.
+        /// The error of the operating system.
         cause: String,
     },
-    /// The SQLite file is a folder.
+    /// The path of the SQLite file is a folder.
     #[error("cannot open the database {0}: it is a folder; name a file in it, such as sqlite:{0}/owp.db")]
     Folder(String),
-    /// The database's schema was made by a newer version of the program.
+    /// The schema was made by a newer version of the program.
     #[error(
         "the database was made by a newer version of owp (it has migration {0}); run that version, or restore a backup"
     )]
     Newer(i64),
-    /// The database was made by an older version, or by none: there is nothing in it that could be read.
+    /// The schema was made by an older version, or is missing; this version cannot read it.
     #[error(
         "the database has migration {have}, and this version of owp needs {need}; `owp serve` migrates it when it starts"
     )]
     Older {
-        /// The newest migration it has; 0 for none.
+        /// The newest applied migration; 0 for none.
         have: i64,
-        /// The newest one there is.
+        /// The newest migration of this version.
         need: i64,
     },
-    /// There is no SQLite file yet.
+    /// The SQLite file does not exist yet.
     #[error("there is no database at {0} yet; `owp serve` makes it when it starts")]
     Missing(String),
     /// A migration could not be applied.
     #[error("the database could not be migrated: {0}")]
     Migration(String),
-    /// The database would lose acknowledged work in a crash.
+    /// The database could lose acknowledged writes in a crash.
     #[error("{0}; owp promises that acknowledged work is durable, so it does not start on such a database")]
     NotDurable(String),
     /// Another process serves this SQLite file.
@@ -61,22 +61,22 @@ pub enum StoreError {
         "another owp serves {0} already (it holds the lock {0}.lock); stop it, or use PostgreSQL for several replicas"
     )]
     InUse(String),
-    /// The database URL is not one we can use.
+    /// The database URL is unusable.
     #[error("cannot use the database URL: {0}; use sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
     Url(String),
-    /// A row holds something no version of the program writes.
+    /// A row holds a value that no version of the program writes.
     #[error("the database holds a value that makes no sense: {0}")]
     Corrupt(String),
-    /// What a job had taken was taken over by another process meanwhile; nothing of the job was kept.
+    /// Another process took over what the job had taken. The job was rolled back.
     #[error("{0} was taken over by another process")]
     TakenOver(String),
-    /// A job panicked; nothing of it was kept.
+    /// A job panicked and was rolled back.
     #[error("an internal error stopped the change; nothing was kept")]
     Panicked,
-    /// The batch a job was part of could not be committed.
+    /// The batch of the job could not be committed.
     #[error("the change could not be committed: {0}")]
     Commit(String),
-    /// The change was not begun in time, so it was given up.
+    /// The change timed out. It may still be committed if it had begun.
     #[error("the change had to wait longer than {} s and was given up", .0.as_secs())]
     TooLate(std::time::Duration),
     /// The store is shutting down.
@@ -85,7 +85,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// True when a unique index refused the row.
+    /// Returns true if a unique index rejected the row.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(e)) if e.is_unique_violation())

@@ -1,4 +1,4 @@
-//! Audit events: one chain per repository and one for what belongs to none, each linked by hashes (invariant 11).
+//! Audit events: one hash chain per repository, and one for events without a repository (invariant 11).
 
 use super::bell::Committed;
 use super::error::StoreError;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-/// The chain of events that belong to no repository.
+/// The chain of events without a repository.
 pub const GLOBAL_CHAIN: &str = "pool";
 
 statements! {
@@ -22,7 +22,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     EVENTS_RECENT = "SELECT e.*, r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain ORDER BY e.id DESC LIMIT $1";
-    // Of the latest only, so that what is not shown costs no walk through all there is.
+    // Only the latest events, so that hidden ones do not cause a scan of the whole table.
     EVENTS_PUBLIC = "SELECT e.*, r.name AS repo_name FROM (SELECT * FROM events ORDER BY id DESC LIMIT 500) e
         JOIN repositories r ON r.id = e.chain WHERE r.private = 0 ORDER BY e.id DESC LIMIT $1";
     EVENTS_CHAIN = "SELECT e.*, r.name AS repo_name FROM events e
@@ -30,34 +30,31 @@ statements! {
     CHAIN_HEAD = "SELECT seq, hash FROM chains WHERE chain = $1";
 }
 
-/// An event as it is stored.
+/// A stored event.
 #[derive(Debug, Clone)]
 pub struct EventRow {
-    /// Its id; sorts by time.
+    /// Its id; ids sort by time.
     pub id: EventId,
-    /// Its place in its chain, from 1 without gaps.
+    /// Its position in its chain, from 1 without gaps.
     pub seq: i64,
     /// The public name of its kind.
     pub kind: String,
-    /// The task it is about.
+    /// The task it concerns.
     pub task: Option<String>,
-    /// The worker it is about.
+    /// The worker it concerns.
     pub worker: Option<String>,
-    /// The lease it is about.
+    /// The lease it concerns.
     pub lease: Option<String>,
-    /// The repository's name, for events of one.
+    /// The name of its repository, if it has one.
     pub repo: Option<String>,
     /// Its details.
     pub payload: serde_json::Value,
-    /// When it happened.
+    /// Time of the event.
     pub at: Timestamp,
 }
 
 impl Tx {
-    /// Appends events to the chain of this job's scope.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Appends events to the chain of the job's scope.
     pub async fn append_events(&mut self, events: &[Event]) -> Result<(), StoreError> {
         for event in events {
             self.append(event).await?;
@@ -68,7 +65,7 @@ impl Tx {
     async fn append(&mut self, event: &Event) -> Result<(), StoreError> {
         let chain = self.chain.clone();
         let next = self.one(sqlx::query(CHAIN_NEXT).bind(chain.as_str())).await?;
-        let next = next.ok_or_else(|| StoreError::Corrupt("a chain gave no number".to_owned()))?;
+        let next = next.ok_or_else(|| StoreError::Corrupt("a chain returned no number".to_owned()))?;
         let (seq, previous): (i64, String) = (next.try_get("seq")?, next.try_get("hash")?);
         let id = EventId::from_uuid_bytes(&self.new_id());
         let salt = HEXLOWER.encode(&self.salt());
@@ -112,34 +109,25 @@ impl Tx {
         Ok(())
     }
 
-    /// The latest events of all chains, newest first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the latest events of all chains, newest first.
     pub async fn recent_events(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         self.all(sqlx::query(EVENTS_RECENT).bind(limit)).await?.iter().map(event_row).collect()
     }
 
-    /// The latest events of public repositories, newest first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the latest events of public repositories, newest first.
     pub async fn recent_public_events(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         self.all(sqlx::query(EVENTS_PUBLIC).bind(limit)).await?.iter().map(event_row).collect()
     }
 
-    /// A whole chain in order, for exports and tests.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a whole chain in order, for exports and tests.
     pub async fn chain_events(&mut self, chain: &str) -> Result<Vec<EventRow>, StoreError> {
         self.all(sqlx::query(EVENTS_CHAIN).bind(chain)).await?.iter().map(event_row).collect()
     }
 
-    /// Walks a chain and says how many events it verified, or at which number it breaks.
+    /// Verifies a chain and returns its number of events.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] at the first event that does not fit.
+    /// [`StoreError::Corrupt`] for the first event that does not match, or for a wrong end of the chain.
     pub async fn verify_chain(&mut self, chain: &str) -> Result<usize, StoreError> {
         let rows = self.all(sqlx::query(EVENTS_CHAIN).bind(chain)).await?;
         let mut previous = String::new();
@@ -183,7 +171,7 @@ pub(super) fn verify_link(chain: &str, index: usize, row: &AnyRow, previous: &st
     if in_order && intact { Ok(hash) } else { Err(broken()) }
 }
 
-/// What one hash of the chain covers.
+/// The fields that one hash of the chain covers.
 struct Link<'a> {
     previous: &'a str,
     chain: &'a str,

@@ -1,8 +1,8 @@
 //! The feed: one order over the events of all chains, for cursors and streams.
 //!
-//! Events are written under the locks of their own chains and have no place in the feed at first. A numbering step gives
-//! those that are committed consecutive numbers while it holds the one row of `feed`, which nobody else takes: no commit
-//! ever waits for it, and numbers become visible in their order. Whoever reads `feed > n` therefore never skips an event,
+//! Events are written under the locks of their own chains and have no position in the feed at first. A numbering step
+//! gives committed events consecutive numbers while it holds the single row of `feed`, which nothing else locks. So no
+//! commit waits for it, and numbers become visible in order. A reader of `feed > n` therefore never skips an event,
 //! whichever replica wrote it and however late it was committed (invariant 13).
 
 use super::error::StoreError;
@@ -14,7 +14,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::collections::HashMap;
 
-/// How many events one step numbers: the row is held only for moments.
+/// Most events numbered in one step, so that the row is held only briefly.
 pub const FEED_BATCH: usize = 500;
 
 statements! {
@@ -24,8 +24,8 @@ statements! {
     // Locks the row on both engines until the commit.
     FEED_LOCK = "UPDATE feed SET head = head WHERE id = 1 RETURNING head";
     FEED_MOVE = "UPDATE feed SET head = $1 WHERE id = 1";
-    // The oldest, and with each what stands before it in its chain: a clock that went back must not turn a chain around.
-    // Indexes events_waiting and events_waiting_chain.
+    // The oldest unnumbered events, each with its predecessors in the chain, so that a clock that went back cannot
+    // reorder a chain. Indexes events_waiting and events_waiting_chain.
     FEED_WAITING = "WITH early AS (SELECT chain, MAX(seq) AS last FROM
             (SELECT chain, seq FROM events WHERE feed IS NULL ORDER BY id LIMIT $1) AS oldest GROUP BY chain)
         SELECT e.chain, e.seq, e.id FROM early JOIN events e ON e.chain = early.chain AND e.seq <= early.last
@@ -38,30 +38,30 @@ statements! {
         WHERE id IN (SELECT chain FROM events WHERE feed > $1)";
 }
 
-/// An event with its place in the feed.
+/// An event with its position in the feed.
 #[derive(Debug, Clone)]
 pub struct FeedRow {
-    /// Its place, from 1 without gaps.
+    /// Its position, from 1 without gaps.
     pub feed: i64,
-    /// The chain it stands in: a repository's id, or [`GLOBAL_CHAIN`].
+    /// Its chain: a repository id, or [`GLOBAL_CHAIN`].
     pub chain: String,
     /// The event.
     pub event: EventRow,
 }
 
-/// What a repository is called and whether everybody may see it, at the moment it was read.
+/// Name and visibility of a repository at the time of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoFace {
     /// `owner/name`.
     pub name: String,
-    /// The name in lower case; something else when another repository took it over.
+    /// The name in lower case; another value if another repository took the name over.
     pub key: String,
-    /// True when it is private.
+    /// True if it is private.
     pub private: bool,
 }
 
 impl FeedRow {
-    /// True for events that belong to no repository.
+    /// Returns true for an event without a repository.
     #[must_use]
     pub fn is_of_the_pool(&self) -> bool {
         self.chain == GLOBAL_CHAIN
@@ -69,11 +69,8 @@ impl FeedRow {
 }
 
 impl Store {
-    /// Gives events that wait for a number theirs, a batch at most, and says how many it were. Writes nothing when none
-    /// waits, and rings no bell: it tells of nothing new.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Numbers waiting events, at most one batch, and returns how many. If none waits, it writes nothing. It sends no
+    /// notification, because the events are not new.
     pub async fn number_feed(&self) -> Result<usize, StoreError> {
         if !self.read(|tx| Box::pin(async move { tx.feed_waits().await })).await? {
             return Ok(0);
@@ -90,7 +87,7 @@ impl Tx {
     async fn number_feed(&mut self, limit: usize) -> Result<usize, StoreError> {
         let head = self.one(sqlx::query(FEED_LOCK)).await?;
         let head: i64 = head.ok_or_else(|| StoreError::Corrupt("the feed has no row".to_owned()))?.try_get("head")?;
-        // Looked for only now that the row is held: what another replica has just numbered waits no more.
+        // Read only after the row is locked: events that another replica has just numbered no longer wait.
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.all(sqlx::query(FEED_WAITING).bind(limit)).await?;
         let waiting = rows.iter().map(waiting).collect::<Result<Vec<_>, _>>()?;
@@ -100,7 +97,7 @@ impl Tx {
             let numbered = self.run(number.bind(next - run.first)).await?;
             if u64::try_from(run.len()) != Ok(numbered) {
                 return Err(StoreError::Corrupt(format!(
-                    "events of chain {} were numbered by somebody else",
+                    "events of chain {} were numbered by another replica",
                     run.chain
                 )));
             }
@@ -110,18 +107,12 @@ impl Tx {
         Ok(usize::try_from(next - 1 - head).unwrap_or(0))
     }
 
-    /// The last number that was given; 0 before the first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the last number given; 0 before the first.
     pub async fn feed_head(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(FEED_HEAD)).await
     }
 
-    /// The events after number `after`, in the feed's order, each with what its repository is now, if it has one.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the events after number `after` in feed order, with the current state of their repositories.
     pub async fn feed_page(&mut self, after: i64, limit: i64) -> Result<Vec<(FeedRow, Option<RepoFace>)>, StoreError> {
         let rows = self.all(sqlx::query(FEED_PAGE).bind(after).bind(limit)).await?;
         rows.iter()
@@ -133,10 +124,7 @@ impl Tx {
             .collect()
     }
 
-    /// What the repositories are now that the events after number `after` are about, by id.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the current state of the repositories of the events after number `after`, by id.
     pub async fn feed_repos(&mut self, after: i64) -> Result<HashMap<String, RepoFace>, StoreError> {
         let rows = self.all(sqlx::query(FEED_REPOS).bind(after)).await?;
         rows.iter().map(|row| Ok((row.try_get("id")?, repo_face(row)?))).collect()
@@ -151,7 +139,7 @@ fn repo_face(row: &AnyRow) -> Result<RepoFace, StoreError> {
     })
 }
 
-/// An event that waits for a number.
+/// An event without a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Waiting {
     chain: String,
@@ -163,8 +151,8 @@ fn waiting(row: &AnyRow) -> Result<Waiting, StoreError> {
     Ok(Waiting { chain: row.try_get("chain")?, seq: row.try_get("seq")?, id: row.try_get("id")? })
 }
 
-/// Merges chains, each in its own order, by the ids of their events, which sort by time. Inside a chain an event never
-/// comes before the one it follows, though its id may be the smaller: it counts with the largest id up to it.
+/// Merges chains by the ids of their events, which sort by time. Each chain keeps its own order even if a later event
+/// has a smaller id: an event sorts by the largest id up to it.
 fn merged(by_chain: Vec<Waiting>) -> Vec<Waiting> {
     let (mut keyed, mut chain, mut largest) = (Vec::with_capacity(by_chain.len()), String::new(), String::new());
     for event in by_chain {
@@ -180,7 +168,7 @@ fn merged(by_chain: Vec<Waiting>) -> Vec<Waiting> {
     keyed.into_iter().map(|(_, event)| event).collect()
 }
 
-/// Events that follow each other in one chain and in the feed alike, so that one statement numbers them.
+/// Events that are consecutive both in one chain and in the feed, so that one statement numbers them.
 #[derive(Debug, PartialEq, Eq)]
 struct Run {
     chain: String,

@@ -1,5 +1,5 @@
-//! Answers kept for calls that carry an idempotency key (invariant 10). A key is reserved before its call runs and
-//! settled with the answer; a reservation whose holder died is taken over once its time is up.
+//! Responses stored for requests with an idempotency key (invariant 10). A key is reserved before its request runs and
+//! settled with the response. A reservation whose owner died is taken over after it expires.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -22,49 +22,43 @@ statements! {
     ANSWERS_PURGE = "DELETE FROM idempotency WHERE created_at < $1";
 }
 
-/// How long an answer is kept.
+/// Retention of stored responses.
 const KEPT_FOR: Span = Span::hours(24);
-/// How long a call is given to answer before somebody else may run it again.
+/// Time for a request to respond before another may run it again.
 const BUSY_FOR: Span = Span::secs(60);
 
-/// An answer as it was first given.
+/// A stored response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// The HTTP status.
     pub status: i64,
-    /// What kind of text it is.
+    /// The media type.
     pub media_type: String,
-    /// The text.
+    /// The body.
     pub text: String,
 }
 
-/// What became of asking for a key.
+/// Outcome of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
-    /// It is ours until then: run the call and settle it. The moment tells our reservation from a later one.
+    /// The key is ours until this time: run the request and settle the key. The time identifies the reservation.
     Run(Timestamp),
-    /// It was answered before.
+    /// The request was answered before.
     Answered(KeptAnswer),
-    /// Somebody runs it at this moment, and has until then.
+    /// Another request with this key is running and has until this time.
     Busy(Timestamp),
-    /// It stands for another body.
+    /// The key was used with another body.
     OtherBody,
 }
 
 impl Tx {
-    /// Gives back every key whose call was never answered: for the only process of a database when it starts. Effects
-    /// settle with their answers, so that none of these calls had one that must not come again.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Releases every key whose request was never answered. Only for the sole process of a database, at startup.
+    /// Effects commit with their responses, so none of these requests left an effect that must not be repeated.
     pub async fn release_answers(&mut self) -> Result<(), StoreError> {
         self.run(sqlx::query(ANSWERS_ABANDONED)).await.map(drop)
     }
 
-    /// Reserves a key for a body, both as digests.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Reserves a key for a request body. Both are digests.
     pub async fn reserve_answer(&mut self, scope: &str, body: &str) -> Result<Reserved, StoreError> {
         let now = self.now();
         let until = now + BUSY_FOR;
@@ -73,7 +67,7 @@ impl Tx {
             return Ok(Reserved::Run(until));
         }
         let Some(row) = self.one(sqlx::query(ANSWER_FIND).bind(scope)).await? else {
-            // Purged or forgotten between the two statements, which only PostgreSQL lets happen.
+            // The row was deleted between the two statements, which can happen only on PostgreSQL.
             return Ok(Reserved::Busy(now + Span::secs(1)));
         };
         let at = |column: &str| row.try_get::<i64, _>(column).map(Timestamp);
@@ -95,12 +89,9 @@ impl Tx {
         Ok(if self.run(take_over).await? == 1 { Reserved::Run(until) } else { Reserved::Busy(until) })
     }
 
-    /// Keeps the answer of a key that was reserved until `until`. False when the reservation is not that one any more,
-    /// because its time ran out and somebody else runs the call, or because it was given back. Belongs into the
-    /// transaction of the call's effect wherever repeating the call would have another.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the response of a key that was reserved until `until`. Returns false if that reservation was taken over
+    /// after it expired, or was released. If a repeated request would have another effect, this belongs in the
+    /// transaction of the effect.
     pub async fn settle_answer(
         &mut self,
         scope: &str,
@@ -111,37 +102,25 @@ impl Tx {
         Ok(self.run(settle.bind(answer.media_type.as_str()).bind(answer.text.as_str())).await? == 1)
     }
 
-    /// The answer that is kept under a key.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the response stored under a key.
     pub async fn kept_answer(&mut self, scope: &str) -> Result<Option<KeptAnswer>, StoreError> {
         let row = self.one(sqlx::query(ANSWER_FIND).bind(scope)).await?;
         row.map_or(Ok(None), |row| kept(&row))
     }
 
-    /// Gives a reserved key back: its call had no effect worth repeating the answer of. A reservation somebody else took
-    /// over stays theirs.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Releases a reserved key whose request had no effect, so that its response need not be repeated. A reservation
+    /// that was taken over stays.
     pub async fn forget_answer(&mut self, scope: &str, until: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(ANSWER_FORGET).bind(scope).bind(until.0)).await.map(drop)
     }
 
-    /// True when some answer has been kept long enough; index `idempotency_age`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns true if any response is past its retention; index `idempotency_age`.
     pub async fn has_old_answers(&mut self) -> Result<bool, StoreError> {
         let before = self.now() - KEPT_FOR;
         Ok(self.one(sqlx::query(ANSWERS_OLD).bind(before.0)).await?.is_some())
     }
 
-    /// Forgets answers that have been kept long enough.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes responses past their retention.
     pub async fn purge_answers(&mut self) -> Result<u64, StoreError> {
         let before = self.now() - KEPT_FOR;
         self.run(sqlx::query(ANSWERS_PURGE).bind(before.0)).await

@@ -1,4 +1,4 @@
-//! Installations: what each one's owner granted the App.
+//! Installations of the App and the permissions granted to them.
 
 use super::error::StoreError;
 use super::tx::{Tx, json, json_text, statements};
@@ -13,10 +13,7 @@ statements! {
 }
 
 impl Tx {
-    /// Records what an installation was granted, such as `issues` → `write`. True when that is news.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records the permissions of an installation, such as `issues` → `write`. Returns true if they changed.
     pub async fn record_permissions(
         &mut self,
         installation: i64,
@@ -26,18 +23,12 @@ impl Tx {
         Ok(self.run(set).await? == 1)
     }
 
-    /// Asks for a fresh count and a full compare of every repository of an installation.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Requests a fresh count and a reconciliation of every repository of an installation.
     pub async fn resync_installation(&mut self, installation: i64) -> Result<(), StoreError> {
         self.run(sqlx::query(RESYNC_OF).bind(installation)).await.map(drop)
     }
 
-    /// What an installation was granted, as GitHub last told; nothing for one nobody looked at yet.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the permissions of an installation as GitHub last reported them; empty if they are unknown.
     pub async fn installation_permissions(
         &mut self,
         installation: i64,

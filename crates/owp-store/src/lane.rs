@@ -1,10 +1,10 @@
-//! Lanes: tasks that own a write connection each and commit what waits as one batch.
+//! Write lanes: Tokio tasks that each own a write connection and commit waiting jobs as one batch.
 //!
-//! On SQLite there is one lane, so there is one writer. On PostgreSQL the jobs of one repository always go to the
-//! same lane of a replica; jobs that wait together share a transaction, which locks the repository's row first, the
-//! workers' rows in ascending order next, then their persons' in theirs, so that no two transactions wait for each other in a circle. Each
-//! job runs in a savepoint: one that fails or panics takes nothing of its neighbours with it. Answers are given
-//! after the commit, and the bell rings.
+//! On SQLite there is one lane, so there is one writer. On PostgreSQL the jobs of one repository always go to the same
+//! lane of a replica. Jobs that wait together share a transaction. To avoid deadlocks, it locks the repository's row
+//! first, then the workers' rows in ascending order, then their contributors' rows in ascending order. Each job runs in
+//! a savepoint, so a job that fails or panics does not affect the others. Callers get their results after the commit,
+//! which also sends a notification.
 
 use super::bell::{Bell, Committed};
 use super::dialect::Dialect;
@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// How many waiting jobs one transaction takes at most.
+/// Most jobs in one transaction.
 const BATCH: usize = 64;
 
-/// What a job changes, and what is locked for it.
+/// Scope of a job: the repository it changes and the rows that are locked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     pub(super) repo: Option<RepoId>,
@@ -36,33 +36,33 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A job about no repository: registration, heartbeats, the inbox.
+    /// Scope of a job about no repository, such as registration, heartbeats and the inbox.
     #[must_use]
     pub fn global() -> Self {
         Self { repo: None, every_repo: false, workers: BTreeSet::new(), people: BTreeSet::new() }
     }
 
-    /// A job about every repository at once, all of whose rows are locked, in ascending order. Everybody else holds one
-    /// at most, so this waits for them and they for it, never in a circle; it stops the pool while it lasts.
+    /// Scope of a job about every repository. It locks all their rows in ascending order. Every other job holds at most
+    /// one repository, so there is no deadlock; but the pool stops while the job runs.
     #[must_use]
     pub fn all_repositories() -> Self {
         Self { every_repo: true, ..Self::global() }
     }
 
-    /// A job about one repository, whose row is locked.
+    /// Scope of a job about one repository, whose row is locked.
     #[must_use]
     pub fn repo(repo: &RepoId) -> Self {
         Self { repo: Some(repo.clone()), ..Self::global() }
     }
 
-    /// Locks a person's row too: for a grant to somebody who may have no worker yet.
+    /// Also locks a contributor's row, for a grant to a contributor who may have no worker yet.
     #[must_use]
     pub fn with_person(mut self, person: &Person) -> Self {
         self.people.insert(person.key());
         self
     }
 
-    /// Locks these workers' rows too, and their persons': required of every job that grants to them.
+    /// Also locks these workers' rows and their contributors' rows. Every job that grants to them must do so.
     #[must_use]
     pub fn with_workers(mut self, workers: impl IntoIterator<Item = WorkerId>) -> Self {
         self.workers.extend(workers);
@@ -75,9 +75,9 @@ pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 pub(super) struct Job {
     pub(super) scope: Scope,
-    /// Does the work; true keeps it, false rolls it back.
+    /// Runs the job; true keeps its changes, false rolls them back.
     pub(super) run: Run,
-    /// Gives the caller its answer, after the commit.
+    /// Sends the result to the caller, after the commit.
     pub(super) finish: Finish,
 }
 
@@ -87,23 +87,23 @@ pub(super) struct LaneSettings {
     pub(super) dialect: Dialect,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
-    /// The place of the id made last, see [`Tx::new_id`].
+    /// The counter of the last id, see [`Tx::new_id`].
     pub(super) minted: Arc<AtomicU64>,
     pub(super) bell: Bell,
 }
 
-/// The lane's queue as writers see it.
+/// The queue of a lane, as callers see it.
 pub(super) struct Lane {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) gauge: Arc<Gauge>,
 }
 
-/// How busy a lane is.
+/// The load of a lane.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
-    /// Jobs that wait or run.
+    /// Number of jobs that wait or run.
     jobs: AtomicUsize,
-    /// When the transaction in work began.
+    /// Start of the running transaction.
     since: Mutex<Option<Instant>>,
     /// Durations of the transactions so far.
     taken: Histogram,
@@ -116,12 +116,12 @@ impl Gauge {
         Ticket(Arc::clone(self))
     }
 
-    /// Jobs that wait or run.
+    /// Returns the number of jobs that wait or run.
     pub(super) fn jobs(&self) -> usize {
         self.jobs.load(Ordering::Relaxed)
     }
 
-    /// How long the transaction in work has taken; zero when there is none.
+    /// Returns the running time of the current transaction; zero if there is none.
     pub(super) fn busy_for(&self) -> Duration {
         let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.map(|since| since.elapsed()).unwrap_or_default()
@@ -153,7 +153,7 @@ impl Drop for Transacting<'_> {
     }
 }
 
-/// One job that is counted.
+/// Counts one job while it exists.
 pub(super) struct Ticket(Arc<Gauge>);
 
 impl Drop for Ticket {
@@ -172,8 +172,8 @@ pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Jo
     }
 }
 
-/// Splits waiting jobs into transactions, keeping their order: on SQLite all of them share one; on PostgreSQL
-/// those of one repository do, and a job about none stands alone.
+/// Splits waiting jobs into transactions and keeps their order. On SQLite all share one transaction. On PostgreSQL the
+/// jobs of one repository share one, and a job without a repository runs alone.
 fn groups(dialect: Dialect, jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let mut groups: Vec<Vec<Job>> = Vec::new();
     for job in jobs {
@@ -197,7 +197,7 @@ async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
             None
         }
         Err(error) => {
-            tracing::warn!(why = %error, "a batch of changes was not committed");
+            tracing::warn!(why = %error, "failed to commit a batch of changes");
             Some(error.to_string())
         }
     };
@@ -240,8 +240,8 @@ async fn run_group(
     tx.commit().await
 }
 
-/// Begins the transaction and takes the locks of all its jobs, in the one order everybody keeps. Its "now" is read
-/// once they are held: read before, it would lie behind what the previous holder wrote.
+/// Begins the transaction and takes the locks of all its jobs in the global lock order. Its "now" is read after that:
+/// an earlier "now" could lie before changes of the previous lock holder.
 async fn open(
     settings: &LaneSettings,
     repos: BTreeSet<RepoId>,
@@ -260,7 +260,7 @@ async fn open(
     }
     if let Some(sql) = settings.dialect.lock_worker() {
         for worker in workers {
-            // Whose it is cannot change any more.
+            // The worker's contributor cannot change any more.
             if let Some(row) = sqlx::query(sql).bind(worker.as_str()).fetch_optional(&mut *inner).await? {
                 people.insert(row.try_get("person")?);
             }
@@ -276,8 +276,8 @@ async fn open(
 
 async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, StoreError> {
     match settings.pool.begin_with(settings.dialect.begin_write()).await {
-        // A full disk makes SQLite end a transaction by itself, which the driver does not notice: it counts one that
-        // is gone and would never begin another on this connection.
+        // On a full disk SQLite ends a transaction by itself, and the driver does not notice. It still counts the
+        // transaction and would never begin another on this connection.
         Err(sqlx::Error::InvalidSavePointStatement) => {
             settings.pool.acquire().await?.close().await?;
             Ok(settings.pool.begin_with(settings.dialect.begin_write()).await?)
@@ -286,21 +286,21 @@ async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, Sto
     }
 }
 
-/// Runs one job in a savepoint. `Some` is why nothing of it was kept although its neighbours' work can be.
+/// Runs one job in a savepoint. Returns the error if the job was undone but the rest of the batch can commit.
 async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
     tx.raw("SAVEPOINT job").await?;
     let told = tx.news.len();
     tx.chain = scope.repo.as_ref().map_or_else(|| super::events::GLOBAL_CHAIN.to_owned(), ToString::to_string);
-    // The call is inside the future that is guarded: a job can panic before it has made one of its own.
+    // The call is inside the guarded future, because a job can panic before it returns a future.
     let own = match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {
         Ok(true) => match tx.raw("RELEASE SAVEPOINT job").await {
             Ok(()) => return Ok(None),
-            // PostgreSQL keeps nothing after a statement that failed, even when the job made light of it.
+            // PostgreSQL keeps nothing after a failed statement, even if the job ignored the failure.
             Err(error) => Some(StoreError::Commit(error.to_string())),
         },
         Ok(false) => None,
         Err(_) => {
-            tracing::error!("a change panicked and was undone");
+            tracing::error!("a change panicked and was rolled back");
             Some(StoreError::Panicked)
         }
     };

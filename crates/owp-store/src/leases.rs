@@ -1,4 +1,4 @@
-//! Leases: rows, and what is due.
+//! Leases: row mapping, expiry and warnings.
 
 use super::error::StoreError;
 use super::tasks::person;
@@ -9,8 +9,8 @@ use owp_pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-/// True of a lease `l` after which its task goes to others first: an offer that was not wanted, and what a client gave
-/// back or lost. A claim by comment is nobody's offer, and free to be made again.
+/// True for an ended lease `l` after which its task goes to other workers first: a declined or unacknowledged offer, or
+/// a lease that a worker gave back or lost. A claim by comment is no offer and can be repeated at once.
 macro_rules! given_back {
     () => {
         "(l.state IN ('nacked', 'ack_timeout') OR (l.state IN ('released', 'revoked') AND l.via = 'rest'))"
@@ -31,7 +31,7 @@ statements! {
     // Index leases_live_person.
     LEASES_LIVE_OF_PERSON = "SELECT * FROM leases WHERE person = $1 AND repo_id = $2 AND ended_at IS NULL ORDER BY id";
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
-    // Nothing runs out in a repository that is not served: its people could do nothing about it.
+    // Leases do not expire in a repository that is not served: their holders could do nothing about it.
     LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
         AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50";
     // Index leases_live_repo.
@@ -46,13 +46,13 @@ statements! {
     LEASES_TELL = "UPDATE leases SET told = 1 WHERE id IN (SELECT id FROM leases
         WHERE worker_id = $1 AND ended_at IS NOT NULL AND told = 0 AND via = 'rest' ORDER BY ended_at, id LIMIT 200)
         RETURNING *";
-    // Whoever has no merged task in the repository; index leases_live_repo, then tasks_merged for each.
+    // Only contributors without a merged task in the repository; index leases_live_repo, then tasks_merged for each.
     NEWCOMERS_HOLDING = "SELECT w.name AS worker_name, p.login, l.expires_at FROM leases l
         LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = l.person
         WHERE l.repo_id = $1 AND l.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM tasks t
             WHERE t.repo_id = l.repo_id AND t.last_holder = l.person AND t.state = 'merged')
         ORDER BY l.expires_at, l.id";
-    // Where the operator set rules, they say when; no rule warns sooner than at $3.
+    // Where a repository has a policy, the policy decides; $3 is the earliest warning that any policy allows.
     LEASES_TO_WARN = "SELECT l.* FROM leases l JOIN repositories r ON r.id = l.repo_id
         WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment' AND r.inactive IS NULL
         AND l.expires_at - (l.ttl * CASE WHEN r.policy IS NULL AND r.policy_file IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END) / 100 <= $1 AND l.expires_at > $1
@@ -90,60 +90,42 @@ impl Tx {
         }
     }
 
-    /// A lease by id.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a lease by id.
     pub async fn lease(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
         self.one(sqlx::query(LEASE_BY_ID).bind(id.as_str())).await?.as_ref().map(lease_row).transpose()
     }
 
-    /// The live lease of a task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the live lease of a task.
     pub async fn live_lease(&mut self, task: &TaskId) -> Result<Option<Lease>, StoreError> {
         self.one(sqlx::query(LEASE_LIVE_OF_TASK).bind(task.as_str())).await?.as_ref().map(lease_row).transpose()
     }
 
-    /// A worker's live leases.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a worker's live leases.
     pub async fn live_leases_of(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
         self.all(sqlx::query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
     }
 
-    /// A person's live leases in a repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a contributor's live leases in a repository.
     pub async fn live_leases_in(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Lease>, StoreError> {
         let find = sqlx::query(LEASES_LIVE_OF_PERSON).bind(person.key()).bind(repo.as_str());
         self.all(find).await?.iter().map(lease_row).collect()
     }
 
-    /// Moves a live lease's expiry; a lease that ended stays as it is.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Changes the expiry of a live lease. Does nothing if the lease has ended.
     pub async fn renew_lease(&mut self, id: &LeaseId, until: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(LEASE_RENEW).bind(id.as_str()).bind(until.0)).await.map(drop)
     }
 
-    /// Records that a live lease's holder was warned.
+    /// Records that the holder of a live lease was warned.
     ///
     /// # Errors
-    /// When the lease has ended, or the database refuses.
+    /// [`StoreError::Corrupt`] if the lease has ended.
     pub async fn record_warning(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let warned = Lease { warned_at: Some(self.now()), ..lease.clone() };
         self.save_lease(&warned).await
     }
 
-    /// Which workers declined a task, or let its offer pass, since `since`, and when they last did.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the workers that declined, ignored or gave back a task after `since`, each with the last time.
     pub async fn declines(
         &mut self,
         task: &TaskId,
@@ -158,10 +140,7 @@ impl Tx {
             .collect()
     }
 
-    /// As [`Tx::declines`], for every task of a repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the same as [`Tx::declines`] for every task of a repository.
     pub async fn declines_in(
         &mut self,
         repo: &RepoId,
@@ -177,20 +156,14 @@ impl Tx {
             .collect()
     }
 
-    /// Who holds the live leases of people without a merged task in the repository, the first to run out first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the holders of live leases who have no merged task in the repository, earliest expiry first.
     pub async fn newcomers_holding(&mut self, repo: &RepoId) -> Result<Vec<Holder>, StoreError> {
         let rows = self.all(sqlx::query(NEWCOMERS_HOLDING).bind(repo.as_str())).await?;
         rows.iter().map(|row| holder_row(row, "somebody")).collect()
     }
 
-    /// A worker's leases that ended and that it was not told of yet, oldest first; from here on it was. The caller has
-    /// written the worker's row before, so that no two tell of the same.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a worker's ended leases that were not reported to it yet, oldest first, and marks them as reported. The
+    /// caller must have written the worker's row before, so that no two requests report the same lease.
     pub async fn tell_ended(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
         let rows = self.all(sqlx::query(LEASES_TELL).bind(worker.as_str())).await?;
         let mut told = rows.iter().map(lease_row).collect::<Result<Vec<_>, _>>()?;
@@ -198,28 +171,19 @@ impl Tx {
         Ok(told)
     }
 
-    /// Leases that ran out, a page at a time.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns expired leases and offers, one page at a time.
     pub async fn due_leases(&mut self) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
     }
 
-    /// Live leases in repositories that have not been served since `since`, a page at a time.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns live leases in repositories that have not been served since `since`, one page at a time.
     pub async fn stranded_leases(&mut self, since: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.all(sqlx::query(LEASES_STRANDED).bind(since.0)).await?.iter().map(lease_row).collect()
     }
 
-    /// Claims by comment whose holder has not been warned and has less than `percent` of the time left; less than
-    /// `most` where the repository has rules of its own, which the caller looks up.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns claims by comment whose holder was not warned and has less than `percent` of the time left. In a
+    /// repository with its own policy the bound is `most`, and the caller applies the policy.
     pub async fn leases_to_warn(&mut self, percent: i64, most: i64) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(LEASES_TO_WARN).bind(now).bind(percent).bind(most)).await?.iter().map(lease_row).collect()
@@ -259,7 +223,7 @@ pub(super) fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
     })
 }
 
-/// Who holds something: the login, else the worker's name, else `unknown`; and until when, where a lease says it.
+/// Builds a holder: the login, else the worker's name, else `unknown`; with the expiry of the lease, if any.
 pub(super) fn holder_row(row: &AnyRow, unknown: &str) -> Result<Holder, StoreError> {
     let (login, name): (Option<String>, Option<String>) = (row.try_get("login")?, row.try_get("worker_name")?);
     let until: Option<i64> = row.try_get("expires_at")?;

@@ -1,4 +1,4 @@
-//! Dead letters: comments that were given up, for the operator to read and to try again.
+//! Dead letters: wanted comments that could not be delivered, for the operator to read and retry.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -8,12 +8,12 @@ use sqlx::any::AnyRow;
 use std::collections::BTreeSet;
 
 statements! {
-    // Index wanted_comments_dead, walked backwards.
+    // Index wanted_comments_dead, read backwards.
     DEAD_PAGE = "SELECT c.repo_id, c.issue, c.key, c.error, c.body, c.died_at, r.name AS repo_name
         FROM wanted_comments c JOIN repositories r ON r.id = c.repo_id
         WHERE c.state = 'dead' AND r.private <= $1 AND (c.died_at, c.repo_id, c.issue, c.key) < ($2, $3, $4, $5)
         ORDER BY c.died_at DESC, c.repo_id DESC, c.issue DESC, c.key DESC LIMIT $6";
-    // A create whose answer nobody heard may be among what is tried again: with the mark it is looked for first.
+    // The create of a retried comment may have succeeded without a response. `attempt_at` makes the sender look for it.
     DEAD_RETRY = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL, rewritten = 0,
         attempt_at = CASE WHEN comment_id IS NULL THEN created_at ELSE NULL END
         WHERE repo_id = $1 AND issue = $2 AND key = $3 AND state = 'dead'";
@@ -25,10 +25,10 @@ statements! {
     DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
 }
 
-/// A comment that was given up.
+/// A dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Where.
+    /// The repository.
     pub repo: RepoId,
     /// `owner/name`.
     pub repo_name: String,
@@ -36,18 +36,18 @@ pub struct DeadLetter {
     pub issue: i64,
     /// The key hidden in the body.
     pub key: String,
-    /// What it should have said.
+    /// The wanted text.
     pub body: String,
-    /// Why it was given up.
+    /// The error it failed with.
     pub why: String,
-    /// When.
+    /// Time at which it became a dead letter.
     pub died_at: Timestamp,
 }
 
-/// The place of a dead letter in the order in which they are listed.
+/// Position of a dead letter in the order of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadPlace {
-    /// When it was given up.
+    /// Time at which it became a dead letter.
     pub died_at: Timestamp,
     /// The repository's id.
     pub repo: String,
@@ -58,7 +58,7 @@ pub struct DeadPlace {
 }
 
 impl DeadLetter {
-    /// Where a list goes on after this one.
+    /// Returns the position after which the list continues.
     #[must_use]
     pub fn place(&self) -> DeadPlace {
         let (repo, key) = (self.repo.to_string(), self.key.clone());
@@ -67,10 +67,7 @@ impl DeadLetter {
 }
 
 impl Tx {
-    /// Comments that were given up, newest first, after a place; of public repositories alone unless `private`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns dead letters after a position, newest first. `private` includes those of private repositories.
     pub async fn dead_letters(
         &mut self,
         after: Option<&DeadPlace>,
@@ -84,38 +81,26 @@ impl Tx {
         rows.iter().map(letter).collect()
     }
 
-    /// Wants a comment that was given up once more. False when it is not among those.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Makes a dead letter pending again. Returns false if there is no such dead letter.
     pub async fn retry_dead(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
         let now = self.now().0;
         let retry = sqlx::query(DEAD_RETRY).bind(repo.as_str()).bind(issue).bind(key).bind(now);
         Ok(self.run(retry).await? == 1)
     }
 
-    /// Wants those of an issue's comments once more that were given up for this reason.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Makes those dead letters of an issue pending again that failed with this error, and counts them.
     pub async fn retry_dead_of(&mut self, repo: &RepoId, issue: i64, why: &str) -> Result<u64, StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(DEAD_RETRY_LIKE).bind(repo.as_str()).bind(issue).bind(why).bind(now)).await
     }
 
-    /// The issues with comments that were given up for this reason.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the issues with dead letters that failed with this error.
     pub async fn dead_issues(&mut self, repo: &RepoId, why: &str) -> Result<BTreeSet<i64>, StoreError> {
         let rows = self.all(sqlx::query(DEAD_ISSUES).bind(repo.as_str()).bind(why)).await?;
         rows.iter().map(|row| Ok(row.try_get("issue")?)).collect()
     }
 
-    /// Comments that were given up.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts dead letters.
     pub async fn dead_comments(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(DEAD_COMMENTS)).await
     }

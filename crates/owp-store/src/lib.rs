@@ -1,7 +1,7 @@
-//! SQL and row mapping on SQLite and PostgreSQL. Decides nothing.
+//! SQL and row mapping for SQLite and PostgreSQL. This crate makes no decisions.
 //!
-//! [`Store::write`] is the only way to change anything, [`Store::read`] gives a snapshot to look at. Statements
-//! stand in constants, one text for both engines; where they must differ, `dialect` says so and why.
+//! [`Store::write`] is the only way to change data; [`Store::read`] runs on a snapshot. Statements are constants with
+//! one SQL text for both engines. `dialect` holds the exceptions and the reason for each.
 
 mod agents;
 mod audit;
@@ -88,24 +88,24 @@ struct Inner {
     readers: sqlx::AnyPool,
     lanes: Vec<Lane>,
     next: AtomicUsize,
-    /// Held for as long as the store lives: a second process refuses to serve the same SQLite file.
+    /// Lock on the SQLite file, held while the store lives, so that a second process refuses to serve the same file.
     _lock: Option<std::fs::File>,
 }
 
 impl Store {
-    /// Which engine stands behind it.
+    /// Returns the database engine.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.settings.dialect
     }
 
-    /// The clock it was opened with.
+    /// Returns the clock the store was opened with.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.settings.clock
     }
 
-    /// The randomness it was opened with.
+    /// Returns the source of randomness the store was opened with.
     #[must_use]
     pub fn entropy(&self) -> &Entropy {
         &self.0.settings.entropy
@@ -118,18 +118,18 @@ impl Store {
         self.0.readers.close().await;
     }
 
-    /// What this process commits from now on, one message per transaction that wrote events. A receiver that is told
-    /// it lagged must assume that anything may have happened.
+    /// Subscribes to the commits of this process: one message per transaction that wrote events. A receiver that lags
+    /// must assume that it missed changes of any kind.
     #[must_use]
     pub fn committed(&self) -> broadcast::Receiver<Arc<[Committed]>> {
         self.0.settings.bell.listen()
     }
 
-    /// Runs `work` in a writing transaction that holds the locks `scope` names, and answers after the commit.
-    /// `Err` from `work` undoes everything it did.
+    /// Runs `work` in a write transaction that holds the locks named by `scope`, and returns after the commit. If
+    /// `work` returns `Err`, its changes are rolled back.
     ///
     /// # Errors
-    /// What `work` gave, or a [`StoreError`] when the change could not be made durable.
+    /// The error of `work`, or a [`StoreError`] if the commit fails.
     pub async fn write<T, E, F>(&self, scope: Scope, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -137,7 +137,7 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         if self.0.lanes.is_empty() {
-            // It was opened to be read.
+            // The store was opened read-only.
             return Err(StoreError::Closed.into());
         }
         let lane = self.lane(&scope);
@@ -165,7 +165,7 @@ impl Store {
                 (Ok(()), None) => Err(StoreError::Panicked.into()),
                 (Err(error), _) => Err(error.into()),
             };
-            // The caller may have gone away; what was committed stays committed.
+            // The caller may have been cancelled; the commit stands.
             let _gone = answer.send(outcome);
         });
         if lane.jobs.send(Job { scope, run, finish }).await.is_err() {
@@ -174,11 +174,11 @@ impl Store {
         answered.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
-    /// Runs `work` as [`Store::write`] does, and waits for it at most `patience`. Work that has not begun by then is
-    /// given up; what has begun may still be committed.
+    /// Runs `work` like [`Store::write`], but waits at most `patience`. Work that has not begun by then is cancelled;
+    /// work that has begun may still be committed.
     ///
     /// # Errors
-    /// [`StoreError::TooLate`] when time ran out, else as [`Store::write`].
+    /// [`StoreError::TooLate`] on timeout, otherwise as for [`Store::write`].
     pub async fn write_within<T, E, F>(&self, patience: Duration, scope: Scope, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -202,7 +202,7 @@ impl Store {
         }
     }
 
-    /// How long the transaction that has taken longest so far has been at work, over all writers of this process.
+    /// Returns the running time of the longest-running write transaction of this process.
     #[must_use]
     pub fn writing_for(&self) -> Duration {
         self.0.lanes.iter().map(|lane| lane.gauge.busy_for()).max().unwrap_or_default()
@@ -217,10 +217,10 @@ impl Store {
         (jobs, taken)
     }
 
-    /// Runs `work` on one consistent snapshot; nothing it writes is kept.
+    /// Runs `work` on one consistent snapshot. Its writes are discarded.
     ///
     /// # Errors
-    /// What `work` gave, or a [`StoreError`] when the snapshot could not be had.
+    /// The error of `work`, or a [`StoreError`] if the snapshot cannot be opened.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -234,8 +234,8 @@ impl Store {
         result
     }
 
-    /// The lane of a repository, or the least busy one: a lane that waits for a lock holds nothing up that has no
-    /// reason to be there.
+    /// Picks the lane of the scope's repository. A job without a repository goes to the least busy lane, so that it
+    /// does not queue behind a lane that waits for a lock.
     fn lane(&self, scope: &Scope) -> &Lane {
         let lanes = &self.0.lanes;
         match &scope.repo {

@@ -1,4 +1,4 @@
-//! Deliveries GitHub could not bring: how far its list was read, and which it has yet to be asked for.
+//! Missed deliveries: the position in GitHub's list of deliveries, and the redeliveries to request.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -18,7 +18,7 @@ statements! {
     MISSED_LATER = "UPDATE missed SET look_due_at = $2, looking_until = 0 WHERE id = 1 AND looking_until = $1";
     ASK_TAKE = "UPDATE missed SET ask_due_at = $2 WHERE id = 1 AND ask_due_at <= $1";
     ASK_LATER = "UPDATE missed SET ask_due_at = $1 WHERE id = 1 AND ask_due_at < $1";
-    // Each failed attempt is asked to be repeated once; GitHub gives every attempt a number of its own.
+    // Each failed attempt is requested again once; GitHub gives every attempt its own number.
     REDELIVERY_WANT = "INSERT INTO redeliveries (guid, delivery, first_failed_at, wanted)
         SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), 1
         WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = $1)
@@ -32,30 +32,24 @@ statements! {
     REDELIVERIES_PURGE = "DELETE FROM redeliveries WHERE first_failed_at < $1";
 }
 
-/// What there is to do about missed deliveries at the moment.
+/// The next action for missed deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissedWork {
-    /// GitHub's list is due to be read.
+    /// Read GitHub's list of deliveries.
     Look,
-    /// GitHub is to be asked for one.
+    /// Request a redelivery from GitHub.
     Ask,
-    /// Nothing yet.
+    /// Nothing is due.
     Nothing,
 }
 
 impl Tx {
-    /// Lets GitHub's list be read as soon as possible; `alone` also takes it from whoever was reading and died.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Makes the reading of GitHub's list due at once. `alone` also takes it from a reader that died.
     pub async fn look_soon(&mut self, alone: bool) -> Result<(), StoreError> {
         self.run(sqlx::query(MISSED_SOON).bind(i64::from(alone))).await.map(drop)
     }
 
-    /// What is due.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the action that is due now.
     pub async fn missed_work(&mut self) -> Result<MissedWork, StoreError> {
         let Some(row) = self.one(sqlx::query(MISSED_DUE)).await? else { return Ok(MissedWork::Nothing) };
         let due = |column: &str| row.try_get::<i64, _>(column).map(|at| at <= self.now().0);
@@ -66,22 +60,16 @@ impl Tx {
         Ok(if some && due("ask_due_at")? { MissedWork::Ask } else { MissedWork::Nothing })
     }
 
-    /// Takes the reading of the list until `until`; gives up to when it was read before. `None` when it is not due or
-    /// somebody reads it.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Takes the reading of the list until `until`. Returns the time up to which it was read before, or `None` if it is
+    /// not due or in progress elsewhere.
     pub async fn take_look(&mut self, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let take = sqlx::query(MISSED_TAKE).bind(self.now().0).bind(until.0);
         let row = self.one(take).await?;
         Ok(row.map(|row| row.try_get("looked_until").map(Timestamp)).transpose()?)
     }
 
-    /// Records that the list was read up to `upto`; the next time is `next`. False when the reading, taken until `taken`,
-    /// is somebody else's by now.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that the list was read up to `upto` and is due again at `next`. Returns false if the reading, taken
+    /// until `taken`, was taken over.
     pub async fn record_look(
         &mut self,
         taken: Timestamp,
@@ -92,19 +80,13 @@ impl Tx {
         Ok(self.run(looked).await? == 1)
     }
 
-    /// Gives the reading back until `next`, because it failed.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Releases a failed reading and makes it due again at `next`.
     pub async fn postpone_look(&mut self, taken: Timestamp, next: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(MISSED_LATER).bind(taken.0).bind(next.0)).await.map(drop)
     }
 
-    /// Wants a failed attempt repeated, unless its delivery came by another way. An attempt whose delivery first failed
-    /// at `oldest` or before is not asked for again.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Wants a failed attempt redelivered, unless its delivery arrived another way. An attempt whose delivery first
+    /// failed at `oldest` or before is not requested again.
     pub async fn want_redelivery(
         &mut self,
         guid: &str,
@@ -116,10 +98,7 @@ impl Tx {
         Ok(self.run(want).await? == 1)
     }
 
-    /// The delivery GitHub is to be asked for next, if it may be asked now; then nobody may before `next`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the next redelivery to request, if a request is allowed now. The one after it is allowed from `next` on.
     pub async fn take_redelivery(&mut self, next: Timestamp) -> Result<Option<(String, i64)>, StoreError> {
         if self.run(sqlx::query(ASK_TAKE).bind(self.now().0).bind(next.0)).await? == 0 {
             return Ok(None);
@@ -128,42 +107,27 @@ impl Tx {
         Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get("guid")?, row.try_get("delivery")?))).transpose()?)
     }
 
-    /// Records that GitHub was asked for this attempt, or will never repeat it.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that a redelivery was requested, or that GitHub will never repeat the attempt.
     pub async fn record_asked(&mut self, guid: &str, delivery: i64) -> Result<(), StoreError> {
         self.run(sqlx::query(REDELIVERY_DONE).bind(guid).bind(delivery)).await.map(drop)
     }
 
-    /// Lets GitHub be asked no sooner than at `at`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Postpones the next redelivery request to at least `at`.
     pub async fn ask_later(&mut self, at: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(ASK_LATER).bind(at.0)).await.map(drop)
     }
 
-    /// A delivery came: nobody need ask for it any more.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that a delivery arrived and need not be requested any more.
     pub(super) async fn redelivery_came(&mut self, guid: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(REDELIVERY_CAME).bind(guid)).await.map(drop)
     }
 
-    /// How many failed deliveries GitHub has yet to be asked for.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts failed deliveries that are still to be requested.
     pub async fn wanted_redeliveries(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(REDELIVERIES_WANTED)).await
     }
 
-    /// Forgets what first failed before `before`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes records of deliveries that first failed before `before`.
     pub async fn purge_redeliveries(&mut self, before: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(REDELIVERIES_PURGE).bind(before.0)).await.map(drop)
     }

@@ -19,24 +19,24 @@ use tokio::sync::mpsc;
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// How many jobs may wait in a lane before callers wait too.
+/// Jobs that can wait in a lane before callers have to wait too.
 const LANE_DEPTH: usize = 1024;
-/// Write connections of a replica on PostgreSQL.
+/// Write connections per replica on PostgreSQL.
 const POSTGRES_LANES: u32 = 8;
 const READERS: u32 = 8;
-/// Connections of a process that only looks.
+/// Connections of a read-only process.
 const LOOKERS: u32 = 2;
-/// How long a connection may take to come about.
+/// Timeout for connecting, and for acquiring a connection from the pool.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How to open a store.
+/// Options for opening a store.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// `sqlite:FILE` or `postgres://…`.
     pub url: String,
-    /// Where "now" comes from.
+    /// Source of the current time.
     pub clock: Clock,
-    /// Where ids and salts come from.
+    /// Source of randomness for ids and salts.
     pub entropy: Entropy,
 }
 
@@ -44,7 +44,7 @@ impl Store {
     /// Opens the database, brings its schema up to date and starts the lanes.
     ///
     /// # Errors
-    /// A URL that cannot be used, a database that is newer, in use by another process, or not durable.
+    /// The URL is unusable, or the database is newer than this version, in use by another process, or not durable.
     pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of_url(&options.url)?;
@@ -71,11 +71,11 @@ impl Store {
 }
 
 impl Store {
-    /// Opens a database only to look at it, beside a process that may be serving it. Nothing is made, locked or
-    /// migrated, and every write is refused.
+    /// Opens a database read-only, possibly beside a process that serves it. Nothing is created, locked or migrated,
+    /// and every write is refused.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`StoreError::Older`] and [`StoreError::Newer`] when there is nothing that could be read.
+    /// [`StoreError::Missing`], [`StoreError::Older`] or [`StoreError::Newer`] if it cannot be read by this version.
     pub async fn open_read_only(options: StoreOptions) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of_url(&options.url)?;
@@ -105,9 +105,9 @@ impl Store {
     }
 }
 
-/// The newest migration that was applied; 0 when none was, which an empty database is told by as well.
+/// Returns the newest applied migration; 0 if none was applied, as in an empty database.
 pub(super) async fn schema_version(conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
-    // The driver's own table; it is not there before the first migration.
+    // The driver's own table; it does not exist before the first migration.
     let version = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations";
     match sqlx::query(version).fetch_one(conn).await {
         Ok(row) => Ok(row.try_get(0)?),
@@ -116,7 +116,7 @@ pub(super) async fn schema_version(conn: &mut sqlx::AnyConnection) -> Result<i64
     }
 }
 
-/// The driver reads a URL: letters that mean something there are written in their escaped form.
+/// Builds a URL for the driver. Characters with a meaning in URLs are percent-encoded.
 fn driver_url(path: &str, mode: &str) -> String {
     let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
     format!("sqlite://{escaped}?mode={mode}")
@@ -136,7 +136,7 @@ fn start_lane(settings: &LaneSettings) -> Lane {
     Lane { jobs, gauge }
 }
 
-/// Connects once by itself: a pool retries until it times out, and then says only that.
+/// Connects once outside the pool, which retries until it times out and then reports only the timeout.
 async fn reach(dialect: Dialect, url: &str, settings: &'static [&'static str]) -> Result<AnyConnection, StoreError> {
     let place = place(dialect, url)?;
     let unreachable = |cause, remedy: String, passing| StoreError::Unreachable { place, cause, remedy, passing };
@@ -197,7 +197,7 @@ fn cause(error: &sqlx::Error) -> String {
     }
 }
 
-/// Whether a server that starts or restarts could have answered so.
+/// Returns true if a server that is starting or restarting can cause this error.
 fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
@@ -241,7 +241,7 @@ fn sqlite_path(url: &str) -> Result<String, StoreError> {
     if Path::new(path).is_dir() {
         return Err(StoreError::Folder(path.trim_end_matches('/').to_owned()));
     }
-    // Two names of one file are one lock. A file that does not exist yet has one name.
+    // Two names of one file must share one lock. A file that does not exist yet has only one name.
     let real = std::fs::canonicalize(path).ok().and_then(|real| real.into_os_string().into_string().ok());
     Ok(real.unwrap_or_else(|| path.to_owned()))
 }

@@ -13,14 +13,11 @@ statements! {
     COUNTS_OF_REPO = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks WHERE repo_id = $1 GROUP BY state";
 }
 
-/// How many tasks of one repository stand in each state.
+/// Number of tasks of one repository in each state.
 pub type RepoCounts = BTreeMap<TaskState, i64>;
 
 impl Tx {
-    /// Tasks per repository id and state.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts tasks by repository id and state.
     pub async fn counts_by_repo(&mut self) -> Result<BTreeMap<String, RepoCounts>, StoreError> {
         let mut counts: BTreeMap<String, RepoCounts> = BTreeMap::new();
         for row in self.all(sqlx::query(COUNTS_BY_REPO)).await? {
@@ -32,10 +29,7 @@ impl Tx {
         Ok(counts)
     }
 
-    /// Tasks of one repository per state.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts tasks of one repository by state.
     pub async fn counts_of_repo(&mut self, id: &RepoId) -> Result<RepoCounts, StoreError> {
         let mut counts = RepoCounts::new();
         for row in self.all(sqlx::query(COUNTS_OF_REPO).bind(id.as_str())).await? {
@@ -50,7 +44,7 @@ impl Tx {
 
 #[cfg(test)]
 impl super::Store {
-    /// Every statement of the room, by file and name.
+    /// Returns every statement of the crate with its name.
     pub(super) fn statements() -> Vec<(&'static str, &'static str)> {
         [
             super::agents::STATEMENTS,

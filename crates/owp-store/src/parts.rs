@@ -1,4 +1,4 @@
-//! Parts: what one folded comment of an issue is composed from, each under its own key.
+//! Parts of an issue's folded comment, each under its own key.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -20,23 +20,20 @@ statements! {
         AND SUBSTR(key, 1, LENGTH($4)) = $4";
 }
 
-/// One thing said in a folded comment.
+/// One part of a folded comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// What it is about.
+    /// The key, which names the topic.
     pub key: String,
-    /// What it says, without a hidden key.
+    /// The text, without a hidden key.
     pub body: String,
-    /// Since when it says this.
+    /// Time of the last change of the text.
     pub said_at: Timestamp,
 }
 
 impl Tx {
-    /// Lets a part say `body`; nothing happens when it says so already. An `answer` is one of many, of which only the
-    /// newest are read back.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets the text of a part; does nothing if it is unchanged. An `answer` is one of many, of which only the newest
+    /// are read back.
     pub async fn say_part(
         &mut self,
         repo: &RepoId,
@@ -50,18 +47,12 @@ impl Tx {
         self.run(say.bind(i64::from(answer)).bind(now)).await.map(drop)
     }
 
-    /// Takes a part out, where there is one.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Removes a part, if it exists.
     pub async fn drop_part(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(PART_DROP).bind(repo.as_str()).bind(issue).bind(key)).await.map(drop)
     }
 
-    /// Forgets answers that say the same since before a moment and whose keys begin with `prefix`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes answers last changed before `before` whose keys start with `prefix`.
     pub async fn forget_answers(
         &mut self,
         repo: &RepoId,
@@ -73,11 +64,7 @@ impl Tx {
         self.run(forget).await.map(drop)
     }
 
-    /// The parts of an issue that stand until they are changed, oldest first; and its last `answers` answers, newest
-    /// first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the standing parts of an issue, oldest first, and its last `answers` answers, newest first.
     pub async fn parts(
         &mut self,
         repo: &RepoId,

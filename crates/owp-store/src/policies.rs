@@ -1,4 +1,4 @@
-//! The rules of repositories as they were set or read: the operator's document, the policy file, and whom its lists name.
+//! Repository rules: the operator's document, the policy file, and the accounts that its lists name.
 
 use super::error::StoreError;
 use super::repos::{RepoRow, repo_row};
@@ -28,52 +28,43 @@ statements! {
     READER_KNOWN = "SELECT CAST(COUNT(*) AS BIGINT) FROM readers WHERE repo_id = $1 AND person = $2 AND checked_at > $3";
 }
 
-/// Whom the names on a policy's lists stand for: GitHub user ids by name, in lower case.
+/// GitHub user ids by the names on a policy's lists, in lower case.
 pub type Allowed = BTreeMap<String, BTreeSet<i64>>;
 
-/// What is known of a repository's policy file.
+/// The known state of a repository's policy file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyFile {
-    /// What it last said that could be followed; `None` when there is no file.
+    /// The last valid document; `None` if there is no file.
     pub document: Option<Document>,
-    /// A digest of the file as it was last read, good or not.
+    /// A digest of the file as last read, valid or not.
     pub digest: Option<String>,
-    /// Why the file as it reads now is not followed, one fault a line.
+    /// The errors of the current file, one per line, if it is invalid.
     pub error: Option<String>,
-    /// Whether it was read at all and could be followed, or was not there.
+    /// True if the file was read and valid, or was absent.
     pub was_read: bool,
-    /// Whom the names on its lists stand for.
+    /// The accounts that the names on its lists stand for.
     pub allowed: Allowed,
-    /// When that was asked.
+    /// Time of that look-up.
     pub allowed_at: Timestamp,
-    /// How the policy named branches before, as templates.
+    /// Earlier branch templates of the policy.
     pub former_branches: Vec<String>,
-    /// On which issue, and when, trouble with the file was last said.
+    /// Issue and time of the last report of a problem with the file.
     pub said: Option<(i64, Timestamp)>,
 }
 
 impl Tx {
-    /// Served public repositories whose rules may name an issue for link codes, by name; ten at most.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns served public repositories whose rules may name an issue for link codes, by name; at most ten.
     pub async fn repos_naming_a_link_issue(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_NAMING_A_LINK_ISSUE)).await?.iter().map(repo_row).collect()
     }
 
-    /// Sets or takes away what the operator wants to differ from the defaults.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets or clears the operator's document.
     pub async fn set_policy(&mut self, id: &RepoId, policy: Option<&Document>) -> Result<(), StoreError> {
         let text = policy.map(json_text).transpose()?;
         self.run(sqlx::query(REPO_POLICY).bind(id.as_str()).bind(text)).await.map(drop)
     }
 
-    /// Keeps a policy file that can be followed, or that there is none.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores a valid policy file, or its absence.
     pub async fn set_policy_file(
         &mut self,
         id: &RepoId,
@@ -86,71 +77,47 @@ impl Tx {
         self.run(good).await.map(drop)
     }
 
-    /// Keeps why the policy file cannot be followed; what it said before stays in force.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the errors of an invalid policy file. The last valid document stays in force.
     pub async fn set_policy_error(&mut self, id: &RepoId, digest: Option<&str>, why: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(FILE_BAD).bind(id.as_str()).bind(digest).bind(why)).await.map(drop)
     }
 
-    /// Keeps whom the names on the policy's lists stand for.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the accounts that the names on the policy's lists stand for.
     pub async fn set_allowed(&mut self, id: &RepoId, allowed: &Allowed) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(FILE_ALLOWED).bind(id.as_str()).bind(json_text(allowed)?).bind(now)).await.map(drop)
     }
 
-    /// Keeps how the policy named branches before.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the earlier branch templates of the policy.
     pub async fn set_former_branches(&mut self, id: &RepoId, former: &[String]) -> Result<(), StoreError> {
         self.run(sqlx::query(FORMER_BRANCHES).bind(id.as_str()).bind(json_text(&former)?)).await.map(drop)
     }
 
-    /// Keeps where trouble with the policy file was said.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records the issue on which a problem with the policy file was reported.
     pub async fn set_policy_said(&mut self, id: &RepoId, issue: i64) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(FILE_SAID).bind(id.as_str()).bind(issue).bind(now)).await.map(drop)
     }
 
-    /// The issue of the newest task that is not over.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the issue of the newest unfinished task.
     pub async fn newest_issue(&mut self, id: &RepoId) -> Result<Option<i64>, StoreError> {
         let row = self.one(sqlx::query(NEWEST_ISSUE).bind(id.as_str())).await?;
         Ok(row.map(|row| row.try_get("issue")).transpose()?)
     }
 
-    /// Keeps whether a person may read a private repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records a contributor's read access to a private repository.
     pub async fn set_reader(&mut self, id: &RepoId, person: &Person, may: bool) -> Result<(), StoreError> {
         let now = self.now().0;
         let set = sqlx::query(READER_SET).bind(id.as_str()).bind(person.key()).bind(i64::from(may)).bind(now);
         self.run(set).await.map(drop)
     }
 
-    /// Private repositories with the App that have tasks somebody could take.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns private GitHub repositories with ready or blocked tasks.
     pub async fn private_repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_PRIVATE)).await?.iter().map(repo_row).collect()
     }
 
-    /// True when GitHub was asked since `since` whether the person may read the repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns true if GitHub was asked since `since` about the contributor's read access to the repository.
     pub async fn reader_is_known(
         &mut self,
         id: &RepoId,
@@ -165,7 +132,7 @@ impl Tx {
 pub(super) fn policy_file(row: &AnyRow) -> Result<PolicyFile, StoreError> {
     let text: Option<String> = row.try_get("policy_file")?;
     let read_at: i64 = row.try_get("policy_read_at")?;
-    // A file that this version reads otherwise than the one that kept it is read anew before anything is handed out.
+    // A file that this version cannot parse is read again before anything is granted.
     let Ok(document) = text.map(|text| serde_json::from_str(&text)).transpose() else {
         return Ok(PolicyFile { former_branches: words(row, "former_branches")?, ..PolicyFile::default() });
     };

@@ -1,4 +1,4 @@
-//! Pull requests and which tasks they name.
+//! Pull requests and the tasks they name.
 
 use super::error::StoreError;
 use super::tx::{Tx, json, json_text, statements};
@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 statements! {
-    // What is known of the commit goes with the commit.
+    // Checks and signatures belong to the commit and are cleared when it changes.
     PULL_SAVE = "INSERT INTO pulls (repo_id, number, author_id, author_login, author_bot, state, draft,
         checklist_items, checklist_open, head_ref, head_sha, head_repo, base_ref, issues, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
@@ -40,36 +40,36 @@ statements! {
     LINKS_PRUNE = "DELETE FROM pull_links WHERE repo_id = $1 AND number = $2 AND task_id = $3 AND reported = 0";
 }
 
-/// A pull request as it is stored.
+/// A stored pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PullRow {
-    /// What the pool needs of it.
+    /// The facts the rules need.
     pub facts: PullFacts,
-    /// Its author's login as last seen.
+    /// The author's login as last seen.
     pub author_login: Option<String>,
-    /// Whether its author is a machine account.
+    /// True if the author is a bot.
     pub author_bot: bool,
-    /// The branch it comes from.
+    /// The source branch.
     pub head_ref: String,
-    /// The repository of that branch, `owner/name`; `None` once it was deleted.
+    /// The repository of the source branch, `owner/name`; `None` if it was deleted.
     pub head_repo: Option<String>,
-    /// The branch it wants to change.
+    /// The target branch.
     pub base_ref: String,
-    /// The commit it stands at.
+    /// The head commit.
     pub head_sha: String,
-    /// Whether a maintainer set it aside. Written by [`Tx::set_ignored`] alone.
+    /// True if a maintainer set it aside. Written only by [`Tx::set_ignored`].
     pub ignored: bool,
-    /// The issues its text or branch names.
+    /// The issues that its text or branch names.
     pub issues: Vec<i64>,
-    /// When it last changed, as GitHub said.
+    /// Time of its last change, according to GitHub.
     pub updated_at: Timestamp,
-    /// Who signed the commits up to `head_sha`, once somebody looked.
+    /// The signatures of the commits up to `head_sha`, once checked.
     pub signatures: Option<Signatures>,
 }
 
 impl PullRow {
-    /// True when the pull request itself reads the same. What is known of its commit is looked up apart from it, and GitHub
-    /// knows nothing of what a maintainer set aside here.
+    /// Returns true if the pull request itself is unchanged. Checks and signatures are fetched separately, and GitHub
+    /// does not know that a maintainer set it aside here.
     #[must_use]
     pub fn reads_as(&self, other: &Self) -> bool {
         let itself = |row: &Self| {
@@ -81,11 +81,8 @@ impl PullRow {
 }
 
 impl Tx {
-    /// Writes a pull request as GitHub shows it. What is known of its commit stays as long as the commit does, and is
-    /// written by [`Tx::save_checks`] and [`Tx::save_signatures`] alone.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores a pull request as GitHub shows it. Checks and signatures stay while the commit is the same; only
+    /// [`Tx::save_checks`] and [`Tx::save_signatures`] write them.
     pub async fn save_pull(&mut self, repo: &RepoId, pull: &PullRow) -> Result<(), StoreError> {
         let state = match (pull.facts.open, pull.facts.merged) {
             (true, _) => "open",
@@ -111,10 +108,7 @@ impl Tx {
         self.run(save).await.map(drop)
     }
 
-    /// Writes the checks seen on a commit, if the pull request still stands there.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the checks of a commit, if it is still the head of the pull request.
     pub async fn save_checks(
         &mut self,
         repo: &RepoId,
@@ -126,10 +120,7 @@ impl Tx {
         self.run(save).await.map(drop)
     }
 
-    /// Writes who signed the commits up to this one, if the pull request still stands there.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the signatures of the commits up to `sha`, if it is still the head of the pull request.
     pub async fn save_signatures(
         &mut self,
         repo: &RepoId,
@@ -142,69 +133,45 @@ impl Tx {
         self.run(save).await.map(drop)
     }
 
-    /// The open pull requests that stand at a commit and name a task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the open pull requests that name a task and have this head commit.
     pub async fn open_pulls_at(&mut self, repo: &RepoId, sha: &str) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_AT).bind(repo.as_str()).bind(sha)).await?.iter().map(pull_row).collect()
     }
 
-    /// The open pull requests that name a task which is not over.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the open pull requests that name an unfinished task.
     pub async fn pulls_under_way(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_UNDER_WAY).bind(repo.as_str())).await?.iter().map(pull_row).collect()
     }
 
-    /// A pull request by number.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a pull request by number.
     pub async fn pull(&mut self, repo: &RepoId, number: i64) -> Result<Option<PullRow>, StoreError> {
         let find = sqlx::query(PULL_BY_NUMBER).bind(repo.as_str()).bind(number);
         self.one(find).await?.as_ref().map(pull_row).transpose()
     }
 
-    /// The open pull requests of a repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the open pull requests of a repository.
     pub async fn open_pulls(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_OPEN).bind(repo.as_str())).await?.iter().map(pull_row).collect()
     }
 
-    /// Every pull request that names a task, oldest first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns every pull request that names a task, oldest first.
     pub async fn pulls_of_task(&mut self, task: &TaskId) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_OF_TASK).bind(task.as_str())).await?.iter().map(pull_row).collect()
     }
 
-    /// The first open pull requests of an author.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the first open pull requests of an author, at most `most`.
     pub async fn open_pulls_by(&mut self, repo: &RepoId, author: i64, most: i64) -> Result<Vec<PullRow>, StoreError> {
         let find = sqlx::query(PULLS_OPEN_BY).bind(repo.as_str()).bind(author).bind(most);
         self.all(find).await?.iter().map(pull_row).collect()
     }
 
-    /// Sets a pull request aside, or takes that back.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets a pull request aside, or undoes that.
     pub async fn set_ignored(&mut self, repo: &RepoId, number: i64, ignored: bool) -> Result<(), StoreError> {
         let set = sqlx::query(PULL_IGNORE).bind(repo.as_str()).bind(number).bind(i64::from(ignored));
         self.run(set).await.map(drop)
     }
 
-    /// Links a pull request to a task; says whether that is new.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Links a pull request to a task. Returns true if the link is new or newly reported.
     pub async fn link_pull(
         &mut self,
         repo: &RepoId,
@@ -217,10 +184,7 @@ impl Tx {
         Ok(self.run(link).await? == 1)
     }
 
-    /// Unlinks a pull request whose text no longer names the task, unless a report made the link.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Removes the link of a pull request whose text no longer names the task, unless the link was reported.
     pub async fn unlink_pull(&mut self, repo: &RepoId, number: i64, task: &TaskId) -> Result<(), StoreError> {
         self.run(sqlx::query(LINKS_PRUNE).bind(repo.as_str()).bind(number).bind(task.as_str())).await.map(drop)
     }

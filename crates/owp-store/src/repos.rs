@@ -1,4 +1,4 @@
-//! Repositories and installations: rows, areas, trust.
+//! Repositories and installations: rows, area locks, trust.
 
 use super::error::StoreError;
 use super::leases::holder_row;
@@ -15,7 +15,7 @@ statements! {
     REPO_BY_ID = "SELECT * FROM repositories WHERE id = $1";
     REPO_BY_GITHUB = "SELECT * FROM repositories WHERE github_id = $1";
     REPO_BY_NAME = "SELECT * FROM repositories WHERE name_key = $1";
-    // A name that another repository took over, or that was removed, stands for nothing any more.
+    // Leaves out repositories that were removed or whose name another repository took over.
     REPOS_ALL = "SELECT * FROM repositories WHERE name_key <> id ORDER BY name_key";
     REPOS_WITH_WORK = "SELECT * FROM repositories r WHERE r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
@@ -53,72 +53,72 @@ statements! {
     INSTALLATION_ENSURE = "INSERT INTO installations (id, account) VALUES ($1, '') ON CONFLICT (id) DO NOTHING";
 }
 
-/// How far back commands are looked for in a repository that comes (or comes back) to the App: its return may have been
-/// noticed late. What was written before is history.
+/// Period before a repository comes (or comes back) to the App in which comments are still scanned for commands. Its
+/// return may be noticed late. Older comments are ignored.
 const HEARD_BACK: Span = Span::hours(1);
 
-/// A maintainer's or the operator's pause.
+/// A pause set by a maintainer or the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// When it ends by itself; `None` when somebody must end it.
+    /// Time at which it ends by itself; `None` if somebody must end it.
     pub until: Option<Timestamp>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// A repository as it is stored.
+/// A stored repository.
 #[derive(Debug, Clone)]
 pub struct RepoRow {
-    /// Its id with us.
+    /// The pool's id.
     pub id: RepoId,
-    /// Its id with GitHub, once the App saw it.
+    /// GitHub's id, once the App saw the repository.
     pub github_id: Option<i64>,
     /// The installation that serves it.
     pub installation_id: Option<i64>,
     /// `owner/name` as last seen.
     pub name: String,
-    /// What it was called before; texts may call it so still.
+    /// Earlier names, which texts may still use.
     pub former_names: Vec<String>,
-    /// True when the App is (or was) installed; false when admin calls made it.
+    /// True if the App is or was installed; false for a manual repository.
     pub managed: bool,
-    /// True when strangers cannot see it.
+    /// True if the repository is private.
     pub private: bool,
-    /// Why it is not served, when it is not.
+    /// The reason it is not served, if it is not.
     pub inactive: Option<String>,
-    /// Since when it is not.
+    /// Time since which it is not served.
     pub inactive_since: Option<Timestamp>,
-    /// True while it is not served for want of an answer that shows it, so that GitHub is asked again.
+    /// True while it is not served because GitHub does not show it, so that GitHub is asked again.
     pub ask_again: bool,
     /// The operator's ceiling; the budget itself in a manual repository.
     pub ceiling: Option<i64>,
-    /// What `/owp budget N` said.
+    /// The budget set by `/owp budget N`.
     pub command_budget: Option<i64>,
-    /// A maintainer's pause: until when, and why.
+    /// The pause, if one was set.
     pub pause: Option<Pause>,
-    /// Whether a manual repository locks areas.
+    /// True if a manual repository locks areas.
     pub manual_area_locks: bool,
-    /// What the operator set beside the defaults.
+    /// The operator's policy document.
     pub policy: Option<Document>,
-    /// Why what the operator set cannot be read, when it cannot: a newer version wrote it, perhaps.
+    /// The parse error if the operator's document is unreadable, for example because a newer version wrote it.
     pub policy_unreadable: Option<String>,
-    /// The policy file, as far as it is known.
+    /// The known state of the policy file.
     pub file: PolicyFile,
-    /// When the last successful count began.
+    /// Start of the last successful count.
     pub counted_at: Option<Timestamp>,
-    /// When the last count failed, if none succeeded since.
+    /// Time of the last failed count, if none succeeded since.
     pub count_failed_at: Option<Timestamp>,
-    /// When its issues were last compared with GitHub's.
+    /// Start of the last reconciliation of its issues.
     pub compared_at: Timestamp,
-    /// How often a compare was asked for.
+    /// Number of reconciliations requested.
     pub compares_asked: i64,
-    /// How many of these the last compare answered.
+    /// Number of those requests that the last reconciliation covered.
     pub compares_answered: i64,
-    /// Up to when its comments were looked at for commands nobody told us of.
+    /// Time up to which its comments were scanned for commands whose delivery was missed.
     pub heard_until: Timestamp,
 }
 
 impl RepoRow {
-    /// True when all issues are to be compared at `now`: a compare was asked for, or `every` has passed since the last.
+    /// Returns true if all issues must be reconciled at `now`: on request, or `every` after the last time.
     #[must_use]
     pub fn wants_compare(&self, every: Span, now: Timestamp) -> bool {
         self.compares_asked > self.compares_answered || self.compared_at + every <= now
@@ -134,57 +134,42 @@ pub struct RepoSighting {
     pub installation_id: i64,
     /// `owner/name`.
     pub name: String,
-    /// Private or not.
+    /// True if it is private.
     pub private: bool,
-    /// Archived repositories take no comments and are not served.
+    /// True if it is archived. An archived repository takes no comments and is not served.
     pub archived: bool,
 }
 
 impl Tx {
-    /// A repository by our id.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a repository by the pool's id.
     pub async fn repo(&mut self, id: &RepoId) -> Result<Option<RepoRow>, StoreError> {
         self.one(sqlx::query(REPO_BY_ID).bind(id.as_str())).await?.as_ref().map(repo_row).transpose()
     }
 
-    /// A repository by GitHub's id.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a repository by GitHub's id.
     pub async fn repo_by_github_id(&mut self, id: i64) -> Result<Option<RepoRow>, StoreError> {
         self.one(sqlx::query(REPO_BY_GITHUB).bind(id)).await?.as_ref().map(repo_row).transpose()
     }
 
-    /// A repository by name, in any case of letters.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a repository by name, ignoring case.
     pub async fn repo_by_name(&mut self, name: &str) -> Result<Option<RepoRow>, StoreError> {
         self.one(sqlx::query(REPO_BY_NAME).bind(name.to_lowercase())).await?.as_ref().map(repo_row).transpose()
     }
 
-    /// Every repository, by name.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns every repository, by name.
     pub async fn repos(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_ALL)).await?.iter().map(repo_row).collect()
     }
 
-    /// Served repositories that have something to hand out.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns served repositories with ready or blocked tasks.
     pub async fn repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
     }
 
-    /// Makes a repository by name alone.
+    /// Creates a manual repository.
     ///
     /// # Errors
-    /// When the name is taken, or the database refuses.
+    /// A unique violation if the name is taken.
     pub async fn insert_repo(&mut self, name: &str) -> Result<RepoId, StoreError> {
         let id = RepoId::from_uuid_bytes(&self.new_id());
         let insert = sqlx::query(REPO_INSERT).bind(id.as_str()).bind(name).bind(name.to_lowercase()).bind(self.now().0);
@@ -192,17 +177,14 @@ impl Tx {
         Ok(id)
     }
 
-    /// Records what GitHub shows of a repository, and makes it managed. `resync` asks for a compare at once. One that
-    /// was not served until now is counted anew: pull requests may have been opened meanwhile; what was commented is
-    /// history.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records what GitHub shows of a repository, and makes it a GitHub repository. `resync` requests a reconciliation
+    /// at once. A repository that was not served before is counted anew, because pull requests may have been opened
+    /// meanwhile. Its earlier comments are ignored.
     pub async fn record_sighting(&mut self, seen: &RepoSighting, resync: bool) -> Result<RepoId, StoreError> {
         let key = seen.name.to_lowercase();
         let known = match self.repo_by_github_id(seen.github_id).await? {
             Some(row) => Some(row),
-            // A name can outlive its repository: only a row GitHub never claimed is taken over.
+            // A name can outlive its repository, so only a row without a GitHub id is taken over.
             None => self.repo_by_name(&seen.name).await?.filter(|row| row.github_id.is_none()),
         };
         let id = match known {
@@ -229,63 +211,42 @@ impl Tx {
         Ok(id)
     }
 
-    /// Sets the operator's ceiling (a manual repository's budget) and its area locks.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets the operator's ceiling (the budget of a manual repository) and the area locks.
     pub async fn set_ceiling(&mut self, id: &RepoId, ceiling: i64, area_locks: bool) -> Result<(), StoreError> {
         let update = sqlx::query(REPO_CEILING).bind(id.as_str()).bind(ceiling).bind(i64::from(area_locks));
         self.run(update).await.map(drop)
     }
 
-    /// Sets or clears what `/owp budget` said.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets or clears the budget of `/owp budget`.
     pub async fn set_command_budget(&mut self, id: &RepoId, budget: Option<i64>) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
     }
 
-    /// Pauses a repository until a moment, with a reason, or ends its pause.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets or clears the pause of a repository.
     pub async fn set_pause(&mut self, id: &RepoId, pause: Option<&Pause>) -> Result<(), StoreError> {
         let until = pause.and_then(|pause| pause.until).map(|at| at.0);
         let why = pause.map(|pause| pause.reason.as_str());
         self.run(sqlx::query(REPO_PAUSE).bind(id.as_str()).bind(until).bind(why)).await.map(drop)
     }
 
-    /// Stops (with the reason) or resumes serving a repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stops serving a repository for a reason, or resumes serving it.
     pub async fn set_inactive(&mut self, id: &RepoId, why: Option<&str>) -> Result<(), StoreError> {
         let stop = sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why).bind(i64::from(why.is_some()));
         self.run(stop.bind(self.now().0)).await.map(drop)
     }
 
     /// Records an installation.
-    ///
-    /// # Errors
-    /// When the database refuses.
     pub async fn record_installation(&mut self, id: i64, account: &str, suspended: bool) -> Result<(), StoreError> {
         let seen = sqlx::query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
         self.run(seen).await.map(drop)
     }
 
-    /// Makes sure an installation has a row, whatever is known of it.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Ensures that an installation has a row, even if nothing else is known about it.
     pub async fn ensure_installation(&mut self, id: i64) -> Result<(), StoreError> {
         self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
     }
 
-    /// Who holds which area.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the locked areas of a repository with their holders.
     pub async fn areas_held(&mut self, id: &RepoId) -> Result<BTreeMap<String, Holder>, StoreError> {
         let rows = self.all(sqlx::query(AREAS_HELD).bind(id.as_str())).await?;
         rows.iter().map(|row| Ok((row.try_get("area")?, holder_row(row, "a task under review")?))).collect()
@@ -300,27 +261,18 @@ impl Tx {
         self.run(sqlx::query(AREA_RELEASE).bind(task)).await.map(drop)
     }
 
-    /// Sets a person's trust in a repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets a contributor's trust in a repository.
     pub async fn set_trust(&mut self, id: &RepoId, person: &Person, level: i64, by: &str) -> Result<(), StoreError> {
         let set = sqlx::query(TRUST_SET).bind(id.as_str()).bind(person.key()).bind(level).bind(by).bind(self.now().0);
         self.run(set).await.map(drop)
     }
 
-    /// The repositories an installation was last seen to serve.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the repositories an installation last served.
     pub async fn repos_of_installation(&mut self, installation: i64) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_OF_INSTALLATION).bind(installation)).await?.iter().map(repo_row).collect()
     }
 
-    /// Every installation ever seen.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the ids of all known installations.
     pub async fn installation_ids(&mut self) -> Result<Vec<i64>, StoreError> {
         let rows = self.all(sqlx::query(INSTALLATION_IDS)).await?;
         rows.iter().map(|row| Ok(row.try_get("id")?)).collect()

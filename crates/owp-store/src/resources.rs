@@ -1,4 +1,4 @@
-//! Pages of tasks and repositories, and what a worker or a task carries beside what the rules read.
+//! Pages of tasks and repositories, and fields of workers and tasks beyond those the rules read.
 
 use super::error::StoreError;
 use super::repos::{RepoRow, repo_row};
@@ -12,7 +12,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 statements! {
-    // Newest first; ids sort by time. Each walks along an index: the primary key, tasks_of_state, tasks_of_repo, tasks_state.
+    // Newest first; ids sort by time. Indexes: the primary key, tasks_of_state, tasks_of_repo, tasks_state.
     TASKS_PAGE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
         JOIN repositories r ON r.id = t.repo_id WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2";
     TASKS_PAGE_STATE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
@@ -24,7 +24,7 @@ statements! {
         ORDER BY t.id DESC LIMIT $2";
     TASK_OWN_FIELDS = "SELECT extra FROM tasks WHERE id = $1";
     TASK_SET_OWN_FIELDS = "UPDATE tasks SET extra = $2 WHERE id = $1";
-    // A name that another repository took over stands for nothing any more.
+    // Leaves out repositories that were removed or whose name another repository took over.
     REPOS_PAGE = "SELECT * FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
         ORDER BY name_key LIMIT $3";
     REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
@@ -37,32 +37,32 @@ statements! {
     GRANTS_BY_END = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM leases GROUP BY state ORDER BY state";
 }
 
-/// How many tasks a page looks at, at most; what a filter hides counts too.
+/// Most tasks that one page reads, including those a filter hides.
 const SCAN: usize = 1_000;
-/// How many are read at once after the first look.
+/// Number of tasks read at once after the first chunk.
 const CHUNK: usize = 200;
 /// Sorts after the ids of all tasks, which begin with `t_`.
 const AFTER_EVERY_ID: &str = "u";
 
-/// Which tasks a list shows; what is empty is not asked for.
+/// Filter of a task list. An empty field does not filter.
 #[derive(Debug, Clone, Default)]
 pub struct TaskFilter {
-    /// Only those in this state.
+    /// Only tasks in this state.
     pub state: Option<TaskState>,
-    /// Only those of this repository, in any case of letters.
+    /// Only tasks of this repository, ignoring case.
     pub repo: Option<String>,
-    /// Only those that ask for this skill, as skills are compared.
+    /// Only tasks that require this skill, in normalized form.
     pub skill: Option<String>,
-    /// Only those of this area, as areas are compared.
+    /// Only tasks in this area, in normalized form.
     pub area: Option<String>,
-    /// Only those that stand for the issue of this number.
+    /// Only tasks made from the issue with this number.
     pub issue: Option<i64>,
-    /// Whether private repositories are shown.
+    /// True to include private repositories.
     pub private: bool,
 }
 
 impl TaskFilter {
-    /// Returns whether a task passes the filters that no index knows.
+    /// Returns true if a task passes the filters that no index covers.
     fn takes(&self, task: &Task) -> bool {
         self.skill.as_ref().is_none_or(|skill| task.spec.skills.contains(skill))
             && self.area.as_ref().is_none_or(|area| task.spec.area.as_ref() == Some(area))
@@ -70,35 +70,29 @@ impl TaskFilter {
     }
 }
 
-/// What a worker said of itself that no rule reads.
+/// Details of a worker beyond those the rules read.
 #[derive(Debug, Clone)]
 pub struct WorkerSaid {
-    /// What it can do.
+    /// Its capabilities.
     pub capabilities: Capabilities,
-    /// Its own fields.
+    /// Its extra fields.
     pub extra: Extra,
-    /// What it noted last.
+    /// Its last note.
     pub note: Option<String>,
-    /// True while it is paused whatever its heartbeats say.
+    /// True while it is paused regardless of its heartbeats.
     pub paused: bool,
-    /// When it registered.
+    /// Time of registration.
     pub created_at: Timestamp,
 }
 
 impl Tx {
-    /// Takes a manual repository away for good: its name is free, and its history stays.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Removes a manual repository for good. Its name becomes free; its history stays.
     pub async fn remove_repo(&mut self, id: &RepoId, why: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_REMOVE).bind(id.as_str()).bind(why)).await.map(drop)
     }
 
-    /// A page of tasks, newest first, after the task `after`; each with its repository's name. Looks at a bounded number,
-    /// of which a skill or what is private may hide some, and says after which task to go on, when there may be more.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a page of tasks after the task `after`, newest first, each with its repository's name. Reads a bounded
+    /// number, some of which the filter may hide. Also returns the task to continue after, if there may be more.
     pub async fn tasks_page(
         &mut self,
         filter: &TaskFilter,
@@ -115,7 +109,7 @@ impl Tx {
         let (mut page, mut scanned) = (Vec::new(), 0);
         let mut last = if after.is_empty() { AFTER_EVERY_ID.to_owned() } else { after.to_owned() };
         while scanned < SCAN {
-            // What is shown in full is read once; what a filter hides is passed in larger chunks.
+            // The first chunk is enough if nothing is hidden; hidden tasks are skipped in larger chunks.
             let chunk = if scanned == 0 { limit + 1 } else { CHUNK };
             let rows = self.tasks_chunk(filter, repo.as_ref(), &last, chunk).await?;
             for row in &rows {
@@ -155,36 +149,24 @@ impl Tx {
         self.all(find).await
     }
 
-    /// A page of repositories by name, after the name `after` in lower case.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a page of repositories by name, after the lower-case name `after`.
     pub async fn repos_page(&mut self, private: bool, after: &str, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
         let page = sqlx::query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
         self.all(page).await?.iter().map(repo_row).collect()
     }
 
-    /// The operator's own fields of a task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the operator's extra fields of a task.
     pub async fn own_fields_of_task(&mut self, id: &TaskId) -> Result<Extra, StoreError> {
         let row = self.one(sqlx::query(TASK_OWN_FIELDS).bind(id.as_str())).await?;
         row.map_or_else(|| Ok(Extra::new()), |row| own_fields(&row))
     }
 
-    /// Keeps the operator's own fields of a task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Replaces the operator's extra fields of a task.
     pub async fn set_own_fields_of_task(&mut self, id: &TaskId, extra: &Extra) -> Result<(), StoreError> {
         self.run(sqlx::query(TASK_SET_OWN_FIELDS).bind(id.as_str()).bind(json_text(extra)?)).await.map(drop)
     }
 
-    /// What a worker said of itself beside what the rules read.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the details of a worker beyond those the rules read.
     pub async fn worker_said(&mut self, id: &WorkerId) -> Result<Option<WorkerSaid>, StoreError> {
         let Some(row) = self.one(sqlx::query(WORKER_SAID).bind(id.as_str())).await? else { return Ok(None) };
         Ok(Some(WorkerSaid {
@@ -196,28 +178,19 @@ impl Tx {
         }))
     }
 
-    /// Changes what a worker calls itself.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Renames a worker.
     pub async fn rename_worker(&mut self, id: &WorkerId, name: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(WORKER_RENAME).bind(id.as_str()).bind(name)).await.map(drop)
     }
 
-    /// Takes a worker's access away: no token of it opens anything, and no grant goes to it. False when it was so.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Revokes a worker: its tokens stop working, and it gets no more grants. Returns false if it was revoked already.
     pub async fn revoke_worker(&mut self, id: &WorkerId) -> Result<bool, StoreError> {
         self.revoke_tokens(id).await?;
         Ok(self.run(sqlx::query(WORKER_REVOKE).bind(id.as_str())).await? == 1)
     }
 
-    /// The person last seen under a login, in any case of letters, with the login as GitHub spells it. Nobody, when they
-    /// were seen under another since.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the account last seen under a login, ignoring case, with the login as GitHub spells it. Returns `None`
+    /// if the account was seen under another login since.
     pub async fn person_by_login(&mut self, login: &str) -> Result<Option<(Person, String)>, StoreError> {
         let Some(row) = self.one(sqlx::query(PERSON_BY_LOGIN).bind(login.to_lowercase())).await? else {
             return Ok(None);
@@ -226,10 +199,7 @@ impl Tx {
         Ok(Some((super::tasks::person(&key)?, row.try_get("login")?)))
     }
 
-    /// How many leases were ever granted, by where they stand or why they ended.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts all leases ever granted, by state or end reason.
     pub async fn grants_by_end(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
         let rows = self.all(sqlx::query(GRANTS_BY_END)).await?;
         rows.iter().map(|row| Ok((row.try_get("state")?, row.try_get("n")?))).collect()

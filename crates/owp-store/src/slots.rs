@@ -1,5 +1,4 @@
-//! The rows from which the slots of the review budget are reckoned (invariant 4). What takes a slot is decided in
-//! [`owp_pool::slots`].
+//! Rows for counting the slots of the review budget (invariant 4). [`owp_pool::slots`] decides what takes a slot.
 
 use super::error::StoreError;
 use super::leases::holder_row;
@@ -14,8 +13,8 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 statements! {
-    // Index pulls_open; then pull_links' key, tasks_merged_by and the workers' person for each. A pull request that names
-    // several tasks is several rows.
+    // Index pulls_open; then the key of pull_links, tasks_merged_by and the workers' person for each. A pull request
+    // that names several tasks returns several rows.
     SLOTS_PULLS = "SELECT p.number, p.author_id, p.author_login, p.draft, p.ignored, t.id AS task_id,
             t.state AS task_state, t.pull AS task_pull, t.reserved_person, t.reserved_until,
             (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks m WHERE m.repo_id = p.repo_id AND m.state = 'merged'
@@ -25,7 +24,7 @@ statements! {
         WHERE p.repo_id = $1 AND p.state = 'open' AND (k.task_id IS NOT NULL
             OR EXISTS (SELECT 1 FROM workers w WHERE w.person = 'gh:' || CAST(p.author_id AS TEXT)))
         ORDER BY p.number, t.issue, t.id";
-    // The others: no task is named, and no worker is their author's. Index pulls_open.
+    // The other pull requests: they name no task, and their author has no worker. Index pulls_open.
     SLOTS_OTHER_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM pulls p WHERE p.repo_id = $1 AND p.state = 'open'
         AND p.ignored = 0 AND ($2 = 1 OR p.draft = 0)
         AND NOT EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number)
@@ -39,7 +38,7 @@ statements! {
         JOIN tasks t ON t.id = l.task_id LEFT JOIN workers w ON w.id = l.worker_id
         LEFT JOIN people p ON p.person = l.person
         WHERE l.repo_id = $1 AND l.ended_at IS NULL ORDER BY l.expires_at, l.id";
-    // What a delivery says is open and GitHub does not show: it may be there.
+    // Pull requests that a delivery reported as open and that GitHub does not show. They may exist.
     SLOTS_DOUBTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM doubts d WHERE d.repo_id = $1 AND d.kind = 'pull'
         AND NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo_id = d.repo_id AND p.number = d.number AND p.state = 'open')";
     SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
@@ -50,18 +49,12 @@ statements! {
 }
 
 impl Tx {
-    /// Counts pull requests that a delivery says are open, that GitHub does not show, and that no row counts already.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts pull requests that a delivery reported as open, that GitHub does not show, and that no row counts yet.
     pub async fn count_doubted_pulls(&mut self, repo: &RepoId) -> Result<i64, StoreError> {
         self.number(sqlx::query(SLOTS_DOUBTED).bind(repo.as_str())).await
     }
 
-    /// The open pull requests of a repository that name a task or are by people of the pool, by number.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the open pull requests that name a task or whose author has a worker, by number.
     pub async fn pulls_in_play(&mut self, repo: &RepoId) -> Result<Vec<OpenPull>, StoreError> {
         let mut pulls: Vec<OpenPull> = Vec::new();
         for row in self.all(sqlx::query(SLOTS_PULLS).bind(repo.as_str())).await? {
@@ -83,19 +76,13 @@ impl Tx {
         Ok(pulls)
     }
 
-    /// Counts the other open pull requests of a repository, with or without drafts. Those a maintainer set aside are left
-    /// out.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts the other open pull requests of a repository, with or without drafts. Leaves out those that a maintainer
+    /// set aside.
     pub async fn count_other_pulls(&mut self, repo: &RepoId, drafts: bool) -> Result<i64, StoreError> {
         self.number(sqlx::query(SLOTS_OTHER_PULLS).bind(repo.as_str()).bind(i64::from(drafts))).await
     }
 
-    /// The people who named the authors of open pull requests as their agents.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the contributors who declared authors of open pull requests as their agents.
     pub async fn agents_in_play(&mut self, repo: &RepoId) -> Result<Agents, StoreError> {
         let mut agents = Agents::default();
         for row in self.all(sqlx::query(SLOTS_AGENTS).bind(repo.as_str())).await? {
@@ -104,10 +91,7 @@ impl Tx {
         Ok(agents)
     }
 
-    /// The live leases of a repository, the first to run out first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the live leases of a repository, earliest expiry first.
     pub async fn leases_in_play(&mut self, repo: &RepoId) -> Result<Vec<LiveLease>, StoreError> {
         let rows = self.all(sqlx::query(SLOTS_LEASES).bind(repo.as_str())).await?;
         rows.iter()
@@ -122,18 +106,12 @@ impl Tx {
             .collect()
     }
 
-    /// Leases that ended without a pull request since `since`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts leases that ended without a pull request since `since`.
     pub async fn count_uncounted(&mut self, repo: &RepoId, since: Timestamp) -> Result<i64, StoreError> {
         self.number(sqlx::query(SLOTS_UNCOUNTED).bind(repo.as_str()).bind(since.0)).await
     }
 
-    /// The tasks of a manual repository whose pull request is open, each with the name of whose work it is.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the tasks of a manual repository whose pull request is open, each with its holder.
     pub async fn manual_reviews(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Holder)>, StoreError> {
         let rows = self.all(sqlx::query(SLOTS_REVIEWS).bind(repo.as_str())).await?;
         let review = |row: &AnyRow| Ok((TaskId::new(row.try_get::<String, _>("id")?), holder_row(row, "unknown")?));

@@ -1,4 +1,4 @@
-//! How persons stand in repositories, and what came of their work there.
+//! Standing of contributors in repositories, and the outcomes of their work.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -21,7 +21,8 @@ statements! {
         (SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.person = $2 AND w.scored = 1 AND w.revoked = 0) AS scored,
         (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
             AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
-    // Where a person is known at all. Indexes trust_person, tasks_merged_by, leases_live_person, leases_lapsed.
+    // Every repository where a contributor is known. Indexes trust_person, tasks_merged_by, leases_live_person,
+    // leases_lapsed.
     STANDINGS = "SELECT repo_id, CAST(SUM(trust) AS BIGINT) AS trust, CAST(SUM(merged) AS BIGINT) AS merged,
             CAST(SUM(live) AS BIGINT) AS live, MAX(lapse) AS last_lapse FROM (
         SELECT repo_id, level AS trust, CAST(0 AS BIGINT) AS merged, CAST(0 AS BIGINT) AS live,
@@ -36,7 +37,7 @@ statements! {
     // Index leases_live_person.
     LIVE_EVERYWHERE = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
         WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 1";
-    // A manual repository's own leases count there alone.
+    // Leases of a manual repository count only there.
     LIVE_IN_MANUAL = "SELECT l.repo_id, CAST(COUNT(*) AS BIGINT) AS live FROM leases l
         JOIN repositories r ON r.id = l.repo_id
         WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 0 GROUP BY l.repo_id";
@@ -53,7 +54,7 @@ statements! {
     // Index task_bars_until.
     BARS_FORGET = "DELETE FROM task_bars WHERE until <= $1";
     BARS_OF = "SELECT person, until FROM task_bars WHERE task_id = $1 AND until > $2 ORDER BY person";
-    // Index task_bars_until: those that are in force are few.
+    // Index task_bars_until, because few bars are in force.
     BARS_IN = "SELECT b.task_id, b.person, b.until FROM task_bars b JOIN tasks t ON t.id = b.task_id
         WHERE b.until > $2 AND t.repo_id = $1 ORDER BY b.task_id, b.person";
     OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
@@ -67,15 +68,12 @@ statements! {
 }
 
 impl Tx {
-    /// How a person stands in a repository. A reputation is made only for somebody who asked for one.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a contributor's standing in a repository. Computes a reputation only for those who asked for one.
     pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
         let row = self
             .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READS_FOR).0))
             .await?;
-        let row = row.ok_or_else(|| StoreError::Corrupt("a count gave no row".to_owned()))?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("the standing query returned no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
         let scored: i64 = row.try_get("scored")?;
         let since = (self.now() - CHURN_MEMORY).0;
@@ -96,10 +94,7 @@ impl Tx {
         })
     }
 
-    /// How a person stands in each of these repositories: as [`Tx::standing`], in one question for all of them.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a contributor's standing in each of these repositories, like [`Tx::standing`] but with shared queries.
     pub async fn standings(
         &mut self,
         repos: &[RepoId],
@@ -142,10 +137,7 @@ impl Tx {
         Ok(found)
     }
 
-    /// What a person's outcomes in a repository amount to now.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Computes a contributor's current reputation from their outcomes in a repository.
     pub async fn reputation(&mut self, repo: &RepoId, person: &Person) -> Result<Reputation, StoreError> {
         let since = (self.now() - MEMORY).0;
         let find = sqlx::query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(OUTCOMES_MOST);
@@ -153,10 +145,7 @@ impl Tx {
         Ok(Reputation::of(&outcomes, self.now()))
     }
 
-    /// Writes down what came of a person's work on a task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records the outcome of a contributor's work on a task.
     pub(super) async fn note_outcome(
         &mut self,
         repo: &RepoId,
@@ -173,37 +162,25 @@ impl Tx {
         self.run(insert).await.map(drop)
     }
 
-    /// Keeps a person from being granted a task until a moment.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Bars a contributor from being granted a task until `until`.
     pub async fn bar_from_task(&mut self, task: &TaskId, person: &Person, until: Timestamp) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(BARS_FORGET).bind(now)).await?;
         self.run(sqlx::query(BAR).bind(task.as_str()).bind(person.key()).bind(until.0)).await.map(drop)
     }
 
-    /// Takes that back.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Lifts the bar of a contributor from a task.
     pub async fn lift_bar(&mut self, task: &TaskId, person: &Person) -> Result<(), StoreError> {
         self.run(sqlx::query(BAR_LIFT).bind(task.as_str()).bind(person.key())).await.map(drop)
     }
 
-    /// Who cannot be granted a task now, and until when.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the contributors who are barred from a task now, each with the end of the bar.
     pub async fn bars_of(&mut self, task: &TaskId) -> Result<Vec<(Person, Timestamp)>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(BARS_OF).bind(task.as_str()).bind(now)).await?.iter().map(bar_row).collect()
     }
 
-    /// As [`Tx::bars_of`], for every task of a repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the bars of every task of a repository, like [`Tx::bars_of`].
     pub async fn bars_in(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Person, Timestamp)>, StoreError> {
         let now = self.now().0;
         let rows = self.all(sqlx::query(BARS_IN).bind(repo.as_str()).bind(now)).await?;
@@ -215,10 +192,7 @@ impl Tx {
             .collect()
     }
 
-    /// Repositories in which something came of a person's work, by name: their ids and names.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns ids and names of the repositories where a contributor has outcomes, by name.
     pub async fn repos_with_outcomes(
         &mut self,
         person: &Person,
@@ -228,26 +202,17 @@ impl Tx {
         rows.iter().map(|row| Ok((RepoId::new(row.try_get::<String, _>("id")?), row.try_get("name")?))).collect()
     }
 
-    /// Whether a person asked for a score, through any of their workers.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns true if a contributor asked for a score through any of their workers.
     pub async fn is_scored(&mut self, person: &Person) -> Result<bool, StoreError> {
         Ok(self.number(sqlx::query(SCORED).bind(person.key())).await? > 0)
     }
 
-    /// Records that a worker's person asks for a score.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that a worker's contributor asks for a score.
     pub async fn ask_for_score(&mut self, id: &WorkerId) -> Result<(), StoreError> {
         self.run(sqlx::query(SCORED_SET).bind(id.as_str())).await.map(drop)
     }
 
-    /// Records that a person wants no score any more, whichever of their workers asked for one.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that a contributor wants no score any more, on all their workers.
     pub async fn forget_score(&mut self, person: &Person) -> Result<(), StoreError> {
         self.run(sqlx::query(SCORED_FORGET).bind(person.key())).await.map(drop)
     }

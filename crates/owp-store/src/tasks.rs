@@ -1,4 +1,4 @@
-//! Tasks, and the one way a move of the state machine is made durable.
+//! Tasks, and the only place where moves of the state machine are stored.
 
 use super::error::StoreError;
 use super::tx::{Tx, json, json_text, statements, words};
@@ -44,22 +44,22 @@ statements! {
         AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY reserved_until, id LIMIT 50";
 }
 
-/// What the engine keeps beside a task that came from an issue.
+/// Data that the engine keeps beside a task made from an issue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskExtras {
-    /// The id of the act of labelling that was judged last.
+    /// Id of the labelling event that was judged last.
     pub opt_in_event: Option<i64>,
-    /// What is wrong with the labels, in words.
+    /// Problems with the labels, as text.
     pub problems: Vec<String>,
-    /// When the issue last changed, as GitHub said.
+    /// Time of the issue's last change, according to GitHub.
     pub issue_updated_at: Timestamp,
-    /// When the text was approved: by setting the label, or by a command.
+    /// Time at which the text was approved, by setting the label or by a command.
     pub approved_at: Timestamp,
-    /// When the issue had last changed when the text it has by now was noticed.
+    /// The issue's time of last change when its current text was noticed.
     pub later_at: Timestamp,
     /// True while the text that counts as approved was read after the approval and no signed payload confirms it.
     pub text_unproven: bool,
-    /// When GitHub was last asked for what the task is held for want of.
+    /// Time of the last request to GitHub for the missing fact that holds the task.
     pub asked_at: Timestamp,
 }
 
@@ -67,7 +67,7 @@ impl Tx {
     /// Inserts a new task.
     ///
     /// # Errors
-    /// When the issue or the id elsewhere has a task already, or the database refuses.
+    /// A unique violation if a task for the issue or the external id exists.
     pub async fn insert_task(&mut self, task: &Task) -> Result<(), StoreError> {
         let insert = sqlx::query(TASK_INSERT)
             .bind(task.id.as_str())
@@ -89,36 +89,24 @@ impl Tx {
         self.run(insert).await.map(drop)
     }
 
-    /// A task by id.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a task by id.
     pub async fn task(&mut self, id: &TaskId) -> Result<Option<Task>, StoreError> {
         self.one(sqlx::query(TASK_BY_ID).bind(id.as_str())).await?.as_ref().map(task_row).transpose()
     }
 
-    /// The task of an issue.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the task of an issue.
     pub async fn task_by_issue(&mut self, repo: &RepoId, issue: i64) -> Result<Option<Task>, StoreError> {
         let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
-    /// The task of an id elsewhere.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the task with an external id.
     pub async fn task_by_external_id(&mut self, repo: &RepoId, id: &str) -> Result<Option<Task>, StoreError> {
         let find = sqlx::query(TASK_BY_EXTERNAL_ID).bind(repo.as_str()).bind(id);
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
-    /// The task of an issue, with what is kept beside it.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the task of an issue with its extras.
     pub async fn issue_with_extras(
         &mut self,
         repo: &RepoId,
@@ -129,10 +117,11 @@ impl Tx {
         row.as_ref().map(|row| Ok((task_row(row)?, extras_row(row)?))).transpose()
     }
 
-    /// Makes a move durable: the task, its lease, its area and the audit events, together.
+    /// Stores a move in one step: the task, its lease, the outcome, its area lock and the audit events.
     ///
     /// # Errors
-    /// When a constraint or the database refuses.
+    /// A unique violation if another lease of the task is live. [`StoreError::Corrupt`] if the task has a newer epoch,
+    /// the lease has ended or the area has another holder.
     pub async fn save_moved(&mut self, moved: &Moved) -> Result<(), StoreError> {
         self.update_task(&moved.task).await?;
         if let Some(lease) = &moved.lease {
@@ -149,10 +138,10 @@ impl Tx {
         self.append_events(&moved.events).await
     }
 
-    /// Writes everything about a task that moves change.
+    /// Writes the fields of a task that moves change.
     ///
     /// # Errors
-    /// When the row carries a newer epoch already, or the database refuses.
+    /// [`StoreError::Corrupt`] if the row has a newer epoch.
     pub async fn update_task(&mut self, task: &Task) -> Result<(), StoreError> {
         let update = sqlx::query(TASK_MOVE)
             .bind(task.id.as_str())
@@ -179,10 +168,7 @@ impl Tx {
         }
     }
 
-    /// Writes what an issue says of its task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Writes the fields of a task that come from its issue.
     pub async fn describe_task(&mut self, task: &Task) -> Result<(), StoreError> {
         let update = sqlx::query(TASK_DESCRIBE)
             .bind(task.id.as_str())
@@ -197,19 +183,13 @@ impl Tx {
         self.run(update).await.map(drop)
     }
 
-    /// What is kept beside a task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the extras of a task.
     pub async fn task_extras(&mut self, id: &TaskId) -> Result<TaskExtras, StoreError> {
         let row = self.one(sqlx::query(TASK_EXTRAS).bind(id.as_str())).await?;
         row.map_or_else(|| Ok(TaskExtras::default()), |row| extras_row(&row))
     }
 
-    /// Replaces what is kept beside a task.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Replaces the extras of a task.
     pub async fn set_task_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
         let update = sqlx::query(TASK_SET_EXTRAS)
             .bind(id.as_str())
@@ -223,71 +203,47 @@ impl Tx {
         self.run(update).await.map(drop)
     }
 
-    /// The ready tasks of a repository whose turn is first by priority and age, `limit` at most.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the first ready tasks of a repository by priority and age, at most `limit`.
     pub async fn ready_tasks(&mut self, repo: &RepoId, limit: i64) -> Result<Vec<Task>, StoreError> {
         let find = sqlx::query(TASKS_READY).bind(repo.as_str()).bind(limit);
         self.all(find).await?.iter().map(task_row).collect()
     }
 
-    /// Blocked tasks of a repository that are reserved for a person.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the blocked tasks of a repository that are reserved for a contributor.
     pub async fn reserved_tasks(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Task>, StoreError> {
         let find = sqlx::query(TASKS_RESERVED).bind(repo.as_str()).bind(person.key());
         self.all(find).await?.iter().map(task_row).collect()
     }
 
-    /// What a worker holds, with its blocked and delivered tasks.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the tasks a worker holds, with its blocked and delivered tasks.
     pub async fn tasks_of_worker(&mut self, id: &WorkerId) -> Result<Vec<Task>, StoreError> {
         self.all(sqlx::query(TASKS_OF_WORKER).bind(id.as_str())).await?.iter().map(task_row).collect()
     }
 
-    /// How many tasks stand in each state.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts tasks by state.
     pub async fn tasks_by_state(&mut self) -> Result<Vec<(TaskState, i64)>, StoreError> {
         let rows = self.all(sqlx::query(TASKS_BY_STATE)).await?;
         rows.iter().map(|row| Ok((state(&row.try_get::<String, _>("state")?)?, row.try_get("n")?))).collect()
     }
 
-    /// The tasks of a repository's issues that are not over, with what is kept beside them, by issue.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the unfinished tasks of a repository's issues with their extras, by issue.
     pub async fn live_issues(&mut self, repo: &RepoId) -> Result<BTreeMap<i64, (Task, TaskExtras)>, StoreError> {
         let rows = self.all(sqlx::query(TASKS_LIVE_ISSUES).bind(repo.as_str())).await?;
         rows.iter().map(|row| Ok((row.try_get("issue")?, (task_row(row)?, extras_row(row)?)))).collect()
     }
 
-    /// The tasks of a repository that wait: nobody works on them.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the ready and blocked tasks of a repository.
     pub async fn waiting_tasks(&mut self, repo: &RepoId) -> Result<Vec<Task>, StoreError> {
         self.all(sqlx::query(TASKS_WAITING).bind(repo.as_str())).await?.iter().map(task_row).collect()
     }
 
-    /// The tasks a pull request is linked to.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the tasks a pull request is linked to.
     pub async fn tasks_of_pull(&mut self, repo: &RepoId, number: i64) -> Result<Vec<Task>, StoreError> {
         let find = sqlx::query(TASKS_OF_PULL).bind(repo.as_str()).bind(number);
         self.all(find).await?.iter().map(task_row).collect()
     }
 
-    /// Blocked tasks whose reservation ran out.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns blocked tasks whose reservation expired.
     pub async fn lapsed_reservations(&mut self) -> Result<Vec<Task>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(TASKS_LAPSED).bind(now)).await?.iter().map(task_row).collect()

@@ -1,6 +1,6 @@
-//! Bearer tokens: stored as hashes, replaced without a gap. A token made by a rotation is *fresh* until it is used for
-//! the first time; that use revokes every other token of its worker. Until then the old one works, so a client whose
-//! answer was lost is never locked out.
+//! Bearer tokens, stored as hashes and rotated without a gap. A rotated token is *fresh* until its first use, which
+//! revokes every other token of its worker. Until then the old token works, so a worker that did not receive the
+//! response is not locked out.
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -17,30 +17,21 @@ statements! {
 }
 
 impl Tx {
-    /// Stores a rotated token's hash. One that was rotated before and never used is forgotten: a worker has two tokens
-    /// at most.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the hash of a rotated token. An earlier token that is still fresh is revoked, so a worker has at most two
+    /// tokens.
     pub async fn insert_fresh_token(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(TOKEN_FRESH_DROP).bind(worker.as_str())).await?;
         self.run(sqlx::query(TOKEN_FRESH_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
     }
 
-    /// True while a rotated token waits for its first use.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns true while a rotated token waits for its first use.
     pub async fn token_is_fresh(&mut self, hash: &str) -> Result<bool, StoreError> {
         let row = self.one(sqlx::query(TOKEN_IS_FRESH).bind(hash)).await?;
         Ok(row.map(|row| row.try_get::<i64, _>("fresh")).transpose()?.is_some_and(|fresh| fresh != 0))
     }
 
-    /// Records a fresh token's first use, which ends the worker's other tokens. False when it was not fresh any more.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records a fresh token's first use, which revokes the worker's other tokens. Returns false if it is not fresh.
     pub async fn use_fresh_token(&mut self, hash: &str, worker: &WorkerId) -> Result<bool, StoreError> {
         if self.run(sqlx::query(TOKEN_USED).bind(hash)).await? == 0 {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! A transaction: a connection, the one "now" everything in it agrees on, and the few ways to run a statement.
+//! A transaction: a connection, one shared "now", and the few ways to run a statement.
 
 use super::bell::Committed;
 use super::dialect::Dialect;
@@ -14,19 +14,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) type Sql<'q> = Query<'q, Any, AnyArguments>;
 
-/// An open transaction. Reading and writing statements are methods in this room's files, by noun.
+/// An open transaction. Its statements are methods in the other files of this crate, by noun.
 pub struct Tx {
     inner: Transaction<'static, Any>,
     now: Timestamp,
     entropy: Entropy,
     minted: Arc<AtomicU64>,
-    /// The chain events of the current job go to.
+    /// The chain that receives the events of the current job.
     pub(super) chain: String,
-    /// What the bell tells when this is committed.
+    /// Notifications to send after the commit.
     pub(super) news: Vec<Committed>,
     /// The cause of the current job, see [`super::because`].
     pub(super) cause: Option<Arc<str>>,
-    /// Which engine it runs on.
+    /// The engine it runs on.
     pub(super) dialect: Dialect,
 }
 
@@ -45,14 +45,14 @@ impl Tx {
         Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news, cause, dialect: settings.dialect })
     }
 
-    /// The moment every statement of this transaction agrees on.
+    /// Returns the time shared by every statement of this transaction.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The sixteen bytes of a fresh id: a UUIDv7 whose twelve bits after the time are a counter (RFC 9562, 6.2), so
-    /// that the ids one process makes sort in the order in which it made them, within a millisecond too.
+    /// Returns the sixteen bytes of a new id: a UUIDv7 whose twelve bits after the time are a counter (RFC 9562, 6.2).
+    /// The ids of one process sort in the order of their creation, even within a millisecond.
     #[must_use]
     pub fn new_id(&self) -> [u8; 16] {
         let floor = u64::try_from(self.now.0).unwrap_or(0) << 12;
@@ -77,12 +77,12 @@ impl Tx {
         Ok(sql.fetch_all(&mut *self.inner).await?)
     }
 
-    /// Runs a statement and says how many rows it changed.
+    /// Runs a statement and returns the number of rows it changed.
     pub(super) async fn run(&mut self, sql: Sql<'_>) -> Result<u64, StoreError> {
         Ok(sql.execute(&mut *self.inner).await?.rows_affected())
     }
 
-    /// Runs a statement that gives one number.
+    /// Runs a query that returns one number.
     pub(super) async fn number(&mut self, sql: Sql<'_>) -> Result<i64, StoreError> {
         Ok(sql.fetch_one(&mut *self.inner).await?.try_get(0)?)
     }
@@ -92,7 +92,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes it durable, and gives what the bell may tell now.
+    /// Commits the transaction and returns the notifications to send.
     pub(super) async fn commit(self) -> Result<Vec<Committed>, StoreError> {
         self.inner.commit().await?;
         Ok(self.news)
@@ -103,22 +103,22 @@ impl Tx {
     }
 }
 
-/// Reads a JSON list of words, as skills are stored.
+/// Reads a JSON list of strings, the format of stored skills.
 pub(super) fn words(row: &AnyRow, column: &str) -> Result<Vec<String>, StoreError> {
     json(column, &row.try_get::<String, _>(column)?)
 }
 
-/// Reads what was written as JSON text; `what` names it when it cannot be read.
+/// Parses stored JSON text; `what` names it in the error.
 pub(super) fn json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
 }
 
-/// Writes a list as JSON text.
+/// Serializes a value to JSON text.
 pub(super) fn json_text<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
-/// Declares statements by name, and the list a test prepares on both engines.
+/// Declares statements by name, and a list of them that a test prepares on both engines.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* const $name: &str = $sql;)*

@@ -1,4 +1,4 @@
-//! Time that nobody could use: when a process was last alive, and giving lost time back to leases and reservations.
+//! Downtime: when a process was last alive, and the extension of leases and reservations by lost time.
 
 use super::error::StoreError;
 use super::leases::lease_row;
@@ -6,8 +6,8 @@ use super::tx::{Tx, statements};
 use owp_pool::lease::Lease;
 use owp_pool::{RepoId, Span, Timestamp};
 
-/// Moves the clocks of live leases by $1 at $2, if they were granted by $3: the acknowledgement, the expiry and the
-/// longest life. Nobody has more left than a fresh lease would.
+/// Extends the acknowledgement deadline, the expiry and the maximum lifetime of live leases granted until $3. $1 is the
+/// extension and $2 is now. No lease gets more time than a new one would have.
 macro_rules! leases_given_back {
     () => {
         "UPDATE leases SET ack_by = ack_by + $1, max_until = max_until + $1, expires_at = CASE
@@ -18,7 +18,7 @@ macro_rules! leases_given_back {
     };
 }
 
-/// As above for reservations that were in force at $2.
+/// Extends the reservations in force at $2; $1 is the extension.
 macro_rules! reservations_given_back {
     () => {
         "UPDATE tasks SET reserved_until = reserved_until + $1 WHERE reserved_until > $2 AND "
@@ -30,13 +30,13 @@ statements! {
     ALIVE_MARK = "UPDATE uptime SET alive_at = $1 WHERE id = 1 AND alive_at = $2";
     STOPPED = "SELECT stopped_at FROM uptime WHERE id = 1";
     STOPPED_MARK = "UPDATE uptime SET stopped_at = $1 WHERE id = 1";
-    // A repository that is not served gets its time back as a whole, when it is served again.
+    // A repository that is not served gets all its lost time back when it is served again.
     GIVE_BACK_LEASES = concat!(leases_given_back!(), "repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL)");
     GIVE_BACK_RESERVATIONS = concat!(reservations_given_back!(),
         "repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL)");
     GIVE_BACK_LEASES_IN = concat!(leases_given_back!(), "repo_id = $4");
     GIVE_BACK_RESERVATIONS_IN = concat!(reservations_given_back!(), "repo_id = $3");
-    // After the clock was set back: what cannot lie that far ahead was set by what it said before.
+    // After the clock was set back: a time further ahead than possible was set by the wrong clock.
     BACK_REPOS = "UPDATE repositories SET watch_due_at = 0, compares_asked = compares_asked + 1,
         compared_at = 0, sync_due_at = 0,
         heard_until = CASE WHEN heard_until > $1 THEN $2 ELSE heard_until END,
@@ -50,13 +50,13 @@ statements! {
         received_at = CASE WHEN received_at > $1 THEN $1 ELSE received_at END,
         taken_until = CASE WHEN taken_until > $2 THEN $2 ELSE taken_until END
         WHERE state IN ('pending', 'processing')";
-    // A comment may have been written at any time since the clock was right: look for it far enough back.
+    // A comment may have been written at any time since the clock was right, so look for it far enough back.
     BACK_WANTED = "UPDATE wanted_comments SET due_at = CASE WHEN due_at > $1 THEN $1 ELSE due_at END,
         attempt_at = CASE WHEN attempt_at > $1 THEN $1 ELSE attempt_at END,
         created_at = CASE WHEN created_at > $1 THEN $2 ELSE created_at END WHERE state = 'pending'";
     BACK_MISSED = "UPDATE missed SET look_due_at = 0, looking_until = 0, ask_due_at = 0,
         looked_until = CASE WHEN looked_until > $1 THEN $2 ELSE looked_until END WHERE id = 1";
-    // What ended counts against the budget until a count that began later.
+    // Ended leases count against the budget until a count that began later.
     BACK_LEASES = "UPDATE leases SET ended_at = $1 WHERE ended_at > $1";
     BACK_DOUBTS = "UPDATE doubts SET answered_at = $1 WHERE answered_at > $1";
     LEASES_LIVE = "SELECT * FROM leases WHERE ended_at IS NULL
@@ -64,57 +64,42 @@ statements! {
     LEASES_LIVE_IN = "SELECT * FROM leases WHERE ended_at IS NULL AND repo_id = $1 ORDER BY id";
 }
 
-/// What got time back.
+/// Numbers of extended leases and reservations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenBack {
-    /// How many live leases.
+    /// Live leases.
     pub leases: u64,
-    /// How many reservations.
+    /// Reservations.
     pub reservations: u64,
 }
 
 impl Tx {
-    /// When any process was last seen alive; `None` before the first was.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns when any process was last alive; `None` if none ever was.
     pub async fn alive_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let at = self.number(sqlx::query(ALIVE)).await?;
         Ok((at > 0).then_some(Timestamp(at)))
     }
 
-    /// Marks that a process is alive now. False when another was quicker since `seen`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that a process is alive now. Returns false if another process did so since `seen`.
     pub async fn mark_alive(&mut self, seen: Option<Timestamp>) -> Result<bool, StoreError> {
         let mark = sqlx::query(ALIVE_MARK).bind(self.now().0).bind(seen.map_or(0, |at| at.0));
         Ok(self.run(mark).await? == 1)
     }
 
-    /// Returns when a process last ended in order; `None` when none did. Others may have been alive since.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns when a process last shut down cleanly; `None` if none did. Others may have been alive since.
     pub async fn stopped_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let at = self.number(sqlx::query(STOPPED)).await?;
         Ok((at > 0).then_some(Timestamp(at)))
     }
 
-    /// Marks that a process ends in order.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records a clean shutdown.
     pub async fn mark_stopped(&mut self) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(STOPPED_MARK).bind(now)).await.map(drop)
     }
 
-    /// Gives `lost` back to every lease granted by `until` and every reservation in force then, in all repositories that
-    /// are served. The caller holds them all (`Scope::all_repositories`).
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Extends every lease granted by `until`, and every reservation in force then, by `lost` in all served
+    /// repositories. The caller must lock all repositories (`Scope::all_repositories`).
     pub async fn give_back(&mut self, lost: Span, until: Timestamp) -> Result<GivenBack, StoreError> {
         let now = self.now().0;
         let leases = self.run(sqlx::query(GIVE_BACK_LEASES).bind(lost.0).bind(now).bind(until.0)).await?;
@@ -122,11 +107,7 @@ impl Tx {
         Ok(GivenBack { leases, reservations: reservations.await? })
     }
 
-    /// After the clock was set back: due times, holds and marks that it set before, and that now lie further ahead than
-    /// they can, are pulled back.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Pulls back due times, holds and marks that lie further ahead than possible after the clock was set back.
     pub async fn pull_back_due_times(&mut self) -> Result<(), StoreError> {
         let now = self.now();
         let (soon, earlier) = ((now + Span::minutes(1)).0, (now - Span::hours(24)).0);
@@ -145,10 +126,7 @@ impl Tx {
         Ok(())
     }
 
-    /// As [`Tx::give_back`] in one repository, for the time since `since`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Extends leases and reservations of one repository by the time since `since`, like [`Tx::give_back`].
     pub async fn give_back_in(&mut self, repo: &RepoId, since: Timestamp) -> Result<(), StoreError> {
         let lost = self.now() - since;
         let leases = sqlx::query(GIVE_BACK_LEASES_IN).bind(lost.0).bind(self.now().0).bind(since.0).bind(repo.as_str());
@@ -157,10 +135,7 @@ impl Tx {
         self.run(reservations).await.map(drop)
     }
 
-    /// Every live lease of the repositories that are served, or of one repository.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns every live lease of the served repositories, or of one repository.
     pub async fn live_leases(&mut self, of: Option<&RepoId>) -> Result<Vec<Lease>, StoreError> {
         let find = match of {
             None => sqlx::query(LEASES_LIVE),

@@ -1,4 +1,4 @@
-//! Wanted comments: `(repository, issue, key) → body`, and how far GitHub matches (invariant 9).
+//! Wanted comments: `(repository, issue, key) → body`, and their delivery to GitHub (invariant 9).
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
@@ -25,11 +25,11 @@ statements! {
     WANTED_WHERE = "SELECT CAST(0 AS BIGINT) AS folded FROM wanted_comments
         WHERE repo_id = $1 AND issue = $2 AND key = $3
         UNION ALL SELECT CAST(1 AS BIGINT) FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    // What nobody can have seen: no create of it was ever begun.
+    // Only a comment that nobody can have seen: no create was ever begun.
     UNWANT = "DELETE FROM wanted_comments WHERE repo_id = $1 AND issue = $2 AND key = $3
         AND comment_id IS NULL AND attempt_at IS NULL AND sent_version = 0";
-    // Index wanted_comments_due, of which every step leaps to the next repository: what it costs grows with the number of
-    // repositories for which something waits, not with how much that is.
+    // Index wanted_comments_due; each step jumps to the next repository. The cost grows with the number of repositories
+    // that have pending comments, not with the number of comments.
     WANTED_TURN = "WITH RECURSIVE waiting (repo_id) AS (
             SELECT MIN(repo_id) FROM wanted_comments WHERE state = 'pending'
             UNION ALL SELECT (SELECT MIN(c.repo_id) FROM wanted_comments c
@@ -89,54 +89,51 @@ statements! {
         AND EXISTS (SELECT 1 FROM repositories r WHERE r.id = c.repo_id AND r.inactive IS NULL)";
 }
 
-/// How many comments an installation writes in an hour.
+/// Hourly write quota of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteQuota {
-    /// All of them.
+    /// Comment writes per hour.
     pub hourly: i64,
-    /// Those of them that only comments of [`SendRank::Lease`] may use.
+    /// The part of them that is reserved for comments of [`SendRank::Lease`].
     pub reserve: i64,
 }
 
-/// A comment that GitHub does not match yet, taken by the sender.
+/// A wanted comment that GitHub does not match yet, taken by the sender.
 #[derive(Debug, Clone)]
 pub struct WantedComment {
-    /// Where.
+    /// The repository.
     pub repo: RepoId,
     /// The repository's GitHub id.
     pub github_id: i64,
     /// `owner/name`.
     pub repo_name: String,
-    /// The installation that writes.
+    /// The installation that writes it.
     pub installation: i64,
     /// The issue.
     pub issue: i64,
     /// The key hidden in the body.
     pub key: String,
-    /// What it should say.
+    /// The wanted text.
     pub body: String,
-    /// Which version of the body this is.
+    /// The version of the text.
     pub version: i64,
-    /// The comment, once it is known.
+    /// The comment's id on GitHub, once known.
     pub comment_id: Option<i64>,
-    /// How often sending failed.
+    /// Number of failed attempts.
     pub attempts: i64,
-    /// When a create was sent whose outcome is not known.
+    /// Time of a create request whose outcome is unknown.
     pub attempt_at: Option<Timestamp>,
-    /// How often it was written anew because somebody had deleted it.
+    /// Number of times it was written again after somebody deleted it.
     pub rewritten: i64,
     /// The delivery or request because of which it was last wanted, if that is known.
     pub cause: Option<String>,
-    /// When it was first wanted: no comment of ours with this key is older.
+    /// Time it was first wanted. None of our comments with this key is older.
     pub created_at: Timestamp,
 }
 
 impl Tx {
-    /// Wants a comment to say `body`; nothing happens when it says so already. While a create's outcome is unknown,
-    /// new words do not make it due any sooner.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Wants a comment with the text `body`; does nothing if the text is unchanged. While the outcome of a create is
+    /// unknown, a new text does not make the comment due sooner.
     pub async fn want_comment(&mut self, repo: &RepoId, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
         let now = self.now().0;
         let want = sqlx::query(WANT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now);
@@ -144,10 +141,7 @@ impl Tx {
         self.run(want.bind(SendRank::of_key(key).code()).bind(cause)).await.map(drop)
     }
 
-    /// Wants a comment that is there already to say `body`, once.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Wants an existing comment edited to `body`. Does nothing if the key is already wanted.
     pub async fn want_edit(
         &mut self,
         repo: &RepoId,
@@ -161,20 +155,14 @@ impl Tx {
         self.run(want.bind(SendRank::of_key(key).code()).bind(comment)).await.map(drop)
     }
 
-    /// The comment a wanted one is known to be.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the id of the GitHub comment that shows a wanted comment, if known.
     pub async fn shown_as(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<i64>, StoreError> {
         let find = sqlx::query(WANTED_SHOWN_AS).bind(repo.as_str()).bind(issue).bind(key);
         Ok(self.one(find).await?.map(|row| row.try_get("comment_id")).transpose()?)
     }
 
-    /// Keys, bodies and ages of what was said on an issue under keys that begin with `prefix`, in comments of its own or
-    /// folded into one.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns keys, texts and creation times of an issue's comments whose keys start with `prefix`, including parts of
+    /// the folded comment.
     pub async fn wanted_with_prefix(
         &mut self,
         repo: &RepoId,
@@ -188,38 +176,29 @@ impl Tx {
             .collect()
     }
 
-    /// Where the words of a key are: true in a folded comment, false in one of their own, `None` when there are none.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns true if a key is part of the folded comment, false if it has its own comment, `None` if it has neither.
     pub async fn is_folded(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<bool>, StoreError> {
         let row = self.one(sqlx::query(WANTED_WHERE).bind(repo.as_str()).bind(issue).bind(key)).await?;
         Ok(row.map(|row| row.try_get::<i64, _>("folded")).transpose()?.map(|folded| folded == 1))
     }
 
-    /// Withdraws a comment that nobody can have seen yet. False when there is none, or it may be there to be seen.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Withdraws a comment that nobody can have seen yet. Returns false if there is none, or if GitHub may show it.
     pub async fn unwant_comment(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
         Ok(self.run(sqlx::query(UNWANT).bind(repo.as_str()).bind(issue).bind(key)).await? == 1)
     }
 
-    /// Takes an installation for `hold`, and gives the next comment to send for it.
+    /// Takes an installation for `hold` and returns the next comment to send for it.
     ///
-    /// The repositories of an installation take turns, and each sends its comments by [`SendRank`]. Of the writes of an
-    /// hour, one of several repositories may use only as many as are left for all: alone it gets half, two get a third
-    /// each, and however many are busy, whoever says something for the first time finds as much left as the busiest used.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// The repositories of an installation take turns, and each sends its comments by [`SendRank`]. With n busy
+    /// repositories, each may use 1/(n+1) of the hourly quota, so a newcomer has as much left as the busiest used. The
+    /// only repository of an installation has the whole quota.
     pub async fn take_wanted(&mut self, hold: Span, quota: WriteQuota) -> Result<Option<WantedComment>, StoreError> {
         let now = self.now();
         let turn = sqlx::query(WANTED_TURN).bind(now.0).bind(Span::hours(1).0).bind(quota.hourly);
         let Some(row) = self.one(turn.bind(quota.reserve)).await? else { return Ok(None) };
         let (repo, installation): (String, i64) = (row.try_get("repo_id")?, row.try_get("installation_id")?);
         let last_rank: i64 = row.try_get("last_rank")?;
-        // Another sender may have held the installation since: what it sent is only seen by a look after the take.
+        // Another sender may have held the installation before us. Only a query after the take sees what it sent.
         let take = sqlx::query(SENDER_TAKE).bind(installation).bind((now + hold).0).bind(now.0);
         if self.run(take).await? != 1 {
             return Ok(None);
@@ -234,19 +213,13 @@ impl Tx {
         Ok(None)
     }
 
-    /// Gives the installation back; its next write is not before `next_write`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Releases the installation; its next write is not before `next_write`.
     pub async fn release_sender(&mut self, installation: i64, next_write: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(SENDER_FREE).bind(installation).bind(next_write.0)).await.map(drop)
     }
 
-    /// Ends the repository's turn, and counts it as a write of the installation when one may have been made. Gives the
-    /// beginning of the hour it falls into, and the number of writes of the installation in that hour.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Ends the repository's turn and counts a write of the installation if one may have been made. Returns the start
+    /// of the current quota hour and the installation's number of writes in it.
     pub async fn end_turn(&mut self, wanted: &WantedComment, wrote: bool) -> Result<(Timestamp, i64), StoreError> {
         let (now, installation, wrote) = (self.now().0, wanted.installation, i64::from(wrote));
         let count = sqlx::query(WRITE_COUNT).bind(installation).bind(now).bind(Span::hours(1).0).bind(wrote);
@@ -258,36 +231,24 @@ impl Tx {
         Ok((Timestamp(hour_began), row.try_get("hour_writes")?))
     }
 
-    /// Records, before it is sent, that a create is about to be. False when it was withdrawn since it was taken: then
-    /// nothing may be sent.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that a create is about to be sent. Returns false if the comment was withdrawn after it was taken; then
+    /// it must not be sent.
     pub async fn record_attempt(&mut self, wanted: &WantedComment) -> Result<bool, StoreError> {
         let now = self.now().0;
         Ok(self.run(keyed(WANTED_ATTEMPT, wanted).bind(now)).await? == 1)
     }
 
-    /// Records that GitHub shows this version, as this comment.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that GitHub shows this version as the comment `comment_id`.
     pub async fn record_sent(&mut self, wanted: &WantedComment, comment_id: i64) -> Result<(), StoreError> {
         self.run(keyed(WANTED_SENT, wanted).bind(comment_id).bind(wanted.version)).await.map(drop)
     }
 
-    /// Records which comment it is.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records the id of the comment found on GitHub.
     pub async fn record_found(&mut self, wanted: &WantedComment, comment: i64) -> Result<(), StoreError> {
         self.run(keyed(WANTED_FOUND, wanted).bind(comment)).await.map(drop)
     }
 
-    /// Records that somebody deleted the comment; it is written anew when it is due.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that somebody deleted the comment. It is written again when it is due.
     pub async fn record_deleted(
         &mut self,
         wanted: &WantedComment,
@@ -297,10 +258,7 @@ impl Tx {
         self.run(keyed(WANTED_DELETED, wanted).bind(due_at.0).bind(why)).await.map(drop)
     }
 
-    /// Puts a comment off; `unknown` keeps the mark that a create may have taken effect.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Postpones a comment. `unknown` keeps the mark that a create may have taken effect.
     pub async fn postpone_wanted(
         &mut self,
         wanted: &WantedComment,
@@ -311,21 +269,15 @@ impl Tx {
         self.run(keyed(WANTED_LATER, wanted).bind(due_at.0).bind(why).bind(i64::from(unknown))).await.map(drop)
     }
 
-    /// Gives a comment up: a dead letter, shown to operators. New words that came meanwhile get a try of their own.
-    /// `unknown` keeps the mark that a create may have taken effect, so that a retry looks for it first.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Makes a comment a dead letter, shown to operators. A text that changed meanwhile gets its own attempt. `unknown`
+    /// keeps the mark that a create may have taken effect, so that a retry looks for it first.
     pub async fn bury_wanted(&mut self, wanted: &WantedComment, why: &str, unknown: bool) -> Result<(), StoreError> {
         let now = self.now().0;
         let bury = keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version).bind(now).bind(i64::from(unknown));
         self.run(bury).await.map(drop)
     }
 
-    /// Comments GitHub does not match yet, in repositories where it can be made to.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts pending comments in repositories that are served.
     pub async fn open_wanted(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(WANTED_OPEN)).await
     }

@@ -1,4 +1,4 @@
-//! Workers, the people behind them, tokens and link codes.
+//! Workers, their contributors, tokens and link codes.
 
 use super::error::StoreError;
 use super::tx::{Tx, json, json_text, statements, words};
@@ -20,7 +20,7 @@ statements! {
     WORKER_JOINED = "UPDATE workers SET joined = 1 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
     WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
-    // A pause that the last heartbeat asked for ends with the other.
+    // Also ends a pause that the last heartbeat asked for.
     WORKER_RESUME = "UPDATE workers SET paused = 0,
         status = CASE WHEN status = 'paused' THEN 'idle' ELSE status END WHERE id = $1";
     WORKER_PAUSE = "UPDATE workers SET paused = 1 WHERE id = $1";
@@ -32,7 +32,7 @@ statements! {
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
     WORKERS_HEARD_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2";
-    // Newest first; ids sort by time. The primary key.
+    // Newest first; ids sort by time. Uses the primary key.
     WORKERS_PAGE = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2";
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
@@ -53,23 +53,23 @@ statements! {
         FROM leases WHERE worker_id = $1 AND ended_at IS NULL";
 }
 
-/// Fields of a client's own, their names beginning with `x_`: kept and passed through, never read.
+/// Extra fields, with names that begin with `x_`. They are stored and passed through, never read.
 pub type Extra = serde_json::Map<String, serde_json::Value>;
 
-/// A worker about to be made.
+/// A worker to insert.
 #[derive(Debug, Clone)]
 pub struct NewWorker {
-    /// What it calls itself.
+    /// Its name.
     pub name: String,
-    /// Who stands behind it; `None` until it is linked.
+    /// The contributor behind it; `None` until it is linked.
     pub person: Option<Person>,
-    /// True for the worker behind a person's comments.
+    /// True for the worker behind a contributor's comments.
     pub by_comment: bool,
-    /// Lower-case, sorted.
+    /// Its skills, lower-case and sorted.
     pub skills: Vec<String>,
-    /// Points it can hold.
+    /// Most points it can hold.
     pub capacity: i64,
-    /// Leases it can hold.
+    /// Most leases it can hold.
     pub max_concurrent: i64,
 }
 
@@ -77,10 +77,7 @@ pub struct NewWorker {
 const AFTER_EVERY_ID: &str = "x";
 
 impl Tx {
-    /// Makes a worker and says its id.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Inserts a worker and returns its id.
     pub async fn insert_worker(&mut self, new: &NewWorker) -> Result<WorkerId, StoreError> {
         let id = WorkerId::from_uuid_bytes(&self.new_id());
         let person = new.person.clone().unwrap_or_else(|| Person::Unlinked(id.clone()));
@@ -100,52 +97,34 @@ impl Tx {
         Ok(id)
     }
 
-    /// A worker by id.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a worker by id.
     pub async fn worker(&mut self, id: &WorkerId) -> Result<Option<Worker>, StoreError> {
         self.one(sqlx::query(WORKER_BY_ID).bind(id.as_str())).await?.as_ref().map(worker_row).transpose()
     }
 
-    /// The worker a token belongs to, by the token's hash.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the worker of a token, by the token's hash.
     pub async fn worker_by_token(&mut self, hash: &str) -> Result<Option<Worker>, StoreError> {
         self.one(sqlx::query(WORKER_BY_TOKEN).bind(hash)).await?.as_ref().map(worker_row).transpose()
     }
 
-    /// The worker that stands for a person's comments.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the worker behind a contributor's comments.
     pub async fn comment_worker(&mut self, person: &Person) -> Result<Option<Worker>, StoreError> {
         self.one(sqlx::query(WORKER_BY_COMMENT).bind(person.key())).await?.as_ref().map(worker_row).transpose()
     }
 
-    /// A person's clients.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a contributor's workers, without revoked ones and the one behind their comments.
     pub async fn clients_of(&mut self, person: &Person) -> Result<Vec<Worker>, StoreError> {
         self.all(sqlx::query(WORKERS_OF).bind(person.key())).await?.iter().map(worker_row).collect()
     }
 
-    /// Every worker of a person, revoked ones and the one behind their comments included: whose rows are locked by what
-    /// changes all of them.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the ids of all workers of a contributor, including revoked ones and the one behind their comments. A job
+    /// that changes all of them locks these rows.
     pub async fn all_workers_of(&mut self, person: &Person) -> Result<Vec<WorkerId>, StoreError> {
         let rows = self.all(sqlx::query(WORKER_IDS_OF).bind(person.key())).await?;
         rows.iter().map(|row| Ok(WorkerId::new(row.try_get::<String, _>("id")?))).collect()
     }
 
-    /// Sets what a worker can do.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sets a worker's skills and limits.
     pub async fn set_profile(
         &mut self,
         id: &WorkerId,
@@ -158,18 +137,12 @@ impl Tx {
         self.run(update).await.map(drop)
     }
 
-    /// Records that a worker's person introduced themself.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records that a worker's contributor has joined.
     pub async fn record_joined(&mut self, id: &WorkerId) -> Result<(), StoreError> {
         self.run(sqlx::query(WORKER_JOINED).bind(id.as_str())).await.map(drop)
     }
 
-    /// Replaces what a worker says it can do, and the fields of its own that travel along.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Replaces a worker's capabilities and extra fields.
     pub async fn set_capabilities(
         &mut self,
         id: &WorkerId,
@@ -180,10 +153,7 @@ impl Tx {
         self.run(says).await.map(drop)
     }
 
-    /// Records a sign of life; what is `None` stays.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records a sign of life. A field that is `None` keeps its value.
     pub async fn worker_seen(
         &mut self,
         id: &WorkerId,
@@ -195,19 +165,13 @@ impl Tx {
         self.run(seen).await.map(drop)
     }
 
-    /// Pauses a worker whatever its heartbeats say, or ends every pause of it.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Pauses a worker regardless of its heartbeats, or ends every pause of it.
     pub async fn pause_worker(&mut self, id: &WorkerId, paused: bool) -> Result<(), StoreError> {
         let sql = if paused { WORKER_PAUSE } else { WORKER_RESUME };
         self.run(sqlx::query(sql).bind(id.as_str())).await.map(drop)
     }
 
-    /// Every skill some worker heard of since `since` has.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns all skills of workers seen since `since`.
     pub async fn skills_online(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError> {
         let rows = self.all(sqlx::query(SKILLS_ONLINE).bind(since.0)).await?;
         let lists: Vec<Vec<String>> = rows.iter().map(|row| words(row, "skills")).collect::<Result<_, _>>()?;
@@ -217,10 +181,7 @@ impl Tx {
         Ok(skills)
     }
 
-    /// Ties a worker and its live leases to a person.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Links a worker and its live leases to a contributor.
     pub async fn set_person(&mut self, id: &WorkerId, person: &Person) -> Result<(), StoreError> {
         for sql in [WORKER_LINK, WORKER_LEASES_PERSON] {
             self.run(sqlx::query(sql).bind(id.as_str()).bind(person.key())).await?;
@@ -228,55 +189,37 @@ impl Tx {
         self.is_no_agent(person).await
     }
 
-    /// Cuts a worker from its person; what it holds stays with the person it was granted to.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Unlinks a worker from its contributor. Its leases stay with the contributor they were granted to.
     pub async fn detach_worker(&mut self, id: &WorkerId) -> Result<(), StoreError> {
         let person = Person::Unlinked(id.clone());
         self.run(sqlx::query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
     }
 
-    /// Clients heard of since `since`, at most so many. Index workers_seen.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns workers seen since `since`, at most `most`. Index workers_seen.
     pub async fn workers_heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
         let find = sqlx::query(WORKERS_HEARD_OF).bind(since.0).bind(most);
         self.all(find).await?.iter().map(worker_row).collect()
     }
 
-    /// Workers that have access, the newest first, after the id `after`; each with when it registered.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns workers that are not revoked, newest first, after the id `after`, each with its registration time.
     pub async fn workers_page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
         let after = if after.is_empty() { AFTER_EVERY_ID } else { after };
         let rows = self.all(sqlx::query(WORKERS_PAGE).bind(after.to_owned()).bind(most)).await?;
         rows.iter().map(|row| Ok((worker_row(row)?, Timestamp(row.try_get("created_at")?)))).collect()
     }
 
-    /// Workers heard of since `since`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Counts workers seen since `since`.
     pub async fn workers_online(&mut self, since: Timestamp) -> Result<i64, StoreError> {
         self.number(sqlx::query(WORKERS_ONLINE).bind(since.0)).await
     }
 
     /// Stores a token's hash.
-    ///
-    /// # Errors
-    /// When the database refuses.
     pub async fn insert_token(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(TOKEN_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
     }
 
-    /// Stores a link code's hash with the handle it works for.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the hash of a link code with the handle it is valid for.
     pub async fn insert_link_code(
         &mut self,
         hash: &str,
@@ -289,45 +232,30 @@ impl Tx {
         self.run(insert).await.map(drop)
     }
 
-    /// What a link code stands for: the worker, the handle in lower case, and until when.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the worker, the lower-case handle and the expiry of a link code.
     pub async fn link_code(&mut self, hash: &str) -> Result<Option<(WorkerId, String, Timestamp)>, StoreError> {
         let Some(row) = self.one(sqlx::query(CODE_FIND).bind(hash)).await? else { return Ok(None) };
         let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
         Ok(Some((worker, row.try_get("handle_key")?, Timestamp(row.try_get("expires_at")?))))
     }
 
-    /// Uses a link code up.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes a used link code.
     pub async fn use_link_code(&mut self, hash: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(CODE_USE).bind(hash)).await.map(drop)
     }
 
-    /// Removes link codes that ended, at most so many.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes expired link codes, at most `most`.
     pub async fn forget_ended_codes(&mut self, most: i64) -> Result<(), StoreError> {
         let forget = sqlx::query(self.dialect.forget_ended_codes()).bind(self.now().0).bind(most);
         self.run(forget).await.map(drop)
     }
 
-    /// Makes every link code of a worker worthless.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Deletes all link codes of a worker.
     pub async fn forget_link_codes(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
         self.run(sqlx::query(CODES_FORGET).bind(worker.as_str())).await.map(drop)
     }
 
-    /// Records a GitHub account as last seen. Whoever had its login before has it no more.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records a GitHub account as last seen. Another account that had its login loses it.
     pub async fn record_person(&mut self, github_id: i64, login: &str, is_bot: bool) -> Result<Person, StoreError> {
         let person = Person::GitHub(github_id);
         let seen = sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
@@ -336,10 +264,7 @@ impl Tx {
         Ok(person)
     }
 
-    /// Takes over the login of an account, if it is one we know.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records the new login of an account, if the pool knows the account.
     pub async fn rename_person(&mut self, github_id: i64, login: &str) -> Result<(), StoreError> {
         let person = Person::GitHub(github_id);
         if self.run(sqlx::query(PERSON_RENAMED).bind(person.key()).bind(login)).await? == 1 {
@@ -348,22 +273,16 @@ impl Tx {
         Ok(())
     }
 
-    /// A person's login as last seen.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a contributor's login as last seen.
     pub async fn login_of(&mut self, person: &Person) -> Result<Option<String>, StoreError> {
         let row = self.one(sqlx::query(PERSON_LOGIN).bind(person.key())).await?;
         Ok(row.map(|row| row.try_get("login")).transpose()?)
     }
 
-    /// What a worker's live leases take.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the points and the number of a worker's live leases.
     pub async fn load(&mut self, id: &WorkerId) -> Result<Load, StoreError> {
         let row = self.one(sqlx::query(LOAD).bind(id.as_str())).await?;
-        let row = row.ok_or_else(|| StoreError::Corrupt("a sum gave no row".to_owned()))?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("the load query returned no row".to_owned()))?;
         Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
     }
 }

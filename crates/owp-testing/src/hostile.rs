@@ -1,9 +1,9 @@
-//! Texts that try to do more than be read, and a checker for comments that hold them. Titles, bodies, reasons, names:
-//! whatever somebody outside may write. No text of our own lives here.
+//! A corpus of hostile texts, and a checker for comments that contain them. They stand for any external text: titles,
+//! bodies, reasons, names. None of the pool's own texts belong here.
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
-/// A name for each text, and the text.
+/// Returns the corpus as pairs of a name and a text.
 pub fn corpus() -> Vec<(&'static str, String)> {
     let fixed = [MENTIONS, REFERENCES, COMMANDS, HTML, LINKS, BLOCKS, INLINE, INVISIBLE, TERMINALS, SCRIPTS, DATA];
     let mut texts: Vec<(&str, String)> =
@@ -144,12 +144,12 @@ const DATA: Texts = &[
     ("an empty text", ""),
 ];
 
-/// Says what a comment that holds texts from outside does beside being read. `concerned` may be mentioned, `numbers` may
-/// be referred to; nothing else is alive in it.
+/// Checks that external texts in a comment have no effect. Only logins in `concerned` may be mentioned and only
+/// `numbers` may be referenced. The error describes the first violation.
 pub fn check_comment(body: &str, concerned: &[&str], numbers: &[u64]) -> Result<(), String> {
     for event in parse(body) {
         let alive = match &event {
-            // Small print of our own.
+            // The pool's own small print.
             Event::InlineHtml(tag) if matches!(&**tag, "<sub>" | "</sub>") => false,
             Event::Html(_) | Event::InlineHtml(_) | Event::Rule | Event::FootnoteReference(_) => true,
             Event::TaskListMarker(_) | Event::InlineMath(_) | Event::DisplayMath(_) => true,
@@ -192,7 +192,7 @@ fn parse(body: &str) -> Parser<'_> {
     Parser::new_ext(body, known)
 }
 
-/// The text GitHub would look for mentions and references in: everything but code.
+/// Returns the text that GitHub searches for mentions and references: everything except code.
 pub fn prose(body: &str) -> Vec<String> {
     let mut prose = vec![String::new()];
     for event in parse(body) {

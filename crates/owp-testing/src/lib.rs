@@ -1,3 +1,3 @@
-//! What the tests of several crates share.
+//! Test helpers shared by several crates.
 
 pub mod hostile;

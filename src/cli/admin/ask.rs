@@ -1,4 +1,4 @@
-//! Asking the pool, with what to do next when it says no.
+//! Requests to the pool, with the next step when one is refused.
 
 use super::Desk;
 use crate::cli::failure::Failure;
@@ -7,31 +7,31 @@ use crate::cli::print::read;
 use owp_client::{ClientError, segment};
 use serde_json::Value;
 
-/// The largest page of a list.
+/// Page size of lists.
 const PAGE: usize = 100;
 
 impl Desk {
-    /// `GET path`.
+    /// Sends `GET path`.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.pool.get(path).await.map_err(explained)
     }
 
-    /// `POST path`: a call that does no harm when it is made twice.
+    /// Sends `POST path`, for calls that may safely run twice.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.pool.post(path, body).await.map_err(explained)
     }
 
-    /// `POST path`, with its effect once however often it is repeated on the way.
+    /// Sends `POST path` with an idempotency key, so that retries have one effect.
     pub(super) async fn post_once(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.pool.post_once(path, body).await.map_err(explained)
     }
 
-    /// The id of the task somebody named.
+    /// Returns the id of the task the user named.
     pub(super) async fn task(&self, named: &str) -> Result<String, Failure> {
         task_id(&self.pool, named, explained).await
     }
 
-    /// Every entry of a list under `key`, over all its pages; `path` ends in a query.
+    /// Returns every entry under `key` from all pages of a list; `path` ends in a query.
     pub(super) async fn list(&self, path: &str, key: &str) -> Result<Vec<Value>, Failure> {
         let (mut entries, mut cursor) = (Vec::new(), None::<String>);
         loop {
@@ -47,7 +47,7 @@ impl Desk {
     }
 }
 
-/// What a caller does next, by what the pool said.
+/// Turns a client error into a failure with the next step.
 pub(in crate::cli) fn explained(error: ClientError) -> Failure {
     let kind = error.told().map(|told| told.kind.clone());
     let failure = Failure::from(error);
@@ -59,7 +59,7 @@ pub(in crate::cli) fn explained(error: ClientError) -> Failure {
         Some("unknown-repository" | "no-such-repository") => {
             failure.next("`owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.")
         }
-        // What to do on GitHub instead is told with it.
+        // Its detail already names the way to do it on GitHub.
         Some("managed-repository") => failure,
         Some("unknown-task" | "unknown-lease" | "unknown-worker") => {
             failure.next("`owp admin tasks` and `owp admin workers` show ids.")

@@ -1,4 +1,4 @@
-//! `owp admin audit`: exports a chain of events as the pool answers it, one JSON object a line, and says whether it holds.
+//! `owp admin audit`: exports an event chain as JSON lines and reports whether it verifies.
 
 use super::Desk;
 use super::ask::explained;
@@ -43,7 +43,7 @@ struct Of {
     repo: Option<String>,
 }
 
-/// The last line of an export.
+/// The verdict, which is the last line of an export.
 #[derive(Deserialize)]
 struct Verdict {
     verified: bool,
@@ -51,7 +51,7 @@ struct Verdict {
     broken_at: Option<i64>,
 }
 
-/// Exports or verifies.
+/// Exports or verifies the chain.
 pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
     match args.command {
         AuditCommand::Verify { of } => {
@@ -59,7 +59,7 @@ pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
             report(desk, &of, &verdict, None)
         }
         AuditCommand::Export { file: None, of } => {
-            // What is written is JSON already, `--json` or not.
+            // The export is JSON, with or without `--json`.
             let Some(verdict) = read(desk, &of, said).await? else { return Ok(()) };
             checked(&of, &verdict).map(drop)
         }
@@ -76,7 +76,7 @@ pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
     }
 }
 
-/// Reads a chain, handing each line over, and gives its verdict; nothing when whoever read the lines has enough.
+/// Reads a chain and passes each line on. Returns its verdict, or `None` if the reader stopped early.
 async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> io::Result<()>) -> Result<Option<Verdict>, Failure> {
     let repo = of.repo.as_deref().map_or_else(String::new, |repo| format!("?repo={}", segment(repo)));
     let (mut last, mut unwritten) = (String::new(), None);

@@ -1,4 +1,4 @@
-//! `owp admin close` and `reopen`: a task of a repository made by hand, withdrawn or put back.
+//! `owp admin close` and `reopen`: closes or reopens a task of a manual repository.
 
 use super::Desk;
 use crate::cli::failure::{Failure, say};
@@ -23,7 +23,7 @@ pub(super) struct ReopenArgs {
     task: String,
 }
 
-/// Withdraws a task.
+/// Closes a task.
 pub(super) async fn close(desk: &Desk, args: CloseArgs) -> Result<(), Failure> {
     let task = desk.task(&args.task).await?;
     let path = format!("/v1/admin/tasks/{}/close", segment(&task));
@@ -37,7 +37,7 @@ pub(super) async fn close(desk: &Desk, args: CloseArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts a task back among those that wait.
+/// Makes a closed task ready again.
 pub(super) async fn reopen(desk: &Desk, args: ReopenArgs) -> Result<(), Failure> {
     let task = desk.task(&args.task).await?;
     let path = format!("/v1/admin/tasks/{}/reopen", segment(&task));

@@ -1,4 +1,4 @@
-//! `owp admin comments`: comments the pool could not write on GitHub, and trying them again.
+//! `owp admin comments`: lists and retries dead letters, the comments that could not be delivered to GitHub.
 
 use super::Desk;
 use crate::cli::failure::{Failure, complain, say};
@@ -34,7 +34,7 @@ struct RetryArgs {
     all: bool,
 }
 
-/// Lists comments that were given up, or tries them again.
+/// Lists dead letters, or retries them.
 pub(super) async fn run(desk: &Desk, args: CommentsArgs) -> Result<(), Failure> {
     match args.command {
         None => list(desk).await,

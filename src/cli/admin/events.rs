@@ -1,5 +1,5 @@
-//! `owp admin events`: the latest events, one per line, and with `--follow` those to come. Read in pages: a page's cursor
-//! survives a server that goes away.
+//! `owp admin events`: prints the latest events, one per line; with `--follow`, new ones too. It reads pages, because
+//! a page's cursor survives a server restart.
 
 use super::Desk;
 use crate::cli::failure::{Failure, complain, versioned};
@@ -13,10 +13,10 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
-/// How often news are asked for, and how often a pool that does not answer.
+/// Polling interval, also while the pool is unavailable.
 const EVERY: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(5);
-/// The largest page.
+/// Page size of the feed.
 const PAGE: usize = 100;
 
 #[derive(Debug, Clone, Args)]
@@ -42,7 +42,7 @@ fn limit(text: &str) -> Result<usize, String> {
     whole::<0, 1_000_000>(text).map(|limit| usize::try_from(limit).unwrap_or(0))
 }
 
-/// Shows the latest events, and those to come.
+/// Prints the latest events and, if requested, the following ones.
 pub(super) async fn show(desk: &Desk, args: EventsArgs) -> Result<(), Failure> {
     if !args.follow {
         print(desk, &args, &latest(desk, &args).await?);
@@ -50,7 +50,7 @@ pub(super) async fn show(desk: &Desk, args: EventsArgs) -> Result<(), Failure> {
     }
     tokio::select! {
         done = follow(desk, &args) => done,
-        // To stop looking is how this ends.
+        // Ctrl-C is the normal way to stop.
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
 }
@@ -61,7 +61,7 @@ struct Latest {
     cursor: String,
 }
 
-/// Where a page begins.
+/// The start of a page.
 enum Place<'a> {
     Oldest,
     Now,
@@ -94,7 +94,7 @@ impl Latest {
     }
 }
 
-/// The end of the feed: in one page where that holds it.
+/// Reads the end of the feed, in one page if it fits.
 async fn latest(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
     let mut latest = Latest { events: VecDeque::new(), cursor: String::new() };
     let end = match args.limit {
@@ -104,7 +104,7 @@ async fn latest(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
     };
     if let Some(end) = end {
         let page = desk.get(&path(args, &end)).await?;
-        // An older pool knows no `last` and begins with the oldest.
+        // An older pool ignores `last` and starts with the oldest event.
         let whole = page["more"] != true;
         latest.take(page, args.limit);
         if whole && latest.events.len() == args.limit {
@@ -114,7 +114,7 @@ async fn latest(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
     all_of_it(desk, args).await
 }
 
-/// Reads the feed to its end and keeps the last of it: what is seldom may lie further back than one page looks.
+/// Reads the whole feed and keeps its end: rare events may lie further back than one page covers.
 async fn all_of_it(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
     let mut latest = Latest { events: VecDeque::new(), cursor: String::new() };
     let mut page = desk.get(&path(args, &Place::Oldest)).await?;
@@ -150,9 +150,9 @@ fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
     }
 }
 
-/// Goes on until whoever reads went away.
+/// Follows the feed until the reader of stdout is gone.
 async fn follow(desk: &Desk, args: &EventsArgs) -> Result<(), Failure> {
-    // That the pool is away is told here, once.
+    // This function itself reports once that the pool is unavailable.
     let desk = &Desk { pool: desk.pool.clone().quietly(), json: desk.json };
     let Latest { events, mut cursor } = latest(desk, args).await?;
     let mut news: Vec<Value> = events.into();
@@ -170,7 +170,7 @@ async fn follow(desk: &Desk, args: &EventsArgs) -> Result<(), Failure> {
     }
 }
 
-/// The next page, from a pool that may be away for a while; without a cursor an empty one of the end.
+/// Reads the next page and retries while the pool is unavailable; without a cursor, an empty page at the feed's end.
 async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Result<Value, Failure> {
     let mut away = false;
     loop {
@@ -209,7 +209,7 @@ fn place(cursor: &str) -> Place<'_> {
     if cursor.is_empty() { Place::Now } else { Place::After(cursor) }
 }
 
-/// Prints a line; false when nobody reads any more.
+/// Prints a line; returns false if stdout is closed.
 fn out(line: &str) -> bool {
     writeln!(std::io::stdout(), "{line}").is_ok()
 }
@@ -235,7 +235,7 @@ fn repo(event: &Value) -> String {
     if repo.is_empty() { "-".to_owned() } else { word(repo) }
 }
 
-/// A word as it is, everything else as JSON.
+/// Formats a string as is, any other value as JSON.
 fn detail(value: &Value) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_.:/@+#".contains(c);
     match value.as_str() {

@@ -1,4 +1,4 @@
-//! `owp admin tasks` and `workers`: what there is, with the ids that other commands take.
+//! `owp admin tasks` and `workers`: lists with the ids that other commands take.
 
 use super::Desk;
 use super::ask::explained;

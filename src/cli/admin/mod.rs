@@ -1,4 +1,4 @@
-//! `owp admin`: a pool's operator at the terminal, one file per concern. Everything goes over OWP, with the admin token.
+//! `owp admin`: commands for the pool's operator, one file per concern. All of them use OWP with the admin token.
 //!
 //! Exit codes are those of `failure`.
 
@@ -28,7 +28,7 @@ use owp_config::Environment;
 use std::process::ExitCode;
 
 /// A pool's operator at the terminal.
-// What every command takes is told last.
+// Lists the global options last in `--help`.
 #[derive(Debug, Clone, Args)]
 #[command(next_display_order = 900)]
 pub struct AdminArgs {
@@ -106,7 +106,7 @@ impl AdminCommand {
     }
 }
 
-/// The pool, and how its answers are printed.
+/// The client for the pool, and the output format.
 struct Desk {
     pool: Client,
     json: bool,
@@ -131,7 +131,7 @@ async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
         AdminCommand::Audit(args) => audit::run(&desk()?, args).await,
         AdminCommand::Comments(args) => comments::run(&desk()?, args).await,
         AdminCommand::AddTask(args) => task::add(&desk()?, args).await,
-        // A file's faults are told before anybody is asked for a token.
+        // Reports errors in the file before it asks for a token.
         AdminCommand::ImportTasks(args) => import::tasks(desk, args).await,
         AdminCommand::ImportGithubIssues(args) => import::issues(&desk()?, args, env).await,
         AdminCommand::State => state::show(&desk()?).await,
@@ -147,7 +147,7 @@ async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
 }
 
 impl Desk {
-    /// The pool, asked as its operator.
+    /// Connects to the pool as its operator.
     fn new(asked: &Asked, env: &Environment) -> Result<Self, Failure> {
         Ok(Self { pool: asked.operator(env)?, json: asked.json })
     }

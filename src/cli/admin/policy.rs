@@ -1,4 +1,4 @@
-//! `owp admin policy`: the rules the operator sets for a repository, from a file, and those in force.
+//! `owp admin policy`: sets a repository's policy from a file, or shows the one in force.
 
 use super::Desk;
 use super::ask::explained;
@@ -38,7 +38,7 @@ enum PolicyCommand {
     },
 }
 
-/// Shows or sets.
+/// Shows or sets the policy.
 pub(super) async fn run(desk: impl FnOnce() -> Result<Desk, Failure>, args: PolicyArgs) -> Result<(), Failure> {
     match args.command {
         PolicyCommand::Show { repo } => show(&desk()?, &repo).await,
@@ -49,7 +49,7 @@ pub(super) async fn run(desk: impl FnOnce() -> Result<Desk, Failure>, args: Poli
             Ok(())
         }
         PolicyCommand::Set { repo, file: Some(file), .. } => {
-            // A file's faults are told before anybody is asked for a token.
+            // Reports errors in the file before it asks for a token.
             let text = read_file(&file, MAX_BYTES, "No policy is as long; is this the file you meant?")?;
             let document = read_shape(&text).map_err(|faults| faulty(&file, &faults))?;
             let desk = desk()?;
@@ -65,7 +65,7 @@ fn told(desk: &Desk, answer: &Value, words: &str) {
     if desk.json { as_json(answer) } else { say(words) }
 }
 
-/// Builds the failure of a refused policy, with the places in the file.
+/// Builds the failure of a rejected policy, with positions in the file.
 fn refused(error: ClientError, file: &str, text: &str) -> Failure {
     let fields = error.told().map(owp_client::Told::fields).unwrap_or_default();
     let fault = |(field, message): (String, String)| {
@@ -101,7 +101,7 @@ async fn show(desk: &Desk, repo: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every rule by its key with dots; lists stand as they are.
+/// Flattens the policy to dotted keys; lists stay as they are.
 fn flat(key: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {

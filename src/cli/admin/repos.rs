@@ -1,4 +1,4 @@
-//! `owp admin init-repo`, `pause` and `resume`: a repository as a whole.
+//! `owp admin init-repo`, `remove-repo`, `pause` and `resume`: operations on a whole repository.
 
 use super::Desk;
 use crate::cli::confirm::confirm;
@@ -48,7 +48,7 @@ pub(super) struct RemoveArgs {
     yes: bool,
 }
 
-/// Removes a repository made by hand.
+/// Removes a manual repository.
 pub(super) async fn remove(desk: &Desk, args: RemoveArgs) -> Result<(), Failure> {
     let repo = word(&args.repo);
     if !args.yes {
@@ -70,7 +70,7 @@ fn span(text: &str) -> Result<Span, String> {
     span.ok_or_else(|| "a time is written like 30m, 2h or 1d12h".to_owned())
 }
 
-/// Makes a repository, or sets its budget.
+/// Creates a repository or sets its budget.
 pub(super) async fn init(desk: &Desk, args: InitArgs) -> Result<(), Failure> {
     let locks = !args.no_area_locks;
     let body = json!({ "repo": args.repo, "max_open_prs": args.max_open_prs, "area_locks_enabled": locks });
@@ -89,7 +89,7 @@ pub(super) async fn init(desk: &Desk, args: InitArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stops handing out work in a repository.
+/// Pauses a repository.
 pub(super) async fn pause(desk: &Desk, args: PauseArgs) -> Result<(), Failure> {
     let secs = args.lasting.map(|span| span.0 / 1_000);
     let paused =
@@ -104,7 +104,7 @@ pub(super) async fn pause(desk: &Desk, args: PauseArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Hands out work in a repository again.
+/// Resumes a repository.
 pub(super) async fn resume(desk: &Desk, args: ResumeArgs) -> Result<(), Failure> {
     let resumed = desk.post("/v1/admin/resume", &json!({ "repo": args.repo })).await?;
     if desk.json {

@@ -1,4 +1,4 @@
-//! `owp admin revoke`: a lease, or a worker and all it holds.
+//! `owp admin revoke`: revokes a lease, or a worker with all its leases.
 
 use super::Desk;
 use crate::cli::failure::{Failure, say};
@@ -17,7 +17,7 @@ pub(super) struct RevokeArgs {
     reason: Option<String>,
 }
 
-/// Takes a lease or a worker's access back.
+/// Revokes a lease or a worker's access.
 pub(super) async fn revoke(desk: &Desk, args: RevokeArgs) -> Result<(), Failure> {
     let (id, body) = (segment(&args.id), json!({ "reason": args.reason }));
     let shown = word(&args.id);

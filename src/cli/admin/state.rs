@@ -1,4 +1,4 @@
-//! `owp admin state`: a table of the repositories, and in words what keeps work from being handed out.
+//! `owp admin state`: a table of repositories, and the reasons why work is not handed out.
 
 use super::Desk;
 use crate::cli::failure::{Failure, say};
@@ -63,7 +63,7 @@ fn hands_out(repo: &Value) -> String {
     if repo["budget"]["throttled"] == true { "no" } else { "yes" }.to_owned()
 }
 
-/// Why nothing is handed out there, in the words of every refusal.
+/// Returns the reasons why a repository hands out nothing, in the wording of refusals.
 fn stopped_by(repo: &Value) -> Vec<String> {
     let reasons = repo["budget"]["reasons"].as_array().into_iter().flatten();
     reasons.map(|reason| format!("{}: {}", word(field(repo, "repo")), words(field(reason, "message")))).collect()

@@ -1,4 +1,4 @@
-//! The file an export is written to. It appears, or replaces an old one, when it is whole; only its owner can read it.
+//! An export's output file. It appears, or replaces an old one, when complete; only its owner can read it.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -6,28 +6,28 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// A file that is being written.
+/// An output file being written.
 pub(super) enum Target {
-    /// Stands beside the place it is moved to.
+    /// A temporary file beside its destination.
     Beside(BufWriter<NamedTempFile>, PathBuf),
-    /// A pipe or a device, which cannot be replaced by a file.
+    /// A pipe or device, which cannot be replaced.
     Stream(BufWriter<File>),
 }
 
 impl Target {
-    /// Begins a file; what stands at `path` stays until [`Target::finish`].
+    /// Opens the output; an existing file at `path` stays until [`Target::finish`].
     pub(super) fn begin(path: &Path) -> io::Result<Self> {
         let place = match fs::metadata(path) {
             Ok(about) if about.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(about) if !about.is_file() => {
                 return Ok(Self::Stream(BufWriter::new(File::options().write(true).open(path)?)));
             }
-            // A link goes on leading to the file.
+            // Keeps a symbolic link and replaces its target.
             Ok(_) => fs::canonicalize(path)?,
             Err(_) => path.to_owned(),
         };
         let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Opened here, because the library's own errors name the temporary file.
+        // Opened directly, because the library's errors name the temporary file.
         let open = |path: &Path| File::options().write(true).create_new(true).mode(0o600).open(path);
         let file = tempfile::Builder::new().make_in(folder, open)?;
         Ok(Self::Beside(BufWriter::new(file), place))
@@ -41,7 +41,7 @@ impl Target {
         }
     }
 
-    /// Puts the file into its place.
+    /// Moves the file to its destination.
     pub(super) fn finish(self) -> io::Result<()> {
         match self {
             Self::Beside(file, place) => {

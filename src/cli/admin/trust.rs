@@ -20,7 +20,7 @@ pub(super) struct TrustArgs {
     level: i64,
 }
 
-/// Sets how far a repository trusts somebody.
+/// Sets a repository's trust in a contributor.
 pub(super) async fn set(desk: &Desk, args: TrustArgs) -> Result<(), Failure> {
     let mut body = json!({ "repo": args.repo, "level": args.level });
     match args.whom.strip_prefix("id:") {
@@ -52,7 +52,7 @@ fn numeric(id: &str) -> Result<i64, Failure> {
     })
 }
 
-/// How to name somebody of whom the pool has not heard.
+/// Explains how to name a contributor unknown to the pool, by numeric id.
 fn by_id(args: &TrustArgs) -> String {
     format!(
         "https://api.github.com/users/{} tells the `id`; then: owp admin trust {} id:NUMBER {}",

@@ -1,4 +1,4 @@
-//! `owp admin why`: where a task stands, and what every rule says of it.
+//! `owp admin why`: shows a task's state and the result of every rule.
 
 use super::Desk;
 use crate::cli::failure::{Failure, say};
@@ -20,7 +20,7 @@ pub(super) struct WhyArgs {
     worker: Option<String>,
 }
 
-/// Says where a task stands and why.
+/// Shows a task's state and the reasons for it.
 pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
     let task = segment(&desk.task(&args.task).await?);
     if let Some(worker) = &args.worker {
@@ -33,7 +33,7 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let task = desk.get(&format!("/v1/tasks/{task}")).await?;
-    // What is not ready nobody is asked about.
+    // Only a ready task can be handed out.
     let chances = match field(&task, "state") {
         "ready" => Some(simulated(desk, &task).await?),
         _ => None,
@@ -49,7 +49,7 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What every rule says of one worker.
+/// Shows the result of every rule for one worker.
 fn rules(why: &Value, worker: &str) {
     let may = if why["may"] == true { "may take" } else { "may not take" };
     let title = title(field(why, "title"));
@@ -69,7 +69,7 @@ fn rules(why: &Value, worker: &str) {
     }
 }
 
-/// What would happen now, as far as it is about one task.
+/// Simulates the next plan, reduced to one task.
 async fn simulated(desk: &Desk, task: &Value) -> Result<Simulated, Failure> {
     let all = desk.post("/v1/admin/policy/simulate", &json!({ "repo": task["repo"] })).await?;
     let mut all: Simulated = read(&desk.pool, &all)?;
@@ -115,7 +115,7 @@ fn prospects(chances: &Simulated) {
         }
         Some(wait) => {
             say(&format!("would go to nobody now ({heard})"));
-            // What stops the whole repository was told.
+            // Reasons that stop the whole repository are already shown.
             for reason in wait.reasons.iter().filter(|reason| !chances.stopped.contains(&reason.message)) {
                 let why = of_worker(&reason.rule, &reason.message);
                 say(&format!("  {}: {}", words(&reason.workers.join(", ")), words(&why)));

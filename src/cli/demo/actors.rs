@@ -1,4 +1,4 @@
-//! The people of the demo: a maintainer, three workers with a client, two who comment. Each is a small loop.
+//! The demo's simulated users: a maintainer, three OWP clients, two contributors who comment. Each is a small loop.
 
 use super::backlog::{self, OpenIssue};
 use super::stage::{BUDGET, CLIENTS, MAINTAINER, PEOPLE, REPOS, Stage};
@@ -12,27 +12,27 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 const BEAT: Duration = Duration::from_millis(300);
-/// How long a pull request waits for its review.
+/// Time from a pull request to its review.
 const REVIEW: Duration = Duration::from_millis(900);
-/// The same once the opening is over, so that the review budget is full most of the time.
+/// Time to a review after the opening, long enough to keep the review budget full most of the time.
 const LATER_REVIEW: Duration = Duration::from_secs(4);
-/// How long the opening takes, in seconds: in it the demo shows everything it can.
+/// Duration in seconds of the opening, in which the demo shows every feature.
 const OPENING_SECS: f64 = 20.0;
 /// After an hour nobody watches closely, and the sandbox keeps everything in memory.
 const QUIET_AFTER_SECS: f64 = 3_600.0;
-/// New issues are opened while fewer tasks than this wait.
+/// New issues are opened while fewer tasks than this are waiting.
 const BACKLOG: usize = 8;
-/// How long work takes.
+/// Duration of a task's work.
 const WORK: Duration = Duration::from_millis(500);
-/// Every so many reviews ends with a pull request closed unmerged.
+/// Every nth review closes the pull request unmerged.
 const REJECT_EVERY: usize = 7;
 
-/// The speed of the demo.
+/// The demo's speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// Until so many tasks are merged: as fast as it goes.
+    /// As fast as possible, until a number of tasks is merged.
     Hurried,
-    /// For people who watch.
+    /// For human viewers.
     Calm,
 }
 
@@ -41,7 +41,7 @@ impl Pace {
         if self == Self::Hurried || seconds < OPENING_SECS { REVIEW } else { LATER_REVIEW }
     }
 
-    /// How long somebody who was refused does something else.
+    /// Returns the pause of a contributor after a refusal.
     fn after_refusal(self, seconds: f64) -> Duration {
         if self == Self::Hurried || seconds < OPENING_SECS { Duration::ZERO } else { Duration::from_secs(8) }
     }
@@ -55,7 +55,7 @@ impl Pace {
     }
 }
 
-/// Sets the scene and starts everybody.
+/// Sets up the repositories and starts every simulated user.
 pub(super) async fn start(stage: &Arc<Stage>, pace: Pace) -> Result<JoinSet<()>, String> {
     let issues: Vec<OpenIssue> =
         backlog::opening().iter().map(|idea| stage.open_issue(idea)).collect::<Result<_, _>>()?;
@@ -76,8 +76,8 @@ pub(super) async fn start(stage: &Arc<Stage>, pace: Pace) -> Result<JoinSet<()>,
     Ok(cast)
 }
 
-/// The maintainer labels an issue every beat: the most urgent work first, the rest as it comes. Then new issues are
-/// opened whenever few tasks wait.
+/// The maintainer labels an issue at each interval, the most urgent first. Later, new issues are opened whenever few
+/// tasks are waiting.
 async fn offer(stage: Arc<Stage>, issues: Vec<OpenIssue>, pace: Pace) {
     for issue in issues {
         label(&stage, &issue);
@@ -89,7 +89,7 @@ async fn offer(stage: Arc<Stage>, issues: Vec<OpenIssue>, pace: Pace) {
         }
         match stage.open_issue(&backlog::later(n)) {
             Ok(issue) => label(&stage, &issue),
-            Err(error) => tracing::warn!(%error, "the maintainer could not open an issue"),
+            Err(error) => tracing::warn!(%error, "could not open an issue"),
         }
         tokio::time::sleep(pace.next_issue(stage.seconds())).await;
     }
@@ -98,7 +98,7 @@ async fn offer(stage: Arc<Stage>, issues: Vec<OpenIssue>, pace: Pace) {
 fn label(stage: &Stage, issue: &OpenIssue) {
     let all: Vec<&str> = ["pool:ready"].into_iter().chain(issue.labels.iter().map(String::as_str)).collect();
     if let Err(error) = stage.github.as_user(MAINTAINER).label_all(issue.repo, issue.number, &all) {
-        tracing::warn!(%error, "the maintainer could not label");
+        tracing::warn!(%error, "could not label an issue");
     }
 }
 
@@ -115,12 +115,12 @@ async fn review(stage: Arc<Stage>, pace: Pace) {
             maintainer.merge(repo, pull.number).map(drop)
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "the maintainer could not review");
+            tracing::warn!(%error, "could not review a pull request");
         }
     }
 }
 
-/// A contributor with an OWP client: registers, links it by a comment, then pulls work and does it.
+/// A contributor with an OWP client: registers, links the worker by a comment, then pulls tasks and completes them.
 async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str]) {
     let http = Client::new();
     let registered = loop {
@@ -128,7 +128,7 @@ async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'stat
         let answer = http.post(format!("{}/v1/workers/register", stage.url)).json(&body).send().await;
         match answer {
             Ok(answer) if answer.status().is_success() => break answer.json::<Value>().await.unwrap_or_default(),
-            other => tracing::warn!(?other, "registration did not work"),
+            other => tracing::warn!(?other, "registration failed"),
         }
         tokio::time::sleep(BEAT).await;
     };
@@ -136,13 +136,13 @@ async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'stat
     let code = registered["link"]["code"].as_str().unwrap_or_default();
     let said = stage.github.as_user(login).comment(REPOS[0], 1, &format!("/owp link {code}"));
     if let Err(error) = said {
-        tracing::warn!(%error, "the link code could not be said");
+        tracing::warn!(%error, "could not post the link code");
     }
     let mut answered = BTreeSet::new();
     loop {
         tokio::time::sleep(BEAT).await;
         if let Err(error) = pull_and_work(&stage, &http, &token, login, &mut answered).await {
-            tracing::debug!(%error, login, "a round did not work");
+            tracing::debug!(%error, login, "a work round failed");
         }
     }
 }
@@ -170,7 +170,7 @@ async fn pull_and_work(
         let number = stage.open_pull(login, repo, task.issue.unwrap_or_default(), &task.title)?;
         answered.insert(lease_key(&lease).to_owned());
         let url = format!("{}/{repo}/pull/{number}", stage.github.api_url());
-        // The webhook may have been quicker; saying it twice is fine.
+        // The webhook may have arrived first; a repeated report has no effect.
         say(status, json!({ "status": "pr_opened", "artifact": { "pr_url": url } })).await?;
     }
     Ok(())
@@ -180,14 +180,14 @@ fn lease_key(lease: &Value) -> &str {
     lease["lease_id"].as_str().unwrap_or_default()
 }
 
-/// The task, while somebody works on it and no pull request answers it yet.
+/// Returns the task while a worker holds it and no pull request is linked.
 async fn held(stage: &Stage, id: &str) -> Option<Task> {
     let id = TaskId::new(id);
     let task = stage.store.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.ok().flatten()?;
     task.state.is_held().then_some(task)
 }
 
-/// A contributor who comments: is told to join by the first refusal, then claims what fits, one thing at a time.
+/// A contributor who comments: joins after the first refusal says how, then claims suitable tasks one at a time.
 async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str], pace: Pace) {
     let person = stage.github.as_user(login);
     let mut asked: BTreeSet<(&str, i64)> = BTreeSet::new();
@@ -207,7 +207,7 @@ async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'s
         if wait_for_grant(&stage, &task, login).await {
             tokio::time::sleep(WORK).await;
             if let Err(error) = stage.open_pull(login, repo, issue, &task.title) {
-                tracing::warn!(%error, "a pull request could not be opened");
+                tracing::warn!(%error, "could not open a pull request");
             }
             continue;
         }
@@ -228,7 +228,7 @@ async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'s
     }
 }
 
-/// The most important free task that asks for no more than these skills and was not asked for yet.
+/// Returns the most important ready task that needs no other skills and was not claimed before.
 async fn next_free(
     stage: &Stage,
     asked: &BTreeSet<(&'static str, i64)>,
@@ -258,7 +258,7 @@ async fn next_free(
     None
 }
 
-/// Waits a moment for the answer to a claim.
+/// Waits briefly for the result of a claim.
 async fn wait_for_grant(stage: &Stage, task: &Task, login: &str) -> bool {
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,23 +1,23 @@
-//! What the demo's issues ask for: twenty to begin with, then one after the other without an end.
+//! The demo's issues: twenty to begin with, then an endless series.
 
-/// An issue that is not opened yet.
+/// An issue to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Idea {
-    /// Its place in the list of repositories.
+    /// Index in the list of repositories.
     pub(super) repo: usize,
     pub(super) title: String,
     /// Labels besides `pool:ready`.
     pub(super) labels: Vec<String>,
 }
 
-/// An issue that is opened and not labelled yet.
+/// An open issue without labels.
 pub(super) struct OpenIssue {
     pub(super) repo: &'static str,
     pub(super) number: u64,
     pub(super) labels: Vec<String>,
 }
 
-/// The issues the demo begins with: repository, title, labels besides `pool:ready`.
+/// The initial issues: repository, title, labels besides `pool:ready`.
 const OPENING: [(usize, &str, &[&str]); 20] = [
     (
         0,
@@ -57,7 +57,7 @@ const OPENING: [(usize, &str, &[&str]); 20] = [
     (1, "Search results should show the chapter", &["estimate:2", "priority:medium", "skills:ui"]),
 ];
 
-/// Parts of the program, with the skill and the area of its issues.
+/// Parts of the fictional program, with the skill and area of their issues.
 const PARTS: [(&str, &str, &str); 7] = [
     ("Altimeter", "rust", "sensors"),
     ("Launch checklist", "ui", "console"),
@@ -67,7 +67,7 @@ const PARTS: [(&str, &str, &str); 7] = [
     ("Crew calendar", "ui", "calendar"),
     ("Fuel report", "sql", "fuel"),
 ];
-/// What is wrong with them.
+/// Defects of these parts.
 const FAULTS: [&str; 5] = [
     "shows the wrong unit",
     "forgets its settings after a restart",
@@ -77,12 +77,12 @@ const FAULTS: [&str; 5] = [
 ];
 /// Chapters of the documentation.
 const CHAPTERS: [&str; 5] = ["Landing", "Weather", "First flight", "Repairs", "Radio"];
-/// What they lack.
+/// Shortcomings of these chapters.
 const GAPS: [&str; 4] = ["needs an example", "has a broken link", "explains an old version", "lacks a picture"];
 const SIZES: [&str; 4] = ["estimate:1", "estimate:2", "estimate:3", "size:M"];
 const URGENCIES: [&str; 3] = ["priority:low", "priority:medium", "priority:high"];
 
-/// Returns the issues the demo begins with.
+/// Returns the initial issues.
 pub(super) fn opening() -> Vec<Idea> {
     let idea = |(repo, title, labels): &(usize, &str, &[&str])| Idea {
         repo: *repo,
@@ -92,7 +92,7 @@ pub(super) fn opening() -> Vec<Idea> {
     OPENING.iter().map(idea).collect()
 }
 
-/// Returns the `n`th issue after those: two about the program, then one about its documentation.
+/// Returns the `n`th later issue: two about the program, then one about its documentation.
 pub(super) fn later(n: usize) -> Idea {
     let (size, urgency) = (SIZES[n % SIZES.len()].to_owned(), URGENCIES[n % URGENCIES.len()].to_owned());
     let round = n / 3;

@@ -1,8 +1,8 @@
-//! `owp demo`: the whole job on one machine, with no account, network or set-up.
+//! `owp demo`: the whole workflow on one machine, without account, network or setup.
 //!
 //! A sandbox GitHub with two repositories, the real service against it, three simulated workers over REST, two
-//! simulated people who comment, and a maintainer who labels, reviews and merges; new issues keep coming. Only the people
-//! are simulated: every step goes through the real webhook endpoint, the real API and the real GitHub client.
+//! simulated contributors who comment, and a maintainer who labels, reviews and merges; new issues keep coming. Only
+//! the users are simulated: every step uses the real webhook endpoint, the real API and the real GitHub client.
 
 mod actors;
 mod backlog;
@@ -33,7 +33,7 @@ pub struct DemoArgs {
     pub give_up_after: u64,
 }
 
-/// Runs the demo until Ctrl-C, or until enough is merged.
+/// Runs the demo until Ctrl-C, or until enough tasks are merged.
 pub async fn run(args: DemoArgs) -> ExitCode {
     match play(args).await {
         Ok(code) => code,
@@ -46,7 +46,7 @@ pub async fn run(args: DemoArgs) -> ExitCode {
 
 async fn play(args: DemoArgs) -> Result<ExitCode, String> {
     let stage = Arc::new(stage::Stage::build(args.listen).await?);
-    // Whoever asked for one line of JSON reads it by a program, unless a person sits there.
+    // With a merge goal the output is one line of JSON for a program, so only a terminal gets the story too.
     let loud = args.exit_after_merged.is_none() || std::io::stdout().is_terminal();
     if loud {
         narrate::opening(&stage);
@@ -66,7 +66,7 @@ async fn play(args: DemoArgs) -> Result<ExitCode, String> {
     if args.exit_after_merged.is_some() {
         let mut line = stage.figures().await;
         line["seconds"] = json!(stage.seconds());
-        // A reader that closed the pipe has what it wanted.
+        // A closed stdout is not an error.
         let _closed = writeln!(std::io::stdout(), "{line}");
     }
     stage.end().await;

@@ -1,4 +1,4 @@
-//! Tells on a terminal what happens, one line per event, in words.
+//! Describes the demo's events on the terminal, one line each.
 
 use super::stage::{BUDGET, REPOS, Stage};
 use crate::cli::untrusted::visible_line;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const RECENT: i64 = 100;
-/// By then the opening has been seen.
+/// Delay of the invitation, until the opening has been seen.
 const INVITE_AFTER_SECS: f64 = 15.0;
-/// Longer words of people are cut.
+/// User text is truncated to this length.
 const WORDS_MAX_CHARS: usize = 200;
 
 /// Introduces the demo.
@@ -28,7 +28,7 @@ pub(super) fn opening(stage: &Stage) {
     ));
 }
 
-/// Invites to play along.
+/// Invites the viewer to take part.
 fn invitation(stage: &Stage) -> String {
     format!(
         "\nTry it yourself: this opens and labels an issue as the maintainer. Watch who gets it.\n\n  \
@@ -40,8 +40,7 @@ fn invitation(stage: &Stage) -> String {
     )
 }
 
-/// Tells every event once, in order, until it is stopped, and invites to play along where somebody watches. Quiet unless
-/// `loud`.
+/// Prints every event once, in order, until aborted; if `watched`, also the invitation. Prints nothing unless `loud`.
 pub(super) async fn tell(stage: Arc<Stage>, loud: bool, watched: bool) {
     if !loud {
         return;
@@ -105,7 +104,7 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
     Ok(sentence(event, &title, &who).map(|(color, text)| painted(&place, color, &text)))
 }
 
-/// What happened, in words, and their colour.
+/// Returns a sentence about an event, and its colour.
 fn sentence(event: &EventRow, title: &str, who: &str) -> Option<(AnsiColor, String)> {
     let pull = &event.payload["pull"];
     Some(match event.kind.as_str() {
@@ -126,7 +125,7 @@ fn sentence(event: &EventRow, title: &str, who: &str) -> Option<(AnsiColor, Stri
     })
 }
 
-/// A line with its place and its colour. Whatever people wrote into it, the only sequence a terminal obeys is the colour.
+/// Formats a line with its repository and colour. User text is escaped, so the colour is its only terminal sequence.
 fn painted(place: &str, color: AnsiColor, text: &str) -> String {
     let (place, text) = (visible_line(place), tidy_line(text, WORDS_MAX_CHARS));
     let style = Style::new().fg_color(Some(color.into()));
@@ -134,7 +133,7 @@ fn painted(place: &str, color: AnsiColor, text: &str) -> String {
 }
 
 fn print_line(line: &str) {
-    // Nobody has to listen: a closed terminal is no reason to stop the show.
+    // A closed stdout does not stop the demo.
     let _closed = writeln!(anstream::stdout(), "{line}");
 }
 

@@ -1,4 +1,4 @@
-//! What the demo plays on: the sandbox with its issues, the service, and the figures kept while it runs.
+//! The demo's environment: the sandbox with its issues, the service, and statistics.
 
 use super::backlog::{Idea, OpenIssue};
 use crate::cli::serve::{Running, ServeOptions, start};
@@ -23,22 +23,22 @@ pub(super) const MAINTAINER: &str = "mona";
 /// Contributors with an OWP client, and their skills.
 pub(super) const CLIENTS: [(&str, &[&str]); 3] =
     [("cleo", &["rust", "sql"]), ("dmitri", &["docs", "rust"]), ("esi", &["docs", "sql", "ui"])];
-/// Contributors who comment, and what they join with.
+/// Contributors who comment, and the skills they join with.
 pub(super) const PEOPLE: [(&str, &[&str]); 2] = [("ada", &["rust", "ui"]), ("bo", &["docs", "ui"])];
 /// The review budget the maintainer sets in each repository.
 pub(super) const BUDGET: usize = 3;
 
-/// How many of the latest issues are watched for refusals.
+/// Number of latest issues searched for refusals.
 const WATCHED: usize = 40;
 
-/// The sandbox, the service, and the figures.
+/// The sandbox, the service, and the statistics.
 pub(super) struct Stage {
     pub github: Sandbox,
     pub store: Store,
     pub url: String,
     running: tokio::sync::Mutex<Option<Running>>,
     _folder: tempfile::TempDir,
-    /// What the maintainer authenticates with, for people who want to play along.
+    /// The maintainer's token, for viewers who take part.
     pub maintainer_token: String,
     clock: Clock,
     began: i64,
@@ -59,7 +59,7 @@ impl Stage {
             listen,
             store: store.clone(),
             github: Some(github_side(&github, &clock)?),
-            // GitHub wants a second between comments; the box does not, and nobody wants to wait for a demo.
+            // GitHub wants a second between comments; the sandbox does not, and a demo should be quick.
             settings: Settings {
                 comment_spacing: Span(150),
                 count_every: Span::secs(3),
@@ -93,7 +93,7 @@ impl Stage {
         f64::from(i32::try_from(tenths).unwrap_or(i32::MAX)) / 10.0
     }
 
-    /// Opens an issue, all but its labels: setting those is the maintainer's next act.
+    /// Opens an issue without labels: the maintainer sets them later.
     pub(super) fn open_issue(&self, idea: &Idea) -> Result<OpenIssue, String> {
         let repo = REPOS[idea.repo];
         let body = format!("{}. Somebody will be glad about this.", idea.title);
@@ -107,12 +107,12 @@ impl Stage {
         Ok(OpenIssue { repo, number, labels: idea.labels.clone() })
     }
 
-    /// Tasks that wait for somebody, in all repositories.
+    /// Returns the number of ready tasks in all repositories.
     pub(super) async fn waiting(&self) -> usize {
         self.tasks_in(TaskState::Ready).await
     }
 
-    /// Opens a pull request that answers an issue, and keeps the record of how many were open at once.
+    /// Opens a pull request for an issue, and updates the maximum number open at once.
     pub(super) fn open_pull(&self, login: &str, repo: &str, issue: i64, title: &str) -> Result<u64, String> {
         let spec = PrSpec {
             head: owp_pool::branch::BranchTemplate::default().name(issue, title),
@@ -125,7 +125,7 @@ impl Stage {
         Ok(number)
     }
 
-    /// Tasks merged so far, as the pool sees it.
+    /// Returns the number of merged tasks, as the pool sees it.
     pub(super) async fn merged(&self) -> usize {
         self.tasks_in(TaskState::Merged).await
     }
@@ -136,7 +136,7 @@ impl Stage {
         usize::try_from(counts.map_or(0, count)).unwrap_or(0)
     }
 
-    /// Refusals our App has written on the latest issues: where, to whom, and the first reason.
+    /// Returns the refusals on the latest issues: issue, contributor, first reason.
     pub(super) fn refusals(&self) -> Vec<(String, String)> {
         let mut refusals = Vec::new();
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -145,7 +145,7 @@ impl Stage {
                 if find_key(&comment.body).is_some_and(|key| key.starts_with("refusal:")) {
                     let why = comment.body.lines().find(|line| line.starts_with("- ")).unwrap_or_default();
                     let who = comment.body.split('@').nth(1).and_then(|rest| rest.split(',').next());
-                    // The figures for programs behind the sentence are left out.
+                    // Cuts the machine-readable part behind the sentence.
                     let why = why.trim_start_matches("- ").split(" <sub>").next().unwrap_or_default();
                     let text = format!("{} is refused: {why}", who.unwrap_or_default());
                     refusals.push((format!("{repo} #{number}"), text));
@@ -155,7 +155,7 @@ impl Stage {
         refusals
     }
 
-    /// The figures of the JSON line, without the time it took.
+    /// Returns the statistics for the JSON line, without the duration.
     pub(super) async fn figures(&self) -> Value {
         let requests = self.github.requests();
         let comments =
@@ -177,7 +177,7 @@ impl Stage {
     }
 }
 
-/// The sandbox with its people and repositories, and the maintainer's token.
+/// Starts the sandbox with its users and repositories; returns it and the maintainer's token.
 async fn open_box(clock: &Clock) -> Result<(Sandbox, String), String> {
     let shared = clock.clone();
     let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));

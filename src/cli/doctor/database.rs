@@ -1,17 +1,17 @@
-//! The database and what it knows: whether it is durable, whether anybody serves it, what is stuck, and which
-//! repositories are in trouble. Read only.
+//! Checks of the database and its content: durability, running processes, stuck work, and repositories in trouble. Read
+//! only.
 
 use super::report::Report;
 use owp_base::clock::{Clock, Entropy};
 use owp_pool::{Span, Timestamp};
 use owp_store::{DeadComments, Dialect, InboxHealth, RepoRow, Store, StoreError, StoreOptions};
 
-/// A process marks every half minute that it is alive.
+/// A running process updates its mark every half minute.
 const SILENT: Span = Span::minutes(2);
-/// A delivery is processed within a second where nothing is wrong.
+/// Normally a delivery is processed within a second.
 const STUCK: Span = Span::minutes(10);
 
-/// What is read in one look.
+/// The data read in one snapshot.
 struct Picture {
     now: Timestamp,
     alive_at: Option<Timestamp>,

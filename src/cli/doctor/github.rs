@@ -1,4 +1,4 @@
-//! The App as GitHub knows it: the clock its tokens need, its key, what it asks for, and where it is installed.
+//! Checks of the App on GitHub: the clock its tokens depend on, its key, its permissions and its installations.
 
 use super::report::Report;
 use owp_base::clock::Clock;
@@ -9,13 +9,13 @@ use owp_github::manifest::{self, Extras};
 use owp_pool::Span;
 use std::collections::BTreeMap;
 
-/// A token is made a minute early and lives nine more; beyond this GitHub refuses it sooner or later.
+/// A token is dated a minute back and lasts nine more; with a larger skew GitHub eventually rejects it.
 const SKEW_PROBLEM: Span = Span::minutes(5);
 const SKEW_WARN: Span = Span::secs(30);
 
 type Permissions = BTreeMap<String, String>;
 
-/// Looks at the App; the client for more, when GitHub accepts it.
+/// Checks the App; returns a client for further checks if GitHub accepts it.
 pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report) -> Option<GitHub> {
     let side = match GitHubSide::of(app, clock.clone()) {
         Ok(side) => side,
@@ -51,7 +51,7 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
     Some(side.client)
 }
 
-/// Compares the clocks; false when GitHub cannot be reached at all.
+/// Compares the clocks; returns false if GitHub cannot be reached.
 async fn skew(address: &Address, report: &mut Report) -> bool {
     let theirs = match their_time(address).await {
         Ok(theirs) => theirs,
@@ -99,7 +99,7 @@ fn not_accepted(error: &GitHubError, app: &GitHubApp, report: &mut Report) {
     }
 }
 
-/// The pages on which the App's owner changes it.
+/// Returns the URL of the App's settings page.
 fn settings_page(api_url: &str, asks: &AppAsks) -> String {
     let origin = manifest::web_origin(api_url).unwrap_or_default();
     let owner = asks.owner.as_ref().filter(|owner| owner.kind.as_deref() == Some("Organization"));
@@ -113,7 +113,7 @@ fn has(held: &Permissions, name: &str, level: &str) -> bool {
     held.get(name).is_some_and(|found| found == level || found == "write" || found == "admin")
 }
 
-/// What is needed and not there. Reading the one policy file is as good as reading all contents.
+/// Returns the missing permissions. Read access to all contents includes the single policy file.
 fn missing(held: &Permissions, needed: &Permissions) -> Vec<String> {
     let instead = |name: &str| name == "contents" && has(held, "single_file", "read");
     let lacks = needed.iter().filter(|(name, level)| !has(held, name, level) && !instead(name));

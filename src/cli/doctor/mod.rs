@@ -1,7 +1,7 @@
-//! `owp doctor`: looks at everything a pool needs and says what is wrong, each with what to do. Changes nothing, and may
-//! run beside `owp serve`.
+//! `owp doctor`: checks everything a pool needs and reports each problem with its fix. It changes nothing and may run
+//! beside `owp serve`.
 //!
-//! Exit codes: 0 when nothing keeps the pool from its work (warnings or none), 1 for a problem, 2 when asked wrongly.
+//! Exit codes: 0 without problems (warnings allowed), 1 for a problem, 2 for a usage error.
 
 mod database;
 mod github;
@@ -29,7 +29,7 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
-/// Looks, tells, and exits by what was found.
+/// Runs the checks, prints the report, and exits with its result.
 pub async fn run(args: DoctorArgs, env: &Environment) -> ExitCode {
     if let Some(error) = args.database.as_deref().and_then(|url| Dialect::of_url(url).err()) {
         return asked_wrongly(&ConfigError::new(error.to_string()));
@@ -37,7 +37,7 @@ pub async fn run(args: DoctorArgs, env: &Environment) -> ExitCode {
     let mut report = Report::default();
     examine(&args, env, &mut report).await;
     let text = if args.json { format!("{}\n", report.json()) } else { report.words() };
-    // Whoever closed the pipe does not read the rest; what was found is what it is.
+    // A closed stdout does not change the result.
     let _closed = stdout().lock().write_all(text.as_bytes());
     if report.has_problems() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

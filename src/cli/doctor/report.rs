@@ -1,4 +1,4 @@
-//! What was found: findings with their remedies, in words for a terminal or as JSON.
+//! The findings with their fixes, as text for a terminal or as JSON.
 
 use crate::cli::failure::versioned;
 use owp_pool::text::tidy_line;
@@ -6,16 +6,16 @@ use serde::Serialize;
 use serde_json::json;
 use std::fmt::Display;
 
-/// Longer texts of others are cut.
+/// Quoted text is truncated to this length.
 const TEXT_MAX_CHARS: usize = 600;
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// Something is not as it should be, and the pool does its work.
+    /// A deviation that does not keep the pool from its work.
     Warn,
     /// The pool cannot do its work, or part of it.
     Problem,
@@ -31,24 +31,24 @@ impl Level {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Finding {
     level: Level,
-    /// What was looked at: `credentials`, `webhook`, a repository's name.
+    /// The subject: `credentials`, `webhook`, a repository's name.
     about: String,
     finding: String,
-    /// What to do; none where nothing is to be done.
+    /// The fix, if one is needed.
     remedy: Option<String>,
 }
 
-/// Everything that was looked at.
+/// All findings.
 #[derive(Debug, Default)]
 pub(super) struct Report(Vec<Finding>);
 
 impl Report {
     fn add(&mut self, level: Level, about: &str, finding: &dyn Display, remedy: Option<String>) {
-        // Names, reasons and GitHub's words are other people's text.
+        // Names, reasons and GitHub's messages are untrusted text.
         let line = |text: &str| tidy_line(text, TEXT_MAX_CHARS);
         let finding = line(&finding.to_string());
         self.0.push(Finding { level, about: line(about), finding, remedy: remedy.map(|text| line(&text)) });
@@ -70,7 +70,7 @@ impl Report {
         self.0.iter().filter(|finding| finding.level == level).count()
     }
 
-    /// Whether something keeps the pool from its work.
+    /// Returns true if a problem keeps the pool from its work.
     pub(super) fn has_problems(&self) -> bool {
         self.count(Level::Problem) > 0
     }

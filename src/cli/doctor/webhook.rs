@@ -1,4 +1,4 @@
-//! Where deliveries go, and how the last ones went.
+//! Checks of the webhook address and of the latest deliveries.
 
 use super::report::Report;
 use owp_base::clock::Clock;
@@ -39,7 +39,7 @@ pub(super) async fn examine(github: &GitHub, config: &ServeConfig, clock: &Clock
     }
 }
 
-/// Judges the webhook address; `public` is the pool's own address as the configuration tells it.
+/// Checks the webhook address; `public` is the pool's configured public address.
 fn address(told: &str, api_url: &str, public: Option<&str>, report: &mut Report) {
     let url = Url::parse(told).ok();
     let obstacle = Obstacle::between(api_url, told);
@@ -60,7 +60,7 @@ fn address(told: &str, api_url: &str, public: Option<&str>, report: &mut Report)
     }
 }
 
-/// The attempts are newest first.
+/// Checks the delivery attempts, which are listed newest first.
 fn deliveries(attempts: &[Attempt], clock: &Clock, report: &mut Report) {
     let last_ok = attempts.iter().find(|one| one.arrived());
     let since = last_ok.map_or_else(
@@ -100,7 +100,7 @@ fn how(attempt: &Attempt) -> String {
     }
 }
 
-/// What the failure says about its cause.
+/// Returns the likely fix for a failed delivery.
 fn remedy(attempt: &Attempt) -> String {
     let words = match attempt.status_code {
         401 => {

@@ -1,4 +1,4 @@
-//! `owp worker leave`, `pause`, `resume` and `token rotate`: the worker as a whole.
+//! `owp worker leave`, `pause`, `resume` and `token rotate`: operations on the whole worker.
 
 use super::whoami::Me;
 use super::{answer, holding, told};
@@ -37,10 +37,7 @@ pub(super) struct TokenArgs {
     command: TokenCommand,
 }
 
-/// Gives back what the worker holds, ends its access, and forgets it here.
-///
-/// # Errors
-/// When nobody is registered here, nobody agreed, or the pool says no.
+/// Releases the worker's tasks, ends its access, and removes the local registration.
 pub(super) async fn leave(args: LeaveArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let (me, _) = Me::ask(&client).await?;
@@ -67,21 +64,15 @@ pub(super) async fn leave(args: LeaveArgs, asked: &Asked, env: &Environment) -> 
     Ok(())
 }
 
-/// Stops new tasks from coming, until [`resume`] ends that: a program that runs as this worker goes on sending heartbeats,
-/// and each sets the status anew.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
+/// Stops new tasks until [`resume`]. The pause is stored on the worker, because a running `owp worker run` sends
+/// heartbeats, and each of them sets the status again.
 pub(super) async fn pause(asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let words =
         "is paused: it is given nothing new, and what it holds stays its own. `owp worker resume` ends the pause.";
     set_paused(asked, env, true, words).await
 }
 
-/// Lets new tasks come again.
-///
-/// # Errors
-/// As [`pause`].
+/// Allows new tasks again.
 pub(super) async fn resume(asked: &Asked, env: &Environment) -> Result<(), Failure> {
     set_paused(asked, env, false, "can be given tasks again.").await
 }
@@ -90,7 +81,7 @@ async fn set_paused(asked: &Asked, env: &Environment, paused: bool, words: &str)
     let client = asked.worker(env)?;
     let changed = client.patch("/v1/workers/me", &json!({ "paused": paused })).await.map_err(told::told)?;
     if changed.get("paused").is_none() {
-        // Another server may know the pauses of heartbeats alone.
+        // Another server may support only pauses by heartbeat.
         holding::beat(&client, if paused { "paused" } else { "idle" }).await.map_err(told::told)?;
     }
     let (me, mut shown) = Me::ask(&client).await?;
@@ -99,11 +90,11 @@ async fn set_paused(asked: &Asked, env: &Environment, paused: bool, words: &str)
     Ok(())
 }
 
-/// Replaces the token that is kept here. The old one ends when the new one is first used, which is done at once; a program that
-/// runs with the old one reads the new one from here.
+/// Replaces the stored token. The old one expires on the first use of the new one, which happens at once; a program
+/// that runs with the old one reloads it from the file.
 ///
 /// # Errors
-/// When the token is not kept here, cannot be kept, or the pool says no.
+/// If the token is not stored here, cannot be stored, or the pool rejects the call.
 pub(super) async fn token(args: TokenArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let TokenCommand::Rotate = args.command;
     if worker_token(env)?.is_some() {
@@ -114,7 +105,7 @@ pub(super) async fn token(args: TokenArgs, asked: &Asked, env: &Environment) -> 
     }
     let client = asked.worker(env)?;
     let mut profile = Profile::open(env)?;
-    // A token that cannot be kept is lost, so this is tried before there is one.
+    // A new token that cannot be stored is lost, so the file is tested first.
     profile.prepare()?;
     let made = client.post("/v1/workers/me/token", &json!({})).await.map_err(told::told)?;
     let fresh = field(&made, "token");

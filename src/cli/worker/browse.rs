@@ -1,4 +1,4 @@
-//! `owp worker tasks`, `show` and `why`: what a contributor looks at before and while working on a task.
+//! `owp worker tasks`, `show` and `why`: information before and during work on a task.
 
 use super::hints::Why;
 use super::told;
@@ -16,7 +16,7 @@ use owp_pool::task::TaskState;
 use owp_pool::text::tidy_line;
 use serde_json::{Value, json};
 
-/// A longer description is cut for people; `--json` has all of it.
+/// Longer descriptions are truncated; `--json` has the full text.
 const DESCRIPTION_MAX_LINES: usize = 200;
 const LINE_MAX_CHARS: usize = 1_000;
 
@@ -37,10 +37,7 @@ pub(super) struct OneArgs {
     task: String,
 }
 
-/// Lists tasks; with a worker registered here, those whose skills it lacks are marked.
-///
-/// # Errors
-/// When the pool cannot be asked.
+/// Lists tasks; marks those whose skills the registered worker lacks.
 pub(super) async fn tasks(args: TasksArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.anybody(env)?;
     let tasks = matching(&client, &args.filters, Some(args.state), told::told).await?;
@@ -69,9 +66,6 @@ fn lacking(task: &Value, own: &[String]) -> String {
 }
 
 /// Shows one task with everything its holder needs.
-///
-/// # Errors
-/// When there is no such task, or the pool cannot be asked.
 pub(super) async fn show(args: OneArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.anybody(env)?;
     let task = task(&client, &args.task).await?;
@@ -88,7 +82,7 @@ async fn task(client: &Client, named: &str) -> Result<Value, Failure> {
     client.get(&format!("/v1/tasks/{}", segment(&id))).await.map_err(told::told)
 }
 
-/// The task for people: facts first, then the description, which is somebody else's text.
+/// Formats the task: facts first, then the description, which is untrusted text.
 fn lines(task: &Value) -> Vec<String> {
     let mut lines =
         vec![format!("{} {} \"{}\"", word(field(task, "task_id")), issue(task), title(field(task, "title")))];
@@ -141,16 +135,13 @@ fn lines(task: &Value) -> Vec<String> {
     lines
 }
 
-/// A line no longer than people read.
+/// Truncates a line to a readable length.
 fn tidied(line: &str) -> String {
     let indent: String = line.chars().take_while(|c| *c == ' ').take(40).collect();
     format!("{indent}{}", tidy_line(line, LINE_MAX_CHARS))
 }
 
-/// Says of every rule that does not hold why the worker cannot have a task now.
-///
-/// # Errors
-/// When nobody is registered here, there is no such task, or the pool cannot be asked.
+/// Explains every rule that keeps a task from the worker.
 pub(super) async fn why(args: OneArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let id = task_id(&client, &args.task, told::told).await?;

@@ -1,4 +1,4 @@
-//! `owp worker confirm`: links another machine of the same person, without a comment on GitHub.
+//! `owp worker confirm`: links another machine of the same contributor, without a GitHub comment.
 
 use super::{answer, told};
 use crate::cli::connect::Asked;
@@ -23,10 +23,7 @@ struct Confirmed {
     name: String,
 }
 
-/// Links the other worker and says which one it was.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
+/// Links the other worker and prints which one it was.
 pub(super) async fn run(args: ConfirmArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let body = json!({ "code": args.code.trim() });

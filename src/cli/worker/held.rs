@@ -1,4 +1,4 @@
-//! A task a worker has, as `GET /v1/work` and a claim answer it. What an older server leaves out is done without.
+//! A task of the worker, as returned by `GET /v1/work` and by a claim. Fields that older servers omit are optional.
 
 use crate::cli::failure::Failure;
 use crate::cli::print::{read, task, time, word};
@@ -7,7 +7,7 @@ use owp_client::Client;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// No lease is longer, whatever a pool says.
+/// Upper bound of a lease, whatever the pool says.
 const YEAR_SECS: u64 = 365 * 24 * 60 * 60;
 
 /// A task of the worker.
@@ -17,13 +17,13 @@ pub(super) struct Held {
     pub task_id: String,
     /// `owner/name`.
     pub repo: String,
-    /// Somebody's words.
+    /// Untrusted text.
     pub title: String,
     #[serde(default)]
     state: Option<String>,
     #[serde(default)]
     lease_state: Option<String>,
-    /// The last lease on it; older servers do not tell.
+    /// The last lease on it; older servers omit it.
     #[serde(default)]
     pub lease_id: Option<String>,
     #[serde(default)]
@@ -34,12 +34,12 @@ pub(super) struct Held {
     contract: Option<Contract>,
     #[serde(default)]
     waits_because: Option<String>,
-    /// All of it, as it came.
+    /// The whole object as received.
     #[serde(skip)]
     pub raw: Value,
 }
 
-/// What a repository asks of the work.
+/// The repository's requirements for the work.
 #[derive(Debug, Clone, Deserialize)]
 struct Contract {
     closes: String,
@@ -47,18 +47,12 @@ struct Contract {
 }
 
 impl Held {
-    /// A task as it was answered.
-    ///
-    /// # Errors
-    /// When it is not one.
+    /// Parses a task of a response.
     pub(super) fn read(client: &Client, raw: &Value) -> Result<Self, Failure> {
         Ok(Self { raw: raw.clone(), ..read::<Self>(client, raw)? })
     }
 
-    /// All tasks of an answer to `GET /v1/work`, without those that cannot be read.
-    ///
-    /// # Errors
-    /// When it is not one.
+    /// Parses all tasks of a `GET /v1/work` response; skips invalid ones.
     pub(super) fn read_all(client: &Client, answer: &Value) -> Result<Vec<Self>, Failure> {
         #[derive(Deserialize)]
         struct Work {
@@ -68,28 +62,28 @@ impl Held {
         Ok(work.leases.iter().filter_map(|raw| Self::read(client, raw).ok()).collect())
     }
 
-    /// Whether a lease on it lives: it is to be worked on.
+    /// Returns true if the task has a live lease.
     pub(super) fn is_live(&self) -> bool {
         self.lease_state.as_deref().is_none_or(|state| state != "ended")
     }
 
-    /// Whether it waits to be accepted.
+    /// Returns true if the lease is an offer to be accepted.
     pub(super) fn is_offered(&self) -> bool {
         self.lease_state.as_deref() == Some("offered")
     }
 
-    /// Whether GitHub alone says how it goes.
+    /// Returns true if the task belongs to a GitHub repository, where only GitHub determines its state.
     pub(super) fn is_managed(&self) -> bool {
         self.contract.is_some()
     }
 
-    /// How many seconds are left of a lease that lives: none of one that is overdue, and no more than a year.
+    /// Returns the seconds left of a live lease: 0 if overdue, at most a year.
     pub(super) fn secs_left(&self) -> Option<u64> {
         let secs = self.lease_expires_in_secs.filter(|_| self.is_live())?;
         Some(u64::try_from(secs).unwrap_or(0).min(YEAR_SECS))
     }
 
-    /// Its state, in the protocol's word.
+    /// Returns its state, in the protocol's terms.
     pub(super) fn state(&self) -> String {
         if self.is_offered() {
             return "offered".to_owned();
@@ -97,17 +91,17 @@ impl Held {
         word(self.state.as_deref().unwrap_or("leased"))
     }
 
-    /// Its name for people: `t_… acme/rocket "Title"`.
+    /// Returns its name for users: `t_… acme/rocket "Title"`.
     pub(super) fn name(&self) -> String {
         task(&self.task_id, &self.repo, &self.title)
     }
 
-    /// When its lease runs out, for people.
+    /// Returns the end of its lease, for users.
     pub(super) fn until(&self) -> String {
         self.lease_expires_at.as_deref().map_or_else(|| "its lease runs out".to_owned(), time)
     }
 
-    /// What else is to be known of it, one line each.
+    /// Returns further notes for users, one line each.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let id = word(&self.task_id);
@@ -121,7 +115,7 @@ impl Held {
         notes
     }
 
-    /// How an offer is accepted by hand.
+    /// Returns the command that accepts the offer.
     pub(super) fn offer(&self) -> Option<String> {
         let lease = self.lease_id.as_ref().filter(|_| self.is_offered())?;
         Some(format!("{}: an offer; `owp worker ack {}` accepts it.", word(&self.task_id), word(lease)))

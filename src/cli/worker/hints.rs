@@ -1,4 +1,4 @@
-//! Why a worker does not have a task: what `GET /v1/work?explain=1` tells, in words.
+//! Explains why a worker did not get a task, from `GET /v1/work?explain=1`.
 
 use crate::cli::failure::Failure;
 use crate::cli::place;
@@ -8,7 +8,7 @@ use owp_client::{Client, Reason};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One task that waits, and what every rule says of it.
+/// A waiting task and the result of every rule.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Why {
     task_id: String,
@@ -27,10 +27,7 @@ struct Rule {
 }
 
 impl Why {
-    /// What an answer explains; nothing when it was not asked to.
-    ///
-    /// # Errors
-    /// When it explains in another shape.
+    /// Parses the explanations of a response; empty if none were requested.
     pub(super) fn read_all(client: &Client, answer: &Value) -> Result<Vec<Self>, Failure> {
         match answer.get("explain") {
             None | Some(Value::Null) => Ok(Vec::new()),
@@ -43,12 +40,12 @@ impl Why {
         self.rules.iter().all(|rule| rule.holds)
     }
 
-    /// The task for people.
+    /// Returns the task's name for users.
     pub(super) fn name(&self) -> String {
         task(&self.task_id, &self.repo, &self.title)
     }
 
-    /// Every rule that does not hold, and what is true of everybody.
+    /// Returns every rule that does not hold, and the reasons that apply to everyone.
     pub(super) fn reasons(&self) -> Vec<String> {
         let broken = self.rules.iter().filter(|rule| !rule.holds).map(|rule| {
             let why = rule.reason.as_ref().map_or_else(|| "it does not hold".to_owned(), place::reason);
@@ -58,7 +55,7 @@ impl Why {
     }
 }
 
-/// Why there is nothing, in a sentence: the first reason of the first task.
+/// Returns a sentence on why there is no work: the first reason of the first task.
 pub(super) fn hint(waiting: &[Why]) -> String {
     let Some(first) = waiting.first() else { return "No task waits to be handed out.".to_owned() };
     let broken = first.rules.iter().find(|rule| !rule.holds).and_then(|rule| rule.reason.as_ref());

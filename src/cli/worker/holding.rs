@@ -1,4 +1,4 @@
-//! What a worker holds, learned without asking for more, and signs of life. For whoever begins or ends: no terminal here.
+//! Reads the worker's tasks without pulling more, and sends heartbeats. Used at start and exit; no terminal I/O here.
 
 use super::held::Held;
 use super::signals::Signals;
@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long a sign of life may take; the next one is due soon.
+/// Timeout of a heartbeat; the next one is due soon.
 const BEAT_WITHIN: Duration = Duration::from_secs(10);
-/// How long a pool has to hear that the worker is not paused any more.
+/// Timeout for telling the pool that the worker is no longer paused.
 const IDLE_WITHIN: Duration = Duration::from_secs(3);
 
-/// A lease that ended, as a heartbeat is told.
+/// An ended lease, from a heartbeat response.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Ended {
     pub lease_id: String,
@@ -24,16 +24,16 @@ pub(super) struct Ended {
     pub ended_at: String,
 }
 
-/// What was learned.
+/// The worker's tasks and recent lease ends.
 pub(super) struct Counted {
-    /// Everything that is listed, with and without a lease that lives.
+    /// All listed tasks, with and without a live lease.
     pub held: Vec<Held>,
-    /// The ends that were told on the way.
+    /// The lease ends reported during the count.
     pub ended: Vec<Ended>,
 }
 
-/// What the worker has. A pull that was broken off may have been granted something nobody here heard of; a worker that
-/// says it is paused is given nothing new. It does not stay paused, whatever becomes of this. Nothing when stopped.
+/// Lists the worker's tasks. An aborted pull may have granted tasks unknown here, so this asks again, paused, because a
+/// paused worker gets nothing new. The pause is always lifted. Returns `None` if a signal interrupts it.
 pub(super) async fn count(
     client: &Client,
     within: Duration,
@@ -54,17 +54,14 @@ async fn look(client: &Client) -> Result<Counted, Failure> {
     Ok(Counted { held: Held::read_all(client, &answer)?, ended })
 }
 
-/// A sign of life.
-///
-/// # Errors
-/// See [`ClientError`]; no answer in time is one.
+/// Sends a heartbeat; a timeout is an error too.
 pub(super) async fn beat(client: &Client, status: &str) -> Result<Value, ClientError> {
     let body = json!({ "status": status });
     let call = client.post("/v1/workers/heartbeat", &body);
     tokio::time::timeout(BEAT_WITHIN, call).await.unwrap_or_else(|_| Err(late(client)))
 }
 
-/// The leases an answer to a heartbeat says are over; older servers do not say.
+/// Returns the ended leases of a heartbeat response; older servers send none.
 pub(super) fn read_ended(client: &Client, answer: &Value) -> Result<Vec<Ended>, Failure> {
     answer.get("ended").map_or_else(|| Ok(Vec::new()), |ended| read(client, ended))
 }
@@ -90,13 +87,13 @@ mod tests {
             let mut open = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (mut call, mut bytes) = (String::new(), [0; 4096]);
-                // Head and body may come one after the other.
+                // Head and body may arrive separately.
                 while !call.contains("GET ") && !call.contains('}') {
                     let n = stream.read(&mut bytes).await.unwrap();
                     call.push_str(&String::from_utf8_lossy(&bytes[..n]));
                 }
                 if call.contains("GET ") {
-                    // Never answered.
+                    // Never answers.
                     open.push(stream);
                 } else {
                     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{}";

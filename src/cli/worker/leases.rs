@@ -1,4 +1,4 @@
-//! `owp worker ack`, `nack`, `release` and `claim`: leases and the tasks they are on.
+//! `owp worker ack`, `nack`, `release` and `claim`: operations on leases and their tasks.
 
 use super::held::Held;
 use super::{answer, told};
@@ -12,7 +12,7 @@ use owp_config::Environment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// How ids of tasks begin.
+/// Prefix of task ids.
 const TASK: &str = "t_";
 const LIST: &str = "`owp worker list` lists the tasks and leases you hold.";
 
@@ -42,7 +42,7 @@ pub(super) struct ClaimArgs {
     task: String,
 }
 
-/// A lease after the call.
+/// The lease after the operation.
 #[derive(Deserialize)]
 struct Lease {
     task_id: String,
@@ -50,9 +50,6 @@ struct Lease {
 }
 
 /// Accepts an offer.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
 pub(super) async fn ack(args: AckArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let told = act(&client, &args.lease, "ack", &json!({})).await?;
@@ -62,19 +59,13 @@ pub(super) async fn ack(args: AckArgs, asked: &Asked, env: &Environment) -> Resu
     Ok(())
 }
 
-/// Declines.
-///
-/// # Errors
-/// As [`ack`].
+/// Declines an offer.
 pub(super) async fn nack(args: GiveBackArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let words = |task: String| format!("Declined {task}; it is not offered to you again for a while.");
     give_back("nack", args, asked, env, words).await
 }
 
-/// Gives back.
-///
-/// # Errors
-/// As [`ack`].
+/// Releases a lease.
 pub(super) async fn release(args: GiveBackArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     give_back("release", args, asked, env, |task| format!("Released {task}; others may have it now.")).await
 }
@@ -94,9 +85,6 @@ async fn give_back(
 }
 
 /// Claims a task.
-///
-/// # Errors
-/// As [`ack`].
 pub(super) async fn claim(args: ClaimArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let task = task_id(&client, &args.task, told::told).await?;
@@ -114,7 +102,7 @@ fn claiming(task: &str) -> String {
     format!("/v1/tasks/{}/claim", segment(task))
 }
 
-/// Does something with a lease, named by its own id or by its task's.
+/// Applies an operation to a lease, named by its own id or by its task's.
 async fn act(client: &Client, id: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
     let lease = if id.starts_with(TASK) || id.contains(['#', '/']) {
         lease_of(client, &task_id(client, id, told::told).await?).await?
@@ -124,8 +112,8 @@ async fn act(client: &Client, id: &str, verb: &str, body: &Value) -> Result<Valu
     client.post_once(&format!("/v1/leases/{}/{verb}", segment(&lease)), body).await.map_err(told::told)
 }
 
-/// The worker's lease on a task. Listing what one holds asks for more at the same time; claiming what one holds already
-/// changes nothing and answers the lease. So that nothing new is taken, the task is looked at first.
+/// Returns the worker's lease on a task. Listing leases would pull new work. A claim of a held task changes nothing and
+/// returns the lease; the state is checked first, so that the claim takes nothing new.
 async fn lease_of(client: &Client, task: &str) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct Task {

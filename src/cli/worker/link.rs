@@ -1,4 +1,4 @@
-//! `owp worker link`, and how any command says which comment proves whose a worker is.
+//! `owp worker link`, and the instructions for the comment that proves a worker's owner.
 
 use super::{answer, told};
 use crate::cli::connect::Asked;
@@ -17,10 +17,10 @@ pub(super) struct LinkArgs {
     login: String,
 }
 
-/// The place for the comment where no policy names one: others would be notified for nothing.
+/// The suggested place without a policy: a comment elsewhere would notify uninvolved people.
 const YOURS: &str = "an issue you take part in, in a repository of the pool";
 
-/// A way to prove it, as registration and linking answer it.
+/// A link code and where to post it, from registration or linking.
 #[derive(Deserialize)]
 pub(super) struct Link {
     command: String,
@@ -29,7 +29,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// What to do, for the person who does it.
+    /// Returns the instructions for the contributor.
     pub(super) fn words(&self) -> String {
         let until = self.expires_at.as_deref().map_or_else(String::new, |at| format!(" until {}", time(at)));
         let command = visible_line(&self.command);
@@ -42,10 +42,7 @@ impl Link {
     }
 }
 
-/// Asks for a code and says what to do with it.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
+/// Requests a code and prints the instructions.
 pub(super) async fn run(args: LinkArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let login = args.login.trim().trim_start_matches('@').to_owned();

@@ -1,4 +1,4 @@
-//! `owp worker list`: one pull, what the worker has, and with `--explain` why it does not have the rest.
+//! `owp worker list`: pulls once and shows the worker's tasks; with `--explain`, also why it did not get the others.
 
 use super::answer;
 use super::held::Held;
@@ -22,10 +22,7 @@ pub(super) struct ListArgs {
     explain: bool,
 }
 
-/// Asks once.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
+/// Pulls once.
 pub(super) async fn run(args: ListArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let path = format!("/v1/work?wait={}&explain={}", args.wait, u8::from(args.explain));

@@ -1,6 +1,6 @@
-//! `owp worker`: what volunteers do from a terminal. One file per concern; this one reads the words and hands over.
+//! `owp worker`: commands for contributors, one file per concern; this file dispatches them.
 //!
-//! Nothing here ever prints a token, and nothing a server or a stranger wrote reaches a terminal as it is.
+//! No command prints a token, and no untrusted text reaches a terminal unescaped.
 
 mod account;
 mod browse;
@@ -29,7 +29,7 @@ use owp_config::Environment;
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// What decides when nothing is said, for the end of the help.
+/// Help text: the precedence of settings.
 const MORE: &str = "\
 Which pool: --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
 As whom:    OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker kept here for that pool.
@@ -118,13 +118,13 @@ impl WorkerCommand {
         }
     }
 
-    /// Whether it goes on and prints one line of JSON per event.
+    /// Returns true if the command runs on and prints one line of JSON per event.
     fn goes_on(&self) -> bool {
         matches!(self, Self::Run(_) | Self::Simulate(_))
     }
 }
 
-/// Runs the subcommand: 0 done, 1 failed or refused, 2 asked wrongly, 4 no access.
+/// Runs the subcommand. Exits with 0 on success, 1 if failed or refused, 2 for a usage error, 4 without access.
 pub async fn run(args: WorkerArgs, env: &Environment) -> ExitCode {
     let WorkerArgs { asked, command } = args;
     let (name, goes_on, json) = (command.name(), command.goes_on(), asked.json);
@@ -157,7 +157,7 @@ async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> 
     }
 }
 
-/// Prints an answer as it came, or in words.
+/// Prints a response as JSON or as text.
 fn answer(asked: &Asked, answer: &Value, words: impl FnOnce() -> String) {
     if asked.json {
         as_json(answer);

@@ -1,4 +1,4 @@
-//! `owp worker register`: makes a worker at a pool and keeps its token where only its owner reads it.
+//! `owp worker register`: registers a worker with a pool and stores its token in a file only its owner can read.
 
 use super::{answer, link, told};
 use crate::cli::connect::Asked;
@@ -49,10 +49,10 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> 
     String::deserialize(from).map(SecretString::from)
 }
 
-/// Registers, keeps, and says what comes next.
+/// Registers and stores the worker, and prints the next step.
 ///
 /// # Errors
-/// When there is a worker already, nothing to call it, nowhere to keep it, or the pool says no.
+/// If a worker exists already, no name or place to store it is found, or the pool rejects the call.
 pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let mut profile = Profile::open(env)?;
     let client = asked.nobody(env, &profile)?;
@@ -66,7 +66,7 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
         );
         return Err(Failure::asked_wrongly(what).next("`owp worker run` goes on with it; `--again` registers another."));
     }
-    // A token that cannot be kept is lost, so this is tried before there is one.
+    // A token that cannot be stored is lost, so the file is tested first.
     profile.prepare()?;
     let name = args.name.clone().map_or_else(machine_name, Ok)?;
     warn_in_clear_text(&client);
@@ -87,7 +87,7 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
     Ok(())
 }
 
-/// Registers a worker. The second value is the answer without the token, fit to be shown.
+/// Registers a worker. The second value is the response without the token, safe to print.
 async fn introduce(client: &Client, body: &Value) -> Result<(Made, Value), Failure> {
     let mut shown = client.post("/v1/workers/register", body).await.map_err(told::told)?;
     let made = read(client, &shown)?;
@@ -97,10 +97,7 @@ async fn introduce(client: &Client, body: &Value) -> Result<(Made, Value), Failu
     Ok((made, shown))
 }
 
-/// A worker that nobody keeps: its id and its token.
-///
-/// # Errors
-/// When the pool says no.
+/// Registers a temporary worker, which is not stored; returns its id and token.
 pub(super) async fn throw_away(
     client: &Client,
     name: &str,
@@ -132,7 +129,7 @@ fn words(
     words
 }
 
-/// The name of this machine, when it is one somebody would call a worker.
+/// Returns this machine's name, if it is a suitable worker name.
 fn machine_name() -> Result<String, Failure> {
     let node = rustix::system::uname();
     let node = node.nodename().to_string_lossy();

@@ -1,4 +1,4 @@
-//! `owp worker report`: reports how a task goes.
+//! `owp worker report`: reports the status of a task.
 
 use super::{answer, told};
 use crate::cli::connect::Asked;
@@ -54,10 +54,7 @@ impl Status {
     }
 }
 
-/// Reports it.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
+/// Sends the report.
 pub(super) async fn run(args: ReportArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let task = task_id(&client, &args.task, told::told).await?;

@@ -1,4 +1,4 @@
-//! `owp worker set`: changes what the worker says of itself.
+//! `owp worker set`: changes the worker's settings.
 
 use super::whoami::Me;
 use super::{answer, told};
@@ -60,10 +60,7 @@ impl SetArgs {
     }
 }
 
-/// Changes the worker, and shows it as it is now.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
+/// Changes the worker and prints the result.
 pub(super) async fn run(args: SetArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let mut body = args.body();

@@ -1,24 +1,21 @@
-//! Ctrl-C, being asked to end and a terminal that is closed, heard from the first moment on: whoever stops a worker means
-//! the worker, and what it holds is to be seen to first.
+//! Ctrl-C, SIGTERM and SIGHUP, handled from startup on, so that held tasks can be released or reported before the
+//! process ends.
 
 use crate::cli::failure::Failure;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The ways to be stopped.
+/// The signals that stop a worker.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// Nothing when whoever started this said that it outlives its terminal (`nohup`).
+    /// `None` if the parent made the process ignore SIGHUP (`nohup`).
     hangup: Option<Signal>,
-    /// Whether the last one came from somebody at the keyboard, who can be asked.
+    /// True if the last signal was Ctrl-C, so that the user can be asked.
     typed: bool,
 }
 
 impl Signals {
-    /// Listens from now on; the process does not end by them any more.
-    ///
-    /// # Errors
-    /// When the machine refuses.
+    /// Starts listening; from now on the signals no longer end the process.
     pub(super) fn listen() -> Result<Self, Failure> {
         let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("Ctrl-C cannot be heard: {error}.")));
         let hangup = if hangup_is_ignored() { None } else { Some(hear(SignalKind::hangup())?) };
@@ -30,7 +27,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) {
         self.typed = tokio::select! {
             _ = self.interrupt.recv() => true,
@@ -39,12 +36,12 @@ impl Signals {
         };
     }
 
-    /// Whether it was Ctrl-C that was heard last: whatever else ends a worker waits for no answer.
+    /// Returns true if the last signal was Ctrl-C; after any other the worker does not ask.
     pub(super) fn was_typed(&self) -> bool {
         self.typed
     }
 
-    /// Does something, unless it is stopped before.
+    /// Runs a future unless a signal interrupts it.
     pub(super) async fn unless<T>(&mut self, doing: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = doing => Some(done),
@@ -62,12 +59,12 @@ async fn hung_up(hangup: &mut Option<Signal>) {
     }
 }
 
-/// As Linux tells it; elsewhere it is taken not to be.
+/// Returns true if SIGHUP is ignored, as reported by Linux; false elsewhere.
 fn hangup_is_ignored() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
 }
 
-/// The lowest bit of the ignored signals is the first signal, which is SIGHUP (proc(5), signal(7)).
+/// Tests the lowest bit of the ignored signals: signal 1, which is SIGHUP (proc(5), signal(7)).
 fn ignores_hangup(status: &str) -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)

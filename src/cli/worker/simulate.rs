@@ -1,5 +1,5 @@
-//! `owp worker simulate`: goes through tasks as a worker would and does nothing. For trying out a pool and its policy
-//! with repositories made by hand; what belongs to GitHub is given back untouched, because nothing can be pretended there.
+//! `owp worker simulate`: goes through tasks like a worker without doing them, to try out a pool and its policy in
+//! manual repositories. Tasks of GitHub repositories are released, because pull requests on GitHub cannot be simulated.
 
 use super::held::Held;
 use super::hints::{Why, hint};
@@ -19,7 +19,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// After an answer that brought nothing and did not wait.
+/// Delay after an empty response that did not wait.
 const PAUSE: Duration = Duration::from_secs(2);
 const COUNT_WITHIN: Duration = Duration::from_secs(30);
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -48,10 +48,7 @@ pub(super) struct SimulateArgs {
     work_for: Duration,
 }
 
-/// Pretends until there is nothing more, or Ctrl-C.
-///
-/// # Errors
-/// When nobody is registered here, or the pool says no.
+/// Simulates until there is no more work, or Ctrl-C.
 pub(super) async fn run(args: SimulateArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let client = match args.register {
@@ -77,7 +74,7 @@ pub(super) async fn run(args: SimulateArgs, asked: &Asked, env: &Environment) ->
         play.leave_alone(counted?.held);
     }
     let result = signals.unless(play.go()).await;
-    // Whatever happened, nothing that was only pretended stays taken.
+    // Releases simulated work after any outcome.
     let _late = tokio::time::timeout(LEAVE_WITHIN, play.leave()).await;
     let why = result.transpose()?.flatten();
     play.end(why.as_deref());
@@ -88,20 +85,20 @@ struct Play {
     client: Client,
     json: bool,
     args: SimulateArgs,
-    /// How many tasks came to their end.
+    /// Number of completed tasks.
     done: usize,
-    /// Tasks it held before; nothing is pretended of them.
+    /// Tasks held before the simulation, which leaves them alone.
     real: BTreeSet<String>,
-    /// Leases that are done with, whatever came of them.
+    /// Leases already processed, with any result.
     seen: BTreeSet<String>,
-    /// What it holds and is not done with.
+    /// Held tasks still to be processed.
     open: Vec<Held>,
-    /// What has a pull request that was only pretended, and holds a slot of the budget.
+    /// Tasks with a simulated pull request, each using a slot of the review budget.
     pretended: Vec<Held>,
 }
 
 impl Play {
-    /// What the worker holds already is real work of somebody.
+    /// Excludes the tasks the worker already holds: they are real work.
     fn leave_alone(&mut self, held: Vec<Held>) {
         for task in held {
             if task.is_live() {
@@ -111,7 +108,7 @@ impl Play {
         }
     }
 
-    /// Goes on until there is nothing more, and says why there is not.
+    /// Runs until there is no more work, and returns the reason.
     async fn go(&mut self) -> Result<Option<String>, Failure> {
         let mut wait = 0;
         loop {
@@ -130,7 +127,7 @@ impl Play {
                 }
                 None if self.args.once => return Ok(Some(hint(&Why::read_all(&self.client, &answer)?))),
                 None if wait == 0 => wait = 30,
-                // Only a worker without room, or one that is paused, is answered at once.
+                // Only a worker without capacity, or a paused one, is answered at once.
                 None => tokio::time::sleep(PAUSE).await,
             }
         }
@@ -163,7 +160,7 @@ impl Play {
         }
         self.say(task, "in_progress", None).await?;
         tokio::time::sleep(self.args.work_for).await;
-        // A name nobody can ever own (RFC 2606).
+        // A name that can never be registered (RFC 2606).
         let url = format!("https://pull-request.invalid/{}/{}", task.repo, segment(&task.task_id));
         self.say(task, "pr_opened", Some(&url)).await?;
         if self.args.merge {
@@ -180,10 +177,10 @@ impl Play {
         Ok(())
     }
 
-    /// Gives back what it was in the middle of; a worker that was made for this leaves the pool.
+    /// Releases the tasks in progress; a worker registered for the simulation is removed.
     async fn leave(&mut self) -> Result<(), ClientError> {
         if self.args.register {
-            // Nobody could say a word for them once the worker is gone.
+            // After its removal the worker can no longer report on them.
             for task in std::mem::take(&mut self.pretended) {
                 match self.take_back(&task).await {
                     Ok(()) => self.tell("given back", &task, "its pull request was only pretended"),
@@ -194,7 +191,7 @@ impl Play {
             return Ok(());
         }
         for task in std::mem::take(&mut self.open) {
-            // One that cannot be given back keeps the others no longer.
+            // A task that cannot be released does not stop the others.
             match give_back(&self.client, &task).await {
                 Ok(()) => self.tell("released", &task, "it was only simulated"),
                 Err(error) => self.tell("not released", &task, &error.to_string()),
@@ -203,11 +200,11 @@ impl Play {
         Ok(())
     }
 
-    /// Goes on with a task, which frees its slot of a pull request, and gives it back.
+    /// Resumes a task, which frees its pull request's slot, and releases it.
     async fn take_back(&self, task: &Held) -> Result<(), ClientError> {
         let path = format!("/v1/tasks/{}", segment(&task.task_id));
         self.client.post_once(&format!("{path}/status"), &json!({ "status": "in_progress", "message": WHY })).await?;
-        // A claim of what one holds answers the lease.
+        // A claim of a held task returns its lease.
         let held = self.client.post_once(&format!("{path}/claim"), &json!({})).await?;
         let lease = held["lease_id"].as_str().unwrap_or_default();
         self.client.post_once(&format!("/v1/leases/{}/release", segment(lease)), &json!({ "reason": WHY })).await?;
@@ -238,7 +235,7 @@ impl Play {
     }
 }
 
-/// What a lease is known by: older servers name the task alone.
+/// Returns the key of a lease; older servers send only the task's id.
 fn key(held: &Held) -> &str {
     held.lease_id.as_deref().unwrap_or(&held.task_id)
 }
@@ -249,7 +246,7 @@ async fn give_back(client: &Client, task: &Held) -> Result<(), ClientError> {
     client.post_once(&path, &json!({ "reason": WHY })).await.map(drop)
 }
 
-/// What the pool refused is part of the play; that it cannot be asked is not.
+/// Accepts refusals as part of the simulation; other errors end it.
 fn passable(error: ClientError) -> Result<(), Failure> {
     match error.told() {
         Some(told) if matches!(told.status, 403 | 404 | 409 | 422) => Ok(()),

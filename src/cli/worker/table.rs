@@ -1,4 +1,4 @@
-//! What a worker has, as a table no wider than the terminal.
+//! Renders the worker's tasks as a table that fits the terminal.
 
 use super::held::Held;
 use crate::cli::print::{title, word};
@@ -6,7 +6,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width};
 use owp_pool::Span;
 use std::io::IsTerminal;
 
-/// What a task's line may hold.
+/// A column besides the title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Task,
@@ -18,32 +18,32 @@ enum Part {
 
 use Part::{Left, Repository, State, Task, Title};
 
-/// What fits into how many columns, besides the rest of them for the title.
+/// The columns shown from each terminal width on.
 const PARTS: [(u16, &[Part]); 3] =
     [(76, &[Task, Repository, Title, State, Left]), (62, &[Task, Title, State, Left]), (0, &[Task, State, Left])];
-/// Longer names of repositories give way to titles.
+/// Longer repository names are truncated in favour of titles.
 const REPO_MAX_COLUMNS: u16 = 28;
 
-/// One task, and how many seconds its lease has left now.
+/// A task and the seconds left of its lease.
 pub(super) struct Line<'a> {
     /// The task.
     pub held: &'a Held,
-    /// Nothing for what has no live lease.
+    /// `None` without a live lease.
     pub secs_left: Option<u64>,
 }
 
-/// How wide stdout is; nothing when it is no terminal.
+/// Returns the width of stdout; `None` if it is not a terminal.
 pub(super) fn width() -> Option<u16> {
     let stdout = std::io::stdout().is_terminal();
     stdout.then(|| console::Term::stdout().size_checked().map_or(80, |(_rows, columns)| columns))
 }
 
-/// The lines of the table, its header first. Each task is one line; titles are cut to what is left of the width.
+/// Returns the lines of the table, header first. Each task is one line; titles are truncated to the remaining width.
 pub(super) fn lines(tasks: &[Line<'_>], width: Option<u16>) -> Vec<String> {
     let fits = |(least, _): &&(u16, &[Part])| width.is_none_or(|width| width >= *least);
     let parts = PARTS.iter().find(fits).map_or(PARTS[0].1, |(_, parts)| *parts);
     let mut table = Table::new();
-    // Cut anywhere, not only between words: no cell holds this delimiter.
+    // Cuts anywhere, not only between words: no cell contains this delimiter.
     table.load_style(comfy_table::presets::NOTHING).set_truncation_indicator("…").set_delimiter('\n');
     table.set_header(row(parts.iter().map(|part| part.header().to_owned())));
     for line in tasks {
@@ -95,14 +95,14 @@ impl Part {
     }
 }
 
-/// Text without what joins several signs into one. Terminals do not agree on whether they do that, so nobody could tell
-/// how wide it is, and a line that is wider than was thought breaks what is drawn in place.
+/// Removes characters that join several glyphs into one. Terminals disagree on joined glyphs, so their width would be
+/// unknown, and a line that is too wide breaks the in-place drawing.
 fn unjoined(text: &str) -> String {
     let joins = |c: char| matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
     text.chars().filter(|c| !joins(*c)).collect()
 }
 
-/// How long is left, to the second while that is soon: `1h29m`, `29m58s`.
+/// Formats the time left, with seconds below an hour: `1h29m`, `29m58s`.
 fn left(secs: u64) -> String {
     let secs = if secs >= 3600 { secs / 60 * 60 } else { secs };
     Span::secs(i64::try_from(secs).unwrap_or(i64::MAX / 1000)).compact()

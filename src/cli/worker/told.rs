@@ -1,9 +1,9 @@
-//! What a worker's calls can be answered when they fail, with what to do next.
+//! Errors of a worker's calls, with the next step.
 
 use crate::cli::failure::Failure;
 use owp_client::{ClientError, Told};
 
-/// A call that failed, with what a volunteer does about it.
+/// Turns a client error into a failure with the contributor's next step.
 pub(super) fn told(error: ClientError) -> Failure {
     let about_no_task = |told: &Told| told.kind == "refused" && told.reasons().is_empty();
     let next = error.told().filter(|told| !about_no_task(told)).and_then(|told| next_step(&told.kind));
@@ -16,7 +16,7 @@ pub(super) fn told(error: ClientError) -> Failure {
     }
 }
 
-/// By the last part of the problem's `type`, which is part of the protocol.
+/// Returns the next step by the last part of the problem's `type`, which is part of the protocol.
 fn next_step(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "unauthorized" => "Fix or unset OWP_WORKER_TOKEN, or run `owp worker register --again`.",

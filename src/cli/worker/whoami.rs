@@ -9,7 +9,7 @@ use owp_config::Environment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What a worker is told of itself.
+/// The worker's own data.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Me {
     worker_id: String,
@@ -19,7 +19,7 @@ pub(super) struct Me {
     capacity_points: i64,
     max_concurrent_tasks: i64,
     status: String,
-    /// Older servers do not say.
+    /// Older servers omit it.
     #[serde(default)]
     paused: bool,
     load: Load,
@@ -33,37 +33,34 @@ struct Load {
 }
 
 impl Me {
-    /// Asks the pool.
-    ///
-    /// # Errors
-    /// When it cannot be asked, or does not know the worker.
+    /// Asks the pool; also returns the raw response.
     pub(super) async fn ask(client: &Client) -> Result<(Self, Value), Failure> {
         let shown = client.get("/v1/workers/me").await.map_err(told::told)?;
         Ok((read(client, &shown)?, shown))
     }
 
-    /// The number of tasks it holds.
+    /// Returns the number of tasks it holds.
     pub(super) fn held(&self) -> i64 {
         self.load.leases
     }
 
-    /// Its name and id for people.
+    /// Returns its name and id for users.
     pub(super) fn name(&self) -> String {
         format!("{} ({})", word(&self.name), word(&self.worker_id))
     }
 
-    /// A sentence about its pause, with the blank before it; nothing unless it is paused whatever its heartbeats say.
+    /// Returns a sentence about a stored pause, with a space before it; empty if there is none.
     pub(super) fn pause(&self) -> &'static str {
         if self.paused { " It is paused: `owp worker resume` ends the pause." } else { "" }
     }
 
-    /// How much it takes on, for people.
+    /// Returns its capacity for users.
     pub(super) fn takes(&self) -> String {
         let tasks = self.max_concurrent_tasks;
         format!("{} and {} at a time", count(self.capacity_points, "point"), count(tasks, "task"))
     }
 
-    /// All of it, for people.
+    /// Formats all of its data for users.
     pub(super) fn words(&self, client: &Client) -> String {
         let skills = if self.skills.is_empty() { "none".to_owned() } else { word(&self.skills.join(", ")) };
         let github = match &self.github_login {
@@ -85,9 +82,6 @@ impl Me {
 }
 
 /// Shows the worker.
-///
-/// # Errors
-/// When nobody is registered here, or the pool cannot be asked.
 pub(super) async fn run(asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let client = asked.worker(env)?;
     let (me, mut shown) = Me::ask(&client).await?;

@@ -1,4 +1,4 @@
-//! Repositories and tasks that the operator makes, and what stands where.
+//! Checks of repositories and tasks made by the operator, and of the operator's counts.
 
 use super::super::lab::{Lab, leases};
 use super::super::stop::{Stop, Verdict, must};
@@ -26,7 +26,7 @@ async fn makes_a_repository(lab: &Lab) -> Verdict {
     must(said["ok"] == true && said["repo"] == json!(name), || format!("a new repository is answered {said}"))
 }
 
-/// How many of these tasks one worker gets in a repository that was stopped and then left to its defaults.
+/// Returns how many of `tasks` one worker gets in a repository that was stopped and then reset to its defaults.
 async fn by_default(lab: &Lab, tasks: &[Value]) -> Verdict<usize> {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({ "max_open_prs": 0, "area_locks_enabled": false })).await?;
@@ -64,7 +64,7 @@ async fn repo_bounds(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-/// The budget is set under one spelling, and used under the other.
+/// Sets the budget under one spelling of the name and uses the repository under the other.
 async fn caseless_names(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
     let shouted = repo.to_uppercase();
@@ -158,7 +158,7 @@ async fn counts_follow(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     let ready = || async { Ok(lab.admin_get("/v1/admin/state").await?.prepared()?["tasks_ready"].as_i64()) };
     let mut seen = Vec::new();
-    // Somebody else's task may come or go in the same moment.
+    // Other workers may come or go at the same moment.
     for _ in 0..5 {
         let before = ready().await?;
         lab.task(&repo, json!({})).await?;

@@ -1,5 +1,5 @@
-//! Areas of a repository that have one holder at a time. One worker asks: what is shared among several is the matter of
-//! other checks.
+//! Checks of area locks: one holder at a time. They use one worker; sharing among several workers is covered by other
+//! checks.
 
 use super::super::lab::Lab;
 use super::super::stop::{Verdict, must};
@@ -13,7 +13,7 @@ checks! {
     Core "AREA-4" "A merged task frees its area." => merged_frees;
 }
 
-/// How many of two tasks of these areas one worker gets.
+/// Returns how many of two tasks with these areas one worker gets.
 async fn of_two(lab: &Lab, settings: Value, areas: [&str; 2]) -> Verdict<usize> {
     let repo = lab.repo(settings).await?;
     for area in areas {
@@ -51,7 +51,7 @@ async fn merged_frees(lab: &Lab) -> Verdict {
     }
     let held = lab.pull(&worker).await?;
     let first = held.first().map(|lease| lease["task_id"].clone()).unwrap_or_default();
-    // Straight from the lease: a server may free the area when the pull request is opened.
+    // Skips `pr_opened`: a server may free the area when the pull request is opened.
     lab.reported(&worker, &first, "merged").await?;
     let others = lab.pull(&worker).await?.into_iter().filter(|lease| lease["task_id"] != first).count();
     must(others == 1, || format!("after {first} was merged the area's other task is not to be had"))

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Checks of authentication.
 
 use super::super::lab::{Lab, encoded};
 use super::super::stop::Verdict;
@@ -13,7 +13,7 @@ checks! {
     Core "AUTH-5" "A token in an address opens nothing." => token_in_query;
 }
 
-/// What tokens in addresses are usually called.
+/// Common names of query parameters that carry tokens.
 const NAMES: [&str; 10] = [
     "token",
     "access_token",
@@ -37,7 +37,7 @@ async fn unknown_token(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let mut cut = worker.token.clone();
     cut.pop();
-    // All but a character of a secret is as good as the secret.
+    // A secret without its last character is as sensitive as the secret.
     lab.http.secrets.learn(&cut);
     for token in [lab.fresh("owp_nobody"), cut, format!("{}x", worker.token), worker.id.clone()] {
         lab.http.get("/v1/work").bearer(&token).send().await?.must_be(401)?;

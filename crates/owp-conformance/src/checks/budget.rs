@@ -1,4 +1,4 @@
-//! The review budget: work handed out and open pull requests together.
+//! Checks of the review budget: leases and open pull requests together.
 
 use super::super::lab::{Lab, tasks};
 use super::super::stop::{Verdict, given, must};
@@ -19,7 +19,7 @@ async fn never_passed(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
     try_join_all((0..6).map(|_| lab.task(&repo, json!({})))).await?;
     let workers = try_join_all((0..6).map(|_| lab.worker(json!({ "max_concurrent_tasks": 1 })))).await?;
-    // Twice: whoever lost the race for a slot asks again.
+    // Twice: a worker that lost the race for a slot asks again.
     for _ in 0..2 {
         let held = try_join_all(workers.iter().map(|worker| lab.pull(worker))).await?;
         let held: usize = held.iter().map(Vec::len).sum();
@@ -29,7 +29,7 @@ async fn never_passed(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-/// A repository with a budget of one and two tasks; a worker that has opened a pull request for the first.
+/// Prepares a repository with a budget of one and two tasks; the worker has opened a pull request for the first.
 async fn opened(lab: &Lab) -> Verdict<(super::super::lab::Worker, Value)> {
     let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
     let worker = lab.worker(json!({})).await?;

@@ -1,4 +1,4 @@
-//! Asking for one task, and why not.
+//! Checks of claims and their explanations.
 
 use super::super::lab::Lab;
 use super::super::stop::{Verdict, given, must};
@@ -57,7 +57,7 @@ async fn held(lab: &Lab) -> Verdict {
     })
 }
 
-/// What is said of a task that asks for a skill the worker lacks, and of one that does not.
+/// Returns the explanations for a task that needs a skill the worker lacks and for one that does not.
 async fn two(lab: &Lab) -> Verdict<[Value; 2]> {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
@@ -90,7 +90,7 @@ async fn may(lab: &Lab) -> Verdict {
 async fn explained(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
-    // The most important tasks are explained; others of the server may be there too.
+    // Only the most important tasks are explained, and the server may have others.
     lab.task(&repo, json!({ "priority": 1000, "required_skills": [lab.fresh("rare")] })).await?;
     let said = lab.http.get("/v1/work?explain=1").bearer(&worker.token).send().await?.prepared()?;
     let explained = said["explain"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a server says of itself before anybody registers.
+//! Checks of discovery before registration.
 
 use super::super::lab::Lab;
 use super::super::stop::{Stop, Verdict, must};

@@ -1,4 +1,4 @@
-//! What happened, as pages.
+//! Checks of the event feed in pages.
 
 use super::super::lab::{Lab, Worker, encoded};
 use super::super::stop::{Stop, Verdict, given, must};
@@ -17,19 +17,19 @@ checks! {
     Extended["events"] "EVENT-7" "A kind or family of events that is none is answered 422." => unknown_kinds;
 }
 
-/// How long an event may take to appear.
+/// Timeout for an event to appear.
 const SOON: Duration = Duration::from_secs(15);
 
 const PAGES_MOST: usize = 500;
 
-/// The feed from a place on, with some filters. It begins now and not with the oldest event: a server that has been
-/// running for a while has many of them.
+/// The feed from a position on, with filters. It starts now and not with the oldest event: a server that has run for a
+/// while has many.
 struct Feed {
     filters: String,
     cursor: String,
 }
 
-/// Who looks.
+/// The reader of the feed.
 #[derive(Clone, Copy)]
 enum Viewer<'a> {
     Anybody,
@@ -54,7 +54,7 @@ impl Feed {
         Ok(Self { filters, cursor: next(&page)? })
     }
 
-    /// Everything that is there by now, in pages of `limit`. A page may be empty though there is more.
+    /// Reads everything available now in pages of `limit`. A page may be empty although more follow.
     async fn read(&self, lab: &Lab, limit: u32) -> Verdict<Vec<Value>> {
         self.read_as(lab, limit, Viewer::Anybody).await
     }
@@ -78,7 +78,7 @@ impl Feed {
         Ok(events)
     }
 
-    /// The same once an event of this kind is there, or when it is late.
+    /// Reads repeatedly until an event of this kind appears or the timeout ends.
     async fn until(&self, lab: &Lab, kind: &str) -> Verdict<Vec<Value>> {
         let began = Instant::now();
         loop {
@@ -91,7 +91,7 @@ impl Feed {
     }
 }
 
-/// Where the page after this one begins.
+/// Returns the cursor of the next page.
 fn next(page: &Value) -> Verdict<String> {
     let none = || Stop::Fail(format!("`next_cursor` of a page of events must be a text, not {}", page["next_cursor"]));
     page["next_cursor"].as_str().map(str::to_owned).ok_or_else(none)
@@ -101,7 +101,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["kind"].as_str()).collect()
 }
 
-/// The feed of a repository in which a task was made, granted, begun and blocked.
+/// Returns the feed of a repository in which a task was created, granted, started and blocked.
 async fn story(lab: &Lab) -> Verdict<Feed> {
     let (repo, worker) = (lab.repo_name(), lab.worker(json!({})).await?);
     let feed = Feed::from_now(lab, format!("repo={repo}")).await?;
@@ -144,7 +144,7 @@ async fn cursors_go_on(lab: &Lab) -> Verdict {
     must(seen == all, || format!("{} are, followed in pages of two, {}", json!(all), json!(seen)))
 }
 
-/// Two tasks, and the events of one of them by its id.
+/// Filters the events of two tasks by the id of one.
 async fn filters(lab: &Lab) -> Verdict {
     let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
     let (task, _) = (lab.task(&repo, json!({})).await?, lab.task(&repo, json!({})).await?);
@@ -172,7 +172,7 @@ async fn made_up(lab: &Lab) -> Verdict {
 
 async fn no_secrets(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({})).await?;
-    // What belongs to no repository, such as a registration, is seen by the operator and by whom it is about.
+    // Events without a repository, such as registrations, are visible to the operator and the worker concerned.
     let feed = Feed::from_now(lab, format!("repo={repo}")).await?;
     let everywhere = Feed::from_now(lab, String::new()).await?;
     let worker = lab.worker(json!({})).await?;

@@ -1,4 +1,4 @@
-//! Leases end by themselves when their holder is silent. These checks wait for it, with leases of seconds.
+//! Checks of lease expiry while the holder is silent. They wait for it, with leases of a few seconds.
 
 use super::super::lab::{GRACE, Lab, Worker, tasks};
 use super::super::stop::{Stop, Verdict, given, must};
@@ -13,7 +13,7 @@ checks! {
     Core "EXPIRY-3" "After that, the former holder's word is answered 403 and changes nothing." => former_holder;
 }
 
-/// How many seconds leases last, for a machine that is too slow for those before.
+/// Lease durations in seconds, tried in turn: a slow machine needs longer leases.
 const ATTEMPTS: [u64; 3] = [2, 5, 10];
 
 async fn silent(lab: &Lab) -> Verdict {
@@ -31,8 +31,8 @@ async fn silent(lab: &Lab) -> Verdict {
     must(got.is_some(), || format!("a lease of {} s was not over {} s later", ttl.as_secs(), GRACE.as_secs()))
 }
 
-/// Nothing is waited for that does not come: leases are as short as they were asked to be, or said to be.
-/// `other` asks what time it is there: the lease's holder is to be silent.
+/// Checks that leases are as short as requested or announced, so that no check waits in vain. `other` asks for the
+/// server's time, because the lease's holder must stay silent.
 async fn is_brief(lab: &Lab, other: &Worker, held: &Value, ttl: Duration) -> Verdict {
     let now = time(&lab.beat(other, json!({})).await?.prepared()?["server_time"]);
     let ends = time(&held["lease_expires_at"]);
@@ -47,9 +47,9 @@ async fn is_brief(lab: &Lab, other: &Worker, held: &Value, ttl: Duration) -> Ver
     Ok(())
 }
 
-/// Beats at a third of the lease's time; a machine that was too slow for that is given longer leases. Between two signs of
-/// life passes at most what passes from before the one to after the other. A server may take no note of one that comes
-/// within a third of the lease's time of another, so that two thirds are what may pass.
+/// Sends heartbeats at a third of the lease's duration; a slow machine gets longer leases. The time between two
+/// heartbeats is at most that from before the first to after the second. A server may ignore a heartbeat within a third
+/// of the lease's duration of another one, so two thirds may pass.
 async fn kept_alive(lab: &Lab) -> Verdict {
     for secs in ATTEMPTS {
         let (repo, ttl) = lab.brief_for(secs).await?;
@@ -64,9 +64,9 @@ async fn kept_alive(lab: &Lab) -> Verdict {
             slowest = slowest.max(last.elapsed());
             last = sent;
         }
-        // A task of an earlier attempt may come along: nobody beats for it any more.
+        // A task of an earlier attempt may appear: it no longer gets heartbeats.
         let lost = tasks(&lab.pull(&other).await?).iter().any(|got| json!(got) == task);
-        // A server may be late in ending what ran out: the lease's time must have moved.
+        // A server may end leases late, so the expiry time itself must have moved.
         let now = lab.beat(&worker, json!({})).await?.prepared()?["server_time"].clone();
         let kept = lab.pull(&worker).await?.into_iter().find(|lease| lease["task_id"] == task).unwrap_or_default();
         let ahead = time(&kept["lease_expires_at"]).is_some_and(|ends| Some(ends) > time(&now));
@@ -79,7 +79,7 @@ async fn kept_alive(lab: &Lab) -> Verdict {
     Err(Stop::Skip("heartbeats were answered too slowly to say".to_owned()))
 }
 
-/// Looks while the new holder's own lease lasts; a machine that was too slow for that is given longer ones.
+/// Checks the former holder while the new holder's lease lasts; a slow machine gets longer leases.
 async fn former_holder(lab: &Lab) -> Verdict {
     for secs in ATTEMPTS {
         let (repo, ttl) = lab.brief_for(secs).await?;

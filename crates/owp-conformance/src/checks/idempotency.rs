@@ -1,4 +1,4 @@
-//! Calls that are repeated because their answer was lost.
+//! Checks of calls repeated because their response was lost.
 
 use super::super::http::Answer;
 use super::super::lab::Lab;
@@ -74,7 +74,7 @@ async fn refusals_too(lab: &Lab) -> Verdict {
     lab.needs("claims")?;
     lab.needs("offers")?;
     let (worker, key) = (lab.worker(json!({})).await?, lab.fresh("key"));
-    // Refused while somebody holds the task, and no longer when it was given back.
+    // Refused while another worker holds the task, allowed after its release.
     let holder = lab.worker(json!({})).await?;
     let lease = lab.held(&holder).await?;
     let task = lease["task_id"].as_str().unwrap_or_default();

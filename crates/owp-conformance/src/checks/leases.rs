@@ -1,4 +1,4 @@
-//! Leases by their ids: epochs, renewal, release, and what a holder hears when one ends.
+//! Checks of leases by id: epochs, renewal, release, and the holder's notification when one ends.
 
 use super::super::lab::{GRACE, Lab, Worker, tasks};
 use super::super::stop::{Stop, Verdict, must};
@@ -23,7 +23,7 @@ checks! {
     Extended["offers"] "LEASE-12" "`release` ends an offer, `nack` an active lease, and a `reason` has 500 characters at most." => offers_too;
 }
 
-/// A task that was released by one worker and is held by another: the first lease, the second, and who has it.
+/// Passes a task from one worker to another. Returns both workers, each followed by its lease.
 async fn passed_on(lab: &Lab) -> Verdict<(Worker, Value, Worker, Value)> {
     let (first, second) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let before = lab.held(&first).await?;
@@ -31,7 +31,7 @@ async fn passed_on(lab: &Lab) -> Verdict<(Worker, Value, Worker, Value)> {
     Ok((first, before, second, after))
 }
 
-/// The lease that one worker gets when another releases its own.
+/// Releases a lease of one worker and returns the lease that another worker gets for its task.
 async fn pass_on(lab: &Lab, from: &Worker, lease: &Value, to: &Worker) -> Verdict<Value> {
     lab.act(from, &lease["lease_id"], "release", json!({})).await?.prepared()?;
     let after = lab.pull_until(to, &lease["task_id"], GRACE).await?;
@@ -67,7 +67,7 @@ async fn stale_status(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     let before = lab.held(&worker).await?;
     let task = &before["task_id"];
-    // Going on after a pull request is a new grant to the same holder.
+    // Continuing after a pull request is a new grant to the same holder.
     lab.reported(&worker, task, "pr_opened").await?;
     lab.reported(&worker, task, "in_progress").await?;
     let body = json!({ "status": "blocked", "lease_id": before["lease_id"] });
@@ -120,7 +120,7 @@ async fn relative_time(lab: &Lab) -> Verdict {
     let before = server_time().await?;
     let lease = lab.held(&worker).await?;
     let after = server_time().await?;
-    // The answer was made at some moment between the two.
+    // The server made its response at some moment between the two.
     let left = |now: Option<Time>| Some((time(&lease["lease_expires_at"])? - now?).num_seconds());
     let (most, least) = (left(before), left(after));
     let said = lease["lease_expires_in_secs"].as_i64();

@@ -1,4 +1,4 @@
-//! Lists and single things, to be looked at.
+//! Checks of lists and of single resources.
 
 use super::super::lab::{Lab, encoded};
 use super::super::stop::{Verdict, given, must};
@@ -92,7 +92,7 @@ async fn newest_first(lab: &Lab) -> Verdict {
     let mut made = Vec::new();
     for _ in 0..4 {
         made.insert(0, json!(lab.task(&repo, json!({})).await?));
-        // None of them may be as new as another.
+        // Gives each task a distinct creation time.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let page = page(lab, &format!("repo={repo}&limit=100")).await?;

@@ -1,5 +1,5 @@
-//! The checks, one file per chapter of the specification. A check says no more than its requirement: what it needs on
-//! the way it takes as given, so that a defect is found where it is and nowhere else.
+//! The checks, one file per chapter of the specification. A check tests only its own requirement and treats its
+//! preconditions as given, so that a defect is reported in one place.
 
 mod admin;
 mod areas;
@@ -31,7 +31,7 @@ mod work;
 
 use super::{Check, Profile};
 
-/// Declares the checks of a chapter: profile, feature if any, id, the requirement in a few words, and what makes it.
+/// Declares the checks of a chapter: profile, optional feature, id, short requirement, and function.
 macro_rules! checks {
     ($($profile:ident $([$feature:literal])? $id:literal $title:literal => $run:ident $(($alone:ident))?;)*) => {
         pub(super) const ALL: &[super::Check] = &[$(super::Check {

@@ -1,4 +1,4 @@
-//! What a client negotiates: whether it acknowledges offers.
+//! Checks of negotiation: whether the client acknowledges offers.
 
 use super::super::lab::{GRACE, Lab, Worker, tasks};
 use super::super::stop::{Stop, Verdict, must};
@@ -108,7 +108,7 @@ async fn begun(lab: &Lab) -> Verdict {
 async fn stands(lab: &Lab) -> Verdict {
     let worker = careful(lab).await?;
     let offer = lab.held(&worker).await?;
-    // Times are told in seconds by some.
+    // Some servers report times in whole seconds.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     lab.beat(&worker, json!({})).await?.prepared()?;
     let beaten = listed(lab, &worker, &offer).await?;
@@ -124,7 +124,7 @@ async fn stands(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-/// A lease as it is listed now.
+/// Returns a lease as listed now.
 async fn listed(lab: &Lab, worker: &Worker, lease: &Value) -> Verdict<Value> {
     let now = lab.pull(worker).await?.into_iter().find(|now| now["lease_id"] == lease["lease_id"]);
     now.ok_or_else(|| Stop::Error(format!("{} is not listed any more", lease["lease_id"])))

@@ -1,4 +1,4 @@
-//! The operator's further calls.
+//! Checks of operator calls: bulk tasks, policies, pauses, closing, revocation and audit export.
 
 use super::super::lab::{GRACE, Lab, tasks};
 use super::super::stop::{Stop, Verdict, given, must};
@@ -22,7 +22,7 @@ checks! {
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
-/// More tasks than this are not sent for a check.
+/// Largest number of tasks a check sends in bulk.
 const BULK_TRIED: u64 = 2_000;
 
 fn item(lab: &Lab, title: &str) -> Value {

@@ -1,4 +1,4 @@
-//! Signs of life.
+//! Checks of heartbeats.
 
 use super::super::lab::Lab;
 use super::super::stop::{Verdict, must};
@@ -33,7 +33,7 @@ async fn bounds(lab: &Lab) -> Verdict {
 async fn counted(lab: &Lab) -> Verdict {
     let online = || async { Ok(lab.admin_get("/v1/admin/state").await?.prepared()?["workers_online"].as_i64()) };
     let mut seen = Vec::new();
-    // Somebody else may come or go in the same moment.
+    // Other workers may come or go at the same moment.
     for _ in 0..5 {
         let before = online().await?;
         let worker = lab.worker(json!({})).await?;

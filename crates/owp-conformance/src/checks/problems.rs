@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 describes them.
+//! Checks of errors as defined by RFC 9457.
 
 use super::super::lab::{Lab, tasks};
 use super::super::stop::{Stop, Verdict, given, must};
@@ -61,7 +61,7 @@ async fn reasons(lab: &Lab) -> Verdict {
     })
 }
 
-/// Errors of many kinds. Whether each has the right status is told by other checks: what has another is passed over.
+/// Tests the types of many errors. Errors with a wrong status are skipped: other checks report them.
 async fn kinds(lab: &Lab) -> Verdict {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let task = lab.held(&worker).await?["task_id"].clone();

@@ -1,4 +1,4 @@
-//! What a worker may see and change of itself.
+//! Checks of a worker's view and changes of itself.
 
 use super::super::lab::{GRACE, Lab};
 use super::super::stop::{Verdict, must};

@@ -1,4 +1,4 @@
-//! How a worker comes to be.
+//! Checks of registration.
 
 use super::super::lab::Lab;
 use super::super::stop::{Verdict, must};
@@ -30,12 +30,12 @@ async fn a_name_is_enough(lab: &Lab) -> Verdict {
     })
 }
 
-/// So many skills.
+/// Returns `count` distinct skills.
 fn skills(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("skill {at}")).collect()
 }
 
-/// Lengths are counted in characters: a crab is one of them, four bytes in UTF-8 and two units in UTF-16.
+/// Tests that lengths count characters: a crab is one, of four bytes in UTF-8 and two units in UTF-16.
 async fn bounds(lab: &Lab) -> Verdict {
     let longest = "n".repeat(120);
     let right: [Value; 6] = [

@@ -1,4 +1,4 @@
-//! What a holder may do with a lease, whichever it is: begin its time anew, and end it, an offer as well as an active one.
+//! Checks of lease operations that apply to offers and active leases alike: renewing and ending.
 
 use super::super::lab::{GRACE, Lab};
 use super::super::stop::{Verdict, must};
@@ -28,7 +28,7 @@ pub(super) async fn anew(lab: &Lab) -> Verdict {
     Err(too_slow())
 }
 
-/// Each way of ending with the kind of lease it is not named after.
+/// Ends each kind of lease by the operation named after the other kind.
 pub(super) async fn offers_too(lab: &Lab) -> Verdict {
     for (act, ack) in [("release", true), ("nack", false)] {
         let repo = lab.repo(json!({})).await?;

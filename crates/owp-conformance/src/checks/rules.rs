@@ -1,11 +1,11 @@
-//! What every grant obeys, however it was asked for: a claim, and going back to a task that was blocked or delivered.
+//! Checks of the rules that apply to every grant: by a claim, or by resuming a blocked or delivered task.
 
 use super::super::lab::{Lab, Worker, tasks};
 use super::super::stop::{Verdict, given, must};
 use super::claims::claim;
 use serde_json::{Value, json};
 
-/// What limits a worker: its room for tasks, or its points.
+/// Returns the limits of a worker, each with settings that reach it: concurrent tasks and points.
 fn limits() -> [(&'static str, Value); 2] {
     [
         ("max_concurrent_tasks", json!({ "max_concurrent_tasks": 1 })),
@@ -13,14 +13,14 @@ fn limits() -> [(&'static str, Value); 2] {
     ]
 }
 
-/// A new task that the worker holds now.
+/// Creates a task that the worker then holds.
 async fn taken(lab: &Lab, repo: &str, worker: &Worker, says: Value) -> Verdict<Value> {
     let task = lab.task(repo, says).await?;
     given(tasks(&lab.pull(worker).await?).contains(&task), "a worker that is given the one task that fits it")?;
     Ok(json!(task))
 }
 
-/// Claims a task that a rule keeps from the worker.
+/// Claims a task that a rule forbids to the worker.
 async fn in_vain(lab: &Lab, worker: &Worker, task: &str, rule: &str) -> Verdict {
     let answer = claim(lab, &worker.token, task).await?;
     must((400..500).contains(&answer.status), || {
@@ -43,7 +43,7 @@ pub(super) async fn claimed_within(lab: &Lab) -> Verdict {
         taken(lab, &repo, &worker, json!({})).await?;
         let task = lab.task(&repo, json!({ "estimate_points": 2 })).await?;
         in_vain(lab, &worker, &task, &format!("`{limit}`")).await?;
-        // Or the next worker is given it.
+        // Otherwise the next worker would get this task.
         lab.pull(&holder).await?;
     }
     Ok(())
@@ -59,7 +59,7 @@ pub(super) async fn claimed_paused(lab: &Lab) -> Verdict {
     })
 }
 
-/// Goes back to a task though a rule keeps it from the worker now.
+/// Resumes a task that a rule now forbids to the worker.
 async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> Verdict {
     let answer = lab.report(worker, task, json!({ "status": "in_progress" })).await?;
     must(answer.status == 409, || {
@@ -73,7 +73,7 @@ async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> Verdi
 
 pub(super) async fn granted_again(lab: &Lab) -> Verdict {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
-    // The budget is lowered to what somebody else holds.
+    // Lowers the budget to the lease of another worker.
     for status in ["blocked", "pr_opened"] {
         let repo = lab.repo(json!({ "max_open_prs": 2 })).await?;
         let task = taken(lab, &repo, &worker, json!({})).await?;

@@ -1,5 +1,5 @@
-//! What is a sign of life and what is none. Seen by the time a lease ends, with leases of seconds, after two thirds of it: a
-//! server may take no note of a sign of life in the first.
+//! Checks of which calls extend a lease. They compare lease ends, with leases of a few seconds, after two thirds of the
+//! lease: a server may ignore a sign of life in the first third.
 
 use super::super::lab::{Lab, Worker};
 use super::super::stop::{Stop, Verdict, must};
@@ -13,10 +13,10 @@ checks! {
     Core "EXPIRY-5" "A status keeps a lease alive." => statuses_are;
 }
 
-/// How many seconds leases last, for a machine that is too slow for those before.
+/// Lease durations in seconds, tried in turn: a slow machine needs longer leases.
 pub(super) const ATTEMPTS: [u64; 3] = [2, 5, 10];
 
-/// A lease of seconds.
+/// A lease of a few seconds.
 pub(super) struct Brief {
     pub worker: Worker,
     pub lease: Value,
@@ -36,22 +36,22 @@ impl Brief {
         Ok(Self { worker, lease, ttl, began })
     }
 
-    /// Until two thirds of its time are over.
+    /// Waits until two thirds of the lease have passed.
     pub(super) async fn age(&self) {
         tokio::time::sleep((self.ttl * 2 / 3).saturating_sub(self.began.elapsed())).await;
     }
 
-    /// False when a slow machine took so long to get the lease that it may be much younger than it seems.
+    /// Returns false if getting the lease took so long that it may be much younger than assumed.
     pub(super) fn is_prompt(&self) -> bool {
         self.began.elapsed() < self.ttl / 4
     }
 
-    /// False when it may have ended meanwhile, because the machine is slow.
+    /// Returns false if the lease may have ended because the machine is slow.
     pub(super) fn lives(&self) -> bool {
         self.began.elapsed() < self.ttl
     }
 
-    /// When it ends, as it is listed now.
+    /// Returns the lease's end as listed now.
     pub(super) async fn ends(&self, lab: &Lab) -> Verdict<Value> {
         let listed = lab.pull(&self.worker).await?;
         let now = listed.into_iter().find(|lease| lease["task_id"] == self.lease["task_id"]).unwrap_or_default();
@@ -78,7 +78,7 @@ async fn asking_is_none(lab: &Lab) -> Verdict {
     Err(too_slow())
 }
 
-/// The second time it is a status that was told before, which is a sign of life as well.
+/// Reports a status twice: a repeated one counts as a sign of life too.
 async fn statuses_are(lab: &Lab) -> Verdict {
     'attempts: for secs in ATTEMPTS {
         let mut held = Brief::begin(lab, secs).await?;

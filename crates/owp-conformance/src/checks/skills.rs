@@ -1,4 +1,4 @@
-//! What a contributor must know.
+//! Checks of required skills.
 
 use super::super::lab::{Lab, tasks};
 use super::super::stop::{Verdict, must};

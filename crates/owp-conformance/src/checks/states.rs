@@ -1,15 +1,15 @@
-//! What becomes of a task by what its holder tells of it, and what a blocked one takes of the worker and the repository.
+//! Checks of task states set by the holder, and that a blocked task uses no capacity.
 
 use super::super::lab::{Lab, tasks};
 use super::super::stop::{Verdict, given, must};
 use serde_json::json;
 
-/// A worker that takes one task of one point at a time. Going back to a task is seen by that: there is no room for another.
+/// Registers a worker with capacity for one task of one point. Resuming a task is visible because nothing else fits.
 async fn narrow(lab: &Lab) -> Verdict<super::super::lab::Worker> {
     lab.worker(json!({ "capacity_points": 1, "max_concurrent_tasks": 1 })).await
 }
 
-/// The rows of the table that no other requirement tells: what may follow `blocked`, and what may follow `pr_opened`.
+/// Tests the transitions that no other requirement covers: those from `blocked` and from `pr_opened`.
 pub(super) async fn table(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
     for status in ["pr_opened", "merged"] {
@@ -31,7 +31,7 @@ pub(super) async fn table(lab: &Lab) -> Verdict {
     })
 }
 
-/// One worker blocks a task that takes everything there is: the only slot, the area, all of its points and its one lease.
+/// Blocks a task that used every resource: the only slot, the area, all points and the one lease.
 pub(super) async fn nothing_for_blocked(lab: &Lab) -> Verdict {
     let (repo, worker) = (lab.repo(json!({ "max_open_prs": 1 })).await?, narrow(lab).await?);
     let first = lab.task(&repo, json!({ "area": "one" })).await?;

@@ -1,4 +1,4 @@
-//! How a task goes, told by its holder.
+//! Checks of status reports by the holder.
 
 use super::super::lab::{GRACE, Lab, Worker, tasks};
 use super::super::stop::{Stop, Verdict, must};
@@ -77,7 +77,7 @@ async fn not_yours(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-/// A task that the worker held and gave back, once it is ready.
+/// Returns a task that the worker released, once it is ready.
 async fn given_back(lab: &Lab, worker: &Worker) -> Verdict<Value> {
     let lease = lab.held(worker).await?;
     lab.act(worker, &lease["lease_id"], "release", json!({})).await?.prepared()?;

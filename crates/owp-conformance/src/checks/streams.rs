@@ -1,4 +1,4 @@
-//! What happens, as it happens: Server-Sent Events.
+//! Checks of the event stream (Server-Sent Events).
 
 use super::super::http::{come_back, held_back};
 use super::super::lab::Lab;
@@ -14,17 +14,17 @@ checks! {
     Extended["events"] "STREAM-3" "One that comes back with an id that is none is told so with `reset`." => reset;
 }
 
-/// How long a block may take to come.
+/// Timeout for a block to arrive.
 const SOON: Duration = Duration::from_secs(15);
 
 /// An open stream of a task's events.
 struct Stream {
     asked: String,
     answer: Response,
-    /// What came after the last whole line.
+    /// Bytes after the last whole line.
     rest: Vec<u8>,
     read: String,
-    /// The last id, which holds until there is another.
+    /// The last event id, valid until the next one.
     id: String,
 }
 
@@ -64,7 +64,7 @@ impl Stream {
         Ok(Self { asked, answer, rest: Vec::new(), read: String::new(), id: String::new() })
     }
 
-    /// Takes whole lines, which may end in CR LF: a chunk may end within a line, and within a letter.
+    /// Processes whole lines, which may end in CR LF; a chunk may end inside a line or a character.
     fn take(&mut self, chunk: &[u8]) {
         self.rest.extend_from_slice(chunk);
         if let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') {
@@ -73,7 +73,7 @@ impl Stream {
         }
     }
 
-    /// The next block that has an event's name; comments and blocks with an id alone are passed over.
+    /// Returns the next block with an event name; skips comments and blocks with only an id.
     async fn next(&mut self, lab: &Lab) -> Verdict<Block> {
         let none = Stop::Fail(format!("{}: no event came within {} s", self.asked, SOON.as_secs()));
         let block = tokio::time::timeout(SOON, async {
@@ -119,7 +119,7 @@ impl Block {
     }
 }
 
-/// A task that can be held, and the filter for its events.
+/// Creates a task that can be leased, and the filter for its events.
 async fn waiting_task(lab: &Lab) -> Verdict<(Value, String)> {
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({})).await?;

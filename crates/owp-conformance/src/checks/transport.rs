@@ -1,4 +1,4 @@
-//! How calls are made and answered.
+//! Checks of requests and responses in general.
 
 use super::super::lab::Lab;
 use super::super::stop::{Verdict, must};
@@ -90,7 +90,7 @@ async fn numbers_are_numbers(lab: &Lab) -> Verdict {
         let body = json!({ "name": lab.fresh("worker"), "capacity_points": capacity });
         lab.register(body).await?.must_be(422)?;
     }
-    // Some languages have no other numbers, and write whole ones like this.
+    // Some languages have only floating-point numbers and write whole ones like this.
     let whole = json!({ "name": lab.fresh("worker"), "skills": [lab.skill()], "capacity_points": 5.0 });
     lab.register(whole).await?.must_be(200)
 }
@@ -105,15 +105,15 @@ async fn healthz_is_ok(lab: &Lab) -> Verdict {
 async fn first_things_first(lab: &Lab) -> Verdict {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let status = || format!("/v1/tasks/{}/status", lab.nobodys('t'));
-    // Nobody asks, the body is wrong, and what the path names is not there.
+    // Three errors: no token, an invalid body, and an unknown task.
     lab.http.post(status(), &json!({})).send().await?.must_be(401)?;
     lab.http.post(status(), &json!({ "status": "blocked" })).send().await?.must_be(401)?;
     lab.http.post("/v1/admin/tasks", &json!([])).send().await?.must_be(401)?;
-    // The body is wrong, and what the path or the body names is not there.
+    // Two errors each: an invalid body and an unknown resource.
     lab.http.post(status(), &json!({})).bearer(&worker.token).send().await?.must_be(422)?;
     let nowhere = json!({ "repo": lab.fresh("conformance/nobody"), "title": "" });
     lab.admin_post("/v1/admin/tasks", nowhere).await?.must_be(422)?;
-    // It is somebody else's, and its state does not allow it.
+    // Two errors: another worker's task, in a state that forbids the report.
     let merged = lab.held(&worker).await?["task_id"].clone();
     lab.reported(&worker, &merged, "merged").await?;
     let answer = lab.report(&other, &merged, json!({ "status": "in_progress" })).await?;

@@ -1,4 +1,4 @@
-//! Asking for work and waiting for some; and how often one may ask.
+//! Checks of pulls that wait, and of rate limits.
 
 use super::super::lab::{Lab, leases, tasks};
 use super::super::stop::{Stop, Verdict, must};
@@ -14,7 +14,7 @@ checks! {
     Extended["rate_limits"] "RATE-1" "Whoever calls too often is answered 429 with `Retry-After`." => held_back (alone);
 }
 
-/// Nobody's server is to be overrun for a check.
+/// Limit on calls, so that a check never overloads a server.
 const CALLS_MOST: u64 = 200;
 
 async fn as_soon_as(lab: &Lab) -> Verdict {
@@ -68,7 +68,7 @@ async fn held_back(lab: &Lab) -> Verdict {
         return Err(Stop::Skip(format!("a token may make {at_once} calls at once, too many to try")));
     }
     let worker = lab.worker(json!({})).await?;
-    // Quickly, one wave after another, so that no server's refill keeps up.
+    // In rapid waves, so that no bucket refill keeps up.
     for _ in 0..10 {
         let wave =
             (0..at_once).map(|_| lab.http.raw(reqwest::Method::GET, "/v1/work").bearer_auth(&worker.token).send());

@@ -1,4 +1,4 @@
-//! Asking for work.
+//! Checks of pulling work.
 
 use super::super::lab::{Lab, tasks};
 use super::super::stop::{Verdict, given, must};
@@ -42,7 +42,7 @@ async fn every_key(lab: &Lab) -> Verdict {
     must(lease["description"].is_null(), || format!("an empty `description` is {}", lease["description"]))
 }
 
-/// A repository with five tasks of one point.
+/// Creates a repository with five tasks of one point each.
 async fn five(lab: &Lab) -> Verdict<Vec<String>> {
     let repo = lab.repo(json!({})).await?;
     try_join_all((0..5).map(|_| lab.task(&repo, json!({})))).await
@@ -77,7 +77,7 @@ async fn again(lab: &Lab) -> Verdict {
     must(tasks(&now) == tasks(std::slice::from_ref(&lease)), || {
         format!("a worker that holds {} is told that it holds {:?}", lease["task_id"], tasks(&now))
     })?;
-    // Servers of 0.1 tell neither of them.
+    // Servers of OWP 0.1 send neither.
     let same = ["lease_id", "epoch"].iter().all(|key| now[0][key] == lease[key]);
     must(same, || format!("asking again grants {} anew: {lease} became {}", lease["task_id"], now[0]))
 }
@@ -127,7 +127,7 @@ async fn one_holder(lab: &Lab) -> Verdict {
 
 async fn expires_ahead(lab: &Lab) -> Verdict {
     let worker = lab.worker(json!({})).await?;
-    // Asked before the grant: whatever time passes in between, the lease ends after it.
+    // Asked before the grant, so the lease cannot end earlier than this time plus its duration.
     let beat = lab.beat(&worker, json!({})).await?.prepared()?;
     let lease = lab.held(&worker).await?;
     let time = |value: &Value| value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());

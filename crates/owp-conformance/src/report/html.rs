@@ -1,4 +1,4 @@
-//! A page that stands alone: what was checked, how it ended, and what was said where it did not pass.
+//! A self-contained HTML report: the checks, their results, and the recorded exchanges of those that did not pass.
 
 use super::super::{Outcome, Profile, Report, Status};
 use super::summary;
@@ -17,7 +17,7 @@ td:first-child { white-space: nowrap; font-family: ui-monospace, monospace; font
 pre { overflow-x: auto; border-left: 3px solid var(--line); padding-left: .8rem; font-size: .8125rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 ";
 
-/// The report as a page.
+/// Renders the report as a page.
 #[must_use]
 pub fn html(report: &Report) -> String {
     let at = chrono::DateTime::from_timestamp_millis(report.began_at_ms).map(|at| at.format("%Y-%m-%d %H:%M UTC"));

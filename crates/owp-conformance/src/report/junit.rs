@@ -1,9 +1,9 @@
-//! JUnit's XML, as build servers read it: one suite per profile, one case per requirement.
+//! JUnit XML for build servers: one suite per profile, one case per requirement.
 
 use super::super::{Outcome, Profile, Report, Status};
 use maud::{Markup, PreEscaped, Render, html};
 
-/// The report as JUnit XML.
+/// Renders the report as JUnit XML.
 #[must_use]
 pub fn junit(report: &Report) -> String {
     let suites = [("core", Profile::Core), ("extended", Profile::Extended)];
@@ -52,7 +52,7 @@ fn seconds(seconds: f64) -> String {
     format!("{seconds:.3}")
 }
 
-/// Text without the characters XML cannot hold (XML 1.0, 2.2), escaped.
+/// Text without the characters XML forbids (XML 1.0, 2.2), escaped.
 struct Text<'a>(&'a str);
 
 impl Render for Text<'_> {

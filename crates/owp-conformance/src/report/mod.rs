@@ -1,5 +1,4 @@
-//! A report for people and for programs: JSON, JUnit's XML, a page of HTML. None of them holds a secret: outcomes come
-//! without.
+//! Reports in JSON, JUnit XML and HTML. They hold no secrets: the outcomes contain none.
 
 mod html;
 mod junit;
@@ -10,7 +9,7 @@ pub use junit::junit;
 use super::{Report, Status};
 use serde_json::{Value, json};
 
-/// The report as JSON: counts, and every check with its status.
+/// Returns the report as JSON: counts, and every check with its status.
 #[must_use]
 pub fn json(report: &Report) -> Value {
     let count = |status| report.count(status);
@@ -25,7 +24,7 @@ pub fn json(report: &Report) -> Value {
     })
 }
 
-/// The counts in a sentence.
+/// Returns the counts in a sentence.
 #[must_use]
 pub fn summary(report: &Report) -> String {
     let verdict = match (report.conforms(), report.is_complete()) {
@@ -45,7 +44,7 @@ pub fn summary(report: &Report) -> String {
 }
 
 impl Status {
-    /// In one word.
+    /// Returns the status as one word.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

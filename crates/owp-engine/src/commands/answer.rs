@@ -1,7 +1,7 @@
-//! Answers to commands: under which key each is wanted, and with that whether it is a new comment or an edit of an old one.
+//! Replies to commands. The key of a reply decides between a new comment and an edit of an old one.
 //!
-//! New comments notify everybody on the issue, so what one contributor can cause is bounded: beyond the bound the last
-//! answer is edited.
+//! New comments notify everybody on the issue, so each contributor can cause a limited number. Beyond the limit, the
+//! last reply is edited.
 
 use super::{Asked, Said};
 use crate::comments::say::{self, REFUSAL, REPLY};
@@ -14,14 +14,14 @@ use owp_pool::policy::CommentMode;
 use owp_pool::{RepoId, Span};
 use owp_store::{StoreError, Tx};
 
-/// How many new comments one contributor can cause on an issue.
+/// Limit on the new comments that one contributor can cause on an issue.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
-    /// So many …
+    /// Comments per span.
     most: usize,
-    /// … in this span,
+    /// Length of the span.
     within: Span,
-    /// and so many at all.
+    /// Comments in total.
     ever: usize,
 }
 
@@ -29,15 +29,15 @@ struct Bound {
 const REFUSALS: Bound = Bound { most: 1, within: Span::hours(24), ever: 3 };
 /// Commands that need a permission the contributor does not have.
 const DENIALS: Bound = Bound { most: 1, within: Span::hours(24), ever: usize::MAX };
-/// Everything else, to people without write access and to people with it.
+/// All other replies, to contributors without write access and to those with it.
 const REPLIES: Bound = Bound { most: 3, within: Span::hours(24), ever: usize::MAX };
 const REPLIES_TO_MAINTAINERS: Bound = Bound { most: 30, within: Span::hours(1), ever: usize::MAX };
-/// Commands that were turned away because there were too many.
+/// Commands rejected by the rate limit.
 const LIMITS: Bound = Bound { most: 1, within: Span::hours(1), ever: usize::MAX };
 /// Commands in the thread of a pull request.
 const ELSEWHERE: Bound = Bound { most: 1, within: Span::hours(24), ever: usize::MAX };
 
-/// Wants the reply to a comment. What the lease's own comment says already is not said twice.
+/// Queues the reply to a comment. What the lease comment already says is not repeated.
 pub(super) async fn answer(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -70,13 +70,13 @@ pub(super) async fn answer(
         body.push_str(ONE_PLACE);
     }
     if place.is_shared && prefix.starts_with(REFUSAL) {
-        // It stands where it was first said, which may be far up.
+        // The edited comment stays in its old place, which may be far up.
         body.push_str(&format!("\n\nUpdated on {} after your last claim.", tx.now().human()));
     }
     Ok(say::say(tx, repo, asked.issue, &place.key, &body).await?)
 }
 
-/// A refusal above the lease's comment would contradict it: whoever has the task now is no longer refused it.
+/// Withdraws or rewrites an earlier refusal, which would contradict the lease comment below it.
 async fn settle_refusal(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), StoreError> {
     let prefix = format!("{REFUSAL}{}:", asked.author.id);
     let said = tx.wanted_with_prefix(&repo.row.id, asked.issue, &prefix).await?;
@@ -87,10 +87,10 @@ async fn settle_refusal(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Resul
     say::say(tx, repo, asked.issue, key, &refusal_settled(&asked.author.login)).await
 }
 
-/// What a reply says that is edited because there were enough new ones.
+/// Ending of a reply that is edited because the limit on new ones is reached.
 const ONE_PLACE: &str = "\n\nYou got several replies on this issue already, so from now on this one is edited when you write another command.";
 
-/// Says to somebody that their commands were turned away because they write too many.
+/// Replies that the commands were rejected by the rate limit.
 pub(super) async fn too_fast(tx: &mut Tx, repo: &RepoContext, said: &Said) -> Result<(), EngineError> {
     let why = Outcome::Failed(format!(
         "these commands were not run: the pool runs at most {PER_MINUTE} commands of one contributor in a minute, and {PER_HOUR} in an hour. Write them again later, in another comment."
@@ -100,8 +100,8 @@ pub(super) async fn too_fast(tx: &mut Tx, repo: &RepoContext, said: &Said) -> Re
     Ok(say::say(tx, repo, said.issue, &place.key, &reply(&said.author.login, &[why])).await?)
 }
 
-/// Says to somebody who wrote commands in the thread of a pull request where commands are read. The App may not comment on
-/// pull requests, so it is said on the issue of the task the pull request is linked to, if there is one.
+/// Replies to commands in a pull request's thread that commands are read on issues. The App may not comment on pull
+/// requests, so the reply goes to the issue of the linked task, if there is one.
 pub(crate) async fn point_to_issue(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -118,12 +118,12 @@ pub(crate) async fn point_to_issue(
     Ok(say::say(tx, repo, issue, &place.key, &reply(&author.login, &[why])).await?)
 }
 
-/// True when somebody without write access gets no new reply on an issue.
+/// Returns true when an author without write access has used up the new replies on an issue.
 pub(super) async fn is_chatty(tx: &mut Tx, repo: &RepoId, issue: i64, author: i64) -> Result<bool, StoreError> {
     is_reached(tx, repo, issue, &replies_to(author), REPLIES).await
 }
 
-/// True when somebody was told on an issue a short while ago that they write too many commands.
+/// Returns true when the author was recently told on this issue about the rate limit.
 pub(super) async fn was_turned_away(tx: &mut Tx, repo: &RepoId, issue: i64, author: i64) -> Result<bool, StoreError> {
     is_reached(tx, repo, issue, &limits_of(author), LIMITS).await
 }
@@ -142,14 +142,14 @@ fn replies_to(author: i64) -> String {
     format!("{REPLY}{author}:")
 }
 
-/// Where an answer goes.
+/// The comment that carries a reply.
 struct Place {
     key: String,
-    /// True when another comment was answered there before.
+    /// True when it already answered another comment.
     is_shared: bool,
 }
 
-/// The key of an answer to `comment`: its own, or the last one under `prefix` when the bound is reached.
+/// Picks the key of the reply to `comment`: its own, or the last one under `prefix` when the limit is reached.
 async fn place(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -159,7 +159,7 @@ async fn place(
 ) -> Result<Place, StoreError> {
     let own = Place { key: format!("{prefix}{comment}"), is_shared: false };
     let said = tx.wanted_with_prefix(&repo.row.id, issue, prefix).await?;
-    // A comment that is edited keeps its answer. Folded into one comment, answers notify nobody.
+    // An edited comment keeps its reply. Replies folded into one comment notify nobody.
     let folded = repo.policy.comments == CommentMode::Quiet && bound.ever == usize::MAX;
     if folded || said.iter().any(|(key, ..)| *key == own.key) {
         return Ok(own);

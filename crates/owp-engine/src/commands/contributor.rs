@@ -1,4 +1,4 @@
-//! What contributors may say: claim, release, extend, block, status, why, join, link, unlink.
+//! Contributor commands: claim, release, extend, block, status, why, join, link, unlink.
 
 use super::{Asked, account};
 use crate::comments::tell;
@@ -23,7 +23,7 @@ use owp_pool::{Person, Timestamp, WorkerId};
 use owp_store::{NewWorker, StoreError, Tx};
 use serde_json::json;
 
-/// The worker behind the author's comments; made at the first command that needs one.
+/// Returns the worker behind the author's comments, and creates it for the first command that needs one.
 async fn comment_worker(tx: &mut Tx, asked: &Asked) -> Result<Worker, EngineError> {
     let person = Person::GitHub(asked.author.id);
     if let Some(worker) = tx.comment_worker(&person).await? {
@@ -41,7 +41,7 @@ async fn comment_worker(tx: &mut Tx, asked: &Asked) -> Result<Worker, EngineErro
     facts::known_worker(tx, &id).await
 }
 
-/// The author as admission would see them, without making anything.
+/// Returns the author as admission would see them, without creating a worker.
 async fn as_asker(tx: &mut Tx, asked: &Asked) -> Result<Worker, StoreError> {
     let person = Person::GitHub(asked.author.id);
     let known = tx.comment_worker(&person).await?;
@@ -82,7 +82,7 @@ async fn held_by_author(tx: &mut Tx, asked: &Asked, task: &Task) -> Result<Optio
     Ok(lease.filter(|lease| lease.person == Person::GitHub(asked.author.id)))
 }
 
-/// The live lease the author may speak for: their own, or any when they may maintain the repository.
+/// Returns the live lease the author may act on: their own, or any for a maintainer.
 async fn lease_to_speak_for(tx: &mut Tx, asked: &Asked, task: &Task) -> Result<Result<Lease, Outcome>, StoreError> {
     let Some(lease) = tx.live_lease(&task.id).await? else {
         return Ok(Err(Outcome::Failed("nobody holds this task at the moment.".to_owned())));
@@ -145,7 +145,7 @@ pub(super) async fn block(
         Ok(lease) => lease,
         Err(outcome) => return Ok(outcome),
     };
-    // A maintainer may block whatever they like.
+    // The limit does not apply to maintainers.
     if !asked.may_maintain()
         && let Some(why) = transition::too_many_blocked(tx, repo, &lease.person).await?
     {
@@ -232,7 +232,7 @@ pub(super) async fn join(
     }
     tx.append_events(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
     if agents.is_some() {
-        // What an agent opened before it was named answers now.
+        // Pull requests that an agent opened before it was named answer the task now.
         for lease in tx.live_leases_in(&repo.row.id, &worker.person).await? {
             if let Some(task) = tx.task(&lease.task).await? {
                 pulls::judge_open_pulls(tx, repo, &task).await?;
@@ -242,7 +242,7 @@ pub(super) async fn join(
     Ok(Outcome::Joined { skills, capacity, concurrent, reputation: profile.reputation, agents: logins })
 }
 
-/// The accounts somebody names as their agents, if each may be one.
+/// Returns the accounts named as agents, or a refusal for the first one that cannot be an agent.
 fn agents_named(asked: &Asked, logins: &[String]) -> Result<Vec<UserRef>, Outcome> {
     let mut named = Vec::new();
     for login in logins {
@@ -255,7 +255,7 @@ fn agents_named(asked: &Asked, logins: &[String]) -> Result<Vec<UserRef>, Outcom
     Ok(named)
 }
 
-/// How the code of a `link` is stored.
+/// Returns the hash under which the code of a `link` command is stored.
 pub(super) fn code_hash(command: &Command) -> Option<String> {
     let Command::Link { code } = command else { return None };
     Some(secret_hash(&code.to_uppercase()))

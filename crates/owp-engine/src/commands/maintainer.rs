@@ -1,4 +1,4 @@
-//! What people with write access may say: trust, approve, budget, ignore, assign, revoke, pause, resume, unblock, ban.
+//! Maintainer commands: trust, approve, budget, ignore, assign, revoke, pause, resume, unblock, ban.
 
 use super::contributor::budget_line;
 use super::{Asked, account};
@@ -20,9 +20,9 @@ use owp_pool::{Person, Span, Timestamp};
 use owp_store::{Pause, RepoRow, TaskExtras, Tx};
 use serde_json::json;
 
-/// How long an `/owp assign` waits to be accepted.
+/// Time for accepting an `/owp assign`.
 const ASSIGNED_FOR: Span = Span::days(3);
-/// How long somebody cannot claim a task that a maintainer took from them.
+/// Time during which a contributor cannot claim a task that a maintainer took from them.
 const BARRED_FOR: Span = Span::hours(24);
 
 async fn set_trust(
@@ -84,7 +84,7 @@ pub(super) async fn budget(
     Ok(Outcome::BudgetSet(budget_line(tx, &fresh).await?))
 }
 
-/// Sets an open pull request aside that answers no claim, or takes that back.
+/// Sets aside an open pull request that answers no claim, or reverts that.
 pub(super) async fn ignore(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -143,7 +143,7 @@ pub(super) async fn resume(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Re
     tx.set_pause(&repo.row.id, None).await?;
     let resumed = json!({ "resumed": true, "by": asked.author.login });
     tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?;
-    // What the policy's own times say is not undone by a comment.
+    // A comment cannot end a pause that the policy schedules.
     let fresh = RepoContext { row: RepoRow { pause: None, ..repo.row.clone() }, ..repo.clone() };
     if let Some(pause) = fresh.pause(tx.now()) {
         return Ok(Outcome::Done(format!("the pause is over, but {}.", pause.reason)));
@@ -163,7 +163,7 @@ pub(super) async fn approve(
         return Ok(Outcome::Done("nothing about this task waits for approval.".to_owned()));
     }
     let extras = tx.task_extras(&task.id).await?;
-    // A comment approves what there was to see when it was written.
+    // A comment approves the text that its author could see.
     if extras.later_at > asked.said_at {
         return Ok(Outcome::Failed(
             "the issue's text may have been changed after your comment. Look at it again, and say `/owp approve` once more."
@@ -202,7 +202,7 @@ pub(super) async fn assign(
     let event = Event::new(EventKind::TaskUpdated, json!({ "reserved_for": account.login, "by": asked.author.login }));
     tx.append_events(&[event.about_task(&task.id)]).await?;
     tell::notes(tx, repo, &task).await?;
-    // What they opened before answers the task now.
+    // Pull requests that the assignee opened earlier answer the task now.
     pulls::judge_open_pulls(tx, repo, &task).await?;
     if let Some(Task { state: TaskState::PrOpened, pull: Some(pull), .. }) = tx.task(&task.id).await? {
         return Ok(Outcome::Done(format!(

@@ -1,8 +1,8 @@
-//! `/owp` commands: weighed before anything is asked, looked up before the transaction, run inside it, answered by
-//! wanted comments.
+//! `/owp` commands: filtered before any request to GitHub, looked up before the transaction, run inside it, and
+//! answered by wanted comments.
 //!
-//! A comment may hold several; each runs once, keyed by the comment and the line's own text, so that an edit which
-//! moves a line does not run it again and one that rewrites it does.
+//! A comment may hold several commands. Each runs once, keyed by the comment and the line's own text. An edit that
+//! moves a line does not run it again; an edit that rewrites the line does.
 
 mod answer;
 mod contributor;
@@ -23,26 +23,26 @@ use owp_pool::{Person, Refusal, Rule, Timestamp, WorkerId};
 use owp_store::Tx;
 use std::collections::BTreeMap;
 
-/// How many accounts a comment may name: each is asked of GitHub.
+/// Maximum number of accounts a comment may name; each costs a request to GitHub.
 const NAMED_MOST: usize = 5;
 
-/// A comment with commands, and what had to be asked of GitHub to run them.
+/// A comment's commands, with the GitHub data needed to run them.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub issue: i64,
     pub comment_id: i64,
     pub author: Account,
     pub lines: Vec<Line>,
-    /// When the commands were written.
+    /// Time at which the commands were written.
     pub said_at: Timestamp,
     /// The author's permission, looked up only when a command needs one.
     pub permission: Permission,
-    /// Whether they may read the repository, where that was asked: a private one.
+    /// Read permission; looked up only for a private repository.
     pub reads: Option<bool>,
-    /// The accounts the commands name, by lower-case login; `None` where there is none.
+    /// Accounts that the commands name, by lower-case login; `None` for an unknown login.
     pub named: BTreeMap<String, Option<Account>>,
-    /// The worker behind the author's comments, once there is one; all their workers, when a line is about all; and those
-    /// that are to be linked.
+    /// Workers to lock: the author's comment worker, all of the author's workers if a command concerns all, and those
+    /// to be linked.
     workers: Vec<WorkerId>,
 }
 
@@ -51,7 +51,7 @@ impl Asked {
         self.workers.clone()
     }
 
-    /// True when a task may be handed out by this comment.
+    /// Returns true when the comment claims a task.
     pub(crate) fn claims(&self) -> bool {
         self.lines.iter().any(|line| matches!(line.command.parsed, Ok(Command::Claim)))
     }
@@ -61,8 +61,8 @@ impl Asked {
     }
 }
 
-/// Asks GitHub for what running these lines takes: the author's permission at this moment, and then the accounts named,
-/// where the author may give the command that names them.
+/// Looks up on GitHub what these commands need: the author's current permission, and the named accounts where the
+/// author may give the command that names them.
 pub(crate) async fn prepare(
     engine: &Engine,
     (reader, private): (&RepoReader, bool),
@@ -92,7 +92,7 @@ pub(crate) async fn prepare(
     Ok(Asked { issue, comment_id, author, lines, said_at, permission, reads, named, workers })
 }
 
-/// Who has a login. That nobody has it is believed when GitHub says so twice.
+/// Looks up the account of a login. A missing account is believed after two equal responses.
 async fn account_named(reader: &RepoReader, login: &str) -> Result<Option<Account>, GitHubError> {
     for _ in 0..2 {
         match reader.user(login).await {
@@ -103,7 +103,7 @@ async fn account_named(reader: &RepoReader, login: &str) -> Result<Option<Accoun
     Ok(None)
 }
 
-/// The workers whose rows the commands of somebody lock.
+/// Returns the workers whose rows these commands lock.
 async fn workers_of(engine: &Engine, author: i64, commands: &[&Command]) -> Result<Vec<WorkerId>, EngineError> {
     let person = Person::GitHub(author);
     let of_all = |c: &&Command| match c {
@@ -150,7 +150,7 @@ fn named_logins(command: &Command) -> Vec<&str> {
     }
 }
 
-/// The account a command names, as GitHub knows it.
+/// Returns the account a command names, as looked up on GitHub.
 fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
     match asked.named.get(&login.to_lowercase()) {
         Some(Some(account)) => Ok(account),
@@ -161,7 +161,7 @@ fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
     }
 }
 
-/// Runs a comment's commands and wants the replies.
+/// Runs a comment's commands and queues the replies.
 pub(crate) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), EngineError> {
     let person = tx.record_person(asked.author.id, &asked.author.login, asked.author.is_bot).await?;
     if let Some(reads) = asked.reads {
@@ -174,7 +174,7 @@ pub(crate) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Resul
             continue;
         }
         let outcome = match line.command.parsed {
-            // Each grant is a comment that notifies, and a slot until the next count.
+            // Each grant posts a comment that notifies, and takes a slot until the next count.
             Ok(Command::Claim) if granted => Outcome::Failed(
                 "one comment can take a task once. If you want it again, write `/owp claim` in another comment."
                     .to_owned(),
@@ -243,7 +243,7 @@ fn not_a_task(repo: &RepoContext, command: &Command) -> Outcome {
     let why = format!("his issue is not a task of the pool: it does not carry the label `{label}`.");
     match command {
         Command::Claim => Outcome::Refused(vec![Refusal::new(Rule::TaskState, format!("T{why}"))]),
-        // Follows the name of whoever asked.
+        // The text follows the author's name.
         _ => Outcome::Failed(format!("t{why}")),
     }
 }

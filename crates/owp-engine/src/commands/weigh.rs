@@ -1,5 +1,5 @@
-//! Weighing a comment before GitHub is asked anything about it: which of its lines did not run yet, and whether its author
-//! writes more commands than are followed.
+//! Filter for a comment's commands before any request to GitHub: drops lines that already ran, and measures the
+//! author's command rate.
 
 use super::answer;
 use crate::Engine;
@@ -14,14 +14,14 @@ use owp_pool::{Person, RepoId, Timestamp};
 use owp_store::Tx;
 use sha2::{Digest, Sha256};
 
-/// A line, and what tells it from every other of its comment.
+/// A command line with a key that is unique in its comment.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub key: i64,
     pub command: CommandLine,
 }
 
-/// The commands of a comment that did not run yet.
+/// The commands of a comment that have not run yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
     pub issue: i64,
@@ -29,14 +29,14 @@ pub(crate) struct Said {
     pub author: Account,
     pub said_at: Timestamp,
     pub lines: Vec<Line>,
-    /// The author's permission, once it was looked up.
+    /// The author's permission, once looked up.
     pub permission: Option<Permission>,
-    /// True when the author had so many replies on this issue that only people with write access get more.
+    /// True when the author has used up the new replies on this issue; only people with write access get more.
     pub chatty: bool,
     pace: Pace,
 }
 
-/// Weighs the commands of a comment.
+/// Filters a comment's commands and measures the author's rate.
 pub(crate) async fn weigh(
     engine: &Engine,
     repo: &RepoId,
@@ -61,7 +61,7 @@ pub(crate) async fn weigh(
     let fresh = keys.into_iter().zip(lines).filter(|(key, _)| !done.contains(key));
     let lines: Vec<Line> = fresh.map(|(key, command)| Line { key, command }).collect();
     let pace = match pace(i64::try_from(lines.len()).unwrap_or(i64::MAX), counts.last, counts.in_all) {
-        // That they may not write here was asked when they were told.
+        // The warning followed a permission check: they have no write access.
         Pace::Fast if warned => Pace::TooFast,
         pace => pace,
     };
@@ -69,7 +69,7 @@ pub(crate) async fn weigh(
 }
 
 impl Said {
-    /// True when the commands must be turned away: only maintainers may write as many.
+    /// Returns true when the commands must be rejected. Only people with write access may exceed the lower limit.
     pub(crate) async fn is_too_fast(&mut self, reader: &RepoReader) -> Result<bool, EngineError> {
         Ok(match self.pace {
             Pace::Steady => false,
@@ -83,7 +83,7 @@ impl Said {
     }
 }
 
-/// Turns the commands of somebody away who writes too many, and says so.
+/// Rejects the commands of an author above the rate limit, and says so.
 pub(crate) async fn turn_away(tx: &mut Tx, repo: &RepoContext, said: &Said) -> Result<(), EngineError> {
     for line in &said.lines {
         tx.run_command_once(&repo.row.id, said.comment_id, line.key, None).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn turn_away(tx: &mut Tx, repo: &RepoContext, said: &Said) -> R
     answer::too_fast(tx, repo, said).await
 }
 
-/// What tells a line from every other of its comment: its text, and how many lines before it read the same.
+/// Returns a key that is unique in the comment, from the line's text and the number of equal lines before it.
 fn line_key(before: &[CommandLine], line: &CommandLine) -> i64 {
     let text = line.text.to_lowercase();
     let repeats = before.iter().filter(|other| other.text.to_lowercase() == text).count();

@@ -1,5 +1,5 @@
-//! Late duplicates: a comment of ours that lands after it was looked for in vain and written again. It is edited into a
-//! pointer to the one that is kept up to date (invariant 9). Nothing but a comment our App wrote is ever touched.
+//! Late duplicates: comments of ours that appeared after a search for them had failed and they were written again. Each
+//! is edited into a pointer to the maintained one (invariant 9). Only comments of our App are ever edited.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -7,10 +7,10 @@ use owp_github::render::{duplicate_pointer, find_key};
 use owp_pool::RepoId;
 use owp_store::{Scope, StoreError, Tx};
 
-/// The keys under which edits of duplicates are wanted.
+/// Key prefix of wanted edits of duplicates.
 const PREFIX: &str = "duplicate:";
 
-/// A comment as far as it matters whether it is a duplicate of ours.
+/// The parts of a comment that duplicate detection needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Sighting {
     pub issue: i64,
@@ -19,12 +19,12 @@ pub(crate) struct Sighting {
 }
 
 impl Engine {
-    /// True for a comment written by our own App.
+    /// Returns true for a comment written by our own App.
     pub(crate) fn wrote(&self, via_app_id: Option<i64>) -> bool {
         via_app_id.is_some() && via_app_id == self.github().map(|github| github.app_id)
     }
 
-    /// As [`point_out`], for a comment that was found by looking.
+    /// Same as [`point_out`], for a comment found by polling.
     pub(crate) async fn point_out(&self, repo: &RepoId, seen: Sighting) -> Result<(), EngineError> {
         let id = repo.clone();
         self.store()
@@ -33,12 +33,12 @@ impl Engine {
     }
 }
 
-/// True for the key of an edit that is over, too, when its comment is gone.
+/// Returns true for the key of a pointer edit, which is also done when its comment is gone.
 pub(crate) fn is_pointer(key: &str) -> bool {
     key.starts_with(PREFIX)
 }
 
-/// Wants a comment of ours turned into a pointer when another one is known to carry its key.
+/// Queues the edit that turns our comment into a pointer, if another comment is known to carry its key.
 pub(crate) async fn point_out(tx: &mut Tx, repo: &RepoId, seen: &Sighting) -> Result<(), StoreError> {
     let Some(key) = find_key(&seen.body) else { return Ok(()) };
     match tx.shown_as(repo, seen.issue, key).await? {

@@ -1,5 +1,5 @@
-//! Dead letters: comments that were given up, told to everybody in a few words and to the operator in full, who may have
-//! one tried again.
+//! Dead letters: wanted comments that could not be delivered. Everybody sees a short reason; the operator sees all of
+//! it and can retry one.
 
 use crate::Engine;
 use crate::error::{EngineError, Refused};
@@ -10,21 +10,21 @@ use owp_pool::event::{Event, EventKind};
 use owp_store::{DeadLetter, DeadPlace, Scope};
 use serde_json::json;
 
-/// Why a comment was given up, where it is ours to say.
+/// Reasons for a dead letter that are the pool's own.
 pub(crate) const ISSUE_GONE: &str = "the issue is not there any more";
 pub(crate) const TRANSFERRED: &str = "the issue was transferred to another repository";
 pub(crate) const DELETED: &str = "somebody deleted the comment twice";
 
-/// A dead letter as everybody may see it.
+/// A dead letter as shown to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {
     /// `owner/name`.
     pub repo: String,
     /// The issue.
     pub issue: i64,
-    /// Why, without anybody else's words.
+    /// Reason, without text from others.
     pub why: &'static str,
-    /// When it was given up.
+    /// Time at which the comment was given up.
     pub at: Timestamp,
 }
 
@@ -38,18 +38,15 @@ impl From<DeadLetter> for Undelivered {
 }
 
 impl Engine {
-    /// A page of comments that were given up, newest first, after a place.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a page of dead letters, newest first, after a place.
     pub async fn dead_letters(&self, after: Option<DeadPlace>, limit: i64) -> Result<Vec<DeadLetter>, EngineError> {
         self.read(move |tx| Box::pin(async move { Ok(tx.dead_letters(after.as_ref(), limit, true).await?) })).await
     }
 
-    /// Tries a comment that was given up once more: it is looked for, and written if it is not there.
+    /// Retries a dead letter: searches for the comment, and writes it if it is missing.
     ///
     /// # Errors
-    /// [`EngineError::UnknownRepo`]; a refusal when no such comment was given up.
+    /// [`EngineError::UnknownRepo`]; a refusal when there is no such dead letter.
     pub async fn retry_comment(
         &self,
         repo: &str,

@@ -1,24 +1,24 @@
-//! Where the pool's words go: each key a comment of its own, or, where a repository asks for quiet, all of an issue's
-//! keys folded into one comment.
+//! Placement of the pool's comments: one comment per key or, in a quiet repository, all of an issue's keys folded into
+//! one comment.
 //!
-//! Words stay where they were said first. When a repository changes its mind, the comments that are there are kept up to
-//! date as before, so that nothing is said twice and nothing goes stale.
+//! A key stays where it was first posted. When a repository changes its comment mode, existing comments are still
+//! updated, so that nothing is said twice and nothing goes stale.
 
 use crate::facts::RepoContext;
 use owp_github::render::{self, Said};
 use owp_pool::policy::CommentMode;
 use owp_store::{Part, StoreError, Tx};
 
-/// The key of the one comment everything is folded into.
+/// Key of the comment that everything is folded into.
 const ALL: &str = "all";
-/// What a reply to a comment is kept under; nobody asks again for one that is no longer shown.
+/// Key prefix of replies to comments; one that is no longer shown is not looked up again.
 pub(crate) const REPLY: &str = "reply:";
-/// What a refused claim is answered under; how many there were is asked later.
+/// Key prefix of replies to refused claims; their number is looked up later.
 pub(crate) const REFUSAL: &str = "refusal:";
-/// How many answers the folded comment shows.
+/// Number of replies in the folded comment.
 const ANSWERS: i64 = 5;
 
-/// Wants `body` to be said on an issue under `key`. In manual repositories nothing is said.
+/// Queues `body` as the comment on an issue under `key`. Manual repositories get no comments.
 pub(crate) async fn say(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
     if !repo.row.managed {
         return Ok(());
@@ -33,8 +33,8 @@ pub(crate) async fn say(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, 
     fold(tx, repo, issue).await
 }
 
-/// Takes back what was said under `key`. False when people can see it and would be left with less than an answer: then
-/// something else has to be said in its place.
+/// Withdraws the comment under `key`. Returns false when people can see it and would miss an answer: then another text
+/// must replace it.
 pub(crate) async fn unsay(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str) -> Result<bool, StoreError> {
     let id = &repo.row.id;
     match tx.is_folded(id, issue, key).await? {
@@ -54,7 +54,7 @@ pub(crate) async fn unsay(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str
     Ok(true)
 }
 
-/// Wants the folded comment as its parts are now.
+/// Queues the folded comment with its current parts.
 async fn fold(tx: &mut Tx, repo: &RepoContext, issue: i64) -> Result<(), StoreError> {
     let id = &repo.row.id;
     let (standing, answers) = tx.parts(id, issue, ANSWERS).await?;

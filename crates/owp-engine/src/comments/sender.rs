@@ -1,7 +1,7 @@
-//! The comment sender: makes GitHub show what is wanted, one write at a time per installation.
+//! The comment sender: delivers wanted comments to GitHub, one write at a time per installation.
 //!
-//! A create is marked before it is sent. When its answer is lost, nothing is repeated until the comment has had time
-//! to appear and was looked for by its hidden key; only a comment our App wrote counts (invariant 9).
+//! A create is recorded before it is sent. If its response is lost, the comment first gets time to appear. The sender
+//! then searches for its hidden key before it repeats anything. Only comments of our App count (invariant 9).
 
 use crate::comments::duplicates;
 use crate::comments::letters;
@@ -15,39 +15,36 @@ use owp_store::{Scope, WantedComment, WriteQuota};
 use serde_json::json;
 use tracing::Instrument;
 
-/// How long a sender may take for one comment before another takes over.
+/// Time for one comment after which another sender takes over.
 const HOLD: Span = Span::minutes(2);
 const MAX_BACKOFF: Span = Span::minutes(10);
-/// What is remarked when a comment somebody deleted is written anew; a second deletion is respected.
+/// Remark on a deleted comment that is written again; a second deletion is respected.
 const REWRITTEN: &str = "deleted by somebody, written anew once";
-/// GitHub dates comments to the second and by its own clock: look a little further back than our own.
+/// GitHub dates comments to the second and by its own clock, so the search starts a little earlier.
 const CLOCK_SLACK: Span = Span::minutes(5);
 
-/// Comments an installation writes in an hour at most: GitHub stops at about 500, and people comment too. A fifth is
-/// kept for comments somebody's time depends on, however many replies wait.
+/// Hourly limit on an installation's comment writes: GitHub stops at about 500, and people comment too. A fifth is
+/// reserved for comments that somebody's time depends on, however many replies wait.
 const QUOTA: WriteQuota = WriteQuota { hourly: 450, reserve: 90 };
 
-/// What became of one attempt.
+/// Outcome of one attempt.
 enum Sent {
     /// GitHub shows this version, as this comment.
     Shown(i64),
-    /// The answer was lost; look before repeating.
+    /// The response was lost; search before repeating.
     Unknown(String),
-    /// Surely nothing happened; try again later.
+    /// Nothing was written; retry later.
     Later(String, Option<Timestamp>),
-    /// The comment is gone; write it anew once.
+    /// The comment was deleted; write it again once.
     Deleted,
-    /// It will never be.
+    /// It can never be delivered.
     Never(String),
     /// It was withdrawn before anything was sent.
     Withdrawn,
 }
 
 impl Engine {
-    /// Sends one comment, or finds out why not. False when nothing is due.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Sends one comment, or records why it was not sent. Returns false when nothing is due.
     pub async fn step_sender(&self) -> Result<bool, EngineError> {
         let Some(github) = self.github() else { return Ok(false) };
         let settle = self.settings().comment_settle;
@@ -74,7 +71,7 @@ impl Engine {
         self.record(wanted, sent).await
     }
 
-    /// Takes the next comment; one whose create is in doubt only after it had time to appear.
+    /// Takes the next comment. One whose response was lost is taken only after it had time to appear.
     async fn take_comment(&self, settle: Span) -> Result<Option<WantedComment>, EngineError> {
         self.store()
             .write(Scope::global(), move |tx| {
@@ -117,7 +114,7 @@ impl Engine {
             Err(GitHubError::NotFound { .. }) if duplicates::is_pointer(&wanted.key) => Sent::Shown(id),
             Err(GitHubError::NotFound { .. }) if wanted.rewritten > 0 => Sent::Never(letters::DELETED.to_owned()),
             Err(GitHubError::NotFound { .. }) => Sent::Deleted,
-            // An edit is the same however often it is made: nothing to look for.
+            // An edit is idempotent: there is nothing to search for.
             Err(error) if error.outcome_unknown() => Sent::Later(error.to_string(), error.retry_at()),
             Err(error) => judge(&error),
         }
@@ -132,7 +129,7 @@ impl Engine {
     ) -> Result<Sent, EngineError> {
         let comments = match reader.comments(wanted.issue, Some(wanted.created_at - CLOCK_SLACK)).await {
             Ok(comments) => comments,
-            // Not being able to look is no licence to repeat.
+            // A failed search is no reason to repeat the create.
             Err(error) if error.is_transient() => return Ok(Sent::Unknown(error.to_string())),
             Err(error) => return Ok(judge(&error)),
         };
@@ -143,7 +140,7 @@ impl Engine {
         self.remember_found(wanted, first.id).await?;
         for duplicate in late {
             if let Err(error) = writer.update(duplicate.id, &duplicate_pointer(first.id)).await {
-                tracing::warn!(%error, comment = duplicate.id, "a duplicate comment could not be turned into a pointer");
+                tracing::warn!(%error, comment = duplicate.id, "failed to replace a duplicate comment with a pointer");
             }
         }
         if first.body == wanted.body {
@@ -162,11 +159,11 @@ impl Engine {
     async fn record(&self, wanted: WantedComment, sent: Sent) -> Result<(), EngineError> {
         let (spacing, settle) = (self.settings().comment_spacing, self.settings().comment_settle);
         let dead = matches!(sent, Sent::Never(_));
-        // What failed or was never sent is no write of the hour; a lost answer may be one.
+        // A failed or unsent comment does not count against the hourly quota; a lost response may.
         let wrote = matches!(sent, Sent::Shown(_) | Sent::Unknown(_));
-        // Whatever fails after a lost answer, the comment that was sent then may be there.
+        // After a lost response the comment may exist, whatever fails later.
         let in_doubt = wanted.attempt_at.is_some();
-        // A dead letter is an event of its repository; everything else is nobody's history.
+        // A dead letter is an event of its repository; other outcomes leave no event.
         let scope = if dead { Scope::repo(&wanted.repo) } else { Scope::global() };
         self.store()
             .write(scope, move |tx| {
@@ -188,13 +185,13 @@ impl Engine {
                         Sent::Later(why, retry_at) => {
                             let backoff = Span::secs(1_i64 << wanted.attempts.min(10)).min(MAX_BACKOFF);
                             let due = retry_at.unwrap_or_default().max(now + backoff);
-                            tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "a comment waits");
+                            tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "failed to send a comment; retrying later");
                             tx.postpone_wanted(&wanted, due, &why, in_doubt).await?;
-                            // A rate limit is the installation's, not the comment's.
+                            // A rate limit applies to the installation, not to the comment.
                             next_write = next_write.max(retry_at.unwrap_or_default());
                         }
                         Sent::Never(why) => {
-                            tracing::error!(repo = %wanted.repo_name, issue = wanted.issue, %why, "a comment was given up");
+                            tracing::error!(repo = %wanted.repo_name, issue = wanted.issue, %why, "gave up on a comment");
                             tx.bury_wanted(&wanted, &why, in_doubt).await?;
                             let dead = json!({ "issue": wanted.issue, "key": wanted.key, "why": why });
                             tx.append_events(&[Event::new(EventKind::CommentDead, dead)]).await?;
@@ -211,7 +208,7 @@ fn judge(error: &GitHubError) -> Sent {
     if error.outcome_unknown() {
         return Sent::Unknown(error.to_string());
     }
-    // A suspension ends, a rename is followed by the next sync, and permissions can be granted: all of them wait.
+    // A suspension ends, the next sync follows a rename, and permissions can be granted: all of them wait.
     let waits = error.is_transient()
         || error.is_suspended()
         || error.lacks_permission()

@@ -1,6 +1,6 @@
-//! What GitHub should say: the comments that follow from a task's state, wanted in the transaction that changed it.
+//! Comments that follow from a task's state, queued in the transaction that changed it.
 //!
-//! Bodies are rendered by the github room; the sender makes GitHub match. In manual repositories nothing is said.
+//! `owp-github` renders the bodies; the sender makes GitHub match. Manual repositories get no comments.
 
 use crate::comments::say;
 use crate::facts::{OpenWork, RepoContext};
@@ -17,13 +17,13 @@ use owp_pool::{Person, Timestamp};
 use owp_store::{PullRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
-/// The key of the one notes comment of an issue.
+/// Key of an issue's notes comment.
 pub(crate) const NOTES: &str = "notes";
-/// The key of the comment to somebody whose pull request answers the task without a claim: one per author and issue,
-/// because only a new comment notifies whom it mentions. Their GitHub id follows.
+/// Key prefix of the comment to an author whose pull request answers the task without a claim; the GitHub id follows.
+/// There is one per author and issue, because only a new comment notifies the people it mentions.
 const AUTHOR: &str = "author:";
 
-/// Brings the comment of a task's last lease up to date.
+/// Updates the comment of a task's last lease.
 pub(crate) async fn lease(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -32,9 +32,9 @@ pub(crate) async fn lease(
 ) -> Result<(), StoreError> {
     let (Some(issue), Some(id)) = (task.issue, &task.last_lease) else { return Ok(()) };
     let Some(lease) = tx.lease(id).await? else { return Ok(()) };
-    // An offer nobody acknowledged yet is between the pool and the client.
+    // An offer that is not acknowledged stays between pool and worker.
     let Some(state) = lease_state(repo, &lease, task, end) else { return Ok(()) };
-    // Nor need GitHub hear that one ended, unless something came of it.
+    // GitHub need not know of its end either, unless something came of it.
     let key = format!("lease:{id}");
     let came_to_something =
         matches!(&state, Shown::Active { .. } | Shown::Delivered { .. } | Shown::Ended(LeaseEnd::Merged { .. }));
@@ -54,14 +54,14 @@ pub(crate) async fn lease(
         held: task.state == TaskState::Ready && task.hold.is_some(),
     };
     let mut body = render::lease_comment(&comment);
-    // Whose worker took the task has the tool already.
+    // A contributor whose worker took the task has the tool already.
     if lease.via == Via::Comment && matches!(comment.state, Shown::Active { .. }) {
         body = render::with_own_tool(body, repo.server.as_deref(), &comment.login, repo.policy.link_issue);
     }
     say::say(tx, repo, issue, &key, &body).await
 }
 
-/// Takes back a warning that does not hold any more: the deadline was moved, or the lease has ended.
+/// Withdraws a warning that no longer applies: the deadline was moved, or the lease has ended.
 async fn settle_warning(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -92,7 +92,7 @@ fn shown_via(lease: &Lease, worker: &str) -> render::Via {
     }
 }
 
-/// When somebody whose lease ran out at `lapsed_at` may claim in the repository again.
+/// Returns the time from which a contributor whose lease expired at `lapsed_at` may claim in the repository again.
 pub(crate) fn claims_again_at(repo: &RepoContext, lapsed_at: Timestamp) -> Option<Timestamp> {
     repo.policy.claims.filter(|claims| claims.cooldown.0 > 0).map(|claims| lapsed_at + claims.cooldown)
 }
@@ -112,7 +112,7 @@ fn lease_state(repo: &RepoContext, lease: &Lease, task: &Task, end: Option<Lease
         return Some(Shown::Delivered { pull: task.pull? });
     }
     let end = match (task.state, reason) {
-        // Whoever had let go of the task before neither lost it now nor did the work.
+        // A contributor who had let go of the task before neither lost it now nor did the work.
         (TaskState::Merged | TaskState::Closed, reason) if let_go(reason) => return None,
         (TaskState::Merged, _) => LeaseEnd::Merged { pull: task.pull?, user_id: github_id(&lease.person)? },
         (TaskState::Closed, _) => LeaseEnd::IssueClosed,
@@ -129,13 +129,13 @@ fn lease_state(repo: &RepoContext, lease: &Lease, task: &Task, end: Option<Lease
             reason: task.blocked_reason.clone().unwrap_or_default(),
             reserved_until: task.reservation.as_ref().map(|r| r.until),
         },
-        // What the ended pull request was is said by whoever made the move.
+        // The caller that made the move reports the end of the pull request.
         (_, EndReason::Delivered | EndReason::Merged | EndReason::Closed) => return None,
     };
     Some(Shown::Ended(end))
 }
 
-/// True when the holder had given the task up, or lost it, before the task itself ended.
+/// Returns true when the holder had given the task up, or lost it, before the task itself ended.
 fn let_go(reason: EndReason) -> bool {
     matches!(
         reason,
@@ -143,7 +143,7 @@ fn let_go(reason: EndReason) -> bool {
     )
 }
 
-/// False for what happened to the task when it was no longer theirs; what their comment says then stays so.
+/// Returns false for events of a task that was no longer theirs; the lease comment keeps its last text then.
 fn concerns(reason: EndReason, end: &LeaseEnd) -> bool {
     let of_the_task = matches!(
         end,
@@ -159,8 +159,8 @@ fn github_id(person: &Person) -> Option<i64> {
     }
 }
 
-/// The one new comment when a pull request is linked to the task it answers, edited as what it waits for changes.
-/// `waited` tells that it has said before what is missing.
+/// Queues the comment about a pull request linked to the task it answers, and edits it as the open gates change.
+/// `waited` says that the comment has already named missing gates.
 pub(crate) async fn pull_linked(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -178,7 +178,7 @@ pub(crate) async fn pull_linked(
     say::say(tx, repo, issue, &format!("pull:{number}"), &body).await
 }
 
-/// Edits the comment about a linked pull request for the last time. Where none was made, nothing is said.
+/// Edits the comment about a linked pull request for the last time. Does nothing if there is none.
 pub(crate) async fn pull_over(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -203,8 +203,8 @@ fn wanted(unmet: &[Unmet]) -> Vec<String> {
     unmet.iter().map(Unmet::wanted).collect()
 }
 
-/// Brings an issue's notes comment up to date: label problems, a hold, pull requests that wait. An issue that is fine gets
-/// no comment. People whose pull requests answer a task they do not hold are told in a comment of their own.
+/// Updates an issue's notes comment: label problems, a hold, pull requests that wait. An issue without problems gets no
+/// comment. Authors whose pull requests answer a task they do not hold get a comment of their own.
 pub(crate) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), StoreError> {
     let Some(issue) = task.issue.filter(|_| repo.row.managed) else { return Ok(()) };
     let mut notes = Vec::new();
@@ -258,7 +258,7 @@ async fn pull_notes(
                     Note::PullForHeldTask { pull: number, author: author.clone(), holder, bot, takes }
                 }
             }
-            // While its author holds the task, the comment about the pull request says it.
+            // While its author holds the task, the pull request's own comment says it.
             Verdict::Waits(unmet) if !task.state.is_held() => {
                 notes.push(Note::PullWaits { pull: number, author, waits_for: wanted(&unmet) });
                 continue;
@@ -270,7 +270,7 @@ async fn pull_notes(
             }
             Verdict::Waits(_) | Verdict::Move(_) | Verdict::Nothing => continue,
         };
-        // Bots read no comments, and an account that is gone none either.
+        // Neither bots nor deleted accounts read comments.
         match pull.facts.author.filter(|_| !bot) {
             Some(id) => authors.entry(id).or_insert_with(|| (author, Vec::new())).1.push(note),
             None => notes.push(note),
@@ -306,7 +306,7 @@ async fn tell_authors(
         }
         let theirs = |pull: &&PullRow| pull.facts.author == Some(id);
         let login = around.pulls.iter().find(theirs).map_or_else(|| "ghost".to_owned(), author_of);
-        // Whoever held the task is thanked in the comment of their lease.
+        // The lease comment already thanks the former holder.
         let held = match &task.last_lease {
             Some(lease) => tx.lease(lease).await?.is_some_and(|lease| lease.person == Person::GitHub(id)),
             None => false,

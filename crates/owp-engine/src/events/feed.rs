@@ -1,5 +1,5 @@
-//! The event feed: who may see which event, pages of it, and the step that numbers what was committed and reads it once
-//! for everybody who follows.
+//! The event feed: visibility of events, pages, and the step that numbers committed events and reads them once for all
+//! followers.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -11,23 +11,23 @@ use owp_store::{FEED_BATCH, FeedRow, RepoFace, StoreError, Tx};
 use std::sync::Arc;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-/// How many events a page looks at, at most; what a filter hides counts too.
+/// Maximum number of events examined for a page, including those that a filter hides.
 const SCAN: usize = 1_000;
-/// How many are read at once.
+/// Events per query.
 const CHUNK: usize = 200;
 
-/// Bounds of the feed that an operator or a test may want otherwise.
+/// Limits of the feed that an operator or a test may change.
 #[derive(Debug, Clone, Copy)]
 pub struct FeedSettings {
-    /// How many of the latest events a client that was away may catch up on.
+    /// Number of latest events that a client may replay.
     pub replay: i64,
-    /// How long a stream is silent at most.
+    /// Longest silence of a stream.
     pub heartbeat: Span,
-    /// Streams at once, in all.
+    /// Concurrent streams in total.
     pub streams: usize,
-    /// Streams at once of one token.
+    /// Concurrent streams of one token.
     pub streams_per_token: usize,
-    /// Streams at once of one address.
+    /// Concurrent streams of one address.
     pub streams_per_address: usize,
 }
 
@@ -43,12 +43,12 @@ impl Default for FeedSettings {
     }
 }
 
-/// Who looks at the feed, and what for. Without anything, everybody, for everything.
+/// A view of the feed: the viewer and the filters. The default is the public view of all events.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
     /// True for the operator, who sees every event.
     pub everything: bool,
-    /// The worker that looks; it sees what is about itself, wherever it happened.
+    /// The viewing worker; it sees events about itself in every repository.
     pub worker: Option<WorkerId>,
     /// Only events of this repository, its name in lower case.
     pub repo: Option<String>,
@@ -58,7 +58,7 @@ pub struct Look {
     pub task: Option<String>,
 }
 
-/// One kind of event, or those whose names begin alike.
+/// A kind of event, or all kinds with a common prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KindFilter {
     /// `lease.granted`
@@ -68,7 +68,7 @@ pub enum KindFilter {
 }
 
 impl KindFilter {
-    /// Reads `lease.granted` or `lease.*`; `None` for what fits to no kind there is.
+    /// Parses `lease.granted` or `lease.*`; `None` when no kind matches.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(kind) = EventKind::ALL.iter().find(|kind| kind.name() == text) {
@@ -88,7 +88,7 @@ impl KindFilter {
 }
 
 impl Look {
-    /// Whether an event is shown; `repo` is what its repository is at this moment.
+    /// Returns true when an event is visible; `repo` is the current state of its repository.
     pub(crate) fn shows(&self, row: &FeedRow, repo: Option<&RepoFace>) -> bool {
         let public = repo.is_some_and(|repo| !repo.private);
         (self.everything || public || self.is_about_the_looker(row))
@@ -97,7 +97,7 @@ impl Look {
             && self.task.as_ref().is_none_or(|task| row.event.task.as_ref() == Some(task))
     }
 
-    /// True for the event that ended the looker's own access.
+    /// Returns true for the event that ended the viewer's own access.
     pub(crate) fn is_shut_out_by(&self, row: &FeedRow) -> bool {
         row.event.kind == EventKind::WorkerRevoked.name() && self.is_about_the_looker(row)
     }
@@ -107,43 +107,40 @@ impl Look {
     }
 }
 
-/// An event as somebody sees it.
+/// An event as shown to a viewer.
 #[derive(Debug, Clone)]
 pub struct FeedEvent {
     /// The event and its place.
     pub row: Arc<FeedRow>,
-    /// What its repository is called now; none for events of none.
+    /// Current name of its repository; `None` for an event without one.
     pub repo: Option<String>,
 }
 
-/// Where reading begins.
+/// Start of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedStart {
     /// With the oldest event that may be replayed.
     Oldest,
-    /// After the last one there is.
+    /// After the newest event.
     Now,
     /// After this number.
     After(i64),
-    /// With so many of the latest events that the look shows; with fewer, when those lie further back than one page looks.
+    /// With so many of the latest visible events; fewer if they lie further back than one page examines.
     Latest(usize),
 }
 
-/// What reading the feed came to.
+/// Result of reading the feed.
 #[derive(Debug)]
 pub enum FeedPage {
-    /// A page, and whether there is more by now.
+    /// A page, and whether more events follow.
     Page(Seen, bool),
-    /// The place is further back than what may be replayed, or none there ever was. The feed ends at this number.
+    /// The position is older than the replay limit, or never existed. The feed ends at this number.
     Stale(i64),
 }
 
 impl Engine {
-    /// Numbers what was committed and waits for its place, then takes everything new into the hub, also what other
-    /// replicas numbered. True while more waits than one step takes.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Numbers committed events, then loads everything new into the event hub, including what other replicas numbered.
+    /// Returns true while more events wait than one step takes.
     pub async fn step_feed(&self) -> Result<bool, EngineError> {
         let numbered = self.store().number_feed().await?;
         let known = self.hub().head();
@@ -163,27 +160,24 @@ impl Engine {
         Ok(numbered >= FEED_BATCH)
     }
 
-    /// Rings when this process committed events since it rang last.
+    /// Waits until this process has committed events since the last call.
     pub async fn event_came(&self) {
         let mut bell = self.0.feed_bell.lock().await;
         match bell.recv().await {
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
-        // One step is enough for all that was committed before it.
+        // One step covers everything committed before it.
         while matches!(bell.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
     }
 
-    /// The feed's latest events in memory.
+    /// Returns the event hub, which holds the feed's latest events.
     #[must_use]
     pub fn hub(&self) -> &Hub {
         &self.0.hub
     }
 
-    /// A page of the feed: at most `limit` events, of which it looks at a bounded number.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a page of the feed: at most `limit` events, out of a bounded number examined.
     pub async fn feed_page(&self, look: Look, start: FeedStart, limit: usize) -> Result<FeedPage, EngineError> {
         let replay = self.settings().feed.replay;
         self.read(move |tx| {
@@ -200,7 +194,7 @@ impl Engine {
                 let mut seen = Seen { upto: after, ..Seen::default() };
                 let mut scanned = 0;
                 while seen.events.len() < limit && scanned < SCAN && seen.upto < head {
-                    // What is shown in full is read once; what a filter hides is passed in larger chunks.
+                    // An unfiltered page takes one query; a filter skips hidden events in larger chunks.
                     let chunk = if scanned == 0 { limit.min(CHUNK) } else { CHUNK };
                     let chunk = i64::try_from(chunk).unwrap_or(i64::MAX);
                     let rows = tx.feed_page(seen.upto, chunk).await?;
@@ -222,8 +216,8 @@ impl Engine {
     }
 }
 
-/// The number before the latest `most` events that a look shows. It goes back from the end, over no more than a page looks
-/// at; numbers have no gaps.
+/// Returns the number before the latest `most` visible events. Searches backwards, over no more events than a page
+/// examines; numbers have no gaps.
 async fn before_latest(tx: &mut Tx, look: &Look, most: usize, oldest: i64, head: i64) -> Result<i64, StoreError> {
     let floor = oldest.max(head - i64::try_from(SCAN).unwrap_or(i64::MAX));
     let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);

@@ -1,6 +1,6 @@
-//! The hub: the feed's latest events in memory, read once per process and shared by everybody who follows them.
+//! The event hub: the feed's latest events in memory, read once per process and shared by all followers.
 //!
-//! It holds no database and decides nothing. Who falls further behind than it remembers asks the database instead.
+//! It has no database and decides nothing. A follower that falls further behind reads the database instead.
 
 use crate::events::feed::{FeedEvent, Look};
 use owp_store::{FeedRow, RepoFace};
@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
-/// How many events are remembered.
+/// Number of events in memory.
 pub(crate) const TAIL: i64 = 1_000;
 
-/// The feed's latest events, and the pulse that tells of new ones. Cheap to clone.
+/// The feed's latest events, with notifications of new ones. Cheap to clone.
 #[derive(Clone)]
 pub struct Hub(Arc<Shared>);
 
@@ -20,7 +20,7 @@ struct Shared {
     pulse: watch::Sender<Beat>,
 }
 
-/// What followers wait to see changed.
+/// State that followers watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Beat {
     head: i64,
@@ -29,48 +29,48 @@ struct Beat {
 
 #[derive(Default)]
 struct Tail {
-    /// The number before the first remembered event; none before the first look at the database.
+    /// Number before the first event in memory; `None` before the first read of the database.
     start: Option<i64>,
     head: i64,
     rows: VecDeque<Arc<FeedRow>>,
-    /// What the repositories of these events are now. Looked at when events are given out, so that those of one that
-    /// turned private are not.
+    /// Current state of these events' repositories. Checked when events are handed out, so that those of a repository
+    /// that turned private are not.
     repos: HashMap<String, RepoFace>,
 }
 
-/// What the database told beyond what was known.
+/// New data from the database.
 pub(crate) struct Fresh {
-    /// The number after which the rows begin.
+    /// Number before the first row.
     pub after: i64,
     pub head: i64,
     pub rows: Vec<FeedRow>,
     pub repos: HashMap<String, RepoFace>,
 }
 
-/// What the hub has for somebody who has seen everything up to a number.
+/// The hub's answer to a follower that has seen everything up to a number.
 #[derive(Debug)]
 pub enum Recent {
     /// Nothing newer.
     Nothing,
-    /// What of the newer events may be seen and is asked for.
+    /// The newer events that are visible and requested.
     Seen(Seen),
-    /// It does not remember that far back.
+    /// The hub does not reach that far back.
     Forgotten,
 }
 
-/// A stretch of the feed as somebody sees it.
+/// A section of the feed as shown to a viewer.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// What is shown.
+    /// Visible events.
     pub events: Vec<FeedEvent>,
-    /// Everything up to this number was looked at.
+    /// Number of the last event examined.
     pub upto: i64,
-    /// True when the looker's own access was taken away in this stretch.
+    /// True when the viewer's own access was revoked in this section.
     pub shut_out: bool,
 }
 
 impl Seen {
-    /// Looks at one more event.
+    /// Examines one more event.
     pub(crate) fn look(&mut self, look: &Look, row: &Arc<FeedRow>, repo: Option<&RepoFace>) {
         self.upto = row.feed;
         self.shut_out |= look.is_shut_out_by(row);
@@ -87,13 +87,13 @@ impl Hub {
         Self(Arc::new(Shared { tail: RwLock::default(), pulse }))
     }
 
-    /// The last number it knows of; none before the first look at the database.
+    /// Returns the last known number; `None` before the first read of the database.
     pub(crate) fn head(&self) -> Option<i64> {
         let tail = self.0.tail.read().unwrap_or_else(PoisonError::into_inner);
         tail.start.map(|_| tail.head)
     }
 
-    /// Takes news in, and tells everybody who waits for some.
+    /// Adds new events and notifies all followers.
     pub(crate) fn publish(&self, fresh: Fresh) {
         {
             let mut tail = self.0.tail.write().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +111,7 @@ impl Hub {
         self.0.pulse.send_if_modified(|beat| std::mem::replace(&mut beat.head, fresh.head) != fresh.head);
     }
 
-    /// What came after number `after`, at most `most` events of it, never from further back than `replay`.
+    /// Returns at most `most` events after number `after`, never from further back than `replay`.
     #[must_use]
     pub fn recent(&self, look: &Look, after: i64, replay: i64, most: usize) -> Recent {
         let tail = self.0.tail.read().unwrap_or_else(PoisonError::into_inner);
@@ -133,38 +133,38 @@ impl Hub {
         Recent::Seen(seen)
     }
 
-    /// Follows the feed from now on.
+    /// Subscribes to the feed from now on.
     #[must_use]
     pub fn follow(&self) -> Pulse {
         Pulse(self.0.pulse.subscribe())
     }
 
-    /// Tells everybody who follows that this process stops.
+    /// Notifies all followers that this process stops.
     pub fn close(&self) {
         self.0.pulse.send_if_modified(|beat| std::mem::replace(&mut beat.open, false));
     }
 }
 
-/// Beats when there are newer events, or when the process stops. Taken before the first look, it misses nothing.
+/// Notification of newer events or of shutdown. Taken before the first read, it misses nothing.
 pub struct Pulse(watch::Receiver<Beat>);
 
 impl Pulse {
-    /// Waits for the next beat.
+    /// Waits for the next notification.
     pub async fn beat(&mut self) {
-        // The hub lives as long as the engine does; should it be gone, the process is stopping.
+        // The hub lives as long as the engine; if it is gone, the process is stopping.
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Waits until the process is stopping.
+    /// Waits until the process stops.
     pub async fn ends(&mut self) {
         if self.0.wait_for(|beat| !beat.open).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// False once the process is stopping.
+    /// Returns false once the process is stopping.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.borrow().open

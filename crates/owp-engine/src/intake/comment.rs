@@ -1,5 +1,5 @@
-//! Comments that deliveries bring: which ask for something, and doing what they ask. The same comment may also be found by
-//! looking, and is then stored as if its delivery had come.
+//! Comment deliveries: finds the commands in a comment and runs them. A comment found by polling is stored as if its
+//! delivery had arrived.
 
 use crate::comments::duplicates::{self, Sighting};
 use crate::error::EngineError;
@@ -15,22 +15,22 @@ use owp_pool::{Person, Span, Timestamp};
 use owp_store::{Delivery, NewDelivery, RepoRow, Scope};
 use serde_json::json;
 
-/// How old a comment is by the time of its delivery before it is looked at again.
+/// Age from which a comment is fetched again before its commands run.
 const LATE: Span = Span::minutes(10);
 
-/// Where a comment stands.
+/// The thread of a comment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     /// The issue, or the pull request.
     pub number: i64,
-    /// True in the thread of a pull request.
+    /// True for the thread of a pull request.
     pub on_pull: bool,
 }
 
 impl Engine {
-    /// The commands a delivery asks for. Bots, our own App and people who edit what others wrote ask for nothing; an edit
-    /// asks only for its new lines. What a person writes through another App (a code editor in the browser, say) is
-    /// that person's comment.
+    /// Returns the commands of a delivery. Bots, our own App and people who edit another author's comment give no
+    /// commands; an edit gives only its new lines. A comment that a person writes through another App (a code editor in
+    /// the browser, say) is that person's comment.
     pub(crate) fn commands_in(&self, incoming: &Incoming) -> Vec<CommandLine> {
         let Kind::IssueComment { comment, action, old_body, .. } = &incoming.kind else { return vec![] };
         let Some(author) = comment.author.as_ref().filter(|a| !a.is_bot) else { return vec![] };
@@ -45,7 +45,7 @@ impl Engine {
         }
     }
 
-    /// Processes a comment of a repository that is served.
+    /// Processes a comment in a served repository.
     pub(crate) async fn process_comment(
         &self,
         delivery: &Delivery,
@@ -75,7 +75,7 @@ impl Engine {
         self.obey(&reader, &repo, said, delivery).await
     }
 
-    /// Our own comments ask for nothing, but one of them may be a duplicate that landed late.
+    /// Processes one of our own comments: it holds no commands, but may be a late duplicate.
     async fn process_own(
         &self,
         delivery: &Delivery,
@@ -93,7 +93,7 @@ impl Engine {
         .await
     }
 
-    /// Commands in the thread of a pull request ask for nothing, and whoever wrote them is told so where that is possible.
+    /// Rejects commands in a pull request's thread, and tells their author where that is possible.
     async fn process_misplaced(
         &self,
         delivery: &Delivery,
@@ -130,7 +130,7 @@ impl Engine {
                 })
                 .await;
         }
-        // The comment may overtake the label that made the issue a task: look first.
+        // The comment may overtake the label that made the issue a task, so fetch the issue first.
         let view = self.view_issue(reader, repo, issue, Hint::default()).await?;
         let asked = commands::prepare(self, (reader, repo.row.private), said).await?;
         if asked.claims() {
@@ -147,8 +147,8 @@ impl Engine {
         .await
     }
 
-    /// Stores a comment that was found by looking, as if its delivery had come: it is processed, tried again and given up
-    /// like every other. False when it was stored before.
+    /// Stores a comment found by polling as if its delivery had arrived, with the same processing and retries. Returns
+    /// false when it was stored before.
     pub(crate) async fn store_heard(
         &self,
         repo: &RepoContext,
@@ -188,8 +188,8 @@ impl Engine {
     }
 }
 
-/// The commands that their author still stands by. A delivery that is asked for again can come days after the comment, and
-/// one that failed is tried for a day: the comment may have been deleted or rewritten since.
+/// Keeps the commands that are still in the comment. A redelivery can arrive days later, and a failed delivery is
+/// retried for a day; the comment may have been deleted or rewritten since.
 async fn still_said(
     reader: &RepoReader,
     comment: &CommentRef,

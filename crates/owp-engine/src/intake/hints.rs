@@ -1,4 +1,4 @@
-//! What GitHub says now, fetched before a transaction: deliveries and timers are only hints where to look.
+//! GitHub's current state, fetched before a transaction: deliveries and timers only hint at what to fetch.
 
 use crate::error::EngineError;
 use crate::facts::RepoContext;
@@ -12,18 +12,18 @@ use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoRea
 use owp_github::payload::{Edit, RepoRef, Said, UserRef};
 use owp_store::{RepoRow, RepoSighting, Scope};
 
-/// Why an issue is looked at.
+/// A delivery's claims about an issue.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Hint<'d> {
-    /// A delivery says that it was offered to the pool anew.
+    /// It was offered to the pool again.
     pub offered_anew: bool,
-    /// A delivery says that this person edited its text.
+    /// This person edited its text.
     pub edit: Option<(&'d UserRef, &'d Edit)>,
-    /// What it said when it was offered, as a delivery has it.
+    /// Its text at the time it was offered.
     pub said: Option<&'d Said>,
-    /// A delivery says that somebody removed the label that offers it.
+    /// Somebody removed the label that offers it.
     pub taken_out: bool,
-    /// A delivery says that it was deleted or transferred; believed when GitHub does not show it any more.
+    /// It was deleted or transferred; believed once GitHub no longer shows it.
     pub lost: Option<Loss>,
 }
 
@@ -42,8 +42,8 @@ impl Engine {
         Ok(self.github_side()?.client.reader(installation, handle))
     }
 
-    /// The repository a delivery is about. One we do not know yet is taken in only when GitHub confirms, with the
-    /// App's own token, that the App is installed there; anything else has no effect.
+    /// Returns the repository of a delivery. An unknown one is added only when GitHub confirms, with the App's own
+    /// token, that the App is installed there; otherwise the delivery has no effect.
     pub(crate) async fn repo_of(
         &self,
         repo: &RepoRef,
@@ -52,7 +52,7 @@ impl Engine {
         let id = repo.id;
         let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(id).await?) })).await?;
         if let Some(row) = known.clone().filter(|row| row.ask_again) {
-            // The delivery is proof that there is something to see: ask at once, and process it then.
+            // The delivery proves that the repository is visible: sync it now, then process the delivery.
             self.store()
                 .write(Scope::repo(&row.id.clone()), move |tx| {
                     Box::pin(async move {
@@ -84,7 +84,7 @@ impl Engine {
         self.take_in(sighting).await.map(Some)
     }
 
-    /// Records a repository the App is installed on, and asks for its first count.
+    /// Records a repository the App is installed on, and requests its first count.
     pub(crate) async fn take_in(&self, seen: RepoSighting) -> Result<RepoRow, EngineError> {
         let (settings, github_id) = (self.settings().clone(), seen.github_id);
         let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
@@ -97,7 +97,7 @@ impl Engine {
                     let before = tx.repo_by_github_id(seen.github_id).await?;
                     let id = tx.record_sighting(&seen, true).await?;
                     if let Some(before) = before.as_ref().filter(|row| row.inactive.as_deref() == Some(UNSEEN)) {
-                        // It was there all the time, and so were the people who commented.
+                        // The repository and its comments were there all the time.
                         tx.record_heard(&id, before.heard_until).await?;
                     }
                     let repo = RepoContext::load(tx, &id, &settings).await?;
@@ -113,7 +113,7 @@ impl Engine {
         Ok(row)
     }
 
-    /// Looks at an issue, and at who offered it to the pool when that matters.
+    /// Fetches an issue and, if it matters, the act that offered it to the pool.
     pub(crate) async fn view_issue(
         &self,
         reader: &RepoReader,
@@ -124,7 +124,7 @@ impl Engine {
         match reader.issue(number).await {
             Ok(info) => self.judge_issue(reader, repo, info, hint).await,
             Err(error) => match hint.lost {
-                // A signed delivery and the look agree.
+                // The signed delivery and GitHub's response agree.
                 Some(loss) if is_lost(&error, reader) => Ok(IssueView::Gone(loss)),
                 _ => self.not_shown(reader, repo, number, error).await,
             },
@@ -140,7 +140,7 @@ impl Engine {
     ) -> Result<IssueView, EngineError> {
         match error {
             GitHubError::NotFound { .. } | GitHubError::Gone { .. } => {
-                // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
+                // An inaccessible repository also answers "not found": fetch it, and fail with that error.
                 reader.repository().await?;
                 self.doubt_issue(reader, repo, number).await
             }
@@ -148,7 +148,7 @@ impl Engine {
         }
     }
 
-    /// GitHub does not show an issue: fails until that came often enough to be believed, and the list agrees.
+    /// Handles an issue that GitHub does not show: fails until repeated responses and the list agree.
     async fn doubt_issue(
         &self,
         reader: &RepoReader,
@@ -201,8 +201,8 @@ impl Engine {
         Ok(IssueView::Present(Box::new(Sight { info, opt_in, words, proof })))
     }
 
-    /// The open pull requests that name an issue's task, fetched afresh: an issue closed by a merge may be told
-    /// before the merge is.
+    /// Fetches the open pull requests that name an issue's task. GitHub may report an issue as closed before it reports
+    /// the merge that closed it.
     pub(crate) async fn pulls_of_issue(
         &self,
         reader: &RepoReader,
@@ -231,7 +231,7 @@ impl Engine {
     }
 }
 
-/// The permission of an account, by login but only if it is still the account with this id.
+/// Returns the permission of an account, by login but only if it still has this id.
 pub(crate) async fn permission_of(reader: &RepoReader, login: &str, id: i64) -> Result<Permission, EngineError> {
     match reader.permission(login).await {
         Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => Ok(info.permission),
@@ -240,7 +240,7 @@ pub(crate) async fn permission_of(reader: &RepoReader, login: &str, id: i64) -> 
     }
 }
 
-/// True when an answer says that an issue is not in this repository.
+/// Returns true when an error says that an issue is not in this repository.
 fn is_lost(error: &GitHubError, reader: &RepoReader) -> bool {
     matches!(error, GitHubError::NotFound { .. } | GitHubError::Gone { .. })
         || error.left_repository(reader.handle().github_id)

@@ -1,5 +1,6 @@
-//! Deliveries: verified and stored before they are acknowledged, processed one at a time per repository, their effect
-//! and their end in one commit. Whatever they say happened, the state applied is what GitHub shows now.
+//! The inbox: deliveries are verified and stored before they are acknowledged, and processed one at a time per
+//! repository. Their effect and completion are one commit. Whatever they report, the pool applies GitHub's current
+//! state.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -20,27 +21,27 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
-/// How long a delivery may go without a sign of whoever processes it before another takes it over.
+/// Time without a renewal after which another process takes a delivery over.
 const HOLD: Span = Span::minutes(2);
-/// How often whoever processes a delivery gives such a sign at most.
+/// Minimum interval between two renewals.
 const KEEP_EVERY: Span = Span::secs(30);
-/// How often it looks whether it is time for one.
+/// Interval between checks for a due renewal.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// GitHub redelivers for three days; after a week an id cannot come back.
+/// Retention of delivery ids. GitHub redelivers for three days, so no id returns after a week.
 const REMEMBERED: Span = Span::days(7);
 
-/// What became of a delivery at the door.
+/// Outcome of receiving a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
-    /// Stored; it will be processed.
+    /// Stored for processing.
     Stored,
-    /// Stored before.
+    /// Already stored.
     Duplicate,
-    /// Verified, and of no use to us.
+    /// Verified, but not relevant to the pool.
     Ignored,
 }
 
-/// Why a delivery was turned away.
+/// Reason a delivery was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// No webhook secret is configured, so nothing can be verified.
@@ -58,7 +59,7 @@ pub enum IntakeError {
 }
 
 impl Engine {
-    /// Verifies a delivery on its raw bytes and stores it. Answer it at once: processing comes later.
+    /// Verifies a delivery on its raw bytes and stores it. Respond at once: processing comes later.
     ///
     /// # Errors
     /// [`IntakeError`]; nothing is stored then.
@@ -99,10 +100,7 @@ impl Engine {
         Ok(if fresh { Accepted::Stored } else { Accepted::Duplicate })
     }
 
-    /// Processes the oldest delivery that is due. False when there is none.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Processes the oldest due delivery. Returns false when there is none.
     pub async fn step_inbox(&self) -> Result<bool, EngineError> {
         let taken = self
             .store()
@@ -121,7 +119,7 @@ impl Engine {
         let delivery = match taken {
             Ok(Some(delivery)) => delivery,
             Ok(None) => return Ok(false),
-            // Another replica took one of the same repository in the same moment.
+            // Another replica took a delivery of the same repository at the same moment.
             Err(error) if error.is_unique_violation() => return Ok(true),
             Err(error) => return Err(error.into()),
         };
@@ -147,8 +145,8 @@ impl Engine {
         }
     }
 
-    /// Keeps a delivery from being taken over while it is processed, for as long as this is polled. Ends when somebody else
-    /// took it over all the same.
+    /// Renews the hold on a delivery for as long as this future is polled. Ends when another process took the delivery
+    /// over.
     async fn hold(&self, delivery: &Delivery) -> EngineError {
         let now = || Timestamp(self.store().clock().now_ms());
         let mut kept_at = now();
@@ -165,18 +163,18 @@ impl Engine {
             match kept {
                 Ok(()) => kept_at = now(),
                 Err(lost @ StoreError::TakenOver(_)) => return lost.into(),
-                // Tried again at once: the next answer may come before the hold ends.
-                Err(error) => tracing::debug!(delivery = %delivery.id, %error, "a delivery could not be kept"),
+                // Retry at once: a renewal may succeed before the hold ends.
+                Err(error) => tracing::debug!(delivery = %delivery.id, %error, "failed to renew a delivery"),
             }
         }
     }
 
-    /// Puts a delivery back whose processing failed. Whatever GitHub answered may be different later: a key that is put
-    /// right, a permission that is granted, an issue that is shown again. Only a database that makes no sense stays so.
+    /// Schedules a retry of a delivery whose processing failed. GitHub's response may change: a key is fixed, a
+    /// permission granted, an issue visible again. Only a corrupt database is permanent.
     async fn give_back(&self, delivery: &Delivery, error: &EngineError) -> Result<(), EngineError> {
         let retry_at = match error {
             EngineError::Store(StoreError::TakenOver(_)) => {
-                tracing::debug!(delivery = %delivery.id, "a delivery was taken over while it was processed");
+                tracing::debug!(delivery = %delivery.id, "another process took over a delivery");
                 return Ok(());
             }
             EngineError::Store(StoreError::Corrupt(_)) => return self.give_up(delivery, error.to_string()).await,
@@ -184,7 +182,7 @@ impl Engine {
             _ => None,
         };
         let (taken, why, before) = (delivery.clone(), error.to_string(), delivery.attempts);
-        tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "a delivery could not be processed yet");
+        tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "failed to process a delivery");
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
@@ -197,7 +195,7 @@ impl Engine {
             .await
     }
 
-    /// Gives a delivery up that can never be processed.
+    /// Gives up on a delivery that can never be processed.
     async fn give_up(&self, delivery: &Delivery, why: String) -> Result<(), EngineError> {
         let taken = delivery.clone();
         self.store().write(Scope::global(), move |tx| Box::pin(async move { Ok(bury(tx, &taken, &why).await?) })).await
@@ -220,7 +218,7 @@ impl Engine {
                 return self.finish(delivery).await;
             }
             Kind::Ping | Kind::Other => return self.finish(delivery).await,
-            // Most of what people write asks for nothing, whatever repository it is in.
+            // Most comments hold no command and need no look at their repository.
             Kind::IssueComment { comment, .. } if !self.wrote(comment.via_app_id) && lines.is_empty() => {
                 return self.finish(delivery).await;
             }
@@ -282,7 +280,7 @@ impl Engine {
         number: i64,
         said: PullSaid,
     ) -> Result<(), EngineError> {
-        // A gate that was put up a minute ago is one.
+        // A gate set a minute ago already applies.
         let row = self.with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
@@ -291,8 +289,8 @@ impl Engine {
             None => {
                 let id = repo.row.id.clone();
                 let known = self.read(move |tx| Box::pin(async move { Ok(tx.pull(&id, number).await?) })).await?;
-                // A signed delivery that says it is closed is believed together with the list and the look, unless
-                // it was reopened since.
+                // A signed delivery about the closing is believed together with the list and the direct request, unless
+                // the pull request was reopened since.
                 let newer = known.is_some_and(|known| said.updated_at.is_none_or(|at| at < known.updated_at));
                 if (!said.closed || newer) && !self.doubt_pull(&repo, number).await? {
                     return Err(EngineError::InDoubt(format!("pull request #{number}")));
@@ -301,7 +299,7 @@ impl Engine {
             }
         };
         if view.as_ref().is_some_and(|pull| pull.info.merged) {
-            // What was merged may have changed the policy file.
+            // The merge may have changed the policy file.
             self.0.policies.forget(&repo.row.id);
         }
         self.commit(delivery, &repo, move |tx, repo| {
@@ -322,7 +320,7 @@ impl Engine {
         self.commit_in(Scope::repo(&repo.row.id), delivery, repo, effect).await
     }
 
-    /// Commits a delivery's effect together with its end (invariant 8).
+    /// Commits a delivery's effect together with its completion (invariant 8).
     pub(crate) async fn commit_in<F>(
         &self,
         scope: Scope,
@@ -352,7 +350,7 @@ impl Engine {
             .await
     }
 
-    /// Forgets deliveries whose ids cannot come back.
+    /// Deletes deliveries whose ids cannot return.
     pub(crate) async fn purge_inbox(&self) -> Result<(), EngineError> {
         self.store()
             .write(Scope::global(), |tx| {
@@ -372,12 +370,12 @@ impl Engine {
     }
 }
 
-/// Gives a delivery up, in the log of the pool and of the process.
+/// Marks a delivery as dead, and records that in the audit log and the process log.
 async fn bury(tx: &mut Tx, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
     if !tx.bury_delivery(delivery, why).await? {
         return Ok(());
     }
-    tracing::error!(delivery = %delivery.id, event = %delivery.event, %why, "a delivery was given up");
+    tracing::error!(delivery = %delivery.id, event = %delivery.event, %why, "gave up on a delivery");
     let github_id = delivery.order_key.strip_prefix("repo:").and_then(|id| id.parse().ok());
     let repo = match github_id {
         Some(id) => tx.repo_by_github_id(id).await?.map(|row| row.name),
@@ -387,7 +385,7 @@ async fn bury(tx: &mut Tx, delivery: &Delivery, why: &str) -> Result<(), StoreEr
     tx.append_events(&[Event::new(EventKind::DeliveryDead, dead)]).await
 }
 
-/// What must be processed in order: everything of one repository, or of one installation.
+/// Returns the key that orders processing: one repository's deliveries run in order, or one installation's.
 fn order_key(incoming: &Incoming) -> String {
     match (&incoming.repository, incoming.installation_id) {
         (Some(repo), _) => format!("repo:{}", repo.id),
@@ -396,7 +394,7 @@ fn order_key(incoming: &Incoming) -> String {
     }
 }
 
-/// The JSON of a delivery, whichever way it was wrapped. Reading it has succeeded before.
+/// Returns the JSON of a delivery, in either encoding. The payload has been parsed before.
 fn payload_text(content_type: Option<&str>, body: &[u8]) -> String {
     let form = content_type.is_some_and(|c| c.trim_start().starts_with("application/x-www-form-urlencoded"));
     let json = if form {

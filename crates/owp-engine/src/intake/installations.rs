@@ -1,4 +1,4 @@
-//! Where the App is installed: learnt from GitHub at start and on a timer, and at once when a delivery hints at it.
+//! The App's installations: learnt from GitHub at startup, on a timer, and at once after a delivery about them.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -14,21 +14,20 @@ pub(crate) const UNINSTALLED: &str = "the App was uninstalled";
 pub(crate) const SUSPENDED: &str = "the App's installation is suspended";
 const REMOVED: &str = "the repository was removed from the App's installation";
 
-/// What says that a repository is not to be served any more.
+/// Source of the claim that a repository is no longer served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Witness {
     /// A signed delivery, which is believed.
     Delivery,
-    /// An answer of GitHub's, which may be wrong: GitHub is asked again.
+    /// A response from GitHub, which may be wrong: GitHub is asked again.
     Answer,
 }
 
 impl Engine {
-    /// Compares the installations we know with GitHub's, all pages.
+    /// Compares the known installations with all pages of GitHub's list.
     ///
     /// # Errors
-    /// When GitHub cannot be asked or the database refuses; what was learnt is kept, and an installation that cannot be
-    /// read hides no other.
+    /// [`EngineError::GitHub`]; what was learnt is kept, and an unreadable installation does not hide the others.
     pub async fn step_installations(&self) -> Result<(), EngineError> {
         let Some(github) = self.github() else { return Ok(()) };
         self.purge_inbox().await?;
@@ -37,7 +36,7 @@ impl Engine {
         let mut failed = None;
         for installation in &installations {
             if let Err(error) = self.learn_installation(installation.clone()).await {
-                tracing::warn!(installation = installation.id, %error, "an installation could not be read");
+                tracing::warn!(installation = installation.id, %error, "failed to read an installation");
                 failed.get_or_insert(error);
             }
         }
@@ -56,7 +55,7 @@ impl Engine {
                 Box::pin(async move {
                     tx.record_installation(id, &seen.account_login, suspended).await?;
                     if tx.record_permissions(id, &seen.permissions).await? {
-                        // What was given up for want of one is found by looking at everything.
+                        // A full sync repeats what failed for want of a permission.
                         tx.resync_installation(id).await?;
                     }
                     Ok::<_, EngineError>(())
@@ -69,7 +68,7 @@ impl Engine {
         self.learn_repositories(id).await
     }
 
-    /// An installation that GitHub does not list is gone when it gives no token for it either.
+    /// Stops an installation that GitHub does not list, if GitHub gives no token for it either.
     async fn miss_installation(&self, id: i64) -> Result<(), EngineError> {
         if self.repos_of(id).await?.iter().all(|row| row.inactive.as_deref() == Some(UNINSTALLED)) {
             return Ok(());
@@ -80,7 +79,7 @@ impl Engine {
             Err(error) if error.installation_gone() => self.stop_installation(id, UNINSTALLED, Witness::Answer).await,
             Err(error) if error.is_transient() => Err(error.into()),
             answer => {
-                tracing::warn!(installation = id, ?answer, "GitHub does not list an installation that it knows");
+                tracing::warn!(installation = id, ?answer, "GitHub knows an installation that it does not list");
                 Ok(())
             }
         }
@@ -89,13 +88,13 @@ impl Engine {
     async fn learn_repositories(&self, id: i64) -> Result<(), EngineError> {
         let repositories = match self.github_side()?.client.installation_repositories(id).await {
             Ok(repositories) => repositories,
-            // GitHub has just listed it as working: the next counts tell which of the answers was wrong.
+            // GitHub has just listed it as active: the next counts show which response was wrong.
             Err(error)
                 if error.is_suspended()
                     || error.installation_gone()
                     || matches!(error, GitHubError::NotFound { .. }) =>
             {
-                tracing::warn!(installation = id, %error, "GitHub lists an installation that it gives no token for");
+                tracing::warn!(installation = id, %error, "GitHub lists an installation but issues no token for it");
                 return self
                     .store()
                     .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.resync_installation(id).await?) }))
@@ -162,8 +161,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops handing out work in a repository. What people hold there stays theirs, and its clocks stand still until the
-    /// repository comes back; the audit stays.
+    /// Stops handing out work in a repository. Leases stay with their holders, and their clocks stop until the
+    /// repository returns; the audit log stays.
     async fn stop_repo(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
         self.store()
             .write(Scope::repo(&id.clone()), move |tx| {
@@ -175,7 +174,7 @@ impl Engine {
             .await
     }
 
-    /// A delivery about an installation: believed only where it takes something away; what it gives is asked for.
+    /// Processes a delivery about an installation: removals are believed, additions are checked with GitHub.
     pub(crate) async fn on_installation(&self, incoming: &Incoming) -> Result<(), EngineError> {
         let Some(id) = incoming.installation_id else { return Ok(()) };
         match &incoming.kind {
@@ -199,7 +198,7 @@ impl Engine {
         Ok(())
     }
 
-    /// A delivery about a repository itself: look at it soon; one that was deleted is stopped at once.
+    /// Processes a delivery about a repository: syncs it soon, or stops it at once when it was deleted.
     pub(crate) async fn on_repository(&self, incoming: &Incoming) -> Result<(), EngineError> {
         let Some(github_id) = incoming.repository.as_ref().map(|r| r.id) else { return Ok(()) };
         let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
@@ -208,7 +207,7 @@ impl Engine {
             Kind::Repository { action: RepositoryAction::Deleted } => {
                 self.stop_repo(row.id, "the repository was deleted").await
             }
-            // An archived repository is not synced: coming back is learnt with the installation.
+            // Archived repositories are not synced; their return shows in the installation's list.
             Kind::Repository { action: RepositoryAction::Unarchived | RepositoryAction::Transferred } => {
                 self.step_installations().await
             }

@@ -1,5 +1,5 @@
-//! Deliveries GitHub could not bring: found in its list at the start and on a schedule, and asked for again, each failed
-//! attempt once. What GitHub has forgotten by then is found by the full compare that is asked for at the same time.
+//! Missed deliveries: found in GitHub's list at startup and on a schedule, and requested again, each failed attempt
+//! once. A full comparison, requested at the same time, finds what GitHub has forgotten by then.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -7,24 +7,21 @@ use owp_github::client::GitHubError;
 use owp_pool::Span;
 use owp_store::{MissedWork, Scope};
 
-/// GitHub keeps deliveries for three days, and repeats none that is older.
+/// GitHub keeps deliveries for three days, and redelivers none that is older.
 const KEPT: Span = Span::days(3);
-/// GitHub's clock and ours differ, and an attempt is dated by its beginning but listed at its end.
+/// GitHub's clock differs from ours, and an attempt is dated by its start but listed at its end.
 const SLACK: Span = Span::minutes(5);
-/// How long reading the list may take before another process takes it over.
+/// Time after which another process takes over reading the list.
 const HOLD: Span = Span::minutes(10);
-/// How soon a reading that failed is tried again.
+/// Pause after a failed read.
 const RETRY: Span = Span::minutes(1);
-/// GitHub asks for a second between requests that are not reads.
+/// GitHub asks for one second between requests that are not reads.
 /// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api>
 const PACE: Span = Span::secs(1);
 
 impl Engine {
-    /// Reads GitHub's list of deliveries when that is due, or asks for one that failed. False when there is nothing to do
-    /// at the moment.
-    ///
-    /// # Errors
-    /// When the database refuses. What GitHub refuses is tried again later.
+    /// Reads GitHub's list of deliveries when that is due, or requests a failed one again. Returns false when there is
+    /// nothing to do. Failed requests to GitHub are retried later.
     pub async fn step_missed(&self) -> Result<bool, EngineError> {
         if self.github().is_none() {
             return Ok(false);
@@ -54,9 +51,9 @@ impl Engine {
         let failed = match self.github_side()?.client.failed_deliveries(since).await {
             Ok(failed) => failed,
             Err(error) => {
-                tracing::warn!(%error, "GitHub's list of deliveries could not be read");
+                tracing::warn!(%error, "failed to read GitHub's list of deliveries");
                 let soon = error.is_transient() || matches!(error, GitHubError::Unauthorized { .. });
-                // What only people can mend is looked at again when the schedule comes by.
+                // A problem that needs a human is checked again on schedule.
                 let next = if soon { error.retry_at().unwrap_or_default().max(now + RETRY) } else { scheduled };
                 self.store()
                     .write(Scope::global(), move |tx| {
@@ -70,7 +67,7 @@ impl Engine {
             .store()
             .write(Scope::all_repositories(), move |tx| {
                 Box::pin(async move {
-                    // Whoever took it over looks anew.
+                    // If another process took over, it reads the list anew.
                     if !tx.record_look(taken, now, scheduled).await? {
                         return Ok(0);
                     }
@@ -78,7 +75,7 @@ impl Engine {
                     for one in &failed {
                         wanted += usize::from(tx.want_redelivery(&one.guid, one.id, one.at, oldest).await?);
                     }
-                    // The rows outlive what GitHub remembers, so that no attempt is asked for twice.
+                    // The rows outlive GitHub's memory, so that no attempt is requested twice.
                     tx.purge_redeliveries(oldest - KEPT).await?;
                     tx.recount_all().await?;
                     Ok::<_, EngineError>(wanted)
@@ -86,7 +83,7 @@ impl Engine {
             })
             .await?;
         if wanted > 0 {
-            tracing::info!(wanted, "deliveries failed; GitHub is asked to repeat them");
+            tracing::info!(wanted, "deliveries failed; asking GitHub to redeliver them");
         }
         self.ring();
         Ok(true)
@@ -105,13 +102,13 @@ impl Engine {
         let Some(((guid, delivery), now)) = taken else { return Ok(true) };
         let later = match self.github_side()?.client.redeliver(delivery).await {
             Ok(()) | Err(GitHubError::NotFound { .. }) => None,
-            // Asking twice brings it twice, which changes nothing.
+            // A second request delivers twice, which changes nothing.
             Err(error) if error.is_transient() || matches!(error, GitHubError::Unauthorized { .. }) => {
-                tracing::warn!(%error, %guid, "GitHub could not be asked for a delivery yet");
+                tracing::warn!(%error, %guid, "failed to request a redelivery; retrying later");
                 Some(error.retry_at().unwrap_or_default().max(now + RETRY))
             }
             Err(error) => {
-                tracing::error!(%error, %guid, "GitHub does not repeat a delivery");
+                tracing::error!(%error, %guid, "GitHub refused to redeliver a delivery");
                 None
             }
         };

@@ -1,14 +1,14 @@
-//! The pool's public address, which the configuration tells at the start or setup while the process runs.
+//! The pool's public address, from the configuration at startup or from setup at runtime.
 
 use owp_config::Obstacle;
 use std::sync::{Arc, OnceLock};
 
-/// The address that people on GitHub are told; empty where they could not use it. Copies share it.
+/// The address shown to people on GitHub; empty where they could not use it. Copies share it.
 #[derive(Debug, Clone, Default)]
 pub struct PublicUrl(Arc<OnceLock<String>>);
 
 impl PublicUrl {
-    /// The address the configuration tells, for a pool that works with the GitHub at `api_url`.
+    /// Returns the configured address, for a pool that works with the GitHub at `api_url`.
     #[must_use]
     pub fn of(api_url: &str, told: Option<&str>) -> Self {
         let url = Self::default();
@@ -18,16 +18,16 @@ impl PublicUrl {
         url
     }
 
-    /// The address without a slash at the end, if it is known.
+    /// Returns the address without a trailing slash, if it is known.
     #[must_use]
     pub fn get(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
 
-    /// Keeps the address, unless one is known already or GitHub cannot reach it: then contributors cannot either.
+    /// Stores the address, unless one is known already or GitHub cannot reach it: then contributors cannot either.
     pub(crate) fn learn(&self, api_url: &str, told: &str) {
         if !Obstacle::between(api_url, told).is_some_and(Obstacle::blocks) {
-            // The first one stays: the configuration wins over the form.
+            // The first one stays: the configuration takes precedence over the form.
             let _known = self.0.set(told.to_owned());
         }
     }

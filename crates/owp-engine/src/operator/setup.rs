@@ -1,8 +1,8 @@
-//! Registering the GitHub App while the pool runs: who may, with what, and what is done with the credentials.
+//! Registration of the GitHub App at runtime: access, input, and use of the credentials.
 //!
-//! A setup token from the log is exchanged, once, for a session of one browser. A session makes a manifest with a fresh
-//! `state`, and takes the code that comes back with it: each state once, within the hour, in that browser. Only then are
-//! the credentials fetched, stored and used, without a restart.
+//! A setup token from the log is exchanged, once, for a session of one browser. A session creates a manifest with a
+//! fresh `state`, and accepts the code that comes back with it. Each state works once, within the hour and in one
+//! browser. Only then are the credentials fetched, stored and used, without a restart.
 
 use crate::{Engine, GITHUB_PATIENCE, GitHubSide};
 use data_encoding::BASE64URL_NOPAD;
@@ -14,97 +14,97 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
-/// How long a browser has, which is also how long GitHub keeps its code.
+/// Lifetime of a session, equal to that of GitHub's code.
 pub(crate) const SESSION_SECS: i64 = 60 * 60;
 
-/// What setup is told at the start.
+/// Settings of setup.
 #[derive(Debug, Clone)]
 pub struct SetupSettings {
     /// GitHub's REST API.
     pub api_url: String,
-    /// Where the credentials are kept.
+    /// File for the credentials.
     pub credentials_file: PathBuf,
-    /// What the operator reads in the log.
+    /// Setup token, which the operator reads in the log.
     pub token: SecretString,
 }
 
-/// What somebody fills in. The two addresses are checked by who read them: a scheme and a host, no slash at the end.
+/// Input of the setup form. The caller has checked both addresses: a scheme and a host, no trailing slash.
 #[derive(Debug, Clone, Default)]
 pub struct SetupWish {
-    /// The setup token, where the browser has no session.
+    /// Setup token, if the browser has no session.
     pub token: String,
-    /// The session the browser has.
+    /// The browser's session.
     pub session: Option<String>,
-    /// Where GitHub and everybody else reach the pool.
+    /// Address at which GitHub and contributors reach the pool.
     pub public: String,
-    /// Where this browser reaches it.
+    /// Address at which this browser reaches it.
     pub back: String,
-    /// The organisation that shall own the App; else the person who registers it.
+    /// Organisation that will own the App; without one, the person who registers it.
     pub organization: Option<String>,
-    /// What it asks for beyond the plain manifest.
+    /// Additions to the plain manifest.
     pub extras: Extras,
 }
 
-/// What the browser is to post to GitHub.
+/// The form that the browser posts to GitHub.
 #[derive(Debug)]
 pub struct SetupForm {
-    /// What stands between GitHub and the public address, if anything does.
+    /// Obstacle between GitHub and the public address, if any.
     pub obstacle: Option<Obstacle>,
-    /// Where.
+    /// Target of the form.
     pub action: String,
     /// The field `manifest`.
     pub manifest: String,
-    /// GitHub's pages, the only other place a form may go.
+    /// Origin of GitHub's pages, the only other allowed form target.
     pub origin: String,
-    /// The browser's session from now on.
+    /// The browser's new session.
     pub session: String,
 }
 
-/// An App that is in use.
+/// A registered App that is in use.
 #[derive(Debug)]
 pub struct SetupDone {
-    /// Its name as people read it.
+    /// Display name.
     pub name: String,
-    /// Where it is installed on repositories.
+    /// Page for installing it on repositories.
     pub install_url: String,
-    /// Where its credentials are kept.
+    /// File of its credentials.
     pub file: PathBuf,
-    /// Why they could not be kept, if so: they are lost when the process ends.
+    /// Error that kept them from being stored: they are lost when the process ends.
     pub not_kept: Option<String>,
 }
 
-/// Why setup goes no further.
+/// Reason setup cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupRefused {
-    /// There is an App already, or setup is not offered here.
+    /// The pool has an App already, or setup is disabled.
     #[error("this pool has its GitHub App")]
     Closed,
-    /// Neither the token nor a session.
+    /// Neither a valid token nor a session.
     #[error("that is not the setup token")]
     Token,
-    /// The token has opened a session, and this browser does not have it.
+    /// The token has opened a session, which this browser does not have.
     #[error("the setup token has been used")]
     TokenUsed,
-    /// The credentials could not be kept, so nothing is registered.
+    /// The credentials could not be stored, so nothing is registered.
     #[error("the credentials could not be kept in {file}: {cause}")]
     Place {
-        /// Where.
+        /// The file.
         file: String,
-        /// What the system said.
+        /// The system's error.
         cause: String,
     },
-    /// What came back does not belong to what was sent, or comes too late or again.
+    /// The response does not match a request, is too late, or was used before.
     #[error("this answer does not belong to a registration that was begun here within the hour")]
     State,
-    /// GitHub did not hand the App over.
+    /// GitHub did not return the App.
     #[error(transparent)]
     GitHub(#[from] GitHubError),
-    /// What GitHub handed over cannot be used.
+    /// GitHub returned something unusable.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// What is known between two requests. Nothing of it outlives the process.
+/// State between two requests. It does not outlive the process.
 pub(crate) struct Desk(Option<(SetupSettings, Mutex<Held>)>);
 
 #[derive(Default)]
@@ -115,11 +115,11 @@ struct Held {
 
 struct Session {
     secret: String,
-    /// Waits to come back from GitHub.
+    /// Value that GitHub is expected to return.
     state: Option<String>,
-    /// The public address that the form was filled with.
+    /// Public address from the form.
     public: String,
-    /// Unix ms.
+    /// Expiry in Unix ms.
     ends_at: i64,
 }
 
@@ -153,7 +153,7 @@ impl Engine {
         self.0.setup.open()
     }
 
-    /// Whether this browser's session makes the token unnecessary.
+    /// Returns true when this browser's session makes the token unnecessary.
     ///
     /// # Errors
     /// [`SetupRefused::Closed`].
@@ -162,7 +162,7 @@ impl Engine {
         Ok(held.knows(session, self.store().clock().now_ms()))
     }
 
-    /// What stands between GitHub and an address, if anything does.
+    /// Returns the obstacle between GitHub and an address, if any.
     ///
     /// # Errors
     /// [`SetupRefused::Closed`].
@@ -170,7 +170,7 @@ impl Engine {
         Ok(Obstacle::between(&self.setup_open()?.0.api_url, address))
     }
 
-    /// Begins a registration; one that was begun before in the same browser is forgotten.
+    /// Begins a registration and discards an earlier one.
     ///
     /// # Errors
     /// Every [`SetupRefused`] but those of [`Engine::setup_finish`].
@@ -194,7 +194,7 @@ impl Engine {
             origin: manifest::web_origin(&settings.api_url)?,
             session: secret(),
         };
-        // GitHub hands the credentials over once; better to know now that there is no place for them.
+        // GitHub returns the credentials only once, so check first that they can be stored.
         Credentials::try_place(&settings.credentials_file).map_err(|cause| SetupRefused::Place {
             file: settings.credentials_file.display().to_string(),
             cause: cause.to_string(),
@@ -206,10 +206,10 @@ impl Engine {
         Ok(form)
     }
 
-    /// Takes what GitHub sent the browser back with: fetches the App, keeps its credentials and begins to use it.
+    /// Finishes a registration: fetches the App with GitHub's code, stores its credentials and starts to use it.
     ///
     /// # Errors
-    /// [`SetupRefused::State`] for what does not belong here, [`SetupRefused::GitHub`] when the App is not handed over.
+    /// [`SetupRefused::State`] for an unknown state, [`SetupRefused::GitHub`] when GitHub does not return the App.
     pub async fn setup_finish(
         &self,
         code: &str,
@@ -221,7 +221,7 @@ impl Engine {
             let (settings, mut held) = self.setup_open()?;
             let known = held.knows(session, clock.now_ms());
             let waiting = held.session.as_mut().filter(|_| known);
-            // Taken before anything else happens: a state works once, whatever comes of it.
+            // Taken first: a state works once, whatever the outcome.
             let taken = waiting.and_then(|session| {
                 session.state.take_if(|waiting| same(waiting, state)).map(|_| session.public.clone())
             });

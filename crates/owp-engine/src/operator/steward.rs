@@ -1,5 +1,5 @@
-//! What the operator does beside making repositories and tasks: pause, resume, revoke, close, trust, and export the audit
-//! log.
+//! Operator actions besides creating repositories and tasks: pause, resume, revoke, close, trust, and export of the
+//! audit log.
 
 use crate::Engine;
 use crate::error::{EngineError, Refused};
@@ -16,30 +16,30 @@ use owp_pool::{LeaseId, Person, Span, TaskId, Timestamp};
 use owp_store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope};
 use serde_json::json;
 
-/// How many events of an export are read at once.
+/// Events per query of an export.
 const AUDIT_PAGE: i64 = 500;
 
-/// Whose trust is set.
+/// The contributor whose trust is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whom {
-    /// Whoever has this login now.
+    /// The current owner of this login.
     Login(String),
-    /// The GitHub user of this id.
+    /// The GitHub user with this id.
     Id(i64),
 }
 
-/// Whose trust was set.
+/// Result of setting a contributor's trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trusted {
     /// The repository's name.
     pub repo: String,
     /// GitHub's user id.
     pub github_id: i64,
-    /// The login, when it is known.
+    /// The login, if known.
     pub login: Option<String>,
 }
 
-/// An export of one chain, read page by page.
+/// An export of one audit chain, read page by page.
 #[derive(Debug, Clone)]
 pub struct Audit {
     chain: String,
@@ -49,7 +49,7 @@ pub struct Audit {
 }
 
 impl Engine {
-    /// Stops handing out work in a repository, for a span or until it is resumed. Gives until when.
+    /// Pauses a repository, for a span or until it is resumed. Returns the end of the pause.
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`].
@@ -76,7 +76,7 @@ impl Engine {
         Ok(until)
     }
 
-    /// Hands out work in a repository again.
+    /// Ends the pause of a repository.
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`].
@@ -95,10 +95,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a live lease back; its task goes back to everybody.
+    /// Revokes a live lease; its task is ready for everybody again.
     ///
     /// # Errors
-    /// [`EngineError::UnknownLease`]; a refusal when the lease is over.
+    /// [`EngineError::UnknownLease`]; a refusal when the lease has ended.
     pub async fn revoke_lease(
         &self,
         id: LeaseId,
@@ -115,8 +115,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Withdraws a task that is no issue on GitHub: whoever holds it loses it, and it takes no place of the budget any
-    /// more. One that is closed stays so.
+    /// Closes a task that is not a GitHub issue: its holder loses it, and its slot is free. A closed task stays closed.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is merged.
@@ -131,7 +130,7 @@ impl Engine {
         self.move_by_hand(id, (TaskState::Closed, step), reason, github, keep).await
     }
 
-    /// Puts a closed or merged task that is no issue on GitHub among those that wait again. One that is ready stays so.
+    /// Reopens a closed or merged task that is not a GitHub issue. A ready task stays ready.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], [`EngineError::Managed`]; a refusal when the task is not over.
@@ -140,8 +139,8 @@ impl Engine {
         self.move_by_hand(id, (TaskState::Ready, Move::Reopen), None, github, keep).await
     }
 
-    /// Moves a task, unless it is where the move would bring it. `github` says who moves those that are issues: a
-    /// repository made by hand keeps its own tasks when the App comes to serve it.
+    /// Moves a task, unless it is in the target state already. `github` is the error for tasks that are issues: a
+    /// manual repository keeps its own tasks when the App comes to serve it.
     async fn move_by_hand(
         &self,
         id: TaskId,
@@ -171,7 +170,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Sets how far a repository trusts somebody: 0–3, or [`owp_pool::worker::BANNED`].
+    /// Sets a repository's trust in a contributor: 0–3, or [`owp_pool::worker::BANNED`].
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`], [`EngineError::UnknownPerson`].
@@ -193,8 +192,8 @@ impl Engine {
         Ok(trusted)
     }
 
-    /// Finds out who is meant. GitHub is asked who has a login today, through any repository the App serves. Where there is
-    /// none, or GitHub cannot be asked about a manual repository, the pool's own memory has to do.
+    /// Resolves a contributor. GitHub knows the current owner of a login and is asked through any repository the App
+    /// serves. If there is none, or the request fails for a manual repository, the pool's own records decide.
     async fn identify(&self, row: &RepoRow, whom: Whom) -> Result<(i64, Option<String>), EngineError> {
         let login = match whom {
             Whom::Id(id) => return Ok((id, None)),
@@ -209,7 +208,7 @@ impl Engine {
                 Ok(account) => return Ok((account.id, Some(account.login))),
                 Err(GitHubError::NotFound { .. }) => return Err(EngineError::UnknownPerson(login)),
                 Err(error) if row.managed => return Err(error.into()),
-                Err(error) => tracing::warn!(%error, "GitHub could not be asked who has a login"),
+                Err(error) => tracing::warn!(%error, "failed to look up a login on GitHub"),
             }
         }
         let asked = login.clone();
@@ -220,7 +219,7 @@ impl Engine {
         }
     }
 
-    /// Begins an export of a repository's audit log, or of what belongs to no repository.
+    /// Begins an export of a repository's audit log, or of the global chain.
     ///
     /// # Errors
     /// [`EngineError::NoSuchRepo`].
@@ -241,10 +240,7 @@ impl Engine {
         .await
     }
 
-    /// The next events of an export, up to where the chain ended when it began; none at the end.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the next events of an export, up to the end of the chain when the export began; none at the end.
     pub async fn audit_page(&self, audit: &mut Audit) -> Result<Vec<AuditRow>, EngineError> {
         let (chain, after, previous) = (audit.chain.clone(), audit.after, audit.previous.clone());
         let mut page = self
@@ -266,7 +262,7 @@ impl Engine {
 }
 
 impl Audit {
-    /// True when what was read so far ends where the chain was sealed.
+    /// Returns true when the events read so far end at the chain's head, as recorded when the export began.
     #[must_use]
     pub fn is_at_its_seal(&self) -> bool {
         (self.after, &self.previous) == (self.head.0, &self.head.1)

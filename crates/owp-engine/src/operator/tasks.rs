@@ -1,4 +1,4 @@
-//! What the operator does through the admin calls: repositories without an App, and tasks in them.
+//! The operator's admin calls: manual repositories, and tasks in them.
 
 use crate::Engine;
 use crate::error::{EngineError, Refused};
@@ -13,40 +13,37 @@ use owp_pool::{RepoId, TaskId};
 use owp_store::{Extra, Scope, Tx};
 use serde_json::json;
 
-/// The reason a removed repository is not served and its tasks are closed.
+/// Reason recorded for a removed repository and its closed tasks.
 const REMOVED: &str = "the operator removed the repository";
 
-/// A task the operator makes by hand.
+/// A task that the operator creates by hand.
 #[derive(Debug, Clone)]
 pub struct NewTask {
     /// 1–300 characters.
     pub title: String,
-    /// What it says.
+    /// Description.
     pub description: String,
-    /// What it asks for.
+    /// Requirements.
     pub spec: TaskSpec,
-    /// Its id elsewhere: the repository's task of this id, where there is one, is not added again.
+    /// Id in another system; a task with a known one is not added again.
     pub external_id: Option<String>,
     /// The operator's own fields, kept and passed through.
     pub extra: Extra,
 }
 
-/// A task the operator asked for.
+/// Result of adding a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedTask {
     /// Its id.
     pub id: TaskId,
-    /// False when it was there already; nothing of it was changed then.
+    /// False when the task existed; it was not changed then.
     pub created: bool,
-    /// A warning about something that was asked for and has no effect.
+    /// Warning about a setting that has no effect.
     pub warning: Option<String>,
 }
 
 impl Engine {
-    /// Makes a manual repository, or sets its budget; for a managed one, sets the operator's ceiling.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Creates a manual repository or sets its budget; for a GitHub repository, sets the operator's ceiling.
     pub async fn upsert_repo(&self, name: &str, max_open_prs: i64, area_locks: bool) -> Result<String, EngineError> {
         let name = name.to_owned();
         let id = self
@@ -75,8 +72,8 @@ impl Engine {
             .await
     }
 
-    /// Removes a manual repository nobody works in: the tasks that wait there are closed, and its name is free again. Its
-    /// history stays. Gives how many tasks were closed.
+    /// Removes a manual repository without active work: closes its waiting tasks, frees its name and keeps its history.
+    /// Returns the number of closed tasks.
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`], [`EngineError::Managed`]; a refusal while tasks are held or under review.
@@ -103,11 +100,11 @@ impl Engine {
             .await
     }
 
-    /// Adds tasks to a manual repository, all or none, and keeps the answer with them. What is there already under its id
-    /// elsewhere is left as it is.
+    /// Adds tasks to a manual repository, all or none, and stores the response with them. A task with a known external
+    /// id is left unchanged.
     ///
     /// # Errors
-    /// [`EngineError::UnknownRepo`]; [`EngineError::Managed`] where the App makes the tasks.
+    /// [`EngineError::UnknownRepo`]; [`EngineError::Managed`] where the App creates the tasks.
     pub async fn add_tasks(
         &self,
         repo: &str,
@@ -140,7 +137,7 @@ impl Engine {
     }
 }
 
-/// Warns of a tier that keeps nobody from its tasks: in repositories made by hand tiers ask for nothing by default.
+/// Warns of a tier that excludes nobody: by default, tiers require nothing in manual repositories.
 fn open_tier(policy: &Policy, tier: i64) -> Option<String> {
     policy.tier(tier).filter(|rule| rule.trust <= 0).map(|_| {
         format!(
@@ -149,7 +146,7 @@ fn open_tier(policy: &Policy, tier: i64) -> Option<String> {
     })
 }
 
-/// Refuses to remove a repository the App serves, and one people work in.
+/// Refuses to remove a GitHub repository, or a repository with active work.
 async fn removable(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
     let name = &repo.row.name;
     if repo.row.managed {
@@ -167,7 +164,7 @@ async fn removable(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Adds a task under its repository's lock, so that of two calls at once the second finds what the first added.
+/// Adds a task under its repository's lock, so that the second of two concurrent calls finds the first one's task.
 async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, EngineError> {
     if let Some(id) = &new.external_id
         && let Some(known) = tx.task_by_external_id(repo, id).await?

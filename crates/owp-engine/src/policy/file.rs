@@ -1,5 +1,5 @@
-//! `.github/owp.yml`: read when it may have changed, checked, kept. What cannot be followed is said, in the log, on the
-//! status page and once in a comment; what was followed before stays in force. Rules nobody has read hand out nothing.
+//! `.github/owp.yml`: read when it may have changed, validated, stored. Errors appear in the log, on the status page
+//! and in one comment; the last valid policy stays in force. Until a policy was read, nothing is handed out.
 
 use crate::Engine;
 use crate::comments::say;
@@ -19,28 +19,25 @@ use owp_store::{Allowed, RepoRow, Scope, Tx};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-/// How often whom the lists name is asked again.
+/// Interval between lookups of the names on allow-lists.
 const NAMES_FRESH: Span = Span::hours(1);
-/// Trouble is said in a new comment when the last one is older; until then that one is edited.
+/// Age of the last comment about errors from which a new one is posted; until then it is edited.
 const SAID_ANEW_AFTER: Span = Span::days(7);
 
-/// Former ways to name branches that are remembered.
+/// Number of former branch templates that are remembered.
 const FORMER_BRANCHES_MOST: usize = 10;
 
-/// What came of reading a file.
+/// Result of reading a file.
 enum Judged {
-    /// It can be followed, or there is none.
+    /// Valid, or absent.
     Good { document: Option<Box<Document>>, allowed: Allowed },
-    /// It cannot.
+    /// Invalid.
     Bad(String),
 }
 
 impl Engine {
-    /// A repository's row with its policy file as it is, read anew unless that was done within `age`. When GitHub cannot
-    /// be asked at the moment, what is known stays, and GitHub is only asked again after some seconds, unless `age` is 0.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a repository's row with its current policy file, read again unless that was done within `age`. If GitHub
+    /// cannot be asked, the last known policy stays. The next request then waits some seconds, unless `age` is 0.
     pub(crate) async fn with_policy(&self, row: RepoRow, age: Span) -> Result<RepoRow, EngineError> {
         let now = Timestamp(self.store().clock().now_ms());
         let looked = &self.0.policies;
@@ -62,7 +59,7 @@ impl Engine {
             }
             Err(error) => {
                 looked.mark_failed(&row.id, now);
-                tracing::warn!(repo = %row.name, %error, "the policy file could not be read; what is known stays in force");
+                tracing::warn!(repo = %row.name, %error, "failed to read the policy file; the last known policy stays in force");
                 return Ok(row);
             }
         };
@@ -79,7 +76,7 @@ impl Engine {
             Ok(judged) => judged,
             Err(EngineError::GitHub(error)) => {
                 looked.mark_failed(&row.id, now);
-                tracing::warn!(repo = %row.name, %error, "what the policy file names could not be looked up; what is known stays in force");
+                tracing::warn!(repo = %row.name, %error, "failed to look up names in the policy file; the last known policy stays in force");
                 return Ok(row);
             }
             Err(error) => return Err(error),
@@ -88,7 +85,7 @@ impl Engine {
         self.keep_policy(row, digest, judged).await
     }
 
-    /// As [`Engine::with_policy`], for a repository that is known by its id.
+    /// Same as [`Engine::with_policy`], for a repository id.
     pub(crate) async fn policy_is_fresh(&self, id: &RepoId) -> Result<(), EngineError> {
         let id = id.clone();
         let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo(&id).await?) })).await?;
@@ -114,16 +111,16 @@ impl Engine {
             faults.extend(wrong);
             allowed = named;
         }
-        // What the operator's document names stands beside it; a name that means nobody by now opens nothing.
+        // The names in the operator's document are resolved too. An unknown name grants nothing.
         let operators = row.policy.as_ref().map(Document::allowed_names).unwrap_or_default();
         allowed.extend(resolve(reader, operators, &row.file.allowed).await?.0);
         Ok(if faults.is_empty() { Judged::Good { document, allowed } } else { Judged::Bad(lines(&faults)) })
     }
 
-    /// What names in a document stand for nobody, or cannot be looked up.
+    /// Returns faults for names in a document that are unknown or cannot be looked up.
     ///
     /// # Errors
-    /// When GitHub cannot be asked, or the database refuses.
+    /// [`EngineError::GitHub`] when GitHub cannot be asked.
     pub(crate) async fn unknown_names(&self, row: &RepoRow, document: &Document) -> Result<Vec<Fault>, EngineError> {
         let names = document.allowed_names();
         if names.is_empty() || !row.managed || self.github().is_none() {
@@ -132,7 +129,7 @@ impl Engine {
         Ok(resolve(&self.reader(row)?, names, &row.file.allowed).await?.1)
     }
 
-    /// What a document asks for that the installation has not granted.
+    /// Returns faults for permissions that a document needs and the installation has not granted.
     pub(crate) async fn missing_permissions(
         &self,
         row: &RepoRow,
@@ -165,7 +162,7 @@ impl Engine {
             return Ok(row);
         }
         if let Judged::Bad(why) = &judged {
-            tracing::warn!(repo = %row.name, why, "the policy file cannot be followed");
+            tracing::warn!(repo = %row.name, why, "the policy file is invalid");
         }
         let settings = self.settings().clone();
         let kept = self
@@ -176,7 +173,7 @@ impl Engine {
                     keep(tx, &row, digest, judged).await?;
                     let fresh = RepoContext::load(tx, &row.id, &settings).await?;
                     if !before.eq_ignore_ascii_case(&fresh.policy.labels.ready) {
-                        // It may be a typo: the tasks wait before they leave the pool.
+                        // It may be a typo: the tasks get a grace period before they leave the pool.
                         grace::begin(tx, &fresh.row.id).await?;
                     }
                     speak(tx, &fresh).await?;
@@ -189,7 +186,7 @@ impl Engine {
     }
 }
 
-/// True when the file reads as it did, is followed, and its names were looked up lately.
+/// Returns true when the file is unchanged and valid, and its names were looked up lately.
 fn is_settled(row: &RepoRow, digest: Option<&str>, now: Timestamp) -> bool {
     let (file, documents) = (&row.file, [&row.file.document, &row.policy]);
     let names = documents.into_iter().flatten().any(|document| !document.allowed_names().is_empty());
@@ -223,7 +220,7 @@ async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged
             }
             let labels = |document: Option<&Document>| document.and_then(|document| document.labels.clone());
             if labels(row.file.document.as_ref()) != labels(document.as_ref()) {
-                // Every labelled issue may mean something else now.
+                // Every labelled issue may have another meaning now.
                 tx.compare_by(&row.id, tx.now()).await?;
             }
             let set = json!({ "policy": document, "by": "file", "digest": digest });
@@ -239,12 +236,12 @@ async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged
     }
 }
 
-/// Says trouble with the file, or its end, where a maintainer sees it: on the issue of the newest task.
+/// Reports errors in the file, or their end, where a maintainer sees it: on the newest task's issue.
 async fn speak(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
     let (file, now) = (&repo.row.file, tx.now());
     match (&file.error, file.said) {
         (None, None) => Ok(()),
-        // Trouble that nobody saw is not declared over.
+        // Errors that nobody saw need no all-clear.
         (None, Some((issue, _))) if say::unsay(tx, repo, issue, "policy").await? => Ok(()),
         (None, Some((issue, _))) => Ok(say::say(tx, repo, issue, "policy", &policy_trouble(None)).await?),
         (Some(why), said) => {
@@ -259,8 +256,8 @@ async fn speak(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
     }
 }
 
-/// Whom names stand for, and what is wrong with those that stand for nobody. A login keeps the id it stood for when it was
-/// written, since logins change hands; a team is asked anew.
+/// Resolves names to account ids, with a fault for each unknown name. A login keeps the id it had when it was written,
+/// because logins change hands; a team is looked up again.
 async fn resolve(
     reader: &RepoReader,
     names: Vec<String>,
@@ -278,7 +275,7 @@ async fn resolve(
     Ok((allowed, faults))
 }
 
-/// The ids a name on a list stands for, or what is wrong with it.
+/// Resolves one name on a list, or returns its fault.
 async fn whom(
     reader: &RepoReader,
     name: &str,

@@ -1,4 +1,4 @@
-//! The rules the operator sets for a repository: shown and changed.
+//! The operator's policy for a repository: shown and changed.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -10,21 +10,21 @@ use owp_pool::policy::Policy;
 use owp_store::{PolicyFile, RepoRow, Scope};
 use serde_json::json;
 
-/// The rules in force in a repository.
+/// The policy in force in a repository.
 #[derive(Debug, Clone)]
 pub struct PolicyInForce {
     /// `owner/name`.
     pub repo: String,
-    /// What the operator set; `None` when all of it is default.
+    /// The operator's document; `None` for the defaults.
     pub set: Option<Document>,
     /// The policy file, as far as it is known.
     pub file: PolicyFile,
-    /// All of it.
+    /// The effective policy.
     pub policy: Policy,
 }
 
 impl Engine {
-    /// The rules in force in a repository.
+    /// Returns the policy in force in a repository.
     ///
     /// # Errors
     /// [`EngineError::NoSuchRepo`].
@@ -34,11 +34,10 @@ impl Engine {
         Ok(self.in_force(row.ok_or_else(|| EngineError::NoSuchRepo(name.to_owned()))?))
     }
 
-    /// Sets a repository's rules, or goes back to the defaults. What people hold stays as it was granted.
+    /// Sets a repository's policy, or restores the defaults. Leases keep the terms they were granted with.
     ///
     /// # Errors
-    /// [`EngineError::UnknownRepo`]; [`EngineError::BadPolicy`] for a document that is out of bounds, of which nothing
-    /// is followed.
+    /// [`EngineError::UnknownRepo`]; [`EngineError::BadPolicy`] for an invalid document, which is rejected as a whole.
     pub async fn set_policy(&self, name: &str, document: Option<Document>) -> Result<PolicyInForce, EngineError> {
         let row = self.known_repo(name).await?;
         check(&row, document.as_ref()).map_err(EngineError::BadPolicy)?;
@@ -61,7 +60,7 @@ impl Engine {
                 })
             })
             .await?;
-        // Whom its lists name is looked up with the file.
+        // The names on its lists are looked up with the file.
         self.0.policies.forget(&id);
         self.ring();
         Ok(self.in_force(self.with_policy(row, Span(0)).await?))

@@ -1,8 +1,8 @@
-//! When each policy file was last read by this process, and the reads on behalf of workers that ask for work.
+//! Read times of policy files in this process, and reads on behalf of workers that pull work.
 //!
-//! The scheduler never waits for GitHub. A planned grant in a repository whose file was not read lately is not made; the
-//! worker that would get it is told, its own call reads the file, and asks again. So a repository that GitHub does not
-//! answer for delays nobody but the workers that could have its tasks, and these for a few seconds only.
+//! The scheduler never waits for GitHub. It makes no grant in a repository whose file was not read lately. Instead, the
+//! worker's own call reads the file and pulls again. So a repository for which GitHub does not respond delays only the
+//! workers that could get its tasks, and these only for a few seconds.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -13,21 +13,21 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A grant needs the file read within this time.
+/// Maximum age of the file for a grant.
 pub(crate) const FRESH: Span = Span::secs(60);
-/// How long a failed read keeps a repository out of plans; the next pull after that reads again.
+/// Time for which a failed read keeps a repository out of plans; the next pull after it reads again.
 const FAILED_FOR: Span = Span::secs(10);
-/// How long a worker that asks for work waits for a file.
+/// Timeout of a read on behalf of a pull.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What is known of the last read of a repository's file.
+/// State of the last read of a repository's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// The file was read within [`FRESH`], or there is none to read: grants may be made.
+    /// Read within [`FRESH`], or there is no file to read: grants are allowed.
     Fresh,
-    /// It must be read before a grant.
+    /// A read is due before a grant.
     Due,
-    /// It could not be read a moment ago.
+    /// The last read failed a moment ago.
     Failing,
 }
 
@@ -35,11 +35,11 @@ pub(crate) enum Look {
 struct Reads {
     at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
-    /// Held while a worker's call reads the file; others that need it wait for that one.
+    /// Held while a worker's call reads the file; other calls wait for that one.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The last reads by repository.
+/// Last reads by repository.
 #[derive(Default)]
 pub(crate) struct Looked(Mutex<HashMap<RepoId, Reads>>);
 
@@ -53,7 +53,7 @@ impl Looked {
         self.with(id, |reads| reads.at.is_some_and(|at| at <= now && now < at + age))
     }
 
-    /// True for some seconds after a read that failed.
+    /// Returns true for some seconds after a failed read.
     pub(crate) fn is_failing(&self, id: &RepoId, now: Timestamp) -> bool {
         self.with(id, |reads| reads.failed_at.is_some_and(|at| at <= now && now < at + FAILED_FOR))
     }
@@ -66,7 +66,7 @@ impl Looked {
         self.with(id, |reads| reads.failed_at = Some(now));
     }
 
-    /// Something hints that the file may have changed.
+    /// Forgets the last read, because the file may have changed.
     pub(crate) fn forget(&self, id: &RepoId) {
         self.with(id, |reads| (reads.at, reads.failed_at) = (None, None));
     }
@@ -77,7 +77,7 @@ impl Looked {
 }
 
 impl Engine {
-    /// Whether grants may be made in a repository by the file as it was last read.
+    /// Returns whether grants are allowed by the last read of the file.
     pub(crate) fn policy_look(&self, row: &RepoRow, now: Timestamp) -> Look {
         let looked = &self.0.policies;
         if !row.managed || self.github().is_none() || looked.is_fresh(&row.id, now, FRESH) {
@@ -86,16 +86,13 @@ impl Engine {
         if looked.is_failing(&row.id, now) { Look::Failing } else { Look::Due }
     }
 
-    /// Reads the policy files of repositories unless that was done lately, all at once and for a few seconds at most.
-    /// Of a repository whose file could not be read by then, what is known stays in force.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Reads the stale policy files of these repositories, all at once and within a few seconds. A repository whose
+    /// file could not be read by then keeps its last known policy.
     pub(crate) async fn read_policies(&self, repos: &BTreeSet<RepoId>) -> Result<(), EngineError> {
         join_all(repos.iter().map(|id| self.read_policy(id))).await.into_iter().collect()
     }
 
-    /// As [`Engine::read_policies`], for one.
+    /// Same as [`Engine::read_policies`], for one repository.
     pub(crate) async fn read_policy(&self, id: &RepoId) -> Result<(), EngineError> {
         let looked = &self.0.policies;
         let read = async {
@@ -106,7 +103,7 @@ impl Engine {
         if let Ok(done) = tokio::time::timeout(PATIENCE, read).await {
             return done;
         }
-        tracing::warn!(repo = %id, "the policy file was not read in time; what is known stays in force");
+        tracing::warn!(repo = %id, "timed out reading the policy file; the last known policy stays in force");
         looked.mark_failed(id, Timestamp(self.store().clock().now_ms()));
         Ok(())
     }
@@ -125,7 +122,7 @@ mod tests {
         looked.mark(&id, now);
         assert!(looked.is_fresh(&id, now + FRESH - Span(1), FRESH) && !looked.is_fresh(&id, now + FRESH, FRESH));
         assert!(!looked.is_failing(&id, now), "a read that succeeds ends the failure");
-        // A clock that was put back: a read in the future tells nothing about now.
+        // After the clock is set back, a read in the future proves nothing.
         assert!(!looked.is_fresh(&id, now - Span(1), FRESH));
         looked.forget(&id);
         assert!(!looked.is_fresh(&id, now, FRESH));

@@ -1,5 +1,5 @@
-//! Repositories that GitHub stops showing. One answer is not believed: the count fails meanwhile, and nothing is handed
-//! out. What was believed is asked again, and the repository goes on as soon as GitHub shows it.
+//! Repositories that GitHub stops showing. A single response is not believed: the count fails meanwhile, and nothing is
+//! handed out. A repository believed to be gone is checked again, and served as soon as GitHub shows it.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -12,19 +12,19 @@ use owp_pool::{RepoId, Span};
 use owp_store::{RepoRow, RepoSighting, Scope};
 use serde_json::json;
 
-/// Why a repository is not served that GitHub answers 404 for.
+/// Reason recorded for a repository that GitHub answers with 404.
 pub(crate) const UNSEEN: &str = "the App may not see the repository any more";
-/// How soon, and how late at most, GitHub is asked again for a repository it does not show.
+/// Shortest and longest pause before GitHub is asked again for a repository it does not show.
 const ASK_AFTER: Span = Span::minutes(1);
 const ASK_AFTER_MOST: Span = Span::hours(1);
 
-/// Why a repository is out of reach, when that is what an error says.
+/// Maps an error to the reason a repository is unreachable; `None` for any other error.
 pub(crate) fn why_absent(error: &EngineError) -> Option<&'static str> {
     match error {
         EngineError::GitHub(error) if error.is_suspended() => Some(SUSPENDED),
         EngineError::GitHub(error) if error.installation_gone() => Some(UNINSTALLED),
         EngineError::GitHub(GitHubError::NotFound { .. }) => Some(UNSEEN),
-        // No token reaches it: it is not one of the installation's, or a permission is missing, which the lists tell apart.
+        // No token covers it: it left the installation, or a permission is missing. GitHub's lists show which.
         EngineError::GitHub(GitHubError::NoToken { cause }) if matches!(**cause, GitHubError::Validation { .. }) => {
             Some(UNSEEN)
         }
@@ -33,22 +33,22 @@ pub(crate) fn why_absent(error: &EngineError) -> Option<&'static str> {
 }
 
 impl Engine {
-    /// Stops serving a repository that several answers say is out of reach, if GitHub's lists say so too.
+    /// Stops serving a repository that several responses report as unreachable, if GitHub's lists agree.
     pub(crate) async fn believe_absent(&self, row: &RepoRow, why: &'static str) -> Result<(), EngineError> {
         match self.is_listed(row).await {
             Ok(false) => self.stop_absent(row.id.clone(), why).await,
             Ok(true) => {
-                tracing::warn!(repo = %row.name, why, "GitHub lists a repository that it does not show; it is asked again");
+                tracing::warn!(repo = %row.name, why, "GitHub lists a repository that it does not show; asking again");
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(repo = %row.name, %error, "GitHub could not be asked which repositories the App may see");
+                tracing::warn!(repo = %row.name, %error, "failed to list the repositories the App may see");
                 Ok(())
             }
         }
     }
 
-    /// True when GitHub lists the installation as working, and the repository as one of its own.
+    /// Returns true when GitHub lists the installation as active and the repository as part of it.
     async fn is_listed(&self, row: &RepoRow) -> Result<bool, EngineError> {
         let Some(id) = row.installation_id else { return Ok(false) };
         let client = &self.github_side()?.client;
@@ -59,8 +59,8 @@ impl Engine {
         Ok(listed.iter().any(|seen| Some(seen.id) == row.github_id))
     }
 
-    /// Stops serving a repository that GitHub does not show, and has GitHub asked for it again. What people hold there
-    /// stays theirs.
+    /// Stops serving a repository that GitHub does not show, and schedules the next check. Leases stay with their
+    /// holders.
     pub(crate) async fn stop_absent(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
         self.store()
             .write(Scope::repo(&id.clone()), move |tx| {
@@ -74,8 +74,8 @@ impl Engine {
             .await
     }
 
-    /// Asks for a repository that GitHub did not show: every minute in the first hour, then more and more rarely. One
-    /// that is there again, and listed again, is served again.
+    /// Asks GitHub for a missing repository: every minute in the first hour, then less and less often. A repository
+    /// that is visible and listed again is served again.
     pub(crate) async fn look_for_absent(&self, turn: &Turn, row: &RepoRow) -> Result<(), EngineError> {
         let found = self.find_absent(row).await;
         if let Ok(Some(seen)) = found {
@@ -94,7 +94,7 @@ impl Engine {
                 .await;
         }
         if let Err(error) = found {
-            tracing::debug!(repo = %row.name, %error, "a repository is still out of reach");
+            tracing::debug!(repo = %row.name, %error, "a repository is still unreachable");
         }
         let (id, mine, since) = (row.id.clone(), turn.until(), row.inactive_since);
         self.store()
@@ -114,7 +114,7 @@ impl Engine {
     async fn find_absent(&self, row: &RepoRow) -> Result<Option<RepoSighting>, EngineError> {
         let seen = self.reader(row)?.repository().await?;
         let Some(installation_id) = row.installation_id else { return Ok(None) };
-        // Everybody may see a public repository, whether the App is installed there or not.
+        // Anyone can see a public repository, even without the App.
         if !self.is_listed(row).await? {
             return Ok(None);
         }

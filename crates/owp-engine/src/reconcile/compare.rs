@@ -1,4 +1,4 @@
-//! Comparing labelled issues with the tasks made of them: heals what lost deliveries left behind.
+//! Comparison of labelled issues with their tasks: repairs what lost deliveries left behind.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -14,20 +14,20 @@ use owp_pool::{Span, Timestamp};
 use owp_store::{Scope, TaskExtras};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Issues whose opt-in is looked up in one comparison; each costs a few calls of the installation's hourly quota.
+/// Opt-in lookups in one comparison; each costs a few requests of the installation's hourly quota.
 const JUDGED_AT_MOST: usize = 50;
-/// How soon the others are compared.
+/// Delay before the remaining issues are compared.
 const REST_SOON: Span = Span::minutes(1);
-/// When more issues than this left the list, all open issues are listed instead of asking for each.
+/// Above this number of issues that left the list, all open issues are listed instead of fetched one by one.
 const ASKED_ONE_BY_ONE: usize = 20;
 
-/// What a comparison knows before it asks for single issues.
+/// State that a comparison loads before it fetches single issues.
 struct Known {
-    /// The tasks of the issues that are listed and of those that are live.
+    /// Tasks of listed issues, and all live tasks, by issue.
     tasks: BTreeMap<i64, (Task, TaskExtras)>,
-    /// Live tasks.
+    /// Issues with live tasks.
     live: BTreeSet<i64>,
-    /// Issues with comments that were given up because the conversation was locked.
+    /// Issues with dead letters because the conversation was locked.
     locked: BTreeSet<i64>,
     now: Timestamp,
 }
@@ -95,7 +95,7 @@ impl Engine {
         .await
     }
 
-    /// Applies the issues of the list that do not read as their tasks do. True when some are left for the next time.
+    /// Applies the listed issues that differ from their tasks. Returns true when some are left for the next comparison.
     async fn compare_listed(
         &self,
         reader: &RepoReader,
@@ -114,7 +114,7 @@ impl Engine {
                 continue;
             }
             if judges && judged == JUDGED_AT_MOST {
-                // What only waits for an answer of GitHub's has time until the next comparison.
+                // An issue that only waits for information from GitHub can wait for the next comparison.
                 left |= task.is_none_or(|known| issues::has_moved(known, &info));
                 continue;
             }
@@ -123,8 +123,8 @@ impl Engine {
             let view = match self.judge_issue(reader, repo, info, Hint::default()).await {
                 Ok(view) => view,
                 Err(EngineError::GitHub(error)) if error.retry_at().is_none() => {
-                    // The others are compared all the same.
-                    tracing::warn!(repo = %repo.row.name, issue = number, %error, "an issue could not be compared");
+                    // Compare the other issues all the same.
+                    tracing::warn!(repo = %repo.row.name, issue = number, %error, "failed to compare an issue");
                     failed = Some(error);
                     continue;
                 }
@@ -138,7 +138,7 @@ impl Engine {
         }
     }
 
-    /// Looks at issues that left the list. Those that GitHub does not show are in doubt, and left out until they are not.
+    /// Fetches the issues that left the list. Those that GitHub does not show are left out while they are in doubt.
     async fn look_at_missing(
         &self,
         reader: &RepoReader,
@@ -166,7 +166,7 @@ impl Engine {
         Ok(views)
     }
 
-    /// Asks again for issues that GitHub did not show.
+    /// Fetches again the issues that GitHub did not show.
     pub(crate) async fn look_at_doubted(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
         let (mut doubts, now) =
@@ -209,7 +209,7 @@ fn is_unlabelled(view: &IssueView, repo: &RepoContext) -> bool {
     }
 }
 
-/// The same view, as part of a comparison.
+/// Marks a view as part of a comparison.
 fn compared(mut view: IssueView) -> IssueView {
     if let IssueView::Present(sight) = &mut view {
         sight.proof = Proof::Comparison;

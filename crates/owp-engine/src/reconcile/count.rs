@@ -1,6 +1,6 @@
-//! Counting a repository's open pull requests: lists them, looks at each one that left the list, and only then records
-//! success. Views from a list never overrule a newer one (§5, invariants 4 and 8). A pull request is gone only when list
-//! and look agree on that several times, apart from each other; until then it keeps its slot.
+//! Count of a repository's open pull requests: lists them, fetches each one that left the list, and only then records
+//! success. A listed view never overrules a newer one (§5, invariants 4 and 8). A pull request is gone only when list
+//! and direct request agree several times, at different times; until then it keeps its slot.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -18,8 +18,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
-    /// Counts for a claim that would otherwise be refused because the count is not known: after a failure, a restart or
-    /// a suspension nobody should have to ask twice. When it fails again, admission says so.
+    /// Counts for a claim that would otherwise be refused because the count is unknown. After a failure, restart or
+    /// suspension nobody should have to claim twice. If the count fails again, admission says so.
     pub(crate) async fn count_for_claim(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
         let (row, began) = self.read(move |tx| Box::pin(async move { Ok((tx.repo(&id).await?, tx.now())) })).await?;
@@ -30,14 +30,14 @@ impl Engine {
         }
         match self.count(reader, &repo, began, None).await {
             Err(EngineError::GitHub(error)) => {
-                tracing::warn!(repo = %repo.row.name, %error, "open pull requests could not be counted for a claim");
+                tracing::warn!(repo = %repo.row.name, %error, "failed to count open pull requests for a claim");
                 Ok(())
             }
             counted => counted,
         }
     }
 
-    /// Counts. A sync names its turn, which is renewed while the count works.
+    /// Counts open pull requests. A sync passes its turn, which is renewed during the count.
     pub(crate) async fn count(
         &self,
         reader: &RepoReader,
@@ -87,13 +87,13 @@ impl Engine {
             .await
     }
 
-    /// Looks at a pull request: by itself, and in the list of open ones where GitHub does not show it so. `None` when
-    /// both say that it is not there.
+    /// Fetches a pull request and, if GitHub does not show it, searches the list of open ones. Returns `None` when both
+    /// say that it is not there.
     pub(crate) async fn find_pull(&self, reader: &RepoReader, number: i64) -> Result<Option<PullInfo>, EngineError> {
         match reader.pull(number).await {
             Ok(pull) => Ok(Some(pull)),
             Err(error) if is_missing(&error) => {
-                // So is everything of a repository one may no longer see: ask for it, and fail with that.
+                // An inaccessible repository answers "not found" for everything: fetch it, and fail with that error.
                 reader.repository().await?;
                 Ok(reader.open_pulls().await?.into_iter().find(|pull| pull.number == number))
             }
@@ -101,8 +101,8 @@ impl Engine {
         }
     }
 
-    /// Records that neither list nor look shows a pull request. Once that is believed it is closed; until then the count
-    /// asks again soon. True when it is believed.
+    /// Records that neither list nor direct request shows a pull request. Returns true once that is believed, and
+    /// closes it; until then the next count comes soon.
     pub(crate) async fn doubt_pull(&self, repo: &RepoContext, number: i64) -> Result<bool, EngineError> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
         self.store()
@@ -122,7 +122,7 @@ impl Engine {
             .await
     }
 
-    /// Applies one pull request by itself, if it is news.
+    /// Applies one pull request in its own transaction, if it changed.
     pub(crate) async fn apply_pull(&self, repo: &RepoContext, look: PullLook) -> Result<(), EngineError> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
         self.store()
@@ -141,7 +141,7 @@ impl Engine {
     }
 }
 
-/// True when GitHub says that what was asked for is not there.
+/// Returns true when GitHub says that the resource does not exist.
 fn is_missing(error: &GitHubError) -> bool {
     matches!(error, GitHubError::NotFound { .. } | GitHubError::Gone { .. })
 }

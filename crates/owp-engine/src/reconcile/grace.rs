@@ -1,5 +1,5 @@
-//! Many issues lose the label at once: a typo in the policy's `labels.ready`, or the label renamed on GitHub. Their tasks
-//! are handed to nobody for a day, and that is said once, before they leave the pool.
+//! Grace period when many issues lose the label at once: a typo in the policy's `labels.ready`, or the label renamed on
+//! GitHub. Their tasks are withheld for a day, and one comment says so, before they leave the pool.
 
 use crate::Engine;
 use crate::comments::say;
@@ -11,20 +11,20 @@ use owp_pool::task::Withheld;
 use owp_pool::{RepoId, Span};
 use owp_store::{Scope, StoreError, Tx, Unlabelled};
 
-/// How long tasks wait for the label.
+/// Length of the grace period.
 const WAIT: Span = Span::hours(24);
-/// Fewer tasks than this are taken out one by one.
+/// Fewer live tasks than this get no grace period.
 const MANY: usize = 3;
-/// The key of the comment that says it.
+/// Key of the comment that announces it.
 const KEY: &str = "unlabelled";
 
-/// True when so many tasks of a repository lost the label that it was hardly meant.
+/// Returns true when so many tasks of a repository lost the label that it was hardly intended.
 pub(crate) fn is_many(unlabelled: usize, live: usize) -> bool {
     live >= MANY && unlabelled * 2 > live
 }
 
-/// How a task whose open issue does not carry the label waits for it; `None` when it does not. A single look cannot tell
-/// whether others lost it too, so a comparison is asked for.
+/// Decides if a task whose open issue lost the label waits for it; `None` when it does not. A single fetch cannot tell
+/// if other issues lost it too, so this schedules a comparison.
 pub(crate) async fn wait_for_label(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -47,7 +47,7 @@ pub(crate) async fn wait_for_label(
     Ok(Some(Withheld { why, until: Some(now + Span::minutes(1)) }))
 }
 
-/// Lets the tasks of a repository wait for the label from now on, if there are any.
+/// Starts the grace period of a repository, if it has tasks.
 pub(crate) async fn begin(tx: &mut Tx, id: &RepoId) -> Result<(), StoreError> {
     let before = tx.unlabelled(id).await?;
     if before.until.is_some_and(|until| until > tx.now()) || tx.newest_issue(id).await?.is_none() {
@@ -58,14 +58,14 @@ pub(crate) async fn begin(tx: &mut Tx, id: &RepoId) -> Result<(), StoreError> {
 }
 
 impl Engine {
-    /// Lets the tasks of a repository wait for the label, unless they have waited for it already.
+    /// Starts the grace period of a repository, unless it has already had one.
     pub(crate) async fn begin_grace(&self, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
         self.store()
             .write(Scope::repo(&repo.row.id), move |tx| {
                 Box::pin(async move {
                     let Unlabelled { until, said } = tx.unlabelled(&id).await?;
-                    // One that ran out before anybody was told, because no process ran, was none.
+                    // A period that ended before it was announced, because no process ran, does not count.
                     if until.is_none_or(|until| until <= tx.now() && said.is_none()) {
                         begin(tx, &id).await?;
                     }
@@ -76,7 +76,7 @@ impl Engine {
     }
 }
 
-/// Says after a comparison how many tasks wait for the label, or that none does any more.
+/// Announces after a comparison how many tasks wait for the label, or that none does any more.
 pub(crate) async fn review(tx: &mut Tx, repo: &RepoContext, waiting: usize) -> Result<(), StoreError> {
     let id = &repo.row.id;
     let before = tx.unlabelled(id).await?;

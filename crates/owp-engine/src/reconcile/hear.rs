@@ -1,4 +1,4 @@
-//! Reading a repository's recent comments for commands whose delivery was lost.
+//! Polling of a repository's recent comments for commands whose delivery was lost.
 
 use crate::Engine;
 use crate::comments::duplicates::Sighting;
@@ -10,12 +10,12 @@ use owp_pool::command::parse_comment;
 use owp_pool::{Span, Timestamp};
 use owp_store::Scope;
 
-/// GitHub's clock and ours differ, and its list lags a little behind its writes.
+/// Allows for the clock difference to GitHub, and for the lag of its list behind its writes.
 const SLACK: Span = Span::minutes(2);
 
 impl Engine {
-    /// Looks for commands whose delivery was lost. Only comments nobody edited count: who edited one, and what it said
-    /// before, is told by deliveries alone. What is found is stored as a delivery, so that it is tried again like one.
+    /// Finds commands whose delivery was lost. Edited comments are skipped: only deliveries name the editor and the
+    /// earlier text. Each find is stored as a delivery, so that it gets the same retries.
     pub(crate) async fn hear(
         &self,
         reader: &RepoReader,
@@ -44,7 +44,7 @@ impl Engine {
     }
 }
 
-/// True of a comment that holds commands: a person's, on an issue, as it was first written.
+/// Returns true for a comment with commands: by a person, on an issue, and never edited.
 fn asks_for_something(comment: &CommentInfo) -> bool {
     let by_a_person = comment.author.as_ref().is_some_and(|author| !author.is_bot);
     by_a_person

@@ -1,6 +1,8 @@
-//! Synchronising one repository with GitHub on a timer: count, compare, hear. Heals what lost deliveries left behind.
+//! Reconciliation of one repository with GitHub on a timer: count, compare, read comments. It repairs what lost
+//! deliveries left behind.
 //!
-//! Each part has its own file (`count`, `compare`, `hear`); this one takes a repository, runs them and records the end.
+//! Each part has its own file (`count`, `compare`, `hear`); this one takes a repository, runs them and records the
+//! outcome.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -10,37 +12,35 @@ use owp_pool::{RepoId, Span, Timestamp};
 use owp_store::{RepoRow, RepoSighting, Scope, StoreError};
 use serde_json::json;
 
-/// How long a sync holds its repository; it renews the hold while it works, so a crash costs no more than this.
+/// Time for which a sync holds its repository. The hold is renewed meanwhile, so a crash costs no more than this.
 const HOLD: Span = Span::minutes(2);
-/// The hold after a sync that did not end: a list of many slow pages may take longer than the usual one.
+/// Hold after a sync that did not finish: a list of many slow pages may need longer.
 const LONGER: Span = Span::minutes(10);
-/// A hold is renewed once this much of it has passed.
+/// Age from which a hold is renewed.
 const RENEW_AFTER: Span = Span::secs(30);
-/// How soon a failed count is tried again.
+/// Pause before a failed count is retried.
 const RETRY: Span = Span::secs(15);
 
-/// A sync that this process holds.
+/// This process's hold on a repository's sync.
 #[derive(Debug)]
 pub(crate) struct Turn {
     repo: RepoId,
-    /// Until when, which tells it from the turns of others.
+    /// End of the hold, which also tells it from the holds of others.
     until: Timestamp,
-    /// When it was renewed last, by this machine's clock.
+    /// Last renewal, by this machine's clock.
     renewed_at: Timestamp,
 }
 
 impl Turn {
-    /// Until when it is held.
+    /// Returns the end of the hold.
     pub(crate) fn until(&self) -> Timestamp {
         self.until
     }
 }
 
 impl Engine {
-    /// Syncs the repository that has waited longest. False when none is due.
-    ///
-    /// # Errors
-    /// When the database refuses. What GitHub refuses is recorded with the repository.
+    /// Syncs the repository that has waited longest. Returns false when none is due. GitHub's errors are recorded with
+    /// the repository.
     pub async fn step_sync(&self) -> Result<bool, EngineError> {
         if self.github().is_none() {
             return Ok(false);
@@ -69,10 +69,10 @@ impl Engine {
         Ok(true)
     }
 
-    /// Renews a turn, between calls to GitHub, once enough of it has passed.
+    /// Renews a hold, between calls to GitHub, once enough of it has passed.
     ///
     /// # Errors
-    /// When somebody else took the repository over, so that the sync must be abandoned.
+    /// An error when another process took the repository over: the sync must be abandoned.
     pub(crate) async fn keep_turn(&self, turn: Option<&mut Turn>) -> Result<(), EngineError> {
         let Some(turn) = turn else { return Ok(()) };
         let now = Timestamp(self.store().clock().now_ms());
@@ -91,7 +91,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives the repository back. A count that failed stops grants; a compare or a hearing that did is only repeated.
+    /// Releases the repository. A failed count stops grants; a failed comparison or comment read is only repeated.
     async fn end_sync(
         &self,
         turn: &Turn,
@@ -101,9 +101,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let failure = outcome.as_ref().err().map(ToString::to_string);
         if let Some(error) = &failure {
-            tracing::warn!(repo = %row.name, %error, counted, "a repository could not be synced");
+            tracing::warn!(repo = %row.name, %error, counted, "failed to sync a repository");
         }
-        // What disappears while issues are compared is an issue, not the repository.
+        // A 404 during the comparison concerns an issue, not the repository.
         let why_absent = outcome.as_ref().err().filter(|_| !counted).and_then(crate::reconcile::absent::why_absent);
         let retry_at = match &outcome {
             Err(EngineError::GitHub(error)) => error.retry_at().unwrap_or_default(),
@@ -114,7 +114,7 @@ impl Engine {
             .store()
             .write(Scope::repo(&row.id), move |tx| {
                 Box::pin(async move {
-                    // Whoever took it over records how that ends.
+                    // If another process took over, it records the outcome.
                     if !tx.finish_sync(&id, mine).await? {
                         return Ok(false);
                     }
@@ -137,7 +137,7 @@ impl Engine {
             })
             .await;
         match (outcome, believed) {
-            // The failure of the sync itself says more than that it could not be recorded either.
+            // The failure of the sync itself says more than the failure to record it.
             (Err(EngineError::Store(error)), _) => Err(error.into()),
             (_, Ok(true)) => self.believe_absent(row, why_absent.unwrap_or_default()).await,
             (_, recorded) => recorded.map(drop),
@@ -169,7 +169,7 @@ impl Engine {
         self.hear(&reader, &repo, began, turn).await
     }
 
-    /// Looks at the repository itself: its name, privacy and archive flag may have changed.
+    /// Fetches the repository itself: its name, privacy and archive flag may have changed.
     async fn resight(&self, row: RepoRow) -> Result<RepoRow, EngineError> {
         let seen = self.reader(&row)?.repository().await?;
         let Some(installation_id) = row.installation_id else { return Ok(row) };

@@ -1,5 +1,5 @@
-//! Lost time is given back: what ran out while no process lived, or while a repository was not served, did not run out
-//! for anybody. The mark of when a process was last alive moves in the same transaction, so one replica does it, once.
+//! Compensation for lost time: nothing runs out while no process lives, or while a repository is not served. The alive
+//! mark moves in the same transaction, so one replica does it, once.
 
 use crate::Engine;
 use crate::comments::tell;
@@ -12,14 +12,14 @@ use owp_store::{Scope, Tx};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// How often the mark is written at most.
+/// Minimum interval between writes of the alive mark.
 const MARK_EVERY: Span = Span::secs(30);
-/// Clocks of replicas on SQLite's machine or a database's may differ by this much without anybody having set one back.
+/// Clock difference between replicas, or to the database, that does not mean a clock was set back.
 const CLOCKS_DIFFER: Span = Span::secs(5);
 
 impl Engine {
-    /// Notices how much time passed since any process was alive: marks that one is, or gives the time back when it was
-    /// long. Must come before anything is judged by its time.
+    /// Measures the time since any process was alive: writes the alive mark, or gives a long gap back. Must run before
+    /// any deadline is judged.
     pub(crate) async fn notice_time(&self) -> Result<(), EngineError> {
         let long = self.settings().downtime_after;
         let every = Span(MARK_EVERY.0.min(long.0 / 4));
@@ -38,8 +38,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The clock was set back. Whatever is due by what it said before is due now, and everything is counted anew; the
-    /// first replica that notices does it.
+    /// Handles a clock that was set back: everything due by the earlier time is due now, and everything is counted
+    /// again. The first replica that notices does it.
     async fn step_back(&self, alive_at: Timestamp) -> Result<(), EngineError> {
         let stepped = self
             .store()
@@ -56,17 +56,14 @@ impl Engine {
             })
             .await?;
         if let Some(back) = stepped {
-            tracing::warn!(seconds = back.0 / 1000, "the clock was set back: everything that was due later is due now");
+            tracing::warn!(seconds = back.0 / 1000, "the clock was set back: everything due later is due now");
             self.ring();
         }
         Ok(())
     }
 
-    /// Marks that this process ends in order, so that whoever looks at the database knows at once. Other replicas mark that
-    /// they are alive within half a minute.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records an orderly shutdown, so that readers of the database know at once. Other replicas mark that they are
+    /// alive within half a minute.
     pub async fn mark_stopped(&self) -> Result<(), EngineError> {
         self.store().write(Scope::global(), |tx| Box::pin(async move { Ok(tx.mark_stopped().await?) })).await
     }
@@ -77,8 +74,8 @@ impl Engine {
             .await
     }
 
-    /// Gives back the time since `alive_at`, unless another replica did so meanwhile. What was granted within `every` of
-    /// that moment was granted before the silence; what is younger came after it.
+    /// Gives back the time since `alive_at`, unless another replica did so meanwhile. Grants within `every` of that
+    /// moment predate the gap; later ones came after it.
     async fn resume(&self, alive_at: Timestamp, every: Span) -> Result<(), EngineError> {
         let settings = self.settings().clone();
         let resumed = self
@@ -89,7 +86,7 @@ impl Engine {
                     if !tx.mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
-                    // Pull requests may have been opened meanwhile, and whoever was counting is dead or as late.
+                    // Pull requests may have been opened meanwhile, and any running count is dead or equally late.
                     tx.forget_counts().await?;
                     tx.recount_all().await?;
                     let given = tx.give_back(lost, alive_at + every).await?;
@@ -116,7 +113,7 @@ impl Engine {
                 missed_secs = lost.0 / 1000,
                 leases = given.leases,
                 reservations = given.reservations,
-                "no process was alive for a while: the time was given back to whoever holds work"
+                "no process was alive for a while: extended leases and reservations by that time"
             );
             self.ring();
         }
@@ -124,7 +121,7 @@ impl Engine {
     }
 }
 
-/// Gives back, in a repository that is served again, the time in which it was not. The caller holds its row.
+/// Gives back the time during which a repository was not served. The caller holds its row.
 pub(crate) async fn give_back(tx: &mut Tx, repo: &RepoContext, since: Timestamp) -> Result<(), EngineError> {
     tx.give_back_in(&repo.row.id, since).await?;
     for lease in tx.live_leases(Some(&repo.row.id)).await? {
@@ -133,7 +130,7 @@ pub(crate) async fn give_back(tx: &mut Tx, repo: &RepoContext, since: Timestamp)
     Ok(())
 }
 
-/// Wants the lease's comment with its new deadline.
+/// Queues the lease's comment with its new deadline.
 async fn tell_deadline(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
     let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
     Ok(tell::lease(tx, repo, &task, None).await?)

@@ -1,5 +1,5 @@
-//! Watching repositories for changes nobody told of: one conditional request every two minutes, and a count, a compare
-//! and a hearing at once when something moved. Counts and compares on their own timers stay behind it.
+//! Detection of changes without a delivery: one conditional request per repository every two minutes, and a sync with a
+//! full comparison at once after a change. The timers of counts and comparisons stay behind it.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -9,12 +9,12 @@ use owp_store::Scope;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// GitHub's clock and ours differ by less.
+/// Upper bound on the clock difference to GitHub.
 const SLACK: Span = Span::minutes(2);
-/// Repositories remembered at once; beyond that they are read again.
+/// Number of repositories remembered; beyond that they are read again.
 const REMEMBERED: usize = 10_000;
 
-/// What each repository showed last, to this process.
+/// The state of each repository that this process saw last.
 #[derive(Default)]
 pub(crate) struct Watched(Mutex<HashMap<RepoId, Latest>>);
 
@@ -33,11 +33,8 @@ impl Watched {
 }
 
 impl Engine {
-    /// Asks GitHub whether anything changed in the repository whose turn it is, and has it synced at once if so. False
-    /// when no repository is due.
-    ///
-    /// # Errors
-    /// When the database refuses. What GitHub refuses is left to the next count.
+    /// Asks GitHub for changes in the next due repository, and has it synced at once if there are any. Returns false
+    /// when none is due. After an error from GitHub, the next count takes over.
     pub async fn step_watch(&self) -> Result<bool, EngineError> {
         if self.github().is_none() {
             return Ok(false);
@@ -54,13 +51,13 @@ impl Engine {
         let latest = match self.reader(&row)?.latest_changes(known.as_ref()).await {
             Ok(latest) => latest,
             Err(error) => {
-                tracing::debug!(repo = %row.name, %error, "a repository could not be asked for changes");
+                tracing::debug!(repo = %row.name, %error, "failed to ask GitHub for changes in a repository");
                 return Ok(true);
             }
         };
         let moved = match &known {
             Some(known) => !latest.shows_as(known),
-            // The first look of a process: what was compared since the newest change has seen it.
+            // First read of this process: a comparison after the newest change has already seen it.
             None => {
                 latest.newest.is_some_and(|at| at + SLACK >= row.compared_at.min(row.counted_at.unwrap_or_default()))
             }

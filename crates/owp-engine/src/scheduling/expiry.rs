@@ -1,4 +1,4 @@
-//! What time does by itself: leases run out, reservations lapse, holders are warned once, kept answers are forgotten.
+//! Timed transitions: leases expire, reservations lapse, holders get one warning, stored responses are deleted.
 
 use crate::Engine;
 use crate::comments::say;
@@ -18,15 +18,12 @@ use owp_store::{Scope, Tx};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// How long a lease waits for a repository that is not served. What somebody holds counts against what they may hold
-/// elsewhere, and an App that has been gone for two weeks seldom comes back.
+/// Time after which a lease in an unserved repository is revoked. It counts against its holder's limits elsewhere, and
+/// an App that has been gone for two weeks seldom returns.
 const STRANDED_AFTER: Span = Span::days(14);
 
 impl Engine {
-    /// Ends what ran out and warns who is about to lose a claim. True when it did anything.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Ends what has expired and warns holders of claims that expire soon. Returns true when it did anything.
     pub async fn step_expiry(&self) -> Result<bool, EngineError> {
         self.notice_time().await?;
         let engine = self.clone();
@@ -60,7 +57,7 @@ impl Engine {
         Ok(any)
     }
 
-    /// Ends a lease if, under its repository's lock, it is still live and has still run out.
+    /// Expires a lease if, under its repository's lock, it is still live and overdue.
     async fn expire(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
         let settings = self.settings().clone();
         self.store()
@@ -84,8 +81,8 @@ impl Engine {
             .await
     }
 
-    /// Takes back a lease whose repository has been gone for long. Nobody failed: it is no lapse and says nothing of the
-    /// work.
+    /// Revokes a lease whose repository has been gone for long. It is no lapse of the holder and does not affect
+    /// reputation.
     async fn strand(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
         let settings = self.settings().clone();
         self.store()
@@ -123,7 +120,7 @@ impl Engine {
         self.store()
             .write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
-                    // It may have been renewed since it was found.
+                    // The lease may have been renewed since it was found.
                     let now = tx.now();
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let fresh = |lease: &Lease| lease.wants_warning(context.policy.warn_before_percent, now);
@@ -135,7 +132,7 @@ impl Engine {
     }
 }
 
-/// Claims whose holder is to be warned by now, as each repository's rules have it.
+/// Returns the claims whose holders are due a warning by their repository's rules.
 async fn to_warn(tx: &mut Tx, engine: &Engine) -> Result<Vec<Lease>, EngineError> {
     let (now, usual) = (tx.now(), Policy::managed().warn_before_percent);
     let mut percents = BTreeMap::new();

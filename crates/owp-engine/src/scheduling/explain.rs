@@ -1,4 +1,4 @@
-//! Explaining: for each rule whether it holds for this worker and this task, in the words of every other refusal.
+//! Explanations: the result of every rule for one worker and one task, in the words of every other refusal.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -11,20 +11,20 @@ use owp_pool::worker::Worker;
 use owp_pool::{TaskId, WorkerId};
 use owp_store::{RepoRow, Tx};
 
-/// How many tasks `GET /v1/work?explain=1` explains at most: the most important ones of each repository.
+/// Limits on the tasks that `GET /v1/work?explain=1` explains: the most important ones of each repository.
 const EXPLAINED_PER_REPO: i64 = 10;
 const EXPLAINED: usize = 50;
 
-/// Why a worker may or may not have a task now.
+/// The reasons a worker may or may not take a task now.
 #[derive(Debug, Clone)]
 pub struct Explanation {
     /// The task.
     pub task: Task,
     /// `owner/name`.
     pub repo: String,
-    /// Every rule, in a fixed order.
+    /// The findings of all rules, in a fixed order.
     pub findings: Vec<Finding>,
-    /// What is true of everybody, not only of the asker: "no worker online has the skill go".
+    /// Facts that hold for every worker, such as "no worker online has the skill go".
     pub notes: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl Engine {
         self.explained(worker.clone(), task, row).await
     }
 
-    /// Explains one task to the operator as it is explained to a worker, also where that worker may not see the task.
+    /// Explains one task to the operator as to a worker, even if that worker may not see the task.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], [`EngineError::UnknownWorker`].
@@ -48,7 +48,7 @@ impl Engine {
         let worker = self.read(move |tx| Box::pin(async move { Ok(tx.worker(&asked).await?) })).await?;
         let worker = worker.ok_or(EngineError::UnknownWorker)?;
         if row.private && row.managed {
-            // What GitHub says is part of the explanation, whatever it is.
+            // GitHub's response is part of the explanation, whatever it is.
             self.may_read(&row, &worker).await?;
         }
         self.explained(worker, task, row).await
@@ -66,9 +66,6 @@ impl Engine {
     }
 
     /// Explains the most important ready tasks of every served repository to a worker.
-    ///
-    /// # Errors
-    /// When the database refuses.
     pub async fn explain_work(&self, worker: &Worker) -> Result<Vec<Explanation>, EngineError> {
         let (engine, worker) = (self.clone(), worker.clone());
         self.read(move |tx| {
@@ -93,8 +90,8 @@ impl Engine {
         .await
     }
 
-    /// A task and its repository, if the worker may know of it: in a private one those who may read it do, and who holds
-    /// the task.
+    /// Returns a task and its repository, if the worker may know of it. In a private GitHub repository that takes read
+    /// permission or being the task's assignee.
     pub(crate) async fn visible_task(&self, worker: &Worker, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
         let (task, row) = self.task_and_repo(id).await?;
         let secret = row.private && row.managed && task.assignee.as_ref() != Some(&worker.id);

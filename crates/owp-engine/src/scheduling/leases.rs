@@ -1,5 +1,5 @@
-//! What the holder of a lease may do with it through the API: acknowledge, decline, renew, release; and claiming one
-//! task by name. A call about a lease that is over changes nothing and is told so (invariant 3).
+//! Lease calls of the API: acknowledge, decline, renew, release, and claim one task by name. A call about an ended
+//! lease changes nothing and gets a refusal (invariant 3).
 
 use crate::Engine;
 use crate::comments::tell;
@@ -18,30 +18,30 @@ use owp_pool::{LeaseId, TaskId};
 use owp_store::{Scope, Tx};
 use serde_json::json;
 
-/// What a holder does.
+/// An action on a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAct {
     /// Accepts the offer; work has not begun.
     Ack,
-    /// Declines; the task is not offered to this worker again for a while.
+    /// Declines the offer; the task is not offered to this worker again for a while.
     Nack {
-        /// Why.
+        /// Optional reason.
         reason: Option<String>,
     },
-    /// Asks for the full time again.
+    /// Requests the full time again.
     Renew,
     /// Gives the task back.
     Release {
-        /// Why.
+        /// Optional reason.
         reason: Option<String>,
     },
 }
 
 impl Engine {
-    /// Does something with a lease. Repeating an acknowledgement is fine; `epoch`, when given, must be the lease's.
+    /// Performs an action on a lease. An acknowledgement may be repeated; `epoch`, when given, must be the lease's.
     ///
     /// # Errors
-    /// [`EngineError::UnknownLease`], [`EngineError::NotYours`], or a refusal when the lease is over.
+    /// [`EngineError::UnknownLease`], [`EngineError::NotYours`], or a refusal when the lease has ended.
     pub async fn act_on_lease(
         &self,
         worker: &Worker,
@@ -76,7 +76,7 @@ impl Engine {
         self.read(move |tx| Box::pin(async move { tx.lease(&id).await?.ok_or(EngineError::UnknownLease) })).await
     }
 
-    /// Grants one task to the worker that asks for it by name.
+    /// Grants one task to the worker that claims it by name.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`], or a refusal with every reason.
@@ -151,7 +151,7 @@ async fn carry_out(
         LeaseAct::Release { reason } => (Move::Return(EndReason::Released), Some(LeaseEnd::Released { reason })),
     };
     let words = end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
-    // An offer nobody accepted was between the pool and the client; GitHub never heard of it.
+    // An offer that was not accepted stays between pool and worker; GitHub never heard of it.
     let end = end.filter(|_| lease.state != LeaseState::Offered);
     let moved = if lease.state == LeaseState::Offered && !matches!(step, Move::Acknowledge) {
         transition::carry_out_unsaid(tx, repo, task, step, words).await?

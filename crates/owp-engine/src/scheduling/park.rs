@@ -1,4 +1,4 @@
-//! Parked pulls: workers that wait for work, woken by what can help them and by nothing else.
+//! Parked pulls: workers that wait for work, woken only by changes that can help them.
 
 use crate::Engine;
 use owp_pool::event::EventKind;
@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Pulls that may wait at once; further ones are answered at once.
+/// Limits on parked pulls; further ones are answered at once.
 const ALL: usize = 2_000;
 const PER_ADDRESS: usize = 500;
 const PER_PERSON: usize = 20;
 const PER_WORKER: usize = 4;
-/// Places for unlinked workers where only linked ones are served. They can get nothing before somebody links them, which is
-/// what they wait for.
+/// Limit for unlinked workers where only linked ones are served. They get nothing until they are linked, which is what
+/// they wait for.
 const HOPELESS: usize = 200;
 
-/// Whose waiting pulls are counted together.
+/// A group whose parked pulls are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     All,
@@ -40,7 +40,7 @@ impl Who {
     }
 }
 
-/// Who waits, and how often.
+/// Number of parked pulls by group.
 #[derive(Debug, Default)]
 pub(crate) struct Parking(Mutex<BTreeMap<Who, usize>>);
 
@@ -67,16 +67,16 @@ impl Parking {
     }
 }
 
-/// What may have changed for a worker that waits.
+/// A change that can help a parked worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rung {
-    /// What there is to have.
+    /// The available work changed.
     Work,
-    /// What some worker can do, perhaps this one.
+    /// A worker's abilities changed, perhaps this one's.
     Worker,
 }
 
-/// A place to wait. Given back when it is dropped, also when the client hangs up.
+/// A place to wait. It is freed when dropped, also when the client disconnects.
 pub struct Parked {
     parking: Arc<Parking>,
     counted: Vec<Who>,
@@ -84,12 +84,12 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// Waits until something was committed that can help a worker that waits.
+    /// Waits for a commit that can help a parked worker.
     pub async fn rung(&mut self) -> Rung {
         loop {
             let rung = match self.bell.recv().await {
                 Ok(committed) => committed.iter().filter_map(|c| helps(c.kind)).max(),
-                // Too much happened to follow: anything may have.
+                // Too many events to follow: anything may have changed.
                 Err(RecvError::Lagged(_)) => Some(Rung::Worker),
                 Err(RecvError::Closed) => std::future::pending().await,
             };
@@ -107,8 +107,8 @@ impl Drop for Parked {
 }
 
 impl Engine {
-    /// Gives a place to wait for work, unless too many wait: in all, of this worker or person, from this address, or of
-    /// those who can get nothing yet.
+    /// Reserves a place to wait for work. Returns `None` above a limit: in total, per worker, contributor or address,
+    /// or for workers that can get nothing yet.
     #[must_use]
     pub fn park(&self, worker: &Worker, address: Option<Vec<u8>>) -> Option<Parked> {
         let parking = Arc::clone(&self.0.parking);
@@ -132,8 +132,8 @@ fn counted(worker: &Worker, address: Option<Vec<u8>>, hopeless: bool) -> Vec<Who
         .collect()
 }
 
-/// What can turn a "nothing for you" into a grant: a task that waits, a slot or an area that is free, a count that
-/// is known, a worker that can do more.
+/// Maps an event to the change that can turn a refusal into a grant. Such changes are a waiting task, a free slot or
+/// area, a known count, a more capable worker.
 fn helps(kind: EventKind) -> Option<Rung> {
     match kind {
         EventKind::WorkerLinked | EventKind::WorkerUpdated => Some(Rung::Worker),

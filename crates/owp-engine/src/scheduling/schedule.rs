@@ -1,6 +1,6 @@
-//! The scheduler loop: pulls that wait are planned together on a snapshot, committed as one job per repository that
-//! checks admission again for every grant, planned again for what is left, and answered. A repository whose commit does
-//! not come about in time is left out for a while, so that those behind it are served.
+//! The scheduler loop: plans waiting pulls together on a snapshot, commits the plan, plans again for what is left, and
+//! responds. A commit is one job per repository, which checks admission again for every grant. A repository whose
+//! commit times out is left out for a while, so that those behind it are served.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -17,28 +17,28 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Pulls gathered at most.
+/// Maximum number of pulls in a batch.
 const BATCH: usize = 2_048;
-/// Workers planned together at most, of those something could be for.
+/// Maximum number of workers planned together, of those that match a task.
 const ASKERS: usize = 256;
-/// How often a batch is planned again when commits refused what the plan had hoped for.
+/// Plans for one batch, when commits refuse grants of the plan.
 const ROUNDS: usize = 4;
 
-/// How long a repository's part of a plan may take to commit.
+/// Timeout for committing one repository's part of a plan.
 const COMMIT_WITHIN: Duration = Duration::from_secs(5);
-/// How long a repository is left out after its part was not committed in time.
+/// Time for which a repository is left out after its commit timed out.
 const LEFT_OUT_FOR: Duration = Duration::from_secs(10);
 
 type Answers = BTreeMap<WorkerId, Planned>;
 type Wishes = BTreeMap<WorkerId, Wish>;
 
-/// What a worker that asks could take at most, as it stood when it asked first. Tells who need not be looked at; who may
-/// have what is asked of admission, about the worker as it is by then.
+/// Upper bound on what a pulling worker could take, as of its first request. It only rules workers out early; admission
+/// decides on the worker's current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     /// Its skills, sorted.
     pub skills: Vec<String>,
-    /// How many more leases it could hold.
+    /// Number of further leases it could hold.
     pub room: i64,
 }
 
@@ -48,31 +48,31 @@ impl Wish {
     }
 }
 
-/// A worker that asks for work, waiting for its answer.
+/// A worker's pull, waiting for its response.
 #[derive(Debug)]
 pub struct Pull {
-    /// Who asks.
+    /// The pulling worker.
     pub worker: WorkerId,
-    /// What it could take.
+    /// Upper bound on what it could take.
     pub wish: Wish,
-    /// Told what it was granted, once everything it could get is.
+    /// Receives the result, once the worker got everything it could.
     pub reply: oneshot::Sender<Result<Planned, EngineError>>,
 }
 
-/// What a plan did for a worker.
+/// Result of a plan for one worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// How many tasks it was granted.
+    /// Number of tasks granted.
     pub granted: usize,
-    /// Where it would have been granted more, had the repository's policy file been read lately: it reads them and asks
-    /// again.
+    /// Repositories that would have granted more, had their policy file been read lately. The worker's call reads them
+    /// and pulls again.
     pub unread: BTreeSet<RepoId>,
-    /// Why something that was planned for it could not be committed.
+    /// Reason a planned grant could not be committed.
     failed: Option<String>,
 }
 
 impl Planned {
-    /// The answer to a pull: whoever got something is told of that alone.
+    /// Converts the result into a response; a failure counts only if nothing was granted.
     fn answer(self) -> Result<Self, EngineError> {
         match self.failed {
             Some(why) if self.granted == 0 => Err(StoreError::Commit(why).into()),
@@ -81,8 +81,8 @@ impl Planned {
     }
 }
 
-/// Repositories whose commits did not come about in time, and until when they are left out. The time is the machine's own,
-/// as is what it measures: how long the database takes.
+/// Repositories whose commits timed out, with the end of their exclusion. It uses the machine's own clock, because it
+/// measures the speed of the database.
 #[derive(Debug, Default)]
 pub(crate) struct Stalled(Mutex<BTreeMap<RepoId, Instant>>);
 
@@ -100,16 +100,16 @@ impl Stalled {
     }
 }
 
-/// A snapshot to plan on, and what else was known in that moment.
+/// A snapshot to plan on, with further state from that moment.
 struct Seen {
     snapshot: Snapshot,
     now: Timestamp,
-    /// Repositories whose policy file must be read before anything is granted there.
+    /// Repositories whose policy file must be read before a grant.
     unread: BTreeSet<RepoId>,
 }
 
 impl Engine {
-    /// Waits for pulls, plans what came together, answers. False once nobody can ask any more.
+    /// Waits for pulls, plans the batch and responds. Returns false once no sender is left.
     pub async fn step_schedule(&self, waiting: &mut mpsc::Receiver<Pull>) -> bool {
         let mut batch = Vec::new();
         if waiting.recv_many(&mut batch, BATCH).await == 0 {
@@ -123,14 +123,14 @@ impl Engine {
                 Ok(answers) => answers.get(&pull.worker).cloned().unwrap_or_default().answer(),
                 Err(why) => Err(EngineError::Store(StoreError::Commit(why.clone()))),
             };
-            // Whoever hung up keeps what was granted; the lease's clock runs.
+            // A worker that disconnected keeps its grants; the lease's clock runs.
             let _gone = pull.reply.send(answer);
         }
         self.ring();
         true
     }
 
-    /// Grants what can be granted without asking GitHub.
+    /// Makes the grants that need no request to GitHub.
     async fn grant_all(&self, wishes: Wishes) -> Result<Answers, EngineError> {
         let mut answers = Answers::new();
         let mut left = wishes;
@@ -140,12 +140,12 @@ impl Engine {
         Ok(answers)
     }
 
-    /// Grants what can be granted to as many workers as are planned together; gives those still to be looked at.
+    /// Plans for as many workers as are planned together, and makes the grants; returns the workers not yet examined.
     async fn grant_some(&self, mut wishes: Wishes, answers: &mut Answers) -> Result<Wishes, EngineError> {
         let mut rest = Wishes::new();
         for _ in 0..ROUNDS {
             let Seen { snapshot, now, unread } = self.snapshot(&wishes).await?;
-            // Further rounds are for the same workers; whoever comes after the last of them has not been looked at.
+            // Further rounds serve the same workers; those after the last of them have not been examined.
             if let Some(last) = snapshot.askers.get(ASKERS - 1) {
                 let (these, beyond): (Wishes, Wishes) = wishes.into_iter().partition(|(id, _)| *id <= last.worker.id);
                 wishes = these;
@@ -163,7 +163,7 @@ impl Engine {
                     by_repo.entry(pick.repo.clone()).or_default().push(pick);
                 }
             }
-            // Side by side, so that a repository that waits for a lock costs the others no time.
+            // Concurrently, so that a repository that waits for a lock does not delay the others.
             let commits = by_repo.into_iter().map(|(repo, picks)| self.commit_in_time(repo, picks));
             let mut again = false;
             for (own, more) in join_all(commits).await {
@@ -181,8 +181,8 @@ impl Engine {
         Ok(rest)
     }
 
-    /// Everything a plan for these workers is made from. Workers that none of the tasks could be for are left out before
-    /// anything is asked about them, so that whoever waits in vain costs next to nothing.
+    /// Loads everything a plan for these workers needs. Workers that match no task are dropped before any query about
+    /// them, so that waiting in vain costs next to nothing.
     async fn snapshot(&self, wishes: &Wishes) -> Result<Seen, EngineError> {
         let (engine, wishes, stalled) = (self.clone(), wishes.clone(), self.0.stalled.now());
         self.read(move |tx| {
@@ -221,7 +221,7 @@ impl Engine {
         .await
     }
 
-    /// Commits a plan's part in one repository, or leaves the repository out for a while. Says what came of it for each
+    /// Commits a plan's part in one repository, or leaves the repository out for a while. Returns the result for each
     /// worker, and whether to plan again.
     async fn commit_in_time(&self, repo: RepoId, picks: Vec<Pick>) -> (Answers, bool) {
         let workers: Vec<WorkerId> = picks.iter().map(|pick| pick.worker.clone()).collect();
@@ -234,7 +234,7 @@ impl Engine {
                 (answers, refused > 0)
             }
             Err(error) => {
-                tracing::warn!(repo = repo.as_str(), %error, "a part of a plan could not be committed");
+                tracing::warn!(repo = repo.as_str(), %error, "failed to commit part of a plan");
                 let late = matches!(error, EngineError::Store(StoreError::TooLate(_)));
                 if late {
                     self.0.stalled.add(&repo);
@@ -242,14 +242,14 @@ impl Engine {
                 for worker in workers {
                     answers.entry(worker).or_default().failed = Some(error.to_string());
                 }
-                // What was planned there may be had elsewhere.
+                // Other repositories may have work for these workers.
                 (answers, late)
             }
         }
     }
 
-    /// Commits a plan's part in one repository; says who was granted something, and how many grants the rules refused
-    /// by now.
+    /// Commits a plan's part in one repository. Returns the workers with a grant, and the number of grants that the
+    /// rules refused by now.
     async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<(Vec<WorkerId>, usize), EngineError> {
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
@@ -273,7 +273,7 @@ impl Engine {
     }
 }
 
-/// The first workers, by id, that have every skill at least one of the tasks asks for.
+/// Returns the first workers, by id, that have every skill of at least one task.
 fn concerned<'w>(wishes: &'w Wishes, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
     let asked: BTreeSet<&[String]> = snapshot.tasks.iter().map(|facts| facts.task.spec.skills.as_slice()).collect();
     let able = |wish: &Wish| asked.iter().any(|required| wish.covers(required));

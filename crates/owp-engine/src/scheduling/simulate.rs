@@ -1,5 +1,5 @@
-//! What would be handed out now, and why not the rest: the planner's snapshot and plan, with other rules if asked for.
-//! Writes nothing and asks GitHub nothing.
+//! Simulation of a plan: the grants that would be made now, and the reasons why other tasks wait, on request with
+//! another policy. Writes nothing and sends no request to GitHub.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -14,52 +14,52 @@ use owp_pool::{Refusal, TaskId};
 use owp_store::{RepoRow, Tx};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Workers that are taken to ask.
+/// Maximum number of simulated workers.
 const ASKERS: i64 = 200;
-/// Tasks that are told of as waiting.
+/// Maximum number of waiting tasks in the result.
 const WAITING: i64 = 100;
 
-/// A simulation.
+/// Result of a simulation.
 #[derive(Debug, Clone)]
 pub struct Simulation {
     /// `owner/name`.
     pub repo: String,
-    /// The rules it was made with.
+    /// The policy used.
     pub policy: Policy,
-    /// How many workers were taken to ask: those heard of lately.
+    /// Number of simulated workers: those seen lately.
     pub workers: usize,
-    /// What keeps the repository as a whole from handing out anything.
+    /// Refusals that stop the repository as a whole.
     pub stopped: Vec<Refusal>,
-    /// What would be handed out, the most valuable first.
+    /// Grants that would be made, the most valuable first.
     pub grants: Vec<PlannedGrant>,
-    /// Ready tasks that nobody would get.
+    /// Ready tasks that no worker would get.
     pub waiting: Vec<Waiting>,
 }
 
-/// A task somebody would get.
+/// A task that a worker would get.
 #[derive(Debug, Clone)]
 pub struct PlannedGrant {
     /// The task.
     pub task: Task,
-    /// Who: a login, or a worker's name.
+    /// The worker: a login, or a worker's name.
     pub worker: String,
 }
 
-/// A task nobody would get.
+/// A task that no worker would get.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     /// The task.
     pub task: Task,
-    /// Why not, each reason with the workers it is told to; empty when others come first.
+    /// Each reason with the workers it applies to; empty when other tasks come first.
     pub reasons: Vec<(Refusal, Vec<String>)>,
 }
 
 impl Engine {
-    /// What would be handed out in a repository if every worker that was heard of lately asked now, by the rules in force
-    /// or, in the policy file's place, by `document`.
+    /// Simulates a repository as if every worker seen lately pulled now. It uses the policy in force or, in place of
+    /// the policy file, `document`.
     ///
     /// # Errors
-    /// [`EngineError::UnknownRepo`]; [`EngineError::BadPolicy`] for a document that is out of bounds.
+    /// [`EngineError::UnknownRepo`]; [`EngineError::BadPolicy`] for an invalid document.
     pub async fn simulate(&self, name: &str, document: Option<Document>) -> Result<Simulation, EngineError> {
         let mut row = self.known_repo(name).await?;
         if let Some(document) = document {

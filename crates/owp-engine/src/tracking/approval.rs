@@ -1,8 +1,8 @@
-//! What was approved: which act offered an issue to the pool, and what the issue said at that moment.
+//! Approval of issue texts: the act that offered an issue to the pool, and the text of the issue at that moment.
 //!
-//! The reader of a task's text is often somebody's tool, so nothing reaches it that no maintainer could have seen. What
-//! an issue said when the label was set is told by the signed payload of that act; where it was lost, by when GitHub says
-//! the text was last edited. Where neither tells, the task is held.
+//! A task's text is often read by a contributor's tool, so it must be text that a maintainer could have seen. The
+//! signed payload of the label event holds the text at that moment. If its delivery was lost, the time of the last edit
+//! decides. If that is unknown too, the task is held.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -16,68 +16,68 @@ use owp_pool::task::{Task, TaskState, Wording};
 use owp_pool::{Span, Timestamp};
 use owp_store::TaskExtras;
 
-/// How much earlier than the act's time, and how much later, its payload may say that the issue last changed. Labels are
-/// often set several at once, and an edit needs longer.
+/// Tolerance, before and after the act, for the last change that its payload reports. Several labels are often set at
+/// once; an edit takes longer.
 const BEFORE: Span = Span::secs(5);
 const AFTER: Span = Span::secs(1);
 
-/// The latest act that offered the issue to the pool (the label set, or the issue reopened), judged.
+/// The latest act that offered the issue to the pool (label set or issue reopened), judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OptIn {
-    /// The act's id; ids rise with time.
+    /// Event id of the act; ids rise with time.
     pub event: i64,
-    /// Why a maintainer must approve it first; `None` when whoever set the label may do so.
+    /// Reason a maintainer must approve it first; `None` when the labeller may opt issues in.
     pub hold: Option<String>,
-    /// Whether somebody who may opt issues in did it, having seen what the issue says. A stranger who reopens their own
-    /// issue offers again what was approved, and nothing else.
+    /// True when the actor may opt issues in and has seen the text. A stranger who reopens an issue offers only the
+    /// approved text again.
     pub approves: bool,
-    /// When somebody who may opt issues in last saw what it says.
+    /// Last time at which somebody who may opt issues in saw the text.
     pub approved_at: Timestamp,
-    /// What it said then.
+    /// The text at that time.
     pub text: Offered,
-    /// Since when it says what it says now, at the latest; looked up only for a new task that waits for approval.
+    /// Latest time at which the current text began; looked up only for a new task that waits for approval.
     pub text_since: Timestamp,
 }
 
-/// What an issue said when it was approved.
+/// An issue's text at the time of its approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Offered {
-    /// What it says now.
+    /// The same as the current text.
     AsNow {
-        /// Whether a signed payload says so, or nobody without write access can have edited it.
+        /// True when a signed payload confirms it, or nobody without write access can have edited it.
         proven: bool,
     },
-    /// Something else, as the signed payload has it.
+    /// A different text, from the signed payload.
     Signed(Wording),
-    /// Something else: somebody without write access has edited it since.
+    /// A different text: somebody without write access has edited it since.
     Edited,
-    /// GitHub does not tell.
+    /// Unknown: GitHub does not say.
     Untold,
 }
 
-/// Whose words an issue's text is, where it is not what was approved.
+/// Trust in an issue's current text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Words {
-    /// Those that were approved, or somebody's with write access.
+    /// Approved, or written by somebody with write access.
     Trusted,
-    /// A signed payload proves that what counts as approved was. It says nothing of what the issue says now.
+    /// A signed payload proves that the recorded text was approved. It says nothing about the current text.
     Confirmed {
-        /// Whether what it says now is somebody's with write access.
+        /// True when somebody with write access wrote the current text.
         trusted: bool,
     },
-    /// Anybody's.
+    /// Untrusted: anybody may have written it.
     Anybody,
-    /// What counts as approved is anybody's, too: they wrote it after the approval.
+    /// The recorded text was not approved either: an untrusted edit replaced it after the approval.
     NeverApproved {
-        /// What it said before.
+        /// The text before that edit.
         text: Wording,
-        /// Whether that is what was approved; otherwise an edit may have come before it.
+        /// True when that text was the approved one; otherwise an earlier edit may have changed it.
         proven: bool,
     },
 }
 
-/// Applies whose words an issue's present text is: those of people with write access are taken over, anybody else's wait
-/// for approval, and until then what was approved stands. A task that waits for its first approval has nothing to keep.
+/// Applies the trust in an issue's current text. Trusted text is taken over; untrusted text waits for approval while
+/// the approved one stays in force. A task that waits for its first approval has no text to keep.
 pub(crate) fn reword(task: &mut Task, extras: &mut TaskExtras, now: Wording, words: &Words) {
     let waits = matches!(task.state, TaskState::Ready);
     let unapproved = task.hold.as_deref().is_some_and(|hold| hold != EDITED && hold != UNTOLD);
@@ -92,7 +92,7 @@ pub(crate) fn reword(task: &mut Task, extras: &mut TaskExtras, now: Wording, wor
     let trusted = matches!(words, Words::Trusted | Words::Confirmed { trusted: true });
     let differs = task.wording() != now;
     if !differs && *words != Words::Anybody {
-        // Somebody took the change back, or it is proven that there was none.
+        // The change was reverted, or proven never to have happened.
         let lifted = match words {
             Words::NeverApproved { proven, .. } => *proven,
             _ => task.later.is_some() || matches!(words, Words::Confirmed { .. }),
@@ -115,7 +115,7 @@ pub(crate) fn reword(task: &mut Task, extras: &mut TaskExtras, now: Wording, wor
     }
 }
 
-/// Applies an act that offered the issue, after [`reword`].
+/// Applies an act that offered the issue. Runs after [`reword`].
 pub(crate) fn offer(task: &mut Task, extras: &mut TaskExtras, now: Wording, act: &OptIn) {
     let over = task.state.is_over();
     if let Some(why) = &act.hold {
@@ -153,7 +153,7 @@ pub(crate) fn offer(task: &mut Task, extras: &mut TaskExtras, now: Wording, act:
     }
 }
 
-/// True when a payload shows the issue as it was at the act that was done at `at`.
+/// Returns true when a payload shows the issue as it was at the act done at `at`.
 fn belongs(said: &Said, at: Timestamp, labels: &LabelRules) -> bool {
     let offered = said.labels.iter().any(|label| label.eq_ignore_ascii_case(&labels.ready));
     offered && said.at.is_some_and(|changed| changed >= at - BEFORE && changed <= at + AFTER)
@@ -175,7 +175,7 @@ async fn may_write(reader: &RepoReader, login: &str, id: i64) -> Result<bool, En
     Ok(permission_of(reader, login, id).await? >= Permission::Write)
 }
 
-/// True when only people with write access can edit the issue, because its author is one.
+/// Returns true when only people with write access can edit the issue, because its author is one.
 async fn author_may_write(reader: &RepoReader, info: &IssueInfo) -> Result<bool, EngineError> {
     match &info.author {
         Some(author) => may_write(reader, &author.login, author.id).await,
@@ -183,8 +183,8 @@ async fn author_may_write(reader: &RepoReader, info: &IssueInfo) -> Result<bool,
     }
 }
 
-/// Since when an issue says what it says now: a comment that approves it may have been written before. Where GitHub does
-/// not tell, the issue's last change of any kind counts.
+/// Returns the time since which an issue has its current text: an approving comment may be older. If GitHub does not
+/// say, the issue's last change of any kind counts.
 async fn text_since(reader: &RepoReader, info: &IssueInfo, events: &[IssueEvent]) -> Result<Timestamp, EngineError> {
     let renamed = events.iter().filter(|e| e.event == "renamed").map(|e| e.created_at).max();
     match reader.last_edit(info.number).await {
@@ -197,8 +197,8 @@ async fn text_since(reader: &RepoReader, info: &IssueInfo, events: &[IssueEvent]
 }
 
 impl Engine {
-    /// Whose words the text of a known task's issue is. Who edits a text is told by deliveries alone; where none does,
-    /// only people with write access and the author can have.
+    /// Decides whether the current text of a known task's issue is trusted. Only deliveries name the editor; without
+    /// one, only the author or somebody with write access can have edited it.
     pub(crate) async fn whose_words(
         &self,
         reader: &RepoReader,
@@ -223,7 +223,7 @@ impl Engine {
             if !may_write(reader, &sender.login, sender.id).await? {
                 return Ok(Words::NeverApproved { text: before(edit), proven: false });
             }
-            // Somebody else may have edited it since.
+            // Another edit may have followed.
             return Ok(Words::Confirmed { trusted: now == approved || author_may_write(reader, info).await? });
         }
         if let Some((sender, _)) = hint.edit.filter(|(_, edit)| after(edit) == now && before(edit) == approved)
@@ -243,8 +243,8 @@ impl Engine {
         Ok(if trusted { Words::Trusted } else { Words::Anybody })
     }
 
-    /// Who offered the issue, whether they may, and what it said then. Whoever set the label must have triage permission;
-    /// reopening an issue that still carries it offers it again on the same authority.
+    /// Judges the act that offered the issue: the actor's permission, and the text at that time. The labeller needs
+    /// triage permission; reopening a labelled issue offers it again on the same authority.
     pub(crate) async fn judge_opt_in(
         &self,
         reader: &RepoReader,
@@ -283,7 +283,7 @@ impl Engine {
         Ok(Some(OptIn { event, hold, approves, approved_at, text, text_since }))
     }
 
-    /// What an issue said at `at`, when it was approved.
+    /// Returns the issue's text at `at`, when it was approved.
     async fn text_at(
         &self,
         reader: &RepoReader,
@@ -303,7 +303,7 @@ impl Engine {
             return Ok(Offered::Signed(text));
         }
         if let Some((task, extras)) = known {
-            // What was approved before, or was seen before the act.
+            // Approved earlier, or seen before the act.
             let seen_before = task.later.as_ref() == Some(&now) && extras.later_at < at;
             if seen_before || task.wording() == now && task.hold.is_none() && !extras.text_unproven {
                 return Ok(proven);
@@ -329,7 +329,7 @@ impl Engine {
             }
         }
         match reader.last_edit(info.number).await {
-            // Times have seconds: an edit in the same second may have come after.
+            // Times have a resolution of one second: an edit in the same second may have come later.
             Ok(edit) if edit.at.is_none_or(|edited| edited < at) => Ok(Offered::AsNow { proven: false }),
             Ok(edit) => match edit.editor {
                 Some(editor) => by_writer(&editor.login, editor.id).await,
@@ -338,7 +338,7 @@ impl Engine {
             Err(
                 error @ (GitHubError::Forbidden { .. } | GitHubError::Validation { .. } | GitHubError::NotFound { .. }),
             ) => {
-                tracing::warn!(repo = %repo.row.name, issue = info.number, %error, "GitHub does not tell when an issue was edited");
+                tracing::warn!(repo = %repo.row.name, issue = info.number, %error, "GitHub does not say when an issue was edited");
                 Ok(Offered::Untold)
             }
             Err(error) => Err(error.into()),

@@ -1,5 +1,5 @@
-//! What GitHub shows of the commit a pull request stands at: the checks its gates ask for, and who signed. Asked before
-//! a transaction, when it can matter, and looked at again when somebody says that it changed, and at every count.
+//! Checks and signatures of a pull request's head commit. The pool fetches them before a transaction if they can
+//! matter, again when a delivery reports a change, and at every count.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -12,17 +12,17 @@ use owp_pool::task::TaskState;
 use owp_store::{Delivery, RepoRow, Scope, StoreError, Tx};
 use std::collections::BTreeMap;
 
-/// A pull request as GitHub shows it, with what was asked of its newest commit.
+/// A pull request with the data fetched about its head commit.
 #[derive(Debug, Clone)]
 pub(crate) struct PullLook {
     pub info: PullInfo,
-    /// The checks the gates name; `None` when none matter.
+    /// Checks that the gates name; `None` when no check matters.
     pub checks: Option<Checks>,
-    /// Who signed; `None` when it is known already, or matters to nobody.
+    /// Signatures; `None` when they are known already or not needed.
     pub signatures: Option<Signatures>,
 }
 
-/// What must be asked about a pull request's commit.
+/// Data to fetch about a pull request's head commit.
 #[derive(Debug, Clone, Copy, Default)]
 struct Wanted {
     checks: bool,
@@ -30,7 +30,7 @@ struct Wanted {
 }
 
 impl Engine {
-    /// Looks at what matters of a pull request's commit. `reported` tells that a worker says it answers a task.
+    /// Fetches the data needed about a head commit. `reported` says that a worker reports the pull request.
     pub(crate) async fn look_at_commit(
         &self,
         reader: &RepoReader,
@@ -46,7 +46,7 @@ impl Engine {
         Ok(PullLook { info, checks, signatures })
     }
 
-    /// Somebody said something about a commit: looks whether an open pull request stands there that asks for it.
+    /// Processes a delivery about a commit, if an open pull request there is gated on the check.
     pub(crate) async fn process_commit(
         &self,
         delivery: &Delivery,
@@ -73,8 +73,8 @@ impl Engine {
         .await
     }
 
-    /// Judges again every open pull request that names a task: a delivery about its checks may have been lost, and the
-    /// rules or its author's agents may be others now.
+    /// Judges every open pull request that names a task again. A delivery about its checks may have been lost, and the
+    /// rules or its author's agents may have changed.
     pub(crate) async fn recheck(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
         let open = self.read(move |tx| Box::pin(async move { Ok(tx.pulls_under_way(&id).await?) })).await?;
@@ -105,8 +105,8 @@ impl Engine {
     }
 }
 
-/// Checks matter while a pull request is open, signatures when it is delivered or merged; neither does while it names no
-/// task.
+/// Decides which data to fetch. Checks matter while a pull request is open, signatures when it is delivered or merged;
+/// neither matters while it names no task.
 async fn wanted(tx: &mut Tx, repo: &RepoContext, info: &PullInfo, reported: bool) -> Result<Wanted, StoreError> {
     let view = pulls::row_of(info, repo);
     let mut tasks = tx.tasks_of_pull(&repo.row.id, info.number).await?;
@@ -124,7 +124,7 @@ async fn wanted(tx: &mut Tx, repo: &RepoContext, info: &PullInfo, reported: bool
     })
 }
 
-/// The checks that the gates name. Where the App may not look, the gate does not hold, and says so.
+/// Fetches the checks that the gates name. Without permission the gate fails, and says why.
 async fn read_checks(reader: &RepoReader, repo: &RepoContext, sha: &str) -> Result<Checks, EngineError> {
     match reader.checks(sha).await {
         Ok(found) => Ok(Checks::seen(&repo.policy.gates, found)),
@@ -137,19 +137,19 @@ async fn read_checks(reader: &RepoReader, repo: &RepoContext, sha: &str) -> Resu
     }
 }
 
-/// Not knowing who signed holds nothing up.
+/// Fetches the signatures; `None` when GitHub does not show them, which blocks nothing.
 async fn read_signatures(reader: &RepoReader, number: i64) -> Result<Option<Signatures>, EngineError> {
     match reader.signatures(number).await {
         Ok(found) => Ok(Some(found)),
         Err(error) if out_of_reach(&error) => Err(error.into()),
         Err(error) => {
-            tracing::warn!(number, %error, "who signed a pull request's commits could not be looked up");
+            tracing::warn!(number, %error, "failed to look up a pull request's commit signatures");
             Ok(None)
         }
     }
 }
 
-/// True when everything else would fail for the same reason, or may succeed later.
+/// Returns true when every other request would fail for the same reason, or a retry may succeed.
 fn out_of_reach(error: &GitHubError) -> bool {
     error.is_transient() || error.is_suspended() || error.installation_gone()
 }

@@ -1,4 +1,4 @@
-//! An issue as GitHub shows it, applied: a labelled issue is a task, and stops being one when the label goes.
+//! Applies an issue's current state: a labelled issue is a task, and stops being one when the label is removed.
 
 use crate::comments::tell;
 use crate::error::EngineError;
@@ -20,56 +20,56 @@ use owp_pool::{Span, TaskId, Timestamp};
 use owp_store::{TaskExtras, Tx};
 use serde_json::json;
 
-/// Why a task is held when its issue's events do not tell who offered it.
+/// Hold reason when the issue's events do not name the labeller.
 const WHO_UNKNOWN: &str = "it is not known who set the label";
-/// How long GitHub is asked again about a hold that stands only because it did not tell something, and how soon at first.
+/// Time for which GitHub is asked again about a hold caused by missing information, and the first pause.
 const TOLD_LATER: Span = Span::hours(1);
 const TOLD_SOON: Span = Span::secs(30);
-/// How soon GitHub is asked again about an issue that it does not show.
+/// Pause before GitHub is asked again about an issue that it does not show.
 const ASK_AGAIN: Span = Span::secs(30);
-/// A deleted or transferred issue never returns under its number: no view is newer than this.
+/// Last-change time of a deleted or transferred issue. It never returns under its number, so no view is newer.
 const FOR_GOOD: Timestamp = Timestamp(i64::MAX);
 
-/// What GitHub shows of an issue.
+/// GitHub's view of an issue.
 #[derive(Debug, Clone)]
 pub(crate) enum IssueView {
-    /// It is there.
+    /// It exists.
     Present(Box<Sight>),
-    /// It is not there.
+    /// It is gone.
     Gone(Loss),
 }
 
-/// An issue that is there, and what was looked up about it.
+/// An existing issue, with what was looked up about it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sight {
     pub info: IssueInfo,
-    /// The latest act that offered it, when that was looked up.
+    /// The latest act that offered it, if looked up.
     pub opt_in: Option<OptIn>,
-    /// Whose words its text is.
+    /// Trust in its text.
     pub words: Words,
-    /// What stands behind it when it is not offered any more.
+    /// Evidence that it is no longer offered, if it is not.
     pub proof: Proof,
 }
 
-/// What stands behind a view of an issue that carries the label no more.
+/// Evidence that an issue no longer carries the label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// One look at the issue: others may have lost the label in the same moment.
+    /// A single fetch: other issues may have lost the label at the same moment.
     Look,
     /// A comparison of all issues.
     Comparison,
-    /// A signed delivery, which says that somebody removed the label.
+    /// A signed delivery that reports the removal of the label.
     Signed,
 }
 
-/// How an issue was lost.
+/// The cause of an issue's disappearance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// A signed delivery says that it was deleted.
+    /// Deleted, according to a signed delivery.
     Deleted,
-    /// A signed delivery says that it was transferred.
+    /// Transferred, according to a signed delivery.
     Transferred,
-    /// GitHub does not show it, and that was asked often enough.
+    /// Not shown by GitHub, in repeated responses.
     NotShown,
 }
 
@@ -83,7 +83,7 @@ impl Loss {
     }
 }
 
-/// Applies a view of issue `number`. A view older than the one applied last changes nothing.
+/// Applies a view of issue `number`. A view older than the last one applied changes nothing.
 pub(crate) async fn apply(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -98,7 +98,7 @@ pub(crate) async fn apply(
     let info = &sight.info;
     let was_in_doubt = tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
     if !info.locked {
-        // Nobody could comment while it was locked.
+        // Comments failed while the issue was locked.
         tx.retry_dead_of(&repo.row.id, number, &GitHubError::Locked.to_string()).await?;
     }
     let reading = read_labels(&info.labels, &repo.policy.labels);
@@ -127,7 +127,7 @@ pub(crate) async fn apply(
             return withhold(tx, task, waits).await.map(Some);
         }
     }
-    // An older view must not bring it back.
+    // Keeps an older view from restoring the task.
     tx.set_task_extras(&task.id, &TaskExtras { issue_updated_at: info.updated_at, ..extras }).await?;
     let (why, end) = if info.is_open() {
         ("the label was removed", LeaseEnd::LabelRemoved)
@@ -137,12 +137,12 @@ pub(crate) async fn apply(
     withdraw(tx, repo, task, why, end).await.map(Some)
 }
 
-/// True when the issue is open and carries the label.
+/// Returns true when the issue is open and carries the label.
 pub(crate) fn is_offered(info: &IssueInfo, repo: &RepoContext) -> bool {
     info.is_open() && !info.is_pull && read_labels(&info.labels, &repo.policy.labels).ready
 }
 
-/// True when the act that offered the issue must be looked up before [`apply`]: only then does it matter.
+/// Returns true when the act that offered the issue matters, and must be looked up before [`apply`].
 pub(crate) fn needs_opt_in(
     known: Option<(&Task, &TaskExtras)>,
     info: &IssueInfo,
@@ -156,20 +156,20 @@ pub(crate) fn needs_opt_in(
     has_moved((task, extras), info) || waits_for_github(task, extras, now)
 }
 
-/// True when an issue whose task is over or held has changed since it was last seen.
+/// Returns true when the issue of a finished or held task has changed since it was last seen.
 pub(crate) fn has_moved((task, extras): (&Task, &TaskExtras), info: &IssueInfo) -> bool {
     info.updated_at > extras.issue_updated_at && (task.state.is_over() || task.hold.is_some())
 }
 
-/// True when it is time to ask GitHub again for an answer for want of which a task is held. The pauses double: what GitHub
-/// cannot tell it mostly never will, and every question costs a part of the hourly quota.
+/// Returns true when GitHub is due to be asked again for information that a held task lacks. The pauses double: missing
+/// information mostly stays missing, and every request costs hourly quota.
 fn waits_for_github(task: &Task, extras: &TaskExtras, now: Timestamp) -> bool {
     let wants = task.hold.as_deref().is_some_and(|hold| hold == UNTOLD || hold == WHO_UNKNOWN);
     let pause = Span((extras.asked_at - task.created_at).0.max(TOLD_SOON.0));
     wants && !task.state.is_over() && task.created_at + TOLD_LATER > now && extras.asked_at + pause <= now
 }
 
-/// True when [`apply`] would change nothing: the issue is offered, and reads as its task does.
+/// Returns true when [`apply`] would change nothing: the issue is offered and matches its task.
 pub(crate) fn is_settled(task: &Task, extras: &TaskExtras, info: &IssueInfo, repo: &RepoContext) -> bool {
     if extras.issue_updated_at > info.updated_at {
         return true;
@@ -205,7 +205,7 @@ fn problems_of(reading: &LabelReading) -> Vec<String> {
     problems.map(|p| format!("The label `{}` {}; {} counts instead.", p.label, p.what, p.used)).collect()
 }
 
-/// The people an issue is assigned to; agents that work on it are somebody's tools.
+/// Returns the people assigned to an issue. Agents are left out: they are a contributor's tools.
 fn assignees(info: &IssueInfo) -> Vec<Assignee> {
     let people = info.assignees.iter().filter(|one| !one.is_bot);
     people.map(|one| Assignee { id: one.id, login: one.login.clone() }).collect()
@@ -216,7 +216,7 @@ async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelR
     let now = Wording::of_issue(&info.title, &info.body);
     let (text, hold, unproven) = match &sight.opt_in {
         None => (now.clone(), Some(WHO_UNKNOWN.to_owned()), false),
-        // What nobody has approved yet is approved as it stands by then.
+        // A text that nobody has approved yet is approved as it reads by then.
         Some(act) if act.hold.is_some() => (now.clone(), act.hold.clone(), false),
         Some(act) => match &act.text {
             Offered::AsNow { proven } => (now.clone(), None, !proven),
@@ -260,8 +260,8 @@ async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelR
     Ok(task)
 }
 
-/// Brings a task up to date with its issue, which is offered: what it asks for, its text, its hold. A withdrawn task is
-/// offered again; a merged one only when somebody offered it anew, since a merge can leave its issue open.
+/// Updates a task from its offered issue: requirements, text and hold. A withdrawn task is offered again. A merged one
+/// needs a new act of opting in, because a merge can leave its issue open.
 async fn update(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -271,7 +271,7 @@ async fn update(
 ) -> Result<Task, EngineError> {
     let Sight { info, opt_in, words, .. } = sight;
     let now = Wording::of_issue(&info.title, &info.body);
-    // An act of opting in is judged once.
+    // Each act of opting in is judged once.
     let news = opt_in.as_ref().filter(|act| extras.opt_in_event.is_none_or(|judged| act.event > judged));
     let known = *task.later.as_ref().unwrap_or(&task.wording()) == now;
     let mut fresh = TaskExtras {
@@ -290,7 +290,7 @@ async fn update(
         approval::reword(&mut task, &mut fresh, now.clone(), words);
         match (news, opt_in) {
             (Some(act), _) => approval::offer(&mut task, &mut fresh, now, act),
-            // What GitHub did not tell at first, it tells now.
+            // GitHub now gives the information it lacked at first.
             (None, Some(act)) if task.hold.as_deref() == Some(UNTOLD) => {
                 approval::offer(&mut task, &mut fresh, now, act);
             }
@@ -342,7 +342,7 @@ async fn keep_wording(tx: &mut Tx, before: &Task, task: &Task, by: &str) -> Resu
     Ok(tx.append_events(&events).await?)
 }
 
-/// Takes over what an issue's labels and assignees say.
+/// Applies an issue's labels and assignees.
 async fn describe(tx: &mut Tx, task: Task, info: &IssueInfo, reading: &LabelReading) -> Result<Task, EngineError> {
     let fresh = Task { spec: spec_of(reading), assigned_to: assignees(info), ..task.clone() };
     if fresh == task {
@@ -359,7 +359,7 @@ async fn describe(tx: &mut Tx, task: Task, info: &IssueInfo, reading: &LabelRead
     Ok(fresh)
 }
 
-/// Hands a task to nobody for the moment, or again; its lease goes on.
+/// Withholds a task from new grants, or releases it again; its lease continues.
 async fn withhold(tx: &mut Tx, task: Task, withheld: Option<Withheld>) -> Result<Task, EngineError> {
     if task.withheld == withheld {
         return Ok(task);
@@ -395,7 +395,7 @@ async fn lose(
     let told = loss != Loss::NotShown;
     let believed = tx.doubt_of(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_believed());
     if !told && !believed && !task.state.is_over() {
-        // Somebody saw it meanwhile.
+        // The issue was seen again meanwhile.
         return Ok(Some(task));
     }
     tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
@@ -409,8 +409,8 @@ async fn lose(
     withdraw(tx, repo, task, loss.why(), LeaseEnd::IssueGone).await.map(Some)
 }
 
-/// Records that GitHub does not show an issue; `None` when it has no live task, so that nothing depends on it. Until the
-/// doubt is believed the task is handed to nobody, and its lease goes on.
+/// Records that GitHub does not show an issue. Returns `None` when it has no live task, so that nothing depends on it.
+/// Until the doubt is believed, the task is withheld and its lease continues.
 pub(crate) async fn doubt(tx: &mut Tx, repo: &RepoContext, number: i64) -> Result<Option<Doubt>, EngineError> {
     let Some(task) = tx.task_by_issue(&repo.row.id, number).await?.filter(|task| !task.state.is_over()) else {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! Labels that are only much like the one that offers an issue. On an issue that is a task its notes tell of them; here it is
-//! said on issues that are none, where otherwise nothing would tell why.
+//! Labels that only resemble the ready label. The notes comment of a task mentions them; this module covers issues that
+//! are not tasks, where nothing else would explain why.
 
 use crate::comments::say;
 use crate::comments::tell::NOTES;
@@ -9,7 +9,7 @@ use owp_github::render::lookalike_comment;
 use owp_pool::labels::LabelReading;
 use owp_store::{StoreError, Tx};
 
-/// Says on an issue that is no task which of its labels was probably meant to make it one, or that this is resolved.
+/// Names the label that was probably meant to make an issue a task, or marks that as resolved.
 pub(crate) async fn note(
     tx: &mut Tx,
     repo: &RepoContext,

@@ -1,4 +1,4 @@
-//! A pull request as GitHub shows it, applied: stored, linked to the tasks it names, and what that means for them.
+//! Applies a pull request's current state: stores it, links it to the tasks it names, and moves these tasks.
 
 use crate::comments::tell;
 use crate::error::EngineError;
@@ -20,15 +20,15 @@ use owp_store::{PullRow, StoreError, Tx};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Other pull requests of an author that are looked at when one of them changes.
+/// Limit on the author's other pull requests that are updated when one changes.
 const WEIGHED_MOST: i64 = 20;
 
-/// What we keep of a pull request.
+/// Converts GitHub's view of a pull request into the stored row.
 pub(crate) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
     let names = std::iter::once(&repo.row.name).chain(&repo.row.former_names);
     let named: BTreeSet<i64> = names.flat_map(|name| closes(&info.body, name)).collect();
     let mut issues: Vec<i64> = named.into_iter().collect();
-    // The contract's branch name links only where the text names nothing: the text is the later, explicit word.
+    // The branch name links only where the text names nothing: the text is later and explicit.
     if issues.is_empty() {
         issues.extend(repo.issue_of_branch(&info.head_ref));
     }
@@ -56,7 +56,7 @@ pub(crate) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
     }
 }
 
-/// Applies a pull request fetched by itself. A view older than the stored one changes nothing.
+/// Applies a pull request that was fetched by itself. A view older than the stored one changes nothing.
 pub(crate) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> Result<(), EngineError> {
     let pull = row_of(&look.info, repo);
     tx.clear_doubt(&repo.row.id, DoubtKind::Pull, pull.facts.number).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> R
         return Ok(());
     }
     let pull = save(tx, repo, pull, look).await?;
-    // A merge took effect when it was news: it does not end a task that was offered again since.
+    // A merge takes effect once: it does not end a task that was offered again since.
     if pull.facts.merged && before.as_ref().is_some_and(|before| before.facts.merged) {
         return Ok(());
     }
@@ -91,7 +91,7 @@ pub(crate) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow
     Ok(())
 }
 
-/// Stores a view with what was found of its commit, and gives the row as it is now.
+/// Stores a view with the data about its commit, and returns the current row.
 async fn save(tx: &mut Tx, repo: &RepoContext, pull: PullRow, look: &PullLook) -> Result<PullRow, StoreError> {
     let (id, number, sha) = (&repo.row.id, pull.facts.number, pull.head_sha.as_str());
     tx.save_pull(id, &pull).await?;
@@ -107,7 +107,7 @@ async fn save(tx: &mut Tx, repo: &RepoContext, pull: PullRow, look: &PullLook) -
     Ok(tx.pull(id, number).await?.unwrap_or(pull))
 }
 
-/// Takes over what the checks on a commit say, and judges the open pull requests that stand there.
+/// Stores the checks of a commit, and judges the open pull requests at that commit.
 pub(crate) async fn checked(tx: &mut Tx, repo: &RepoContext, sha: &str, checks: &Checks) -> Result<(), EngineError> {
     for before in tx.open_pulls_at(&repo.row.id, sha).await? {
         let number = before.facts.number;
@@ -121,8 +121,8 @@ pub(crate) async fn checked(tx: &mut Tx, repo: &RepoContext, sha: &str, checks: 
     Ok(())
 }
 
-/// A pull request that GitHub does not show any more (its author's account was taken down, say) is closed; merged, if a
-/// signed delivery said so. The doubt about it is settled.
+/// Closes a pull request that GitHub no longer shows (its author's account was removed, say), as merged if a signed
+/// delivery said so. Settles the doubt about it.
 pub(crate) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merged: bool) -> Result<(), EngineError> {
     tx.clear_doubt(&repo.row.id, DoubtKind::Pull, number).await?;
     let Some(before) = tx.pull(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else { return Ok(()) };
@@ -141,7 +141,7 @@ pub(crate) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merge
     Ok(())
 }
 
-/// Carries out what the end of an open pull request means for a task; its comment says `end` if it was *the* one.
+/// Applies the end of an open pull request to a task. The lease comment shows `end` if it was *the* one.
 async fn ended_as(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -158,21 +158,21 @@ async fn ended_as(
     transition::carry_out_telling(tx, repo, task, step, telling).await.map(drop)
 }
 
-/// Applies a pull request its worker reported as the answer to `task`. The report makes the link first, so that the
-/// pull request finds it.
+/// Applies a pull request that its worker reported as the answer to `task`. The report links them first, so that the
+/// pull request finds the task.
 pub(crate) async fn reported(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullLook) -> Result<(), EngineError> {
     let (number, updated_at) = (look.info.number, look.info.updated_at);
     let stored = tx.pull(&repo.row.id, number).await?;
     link(tx, repo, number, &task.id, true).await?;
     match stored.filter(|stored| stored.updated_at > updated_at) {
-        // More is known by now than when the worker's report was looked up.
+        // The stored view is newer than the one fetched for the report.
         Some(newer) => on_task(tx, repo, task.clone(), &newer, Some(&newer)).await,
         None => apply(tx, repo, look).await,
     }
 }
 
-/// Links the pull request to the tasks of the issues it names, unlinks those it no longer names, and gives the tasks
-/// it is linked to now.
+/// Links the pull request to the tasks of the issues it names, unlinks those it no longer names, and returns the linked
+/// tasks.
 async fn linked_tasks(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -193,12 +193,12 @@ async fn linked_tasks(
     Ok(tx.tasks_of_pull(&repo.row.id, pull.facts.number).await?)
 }
 
-/// A pull request no longer names a task: for the task that is as if it had been closed.
+/// Handles a pull request that no longer names a task, as if it had been closed.
 async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> Result<(), EngineError> {
     let number = pull.facts.number;
     tx.unlink_pull(&repo.row.id, number, &task.id).await?;
     let around = Around::load(tx, &task).await?;
-    // Its worker may have reported it besides.
+    // Its worker's report may still link it.
     if around.pulls.iter().any(|other| other.facts.number == number) {
         return Ok(());
     }
@@ -207,8 +207,7 @@ async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> 
     ended_as(tx, repo, task, (&around, pull), end).await
 }
 
-/// Judges the open pull requests that name a task about which something else has changed: it is offered again, say, or
-/// its holder named agents.
+/// Judges a task's open pull requests after another change: the task is offered again, say, or its holder named agents.
 pub(crate) async fn judge_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
     for pull in tx.pulls_of_task(&task.id).await?.into_iter().filter(|pull| pull.facts.open) {
         let Some(task) = tx.task(&task.id).await? else { return Ok(()) };
@@ -231,7 +230,7 @@ pub(crate) async fn link(
     Ok(())
 }
 
-/// Looks at every open pull request that names a task which has just come to be.
+/// Links every open pull request that names a newly created task.
 pub(crate) async fn adopt_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
     for pull in tx.open_pulls(&repo.row.id).await? {
         if task.issue.is_some_and(|issue| pull.issues.contains(&issue)) {
@@ -241,7 +240,7 @@ pub(crate) async fn adopt_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Tas
     Ok(())
 }
 
-/// What one pull request means for one task it is linked to.
+/// Applies one pull request to one linked task.
 pub(crate) async fn on_task(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -262,7 +261,7 @@ pub(crate) async fn on_task(
             let telling = Telling { end: ending(&task, &step, pull, tx), provenance };
             let moved = transition::carry_out_telling(tx, repo, task, step, telling).await?;
             if welcome {
-                // What answers a claim is set aside no longer.
+                // A pull request that answers a claim is no longer set aside.
                 tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
                 tell::pull_linked(tx, repo, &moved.task, pull, waited).await?;
             }
@@ -279,8 +278,8 @@ pub(crate) async fn on_task(
     Ok(())
 }
 
-/// Takes up the pull requests that the new holder of a task had opened before: one that passes the gates delivers it.
-/// The lease's own comment says so.
+/// Applies the pull requests that a task's new holder had opened before. One that passes the gates delivers the task,
+/// and the lease comment says so.
 pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: Moved) -> Result<Moved, EngineError> {
     if !repo.row.managed {
         return Ok(granted);
@@ -296,7 +295,7 @@ pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: M
         tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
         return transition::carry_out_telling(tx, repo, granted.task, step, telling).await;
     }
-    // One that waits at a gate starts the work, unless the worker has yet to accept the offer.
+    // One that waits at a gate starts the task, unless the worker has yet to accept the offer.
     let waits = |pull: &&&PullRow| matches!(verdict(pull), Verdict::Waits(_) | Verdict::Move(Move::Start));
     let accepted = granted.lease.as_ref().is_some_and(|lease| lease.state == LeaseState::Active);
     if let Some(pull) = open.iter().find(waits).filter(|_| accepted) {
@@ -307,7 +306,7 @@ pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: M
     Ok(granted)
 }
 
-/// What a verdict about a task's pull requests looks at beside them.
+/// Context for judging a task's pull requests.
 pub(crate) struct Around {
     pub pulls: Vec<PullRow>,
     lease: Option<Lease>,
@@ -338,7 +337,7 @@ impl Around {
         })
     }
 
-    /// Where what is delivered or merged comes from, for the audit log.
+    /// Returns the origin of what was delivered or merged, for the audit log.
     async fn provenance(
         &self,
         tx: &mut Tx,
@@ -370,7 +369,7 @@ impl Around {
     }
 }
 
-/// What the lease comment says about an ending that the task's state alone does not tell.
+/// Returns the ending for the lease comment where the task's state alone does not show it.
 fn ending(task: &Task, step: &Move, pull: &PullRow, tx: &Tx) -> Option<LeaseEnd> {
     let number = pull.facts.number;
     match step {
@@ -385,7 +384,7 @@ fn ending(task: &Task, step: &Move, pull: &PullRow, tx: &Tx) -> Option<LeaseEnd>
     }
 }
 
-/// A push to the holder's linked pull request keeps a claim by comment alive.
+/// Renews a claim by comment after a push to the holder's linked pull request.
 async fn renew_by_push(
     tx: &mut Tx,
     repo: &RepoContext,

@@ -1,4 +1,4 @@
-//! Carrying out a move: the state machine decides, one call commits, the comments that tell it are wanted.
+//! Execution of moves: the state machine decides, one call commits, and the resulting comments are queued.
 
 use crate::comments::tell;
 use crate::error::EngineError;
@@ -13,17 +13,17 @@ use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, Person, Refusal};
 use owp_store::{StoreError, Tx};
 
-/// What is told of a move beside the move itself.
+/// Details of a move for comments and the audit log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Telling {
-    /// What the lease comment should say about the ending, where the state alone does not tell.
+    /// Ending for the lease comment, where the state alone does not show it.
     pub end: Option<LeaseEnd>,
-    /// Where what was delivered or merged comes from, for the audit log: an object.
+    /// Origin of what was delivered or merged, for the audit log: an object.
     pub provenance: Option<serde_json::Value>,
 }
 
-/// Applies `step` to `task` and its live lease, commits it, and wants the comments that tell it. `end` is what the
-/// lease comment should say about the ending, where the state alone does not tell.
+/// Applies `step` to `task` and its live lease, commits it, and queues the resulting comments. `end` is the ending for
+/// the lease comment, where the state alone does not show it.
 pub(crate) async fn carry_out(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -34,7 +34,7 @@ pub(crate) async fn carry_out(
     carry_out_telling(tx, repo, task, step, Telling { end, provenance: None }).await
 }
 
-/// As [`carry_out`], with more to tell.
+/// Same as [`carry_out`], with further details.
 pub(crate) async fn carry_out_telling(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -53,8 +53,8 @@ pub(crate) async fn carry_out_telling(
     Ok(moved)
 }
 
-/// As [`carry_out`], for what GitHub never heard of and need not hear of: an offer that nobody accepted. `words` are what
-/// whoever ended a lease said of it; the audit log keeps them.
+/// Same as [`carry_out`], but without comments, for what GitHub need not know: an offer that nobody accepted. `words`
+/// is the reason given for the end of a lease; the audit log keeps it.
 pub(crate) async fn carry_out_unsaid(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -65,7 +65,7 @@ pub(crate) async fn carry_out_unsaid(
     commit_move(tx, repo, task, step, Kept { words, ..Kept::default() }).await
 }
 
-/// As [`carry_out_unsaid`], by the operator's hand, of a task that is no issue on GitHub.
+/// Same as [`carry_out_unsaid`], by the operator, for a task that is not a GitHub issue.
 pub(crate) async fn carry_out_by_hand(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -76,12 +76,12 @@ pub(crate) async fn carry_out_by_hand(
     commit_move(tx, repo, task, step, Kept { words, by: Some("operator"), ..Kept::default() }).await
 }
 
-/// What the audit log keeps of a move beside the move itself.
+/// Details of a move for the audit log.
 #[derive(Debug, Default)]
 struct Kept {
     words: Option<String>,
     provenance: Option<serde_json::Value>,
-    /// Who closed or opened a task by hand.
+    /// The actor who closed or opened a task by hand.
     by: Option<&'static str>,
 }
 
@@ -113,7 +113,7 @@ async fn commit_move(
     Ok(moved)
 }
 
-/// Why a person may not block one more task of a repository, when they may not.
+/// Returns why a contributor may not block one more task of a repository; `None` when they may.
 pub(crate) async fn too_many_blocked(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -131,9 +131,9 @@ pub(crate) async fn too_many_blocked(
     )))
 }
 
-/// True when the last lease's comment has something to say about what happened. One that is over keeps its last word
-/// (given back, expired, taken away) unless what happened is about the same person: their task was under review or
-/// blocked, or their pull request came or was merged.
+/// Returns true when the last lease's comment must change. An ended lease keeps its last text (given back, expired,
+/// taken away) unless the move concerns the same contributor. It does when their task was under review or blocked, or
+/// when their pull request arrived or was merged.
 async fn concerns_last_lease(tx: &mut Tx, before: &Task, moved: &Moved) -> Result<bool, StoreError> {
     if moved.lease.is_some() {
         return Ok(true);
@@ -151,11 +151,10 @@ fn left_without_a_pull(lease: Option<&Lease>) -> bool {
     lease.is_some_and(|lease| matches!(lease.state, LeaseState::Ended(reason) if !reason.leaves_a_pull()))
 }
 
-/// Grants `task` to `worker` if every rule allows it, inside the transaction that holds the repository's lock. Where the
-/// worker's person has opened the pull request already, the task is delivered with it in the same transaction.
+/// Grants `task` to `worker` if every rule allows it, inside the transaction that holds the repository's lock. If the
+/// worker's contributor has opened the pull request already, the same transaction delivers the task.
 ///
-/// # Errors
-/// `Ok(Err(reasons))` when a rule refuses; `Err` when the database does.
+/// Returns `Ok(Err(reasons))` when a rule refuses.
 pub(crate) async fn grant(
     tx: &mut Tx,
     repo: &RepoContext,

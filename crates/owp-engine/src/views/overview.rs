@@ -1,4 +1,4 @@
-//! Everything the status page and the admin's counts show, from one snapshot.
+//! Data of the status page and the admin counts, from one snapshot.
 
 use crate::Engine;
 use crate::comments::letters::Undelivered;
@@ -10,69 +10,66 @@ use owp_pool::{Span, Timestamp};
 use owp_store::{EventRow, RepoCounts, RepoRow, StoreError, Tx};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A worker is online when it was heard of within this span.
+/// A worker is online for this long after its last call.
 pub(crate) const ONLINE: Span = Span::secs(90);
 const EVENTS: i64 = 30;
 const LETTERS: i64 = 20;
 
-/// The pool at a glance.
+/// Overview of the pool.
 #[derive(Debug, Clone)]
 pub struct Overview {
-    /// When this was so.
+    /// Time of the snapshot.
     pub now: Timestamp,
-    /// Clients heard of within 90 s.
+    /// Workers seen within 90 s.
     pub workers_online: i64,
-    /// Tasks in each state, every state listed.
+    /// Number of tasks in every state.
     pub tasks: Vec<(TaskState, i64)>,
     /// Public repositories, by name.
     pub repos: Vec<RepoView>,
-    /// What happened last in public repositories, newest first.
+    /// Latest events of public repositories, newest first.
     pub events: Vec<EventRow>,
-    /// The tasks these events are about, by id.
+    /// Titles of these events' tasks, by task id.
     pub titles: BTreeMap<String, TaskTitle>,
-    /// Deliveries that wait or are in work.
+    /// Deliveries that wait or are being processed.
     pub pending_deliveries: i64,
-    /// Deliveries that were given up in the last days.
+    /// Deliveries given up in the last days.
     pub dead_deliveries: i64,
-    /// Comments GitHub does not show yet.
+    /// Wanted comments that GitHub does not show yet.
     pub open_comments: i64,
-    /// Comments that were given up.
+    /// Number of dead letters.
     pub dead_comments: i64,
-    /// The last of them in public repositories, newest first.
+    /// Latest dead letters of public repositories, newest first.
     pub undelivered: Vec<Undelivered>,
 }
 
-/// What people call a task.
+/// A task's issue number and title.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskTitle {
-    /// The issue's number; none in a manual repository.
+    /// Issue number; `None` in a manual repository.
     pub issue: Option<i64>,
-    /// The title, as somebody wrote it.
+    /// Title, as its author wrote it.
     pub title: String,
 }
 
-/// One repository at a glance.
+/// Overview of one repository.
 #[derive(Debug, Clone)]
 pub struct RepoView {
     /// `owner/name`.
     pub name: String,
-    /// True when the App is installed there.
+    /// True for a GitHub repository.
     pub managed: bool,
     /// Its slots.
     pub budget: Budget,
-    /// Why nothing is handed out there, apart from the budget.
+    /// Reason nothing is handed out there, apart from the budget.
     pub stopped: Option<String>,
-    /// Why its policy file as it reads now is not followed, one fault a line.
+    /// Errors of the current policy file, one per line.
     pub policy_error: Option<String>,
-    /// Tasks by state.
+    /// Number of tasks by state.
     pub tasks: RepoCounts,
 }
 
 impl Engine {
-    /// The pool at a glance.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the overview of the pool.
     pub async fn overview(&self) -> Result<Overview, EngineError> {
         let engine = self.clone();
         self.read(move |tx| {

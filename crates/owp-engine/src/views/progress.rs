@@ -1,17 +1,17 @@
-//! Which loops are in the middle of a step and since when, for `/readyz` and `/metrics`. A step that takes longer than its
-//! loop's limit is stuck: whatever the loop is for does not happen in this process any more.
+//! Progress of the loops, for `/readyz` and `/metrics`. A step that exceeds its loop's limit is stuck: the loop's work
+//! no longer happens in this process.
 
 use crate::Engine;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A batch of pulls is planned and committed in well under a second, and its commits have deadlines of their own.
+/// A batch of pulls takes well under a second, and its commits have deadlines of their own.
 const SCHEDULER_LIMIT: Duration = Duration::from_secs(30);
-/// A transaction waits ten seconds for a lock at most, and each of its statements may take thirty.
+/// A transaction waits at most ten seconds for a lock, and each of its statements may take thirty.
 const WRITER_LIMIT: Duration = Duration::from_secs(60);
 
-/// The steps that run, by loop. A loop with several copies has several entries.
+/// Running steps by loop. A loop with several copies has several entries.
 #[derive(Debug)]
 pub(crate) struct Progress {
     loops: Mutex<Vec<Arc<Tracked>>>,
@@ -26,18 +26,18 @@ pub struct Tracked {
     since: Mutex<Option<Instant>>,
 }
 
-/// A step that runs; it ends when this is dropped.
+/// A running step; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Step<'t>(&'t Tracked);
 
-/// A step that has taken longer than its loop's limit.
+/// Duration and limit of a loop's step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stuck {
     /// The loop's name.
     pub name: &'static str,
-    /// How long the step has taken so far.
+    /// Duration of the step so far.
     pub taken: Duration,
-    /// How long it may take.
+    /// Limit on the duration.
     pub limit: Duration,
 }
 
@@ -53,7 +53,7 @@ impl Tracked {
         Arc::new(Self { name, limit, since: Mutex::default() })
     }
 
-    /// Marks the beginning of a step.
+    /// Starts a step.
     pub fn step(&self) -> Step<'_> {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Step(self)
@@ -82,7 +82,7 @@ impl Progress {
         self.scheduler.step()
     }
 
-    /// The longest step of each loop.
+    /// Returns the longest step of each loop, with its limit.
     fn longest(&self, now: Instant) -> BTreeMap<&'static str, (Duration, Duration)> {
         let mut longest = BTreeMap::new();
         for tracked in self.loops.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -94,14 +94,13 @@ impl Progress {
 }
 
 impl Engine {
-    /// Adds a copy of a loop to those that are tracked.
+    /// Registers a copy of a loop for tracking.
     #[must_use]
     pub fn track(&self, name: &'static str, limit: Duration) -> Arc<Tracked> {
         self.0.progress.add(name, limit)
     }
 
-    /// How long the step of each loop, and the transaction of the slowest writer, has taken so far; zero while it waits
-    /// for something to do.
+    /// Returns the duration so far of each loop's step and of the slowest writer's transaction; zero while idle.
     #[must_use]
     pub fn steps(&self) -> Vec<Stuck> {
         let loops = self.0.progress.longest(Instant::now());
@@ -110,7 +109,7 @@ impl Engine {
         loops.chain([writer]).collect()
     }
 
-    /// The first loop whose step takes longer than it may.
+    /// Returns the first loop whose step exceeds its limit.
     #[must_use]
     pub fn stuck(&self) -> Option<Stuck> {
         self.steps().into_iter().find(|step| step.taken > step.limit)

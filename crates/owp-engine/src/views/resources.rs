@@ -1,4 +1,4 @@
-//! Tasks and repositories to look at, from one snapshot each. Private ones are shown only to who may see everything.
+//! Views of tasks and repositories, from one snapshot each. Private ones are shown only if the caller may see all.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -11,64 +11,61 @@ use owp_pool::task::Task;
 use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
 use owp_store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx};
 
-/// A task as everybody who may see it sees it.
+/// A task as shown to everybody who may see it.
 #[derive(Debug, Clone)]
 pub struct TaskView {
     /// The task.
     pub task: Task,
     /// `owner/name`.
     pub repo: String,
-    /// Who holds it, or whose pull request or block it waits on, and until when where a clock runs;
-    /// nobody once it is over.
+    /// The holder, or the assignee whose pull request or block it waits on, with the deadline if there is one; `None`
+    /// once the task is over.
     pub holder: Option<Holder>,
     /// The operator's own fields.
     pub extra: Extra,
-    /// The pull requests that name it, oldest first; left out of lists.
+    /// Pull requests that name it, oldest first; omitted in lists.
     pub pulls: Vec<LinkedPull>,
-    /// What the repository asks of the work; left out of lists, and none in manual repositories.
+    /// Contract and gates; omitted in lists and in manual repositories.
     pub terms: Option<Terms>,
-    /// The web page of the issue; left out of lists, and none in manual repositories.
+    /// Web page of the issue; omitted in lists and in manual repositories.
     pub page: Option<String>,
 }
 
 /// A pull request that names a task.
 #[derive(Debug, Clone)]
 pub struct LinkedPull {
-    /// What is known of it.
+    /// The stored pull request.
     pub row: PullRow,
-    /// What an open one lacks to pass the repository's gates, as words that follow "waits for".
+    /// Gates that an open one does not pass yet, as phrases that follow "waits for".
     pub waits_for: Vec<String>,
 }
 
-/// A repository as everybody who may see it sees it.
+/// A repository as shown to everybody who may see it.
 #[derive(Debug, Clone)]
 pub struct RepoDetail {
     /// `owner/name`.
     pub name: String,
-    /// True when the App is installed there.
+    /// True for a GitHub repository.
     pub managed: bool,
     /// True when only the operator sees it.
     pub private: bool,
-    /// Whether an area has one holder at a time.
+    /// True when an area has one holder at a time.
     pub area_locks: bool,
     /// Its slots.
     pub budget: Budget,
-    /// Every rule that keeps the repository as a whole from handing out anything now.
+    /// Every rule that keeps the whole repository from handing out anything now.
     pub throttled_by: Vec<Refusal>,
-    /// Whether it is paused.
+    /// True while it is paused.
     pub paused: bool,
-    /// Until when, for a pause that ends by itself.
+    /// End of a pause that ends by itself.
     pub paused_until: Option<Timestamp>,
-    /// Tasks by state.
+    /// Number of tasks by state.
     pub tasks: RepoCounts,
 }
 
 impl Engine {
-    /// A page of tasks, newest first, after the task `after`; and after which one to go on, when there may be more. What
-    /// a filter hides is looked at too, up to a bound, so that a page may be short or empty before the end.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a page of tasks, newest first, after the task `after`, and the task to continue after if there may be
+    /// more. Filtered tasks count towards a bound, so a page may be short or empty before the end.
     pub async fn list_tasks(
         &self,
         filter: TaskFilter,
@@ -88,7 +85,7 @@ impl Engine {
         .await
     }
 
-    /// One task. Tasks of private repositories exist only for who may see everything.
+    /// Returns one task. Tasks of private repositories exist only for callers that may see everything.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`].
@@ -96,7 +93,7 @@ impl Engine {
         self.shown(id, move |row, _| everything || !row.private).await
     }
 
-    /// One task, for a worker that may have it: of a private repository it sees what is its own.
+    /// Returns one task to a worker; in a private repository, only a task of its own.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`].
@@ -124,16 +121,13 @@ impl Engine {
         .await
     }
 
-    /// The web page of the issue a task stands for.
+    /// Returns the web page of a task's issue.
     fn issue_page(&self, repo: &RepoRow, task: &Task) -> Option<String> {
         let (issue, origin) = (task.issue?, self.github()?.client.web_origin()?);
         repo.managed.then(|| format!("{origin}/{}/issues/{issue}", repo.name))
     }
 
-    /// A page of repositories by name, after the name `after` in lower case.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a page of repositories by name, after the lower-case name `after`.
     pub async fn list_repos(
         &self,
         everything: bool,
@@ -154,7 +148,7 @@ impl Engine {
         .await
     }
 
-    /// One repository. Private ones exist only for who may see everything.
+    /// Returns one repository. Private ones exist only for callers that may see everything.
     ///
     /// # Errors
     /// [`EngineError::NoSuchRepo`].
@@ -174,7 +168,7 @@ impl Engine {
 
 async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, StoreError> {
     let holder = match &task.assignee {
-        // Whoever had a task that is over answers for nothing any more.
+        // The former holder of a finished task is no longer responsible for it.
         _ if task.state.is_over() => None,
         Some(worker) => {
             let until = tx.live_lease(&task.id).await?.map(|lease| lease.expires_at);

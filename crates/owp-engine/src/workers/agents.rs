@@ -1,4 +1,4 @@
-//! Agents: who may be named as one, by comment or over HTTP. What their pull requests then mean is `pulls`' affair.
+//! Rules for naming agents, by comment or over HTTP. `pulls` decides what an agent's pull requests count for.
 
 use crate::Engine;
 use crate::error::{EngineError, Refused};
@@ -6,22 +6,22 @@ use owp_github::client::{GitHubError, RepoReader, UserRef};
 use owp_pool::Person;
 use owp_store::{StoreError, Tx};
 
-/// Why an account cannot be the agent of `person`, as a sentence without its capital; `None` when it can. A person
-/// is nobody's agent: nobody can take the credit for their work by naming them.
+/// Returns why an account cannot be the agent of `person`, as a sentence without its capital; `None` when it can. A
+/// human is never an agent, so nobody can take the credit for another human's work.
 pub(crate) fn unfit(person: &Person, account: &UserRef) -> Option<String> {
     let agent = Person::GitHub(account.id);
     if agent == *person {
         return Some("you need not name yourself: your pull requests are your own.".to_owned());
     }
-    // A person's pull requests are their own work, whether they have heard of this pool or not.
+    // A human's pull requests are their own work, even if they have never heard of this pool.
     (!account.is_bot)
         .then(|| format!("`{}` is a person, and their pull requests are their own; agents are bots.", account.login))
 }
 
-/// Records accounts that fit as the agents of a person, and nobody else.
+/// Declares these accounts as the agents of a contributor, and no others. The caller has checked that they fit.
 pub(crate) async fn name(tx: &mut Tx, person: &Person, accounts: &[UserRef]) -> Result<(), StoreError> {
     let mut people = Vec::new();
-    // In one order everywhere: each locks the person's row.
+    // One order everywhere: each call locks the contributor's row.
     let mut accounts: Vec<&UserRef> = accounts.iter().collect();
     accounts.sort_by_key(|account| account.id);
     for account in accounts {
@@ -31,10 +31,10 @@ pub(crate) async fn name(tx: &mut Tx, person: &Person, accounts: &[UserRef]) -> 
 }
 
 impl Engine {
-    /// The accounts of these logins, as GitHub knows them: asked through any repository that the App serves.
+    /// Looks up the accounts of these logins on GitHub, through any repository that the App serves.
     ///
     /// # Errors
-    /// A refusal that names the login nobody has; one where there is no GitHub to ask.
+    /// A refusal that names an unknown login, or says that the pool serves no GitHub repository.
     pub(crate) async fn accounts(&self, logins: &[String]) -> Result<Vec<UserRef>, EngineError> {
         if logins.is_empty() {
             return Ok(Vec::new());
@@ -57,7 +57,7 @@ impl Engine {
         Ok(accounts)
     }
 
-    /// A reader through which accounts can be asked for: that of any repository that the App serves.
+    /// Returns a reader for account lookups: that of any repository the App serves.
     pub(crate) async fn any_reader(&self) -> Result<Option<RepoReader>, EngineError> {
         let repos = self.read(|tx| Box::pin(async move { Ok(tx.repos().await?) })).await?;
         let served =

@@ -1,4 +1,4 @@
-//! What OWP clients may do: register, show signs of life, pull work.
+//! Calls of OWP workers: register, send heartbeats, pull work.
 
 use crate::Engine;
 use crate::comments::tell;
@@ -20,76 +20,76 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-/// Points a worker holds at once unless it says otherwise.
+/// Default capacity in points.
 pub(crate) const DEFAULT_CAPACITY: i64 = 5;
-/// Leases a worker holds at once unless it says otherwise.
+/// Default limit on concurrent leases.
 pub(crate) const DEFAULT_CONCURRENT: i64 = 2;
 
-/// How often one pull is planned: anew after each time policy files had to be read for it.
+/// Plans for one pull: a new one follows each time that policy files had to be read.
 const PLANS: usize = 4;
 
-/// What a client says when it registers.
+/// A worker's registration request.
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// What it calls itself, 1–120 characters.
+    /// Display name, 1–120 characters.
     pub name: String,
-    /// The GitHub login it wants to be linked to.
+    /// GitHub login to link the worker to.
     pub github_handle: Option<String>,
-    /// Lower-case, sorted, without repeats.
+    /// Lower-case, sorted, without duplicates.
     pub skills: Vec<String>,
-    /// Points it can hold at once, 1–100.
+    /// Capacity in points, 1–100.
     pub capacity: i64,
-    /// Leases it can hold at once, 1–20.
+    /// Limit on concurrent leases, 1–20.
     pub max_concurrent: i64,
-    /// What it says it can do.
+    /// Declared capabilities.
     pub capabilities: Capabilities,
     /// Its own fields, kept and passed through.
     pub extra: Extra,
 }
 
-/// What a client is told once, and never again: only hashes are stored.
+/// Response to a registration. Its secrets are shown once: only hashes are stored.
 #[derive(Debug)]
 pub struct Registered {
     /// Its id.
     pub worker: WorkerId,
     /// Its token.
     pub token: SecretString,
-    /// How its owner proves that it is theirs; only when a handle was given.
+    /// Code with which the owner proves ownership; present only when a login was given.
     pub link: Option<LinkCode>,
 }
 
-/// A sign of life.
+/// A heartbeat.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
-    /// What the worker says of itself.
+    /// Status that the worker reports.
     pub status: WorkerStatus,
-    /// Anything it wants to note, 500 characters at most.
+    /// Note, at most 500 characters.
     pub note: Option<String>,
 }
 
-/// The answer to a sign of life.
+/// Response to a heartbeat.
 #[derive(Debug, Clone)]
 pub struct Beat {
     /// The server's time.
     pub now: Timestamp,
-    /// Leases that ended since the last one, and why.
+    /// Leases that ended since the last heartbeat, with their end reasons.
     pub ended: Vec<EndedLease>,
 }
 
-/// A lease its worker should stop working on.
+/// A lease that its worker should stop working on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedLease {
     /// The lease.
     pub lease: LeaseId,
     /// Its task.
     pub task: owp_pool::TaskId,
-    /// Why it ended.
+    /// End reason.
     pub reason: EndReason,
-    /// When.
+    /// End time.
     pub at: Timestamp,
 }
 
-/// One task as its worker sees it.
+/// A task as shown to its worker.
 #[derive(Debug, Clone)]
 pub struct WorkItem {
     /// The task.
@@ -100,18 +100,18 @@ pub struct WorkItem {
     pub lease: Option<Lease>,
     /// The task's own fields, passed through.
     pub extra: Extra,
-    /// What the repository asks of the work; `None` in manual repositories.
+    /// Contract and gates; `None` in manual repositories.
     pub terms: Option<Terms>,
-    /// Why the repository is not served at the moment, when it is not; its clocks stand still then.
+    /// Reason the repository is not served at the moment; deadlines are suspended meanwhile.
     pub waits: Option<String>,
 }
 
-/// What a repository asks of the work on its tasks.
+/// A repository's requirements for work on its tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// What contributors are asked to do.
+    /// Instructions for contributors.
     pub contract: Contract,
-    /// What a pull request must be before it counts as delivered.
+    /// Conditions for a pull request to count as delivered.
     pub gates: Gates,
 }
 
@@ -122,18 +122,18 @@ impl Terms {
     }
 }
 
-/// What came of a pull.
+/// Result of a pull.
 #[derive(Debug, Clone)]
 pub struct Pulled {
-    /// Everything that is the worker's.
+    /// All tasks of the worker.
     pub items: Vec<WorkItem>,
-    /// True when this pull was granted something.
+    /// True when this pull made a grant.
     pub granted: bool,
-    /// What the worker would take, when it has room and is not paused: more may come.
+    /// Upper bound on what the worker could take; `None` when it is at capacity or paused.
     pub wish: Option<Wish>,
 }
 
-/// How a secret is stored: its SHA-256. Secrets carry enough randomness that nothing slower is needed.
+/// Hashes a secret for storage with SHA-256. Secrets are random enough to need no slower hash.
 #[must_use]
 pub(crate) fn secret_hash(secret: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))
@@ -145,10 +145,7 @@ fn ended_lease(lease: &Lease) -> Option<EndedLease> {
 }
 
 impl Engine {
-    /// Registers a client.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Registers a worker.
     pub async fn register(&self, registration: Registration) -> Result<Registered, EngineError> {
         let entropy = self.store().entropy();
         let token = format!("owp_{}", BASE32_DNSSEC.encode(&entropy.bytes::<32>()));
@@ -186,10 +183,7 @@ impl Engine {
         Ok(Registered { worker, token: SecretString::from(token), link })
     }
 
-    /// The worker a token belongs to, unless its access was taken away.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the worker of a token, unless its access was revoked.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Worker>, EngineError> {
         let hash = secret_hash(token);
         let (worker, fresh) = self
@@ -207,11 +201,8 @@ impl Engine {
         Ok(Some(worker))
     }
 
-    /// Records a sign of life and keeps the worker's leases alive. Gives the server's time, and once the leases that
-    /// ended: last of all, so that nothing that fails afterwards keeps it from being told.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Records a heartbeat and renews the worker's leases. Returns the server's time and, once, the leases that ended.
+    /// They are marked as reported last, so that no later failure hides them.
     pub async fn heartbeat(
         &self,
         worker: &WorkerId,
@@ -233,8 +224,8 @@ impl Engine {
             .await
     }
 
-    /// Keeps what a client holds alive, each lease under its own repository's lock. Written only once a third of the
-    /// ttl is spent, so most signs of life end with a look.
+    /// Renews a worker's leases, each under its own repository's lock. Writes only once a third of the ttl is spent, so
+    /// most heartbeats only read.
     pub(crate) async fn keep_alive(&self, worker: &WorkerId) -> Result<(), EngineError> {
         let id = worker.clone();
         let due = self
@@ -270,10 +261,7 @@ impl Engine {
             .await
     }
 
-    /// Fills the worker up to its capacity, then lists what is its own: held, blocked and delivered tasks.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Fills the worker up to its capacity, then lists its held, blocked and delivered tasks.
     pub async fn pull_work(&self, worker: &WorkerId) -> Result<Pulled, EngineError> {
         let id = worker.clone();
         let wish = self
@@ -299,15 +287,11 @@ impl Engine {
         Ok(Pulled { items: self.work_of(worker).await?, granted, wish })
     }
 
-    /// Asks the planner for everything a worker that has waited can get by now; says how much that was. Writes nothing
-    /// when that is nothing, however many wait. Policy files that were not read lately are read, where a grant waits for
-    /// that and nowhere else.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Asks the planner for everything a parked worker can get by now, and returns the number of grants. Writes nothing
+    /// when there are none. Reads stale policy files, but only those that a planned grant depends on.
     pub async fn pull_again(&self, worker: &WorkerId, wish: &Wish) -> Result<usize, EngineError> {
         let mut granted = 0;
-        // What a file says may send the worker to another repository, whose file is read next.
+        // A new policy may send the worker to another repository, whose file is read next.
         for _ in 0..PLANS {
             let planned = self.plan_for(worker, wish).await?;
             granted += planned.granted;
@@ -325,14 +309,11 @@ impl Engine {
         if self.0.pulls.send(pull).await.is_err() {
             return Ok(Planned::default());
         }
-        // A planner that went away answers nothing; what is held is listed all the same.
+        // Without a planner, the worker's tasks are listed all the same.
         planned.await.unwrap_or_else(|_| Ok(Planned::default()))
     }
 
-    /// What is a worker's own: held, blocked and delivered tasks.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Lists a worker's held, blocked and delivered tasks.
     pub async fn work_of(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
         let (engine, id) = (self.clone(), worker.clone());
         self.read(move |tx| {

@@ -1,5 +1,5 @@
-//! Link codes, which prove that a worker belongs to a person: in a comment of the person, or confirmed by a worker of
-//! theirs that is linked already. Only hashes are stored.
+//! Link codes, which prove that a worker belongs to a contributor: by the contributor's comment, or confirmed by one of
+//! their linked workers. Only hashes are stored.
 
 use crate::Engine;
 use crate::Settings;
@@ -16,24 +16,24 @@ use owp_store::{RepoRow, Scope, StoreError, Tx};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-/// How long a link code works.
+/// Lifetime of a link code.
 const LINK_CODE_LIFE: Span = Span::minutes(15);
-/// How many codes that ended are removed where one is made.
+/// Number of ended codes deleted whenever one is made.
 const ENDED_AT_ONCE: i64 = 20;
 
-/// A code as its worker is told it, once.
+/// A link code, shown to its worker once.
 #[derive(Debug)]
 pub struct LinkCode {
-    /// What the person comments as `/owp link CODE`.
+    /// The code for the comment `/owp link CODE`.
     pub code: SecretString,
-    /// Until when it works.
+    /// Expiry time.
     pub expires_at: Timestamp,
-    /// The issue on which a policy wants it to be written, as `owner/name#12`. Without one the person is asked to write it on
-    /// an issue they take part in, so that nobody else is notified; the pool reads it on every issue of its repositories.
+    /// Issue that a policy names for link comments, as `owner/name#12`. Without one, the contributor uses an issue they
+    /// take part in, so that nobody else is notified; the pool reads all its issues.
     pub issue: Option<String>,
 }
 
-/// Returns the issue on which a code is to be written, if a policy names one.
+/// Returns the issue that a policy names for link comments, if any.
 pub(crate) async fn meeting_place(tx: &mut Tx, settings: &Settings) -> Result<Option<String>, StoreError> {
     let repos = tx.repos_naming_a_link_issue().await?;
     let named = |row: RepoRow| {
@@ -43,13 +43,13 @@ pub(crate) async fn meeting_place(tx: &mut Tx, settings: &Settings) -> Result<Op
     Ok(repos.into_iter().find_map(named))
 }
 
-/// A code nobody knows yet: twelve letters of five bits each, sixty bits.
+/// Draws a new code: twelve letters of five bits each, sixty bits.
 pub(crate) fn draw(entropy: &Entropy) -> SecretString {
     SecretString::from(BASE32_NOPAD.encode(&entropy.bytes::<8>())[..12].to_owned())
 }
 
-/// Makes a code work for a worker and a GitHub login. Says until when. Codes that ended are removed on the way, faster
-/// than new ones come.
+/// Makes a code valid for a worker and a GitHub login, and returns its expiry. Also deletes ended codes, faster than
+/// new ones come.
 pub(crate) async fn offer(
     tx: &mut Tx,
     worker: &WorkerId,
@@ -62,16 +62,16 @@ pub(crate) async fn offer(
     Ok(until)
 }
 
-/// Why a code links nothing.
+/// Reason a code links nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadCode {
-    /// Nobody was given it, it was used, or its time is up.
+    /// Never issued, already used, or expired.
     Unknown,
-    /// It works for another account, for which it stays good.
+    /// Made for another account, for which it stays valid.
     OtherAccount,
 }
 
-/// Ties the worker that was given a code to a person, and uses the code up. The caller holds the worker's row.
+/// Links the code's worker to a contributor and uses the code up. The caller holds the worker's row.
 pub(crate) async fn redeem(
     tx: &mut Tx,
     hash: &str,
@@ -92,10 +92,10 @@ pub(crate) async fn redeem(
 }
 
 impl Engine {
-    /// Links another worker to the person behind this one, by the code the other was given. Returns the other worker.
+    /// Links another worker to the contributor behind this one, by the other's code. Returns the other worker.
     ///
     /// # Errors
-    /// A refusal, when this worker is not linked, or the code does not work for its person.
+    /// A refusal when this worker is not linked, or the code is not valid for its contributor.
     pub async fn confirm_link(
         &self,
         by: &WorkerId,
@@ -105,7 +105,7 @@ impl Engine {
         let hash = secret_hash(&code.to_uppercase());
         let asked = hash.clone();
         let other = self.read(move |tx| Box::pin(async move { Ok(tx.link_code(&asked).await?) })).await?;
-        // Both rows, so that neither is linked, unlinked or revoked meanwhile.
+        // Both rows, so that neither worker is linked, unlinked or revoked meanwhile.
         let workers: Vec<WorkerId> = other.into_iter().map(|(worker, ..)| worker).chain([by.clone()]).collect();
         let by = by.clone();
         self.store()
@@ -127,14 +127,14 @@ impl Engine {
             .await
     }
 
-    /// Makes a code for a worker that is there already; its older codes stop working.
+    /// Creates a code for an existing worker; its older codes stop working.
     ///
     /// # Errors
-    /// A refusal, when the worker is linked.
+    /// A refusal when the worker is linked already.
     pub async fn link_code(&self, id: &WorkerId, handle: String) -> Result<LinkCode, EngineError> {
         let code = draw(self.store().entropy());
         let (id, settings) = (id.clone(), self.settings().clone());
-        // Under the worker's row, as `/owp link` is: of two calls at once one code is left, and none for a linked worker.
+        // `/owp link` locks the same row: two concurrent calls leave one code, and a linked worker gets none.
         self.store()
             .write(Scope::global().with_workers([id.clone()]), move |tx| {
                 Box::pin(async move {

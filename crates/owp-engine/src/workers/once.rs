@@ -1,51 +1,51 @@
-//! Idempotency keys: a call that carries one has one effect, and the same answer for a day (invariant 10).
+//! Idempotency keys: a call with a key has one effect, and the same response for a day (invariant 10).
 //!
-//! A key is reserved before its call runs and settled with the answer. Calls whose repetition would have a second
-//! effect, or be told that it is too late (adding tasks, claims, what is done with a lease, status reports), settle in
-//! the transaction of the effect, through [`Keep`], so that neither exists without the other. All other calls set
-//! something to a value; for them the answer is kept right after the effect, and should the process die between the two,
-//! a repetition after a minute runs the call again, which then changes nothing more.
+//! A key is reserved before its call runs, and settled with the response. Some calls would have a second effect when
+//! repeated, or be refused as too late: adding tasks, claims, lease actions, status reports. They settle in the
+//! transaction of the effect, through [`Keep`], so that neither exists without the other. All other calls set a value;
+//! their response is stored right after the effect. If the process dies between the two, a retry after a minute runs
+//! the call again, which changes nothing more.
 //!
-//! A reservation ends when its time is up or its call was given up. A call that is still under way then finds in
-//! [`Keep`] that the key is not its own any more, and undoes what it did.
+//! A reservation ends by timeout or when its call is abandoned. A call still in progress then finds in [`Keep`] that it
+//! has lost the key, and rolls back.
 
 use crate::Engine;
 use crate::error::EngineError;
 use owp_pool::{Span, Timestamp};
 use owp_store::{KeptAnswer, Reserved, Scope, Tx};
 
-/// A reserved key: whoever has it runs the call.
+/// A reserved key; its owner runs the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Once {
     scope: String,
     until: Timestamp,
 }
 
-/// What asking for a key came to.
+/// Result of reserving a key.
 #[derive(Debug)]
 pub enum Attempt {
-    /// Run the call, then say how it was answered.
+    /// Run the call, then finish with its response.
     Run(Once),
-    /// It was answered before; this is the answer.
+    /// The call has this response already.
     Answered(KeptAnswer),
-    /// It runs at this moment; try again after this span.
+    /// The call is running; retry after this span.
     Busy(Span),
-    /// The key stands for another body.
+    /// The key belongs to another request body.
     OtherBody,
 }
 
-/// Makes the answer of what a call did.
+/// Renders the response from a call's result.
 pub(crate) type Render<T> = Box<dyn Fn(&T) -> KeptAnswer + Send + Sync>;
 
-/// Keeps the answer of a call in the transaction of its effect.
+/// Stores the response of a call in the transaction of its effect.
 pub struct Keep<T: ?Sized> {
     /// The call's key.
     pub once: Once,
-    /// What the call answers when it did this.
+    /// Renders the response from the call's result.
     pub render: Render<T>,
 }
 
-/// Keeps the answer of a call that carries a key. The last thing a call does: what fails here undoes the rest.
+/// Stores the response of a call with a key. Must come last in a call: a failure here rolls back the rest.
 pub(crate) async fn settle<T: ?Sized + Sync>(keep: Option<Keep<T>>, tx: &mut Tx, done: &T) -> Result<(), EngineError> {
     let Some(Keep { once, render }) = keep else { return Ok(()) };
     let answer = render(done);
@@ -53,10 +53,8 @@ pub(crate) async fn settle<T: ?Sized + Sync>(keep: Option<Keep<T>>, tx: &mut Tx,
 }
 
 impl Engine {
-    /// Asks for a key. `scope` and `body` are digests: of who asks, for what and under which key; and of the body.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Reserves a key. `scope` is a digest of the caller, the route and the key; `body` is a digest of the request
+    /// body.
     pub async fn begin_once(&self, scope: String, body: String) -> Result<Attempt, EngineError> {
         let asked = scope.clone();
         let (reserved, now) = self
@@ -73,11 +71,8 @@ impl Engine {
         })
     }
 
-    /// Keeps the answer of a call, or gives its key back when there is nothing worth keeping. Gives the answer the key
-    /// stands for where that is another: what was kept with the effect, or by whoever took the key over.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Stores the response of a call, or releases its key if there is none to store. Returns the key's response if it
+    /// is another: stored with the effect, or by a later owner of the key.
     pub async fn finish_once(&self, once: Once, answer: Option<KeptAnswer>) -> Result<Option<KeptAnswer>, EngineError> {
         self.store()
             .write(Scope::global(), move |tx| {
@@ -95,15 +90,12 @@ impl Engine {
             .await
     }
 
-    /// The answer that is kept under a key, whatever body it was for.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the response stored under a key, for whatever request body.
     pub async fn kept_answer(&self, scope: String) -> Result<Option<KeptAnswer>, EngineError> {
         self.read(move |tx| Box::pin(async move { Ok(tx.kept_answer(&scope).await?) })).await
     }
 
-    /// Forgets answers that were kept long enough.
+    /// Deletes responses after their retention time.
     pub(crate) async fn purge_answers(&self) -> Result<(), EngineError> {
         if !self.read(|tx| Box::pin(async move { Ok(tx.has_old_answers().await?) })).await? {
             return Ok(());

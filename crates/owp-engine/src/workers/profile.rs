@@ -1,5 +1,4 @@
-//! What a worker may do to itself: look, change what it says, replace its token, leave. And the operator's way to end
-//! its access.
+//! A worker's calls about itself: view, change its profile, rotate its token, leave. Also the operator's revocation.
 
 use crate::Engine;
 use crate::error::{EngineError, Refused};
@@ -21,93 +20,87 @@ use owp_store::{Extra, Scope, StoreError, Tx};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-/// How much of its own a worker keeps with us, over all its changes.
+/// Limits on the own fields that a worker stores, over all its changes.
 const OWN_FIELDS_MAX: usize = 32;
 const OWN_FIELDS_BYTES: usize = 8 * 1024;
 
-/// A worker as it sees itself.
+/// A worker as shown to itself.
 #[derive(Debug, Clone)]
 pub struct WorkerView {
     /// The worker.
     pub worker: Worker,
-    /// What it said it can do.
+    /// Declared capabilities.
     pub capabilities: Capabilities,
     /// Its own fields.
     pub extra: Extra,
-    /// What it noted last.
+    /// Its last note.
     pub note: Option<String>,
-    /// True while it is paused whatever its heartbeats say.
+    /// True while it is paused, whatever its heartbeats say.
     pub paused: bool,
-    /// When it registered.
+    /// Registration time.
     pub created_at: Timestamp,
-    /// What its live leases take.
+    /// Load of its live leases.
     pub load: Load,
-    /// Whether its person asked for a score.
+    /// True when its contributor asked for a score.
     pub scored: bool,
-    /// The logins of its person's agents.
+    /// Logins of its contributor's agents.
     pub agents: Vec<String>,
 }
 
-/// A worker as the operator sees it in a list.
+/// A worker in the operator's list.
 #[derive(Debug, Clone)]
 pub struct ListedWorker {
     /// The worker.
     pub worker: Worker,
-    /// What its live leases take.
+    /// Load of its live leases.
     pub load: Load,
-    /// When it registered.
+    /// Registration time.
     pub created_at: Timestamp,
 }
 
-/// A person's reputation in one repository.
+/// A contributor's reputation in one repository.
 #[derive(Debug, Clone)]
 pub struct RepoReputation {
     /// `owner/name`.
     pub repo: String,
-    /// The score and what it is made of.
+    /// The score and its components.
     pub reputation: Reputation,
 }
 
-/// What a worker wants to say differently; what is `None` stays.
+/// Changes to a worker's profile; `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct ProfileChange {
-    /// What it calls itself.
+    /// Display name.
     pub name: Option<String>,
-    /// Normalised.
+    /// Normalised skills.
     pub skills: Option<Vec<String>>,
-    /// Points it can hold at once.
+    /// Capacity in points.
     pub capacity: Option<i64>,
-    /// Leases it can hold at once.
+    /// Limit on concurrent leases.
     pub max_concurrent: Option<i64>,
-    /// What it can do.
+    /// Declared capabilities.
     pub capabilities: Option<Capabilities>,
-    /// Fields of its own: null takes one away, anything else sets it.
+    /// Own fields: null deletes one, anything else sets it.
     pub extra: Extra,
-    /// True pauses it whatever its heartbeats say, false ends every pause.
+    /// True pauses it, whatever its heartbeats say; false ends every pause.
     pub paused: Option<bool>,
-    /// Whether a score is made of what comes of its person's work.
+    /// True to keep a score of its contributor's outcomes.
     pub reputation: Option<bool>,
-    /// The logins of those whose pull requests are its person's work, all of them.
+    /// Logins of its contributor's agents, as a complete list.
     pub agents: Option<Vec<String>>,
 }
 
-/// Repositories a person's reputation is listed for.
+/// Maximum number of repositories in a reputation list.
 const REPUTATIONS_MOST: i64 = 100;
 
 impl Engine {
-    /// A worker as it sees itself.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a worker as shown to itself.
     pub async fn show_worker(&self, id: &WorkerId) -> Result<WorkerView, EngineError> {
         let id = id.clone();
         self.read(move |tx| Box::pin(async move { view(tx, &id).await })).await
     }
 
-    /// A page of the workers that have access, the newest first, after the worker `after`.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns a page of the workers that have access, newest first, after the worker `after`.
     pub async fn list_workers(&self, after: String, limit: i64) -> Result<Vec<ListedWorker>, EngineError> {
         self.read(move |tx| {
             Box::pin(async move {
@@ -121,11 +114,10 @@ impl Engine {
         .await
     }
 
-    /// Changes what a worker says of itself. What it holds stays, also where it is more than it now wants: it is given
-    /// nothing new until it fits again.
+    /// Changes a worker's profile. Its leases stay, even above the new limits; it gets nothing new until they fit.
     ///
     /// # Errors
-    /// A refusal, when it names agents it cannot have.
+    /// A refusal, when it names accounts that cannot be agents or stores too many own fields.
     pub async fn change_worker(&self, id: &WorkerId, change: ProfileChange) -> Result<WorkerView, EngineError> {
         let id = id.clone();
         let agents = match &change.agents {
@@ -134,7 +126,7 @@ impl Engine {
         };
         let mut scope = Scope::global().with_workers([id.clone()]);
         if change.reputation == Some(false) {
-            // Said for every worker of the person: their rows are locked in order, before anything is written.
+            // This applies to all workers of the contributor: their rows are locked in order, before any write.
             let asked = id.clone();
             let theirs = self.read(move |tx| {
                 Box::pin(async move {
@@ -156,11 +148,8 @@ impl Engine {
             .await
     }
 
-    /// How the worker's person stands where something came of their work, by name; `None` unless they asked for a
-    /// score.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Returns the contributor's reputation in every repository with an outcome, by name; `None` unless they asked for
+    /// a score.
     pub async fn reputations(&self, id: &WorkerId) -> Result<Option<Vec<RepoReputation>>, EngineError> {
         let id = id.clone();
         self.read(move |tx| {
@@ -179,14 +168,11 @@ impl Engine {
         .await
     }
 
-    /// Makes a new token. The old one works until the new one is used.
-    ///
-    /// # Errors
-    /// When the database refuses.
+    /// Creates a new token. The old one works until the new one is used.
     pub async fn rotate_token(&self, id: &WorkerId) -> Result<SecretString, EngineError> {
         let token = format!("owp_{}", BASE32_DNSSEC.encode(&self.store().entropy().bytes::<32>()));
         let (hash, id) = (secret_hash(&token), id.clone());
-        // The worker's row first, as whoever takes its tokens away does; and two rotations at once leave one fresh token.
+        // The worker's row first, in the same order as a revocation; two concurrent rotations leave one fresh token.
         self.store()
             .write(Scope::global().with_workers([id.clone()]), move |tx| {
                 Box::pin(async move {
@@ -209,17 +195,14 @@ impl Engine {
             .await
     }
 
-    /// A worker leaves: its tokens open nothing from here on, and what it holds goes back to everybody. Gives the
-    /// number of leases that ended.
-    ///
-    /// # Errors
-    /// When the database refuses. What it holds still ends by itself then, when its time runs out.
+    /// Ends a worker's access at its own request: its tokens become invalid and its tasks go back to everybody. Returns
+    /// the number of ended leases. On failure, the remaining leases end by their deadlines.
     pub async fn leave(&self, id: &WorkerId) -> Result<usize, EngineError> {
         self.end_access(id, EndReason::Released, LeaseEnd::Released { reason: Some("the worker left".to_owned()) })
             .await
     }
 
-    /// The operator takes a worker's access away, and what it holds.
+    /// Revokes a worker's access and its leases for the operator.
     ///
     /// # Errors
     /// [`EngineError::UnknownWorker`].
@@ -233,7 +216,7 @@ impl Engine {
     async fn end_access(&self, id: &WorkerId, why: EndReason, told: LeaseEnd) -> Result<usize, EngineError> {
         let worker = id.clone();
         let words = told.words().map(ToOwned::to_owned);
-        // First the access, so that nothing is granted to it while what it holds goes back.
+        // Revoke access first, so that nothing is granted to it while its leases end.
         let held = self
             .store()
             .write(Scope::global().with_workers([id.clone()]), move |tx| {
@@ -255,7 +238,7 @@ impl Engine {
         Ok(ended)
     }
 
-    /// Ends a live lease under its repository's lock; false when it ended by itself meanwhile.
+    /// Ends a live lease under its repository's lock; returns false when it ended by itself meanwhile.
     pub(crate) async fn end_lease(
         &self,
         lease: Lease,
@@ -281,7 +264,7 @@ impl Engine {
     }
 }
 
-/// A person asks for a score through one of their workers. No longer wanting one holds for all of them, so the caller
+/// Turns a contributor's score on through one of their workers. Turning it off applies to all of them, so the caller
 /// has locked them all.
 pub(crate) async fn ask_for_score(tx: &mut Tx, worker: &Worker, scored: bool) -> Result<(), StoreError> {
     if scored {
@@ -290,7 +273,7 @@ pub(crate) async fn ask_for_score(tx: &mut Tx, worker: &Worker, scored: bool) ->
     tx.forget_score(&worker.person).await
 }
 
-/// Names a worker's agents for the person behind it. Their open pull requests are judged anew at the next count.
+/// Declares the agents of a worker's contributor. The next count judges their open pull requests again.
 async fn name_agents(tx: &mut Tx, worker: &Worker, named: Option<&[UserRef]>) -> Result<(), EngineError> {
     let Some(named) = named else { return Ok(()) };
     if !worker.person.is_linked() {

@@ -1,5 +1,5 @@
-//! Who may read private repositories: asked of GitHub before their work is handed out, believed for ten minutes. While
-//! GitHub cannot be asked nobody is known to read them.
+//! Read permission on private repositories: looked up on GitHub before their work is handed out, cached for ten
+//! minutes. While GitHub cannot be asked, nobody counts as a reader.
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -9,13 +9,13 @@ use owp_pool::{Person, WorkerId};
 use owp_store::{RepoRow, Scope};
 use std::time::Duration;
 
-/// Repositories asked about before one pull.
+/// Repositories looked up before one pull.
 const ASKED_AT_ONCE: usize = 20;
-/// How long a pull waits for the answers.
+/// Timeout of these lookups.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
-    /// Asks whether a worker's person may read the private repositories that have work, where that is not known.
+    /// Looks up a contributor's missing read permissions on private repositories that have work.
     pub(crate) async fn learn_readable(&self, worker: &WorkerId) -> Result<(), EngineError> {
         if self.github().is_none() {
             return Ok(());
@@ -45,11 +45,11 @@ impl Engine {
             }
             Ok(())
         };
-        // Whoever waits for work does not wait for a GitHub that does not answer; what is not known is not offered.
+        // A slow GitHub must not hold up a pull; a repository with unknown permission is not offered.
         tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Ok(()))
     }
 
-    /// Whether GitHub says, or said lately, that a worker's person may read a private repository.
+    /// Returns whether the worker's contributor may read a private repository, from the cache or from GitHub.
     pub(crate) async fn may_read(&self, row: &RepoRow, worker: &Worker) -> Result<bool, EngineError> {
         let (id, person) = (row.id.clone(), worker.person.clone());
         let known = self.read(move |tx| {
@@ -70,7 +70,7 @@ impl Engine {
         let (may, renamed) = match permission_by_id(&self.reader(row)?, login, *id).await {
             Ok((permission, renamed)) => (permission >= Permission::Read, renamed),
             Err(error) => {
-                tracing::warn!(repo = %row.name, %error, "GitHub could not be asked who may read a private repository");
+                tracing::warn!(repo = %row.name, %error, "failed to look up read permission on a private repository");
                 return Ok(false);
             }
         };
@@ -89,11 +89,11 @@ impl Engine {
     }
 }
 
-/// The permission of an account that was last seen under `login`, and the login it has now where that is another: people
-/// rename themselves, and somebody else can take the old name.
+/// Returns the permission of the account last seen under `login`, and its new login if it changed. People rename
+/// themselves, and somebody else can take the old name.
 ///
 /// # Errors
-/// Also when GitHub contradicts itself: it shows the account under this login, and knows no permission of it.
+/// Also when GitHub contradicts itself: it shows the account under this login, but no permission of it.
 pub(crate) async fn permission_by_id(
     reader: &RepoReader,
     login: &str,

@@ -1,4 +1,4 @@
-//! Status reports of workers: believed in manual repositories, checked against GitHub in managed ones.
+//! Status reports of workers: believed in manual repositories, checked against GitHub in GitHub repositories.
 
 use crate::Engine;
 use crate::error::{EngineError, Refused};
@@ -17,12 +17,12 @@ use owp_pool::{LeaseId, TaskId};
 use owp_store::{RepoRow, Scope, Tx};
 use serde_json::json;
 
-/// What a worker reports.
+/// A status that a worker reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportedStatus {
-    /// It works.
+    /// The worker has started.
     InProgress,
-    /// It cannot go on.
+    /// The worker cannot continue.
     Blocked,
     /// A pull request is open.
     PrOpened,
@@ -44,22 +44,22 @@ impl ReportedStatus {
 /// A status report.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// What is so now.
+    /// The new status.
     pub status: ReportedStatus,
-    /// In words, 4000 characters at most.
+    /// Message, at most 4000 characters.
     pub message: Option<String>,
-    /// The lease the worker believes to hold; without one the current holder is meant.
+    /// The lease that the worker believes it holds; without one the current holder is meant.
     pub lease: Option<LeaseId>,
-    /// Where the pull request is.
+    /// URL of the pull request.
     pub pr_url: Option<String>,
     /// The commit, as the worker names it.
     pub commit_sha: Option<String>,
-    /// Where a patch is.
+    /// URL of a patch.
     pub patch_url: Option<String>,
 }
 
 impl Report {
-    /// What the audit log keeps of it; `None` when it says nothing that the task's state does not.
+    /// Returns the audit event of the report; `None` when it adds nothing to the task's state.
     fn event(&self) -> Option<Event> {
         let said = [&self.message, &self.pr_url, &self.commit_sha, &self.patch_url];
         if said.iter().all(|text| text.is_none()) {
@@ -73,10 +73,10 @@ impl Report {
 }
 
 impl Engine {
-    /// Takes a worker's report. Repeating one is fine and changes nothing.
+    /// Applies a worker's report. Repeating one changes nothing.
     ///
     /// # Errors
-    /// [`EngineError::UnknownTask`], [`EngineError::NotYours`], or a refusal that says why.
+    /// [`EngineError::UnknownTask`], [`EngineError::NotYours`], or a refusal with the reason.
     pub async fn report_status(
         &self,
         worker: &Worker,
@@ -117,7 +117,7 @@ impl Engine {
             })
             .await?;
         self.ring();
-        // Any status is a sign of life for everything the worker holds.
+        // Any status report renews all leases of the worker.
         self.keep_alive(&alive).await
     }
 
@@ -133,7 +133,7 @@ impl Engine {
         .await
     }
 
-    /// The pull request a report names, as GitHub shows it: the right repository, and open.
+    /// Fetches the pull request that a report names: in the right repository, and open.
     async fn reported_pull(&self, row: &RepoRow, report: &Report) -> Result<PullLook, EngineError> {
         let refuse = |why: String| EngineError::Refused(Refused::because(why));
         let url = report.pr_url.as_deref().ok_or_else(|| {
@@ -157,7 +157,7 @@ impl Engine {
     }
 }
 
-/// Reads `…/owner/name/pull/N`; the host is GitHub's or an Enterprise Server's and proves nothing either way.
+/// Parses `…/owner/name/pull/N`; the host is GitHub's or an Enterprise Server's and proves nothing either way.
 fn pull_number(url: &str, repo: &str) -> Option<i64> {
     let path = url.split(['?', '#']).next()?.trim_end_matches('/');
     let (front, number) = path.rsplit_once("/pull/")?;
@@ -258,7 +258,7 @@ async fn manual(
     transition::carry_out(tx, repo, task, step, None).await.map(drop)
 }
 
-/// Going back to work is a new grant, with every rule; the person it is reserved for reports it started.
+/// Resumes a task through a new grant, with every rule; then the contributor it was reserved for has started it.
 async fn resume(tx: &mut Tx, repo: &RepoContext, task: Task, worker: &Worker) -> Result<(), EngineError> {
     let fresh = facts::known_worker(tx, &worker.id).await?;
     match transition::grant(tx, repo, task, &fresh, Via::Rest).await? {

@@ -1,18 +1,18 @@
-//! Sorts an HTTP answer of GitHub into what callers branch on.
+//! Maps an HTTP response of GitHub to the result that callers branch on.
 //!
-//! Pure: status, headers, body and the time of arrival in, an answer or an error out.
+//! Pure: takes status, headers, body and the time of arrival, and returns a response or an error.
 
 use super::{GitHubError, http::Answer};
 use owp_pool::{Span, Timestamp};
 use reqwest::{StatusCode, header, header::HeaderMap};
 
-/// GitHub asks for at least a minute's rest when it does not say how long.
+/// Delay when GitHub names no retry time: its documentation asks for at least one minute.
 const SECONDARY_REST: Span = Span::minutes(1);
-/// A longer wait than this is a mistake of somebody between GitHub and us.
+/// Upper limit of a retry delay. A longer one is a fault of an intermediary.
 const LONGEST_REST: Span = Span::hours(24);
 const LONGEST_MESSAGE: usize = 300;
-/// GitHub's words for a locked conversation: "Unable to create comment because issue is locked." Other refusals name
-/// access that is blocked, or a repository that is locked for migration.
+/// GitHub's messages for a locked conversation: "Unable to create comment because issue is locked." Other refusals
+/// mention blocked access, or a repository that is locked for migration.
 const LOCKED: [&str; 3] = ["issue is locked", "pull request is locked", "conversation is locked"];
 
 pub(super) fn sort(
@@ -42,7 +42,7 @@ pub(super) fn sort(
     Err(refused(status.as_u16(), headers, &problem, what, now))
 }
 
-/// The cursor of the next page. Of the link nothing else is taken: it is absolute, and may lead anywhere.
+/// Returns the cursor of the next page. The rest of the link is ignored: it is absolute and may name any host.
 fn next_cursor(link: &str) -> Option<String> {
     let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
     let address = next.split_once('<')?.1.split_once('>')?.0;
@@ -74,8 +74,8 @@ fn refused(status: u16, headers: &HeaderMap, problem: &Problem, what: &str, now:
     }
 }
 
-/// Which limit a 403 or 429 means, as
-/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api> tells clients to read it.
+/// Classifies a 403 or 429 as a primary or secondary rate limit, following
+/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
 fn rate_limited(status: u16, headers: &HeaderMap, problem: &Problem, now: Timestamp) -> Option<GitHubError> {
     let words = format!("{} {}", problem.message, problem.documentation_url).to_lowercase();
     let says_secondary =
@@ -97,21 +97,21 @@ fn is_used_up(headers: &HeaderMap) -> bool {
     text(headers, "x-ratelimit-remaining") == Some("0")
 }
 
-/// When the limit starts anew.
+/// Returns the time at which the limit resets.
 fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     let secs = text(headers, "x-ratelimit-reset")?.parse::<i64>().ok()?;
-    // A second on top: the reset is told in whole seconds.
+    // One second is added because GitHub rounds the reset to whole seconds.
     Some(within_reason(Timestamp(secs.saturating_mul(1000)) + Span::secs(1), now))
 }
 
-/// Until when no further request succeeds, when this was the last one. GraphQL and search have limits of their own,
-/// which end no REST call.
+/// Returns the reset time if this request used up the limit. The GraphQL and search limits are separate and do not
+/// block REST calls.
 fn used_up_until(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     let core = text(headers, "x-ratelimit-resource").is_none_or(|resource| resource == "core");
     (core && is_used_up(headers)).then(|| reset(headers, now)).flatten()
 }
 
-/// `Retry-After` in seconds or as an HTTP date.
+/// Parses `Retry-After`, given in seconds or as an HTTP date.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     let value = text(headers, header::RETRY_AFTER.as_str())?.trim();
     let at = match value.parse::<i64>() {
@@ -129,7 +129,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The body of a refusal; every field may be missing.
+/// The body of an error response; every field may be missing.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Problem {

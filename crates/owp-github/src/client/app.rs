@@ -1,4 +1,4 @@
-//! What the App can learn about itself: its name, where it is installed, and for which repositories.
+//! The App's view of itself: its name, its installations and their repositories.
 
 use super::token::{Purpose, Scope};
 use super::{
@@ -10,29 +10,29 @@ use owp_pool::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// The App itself.
+/// The App's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppInfo {
-    /// The App's numeric id, which its comments carry.
+    /// The App's numeric id; comments carry it.
     pub id: i64,
-    /// The name in its URL.
+    /// The name in the App's URL.
     pub slug: String,
-    /// The login its comments are written under, `slug[bot]`.
+    /// The login of its comments, `slug[bot]`.
     pub bot_login: String,
 }
 
-/// One account the App is installed on.
+/// One installation of the App on an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
     /// GitHub's numeric installation id.
     pub id: i64,
-    /// The user or organisation; empty when GitHub does not tell.
+    /// The user or organisation; empty when GitHub omits it.
     pub account_login: String,
-    /// When its owner suspended it, if so.
+    /// Time of the suspension, if the owner suspended it.
     pub suspended_at: Option<Timestamp>,
-    /// What it was granted, such as `issues` → `write`.
+    /// Granted permissions, such as `issues` → `write`.
     pub permissions: BTreeMap<String, String>,
-    /// Its settings page; empty when GitHub does not tell.
+    /// Its settings page; empty when GitHub omits it.
     pub html_url: String,
 }
 
@@ -71,7 +71,7 @@ impl Page for Vec<RawInstallation> {
     }
 }
 
-/// This list alone comes wrapped in an object.
+/// Wraps the list in an object, as GitHub does for this endpoint only.
 #[derive(Deserialize)]
 struct RepositoriesPage {
     repositories: Vec<RawRepo>,
@@ -88,7 +88,7 @@ impl Page for RepositoriesPage {
 }
 
 impl GitHub {
-    /// Who the App is. <https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app>
+    /// Returns the App's identity. <https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app>
     ///
     /// # Errors
     /// [`GitHubError::Unauthorized`] when the key does not belong to the App id.
@@ -97,15 +97,12 @@ impl GitHub {
         Ok(AppInfo { id: raw.id, bot_login: format!("{}[bot]", raw.slug), slug: raw.slug })
     }
 
-    /// Every account the App is installed on, suspended ones included.
-    ///
-    /// # Errors
-    /// Any [`GitHubError`]; never a part of the list.
+    /// Returns every installation, suspended ones included. The list is complete, or the call fails.
     pub async fn installations(&self) -> Result<Vec<Installation>, GitHubError> {
         self.list::<Vec<RawInstallation>>(Speaker::App, "app/installations", &[]).await
     }
 
-    /// Every repository an installation lets the App see.
+    /// Returns every repository that an installation gives the App access to.
     ///
     /// # Errors
     /// [`GitHubError::NoToken`] when the installation is gone or suspended.

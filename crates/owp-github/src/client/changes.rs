@@ -1,6 +1,6 @@
-//! Whether anything changed in a repository, asked with one conditional request: what has not changed costs nothing.
+//! Detects changes in a repository with one conditional request; an unchanged repository costs no quota.
 //!
-//! A new issue or pull request, a comment, a label, a merge: each moves the list of issues by their last change.
+//! The list of issues, sorted by last change, moves with every issue, pull request, comment, label and merge.
 
 use super::path::with_query;
 use super::raw::RawIssue;
@@ -8,20 +8,20 @@ use super::{GitHubError, IssueInfo, RepoReader};
 use owp_pool::Timestamp;
 use sha2::{Digest, Sha256};
 
-/// How many issues are looked at. Several may change within the second that GitHub dates changes by.
+/// Number of issues to compare. Several may change within one second, the resolution of GitHub's timestamps.
 const LATEST: &str = "10";
 
-/// What a repository showed as its latest changes.
+/// A snapshot of a repository's latest changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latest {
     etag: Option<String>,
     digest: [u8; 32],
-    /// When the newest of them was; none in a repository without issues and pull requests.
+    /// Time of the newest change; `None` in a repository without issues and pull requests.
     pub newest: Option<Timestamp>,
 }
 
 impl Latest {
-    /// True when it shows the same. ETags change with the token, so they prove nothing when they differ.
+    /// Returns true when both show the same list. A different ETag proves nothing: ETags also change with the token.
     #[must_use]
     pub fn shows_as(&self, other: &Self) -> bool {
         self.digest == other.digest
@@ -29,11 +29,8 @@ impl Latest {
 }
 
 impl RepoReader {
-    /// Returns the latest changes of issues and pull requests, open or not; `known` is what they were before.
+    /// Returns the latest changes of issues and pull requests, open or not; `known` is the previous snapshot.
     /// <https://docs.github.com/en/rest/issues/issues#list-repository-issues>
-    ///
-    /// # Errors
-    /// Any [`GitHubError`].
     pub async fn latest_changes(&self, known: Option<&Latest>) -> Result<Latest, GitHubError> {
         let query = [("state", "all"), ("sort", "updated"), ("direction", "desc"), ("per_page", LATEST)];
         let path = with_query(&self.path("/issues")?, &query);
@@ -42,7 +39,7 @@ impl RepoReader {
         if answer.not_modified {
             return known
                 .cloned()
-                .ok_or_else(|| GitHubError::Malformed { reason: "304 to a request without conditions".to_owned() });
+                .ok_or_else(|| GitHubError::Malformed { reason: "304 to an unconditional request".to_owned() });
         }
         let newest = answer.json::<Vec<RawIssue>>()?.into_iter().map(|raw| IssueInfo::from(raw).updated_at).max();
         Ok(Latest { etag: answer.etag, digest: Sha256::digest(&answer.body).into(), newest })
@@ -66,9 +63,9 @@ mod tests {
             match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
                 0 => Reply::json(200, issue("a")).with("etag", "\"1\""),
                 1 if call.etag.as_deref() == Some("\"1\"") => Reply::text(304, "application/json", ""),
-                // Another token's ETag of the same list.
+                // Another token's ETag for the same list.
                 2 => Reply::json(200, issue("a")).with("etag", "\"2\""),
-                // The same second, and another title.
+                // A different title within the same second.
                 _ => Reply::json(200, issue("b")).with("etag", "\"3\""),
             }
         })

@@ -1,47 +1,47 @@
-//! What GitHub says about the App itself: what it asks for, where its deliveries go, and how they went. For `owp doctor`;
-//! nothing here is decided by.
+//! GitHub's record of the App for `owp doctor`: requested permissions, webhook and recent deliveries. No decision
+//! depends on it.
 
 use super::{GitHub, GitHubError, Speaker, raw};
 use owp_pool::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What the App asks for, as it is registered now.
+/// Permissions and events that the registered App asks for.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AppAsks {
-    /// Its name as people read it.
+    /// Its display name.
     pub name: String,
-    /// Its name in addresses.
+    /// Its name in URLs.
     pub slug: String,
     /// Its public page.
     pub html_url: String,
-    /// Who owns it.
+    /// Its owner.
     #[serde(default)]
     pub owner: Option<Owner>,
     /// Permissions by name, such as `issues` → `write`.
     #[serde(default)]
     pub permissions: BTreeMap<String, String>,
-    /// The events it hears of.
+    /// Subscribed webhook events.
     #[serde(default)]
     pub events: Vec<String>,
 }
 
-/// Who owns an App.
+/// The owner of an App.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Owner {
-    /// The login; none for an enterprise.
+    /// The login; `None` for an enterprise.
     pub login: Option<String>,
     /// `User` or `Organization`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
 
-/// Where deliveries go.
+/// Webhook configuration.
 #[derive(Debug, Clone)]
 pub struct Hook {
-    /// None when the App has no webhook.
+    /// Target URL; `None` when the App has no webhook.
     pub url: Option<String>,
-    /// Whether deliveries are signed.
+    /// True when deliveries are signed.
     pub has_secret: bool,
 }
 
@@ -51,15 +51,15 @@ struct RawHook {
     secret: Option<String>,
 }
 
-/// One attempt to deliver something.
+/// One delivery attempt.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Attempt {
-    /// When it was made.
+    /// Time of the attempt.
     #[serde(deserialize_with = "raw::time")]
     pub delivered_at: Timestamp,
-    /// `OK`, or what went wrong in GitHub's words.
+    /// `OK`, or GitHub's description of the failure.
     pub status: String,
-    /// The status our side answered; 0 when it did not.
+    /// The status code of the pool's response; 0 when there was none.
     #[serde(default)]
     pub status_code: i64,
     /// `X-GitHub-Event`.
@@ -68,7 +68,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether it arrived.
+    /// Returns true when the delivery arrived.
     #[must_use]
     pub fn arrived(&self) -> bool {
         raw::arrived(&self.status)
@@ -76,7 +76,7 @@ impl Attempt {
 }
 
 impl GitHub {
-    /// The App as it is registered. <https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app>
+    /// Returns the App as it is registered. <https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app>
     ///
     /// # Errors
     /// [`GitHubError::Unauthorized`] when the key is not the App's.
@@ -84,7 +84,8 @@ impl GitHub {
         self.get(Speaker::App, "app", None).await?.json()
     }
 
-    /// Where deliveries go. <https://docs.github.com/en/rest/apps/webhooks#get-a-webhook-configuration-for-an-app>
+    /// Returns the webhook configuration.
+    /// <https://docs.github.com/en/rest/apps/webhooks#get-a-webhook-configuration-for-an-app>
     ///
     /// # Errors
     /// [`GitHubError::NotFound`] when the App never had a webhook.
@@ -94,11 +95,8 @@ impl GitHub {
         Ok(Hook { url: told(raw.url), has_secret: told(raw.secret).is_some() })
     }
 
-    /// The latest attempts, newest first, a hundred at most; GitHub forgets them after three days.
+    /// Returns the latest attempts, newest first, at most 100. GitHub forgets them after three days.
     /// <https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook>
-    ///
-    /// # Errors
-    /// Any [`GitHubError`].
     pub async fn latest_attempts(&self) -> Result<Vec<Attempt>, GitHubError> {
         self.get(Speaker::App, "app/hook/deliveries?per_page=100", None).await?.json()
     }

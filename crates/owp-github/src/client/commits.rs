@@ -1,4 +1,4 @@
-//! What GitHub knows of commits: the checks and statuses on one, and who signed those of a pull request.
+//! Commit data: checks and statuses of a commit, and signatures of a pull request's commits.
 
 use super::{
     GitHubError, RepoReader, Speaker,
@@ -98,7 +98,7 @@ impl Page for Vec<RawCommit> {
     type Item = Commit;
     fn items(self) -> Vec<Commit> {
         let commit = |raw: RawCommit| Commit {
-            // Commits have no number; what begins a name tells those of one pull request apart.
+            // Commits have no number; the start of the hash is unique enough within one pull request.
             id: raw.sha.get(..15).and_then(|start| i64::from_str_radix(start, 16).ok()).unwrap_or_default(),
             verified: raw.commit.and_then(|inner| inner.verification).is_some_and(|found| found.verified),
         };
@@ -110,13 +110,13 @@ impl Page for Vec<RawCommit> {
 }
 
 impl RepoReader {
-    /// The newest check run and the newest commit status of each name on a commit; a name that both have comes twice.
+    /// Returns the newest check run and the newest commit status per name; a name used by both appears twice.
     /// <https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference>,
     /// <https://docs.github.com/en/rest/commits/statuses#get-the-combined-status-for-a-specific-reference>
     ///
     /// # Errors
-    /// [`GitHubError::NoToken`] or [`GitHubError::Forbidden`] where the App was not given `checks: read` and
-    /// `statuses: read`; never a part of the list.
+    /// [`GitHubError::NoToken`] or [`GitHubError::Forbidden`] when the App lacks `checks: read` or `statuses: read`.
+    /// The list is never partial.
     pub async fn checks(&self, sha: &str) -> Result<Vec<(String, CheckState)>, GitHubError> {
         let speaker = match self.speaker {
             Speaker::Installation(scope) => Speaker::Installation(Scope { purpose: Purpose::Checks, ..scope }),
@@ -130,11 +130,11 @@ impl RepoReader {
         Ok(newest(runs).chain(newest(statuses)).collect())
     }
 
-    /// How many commits a pull request has, and on how many GitHub verified a signature. GitHub lists the first 250.
+    /// Counts the commits of a pull request and those with a verified signature. GitHub lists the first 250.
     /// <https://docs.github.com/en/rest/pulls/pulls#list-commits-on-a-pull-request>
     ///
     /// # Errors
-    /// [`GitHubError::NotFound`] when there is none of that number; never a part of the list.
+    /// [`GitHubError::NotFound`] when there is no such pull request. The list is never partial.
     pub async fn signatures(&self, number: i64) -> Result<Signatures, GitHubError> {
         let path = self.path(&format!("/pulls/{number}/commits"))?;
         let commits = self.github.list_once::<Vec<RawCommit>>(self.speaker, &path, &[]).await?;
@@ -144,7 +144,7 @@ impl RepoReader {
     }
 }
 
-/// Numbers rise, so the newest of a name has the highest.
+/// Keeps the newest run of each name. Ids rise with time, so the newest has the highest id.
 fn newest(mut runs: Vec<Run>) -> impl Iterator<Item = (String, CheckState)> {
     runs.sort_by_key(|run| run.id);
     let by_name: BTreeMap<String, CheckState> = runs.into_iter().map(|run| (run.name, run.state)).collect();

@@ -1,6 +1,6 @@
-//! What GitHub could not deliver to us, and asking for it again.
+//! Failed webhook deliveries, and requests to deliver them again.
 //!
-//! GitHub remembers deliveries for three days and repeats none on its own.
+//! GitHub keeps deliveries for three days and retries none by itself.
 //! <https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries>
 
 use super::http::Write;
@@ -12,17 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "app/hook/deliveries";
 const PER_PAGE: &str = "100";
-/// What a receiver answers to a delivery it cannot read, and would answer again.
+/// Status codes with which a receiver rejects an unreadable delivery; a retry would get the same response.
 const UNREADABLE: [i64; 4] = [400, 413, 415, 422];
 
-/// A delivery of which no attempt arrived.
+/// A delivery with no successful attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedDelivery {
-    /// The number of the latest attempt; asking for it makes a new one.
+    /// Id of the latest attempt; redelivering it creates a new attempt.
     pub id: i64,
-    /// `X-GitHub-Delivery`, the same for every attempt.
+    /// `X-GitHub-Delivery`, identical for all attempts.
     pub guid: String,
-    /// When the latest attempt was made.
+    /// Time of the latest attempt.
     pub at: Timestamp,
 }
 
@@ -40,19 +40,19 @@ struct RawDelivery {
 }
 
 impl RawDelivery {
-    /// True when it was repeated already and we said that it makes no sense.
+    /// Returns true when the delivery was already retried and the receiver rejected it as unreadable.
     fn is_hopeless(&self) -> bool {
         self.redelivery && UNREADABLE.contains(&self.status_code)
     }
 }
 
 impl GitHub {
-    /// What was attempted since `since` and never arrived, oldest first, each delivery once. Of a longer list the newest
-    /// thirty thousand attempts are looked at: what arrived did so after it had failed.
+    /// Returns the failed deliveries since `since`, oldest first, each once. Of a longer list it reads the newest
+    /// 30,000 attempts: a later success is always newer than the failure.
     /// <https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook>
     ///
     /// # Errors
-    /// Any [`GitHubError`]; of a list that broke off nothing is believed.
+    /// Fails when any page fails; an incomplete list is never returned.
     pub async fn failed_deliveries(&self, since: Timestamp) -> Result<Vec<FailedDelivery>, GitHubError> {
         let (mut arrived, mut failed) = (BTreeSet::new(), BTreeMap::<String, RawDelivery>::new());
         let mut cursor: Option<String> = None;
@@ -83,7 +83,7 @@ impl GitHub {
     /// <https://docs.github.com/en/rest/apps/webhooks#redeliver-a-delivery-for-an-app-webhook>
     ///
     /// # Errors
-    /// [`GitHubError::NotFound`] when GitHub has forgotten it.
+    /// [`GitHubError::NotFound`] when GitHub no longer keeps it.
     pub async fn redeliver(&self, delivery: i64) -> Result<(), GitHubError> {
         let jwt = self.app_jwt()?;
         let request = Write::Redeliver { delivery };

@@ -1,45 +1,45 @@
-//! What can go wrong when speaking with GitHub; one variant per thing a caller does differently.
+//! Errors of GitHub calls; one variant per case that callers handle differently.
 //!
-//! No variant carries a credential: messages are GitHub's own `message` field, shortened, or our words.
+//! No variant carries a credential: messages are GitHub's own `message` field, shortened, or the pool's text.
 
 use owp_pool::Timestamp;
 
-/// Why GitHub did not do, or did not tell, what it was asked.
+/// An error of a GitHub call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GitHubError {
-    /// The private key, the API address or a repository name cannot be used.
+    /// The private key, the API address or a repository name is invalid.
     #[error("GitHub is not configured correctly: {message}")]
     Config {
-        /// What is wrong and where it is set.
+        /// Problem and the setting it comes from.
         message: String,
     },
-    /// 404: it does not exist, or this App may not see it.
+    /// 404: the resource does not exist, or is hidden from this App.
     #[error("GitHub knows no such thing, or the App may not see it: {what}")]
     NotFound {
-        /// The path that was asked for.
+        /// The requested path.
         what: String,
     },
     /// 410: the issue was deleted, or issues are switched off.
     #[error("GitHub says it is gone for good: {what}")]
     Gone {
-        /// The path that was asked for.
+        /// The requested path.
         what: String,
     },
     /// 403 on a comment: the conversation is locked.
     #[error("the conversation is locked, so nobody without write access can comment there")]
     Locked,
-    /// 403 or 451 for any other reason, such as a permission the App was not given.
+    /// 403, 409 or 451 for any other reason, such as a missing permission.
     #[error("GitHub forbids it: {message}")]
     Forbidden {
         /// GitHub's explanation.
         message: String,
     },
-    /// 403 or 429: too much was asked; nothing may be asked before `retry_at`.
+    /// 403 or 429: a rate limit was hit. No request is allowed before `retry_at`.
     #[error("GitHub's rate limit is reached; try again after {}", retry_at.human())]
     RateLimited {
-        /// When asking again is allowed.
+        /// Time at which requests are allowed again.
         retry_at: Timestamp,
-        /// True for the secondary limits (too fast), false for the hourly one (too much).
+        /// True for the secondary limits (too fast), false for the primary limit (hourly quota).
         secondary: bool,
     },
     /// 401, and a fresh token did not help.
@@ -50,84 +50,84 @@ pub enum GitHubError {
         /// GitHub's explanation.
         message: String,
     },
-    /// The installation is suspended; nothing works until its owner lifts that.
+    /// The installation is suspended; nothing works until its owner lifts the suspension.
     #[error("the App's installation is suspended by its owner")]
     Suspended,
-    /// The thing lives at another address now, and only reads follow that by themselves.
+    /// The resource has moved to another address. Only reads follow redirects automatically.
     #[error("GitHub has moved it to {location}")]
     Moved {
         /// The new address, without credentials.
         location: String,
     },
-    /// The name belongs to another repository now; read it again by its id.
+    /// The name now belongs to another repository; look the repository up by its id.
     #[error("the name {full_name} belongs to another repository now")]
     OtherRepository {
-        /// The name that was asked for.
+        /// The requested name.
         full_name: String,
     },
-    /// 5xx, or a page of HTML where JSON was due.
+    /// 5xx, or an HTML page in place of JSON.
     #[error("GitHub is unavailable (status {status})")]
     Unavailable {
         /// The HTTP status.
         status: u16,
-        /// When GitHub asked to be tried again, when it said.
+        /// GitHub's retry time, if the response had one.
         retry_at: Option<Timestamp>,
     },
-    /// The request was sent and its answer never came whole: what it did is unknown.
+    /// The request was sent but no complete response arrived: its effect is unknown.
     #[error("GitHub's answer was lost ({reason}); what the request did is unknown")]
     Lost {
-        /// How it was lost.
+        /// Cause of the loss.
         reason: String,
     },
-    /// No connection could be made, so nothing was sent.
+    /// The connection failed, so nothing was sent.
     #[error("GitHub cannot be reached ({reason})")]
     Unreachable {
-        /// What failed.
+        /// Cause of the failure.
         reason: String,
     },
-    /// 400 or 422: GitHub understood and refuses the values.
+    /// 400 or 422: GitHub understood the request and rejects its values.
     #[error("GitHub refuses the values: {message}")]
     Validation {
         /// GitHub's explanation with its `errors[]`.
         message: String,
     },
-    /// A complete answer that cannot be understood.
+    /// A complete response that cannot be parsed.
     #[error("GitHub's answer makes no sense: {reason}")]
     Malformed {
-        /// What was expected.
+        /// Description of the fault.
         reason: String,
     },
-    /// A list longer than we are willing to read; a part of it would be a wrong answer.
+    /// A list longer than the read limit. A partial list would be a wrong result.
     #[error("{what} has more than {limit} entries, which is more than OWP Pool reads")]
     TooMany {
         /// The path of the list.
         what: String,
-        /// The most we read.
+        /// The read limit, in entries.
         limit: usize,
     },
-    /// No installation token could be had, so the call itself was never sent.
+    /// No installation token is available, so the call itself was never sent.
     #[error("no installation token: {cause}")]
     NoToken {
-        /// Why minting it failed.
+        /// Error of the token request.
         cause: Box<GitHubError>,
     },
 }
 
 impl GitHubError {
-    /// True when GitHub has moved what was asked for out of this repository: the issue was transferred. A renamed
-    /// repository keeps its id.
+    /// Returns true when the resource moved out of this repository: the issue was transferred. A renamed repository
+    /// keeps its id.
     #[must_use]
     pub fn left_repository(&self, github_id: i64) -> bool {
         matches!(self, Self::Moved { location } if super::http::moved_to(location).is_some_and(|id| id != github_id))
     }
 
-    /// True when a write may have happened although we do not know it: look before repeating it.
+    /// Returns true when a write may have happened although its result is unknown. Look for it before repeating it.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::Unavailable { .. })
     }
 
-    /// True when the same call may succeed later without anybody changing anything.
+    /// Returns true when the same call may succeed later without any change by a human.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -138,7 +138,7 @@ impl GitHubError {
         }
     }
 
-    /// When GitHub asked to be tried again, when it said.
+    /// Returns GitHub's retry time, if it gave one.
     #[must_use]
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
@@ -149,18 +149,18 @@ impl GitHubError {
         }
     }
 
-    /// True when the App lacks a permission that the installation's owner can grant.
+    /// Returns true when the App lacks a permission that the installation's owner can grant.
     #[must_use]
     pub fn lacks_permission(&self) -> bool {
         match self {
             Self::Forbidden { message } => message.contains("not accessible by integration"),
-            // A token asks for the permissions it needs, and for nothing else that could be refused so.
+            // A token request names only the permissions it needs, so a validation error means a missing permission.
             Self::NoToken { cause } => matches!(**cause, Self::Validation { .. }) || cause.lacks_permission(),
             _ => false,
         }
     }
 
-    /// True when GitHub does not allow what was asked for. It mints no token with a permission that was not granted:
+    /// Returns true when GitHub denies the request. GitHub mints no token with a permission that was not granted:
     /// <https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app>
     #[must_use]
     pub fn is_denied(&self) -> bool {
@@ -171,13 +171,13 @@ impl GitHubError {
         }
     }
 
-    /// True when the App is no longer installed there: the token call itself knew no such installation.
+    /// Returns true when the App is no longer installed there: the token call itself returned 404.
     #[must_use]
     pub fn installation_gone(&self) -> bool {
         matches!(self, Self::NoToken { cause } if matches!(**cause, Self::NotFound { .. }))
     }
 
-    /// True when the installation is suspended, wherever that was noticed.
+    /// Returns true when the installation is suspended, for the call itself or for its token.
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         match self {

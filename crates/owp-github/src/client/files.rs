@@ -1,7 +1,7 @@
-//! One file of a repository's default branch, read with conditional requests: what has not changed costs nothing.
+//! Reads one file of a repository's default branch with conditional requests; an unchanged file costs no quota.
 //!
-//! An installation may have granted the file alone (`single_file`) or all contents; a token is asked for the narrower
-//! permission second, because Apps made from a manifest can only ask for the wider one.
+//! An installation may have granted the file alone (`single_file`) or all contents. A token with the narrower
+//! permission is tried second, because Apps made from a manifest can only ask for the wider one.
 
 use super::{
     GitHubError, RepoReader, Speaker,
@@ -12,17 +12,17 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Files remembered at once; beyond that they are read again.
+/// Capacity of the file cache; when it is full it is emptied.
 const REMEMBERED: usize = 4_096;
 
-/// What stands under a path.
+/// Content of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileText {
-    /// Nothing.
+    /// No file.
     Absent,
-    /// This text.
+    /// A text file.
     Text(String),
-    /// Something else; the words follow "it is".
+    /// Another kind of content; the text completes "it is".
     Other(&'static str),
 }
 
@@ -33,7 +33,7 @@ struct Known {
     text: FileText,
 }
 
-/// What files said when they were read last, by repository and path.
+/// Cache of file contents, by repository id and path.
 #[derive(Default)]
 pub(super) struct Files(Mutex<HashMap<(i64, String), Known>>);
 
@@ -62,11 +62,11 @@ struct RawFile {
 }
 
 impl RepoReader {
-    /// What a path of the default branch holds now.
+    /// Returns the current content of a path on the default branch.
     /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
     ///
     /// # Errors
-    /// [`GitHubError::Forbidden`] or [`GitHubError::NoToken`] when the App may not read it; whatever else goes wrong.
+    /// [`GitHubError::Forbidden`] or [`GitHubError::NoToken`] when the App lacks the permission to read it.
     pub async fn file(&self, path: &str) -> Result<FileText, GitHubError> {
         let key = (self.repo.github_id, path.to_owned());
         let known = self.github.0.files.get(&key);
@@ -77,7 +77,7 @@ impl RepoReader {
         let last = purposes.len() - 1;
         for (at, purpose) in purposes.into_iter().enumerate() {
             match self.file_as(purpose, path, known.as_ref()).await {
-                // The installation has not granted this one.
+                // The installation has not granted this permission.
                 Err(GitHubError::NoToken { cause })
                     if at < last
                         && matches!(*cause, GitHubError::Validation { .. } | GitHubError::Forbidden { .. }) => {}
@@ -104,7 +104,7 @@ impl RepoReader {
         let answer = match self.github.get(Speaker::Installation(scope), &what, etag).await {
             Ok(answer) => answer,
             Err(GitHubError::NotFound { .. }) => {
-                // Everything of a repository one may no longer see is "not found" too: ask for it, and fail with that.
+                // A hidden repository also gives 404: check the repository, and fail if it is hidden.
                 self.repository().await?;
                 return Ok(Known { purpose, etag: None, text: FileText::Absent });
             }
@@ -122,7 +122,7 @@ impl RepoReader {
 }
 
 fn text_of(answer: &serde_json::Value) -> FileText {
-    // A folder is answered with a list.
+    // GitHub returns a list for a folder.
     let Ok(file) = RawFile::deserialize(answer) else { return FileText::Other("a folder") };
     if file.kind != "file" {
         return FileText::Other("neither a file nor a link to one in the repository");

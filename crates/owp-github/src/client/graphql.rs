@@ -1,4 +1,4 @@
-//! The one GraphQL query: when an issue's body was last edited, and by whom. REST does not tell.
+//! The one GraphQL query: time and author of an issue's last body edit, which REST does not expose.
 
 use super::{
     GitHubError, LastEdit, RepoReader, Speaker, UserRef,
@@ -12,7 +12,7 @@ use serde_json::json;
 const LAST_EDIT: &str = "query($owner: String!, $name: String!, $number: Int!) { \
     repository(owner: $owner, name: $name) { issue(number: $number) { \
     lastEditedAt editor { login ... on User { databaseId } } } } }";
-/// GitHub does not say in a GraphQL answer how long to rest.
+/// Retry delay after a rate limit, because GraphQL responses do not name one.
 const REST: Span = Span::minutes(1);
 
 #[derive(Deserialize)]
@@ -61,10 +61,10 @@ struct Extensions {
 }
 
 impl RepoReader {
-    /// When an issue's body was last edited, and by whom.
+    /// Returns the time and the author of the last edit of an issue's body.
     ///
     /// # Errors
-    /// [`GitHubError::Forbidden`] and [`GitHubError::Validation`] when GitHub never tells here.
+    /// [`GitHubError::Forbidden`] and [`GitHubError::Validation`] are permanent: GitHub does not expose the edit here.
     pub async fn last_edit(&self, number: i64) -> Result<LastEdit, GitHubError> {
         let Speaker::Installation(scope) = self.speaker else {
             return Err(GitHubError::Forbidden { message: "an App reads no issues".to_owned() });
@@ -103,8 +103,8 @@ fn read(answer: &Answer, now: Timestamp) -> Result<LastEdit, GitHubError> {
     Ok(LastEdit { at, editor })
 }
 
-/// What an error of GraphQL's means, which comes with status 200. One without type and code is a failure of the moment,
-/// such as "Something went wrong while executing your query".
+/// Maps a GraphQL error, which arrives with status 200. One without type and code is transient, such as "Something went
+/// wrong while executing your query".
 fn refused(fault: Fault, now: Timestamp) -> GitHubError {
     let message = owp_pool::text::tidy_line(&fault.message, 300);
     match (fault.kind.as_deref(), fault.extensions.and_then(|extensions| extensions.code)) {

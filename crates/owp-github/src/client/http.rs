@@ -1,7 +1,7 @@
-//! The one HTTP connection to GitHub: sends a request and sorts what comes back.
+//! The HTTP connection to GitHub: sends requests and classifies the responses.
 //!
-//! Nothing here retries. A request other than a read can only be made from the closed list [`Write`], and a read
-//! follows a redirect only within GitHub's own address, so a credential never reaches another host.
+//! It never retries. Every request other than a read comes from the closed list [`Write`], and a read follows redirects
+//! only within GitHub's own address. A credential therefore never reaches another host.
 
 use super::meter::Meter;
 use super::{Address, GitHubError, answer, path::RepoPath};
@@ -12,25 +12,25 @@ use reqwest::{Method, StatusCode, Url, header};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::{Duration, Instant};
 
-/// A repository renamed twice answers two redirects; more than this is a loop.
+/// A repository renamed twice causes two redirects; more than this is a loop.
 const MAX_REDIRECTS: usize = 3;
 /// GitHub's largest list pages are a few megabytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// Everything this program can ask GitHub to change, and its one question that GitHub takes by POST only. There is
+/// Every change this program can request from GitHub, and the one query that GitHub accepts by POST only. There is
 /// deliberately no other way to send anything but a GET.
 pub(super) enum Write<'a> {
-    /// A token of an installation; changes nothing anybody can see.
+    /// Mints an installation token; changes nothing visible.
     MintToken { installation: i64 },
-    /// A new issue comment.
+    /// Creates an issue comment.
     CreateComment { repo: &'a RepoPath, issue: i64 },
-    /// A new body for an issue comment of ours.
+    /// Replaces the body of one of the App's issue comments.
     UpdateComment { repo: &'a RepoPath, comment: i64 },
-    /// A webhook delivery sent to us once more; changes nothing in any repository.
+    /// Redelivers a webhook delivery; changes nothing in any repository.
     Redeliver { delivery: i64 },
-    /// When an issue's body was last edited; a read, although GraphQL is spoken by POST.
+    /// Queries the last edit of an issue's body; a read, although GraphQL uses POST.
     LastEdit,
-    /// The credentials of an App that somebody has just registered, for a code that works once.
+    /// Exchanges a one-time code for the credentials of a newly registered App.
     ConvertManifest { code: &'a str },
 }
 
@@ -49,17 +49,17 @@ impl Write<'_> {
     }
 }
 
-/// A 2xx answer, or a 304 when the caller sent an ETag.
+/// A 2xx response, or a 304 when the caller sent an ETag.
 pub(super) struct Answer {
     pub(super) not_modified: bool,
     pub(super) etag: Option<String>,
-    /// Whether the `Link` header names a next page; `None` when there is no such header.
+    /// True when the `Link` header names a next page; `None` when there is no such header.
     pub(super) has_next: Option<bool>,
-    /// Where the next page begins, for lists that are not numbered by pages.
+    /// Start of the next page, for lists paged by cursor.
     pub(super) next_cursor: Option<String>,
-    /// Set when this request was the last one the rate limit allows: until when.
+    /// Reset time, if this request used up the rate limit.
     pub(super) used_up_until: Option<Timestamp>,
-    /// The repository, by id, that a redirect led to.
+    /// Id of the repository that a redirect led to.
     pub(super) redirected_to: Option<i64>,
     pub(super) body: Vec<u8>,
 }
@@ -68,19 +68,19 @@ impl Answer {
     /// Reads the body as JSON; unknown fields are ignored.
     pub(super) fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, GitHubError> {
         serde_json::from_slice(&self.body).map_err(|error| GitHubError::Malformed {
-            // serde_json's words name the place and the expected type, never more than a fragment of a value.
+            // serde_json's message names the position and the expected type, and at most a fragment of a value.
             reason: format!("line {}, column {}: not the JSON that was expected", error.line(), error.column()),
         })
     }
 }
 
-/// A request that is ready to go.
+/// A prepared request.
 struct Call<'a> {
     method: Method,
     url: Url,
-    /// The path as it may be shown in logs and errors.
+    /// The path for logs and errors.
     what: &'a str,
-    /// None where nobody has to be anybody.
+    /// `None` for requests without authentication.
     bearer: Option<&'a SecretString>,
     etag: Option<&'a str>,
     body: Option<&'a serde_json::Value>,
@@ -104,7 +104,7 @@ impl Http {
         &self.meter
     }
 
-    /// The API's address, with a slash at the end.
+    /// Returns the API's address, with a trailing slash.
     pub(super) fn base(&self) -> &Url {
         &self.base
     }
@@ -130,7 +130,7 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .timeout(cfg.timeout)
-            // Shorter than the whole, so that "could not connect" is told apart from "was sent and never answered".
+            // Shorter than the total timeout, to tell a failed connection from a request without a response.
             .connect_timeout((cfg.timeout / 2).min(Duration::from_secs(10)));
         if is_loopback(&base) {
             builder = builder.no_proxy();
@@ -139,7 +139,7 @@ impl Http {
         Ok(Self { client, base, clock: cfg.clock.clone(), meter: Meter::default() })
     }
 
-    /// Reads; follows redirects that stay on GitHub's own address.
+    /// Sends a GET; follows redirects that stay on GitHub's own address.
     pub(super) async fn get(
         &self,
         what: &str,
@@ -154,10 +154,10 @@ impl Http {
                 Reply::Redirect(location) => url = self.follow(&url, &location)?,
             }
         }
-        Err(GitHubError::Malformed { reason: format!("{what} redirects in circles") })
+        Err(GitHubError::Malformed { reason: format!("{what} is a redirect loop") })
     }
 
-    /// Changes something, once; a redirect is reported and not followed.
+    /// Sends a write, once; a redirect is reported and not followed.
     pub(super) async fn write(
         &self,
         write: &Write<'_>,
@@ -176,7 +176,7 @@ impl Http {
         }
     }
 
-    /// Exchanges the code of a fresh registration, once; the code proves enough. It is left out of logs and errors.
+    /// Exchanges a registration code, once. The code itself authenticates the call, so logs and errors omit it.
     pub(super) async fn convert(&self, code: &str) -> Result<Answer, GitHubError> {
         let (method, path) = Write::ConvertManifest { code }.method_and_path();
         let url = self.url(&path)?;
@@ -187,7 +187,7 @@ impl Http {
         }
     }
 
-    /// What GitHub's clock says, by the `Date` of any answer; none when the answer has no such header.
+    /// Returns GitHub's time from the `Date` header of a response, if it has one.
     pub(super) async fn their_time(&self) -> Result<Option<Timestamp>, GitHubError> {
         let response = self.client.get(self.url("rate_limit")?).send().await.map_err(not_sent_or_lost)?;
         let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
@@ -199,7 +199,7 @@ impl Http {
         self.base.join(what).map_err(|_| GitHubError::Config { message: format!("{what} is not a path") })
     }
 
-    /// `/graphql` on github.com, `/api/graphql` where REST lives under `/api/v3`.
+    /// Returns the GraphQL address: `/graphql` on github.com, `/api/graphql` where REST lives under `/api/v3`.
     /// <https://docs.github.com/en/enterprise-server@latest/graphql/guides/managing-enterprise-accounts>
     fn graphql_url(&self) -> Result<Url, GitHubError> {
         self.url(if self.base.path().ends_with("/api/v3/") { "../graphql" } else { "graphql" })
@@ -208,9 +208,9 @@ impl Http {
     fn follow(&self, from: &Url, location: &str) -> Result<Url, GitHubError> {
         let mut next = from
             .join(location)
-            .map_err(|_| GitHubError::Malformed { reason: "a redirect without an address".to_owned() })?;
+            .map_err(|_| GitHubError::Malformed { reason: "a redirect without a valid location".to_owned() })?;
         if next.origin() == self.base.origin() {
-            // A list must not lose its filter on the way, or everything would look selected.
+            // A redirected list must keep its filter, or it would select everything.
             if next.query().is_none() {
                 next.set_query(from.query());
             }
@@ -250,7 +250,7 @@ impl Http {
     }
 }
 
-/// The repository's id in an address of the kind redirects lead to, `/repositories/{id}/…`.
+/// Returns the repository id of a redirect target such as `/repositories/{id}/…`.
 pub(super) fn moved_to(location: &str) -> Option<i64> {
     let (_, rest) = location.split_once("/repositories/")?;
     rest.split(['/', '?']).next()?.parse().ok()
@@ -266,13 +266,13 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, GitHubErr
     while let Some(chunk) = response.chunk().await.map_err(not_sent_or_lost)? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_BODY {
-            return Err(GitHubError::Malformed { reason: format!("an answer of more than {MAX_BODY} bytes") });
+            return Err(GitHubError::Malformed { reason: format!("a response of more than {MAX_BODY} bytes") });
         }
     }
     Ok(body)
 }
 
-/// Only a failed connection is proof that nothing was sent.
+/// Maps a transport error. Only a failed connection proves that nothing was sent.
 fn not_sent_or_lost(error: reqwest::Error) -> GitHubError {
     if error.is_connect() || error.is_builder() {
         return GitHubError::Unreachable { reason: reason(error) };
@@ -281,7 +281,7 @@ fn not_sent_or_lost(error: reqwest::Error) -> GitHubError {
     GitHubError::Lost { reason }
 }
 
-/// The innermost cause, without the address.
+/// Returns the innermost cause, without the address.
 fn reason(error: reqwest::Error) -> String {
     innermost(&error.without_url())
 }

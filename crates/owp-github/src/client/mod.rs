@@ -1,8 +1,8 @@
-//! The client for GitHub's REST API: who the App is, one read client, one client that writes issue comments.
+//! The client for GitHub's REST API: the App's identity, a read client, and a client that writes issue comments.
 //!
-//! Nothing here retries what failed; that belongs to the caller, who knows what was wanted. The one exception is a
-//! call that answered 401: it had no effect, and is repeated once with a fresh token. Every call of the App and of its
-//! installations goes through `GitHub::send`, which sends nothing while GitHub limits them.
+//! Failed calls are not retried here; the caller decides. The one exception is a call that returned 401: it had no
+//! effect, and is repeated once with a fresh token. Every call of the App and of its installations goes through
+//! `GitHub::send`, which sends nothing while a rate limit is in force.
 
 mod answer;
 mod app;
@@ -53,29 +53,29 @@ use secrecy::SecretString;
 use std::{fmt, sync::Arc, time::Duration};
 use token::{AppKey, Scope, Tokens};
 
-/// Where GitHub is, for calls that need no App.
+/// Connection settings for calls without an App.
 #[derive(Debug, Clone)]
 pub struct Address {
     /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
     pub api_url: String,
-    /// How long one whole call may take, from connecting to the last byte.
+    /// Timeout of one call, from connecting to the last byte.
     pub timeout: Duration,
-    /// The time that rate limits are measured with.
+    /// Clock for rate limits.
     pub clock: Clock,
 }
 
-/// What the client must be told.
+/// Client settings.
 #[derive(Clone)]
 pub struct GitHubConfig {
     /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
     pub api_url: String,
     /// The App's numeric id.
     pub app_id: i64,
-    /// The App's private key as GitHub gave it (PEM); literal `\n` instead of line breaks is accepted.
+    /// The App's private key as downloaded from GitHub (PEM); literal `\n` in place of line breaks is accepted.
     pub private_key_pem: SecretString,
-    /// How long one whole call may take, from connecting to the last byte.
+    /// Timeout of one call, from connecting to the last byte.
     pub timeout: Duration,
-    /// The time that tokens and rate limits are measured with.
+    /// Clock for tokens and rate limits.
     pub clock: Clock,
 }
 
@@ -85,7 +85,7 @@ impl fmt::Debug for GitHubConfig {
     }
 }
 
-/// A repository as GitHub knows it today: the id stays, the name may change.
+/// Reference to a repository: the id is permanent, the name may change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RepoHandle {
     /// GitHub's numeric repository id.
@@ -94,7 +94,7 @@ pub struct RepoHandle {
     pub full_name: String,
 }
 
-/// GitHub as one App sees it. Clones share the connections and the tokens.
+/// A GitHub connection of one App. Clones share the connections and the tokens.
 #[derive(Clone)]
 pub struct GitHub(Arc<Inner>);
 
@@ -114,12 +114,12 @@ impl fmt::Debug for GitHub {
     }
 }
 
-/// Whom a call speaks as.
+/// The identity that a call uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Speaker {
-    /// The App itself, by a JWT.
+    /// The App itself, authenticated by a JWT.
     App,
-    /// One of its installations, by a scoped token.
+    /// One of its installations, authenticated by a scoped token.
     Installation(Scope),
 }
 
@@ -143,7 +143,7 @@ impl GitHub {
         })))
     }
 
-    /// Returns the address of GitHub's web pages: `https://github.com`.
+    /// Returns the address of GitHub's web pages, such as `https://github.com`.
     #[must_use]
     pub fn web_origin(&self) -> Option<String> {
         crate::manifest::web_origin(self.0.http.base().as_str()).ok()
@@ -155,19 +155,19 @@ impl GitHub {
         self.0.http.meter().figures()
     }
 
-    /// A client that reads one repository.
+    /// Returns a client that reads one repository.
     #[must_use]
     pub fn reader(&self, installation_id: i64, repo: RepoHandle) -> RepoReader {
         RepoReader::new(self.clone(), installation_id, repo)
     }
 
-    /// A client that can do two things: create and update issue comments in one repository.
+    /// Returns a client that creates and updates issue comments in one repository, and nothing else.
     #[must_use]
     pub fn commenter(&self, installation_id: i64, repo: RepoHandle) -> CommentWriter {
         CommentWriter::new(self.clone(), installation_id, repo)
     }
 
-    /// Reads once, or twice when the first answer was 401.
+    /// Sends a read, and repeats it once with a fresh token after a 401.
     async fn get(&self, speaker: Speaker, what: &str, etag: Option<&str>) -> Result<Answer, GitHubError> {
         let scope = match speaker {
             Speaker::App => {
@@ -186,8 +186,7 @@ impl GitHub {
         }
     }
 
-    /// Sends something else than a read for an installation, once; a 401 had no effect, and is sent once more with a fresh
-    /// token.
+    /// Sends a write for an installation. A 401 had no effect, so the write is repeated once with a fresh token.
     async fn write(&self, scope: Scope, write: &Write<'_>, body: &serde_json::Value) -> Result<Answer, GitHubError> {
         let (http, speaker) = (&self.0.http, Speaker::Installation(scope));
         let token = self.token(scope).await?;
@@ -200,7 +199,7 @@ impl GitHub {
         }
     }
 
-    /// Sends a request of `speaker`, unless GitHub limits it at the moment, and remembers the limit its answer tells of.
+    /// Sends a request of `speaker` unless a rate limit is in force, and records the limit that the response reports.
     async fn send(
         &self,
         speaker: Speaker,
@@ -212,8 +211,7 @@ impl GitHub {
         outcome
     }
 
-    /// # Errors
-    /// [`GitHubError::RateLimited`] while GitHub limits this speaker.
+    /// Rejects a call of `speaker` with [`GitHubError::RateLimited`] while a rate limit is in force.
     fn may_ask(&self, speaker: Speaker) -> Result<(), GitHubError> {
         self.0.rests.check(speaker, self.now())
     }

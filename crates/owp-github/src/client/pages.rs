@@ -1,7 +1,7 @@
-//! Whole lists, page by page, with conditional requests: what has not changed costs nothing.
+//! Complete lists, read page by page with conditional requests; unchanged pages cost no quota.
 //!
-//! A list is answered whole or not at all. Entries shift between pages while we read, so duplicates are dropped by id,
-//! and a list of several pages is read again (for free, where nothing changed) until it holds still.
+//! A list is complete, or the call fails. Entries shift between pages during a read, so duplicates are dropped by id,
+//! and a list of several pages is read again (at no cost, where nothing changed) until it is stable.
 
 use super::{GitHub, GitHubError, Speaker, path};
 use serde::de::DeserializeOwned;
@@ -12,11 +12,11 @@ use std::{
 };
 
 pub(super) const PER_PAGE: usize = 100;
-/// Thirty thousand entries; whoever needs more needs another way of asking.
+/// Thirty thousand entries; a larger need calls for a different query.
 pub(super) const MAX_PAGES: usize = 300;
-/// How often a list of several pages that keeps changing is read.
+/// Maximum number of passes over a list that keeps changing.
 const MAX_PASSES: usize = 3;
-/// When the cache is larger it is emptied, which costs a few requests and no truth.
+/// Capacity of the list cache. A full cache is emptied, which costs a few requests and never correctness.
 const MAX_CACHED_LISTS: usize = 512;
 
 /// One page as GitHub sends it.
@@ -26,7 +26,7 @@ pub(super) trait Page: DeserializeOwned {
     fn id(item: &Self::Item) -> i64;
 }
 
-/// A page as it was last read.
+/// A cached page.
 #[derive(Clone)]
 struct Known<T> {
     etag: Option<String>,
@@ -34,7 +34,7 @@ struct Known<T> {
     items: Vec<T>,
 }
 
-/// The pages of lists read before, by speaker and path. ETags differ by token, so a new token reads everything once.
+/// Cache of list pages, by speaker and path. ETags differ by token, so a new token reads everything once.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<HashMap<(Speaker, String), Arc<dyn Any + Send + Sync>>>);
 
@@ -44,7 +44,7 @@ impl Cache {
         lists.get(key).and_then(|list| list.downcast_ref::<Vec<Known<T>>>()).cloned().unwrap_or_default()
     }
 
-    /// Drops what an installation showed.
+    /// Drops the cached lists of an installation.
     pub(super) fn forget(&self, installation: i64) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.retain(
@@ -62,7 +62,7 @@ impl Cache {
 }
 
 impl GitHub {
-    /// Every entry of a list, once each, in GitHub's order; remembered for the next time.
+    /// Returns every entry of a list, once each, in GitHub's order, and caches the pages.
     pub(super) async fn list<P: Page>(
         &self,
         speaker: Speaker,
@@ -76,7 +76,7 @@ impl GitHub {
         Ok(once_each::<P>(pages))
     }
 
-    /// Like [`GitHub::list`], for questions that are not asked twice.
+    /// Like [`GitHub::list`], without the cache, for one-time queries.
     pub(super) async fn list_once<P: Page>(
         &self,
         speaker: Speaker,
@@ -97,7 +97,7 @@ impl GitHub {
     ) -> Result<(), GitHubError> {
         for _ in 0..MAX_PASSES {
             let changed = self.read_pass::<P>(speaker, path, query, pages).await?;
-            // Without ETags another look would not be free, and a single page cannot shift.
+            // Without ETags another pass would cost quota, and a single page cannot shift.
             if !changed || pages.len() < 2 || pages.iter().any(|page| page.etag.is_none()) {
                 break;
             }
@@ -105,7 +105,7 @@ impl GitHub {
         Ok(())
     }
 
-    /// Reads every page once; true when one was not as we knew it.
+    /// Reads every page once; returns true when any page differs from the cache.
     async fn read_pass<P: Page>(
         &self,
         speaker: Speaker,
@@ -121,12 +121,12 @@ impl GitHub {
             let known = pages.get(index).and_then(|page| page.etag.as_deref());
             let answer = self.get(speaker, &path::with_query(path, &query), known).await?;
             if answer.not_modified && known.is_none() {
-                return Err(GitHubError::Malformed { reason: "304 to a request without conditions".to_owned() });
+                return Err(GitHubError::Malformed { reason: "304 to an unconditional request".to_owned() });
             }
             if !answer.not_modified {
                 changed = true;
                 let items = answer.json::<P>()?.items();
-                // Without a Link header (an intermediary may drop it) a full page means there may be another.
+                // Without a Link header (an intermediary may drop it) a full page may be followed by another.
                 let has_next = answer.has_next.unwrap_or(items.len() >= PER_PAGE) && !items.is_empty();
                 let fresh = Known { etag: answer.etag, has_next, items };
                 match pages.get_mut(index) {

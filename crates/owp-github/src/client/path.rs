@@ -1,9 +1,9 @@
-//! Paths and queries of the REST API, built so that no name from outside can escape its segment.
+//! Paths and queries of the REST API. No external name can escape its path segment.
 
 use super::GitHubError;
 use std::fmt;
 
-/// `repos/{owner}/{name}`, from a full name that was checked.
+/// `repos/{owner}/{name}`, built from a validated full name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RepoPath(String);
 
@@ -27,7 +27,7 @@ impl fmt::Display for RepoPath {
     }
 }
 
-/// A login as one path segment; `dependabot[bot]` is a login too.
+/// Encodes a login as one path segment; `dependabot[bot]` is a valid login.
 pub(super) fn login_segment(login: &str) -> Result<String, GitHubError> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '[' | ']');
     if login.is_empty() || login.len() > 100 || !login.chars().all(known) {
@@ -36,13 +36,13 @@ pub(super) fn login_segment(login: &str) -> Result<String, GitHubError> {
     Ok(login.replace('[', "%5B").replace(']', "%5D"))
 }
 
-/// A commit's name as one path segment. Branches and tags are not looked up by name here.
+/// Validates a commit hash as one path segment. Names of branches and tags are rejected.
 pub(super) fn commit_segment(sha: &str) -> Result<&str, GitHubError> {
     let fits = (7..=64).contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit());
     if fits { Ok(sha) } else { Err(GitHubError::NotFound { what: "a commit by something that is no hash".to_owned() }) }
 }
 
-/// `path?name=value&…` with everything encoded.
+/// Builds `path?name=value&…` with every value encoded.
 pub(super) fn with_query(path: &str, query: &[(&str, &str)]) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     format!("{path}?{query}")

@@ -1,4 +1,4 @@
-//! GitHub's JSON: only the fields we use, and tolerant of the ones that may be missing.
+//! GitHub's JSON: the fields in use, tolerant of missing ones.
 
 use super::{CommentInfo, IssueEvent, IssueInfo, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef, pages::Page};
 use owp_pool::Timestamp;
@@ -20,7 +20,7 @@ impl RawUser {
     }
 }
 
-/// A missing, null or incomplete account is nobody.
+/// Reads a missing, null or incomplete account as `None`.
 fn user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserRef>, D::Error> {
     Ok(Option::<RawUser>::deserialize(deserializer)?.and_then(RawUser::into_ref))
 }
@@ -30,7 +30,7 @@ fn users<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UserRef>, D::
     Ok(raw.into_iter().filter_map(RawUser::into_ref).collect())
 }
 
-/// Whether an attempt to deliver arrived, by its status: `OK`, or what went wrong in GitHub's words.
+/// Returns true when a delivery attempt with this status arrived: `OK`, in contrast to a failure description.
 pub(super) fn arrived(status: &str) -> bool {
     status == "OK"
 }
@@ -84,7 +84,7 @@ impl From<RawRepo> for RepoInfo {
     }
 }
 
-/// A label is an object, or in old issues plain text.
+/// A label: an object, or plain text in old issues.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum RawLabel {
@@ -193,7 +193,7 @@ impl From<RawPull> for PullInfo {
             number: raw.number,
             state: raw.state,
             draft: raw.draft,
-            // Lists leave `merged` out, and a merged pull request always has a time.
+            // Lists omit `merged`, but a merged pull request always has a merge time.
             merged: raw.merged.unwrap_or(false) || raw.merged_at.is_some(),
             merged_at: raw.merged_at,
             title: raw.title,
@@ -259,7 +259,7 @@ impl From<RawComment> for CommentInfo {
             body: raw.body,
             author: raw.user,
             via_app_id: raw.performed_via_github_app.map(|app| app.id),
-            // A comment names its issue only by address, and a pull request's thread only by the page's.
+            // A comment names its issue only in a URL, and a pull request's thread only in the page's URL.
             issue: raw.issue_url.rsplit_once("/issues/").and_then(|(_, number)| number.parse().ok()),
             on_pull: is_on_pull(&raw.html_url),
             created_at: raw.created_at,
@@ -268,14 +268,14 @@ impl From<RawComment> for CommentInfo {
     }
 }
 
-/// Reads the kind of thread off a comment's page, `…/OWNER/NAME/pull/7#issuecomment-1`. Owners and repositories may be
-/// called `pull` too.
+/// Detects a pull request's thread by the page's URL, `…/OWNER/NAME/pull/7#issuecomment-1`. Owners and repositories may
+/// be called `pull` too.
 fn is_on_pull(html_url: &str) -> bool {
     let page = html_url.split(['#', '?']).next().unwrap_or_default();
     page.rsplit('/').nth(1) == Some("pull")
 }
 
-/// A member of a team; one without id or login is passed over.
+/// A team member; entries without id or login are skipped.
 #[derive(Deserialize)]
 pub(super) struct RawMember {
     #[serde(flatten)]
@@ -306,7 +306,7 @@ struct RawPermissionUser {
     permissions: Option<RawFlags>,
 }
 
-/// The role's rights one by one; they tell what a custom role is built on.
+/// The individual rights of a role; they show the base role of a custom role.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 struct RawFlags {
@@ -331,7 +331,7 @@ impl RawFlags {
 }
 
 impl From<RawPermission> for PermissionInfo {
-    /// The role's name when GitHub made it; for a custom role the rights it has, or the coarse level. Else nothing.
+    /// Uses the name of a built-in role; for a custom role its rights, else the coarse level, else `None`.
     fn from(raw: RawPermission) -> Self {
         let flags = raw.user.as_ref().and_then(|user| user.permissions);
         let permission = raw

@@ -1,4 +1,4 @@
-//! The read client: one repository, nothing but GETs.
+//! The read client: one repository, GET requests only.
 
 use super::{
     CommentInfo, GitHub, GitHubError, IssueEvent, IssueInfo, PermissionInfo, PullInfo, RepoHandle, RepoInfo, Speaker,
@@ -14,16 +14,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Lists are asked oldest first: what is added while we read lands at the end, where we still come by.
+/// Lists are read oldest first: entries added meanwhile land at the end, which is still to be read.
 const OLDEST_FIRST: [(&str, &str); 2] = [("sort", "created"), ("direction", "asc")];
 
-/// Reads one repository with a token that can do nothing else.
+/// Reads one repository with a token restricted to it.
 #[derive(Debug, Clone)]
 pub struct RepoReader {
     pub(super) github: GitHub,
     pub(super) speaker: Speaker,
     pub(super) repo: RepoHandle,
-    /// Permissions that were asked before, by login; none where each question is asked anew.
+    /// Cache of permissions by login; `None` when every question is sent to GitHub.
     asked: Option<Arc<Mutex<HashMap<String, PermissionInfo>>>>,
 }
 
@@ -33,22 +33,22 @@ impl RepoReader {
         Self { github, speaker: Speaker::Installation(scope), repo, asked: None }
     }
 
-    /// Returns a reader that asks for each person's permission once; for a pass over many issues, not for a command.
+    /// Returns a reader that caches permissions by login. Use it for a pass over many issues, not for a single command.
     #[must_use]
     pub fn remembering_permissions(&self) -> Self {
         Self { asked: Some(Arc::default()), ..self.clone() }
     }
 
-    /// The repository this reader was made for.
+    /// Returns the repository of this reader.
     #[must_use]
     pub fn handle(&self) -> &RepoHandle {
         &self.repo
     }
 
-    /// The repository as it is now, under its present name if it was renamed.
+    /// Returns the current state of the repository, also after a rename.
     ///
     /// # Errors
-    /// [`GitHubError::OtherRepository`] when the name was taken over by another repository.
+    /// [`GitHubError::OtherRepository`] when the name now belongs to another repository.
     pub async fn repository(&self) -> Result<RepoInfo, GitHubError> {
         let info = RepoInfo::from(self.one::<RawRepo>("").await?);
         if info.id == self.repo.github_id {
@@ -57,7 +57,7 @@ impl RepoReader {
         Err(GitHubError::OtherRepository { full_name: self.repo.full_name.clone() })
     }
 
-    /// An issue (or a pull request seen as one).
+    /// Returns an issue (or a pull request as an issue).
     ///
     /// # Errors
     /// [`GitHubError::NotFound`], or [`GitHubError::Gone`] when it was deleted.
@@ -65,10 +65,10 @@ impl RepoReader {
         self.one::<RawIssue>(&format!("/issues/{number}")).await.map(IssueInfo::from)
     }
 
-    /// Every open issue that carries the label; pull requests are left out.
+    /// Returns every open issue with the label, without pull requests.
     ///
     /// # Errors
-    /// Any [`GitHubError`]; never a part of the list.
+    /// Fails rather than return a partial list.
     pub async fn labelled_issues(&self, label: &str) -> Result<Vec<IssueInfo>, GitHubError> {
         let mut query = vec![("labels", label), ("state", "open")];
         query.extend(OLDEST_FIRST);
@@ -77,10 +77,10 @@ impl RepoReader {
         Ok(issues)
     }
 
-    /// Every open issue, whatever it carries; pull requests are left out.
+    /// Returns every open issue, labelled or not, without pull requests.
     ///
     /// # Errors
-    /// Any [`GitHubError`]; never a part of the list.
+    /// Fails rather than return a partial list.
     pub async fn open_issues(&self) -> Result<Vec<IssueInfo>, GitHubError> {
         let mut query = vec![("state", "open")];
         query.extend(OLDEST_FIRST);
@@ -89,38 +89,38 @@ impl RepoReader {
         Ok(issues)
     }
 
-    /// Every open pull request, drafts included.
+    /// Returns every open pull request, drafts included.
     ///
     /// # Errors
-    /// Any [`GitHubError`]; never a part of the list, because a count from a part would let too much work out.
+    /// Fails rather than return a partial list, because a count that is too low would exceed the review budget.
     pub async fn open_pulls(&self) -> Result<Vec<PullInfo>, GitHubError> {
         let mut query = vec![("state", "open")];
         query.extend(OLDEST_FIRST);
         self.github.list::<Vec<RawPull>>(self.speaker, &self.path("/pulls")?, &query).await
     }
 
-    /// A pull request.
+    /// Returns a pull request.
     ///
     /// # Errors
-    /// [`GitHubError::NotFound`] when there is none of that number.
+    /// [`GitHubError::NotFound`] when there is no such pull request.
     pub async fn pull(&self, number: i64) -> Result<PullInfo, GitHubError> {
         self.one::<RawPull>(&format!("/pulls/{number}")).await.map(PullInfo::from)
     }
 
-    /// Everything that happened to an issue, oldest first; tells who set a label.
+    /// Returns all events of an issue, oldest first; they show who set a label.
     ///
     /// # Errors
-    /// Any [`GitHubError`]; never a part of the list.
+    /// Fails rather than return a partial list.
     pub async fn issue_events(&self, number: i64) -> Result<Vec<IssueEvent>, GitHubError> {
         let path = self.path(&format!("/issues/{number}/events"))?;
         self.github.list_once::<Vec<RawEvent>>(self.speaker, &path, &[]).await
     }
 
-    /// What somebody may do here.
+    /// Returns a user's permission in this repository.
     /// <https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user>
     ///
     /// # Errors
-    /// [`GitHubError::NotFound`] when nobody has that login.
+    /// [`GitHubError::NotFound`] when the login does not exist.
     pub async fn permission(&self, login: &str) -> Result<PermissionInfo, GitHubError> {
         let login = login_segment(login)?;
         let asked = |asked: &Mutex<HashMap<_, PermissionInfo>>| {
@@ -137,28 +137,28 @@ impl RepoReader {
         Ok(info)
     }
 
-    /// Who has that login today.
+    /// Returns the account that has a login today.
     ///
     /// # Errors
-    /// [`GitHubError::NotFound`] when nobody has.
+    /// [`GitHubError::NotFound`] when the login does not exist.
     pub async fn user(&self, login: &str) -> Result<UserRef, GitHubError> {
         let path = format!("users/{}", login_segment(login)?);
         self.github.get(self.speaker, &path, None).await?.json()
     }
 
-    /// The account with an id, under the login it has today.
+    /// Returns the account with an id, under its current login.
     /// <https://docs.github.com/en/rest/users/users#get-a-user-using-their-id>
     ///
     /// # Errors
-    /// [`GitHubError::NotFound`] when it is gone.
+    /// [`GitHubError::NotFound`] when the account is gone.
     pub async fn user_by_id(&self, id: i64) -> Result<UserRef, GitHubError> {
         self.github.get(self.speaker, &format!("user/{id}"), None).await?.json()
     }
 
-    /// An issue's comments, oldest first; with `since`, those written or edited at that second or later.
+    /// Returns an issue's comments, oldest first; with `since`, those written or edited at that second or later.
     ///
     /// # Errors
-    /// Any [`GitHubError`]; never a part of the list.
+    /// Fails rather than return a partial list.
     pub async fn comments(&self, issue: i64, since: Option<Timestamp>) -> Result<Vec<CommentInfo>, GitHubError> {
         let path = self.path(&format!("/issues/{issue}/comments"))?;
         let since = since.map(Timestamp::rfc3339);
@@ -166,7 +166,7 @@ impl RepoReader {
         self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
     }
 
-    /// A comment as it is now.
+    /// Returns the current version of a comment.
     ///
     /// # Errors
     /// [`GitHubError::NotFound`] when it was deleted.
@@ -174,10 +174,10 @@ impl RepoReader {
         self.one::<RawComment>(&format!("/issues/comments/{id}")).await.map(CommentInfo::from)
     }
 
-    /// The comments of every issue and pull request, written or edited at that second or later.
+    /// Returns the comments of all issues and pull requests that were written or edited at that second or later.
     ///
     /// # Errors
-    /// Any [`GitHubError`]; never a part of the list.
+    /// Fails rather than return a partial list.
     pub async fn comments_everywhere(&self, since: Timestamp) -> Result<Vec<CommentInfo>, GitHubError> {
         let path = self.path("/issues/comments")?;
         let since = since.rfc3339();
@@ -185,7 +185,7 @@ impl RepoReader {
         self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
     }
 
-    /// Who is in a team of an organisation. Wants the organisation permission `members: read`.
+    /// Returns the members of an organisation's team. Requires the organisation permission `members: read`.
     /// <https://docs.github.com/en/rest/teams/members#list-team-members>
     ///
     /// # Errors
@@ -205,7 +205,7 @@ impl RepoReader {
 
     async fn one<T: DeserializeOwned>(&self, rest: &str) -> Result<T, GitHubError> {
         let answer = self.github.get(self.speaker, &self.path(rest)?, None).await?;
-        // A renamed repository keeps its id; what was transferred is somebody else's now, readable or not.
+        // A renamed repository keeps its id. A transferred one has another owner, even if it is still readable.
         if answer.redirected_to.is_some_and(|id| id != self.repo.github_id) {
             return Err(GitHubError::Gone { what: rest.to_owned() });
         }

@@ -1,27 +1,27 @@
-//! Calls without an App: fetching the one that was just registered, and asking GitHub what time it is.
+//! Calls without an App: fetching a newly registered App, and reading GitHub's time.
 
 use super::{Address, GitHubError, http::Http};
 use owp_pool::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-/// The longest code taken for one; GitHub's have forty characters.
+/// Maximum length of a code; GitHub's have 40 characters.
 const CODE_MAX: usize = 100;
 
-/// An App as GitHub hands it over, once.
+/// A newly registered App. GitHub returns these credentials only once.
 #[derive(Debug)]
 pub struct NewApp {
     /// The App's numeric id.
     pub id: i64,
-    /// Its name in addresses.
+    /// Its name in URLs.
     pub slug: String,
-    /// Its name as people read it.
+    /// Its display name.
     pub name: String,
     /// Its page.
     pub html_url: String,
-    /// Its private key, PEM.
+    /// Its private key (PEM).
     pub private_key: SecretString,
-    /// What its deliveries are signed with.
+    /// The secret that signs its deliveries.
     pub webhook_secret: SecretString,
 }
 
@@ -35,11 +35,11 @@ struct RawNewApp {
     webhook_secret: Option<String>,
 }
 
-/// Exchanges the code that GitHub gave the browser, within an hour and once.
+/// Exchanges the code from the browser redirect. A code works once, for one hour.
 /// <https://docs.github.com/en/rest/apps/apps#create-a-github-app-from-a-manifest>
 ///
 /// # Errors
-/// [`GitHubError::NotFound`] when the code was used or is too old.
+/// [`GitHubError::NotFound`] when the code was used or has expired.
 pub async fn convert_manifest(address: &Address, code: &str) -> Result<NewApp, GitHubError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if code.is_empty() || code.len() > CODE_MAX || !code.chars().all(plain) {
@@ -57,10 +57,7 @@ pub async fn convert_manifest(address: &Address, code: &str) -> Result<NewApp, G
     })
 }
 
-/// What GitHub's clock says, to the second; none when it does not tell.
-///
-/// # Errors
-/// When GitHub cannot be reached.
+/// Returns GitHub's time, to the second; `None` when the response has no date.
 pub async fn their_time(address: &Address) -> Result<Option<Timestamp>, GitHubError> {
     Http::new(address)?.their_time().await
 }

@@ -1,9 +1,9 @@
-//! Rate limits that were met: until one ends, no request is sent for the installation or the App it was met with.
+//! Rate limits in force. Until a limit ends, no request is sent for the installation or App that hit it.
 //!
-//! GitHub bans integrations that go on asking:
+//! GitHub bans integrations that keep sending requests:
 //! <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
-//! A limit is remembered in this process only. Another replica, and this one after a restart, learns of it by the one
-//! request that meets it again; what waits for the limit's end waits in the database.
+//! Limits are kept in the memory of this process. Another replica, or this one after a restart, learns of a limit from
+//! one rejected request. Work that waits for the end of a limit waits in the database.
 
 use super::{GitHubError, Speaker, http::Answer};
 use owp_pool::Timestamp;
@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 enum Holder {
     /// The App's JWT: lists of installations and deliveries, and the tokens of every installation.
     App,
-    /// One installation, whichever of its tokens is used.
+    /// One installation, shared by all of its tokens.
     Installation(i64),
 }
 
@@ -35,15 +35,15 @@ struct Rest {
     secondary: bool,
 }
 
-/// The limits in force, by their owner.
+/// Rate limits in force, by owner.
 #[derive(Debug, Default)]
 pub(super) struct Rests(Mutex<HashMap<Holder, Rest>>);
 
 impl Rests {
-    /// Refuses what would be sent into a limit.
+    /// Rejects a request while a limit is in force.
     pub(super) fn check(&self, speaker: Speaker, now: Timestamp) -> Result<(), GitHubError> {
         let rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // After the clock was put back, a limit from before would last too long.
+        // After the clock was set back, an older limit would last too long.
         let rest = rests.get(&speaker.into()).filter(|rest| rest.since <= now && now < rest.until);
         match rest {
             Some(rest) => Err(GitHubError::RateLimited { retry_at: rest.until, secondary: rest.secondary }),
@@ -51,7 +51,7 @@ impl Rests {
         }
     }
 
-    /// Remembers the limit that an outcome tells of, if it does.
+    /// Records the limit that a result reports, if any.
     pub(super) fn learn(&self, speaker: Speaker, outcome: &Result<Answer, GitHubError>, now: Timestamp) {
         let (until, secondary) = match outcome {
             Err(GitHubError::RateLimited { retry_at, secondary }) => (*retry_at, *secondary),

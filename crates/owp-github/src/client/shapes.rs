@@ -1,17 +1,17 @@
-//! What GitHub tells us, as the rest of the program sees it: only what is used.
+//! GitHub resources as the other crates see them, reduced to the fields in use.
 //!
-//! How it is spelled in JSON stands in `raw`.
+//! The JSON form is in `raw`.
 
 use owp_pool::Timestamp;
 
-/// A GitHub account. The id is who it is; the login is what it is called today.
+/// A GitHub account. The id is permanent; the login can change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserRef {
     /// GitHub's numeric user id.
     pub id: i64,
-    /// Today's login.
+    /// The current login.
     pub login: String,
-    /// True for Apps and other machine accounts GitHub marks as such.
+    /// True for Apps and other accounts that GitHub marks as machine accounts.
     pub is_bot: bool,
 }
 
@@ -20,51 +20,51 @@ pub struct UserRef {
 pub struct RepoInfo {
     /// GitHub's numeric repository id.
     pub id: i64,
-    /// `owner/name` as of today.
+    /// The current `owner/name`.
     pub full_name: String,
-    /// The branch pull requests usually aim at.
+    /// The default branch.
     pub default_branch: String,
-    /// True when not everybody can see it.
+    /// True when the repository is not public.
     pub private: bool,
     /// True when it is read-only.
     pub archived: bool,
-    /// True when GitHub has switched it off.
+    /// True when GitHub has disabled it.
     pub disabled: bool,
-    /// False when the issue tracker is switched off.
+    /// False when the issue tracker is disabled.
     pub has_issues: bool,
 }
 
-/// An issue; lists of issues contain pull requests too, which `is_pull` tells.
+/// An issue. Lists of issues also contain pull requests; see `is_pull`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssueInfo {
     /// GitHub's numeric id, which changes when the issue is transferred.
     pub id: i64,
     /// The number in its repository.
     pub number: i64,
-    /// Written by anybody.
+    /// The title (untrusted).
     pub title: String,
-    /// Written by anybody; empty when there is none.
+    /// The body (untrusted); empty when there is none.
     pub body: String,
     /// `open` or `closed`.
     pub state: String,
     /// `completed`, `not_planned`, `reopened` …
     pub state_reason: Option<String>,
-    /// Label names as they are spelled.
+    /// Label names in their original spelling.
     pub labels: Vec<String>,
     /// `None` for deleted accounts.
     pub author: Option<UserRef>,
-    /// Who is assigned.
+    /// Assigned accounts.
     pub assignees: Vec<UserRef>,
     /// True for a pull request.
     pub is_pull: bool,
-    /// When it last changed, to the second.
+    /// Time of the last change, to the second.
     pub updated_at: Timestamp,
     /// True when only collaborators may comment.
     pub locked: bool,
 }
 
 impl IssueInfo {
-    /// True while the issue is open.
+    /// Returns true while the issue is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state == "open"
@@ -78,65 +78,65 @@ pub struct PullInfo {
     pub id: i64,
     /// The number in its repository.
     pub number: i64,
-    /// `open` or `closed`; a merged one is closed.
+    /// `open` or `closed`; a merged pull request is closed.
     pub state: String,
     /// True while it is a draft.
     pub draft: bool,
     /// True once it was merged.
     pub merged: bool,
-    /// When it was merged.
+    /// Time of the merge.
     pub merged_at: Option<Timestamp>,
-    /// Written by its author.
+    /// The title (untrusted).
     pub title: String,
-    /// Written by its author; empty when there is none.
+    /// The body (untrusted); empty when there is none.
     pub body: String,
     /// `None` for deleted accounts.
     pub author: Option<UserRef>,
-    /// The branch it comes from.
+    /// The source branch.
     pub head_ref: String,
-    /// The commit it ends in.
+    /// The head commit.
     pub head_sha: String,
-    /// Where its branch lives; `None` once that fork was deleted.
+    /// The repository of the source branch; `None` once that fork was deleted.
     pub head_repo_full_name: Option<String>,
-    /// The branch it wants to change.
+    /// The target branch.
     pub base_ref: String,
-    /// When it last changed, to the second.
+    /// Time of the last change, to the second.
     pub updated_at: Timestamp,
     /// Its page.
     pub html_url: String,
 }
 
 impl PullInfo {
-    /// True while the pull request is open, draft or not.
+    /// Returns true while the pull request is open, draft or not.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state == "open"
     }
 }
 
-/// The last edit of an issue's body; a new title is no edit of it.
+/// The last edit of an issue's body; a change of the title does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastEdit {
-    /// When; `None` when it was never edited.
+    /// Time of the edit; `None` if the body was never edited.
     pub at: Option<Timestamp>,
-    /// Who edited it; `None` for deleted accounts, and for Apps.
+    /// Author of the edit; `None` for deleted accounts and for Apps.
     pub editor: Option<UserRef>,
 }
 
-/// Something that happened to an issue.
+/// An event in an issue's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssueEvent {
     /// GitHub's numeric id, rising with time.
     pub id: i64,
     /// `labeled`, `unlabeled`, `closed`, `reopened`, `assigned`, `renamed` …
     pub event: String,
-    /// Who did it; `None` for deleted accounts.
+    /// Account that caused it; `None` for deleted accounts.
     pub actor: Option<UserRef>,
-    /// The label of a label event.
+    /// The label, for label events.
     pub label: Option<String>,
-    /// The App that did it, when one did.
+    /// Id of the App that caused it, if any.
     pub via_app_id: Option<i64>,
-    /// When, to the second.
+    /// Time of the event, to the second.
     pub created_at: Timestamp,
 }
 
@@ -145,50 +145,50 @@ pub struct IssueEvent {
 pub struct CommentInfo {
     /// GitHub's numeric id.
     pub id: i64,
-    /// As GitHub keeps it.
+    /// The body as stored by GitHub.
     pub body: String,
     /// `None` for deleted accounts.
     pub author: Option<UserRef>,
-    /// The App that wrote it, when one did; this alone proves that a comment is ours.
+    /// Id of the App that wrote it, if any; only this proves that a comment is ours.
     pub via_app_id: Option<i64>,
-    /// The issue it stands under, when its address says so.
+    /// Number of its issue, when the comment's URL contains it.
     pub issue: Option<i64>,
     /// True in the thread of a pull request.
     pub on_pull: bool,
-    /// When it was written, to the second.
+    /// Creation time, to the second.
     pub created_at: Timestamp,
-    /// When it was last edited, to the second.
+    /// Time of the last edit, to the second.
     pub updated_at: Timestamp,
 }
 
-/// What somebody may do in a repository, from nothing to everything, so that `>=` asks "at least".
+/// Access level of an account in a repository, ordered from lowest to highest, so that `>=` means "at least".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
-    /// Nothing, not even reading.
+    /// No access.
     None,
-    /// Reading; what everybody has on a public repository.
+    /// Read access; everybody has it on a public repository.
     Read,
-    /// Also handling issues: labels, assignees, closing.
+    /// Also manages issues: labels, assignees, closing.
     Triage,
-    /// Also pushing and merging.
+    /// Also pushes and merges.
     Write,
-    /// Also managing the repository's settings, some of them.
+    /// Also manages some of the repository's settings.
     Maintain,
-    /// Everything.
+    /// Full access.
     Admin,
 }
 
-/// The answer to "what may this person do here?".
+/// Access level of a login in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionInfo {
     /// The level.
     pub permission: Permission,
-    /// Whom GitHub means by that login today; compare the id before trusting the level.
+    /// The current account behind the login; compare the id before trusting the level.
     pub user: Option<UserRef>,
 }
 
 impl Permission {
-    /// Reads a role's name; `None` for the custom roles of an organisation.
+    /// Parses a role name; returns `None` for an organisation's custom roles.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {

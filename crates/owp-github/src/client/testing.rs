@@ -1,4 +1,4 @@
-//! A server that answers what a test tells it to, and remembers what it was asked.
+//! A scripted test server that records the requests it receives.
 
 use super::{GitHub, GitHubConfig, RepoHandle};
 use aws_lc_rs::{
@@ -68,7 +68,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Answers token calls itself (`ghs_1`, `ghs_2`, …, an hour each) and everything else by the script.
+    /// Answers token calls itself (`ghs_1`, `ghs_2`, …, valid for one hour) and passes all others to the script.
     pub(super) async fn with_tokens(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
         let minted = std::sync::atomic::AtomicUsize::new(0);
         Self::start(Duration::ZERO, move |call| {
@@ -99,7 +99,7 @@ impl Server {
         self.calls.lock().unwrap().clone()
     }
 
-    /// The request lines, without the token calls.
+    /// Returns the request lines, without the token calls.
     pub(super) fn lines(&self) -> Vec<String> {
         self.calls().into_iter().map(|call| call.line).filter(|line| !line.ends_with("/access_tokens")).collect()
     }
@@ -138,7 +138,7 @@ pub(super) fn repo() -> RepoHandle {
     RepoHandle { github_id: 99, full_name: "octo/hello".to_owned() }
 }
 
-/// A fresh private key in PEM, and its public half in DER.
+/// Returns a fresh private key in PEM, and its public half in DER.
 pub(super) fn key() -> &'static (String, Vec<u8>) {
     static KEY: OnceLock<(String, Vec<u8>)> = OnceLock::new();
     KEY.get_or_init(|| {

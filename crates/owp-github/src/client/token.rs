@@ -1,6 +1,6 @@
-//! Credentials: the App's JWTs, and installation tokens that reach one repository and can do one thing.
+//! Credentials: the App's JWTs, and installation tokens limited to one repository and one purpose.
 //!
-//! A token is minted once however many callers wait for it, kept until shortly before it expires, and never shown.
+//! Concurrent callers share one token request. A token is kept until shortly before it expires, and is never shown.
 
 use super::{GitHub, GitHubError, Speaker, http::Write};
 use owp_base::clock::Clock;
@@ -10,30 +10,30 @@ use serde_json::json;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::Mutex;
 
-/// A token is not used in its last minutes: a call may wait before it is sent.
+/// Tokens are not used in their last minutes, because a call may wait before it is sent.
 const SPARE: Span = Span::minutes(5);
 
-/// What a token may do.
+/// Purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
     /// List the installation's repositories.
     Discover,
     /// Read issues and pull requests.
     Read,
-    /// Read what other Apps say of commits; not every App may.
+    /// Read the checks and statuses of commits; not every App has this permission.
     Checks,
     /// Write issue comments.
     Comment,
-    /// Read the policy file, where the App may read all contents.
+    /// Read the policy file with access to all contents.
     Contents,
-    /// Read the policy file, where the App may read that file alone.
+    /// Read the policy file with access to that file only.
     SingleFile,
-    /// Read who is in an organisation's teams.
+    /// Read the members of an organisation's teams.
     Teams,
 }
 
 impl Purpose {
-    /// The least GitHub permissions for it.
+    /// Returns the minimum GitHub permissions for the purpose.
     fn permissions(self) -> serde_json::Value {
         match self {
             Self::Discover => json!({"metadata": "read"}),
@@ -47,16 +47,16 @@ impl Purpose {
     }
 }
 
-/// Where a token is good, and for what.
+/// Installation, repository and purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     pub(super) installation: i64,
-    /// GitHub's repository id; `None` only to list an installation's repositories.
+    /// GitHub's repository id; `None` for purposes that concern the whole installation.
     pub(super) repo: Option<i64>,
     pub(super) purpose: Purpose,
 }
 
-/// The App's private key, able to sign.
+/// The App's private key for signing.
 pub(super) struct AppKey {
     app_id: i64,
     key: jsonwebtoken::EncodingKey,
@@ -70,7 +70,7 @@ struct Claims {
 }
 
 impl AppKey {
-    /// Reads the key and signs once, so that a bad key is noticed at start and not at the first webhook.
+    /// Parses the key and signs once, so that a bad key fails at startup and not at the first webhook.
     pub(super) fn new(app_id: i64, pem: &SecretString, clock: &Clock) -> Result<Self, GitHubError> {
         let bad = || {
             GitHubError::Config {
@@ -89,7 +89,7 @@ impl AppKey {
         self.app_id
     }
 
-    /// A JWT for ten minutes less what two clocks may differ.
+    /// Signs a JWT for the maximum of ten minutes, less the tolerated clock difference.
     /// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>
     pub(super) fn jwt(&self, clock: &Clock) -> Result<SecretString, GitHubError> {
         let now = clock.now_ms() / 1000;
@@ -105,7 +105,7 @@ struct Token {
     expires_at: Timestamp,
 }
 
-/// A mutex per scope: callers of one scope wait for one minting, callers of another do not.
+/// One mutex per scope: callers of the same scope share one token request and do not block other scopes.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<HashMap<Scope, Arc<Mutex<Option<Token>>>>>);
 
@@ -126,7 +126,7 @@ struct Minted {
 }
 
 impl GitHub {
-    /// Drops every token of an installation that is gone.
+    /// Drops the tokens, cached lists and rate limits of an installation that is gone.
     pub async fn forget(&self, installation: i64) {
         self.0.tokens.forget(installation).await;
         self.0.pages.forget(installation);
@@ -137,8 +137,8 @@ impl GitHub {
         self.0.key.jwt(&self.0.clock)
     }
 
-    /// The token of a scope, minted when there is none or it is about to expire. While GitHub limits the installation
-    /// there is nothing to use one for, and none is asked for.
+    /// Returns the token of a scope. Mints one if there is none or it is about to expire. While the installation is
+    /// rate limited no token is minted, because no call could use it.
     pub(super) async fn token(&self, scope: Scope) -> Result<SecretString, GitHubError> {
         self.may_ask(Speaker::Installation(scope))?;
         let slot = self.0.tokens.slot(scope).await;
@@ -152,7 +152,7 @@ impl GitHub {
         Ok(slot.insert(token).secret.clone())
     }
 
-    /// A fresh token after `refused` was; unless somebody else has already replaced it.
+    /// Returns a fresh token in place of `refused`, unless another caller has already replaced it.
     pub(super) async fn replace_token(
         &self,
         scope: Scope,
@@ -173,7 +173,7 @@ impl GitHub {
         let answer = self.send(Speaker::App, self.0.http.write(&write, &jwt, Some(&body))).await?;
         let minted: Minted = answer.json()?;
         let expires_at = Timestamp::parse_rfc3339(&minted.expires_at)
-            .ok_or_else(|| GitHubError::Malformed { reason: "a token without a time of expiry".to_owned() })?;
+            .ok_or_else(|| GitHubError::Malformed { reason: "a token without an expiry time".to_owned() })?;
         Ok(Token { secret: SecretString::from(minted.token), expires_at })
     }
 }

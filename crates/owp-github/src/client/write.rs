@@ -1,7 +1,7 @@
-//! The write client, which knows two calls: create and update an issue comment.
+//! The write client. It has two calls: create and update an issue comment.
 //!
-//! There must never be a third. The token behind it reaches one repository, so even a name that was taken over by
-//! somebody else's repository cannot be written to.
+//! A third call MUST NOT be added. The token is limited to one repository, so it cannot write to another repository
+//! that took over the name.
 
 use super::{
     CommentInfo, GitHub, GitHubError, RepoHandle,
@@ -26,7 +26,7 @@ impl CommentWriter {
         Self { github, scope, repo }
     }
 
-    /// Writes a new comment. When [`GitHubError::outcome_unknown`] holds, look for it before trying again.
+    /// Creates a comment. If [`GitHubError::outcome_unknown`] is true, look for the comment before a retry.
     ///
     /// # Errors
     /// [`GitHubError::Locked`], [`GitHubError::Gone`] when the issue was deleted, [`GitHubError::Moved`] when the
@@ -36,7 +36,7 @@ impl CommentWriter {
         self.comment(&Write::CreateComment { repo: &repo, issue }, body).await
     }
 
-    /// Replaces a comment's body; doing it twice is the same as once.
+    /// Replaces a comment's body; the call is idempotent.
     ///
     /// # Errors
     /// [`GitHubError::NotFound`] when the comment was deleted.
@@ -47,7 +47,7 @@ impl CommentWriter {
 
     async fn comment(&self, write: &Write<'_>, body: &str) -> Result<CommentInfo, GitHubError> {
         let answer = self.github.write(self.scope, write, &json!({"body": body})).await?;
-        // GitHub took the write; an answer we cannot read leaves the comment's id unknown, not the comment unwritten.
+        // GitHub accepted the write. With an unreadable response only the comment's id is unknown.
         let raw: RawComment = answer.json().map_err(|error| GitHubError::Lost { reason: error.to_string() })?;
         Ok(raw.into())
     }

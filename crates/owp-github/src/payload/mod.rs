@@ -1,9 +1,9 @@
-//! Webhook payloads, read as hints: what happened, where, by whom. Nothing here is believed to be the present state
-//! of an issue or pull request; the engine asks GitHub for that.
+//! Webhook payloads, read as hints: event, place and actor. They are never taken as the current state of an issue or
+//! pull request; the engine asks GitHub for that.
 //!
-//! Deliveries come in any shape GitHub has ever sent (published examples omit required fields), so a field is read
-//! only when it is used, and a missing one hurts only the events that cannot do without it. Text is kept without NUL
-//! characters, which PostgreSQL refuses, and bounded.
+//! Payloads vary, and even GitHub's published examples omit required fields. A field is therefore read only when it is
+//! used, and a missing field fails only the events that require it. Texts are bounded and contain no NUL characters,
+//! because PostgreSQL rejects those.
 
 mod raw;
 #[cfg(test)]
@@ -18,10 +18,10 @@ pub use types::{
 use owp_pool::{Timestamp, text::tidy_line};
 use raw::{RawChanges, RawCheck, RawComment, RawDelivery, RawIssue, RawRepository, RawUser, Text};
 
-/// Short texts (names, labels, actions) longer than this are cut; GitHub's own are far shorter.
+/// Maximum length of short texts (names, labels, actions), in characters. GitHub's own limits are far lower.
 const SHORT_MAX_CHARS: usize = 256;
 
-/// Why a delivery could not be read. The words quote nothing of the payload but field names.
+/// A parse error. Its message quotes nothing of the payload except field names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     /// The body is not a JSON object.
@@ -30,31 +30,31 @@ pub enum PayloadError {
     /// The form has no `payload` field.
     #[error("the form has no `payload` field")]
     NoPayload,
-    /// A field of an event we use has a type GitHub does not give it.
+    /// A field of a supported event has an unexpected type.
     #[error("the payload of event `{event}` has an unexpected shape (line {line}, column {column})")]
     Shape {
-        /// The event.
+        /// The event name.
         event: String,
-        /// Where, counted from 1.
+        /// Line, counted from 1.
         line: usize,
-        /// Where, counted from 1.
+        /// Column, counted from 1.
         column: usize,
     },
-    /// A field an event cannot do without is missing.
+    /// A required field is missing.
     #[error("the payload of event `{event}` has no `{field}`")]
     Missing {
-        /// The event.
+        /// The event name.
         event: String,
         /// The field's path.
         field: &'static str,
     },
 }
 
-/// Reads a delivery whose signature has been checked: JSON, or a form with a `payload` field. The event's name comes
-/// from the `X-GitHub-Event` header. Events we have no use for are [`Kind::Other`], whatever they hold.
+/// Parses a verified delivery: JSON, or a form with a `payload` field. The event name comes from the `X-GitHub-Event`
+/// header. Unsupported events become [`Kind::Other`], whatever their content.
 ///
 /// # Errors
-/// When the body is not a JSON object, or an event we use lacks what it cannot do without.
+/// Fails when the body is not a JSON object, or a supported event lacks a required field.
 pub fn read_delivery(event: &str, content_type: Option<&str>, body: &[u8]) -> Result<Incoming, PayloadError> {
     let event = tidy_line(event, SHORT_MAX_CHARS);
     if is_form(content_type) {
@@ -72,23 +72,23 @@ fn is_form(content_type: Option<&str>) -> bool {
 
 fn read_json(event: String, json: &[u8]) -> Result<Incoming, PayloadError> {
     let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
-    // Structs would also be read from arrays, position by position.
+    // Serde would also accept an array for a struct, field by field.
     if json.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(PayloadError::NotJson("it does not begin with a brace".to_owned()));
     }
     match serde_json::from_slice::<RawDelivery>(json) {
         Ok(raw) => understand(event, raw),
         Err(error) if !error.is_data() => {
-            let what = if error.is_eof() { "it ends too early" } else { "it breaks JSON's rules" };
+            let what = if error.is_eof() { "it ends too early" } else { "it is not valid JSON" };
             Err(PayloadError::NotJson(format!("{what}, line {}, column {}", error.line(), error.column())))
         }
-        // Names we use mean other things elsewhere; an event without use for us may hold anything.
+        // Our field names may mean something else in unsupported events, so their content may have any type.
         Err(_) if !is_used(&event) => understand(event, RawDelivery::default()),
         Err(error) => Err(PayloadError::Shape { event, line: error.line(), column: error.column() }),
     }
 }
 
-/// True for the events whose content is looked at.
+/// Returns true for supported events.
 fn is_used(event: &str) -> bool {
     matches!(
         event,
@@ -123,7 +123,7 @@ fn understand(event: String, mut raw: RawDelivery) -> Result<Incoming, PayloadEr
     Ok(Incoming { event, action, installation_id, repository, sender, kind })
 }
 
-/// The error is the path of the field that is missing.
+/// Builds the kind of an event. The error is the path of the missing field.
 fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static str> {
     let changes = raw.changes.unwrap_or_default();
     Ok(match event {
@@ -154,7 +154,7 @@ fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static
             let updated_at = pull.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
             Kind::PullRequest { number, said: PullSaid { closed, merged, updated_at } }
         }
-        // That one began moves nothing.
+        // A check that has only started changes nothing.
         "check_run" if action == "completed" => commit(raw.check_run.ok_or("check_run")?, "check_run.head_sha")?,
         "check_suite" if action == "completed" => {
             commit(raw.check_suite.ok_or("check_suite")?, "check_suite.head_sha")?
@@ -177,7 +177,7 @@ fn commit(raw: RawCheck, field: &'static str) -> Result<Kind, &'static str> {
     Ok(Kind::Commit { sha: short(raw.head_sha.ok_or(field)?), name: raw.name.map(short) })
 }
 
-/// What an edit changed of an issue's text.
+/// Returns the text change of an edit; `None` when neither title nor body changed.
 fn edit(issue: RawIssue, changes: RawChanges) -> Option<Edit> {
     if changes.title.is_none() && changes.body.is_none() {
         return None;
@@ -190,7 +190,7 @@ fn edit(issue: RawIssue, changes: RawChanges) -> Option<Edit> {
     Some(Edit { title, body, old_title, old_body, at })
 }
 
-/// What the issue says; `None` where the payload leaves part of it out. A body of null is an empty one.
+/// Returns the issue's text and labels; `None` if the payload lacks any of them. A null body is empty.
 fn said(issue: RawIssue) -> Option<Said> {
     let labels = issue.labels?.into_iter().filter_map(|label| label.name).map(short).collect();
     let at = issue.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
@@ -214,19 +214,19 @@ fn repo_refs(raw: Option<Vec<RawRepository>>) -> Vec<RepoRef> {
     raw.unwrap_or_default().into_iter().filter_map(repo_ref).collect()
 }
 
-/// `None` without an id: a name alone says nothing that lasts.
+/// Builds a repository reference; `None` without an id, because names can change.
 fn repo_ref(raw: RawRepository) -> Option<RepoRef> {
     Some(RepoRef {
         id: raw.id?,
         full_name: short(raw.full_name?),
-        // Not saying so is no licence to treat a repository as public.
+        // Without this field a repository is treated as private.
         private: raw.private.unwrap_or(true),
         archived: raw.archived.unwrap_or(false),
         default_branch: raw.default_branch.map(short),
     })
 }
 
-/// `None` without an id. A login that ends in `[bot]` cannot be a person's, whatever the type says.
+/// Builds a user reference; `None` without an id. A login that ends in `[bot]` is a bot, whatever the type.
 fn user_ref(raw: RawUser) -> Option<UserRef> {
     let login = short(raw.login.unwrap_or_default());
     let is_bot = login.ends_with("[bot]") || raw.kind.is_some_and(|kind| kind.into_string() == "Bot");

@@ -1,11 +1,11 @@
-//! GitHub's JSON as it arrives: only the fields that are used, every one of them allowed to be missing or null.
+//! GitHub's webhook JSON: only the fields in use, each of which may be missing or null.
 //!
-//! What the fields mean together is said one file up.
+//! The parent module interprets them.
 
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 
-/// Longer texts are cut. GitHub's longest are bodies of 65,536 characters, of at most four bytes each.
+/// Maximum length of a text. GitHub's longest texts are bodies of 65,536 characters, each of at most four bytes.
 const TEXT_MAX_BYTES: usize = 4 * 65_536;
 
 /// A text without NUL characters and of bounded length.
@@ -75,7 +75,7 @@ pub(super) struct RawChange {
     pub(super) from: Option<Text>,
 }
 
-/// A check run, or a suite of them, which has no name.
+/// A check run, or a check suite, which has no name.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct RawCheck {
@@ -114,7 +114,7 @@ pub(super) struct RawIssue {
     pub(super) body: Option<Text>,
     pub(super) updated_at: Option<Text>,
     pub(super) labels: Option<Vec<RawLabel>>,
-    /// Present, whatever it holds, when the issue is a pull request.
+    /// Present, with any content, when the issue is a pull request.
     pub(super) pull_request: Option<de::IgnoredAny>,
 }
 

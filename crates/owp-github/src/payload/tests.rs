@@ -1,4 +1,4 @@
-//! Tests of reading payloads: what GitHub sends, what it might, and what nobody should.
+//! Tests of payload parsing: real, unusual and invalid payloads.
 
 use super::*;
 use proptest::prelude::*;
@@ -271,7 +271,7 @@ fn nesting_without_end_is_refused_and_not_followed() {
     assert!(matches!(read_delivery("star", None, deep.as_bytes()), Err(PayloadError::NotJson(_))));
 }
 
-/// Payloads that are nearly right: a real one with some values exchanged for others.
+/// Generates almost valid payloads: real ones with some values replaced.
 fn nearly(payload: Value) -> impl Strategy<Value = Value> {
     let odd = prop_oneof![
         Just(Value::Null),
@@ -332,9 +332,9 @@ fn everything() -> Value {
     payload
 }
 
-/// Nothing that is kept can be refused by a database or fill a page.
+/// Asserts that a database accepts every kept text and that lengths are bounded.
 fn assert_storable(incoming: &Incoming) {
-    // A NUL is shown as `\0`; a backslash that somebody wrote is shown doubled and does not count.
+    // Debug output shows a NUL as `\0`. A literal backslash is shown doubled and does not count.
     let shown = format!("{incoming:?}").replace("\\\\", "");
     assert!(!shown.contains("\\0"), "{shown:.500}");
     assert!(incoming.event.chars().count() <= SHORT_MAX_CHARS);

@@ -1,224 +1,224 @@
-//! What a delivery says, in our words. How it is read from GitHub's JSON stands one file up.
+//! The content of a delivery in the pool's terms. The parent module parses it from GitHub's JSON.
 
 use owp_pool::Timestamp;
 
-/// A delivery that was understood.
+/// A parsed delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// The event's name, from the `X-GitHub-Event` header.
+    /// The event name from the `X-GitHub-Event` header.
     pub event: String,
-    /// What happened, where the event says: `opened`, `labeled`.
+    /// The event's action, if any, such as `opened` or `labeled`.
     pub action: Option<String>,
-    /// The installation it was sent to.
+    /// The installation the delivery belongs to.
     pub installation_id: Option<i64>,
-    /// The repository it happened in.
+    /// The repository of the event.
     pub repository: Option<RepoRef>,
-    /// Who did it.
+    /// The account that caused the event.
     pub sender: Option<UserRef>,
-    /// What it hints at.
+    /// The content by event.
     pub kind: Kind,
 }
 
-/// A repository as a payload names it.
+/// A repository in a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoRef {
-    /// GitHub's numeric id; names change, this does not.
+    /// GitHub's numeric id; permanent, unlike the name.
     pub id: i64,
     /// `owner/name`.
     pub full_name: String,
-    /// Not readable by everybody.
+    /// True when the repository is not public.
     pub private: bool,
-    /// Read-only; false where the payload does not say.
+    /// True when it is read-only; false when the payload omits the field.
     pub archived: bool,
-    /// Where pull requests usually go; lists of an installation's repositories leave it out.
+    /// The default branch; an installation's repository lists omit it.
     pub default_branch: Option<String>,
 }
 
-/// An account as a payload names it.
+/// An account in a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRef {
-    /// GitHub's numeric id; logins change, this does not.
+    /// GitHub's numeric id; permanent, unlike the login.
     pub id: i64,
-    /// The login at the time; for people to read.
+    /// The login at the time, for display.
     pub login: String,
-    /// A bot or an app, not a person.
+    /// True for a bot or an App.
     pub is_bot: bool,
 }
 
-/// An edit of an issue's title or text: all of both, before and after.
+/// An edit of an issue's title or body, with both texts before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// The title after it.
+    /// The title after the edit.
     pub title: String,
-    /// The text after it.
+    /// The body after the edit.
     pub body: String,
-    /// The title before it.
+    /// The title before the edit.
     pub old_title: String,
-    /// The text before it.
+    /// The body before the edit.
     pub old_body: String,
-    /// When the issue had last changed, as the delivery has it.
+    /// Time of the issue's last change, according to the delivery.
     pub at: Option<Timestamp>,
 }
 
-/// What an issue said at the moment its delivery tells of.
+/// An issue's text and labels at the time of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Its text.
+    /// The body.
     pub body: String,
-    /// The labels it carried.
+    /// Its labels.
     pub labels: Vec<String>,
-    /// When it had last changed.
+    /// Time of the issue's last change.
     pub at: Option<Timestamp>,
 }
 
-/// What a delivery hints at.
+/// The content of a delivery, by event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// Something about an issue (event `issues`).
+    /// An issue event (event `issues`).
     Issue {
-        /// Its number.
+        /// Issue number.
         number: i64,
-        /// The label that was set or removed.
+        /// The label that was added or removed.
         label: Option<String>,
-        /// What an edit changed of its title or text.
+        /// The edit of the title or body.
         edit: Option<Box<Edit>>,
-        /// What it said when it was opened, labelled or reopened.
+        /// Text and labels, when the issue was opened, labelled or reopened.
         said: Option<Box<Said>>,
     },
     /// A comment on an issue or pull request.
     IssueComment {
-        /// The number it stands under.
+        /// Number of the issue or pull request.
         issue_number: i64,
-        /// That number is a pull request's.
+        /// True when the number belongs to a pull request.
         on_pull: bool,
-        /// The comment as it is now, or last was.
+        /// The comment's current or last version.
         comment: CommentRef,
-        /// What happened to it.
+        /// The action on the comment.
         action: CommentAction,
-        /// The text before an edit changed it; `None` when the edit left the text alone.
+        /// The text before an edit; `None` when the edit left the text unchanged.
         old_body: Option<String>,
     },
-    /// Something about a pull request.
+    /// A pull request event.
     PullRequest {
-        /// Its number.
+        /// Pull request number.
         number: i64,
-        /// Its state when the delivery was signed.
+        /// Its state at the time of the delivery.
         said: PullSaid,
     },
-    /// Somebody said something about a commit: a check, a suite of checks or a status.
+    /// A report about a commit: a check, a check suite or a status.
     Commit {
-        /// The commit.
+        /// The commit hash.
         sha: String,
-        /// The check or status it is about; `None` for a whole suite.
+        /// Name of the check or status; `None` for a whole suite.
         name: Option<String>,
     },
-    /// The App was installed, removed, suspended or granted something.
+    /// The App was installed, removed or suspended, or its permissions changed.
     Installation {
-        /// Which of these.
+        /// The action on the installation.
         action: InstallationAction,
-        /// The repositories it then may see; empty where the payload does not list them.
+        /// The repositories visible to the App; empty where the payload does not list them.
         repositories: Vec<RepoRef>,
     },
-    /// The App may see other repositories than before.
+    /// The set of repositories visible to the App changed.
     InstallationRepositories {
-        /// Now visible.
+        /// Repositories added.
         added: Vec<RepoRef>,
-        /// No longer visible.
+        /// Repositories removed.
         removed: Vec<RepoRef>,
     },
     /// The repository itself changed.
     Repository {
-        /// How.
+        /// The action on the repository.
         action: RepositoryAction,
     },
-    /// GitHub says hello to a new webhook.
+    /// GitHub's test event for a new webhook.
     Ping,
-    /// An event we have no use for.
+    /// An unsupported event.
     Other,
 }
 
-/// The state of a pull request as a payload carries it.
+/// A pull request's state in a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PullSaid {
-    /// It is closed, merged or not; false where the payload does not say.
+    /// True when it is closed, merged or not; false when the payload omits the state.
     pub closed: bool,
-    /// It is merged.
+    /// True when it is merged.
     pub merged: bool,
-    /// When it had last changed.
+    /// Time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
-/// A comment as a payload carries it.
+/// A comment in a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentRef {
     /// GitHub's numeric id.
     pub id: i64,
-    /// Its text; untrusted.
+    /// The body (untrusted).
     pub body: String,
-    /// Who wrote it, unless the account is gone.
+    /// The author; `None` for deleted accounts.
     pub author: Option<UserRef>,
-    /// The App it was written through (0 when the payload names an App without its id).
+    /// Id of the App that posted it (0 when the payload names an App without its id).
     pub via_app_id: Option<i64>,
-    /// When it was written.
+    /// Creation time.
     pub created_at: Option<Timestamp>,
-    /// When it was written or last edited.
+    /// Time of the last edit, or of the creation.
     pub updated_at: Option<Timestamp>,
 }
 
-/// What happened to a comment.
+/// An action on a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommentAction {
-    /// It was written.
+    /// The comment was created.
     Created,
-    /// Something about it was changed.
+    /// The comment was changed.
     Edited,
-    /// It was removed.
+    /// The comment was deleted.
     Deleted,
-    /// Something GitHub has invented since.
+    /// An unknown action.
     Other,
 }
 
-/// What happened to an installation.
+/// An action on an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstallationAction {
     /// The App was installed.
     Created,
     /// The App was removed.
     Deleted,
-    /// The App is kept from acting for now.
+    /// The App was suspended.
     Suspend,
-    /// The App may act again.
+    /// The suspension was lifted.
     Unsuspend,
     /// New permissions of the App were accepted.
     NewPermissionsAccepted,
-    /// Something GitHub has invented since.
+    /// An unknown action.
     Other,
 }
 
-/// What happened to a repository.
+/// An action on a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepositoryAction {
-    /// It was made.
+    /// The repository was created.
     Created,
-    /// It is gone.
+    /// The repository was deleted.
     Deleted,
-    /// It became read-only.
+    /// The repository became read-only.
     Archived,
-    /// It may be written again.
+    /// The repository became writable again.
     Unarchived,
-    /// Its name changed.
+    /// The name changed.
     Renamed,
-    /// Its owner changed.
+    /// The owner changed.
     Transferred,
-    /// Everybody may read it now.
+    /// The repository became public.
     Publicized,
-    /// Not everybody may read it any more.
+    /// The repository became private.
     Privatized,
-    /// Its settings, such as the default branch, changed.
+    /// Settings changed, such as the default branch.
     Edited,
-    /// Something GitHub has invented since.
+    /// An unknown action.
     Other,
 }
 

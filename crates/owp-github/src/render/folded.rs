@@ -1,27 +1,26 @@
-//! The one comment of an issue in quiet mode, composed of everything that is said there: how the task stands on top,
-//! the last answers below.
+//! The single comment per issue in quiet mode: the task's state on top, the latest replies below.
 
 use owp_pool::Timestamp;
 
-/// Room for the parts; the key and the words between them need some too.
+/// Maximum length of all parts, in characters; leaves space for the key and the separators.
 const MAX_FOLDED: usize = 60_000;
-/// How many pull requests are told of.
+/// Maximum number of pull requests shown.
 const MAX_PULLS: usize = 3;
 
-/// One thing that is said, rendered as it would be in a comment of its own.
+/// One wanted comment, rendered as if it stood alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// The key it would have there.
+    /// The key it would have as a separate comment.
     pub key: String,
-    /// The words, without the hidden key.
+    /// The text, without the hidden key.
     pub body: String,
-    /// Since when it says this.
+    /// Time of its last change.
     pub at: Timestamp,
 }
 
-/// The folded comment's body: the last lease with its warning, pull requests, notes, and then the answers. `standing` is
-/// in the order in which it was first said, `answers` the newest first. What does not fit is left out whole, the oldest
-/// first, so that no text is ever cut in two.
+/// Builds the folded comment: the last lease with its warning, pull requests, notes, then the replies. `standing` is
+/// ordered by first appearance, `answers` newest first. A part that does not fit is left out entirely, the oldest reply
+/// first, so that no text is cut.
 #[must_use]
 pub fn folded(standing: &[Said], answers: &[Said]) -> String {
     let mut room = MAX_FOLDED;
@@ -44,7 +43,7 @@ pub fn folded(standing: &[Said], answers: &[Said]) -> String {
     sections.join("\n\n---\n\n")
 }
 
-/// What stands, as it is shown: only the last lease, and only its own warning.
+/// Selects and orders the standing parts: only the last lease, with only its own warning.
 fn in_order(standing: &[Said]) -> Vec<&Said> {
     let of = |kind: &'static str| standing.iter().rev().filter(move |said| said.key.starts_with(kind));
     let lease = of("lease:").next();

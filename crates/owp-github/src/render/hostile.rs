@@ -1,4 +1,4 @@
-//! No text from outside, wherever it lands, mentions, links, formats, commands or forges a key.
+//! Property tests: external text never mentions, links, formats, runs a command or forges a key, wherever it is placed.
 
 use super::*;
 use owp_pool::command::parse_comment;
@@ -7,7 +7,7 @@ use owp_pool::{Refusal, Rule, Timestamp};
 use owp_testing::hostile::{check_comment, corpus, prose};
 use proptest::prelude::*;
 
-/// Fragments that do something on GitHub, mixed with anything else.
+/// Generates fragments that have an effect on GitHub, mixed with arbitrary text.
 fn hostile() -> impl Strategy<Value = String> {
     let fragment = prop_oneof![
         prop::sample::select(vec![
@@ -73,7 +73,7 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment, 0..12).prop_map(|parts| parts.concat())
 }
 
-/// Every body there is, with the same hostile text in every place that takes text from outside.
+/// Renders every kind of body, with the same hostile text wherever external text is accepted.
 fn bodies(text: &str) -> Vec<String> {
     let text = || text.to_owned();
     let some = || Some(text());
@@ -96,7 +96,7 @@ fn bodies(text: &str) -> Vec<String> {
     ];
     let mut bodies: Vec<String> =
         ends.into_iter().map(|end| lease_comment(&lease(Via::Comment, LeaseState::Ended(end)))).collect();
-    // A login that GitHub would not give out mentions nobody; one that it would is whoever is concerned.
+    // An invalid login mentions nobody; a valid one stands for a contributor who may be mentioned.
     let possible = |c: char| c.is_ascii_alphanumeric() || "-_[]".contains(c);
     let login = || if text().chars().all(possible) { "ada".to_owned() } else { text() };
     let ends = [LeaseEnd::Merged { pull: 3, user_id: 7 }, LeaseEnd::Expired { again_at: None }];
@@ -133,7 +133,7 @@ fn bodies(text: &str) -> Vec<String> {
         "ada",
         &[Refusal::new(Rule::Skills, text()).with_limit(text(), text()).with_holder(some())],
     ));
-    // More than fits.
+    // More entries than fit.
     bodies.push(notes_comment(&vec![Note::Other(text()); 40]));
     bodies.push(refusal_reply("ada", &vec![Refusal::new(Rule::Skills, text()).with_limit(text(), text()); 30]));
     bodies.push(policy_trouble(Some((&vec![text(); 30].join("\n"), true))));
@@ -187,7 +187,7 @@ fn check(body: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Everything that is checked of a comment as it is sent.
+/// Checks a comment as it is sent.
 fn check_sent(body: &str) -> Result<(), TestCaseError> {
     check(body)?;
     let sent = with_key("lease:l_1", body);
@@ -199,7 +199,7 @@ fn check_sent(body: &str) -> Result<(), TestCaseError> {
     check(sent.trim_end().rsplit_once('\n').unwrap().0)
 }
 
-/// All bodies folded into one comment; its own rules stand between them.
+/// Checks all bodies folded into one comment. The separators between them are the pool's own.
 fn check_folded(bodies: &[String]) -> Result<(), TestCaseError> {
     let said = |(n, body): (usize, &String)| Said {
         key: format!("other:{n}"),

@@ -1,20 +1,20 @@
-//! The key hidden in every comment: by it the sender finds a comment again whose id was lost.
+//! The key hidden in every comment. The sender uses it to find a comment again after its id was lost.
 //!
-//! The key proves nothing, since anybody can copy it; whether a comment is ours is told by its author.
+//! The key proves nothing, since anybody can copy it; only the author proves that a comment is the pool's.
 
-/// GitHub takes 65,536 characters; we stay a little below.
+/// Maximum length of a comment, in characters. GitHub's own limit is 65,536.
 pub const MAX_COMMENT: usize = 65_000;
 const MAX_KEY: usize = 200;
 const START: &str = "<!-- owp:key=";
 const END: &str = " -->";
-/// Ends a text that was cut.
+/// Ends a shortened text.
 const SHORTENED: &str = "\n\n… (shortened)";
 
-/// The body as it is sent: the text, then the hidden key on the last line, not longer than GitHub takes. The key comes last
-/// because notification mails show the first line.
+/// Builds the final body: the text, shortened if necessary to fit GitHub's limit, then the hidden key on the last line.
+/// The key comes last because notification mails show the first line.
 ///
-/// Keys are made of letters, digits and `_ : . / -`; anything else becomes `_`, so that a key cannot end the comment
-/// it hides in. A key made of these alone, without two hyphens in a row, is what [`find_key`] gives back.
+/// Keys consist of letters, digits and `_ : . / -`. Any other character becomes `_`, so that a key cannot end the HTML
+/// comment around it. [`find_key`] returns such a key unchanged, unless it contains two hyphens in a row.
 #[must_use]
 pub fn with_key(key: &str, body: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_:./-".contains(c) { c } else { '_' };
@@ -24,15 +24,15 @@ pub fn with_key(key: &str, body: &str) -> String {
     let mut text = body.trim_end().to_owned();
     if text.chars().count() > space {
         text = text.chars().take(space - SHORTENED.chars().count()).collect();
-        // Whole lines only: what is harmless in a line may be alive in a part of it.
+        // Cut between lines only: text that is harmless as a line may have an effect when cut.
         text.truncate(text.rfind('\n').unwrap_or(0));
         text.push_str(SHORTENED);
     }
     format!("{text}\n\n{hidden}\n")
 }
 
-/// The key a body carries on its last line, or on its first, where earlier versions put it. Keys anywhere else are
-/// somebody's text.
+/// Returns the key on the last line of a body, or on the first, where earlier versions put it. Keys elsewhere are user
+/// text.
 #[must_use]
 pub fn find_key(body: &str) -> Option<&str> {
     let last = body.trim_end().lines().next_back()?;
@@ -44,8 +44,7 @@ fn key_in(line: &str) -> Option<&str> {
     (!key.is_empty() && !key.contains([' ', '<', '>'])).then_some(key)
 }
 
-/// What a comment that was written twice is edited into. It carries a key of its own, so that the first one's key
-/// is found once.
+/// Builds the text that replaces a duplicate comment. It has a key of its own, so that the original key remains unique.
 #[must_use]
 pub fn duplicate_pointer(first_comment_id: i64) -> String {
     let body = format!(

@@ -1,113 +1,113 @@
-//! The one comment a lease has, from the grant to its end.
+//! The one comment per lease, from the grant to its end.
 
 use super::safe::{code, mention, safe_inline};
 use owp_pool::Timestamp;
 
-/// How the holder got the task, which decides what keeps the lease alive.
+/// Origin of a lease; it decides what keeps the lease alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
-    /// By `/owp claim`; lives by `/owp extend` and by pushes.
+    /// A `/owp claim` comment; kept alive by `/owp extend` and pushes.
     Comment,
-    /// By an OWP client; lives by its heartbeats.
+    /// A worker; kept alive by heartbeats and status reports.
     Worker {
-        /// The worker's name, as its owner gave it.
+        /// The worker's name, chosen by its owner.
         name: String,
     },
 }
 
-/// What the repository asks of a contribution.
+/// The repository's commands for contributions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contract {
     /// The command that prepares a checkout.
     pub setup: Option<String>,
     /// The command that must pass.
     pub test: Option<String>,
-    /// The command that must find nothing.
+    /// The linter command.
     pub lint: Option<String>,
 }
 
-/// Why a lease ended.
+/// Reason for the end of a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseEnd {
-    /// The holder gave it back.
+    /// The holder released it.
     Released {
-        /// What they said, if anything.
+        /// The holder's reason, if any.
         reason: Option<String>,
     },
-    /// A maintainer took it back.
+    /// A maintainer revoked it.
     Revoked {
         /// The maintainer's login, when known.
         by: Option<String>,
-        /// What they said, if anything.
+        /// The maintainer's reason, if any.
         reason: Option<String>,
     },
     /// The deadline passed.
     Expired {
-        /// When the holder may claim in the repository again; `None` where nobody has to wait.
+        /// Time from which the holder may claim in the repository again; `None` without a cooldown.
         again_at: Option<Timestamp>,
     },
-    /// The worker declined the offer, or did not answer it in time.
+    /// The worker declined the offer, or did not acknowledge it in time.
     Nacked {
-        /// What it said, if anything.
+        /// The worker's reason, if any.
         reason: Option<String>,
     },
-    /// Work cannot go on for now.
+    /// The task is blocked.
     Blocked {
-        /// What is missing.
+        /// The obstacle.
         reason: String,
-        /// Until when nobody else is given the task.
+        /// End of the holder's reservation.
         reserved_until: Option<Timestamp>,
     },
-    /// A maintainer cleared the way, or nobody did in time.
+    /// A maintainer unblocked the task, or the blocking time ran out.
     Unblocked {
-        /// Until when the holder may take the task again before anybody else; `None` when nobody cleared the way.
+        /// End of the holder's reservation; `None` when nobody unblocked the task.
         first_refusal_until: Option<Timestamp>,
     },
     /// The pull request was merged.
     Merged {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
         /// The contributor's numeric GitHub id, for the credit line.
         user_id: i64,
     },
-    /// Somebody else's pull request for the same task was merged.
+    /// Another contributor's pull request for the same task was merged.
     MergedElsewhere {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
     },
     /// The issue was closed.
     IssueClosed,
-    /// GitHub does not show the issue any more.
+    /// GitHub no longer shows the issue.
     IssueGone,
-    /// The text the holder was given turned out not to be what was approved.
+    /// The text given to the holder was not the approved one.
     TextNotApproved,
-    /// The issue is no longer offered.
+    /// The label that offers the issue was removed.
     LabelRemoved,
     /// The pull request was closed without being merged.
     PullClosed {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
-        /// Until when the holder may take the task again before anybody else.
+        /// End of the holder's reservation.
         first_refusal_until: Option<Timestamp>,
     },
-    /// GitHub does not show the pull request any more.
+    /// GitHub no longer shows the pull request.
     PullGone {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
-        /// Until when the holder may take the task again before anybody else.
+        /// End of the holder's reservation.
         first_refusal_until: Timestamp,
     },
-    /// *The* pull request no longer names the issue.
+    /// The lease's own pull request no longer names the issue.
     PullUnlinked {
-        /// The pull request.
+        /// Pull request number.
         pull: i64,
-        /// Until when its author may name the issue again before anybody else.
+        /// End of the author's reservation.
         first_refusal_until: Option<Timestamp>,
     },
 }
 
 impl LeaseEnd {
-    /// What somebody said of it, where they were asked.
+    /// Returns the reason that the holder, maintainer or worker gave, if any.
     #[must_use]
     pub fn words(&self) -> Option<&str> {
         match self {
@@ -117,45 +117,45 @@ impl LeaseEnd {
     }
 }
 
-/// Where a lease stands.
+/// State of a lease, as shown in its comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseState {
-    /// The clock runs.
+    /// The deadline applies.
     Active {
-        /// The deadline, as far as it has been moved.
+        /// The current deadline.
         until: Timestamp,
-        /// The latest the deadline can ever be moved to.
+        /// The latest possible deadline.
         at_most: Option<Timestamp>,
     },
-    /// A pull request waits for review; no clock runs.
+    /// A pull request waits for review; there is no deadline.
     Delivered {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
     },
-    /// It is over.
+    /// The lease has ended.
     Ended(LeaseEnd),
 }
 
-/// Everything the lease comment says.
+/// Content of the lease comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseComment {
-    /// The holder's login, who is mentioned.
+    /// The holder's login; the comment mentions it.
     pub login: String,
-    /// How the holder got the task.
+    /// Origin of the lease.
     pub via: Via,
-    /// The issue's number.
+    /// Issue number.
     pub issue: i64,
-    /// The branch name that links a pull request without words.
+    /// The branch name that links a pull request without a keyword.
     pub branch: String,
-    /// What the repository asks for.
+    /// The repository's commands.
     pub contract: Contract,
-    /// Where the lease stands.
+    /// State of the lease.
     pub state: LeaseState,
-    /// True when the task is ready and waits for a maintainer's approval.
+    /// True when the task is ready but waits for a maintainer's approval.
     pub held: bool,
 }
 
-/// The lease comment's body.
+/// Builds the body of the lease comment.
 #[must_use]
 pub fn lease_comment(lease: &LeaseComment) -> String {
     match &lease.state {
@@ -322,7 +322,7 @@ fn unblocked(who: &str, first_refusal_until: Option<Timestamp>, held: bool, open
 }
 
 fn merged(login: &str, pull: i64, user_id: i64) -> String {
-    // The address GitHub itself uses to give credit without showing anybody's own.
+    // GitHub's noreply address gives credit without revealing the contributor's own address.
     let credit = format!("Co-authored-by: {login} <{user_id}+{login}@users.noreply.github.com>");
     format!(
         "#{pull} is merged, and this task is done. Thank you, {}!\n\nTo credit the work in a commit of your own: {}",

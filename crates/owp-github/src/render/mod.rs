@@ -1,9 +1,9 @@
-//! What the App writes: one plain function per comment, from values to Markdown.
+//! Comment texts of the App: one plain function per comment, from values to Markdown.
 //!
-//! Pure, and the only place that makes comment bodies. Text that came from anybody else passes through `safe` first:
-//! it can mention nobody, link nowhere, break out of nothing and start no command. A body leaves through [`with_key`],
-//! which hides the comment's key in it and keeps it below GitHub's limit. Plans of words live here; when a comment is
-//! written, and which, is the engine's affair.
+//! Pure, and the only module that builds comment bodies. External text passes through `safe` first: it cannot mention
+//! anybody, add a link, break the layout or start a command. Every body passes through [`with_key`], which adds the
+//! comment's hidden key and keeps the body below GitHub's limit. This module decides only the wording; the engine
+//! decides which comment is written, and when.
 
 mod folded;
 mod key;
@@ -17,7 +17,7 @@ mod safe;
 mod status;
 mod unlabelled;
 
-/// Texts that try to do more than be read; the command line's tests use them too.
+/// A corpus of hostile texts; the command line's tests use it too.
 #[cfg(test)]
 mod hostile;
 

@@ -1,83 +1,83 @@
-//! The one comment an issue has for problems: what is wrong, and what would mend it.
+//! The one comment per issue about problems and how to fix them.
 
 use super::safe::{bullets, code, listed, mention, prose, safe_inline};
 use owp_pool::slots::Weight;
 
 const MAX_NOTES: usize = 30;
 
-/// The slot and the task that an unclaimed pull request takes.
+/// Effects of an unclaimed pull request on the review budget and on its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Takes {
     /// Its weight.
     pub weight: Weight,
-    /// Whether it takes a review slot.
+    /// True when it takes a review slot.
     pub slot: bool,
-    /// Whether it keeps the task from everybody but its author.
+    /// True when nobody but its author can claim the task.
     pub task: bool,
 }
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// A label that looks like ours and cannot be used, or that another one outweighs.
+    /// A label of the pool that is invalid, or overridden by another one.
     Label {
-        /// The label as it is spelled.
+        /// The label in its original spelling.
         label: String,
-        /// What is wrong with it, and what was assumed instead.
+        /// The problem, and the value used instead.
         problem: String,
     },
-    /// Nobody is given the task until a maintainer approves it.
+    /// The task is held until a maintainer approves it.
     Held {
-        /// Why, as a clause: "the label was set by somebody without triage permission".
+        /// Reason, as a clause: "the label was set by somebody without triage permission".
         reason: String,
-        /// The label that opts an issue in.
+        /// The label that offers an issue to the pool.
         ready_label: String,
     },
-    /// A pull request answers a task that somebody else holds.
+    /// A pull request for a task that another contributor holds.
     PullForHeldTask {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
-        /// Who opened it.
+        /// Login of its author.
         author: String,
-        /// Who holds the task.
+        /// Login of the task's holder.
         holder: String,
-        /// Whether a machine account opened it.
+        /// True when a machine account opened it.
         bot: bool,
-        /// The slot and the task it takes.
+        /// Its effects.
         takes: Takes,
     },
-    /// A pull request answers a task that nobody holds.
+    /// A pull request for a task that nobody holds.
     PullForFreeTask {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
-        /// Who opened it.
+        /// Login of its author.
         author: String,
-        /// Whether a machine account opened it.
+        /// True when a machine account opened it.
         bot: bool,
-        /// The slot and the task it takes.
+        /// Its effects.
         takes: Takes,
     },
-    /// The pull request of whoever held the task last waits for something, and nobody holds the task.
+    /// The last holder's pull request does not pass the gates yet, and nobody holds the task.
     PullWaits {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
-        /// Who opened it.
+        /// Login of its author.
         author: String,
-        /// What it waits for, each as words that follow "waits for".
+        /// Unmet gates, each as words that follow "waits for".
         waits_for: Vec<String>,
     },
-    /// The pull request under review is no longer what it was when it was delivered.
+    /// A delivered pull request no longer passes the gates.
     PullSlipped {
-        /// Its number.
+        /// Pull request number.
         pull: i64,
-        /// What is wrong, each as a clause.
+        /// Problems, each as a clause.
         faults: Vec<String>,
     },
-    /// Anything else, in a sentence.
+    /// Any other problem, as a sentence.
     Other(String),
 }
 
-/// The notes comment's body; an empty list says that everything is resolved.
+/// Builds the notes comment; for an empty list it says that everything is resolved.
 #[must_use]
 pub fn notes_comment(notes: &[Note]) -> String {
     if notes.is_empty() {
@@ -87,8 +87,8 @@ pub fn notes_comment(notes: &[Note]) -> String {
     format!("{heading}\n\n{}", bullets(notes.iter().map(note), MAX_NOTES))
 }
 
-/// The comment on an issue that is no task although its labels are much like the one that offers it; with none, that this is
-/// resolved.
+/// Builds the comment on an issue whose labels only resemble the label `ready` and therefore do not make it a task. For
+/// an empty list it says that this is resolved.
 #[must_use]
 pub fn lookalike_comment(labels: &[String], ready: &str) -> String {
     let named = labels.iter().take(MAX_NOTES).map(|label| code(label)).collect::<Vec<_>>().join(", ");
@@ -153,7 +153,7 @@ fn note(note: &Note) -> String {
     }
 }
 
-/// Says what a pull request takes of the review budget, and why nothing.
+/// Returns the sentence on a pull request's review slot, or on the reason it takes none.
 fn slot(takes: Takes) -> &'static str {
     match takes.weight {
         _ if takes.slot => "It takes one review slot.",
@@ -166,15 +166,15 @@ fn slot(takes: Takes) -> &'static str {
     }
 }
 
-/// Returns the body of the comment to an author whose pull requests answer a task that the author does not hold. It mentions
-/// the author once, because authors seldom follow the issue.
+/// Builds the comment to an author whose pull requests answer a task that the author does not hold. It mentions the
+/// author once, because authors seldom follow the issue.
 #[must_use]
 pub fn author_comment(login: &str, notes: &[Note]) -> String {
     let what = if notes.len() == 1 { "about your pull request" } else { "about your pull requests" };
     format!("{}, {what}:\n\n{}", mention(login), bullets(notes.iter().map(note), MAX_NOTES))
 }
 
-/// Returns the body of that comment when nothing is left to say: it names the pull request that was merged, if one was.
+/// Builds the final text of that comment, once no note is left. It names the merged pull request, if there is one.
 #[must_use]
 pub fn author_settled(login: &str, merged: Option<i64>) -> String {
     match merged {
@@ -183,7 +183,7 @@ pub fn author_settled(login: &str, merged: Option<i64>) -> String {
     }
 }
 
-/// The command by which a person names an agent.
+/// Returns the command with which a contributor declares an agent.
 fn declare(login: &str) -> String {
     code(&format!("/owp join agents:@{login}"))
 }

@@ -1,9 +1,9 @@
-//! The one line that tells contributors how to let a tool of their own ask the pool for tasks.
+//! The one line that shows contributors how to let their own tool ask the pool for tasks.
 
 use super::safe::code;
 
-/// Adds the line to a comment for `login`, where the pool's public address is known. `link_issue` is where the policy wants
-/// link codes to be written.
+/// Appends the line to a comment for `login` if the pool's public address is known. `link_issue` is the issue that the
+/// policy names for link codes.
 #[must_use]
 pub fn with_own_tool(body: String, server: Option<&str>, login: &str, link_issue: Option<i64>) -> String {
     let Some(server) = server else { return body };

@@ -1,12 +1,12 @@
-//! The one comment about a policy file that cannot be followed.
+//! The one comment about an invalid policy file.
 
 use super::safe::{bullets, code, prose};
 use owp_pool::document::POLICY_PATH;
 
 const MAX_FAULTS: usize = 20;
 
-/// What is wrong with the policy file, one fault a line, and whether an earlier version of it is in force; `None` once it
-/// is followed again.
+/// Builds the comment from the policy's faults, one per line, and a flag that an earlier version is still in force.
+/// `None` means that the file is valid again.
 #[must_use]
 pub fn policy_trouble(trouble: Option<(&str, bool)>) -> String {
     let path = code(POLICY_PATH);

@@ -1,4 +1,4 @@
-//! The comment that greets a linked pull request, and the one warning before a lease runs out.
+//! The comment about a linked pull request, and the one warning before a lease expires.
 
 use super::{
     lease::Via,
@@ -6,23 +6,23 @@ use super::{
 };
 use owp_pool::Timestamp;
 
-/// A pull request was linked to the task.
+/// A pull request linked to the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullLinked {
-    /// Its number.
+    /// Pull request number.
     pub pull: i64,
-    /// Who opened it.
+    /// Login of its author.
     pub author: String,
-    /// Who holds (or held) the task; usually the author.
+    /// The current or last holder of the task; usually the author.
     pub holder: String,
-    /// What it still waits for before it can be reviewed, such as leaving draft; empty when it is ready.
+    /// Unmet gates before review, such as leaving draft; empty when it is ready.
     pub waits_for: Vec<String>,
-    /// When the last of what it waited for was there, if this comment ever said that it waits.
+    /// Time at which the last gate was met, if this comment ever listed unmet gates.
     pub passed: Option<Timestamp>,
 }
 
-/// The body of the comment that is written once when a pull request is linked, and edited until it is ready. It mentions
-/// nobody: its author knows, and maintainers are told by GitHub.
+/// Builds the comment about a linked pull request. It is posted once, and edited until the pull request is ready. It
+/// mentions nobody: the author knows, and GitHub notifies the maintainers.
 #[must_use]
 pub fn pull_linked(linked: &PullLinked) -> String {
     let pull = linked.pull;
@@ -53,19 +53,19 @@ pub fn pull_linked(linked: &PullLinked) -> String {
 /// The end of a linked pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullEnd {
-    /// It was merged.
+    /// The pull request was merged.
     Merged,
-    /// It was closed without being merged.
+    /// It was closed without a merge.
     Closed,
-    /// GitHub does not show it any more.
+    /// GitHub no longer shows it.
     Gone,
     /// It no longer names the issue.
     Unlinked,
-    /// A maintainer set it aside.
+    /// A maintainer excluded it with `/owp ignore`.
     Ignored,
 }
 
-/// Returns the last body of the comment about a linked pull request.
+/// Builds the final text of the comment about a linked pull request.
 #[must_use]
 pub fn pull_over(pull: i64, author: &str, end: PullEnd) -> String {
     let author = safe_inline(author);
@@ -87,18 +87,18 @@ pub fn pull_over(pull: i64, author: &str, end: PullEnd) -> String {
     }
 }
 
-/// A lease that will soon run out.
+/// A lease that is about to expire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiryWarning {
-    /// The holder's login, who is mentioned.
+    /// The holder's login; the comment mentions it.
     pub login: String,
-    /// How the holder got the task.
+    /// Origin of the lease.
     pub via: Via,
     /// The deadline.
     pub until: Timestamp,
 }
 
-/// The body of the one warning a lease may get.
+/// Builds the warning. A lease gets at most one.
 #[must_use]
 pub fn expiry_warning(warning: &ExpiryWarning) -> String {
     let go_on = match &warning.via {
@@ -114,7 +114,7 @@ pub fn expiry_warning(warning: &ExpiryWarning) -> String {
     )
 }
 
-/// Returns the body that replaces a warning once the deadline was moved (`until`) or the lease has ended.
+/// Builds the text that replaces a warning once the deadline was extended (`until`) or the lease has ended.
 #[must_use]
 pub fn warning_settled(login: &str, until: Option<Timestamp>) -> String {
     match until {

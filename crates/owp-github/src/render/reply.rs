@@ -1,4 +1,4 @@
-//! Answers to commands: one reply per comment, however many commands it held.
+//! Replies to commands: one reply per comment, for all commands in it.
 
 use super::{
     safe::{bullets, code, code_in_table, mention, prose, prose_in_table, prose_with_references, safe_inline},
@@ -9,125 +9,125 @@ use owp_pool::{Refusal, Rule, Timestamp};
 const MAX_REASONS: usize = 20;
 const MAX_OUTCOMES: usize = 10;
 
-/// One row of the help: how a command is written and what it does.
+/// One row of the help: the syntax of a command and its effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelpRow {
     /// Such as `/owp trust @user 0..3`.
     pub usage: String,
-    /// What it does, in a sentence.
+    /// The effect, in a sentence.
     pub help: String,
 }
 
-/// What became of one command.
+/// The result of one command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// A claim was granted; the lease's own comment says the rest.
+    /// A claim was granted; the details are in the lease comment.
     Granted {
         /// The deadline.
         until: Timestamp,
     },
-    /// A claim was granted, and the contributor's pull request answers the task already; the lease's own comment says
-    /// the rest.
+    /// A claim was granted, and the contributor's pull request already answers the task. The details are in the lease
+    /// comment.
     Delivered {
-        /// The pull request's number.
+        /// Pull request number.
         pull: i64,
     },
-    /// The rules say no.
+    /// The rules refuse the claim.
     Refused(Vec<Refusal>),
-    /// The task was given back.
+    /// The task was released.
     Released,
-    /// The deadline was moved.
+    /// The deadline was extended.
     Extended {
-        /// To when.
+        /// The new deadline.
         until: Timestamp,
     },
-    /// How the task stands.
+    /// The state of the task.
     Status(Box<TaskStatus>),
-    /// What stands between this person and this task; empty when nothing does.
+    /// The rules that keep this contributor from this task; empty when there are none.
     Why(Vec<Refusal>),
-    /// The person's profile was saved.
+    /// The contributor's profile was saved.
     Joined {
-        /// What they can do.
+        /// The contributor's skills.
         skills: Vec<String>,
-        /// Points they take at once.
+        /// Maximum points at once.
         capacity: i64,
-        /// Tasks they take at once.
+        /// Maximum number of tasks at once.
         concurrent: i64,
-        /// Whether they asked for a score, or no longer want one; `None` when they said nothing of it.
+        /// True to score the contributor's work, false to stop; `None` leaves the setting unchanged.
         reputation: Option<bool>,
-        /// The logins of those who now open pull requests for them; `None` when they said nothing of it.
+        /// Logins of agents that open pull requests for the contributor; `None` leaves them unchanged.
         agents: Option<Vec<String>>,
     },
-    /// A worker now works for this person.
+    /// A worker was linked to this contributor.
     Linked {
         /// The worker's name.
         worker: String,
     },
-    /// The code did not work.
+    /// The link code was rejected.
     LinkFailed {
-        /// Why, in a sentence.
+        /// The reason, in a sentence.
         reason: String,
     },
-    /// The person's workers work for them no longer.
+    /// The contributor's workers were unlinked.
     Unlinked {
         /// Their names.
         workers: Vec<String>,
     },
-    /// A maintainer trusts somebody.
+    /// A maintainer set a contributor's trust.
     Trusted {
-        /// Whom.
+        /// The contributor's login.
         login: String,
-        /// Up to which tier.
+        /// The highest tier allowed.
         tier: i64,
-        /// Whether this lifts a ban.
+        /// True when this lifts a ban.
         was_banned: bool,
     },
-    /// A maintainer approved the task as it reads now.
+    /// A maintainer approved the current text of the task.
     Approved,
     /// A maintainer set the budget.
     BudgetSet(BudgetLine),
-    /// The command needs more rights than the person has.
+    /// The contributor lacks the required permission.
     PermissionMissing {
         /// The command, without `/owp`.
         verb: String,
-        /// The right it needs, such as `write`.
+        /// The required permission, such as `write`.
         needed: String,
     },
-    /// No such command.
+    /// An unknown command.
     UnknownVerb {
-        /// What was written.
+        /// The word as written.
         verb: String,
-        /// The closest command there is.
+        /// The closest existing command.
         suggestion: Option<String>,
     },
-    /// The command's words do not fit.
+    /// An invalid argument.
     BadArgument {
-        /// What is wrong, in a sentence.
+        /// The problem, in a sentence.
         problem: String,
-        /// A command that would be understood.
+        /// A valid command as an example.
         example: String,
     },
-    /// Every command.
+    /// A list of all commands.
     Help(Vec<HelpRow>),
-    /// Done, in a sentence.
+    /// Success, in a sentence.
     Done(String),
-    /// Not done, in a sentence.
+    /// Failure, in a sentence.
     Failed(String),
 }
 
-/// The reply to a refused claim, in the words every other face of the product uses.
+/// Builds the reply to a refused claim. The API and the dashboard use the same sentences.
 #[must_use]
 pub fn refusal_reply(login: &str, refusals: &[Refusal]) -> String {
     format!("{}, this task cannot be yours now:\n\n{}", mention(login), reasons(refusals))
 }
 
-/// What the reply to a refused claim becomes when a later claim is granted.
+/// Builds the text that replaces a refusal once a later claim is granted.
 #[must_use]
 pub fn refusal_settled(login: &str) -> String {
     format!("{}, an earlier claim of yours was refused here; this task is yours now, see below.", mention(login))
 }
 
-/// The reply to a comment: what became of its commands, in their order.
+/// Builds the reply to a comment, with the results of its commands in order.
 #[must_use]
 pub fn reply(login: &str, outcomes: &[Outcome]) -> String {
     match outcomes {
@@ -149,18 +149,18 @@ fn reasons(refusals: &[Refusal]) -> String {
     bullets(refusals.iter().map(reason), MAX_REASONS)
 }
 
-/// One refusal: the sentences for people, and the measured values in small print.
+/// Formats one refusal: the sentences, and the measured values in small print.
 fn reason(refusal: &Refusal) -> String {
     let sentences = refusal.sentences();
     let sentences = match refusal.rule {
-        // It names a pull request that names this issue; a reference to any other would show up there each time.
+        // The pull request names this issue anyway; any other reference would add to its timeline each time.
         Rule::OpenPull => prose_with_references(&sentences),
         _ => prose(&sentences),
     };
     format!("{sentences} <sub>{}</sub>", safe_inline(&refusal.measure()))
 }
 
-/// One outcome, beginning in lower case so that it can follow a name.
+/// Formats one result. It begins in lower case so that it can follow a login.
 fn text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Granted { until } => format!("this task is yours until {}.", until.human()),
@@ -271,7 +271,7 @@ fn codes(words: &[String]) -> String {
     words.iter().take(30).map(|word| code(word)).collect::<Vec<_>>().join(", ")
 }
 
-/// The text, with a full stop if it has no end of its own.
+/// Adds a full stop if the text has no closing punctuation.
 fn sentence(text: &str) -> String {
     let text = prose(text);
     if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }

@@ -1,39 +1,39 @@
-//! Makes text from outside harmless: it is shown as it was written, and does nothing.
+//! Escapes external text: it is shown as it was written, and has no effect.
 //!
-//! Zero-width spaces break what GitHub recognises in finished text (mentions, references to issues and commits, bare
-//! links); backslashes and entities break what Markdown, mathematics and HTML recognise in the source.
+//! Zero-width spaces stop GitHub's recognition in rendered text (mentions, references to issues and commits, bare
+//! links). Backslashes and entities stop the recognition of Markdown, mathematics and HTML in the source.
 
 use owp_pool::text::is_hidden;
 
-/// Longest text from outside inside a sentence.
+/// Maximum length of external text within a sentence, in characters.
 const MAX_INLINE: usize = 400;
-/// Longest text from outside with paragraphs of its own.
+/// Maximum length of external text with its own paragraphs.
 const MAX_TEXT: usize = 4_000;
-/// Longest sentence of ours that holds text from outside.
+/// Maximum length of a pool sentence that contains external text.
 const MAX_PROSE: usize = 1_000;
-/// Longest command, branch or name in code.
+/// Maximum length of a command, branch or name in code.
 const MAX_CODE: usize = 400;
-/// Texts from outside named one after another inside a sentence.
+/// Maximum number of external texts listed in a sentence.
 const MAX_LISTED: usize = 20;
-/// Marks on one letter; no language needs more.
+/// Maximum number of combining marks on one letter; no language needs more.
 const MAX_MARKS: usize = 4;
-/// Invisible, and ends whatever GitHub was about to recognise.
+/// An invisible character that stops GitHub's recognition.
 const BREAK: char = '\u{200B}';
 
-/// Text from outside as one line, at most a few hundred characters.
+/// Escapes external text as one line, at most 400 characters of it.
 #[must_use]
 pub fn safe_inline(text: &str) -> String {
     let one_line = clean(text).split_whitespace().collect::<Vec<_>>().join(" ");
     escape_line(&shorten(&one_line, MAX_INLINE))
 }
 
-/// Text from outside with its lines and paragraphs, at most a few thousand characters.
+/// Escapes external text with its lines and paragraphs, at most 4,000 characters of it.
 #[must_use]
 pub fn safe_text(text: &str) -> String {
     let text = shorten(&clean(text), MAX_TEXT);
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
-        // Four leading spaces would make a code block, and the end of a line two spaces a break.
+        // Four leading spaces would start a code block, and two trailing spaces a line break.
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if !line.is_empty() || lines.last().is_some_and(|last| !last.is_empty()) {
             lines.push(escape_line(&line));
@@ -42,28 +42,28 @@ pub fn safe_text(text: &str) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// Text as inline code: a command, a branch, a label, a worker's name. Nothing in code is alive.
+/// Formats text as inline code, for example a command, branch, label or worker name. Nothing in code has an effect.
 #[must_use]
 pub fn code(text: &str) -> String {
     let text = shorten(&clean(text).split_whitespace().collect::<Vec<_>>().join(" "), MAX_CODE);
     if text.is_empty() {
         return "(empty)".to_owned();
     }
-    // A comment's beginning or end inside code is only text to GitHub, but other readers are less careful.
+    // GitHub treats comment delimiters inside code as text, but other readers are less careful.
     let text = text.replace("<!--", "<\u{200B}!--").replace("-->", "--\u{200B}>");
     let fence = "`".repeat(longest_run(&text, '`') + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// A sentence of ours, in which words between backticks are code and everything else may come from people: both are
-/// harmless, whoever wrote the backticks. At most a few hundred characters.
+/// Escapes a pool sentence. Words between backticks become code, and everything else may be external. Both are
+/// harmless, whoever wrote the backticks. At most 1,000 characters are kept.
 #[must_use]
 pub(super) fn prose(text: &str) -> String {
     prose_with(text, code, escape_line)
 }
 
-/// As [`prose`], for a sentence in which nobody but the pool writes numbers: `#12` links to the pull request.
+/// Like [`prose`], for sentences whose numbers all come from the pool: `#12` links to the pull request.
 pub(super) fn prose_with_references(text: &str) -> String {
     prose_with(text, code, |line| {
         let parts: Vec<String> = line.split('#').map(escape_line).collect();
@@ -71,7 +71,7 @@ pub(super) fn prose_with_references(text: &str) -> String {
     })
 }
 
-/// As [`prose`], inside a table.
+/// Like [`prose`], inside a table.
 pub(super) fn prose_in_table(text: &str) -> String {
     prose_with(text, code_in_table, escape_line)
 }
@@ -89,19 +89,19 @@ fn prose_with(text: &str, code: fn(&str) -> String, escape: fn(&str) -> String) 
     out
 }
 
-/// The text before the first words between backticks, these words, and the text after them.
+/// Splits off the first code span: the text before it, its content, and the text after it.
 fn first_code(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('`')?;
     let (inside, after) = rest.split_once('`')?;
     (!inside.trim().is_empty()).then_some((before, inside, after))
 }
 
-/// Inline code inside a table, where a bar would end the cell.
+/// Formats inline code inside a table, where a bar would end the cell.
 pub(super) fn code_in_table(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
-/// Mentions a person, who is notified. A login that GitHub would not give out is shown and mentions nobody.
+/// Mentions a login, which notifies its owner. An invalid login is shown as text and mentions nobody.
 #[must_use]
 pub fn mention(login: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -114,7 +114,7 @@ pub fn mention(login: &str) -> String {
     format!("@{login}")
 }
 
-/// A list of at most `max` items, and how many more there are.
+/// Formats a list of at most `max` items, plus the number of further ones.
 pub(super) fn bullets(items: impl IntoIterator<Item = String>, max: usize) -> String {
     let items: Vec<String> = items.into_iter().collect();
     let mut lines: Vec<String> = items.iter().take(max).map(|item| format!("- {item}")).collect();
@@ -124,13 +124,13 @@ pub(super) fn bullets(items: impl IntoIterator<Item = String>, max: usize) -> St
     lines.join("\n")
 }
 
-/// Texts from outside inside a sentence, one after another; what is beyond the first few is left out.
+/// Joins external texts within a sentence; texts beyond the maximum are left out.
 pub(super) fn listed(words: &[String]) -> String {
     words.iter().take(MAX_LISTED).map(|one| safe_inline(one)).collect::<Vec<_>>().join(", ")
 }
 
-/// Drops what cannot be seen and can mislead: controls, direction changes, invisible letters; and marks piled on a letter
-/// until they cover the lines around it.
+/// Removes misleading characters: controls, direction changes, invisible letters, and combining marks stacked until
+/// they cover neighbouring lines.
 fn clean(text: &str) -> String {
     let mut marks = 0;
     text.replace("\r\n", "\n")
@@ -148,7 +148,7 @@ fn clean(text: &str) -> String {
         .collect()
 }
 
-/// The blocks of marks that combine with any letter; those of single scripts are letters of theirs.
+/// Returns true for marks that combine with any letter. Marks of a single script are part of its letters.
 fn is_combining(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}'
@@ -168,7 +168,7 @@ fn longest_run(text: &str, wanted: char) -> usize {
     text.split(|c| c != wanted).map(str::len).max().unwrap_or(0)
 }
 
-/// Escapes one line, whatever stands before it in the finished body.
+/// Escapes one line, independent of the text before it in the final body.
 fn escape_line(line: &str) -> String {
     let chars: Vec<char> = line.chars().collect();
     let mut out = String::with_capacity(line.len() + 16);
@@ -197,7 +197,7 @@ fn escape_line(line: &str) -> String {
             '#' | '-' | '+' | '=' if at == 0 => out.extend(['\\', c]),
             c if at < commit.end => {
                 out.push(c);
-                // What is left between two breaks is too short to name a commit.
+                // The parts between two breaks are too short for a commit id.
                 if (at - commit.start) % 6 == 5 {
                     out.push(BREAK);
                 }
@@ -209,7 +209,7 @@ fn escape_line(line: &str) -> String {
     out
 }
 
-/// The length of what may be a commit's id at the beginning, which GitHub makes a link: 7 to 40 hexadecimal digits that
+/// Returns the length of a possible commit id at the start, which GitHub would link: 7 to 40 hexadecimal digits that
 /// are not a number.
 fn commit_id(chars: &[char]) -> usize {
     let (mut length, mut digits) = (0, 0);
@@ -232,7 +232,7 @@ fn ends_with_ignoring_case(chars: &[char], word: &str) -> bool {
         && chars[chars.len() - word.len()..].iter().zip(word.chars()).all(|(a, b)| a.eq_ignore_ascii_case(&b))
 }
 
-/// `[area_lock]`, which ends every refusal and must stay as it is: a word in brackets that cannot become a link.
+/// Recognises a rule such as `[area_lock]` at the end of a refusal. It cannot become a link and stays unescaped.
 fn is_rule_name(rest: &[char]) -> bool {
     let Some(end) = rest.iter().position(|&c| c == ']') else { return false };
     let is_name = end >= 3 && rest[..end].iter().all(|&c| c.is_ascii_lowercase() || c == '_');
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use owp_pool::{Refusal, Rule, Timestamp};
 
-    /// With the invisible breaks made visible.
+    /// Shows the invisible breaks as bars.
     fn shown(text: &str) -> String {
         safe_inline(text).replace(BREAK, "|")
     }

@@ -1,4 +1,4 @@
-//! How a task stands, for `/owp status`.
+//! The state of a task, for `/owp status`.
 
 use super::safe::{code, prose, safe_inline};
 use owp_pool::Timestamp;
@@ -6,15 +6,15 @@ use owp_pool::Timestamp;
 /// The review budget of a repository in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetLine {
-    /// Slots taken.
+    /// Slots in use.
     pub used: i64,
-    /// `max_open_prs` as it is in force.
+    /// The effective `max_open_prs`.
     pub limit: i64,
-    /// What takes them, in words; empty when nothing does.
+    /// Users of the slots, as text; empty when there are none.
     pub taken_by: String,
-    /// Where the limit comes from: "limit from the policy file", "the default of 5".
+    /// Source of the limit: "limit from the policy file", "the default of 5".
     pub source: String,
-    /// Why nothing is granted now, if so: not counted yet, paused.
+    /// Reason why nothing is granted now, if any: not counted yet, paused.
     pub stopped: Option<String>,
 }
 
@@ -34,25 +34,25 @@ impl BudgetLine {
     }
 }
 
-/// `1 task`, `2 tasks`.
+/// Formats a number with its noun: `1 task`, `2 tasks`.
 pub(super) fn counted(n: i64, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// How a task stands.
+/// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStatus {
     /// The state's name: `ready`, `leased`, …
     pub state: String,
-    /// Why nobody is given it although it is ready, if so.
+    /// Reason why a ready task is held, if it is.
     pub held: Option<String>,
-    /// Who holds it.
+    /// Login of the holder.
     pub holder: Option<String>,
-    /// Until when.
+    /// Deadline of the lease.
     pub until: Option<Timestamp>,
-    /// Who may take it before everybody else, and until when.
+    /// Login and end of a reservation.
     pub reserved: Option<(String, Timestamp)>,
-    /// Its pull request.
+    /// Pull request number.
     pub pull: Option<i64>,
     /// Estimate in points.
     pub estimate: i64,
@@ -60,7 +60,7 @@ pub struct TaskStatus {
     pub priority: i64,
     /// Risk tier, 0 to 3.
     pub tier: i64,
-    /// Skills it needs.
+    /// Required skills.
     pub skills: Vec<String>,
     /// The area it locks.
     pub area: Option<String>,

@@ -1,10 +1,10 @@
-//! The one comment about issues that lost the label many at once.
+//! The one comment about issues that lost the label in bulk.
 
 use super::safe::code;
 use owp_pool::Timestamp;
 use owp_pool::document::POLICY_PATH;
 
-/// How many tasks wait for the label `ready`, and when they leave the pool; `None` once none waits.
+/// Builds the comment from the task count and the time the tasks leave the pool; `None` once none lacks the label.
 #[must_use]
 pub fn unlabelled(waiting: Option<(usize, Timestamp)>, ready: &str) -> String {
     let label = code(ready);

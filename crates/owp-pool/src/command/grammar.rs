@@ -1,7 +1,7 @@
-//! What a command line asks for: the verb and its arguments.
+//! Parses a command line: the verb and its arguments.
 //!
-//! Words after the last argument are prose and change nothing, unless they look like a second argument.
-//! Free text (a reason) is kept without hidden characters, on one line and bounded; it stays untrusted.
+//! Words after the last argument are prose and ignored, unless they look like a second argument. Free text (a reason)
+//! is stored on one line, bounded and without hidden characters; it stays untrusted.
 
 use super::super::Span;
 use super::super::labels::normalise_skill;
@@ -12,7 +12,7 @@ use super::verbs::Verb;
 use super::{BudgetChange, Command, CommandError, JoinProfile};
 use std::collections::BTreeSet;
 
-/// The longest reason that is kept, in characters.
+/// Maximum length of a stored reason, in characters.
 pub const REASON_MAX_CHARS: usize = 500;
 const QUOTED_MAX_CHARS: usize = 40;
 const MAX_SKILLS: usize = 30;
@@ -21,10 +21,10 @@ const YEAR_SECS: i64 = 365 * 86_400;
 
 type Parsed = Result<Command, CommandError>;
 
-/// Reads one line that begins `/owp`. The line is taken as it is: whether it stands in plain text is not asked.
+/// Parses one line that begins `/owp`, without checking that it is plain text.
 ///
 /// # Errors
-/// When the verb is unknown, or an argument is missing or cannot be read.
+/// Returns an error for an unknown verb, or an argument that is missing or cannot be read.
 pub fn parse_line(line: &str) -> Parsed {
     let line: String = line.chars().filter(|c| !is_hidden(*c)).collect();
     let line = line.trim();
@@ -76,7 +76,7 @@ fn bad(verb: Verb, what: impl Into<String>) -> CommandError {
     CommandError::Bad { verb, what: what.into() }
 }
 
-/// What people wrote, fit to stand between backticks in an answer.
+/// Quotes untrusted text for an error message, between backticks.
 fn quoted(text: &str) -> String {
     format!("`{}`", tidy_line(text, QUOTED_MAX_CHARS).replace('`', "'"))
 }
@@ -85,7 +85,7 @@ fn reason(rest: &str) -> Option<String> {
     Some(tidy_line(rest, REASON_MAX_CHARS)).filter(|reason| !reason.is_empty())
 }
 
-/// A number in plain digits within bounds; the error says both.
+/// Parses a number in ASCII digits within bounds; the error names the bounds.
 fn number(verb: Verb, what: &str, text: &str, min: i64, max: i64) -> Result<i64, CommandError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let value = text.parse().ok().filter(|n| digits && (min..=max).contains(n));
@@ -96,7 +96,7 @@ fn trimmed(word: &str) -> &str {
     word.trim_end_matches(['.', ',', ';', ':', '!', '?'])
 }
 
-/// The login in `@login`, and nothing that looks like a second one.
+/// Parses `@login`, and rejects a second one.
 fn login(verb: Verb, rest: &str) -> Result<String, CommandError> {
     let mut words = rest.split_whitespace();
     let word = words.next().ok_or_else(|| missing(verb, "a person"))?;
@@ -110,7 +110,7 @@ fn read_login(verb: Verb, word: &str) -> Result<String, CommandError> {
     let Some(login) = trimmed(word).strip_prefix('@') else {
         return Err(bad(verb, format!("takes a person with an @, as in @octocat, not {}", quoted(word))));
     };
-    // Enterprise accounts carry an underscore, bots and apps end in `[bot]`.
+    // Enterprise accounts contain an underscore; bots and apps end in `[bot]`.
     let name = login.strip_suffix("[bot]").unwrap_or(login);
     let fits = (1..=60).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -130,7 +130,7 @@ fn trust(verb: Verb, rest: &str) -> Parsed {
     }
 }
 
-/// A person, where one is named, and then the reason.
+/// Parses an optional login, then the reason.
 fn revoke(verb: Verb, rest: &str) -> Parsed {
     let Some((word, after)) = split_word(rest).filter(|(word, _)| word.starts_with('@')) else {
         return Ok(Command::Revoke { login: None, reason: reason(rest) });
@@ -153,7 +153,7 @@ fn budget(verb: Verb, rest: &str) -> Result<BudgetChange, CommandError> {
     number(verb, "`file` or a number", word, 0, 100).map(BudgetChange::To)
 }
 
-/// `#12` or `off #12`; prose may follow.
+/// Parses `#12` or `off #12`; prose may follow.
 fn ignore(verb: Verb, rest: &str) -> Parsed {
     let mut words = rest.split_whitespace().peekable();
     let off = words.next_if(|word| trimmed(word).eq_ignore_ascii_case("off")).is_some();
@@ -170,16 +170,16 @@ fn looks_like_an_argument(word: &str) -> bool {
     word.starts_with('@') || word.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// A link code: letters, digits and dashes. People paste it with the marks it was shown in.
+/// Parses a link code: letters, digits and dashes. Marks pasted around it are dropped.
 fn code(verb: Verb, rest: &str) -> Result<String, CommandError> {
     let word = rest.split_whitespace().next().ok_or_else(|| missing(verb, "the code your worker showed"))?;
     let code = word.trim_matches(['`', '"', '\'', '<', '>', '*', '.', ',']);
     let fits = (4..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    // The word is not repeated: it may be a token somebody pasted by mistake.
+    // The error does not repeat the word: it may be a token pasted by mistake.
     fits.then(|| code.to_owned()).ok_or_else(|| bad(verb, "cannot read that as a code"))
 }
 
-/// `skills:a,b capacity:5 concurrent:2 agents:@a,@b`, in any order, with `=` for `:` and spaces around the marks.
+/// Parses `skills:a,b capacity:5 …` in any order, with `=` for `:` and spaces around the marks.
 fn join(verb: Verb, rest: &str) -> Result<JoinProfile, CommandError> {
     let mut profile = JoinProfile::default();
     for pair in pairs(rest) {
@@ -202,7 +202,7 @@ fn join(verb: Verb, rest: &str) -> Result<JoinProfile, CommandError> {
     Ok(profile)
 }
 
-/// Logins, each with its `@`.
+/// Parses logins, each with its `@`.
 fn agents(verb: Verb, value: &str) -> Result<Vec<String>, CommandError> {
     if trimmed(value).eq_ignore_ascii_case("none") {
         return Ok(Vec::new());
@@ -229,8 +229,8 @@ fn on_or_off(verb: Verb, value: &str) -> Result<bool, CommandError> {
     }
 }
 
-/// Words, joined where a mark at an edge says that they belong together: `skills: a, b` is one pair, but a word that
-/// begins with a key begins a pair.
+/// Splits into words and joins those that a mark at an edge connects: `skills: a, b` is one pair. A word that begins
+/// with a key starts a new pair.
 fn pairs(rest: &str) -> Vec<String> {
     let marks = [':', '=', ','];
     let mut pairs: Vec<String> = Vec::new();
@@ -268,8 +268,8 @@ fn skills(verb: Verb, value: &str) -> Result<Vec<String>, CommandError> {
     Ok(skills.into_iter().collect())
 }
 
-/// `2h`, `1d12h`, `for 3 days`, and then the reason. What begins with a digit must be a duration: a pause without
-/// end is not what somebody meant who wrote a number.
+/// Parses `2h`, `1d12h` or `for 3 days`, then the reason. Text that begins with a digit must be a duration: a typed
+/// number does not mean a pause without end.
 fn pause(verb: Verb, rest: &str) -> Parsed {
     let mut rest = rest;
     if let Some((first, after)) = split_word(rest)

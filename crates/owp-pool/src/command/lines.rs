@@ -1,21 +1,21 @@
-//! Which lines of a comment are commands: those that begin `/owp`, after at most three spaces, in plain text.
+//! Finds the command lines of a comment: those that begin `/owp`, after at most three spaces, in plain text.
 //!
-//! Plain text is a paragraph (or a heading, since `---` under a line makes it one) that stands in nothing else.
+//! Plain text is a paragraph (or a heading, since `---` under a line makes it one) that is not nested in anything else.
 //! Not commands: fenced and indented code, inline code, quotes with their lazy continuations, list items, tables,
-//! footnotes, link texts and titles, emphasis that began on an earlier line, mathematics, HTML blocks and comments,
-//! and text between HTML tags that quote, hide, strike or box it. A list item is left out because people list
-//! commands to explain them far more often than to run them.
+//! footnotes, link texts and titles, emphasis that began on an earlier line, mathematics, HTML blocks and comments, and
+//! text between HTML tags that quote, hide, strike or box it. List items are excluded because people list commands to
+//! explain them far more often than to run them.
 //!
-//! What a line asks for is not decided here.
+//! `grammar.rs` parses the arguments.
 
 use super::super::text::{is_hidden, tidy_line};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use std::ops::Range;
 
-/// A longer body than GitHub can hold (65,536 characters of at most four bytes) is not read at all.
+/// Upper limit of what GitHub can hold (65,536 characters of at most four bytes); longer bodies are not parsed.
 const BODY_MAX_BYTES: usize = 4 * 65_536;
 
-/// HTML elements whose content is not plain text of the comment. Those that HTML closes by itself (`p`, `li`) are
+/// HTML elements whose content is not plain text of the comment. Elements that HTML closes by itself (`p`, `li`) are
 /// left out: an unclosed one would swallow the rest of the comment, and none of them hides anything.
 const CONTAINERS: [&str; 29] = [
     "article",
@@ -51,15 +51,15 @@ const CONTAINERS: [&str; 29] = [
 
 /// A line that begins `/owp` in plain text.
 pub(super) struct PlainLine<'a> {
-    /// Counted from 1.
+    /// Line number, counted from 1.
     pub(super) line: usize,
-    /// As written, trimmed.
+    /// The line as written, trimmed.
     pub(super) text: &'a str,
-    /// The same without inline HTML, which a reader does not see.
+    /// The same without inline HTML, which readers do not see.
     pub(super) visible: String,
 }
 
-/// The command lines of a comment, in order.
+/// Returns the command lines of a comment, in order.
 pub(super) fn command_lines(body: &str) -> Vec<PlainLine<'_>> {
     if body.len() > BODY_MAX_BYTES || !mentions_owp(body) {
         return Vec::new();
@@ -79,7 +79,7 @@ pub(super) fn command_lines(body: &str) -> Vec<PlainLine<'_>> {
         .collect()
 }
 
-/// Every line with the byte it starts at, without its ending; `\n`, `\r\n` and `\r` end lines, as in CommonMark.
+/// Iterates over lines and the byte each starts at, without endings; `\n`, `\r\n` and `\r` end lines, as in CommonMark.
 pub(super) fn physical_lines(body: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -92,27 +92,27 @@ pub(super) fn physical_lines(body: &str) -> impl Iterator<Item = (usize, &str)> 
     })
 }
 
-/// A line as it is compared with earlier ones.
+/// Returns the form in which lines are compared.
 pub(super) fn canonical(line: &str) -> String {
     tidy_line(line, usize::MAX).to_lowercase()
 }
 
-/// `/owp` as a whole word, in any case.
+/// Returns true if the line begins with `/owp` as a whole word, in any case.
 fn begins_with_owp(line: &str) -> bool {
     line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("/owp"))
         && line[4..].chars().find(|c| !is_hidden(*c)).is_none_or(char::is_whitespace)
 }
 
-/// Most comments have nothing for us; they are not parsed.
+/// Returns false for most comments, which are then not parsed.
 fn mentions_owp(body: &str) -> bool {
     body.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"/owp"))
 }
 
-/// Where the plain text of a comment is.
+/// Location of a comment's plain text.
 struct PlainText {
-    /// In order, not overlapping.
+    /// Ranges of plain text, in order, not overlapping.
     text: Vec<Range<usize>>,
-    /// Inline HTML, in order.
+    /// Ranges of inline HTML, in order.
     html: Vec<Range<usize>>,
 }
 
@@ -125,9 +125,9 @@ impl PlainText {
             | Options::ENABLE_MATH
             | Options::ENABLE_GFM;
         let mut found = Self { text: Vec::new(), html: Vec::new() };
-        // How many blocks and spans are open, and how many of them are anything but a paragraph or heading.
+        // Number of open blocks and spans, and number of those that are not a paragraph or heading.
         let (mut depth, mut foreign) = (0_usize, 0_usize);
-        // Quotes, lists and the like: HTML opened in one of them is closed with it.
+        // Number of open quotes, lists and the like: HTML opened in one of them ends with it.
         let mut boxes = 0_usize;
         let mut open_html = Vec::new();
         for (event, range) in Parser::new_ext(body, options).into_offset_iter() {
@@ -163,7 +163,7 @@ impl PlainText {
         after > 0 && self.text[after - 1].contains(&byte)
     }
 
-    /// The text that starts at byte `start`, with a space where inline HTML stands.
+    /// Returns the text that starts at byte `start`, with a space in place of inline HTML.
     fn without_html(&self, text: &str, start: usize) -> String {
         let mut visible = String::with_capacity(text.len());
         let mut at = 0;
@@ -186,7 +186,7 @@ fn is_box(tag: TagEnd) -> bool {
     matches!(tag, TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item | TagEnd::FootnoteDefinition | TagEnd::Table)
 }
 
-/// Opens and closes containers as the tags in a piece of HTML say. Comments and unknown names are passed over.
+/// Opens and closes containers by the tags in a piece of HTML. Comments and unknown names are skipped.
 fn track_html(html: &str, open: &mut Vec<&'static str>) {
     let mut rest = html;
     while let Some(at) = rest.find('<') {
@@ -215,7 +215,7 @@ fn track_html(html: &str, open: &mut Vec<&'static str>) {
     }
 }
 
-/// What follows a tag's `>`; a `>` in a quoted attribute does not count.
+/// Returns the text after a tag's `>`; a `>` in a quoted attribute does not count.
 fn after_tag(tag: &str) -> &str {
     let mut quote = None;
     for (index, c) in tag.char_indices() {
@@ -226,6 +226,6 @@ fn after_tag(tag: &str) -> &str {
             _ => {}
         }
     }
-    // A tag that never ends takes everything with it, as it does in a browser.
+    // A tag that never ends takes the rest with it, as in a browser.
     ""
 }

@@ -1,10 +1,10 @@
-//! The commands people write in issue comments: `/owp claim` and its siblings.
+//! Commands in issue comments: `/owp claim` and its siblings.
 //!
-//! This room says what was asked for and on which line. Who may ask, and what then happens, is decided elsewhere;
-//! so is which comments are read at all (new ones, on issues, by people).
+//! This module reads the commands of a comment and their lines. Permissions and effects are decided elsewhere, and so
+//! is the choice of comments to read (new ones, on issues, by people).
 //!
-//! A command is a line of plain text that begins `/owp`. What a reader does not take for plain text is not a
-//! command: code, quotes, lists, tables, HTML. See `lines.rs` for the exact rule and `grammar.rs` for the arguments.
+//! A command is a line of plain text that begins `/owp`. Code, quotes, lists, tables and HTML are not plain text.
+//! `lines.rs` has the exact rule, `grammar.rs` the arguments.
 
 mod grammar;
 mod lines;
@@ -16,111 +16,111 @@ pub use grammar::{REASON_MAX_CHARS, parse_line};
 pub(crate) use suggest::nearest;
 pub use verbs::{Verb, Who, verbs_markdown};
 
-/// How many commands of one comment are read.
+/// Maximum number of commands read from one comment.
 pub const MAX_COMMANDS: usize = 5;
 
-/// What a person asked for.
+/// A command of a contributor or maintainer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Take the task of this issue.
     Claim,
     /// Give the task back.
     Release {
-        /// Why, in the person's words.
+        /// The reason, in the holder's words.
         reason: Option<String>,
     },
-    /// Say how the task stands.
+    /// Show the state of the task.
     Status,
-    /// Explain why the asker could or could not have the task now.
+    /// Explain why the contributor could or could not have the task now.
     Why,
     /// Ask for more time.
     Extend,
-    /// The holder cannot go on.
+    /// Report that the work cannot go on.
     Block {
-        /// What is in the way, in the person's words.
+        /// The obstacle, in the holder's words.
         reason: String,
     },
-    /// Say what one can do and how much of it.
+    /// Declare skills and capacity.
     Join(JoinProfile),
     /// Prove that a worker belongs to the commenter.
     Link {
-        /// The code the registration answer showed, as it was typed.
+        /// The code from the registration response, as typed.
         code: String,
     },
-    /// Take that back.
+    /// Unlink the commenter's workers.
     Unlink,
     /// Show the commands.
     Help,
-    /// Say how far a person is trusted.
+    /// Set a contributor's trust.
     Trust {
-        /// Whom, without the `@`.
+        /// Login, without the `@`.
         login: String,
-        /// 0 to 3.
+        /// Trust level, 0 to 3.
         level: i64,
     },
-    /// Accept the task, or its edited text, as fit to be handed out.
+    /// Approve the task, or its edited text.
     Approve,
-    /// Change how many pull requests may be open.
+    /// Change the review budget.
     Budget(BudgetChange),
-    /// Reserve the task for a person.
+    /// Reserve the task for a contributor.
     Assign {
-        /// Whom, without the `@`.
+        /// Login, without the `@`.
         login: String,
     },
     /// Take the task away from its holder.
     Revoke {
-        /// Only if this person holds it, without the `@`.
+        /// Login, without the `@`; revoke only if this contributor is the holder.
         login: Option<String>,
-        /// Why, in the maintainer's words.
+        /// The reason, in the maintainer's words.
         reason: Option<String>,
     },
-    /// Hand out nothing in this repository for a while.
+    /// Pause grants in this repository.
     Pause {
-        /// How long, in seconds; `None` is until `resume`.
+        /// Duration in seconds; `None` lasts until `resume`.
         secs: Option<i64>,
-        /// Why, in the person's words.
+        /// The reason, in the maintainer's words.
         reason: Option<String>,
     },
     /// End a pause.
     Resume,
-    /// Let a blocked task be handed out again.
+    /// Let a blocked task be granted again.
     Unblock,
     /// Set aside a pull request that answers no claim.
     Ignore {
         /// Its number.
         pull: i64,
-        /// Takes it back.
+        /// True to undo it.
         off: bool,
     },
-    /// Never hand anything to a person again.
+    /// Ban a contributor from the repository's pool.
     Ban {
-        /// Whom, without the `@`.
+        /// Login, without the `@`.
         login: String,
     },
 }
 
-/// What `/owp join` sets; what is `None` stays as it is.
+/// Changes made by `/owp join`; `None` leaves a value as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JoinProfile {
-    /// Normalised, sorted, each once; an empty list takes all skills away (`skills:none`).
+    /// Skills, normalised, sorted, without duplicates; an empty list removes all (`skills:none`).
     pub skills: Option<Vec<String>>,
-    /// Points at a time, 1 to 100.
+    /// Maximum points at a time, 1 to 100.
     pub capacity: Option<i64>,
-    /// Tasks at a time, 1 to 20.
+    /// Maximum tasks at a time, 1 to 20.
     pub concurrent: Option<i64>,
-    /// Whether a score is made of what comes of their work.
+    /// True to ask for a reputation score.
     pub reputation: Option<bool>,
-    /// Whose pull requests are their work, without the `@`, each once; an empty list takes all agents away
-    /// (`agents:none`).
+    /// Agents whose pull requests are the contributor's work: logins without the `@`, without duplicates. An empty list
+    /// removes all (`agents:none`).
     pub agents: Option<Vec<String>>,
 }
 
-/// What `/owp budget` asks for.
+/// Change requested by `/owp budget`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetChange {
-    /// This many open pull requests, 0 to 100.
+    /// Set the limit, 0 to 100 open pull requests.
     To(i64),
-    /// What the policy file says.
+    /// Return to the value of the policy file.
     File,
 }
 
@@ -152,38 +152,38 @@ impl Command {
         }
     }
 
-    /// True for what only people with write access to the repository may ask.
+    /// Returns true for commands that require write access to the repository.
     #[must_use]
     pub fn needs_write(&self) -> bool {
         self.verb().who() == Who::Maintainer
     }
 }
 
-/// Why a line that begins `/owp` is not a command we can follow. The text is for the person who wrote it.
+/// Reason a line that begins `/owp` is not a valid command. The message is for its author.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// There is no such verb.
+    /// The verb is unknown.
     #[error("There is no command `{verb}`.{}", did_you_mean.map(|verb| format!(" Did you mean `{verb}`?")).unwrap_or_default())]
     UnknownVerb {
-        /// What was written, shortened and without hidden characters; still text from people.
+        /// The word as written, shortened and without hidden characters. Untrusted text.
         verb: String,
-        /// The verb that was probably meant.
+        /// The verb probably meant.
         did_you_mean: Option<&'static str>,
     },
-    /// Something the verb cannot do without is not there.
+    /// A required argument is missing.
     #[error("`{verb}` needs {what}. Write it as `{}`.", verb.usage())]
     Missing {
         /// The verb.
         verb: Verb,
-        /// What is missing: "a reason".
+        /// The missing argument: "a reason".
         what: &'static str,
     },
-    /// Something is there and cannot be read.
+    /// An argument cannot be read.
     #[error("`{verb}` {what}. Write it as `{}`.", verb.usage())]
     Bad {
         /// The verb.
         verb: Verb,
-        /// What is wrong, as a clause after the verb; it may quote what people wrote.
+        /// The problem, as a clause after the verb. It may quote untrusted text.
         what: String,
     },
     /// The comment holds more commands than are read.
@@ -191,18 +191,18 @@ pub enum CommandError {
     TooMany,
 }
 
-/// A line that begins `/owp`, and what it asks for.
+/// A line that begins `/owp`, with its parsed command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
-    /// Where it stands in the comment, counted from 1.
+    /// Line number in the comment, counted from 1.
     pub line: usize,
-    /// The line as it was written, without the whitespace around it.
+    /// The line as written, trimmed.
     pub text: String,
-    /// What it asks for.
+    /// The command, or the error.
     pub parsed: Result<Command, CommandError>,
 }
 
-/// Finds the commands of a comment, in order. After [`MAX_COMMANDS`] of them comes one error, then nothing.
+/// Finds the commands of a comment, in order. A single error stands for everything beyond [`MAX_COMMANDS`].
 #[must_use]
 pub fn parse_comment(body: &str) -> Vec<CommandLine> {
     let mut commands = Vec::new();
@@ -217,9 +217,9 @@ pub fn parse_comment(body: &str) -> Vec<CommandLine> {
     commands
 }
 
-/// The commands of an edited comment that its earlier text did not hold on any line, whether as a command or not:
-/// moving a line, or taking it out of a code block, does not run it. Case, spacing and hidden characters do not
-/// make a line new. Line numbers are those of the new text, so they may repeat numbers of the old one.
+/// Finds the commands of an edited comment whose line is nowhere in the earlier text, as a command or otherwise. So
+/// moving a line, or taking it out of a code block, does not run it. Changed case, spacing or hidden characters do not
+/// make a line new. Line numbers refer to the new text and may repeat old ones.
 #[must_use]
 pub fn parse_edited(old: &str, new: &str) -> Vec<CommandLine> {
     let known: std::collections::BTreeSet<_> =

@@ -1,31 +1,31 @@
-//! How fast one contributor may write commands. Everything beyond is turned away before GitHub is asked anything.
+//! Rate limit on the commands of one contributor. Commands beyond it are rejected before any request to GitHub.
 
 use super::super::Span;
 
-/// Commands of one contributor in [`MINUTE`].
+/// Maximum number of commands of one contributor in [`MINUTE`].
 pub const PER_MINUTE: i64 = 10;
-/// Commands of one contributor in [`HOUR`], unless they may write to the repository.
+/// Maximum number of commands of one contributor in [`HOUR`]; maintainers are exempt.
 pub const PER_HOUR: i64 = 60;
-/// Commands in [`MINUTE`] of somebody who may write to the repository.
+/// Maximum number of commands of one maintainer in [`MINUTE`].
 const PER_MINUTE_OF_MAINTAINERS: i64 = 30;
 
-/// The shorter span commands are counted in.
+/// Short window of the rate limit.
 pub const MINUTE: Span = Span::minutes(1);
-/// The longer one.
+/// Long window of the rate limit.
 pub const HOUR: Span = Span::hours(1);
 
-/// Whether a comment's commands may run.
+/// Decision on the commands of a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Whoever wrote them.
+    /// They run.
     Steady,
-    /// Only those of somebody who may write to the repository.
+    /// They run only if the author is a maintainer.
     Fast,
-    /// Nobody's.
+    /// They do not run.
     TooFast,
 }
 
-/// Judges a comment of `fresh` commands by somebody who wrote so many in the last minute and hour.
+/// Judges a comment with `fresh` commands, given its author's commands in the last minute and hour.
 #[must_use]
 pub fn pace(fresh: i64, last_minute: i64, last_hour: i64) -> Pace {
     if last_minute + fresh > PER_MINUTE_OF_MAINTAINERS {

@@ -1,4 +1,4 @@
-//! Properties of the command grammar that hold for every comment, whatever is written in it.
+//! Properties of the command grammar that hold for any comment.
 
 use super::*;
 use proptest::prelude::*;

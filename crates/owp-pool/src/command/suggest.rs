@@ -1,8 +1,8 @@
-//! "Did you mean": the verb that was probably meant by a word that is none.
+//! "Did you mean": suggests the verb probably meant by an unknown word.
 
 use super::verbs::Verb;
 
-/// Words people use for a verb that spelling does not lead to.
+/// Words for a verb that edit distance does not find.
 const MEANT: [(&str, &str); 14] = [
     ("abandon", "release"),
     ("allow", "approve"),
@@ -20,20 +20,19 @@ const MEANT: [(&str, &str); 14] = [
     ("unpause", "resume"),
 ];
 
-/// The nearest verb, if one is near: one slip, or two in a longer word that begins with the right letter.
+/// Returns the nearest verb: one slip away, or two in a longer word that begins with the right letter.
 pub(super) fn nearest_verb(word: &str) -> Option<&'static str> {
     let word: Vec<char> = word.trim_matches(|c: char| !c.is_alphanumeric()).chars().take(16).collect();
     let folded: String = word.iter().collect();
     if let Some((_, verb)) = MEANT.iter().find(|(said, _)| *said == folded) {
         return Some(verb);
     }
-    // Never suggest the opposite of what was said.
+    // Never suggest the opposite of the word.
     let verbs = Verb::ALL.into_iter().map(Verb::name).filter(|name| folded.starts_with("un") == name.starts_with("un"));
     nearest(&folded, verbs)
 }
 
-/// The known name that was probably meant by a word: one slip away, or two in a longer one that begins with the right
-/// letter.
+/// Returns the known name nearest to a word: one slip away, or two in a longer word that begins with the right letter.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.chars().take(64).collect();
     let allowed = if word.len() <= 4 { 1 } else { 2 };
@@ -45,7 +44,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
-/// Letters to add, drop, change, or swap with their neighbour (optimal string alignment).
+/// Counts letters to add, drop, change, or swap with their neighbour (optimal string alignment).
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
     for (i, row) in rows.iter_mut().enumerate() {

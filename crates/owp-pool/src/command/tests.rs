@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Line number and verb of every command; errors by their kind.
+/// Summarises each command as line number and verb; errors by their kind.
 fn found(body: &str) -> Vec<(usize, String)> {
     let kind = |parsed: &Result<Command, CommandError>| match parsed {
         Ok(command) => command.verb().to_string(),

@@ -1,20 +1,20 @@
-//! The table of verbs: the one place help texts and documentation take them from. What each does is not here.
+//! The table of verbs, the single source of help texts and documentation. Their effects are defined elsewhere.
 
 use std::fmt;
 
-/// Who may use a verb.
+/// Permission a verb requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
-    /// Any person.
+    /// None: anyone may use the verb.
     Anyone,
-    /// Whoever holds the task, or a maintainer.
+    /// Being the holder of the task, or a maintainer.
     Holder,
-    /// People with write access to the repository.
+    /// Write access to the repository.
     Maintainer,
 }
 
 impl Who {
-    /// The words the tables use.
+    /// Returns the words used in tables.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -262,12 +262,12 @@ impl fmt::Display for Verb {
     }
 }
 
-/// The verbs as a Markdown table. Every command stands in inline code, so a comment that shows it runs nothing.
+/// Renders the verbs as a Markdown table. Commands are in inline code, so a comment that shows the table runs none.
 #[must_use]
 pub fn verbs_markdown() -> String {
     let mut table = String::from("| command | who | what it does |\n|---|---|---|\n");
     for verb in Verb::ALL {
-        // A bar ends a table cell even inside code, unless it is escaped.
+        // An unescaped bar ends a table cell, even inside code.
         let usage = verb.usage().replace('|', "\\|");
         table.push_str(&format!("| `{usage}` | {} | {} |\n", verb.who().label(), verb.help()));
     }

@@ -1,4 +1,4 @@
-//! A document laid over a policy: every key checked, every fault told at once, nothing followed when there is one.
+//! Applies a document to a policy: checks every key, reports all faults at once, and changes nothing if there is one.
 
 use super::fault::{Fault, Faults};
 use super::parts::{BudgetPart, ClaimsPart, ContractPart, GatesPart, LabelsPart, LanePart, LeasesPart, TierPart};
@@ -11,20 +11,20 @@ use crate::reputation::Score;
 use crate::schedule::Schedule;
 use crate::text::is_hidden;
 
-/// Entries a list may have.
+/// Maximum number of entries in a list.
 const LIST_MAX: usize = 50;
 const COMMAND_MAX_CHARS: usize = 500;
 const TEMPLATE_MAX_CHARS: usize = 10_000;
 const CHECK_MAX_CHARS: usize = 255;
 
-/// GitHub's numbers are far from it.
+/// Upper bound far above GitHub's issue numbers.
 const ISSUE_MOST: i64 = 1_000_000_000;
 
 impl Document {
-    /// The policy that follows when this document is laid over `base`.
+    /// Returns `base` with the settings of this document.
     ///
     /// # Errors
-    /// Everything that is out of bounds; `base` stays in force.
+    /// Returns every value out of bounds; `base` stays in force.
     pub fn apply(&self, base: &Policy) -> Result<Policy, Vec<Fault>> {
         let mut policy = base.clone();
         let mut faults = Faults::default();
@@ -101,7 +101,7 @@ impl LeasesPart {
 
 impl ClaimsPart {
     fn apply(&self, policy: &mut Policy, faults: &mut Faults) {
-        // Where claims were not limited, naming one limit brings the others at their defaults.
+        // In a policy without claim limits, naming one brings the others at their defaults.
         let mut claims = policy.claims.unwrap_or(ClaimLimits::DEFAULT);
         faults.number("claims.per_worker", self.per_worker, 1..=20, &mut claims.per_person);
         faults.number("claims.newcomers", self.newcomers, 0..=20, &mut claims.newcomer);
@@ -113,7 +113,7 @@ impl ClaimsPart {
 }
 
 impl TierPart {
-    /// The rule this part makes of tier `tier`.
+    /// Builds the rule of tier `tier` from this part.
     fn rule(&self, tier: usize, faults: &mut Faults) -> TierRule {
         let key = |name: &str| format!("tiers.{tier}.{name}");
         let mut trust = i64::try_from(tier).unwrap_or(3);

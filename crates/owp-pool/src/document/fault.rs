@@ -1,11 +1,11 @@
-//! What is wrong with a policy, and where.
+//! Faults of a policy, with their places.
 
 use super::scalars::Duration;
 use crate::Span;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// A place in a file; both count from 1.
+/// A place in a file; line and column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The line.
@@ -14,26 +14,26 @@ pub struct Place {
     pub column: u64,
 }
 
-/// What sort of fault it is, where that is asked for.
+/// Kind of fault, for callers that treat some faults specially.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FaultKind {
-    /// As its message says.
+    /// A fault described by its message alone.
     #[default]
     Plain,
-    /// More anchors and aliases than are read.
+    /// More anchors and aliases than allowed.
     Aliases,
 }
 
-/// Something that cannot be followed.
+/// A problem with a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The key, as in `budget.max_open_prs`; empty when the document as a whole cannot be read.
     pub key: String,
-    /// What is wrong with it, in words that follow its name.
+    /// The problem, as words that follow the key.
     pub message: String,
-    /// Where in the file, when it came from one.
+    /// The place in the file, when the document came from one.
     pub place: Option<Place>,
-    /// Its sort.
+    /// Its kind.
     pub kind: FaultKind,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Faults as they are found.
+/// Collects faults.
 #[derive(Default)]
 pub(super) struct Faults(pub(super) Vec<Fault>);
 
@@ -77,7 +77,7 @@ impl Faults {
         }
     }
 
-    /// A list with at most `most` entries, each taken over by `read` or refused with its reason.
+    /// Reads a list of at most `most` entries; `read` accepts each entry or returns its problem.
     pub(super) fn list(
         &mut self,
         key: &str,

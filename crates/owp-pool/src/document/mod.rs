@@ -1,6 +1,6 @@
-//! The policy as its owners write it: `.github/owp.yml` and `POST /v1/admin/policy`. Every key is optional; what is left
-//! out keeps its default. What must not be here: a key nothing obeys, because a rule somebody wrote down and nobody keeps
-//! is worse than an error.
+//! The policy document: `.github/owp.yml` and `POST /v1/admin/policy`. Every key is optional; a missing key keeps its
+//! default. The code must enforce every key it accepts, because a rule that is written down and ignored is worse than
+//! an error.
 
 mod apply;
 mod fault;
@@ -20,9 +20,9 @@ use crate::policy::CommentMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// No policy warns a holder while a larger part of the time, in percent, is left.
+/// Upper bound of `leases.warn_before`, in percent.
 pub const WARN_BEFORE_MOST: i64 = 90;
-/// Where a repository keeps its policy.
+/// Path of the policy file in a repository.
 pub const POLICY_PATH: &str = ".github/owp.yml";
 
 /// A policy document.
@@ -72,13 +72,13 @@ pub struct Document {
 }
 
 impl Document {
-    /// True when a gate asks for checks, which the App may see only with more permissions than it needs otherwise.
+    /// Returns true when a gate names checks; the App needs additional permissions to read them.
     #[must_use]
     pub fn names_checks(&self) -> bool {
         self.gates.as_ref().and_then(|gates| gates.checks.as_ref()).is_some_and(|checks| !checks.is_empty())
     }
 
-    /// The names on the lists that open tiers, as they are written, each once: logins, and teams as `org/team`.
+    /// Returns the names on the allow lists of the tiers, as written, each once: logins, and teams as `org/team`.
     #[must_use]
     pub fn allowed_names(&self) -> Vec<String> {
         let tiers = self.tiers.iter().flat_map(|tiers| [&tiers.one, &tiers.two, &tiers.three]).flatten();
@@ -89,7 +89,7 @@ impl Document {
     }
 }
 
-/// A policy document's JSON Schema, for editors and other programs.
+/// Returns the JSON Schema of a policy document, for editors and other programs.
 #[must_use]
 pub fn schema() -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12();

@@ -1,4 +1,4 @@
-//! The parts of a policy document, as they are written. What they mean is told in the parent.
+//! The parts of a policy document, as written; `apply.rs` checks and applies them.
 
 use super::scalars::{Duration, Percent};
 use crate::policy::{AreaUntil, CountMode};

@@ -1,4 +1,4 @@
-//! Values of the policy that are written in a way of their own: durations and percentages.
+//! Policy values with a notation of their own: durations and percentages.
 
 use crate::Span;
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! What policies say, and what is said about those that cannot be followed.
+//! Tests of policy documents, and of the faults they report.
 
 use super::*;
 use crate::Span;
@@ -71,7 +71,7 @@ fn every_key_sets_what_it_names() {
     assert_eq!(policy.contract.test.as_deref(), Some("make test"));
     assert_eq!(policy.pause.as_ref().map(ToString::to_string).as_deref(), Some("* * * * SAT,SUN"));
     assert_eq!(Document::of(&policy).apply(&Policy::managed()), Ok(policy));
-    // Naming one limit where there was none brings the others.
+    // Naming one limit brings the others at their defaults.
     let one = read(json!({ "claims": { "per_worker": 7 } })).apply(&Policy::manual(3, true)).unwrap().claims;
     assert_eq!(one, Some(ClaimLimits { per_person: 7, ..ClaimLimits::DEFAULT }));
 }

@@ -1,4 +1,4 @@
-//! A policy written out whole: every key with its value, so that reading it again gives the same policy.
+//! Writes a policy as a complete document, so that reading it again gives the same policy.
 
 use super::Document;
 use super::parts::{
@@ -10,7 +10,7 @@ use crate::labels::LabelRules;
 use crate::policy::{Contract, Gates, Lane, Policy, TierRule};
 
 impl Document {
-    /// A policy as a document in which nothing is left out.
+    /// Builds a document that sets every key.
     #[must_use]
     pub fn of(policy: &Policy) -> Self {
         let [one, two, three] = policy.tiers.each_ref().map(|rule| Some(tier(rule)));

@@ -1,21 +1,21 @@
-//! The policy file: YAML, read with the line and column of whatever is wrong.
+//! Reads the policy file: YAML, with the line and column of every fault.
 
 use super::Document;
 use super::fault::Fault;
 use crate::policy::Policy;
 use crate::yaml::{Bounds, read_all, read_tree};
 
-/// A larger file is not read.
+/// Maximum size of a policy file, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
 const BOUNDS: Bounds = Bounds { bytes: MAX_BYTES, nodes: 2_000, depth: 12, aliases: 20 };
 
 /// Reads a policy file and checks it against `base`. An empty file changes nothing.
 ///
 /// # Errors
-/// Everything that is wrong with it, with its place. A file that is not YAML has one fault.
+/// Returns all faults with their places. A file that is not YAML has one fault.
 pub fn read_yaml(text: &str, base: &Policy) -> Result<Document, Vec<Fault>> {
     let (document, mut faults) = read_all::<Document>(text, BOUNDS);
-    // What is left of a file with faults is checked too: its owner hears of everything at once.
+    // The rest of a faulty file is checked too, so that its author sees all faults at once.
     let document = document.unwrap_or_default();
     if let Err(mut beyond) = document.apply(base) {
         places(text, &mut beyond);
@@ -25,10 +25,10 @@ pub fn read_yaml(text: &str, base: &Policy) -> Result<Document, Vec<Fault>> {
     if faults.is_empty() { Ok(document) } else { Err(faults) }
 }
 
-/// Reads a policy file whose values somebody else checks.
+/// Reads the structure of a policy file; the caller checks its values.
 ///
 /// # Errors
-/// Every key that is none and every value of a wrong kind, with its place.
+/// Returns every unknown key and every value of a wrong type, with its place.
 pub fn read_shape(text: &str) -> Result<Document, Vec<Fault>> {
     match read_all::<Document>(text, BOUNDS) {
         (document, faults) if faults.is_empty() => Ok(document.unwrap_or_default()),
@@ -36,9 +36,9 @@ pub fn read_shape(text: &str) -> Result<Document, Vec<Fault>> {
     }
 }
 
-/// Gives faults that name keys their places in the file.
+/// Sets the places of faults that name keys.
 pub fn places(text: &str, faults: &mut [Fault]) {
-    // What was read once is read again, for its places alone.
+    // The text is parsed a second time, for the places alone.
     let tree = read_tree(text, BOUNDS).ok();
     for fault in faults {
         fault.place = tree.as_ref().and_then(|tree| tree.find(&fault.key));

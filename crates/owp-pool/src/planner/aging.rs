@@ -1,33 +1,32 @@
-//! Ageing: what a task gains by waiting, and why nothing starves.
+//! Ageing: the priority a task gains by waiting, and the proof that no task starves.
 //!
-//! A task gains [`POINTS_PER_HOUR`] for each hour, so that the order of two tasks never changes while they wait, and
-//! an index can keep it: `ready_since - priority * 3,600,000`, ascending. Up to 1000, the highest a fresh task can
-//! have, that sum is the aged priority. Beyond, each [`DOUBLING`] points count twice as much as those before.
+//! A task gains [`POINTS_PER_HOUR`] per hour, so the order of two tasks never changes while they wait, and an index can
+//! keep it: `ready_since - priority * 3,600,000`, ascending. Up to 1000, the maximum of a fresh task, that sum is the
+//! aged priority. Beyond, each [`DOUBLING`] points count twice as much as those before.
 //!
-//! **The bound.** Beside a task that fits what an asker has free, a plan is never left as it is while the task is worth
-//! more than what would have to make room: at most as many tasks as it has points, and one each for its slot, its
-//! area, its person's limit and the one newcomers share. So whatever is granted in its place is worth at least
-//! 1/(points + 4) of it, and because worth
-//! doubles, that can only be tasks that wait nearly as long: of these there is a finite number, however many fresh
-//! ones arrive and however important they are. A task of one point and priority 0 can lose, after 1,700 hours
-//! (10 weeks), only to tasks that have waited, or are important, like it but for 300 hours; one of 100 points, after
-//! 2,100 hours (13 weeks), but for 800. The property that carries this is tested in [`super::properties`].
+//! **The bound.** Take a task that fits the free capacity of a worker that asks. No plan leaves it out while it is
+//! worth more than the tasks it would displace: at most as many as it has points, and one each for its slot, its area,
+//! its contributor's quota and the quota newcomers share. So whatever is granted in its place is worth at least
+//! 1/(points + 4) of it. Because worth doubles, only tasks that have waited nearly as long can be. Their number is
+//! finite, however many fresh tasks arrive and however important they are. After 1,700 hours (10 weeks), a task of one
+//! point and priority 0 can lose only to tasks within 300 hours of its waiting time and priority; one of 100 points,
+//! after 2,100 hours (13 weeks), only within 800. `properties.rs` tests the property this rests on.
 //!
-//! The doubling ends at 5,000 hours (7 months); from there worth grows evenly, older still means more, and a task loses
-//! only where as many as it would displace have waited past that end too.
+//! The doubling ends at 5,000 hours (7 months). From there worth grows linearly: older still means more, and a task
+//! loses only where as many tasks as it would displace have waited past that end too.
 
 use super::super::{Span, Timestamp};
 
-/// Priority points a task gains for each hour it waits.
+/// Priority points a task gains per hour of waiting.
 const POINTS_PER_HOUR: i64 = 1;
-/// The most a fresh task can have; what has aged past it counts more and more.
+/// Maximum priority of a fresh task; points beyond it count progressively more.
 const FRESH: i64 = 1000;
-/// Points after which a further point is worth twice as much.
+/// Points after which each further point counts twice as much.
 const DOUBLING: i64 = 100;
-/// Doublings at most, so that sums of a plan's priorities stay far from overflowing.
+/// Maximum number of doublings, which keeps the sums of a plan far from overflow.
 const DOUBLINGS: i64 = 40;
 
-/// The priority after waiting until `now`.
+/// Returns the priority after waiting until `now`.
 #[must_use]
 pub fn aged_priority(priority: i64, ready_since: Timestamp, now: Timestamp) -> i64 {
     let waited = now.0.saturating_sub(ready_since.0).max(0) / Span::hours(1).0;
@@ -35,7 +34,7 @@ pub fn aged_priority(priority: i64, ready_since: Timestamp, now: Timestamp) -> i
     if points <= FRESH { points } else { FRESH.saturating_add(grown(points - FRESH)) }
 }
 
-/// 100 points count once, the next 100 twice, the next four times …
+/// Counts 100 points once, the next 100 twice, the next 100 four times, and so on.
 fn grown(points: i64) -> i64 {
     let doublings = (points / DOUBLING).min(DOUBLINGS);
     let rest = points - doublings * DOUBLING;

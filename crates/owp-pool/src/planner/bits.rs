@@ -1,4 +1,4 @@
-//! Sets of workers as bits: what makes "who could take this, and has room" cheap.
+//! Sets of workers as bits, which make intersections cheap.
 
 /// A set of small numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Bits {
         ones(self.0.iter().copied())
     }
 
-    /// What is in both, in ascending order.
+    /// Iterates over the intersection, in ascending order.
     pub(super) fn both<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
         ones(self.0.iter().zip(&other.0).map(|(a, b)| a & b))
     }

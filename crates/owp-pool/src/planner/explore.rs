@@ -1,17 +1,17 @@
-//! Ruin and rebuild: takes a few grants out of the plan, fills the hole in another order, and keeps what is better, or
-//! for a while what is not much worse. Effort is counted in questions asked and the dice are seeded, so plans repeat.
+//! Ruin and rebuild: removes some grants, refills in another order, and keeps a plan that is better, or at first
+//! slightly worse. Effort is counted in questions and the random numbers are seeded, so plans are reproducible.
 
 use super::improve;
 use super::ledger::{Choice, Ledger};
 use super::model::{NONE, Worth};
 use super::starts::{fill, orders};
 
-/// Questions that may be asked: so many in any case, and so many more for each worker and each candidate.
+/// Limit on questions: a base, plus an amount for each worker and each candidate.
 const EFFORT: u64 = 60_000;
 const EFFORT_EACH: u64 = 500;
 const EFFORT_MOST: u64 = 2_000_000;
 
-/// Improves the plan as far as the effort allows; what it leaves no single swap can raise.
+/// Improves the plan as far as the effort allows; afterwards no single swap raises it.
 pub(super) fn explore(ledger: &mut Ledger<'_>) {
     let most = improve::most_possible(ledger.model);
     if ledger.worth() < most {
@@ -58,7 +58,7 @@ fn ruin(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     }
 }
 
-/// A few grants anywhere.
+/// Removes a few grants anywhere.
 fn ruin_some(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     for _ in 0..2 + dice.below(5) {
         let seat = dice.below(ledger.model.seats.len());
@@ -68,7 +68,7 @@ fn ruin_some(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     }
 }
 
-/// Some of one repository's.
+/// Removes some grants of one repository.
 fn ruin_repo(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     let repo = dice.below(ledger.model.slots.len());
     for _ in 0..1 + dice.below(6) {
@@ -78,7 +78,7 @@ fn ruin_repo(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     }
 }
 
-/// All of a few workers that could take the same.
+/// Removes all grants of a few workers that could take the same tasks.
 fn ruin_seats(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     let class = dice.below(ledger.model.able.len());
     let able: Vec<usize> = ledger.model.able[class].iter().collect();
@@ -89,7 +89,7 @@ fn ruin_seats(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     }
 }
 
-/// Makes room for one task that was left out, at one worker, and gives it to it.
+/// Removes what blocks one left-out task at one worker, and places the task there.
 fn ruin_for(ledger: &mut Ledger<'_>, dice: &mut Dice) {
     let model = ledger.model;
     let left_out: Vec<usize> = (0..model.items.len()).filter(|&item| ledger.seat_of(item).is_none()).collect();
@@ -117,7 +117,7 @@ fn empty(ledger: &mut Ledger<'_>, seat: usize) {
     }
 }
 
-/// Numbers that look random and are the same every time (splitmix64).
+/// Deterministic pseudo-random numbers (splitmix64).
 #[derive(Debug)]
 struct Dice(u64);
 
@@ -130,7 +130,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`; 0 when there is none.
+    /// Returns a number below `end`; 0 when `end` is 0.
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap_or(0)
     }

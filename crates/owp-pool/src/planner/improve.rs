@@ -1,13 +1,13 @@
-//! Local search: raises a plan until no insertion, no swap, no swap with a move and no forced entry raises it further.
+//! Local search: raises a plan until no insertion, swap, swap with a move, or forced entry raises it further.
 //!
-//! Every step raises the worth, which is a number with an upper end, so it stops without a limit on effort. That a task
-//! which outweighs all it would displace is let in (`force`) is what the bound of [`super::aging`] stands on.
+//! Every step raises the worth, which is bounded, so the search ends without a limit on effort. `force` places a task
+//! that outweighs all it would displace; the bound of [`super::aging`] depends on that.
 
 use super::ledger::{Choice, Ledger, Obstacles};
 use super::model::{EVERYWHERE, Model, NONE, Worth};
 use super::starts::fill;
 
-/// Raises the plan as far as single steps go; true when that was anything at all.
+/// Raises the plan as far as single steps go; returns true when its worth rose.
 pub(super) fn polish(ledger: &mut Ledger<'_>) -> bool {
     let before = ledger.worth();
     let order: Vec<usize> = (0..ledger.model.items.len()).collect();
@@ -23,7 +23,7 @@ pub(super) fn polish(ledger: &mut Ledger<'_>) -> bool {
     }
 }
 
-/// What no plan can pass: the best of each repository that fit its slots and areas, and of all that fit the leases.
+/// Returns an upper bound on the worth of any plan: the best tasks within all slots, areas and leases.
 pub(super) fn most_possible(model: &Model<'_>) -> Worth {
     let mut slots = model.slots.clone();
     let mut areas = vec![false; model.areas];
@@ -43,7 +43,7 @@ pub(super) fn most_possible(model: &Model<'_>) -> Worth {
     sum
 }
 
-/// Tries to let the best task of a group in that has been left out.
+/// Tries to place the best task of a group that is left out.
 fn let_in(ledger: &mut Ledger<'_>, group: usize) -> bool {
     let left_out = ledger.model.groups[group].iter().copied().find(|&item| ledger.seat_of(item).is_none());
     let Some(item) = left_out else { return false };
@@ -58,7 +58,7 @@ fn let_in(ledger: &mut Ledger<'_>, group: usize) -> bool {
     swap(ledger, item, &seats) || relocate(ledger, item, &seats) || force(ledger, item, &seats)
 }
 
-/// True when whatever holds the slot or the area the item lacks is worth no less: saves looking at every worker.
+/// Returns true when the holders of the slot or area the item lacks are worth no less; saves checking every worker.
 fn is_out_of_reach(ledger: &Ledger<'_>, item: usize) -> bool {
     let it = &ledger.model.items[item];
     let held = it.area != NONE && ledger.holder(it.area) != NONE;
@@ -66,7 +66,7 @@ fn is_out_of_reach(ledger: &Ledger<'_>, item: usize) -> bool {
     locked || (ledger.slots(it.repo) <= 0 && ledger.least(ledger.given(it.repo)) >= it.worth)
 }
 
-/// Gives the item the place of one that is worth less: the least of all such.
+/// Replaces the least valuable grant that alone blocks the item and is worth less.
 fn swap(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     let worth = ledger.model.items[item].worth;
     let mut best: Option<(Worth, usize, usize)> = None;
@@ -84,9 +84,9 @@ fn swap(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     true
 }
 
-/// Gives the item a place whose holder moves to another worker.
+/// Places the item where the grant that blocks it can move to another worker.
 fn relocate(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
-    // Whoever moves keeps its slot and its area: they cannot be what is missing.
+    // A moved grant keeps its slot and its area, so neither may be what is missing.
     if !ledger.is_open(item) || !ledger.any_open() {
         return false;
     }
@@ -106,7 +106,7 @@ fn relocate(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     false
 }
 
-/// Makes room for the item by sending out as many as it takes, when together they are worth less.
+/// Removes as many grants as the item needs, when together they are worth less.
 fn force(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     let worth = ledger.model.items[item].worth;
     let mut best: Option<(Worth, Vec<usize>, usize)> = None;
@@ -129,7 +129,7 @@ fn force(ledger: &mut Ledger<'_>, item: usize, seats: &[usize]) -> bool {
     true
 }
 
-/// Workers that could take the item if they had been given nothing.
+/// Returns the workers that could take the item if they had no new grants.
 fn takers(ledger: &mut Ledger<'_>, item: usize) -> Vec<usize> {
     let model = ledger.model;
     let takers: Vec<usize> = model.able(item).iter().filter(|&seat| model.could(seat, item)).collect();
@@ -137,7 +137,7 @@ fn takers(ledger: &mut Ledger<'_>, item: usize) -> Vec<usize> {
     takers
 }
 
-/// What was given out that alone stands between an item and a worker.
+/// Returns the granted items that alone block a worker from an item.
 fn in_the_way<'a>(ledger: &'a Ledger<'_>, item: usize, seat: usize) -> impl Iterator<Item = usize> + 'a {
     let model = ledger.model;
     let it = &model.items[item];
@@ -161,7 +161,7 @@ fn in_the_way<'a>(ledger: &'a Ledger<'_>, item: usize, seat: usize) -> impl Iter
     among.into_iter().filter(clears)
 }
 
-/// True when what was given out takes from the room of this kind that stands between an item and its taker.
+/// Returns true when a granted item uses the quota of this kind that blocks an item's worker.
 fn shares(ledger: &Ledger<'_>, kind: usize, room: usize, item: usize, out: usize) -> bool {
     let model = ledger.model;
     let repo = model.items[out].repo;
@@ -169,13 +169,13 @@ fn shares(ledger: &Ledger<'_>, kind: usize, room: usize, item: usize, out: usize
     near && ledger.seat_of(out).is_some_and(|holder| model.rooms_taken(holder, repo).any(|taken| taken == room))
 }
 
-/// Everything that was given to a seat's person.
+/// Returns all items granted to a worker's contributor.
 fn held_by_person(ledger: &Ledger<'_>, seat: usize) -> Vec<usize> {
     ledger.model.seats_of_person(seat).flat_map(|seat| ledger.held(seat)).copied().collect()
 }
 
-/// The cheapest set found that clears the way, when it is worth less than `limit`: who holds the area, then what frees
-/// the worker, the person's limit and the slot, the least worth first.
+/// Returns the cheapest set found whose removal admits the item, if it is worth less than `limit`: the area's holder,
+/// then items that free the worker, the quotas and the slot, least worth first.
 fn to_send_out(ledger: &Ledger<'_>, item: usize, seat: usize, limit: Worth) -> Option<(Worth, Vec<usize>)> {
     let model = ledger.model;
     let it = &model.items[item];

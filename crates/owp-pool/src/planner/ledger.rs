@@ -1,18 +1,18 @@
-//! The books of a plan in the making: who was given what, and what is left. Every step can be taken back.
+//! State of a plan in the making: the grants so far, and what is left. Every step can be undone.
 
 use super::Pick;
 use super::bits::Bits;
 use super::model::{Model, NONE, Worth};
 use std::cmp::Reverse;
 
-/// Which of the workers with room is given a task.
+/// Preference among the workers that could take a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     /// The least flexible, then the least loaded, then the one with the least rare skills.
     Fair,
-    /// The one it leaves the fewest points.
+    /// The one with the fewest points left.
     Tight,
-    /// The one with most points left.
+    /// The one with the most points left.
     Wide,
 }
 
@@ -20,32 +20,32 @@ pub(super) enum Choice {
 #[derive(Debug)]
 pub(super) struct Ledger<'m> {
     pub model: &'m Model<'m>,
-    /// Who has an item; [`NONE`] when nobody has.
+    /// Worker of each item; [`NONE`] without one.
     seat_of: Vec<usize>,
-    /// What a seat has been given.
+    /// Items granted to each worker.
     held: Vec<Vec<usize>>,
-    /// What has been given out in a repository.
+    /// Items granted in each repository.
     given: Vec<Vec<usize>>,
     points: Vec<i64>,
     leases: Vec<i64>,
     slots: Vec<i64>,
     rooms: Vec<i64>,
     holders: Vec<usize>,
-    /// Seats that could take one more lease of the smallest estimate.
+    /// Workers that could take one more lease of the smallest estimate.
     open: Bits,
     worth: Worth,
-    /// Each step as (item, seat before).
+    /// Undo log, as (item, worker before).
     steps: Vec<(usize, usize)>,
-    /// How many questions were asked: effort is bounded by this and not by time, so that plans repeat.
+    /// Number of questions asked. It bounds the effort instead of time, so that plans are reproducible.
     pub asked: u64,
 }
 
-/// What stands between an item and a seat.
+/// Limits that keep a worker from an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Obstacles {
     pub area: bool,
     pub seat: bool,
-    /// Of the rooms it uses, in their order.
+    /// One for each claim quota, in their order.
     pub rooms: [bool; 3],
     pub slot: bool,
 }
@@ -109,13 +109,13 @@ impl<'m> Ledger<'m> {
         self.leases[seat]
     }
 
-    /// The points a seat carries, with those it brought along.
+    /// Returns the points a worker carries, including its load before the plan.
     pub(super) fn load(&self, seat: usize) -> i64 {
         let facts = &self.model.seats[seat];
         facts.load.saturating_add(facts.points.saturating_sub(self.points[seat]))
     }
 
-    /// What would have to go before a worker that may take the item at all could.
+    /// Returns the limits that keep an eligible worker from the item at present.
     pub(super) fn obstacles(&self, item: usize, seat: usize) -> Obstacles {
         let it = &self.model.items[item];
         Obstacles {
@@ -134,13 +134,13 @@ impl<'m> Ledger<'m> {
         self.model.able(item).has(seat) && !self.obstacles(item, seat).any()
     }
 
-    /// False when no worker could be given the item now, whoever it is.
+    /// Returns false when no worker could get the item now, because its slot or area is taken.
     pub(super) fn is_open(&self, item: usize) -> bool {
         let it = &self.model.items[item];
         self.slots[it.repo] > 0 && (it.area == NONE || self.holders[it.area] == NONE)
     }
 
-    /// The worker to give an item to, when one has room.
+    /// Returns the preferred worker for an item, if one can take it.
     pub(super) fn choose(&mut self, item: usize, choice: Choice) -> Option<usize> {
         self.asked += 1;
         if !self.is_open(item) {
@@ -162,7 +162,7 @@ impl<'m> Ledger<'m> {
         best
     }
 
-    /// Smaller is better.
+    /// Returns the sort key of a worker; smaller is better.
     pub(super) fn preference(&self, seat: usize, choice: Choice) -> (i64, i64, usize, usize) {
         let facts = &self.model.seats[seat];
         let flexibility = i64::try_from(facts.flexibility).unwrap_or(i64::MAX);
@@ -174,24 +174,24 @@ impl<'m> Ledger<'m> {
     }
 
     pub(super) fn place(&mut self, item: usize, seat: usize) {
-        debug_assert!(self.fits(item, seat), "what does not fit is not placed");
+        debug_assert!(self.fits(item, seat), "only an item that fits can be placed");
         self.steps.push((item, NONE));
         self.enter(item, seat);
     }
 
     pub(super) fn remove(&mut self, item: usize) {
         let seat = self.seat_of[item];
-        debug_assert!(seat != NONE, "only what was given can be taken back");
+        debug_assert!(seat != NONE, "only a placed item can be removed");
         self.steps.push((item, seat));
         self.cross_out(item, seat);
     }
 
-    /// A point to go back to.
+    /// Returns a position to roll back to.
     pub(super) fn mark(&self) -> usize {
         self.steps.len()
     }
 
-    /// Takes back every step since `mark`.
+    /// Undoes every step since `mark`.
     pub(super) fn rollback(&mut self, mark: usize) {
         while self.steps.len() > mark {
             let Some((item, before)) = self.steps.pop() else { return };
@@ -205,7 +205,7 @@ impl<'m> Ledger<'m> {
         }
     }
 
-    /// The plan as it is, to come back to from anywhere.
+    /// Returns a copy of the plan, which `restore` accepts at any time.
     pub(super) fn saved(&self) -> Vec<usize> {
         self.seat_of.clone()
     }
@@ -240,22 +240,22 @@ impl<'m> Ledger<'m> {
             .collect()
     }
 
-    /// The item worth least; of equals the last, so that ties fall the same way every time.
+    /// Returns the item of least worth; among equals the last, so that ties are deterministic.
     pub(super) fn cheapest(&self, items: impl Iterator<Item = usize>) -> Option<usize> {
         items.min_by_key(|&item| (self.model.items[item].worth, Reverse(item)))
     }
 
-    /// What the least of `items` is worth; more than anything when there are none.
+    /// Returns the least worth among `items`; the maximum when there are none.
     pub(super) fn least(&self, items: &[usize]) -> Worth {
         items.iter().map(|&item| self.model.items[item].worth).min().unwrap_or(Worth::MAX)
     }
 
-    /// True when some worker could take one more lease of the smallest estimate.
+    /// Returns true when some worker could take one more lease of the smallest estimate.
     pub(super) fn any_open(&self) -> bool {
         self.open.iter().next().is_some()
     }
 
-    /// True when some worker other than `seat` may take the item and has the points.
+    /// Returns true when another worker than `seat` may take the item and has the points.
     pub(super) fn could_move(&self, item: usize, seat: usize) -> bool {
         let estimate = self.model.items[item].estimate;
         self.model.able(item).both(&self.open).any(|other| other != seat && self.points[other] >= estimate)

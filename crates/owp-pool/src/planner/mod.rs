@@ -1,16 +1,16 @@
-//! The planner: given everybody who asks and everything they could take, who gets what.
+//! The planner: decides which worker that asks gets which task.
 //!
-//! A plan maximises the sum of aged priorities over pairs that admission admits, under all limits at once: slots,
-//! areas, capacity, concurrency, claims per person, one worker per task. Among plans of equal value it takes the one
-//! with more tasks, then with those that wait longer, and gives each task to the least flexible worker, then the least
-//! loaded, then the one whose other skills are least rare.
+//! A plan maximises the sum of aged priorities over the pairs that admission admits, under all limits at once: slots,
+//! areas, capacity, concurrency, claim quotas, one worker per task. Among plans of equal value it prefers more tasks,
+//! then longer waits. It gives each task to the least flexible worker, then the least loaded, then the one with the
+//! least rare skills.
 //!
-//! Pure and deterministic: the same snapshot gives the same plan, byte for byte, in whatever order it lists things.
-//! `model` asks admission once per kind of worker and kind of task; `ledger` keeps what grants use up; `starts`
-//! builds first plans, `improve` raises them until no single swap helps, `explore` tears parts down and rebuilds
-//! them, `settle` breaks ties. A plan never breaks a rule by itself; the commit checks again all the same.
+//! Planning is pure and deterministic: the same snapshot gives the same plan, whatever the order of its lists. `model`
+//! asks admission once per kind of worker and kind of task; `ledger` tracks what grants use up. `starts` builds first
+//! plans, `improve` raises them until no single swap helps, `explore` removes parts and rebuilds them, `settle` breaks
+//! ties. A plan never breaks a rule by itself; the commit still checks every grant.
 //!
-//! What must not be here: a rule. Rules live in [`super::admission`], and a property test holds the two together.
+//! Rules do not belong here. They live in [`super::admission`], and a property test keeps the two consistent.
 
 mod aging;
 mod bits;
@@ -30,18 +30,18 @@ use ledger::Ledger;
 use model::Model;
 use std::collections::BTreeMap;
 
-/// One worker that asks, filled up to its capacity.
+/// A worker that asks for tasks; a plan fills it up to its capacity.
 #[derive(Debug, Clone)]
 pub struct Asker {
-    /// Who.
+    /// The worker.
     pub worker: Worker,
-    /// What it holds.
+    /// Its current load.
     pub load: Load,
-    /// How its person stands, per repository; a repository that is missing knows nothing of them.
+    /// Standing of its contributor, per repository; the default standing where a repository is missing.
     pub standings: BTreeMap<RepoId, Standing>,
 }
 
-/// What a plan is made from.
+/// Input of a plan.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Repositories by id.
@@ -52,18 +52,18 @@ pub struct Snapshot {
     pub askers: Vec<Asker>,
 }
 
-/// One line of a plan.
+/// One grant of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pick {
-    /// Who gets it.
+    /// The worker.
     pub worker: WorkerId,
-    /// What.
+    /// The task.
     pub task: TaskId,
-    /// Where.
+    /// The repository.
     pub repo: RepoId,
 }
 
-/// Plans `snapshot` at `now`: the most valuable grants first.
+/// Plans `snapshot` at `now`; the most valuable grants come first.
 #[must_use]
 pub fn plan(snapshot: &Snapshot, now: Timestamp) -> Vec<Pick> {
     let model = Model::new(snapshot, now);
@@ -74,7 +74,7 @@ pub fn plan(snapshot: &Snapshot, now: Timestamp) -> Vec<Pick> {
     ledger.picks()
 }
 
-/// What greedy alone would plan, by aged priority and then by age: the yardstick [`plan`] is measured against.
+/// Plans greedily, by aged priority and then by age: the baseline [`plan`] is measured against.
 #[must_use]
 pub fn plan_greedily(snapshot: &Snapshot, now: Timestamp) -> Vec<Pick> {
     let model = Model::new(snapshot, now);
@@ -83,16 +83,16 @@ pub fn plan_greedily(snapshot: &Snapshot, now: Timestamp) -> Vec<Pick> {
     ledger.picks()
 }
 
-/// The tasks a plan of `snapshot` looks at: of every class of equal requirements the best few, as many as could be
-/// granted together, and every task that is set apart by a reservation or a refusal of its own. Planning these alone
-/// gives the same plan, so that cost does not grow with a backlog of alike tasks.
+/// Returns the tasks a plan of `snapshot` considers: the best few of each class of equal requirements, as many as could
+/// be granted together, and every task set apart by a reservation or a refusal of its own. Planning these alone gives
+/// the same plan, so the cost does not grow with a backlog of similar tasks.
 #[must_use]
 pub fn candidates(snapshot: &Snapshot, now: Timestamp) -> Vec<TaskId> {
     Model::new(snapshot, now).task_ids()
 }
 
-/// How many tasks of one class of equal requirements a plan can use at most in a repository with `free` slots, for askers
-/// who could hold so many more `leases` together: what a store has to fetch of each. A task one of the askers has just declined counts apart.
+/// Returns how many tasks of one class of equal requirements a plan can use, with `free` slots and workers that could
+/// hold `leases` more together. The store fetches that many; tasks one of them just declined are extra.
 #[must_use]
 pub fn useful_per_class(free: i64, leases: i64) -> i64 {
     free.min(leases).max(0)

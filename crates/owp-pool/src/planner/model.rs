@@ -1,8 +1,8 @@
-//! The snapshot as numbers: who could take what at all, and what each grant would use up.
+//! The snapshot as numbers: which worker could take which task, and what each grant would use up.
 //!
-//! Admission is asked with everything a plan itself changes taken away (load, live claims, slots, areas): what it then
-//! says holds for the whole plan. It is asked once per worker, repository and tier, and the required skills are looked
-//! up; a task that is set apart (held, reserved, answered, declined) is asked about for each worker.
+//! Admission is asked with everything a plan changes taken away (load, live claims, slots, areas), so its answer holds
+//! for the whole plan. It is asked once per worker, repository and tier; required skills are looked up. A task that is
+//! set apart (held, reserved, answered, declined) is checked for each worker.
 
 use super::super::admission::{self, Case, RepoFacts, TaskFacts};
 use super::super::budget::Budget;
@@ -14,75 +14,75 @@ use super::bits::Bits;
 use super::{Asker, Snapshot, aged_priority};
 use std::collections::BTreeMap;
 
-/// "None of them", where a number is expected.
+/// Index that stands for none.
 pub(super) const NONE: usize = usize::MAX;
 
-/// The limits on claims a seat uses in a repository: its person's there, the one newcomers share there, and its person's
-/// everywhere; [`NONE`] without.
+/// Indices of the claim quotas of a worker in a repository: its contributor's here, the one newcomers share here, and
+/// its contributor's overall; [`NONE`] without a quota.
 pub(super) type Rooms = [usize; 3];
-/// Which of them is the person's everywhere: what is granted in one repository counts in the others.
+/// Position of the overall quota: grants in one repository count in the others.
 pub(super) const EVERYWHERE: usize = 2;
 
-/// What granting a task is worth. Its aged priority in the high bits; then one for each task; then for how long it has
-/// waited beyond full hours, so that sums compare in that order.
+/// Worth of granting a task: its aged priority in the high bits, then one per task, then the time it has waited beyond
+/// full hours. Sums compare in that order.
 pub(super) type Worth = i128;
 const VALUE_BITS: u32 = 56;
 const COUNT_BITS: u32 = 40;
-/// Keeps sums of a whole plan inside [`Worth`], whatever priorities a snapshot carries.
+/// Maximum value, so that the sum of a whole plan fits into [`Worth`] for any priorities.
 pub(super) const VALUE_MAX: i64 = 1 << 54;
 
 /// A task.
 #[derive(Debug)]
 pub(super) struct Item {
     pub repo: usize,
-    /// The lock it takes; [`NONE`] without one.
+    /// The area lock it takes; [`NONE`] without one.
     pub area: usize,
     pub estimate: i64,
     pub worth: Worth,
-    /// Which set of workers could take it.
+    /// Index of the set of workers that could take it.
     pub class: usize,
-    /// Tasks that differ in worth alone are of one group.
+    /// Index of its group; tasks of one group differ only in worth.
     pub group: usize,
-    /// Where it stands in the snapshot.
+    /// Its index in the snapshot.
     source: usize,
 }
 
-/// A worker that asks.
+/// A worker that asks for tasks.
 #[derive(Debug)]
 pub(super) struct Seat {
     pub points: i64,
     pub leases: i64,
     /// Points it holds already.
     pub load: i64,
-    /// How many of the tasks it could take by itself.
+    /// Number of tasks it could take by itself.
     pub flexibility: usize,
-    /// How rare its skills are among the askers, summed.
+    /// Sum of the rarities of its skills among the workers that ask.
     pub rarity: usize,
 }
 
-/// Everything a plan needs to know.
+/// All inputs of a plan, as numbers.
 #[derive(Debug)]
 pub(super) struct Model<'s> {
     snapshot: &'s Snapshot,
-    /// Tasks somebody could take, the most valuable first, then the oldest, then by id.
+    /// Tasks some worker could take, the most valuable first, then the oldest, then by id.
     pub items: Vec<Item>,
     /// Workers by id.
     pub seats: Vec<Seat>,
     askers: Vec<&'s Asker>,
-    /// The smallest estimate: a worker with fewer points left can take nothing.
+    /// The smallest estimate; a worker with fewer points left can take nothing.
     pub least: i64,
     /// Free slots by repository.
     pub slots: Vec<i64>,
     pub areas: usize,
-    /// What is left of claims that are limited.
+    /// Remaining claims of each quota.
     pub rooms: Vec<i64>,
-    /// Which rooms a seat uses in a repository.
+    /// Quotas that apply to each worker in each repository.
     rooms_of: Vec<Rooms>,
-    /// The rooms a seat's person has everywhere: one for each limit that repositories have.
+    /// Overall quotas of each worker's contributor: one for each limit that repositories set.
     everywhere: Vec<Vec<usize>>,
-    /// Who could take a class of tasks.
+    /// Workers that could take each class of tasks.
     pub able: Vec<Bits>,
-    /// The items of each group, in order.
+    /// Items of each group, in order.
     pub groups: Vec<Vec<usize>>,
 }
 
@@ -95,7 +95,7 @@ impl<'s> Model<'s> {
         model
     }
 
-    /// The model with every task whose repository is known, also those nobody could take.
+    /// Builds the model with every task whose repository is known, including tasks no worker could take.
     pub(super) fn whole(snapshot: &'s Snapshot, now: Timestamp) -> Self {
         let mut askers: Vec<&Asker> = snapshot.askers.iter().collect();
         askers.sort_by(|a, b| a.worker.id.cmp(&b.worker.id));
@@ -141,7 +141,7 @@ impl<'s> Model<'s> {
         self.rooms_of[seat * self.slots.len() + repo]
     }
 
-    /// What a grant to a seat in a repository takes from: the rooms it needs there, and its person's everywhere.
+    /// Returns the quotas that a grant to a worker in a repository uses: those that apply here, and the overall ones.
     pub(super) fn rooms_taken(&self, seat: usize, repo: usize) -> impl Iterator<Item = usize> + '_ {
         let rooms = self.rooms_of(seat, repo);
         let everywhere = if rooms[EVERYWHERE] == NONE { &[] } else { self.everywhere[seat].as_slice() };
@@ -149,7 +149,7 @@ impl<'s> Model<'s> {
         here.map(|(_, room)| room).chain(everywhere.iter().copied())
     }
 
-    /// Every seat of a seat's person.
+    /// Returns every worker of the same contributor.
     pub(super) fn seats_of_person(&self, seat: usize) -> impl Iterator<Item = usize> + '_ {
         let person = &self.askers[seat].worker.person;
         (0..self.askers.len()).filter(move |other| self.askers[*other].worker.person == *person)
@@ -171,14 +171,14 @@ impl<'s> Model<'s> {
         (0..self.items.len()).map(|item| self.task(item).task.id.clone()).collect()
     }
 
-    /// True when somebody holds the item's area already.
+    /// Returns true when the item's area is held already.
     pub(super) fn area_held(&self, item: usize) -> bool {
         let task = &self.task(item).task;
         let held = |area| self.snapshot.repos.get(&task.repo).is_some_and(|repo| repo.areas.contains_key(area));
         self.items[item].area != NONE && task.spec.area.as_ref().is_some_and(held)
     }
 
-    /// Whether a worker that was given nothing else could take the item.
+    /// Returns true when a worker without new grants could take the item.
     pub(super) fn could(&self, seat: usize, item: usize) -> bool {
         let (facts, it) = (&self.seats[seat], &self.items[item]);
         let has_room = |room: usize| room == NONE || self.rooms[room] > 0;
@@ -199,7 +199,7 @@ impl<'s> Model<'s> {
         self.regroup();
     }
 
-    /// Leaves of each group the best, as many as could be granted together.
+    /// Keeps the best of each group, as many as could be granted together.
     fn trim(&mut self) {
         let useful: Vec<usize> = self.groups.iter().map(|group| self.useful(group)).collect();
         let mut seen = vec![0; useful.len()];
@@ -246,7 +246,7 @@ impl<'s> Model<'s> {
     }
 }
 
-/// The tasks of known repositories, the most valuable first, each once.
+/// Returns the tasks of known repositories, the most valuable first, without duplicates.
 fn in_order(snapshot: &Snapshot, now: Timestamp) -> Vec<(usize, usize)> {
     let numbers: BTreeMap<&RepoId, usize> = snapshot.repos.keys().enumerate().map(|(n, id)| (id, n)).collect();
     let mut order: Vec<_> = snapshot
@@ -291,7 +291,7 @@ fn seats(askers: &[&Asker]) -> Vec<Seat> {
         .collect()
 }
 
-/// What is left of claims that are limited, and which of these limits each seat uses where.
+/// Remaining claims of each quota, and the quotas that apply to each worker in each repository.
 struct Limits {
     rooms: Vec<i64>,
     rooms_of: Vec<Rooms>,
@@ -299,8 +299,8 @@ struct Limits {
 }
 
 impl Limits {
-    /// A room's number; what is left is the least anybody says. A standing is the person's, so the askers of one person
-    /// agree; where a snapshot contradicts itself the strictest counts.
+    /// Returns the index of a quota and lowers its remaining claims to `left`. Workers of one contributor share a
+    /// standing and agree; where a snapshot contradicts itself, the strictest value counts.
     fn room<K: Ord>(&mut self, numbers: &mut BTreeMap<K, usize>, key: K, left: i64) -> usize {
         let room = *numbers.entry(key).or_insert(self.rooms.len());
         if room == self.rooms.len() {
@@ -313,7 +313,7 @@ impl Limits {
 
 fn limits(askers: &[&Asker], repos: &[&RepoFacts]) -> Limits {
     let shared: Vec<Option<i64>> = repos.iter().map(|repo| claims::newcomers_left(repo)).collect();
-    // The rooms newcomers share come first, one for each repository, also where nobody uses them.
+    // The quotas newcomers share come first, one for each repository, even when unused.
     let rooms: Vec<i64> = shared.iter().map(|left| left.unwrap_or(0)).collect();
     let mut limits = Limits { rooms, rooms_of: Vec::new(), everywhere: Vec::new() };
     let mut here_numbers: BTreeMap<(&Person, usize), usize> = BTreeMap::new();
@@ -343,26 +343,26 @@ fn limits(askers: &[&Asker], repos: &[&RepoFacts]) -> Limits {
     limits
 }
 
-/// Who could take what, asked of admission.
+/// Classes of tasks, with the workers that admission lets take them.
 struct Classes<'m> {
     askers: &'m [&'m Asker],
-    /// Workers that hold nothing and could hold anything.
+    /// Workers without load and with unlimited capacity.
     free: Vec<Worker>,
     /// Repositories with every slot and area free.
     repos: Vec<RepoFacts>,
     now: Timestamp,
-    /// Who has a skill.
+    /// Workers with each skill.
     skilled: BTreeMap<&'m str, Bits>,
-    /// Who could take a task that asks for no skill, by what else is looked at.
+    /// Workers that could take a task without required skills, by the other criteria.
     base: BTreeMap<Kind, Bits>,
     numbers: BTreeMap<ClassKey, usize>,
     able: Vec<Bits>,
 }
 
-/// What admission looks at beside skills: the repository and the tier, and where there are lanes the area and the estimate.
+/// Criteria of admission beside skills: repository and tier, and with lanes also area and estimate.
 type Kind = (usize, i64, Option<(Option<String>, i64)>);
 
-/// What tells classes apart; and which task it is, when it is set apart.
+/// Identity of a class; it includes the task when that is set apart.
 type ClassKey = (Kind, Vec<String>, Option<usize>);
 
 impl<'m> Classes<'m> {
@@ -422,7 +422,7 @@ impl<'m> Classes<'m> {
     }
 }
 
-/// True of a task about which admission looks at nothing but what it asks for.
+/// Returns true for a task that admission judges by its requirements alone.
 fn is_plain(facts: &TaskFacts, now: Timestamp) -> bool {
     let task = &facts.task;
     task.state == TaskState::Ready

@@ -1,4 +1,4 @@
-//! What no plan may ever do, on generated snapshots, with admission itself as the judge.
+//! Properties of every plan, on generated snapshots, with admission itself as the judge.
 
 use super::ledger::Ledger;
 use super::model::Model;
@@ -40,7 +40,7 @@ fn a_repo(n: usize) -> impl Strategy<Value = RepoFacts> {
     )
 }
 
-/// Rarely true.
+/// Generates true rarely.
 fn seldom() -> impl Strategy<Value = bool> {
     prop::bool::weighted(0.06)
 }
@@ -241,7 +241,7 @@ proptest! {
         }
     }
 
-    /// What the bound on waiting stands on: whatever is granted in a task's place weighs nearly as much.
+    /// Basis of the bound on waiting: whatever is granted in a task's place weighs nearly as much.
     #[test]
     fn no_task_is_left_out_that_outweighs_all_it_would_displace(snapshot in a_snapshot()) {
         let picks = plan(&snapshot, NOW);

@@ -1,12 +1,12 @@
-//! Ties: of plans of equal worth, the one that treats workers as it should.
+//! Tie-breaking: selects, among plans of equal worth, the one that the tie rules prefer.
 
 use super::improve;
 use super::ledger::{Choice, Ledger};
 
-/// Rounds of moves between workers at most; each makes the plan better by the tie rules.
+/// Maximum number of rounds of moves between workers; each improves the plan by the tie rules.
 const ROUNDS: usize = 8;
 
-/// Moves grants to the workers the ties ask for, and takes what that makes possible.
+/// Moves grants to the workers the tie rules prefer, and uses what that makes possible.
 pub(super) fn settle(ledger: &mut Ledger<'_>) {
     oldest_first(ledger);
     for _ in 0..ROUNDS {
@@ -18,7 +18,7 @@ pub(super) fn settle(ledger: &mut Ledger<'_>) {
     oldest_first(ledger);
 }
 
-/// Gives what was granted of a group to its first tasks: they ask for the same and are worth no less.
+/// Moves the grants of a group to its first tasks, which have the same requirements and are worth no less.
 fn oldest_first(ledger: &mut Ledger<'_>) {
     for group in &ledger.model.groups {
         let granted: Vec<usize> = group.iter().copied().filter(|&item| ledger.seat_of(item).is_some()).collect();
@@ -35,7 +35,7 @@ fn oldest_first(ledger: &mut Ledger<'_>) {
     }
 }
 
-/// One round of moving each grant to the worker greedy would have preferred, as things stand.
+/// Moves each grant once to the worker greedy would prefer now; returns true when one moved.
 fn move_over(ledger: &mut Ledger<'_>) -> bool {
     let mut moved = false;
     for item in 0..ledger.model.items.len() {

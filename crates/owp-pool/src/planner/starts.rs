@@ -1,17 +1,17 @@
-//! First plans: greedy in several orders, of which the best is kept.
+//! First plans: greedy in several orders, keeping the best.
 
 use super::improve;
 use super::ledger::{Choice, Ledger};
 use super::model::{Model, Worth};
 use std::cmp::Reverse;
 
-/// Greedy by worth: the most valuable task first, to the worker the ties ask for.
+/// Plans greedily: the most valuable task first, to the worker the tie rules prefer.
 pub(super) fn greedy(ledger: &mut Ledger<'_>) {
     let order: Vec<usize> = (0..ledger.model.items.len()).collect();
     fill(ledger, &order, Choice::Fair, || false);
 }
 
-/// Leaves the best of the starts in the ledger, each raised as far as swaps go.
+/// Leaves the best first plan in the ledger, after local search on each.
 pub(super) fn best_start(ledger: &mut Ledger<'_>) {
     let mut best = ledger.saved();
     let mut worth = 0;
@@ -31,7 +31,7 @@ pub(super) fn best_start(ledger: &mut Ledger<'_>) {
     ledger.restore(&best);
 }
 
-/// The orders in which tasks are tried.
+/// Returns the orders in which tasks are tried.
 pub(super) fn orders(model: &Model<'_>) -> Vec<Vec<usize>> {
     let by = |cost: &dyn Fn(usize) -> i64| {
         let mut order: Vec<usize> = (0..model.items.len()).collect();
@@ -44,14 +44,14 @@ pub(super) fn orders(model: &Model<'_>) -> Vec<Vec<usize>> {
     let rare = |item: usize| takers[model.items[item].class];
     vec![
         by(&|_| 1),
-        // Costs in sixteenths, so that roots keep some precision.
+        // Costs are scaled up, so that integer roots keep some precision.
         by(&|item| (estimate(item) * 256).isqrt()),
         by(&estimate),
         by(&|item| (rare(item) * 256).isqrt().isqrt()),
     ]
 }
 
-/// Places what fits, in `order`; leaves out what `skip` says. What one of a group did not find, none of it will.
+/// Places what fits in `order`, except what `skip` leaves out. Once a task finds no worker, its group is skipped.
 pub(super) fn fill(ledger: &mut Ledger<'_>, order: &[usize], choice: Choice, mut skip: impl FnMut() -> bool) {
     let mut stuck = vec![false; ledger.model.groups.len()];
     for &item in order {

@@ -1,4 +1,4 @@
-//! What plans must do, in small stories; what they must never do stands in `properties.rs`.
+//! Stories about what plans must do; `properties.rs` has what they must never do.
 
 use super::*;
 use crate::Span;
@@ -186,7 +186,7 @@ fn a_plan_looks_at_no_more_alike_tasks_than_could_be_granted() {
     assert_eq!(useful_per_class(3, leases), 3);
 }
 
-/// Fresh, urgent and small tasks arrive faster than they can be done; a large one that nobody calls important waits.
+/// Small, fresh, urgent tasks arrive faster than they can be done, while a large task of priority 0 waits.
 #[test]
 fn a_large_unimportant_task_is_granted_in_the_end_whatever_arrives() {
     let small = |n: usize, now| {

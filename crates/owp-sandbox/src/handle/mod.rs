@@ -1,4 +1,4 @@
-//! The handle on a running box: starting and stopping it, and setting the scene. The rest is in `steer.rs`.
+//! The handle of a running sandbox: startup, shutdown and setup. The rest is in `steer.rs`.
 
 mod steer;
 
@@ -31,35 +31,35 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequest;
 
-/// What a box is started with. [`SandboxConfig::new`] has the defaults.
+/// Settings of a sandbox. [`SandboxConfig::new`] has the defaults.
 #[derive(Clone)]
 pub struct SandboxConfig {
-    /// Where to listen; port 0 takes a free one.
+    /// Listen address; port 0 picks a free port.
     pub listen: SocketAddr,
-    /// Where deliveries go; may be set later.
+    /// Webhook URL; may be set later.
     pub webhook_url: Option<String>,
-    /// What deliveries are signed with; without one they are not signed.
+    /// Webhook secret; without one deliveries are not signed.
     pub webhook_secret: Option<String>,
-    /// The time, in Unix ms.
+    /// Clock, in Unix ms.
     pub now: Now,
-    /// The same seed makes the same ids, tokens and accidents.
+    /// Random seed; the same seed gives the same ids, tokens and random faults.
     pub seed: u64,
-    /// The app's url name; it comments as `slug[bot]`.
+    /// The app's name in URLs; it comments as `slug[bot]`.
     pub app_slug: String,
-    /// What the app asks for.
+    /// Permissions the app requests.
     pub permissions: BTreeMap<String, String>,
-    /// The events it hears.
+    /// Events the app subscribes to.
     pub events: Vec<String>,
-    /// The files that its `single_file` permission opens.
+    /// Files readable with the `single_file` permission.
     pub single_files: Vec<String>,
-    /// Requests an hour for each holder of a token.
+    /// Hourly request quota per token holder.
     pub requests_per_hour: u64,
-    /// Comments the app may write in an installation: a minute, an hour. None lifts the limit.
+    /// Content creation limits per installation: per minute, per hour. `None` disables them.
     pub content_limit: Option<(usize, usize)>,
 }
 
 impl SandboxConfig {
-    /// A free port on this machine, GitHub's limits, and the permissions and events OWP Pool asks for.
+    /// Defaults: a free port on this machine, GitHub's limits, and OWP Pool's permissions and events.
     #[must_use]
     pub fn new(now: Now) -> Self {
         let permissions =
@@ -79,7 +79,7 @@ impl SandboxConfig {
         }
     }
 
-    /// The app's other variant: it may read checks and statuses, and hears of them.
+    /// Adds the permissions and events for checks and statuses.
     #[must_use]
     pub fn with_checks(mut self) -> Self {
         self.permissions.extend(["checks", "statuses"].map(|name| (name.to_owned(), "read".to_owned())));
@@ -94,21 +94,21 @@ impl fmt::Debug for SandboxConfig {
     }
 }
 
-/// How long [`Sandbox::stop`] waits for answers that are under way.
+/// Time that [`Sandbox::stop`] waits for open responses.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A user and the token to act with.
+/// A user and an access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRef {
     /// The numeric id.
     pub id: u64,
     /// The login.
     pub login: String,
-    /// For `Authorization: Bearer …`.
+    /// The token for `Authorization: Bearer …`.
     pub token: String,
 }
 
-/// A handle on a box; clones are handles on the same box.
+/// A handle of a sandbox; clones share the same sandbox.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(super) inner: Arc<Inner>,
@@ -124,10 +124,10 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a box: it listens and delivers until [`Sandbox::stop`], or until the runtime ends.
+    /// Starts a sandbox. It serves and delivers until [`Sandbox::stop`] is called or the runtime ends.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or the key cannot be made.
+    /// Fails when the address cannot be listened on, or the key cannot be generated.
     pub async fn start(config: SandboxConfig) -> Result<Self, StartError> {
         let wanted = config.listen;
         let failed = |cause| StartError::Listen { address: wanted.to_string(), cause };
@@ -152,11 +152,11 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// A box that neither listens nor delivers on its own: for simulations, with [`Sandbox::router`] and
+    /// Creates a sandbox that neither listens nor delivers by itself, for simulations with [`Sandbox::router`] and
     /// [`Sandbox::take_deliveries`]. Its deliveries are held from the start.
     ///
     /// # Errors
-    /// When the key cannot be made.
+    /// Fails when the key cannot be generated.
     pub fn quiet(config: SandboxConfig) -> Result<Self, StartError> {
         let address = config.listen;
         let settings = Settings {
@@ -171,83 +171,83 @@ impl Sandbox {
             limits: Limits::new(config.requests_per_hour, config.content_limit),
         };
         let world = World::new(settings, AppKey::generate()?);
-        // Deliveries go where they are sent and nowhere else.
+        // Deliveries do not follow redirects.
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let inner = Arc::new(Inner { world: Mutex::new(world), client });
         inner.world().outbox.held = true;
         Ok(Self { inner, address, stop: CancellationToken::new(), tasks: Arc::default() })
     }
 
-    /// Stops listening and delivering. What was not delivered stays undelivered.
+    /// Stops listening and delivering. Pending deliveries are not sent.
     pub async fn stop(&self) {
         self.stop.cancel();
         let tasks = self.tasks.lock().map(|mut tasks| std::mem::take(&mut *tasks)).unwrap_or_default();
         for mut task in tasks {
-            // Connections that idle are closed at once; one that is kept busy is not waited for.
+            // Idle connections close at once; a busy one is aborted after the timeout.
             if tokio::time::timeout(PATIENCE, &mut task).await.is_err() {
                 task.abort();
             }
         }
     }
 
-    /// The HTTP face without a listener. Paths under `/repositories/{id}` work only through a listener.
+    /// Returns the REST API without a listener. Paths under `/repositories/{id}` work only through a listener.
     pub fn router(&self) -> Router {
         routes::router(self.inner.clone())
     }
 
-    /// Method and path of every call of GitHub's that the box offers.
+    /// Returns method and path of every GitHub call that the sandbox offers.
     #[must_use]
     pub fn endpoints() -> Vec<(&'static str, &'static str)> {
         routes::endpoints()
     }
 
-    /// The base of the REST face.
+    /// Returns the base URL of the REST API.
     #[must_use]
     pub fn api_url(&self) -> String {
         self.inner.world().base.clone()
     }
 
-    /// The app's number.
+    /// Returns the app's id.
     #[must_use]
     pub fn app_id(&self) -> u64 {
         self.inner.world().app.id
     }
 
-    /// The login the app comments with.
+    /// Returns the login of the app's comments.
     #[must_use]
     pub fn bot_login(&self) -> String {
         let world = self.inner.world();
         world.login(world.app.bot).to_owned()
     }
 
-    /// The app's private key, PKCS#1 PEM as GitHub hands it out.
+    /// Returns the app's private key in PKCS#1 PEM, GitHub's format.
     #[must_use]
     pub fn private_key_pem(&self) -> String {
         self.inner.world().key.private_pem.clone()
     }
 
-    /// What deliveries are signed with; empty when they are not.
+    /// Returns the webhook secret; empty when deliveries are not signed.
     #[must_use]
     pub fn webhook_secret(&self) -> String {
         self.inner.world().outbox.hook.secret.clone().unwrap_or_default()
     }
 
-    /// Where deliveries go from now on.
+    /// Changes the webhook URL.
     pub fn set_webhook_url(&self, url: &str) {
         self.inner.world().outbox.hook.url = Some(url.to_owned());
     }
 
-    /// What deliveries are signed with from now on.
+    /// Changes the webhook secret.
     pub fn set_webhook_secret(&self, secret: &str) {
         self.inner.world().outbox.hook.secret = Some(secret.to_owned());
     }
 
-    /// A person, made when the login is new.
+    /// Returns the user with this login, created if new.
     pub fn add_user(&self, login: &str) -> UserRef {
         self.account(login, UserKind::User)
     }
 
-    /// A bot account, such as another app's or an agent's.
+    /// Returns the bot account with this login, for another app or an agent; created if new.
     pub fn add_bot(&self, login: &str) -> UserRef {
         self.account(login, UserKind::Bot)
     }
@@ -258,58 +258,58 @@ impl Sandbox {
         UserRef { id, login: world.login(id).to_owned(), token: world.user_token(id) }
     }
 
-    /// Makes a public repository; its id. An owner nobody knows becomes an organization.
+    /// Creates a public repository and returns its id. An unknown owner becomes an organization.
     ///
     /// # Errors
-    /// When there is one of this name.
+    /// Fails when the name is taken.
     pub fn add_repo(&self, full_name: &str) -> Result<u64, ApiError> {
         self.inner.world().add_repo(full_name, false)
     }
 
-    /// Gives a person a role, without anybody's leave.
+    /// Gives a user a role, without a permission check.
     ///
     /// # Errors
-    /// When there is no such repository.
+    /// Fails when the repository does not exist.
     pub fn add_collaborator(&self, repo: &str, login: &str, role: Role) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let (repo, user) = (world.repo_of(repo)?, world.user_named(login, UserKind::User));
         world.set_role(repo, user, Some(role))
     }
 
-    /// Takes a person's role away.
+    /// Removes a user's role.
     ///
     /// # Errors
-    /// When there is no such repository or person.
+    /// Fails when the repository or the user does not exist.
     pub fn remove_collaborator(&self, repo: &str, login: &str) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let (repo, user) = (world.repo_of(repo)?, world.user_by_login(login)?);
         world.set_role(repo, user, None)
     }
 
-    /// Gives a person a new login.
+    /// Changes a user's login.
     ///
     /// # Errors
-    /// When there is no such person, or the new login is taken.
+    /// Fails when the user does not exist, or the new login is taken.
     pub fn rename_user(&self, login: &str, new: &str) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let user = world.user_by_login(login)?;
         world.rename_user(user, new)
     }
 
-    /// Deletes an account; what it wrote shows `user: null`.
+    /// Deletes an account; its issues and comments show `user: null`.
     ///
     /// # Errors
-    /// When there is no such person.
+    /// Fails when the user does not exist.
     pub fn vanish_user(&self, login: &str) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let user = world.user_by_login(login)?;
         world.vanish(user)
     }
 
-    /// Puts a file on the default branch, such as `.github/owp.yml`, without anybody's leave.
+    /// Writes a file to the default branch, such as `.github/owp.yml`, without a permission check.
     ///
     /// # Errors
-    /// When there is no such repository.
+    /// Fails when the repository does not exist.
     pub fn set_file(&self, repo: &str, path: &str, text: &str) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let repo = world.repo_of(repo)?;
@@ -317,10 +317,10 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Takes a file off the default branch, without anybody's leave.
+    /// Removes a file from the default branch, without a permission check.
     ///
     /// # Errors
-    /// When there is no such repository.
+    /// Fails when the repository does not exist.
     pub fn remove_file(&self, repo: &str, path: &str) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let repo = world.repo_of(repo)?;
@@ -328,7 +328,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Acts as this person.
+    /// Returns the verbs of this user.
     #[must_use]
     pub fn as_user(&self, login: &str) -> Person {
         Person { sandbox: self.clone(), login: login.to_owned() }

@@ -1,4 +1,4 @@
-//! The rest of the handle: installations, deliveries, faults, and reading back what happened.
+//! The rest of the handle: installations, deliveries, faults, and inspection of the results.
 
 use super::{
     ApiError, Chaos, CommentView, Delivery, DeliveryFault, Fault, Faults, IssueView, Letter, Parcel, PullView,
@@ -8,11 +8,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 impl Sandbox {
-    /// Hides an issue or pull request, as GitHub does while its author is flagged as spam: a look answers 404 and no list
-    /// shows it. Nothing is announced.
+    /// Hides an issue or pull request, as GitHub does while its author is flagged as spam: reads return 404 and lists
+    /// omit it. No webhook is sent.
     ///
     /// # Errors
-    /// When there is no such repository.
+    /// Fails when the repository does not exist.
     pub fn hide(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let repo = world.repo_of(repo)?;
@@ -20,10 +20,10 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Shows again what [`Sandbox::hide`] hid.
+    /// Reverts [`Sandbox::hide`].
     ///
     /// # Errors
-    /// When there is no such repository.
+    /// Fails when the repository does not exist.
     pub fn unhide(&self, repo: &str, number: u64) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let repo = world.repo_of(repo)?;
@@ -31,10 +31,10 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Installs the app on these repositories of one account; the installation's id.
+    /// Installs the app on repositories of one account and returns the installation's id.
     ///
     /// # Errors
-    /// When a repository is missing or belongs to another account.
+    /// Fails when a repository is missing or belongs to another account.
     pub fn install(&self, repos: &[&str]) -> Result<u64, ApiError> {
         let mut world = self.inner.world();
         let ids: Result<Vec<u64>, ApiError> = repos.iter().map(|name| world.repo_of(name)).collect();
@@ -44,7 +44,7 @@ impl Sandbox {
     /// Adds and removes repositories of an installation.
     ///
     /// # Errors
-    /// When the installation or a repository is missing.
+    /// Fails when the installation or a repository is missing.
     pub fn change_installation(&self, id: u64, add: &[&str], remove: &[&str]) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let add: Result<Vec<u64>, ApiError> = add.iter().map(|name| world.repo_of(name)).collect();
@@ -55,7 +55,7 @@ impl Sandbox {
     /// Suspends or unsuspends an installation.
     ///
     /// # Errors
-    /// When the installation is missing.
+    /// Fails when the installation is missing.
     pub fn suspend(&self, id: u64, suspended: bool) -> Result<(), ApiError> {
         self.inner.world().set_suspended(id, suspended)
     }
@@ -63,7 +63,7 @@ impl Sandbox {
     /// Changes an installation's permissions.
     ///
     /// # Errors
-    /// When the installation is missing.
+    /// Fails when the installation is missing.
     pub fn grant(&self, id: u64, permissions: BTreeMap<String, String>) -> Result<(), ApiError> {
         self.inner.world().grant(id, permissions)
     }
@@ -71,16 +71,16 @@ impl Sandbox {
     /// Removes the app from an account.
     ///
     /// # Errors
-    /// When the installation is missing.
+    /// Fails when the installation is missing.
     pub fn uninstall(&self, id: u64) -> Result<(), ApiError> {
         self.inner.world().uninstall(id)
     }
 
-    /// Sets a check (`queued`, `in_progress`, `completed` with a conclusion) on a pull request's head, as another app;
-    /// the run's number. A push starts anew.
+    /// Sets a check (`queued`, `in_progress`, `completed` with a conclusion) on a pull request's head, as another app.
+    /// Returns the run's id. A new head commit starts without checks.
     ///
     /// # Errors
-    /// When the pull request is missing, or status and conclusion do not fit.
+    /// Fails when the pull request is missing, or status and conclusion do not fit.
     pub fn set_check(
         &self,
         repo: &str,
@@ -97,99 +97,99 @@ impl Sandbox {
     /// Sets a commit status (`error`, `failure`, `pending`, `success`) on a pull request's head, as another app.
     ///
     /// # Errors
-    /// When the pull request is missing, or there is no such state.
+    /// Fails when the pull request is missing or the state is unknown.
     pub fn set_status(&self, repo: &str, pull: u64, context: &str, state: &str) -> Result<u64, ApiError> {
         let mut world = self.inner.world();
         let repo = world.repo_of(repo)?;
         world.set_status(repo, pull, context, state)
     }
 
-    /// Puts somebody in a team of an organization; both are made when they are new.
+    /// Adds a user to a team of an organization; team and organization are created if new.
     pub fn add_team_member(&self, org: &str, team: &str, login: &str) {
         self.inner.world().add_team_member(org, team, login);
     }
 
-    /// Takes somebody out of a team.
+    /// Removes a user from a team.
     ///
     /// # Errors
-    /// When the person was not in it.
+    /// Fails when the user is not a member.
     pub fn remove_team_member(&self, org: &str, team: &str, login: &str) -> Result<(), ApiError> {
         self.inner.world().remove_team_member(org, team, login)
     }
 
-    /// Lets every installation token end at once.
+    /// Expires every installation token.
     pub fn expire_tokens(&self) {
         self.inner.world().expire_tokens(None);
     }
 
-    /// Switches a fault on for the next requests that match it.
+    /// Adds a fault for the next matching requests.
     pub fn fault(&self, fault: Fault) {
         self.inner.world().faults.requests.push(fault);
     }
 
-    /// Switches a fault on for the next deliveries that match it.
+    /// Adds a fault for the next matching deliveries.
     pub fn delivery_fault(&self, fault: DeliveryFault) {
         self.inner.world().faults.deliveries.push(fault);
     }
 
-    /// Lets things go wrong by chance.
+    /// Sets the probabilities of random faults.
     pub fn chaos(&self, chaos: Chaos) {
         self.inner.world().faults.chaos = chaos;
     }
 
-    /// While down, every request fails.
+    /// Simulates an outage: while down, every request fails.
     pub fn set_down(&self, down: bool) {
         self.inner.world().faults.down = down;
     }
 
-    /// Switches every fault off.
+    /// Removes every fault.
     pub fn clear_faults(&self) {
         self.inner.world().faults = Faults::default();
     }
 
-    /// The faults that are switched on and not used up yet.
+    /// Returns the request faults that are not used up yet.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         self.inner.world().faults.requests.clone()
     }
 
-    /// Keeps deliveries back until they are flushed, taken or released.
+    /// Holds deliveries until they are flushed, taken or released.
     pub fn hold_deliveries(&self) {
         self.inner.world().outbox.held = true;
     }
 
-    /// Lets deliveries go on their own again.
+    /// Resumes automatic delivery.
     pub fn release_deliveries(&self) {
         self.inner.world().outbox.release();
     }
 
-    /// Sends what is held, in its order; while not held, waits until everything has been sent. How many it sent itself.
+    /// Flushes held deliveries in order; if nothing is held, waits for the queue to drain. Returns how many it sent.
     pub async fn flush(&self) -> usize {
         sender::flush(&self.inner).await
     }
 
-    /// What waits to be sent, in its order.
+    /// Returns the queued deliveries in order.
     #[must_use]
     pub fn held(&self) -> Vec<Letter> {
         self.inner.world().outbox.queue.iter().map(|one| one.letter.clone()).collect()
     }
 
-    /// Puts what waits into another order, by the seed.
+    /// Shuffles the queued deliveries, using the seed.
     pub fn shuffle_held(&self) {
         self.inner.world().shuffle_deliveries();
     }
 
-    /// Doubles the delivery at this place; the copy lands anywhere behind it. False when there is none.
+    /// Duplicates the delivery at an index; the copy lands at a random later position. Returns false if there is none.
     pub fn duplicate_held(&self, index: usize) -> bool {
         self.inner.world().duplicate_delivery(index)
     }
 
-    /// Loses the delivery at this place.
+    /// Drops the delivery at an index.
     pub fn drop_held(&self, index: usize) -> Option<Letter> {
         self.inner.world().outbox.queue.remove(index).map(|one| one.letter)
     }
 
-    /// Takes what waits out of the box, signed as it would travel, and notes it as delivered.
+    /// Removes the queued deliveries, signed as they would be sent, and records them as delivered.
     pub fn take_deliveries(&self) -> Vec<Parcel> {
         let mut world = self.inner.world();
         let at = world.now();
@@ -204,38 +204,38 @@ impl Sandbox {
         parcels
     }
 
-    /// Greets the receiver, as a hook does when it is set up.
+    /// Sends a ping, as a new webhook does.
     pub fn ping(&self) {
         self.inner.world().ping();
     }
 
-    /// Queues any payload as a delivery of this event, such as one of GitHub's published examples; its `guid`.
+    /// Queues any payload as a delivery of this event, such as one of GitHub's published examples. Returns its `guid`.
     pub fn deliver(&self, event: &str, payload: &Value) -> String {
         self.inner.world().deliver(event, payload)
     }
 
-    /// Every delivery that was sent or failed, oldest first.
+    /// Returns every delivery that was sent or failed, oldest first.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.inner.world().outbox.done.values().cloned().collect()
     }
 
-    /// Every request so far.
+    /// Returns every recorded request.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.inner.world().journal.requests.clone()
     }
 
-    /// An issue, or a pull request seen as one.
+    /// Returns an issue (or a pull request as an issue).
     ///
     /// # Errors
-    /// When it is not there.
+    /// Fails when it does not exist.
     pub fn issue(&self, repo: &str, number: u64) -> Result<IssueView, ApiError> {
         let world = self.inner.world();
         world.issue_view(world.repo_of(repo)?, number)
     }
 
-    /// The comments of an issue, oldest first; none when it is not there.
+    /// Returns the comments of an issue, oldest first; empty when it does not exist.
     #[must_use]
     pub fn comments(&self, repo: &str, number: u64) -> Vec<CommentView> {
         let world = self.inner.world();
@@ -243,16 +243,16 @@ impl Sandbox {
         issue.comments.iter().filter_map(|id| world.comment(*id).ok()).map(|one| world.comment_view(one)).collect()
     }
 
-    /// A pull request.
+    /// Returns a pull request.
     ///
     /// # Errors
-    /// When it is not there.
+    /// Fails when it does not exist.
     pub fn pull(&self, repo: &str, number: u64) -> Result<PullView, ApiError> {
         let world = self.inner.world();
         world.pull_view(world.repo_of(repo)?, number)
     }
 
-    /// The open pull requests of a repository, oldest first.
+    /// Returns the open pull requests of a repository, oldest first.
     #[must_use]
     pub fn open_pulls(&self, repo: &str) -> Vec<PullView> {
         let world = self.inner.world();

@@ -110,7 +110,7 @@ pub(super) fn repositories(world: &mut World, call: &Call) -> Result<Reply, ApiE
     Ok(Reply { link, ..Reply::ok(body) })
 }
 
-/// Ends the token that makes the call, and no other of the installation.
+/// Revokes the token of the call; other tokens of the installation stay valid.
 pub(super) fn revoke(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let (Caller::Installation { .. }, Some(token)) = (&call.caller, &call.token) else {
         return Err(ApiError::bad_credentials());
@@ -139,7 +139,7 @@ pub(super) fn hook_update(world: &mut World, call: &Call) -> Result<Reply, ApiEr
     Ok(Reply::ok(world.hook_config_json()))
 }
 
-/// Newest first; the cursor is the number of the last one shown.
+/// Lists deliveries, newest first; the cursor is the id of the last one shown.
 pub(super) fn deliveries(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     need_app(call)?;
     let size = call.query("per_page").and_then(|text| text.parse().ok()).unwrap_or(30_usize).clamp(1, 100);

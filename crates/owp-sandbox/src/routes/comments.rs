@@ -13,7 +13,7 @@ fn since(call: &Call) -> Result<i64, ApiError> {
     parse_time(text).ok_or_else(|| ApiError::invalid("IssueComment", "since", "invalid"))
 }
 
-/// `since` is inclusive and knows whole seconds only.
+/// Compares `since`, which is inclusive, in whole seconds.
 fn changed_since(comment: &Comment, since: i64) -> bool {
     comment.updated_at / 1_000 >= since / 1_000
 }

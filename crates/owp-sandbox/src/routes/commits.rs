@@ -1,4 +1,4 @@
-//! Commits of pull requests: the list of them, their check runs and their combined status.
+//! Commits of pull requests: lists, check runs and combined status.
 
 use crate::{
     call::{Call, Reply},
@@ -16,7 +16,7 @@ pub(super) fn of_pull(world: &mut World, call: &Call) -> Result<Reply, ApiError>
     Ok(Reply::page(shown.into_iter().map(|place| world.commit_json(repo, pull, place)).collect(), link))
 }
 
-/// Pull requests that a commit belongs to.
+/// Returns the pull requests that contain a commit.
 pub(super) fn pulls(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     world.need(&call.caller, repo, Need::PullsRead)?;
@@ -30,7 +30,7 @@ pub(super) fn pulls(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     Ok(Reply::page(rows?, link))
 }
 
-/// The runs of a commit of a pull request. GitHub also takes branches and tags, which the box does not have.
+/// Returns the check runs of a pull request's commit. GitHub also accepts branches and tags; the sandbox does not.
 pub(super) fn check_runs(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     world.need(&call.caller, repo, Need::ChecksRead)?;

@@ -1,4 +1,4 @@
-//! Files: enough to read and write the policy file, and to push to a pull request's branch.
+//! Files: reading and writing the policy file, and pushing to a pull request's branch.
 
 use crate::{
     call::{Call, Reply, text},
@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::json;
 
-/// A file of the default branch; the raw media type is not offered.
+/// Returns a file of the default branch; the raw media type is not supported.
 pub(super) fn show(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     let path = call.param("path");

@@ -1,28 +1,28 @@
-//! The control face under `/_sandbox`: everything a test can do to the box that GitHub's API has no call for.
+//! The control API under `/_sandbox`: operations of a test that GitHub's API does not offer.
 //!
-//! | call | body | does |
+//! | call | body | effect |
 //! |---|---|---|
-//! | `GET /_sandbox/state` | | users with tokens, repositories, installations, faults, what waits to be delivered |
-//! | `GET /_sandbox/requests`, `DELETE` | | the journal; forgetting it |
-//! | `POST /_sandbox/faults`, `GET`, `DELETE` | a [`Fault`] or a list | switches faults on; all off |
-//! | `POST /_sandbox/delivery-faults` | a [`DeliveryFault`] or a list | faults of deliveries |
-//! | `PUT /_sandbox/chaos` | a [`Chaos`] | faults by chance |
-//! | `PUT /_sandbox/down` | `{"down": true}` | every request fails |
-//! | `PUT /_sandbox/hook` | `url`, `secret`, `form` | where deliveries go |
-//! | `POST /_sandbox/deliveries/{hold,release,flush,shuffle,ping}` | | steers deliveries |
-//! | `POST /_sandbox/users` | `login`, `bot` | makes a user, answers id and token |
-//! | `PATCH /_sandbox/users/{login}`, `DELETE` | `login` | renames; vanishes |
-//! | `POST /_sandbox/repos` | `full_name`, `private` | makes a repository |
-//! | `PUT /_sandbox/roles` | `repo`, `login`, `role` (null takes it away) | gives a role |
+//! | `GET /_sandbox/state` | | returns users, tokens, repositories, installations, faults, deliveries |
+//! | `GET /_sandbox/requests`, `DELETE` | | returns the journal; clears it |
+//! | `POST /_sandbox/faults`, `GET`, `DELETE` | a [`Fault`] or a list | adds faults; lists them; removes all |
+//! | `POST /_sandbox/delivery-faults` | a [`DeliveryFault`] or a list | adds faults of deliveries |
+//! | `PUT /_sandbox/chaos` | a [`Chaos`] | sets random faults |
+//! | `PUT /_sandbox/down` | `{"down": true}` | makes every request fail |
+//! | `PUT /_sandbox/hook` | `url`, `secret`, `form` | configures the webhook |
+//! | `POST /_sandbox/deliveries/{hold,release,flush,shuffle,ping}` | | controls deliveries |
+//! | `POST /_sandbox/users` | `login`, `bot` | creates a user, returns id and token |
+//! | `PATCH /_sandbox/users/{login}`, `DELETE` | `login` | renames a user; deletes it |
+//! | `POST /_sandbox/repos` | `full_name`, `private` | creates a repository |
+//! | `PUT /_sandbox/roles` | `repo`, `login`, `role` (null removes it) | sets a role |
 //! | `POST /_sandbox/installations` | `repositories` | installs the app |
 //! | `PATCH /_sandbox/installations/{id}`, `DELETE` | `suspended`, `add`, `remove`, `permissions` | changes; removes |
-//! | `PUT /_sandbox/branches` | `repo`, `login`, `head` | pushes a branch, as git would: `branch` or `login:branch` of a fork |
-//! | `POST /_sandbox/push` | `repo`, `number`, `login`, `signed` | a commit on a pull request |
-//! | `PUT /_sandbox/checks` | `repo`, `number`, `name`, `status`, `conclusion` | a check run on a pull request's head |
-//! | `PUT /_sandbox/statuses` | `repo`, `number`, `context`, `state` | a commit status on a pull request's head |
-//! | `PUT /_sandbox/teams` | `org`, `team`, `login` | puts somebody in a team |
-//! | `POST /_sandbox/template-issues` | `repo`, `login`, `title`, `body`, `labels` | an issue whose template carries labels |
-//! | `POST /_sandbox/tokens/expire` | `installation` | installation tokens end |
+//! | `PUT /_sandbox/branches` | `repo`, `login`, `head` | creates a branch: `branch` or `login:branch` of a fork |
+//! | `POST /_sandbox/push` | `repo`, `number`, `login`, `signed` | pushes a commit to a pull request |
+//! | `PUT /_sandbox/checks` | `repo`, `number`, `name`, `status`, `conclusion` | sets a check on a head commit |
+//! | `PUT /_sandbox/statuses` | `repo`, `number`, `context`, `state` | sets a status on a head commit |
+//! | `PUT /_sandbox/teams` | `org`, `team`, `login` | adds a user to a team |
+//! | `POST /_sandbox/template-issues` | `repo`, `login`, `title`, `body`, `labels` | opens an issue from a template |
+//! | `POST /_sandbox/tokens/expire` | `installation` | expires installation tokens |
 
 use super::issues::new_issue;
 use crate::{
@@ -77,7 +77,7 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     serde_json::from_value(value).map_err(|error| ApiError::new(422, error.to_string()))
 }
 
-/// One thing or a list of them.
+/// Reads one value or a list of values.
 fn read_some<T: DeserializeOwned>(call: &Call) -> Result<Vec<T>, ApiError> {
     match call.json()? {
         Value::Array(items) => items.into_iter().map(read).collect(),
@@ -228,7 +228,7 @@ fn uninstall(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     Ok(Reply::empty())
 }
 
-/// The repository and the person a body names.
+/// Reads the repository and the acting user from a body.
 fn acting(world: &World, body: &Map<String, Value>) -> Result<(u64, Caller), ApiError> {
     let repo = world.repo_of(&field(body, "repo")?)?;
     Ok((repo, Caller::User(world.user_by_login(&field(body, "login")?)?)))

@@ -1,4 +1,4 @@
-//! Branches, as far as a pull request needs one: reading a reference and making one.
+//! Branches for pull requests: reading and creating references.
 
 use crate::{
     call::{Call, Reply, text},

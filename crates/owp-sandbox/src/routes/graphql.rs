@@ -1,7 +1,7 @@
-//! GraphQL calls that have no REST form: drafts, deleting and transferring issues, and when an issue's body was edited.
+//! GraphQL calls without a REST form: drafts, deleting and transferring issues, and the last edit of an issue's body.
 //!
 //! Not a GraphQL engine: a mutation is found by name, its ids in the variables or in the query's own strings, and the
-//! answer carries a fixed selection. Anything else is an `errors` answer with status 200, as on GitHub.
+//! response has a fixed selection. Anything else returns `errors` with status 200, as on GitHub.
 
 use crate::{
     call::{Call, Reply},
@@ -48,7 +48,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     }))
 }
 
-/// Every string in the query and, however deep, in the variables.
+/// Collects every string in the query and, at any depth, in the variables.
 fn strings(query: &str, variables: &Value) -> Vec<String> {
     let mut found: Vec<String> = query.split('"').skip(1).step_by(2).map(str::to_owned).collect();
     let mut stack = vec![variables];
@@ -84,12 +84,12 @@ fn issue_by_node(world: &World, ids: &[String]) -> Result<(u64, u64), ApiError> 
         .ok_or_else(ApiError::not_found)
 }
 
-/// `repository(owner, name) { issue(number) { lastEditedAt editor } }`, the values taken from the variables.
+/// Serves `repository(owner, name) { issue(number) { lastEditedAt editor } }` with values from the variables.
 /// <https://docs.github.com/en/graphql/reference/objects#issue>
 fn last_edit(world: &World, call: &Call, variables: &Value) -> Result<Value, ApiError> {
     let text = |name: &str| variables[name].as_str().unwrap_or_default();
     let number = variables["number"].as_u64().ok_or_else(ApiError::not_found)?;
-    // Former names are followed.
+    // Former names resolve too.
     let former = || world.old_names.get(&format!("{}/{}", text("owner"), text("name")).to_lowercase()).copied();
     let repo = world.repo_named(text("owner"), text("name")).or_else(former).ok_or_else(ApiError::not_found)?;
     world.need(&call.caller, repo, Need::IssuesRead)?;

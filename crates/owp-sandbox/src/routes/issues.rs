@@ -13,7 +13,7 @@ use crate::{
 };
 use serde_json::{Map, Value};
 
-/// Whether an issue passes the list's filters.
+/// Returns true if an issue passes the list's filters.
 fn passes(world: &World, call: &Call, issue: &Issue, since: i64) -> bool {
     let state = match call.query("state").unwrap_or("open") {
         "open" => issue.open,
@@ -34,7 +34,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
         Some(text) => parse_time(text).ok_or_else(|| ApiError::invalid("Issue", "since", "invalid"))?,
         None => i64::MIN,
     };
-    // An app that may not read pull requests does not see them here either.
+    // Without permission to read pull requests, an app does not see them here either.
     let pulls = world.need(&call.caller, repo, Need::PullsRead).is_ok();
     let seen = |issue: &Issue| (pulls || issue.pull.is_none()) && !world.hidden.contains(&(repo, issue.number));
     let kept = |issue: &&Issue| seen(issue) && passes(world, call, issue, since);
@@ -67,7 +67,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     Ok(Reply::created(world.issue_json(repo, number)?))
 }
 
-/// Reads a new issue's fields.
+/// Parses the fields of a new issue.
 pub(super) fn new_issue(world: &World, body: &Map<String, Value>) -> Result<NewIssue, ApiError> {
     let title = text(body, "title")?.flatten();
     Ok(NewIssue {
@@ -95,7 +95,7 @@ pub(super) fn show(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     Ok(Reply::ok(world.issue_json(repo, number)?))
 }
 
-/// Reads an edit's fields; pull requests share them.
+/// Parses the fields of an edit; pull requests share them.
 pub(super) fn edit(world: &World, body: &Map<String, Value>) -> Result<IssueEdit, ApiError> {
     let open = match text(body, "state")?.flatten().as_deref() {
         None => None,

@@ -42,7 +42,7 @@ pub(super) fn of_issue(world: &mut World, call: &Call) -> Result<Reply, ApiError
     Ok(Reply::page(shown, link))
 }
 
-/// The names in a body: `{"labels": [...]}` or a bare list.
+/// Reads label names from a body: `{"labels": [...]}` or a bare list.
 fn names(call: &Call) -> Result<Vec<String>, ApiError> {
     match call.json()? {
         Value::Object(map) => texts(map.get("labels").unwrap_or(&Value::Null)),

@@ -1,4 +1,4 @@
-//! Registering an app from a manifest: the two web pages a browser posts to, and the exchange of the code.
+//! Registering an app from a manifest: the two web pages a browser posts to, and the code exchange.
 
 use super::Answer;
 use crate::{
@@ -55,7 +55,7 @@ fn register(inner: &Inner, organization: Option<&str>, told: &Told, form: &Fille
     }
 }
 
-/// Whoever has the code gets the app; no other credentials.
+/// Exchanges a code for the app; the code is the only credential.
 pub(super) fn convert(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let client_secret = world.convert(call.param("code"))?;
     let mut body = world.app_json();

@@ -1,6 +1,6 @@
-//! The HTTP face: GitHub's REST paths (and a little GraphQL), one file per resource, and the control face.
+//! The REST API: GitHub's paths (and a little GraphQL), one file per resource, and the control API.
 //!
-//! Handlers read the call, ask the world and render; rules live in the world.
+//! Handlers parse the call, call the world and render the reply; rules live in the world.
 
 mod app;
 mod comments;
@@ -33,10 +33,10 @@ use axum::{
 };
 use std::sync::Arc;
 
-/// A method, a path and what answers it.
+/// A method, a path and a handler.
 type Endpoint = (&'static str, &'static str, Handler);
 
-/// Every call of GitHub's that the box offers.
+/// All GitHub calls that the sandbox offers.
 const ENDPOINTS: [Endpoint; 66] = [
     ("GET", "/app", app::show),
     ("GET", "/app/hook/config", app::hook_show),
@@ -106,7 +106,7 @@ const ENDPOINTS: [Endpoint; 66] = [
     ("PUT", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merge),
 ];
 
-/// Calls of GitHub's that change what no App here is allowed to: refused, and not offered.
+/// GitHub calls for which no app here has a permission: rejected, and not listed as endpoints.
 const REFUSED: [(&str, &str); 9] = [
     ("POST", "/repos/{owner}/{repo}/releases"),
     ("POST", "/repos/{owner}/{repo}/deployments"),
@@ -119,12 +119,12 @@ const REFUSED: [(&str, &str); 9] = [
     ("PUT", "/repos/{owner}/{repo}/topics"),
 ];
 
-/// Method and path of every call the box offers.
+/// Returns method and path of every call that the sandbox offers.
 pub(super) fn endpoints() -> Vec<(&'static str, &'static str)> {
     ENDPOINTS.iter().map(|(method, path, _)| (*method, *path)).collect()
 }
 
-/// Every route, behind the gate. `/repositories/{id}/…` is rewritten before it comes here; see [`rewrite`].
+/// Builds the router behind the gate. [`rewrite`] has already replaced `/repositories/{id}/…` in the path.
 pub(super) fn router(inner: Arc<Inner>) -> Router {
     let mut github: Router<Arc<Inner>> = Router::new();
     let refused = REFUSED.into_iter().map(|(method, path)| (method, path, repos::refuse as Handler));
@@ -148,7 +148,7 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
         .with_state(inner)
 }
 
-/// Turns `/repositories/{id}/…` into `/repos/{owner}/{repo}/…`, where GitHub's redirects and page links point.
+/// Rewrites `/repositories/{id}/…`, the target of GitHub's redirects and page links, to `/repos/{owner}/{repo}/…`.
 pub(super) fn rewrite(inner: &Inner, mut request: Request) -> Request {
     let rewritten = by_id(inner, request.uri().path()).map(|path| match request.uri().query() {
         Some(query) => format!("{path}?{query}"),
@@ -168,5 +168,5 @@ fn by_id(inner: &Inner, path: &str) -> Option<String> {
     Some(format!("/repos/{}{rest}", world.full_name(id)))
 }
 
-/// What the in-process face and the listener serve alike.
+/// The response type shared by the in-process router and the listener.
 pub(super) type Answer = Response;

@@ -1,6 +1,6 @@
-//! Pages for people who follow an `html_url`: plain, read-only, without a login.
+//! HTML pages behind each `html_url`: plain, read-only, without a login.
 //!
-//! Markdown is shown as it was written. Private repositories are not shown.
+//! Markdown is shown as source text. Private repositories are not shown.
 
 use crate::{
     Inner,

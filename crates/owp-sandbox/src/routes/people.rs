@@ -35,7 +35,7 @@ pub(super) fn by_id(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     Ok(Reply::ok(world.profile_json(found, false)))
 }
 
-/// For a stranger on a public repository GitHub answers 200 and `read`; people need push access to ask.
+/// Returns a user's permission: `read` for anybody on a public repository. User callers need push access.
 pub(super) fn permission(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     world.need(&call.caller, repo, Need::Metadata)?;
@@ -52,7 +52,7 @@ pub(super) fn permission(world: &mut World, call: &Call) -> Result<Reply, ApiErr
     Ok(Reply::ok(json!({ "permission": permission, "user": who, "role_name": name })))
 }
 
-/// Gives a role at once: the box knows no invitations that wait.
+/// Grants a role at once: the sandbox has no pending invitations.
 pub(super) fn invite(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     let user = world.user_by_login(call.param("username"))?;
@@ -69,7 +69,7 @@ pub(super) fn uninvite(world: &mut World, call: &Call) -> Result<Reply, ApiError
     Ok(Reply::empty())
 }
 
-/// Members in no particular order.
+/// Returns the members in no particular order.
 pub(super) fn team_members(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let members = world.team_members(&call.caller, call.param("org"), call.param("team_slug"))?;
     let ids: Vec<u64> = members.iter().copied().collect();
@@ -77,7 +77,7 @@ pub(super) fn team_members(world: &mut World, call: &Call) -> Result<Reply, ApiE
     Ok(Reply::page(shown.into_iter().map(|id| world.user_json(id)).collect(), link))
 }
 
-/// Everybody in a team of the box is an ordinary member who has accepted.
+/// Returns a membership; every member is an ordinary member who has accepted.
 pub(super) fn team_membership(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let (org, team, login) = (call.param("org"), call.param("team_slug"), call.param("username"));
     world.team_membership(&call.caller, org, team, login)?;

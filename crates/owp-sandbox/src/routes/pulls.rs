@@ -21,7 +21,7 @@ fn passes(world: &World, call: &Call, issue: &Issue, pull: &Pull) -> bool {
     };
     let base = call.query("base").is_none_or(|branch| branch == pull.base_ref);
     let label = format!("{}:{}", world.login(pull.head_owner), pull.head_ref);
-    // GitHub ignores a head without an owner.
+    // GitHub ignores a `head` filter without an owner.
     let head = call.query("head").filter(|head| head.contains(':')).is_none_or(|head| head == label);
     state && base && head
 }
@@ -38,7 +38,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     if sort == "updated" {
         found.sort_by_key(|issue| (issue.updated_at, issue.number));
     }
-    // Newest first for `created`, oldest first for the other orders, unless told.
+    // Default direction: newest first for `created`, oldest first for the other orders.
     let direction = call.query("direction").unwrap_or(if sort == "created" { "desc" } else { "asc" });
     if direction == "desc" {
         found.reverse();

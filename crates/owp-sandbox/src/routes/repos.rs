@@ -19,7 +19,7 @@ pub(super) fn show(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     Ok(Reply::ok(world.full_repo_json(repo, viewer(call))?))
 }
 
-/// Name, visibility, archiving and the default branch; other fields are ignored.
+/// Updates name, visibility, archiving and the default branch; other fields are ignored.
 pub(super) fn update(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     let body = call.object()?;
@@ -40,7 +40,7 @@ pub(super) fn update(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     Ok(Reply::ok(world.full_repo_json(repo, viewer(call))?))
 }
 
-/// Makes a repository of the caller's own, with an empty default branch.
+/// Creates a repository in the caller's account, with an empty default branch.
 pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let owner = match call.caller {
         Caller::User(id) => id,
@@ -56,14 +56,14 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     Ok(Reply::created(world.full_repo_json(repo, viewer(call))?))
 }
 
-/// Refuses what no App of the box has a permission for.
+/// Rejects a call for which no app of the sandbox has a permission.
 pub(super) fn refuse(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     world.need(&call.caller, repo, Need::Metadata)?;
     Err(match call.caller {
         Caller::Anonymous => ApiError::needs_login(),
         Caller::Installation { .. } => ApiError::integration(),
-        // People may, on GitHub; the box has nothing to do it with.
+        // GitHub allows it to users, but the sandbox does not implement it.
         Caller::User(_) | Caller::App => ApiError::not_found(),
     })
 }

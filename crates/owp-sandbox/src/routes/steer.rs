@@ -1,4 +1,4 @@
-//! Steering deliveries over HTTP; the only calls that must wait for something.
+//! Control of deliveries over HTTP; only these calls wait for an event.
 
 use super::Answer;
 use crate::{Inner, call::Reply, call::refuse, error::ApiError, sender::flush};
@@ -9,7 +9,7 @@ use axum::{
 use serde_json::json;
 use std::sync::Arc;
 
-/// `hold`, `release`, `flush`, `shuffle`, `ping`.
+/// Handles `hold`, `release`, `flush`, `shuffle` and `ping`.
 pub(super) async fn deliveries(State(inner): State<Arc<Inner>>, Path(what): Path<String>) -> Answer {
     let mut sent = 0;
     match what.as_str() {

@@ -1,11 +1,11 @@
-//! The app, its installations, its hook and its deliveries as GitHub shows them.
+//! GitHub's JSON of the app, its installations, its hook and its deliveries.
 
 use super::{node, time};
 use crate::{webhook::Delivery, world::World};
 use serde_json::{Value, json};
 
 impl World {
-    /// `integration`.
+    /// Renders `integration`.
     pub(crate) fn app_json(&self) -> Value {
         let app = &self.app;
         json!({
@@ -25,7 +25,7 @@ impl World {
         })
     }
 
-    /// `installation`, or null when there never was one.
+    /// Renders `installation`, or null when it never existed.
     pub(crate) fn installation_json(&self, id: u64) -> Value {
         let Some(one) = self.installations.get(&id) else { return Value::Null };
         let single = one.permissions.contains_key("single_file");
@@ -55,7 +55,7 @@ impl World {
         })
     }
 
-    /// `webhook-config`, its secret masked.
+    /// Renders `webhook-config` with a masked secret.
     pub(crate) fn hook_config_json(&self) -> Value {
         let hook = &self.outbox.hook;
         let kind = if hook.form { "form" } else { "json" };
@@ -69,7 +69,7 @@ impl World {
         json
     }
 
-    /// `hook-delivery-item`; with `full`, `hook-delivery`.
+    /// Renders `hook-delivery-item`; with `full`, `hook-delivery`.
     pub(crate) fn delivery_json(&self, delivery: &Delivery, full: bool) -> Value {
         let letter = &delivery.letter;
         let mut json = json!({

@@ -1,4 +1,4 @@
-//! Check runs, check suites, commit statuses and commits as GitHub shows them, in answers and deliveries.
+//! GitHub's JSON of check runs, check suites, commit statuses and commits, in responses and deliveries.
 
 use super::{merge, node, time};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// The number of the app that runs checks: the one GitHub Actions has.
+/// Id of the app that runs checks: GitHub Actions.
 const CHECKS_APP: u64 = 15_368;
 const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----\n\nc2FuZGJveA==\n-----END PGP SIGNATURE-----\n";
 
@@ -19,7 +19,7 @@ impl World {
         self.verdicts.get(&(repo, sha.to_owned())).ok_or_else(ApiError::not_found)
     }
 
-    /// `integration` of the app that runs checks.
+    /// Renders `integration` for the app that runs checks.
     fn checks_app_json(&self) -> Value {
         let owner = self.user_by_login("github").map_or(Value::Null, |id| self.user_json(id));
         let at = time(self.app.created_at);
@@ -31,7 +31,7 @@ impl World {
         })
     }
 
-    /// `pull-request-minimal`; GitHub lists only pull requests from the repository itself, none from forks.
+    /// Renders `pull-request-minimal`; GitHub omits pull requests from forks.
     fn pulls_of(&self, repo: u64, verdicts: &Verdicts) -> Vec<Value> {
         let Ok((issue, pull)) = self.pull(repo, verdicts.pull) else { return Vec::new() };
         if pull.head_repo != Some(repo) {
@@ -46,7 +46,7 @@ impl World {
         })]
     }
 
-    /// `check-run`.
+    /// Renders `check-run`.
     fn run_json(&self, repo: u64, sha: &str, verdicts: &Verdicts, run: &CheckRun) -> Value {
         let url = format!("{}/check-runs/{}", self.repo_url(repo), run.id);
         let html = format!("{}/{}/runs/{}", self.base, self.full_name(repo), run.id);
@@ -63,14 +63,14 @@ impl World {
         })
     }
 
-    /// Every run to show for a commit, newest first: all, or the newest of each name.
+    /// Renders the runs of a commit, newest first: all, or the newest of each name.
     pub(crate) fn runs_json(&self, repo: u64, sha: &str, all: bool) -> Vec<Value> {
         let Ok(verdicts) = self.verdicts(repo, sha) else { return Vec::new() };
         let runs = if all { verdicts.runs.iter().rev().collect() } else { verdicts.newest_runs() };
         runs.into_iter().map(|run| self.run_json(repo, sha, verdicts, run)).collect()
     }
 
-    /// `check-run-with-simple-check-suite`, as deliveries carry it.
+    /// Renders `check-run-with-simple-check-suite`, the form in deliveries.
     pub(crate) fn hooked_run_json(&self, repo: u64, sha: &str, id: u64) -> Result<Value, ApiError> {
         let verdicts = self.verdicts(repo, sha)?;
         let run = verdicts.runs.iter().find(|run| run.id == id).ok_or_else(ApiError::not_found)?;
@@ -92,7 +92,7 @@ impl World {
         })
     }
 
-    /// `check_suite` of a delivery.
+    /// Renders `check_suite` of a delivery.
     pub(crate) fn hooked_suite_json(&self, repo: u64, sha: &str) -> Result<Value, ApiError> {
         let verdicts = self.verdicts(repo, sha)?;
         let mut json = self.suite_json(repo, sha, verdicts);
@@ -120,7 +120,7 @@ impl World {
         })
     }
 
-    /// `combined-commit-status`.
+    /// Renders `combined-commit-status`.
     pub(crate) fn combined_json(&self, repo: u64, sha: &str) -> Result<Value, ApiError> {
         let commit = format!("{}/commits/{sha}", self.repo_url(repo));
         let found = self.verdicts(repo, sha).ok();
@@ -133,7 +133,7 @@ impl World {
         }))
     }
 
-    /// What a `status` delivery carries beside the repository and its sender.
+    /// Renders the fields of a `status` delivery, except the repository and the sender.
     pub(crate) fn status_payload(&self, repo: u64, sha: &str, status: &CommitStatus) -> Result<Value, ApiError> {
         let mut json = self.status_json(repo, sha, status);
         let (_, pull) = self.pull_with(repo, sha).ok_or_else(ApiError::not_found)?;
@@ -143,7 +143,7 @@ impl World {
             "commit": { "sha": sha, "url": format!("{}/commits/{sha}", self.repo_url(repo)) },
             "protected": false,
         });
-        // A branch of a fork is no branch of this repository.
+        // A fork's branch is not a branch of this repository.
         let branches = if pull.head_repo == Some(repo) { vec![branch] } else { Vec::new() };
         merge(
             &mut json,
@@ -155,7 +155,7 @@ impl World {
         Ok(json)
     }
 
-    /// `commit`, the one at this place of a pull request.
+    /// Renders `commit` for the commit at this index of a pull request.
     pub(crate) fn commit_json(&self, repo: u64, pull: &Pull, place: usize) -> Value {
         let Some(commit) = pull.commits.get(place) else { return Value::Null };
         let parent = place.checked_sub(1).and_then(|index| pull.commits.get(index));
@@ -180,7 +180,7 @@ impl World {
     }
 }
 
-/// `verification`: what GitHub found out about a signature.
+/// Renders `verification`: GitHub's result of the signature check.
 fn verification(commit: &Commit) -> Value {
     if commit.signed {
         json!({

@@ -1,4 +1,4 @@
-//! Issues, comments and issue events as GitHub shows them.
+//! GitHub's JSON of issues, comments and issue events.
 
 use super::{merge, node, time};
 use crate::{
@@ -31,7 +31,7 @@ impl World {
         issue.labels.iter().map(|name| self.label_json(repo, name)).collect()
     }
 
-    /// `issue`; a pull request has the `pull_request` member.
+    /// Renders `issue`; for a pull request it has the `pull_request` member.
     pub(crate) fn issue_json(&self, repo: u64, number: u64) -> Result<Value, ApiError> {
         let issue = self.issue(repo, number)?;
         let (url, html) = (self.issue_url(repo, number), self.html(repo, issue));
@@ -72,7 +72,7 @@ impl World {
         })
     }
 
-    /// `issue-comment`.
+    /// Renders `issue-comment`.
     pub(crate) fn comment_json(&self, id: u64) -> Result<Value, ApiError> {
         let comment = self.comment(id)?;
         let issue = self.issue(comment.repo, comment.issue)?;
@@ -94,7 +94,7 @@ impl World {
         }))
     }
 
-    /// `issue-event`, with what its kind adds.
+    /// Renders `issue-event`, with the extra fields of its kind.
     pub(crate) fn event_json(&self, repo: u64, event: &IssueEvent) -> Value {
         let url = self.repo_url(repo);
         let app = if event.via_app { self.app_json() } else { Value::Null };

@@ -1,7 +1,7 @@
-//! GitHub's JSON shapes: how users, repositories, issues, pull requests, comments and installations look in answers
-//! and deliveries.
+//! GitHub's JSON of users, repositories, issues, pull requests, comments and installations, in responses and
+//! deliveries.
 //!
-//! Only rendering; what may be seen is decided before. Tests hold these against GitHub's own OpenAPI description.
+//! Only rendering; callers check visibility first. Tests compare the JSON with GitHub's own OpenAPI description.
 
 mod app;
 mod checks;
@@ -14,19 +14,19 @@ use super::world::{World, model::UserKind};
 use repo::encode;
 use serde_json::{Value, json};
 
-/// RFC 3339 with one-second resolution, as GitHub writes times.
+/// Formats a time as GitHub does: RFC 3339 with one-second resolution.
 pub(super) fn time(ms: i64) -> String {
     let at = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Reads a time GitHub would read; only whole seconds count.
+/// Parses a time in GitHub's formats; fractions of a second are dropped.
 pub(super) fn parse_time(text: &str) -> Option<i64> {
     let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
     Some(at.timestamp() * 1_000)
 }
 
-/// A node id; GitHub's are opaque too.
+/// Builds a node id; GitHub's are opaque too.
 pub(super) fn node(kind: &str, id: u64) -> String {
     format!("{kind}_{id}")
 }
@@ -39,7 +39,7 @@ pub(super) fn merge(into: &mut Value, more: Value) {
 }
 
 impl World {
-    /// `simple-user`, or null for somebody who vanished.
+    /// Renders `simple-user`, or null for a deleted account.
     pub(super) fn user_json(&self, id: u64) -> Value {
         let Some(user) = self.users.get(&id).filter(|user| !user.vanished) else { return Value::Null };
         let url = format!("{}/users/{}", self.base, encode(&user.login));
@@ -71,7 +71,7 @@ impl World {
         json
     }
 
-    /// `public-user`; with `own`, `private-user`.
+    /// Renders `public-user`; with `own`, `private-user`.
     pub(super) fn profile_json(&self, id: u64, own: bool) -> Value {
         let mut json = self.user_json(id);
         let Some(user) = self.users.get(&id) else { return json };
@@ -96,7 +96,7 @@ impl World {
         json
     }
 
-    /// `organization` of a payload, when the account is one.
+    /// Renders `organization` of a payload, if the account is one.
     pub(super) fn organization_json(&self, id: u64) -> Option<Value> {
         let user = self.users.get(&id).filter(|user| user.kind == UserKind::Organization)?;
         let url = format!("{}/orgs/{}", self.base, user.login);

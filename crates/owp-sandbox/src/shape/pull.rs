@@ -1,4 +1,4 @@
-//! Pull requests as GitHub shows them: short in lists, full by number and in deliveries.
+//! GitHub's JSON of pull requests: short in lists, full by number and in deliveries.
 
 use super::{merge, node, time};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use serde_json::{Value, json};
 
 impl World {
-    /// `pull-request`, the full form.
+    /// Renders `pull-request`, the full form.
     pub(crate) fn pull_json(&self, repo: u64, number: u64) -> Result<Value, ApiError> {
         let mut json = self.pull_row_json(repo, number)?;
         let (issue, pull) = self.pull(repo, number)?;
@@ -32,7 +32,7 @@ impl World {
         Ok(json)
     }
 
-    /// `pull-request-simple`, the form of lists: it cannot say `merged`, only `merged_at`.
+    /// Renders `pull-request-simple`, the form in lists: it has `merged_at` but not `merged`.
     pub(crate) fn pull_row_json(&self, repo: u64, number: u64) -> Result<Value, ApiError> {
         let (issue, pull) = self.pull(repo, number)?;
         let api = self.repo_url(repo);

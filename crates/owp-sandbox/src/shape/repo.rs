@@ -1,4 +1,4 @@
-//! Repositories, labels and files as GitHub shows them.
+//! GitHub's JSON of repositories, labels and files.
 
 use super::{merge, node, time};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// The url templates every repository carries.
+/// URL templates of every repository.
 const URLS: [(&str, &str); 37] = [
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),
@@ -52,12 +52,12 @@ const URLS: [(&str, &str); 37] = [
 ];
 
 impl World {
-    /// Where a repository is in the REST face.
+    /// Returns the API URL of a repository.
     pub(crate) fn repo_url(&self, repo: u64) -> String {
         format!("{}/repos/{}", self.base, self.full_name(repo))
     }
 
-    /// `repository`, as lists, payloads and pull requests show it.
+    /// Renders `repository`, the form in lists, payloads and pull requests.
     pub(crate) fn repo_json(&self, id: u64) -> Result<Value, ApiError> {
         let repo = self.repo(id)?;
         let (url, full) = (self.repo_url(id), self.full_name(id));
@@ -92,7 +92,7 @@ impl World {
         Ok(json)
     }
 
-    /// `full-repository`, as `GET /repos/{owner}/{repo}` shows it.
+    /// Renders `full-repository`, the form of `GET /repos/{owner}/{repo}`.
     pub(crate) fn full_repo_json(&self, id: u64, viewer: Option<u64>) -> Result<Value, ApiError> {
         let mut json = self.repo_json(id)?;
         merge(&mut json, json!({ "subscribers_count": 0, "network_count": 0 }));
@@ -112,7 +112,7 @@ impl World {
         Ok(json)
     }
 
-    /// The few fields that installation deliveries carry.
+    /// Renders the few fields that installation deliveries contain.
     pub(crate) fn tiny_repo_json(&self, repo: &Repo) -> Value {
         json!({
             "id": repo.id,
@@ -123,7 +123,7 @@ impl World {
         })
     }
 
-    /// `label`.
+    /// Renders `label`.
     pub(crate) fn label_json(&self, repo: u64, name: &str) -> Value {
         let Ok(found) = self.repo(repo) else { return Value::Null };
         let Some(label) = found.labels.get(&name.to_lowercase()) else { return Value::Null };
@@ -139,7 +139,7 @@ impl World {
         })
     }
 
-    /// `content-file`.
+    /// Renders `content-file`.
     pub(crate) fn file_json(&self, repo: u64, path: &str, text: &str) -> Value {
         let url = format!("{}/contents/{path}?ref={}", self.repo_url(repo), self.default_branch(repo));
         let sha = blob_sha(text);
@@ -166,7 +166,7 @@ impl World {
     }
 }
 
-/// `permissions` of a collaborator.
+/// Renders `permissions` of a collaborator.
 pub(crate) fn role_json(role: Option<Role>) -> Value {
     json!({
         "admin": role >= Some(Role::Admin),
@@ -177,19 +177,19 @@ pub(crate) fn role_json(role: Option<Role>) -> Value {
     })
 }
 
-/// A name made safe for a path.
+/// Encodes a name as a path segment.
 pub(crate) fn encode(name: &str) -> String {
     form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// A stand-in for git's blob name: same text, same name.
+/// Computes a stand-in for git's blob hash: the same text gives the same hash.
 pub(crate) fn blob_sha(text: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(text.as_bytes());
     data_encoding::HEXLOWER.encode(&digest[..20])
 }
 
-/// GitHub wraps base64 at 60 characters and ends with a newline; readers that do not expect it fail here too.
+/// Wraps base64 at 60 characters and ends with a newline, as GitHub does, so that clients must handle it.
 fn wrapped_base64(text: &str) -> String {
     let flat = data_encoding::BASE64.encode(text.as_bytes());
     let mut out = String::new();

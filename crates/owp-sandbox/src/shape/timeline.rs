@@ -1,4 +1,4 @@
-//! The timeline of an issue as GitHub shows it: its events, its comments, and the places that mention it.
+//! GitHub's JSON of an issue's timeline: events, comments and cross-references.
 
 use super::{merge, time};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Value, json};
 
 impl World {
-    /// `timeline-issue-events`, oldest first. Mentions in places the caller may not see are left out.
+    /// Renders `timeline-issue-events`, oldest first. Cross-references that the caller may not see are omitted.
     pub(crate) fn timeline_json(&self, caller: &Caller, repo: u64, number: u64) -> Result<Vec<Value>, ApiError> {
         let issue = self.issue(repo, number)?;
         let mut entries: Vec<(i64, Value)> =
@@ -24,7 +24,7 @@ impl World {
         Ok(entries.into_iter().map(|(_, json)| json).collect())
     }
 
-    /// One entry for each issue or pull request whose text names this one.
+    /// Renders one entry for each issue or pull request whose text mentions this one.
     fn cross_references(&self, caller: &Caller, repo: u64, number: u64) -> Result<Vec<(i64, Value)>, ApiError> {
         let mut found = Vec::new();
         for place in self.repos.values().filter(|one| !one.deleted && self.see(caller, one.id).is_ok()) {

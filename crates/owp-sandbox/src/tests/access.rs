@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Tests of roles and permissions.
 
 use super::*;
 

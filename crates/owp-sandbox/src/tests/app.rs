@@ -1,4 +1,4 @@
-//! The app's own calls: JWTs, installations, tokens, deliveries.
+//! Tests of the app's own calls: JWTs, installations, tokens, deliveries.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Checks and statuses on pull requests, signed commits, pinned issues, teams.
+//! Tests of checks and statuses on pull requests, signed commits, pinned issues, teams.
 
 use super::*;
 use crate::PrSpec;

@@ -1,4 +1,4 @@
-//! The control face and the pages for people.
+//! Tests of the control API and the HTML pages.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Deliveries: their shapes, their order, what the sender records, redelivery.
+//! Tests of deliveries: their shapes, their order, the delivery log, redelivery.
 
 use super::*;
 use crate::{DeliveryFault, DeliveryFaultKind, PrSpec, sign};
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 type Heard = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// Somebody who listens, and answers with this status.
+/// Starts a webhook receiver that responds with this status.
 async fn receiver(status: u16) -> (String, Heard) {
     let heard = Heard::default();
     let app = Router::new()
@@ -25,7 +25,7 @@ async fn receiver(status: u16) -> (String, Heard) {
     (url, heard)
 }
 
-/// Event and action of what is held.
+/// Returns event and action of each held delivery.
 fn held(stage: &Stage) -> Vec<String> {
     let name = |one: crate::Letter| format!("{}.{}", one.event, one.action.unwrap_or_default());
     stage.sandbox.held().into_iter().map(name).collect()

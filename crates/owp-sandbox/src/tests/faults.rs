@@ -1,4 +1,4 @@
-//! Faults on the wire, and the journal.
+//! Tests of faults on the wire, and of the journal.
 
 use super::*;
 use crate::{ActorKind, Chaos, Fault, FaultKind, Victim};

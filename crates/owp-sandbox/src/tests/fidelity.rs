@@ -1,4 +1,4 @@
-//! Small things that GitHub does and a stand-in forgets.
+//! Tests of details of GitHub's behaviour that a stand-in easily misses.
 
 use super::*;
 use crate::PrSpec;

@@ -1,4 +1,4 @@
-//! Lists: paging, filters, ETags, limits.
+//! Tests of lists: paging, filters, ETags, limits.
 
 use super::*;
 use reqwest::header;

@@ -1,4 +1,4 @@
-//! Registering an app from a manifest, as a browser does.
+//! Tests of registering an app from a manifest, as a browser does.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn manifest(more: &Value) -> Value {
 }
 
 impl Stage {
-    /// Posts the form; where the browser is sent.
+    /// Posts the form and returns the redirect target.
     async fn register(&self, page: &str, manifest: &Value) -> Result<String, u16> {
         let http = http_with(reqwest::redirect::Policy::none());
         let url = format!("{}{page}", self.sandbox.api_url());

@@ -1,4 +1,4 @@
-//! Stories told to the box, over HTTP and by verbs; helpers here, one subject in each other file.
+//! Tests of the sandbox over HTTP and by verbs. Shared helpers are here, and each other file has one subject.
 
 mod access;
 mod app;
@@ -23,7 +23,7 @@ use std::sync::{
 
 pub(super) const ROCKET: &str = "acme/rocket";
 
-/// A box with the people everybody needs, a clock that stands still, and somebody to ask it over HTTP.
+/// A sandbox with the usual users, a stopped clock, and an HTTP client.
 pub(super) struct Stage {
     pub(super) sandbox: Sandbox,
     pub(super) clock: Arc<AtomicI64>,
@@ -31,7 +31,7 @@ pub(super) struct Stage {
     http: reqwest::Client,
 }
 
-/// An HTTP client with the `User-Agent` that GitHub asks for, which follows no redirects by itself when told so.
+/// Builds an HTTP client with the `User-Agent` that GitHub requires and this redirect policy.
 pub(super) fn http_with(redirect: reqwest::redirect::Policy) -> reqwest::Client {
     reqwest::Client::builder().user_agent("story").redirect(redirect).build().unwrap()
 }
@@ -74,7 +74,7 @@ impl Stage {
         self.sandbox.add_user(login).token
     }
 
-    /// A JWT of the app with these claims on top of good ones.
+    /// Signs a JWT of the app with valid claims, overridden by these.
     pub(super) fn jwt(&self, more: &Value) -> String {
         let now = self.clock.load(Ordering::SeqCst) / 1_000;
         let mut claims = json!({ "iat": now - 60, "exp": now + 540, "iss": self.sandbox.app_id() });
@@ -95,7 +95,7 @@ impl Stage {
         request.send().await
     }
 
-    /// Status and body of a call.
+    /// Sends a call; returns status and body.
     pub(super) async fn call(&self, method: Method, token: &str, path: &str, body: Value) -> (u16, Value) {
         let answer = self.send(method, token, path, body).await.unwrap();
         let status = answer.status().as_u16();
@@ -116,7 +116,7 @@ impl Stage {
         self.call(Method::POST, token, path, body).await
     }
 
-    /// An installation token, narrowed by `ask`.
+    /// Mints an installation token, narrowed by `ask`.
     pub(super) async fn mint(&self, ask: Value) -> String {
         let path = format!("/app/installations/{}/access_tokens", self.installation);
         let (status, body) = self.post(&self.jwt(&json!({})), &path, ask).await;

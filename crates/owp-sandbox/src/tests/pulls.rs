@@ -1,4 +1,4 @@
-//! Pull requests: forks, drafts, closing keywords, ends.
+//! Tests of pull requests: forks, drafts, closing keywords, merging and closing.
 
 use super::*;
 use crate::PrSpec;

@@ -1,4 +1,4 @@
-//! The product's first paragraph, as GitHub sees it.
+//! Tests of the product's main stories from GitHub's side.
 
 use super::*;
 use crate::PrSpec;
@@ -89,7 +89,7 @@ async fn a_renamed_repository_answers_301_under_its_old_name() {
         bare.get(format!("{}/repos/acme/rocket/pulls?state=open", stage.sandbox.api_url())).send().await.unwrap();
     assert_eq!(answer.status(), 301);
     assert!(answer.headers()["location"].to_str().unwrap().contains("/repositories/"));
-    // A write is redirected by 307, so that it stays a write.
+    // A write is redirected with 307, so that the client repeats its method.
     let issues = format!("{}/repos/acme/rocket/issues", stage.sandbox.api_url());
     let answer = bare.post(issues).bearer_auth(stage.token("ada")).body(r#"{"title":"x"}"#).send().await.unwrap();
     assert_eq!(answer.status(), 307);

@@ -1,6 +1,6 @@
-//! Who may do what: people by role, the app by the permissions of its token.
+//! Access control: users by role, the app by the permissions of its token.
 //!
-//! Every change asks here first. What somebody may not even see is answered 404, as GitHub does.
+//! Every change is checked here first. Resources hidden from the caller return 404, as on GitHub.
 
 use super::{
     World,
@@ -9,12 +9,12 @@ use super::{
 use crate::{error::ApiError, limits::ANONYMOUS};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who is calling.
+/// The caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Nobody in particular: may read what is public.
+    /// No credentials: may read public resources.
     Anonymous,
-    /// A person (or a bot with a token of its own).
+    /// A user (or a bot with a token of its own).
     User(u64),
     /// The app, by its JWT.
     App,
@@ -23,7 +23,7 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// Whose rate limit the caller spends.
+    /// Returns the holder whose rate limit the caller uses.
     pub(crate) fn holder(&self) -> String {
         match self {
             Self::Anonymous => ANONYMOUS.to_owned(),
@@ -34,7 +34,7 @@ impl Caller {
     }
 }
 
-/// What an installation token must be allowed for a call.
+/// A permission that a call requires of an installation token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need<'a> {
     Metadata,
@@ -49,7 +49,7 @@ pub(crate) enum Need<'a> {
 }
 
 impl World {
-    /// The account that acts for this caller.
+    /// Returns the account that acts for this caller.
     pub(super) fn actor(&self, caller: &Caller) -> Result<u64, ApiError> {
         match caller {
             Caller::User(id) => Ok(*id),
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// A person's role, if the person has one: in a public repository everybody may read.
+    /// Returns a user's role, if any; in a public repository everybody has at least read.
     pub(crate) fn role(&self, repo: u64, user: u64) -> Option<Role> {
         let found = self.repo(repo).ok()?;
         if found.owner == user {
@@ -69,12 +69,12 @@ impl World {
         given.or((!found.private).then_some(Role::Read))
     }
 
-    /// Whether an installation covers a repository.
+    /// Returns true if an installation covers a repository.
     pub(crate) fn covers(installation: &Installation, repo: u64) -> bool {
         !installation.deleted && installation.repos.contains(&repo)
     }
 
-    /// Refuses with 404 unless the caller may know of the repository.
+    /// Fails with 404 unless the repository is visible to the caller.
     pub(crate) fn see(&self, caller: &Caller, repo: u64) -> Result<(), ApiError> {
         let found = self.repo(repo)?;
         let visible = match caller {
@@ -89,7 +89,7 @@ impl World {
         if visible { Ok(()) } else { Err(ApiError::not_found()) }
     }
 
-    /// Refuses unless the caller may see the repository and, being an app, has the permission.
+    /// Fails unless the repository is visible to the caller and, for an app, the token has the permission.
     pub(crate) fn need(&self, caller: &Caller, repo: u64, need: Need<'_>) -> Result<(), ApiError> {
         self.see(caller, repo)?;
         let writes = matches!(need, Need::IssuesWrite | Need::PullsWrite | Need::ContentsWrite);
@@ -99,7 +99,7 @@ impl World {
         match caller {
             Caller::Anonymous if writes => Err(ApiError::needs_login()),
             Caller::Anonymous | Caller::User(_) => Ok(()),
-            // A JWT opens the App's own calls and nothing in a repository.
+            // A JWT authorizes the app's own calls, but nothing in a repository.
             Caller::App => Err(ApiError::bad_credentials()),
             Caller::Installation { permissions, .. } => {
                 if self.granted(permissions, need) {
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// Like [`World::need`], with the permission that fits: pull requests are issues, but apps need the other permission.
+    /// Like [`World::need`], choosing the permission for an issue or a pull request; apps need different ones.
     pub(crate) fn need_for(&self, caller: &Caller, repo: u64, issue: &Issue, write: bool) -> Result<(), ApiError> {
         let need = match (issue.pull.is_some(), write) {
             (true, true) => Need::PullsWrite,
@@ -142,7 +142,7 @@ impl World {
         self.need(caller, repo, need)
     }
 
-    /// Whether the caller has at least this role; an app has what its permissions say, which `need` has asked before.
+    /// Returns true if the caller has at least this role. For an app `need` has already checked the permissions.
     pub(super) fn has_role(&self, caller: &Caller, repo: u64, least: Role) -> bool {
         match caller {
             Caller::User(user) => self.role(repo, *user) >= Some(least),
@@ -151,12 +151,12 @@ impl World {
         }
     }
 
-    /// Refuses with 403 unless the caller has at least this role.
+    /// Fails with 403 unless the caller has at least this role.
     pub(crate) fn need_role(&self, caller: &Caller, repo: u64, least: Role) -> Result<(), ApiError> {
         if self.has_role(caller, repo, least) { Ok(()) } else { Err(ApiError::role(least.name())) }
     }
 
-    /// GitHub's `author_association`, which hides what it likes; nobody should decide by it.
+    /// Returns GitHub's `author_association`. It is unreliable (it may hide memberships), so clients should not use it.
     pub(crate) fn association(&self, repo: u64, user: u64) -> &'static str {
         let Ok(found) = self.repo(repo) else { return "NONE" };
         let merged = || found.issues.values().any(|issue| issue.author == user && Self::was_merged(issue));

@@ -1,14 +1,14 @@
-//! Announcing: from something that happened to a delivery in the outbox, in GitHub's payload shape.
+//! Turns changes of the world into deliveries in the outbox, in GitHub's payload form.
 //!
-//! Whether anybody hears of it is decided here: only installations that cover the repository, are not suspended, and
-//! only events the app asked for (installation events and `ping` come without being asked for).
+//! The receiver is decided here: only installations that cover the repository and are not suspended, and only events
+//! the app subscribed to. Installation events and `ping` need no subscription.
 
 use super::World;
 use crate::{error::ApiError, faults::Fate, shape::time, webhook::Letter};
 use serde_json::{Value, json};
 
 impl World {
-    /// Announces something about a repository to the installation that covers it.
+    /// Queues a repository event for the installation that covers it.
     pub(super) fn announce(
         &mut self,
         event: &str,
@@ -44,7 +44,7 @@ impl World {
         self.post(event, action, Some(repo), Some(installation), &body);
     }
 
-    /// Announces something about an installation; every app hears these.
+    /// Queues an installation event; every app receives these.
     pub(super) fn announce_installation(
         &mut self,
         event: &str,
@@ -61,7 +61,7 @@ impl World {
         self.post(event, Some(action), None, Some(installation), &body);
     }
 
-    /// Announces what happened to a comment.
+    /// Queues a comment event.
     pub(super) fn announce_comment(&mut self, id: u64, action: &str, actor: u64, extra: Value) -> Result<(), ApiError> {
         let comment = self.comment(id)?;
         let (repo, number) = (comment.repo, comment.issue);
@@ -73,7 +73,7 @@ impl World {
         Ok(())
     }
 
-    /// The greeting a hook sends when it is set up.
+    /// Queues the ping of a new webhook.
     pub(crate) fn ping(&mut self) {
         let hook = self.app.hook;
         let mut config = self.hook_config_json();
@@ -97,17 +97,17 @@ impl World {
         self.post("ping", None, None, None, &body);
     }
 
-    /// Puts the deliveries that wait into another order.
+    /// Shuffles the queued deliveries.
     pub(crate) fn shuffle_deliveries(&mut self) {
         self.outbox.shuffle(&mut self.rng);
     }
 
-    /// Doubles a delivery that waits.
+    /// Duplicates a queued delivery.
     pub(crate) fn duplicate_delivery(&mut self, index: usize) -> bool {
         self.outbox.duplicate(index, &mut self.rng)
     }
 
-    /// Queues any payload, past all faults; its `guid`.
+    /// Queues any payload, bypassing all faults; returns its `guid`.
     pub(crate) fn deliver(&mut self, event: &str, payload: &Value) -> String {
         let guid = self.new_guid();
         let letter = Letter {

@@ -1,6 +1,6 @@
-//! What other apps say of a pull request's commits: check runs and commit statuses, and telling of them.
+//! Check runs and commit statuses of other apps on a pull request's commits, and their events.
 //!
-//! They belong to a commit, so a push starts anew. Who may read them is asked in the routes.
+//! They belong to a commit, so a new head starts without any. The routes check read permissions.
 
 use super::{
     World,
@@ -9,15 +9,15 @@ use super::{
 use crate::error::ApiError;
 use serde_json::json;
 
-/// The account that runs checks in the box.
+/// The account that runs checks in the sandbox.
 pub(crate) const CHECKER: &str = "github-actions[bot]";
 
 const CONCLUSIONS: [&str; 7] =
     ["success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"];
 
 impl World {
-    /// A check's newest state on the head of a pull request, set by another app. A run that was completed stays as it
-    /// is, and a new one begins.
+    /// Sets the newest state of a check on a pull request's head, as another app. A completed run stays unchanged, and
+    /// a new one begins.
     pub(crate) fn set_check(
         &mut self,
         repo: u64,
@@ -64,7 +64,7 @@ impl World {
         Ok(id)
     }
 
-    /// A status' newest state on the head of a pull request, set by another app.
+    /// Sets the newest state of a commit status on a pull request's head, as another app.
     pub(crate) fn set_status(&mut self, repo: u64, number: u64, context: &str, state: &str) -> Result<u64, ApiError> {
         if !["error", "failure", "pending", "success"].contains(&state) {
             return Err(ApiError::invalid("Status", "state", "invalid"));
@@ -84,7 +84,7 @@ impl World {
         self.user_named(CHECKER, UserKind::Bot)
     }
 
-    /// The key of what is said of a pull request's head, made when nothing was said yet.
+    /// Returns the key of the head's checks and statuses; creates the entry if it is new.
     fn verdicts_of(&mut self, repo: u64, pull: u64) -> Result<(u64, String), ApiError> {
         let key = (repo, self.pull(repo, pull)?.1.head_sha.clone());
         if !self.verdicts.contains_key(&key) {
@@ -95,7 +95,7 @@ impl World {
         Ok(key)
     }
 
-    /// The pull request of this repository that has this commit.
+    /// Returns the pull request of this repository that contains a commit.
     pub(crate) fn pull_with(&self, repo: u64, sha: &str) -> Option<(u64, &Pull)> {
         let issues = self.repo(repo).ok()?.issues.values();
         let mut pulls = issues.filter_map(|issue| issue.pull.as_ref().map(|pull| (issue.number, pull)));
@@ -108,7 +108,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells that a suite is complete, once every newest run in it is.
+    /// Announces that a suite is complete, once every newest run in it is.
     fn announce_suite(&mut self, repo: u64, sha: &str, sender: u64) -> Result<(), ApiError> {
         let Some(verdicts) = self.verdicts.get(&(repo, sha.to_owned())) else { return Ok(()) };
         if verdicts.newest_runs().iter().all(|run| run.status == "completed") {
@@ -120,7 +120,7 @@ impl World {
 }
 
 impl Verdicts {
-    /// The newest run of each name, newest first.
+    /// Returns the newest run of each name, newest first.
     pub(crate) fn newest_runs(&self) -> Vec<&CheckRun> {
         let mut found: Vec<&CheckRun> = Vec::new();
         for run in self.runs.iter().rev() {
@@ -131,7 +131,7 @@ impl Verdicts {
         found
     }
 
-    /// The newest status of each context, newest first.
+    /// Returns the newest status of each context, newest first.
     pub(crate) fn newest_statuses(&self) -> Vec<&CommitStatus> {
         let mut found: Vec<&CommitStatus> = Vec::new();
         for status in self.statuses.iter().rev() {
@@ -142,7 +142,7 @@ impl Verdicts {
         found
     }
 
-    /// What the suite comes to: none while a run is not complete.
+    /// Returns the suite's conclusion; `None` while a run is not complete.
     pub(crate) fn conclusion(&self) -> Option<&str> {
         let runs = self.newest_runs();
         let all: Option<Vec<&str>> = runs.iter().map(|run| run.conclusion.as_deref()).collect();
@@ -151,7 +151,7 @@ impl Verdicts {
         Some(worst.into_iter().find(|one| found.contains(one)).unwrap_or("success"))
     }
 
-    /// GitHub's combined state: `failure` when any failed, `pending` while any waits or there is none, else `success`.
+    /// Returns the combined state: `failure` if any failed, `pending` if any waits or none exists, else `success`.
     pub(crate) fn combined(&self) -> &'static str {
         let newest = self.newest_statuses();
         let any = |states: &[&str]| newest.iter().any(|one| states.contains(&one.state.as_str()));

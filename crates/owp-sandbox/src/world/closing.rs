@@ -1,13 +1,13 @@
-//! Closing keywords in a pull request's body: which issues a merge closes.
+//! Closing keywords in a pull request's body: the issues that a merge closes.
 //!
-//! GitHub's own rules (docs: "Linking a pull request to an issue"); the pool has its own reader, on purpose not shared.
+//! GitHub's own rules (docs: "Linking a pull request to an issue"). The pool's parser is deliberately not shared.
 
-/// An issue named by a closing keyword: another repository's `owner/name` or none for this one, and the number.
+/// A reference: another repository's `owner/name`, or `None` for this one, and the issue number.
 pub(crate) type Reference = (Option<String>, u64);
 
 const KEYWORDS: [&str; 9] = ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
 
-/// Every reference that follows a closing keyword, outside code.
+/// Returns every reference that follows a closing keyword, outside code.
 pub(super) fn references(body: &str) -> Vec<Reference> {
     let mut found = Vec::new();
     for piece in prose(body) {
@@ -16,14 +16,14 @@ pub(super) fn references(body: &str) -> Vec<Reference> {
     found
 }
 
-/// Every reference outside code, whatever stands before it.
+/// Returns every reference outside code, with or without a keyword.
 pub(crate) fn mentions(body: &str) -> Vec<Reference> {
     let opening = |c: char| !c.is_alphanumeric() && c != '#';
     let words = prose(body).into_iter().flat_map(str::split_whitespace);
     words.filter_map(|word| reference(word.trim_start_matches(opening))).collect()
 }
 
-/// The pieces of a text that are not code.
+/// Returns the parts of a text that are not code.
 fn prose(body: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut fenced = false;
@@ -36,7 +36,7 @@ fn prose(body: &str) -> Vec<&str> {
         if fenced {
             continue;
         }
-        // Odd pieces between backticks are inline code.
+        // The odd parts between backticks are inline code.
         found.extend(line.split('`').step_by(2));
     }
     found
@@ -58,7 +58,7 @@ fn collect(text: &str, found: &mut Vec<Reference>) {
     }
 }
 
-/// Reads `#7`, `owner/name#7` or an issue's url.
+/// Parses `#7`, `owner/name#7` or an issue's URL.
 fn reference(word: &str) -> Option<Reference> {
     let word = word.trim_end_matches(|c: char| !c.is_ascii_digit());
     if let Some(url) = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://")) {

@@ -1,4 +1,4 @@
-//! Comments: writing, editing and deleting them, by people and by the app.
+//! Comments: creating, editing and deleting them, by users and by the app.
 
 use super::{
     World,
@@ -8,7 +8,7 @@ use super::{
 use crate::error::ApiError;
 use serde_json::json;
 
-/// The longest comment GitHub takes, in characters.
+/// Maximum length of a comment on GitHub, in characters.
 const LONGEST: usize = 65_536;
 
 fn check_body(body: &str) -> Result<(), ApiError> {
@@ -22,7 +22,7 @@ fn check_body(body: &str) -> Result<(), ApiError> {
 }
 
 impl World {
-    /// Writes a comment under an issue or pull request.
+    /// Creates a comment on an issue or pull request.
     pub(crate) fn create_comment(
         &mut self,
         caller: &Caller,
@@ -60,7 +60,7 @@ impl World {
         Ok(id)
     }
 
-    /// The comment, when the caller may change it: its author, or somebody with write access.
+    /// Returns the comment if the caller may change it: its author, or a user with write access.
     fn own_comment(&self, caller: &Caller, repo: u64, id: u64) -> Result<(u64, Comment), ApiError> {
         self.see(caller, repo)?;
         let actor = self.actor(caller)?;
@@ -75,7 +75,7 @@ impl World {
         Ok((actor, comment.clone()))
     }
 
-    /// Changes a comment's text. GitHub announces an edit even when the text is the same.
+    /// Replaces a comment's text. GitHub announces an edit even if the text is unchanged.
     pub(crate) fn edit_comment(&mut self, caller: &Caller, repo: u64, id: u64, body: &str) -> Result<(), ApiError> {
         let (actor, before) = self.own_comment(caller, repo, id)?;
         check_body(body)?;
@@ -92,7 +92,7 @@ impl World {
         self.announce_comment(id, "edited", actor, json!({ "changes": changes }))
     }
 
-    /// Deletes a comment; editing it afterwards is a 404.
+    /// Deletes a comment; later edits return 404.
     pub(crate) fn delete_comment(&mut self, caller: &Caller, repo: u64, id: u64) -> Result<(), ApiError> {
         let (actor, before) = self.own_comment(caller, repo, id)?;
         self.issue_mut(repo, before.issue)?.comments.retain(|one| *one != id);

@@ -1,17 +1,17 @@
-//! Forks: the repositories that strangers' pull requests come from.
+//! Forks: the source repositories of pull requests by users without write access.
 
 use super::{World, access::Caller, model::Repo};
 use crate::error::ApiError;
 use std::collections::BTreeMap;
 
 impl World {
-    /// The fork of `repo` that `owner` has.
+    /// Returns the fork of `repo` that `owner` has.
     pub(super) fn fork_by(&self, repo: u64, owner: u64) -> Option<u64> {
         let found = self.repos.values().find(|one| !one.deleted && one.fork_of == Some(repo) && one.owner == owner);
         found.map(|one| one.id)
     }
 
-    /// Forks a repository into the caller's account; the fork there is, when there is one.
+    /// Forks a repository into the caller's account; returns the existing fork, if there is one.
     pub(crate) fn fork(&mut self, caller: &Caller, repo: u64) -> Result<u64, ApiError> {
         self.see(caller, repo)?;
         let owner = self.actor(caller)?;
@@ -31,7 +31,7 @@ impl World {
         Ok(fork)
     }
 
-    /// Puts an empty repository into the world.
+    /// Adds an empty repository to the world.
     pub(crate) fn insert_repo(&mut self, owner: u64, name: &str, private: bool) -> Result<u64, ApiError> {
         if self.repo_named(self.login(owner), name).is_some() {
             return Err(ApiError::custom("Repository", "name", "name already exists on this account"));
@@ -56,13 +56,13 @@ impl World {
             updated_at: at,
         };
         let full = self.full_name_of(owner, name);
-        // A new repository takes the name over from whatever once had it.
+        // A new repository takes over a name that once belonged to another one.
         self.old_names.remove(&full);
         self.repos.insert(id, repo);
         Ok(id)
     }
 
-    /// `owner/name` in lower case, for looking names up.
+    /// Returns `owner/name` in lower case, for lookups.
     pub(super) fn full_name_of(&self, owner: u64, name: &str) -> String {
         format!("{}/{name}", self.login(owner)).to_lowercase()
     }

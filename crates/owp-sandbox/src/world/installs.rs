@@ -1,4 +1,4 @@
-//! The app on accounts: installing, changing, suspending and removing it, and the tokens it gets.
+//! App installations: installing, changing, suspending and removing the app, and installation tokens.
 
 use super::{
     World,
@@ -8,10 +8,10 @@ use crate::error::ApiError;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long an installation token lives: one hour.
+/// Lifetime of an installation token: one hour.
 const TOKEN_MS: i64 = 60 * 60 * 1_000;
 
-/// What a token is asked to be narrowed to.
+/// Restrictions requested for a token.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TokenAsk {
     pub(crate) repository_ids: Option<Vec<u64>>,
@@ -24,7 +24,7 @@ impl World {
         repos.iter().filter_map(|id| self.repo(*id).ok()).map(|repo| self.tiny_repo_json(repo)).collect()
     }
 
-    /// Installs the app on the account that owns these repositories, or adds them to the installation there is.
+    /// Installs the app on the account that owns these repositories, or adds them to an existing installation.
     pub(crate) fn install(&mut self, repos: &[u64]) -> Result<u64, ApiError> {
         let first = repos.first().ok_or_else(|| ApiError::invalid("Installation", "repositories", "missing_field"))?;
         let account = self.repo(*first)?.owner;
@@ -66,7 +66,7 @@ impl World {
         Ok(found)
     }
 
-    /// Adds and removes repositories; one delivery for each direction that changed something.
+    /// Adds and removes repositories; sends one delivery for each direction that changed something.
     pub(crate) fn change_repos(&mut self, id: u64, add: &[u64], remove: &[u64]) -> Result<(), ApiError> {
         let held = self.installation(id)?.repos.clone();
         let account = self.installation(id)?.account;
@@ -88,7 +88,7 @@ impl World {
         Ok(())
     }
 
-    /// Suspends or unsuspends.
+    /// Suspends or unsuspends an installation.
     pub(crate) fn set_suspended(&mut self, id: u64, suspended: bool) -> Result<(), ApiError> {
         let at = self.now();
         let account = self.installation(id)?.account;
@@ -98,7 +98,7 @@ impl World {
         Ok(())
     }
 
-    /// Changes what the installation was granted.
+    /// Replaces the permissions of an installation.
     pub(crate) fn grant(&mut self, id: u64, permissions: BTreeMap<String, String>) -> Result<(), ApiError> {
         let account = self.installation(id)?.account;
         self.installation_mut(id)?.permissions = permissions;
@@ -106,7 +106,7 @@ impl World {
         Ok(())
     }
 
-    /// Removes the app from an account; its tokens die.
+    /// Removes the app from an account; its tokens become invalid.
     pub(crate) fn uninstall(&mut self, id: u64) -> Result<(), ApiError> {
         let short = self.short_repos(&self.installation(id)?.repos);
         let account = self.installation(id)?.account;
@@ -116,7 +116,7 @@ impl World {
         Ok(())
     }
 
-    /// A token for an installation, narrowed as asked; never wider than the installation.
+    /// Mints an installation token with the requested restrictions; it never exceeds the installation.
     pub(crate) fn mint(&mut self, id: u64, ask: &TokenAsk) -> Result<(String, Token), ApiError> {
         let installation = self.installation(id)?;
         if installation.suspended.is_some() {
@@ -163,7 +163,7 @@ impl World {
         found.map(Some).ok_or_else(|| ApiError::new(422, words))
     }
 
-    /// Lets installation tokens die at once: those of one installation, or all.
+    /// Expires the tokens of one installation, or of all.
     pub(crate) fn expire_tokens(&mut self, installation: Option<u64>) {
         self.tokens.retain(|_, token| match &token.holder {
             Holder::User(_) => true,

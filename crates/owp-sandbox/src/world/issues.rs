@@ -1,4 +1,4 @@
-//! Issues: opening, editing, closing, reopening, assigning, and the list of what happened to them.
+//! Issues: opening, editing, closing, reopening, assigning, and their event list.
 //!
 //! Pull requests are issues too, so their titles, bodies and states change here as well.
 
@@ -10,18 +10,18 @@ use super::{
 use crate::error::ApiError;
 use serde_json::{Value, json};
 
-/// What a new issue is made of.
+/// Parameters of a new issue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NewIssue {
     pub(crate) title: String,
     pub(crate) body: Option<String>,
     pub(crate) labels: Vec<String>,
     pub(crate) assignees: Vec<u64>,
-    /// An issue template carries its labels even for strangers.
+    /// True for an issue template, which sets its labels for any author.
     pub(crate) from_template: bool,
 }
 
-/// What an edit changes; what is none stays.
+/// Changes of an edit; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct IssueEdit {
     pub(crate) title: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct IssueEdit {
     pub(crate) assignees: Option<Vec<u64>>,
 }
 
-/// One entry for an issue's event list.
+/// An entry for an issue's event list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Happening {
     pub(super) event: String,
@@ -49,7 +49,7 @@ impl Happening {
     }
 }
 
-/// The words of an issue, checked as GitHub checks them.
+/// Validates an issue's title and body as GitHub does.
 pub(super) fn check_text(title: Option<&str>, body: Option<&str>) -> Result<(), ApiError> {
     if title.is_some_and(|title| title.trim().is_empty()) {
         return Err(ApiError::invalid("Issue", "title", "missing_field"));
@@ -64,7 +64,7 @@ pub(super) fn check_text(title: Option<&str>, body: Option<&str>) -> Result<(), 
 }
 
 impl World {
-    /// An issue as it is just after somebody wrote it; not yet anywhere.
+    /// Creates an issue that is not part of a repository yet.
     pub(super) fn blank_issue(&mut self, number: u64, author: u64, caller: &Caller) -> Issue {
         let at = self.now();
         Issue {
@@ -92,14 +92,14 @@ impl World {
         }
     }
 
-    /// The next number of a repository, shared by issues and pull requests.
+    /// Returns the next number of a repository, shared by issues and pull requests.
     pub(super) fn next_number(&mut self, repo: u64) -> Result<u64, ApiError> {
         let repo = self.repo_mut(repo)?;
         repo.last_number += 1;
         Ok(repo.last_number)
     }
 
-    /// Opens an issue. Labels and assignees from people without triage are silently dropped, as on GitHub.
+    /// Opens an issue. Labels and assignees from users without triage are silently dropped, as on GitHub.
     pub(crate) fn create_issue(&mut self, caller: &Caller, repo: u64, new: &NewIssue) -> Result<u64, ApiError> {
         self.need(caller, repo, Need::IssuesWrite)?;
         let actor = self.actor(caller)?;
@@ -134,7 +134,7 @@ impl World {
         Ok(number)
     }
 
-    /// Changes an issue or pull request: words by its author or somebody with write, state by its author or triage.
+    /// Edits an issue or pull request. Non-authors need write access for the text and triage for the state.
     pub(crate) fn edit_issue(
         &mut self,
         caller: &Caller,
@@ -206,7 +206,7 @@ impl World {
         self.announce_issue(repo, number, "edited", actor, json!({ "changes": changes }))
     }
 
-    /// Closes an issue or pull request; nothing when it is closed already.
+    /// Closes an issue or pull request; does nothing if it is already closed.
     pub(super) fn close(
         &mut self,
         caller: &Caller,
@@ -319,7 +319,7 @@ impl World {
         Ok(())
     }
 
-    /// Announces what happened to an issue, as `pull_request` when it is one.
+    /// Announces a change of an issue, as `pull_request` if it is one.
     pub(super) fn announce_issue(
         &mut self,
         repo: u64,

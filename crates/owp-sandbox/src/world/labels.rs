@@ -1,4 +1,4 @@
-//! Labels: those a repository has, and setting and removing them on issues.
+//! Labels: those of a repository, and adding and removing them on issues.
 
 use super::{
     World,
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use serde_json::json;
 
 impl World {
-    /// The repository's label of this name, made when it is new; its name as first written.
+    /// Returns the repository's label of this name in its original spelling; creates it if it is new.
     pub(crate) fn label_named(&mut self, repo: u64, name: &str) -> Result<String, ApiError> {
         if name.trim().is_empty() || name.chars().count() > 50 {
             return Err(ApiError::invalid("Label", "name", "invalid"));
@@ -24,7 +24,7 @@ impl World {
         Ok(name.to_owned())
     }
 
-    /// Makes a label in the repository's list.
+    /// Creates a label in the repository.
     pub(crate) fn create_label(
         &mut self,
         caller: &Caller,
@@ -48,8 +48,7 @@ impl World {
         Ok(made)
     }
 
-    /// Gives a label of the repository another name. The issues that carry it show the new one; none of them is touched
-    /// and nothing is announced of them.
+    /// Renames a label of the repository. Its issues show the new name, but they are not changed and cause no events.
     pub(crate) fn rename_label(&mut self, caller: &Caller, repo: u64, from: &str, to: &str) -> Result<(), ApiError> {
         self.need(caller, repo, Need::IssuesWrite)?;
         self.need_role(caller, repo, Role::Write)?;
@@ -90,7 +89,7 @@ impl World {
         Ok(())
     }
 
-    /// Sets one label without asking whether the actor may.
+    /// Adds one label without a permission check.
     pub(super) fn put_label(
         &mut self,
         caller: &Caller,
@@ -107,7 +106,7 @@ impl World {
         self.label_changed(caller, actor, repo, number, "labeled", &name)
     }
 
-    /// Removes one label; 404 when the issue has none of this name.
+    /// Removes one label; 404 if the issue does not have it.
     pub(crate) fn remove_label(&mut self, caller: &Caller, repo: u64, number: u64, name: &str) -> Result<(), ApiError> {
         self.may_label(caller, repo, number)?;
         let actor = self.actor(caller)?;
@@ -117,7 +116,7 @@ impl World {
         self.label_changed(caller, actor, repo, number, "unlabeled", &held)
     }
 
-    /// Makes the labels of an issue exactly these.
+    /// Replaces the labels of an issue.
     pub(crate) fn set_labels(
         &mut self,
         caller: &Caller,

@@ -1,5 +1,5 @@
-//! The rarer things that happen to an issue: pinning, deletion, transfer, becoming a discussion, which GitHub offers by
-//! hand and by GraphQL only.
+//! Rare changes of an issue, which GitHub offers only by hand and by GraphQL: pinning, deletion, transfer, conversion
+//! to a discussion.
 
 use super::{
     World,
@@ -10,11 +10,11 @@ use super::{
 use crate::error::ApiError;
 use serde_json::json;
 
-/// GitHub shows three pinned issues.
+/// GitHub allows three pinned issues.
 const PINNED_MAX: usize = 3;
 
 impl World {
-    /// Pins an issue above the list, or unpins it.
+    /// Pins or unpins an issue.
     pub(crate) fn set_pinned(&mut self, caller: &Caller, repo: u64, number: u64, pinned: bool) -> Result<(), ApiError> {
         let actor = self.writer_of(caller, repo, number)?;
         if self.issue(repo, number)?.pinned == pinned {
@@ -30,7 +30,7 @@ impl World {
         self.announce_issue(repo, number, action, actor, json!({}))
     }
 
-    /// Makes a discussion of an issue: what stays of it is closed and locked.
+    /// Converts an issue to a discussion, which leaves it closed and locked.
     pub(crate) fn convert_to_discussion(&mut self, caller: &Caller, repo: u64, number: u64) -> Result<(), ApiError> {
         let actor = self.writer_of(caller, repo, number)?;
         self.happened(caller, repo, number, Happening::new("converted_to_discussion", actor))?;
@@ -38,7 +38,7 @@ impl World {
         self.set_locked(caller, repo, number, true)
     }
 
-    /// Who acts, on an issue that is no pull request, with write access.
+    /// Returns the acting account if it has write access and the issue is not a pull request.
     fn writer_of(&self, caller: &Caller, repo: u64, number: u64) -> Result<u64, ApiError> {
         self.see(caller, repo)?;
         if self.issue(repo, number)?.pull.is_some() {
@@ -48,7 +48,7 @@ impl World {
         self.actor(caller)
     }
 
-    /// Deletes an issue; it answers 410 from now on.
+    /// Deletes an issue; it returns 410 from now on.
     pub(crate) fn delete_issue(&mut self, caller: &Caller, repo: u64, number: u64) -> Result<(), ApiError> {
         self.see(caller, repo)?;
         self.need_role(caller, repo, Role::Admin)?;
@@ -65,8 +65,8 @@ impl World {
         Ok(())
     }
 
-    /// Moves an issue to another repository: a new id and number there, `opened` there first, then `transferred` here.
-    /// Labels the other repository does not have are lost; comments go along and replay nothing.
+    /// Moves an issue to another repository, with a new id and number: first `opened` there, then `transferred` here.
+    /// Labels that the other repository lacks are lost; comments move without events.
     pub(crate) fn transfer_issue(&mut self, caller: &Caller, repo: u64, number: u64, to: u64) -> Result<u64, ApiError> {
         self.see(caller, repo)?;
         self.see(caller, to)?;

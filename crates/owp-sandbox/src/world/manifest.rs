@@ -1,8 +1,7 @@
-//! Registering an app from a manifest: the form's half and the exchange of the code.
+//! Registering an app from a manifest: the form and the exchange of the code.
 //!
-//! GitHub shows a page in between, on which somebody names the app and agrees; the box agrees at once. Its one app
-//! becomes the new one, and the installations of the old one are gone. (GitHub docs: "Registering a GitHub App from a
-//! manifest".)
+//! On GitHub a user names the app and confirms; the sandbox confirms at once. The new app replaces the sandbox's only
+//! app, whose installations are removed. (GitHub docs: "Registering a GitHub App from a manifest".)
 
 use super::{World, model::UserKind};
 use crate::{
@@ -13,12 +12,12 @@ use crate::{
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// How long a code is good: one hour.
+/// Lifetime of a code: one hour.
 const CODE_MS: i64 = 60 * 60 * 1_000;
-/// The longest name GitHub takes.
+/// Maximum length of a name on GitHub.
 const NAME_MAX: usize = 34;
 
-/// Which permission an event needs at least, of those the box knows.
+/// Permissions of which an event requires at least one, for the events the sandbox knows.
 const EVENT_NEEDS: [(&str, &[&str]); 9] = [
     ("issues", &["issues"]),
     ("issue_comment", &["issues", "pull_requests"]),
@@ -43,7 +42,7 @@ const PERMISSIONS: [&str; 9] = [
     "administration",
 ];
 
-/// A manifest that was read, and who registers it.
+/// A parsed manifest and its owner.
 #[derive(Debug, Clone)]
 pub(crate) struct Registration {
     owner: u64,
@@ -55,7 +54,7 @@ pub(crate) struct Registration {
 }
 
 impl World {
-    /// Takes a manifest somebody posted; where to send the browser. The owner is an organization, or the first person.
+    /// Accepts a posted manifest and returns the redirect target. The owner is the organization, or the first user.
     pub(crate) fn register(
         &mut self,
         organization: Option<&str>,
@@ -126,7 +125,7 @@ impl World {
         Ok(Registration { owner, name: name.to_owned(), permissions, events, hook_url, at: self.now() })
     }
 
-    /// Exchanges a code, once and within the hour: the box's app becomes the registered one. Its client secret.
+    /// Exchanges a code, once and within one hour, for the registered app; returns its client secret.
     pub(crate) fn convert(&mut self, code: &str) -> Result<String, ApiError> {
         let now = self.now();
         let found = self.registrations.remove(code).filter(|one| now - one.at < CODE_MS);
@@ -157,7 +156,7 @@ fn missing(field: &str) -> ApiError {
     ApiError::invalid("Integration", field, "missing_field")
 }
 
-/// The url name GitHub makes of a name.
+/// Derives the app's name in URLs from its name, as GitHub does.
 fn slug(name: &str) -> String {
     let plain: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();

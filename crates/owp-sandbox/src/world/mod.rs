@@ -1,8 +1,8 @@
-//! The world in the box: all state, in memory, behind one lock that others hold.
+//! The world of the sandbox: all state in memory; callers hold its one lock.
 //!
-//! Here: the state itself, ids, the time, and finding things. What people may do to it is told in the other files of
-//! this folder, one subject each; every change that GitHub would announce is announced through `announce.rs`.
-//! No HTTP and no async: the same functions serve the REST face and the verbs.
+//! This file has the state itself, ids, the time and lookups. The other files of this folder change it, one subject
+//! each, and report every change that GitHub would announce through `announce.rs`. There is no HTTP and no async here:
+//! the same functions serve the REST API and the verbs.
 
 pub(super) mod access;
 mod announce;
@@ -38,10 +38,10 @@ use std::{
     sync::Arc,
 };
 
-/// Where the box gets the time from: Unix milliseconds.
+/// The sandbox's clock, in Unix milliseconds.
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// What a world is made with.
+/// Parameters of a new world.
 pub(super) struct Settings {
     pub(super) now: Now,
     pub(super) seed: u64,
@@ -54,35 +54,35 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
 }
 
-/// Everything there is.
+/// The complete state.
 pub(super) struct World {
     pub(super) now: Now,
     pub(super) rng: StdRng,
-    /// Scheme, host and port of the REST face; every url in an answer begins with it.
+    /// Scheme, host and port of the REST API; the prefix of every URL in a response.
     pub(super) base: String,
     last_id: u64,
     pub(super) key: AppKey,
     pub(super) app: App,
     pub(super) users: BTreeMap<u64, User>,
     pub(super) repos: BTreeMap<u64, Repo>,
-    /// Names that repositories once had, in lower case.
+    /// Former names of repositories, in lower case.
     pub(super) old_names: BTreeMap<String, u64>,
     pub(super) comments: BTreeMap<u64, Comment>,
     pub(super) installations: BTreeMap<u64, Installation>,
     pub(super) tokens: BTreeMap<String, Token>,
-    /// Verdicts by repository and commit.
+    /// Checks and statuses by repository and commit.
     pub(super) verdicts: BTreeMap<(u64, String), Verdicts>,
-    /// Members of teams, by organization and the team's url name.
+    /// Members of teams, by organization and the team's name in URLs.
     pub(super) teams: BTreeMap<(u64, String), BTreeSet<u64>>,
-    /// Apps that were registered from a manifest and not fetched yet, by code.
+    /// Apps registered from a manifest and not yet fetched, by code.
     pub(super) registrations: BTreeMap<String, Registration>,
     pub(super) outbox: Outbox,
     pub(super) faults: Faults,
     pub(super) journal: Journal,
     pub(super) limits: Limits,
-    /// Issues and pull requests, by repository and number, that GitHub shows to nobody: their author was flagged, say.
+    /// Issues and pull requests that GitHub hides (such as a flagged author's), by repository and number.
     pub(super) hidden: BTreeSet<(u64, u64)>,
-    /// What each read answered the last time, by holder and address.
+    /// The previous response to each read, by caller and address.
     pub(super) answered: HashMap<String, Bytes>,
 }
 
@@ -132,54 +132,54 @@ impl World {
         world
     }
 
-    /// Unix milliseconds.
+    /// Returns the current time in Unix milliseconds.
     pub(super) fn now(&self) -> i64 {
         (self.now)()
     }
 
-    /// A number nothing else has: ids of different kinds never meet, so that mixing them up shows.
+    /// Returns a new id. Ids of different kinds never overlap, so that a mix-up becomes visible.
     pub(super) fn new_id(&mut self) -> u64 {
         // Gaps, because GitHub's ids have them.
         self.last_id += 1 + u64::from(self.rng.next_u32() % 7);
         self.last_id
     }
 
-    /// `bytes` random bytes in hex.
+    /// Returns `bytes` random bytes in hex.
     pub(super) fn hex(&mut self, bytes: usize) -> String {
         let mut raw = vec![0; bytes];
         self.rng.fill_bytes(&mut raw);
         data_encoding::HEXLOWER.encode(&raw)
     }
 
-    /// A commit name.
+    /// Returns a new commit hash.
     pub(super) fn new_sha(&mut self) -> String {
         self.hex(20)
     }
 
-    /// A version 4 UUID from the box's own randomness.
+    /// Returns a version 4 UUID from the sandbox's random generator.
     pub(super) fn new_guid(&mut self) -> String {
         let mut raw = [0; 16];
         self.rng.fill_bytes(&mut raw);
         uuid::Builder::from_random_bytes(raw).into_uuid().to_string()
     }
 
-    /// The login of a user, `ghost` for one that is not there.
+    /// Returns the login of a user, or `ghost` if there is none.
     pub(super) fn login(&self, id: u64) -> &str {
         self.users.get(&id).map_or("ghost", |user| user.login.as_str())
     }
 
-    /// The user with this login, whatever its case.
+    /// Finds a user by login, ignoring case.
     pub(super) fn user_by_login(&self, login: &str) -> Result<u64, ApiError> {
         let found = self.users.values().find(|user| !user.vanished && user.login.eq_ignore_ascii_case(login));
         found.map(|user| user.id).ok_or_else(ApiError::not_found)
     }
 
-    /// `owner/name` of a repository.
+    /// Returns `owner/name` of a repository.
     pub(super) fn full_name(&self, repo: u64) -> String {
         self.repos.get(&repo).map_or_else(String::new, |found| format!("{}/{}", self.login(found.owner), found.name))
     }
 
-    /// The repository that has this name now.
+    /// Finds a repository by its current name.
     pub(super) fn repo_named(&self, owner: &str, name: &str) -> Option<u64> {
         let found = self.repos.values().find(|repo| {
             !repo.deleted && repo.name.eq_ignore_ascii_case(name) && self.login(repo.owner).eq_ignore_ascii_case(owner)
@@ -187,7 +187,7 @@ impl World {
         found.map(|repo| repo.id)
     }
 
-    /// The repository `owner/name`, for verbs.
+    /// Finds the repository `owner/name`, for verbs.
     pub(super) fn repo_of(&self, full_name: &str) -> Result<u64, ApiError> {
         let (owner, name) = full_name.split_once('/').ok_or_else(ApiError::not_found)?;
         self.repo_named(owner, name).ok_or_else(ApiError::not_found)
@@ -201,7 +201,7 @@ impl World {
         self.repos.get_mut(&id).filter(|repo| !repo.deleted).ok_or_else(ApiError::not_found)
     }
 
-    /// The issue, or why it is not here: never was (404), deleted (410), transferred (301).
+    /// Returns an issue, or the reason for its absence: unknown (404), deleted (410), transferred (301).
     pub(super) fn issue(&self, repo: u64, number: u64) -> Result<&Issue, ApiError> {
         let issue = self.repo(repo)?.issues.get(&number).ok_or_else(ApiError::not_found)?;
         match issue.gone {
@@ -218,7 +218,7 @@ impl World {
         self.repo_mut(repo)?.issues.get_mut(&number).ok_or_else(ApiError::not_found)
     }
 
-    /// The pull request behind a number.
+    /// Returns a pull request by number.
     pub(super) fn pull(&self, repo: u64, number: u64) -> Result<(&Issue, &Pull), ApiError> {
         let issue = self.issue(repo, number)?;
         issue.pull.as_ref().map(|pull| (issue, pull)).ok_or_else(ApiError::not_found)
@@ -228,12 +228,12 @@ impl World {
         self.issue_mut(repo, number)?.pull.as_mut().ok_or_else(ApiError::not_found)
     }
 
-    /// A comment that was not deleted.
+    /// Returns a comment that was not deleted.
     pub(super) fn comment(&self, id: u64) -> Result<&Comment, ApiError> {
         self.comments.get(&id).ok_or_else(ApiError::not_found)
     }
 
-    /// Notes that an issue changed now.
+    /// Sets an issue's time of last change to now.
     pub(super) fn touch(&mut self, repo: u64, number: u64) {
         let at = self.now();
         if let Ok(issue) = self.issue_mut(repo, number) {

@@ -1,26 +1,26 @@
-//! The nouns of the box: users, repositories, issues, pull requests, comments, installations, tokens.
+//! Data types of the sandbox: users, repositories, issues, pull requests, comments, installations, tokens.
 //!
-//! Plain data; what may happen to it is told in the other files of this folder.
+//! Plain data; the rules are in the other files of this folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a user may do in a repository, from least to most.
+/// A user's role in a repository, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// May look (what everybody may do in a public repository).
+    /// Reads (everybody has this in a public repository).
     Read,
-    /// May label and close.
+    /// Also labels and closes.
     Triage,
-    /// May push and merge.
+    /// Also pushes and merges.
     Write,
-    /// May manage without danger.
+    /// Also manages the repository without destructive actions.
     Maintain,
-    /// May do anything.
+    /// Full access.
     Admin,
 }
 
 impl Role {
-    /// GitHub's `role_name`.
+    /// Returns GitHub's `role_name`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Role {
         }
     }
 
-    /// GitHub's older `permission`, which cannot say triage or maintain.
+    /// Returns GitHub's older `permission`, which lacks triage and maintain.
     #[must_use]
     pub fn permission(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Role {
         }
     }
 
-    /// Reads a role name; `pull` and `push` are the older words for read and write.
+    /// Parses a role name; `pull` and `push` are older names of read and write.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -56,19 +56,19 @@ impl Role {
     }
 }
 
-/// What kind of account a user is.
+/// Kind of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UserKind {
-    /// A person.
+    /// A user.
     User,
     /// An organization.
     Organization,
-    /// An app's or an agent's account.
+    /// The account of an app or agent.
     Bot,
 }
 
 impl UserKind {
-    /// GitHub's `type`.
+    /// Returns GitHub's `type`.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -82,174 +82,174 @@ impl UserKind {
 /// An account.
 #[derive(Debug, Clone)]
 pub(crate) struct User {
-    /// The number that never changes.
+    /// The permanent id.
     pub id: u64,
-    /// The name that may change.
+    /// The login, which may change.
     pub login: String,
-    /// Person, organization or bot.
+    /// User, organization or bot.
     pub kind: UserKind,
-    /// When it was made (Unix ms).
+    /// Creation time (Unix ms).
     pub created_at: i64,
-    /// A vanished user's issues and comments show `user: null`.
+    /// True for a deleted account; its issues and comments show `user: null`.
     pub vanished: bool,
 }
 
 /// A label of a repository.
 #[derive(Debug, Clone)]
 pub(crate) struct Label {
-    /// Its number.
+    /// Its id.
     pub id: u64,
-    /// Its name as first written.
+    /// Its name in the original spelling.
     pub name: String,
     /// Six hex digits.
     pub color: String,
-    /// What it means.
+    /// Its meaning.
     pub description: Option<String>,
 }
 
-/// A repository and everything in it.
+/// A repository with its content.
 #[derive(Debug, Clone)]
 pub(crate) struct Repo {
-    /// The number that never changes.
+    /// The permanent id.
     pub id: u64,
     /// The owner's user id.
     pub owner: u64,
     /// Its name without the owner.
     pub name: String,
-    /// Only collaborators and installations may know of it.
+    /// True if visible only to collaborators and installations.
     pub private: bool,
-    /// Read-only.
+    /// True if it is read-only.
     pub archived: bool,
-    /// Gone; kept so that numbers stay taken.
+    /// True if it was deleted; kept so that its numbers stay in use.
     pub deleted: bool,
-    /// Where it was forked from.
+    /// Id of the forked repository.
     pub fork_of: Option<u64>,
-    /// The branch that closing keywords need.
+    /// The default branch; closing keywords work only there.
     pub default_branch: String,
-    /// The newest commit of each branch, by its name.
+    /// The newest commit of each branch, by branch name.
     pub branches: BTreeMap<String, String>,
     /// Issues and pull requests by number.
     pub issues: BTreeMap<u64, Issue>,
-    /// The highest number given out.
+    /// The highest number in use.
     pub last_number: u64,
     /// Labels by lower-case name.
     pub labels: BTreeMap<String, Label>,
-    /// Roles by user id; the owner is admin without being here.
+    /// Roles by user id; the owner is admin without an entry.
     pub collaborators: BTreeMap<u64, Role>,
     /// Files of the default branch by path.
     pub files: BTreeMap<String, String>,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
-    /// Unix ms.
+    /// Time of the last change (Unix ms).
     pub updated_at: i64,
 }
 
-/// Where an issue went that is no longer here.
+/// Reason for an issue's absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gone {
     /// Deleted: 410.
     Deleted,
     /// Transferred: 301 to the new place.
     Moved {
-        /// The repository it is in now.
+        /// Id of the new repository.
         repo: u64,
         /// Its number there.
         number: u64,
     },
 }
 
-/// An issue, or a pull request seen as one.
+/// An issue, or the issue part of a pull request.
 #[derive(Debug, Clone)]
 pub(crate) struct Issue {
-    /// The number that never changes and is unique everywhere.
+    /// The permanent, globally unique id.
     pub id: u64,
     /// The number in its repository.
     pub number: u64,
-    /// One line.
+    /// The title, one line.
     pub title: String,
-    /// Markdown.
+    /// The body in Markdown.
     pub body: Option<String>,
     /// The author's user id.
     pub author: u64,
-    /// Names of its labels, in the order they were set.
+    /// Names of its labels, in the order of their addition.
     pub labels: Vec<String>,
-    /// User ids.
+    /// User ids of the assignees.
     pub assignees: Vec<u64>,
-    /// Open or closed.
+    /// True while it is open.
     pub open: bool,
     /// `completed`, `not_planned`, `duplicate`, `reopened`.
     pub state_reason: Option<String>,
-    /// Only collaborators may comment.
+    /// True if only collaborators may comment.
     pub locked: bool,
-    /// Shown above the list of issues.
+    /// True if it is shown above the list of issues.
     pub pinned: bool,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
-    /// Unix ms.
+    /// Time of the last change (Unix ms).
     pub updated_at: i64,
-    /// Unix ms.
+    /// Closing time (Unix ms).
     pub closed_at: Option<i64>,
-    /// Who closed it.
+    /// User id of the closer.
     pub closed_by: Option<u64>,
-    /// Written with an installation token.
+    /// True if written with an installation token.
     pub via_app: bool,
     /// Ids of its comments, oldest first.
     pub comments: Vec<u64>,
-    /// What happened to it, oldest first.
+    /// Its events, oldest first.
     pub events: Vec<IssueEvent>,
-    /// What makes it a pull request.
+    /// The pull request part, if it is one.
     pub pull: Option<Pull>,
-    /// When its body was last edited (Unix ms), and by whom; a new title does not count.
+    /// Time (Unix ms) and author of the last edit of the body; a new title does not count.
     pub last_edited: Option<(i64, u64)>,
-    /// Set when it is no longer here.
+    /// Set once it was deleted or transferred.
     pub gone: Option<Gone>,
 }
 
 /// One entry of an issue's event list.
 #[derive(Debug, Clone)]
 pub(crate) struct IssueEvent {
-    /// Its number.
+    /// Its id.
     pub id: u64,
     /// `labeled`, `unlabeled`, `closed`, `reopened`, `renamed` …
     pub event: String,
-    /// Who did it.
+    /// User id of the actor.
     pub actor: u64,
-    /// Done with an installation token.
+    /// True if done with an installation token.
     pub via_app: bool,
     /// The label's name and colour, for label events.
     pub label: Option<(String, String)>,
-    /// The other user, for assignments.
+    /// The assignee, for assignments.
     pub assignee: Option<u64>,
     /// Old and new title, for `renamed`.
     pub rename: Option<(String, String)>,
     /// The merge commit, when a pull request closed it.
     pub commit: Option<String>,
-    /// Unix ms.
+    /// Time of the event (Unix ms).
     pub created_at: i64,
 }
 
-/// What a pull request has beyond an issue.
+/// The fields of a pull request beyond its issue.
 #[derive(Debug, Clone)]
 pub(crate) struct Pull {
     /// The pull request's own id; its issue has another.
     pub id: u64,
-    /// Not ready for review.
+    /// True while it is a draft.
     pub draft: bool,
-    /// The repository the commits are in; none once the fork is deleted.
+    /// Id of the source repository; `None` once the fork is deleted.
     pub head_repo: Option<u64>,
-    /// Who owned the head when it was opened.
+    /// Owner of the source repository at the time of opening.
     pub head_owner: u64,
-    /// The branch the commits are on.
+    /// The source branch.
     pub head_ref: String,
     /// The newest commit.
     pub head_sha: String,
-    /// The branch it wants to go into.
+    /// The target branch.
     pub base_ref: String,
-    /// That branch's commit when it was opened.
+    /// That branch's commit at the time of opening.
     pub base_sha: String,
-    /// Unix ms.
+    /// Time of the merge (Unix ms).
     pub merged_at: Option<i64>,
-    /// Who merged it.
+    /// User id of the merger.
     pub merged_by: Option<u64>,
     /// The merge commit.
     pub merge_sha: Option<String>,
@@ -260,67 +260,67 @@ pub(crate) struct Pull {
 /// A commit of a pull request.
 #[derive(Debug, Clone)]
 pub(crate) struct Commit {
-    /// Its name.
+    /// Its hash.
     pub sha: String,
-    /// Who wrote it.
+    /// User id of the author.
     pub author: u64,
-    /// Carries a signature that GitHub could verify.
+    /// True if it has a verified signature.
     pub signed: bool,
-    /// Unix ms.
+    /// Time of the commit (Unix ms).
     pub at: i64,
 }
 
-/// What other apps say of one commit in one repository.
+/// Checks and statuses by other apps for one commit in one repository.
 #[derive(Debug, Clone)]
 pub(crate) struct Verdicts {
-    /// The check suite all runs are in.
+    /// Id of the check suite of all runs.
     pub suite: u64,
-    /// The pull request the commit was the head of.
+    /// Number of the pull request whose head the commit was.
     pub pull: u64,
-    /// Every run there was, oldest first; of one name the last counts.
+    /// All runs, oldest first; the last one of a name is current.
     pub runs: Vec<CheckRun>,
-    /// Every status there was, oldest first; of one context the last counts.
+    /// All statuses, oldest first; the last one of a context is current.
     pub statuses: Vec<CommitStatus>,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
 }
 
 /// One run of a check.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckRun {
-    /// Its number.
+    /// Its id.
     pub id: u64,
-    /// What a policy calls it.
+    /// Its name in policies.
     pub name: String,
     /// `queued`, `in_progress`, `completed`.
     pub status: String,
     /// `success`, `failure`, `neutral`, `cancelled`, `skipped`, `timed_out`, `action_required`; once completed.
     pub conclusion: Option<String>,
-    /// Unix ms.
+    /// Start time (Unix ms).
     pub started_at: i64,
-    /// Unix ms.
+    /// Completion time (Unix ms).
     pub completed_at: Option<i64>,
 }
 
 /// One commit status, the older kind of check.
 #[derive(Debug, Clone)]
 pub(crate) struct CommitStatus {
-    /// Its number.
+    /// Its id.
     pub id: u64,
-    /// What a policy calls it.
+    /// Its name in policies.
     pub context: String,
     /// `error`, `failure`, `pending`, `success`.
     pub state: String,
-    /// Who set it.
+    /// User id of the creator.
     pub creator: u64,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
 }
 
 /// A comment on an issue or pull request.
 #[derive(Debug, Clone)]
 pub(crate) struct Comment {
-    /// Its number.
+    /// Its id.
     pub id: u64,
     /// The repository's id.
     pub repo: u64,
@@ -328,89 +328,89 @@ pub(crate) struct Comment {
     pub issue: u64,
     /// The author's user id.
     pub author: u64,
-    /// Markdown.
+    /// The body in Markdown.
     pub body: String,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
-    /// Unix ms.
+    /// Time of the last edit (Unix ms).
     pub updated_at: i64,
-    /// Written with an installation token.
+    /// True if written with an installation token.
     pub via_app: bool,
 }
 
-/// The app installed on an account.
+/// An installation of the app on an account.
 #[derive(Debug, Clone)]
 pub(crate) struct Installation {
-    /// Its number.
+    /// Its id.
     pub id: u64,
     /// The account's user id.
     pub account: u64,
     /// Repositories it covers (`selected`).
     pub repos: BTreeSet<u64>,
-    /// What it was granted.
+    /// Granted permissions.
     pub permissions: BTreeMap<String, String>,
-    /// When and by whom it was suspended.
+    /// Time of the suspension (Unix ms) and user id of its author.
     pub suspended: Option<(i64, u64)>,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
-    /// Unix ms.
+    /// Time of the last change (Unix ms).
     pub updated_at: i64,
-    /// Uninstalled.
+    /// True once uninstalled.
     pub deleted: bool,
 }
 
-/// Who holds a token.
+/// The holder of a token.
 #[derive(Debug, Clone)]
 pub(crate) enum Holder {
-    /// A person.
+    /// A user.
     User(u64),
     /// The app, in one installation.
     Installation {
-        /// The installation.
+        /// Id of the installation.
         id: u64,
-        /// The repositories it was narrowed to, if it was.
+        /// The repositories the token is restricted to, if any.
         repos: Option<BTreeSet<u64>>,
-        /// What it may do.
+        /// Permissions of the token.
         permissions: BTreeMap<String, String>,
     },
 }
 
-/// A token's holder and end.
+/// A token's holder and expiry.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
-    /// Who holds it.
+    /// The holder.
     pub holder: Holder,
-    /// Unix ms; people's tokens do not end.
+    /// Expiry time (Unix ms); user tokens do not expire.
     pub expires_at: Option<i64>,
 }
 
 /// The app itself.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
-    /// Its number, the `iss` of its tokens.
+    /// Its id, the `iss` of its JWTs.
     pub id: u64,
-    /// Its url name; its account is `slug[bot]`.
+    /// Its name in URLs; its account is `slug[bot]`.
     pub slug: String,
-    /// What people read.
+    /// Its display name.
     pub name: String,
-    /// Who registered it.
+    /// User id of the owner.
     pub owner: u64,
-    /// The account that writes for it.
+    /// User id of the app's bot account.
     pub bot: u64,
-    /// What it asks for.
+    /// Requested permissions.
     pub permissions: BTreeMap<String, String>,
-    /// Which events it hears, beyond those no app can refuse.
+    /// Subscribed events, beyond those that every app receives.
     pub events: Vec<String>,
-    /// Files that `single_file` opens.
+    /// Files readable with `single_file`.
     pub single_files: Vec<String>,
-    /// The webhook's number.
+    /// Id of the webhook.
     pub hook: u64,
-    /// Unix ms.
+    /// Creation time (Unix ms).
     pub created_at: i64,
 }
 
 impl App {
-    /// The newer name of the app, also good as `iss`.
+    /// Returns the client id, which is also accepted as `iss`.
     #[must_use]
     pub(crate) fn client_id(&self) -> String {
         format!("Iv1.{:016x}", self.id)

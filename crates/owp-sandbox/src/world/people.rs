@@ -8,7 +8,7 @@ use super::{
 use crate::error::ApiError;
 
 impl World {
-    /// The account with this login, made when it is new.
+    /// Returns the account with this login, created if new.
     pub(crate) fn user_named(&mut self, login: &str, kind: UserKind) -> u64 {
         if let Ok(id) = self.user_by_login(login) {
             return id;
@@ -19,7 +19,7 @@ impl World {
         id
     }
 
-    /// The person's token; the same one every time, until it is revoked.
+    /// Returns the user's token. It stays the same until it is revoked.
     pub(crate) fn user_token(&mut self, user: u64) -> String {
         let held = self.tokens.iter().find(|(_, token)| matches!(token.holder, Holder::User(id) if id == user));
         if let Some((text, _)) = held {
@@ -30,7 +30,7 @@ impl World {
         text
     }
 
-    /// Gives a role, or takes it away.
+    /// Sets or removes a role.
     pub(crate) fn set_role(&mut self, repo: u64, user: u64, role: Option<Role>) -> Result<(), ApiError> {
         let collaborators = &mut self.repo_mut(repo)?.collaborators;
         match role {
@@ -40,7 +40,7 @@ impl World {
         Ok(())
     }
 
-    /// Gives a role in somebody's name: administrators only.
+    /// Sets a role on behalf of a caller, who must be an administrator.
     pub(crate) fn invite(&mut self, caller: &Caller, repo: u64, user: u64, role: Option<Role>) -> Result<(), ApiError> {
         self.see(caller, repo)?;
         if !matches!(caller, Caller::User(_)) {
@@ -50,7 +50,7 @@ impl World {
         self.set_role(repo, user, role)
     }
 
-    /// A new login for the same person.
+    /// Changes a user's login.
     pub(crate) fn rename_user(&mut self, user: u64, login: &str) -> Result<(), ApiError> {
         if self.user_by_login(login).is_ok() {
             return Err(ApiError::invalid("User", "login", "already_exists"));
@@ -60,7 +60,7 @@ impl World {
         Ok(())
     }
 
-    /// Deletes an account: its tokens die and what it wrote shows `user: null`.
+    /// Deletes an account: its tokens become invalid, and its issues and comments show `user: null`.
     pub(crate) fn vanish(&mut self, user: u64) -> Result<(), ApiError> {
         self.users.get_mut(&user).ok_or_else(ApiError::not_found)?.vanished = true;
         self.tokens.retain(|_, token| !matches!(token.holder, Holder::User(id) if id == user));

@@ -1,4 +1,4 @@
-//! Pull requests: opening, changing, pushing, drafting and merging them.
+//! Pull requests: opening, editing, pushing, changing the draft state and merging.
 //!
 //! Closing and reopening are in `issues.rs`, because a pull request is an issue.
 
@@ -12,7 +12,7 @@ use super::{
 use crate::error::ApiError;
 use serde_json::json;
 
-/// What a new pull request is made of.
+/// Parameters of a new pull request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NewPull {
     /// `branch`, or `login:branch` for a fork.
@@ -21,12 +21,12 @@ pub(crate) struct NewPull {
     pub(crate) title: String,
     pub(crate) body: Option<String>,
     pub(crate) draft: bool,
-    /// Its first commit is signed.
+    /// True if its first commit is signed.
     pub(crate) signed: bool,
 }
 
 impl World {
-    /// Opens a pull request of a branch that is there.
+    /// Opens a pull request from an existing branch.
     pub(crate) fn create_pull(&mut self, caller: &Caller, repo: u64, new: &NewPull) -> Result<u64, ApiError> {
         self.need(caller, repo, Need::PullsWrite)?;
         let actor = self.actor(caller)?;
@@ -71,7 +71,7 @@ impl World {
         Ok(number)
     }
 
-    /// The repository and branch that `head` names, if the caller could have pushed there.
+    /// Resolves `head` to a repository and branch that the caller could push to.
     fn head_of(&self, caller: &Caller, repo: u64, head: &str) -> Result<(u64, String), ApiError> {
         let refused = || ApiError::invalid("PullRequest", "head", "invalid");
         let (owner, branch) = match head.split_once(':') {
@@ -88,8 +88,8 @@ impl World {
         self.fork_by(repo, owner).map(|fork| (fork, branch.to_owned())).ok_or_else(refused)
     }
 
-    /// Pushes a commit to a branch that a pull request can be opened from, as git would: `branch`, or `login:branch` of a
-    /// fork, which springs into being when it is the person's own.
+    /// Creates a branch for a pull request unless it exists: `branch`, or `login:branch` of a fork. The caller's own
+    /// fork is created if it is missing.
     pub(crate) fn push_branch(&mut self, caller: &Caller, repo: u64, head: &str) -> Result<(), ApiError> {
         if let Some((owner, _)) = head.split_once(':')
             && let Ok(owner) = self.user_by_login(owner)
@@ -104,7 +104,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes a branch at a commit of another one.
+    /// Creates a branch at a commit of another one.
     pub(crate) fn create_branch(
         &mut self,
         caller: &Caller,
@@ -150,7 +150,7 @@ impl World {
         self.announce_issue(repo, number, "edited", actor, json!({ "changes": changes }))
     }
 
-    /// Who acts, when it is the author or somebody with write access.
+    /// Returns the acting account if it is the author or has write access.
     fn own_pull(&self, caller: &Caller, repo: u64, number: u64) -> Result<u64, ApiError> {
         self.need(caller, repo, Need::PullsWrite)?;
         let actor = self.actor(caller)?;
@@ -160,7 +160,7 @@ impl World {
         Ok(actor)
     }
 
-    /// Turns a draft into a pull request that is ready for review, or back.
+    /// Marks a draft ready for review, or converts a pull request back to a draft.
     pub(crate) fn set_draft(&mut self, caller: &Caller, repo: u64, number: u64, draft: bool) -> Result<(), ApiError> {
         let actor = self.own_pull(caller, repo, number)?;
         if self.pull(repo, number)?.1.draft == draft {
@@ -180,7 +180,7 @@ impl World {
         self.push_commit(caller, repo, number, signed)
     }
 
-    /// A commit arrives on the branch, from somebody who could push there.
+    /// Adds a commit to the branch, from a user who could push there.
     pub(super) fn push_commit(
         &mut self,
         caller: &Caller,
@@ -207,7 +207,7 @@ impl World {
         Ok(after)
     }
 
-    /// Merges: closes the pull request and, when it went into the default branch, every issue its body closes.
+    /// Merges: closes the pull request and, if it targets the default branch, every issue its body closes.
     pub(crate) fn merge(
         &mut self,
         caller: &Caller,

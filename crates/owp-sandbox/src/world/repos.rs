@@ -1,4 +1,4 @@
-//! Repositories: making, renaming, hiding, archiving and deleting them, and the files they hold.
+//! Repositories: creating, renaming, hiding, archiving and deleting them, and their files.
 
 use super::{
     World,
@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use serde_json::json;
 
 impl World {
-    /// Makes `owner/name`; an owner nobody knows becomes an organization.
+    /// Creates `owner/name`; an unknown owner becomes an organization.
     pub(crate) fn add_repo(&mut self, full_name: &str, private: bool) -> Result<u64, ApiError> {
         let parts = full_name.split_once('/').filter(|(owner, name)| !owner.is_empty() && !name.is_empty());
         let (owner, name) = parts.ok_or_else(|| ApiError::invalid("Repository", "name", "invalid"))?;
@@ -17,7 +17,7 @@ impl World {
         self.insert_repo(owner, name, private)
     }
 
-    /// The repository by any name it ever had: `Ok` when this is its name, 301 when it was once, else 404.
+    /// Finds a repository by its current name; a former name is a 301, anything else a 404.
     pub(crate) fn find_repo(&self, caller: &Caller, owner: &str, name: &str, rest: &str) -> Result<u64, ApiError> {
         if let Some(id) = self.repo_named(owner, name) {
             self.see(caller, id)?;
@@ -38,7 +38,7 @@ impl World {
         self.actor(caller)
     }
 
-    /// Gives a repository a new name; the old one answers 301.
+    /// Renames a repository; the old name redirects with 301.
     pub(crate) fn rename_repo(&mut self, caller: &Caller, repo: u64, name: &str) -> Result<(), ApiError> {
         let actor = self.owner_acts(caller, repo)?;
         let found = self.repo(repo)?;
@@ -56,8 +56,8 @@ impl World {
         Ok(())
     }
 
-    /// Gives a repository to another account, which an installation of the app there covers from now on; the old name
-    /// answers 301.
+    /// Transfers a repository to another account, whose installation of the app covers it from now on. The old name
+    /// redirects with 301.
     pub(crate) fn transfer_repo(&mut self, caller: &Caller, repo: u64, to: u64) -> Result<(), ApiError> {
         let actor = self.owner_acts(caller, repo)?;
         let found = self.repo(repo)?;
@@ -83,7 +83,7 @@ impl World {
         Ok(())
     }
 
-    /// Archives or unarchives.
+    /// Archives or unarchives a repository.
     pub(crate) fn set_archived(&mut self, caller: &Caller, repo: u64, archived: bool) -> Result<(), ApiError> {
         let actor = self.owner_acts(caller, repo)?;
         self.repo_mut(repo)?.archived = archived;
@@ -92,7 +92,7 @@ impl World {
         Ok(())
     }
 
-    /// Hides a repository or shows it to everybody.
+    /// Makes a repository private or public.
     pub(crate) fn set_private(&mut self, caller: &Caller, repo: u64, private: bool) -> Result<(), ApiError> {
         let actor = self.owner_acts(caller, repo)?;
         self.repo_mut(repo)?.private = private;
@@ -101,10 +101,10 @@ impl World {
         Ok(())
     }
 
-    /// Changes which branch is the default one.
+    /// Changes the default branch.
     pub(crate) fn set_default_branch(&mut self, caller: &Caller, repo: u64, branch: &str) -> Result<(), ApiError> {
         let actor = self.owner_acts(caller, repo)?;
-        // A branch nobody made springs into being here, so that a test needs no commit for it.
+        // A missing branch is created here, so that a test needs no commit for it.
         let sha = self.new_sha();
         let found = self.repo_mut(repo)?;
         found.branches.entry(branch.to_owned()).or_insert(sha);
@@ -114,7 +114,7 @@ impl World {
         Ok(())
     }
 
-    /// Deletes a repository. Pull requests that came from it have no head repository from now on.
+    /// Deletes a repository. Pull requests from it lose their source repository.
     pub(crate) fn delete_repo(&mut self, caller: &Caller, repo: u64) -> Result<(), ApiError> {
         let actor = self.owner_acts(caller, repo)?;
         self.announce("repository", Some("deleted"), Some(repo), actor, json!({}));
@@ -130,7 +130,7 @@ impl World {
         Ok(())
     }
 
-    /// Writes a file. On a branch of an open pull request it is a push to it; on the default branch it is kept.
+    /// Writes a file. On a branch of an open pull request this is a push; on the default branch the content is kept.
     pub(crate) fn put_file(
         &mut self,
         caller: &Caller,
@@ -158,7 +158,7 @@ impl World {
         Ok(sha)
     }
 
-    /// Open pull requests whose head is this branch.
+    /// Returns the open pull requests from this branch.
     fn pulls_from(&self, repo: u64, branch: &str) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
         for target in self.repos.values().filter(|one| !one.deleted) {

@@ -1,32 +1,32 @@
-//! Teams of organizations: only who is in them.
+//! Teams of organizations: members only.
 
 use super::{World, access::Caller, model::UserKind};
 use crate::error::ApiError;
 use std::collections::BTreeSet;
 
 impl World {
-    /// Puts somebody in a team, which is made when it is new; so is the organization.
+    /// Adds a user to a team; team and organization are created if new.
     pub(crate) fn add_team_member(&mut self, org: &str, team: &str, login: &str) {
         let org = self.user_named(org, UserKind::Organization);
         let user = self.user_named(login, UserKind::User);
         self.teams.entry((org, team.to_lowercase())).or_default().insert(user);
     }
 
-    /// Takes somebody out of a team.
+    /// Removes a user from a team.
     pub(crate) fn remove_team_member(&mut self, org: &str, team: &str, login: &str) -> Result<(), ApiError> {
         let (org, user) = (self.user_by_login(org)?, self.user_by_login(login)?);
         let members = self.teams.get_mut(&(org, team.to_lowercase())).ok_or_else(ApiError::not_found)?;
         if members.remove(&user) { Ok(()) } else { Err(ApiError::not_found()) }
     }
 
-    /// Whether somebody is in a team, asked by somebody who may know.
+    /// Succeeds if a user is in a team and the caller may know it.
     pub(crate) fn team_membership(&self, caller: &Caller, org: &str, team: &str, login: &str) -> Result<(), ApiError> {
         let members = self.team_members(caller, org, team)?;
         if members.contains(&self.user_by_login(login)?) { Ok(()) } else { Err(ApiError::not_found()) }
     }
 
-    /// Who is in a team, asked by somebody who may know: an app installed on the organization that may read its members,
-    /// or a person in one of its teams.
+    /// Returns the members of a team if the caller may know them: an app installed on the organization that may read
+    /// its members, or a user in one of its teams.
     pub(crate) fn team_members(&self, caller: &Caller, org: &str, team: &str) -> Result<&BTreeSet<u64>, ApiError> {
         let org = self.user_by_login(org)?;
         match caller {

@@ -1,4 +1,4 @@
-//! The operator's calls, behind `X-Admin-Token`.
+//! The operator's calls, authenticated by `X-Admin-Token`.
 
 use super::Face;
 use super::auth::Operator;
@@ -15,10 +15,10 @@ use crate::wire::me::LoadView;
 use axum::extract::State;
 use owp_engine::{AddedTask, ListedWorker};
 
-/// The list a cursor of workers belongs to.
+/// The list that worker cursors are bound to.
 const WORKERS: &str = "workers";
 
-/// Makes a manual repository or sets its budget; for a managed one, the operator's ceiling.
+/// Creates a manual repository or sets its budget; for a GitHub repository, sets the operator's ceiling.
 pub(super) async fn repos(
     State(face): State<Face>,
     _: Operator,
@@ -29,7 +29,7 @@ pub(super) async fn repos(
     Ok(axum::Json(RepoSaved { ok: true, repo: name }))
 }
 
-/// Removes a manual repository nobody works in.
+/// Removes a manual repository in which no work is in progress.
 pub(super) async fn remove_repo(
     State(face): State<Face>,
     _: Operator,
@@ -40,7 +40,7 @@ pub(super) async fn remove_repo(
     Ok(axum::Json(RepoRemoved { ok: true, tasks_closed }))
 }
 
-/// Workers, the newest first.
+/// Lists workers, newest first.
 pub(super) async fn workers(
     State(face): State<Face>,
     _: Operator,
@@ -48,7 +48,7 @@ pub(super) async fn workers(
 ) -> Result<axum::Json<WorkerPage>, Failure> {
     let limit = query.limit()?;
     let after = cursor::read(WORKERS, query.cursor())?;
-    // One more than asked for tells whether there is another page.
+    // One more than requested shows whether there is another page.
     let mut rows = face.engine.list_workers(after, limit + 1).await?;
     let next_cursor = next(&mut rows, limit, WORKERS, |row| row.worker.id.to_string());
     Ok(axum::Json(WorkerPage { workers: rows.into_iter().map(worker_row).collect(), next_cursor }))
@@ -85,7 +85,7 @@ pub(super) async fn tasks(
     Ok(axum::Json(added(&tasks, named)))
 }
 
-/// The answer to one task; `named` when it has an id elsewhere.
+/// Builds the response for one task; `named` if the task has an external id.
 fn added(tasks: &[AddedTask], named: bool) -> TaskAdded {
     TaskAdded {
         ok: true,
@@ -95,7 +95,7 @@ fn added(tasks: &[AddedTask], named: bool) -> TaskAdded {
     }
 }
 
-/// Counts.
+/// Returns the operator's counts.
 pub(super) async fn state(State(face): State<Face>, _: Operator) -> Result<axum::Json<Counts>, Failure> {
     let overview = face.engine.overview().await?;
     Ok(axum::Json(Counts { workers_online: overview.workers_online, tasks: overview.tasks }))

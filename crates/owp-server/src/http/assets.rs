@@ -1,5 +1,5 @@
-//! The page's own files, inside the program: no build step, no other server. Their address carries a digest of what
-//! they hold, so a browser may keep them for ever; without it they are asked for again by their ETag.
+//! Static files of the pages, embedded in the program. Their URL carries a digest of the content, so browsers may cache
+//! them for ever; without the digest they are revalidated by ETag.
 
 use super::problem::unknown_path;
 use axum::extract::Path;
@@ -39,13 +39,13 @@ fn digest(text: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..8])
 }
 
-/// Where a page finds a file today.
+/// Returns the current URL of a file.
 pub(super) fn address(name: &str) -> String {
     let digest = ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| asset.digest.as_str());
     format!("/static/{name}?v={digest}")
 }
 
-/// A file, or 304 when the browser has it.
+/// Serves a file, or 304 if the browser has it.
 pub(super) async fn serve(name: Result<Path<String>, PathRejection>, uri: Uri, headers: HeaderMap) -> Response {
     let found = name.ok().and_then(|Path(name)| ASSETS.iter().find(|asset| asset.name == name));
     let Some(asset) = found else { return unknown_path(uri).await.into_response() };
@@ -64,7 +64,7 @@ pub(super) async fn serve(name: Result<Path<String>, PathRejection>, uri: Uri, h
     response
 }
 
-/// Reads `If-None-Match` (RFC 9110, 13.1.2): a list of tags, weak or strong, or a star.
+/// Evaluates `If-None-Match` (RFC 9110, 13.1.2): a list of weak or strong tags, or a star.
 fn has_it(headers: &HeaderMap, etag: &str) -> bool {
     let Some(tags) = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else { return false };
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)

@@ -1,5 +1,5 @@
-//! Who asks: a worker by its bearer token, or the operator by the admin token. Tokens are compared by their hashes and
-//! never logged.
+//! Authentication of workers by bearer token and of the operator by admin token. Tokens are compared by hash and never
+//! logged.
 
 use super::Face;
 use super::problem::Failure;
@@ -16,7 +16,7 @@ const BEARER: &str = "Bearer realm=\"owp\"";
 const ADMIN: &str = "X-Admin-Token realm=\"owp\"";
 const ADMIN_HEADER: &str = "x-admin-token";
 
-/// The worker that asks.
+/// Extracts the authenticated worker.
 pub(super) struct Asking(pub Worker);
 
 impl FromRequestParts<Face> for Asking {
@@ -35,19 +35,19 @@ impl FromRequestParts<Face> for Asking {
     }
 }
 
-/// The worker's token a call carries, however its header is spelled.
+/// Returns the bearer token of a request.
 pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok().and_then(bearer)
 }
 
-/// The token of an Authorization header; the scheme's case does not matter.
+/// Returns the token of an Authorization header; the scheme is case-insensitive.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// The operator asks.
+/// Extracts proof that the operator is calling.
 pub(super) struct Operator;
 
 impl FromRequestParts<Face> for Operator {
@@ -62,7 +62,7 @@ impl FromRequestParts<Face> for Operator {
             .headers
             .get(ADMIN_HEADER)
             .ok_or_else(|| no("Send the operator's token in the header `X-Admin-Token`."))?;
-        // Hashes have one length, so the comparison tells nothing about the token's.
+        // Hashes have one length, so the comparison does not leak the token's length.
         let hash = |bytes: &[u8]| Sha256::digest(bytes);
         let same = hash(given.as_bytes()).as_slice().ct_eq(hash(wanted.expose_secret().as_bytes()).as_slice());
         if bool::from(same) { Ok(Self) } else { Err(no("The admin token is wrong.")) }

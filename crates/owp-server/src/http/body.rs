@@ -1,6 +1,6 @@
-//! Reading bodies within limits: each body's own, and that of all bodies of its kind (see `buffers`). What is over a
-//! limit is read on and thrown away for a while, because a client that is still sending when the connection closes may
-//! never see the answer.
+//! Reads request bodies within limits: one per body, and one shared by all bodies of a kind (see `buffers`). The excess
+//! of a body that is too large is discarded for a while, because a client that is still sending when the connection
+//! closes may never see the response.
 
 use super::Face;
 use super::buffers::{Held, Share};
@@ -13,15 +13,15 @@ use axum::http::request::Parts;
 use futures_util::StreamExt;
 use std::time::Duration;
 
-/// Bodies of API calls.
+/// Size limit of an API request body.
 pub(super) const API_BYTES: usize = 1024 * 1024;
-/// How long a body may take to arrive.
+/// Timeout for receiving a body.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How much of a body that is too large is read and thrown away, and for how long.
+/// Size and time limits for discarding the rest of a body that is too large.
 const DISCARD_BYTES: usize = 64 * 1024 * 1024;
 const DISCARD_FOR: Duration = Duration::from_secs(5);
 
-/// A JSON body, whatever its content type says, read and checked.
+/// Extracts and validates a JSON body, whatever its content type.
 pub(super) struct Json<R: Request>(pub R::Checked);
 
 impl<R: Request> FromRequest<Face> for Json<R> {
@@ -34,7 +34,7 @@ impl<R: Request> FromRequest<Face> for Json<R> {
     }
 }
 
-/// A JSON body that may be missing: nothing is the same as `{}`.
+/// Extracts a JSON body that may be missing; an empty body means `{}`.
 pub(super) struct MaybeJson<R: Request>(pub R::Checked);
 
 impl<R: Request> FromRequest<Face> for MaybeJson<R> {
@@ -48,14 +48,14 @@ impl<R: Request> FromRequest<Face> for MaybeJson<R> {
     }
 }
 
-/// The whole body of an API call, see [`collect_into`].
+/// Reads the whole body of an API call, see [`collect_into`].
 pub(super) async fn collect(face: &Face, parts: &Parts, body: Body, limit: usize) -> Result<Held, Failure> {
     collect_into(face.api_buffers.share(face.neighbourhood(parts)), parts, body, limit).await
 }
 
-/// The whole body, when it is within `limit` bytes, arrives in time, and there is room for it in its allowance.
+/// Reads the whole body if it fits `limit` bytes, arrives in time, and its allowance has space.
 pub(super) async fn collect_into(share: Share, parts: &Parts, body: Body, limit: usize) -> Result<Held, Failure> {
-    // A client that asks before it sends is told no before it sends.
+    // A client that sends `Expect` gets the rejection before it sends the body.
     let sends = !parts.headers.contains_key(header::EXPECT);
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let refused = if announced > limit {
@@ -97,7 +97,7 @@ enum Stopped {
     Broken,
 }
 
-/// Bytes count when they are here, not when they are announced: room cannot be reserved by a promise.
+/// Counts bytes as they arrive: a `Content-Length` is only a promise and must not reserve memory.
 async fn gather(body: Body, limit: usize, mut share: Share) -> Result<Held, Stopped> {
     let mut whole = Vec::new();
     let mut chunks = body.into_data_stream();
@@ -124,7 +124,7 @@ async fn discard(body: Body) {
             }
         }
     };
-    // Whatever was not read in time makes the connection close, which is all that is left to do.
+    // If the rest does not arrive in time, the connection closes; nothing else can be done.
     let _late = tokio::time::timeout(DISCARD_FOR, reading).await;
 }
 

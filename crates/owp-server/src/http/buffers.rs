@@ -1,29 +1,29 @@
-//! How many bytes of request bodies are held at once, in all and of one address. Bodies are read before it is known
-//! whether their sender may call at all, so strangers must not be able to fill the memory with them. Deliveries and API
-//! calls have an allowance each: unsigned deliveries cannot make API calls fail. Bytes count from when they arrive until
-//! the body is dropped. They are counted in this process; several replicas hold as many each.
+//! Limits on the request bodies held in memory, in total and per address. Bodies are read before the sender is
+//! authorised, so strangers must not be able to fill the memory. Webhook deliveries and API calls have separate
+//! allowances: unsigned deliveries cannot make API calls fail. Bytes count from their arrival until the body is
+//! dropped. The count is per process; each replica has its own.
 
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const MIB: usize = 1024 * 1024;
-/// For deliveries. One address may hold more than the largest delivery, so that one always fits.
+/// Allowance for deliveries. The share of one address exceeds the largest delivery, so one always fits.
 pub(super) const WEBHOOKS: Allowance = Allowance { all: 64 * MIB, per_address: 32 * MIB };
-/// For API calls. One address may hold eight of the largest bodies, and it takes four addresses to use all of it.
+/// Allowance for API calls. One address may hold eight bodies of the maximum size; four addresses can use up the total.
 pub(super) const API: Allowance = Allowance { all: 32 * MIB, per_address: 8 * MIB };
-/// The first bytes of a body, which are not counted, so that small bodies always fit. The number of connections bounds
-/// them.
+/// Bytes at the start of each body that are not counted, so that small bodies always fit. The connection limit bounds
+/// their total.
 const UNCOUNTED: usize = 16 * 1024;
 
-/// Bytes that may be held at once.
+/// Limits on the bytes held at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
     all: usize,
     per_address: usize,
 }
 
-/// An allowance, and the bytes of it that are held.
+/// An allowance and the bytes in use.
 #[derive(Debug)]
 pub(super) struct Buffers {
     allowance: Allowance,
@@ -36,26 +36,26 @@ struct Counted {
     by_address: HashMap<Vec<u8>, usize>,
 }
 
-/// One body's share; given back when it is dropped.
+/// The bytes of one body; released on drop.
 #[derive(Debug)]
 pub(super) struct Share {
     buffers: Arc<Buffers>,
     address: Option<Vec<u8>>,
-    /// Bytes that may still come without being counted.
+    /// Bytes that may still arrive uncounted.
     uncounted: usize,
-    /// Bytes that are counted.
+    /// Counted bytes.
     bytes: usize,
 }
 
-/// There is no room for more.
+/// Error: the allowance is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// A body that is held.
+/// A body in memory.
 #[derive(Debug)]
 pub(super) struct Held {
     pub bytes: axum::body::Bytes,
-    /// Its bytes count for as long as this lives.
+    /// Keeps the body's bytes counted.
     pub _share: Share,
 }
 
@@ -68,12 +68,12 @@ impl Deref for Held {
 }
 
 impl Buffers {
-    /// An allowance of which nothing is held yet.
+    /// Creates an unused allowance.
     pub(super) fn new(allowance: Allowance) -> Arc<Self> {
         Arc::new(Self { allowance, counted: Mutex::default() })
     }
 
-    /// A share without bytes yet.
+    /// Creates a share without bytes.
     pub(super) fn share(self: &Arc<Self>, address: Option<Vec<u8>>) -> Share {
         Share { buffers: Arc::clone(self), address, uncounted: UNCOUNTED, bytes: 0 }
     }
@@ -84,13 +84,13 @@ impl Buffers {
 }
 
 impl Share {
-    /// Says whether so many more bytes would fit now.
+    /// Returns true if `more` bytes would fit now.
     pub(super) fn fits(&self, more: usize) -> bool {
         let more = more.saturating_sub(self.uncounted);
         self.buffers.lock().fit(self.buffers.allowance, self.address.as_ref(), more)
     }
 
-    /// Takes so many more bytes.
+    /// Adds `bytes` to the share.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), Full> {
         let more = bytes.saturating_sub(self.uncounted);
         let mut counted = self.buffers.lock();
@@ -132,7 +132,7 @@ mod tests {
 
     const FEW: Allowance = Allowance { all: 100, per_address: 60 };
 
-    /// A share of an address that counts whatever it takes from now on.
+    /// Returns a share of an address without uncounted bytes left.
     fn used(buffers: &Arc<Buffers>, address: u8) -> Share {
         let mut share = buffers.share(Some(vec![address]));
         assert_eq!(share.take(UNCOUNTED), Ok(()));

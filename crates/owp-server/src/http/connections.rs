@@ -1,5 +1,5 @@
-//! The server's connections: how many there are, how long a client may take to send a request's head or to read an
-//! answer, and how they end when the server stops. What is asked over them is the router's.
+//! TCP connections: their number, timeouts for sending a request head and for reading a response, and graceful
+//! shutdown. Requests are the router's concern.
 
 use super::limits::neighbourhood;
 use axum::Router;
@@ -25,21 +25,20 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// What connections may take.
+/// Connection limits and timeouts.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Connections at once; further ones wait to be accepted.
+    /// Maximum number of connections; more wait to be accepted.
     all: usize,
-    /// Connections at once of one far address, or one /64 of IPv6. A near one is a proxy's mostly, which brings
-    /// everybody.
+    /// Maximum number of connections of one far address, or one /64 of IPv6. A near address is usually a proxy that
+    /// carries every client.
     per_address: usize,
-    /// How long the head of a request may take to arrive, from its first byte on, and the first one of a connection from
-    /// the connection on.
+    /// Timeout for a request's head, from its first byte; for the first request, from the start of the connection.
     head: Duration,
-    /// How long a connection may wait for its next request. Longer than proxies keep theirs, or they would send a request
-    /// into a connection that is just being closed.
+    /// Idle timeout between requests. Longer than the keep-alive of proxies, which would otherwise send a request into
+    /// a connection that is being closed.
     idle: Duration,
-    /// How long an answer may wait for a client that reads nothing of it. Each byte that is read restarts it.
+    /// Timeout for a client that does not read its response. Every byte read restarts it.
     stalled: Duration,
 }
 
@@ -50,10 +49,10 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_secs(75),
     stalled: Duration::from_secs(60),
 };
-/// How long to wait when no connection can be accepted: the process has too many files open, mostly.
+/// Delay after a failed accept, usually because the process has too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
-/// Serves connections until `stop`; ends once those that are open have finished their request. Dropped, it cuts them off.
+/// Serves connections until `stop`, then waits for requests in progress. Dropping the future aborts them.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     serve_within(LIMITS, listener, router, stop).await;
 }
@@ -66,13 +65,13 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, sto
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
-            // Whatever ended is forgotten.
+            // Reaps connections that ended.
             Some(_) = open.join_next() => continue,
         };
         let (stream, peer, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted");
+                tracing::warn!(%error, "cannot accept a connection");
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = tokio::time::sleep(ACCEPT_AGAIN) => continue,
@@ -80,7 +79,7 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, sto
             }
         };
         let Some(seat) = crowd.enter(peer.ip(), limits.per_address) else { continue };
-        // Small answers go out at once; a socket that refuses the option works all the same.
+        // Sends small responses at once. The option is an optimisation; its failure is harmless.
         let _works_without = stream.set_nodelay(true);
         let connection = connection(limits, stream, peer, router.clone(), stop.clone());
         open.spawn(async move {
@@ -94,13 +93,13 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, sto
 
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
-/// The next connection, once there is a place for it.
+/// Accepts the next connection once the limit allows it.
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return Ok((stream, peer, place)),
-            // A client that went away before it was accepted is no trouble of ours.
+            // The client left before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => return Err(error),
         }
@@ -113,7 +112,7 @@ async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router:
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         answering.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
-        // Whoever calls is told apart by address too.
+        // Rate limits are also per address.
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, answering) = (router.clone(), Arc::clone(&answering));
         async move {
@@ -135,19 +134,19 @@ async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router:
         }
     };
     if let Err(error) = ended {
-        tracing::trace!(%error, "a connection ended");
+        tracing::trace!(%error, "connection ended with an error");
     }
 }
 
-/// A stream that ends when its client takes too long: to send a request's head, or to read more of an answer. The timer
-/// of `hyper` begins when the last request was answered, so it cannot tell a client that is idle from one that sends its
-/// head byte by byte, and `hyper` has none for a client that does not read.
+/// A stream with timeouts for sending a request's head and for reading a response. `hyper`'s timer starts at the last
+/// response, so it cannot distinguish an idle client from one that sends its head byte by byte. `hyper` has no timeout
+/// for a client that does not read.
 struct Timed<S> {
     stream: S,
-    /// True while a request is being answered: what is read then is no head.
+    /// True while a request is in progress: bytes read then are not part of a head.
     answering: Arc<AtomicBool>,
     limits: Limits,
-    /// Runs while a head is on its way.
+    /// Runs while a head is arriving.
     head: Option<Pin<Box<Sleep>>>,
     /// Runs while a write waits for the client to read.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -159,7 +158,7 @@ impl<S> Timed<S> {
         Self { stream, answering, limits, head, stalled: None }
     }
 
-    /// Passes on the outcome of a write, or an error when none made progress for too long.
+    /// Returns the result of a write, or an error after a stall timeout.
     fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stalled = None;
@@ -219,11 +218,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 }
 
-/// The open connections of each far client, by its [`neighbourhood`].
+/// Open connections per far client, by [`neighbourhood`].
 #[derive(Debug, Default)]
 struct Crowd(Mutex<HashMap<Vec<u8>, usize>>);
 
-/// A connection that is counted; given back when it is dropped.
+/// A counted connection; released on drop.
 struct Seat(Option<(Arc<Crowd>, Vec<u8>)>);
 
 impl Crowd {
@@ -289,7 +288,7 @@ mod tests {
         (address, stop.clone(), tokio::spawn(serve_within(limits, listener, router, stop)))
     }
 
-    /// Three events, each a while after the other.
+    /// Yields three events with a pause between them.
     async fn event(n: u32) -> Option<(Result<String, Infallible>, u32)> {
         tokio::time::sleep(QUICK.stalled * 2).await;
         (n < 3).then(|| (Ok(format!("event {n};")), n + 1))
@@ -297,7 +296,7 @@ mod tests {
 
     async fn rest(stream: &mut TcpStream) -> String {
         let mut text = Vec::new();
-        // A connection that is reset has ended as well.
+        // A reset connection has ended too.
         let _ended = stream.read_to_end(&mut text).await;
         String::from_utf8(text).unwrap()
     }
@@ -362,7 +361,7 @@ mod tests {
         let (address, _stop, _server) = start(Limits { all: 1, ..QUICK }).await;
         let mut stalled = TcpStream::connect(address).await.unwrap();
         stalled.write_all(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        // There is one place, which is free once the first connection has ended.
+        // The only slot is free once the first connection has ended.
         let mut next = TcpStream::connect(address).await.unwrap();
         next.write_all(REQUEST).await.unwrap();
         let answered = tokio::time::timeout(Duration::from_secs(20), answer(&mut next)).await;

@@ -1,4 +1,4 @@
-//! `GET /.well-known/owp`: what this server speaks; and the web pages whose scripts may call it (CORS).
+//! `GET /.well-known/owp`: the server's versions, features and limits; and CORS for trusted web pages.
 
 use super::Face;
 use super::body::API_BYTES;
@@ -13,15 +13,15 @@ use std::time::Duration;
 use tower_http::cors::CorsLayer;
 
 const IDEMPOTENCY_SECS: i64 = 24 * 3600;
-/// Obsidian on a desktop, on iOS and on Android. No other page may call with a token.
+/// Origins of Obsidian on desktop, iOS and Android. No other web page may call with a token.
 const ORIGINS: [&str; 3] = ["app://obsidian.md", "capacitor://localhost", "http://localhost"];
-/// How long a browser may remember the answer to its question.
+/// Lifetime of a preflight response in a browser's cache.
 const REMEMBER: Duration = Duration::from_secs(3600);
 
-/// Announced only where somebody who asks too often is held back.
+/// Announced only when rate limits are on.
 const RATE_LIMITS: &str = "rate_limits";
 
-/// What a client may rely on beyond v0.1.
+/// Features beyond OWP 0.1 that clients can rely on.
 const FEATURES: [&str; 23] = [
     "offers",
     "long_poll",
@@ -48,7 +48,7 @@ const FEATURES: [&str; 23] = [
     "problem_details",
 ];
 
-/// What this server speaks.
+/// Describes the server.
 pub(super) async fn owp(State(face): State<Face>) -> Json<Discovery> {
     let settings = face.engine.settings();
     Json(Discovery {
@@ -72,7 +72,7 @@ pub(super) async fn owp(State(face): State<Face>) -> Json<Discovery> {
     })
 }
 
-/// Lets the three Obsidian origins call, and read what the answers' headers say.
+/// Allows the three Obsidian origins to call and to read the response headers.
 pub(super) fn cors() -> CorsLayer {
     let name = HeaderName::from_static;
     CorsLayer::new()

@@ -1,7 +1,6 @@
-//! Addresses that lately sent deliveries with wrong signatures, or with bodies that did not arrive whole. Each try costs
-//! the memory of a body, and perhaps a hash of it, so a stranger has so many a minute. GitHub stays below that: one of
-//! its connections may break, but not thirty in a minute. Tries are counted in this process; several replicas allow as
-//! many each.
+//! Throttles addresses that recently sent deliveries with wrong signatures or incomplete bodies. Each attempt costs
+//! memory for a body and perhaps a hash, so an address has a quota per minute. GitHub stays below it: single
+//! connections may break, but not thirty in a minute. The count is per process; each replica has its own.
 
 use owp_base::net::is_near;
 use std::collections::HashMap;
@@ -11,18 +10,18 @@ use std::time::Duration;
 
 use super::limits::neighbourhood;
 
-/// Failed deliveries of one address in one span.
+/// Failed deliveries allowed per address and period.
 const TRIES: u32 = 30;
 const SPAN: Duration = Duration::from_secs(60);
-/// From this many addresses on those whose span is over are forgotten.
+/// Number of addresses above which expired entries are removed.
 const MANY: usize = 20_000;
 
-/// When an address' span began, and how many deliveries failed in it.
+/// Start of the period and number of failed deliveries, per address.
 #[derive(Debug, Default)]
 pub(super) struct Distrust(Mutex<HashMap<Vec<u8>, (Duration, u32)>>);
 
 impl Distrust {
-    /// How long an address must wait, when it must.
+    /// Returns how long an address must wait, if it must.
     pub(super) fn wait(&self, address: IpAddr, now: Duration) -> Option<Duration> {
         let spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (began, failed) = spans.get(&neighbourhood(address))?;
@@ -30,8 +29,8 @@ impl Distrust {
         (*failed >= TRIES && over > Duration::ZERO).then_some(over)
     }
 
-    /// Notes a failed delivery. A near address is more likely a proxy's that nobody told us of than a stranger's own:
-    /// held against it, thirty bad calls a minute would shut GitHub out.
+    /// Records a failed delivery. A near address is exempt: it is more likely an undeclared proxy than the sender, and
+    /// throttling it after thirty bad requests a minute would block GitHub.
     pub(super) fn note(&self, address: IpAddr, now: Duration) {
         if is_near(address) {
             return;

@@ -1,11 +1,11 @@
-//! Audit events in sentences, for people on the status page.
+//! Describes audit events in sentences for the status page.
 
 use owp_pool::Timestamp;
 use owp_pool::event::EventKind;
 use owp_pool::text::tidy_line;
 use serde_json::Value;
 
-/// What happened, from an event's public name and its details. Text from people is shortened; escaping is the page's.
+/// Describes an event from its public name and payload. User text is shortened here; the page escapes it.
 pub(super) fn sentence(kind: &str, payload: &Value) -> String {
     let Some(kind) = EventKind::ALL.iter().find(|known| known.name() == kind) else {
         return format!("{kind}.");
@@ -13,7 +13,7 @@ pub(super) fn sentence(kind: &str, payload: &Value) -> String {
     let mut sentence = plain(*kind).to_owned();
     let mut details = details(payload);
     if let Some(reason) = payload.get("reason").and_then(Value::as_str).filter(|reason| !reason.is_empty()) {
-        // A lease's end is one of our own words; any other reason is somebody's text.
+        // The end of a lease has one of our fixed reasons; any other reason is user text.
         let words = if *kind == EventKind::LeaseEnded { reason.replace('_', " ") } else { reason.to_owned() };
         details.push(tidy_line(&words, 120));
     }
@@ -67,7 +67,7 @@ fn plain(kind: EventKind) -> &'static str {
     }
 }
 
-/// What is worth telling of an event's details, in a fixed order.
+/// Returns the details worth showing, in a fixed order.
 fn details(payload: &Value) -> Vec<String> {
     let number = |key: &str| payload.get(key).and_then(Value::as_i64);
     let text = |key: &str| payload.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -1,6 +1,6 @@
-//! `GET /v1/events`: the event feed as pages in JSON, or as a stream (see `stream`). What is wrong with a question is a
-//! problem on both faces; a cursor that leads nowhere is one on pages alone, because a browser's `EventSource` could not
-//! read it.
+//! `GET /v1/events`: the event feed as JSON pages or as a stream (see `stream`). Invalid parameters are problems in
+//! both forms. An unusable cursor is a problem only for pages: a browser's `EventSource` cannot read a problem, so a
+//! stream sends a reset.
 
 use super::Face;
 use super::problem::Failure;
@@ -19,7 +19,7 @@ use owp_pool::event::EventKind;
 use serde_json::{Map, Value};
 
 const EVENT_STREAM: &str = "text/event-stream";
-/// Details that are nobody's business but the operator's: the words of errors, and what is thought of people.
+/// Details shown only to the operator: error texts and judgements about contributors.
 const WITHHELD: [(EventKind, &[&str]); 4] = [
     (EventKind::CommentDead, &["key", "why"]),
     (EventKind::CommentRetried, &["key"]),
@@ -27,17 +27,17 @@ const WITHHELD: [(EventKind, &[&str]); 4] = [
     (EventKind::TrustSet, &["login", "github_id", "level"]),
 ];
 
-/// The furthest from the end that `last` begins.
+/// The largest `last`.
 pub(super) const LAST_MAX: usize = 100;
 
-/// What is asked for, by whom, and the name of the list that cursors are bound to.
+/// A parsed request: filters, viewer, and the list that its cursors are bound to.
 #[derive(Clone)]
 pub(super) struct Asked {
     pub look: Look,
     pub list: String,
 }
 
-/// The event feed.
+/// Serves the event feed.
 pub(super) async fn events(
     State(face): State<Face>,
     viewer: Viewer,
@@ -87,10 +87,10 @@ impl Asked {
         Ok(Self { look, list })
     }
 
-    /// The place a cursor stands for.
+    /// Returns the position a cursor stands for.
     pub(super) fn place(&self, text: &str) -> Result<i64, Failure> {
         let place = cursor::read(&self.list, Some(text))?;
-        // A mark of ours stands before nothing but a number.
+        // Our mark only ever signs a number.
         place.parse().map_err(|_| fault("cursor", "must be the `next_cursor` of a page of this list"))
     }
 
@@ -120,7 +120,7 @@ impl Asked {
     }
 }
 
-/// An event's details, as far as they are meant for whoever looks.
+/// Returns an event's details as far as the viewer may see them.
 pub(super) fn shown(kind: &str, payload: &Value, everything: bool) -> Map<String, Value> {
     let mut data = payload.as_object().cloned().unwrap_or_default();
     let withheld = WITHHELD.iter().find(|(of, _)| of.name() == kind).filter(|_| !everything);
@@ -130,7 +130,7 @@ pub(super) fn shown(kind: &str, payload: &Value, everything: bool) -> Map<String
     data
 }
 
-/// Where to begin without a cursor, when it is said.
+/// Returns the start position for a request without a cursor, if given.
 fn from(query: &Query) -> Result<Option<FeedStart>, Failure> {
     let from = query.given("from")?;
     if let Some(last) = query.given("last")? {
@@ -149,7 +149,7 @@ fn from(query: &Query) -> Result<Option<FeedStart>, Failure> {
     }
 }
 
-/// `stream` decides; without it, whichever of the two media types `Accept` names first.
+/// Returns true for a stream: `stream` decides; without it, the first of the two media types in `Accept`.
 fn wants_stream(query: &Query, headers: &HeaderMap) -> Result<bool, Failure> {
     match query.given("stream")? {
         Some("1") => return Ok(true),

@@ -1,5 +1,5 @@
-//! An answer that anybody may ask for as often as they like, made once a second at most and shared by whoever asks
-//! meanwhile. What could not be made is shared as well, so that callers do not queue up behind a database that is down.
+//! A cache for responses that anyone may request at any rate: computed at most once a second and shared by concurrent
+//! requests. Failures are cached too, so that requests do not queue behind an unavailable database.
 
 use super::problem::Failure;
 use crate::wire::ProblemKind;
@@ -7,12 +7,12 @@ use owp_base::clock::Clock;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long an answer is shared.
+/// Lifetime of a cached result.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long making one may take. People who look at a page wait for it.
+/// Timeout for computing a result, while users wait for the page.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The latest answer, and when it was made; none when it could not be.
+/// The latest result and its time; the result is `None` after a failure.
 pub(super) struct Fresh<T>(Mutex<Option<(Duration, Option<T>)>>);
 
 impl<T> Default for Fresh<T> {
@@ -22,13 +22,13 @@ impl<T> Default for Fresh<T> {
 }
 
 impl<T: Clone> Fresh<T> {
-    /// The answer of this moment, or of one a second ago, by a clock that only goes forward.
+    /// Returns the cached result, or computes a new one after a second (monotonic time).
     pub(super) async fn get(
         &self,
         clock: &Clock,
         make: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        // Held while it is made: whoever comes meanwhile gets the same.
+        // Held while computing, so that concurrent requests share the result.
         let mut latest = self.0.lock().await;
         if let Some((_, answer)) = latest.as_ref().filter(|(at, _)| clock.steady().saturating_sub(*at) < FRESH) {
             return answer.clone().ok_or_else(unavailable);

@@ -1,4 +1,4 @@
-//! What every answer gets, and what happens when a handler does not answer: security headers, a deadline, a panic.
+//! Middleware for every response: security headers, a deadline, and recovery from panics.
 
 use super::page;
 use super::problem::{Failure, Shown};
@@ -11,14 +11,14 @@ use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::time::Duration;
 
-/// How long a call may take.
+/// Deadline of a call.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Only our own files, nothing inline, no frames, no forms.
+/// Only our own files; no inline code, frames or forms.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Adds the headers that keep a browser from doing what we did not mean. What a handler set itself stays.
+/// Adds security headers. A header the handler set is kept.
 pub(super) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let wanted: [(HeaderName, &'static str); 6] = [
@@ -27,7 +27,7 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        // Answers hold tokens and what is true at this moment; the few files that may be kept say so.
+        // Responses hold tokens and current state; the few cacheable files set their own value.
         (header::CACHE_CONTROL, "no-store"),
     ];
     for (name, value) in wanted {
@@ -36,25 +36,25 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Answers for a handler that takes too long. What it was committing is committed or not, as a whole.
+/// Answers for a handler that exceeds its deadline. Its commit takes effect as a whole or not at all.
 pub(super) async fn deadline(request: Request, next: Next) -> Response {
     let answer = within(DEADLINE, async { Ok(next.run(request).await) });
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Answers for work that takes too long.
+/// Runs work with a deadline.
 pub(super) async fn within<T>(
     patience: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let secs = patience.as_secs();
     tokio::time::timeout(patience, work).await.unwrap_or_else(|_| {
-        tracing::error!("a call took longer than {secs} s");
+        tracing::error!("request exceeded its deadline of {secs} s");
         Err(Failure::new(ProblemKind::Unavailable, format!("The call took longer than {secs} seconds. Try again.")))
     })
 }
 
-/// Shows problems as pages to people: a browser names `text/html` when it goes to an address, a program does not.
+/// Renders problems as pages for browsers, which name `text/html` when they navigate; programs do not.
 pub(super) async fn for_people(request: Request, next: Next) -> Response {
     let reads = request.method() == Method::GET && names_html(request.headers());
     let response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! `/healthz` and `/livez`: the process answers. `/readyz`: the database answers too, and every loop gets on.
+//! `/healthz` and `/livez`: the process responds. `/readyz`: the database responds too, and every loop makes progress.
 
 use super::Face;
 use super::problem::Failure;
@@ -8,16 +8,16 @@ use axum::extract::State;
 use owp_engine::EngineError;
 use std::time::Duration;
 
-/// How long the database may take. Health checks of containers and proxies give up after a few seconds, and what they
-/// get then says nothing.
+/// Timeout for the database. Health checks of containers and proxies give up after a few seconds, and then the response
+/// with the reason is lost.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// The process answers.
+/// Reports that the process responds.
 pub(super) async fn alive() -> Json<Done> {
     Json(DONE)
 }
 
-/// The database answers and no loop is stuck, so work can be handed out.
+/// Reports whether the database responds and no loop is stuck, so that work can be handed out.
 pub(super) async fn ready(State(face): State<Face>) -> Result<Json<Done>, Failure> {
     let unready = |why: String| Failure::new(ProblemKind::Unavailable, why);
     if let Some(stuck) = face.engine.stuck() {
@@ -27,7 +27,7 @@ pub(super) async fn ready(State(face): State<Face>) -> Result<Json<Done>, Failur
             stuck.name
         )));
     }
-    // A snapshot begins by asking the database for its time.
+    // A snapshot starts with a query for the database's time.
     let asked = face.engine.store().read(|tx| Box::pin(async move { Ok::<_, EngineError>(tx.now()) }));
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(answered) => answered.map(|_| Json(DONE)).map_err(Failure::from),

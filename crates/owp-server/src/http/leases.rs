@@ -1,5 +1,5 @@
-//! `POST /v1/leases/{id}/ack|nack|renew|release`, `POST /v1/tasks/{id}/claim`, `GET /v1/tasks/{id}/why`, and the same
-//! for the operator.
+//! `POST /v1/leases/{id}/ack|nack|renew|release`, `POST /v1/tasks/{id}/claim`, `GET /v1/tasks/{id}/why`, and the
+//! operator's variants.
 
 use super::Face;
 use super::auth::{Asking, Operator};
@@ -18,10 +18,10 @@ use owp_engine::{LeaseAct, WorkItem};
 use owp_pool::lease::Lease;
 use owp_pool::{LeaseId, WorkerId};
 
-/// What stands in the last part of a lease's path.
+/// The last path segment of a lease operation.
 const ACTS: [&str; 4] = ["ack", "nack", "renew", "release"];
 
-/// A holder does something with a lease.
+/// Applies an operation to the holder's lease.
 pub(super) async fn act(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -64,7 +64,7 @@ fn answer(face: &Face, lease: &Lease) -> LeaseAnswer {
     }
 }
 
-/// A worker asks for one task by name.
+/// Claims one task by name for the worker.
 pub(super) async fn claim(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -77,7 +77,7 @@ pub(super) async fn claim(
     Ok(axum::Json(held(item, face.engine.store().clock().now_ms())))
 }
 
-/// What every rule says of the worker and one task.
+/// Explains every rule for the worker and one task.
 pub(super) async fn explain(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -86,7 +86,7 @@ pub(super) async fn explain(
     Ok(axum::Json(why(face.engine.why(&worker, &task_id(id)?).await?)))
 }
 
-/// What every rule says of a worker the operator names and one task.
+/// Explains every rule for one task and a worker named by the operator.
 pub(super) async fn explain_for(
     State(face): State<Face>,
     _: Operator,

@@ -1,4 +1,4 @@
-//! What the operator sees of comments that were given up, and does about them.
+//! The operator's view of dead letters: comments that could not be delivered, and their retry.
 
 use super::Face;
 use super::auth::Operator;
@@ -15,7 +15,7 @@ use owp_pool::Timestamp;
 
 const LIST: &str = "comments dead";
 
-/// Comments that were given up, newest first.
+/// Lists dead letters, newest first.
 pub(super) async fn list(
     State(face): State<Face>,
     _: Operator,
@@ -29,13 +29,13 @@ pub(super) async fn list(
         text if text.is_empty() => None,
         text => Some(place(&text).ok_or_else(|| fault("cursor", "must be the `next_cursor` of a page of this list"))?),
     };
-    // One more than asked for tells whether there is another page.
+    // One more than requested shows whether there is another page.
     let mut letters = face.engine.dead_letters(after, limit + 1).await?;
     let next_cursor = next(&mut letters, limit, LIST, |last| words(&last.place()));
     Ok(axum::Json(DeadComments { comments: letters.into_iter().map(view).collect(), next_cursor }))
 }
 
-/// Tries one of them again.
+/// Retries a dead letter.
 pub(super) async fn retry(
     State(face): State<Face>,
     _: Operator,
@@ -58,7 +58,7 @@ fn view(letter: DeadLetter) -> DeadComment {
     }
 }
 
-/// A place as a cursor holds it; only the key may hold a blank.
+/// Encodes a position for a cursor; only the key, which is last, may contain a blank.
 fn words(place: &DeadPlace) -> String {
     format!("{} {} {} {}", place.died_at.0, place.repo, place.issue, place.key)
 }

@@ -1,5 +1,5 @@
-//! How often one token and one address may call: a bucket each, refilled steadily. Health, metrics and the webhook
-//! endpoint are never held back. Buckets live in this process; several replicas allow as much each.
+//! Rate limits per token and per address: token buckets with steady refill. Health, metrics and the webhook endpoint
+//! are exempt. Buckets are per process; each replica has its own.
 
 use super::Face;
 use super::auth::token;
@@ -21,13 +21,13 @@ use std::time::Duration;
 
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// How much more an address may do than a token: many clients may sit behind one.
+/// Factor between the limits of an address and of a token: many clients may share an address.
 const ADDRESS_SHARE: u32 = 10;
-/// From this many buckets on the full ones are forgotten; a full bucket and none are the same.
+/// Number of buckets above which full ones are removed; a full bucket equals a missing one.
 const BUCKETS_MANY: usize = 20_000;
 const FREE: [&str; 4] = ["/healthz", "/livez", "/readyz", "/metrics"];
 
-/// The buckets of a server.
+/// The server's buckets.
 pub(super) struct Limiter {
     limit: RateLimit,
     proxies: Vec<IpRange>,
@@ -40,16 +40,16 @@ struct Bucket {
     filled_at: Duration,
 }
 
-/// What taking a call out of a bucket came to.
+/// The result of taking a call from a bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Taken {
     name: &'static str,
     limit: RateLimit,
-    /// Whole calls that are left.
+    /// Remaining whole calls.
     left: u32,
-    /// Seconds until it is full again.
+    /// Seconds until the bucket is full.
     full_in: f64,
-    /// Seconds until the next call, when there was none left.
+    /// Seconds until the next call, if none is left.
     wait: Option<f64>,
 }
 
@@ -79,7 +79,7 @@ impl Limiter {
         Taken { name, limit, left: whole(calls), full_in: (most - calls) / rate, wait }
     }
 
-    /// The buckets a call takes from: its address's, then its token's. The first that is empty decides.
+    /// Takes a call from its buckets: the address's, then the token's. The first empty one decides.
     fn check(&self, headers: &HeaderMap, extensions: &Extensions, now: Duration) -> Option<Taken> {
         let address = sender(&self.proxies, headers, extensions);
         let of_address = address.map(|address| {
@@ -93,7 +93,7 @@ impl Limiter {
         if of_address.is_some_and(|taken| taken.wait.is_some()) {
             return of_address;
         }
-        // Each that is sent counts, or a made-up one would lend the other a bucket of its own.
+        // Counts every credential sent: otherwise a made-up one would move the call to a bucket of its own.
         let bearer = headers.get(AUTHORIZATION).map(|raw| token(headers).map_or(raw.as_bytes(), str::as_bytes));
         let mut taken = of_address;
         for token in [headers.get("x-admin-token").map(HeaderValue::as_bytes), bearer].into_iter().flatten() {
@@ -107,12 +107,12 @@ impl Limiter {
 }
 
 impl Face {
-    /// The address a call comes from.
+    /// Returns the client address of a request.
     pub(super) fn address(&self, parts: &Parts) -> Option<IpAddr> {
         sender(&self.engine.settings().trusted_proxies, &parts.headers, &parts.extensions)
     }
 
-    /// What calls from one client have in common, see [`neighbourhood`].
+    /// Returns the key that requests of one client share, see [`neighbourhood`].
     pub(super) fn neighbourhood(&self, parts: &Parts) -> Option<Vec<u8>> {
         self.address(parts).map(neighbourhood)
     }
@@ -123,9 +123,9 @@ fn sender(proxies: &[IpRange], headers: &HeaderMap, extensions: &Extensions) -> 
     Some(client(proxies, peer.ip(), headers))
 }
 
-/// The client's address: the last one in `X-Forwarded-For` that is not a proxy we trust, when a trusted proxy sent the
-/// call; else whoever sent it. Read from the right, where the proxies write: what stands left of something that is no
-/// address is the client's own word.
+/// Determines the client's address. If a trusted proxy sent the request, it is the last address in `X-Forwarded-For`
+/// that is not a trusted proxy; otherwise the peer. Proxies append on the right, so the header is read from there; what
+/// is left of an invalid entry was written by the client.
 fn client(proxies: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let trusted = |address: IpAddr| proxies.iter().any(|range| range.contains(address));
     if !trusted(peer) {
@@ -154,8 +154,8 @@ fn round_up(secs: f64) -> u64 {
     secs.ceil().max(1.0) as u64
 }
 
-/// One client has one IPv4 address, or a whole /64 of IPv6. A socket of both kinds shows IPv4 addresses as IPv6 ones of a
-/// single /64, which are not one client.
+/// Returns the key of a client: an IPv4 address, or a /64 of IPv6. A dual-stack socket shows all IPv4 addresses in one
+/// /64, although they are different clients.
 pub(super) fn neighbourhood(address: IpAddr) -> Vec<u8> {
     match address.to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
@@ -163,7 +163,7 @@ pub(super) fn neighbourhood(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// Holds back who calls too often, and tells everybody how much is left (draft-ietf-httpapi-ratelimit-headers).
+/// Enforces the rate limits and reports the remaining quota (draft-ietf-httpapi-ratelimit-headers).
 pub(super) async fn check(State(face): State<Face>, request: Request, next: Next) -> Response {
     let Some(limiter) = face.limiter.as_ref().filter(|_| !FREE.contains(&request.uri().path())) else {
         return next.run(request).await;

@@ -1,4 +1,4 @@
-//! `/v1/workers/me`: a worker looks at itself, changes what it says, replaces its token, asks for a link code, leaves.
+//! `/v1/workers/me`: shows, changes and removes the calling worker, rotates its token, and links it to GitHub.
 
 use super::Face;
 use super::auth::Asking;
@@ -15,12 +15,12 @@ use owp_pool::reputation::HALF_LIFE;
 use owp_pool::worker::Worker;
 use secrecy::ExposeSecret;
 
-/// How the pool sees the worker that asks.
+/// Shows the worker as the pool sees it.
 pub(super) async fn show(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<WorkerView>, Failure> {
     Ok(axum::Json(view(face.engine.show_worker(&worker.id).await?)))
 }
 
-/// Changes what the worker says of itself.
+/// Changes the worker's own settings.
 pub(super) async fn change(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -41,7 +41,7 @@ pub(super) async fn change(
     Ok(axum::Json(view(face.engine.change_worker(&worker.id, change).await?)))
 }
 
-/// How the person behind the worker stands.
+/// Shows the reputation of the contributor behind the worker.
 pub(super) async fn reputation(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -54,19 +54,19 @@ pub(super) async fn reputation(
     }))
 }
 
-/// The worker leaves.
+/// Removes the worker.
 pub(super) async fn leave(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<Left>, Failure> {
     let leases_ended = face.engine.leave(&worker.id).await?;
     Ok(axum::Json(Left { ok: true, leases_ended }))
 }
 
-/// Makes a new token and answers it, this once.
+/// Creates a new token and returns it, this once.
 pub(super) async fn rotate(State(face): State<Face>, Asking(worker): Asking) -> Result<Response, Failure> {
     let token = face.engine.rotate_token(&worker.id).await?;
     Ok(axum::Json(Rotated { token: token.expose_secret() }).into_response())
 }
 
-/// Makes a code that ties the worker to a GitHub account and answers it, this once.
+/// Creates a code that links the worker to a GitHub account and returns it, this once.
 pub(super) async fn link(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -77,7 +77,7 @@ pub(super) async fn link(
     Ok(axum::Json(workers::link(&made)).into_response())
 }
 
-/// Links another worker of the person behind this one, by the code the other shows.
+/// Links another worker of the same contributor, by the code that worker shows.
 pub(super) async fn confirm(
     State(face): State<Face>,
     Asking(worker): Asking,

@@ -1,6 +1,6 @@
-//! `GET /metrics` in Prometheus' text format (version 0.0.4). Everything but the refusals is read from the database, so
-//! every replica says the same; refusals are counted by the process that gave them. Anybody may ask as often as they
-//! like, so the numbers are counted once a second at most.
+//! `GET /metrics` in Prometheus' text format (version 0.0.4). All values except refusals come from the database, so
+//! every replica reports the same; refusals are counted per process. Anyone may scrape at any rate, so the result is
+//! cached for a second.
 
 use super::Face;
 use super::fresh::Fresh;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 static REFUSALS: [AtomicU64; Rule::ALL.len()] = [const { AtomicU64::new(0) }; Rule::ALL.len()];
 
-/// Counts what was refused over HTTP.
+/// Counts refusals sent over HTTP.
 pub(super) fn count_refusals(reasons: &[Refusal]) {
     for reason in reasons {
         if let Some(place) = Rule::ALL.iter().position(|rule| *rule == reason.rule) {
@@ -27,10 +27,10 @@ pub(super) fn count_refusals(reasons: &[Refusal]) {
     }
 }
 
-/// The page as it was counted last.
+/// The cached scrape result.
 pub(super) type Latest = Fresh<String>;
 
-/// The numbers of this moment, or of one a second ago.
+/// Serves the metrics, at most a second old.
 pub(super) async fn show(State(face): State<Face>) -> Result<Response, Failure> {
     let text = face.metrics.get(face.engine.store().clock(), count(&face)).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
@@ -113,7 +113,7 @@ struct Page(String);
 
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a text does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
@@ -127,7 +127,7 @@ impl Page {
         let _ = write!(self.0, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}\n");
     }
 
-    /// Labels hold our own words and GitHub's plain ones, which need no escaping.
+    /// Writes a value. Labels are our own constants and plain words of GitHub, and need no escaping.
     fn value(&mut self, name: &str, label: Option<(&str, &str)>, value: i64) {
         let _ = match label {
             Some((key, word)) => writeln!(self.0, "{name}{{{key}=\"{word}\"}} {value}"),

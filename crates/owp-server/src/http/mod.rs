@@ -1,8 +1,8 @@
-//! HTTP faces: OWP REST, webhook endpoint, status page. Parse, authorise, call the engine, render; nothing is decided
-//! here. One file per group of endpoints.
+//! The HTTP layer: OWP REST, the webhook endpoint and the status page. It parses, authorises, calls the engine and
+//! renders; it decides nothing. One file per group of endpoints.
 //!
-//! A call is checked in this order: who asks (401), what was sent (413, 422), then what the engine says (400, 403, 404,
-//! 409). Every error is a problem as RFC 9457 describes it.
+//! Checks run in this order: authentication (401), the request (413, 422), then the engine (400, 403, 404, 409). Every
+//! error is a problem as defined by RFC 9457.
 
 mod admin;
 mod assets;
@@ -54,7 +54,7 @@ use std::sync::Arc;
 use streams::Streams;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// What the handlers share. Cheap to clone.
+/// State shared by the handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct Face {
     engine: Engine,
@@ -69,7 +69,7 @@ pub struct Face {
 }
 
 impl Face {
-    /// The faces of an engine. Without an admin token every admin call is 401.
+    /// Creates the state for an engine. Without an admin token every admin call is 401.
     #[must_use]
     pub fn new(engine: Engine, admin_token: Option<SecretString>) -> Self {
         let settings = engine.settings();
@@ -90,7 +90,7 @@ impl Face {
     }
 }
 
-/// Every route.
+/// Builds the router.
 pub fn router(face: Face) -> Router {
     let api = Router::new()
         .route("/v1/workers/register", post(workers::register))
@@ -107,7 +107,7 @@ pub fn router(face: Face) -> Router {
         .route("/v1/tasks/{id}/status", post(tasks::report))
         .route("/v1/repos", get(resources::repos))
         .route("/v1/repos/{*name}", get(resources::repo))
-        // The deadline is for a page, or for a stream to begin; it does not end one.
+        // The deadline covers a page, or the start of a stream; it does not end a stream.
         .route("/v1/events", get(feed::events))
         .route("/v1/tasks/{id}/claim", post(leases::claim))
         .route("/v1/tasks/{id}/why", get(leases::explain))
@@ -147,15 +147,15 @@ pub fn router(face: Face) -> Router {
         .route("/setup", post(setup::begin))
         .route("/setup/done", get(setup::finish))
         .layer(from_fn(guard::deadline));
-    // Outside the deadline: a pull waits as long as it was told to, a minute at most.
+    // No deadline: a pull waits as long as requested, at most a minute.
     api.route("/v1/work", get(work::list))
         .layer(from_fn_with_state(face.clone(), once::keep))
         .layer(from_fn_with_state(face.clone(), limits::check))
-        // Outside the deadline: a delivery is stored to the end once it has arrived.
+        // No deadline: a delivery that has arrived is always stored.
         .route("/github/webhooks", post(webhooks::receive))
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        // The limits are ours (see `body`), so that what is too large is a problem and not a closed connection.
+        // `body` has its own limits, so that a large body gets a problem and not a closed connection.
         .layer(DefaultBodyLimit::disable())
         .layer(discover::cors())
         .layer(CatchPanicLayer::custom(guard::panicked))

@@ -1,4 +1,4 @@
-//! A request's id and its lines in the log. Headers and bodies are never logged: they hold tokens and secrets.
+//! Request ids and request logging. Headers and bodies are never logged: they hold tokens and secrets.
 
 use super::Face;
 use axum::extract::{Request, State};
@@ -16,7 +16,7 @@ pub(super) static ANSWERED: Histogram = Histogram::new();
 const ID_MAX_CHARS: usize = 64;
 const PATH_MAX_CHARS: usize = 120;
 
-/// Gives the request an id (its own, when it brings a sane one), and tells the log how it went.
+/// Assigns a request id (the client's own if it is well-formed) and logs the outcome.
 pub(super) async fn request(State(face): State<Face>, request: Request, next: Next) -> Response {
     let id = request.headers().get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| new_id(&face));
     let path: String = request.uri().path().chars().take(PATH_MAX_CHARS).collect();
@@ -27,8 +27,8 @@ pub(super) async fn request(State(face): State<Face>, request: Request, next: Ne
         let mut response = next.run(request).await;
         let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
         ANSWERED.record(begun.elapsed());
-        // The cause of an error was logged where it was met.
-        tracing::debug!(status, millis, "answered");
+        // The cause of an error is logged at its source.
+        tracing::debug!(status, millis, "response sent");
         response.headers_mut().insert(REQUEST_ID, id);
         response
     };

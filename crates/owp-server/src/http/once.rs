@@ -1,6 +1,6 @@
-//! `Idempotency-Key`: a mutating call that carries one has one effect, and its repetitions the first one's answer, for a
-//! day (after draft-ietf-httpapi-idempotency-key-header). Keys belong to a token and a route. Registration, token
-//! rotation and new link codes take none, so that no stored answer holds a token or a code.
+//! `Idempotency-Key`: a mutating call that carries one takes effect once; for a day, repetitions get the first response
+//! (after draft-ietf-httpapi-idempotency-key-header). Keys are scoped to a token and a route. Registration, token
+//! rotation and link codes take no key, so that no stored response holds a token or a code.
 
 use super::Face;
 use super::auth::{Asking, Operator, token};
@@ -21,18 +21,18 @@ use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 
 const KEY: &str = "idempotency-key";
-/// Calls the operator's token opens; all others that take a key are opened by a worker's.
+/// Calls authenticated by the admin token; all others that take a key need a worker's token.
 const ADMIN_PATH: &str = "/v1/admin/";
 const KEY_MAX_CHARS: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Their answers hold a token or a link code, which are stored nowhere.
+/// Responses that hold a token or a link code and are never stored.
 pub(super) const NEVER_KEPT: [&str; 3] = ["/v1/workers/register", "/v1/workers/me/token", "/v1/workers/me/link"];
-/// How soon to ask again for the answer of a call that runs at this moment.
+/// Retry delay while the first call is still running.
 const ASK_AGAIN: Span = Span::secs(1);
-/// No answer of a mutating call comes near this.
+/// Size limit of a stored response; no mutating call comes near it.
 const ANSWER_BYTES: usize = 1024 * 1024;
 
-/// The reserved key of a call, for handlers whose effect keeps the answer itself.
+/// The reserved key of a call, for handlers whose effect stores the response itself.
 pub(super) struct Repeat(Option<Once>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Repeat {
@@ -44,13 +44,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeat {
 }
 
 impl Repeat {
-    /// What the engine keeps in the transaction of the effect.
+    /// Returns the instruction to store the response in the transaction of the effect.
     pub(super) fn keep<T: ?Sized>(self, render: impl Fn(&T) -> KeptAnswer + Send + Sync + 'static) -> Option<Keep<T>> {
         self.0.map(|once| Keep { once, render: Box::new(render) })
     }
 }
 
-/// An answer as it is kept for a repetition.
+/// Builds the stored form of a response.
 pub(super) fn kept<T: serde::Serialize>(answer: &T) -> KeptAnswer {
     let text = serde_json::to_string(answer).unwrap_or_default();
     KeptAnswer { status: 200, media_type: "application/json".to_owned(), text }
@@ -61,7 +61,7 @@ pub(super) async fn keep(State(face): State<Face>, request: Request, next: Next)
     if !carries_a_key(&request) {
         return next.run(request).await;
     }
-    // In a task of its own from the reservation on, so that a client that goes away leaves no key without an answer.
+    // Spawned, so that a client that disconnects after the reservation leaves no key without a response.
     let running = tokio::spawn(async move { once(&face, request, next).await });
     running.await.unwrap_or_else(|error| Failure::internal(&error).into_response())
 }
@@ -89,7 +89,7 @@ enum Tried {
 
 async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
     let (mut parts, body) = request.into_parts();
-    // Who may not call at all is told so by the handler, and reserves nothing.
+    // Unauthorised callers are rejected by the handler; no key is reserved for them.
     let Some(who) = caller(&mut parts, face).await else {
         return match farewell(face, &parts).await? {
             Some(answer) => Ok(Tried::Answer(replay(answer))),
@@ -107,7 +107,7 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
         }
         Attempt::Answered(answer) => Ok(Tried::Answer(replay(answer))),
         Attempt::Busy(span) => {
-            // Most calls are answered at once; one whose process died frees its key when its time is up.
+            // Most calls finish at once; the key of a crashed process is freed when its time is up.
             let span = span.min(ASK_AGAIN);
             let busy =
                 Failure::new(ProblemKind::KeyInUse, "The first call with this idempotency key is not answered yet.");
@@ -120,8 +120,8 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
     }
 }
 
-/// Whose keys a call's key is among: its token's, where that opens the call. A credential the route does not ask for is
-/// nobody's: whoever sends one along shares no key with others who do.
+/// Returns the scope of a call's key: the token that authorises the call. A credential that the route does not use is
+/// ignored, so that clients sending the same one do not share keys.
 async fn caller(parts: &mut Parts, face: &Face) -> Option<String> {
     if parts.uri.path().starts_with(ADMIN_PATH) {
         return Operator::from_request_parts(parts, face).await.ok().map(|_| "operator".to_owned());
@@ -130,7 +130,7 @@ async fn caller(parts: &mut Parts, face: &Face) -> Option<String> {
     token(&parts.headers).map(|token| format!("worker {token}"))
 }
 
-/// The answer to a worker that left and did not hear it: the token that asked opens nothing any more, but this.
+/// Returns the stored response for a worker that left and lost it; its token opens nothing else any more.
 async fn farewell(face: &Face, parts: &Parts) -> Result<Option<KeptAnswer>, Failure> {
     let leaving = parts.method == Method::DELETE && parts.uri.path() == "/v1/workers/me";
     let (Some(token), Ok(key)) = (token(&parts.headers).filter(|_| leaving), key(&parts.headers)) else {
@@ -143,7 +143,7 @@ fn scope(who: &str, parts: &Parts, key: &str) -> String {
     digest(&[who.as_bytes(), parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), key.as_bytes()])
 }
 
-/// The key as it was sent. The draft writes it as a quoted string; without the quotes it is the same key.
+/// Returns the key. The draft defines a quoted string; without the quotes it is the same key.
 fn key(headers: &HeaderMap) -> Result<&str, Failure> {
     let key = headers.get(KEY).and_then(|value| value.to_str().ok()).map(|key| key.trim().trim_matches('"'));
     let fits = |key: &&str| (1..=KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
@@ -153,7 +153,7 @@ fn key(headers: &HeaderMap) -> Result<&str, Failure> {
     })
 }
 
-/// Each part is counted, so that no two lists of parts give the same text.
+/// Hashes the parts, each preceded by its length, so that different lists never collide.
 fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -163,7 +163,7 @@ fn digest(parts: &[&[u8]]) -> String {
     HEXLOWER.encode(&hasher.finalize())
 }
 
-/// Keeps what the call came to. What the server itself could not do is not kept: the same key may try again.
+/// Stores the response. Temporary and server errors are not stored: a retry with the same key runs the call again.
 async fn settle(face: &Face, once: Once, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, ANSWER_BYTES).await else {
@@ -176,11 +176,11 @@ async fn settle(face: &Face, once: Once, response: Response) -> Response {
         text: text.to_owned(),
     });
     match face.engine.finish_once(once, answer).await {
-        // What repetitions will be told; it may differ in the seconds that are left.
+        // Sends the stored form that repetitions get; it may differ in the seconds left.
         Ok(Some(kept)) => return kept_response(kept),
         Ok(None) => {}
-        // The effect stands. The key frees itself after a minute.
-        Err(error) => tracing::warn!(%error, "an answer could not be kept under its idempotency key"),
+        // The effect is committed. The key is freed after a minute.
+        Err(error) => tracing::warn!(%error, "could not store the response for its idempotency key"),
     }
     Response::from_parts(parts, Body::from(bytes))
 }

@@ -1,5 +1,5 @@
-//! The status page at `/`: rendered here, readable without scripts, refreshing itself. Every text that came from people
-//! is escaped by the template.
+//! The status page at `/`: rendered on the server, readable without scripts, self-refreshing. The template escapes all
+//! user text.
 
 use super::feed::shown;
 use super::fresh::Fresh;
@@ -16,13 +16,13 @@ use owp_pool::task::TaskState;
 use owp_pool::text::tidy_line;
 use serde_json::Value;
 
-/// Longer titles are cut.
+/// Titles are truncated to this length.
 const TITLE_MAX_CHARS: usize = 80;
 
-/// The page as it was rendered last.
+/// The cached page.
 pub(super) type Latest = Fresh<String>;
 
-/// The page as it stands now, or stood a second ago.
+/// Serves the page, at most a second old.
 pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failure> {
     Ok(Html(face.page.get(face.engine.store().clock(), render(&face)).await?))
 }
@@ -44,7 +44,7 @@ async fn render(face: &Face) -> Result<String, Failure> {
     Ok(status_document(overview.now, &body).into_string())
 }
 
-/// A problem as a page, for whoever came with a browser.
+/// Renders a problem as a page for browsers.
 pub(super) fn trouble(problem: &Problem) -> String {
     let body = html! {
         p { (prose(&problem.detail)) }
@@ -54,7 +54,7 @@ pub(super) fn trouble(problem: &Problem) -> String {
     document(problem.title, &html! {}, &html! { main { (body) } }).into_string()
 }
 
-/// What a problem's `type` means.
+/// Renders the explanation of a problem's `type`.
 pub(super) fn problem(kind: ProblemKind) -> Html<String> {
     let body = html! {
         p { (kind.help()) }
@@ -78,7 +78,7 @@ fn status_document(now: Timestamp, body: &Markup) -> Markup {
     document("OWP Pool", &head, &main)
 }
 
-/// The frame of every page.
+/// Renders the frame of every page.
 pub(super) fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -150,7 +150,7 @@ fn repositories(repos: &[RepoView]) -> Markup {
             }
         };
     }
-    // The roles keep the table a table where a narrow screen shows its rows as cards.
+    // The roles keep the table semantics where narrow screens show rows as cards.
     html! {
         table.repos role="table" {
             thead role="rowgroup" {
@@ -201,7 +201,7 @@ fn budget(budget: &Budget) -> Markup {
     }
 }
 
-/// The slots as a bar: open pull requests, leases, endings not counted yet. Above the limit, the bar is the whole use.
+/// Renders the slots as a bar: open pull requests, leases, uncounted endings. Above the limit, usage is the full bar.
 fn bar(budget: &Budget, words: &str) -> Markup {
     let whole = budget.limit.max(budget.used()).max(1);
     let parts = [("pulls", budget.open_pulls), ("leases", budget.leases), ("uncounted", budget.uncounted)];
@@ -238,12 +238,12 @@ fn hands_out(repo: &RepoView) -> Markup {
     }
 }
 
-/// A sentence in which words between backticks are code.
+/// Renders a sentence; words between backticks become code.
 pub(super) fn prose(text: &str) -> Markup {
     let parts: Vec<&str> = text.split('`').collect();
     html! {
         @for (at, part) in parts.iter().enumerate() {
-            // The last part is not closed by anything when the backticks do not pair.
+            // With unpaired backticks, the last part has no closing one.
             @if at % 2 == 1 && at + 1 < parts.len() { code { (part) } }
             @else { @if at % 2 == 1 { "`" } (part) }
         }
@@ -259,7 +259,7 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// `#12 Fix the login`, shortened.
+/// Renders a task's name, such as `#12 Fix the login`, shortened.
 fn task_name(task: &TaskTitle) -> Markup {
     html! {
         span.task {
@@ -269,7 +269,7 @@ fn task_name(task: &TaskTitle) -> Markup {
     }
 }
 
-/// Comments that were given up; nothing where there are none.
+/// Renders the dead letters, if any.
 fn undelivered(letters: &[Undelivered]) -> Markup {
     html! {
         @if !letters.is_empty() {

@@ -1,4 +1,4 @@
-//! `POST` and `GET /v1/admin/policy`: the rules the operator sets for a repository.
+//! `POST` and `GET /v1/admin/policy`: the operator's policy for a repository.
 
 use super::Face;
 use super::auth::Operator;
@@ -12,7 +12,7 @@ use axum::extract::State;
 use owp_pool::Refusal;
 use owp_pool::document::Document;
 
-/// Sets a repository's rules.
+/// Sets a repository's policy.
 pub(super) async fn set(
     State(face): State<Face>,
     _: Operator,
@@ -22,7 +22,7 @@ pub(super) async fn set(
     Ok(axum::Json(view(face.engine.set_policy(&asked.repo, asked.policy).await?)))
 }
 
-/// Shows a repository's rules.
+/// Shows a repository's policy.
 pub(super) async fn show(
     State(face): State<Face>,
     _: Operator,
@@ -42,7 +42,7 @@ fn view(found: owp_engine::PolicyInForce) -> PolicyInForce {
     }
 }
 
-/// Says what would be handed out now, by these rules or others, and why not the rest.
+/// Simulates which tasks would be handed out now, under the current or another policy, and explains the rest.
 pub(super) async fn simulate(
     State(face): State<Face>,
     _: Operator,

@@ -1,4 +1,4 @@
-//! Errors as answers: what the engine says becomes a problem, and causes go to the log, never to the caller.
+//! Error responses: engine errors become problems; their causes are logged and never sent to the client.
 
 use super::{metrics, page};
 use crate::wire::{FieldError, PROBLEM_JSON, Problem, ProblemKind};
@@ -10,14 +10,14 @@ use owp_engine::EngineError;
 use owp_pool::Span;
 use std::sync::Arc;
 
-/// How soon a caller may try again when something we depend on does not answer.
+/// Retry delay when a dependency does not respond.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("5");
 
-/// The problem an answer shows, kept beside its body for whoever shows it otherwise.
+/// The problem of a response, kept beside the body for middleware that renders it differently.
 #[derive(Debug, Clone)]
 pub(super) struct Shown(pub Arc<Problem>);
 
-/// A problem on its way out, perhaps with a header of its own.
+/// A problem to send, optionally with a header.
 #[derive(Debug)]
 pub(super) struct Failure(Box<Problem>, Option<&'static str>);
 
@@ -26,25 +26,25 @@ impl Failure {
         Problem::new(kind, detail).into()
     }
 
-    /// The kind of problem it is.
+    /// Returns the kind of problem.
     pub(super) fn kind(&self) -> ProblemKind {
         self.0.kind
     }
 
-    /// A 401 that says which credentials would help (RFC 9110, 11.6.1).
+    /// Builds a 401 that names the accepted credentials (RFC 9110, 11.6.1).
     pub(super) fn unauthorized(challenge: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(Problem::new(ProblemKind::Unauthorized, detail)), Some(challenge))
     }
 
-    /// Something we depend on failed: the cause is logged here, once.
+    /// Reports a failed dependency; logs the cause once.
     pub(super) fn unavailable(cause: &dyn std::error::Error, detail: &str) -> Self {
-        tracing::error!(%cause, "a call could not be answered");
+        tracing::error!(%cause, "request failed: a dependency is unavailable");
         Self::new(ProblemKind::Unavailable, detail)
     }
 
-    /// Something that must not happen: the cause is logged here, once.
+    /// Reports a bug; logs the cause once.
     pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%cause, "an internal error");
+        tracing::error!(%cause, "internal error");
         Self::new(ProblemKind::Internal, "An internal error; the server's log tells more.")
     }
 }
@@ -101,7 +101,7 @@ impl From<EngineError> for Failure {
     }
 }
 
-/// Error texts are clauses; what a person reads is a sentence.
+/// Turns an error text, which is a clause, into a sentence.
 fn sentence(clause: &str) -> String {
     let mut chars = clause.chars();
     let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
@@ -126,7 +126,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A problem that passes by itself; the seconds are rounded up, so that whoever waits them is not early.
+/// Builds the response to a temporary problem. The retry delay is rounded up, so that a client that obeys is not early.
 pub(super) fn later(failure: Failure, after: Span) -> Response {
     let secs = u64::try_from(after.0).unwrap_or(0).div_ceil(1000).max(1);
     let mut response = failure.into_response();
@@ -134,18 +134,18 @@ pub(super) fn later(failure: Failure, after: Span) -> Response {
     response
 }
 
-/// Nothing lives at this path.
+/// Answers requests for unknown paths.
 pub(super) async fn unknown_path(uri: Uri) -> Failure {
     let path: String = uri.path().chars().take(200).collect();
     Failure::new(ProblemKind::UnknownPath, format!("There is nothing at {path}."))
 }
 
-/// The path exists; the router adds `Allow`.
+/// Answers a known path with an unsupported method; the router adds `Allow`.
 pub(super) async fn method_not_allowed(method: Method) -> Failure {
     Failure::new(ProblemKind::MethodNotAllowed, format!("{method} is not allowed here; see the Allow header."))
 }
 
-/// What a problem's `type` means, for whoever follows it.
+/// Serves the page behind a problem's `type`.
 pub(super) async fn explain(name: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
     match name.ok().and_then(|Path(name)| ProblemKind::ALL.iter().find(|kind| kind.name() == name)) {
         Some(kind) => page::problem(*kind).into_response(),

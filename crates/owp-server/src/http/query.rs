@@ -1,5 +1,5 @@
-//! Reading a query string: parameters by name, each once, with clear words for what is out of bounds. Unknown ones are
-//! ignored, as unknown fields of bodies are.
+//! Query string parsing: each parameter at most once, with clear errors for invalid values. Unknown parameters are
+//! ignored, like unknown fields in bodies.
 
 use super::problem::Failure;
 use crate::wire::{FieldError, Problem};
@@ -8,12 +8,12 @@ use axum::http::request::Parts;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-/// The largest page of a list, and the usual one.
+/// Largest page of a list, also the default.
 pub(super) const PAGE_MAX: i64 = 100;
 const PAGE_USUAL: i64 = 50;
 const VALUE_MAX_CHARS: usize = 2_000;
 
-/// The parameters of a call.
+/// The parameters of a request.
 pub(super) struct Query(BTreeMap<String, String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
@@ -26,12 +26,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    /// A text that may be anything. A blank one is none.
+    /// Returns a free text parameter; a blank one counts as missing.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Failure> {
         Ok(self.given(name)?.filter(|text| !text.is_empty()))
     }
 
-    /// A parameter whose values are listed, or a number: a blank one is a value too, and never a right one.
+    /// Returns a parameter with listed or numeric values; a blank one is present, and thus invalid.
     pub(super) fn given(&self, name: &'static str) -> Result<Option<&str>, Failure> {
         let Some(text) = self.0.get(name).map(|text| text.trim()) else { return Ok(None) };
         if text.contains('\0') || text.len() > VALUE_MAX_CHARS {
@@ -40,12 +40,12 @@ impl Query {
         Ok(Some(text))
     }
 
-    /// `cursor` as it was sent; an empty one is a cursor too, and never a right one.
+    /// Returns `cursor` as sent; an empty one is present, and thus invalid.
     pub(super) fn cursor(&self) -> Option<&str> {
         self.0.get("cursor").map(String::as_str)
     }
 
-    /// `limit`, 1–100.
+    /// Returns `limit`, 1–100.
     pub(super) fn limit(&self) -> Result<i64, Failure> {
         let Some(text) = self.given("limit")? else { return Ok(PAGE_USUAL) };
         let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
@@ -53,7 +53,7 @@ impl Query {
     }
 }
 
-/// What is wrong with one parameter, as a clause.
+/// Builds the error for one parameter from a clause.
 pub(super) fn fault(name: &'static str, message: &str) -> Failure {
     Problem::invalid(vec![FieldError { field: name.to_owned(), message: message.to_owned() }]).into()
 }

@@ -1,5 +1,5 @@
-//! `GET /v1/tasks`, `GET /v1/tasks/{id}`, `GET /v1/repos` and `GET /v1/repos/{owner}/{name}`: to be looked at by
-//! everybody, private repositories by the operator alone.
+//! `GET /v1/tasks`, `GET /v1/tasks/{id}`, `GET /v1/repos` and `GET /v1/repos/{owner}/{name}`: public, except private
+//! repositories, which only the operator sees.
 
 use super::Face;
 use super::problem::Failure;
@@ -18,10 +18,10 @@ use owp_pool::labels::{normalise_area, normalise_skill};
 use owp_pool::pull::Signatures;
 use owp_pool::task::TaskState;
 
-/// No id or name of ours comes near this; longer ones are not worth a question to the database.
+/// Length limit of an id or name; longer ones cannot exist and need no query.
 const NAME_MAX_BYTES: usize = 1024;
 
-/// Tasks, newest first.
+/// Lists tasks, newest first.
 pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<TaskPage>, Failure> {
     let state = query.given("state")?.map(|word| {
         TaskState::from_name(word)
@@ -57,7 +57,7 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
     Ok(Json(TaskPage { tasks, next_cursor }))
 }
 
-/// One task.
+/// Shows one task.
 pub(super) async fn task(
     State(face): State<Face>,
     viewer: Viewer,
@@ -72,17 +72,17 @@ pub(super) async fn task(
     })))
 }
 
-/// Repositories, by name.
+/// Lists repositories by name.
 pub(super) async fn repos(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<RepoPage>, Failure> {
     let limit = query.limit()?;
     let after = cursor::read("repos", query.cursor())?;
-    // One more than asked for tells whether there is another page.
+    // One more than requested shows whether there is another page.
     let mut details = face.engine.list_repos(viewer.everything, after, limit + 1).await?;
     let next_cursor = next(&mut details, limit, "repos", |detail| detail.name.to_lowercase());
     Ok(Json(RepoPage { repos: details.into_iter().map(repo_view).collect(), next_cursor }))
 }
 
-/// One repository. Names made by hand may have any form, so everything after `/v1/repos/` is the name.
+/// Shows one repository. Manual names may have any form, so everything after `/v1/repos/` is the name.
 pub(super) async fn repo(
     State(face): State<Face>,
     viewer: Viewer,
@@ -93,12 +93,12 @@ pub(super) async fn repo(
     Ok(Json(repo_view(face.engine.show_repo(name, viewer.everything).await?)))
 }
 
-/// A path's last part, when it can be an id or a name at all.
+/// Returns the last path segment if it can be an id or a name.
 pub(super) fn plain(part: Result<Path<String>, PathRejection>) -> Option<String> {
     part.ok().map(|Path(part)| part).filter(|part| part.len() <= NAME_MAX_BYTES && !part.contains('\0'))
 }
 
-/// Takes what is beyond the page off, and says where the next one begins.
+/// Truncates `items` to the page and returns the cursor of the next one.
 pub(super) fn next<T>(items: &mut Vec<T>, limit: i64, list: &str, key: impl Fn(&T) -> String) -> Option<String> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = items.len() > limit;

@@ -1,4 +1,4 @@
-//! The operator's further calls, behind `X-Admin-Token`: tasks in bulk, close, pause, resume, revoke, trust, audit export.
+//! Operator calls for bulk tasks, close, pause, resume, revoke, trust and audit export, behind `X-Admin-Token`.
 
 use super::Face;
 use super::auth::Operator;
@@ -45,7 +45,7 @@ fn added(tasks: &[AddedTask]) -> TasksAdded {
     }
 }
 
-/// A task as the engine wants it.
+/// Converts a task to the engine's type.
 pub(super) fn new_task(task: crate::wire::admin::NewTask) -> NewTask {
     NewTask {
         title: task.title,
@@ -56,7 +56,7 @@ pub(super) fn new_task(task: crate::wire::admin::NewTask) -> NewTask {
     }
 }
 
-/// Withdraws a task of a manual repository.
+/// Closes a task of a manual repository.
 pub(super) async fn close_task(
     State(face): State<Face>,
     _: Operator,
@@ -69,7 +69,7 @@ pub(super) async fn close_task(
     Ok(axum::Json(DONE))
 }
 
-/// Puts a task of a manual repository that is over among those that wait.
+/// Makes a finished task of a manual repository ready again.
 pub(super) async fn reopen_task(
     State(face): State<Face>,
     _: Operator,
@@ -80,7 +80,7 @@ pub(super) async fn reopen_task(
     Ok(axum::Json(DONE))
 }
 
-/// Stops handing out work in a repository.
+/// Pauses a repository.
 pub(super) async fn pause(
     State(face): State<Face>,
     _: Operator,
@@ -91,7 +91,7 @@ pub(super) async fn pause(
     Ok(axum::Json(Paused { ok: true, paused_until: until.map(|at| at.rfc3339()) }))
 }
 
-/// Hands out work in a repository again.
+/// Resumes a repository.
 pub(super) async fn resume(
     State(face): State<Face>,
     _: Operator,
@@ -102,7 +102,7 @@ pub(super) async fn resume(
     Ok(axum::Json(DONE))
 }
 
-/// Takes a lease back.
+/// Revokes a lease.
 pub(super) async fn revoke_lease(
     State(face): State<Face>,
     _: Operator,
@@ -116,7 +116,7 @@ pub(super) async fn revoke_lease(
     Ok(axum::Json(DONE))
 }
 
-/// Takes a worker's access away, and what it holds.
+/// Revokes a worker's access and its leases.
 pub(super) async fn revoke_worker(
     State(face): State<Face>,
     _: Operator,
@@ -129,7 +129,7 @@ pub(super) async fn revoke_worker(
     Ok(axum::Json(Left { ok: true, leases_ended }))
 }
 
-/// Sets how far a repository trusts somebody.
+/// Sets a repository's trust in a contributor.
 pub(super) async fn trust(
     State(face): State<Face>,
     _: Operator,
@@ -145,8 +145,8 @@ pub(super) async fn trust(
     Ok(axum::Json(answer))
 }
 
-/// A repository's audit log, or that of what belongs to none, one JSON object per line; the last line says whether the
-/// chain holds.
+/// Exports the audit log of a repository, or the log of events without one, as one JSON object per line. The last line
+/// is the verdict on the hash chain.
 pub(super) async fn audit(State(face): State<Face>, _: Operator, query: Query) -> Result<Response, Failure> {
     let repo = query.text("repo")?.map(str::to_owned);
     let audit = face.engine.audit(repo).await?;
@@ -168,7 +168,7 @@ impl Export {
         if self.ended {
             return Ok(None);
         }
-        // An error ends the answer in the middle, which the missing last line tells.
+        // An error ends the response early; the missing last line shows it.
         let rows = self.engine.audit_page(&mut self.audit).await.map_err(io::Error::other)?;
         let mut lines = String::new();
         for row in &rows {

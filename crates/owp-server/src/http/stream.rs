@@ -1,6 +1,6 @@
-//! `GET /v1/events` as Server-Sent Events (the HTML standard, 9.2). A stream takes events out of the hub as fast as its
-//! client reads, and from the database when the client is far behind; it buffers a page of them and no more. Each event
-//! comes once, in order, with no gap after a reconnect, or the client is told by an explicit `reset` (invariant 13).
+//! `GET /v1/events` as Server-Sent Events (HTML standard, 9.2). A stream reads from the event hub at the client's pace,
+//! and from the database when the client is far behind; it buffers at most one page. A client sees each event once, in
+//! order and without a gap after a reconnect, or gets an explicit `reset` (invariant 13).
 
 use super::Face;
 use super::feed::Asked;
@@ -17,16 +17,16 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a client waits before it comes back.
+/// Reconnection delay of clients.
 const RETRY: Duration = Duration::from_secs(2);
-/// Events a stream holds ready at most.
+/// Size of a stream's buffer, in events.
 const READY_MAX: usize = 100;
-/// A stream ends after this long, and its client comes back: with a token that still opens something, and perhaps to
-/// another replica.
+/// Maximum lifetime of a stream. The client then reconnects, which checks its token again and may reach another
+/// replica.
 const LIFE: Duration = Duration::from_secs(3600);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Opens a stream for what is asked. It begins where the client was, where `from` says, or now.
+/// Opens a stream. It starts at the client's cursor, at `from`, or now.
 pub(super) async fn open(
     face: Face,
     asked: Asked,
@@ -38,7 +38,7 @@ pub(super) async fn open(
         Ok(place) => place,
         Err(full) => return Ok(full.into_response()),
     };
-    // A browser comes back to the same address: what it read last outweighs what it began with.
+    // A browser reconnects to the same URL, so `Last-Event-ID` takes precedence over the cursor in it.
     let last = request.headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty());
     let resumed = match (last, cursor) {
         (Some(id), _) => Some(id.to_str().ok().and_then(|text| asked.place(text).ok())),
@@ -50,7 +50,7 @@ pub(super) async fn open(
         Some(None) => (FeedStart::Now, true),
         Some(Some(place)) => (FeedStart::After(place), false),
     };
-    // The pulse is taken before the first look, so that nothing is missed in between.
+    // Subscribes before the first read, so that no event is missed in between.
     let pulse = face.engine.hub().follow();
     let (after, reset) = match face.engine.feed_page(asked.look.clone(), start, 0).await? {
         FeedPage::Page(seen, _) => (seen.upto, unknown.then_some(ResetReason::CursorUnknown)),
@@ -79,12 +79,12 @@ pub(super) async fn open(
     let mut response = Sse::new(events).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that buffer answers would hold events back.
+    // Buffering proxies would hold events back.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
 }
 
-/// Takes a place among the open streams.
+/// Reserves a slot for an open stream.
 fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Full> {
     let caller = match &asked.look.worker {
         Some(worker) => Some(worker.to_string()),
@@ -94,21 +94,21 @@ fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Full> {
     face.streams.enter(caller, address)
 }
 
-/// One client that follows the feed.
+/// A client that follows the feed.
 struct Following {
     engine: Engine,
     pulse: Pulse,
     asked: Asked,
-    /// Made and not sent yet.
+    /// Events ready to be sent.
     ready: VecDeque<Event>,
-    /// Everything up to this number was looked at.
+    /// Number of the last event examined.
     after: i64,
-    /// The place the client would come back to.
+    /// Position at which the client would resume.
     told: i64,
     heartbeat: Duration,
     beats_at: Instant,
     ends_at: Instant,
-    /// True once nothing more is to come.
+    /// True if the stream ends once `ready` is empty.
     ending: bool,
     _place: Place,
 }
@@ -116,7 +116,7 @@ struct Following {
 impl Following {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         loop {
-            // What is still ready is told again when the client comes back.
+            // Unsent events are sent again after the reconnect.
             if !self.pulse.is_open() {
                 return None;
             }
@@ -137,18 +137,18 @@ impl Following {
                 Ok(true) => {}
                 Ok(false) => {
                     let until = self.beats_at.min(self.ends_at);
-                    // News, the end and time running out mean the same: look again.
+                    // A notification, the end of the hub and the timeout all mean: read again.
                     let _rang = tokio::time::timeout_at(until, self.pulse.beat()).await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "an event stream ends; its client comes back");
+                    tracing::warn!(%error, "event stream ended; the client will reconnect");
                     return None;
                 }
             }
         }
     }
 
-    /// Takes in what came after the last look; false when there was nothing.
+    /// Reads the events since the last read; returns false if there were none.
     async fn look(&mut self) -> Result<bool, EngineError> {
         let replay = self.engine.settings().feed.replay;
         let seen = match self.engine.hub().recent(&self.asked.look, self.after, replay, READY_MAX) {
@@ -173,7 +173,7 @@ impl Following {
     fn take(&mut self, seen: &Seen) {
         for event in &seen.events {
             let view = self.asked.view(event);
-            // Shapes of ours always become JSON; one that did not would be an empty object, and its place be kept.
+            // Our types always serialise; a failure would yield an empty object and keep the position.
             let data = serde_json::to_string(&view).unwrap_or_else(|_| "{}".to_owned());
             self.ready.push_back(Event::default().id(view.cursor).event(view.kind).data(data));
             self.told = event.row.feed;
@@ -182,7 +182,7 @@ impl Following {
         self.ending |= seen.shut_out;
     }
 
-    /// Tells the client that it missed something, and goes on after `head`.
+    /// Tells the client that it missed events, and continues after `head`.
     fn reset(&mut self, head: i64, reason: ResetReason) {
         (self.after, self.told) = (head, head);
         let cursor = self.asked.cursor(head);
@@ -190,7 +190,7 @@ impl Following {
         self.ready.push_back(Event::default().id(cursor).event("reset").data(data));
     }
 
-    /// A sign of life, which also moves the place to come back to past what filters hid.
+    /// Builds a heartbeat, which also advances the resume position past filtered events.
     fn beat(&mut self) -> Event {
         let beat = Event::default().comment("");
         if self.after == self.told {

@@ -1,5 +1,5 @@
-//! How many event streams are open, in all, of one token and of one address. Places are given back when a stream ends,
-//! also when its client just goes away. They are counted in this process; several replicas allow as many each.
+//! Limits on open event streams, in total, per token and per address. A slot is released when its stream ends, even if
+//! the client just disconnects. The count is per process; each replica has its own.
 
 use super::problem::{Failure, later};
 use crate::wire::ProblemKind;
@@ -9,27 +9,27 @@ use owp_pool::Span;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How soon a place may be free again: a client that left without a word is noticed by a heartbeat that reaches nobody.
+/// Retry delay: a client that disconnected silently is noticed when a heartbeat cannot be sent.
 const TRY_AGAIN: Span = Span::secs(15);
 
-/// Whose streams are counted together.
+/// Scope of a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Who {
-    /// Everybody's.
+    /// All streams.
     All,
-    /// One worker's or the operator's.
+    /// Streams of one worker or of the operator.
     Caller(String),
-    /// One address's.
+    /// Streams of one address.
     Address(Vec<u8>),
 }
 
-/// The streams of a server.
+/// The server's open streams.
 pub(super) struct Streams {
     most: FeedSettings,
     open: Mutex<HashMap<Who, usize>>,
 }
 
-/// A place for one stream; given back when it is dropped.
+/// A slot for one stream; released on drop.
 pub(super) struct Place {
     streams: Arc<Streams>,
     counted: Vec<Who>,
@@ -40,7 +40,7 @@ impl Streams {
         Arc::new(Self { most, open: Mutex::default() })
     }
 
-    /// Takes a place for a stream, or says who has too many.
+    /// Reserves a slot, or names the limit that is reached.
     pub(super) fn enter(self: &Arc<Self>, caller: Option<String>, address: Option<Vec<u8>>) -> Result<Place, Full> {
         let counted: Vec<Who> =
             caller.map(Who::Caller).into_iter().chain(address.map(Who::Address)).chain([Who::All]).collect();
@@ -78,7 +78,7 @@ impl Drop for Place {
     }
 }
 
-/// Nobody of these may open another stream.
+/// Error: no further stream is allowed in this scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Full {
     who: Who,

@@ -12,10 +12,10 @@ use axum::extract::{Path, State};
 use owp_engine::{Report, ReportedStatus};
 use owp_pool::{LeaseId, TaskId};
 
-/// No id of ours comes near this; longer ones are not worth a question to the database.
+/// Length limit of an id; longer ones cannot exist and need no query.
 const ID_MAX_BYTES: usize = 128;
 
-/// A worker reports how its task goes.
+/// Records a worker's status report.
 pub(super) async fn report(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -44,7 +44,7 @@ pub(super) async fn report(
     Ok(axum::Json(DONE))
 }
 
-/// The task id of a path; what cannot be one is unknown.
+/// Parses the task id of a path; an invalid id is an unknown task.
 pub(super) fn task_id(id: Result<Path<String>, PathRejection>) -> Result<TaskId, Failure> {
     let plain = id.ok().map(|Path(id)| id).filter(|id| id.len() <= ID_MAX_BYTES && !id.contains('\0'));
     let plain = plain.ok_or_else(|| Failure::new(ProblemKind::UnknownTask, "There is no task with this id."))?;

@@ -1,5 +1,5 @@
-//! Who looks: the operator sees everything, everybody else what is public, and a worker beside that the events about
-//! itself. A credential that is sent must be right.
+//! Authorisation of readers: the operator sees everything, others see public data, and a worker also sees events about
+//! itself. A credential that is sent must be valid.
 
 use super::Face;
 use super::auth::{Asking, Operator};
@@ -9,11 +9,11 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use owp_pool::WorkerId;
 
-/// Whoever looks.
+/// The reader of a public resource.
 pub(super) struct Viewer {
-    /// True for the operator, who sees private repositories too.
+    /// True for the operator, who also sees private repositories.
     pub everything: bool,
-    /// The worker, when one looks.
+    /// The worker, if authenticated as one.
     pub worker: Option<WorkerId>,
 }
 

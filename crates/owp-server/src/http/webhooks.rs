@@ -1,5 +1,5 @@
-//! `POST /github/webhooks`: a delivery is verified on its raw bytes and stored before it is answered 202. What it means
-//! is worked out later.
+//! `POST /github/webhooks`: verifies a delivery on its raw bytes and stores it before the response 202. Processing
+//! happens later.
 
 use super::Face;
 use super::body::collect_into;
@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 use owp_engine::IntakeError;
 use owp_pool::Span;
 
-/// GitHub sends nothing larger.
+/// GitHub's size limit of a delivery.
 const DELIVERY_BYTES: usize = 25 * 1024 * 1024;
 const HEADER_MAX_CHARS: usize = 100;
 
-/// Takes a delivery in. Redelivered, unknown and useless ones are accepted alike; GitHub has nothing to do about them.
+/// Stores a delivery. Redelivered, unknown and useless ones get the same response; GitHub could not act on another.
 pub(super) async fn receive(State(face): State<Face>, request: Request) -> Result<Response, Failure> {
-    // Nothing is read that could not be verified anyway.
+    // Without a secret no delivery could be verified, so none is read.
     if face.engine.github().is_none_or(|github| github.webhook_secrets.is_empty()) {
         return Err(IntakeError::NotConfigured.into());
     }
@@ -52,16 +52,16 @@ pub(super) async fn receive(State(face): State<Face>, request: Request) -> Resul
             distrust();
         }
     })?;
-    tracing::debug!(delivery = id, event, ?accepted, "delivery");
+    tracing::debug!(delivery = id, event, ?accepted, "delivery stored");
     Ok((StatusCode::ACCEPTED, Json(DONE)).into_response())
 }
 
-/// True when a body did not arrive whole because of its sender, and not because there was no memory for it.
+/// Returns true if the sender caused an incomplete body; false if memory ran out.
 fn is_senders_fault(kind: ProblemKind) -> bool {
     matches!(kind, ProblemKind::MalformedBody | ProblemKind::TooSlow | ProblemKind::TooLarge)
 }
 
-/// A header GitHub always sends: letters, digits, hyphens and underscores.
+/// Returns a header that GitHub always sends: letters, digits, hyphens and underscores.
 fn plain_header(headers: &HeaderMap, name: &'static str) -> Result<String, Failure> {
     let bad = |what: &str| Failure::new(ProblemKind::BadDelivery, format!("The header {name} {what}."));
     let value = headers.get(name).ok_or_else(|| bad("is missing"))?;

@@ -1,4 +1,4 @@
-//! `GET /v1/work`: asks for work, waits for some if told to, and lists what the worker has.
+//! `GET /v1/work`: pulls work, waits for it if requested, and lists the worker's tasks.
 
 use super::Face;
 use super::auth::Asking;
@@ -15,21 +15,21 @@ use owp_pool::worker::Worker;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The longest a pull may wait.
+/// Longest wait of a pull.
 const WAIT_MAX_SECS: u64 = 60;
-/// How long a pull waits at most before it looks again: another replica may have freed something.
+/// Longest time between two attempts of a waiting pull: another replica may have freed something.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// How much longer than it may wait a pull may take.
+/// Time a pull may take beyond its wait.
 const GRACE: Duration = Duration::from_secs(25);
 
-/// What may be asked for.
+/// Parsed query parameters.
 struct Ask {
     wait: u64,
     explain: bool,
 }
 
-/// Fills the worker up to its capacity and lists everything that is its.
+/// Fills the worker up to its capacity and lists its tasks.
 pub(super) async fn list(
     State(face): State<Face>,
     Asking(worker): Asking,
@@ -43,7 +43,7 @@ pub(super) async fn list(
 
 async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) -> Result<Json<Work>, Failure> {
     let until = Instant::now() + Duration::from_secs(ask.wait);
-    // A place to wait is given before the first look, so that nothing freed in between goes unheard.
+    // Parks before the first attempt, so that no notification in between is lost.
     let mut parked = if ask.wait > 0 { face.engine.park(&worker, address) } else { None };
     let mut stopping = face.engine.hub().follow();
     let mut pulled = face.engine.pull_work(&worker.id).await?;
@@ -55,12 +55,12 @@ async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) 
         let look = until.min(Instant::now() + next_look(&face));
         let rung = tokio::select! {
             rung = tokio::time::timeout_at(look, parked.rung()) => rung,
-            // Whoever waits is answered with what it has, and asks the next process.
+            // A waiting pull is answered with the current tasks; the client asks the next process.
             () = stopping.ends() => break face.engine.work_of(&worker.id).await?,
         };
         match rung {
             Ok(Rung::Worker) => pulled = face.engine.pull_work(&worker.id).await?,
-            // Ringing and running out of time mean the same: look again.
+            // A notification and a timeout both mean: try again.
             Ok(Rung::Work) | Err(_) => {
                 if face.engine.pull_again(&worker.id, wish).await? > 0 || Instant::now() >= until {
                     break face.engine.work_of(&worker.id).await?;
@@ -77,8 +77,8 @@ async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) 
     Ok(Json(Work { worker_id: worker.id.to_string(), leases, explain }))
 }
 
-/// How long until the next look nobody rang for. All who wait look at the same moments, so that they are planned
-/// together.
+/// Returns the time until the next attempt without a notification. All waiting pulls share the same moments, so that
+/// they are planned together.
 fn next_look(face: &Face) -> Duration {
     let since = face.engine.store().clock().steady().as_millis() % LOOK_AGAIN.as_millis();
     LOOK_AGAIN.saturating_sub(Duration::from_millis(u64::try_from(since).unwrap_or(0)))

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use owp_engine::{LinkCode, Registration};
 use secrecy::ExposeSecret;
 
-/// Makes a worker and answers its token, this once.
+/// Registers a worker and returns its token, this once.
 pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>) -> Result<Response, Failure> {
     let Json(asked) = body;
     let registration = Registration {
@@ -29,14 +29,14 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
     Ok(axum::Json(answer).into_response())
 }
 
-/// How a person ties a worker to their account.
+/// Builds the instructions for linking a worker to its contributor's account.
 pub(super) fn link(made: &LinkCode) -> Link<'_> {
     let code = made.code.expose_secret();
     let issue = made.issue.as_deref();
     Link { code, command: format!("/owp link {code}"), issue, expires_at: Some(made.expires_at.rfc3339()) }
 }
 
-/// A sign of life.
+/// Records a heartbeat.
 pub(super) async fn heartbeat(
     State(face): State<Face>,
     Asking(worker): Asking,

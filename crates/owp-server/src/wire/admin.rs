@@ -29,14 +29,14 @@ pub struct RepoBody {
     area_locks_enabled: Option<bool>,
 }
 
-/// A repository within bounds.
+/// A validated repository.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Repo {
-    /// Its name, 1–200 characters.
+    /// The name, 1–200 characters.
     pub repo: String,
-    /// 0–100, 3 when not given; 0 stops it.
+    /// 0–100, default 3; 0 stops handing out work.
     pub max_open_prs: i64,
-    /// True when not given.
+    /// Default true.
     pub area_locks_enabled: bool,
 }
 
@@ -166,7 +166,7 @@ pub struct TaskBody {
     rest: Map<String, Value>,
 }
 
-/// A task within bounds.
+/// A validated task.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NewTask {
     /// The repository it belongs to.
@@ -175,11 +175,11 @@ pub struct NewTask {
     pub title: String,
     /// Empty when not given.
     pub description: String,
-    /// What it asks for.
+    /// Requirements of the task.
     pub spec: TaskSpec,
-    /// The id it has elsewhere, 1–200 characters.
+    /// The id in another system, 1–200 characters.
     pub external_id: Option<String>,
-    /// The fields that begin with `x_`.
+    /// The fields whose names start with `x_`.
     pub extra: Map<String, Value>,
 }
 
@@ -190,7 +190,7 @@ impl Request for TaskBody {
         NewTask {
             repo: checks.repo(&self.repo),
             title: checks.name("title", self.title, 300),
-            // Bounded by the body's size alone: v0.1 names no limit.
+            // Limited only by the body's size: OWP 0.1 names no limit.
             description: checks.optional_text("description", self.description, usize::MAX / 4).unwrap_or_default(),
             spec: TaskSpec {
                 estimate: checks.number("estimate_points", self.estimate_points, 1, 1..=100),
@@ -225,12 +225,12 @@ pub struct TaskAdded {
 pub struct State {
     /// Workers heard of within 90 s.
     pub workers_online: i64,
-    /// Tasks per state; a state that is missing has none.
+    /// Number of tasks per state; a missing state has none.
     pub tasks: Vec<(TaskState, i64)>,
 }
 
 impl Serialize for State {
-    /// Flat: `workers_online` and one `tasks_…` per state, also where there is none.
+    /// Writes a flat object: `workers_online` and one `tasks_…` per state, zeros included.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1 + TaskState::ALL.len()))?;
         map.serialize_entry("workers_online", &self.workers_online)?;

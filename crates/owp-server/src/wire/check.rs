@@ -1,4 +1,4 @@
-//! Bounds of fields, and the words for what is out of them. All of a body's faults are told at once.
+//! Validation of fields, and the error messages. All errors of a body are reported at once.
 
 use super::problem::FieldError;
 use super::read::Whole;
@@ -7,28 +7,28 @@ use owp_pool::text::is_hidden;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-/// How many skills a worker may have or a task may ask for.
+/// Maximum number of skills of a worker or a task.
 pub const SKILLS_MAX: usize = 64;
 
 const REPO_MAX_CHARS: usize = 200;
 
-/// Collects what is wrong with a body.
+/// Collects the errors of a body.
 #[derive(Debug, Default)]
 pub struct Checks(Vec<FieldError>);
 
 impl Checks {
-    /// Notes a fault; the message is a clause about the field: "must not be blank".
+    /// Adds an error; the message is a clause about the field: "must not be blank".
     pub fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.0.push(FieldError { field: field.into(), message: message.into() });
     }
 
-    /// Everything that was noted.
+    /// Returns the collected errors.
     #[must_use]
     pub fn into_errors(self) -> Vec<FieldError> {
         self.0
     }
 
-    /// A text that must be there: not blank, at most `max` characters.
+    /// Validates a required text: not blank, at most `max` characters.
     pub fn name(&mut self, field: &str, text: String, max: usize) -> String {
         let text = self.text(field, text, max);
         if text.trim().is_empty() {
@@ -37,8 +37,8 @@ impl Checks {
         text
     }
 
-    /// The field `repo`: a repository's name without the space around it, 1–200 characters of which none is invisible: two
-    /// names that look alike would be two repositories.
+    /// Validates the field `repo`: trimmed, 1–200 characters, none of them invisible. Names that look alike would
+    /// otherwise be different repositories.
     pub fn repo(&mut self, name: &str) -> String {
         let joins = |c| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}');
         let odd = |c: char| c.is_control() || is_hidden(c) || joins(c) || (c.is_whitespace() && c != ' ');
@@ -49,9 +49,9 @@ impl Checks {
         self.name("repo", name, REPO_MAX_CHARS)
     }
 
-    /// A text of at most `max` characters. NUL is refused, since no database of ours keeps it the same way.
+    /// Validates a text of at most `max` characters. Rejects NUL, which the databases store differently.
     pub fn text(&mut self, field: &str, text: String, max: usize) -> String {
-        // A byte count settles it for huge texts without counting their characters.
+        // The byte count decides for huge texts without counting characters.
         let count = if text.len() > max * 4 { max + 1 } else { text.chars().count() };
         if count > max {
             self.fault(field, format!("must have at most {max} characters"));
@@ -62,12 +62,12 @@ impl Checks {
         text
     }
 
-    /// A text that may be missing.
+    /// Validates an optional text.
     pub fn optional_text(&mut self, field: &str, text: Option<String>, max: usize) -> Option<String> {
         text.map(|text| self.text(field, text, max))
     }
 
-    /// A number within bounds, or its default.
+    /// Validates a number within bounds, or returns the default.
     pub fn number(&mut self, field: &str, number: Option<Whole>, default: i64, bounds: RangeInclusive<i64>) -> i64 {
         let Some(Whole(number)) = number else { return default };
         if !bounds.contains(&number) {
@@ -77,7 +77,7 @@ impl Checks {
         number
     }
 
-    /// Skills as they are compared: trimmed, caseless, sorted, each once. Blank ones are passed over.
+    /// Normalises skills for comparison: trimmed, lower case, sorted, unique. Ignores blank ones.
     pub fn skills(&mut self, field: &str, skills: Option<Vec<String>>) -> Vec<String> {
         let skills = skills.unwrap_or_default();
         if skills.len() > SKILLS_MAX {
@@ -94,7 +94,7 @@ impl Checks {
         tidy.into_iter().collect()
     }
 
-    /// An area as it is compared; a blank one is none.
+    /// Normalises an area for comparison; a blank one counts as none.
     pub fn area(&mut self, field: &str, area: Option<&str>) -> Option<String> {
         let area = area.filter(|area| !area.trim().is_empty())?;
         let tidy = normalise_area(area);

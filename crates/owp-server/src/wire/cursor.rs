@@ -1,15 +1,15 @@
-//! Cursors: where a list goes on. Opaque to clients, and bound to the list and its filters: one that was made up, or
-//! made for another list, is told so and never read as something else.
+//! Pagination cursors. They are opaque to clients and bound to a list and its filters: a made-up cursor, or one of
+//! another list, is rejected.
 
 use super::problem::{FieldError, Problem};
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 const MARK_BYTES: usize = 8;
-/// The longest name, of 200 letters that take four bytes each, and a mark.
+/// Fits the longest name (200 letters of four bytes each) and a mark.
 const CURSOR_MAX_BYTES: usize = 2_048;
 
-/// A cursor of the list `list` (its name and its filters) that goes on after `after`.
+/// Builds a cursor of `list` (its name and filters) that continues after `after`.
 #[must_use]
 pub fn write(list: &str, after: &str) -> String {
     let mut bytes = mark(list, after).to_vec();
@@ -17,7 +17,7 @@ pub fn write(list: &str, after: &str) -> String {
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-/// Where the list `list` goes on. No cursor means from its beginning, which is the empty text.
+/// Returns the position at which `list` continues. Without a cursor it is the start, the empty text.
 ///
 /// # Errors
 /// A problem (422) for a cursor of another list.
@@ -28,7 +28,7 @@ pub fn read(list: &str, cursor: Option<&str>) -> Result<String, Box<Problem>> {
     let after = bytes.as_deref().and_then(|bytes| {
         let (front, after) = bytes.split_at_checked(MARK_BYTES)?;
         let after = std::str::from_utf8(after).ok()?;
-        // The mark is no secret, so anybody can make one, also for NUL, which PostgreSQL does not take as text.
+        // The mark is not secret: anyone can forge one, even for NUL, which PostgreSQL rejects in text.
         (front == mark(list, after) && !after.contains('\0')).then(|| after.to_owned())
     });
     after.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! `GET /.well-known/owp`: what this server speaks, before anybody registers.
+//! `GET /.well-known/owp`: the server's versions, features and limits, readable before registration.
 
 use schemars::JsonSchema;
 use serde::Serialize;

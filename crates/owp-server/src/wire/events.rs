@@ -1,4 +1,4 @@
-//! `GET /v1/events`: an event, a page of them, and what a stream says when it starts afresh.
+//! `GET /v1/events`: events, pages of them, and the reset message of a stream.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,21 +41,21 @@ pub struct EventView {
     pub data: Map<String, Value>,
 }
 
-/// Why a stream could not go on where it was asked to.
+/// Reason why a stream could not resume at the requested position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResetReason {
-    /// The cursor was made up, or belongs to other filters.
+    /// The cursor is made up or belongs to other filters.
     CursorUnknown,
-    /// The cursor is further back than what is replayed.
+    /// The cursor is older than the replayed events.
     CursorExpired,
 }
 
-/// The data of a stream's event `reset`: what came between is not shown, and the stream goes on from now.
+/// The data of a stream's `reset` event: the events in between are skipped, and the stream continues from now.
 #[derive(Debug, Serialize)]
 pub struct Reset {
-    /// Why.
+    /// The reason.
     pub reason: ResetReason,
-    /// Where it goes on.
+    /// The position at which the stream continues.
     pub cursor: String,
 }

@@ -1,5 +1,5 @@
-//! What clients may add: the capabilities they negotiate, and fields of their own that begin with `x_`. The latter are
-//! kept and passed through; nothing here or elsewhere reads them.
+//! Client extensions: negotiated capabilities, and custom fields whose names start with `x_`. Custom fields are stored
+//! and passed through; the program never reads them.
 
 use super::check::Checks;
 use owp_pool::worker::Capabilities;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// How a client's own fields begin.
+/// Prefix of custom fields.
 const PREFIX: &str = "x_";
 const FIELDS_MAX: usize = 32;
 const FIELDS_MAX_BYTES: usize = 8 * 1024;
@@ -54,7 +54,7 @@ impl CapabilitiesBody {
     }
 }
 
-/// The fields of a body that are the client's own. The other unknown ones are ignored, as ever.
+/// Returns the custom fields of a body. Other unknown fields are ignored.
 pub(super) fn own_fields(checks: &mut Checks, rest: Map<String, Value>) -> Map<String, Value> {
     let own: Map<String, Value> = rest.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     let bytes = serde_json::to_string(&own).map_or(usize::MAX, |text| text.len());

@@ -19,12 +19,12 @@ pub struct LeaseBody {
     epoch: Option<Whole>,
 }
 
-/// The same within bounds.
+/// The validated body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LeaseWords {
-    /// Why, 500 characters at most.
+    /// The reason, at most 500 characters.
     pub reason: Option<String>,
-    /// The epoch the client believes in; a late client is told that it is late.
+    /// The epoch the client expects; a stale one is rejected.
     pub epoch: Option<i64>,
 }
 

@@ -1,11 +1,11 @@
-//! `GET /v1/admin/comments` and `POST /v1/admin/comments/retry`: comments that were given up.
+//! `GET /v1/admin/comments` and `POST /v1/admin/comments/retry`: dead letters.
 
 use super::check::Checks;
 use super::read::{Request, Whole};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// No key of ours is longer.
+/// Length limit of a comment key.
 const KEY_MAX_CHARS: usize = 200;
 
 /// A page of comments that were given up, newest first.
@@ -49,7 +49,7 @@ pub struct RetryBody {
     key: String,
 }
 
-/// A comment that shall be tried again.
+/// A comment to retry.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Retry {
     /// The repository.

@@ -123,7 +123,7 @@ pub struct ChangeBody {
     rest: Map<String, Value>,
 }
 
-/// A change within bounds.
+/// A validated change.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
     /// 1–120 characters.
@@ -134,15 +134,15 @@ pub struct Change {
     pub capacity_points: Option<i64>,
     /// 1–20.
     pub max_concurrent_tasks: Option<i64>,
-    /// All of them.
+    /// All capabilities.
     pub capabilities: Option<Capabilities>,
-    /// Whether it is paused whatever its heartbeats say.
+    /// Paused, regardless of the heartbeats.
     pub paused: Option<bool>,
-    /// Whether a score is wanted.
+    /// Opt-in to a reputation score.
     pub reputation: Option<bool>,
     /// Logins, without an `@`.
     pub agents: Option<Vec<String>>,
-    /// The fields that begin with `x_`.
+    /// The fields whose names start with `x_`.
     pub extra: Map<String, Value>,
 }
 
@@ -218,7 +218,7 @@ pub struct TallyView {
 }
 
 impl ReputationView {
-    /// How a reputation is shown.
+    /// Builds the response from a reputation.
     #[must_use]
     pub fn new(repo: String, reputation: &Reputation) -> Self {
         let tally = |tally: &Tally| TallyView {

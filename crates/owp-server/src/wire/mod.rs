@@ -1,8 +1,7 @@
-//! Public JSON shapes shared by server, command line and tests: what a call may send, what it is answered, and the
-//! problems (RFC 9457) it can run into. Nothing here acts; the shapes of v0.1 stay as they are for ever.
+//! Public JSON types shared by server, command line and tests: requests, responses, and problems (RFC 9457). This
+//! module performs nothing; the types of OWP 0.1 never change.
 //!
-//! Unknown fields are ignored and optional ones accept null, so that clients older and newer than this program are
-//! understood alike.
+//! Unknown fields are ignored and optional ones accept null, so that older and newer clients are understood.
 
 pub mod admin;
 mod check;

@@ -19,12 +19,12 @@ pub struct PolicyBody {
     policy: Option<Object<Document>>,
 }
 
-/// Rules for a repository. Their bounds are the engine's to check.
+/// A policy for a repository. The engine validates it.
 #[derive(Debug, PartialEq)]
 pub struct PolicyChange {
     /// The repository.
     pub repo: String,
-    /// What shall differ from the defaults.
+    /// The settings that differ from the defaults.
     pub policy: Option<Document>,
 }
 

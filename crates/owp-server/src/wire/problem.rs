@@ -1,7 +1,7 @@
-//! Problems: errors over HTTP as RFC 9457 describes them, with this program's own types.
+//! Problems: HTTP errors as defined by RFC 9457, with this program's own types.
 //!
-//! The `type` of a problem is a path on the server that answered, where a page tells what it means. The names are part
-//! of the protocol: a client may branch on them, so they never change.
+//! A problem's `type` is a path on the server that sent it, where a page explains it. The names are part of the
+//! protocol: clients may branch on them, so they never change.
 
 use owp_pool::Refusal;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 macro_rules! problem_kinds {
     ($($(#[$doc:meta])* $variant:ident => $name:literal, $status:literal, $title:literal, $help:literal;)*) => {
-        /// What kind of problem it is. Each has a stable name, a status, a title and a word of help.
+        /// The kind of a problem. Each has a stable name, a status, a title and a help text.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ProblemKind { $($(#[$doc])* $variant,)* }
 
@@ -20,31 +20,31 @@ macro_rules! problem_kinds {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The last part of the problem's `type`.
+            /// Returns the last part of the problem's `type`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The problem's `type`: a path on the server that answered.
+            /// Returns the problem's `type`: a path on the server that sent it.
             #[must_use]
             pub fn type_path(self) -> &'static str {
                 match self { $(Self::$variant => concat!("/problems/", $name),)* }
             }
 
-            /// The HTTP status it is answered with.
+            /// Returns the HTTP status.
             #[must_use]
             pub fn status(self) -> u16 {
                 match self { $(Self::$variant => $status,)* }
             }
 
-            /// What it is, in a few words that do not depend on the occurrence.
+            /// Returns a short title that does not depend on the occurrence.
             #[must_use]
             pub fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
 
-            /// What it means and what helps, for the page behind its `type`.
+            /// Returns the explanation and the remedy, for the page behind the `type`.
             #[must_use]
             pub fn help(self) -> &'static str {
                 match self { $(Self::$variant => $help,)* }
@@ -54,16 +54,16 @@ macro_rules! problem_kinds {
 }
 
 problem_kinds! {
-    /// The body is not JSON of the expected shape.
+    /// The body is not JSON of the expected form.
     MalformedBody => "malformed-body", 422, "The body cannot be read",
         "The body is not a JSON object, or a field has the wrong type. `line` and `column` say where reading stopped. Numbers in strings are not numbers.";
     /// A field's value is out of bounds.
     InvalidValue => "invalid-value", 422, "A value is not allowed",
         "The body was read, but `errors` lists fields whose values are out of bounds.";
-    /// No token, or one that opens nothing.
+    /// The token is missing or invalid.
     Unauthorized => "unauthorized", 401, "Not authorized",
         "Send `Authorization: Bearer TOKEN` with the token the registration answered, or `X-Admin-Token` for admin calls. Webhook deliveries must be signed with the App's webhook secret.";
-    /// The task is not the caller's.
+    /// The task does not belong to this worker.
     NotYours => "not-yours", 403, "The task is not yours",
         "Another worker holds the task, or your lease ended and the task went back to everybody. `GET /v1/work` lists what you hold.";
     /// No such task.
@@ -78,7 +78,7 @@ problem_kinds! {
     /// No such worker.
     UnknownWorker => "unknown-worker", 404, "There is no such worker",
         "No worker has this id. The audit export names the workers of the pool.";
-    /// No repository to look at under this name.
+    /// No visible repository has this name.
     NoSuchRepo => "no-such-repository", 404, "There is no such repository here",
         "The pool serves no repository of this name, or it is private. `GET /v1/repos` lists those you can see.";
     /// Too many calls.
@@ -87,43 +87,43 @@ problem_kinds! {
     /// Too many open event streams.
     TooManyStreams => "too-many-streams", 429, "Too many event streams",
         "One token or one address has as many event streams open as it may. Close one, or ask for pages; a place whose client went away is free again after the seconds in `Retry-After`.";
-    /// A cursor of the event feed that is too far back.
+    /// The feed cursor is too old.
     CursorExpired => "cursor-expired", 410, "The cursor is too old",
         "The client was away for longer than events are kept for catching up. Begin without a cursor for the oldest that are kept, or with `from=now` for a cursor at the end, and read anew what you keep track of.";
-    /// An idempotency key was used before, for something else.
+    /// The idempotency key was used before, for another call.
     KeyReused => "idempotency-key-reused", 422, "The idempotency key stands for another call",
         "The key was used within the last 24 hours with another body. Use a fresh key for every new call, and the same key only to repeat one.";
-    /// A call with this idempotency key is running.
+    /// A call with this idempotency key is in progress.
     KeyInUse => "idempotency-key-in-use", 409, "A call with this key is not finished",
         "The first call with this idempotency key has not been answered yet. Wait the seconds in `Retry-After` and repeat it.";
-    /// The path exists, the method does not.
+    /// The path exists but does not support the method.
     MethodNotAllowed => "method-not-allowed", 405, "The method is not allowed here",
         "The path exists, but not for this method; the `Allow` header lists those it knows.";
-    /// No such repository.
+    /// The request names an unknown repository.
     UnknownRepo => "unknown-repository", 400, "The repository is not known",
         "Create the repository with `POST /v1/admin/repos` first, or install the App on it.";
-    /// A webhook delivery that cannot be understood.
+    /// The webhook delivery cannot be parsed.
     BadDelivery => "bad-delivery", 400, "The delivery cannot be understood",
         "A webhook delivery lacks GitHub's headers, or its payload is not what GitHub sends for this event.";
-    /// Rules or the state say no.
+    /// The rules or the current state do not allow it.
     Refused => "refused", 409, "Refused",
         "The state of things does not allow this now. `reasons` lists every rule that does not hold, with its value, its limit, who holds what is wanted and when to try again, as far as that is known.";
-    /// The repository is kept by the App.
+    /// The repository is managed through the GitHub App.
     ManagedRepo => "managed-repository", 409, "GitHub alone says this here",
         "The App is installed on this repository: issues, labels and pull requests on GitHub say what this call wanted to say.";
-    /// The body is over the limit.
+    /// The body exceeds the size limit.
     TooLarge => "too-large", 413, "The body is too large",
         "API calls take bodies up to 1 MiB, webhook deliveries up to 25 MiB.";
-    /// The body took too long.
+    /// The body arrived too slowly.
     TooSlow => "too-slow", 408, "The request took too long to arrive",
         "The body did not arrive within 30 seconds.";
-    /// Something this program did wrong.
+    /// A bug in this program.
     Internal => "internal", 500, "An internal error",
         "The server made a mistake; its log tells more under the answer's `X-Request-Id`. Nothing was changed by halves.";
-    /// Something the program depends on does not answer.
+    /// A dependency does not respond.
     Unavailable => "unavailable", 503, "Not available at the moment",
         "The database or GitHub does not answer, the call took too long, or the server has no room for it. Try again after the seconds in `Retry-After`.";
-    /// Webhooks without a configured App.
+    /// Webhooks need a configured App.
     NotConfigured => "not-configured", 503, "GitHub is not configured",
         "The server was started without a GitHub App, so it cannot check who sent a delivery. Set GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.";
 }
@@ -202,7 +202,7 @@ fn as_type_path<S: serde::Serializer>(kind: &ProblemKind, serializer: S) -> Resu
 }
 
 impl Problem {
-    /// A problem of this kind, with what happened this time.
+    /// Creates a problem with details of this occurrence.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
@@ -224,7 +224,7 @@ impl Problem {
         self
     }
 
-    /// A body that was read and holds values that are not allowed.
+    /// Creates the problem for a readable body with invalid values.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = errors.iter().map(|e| format!("`{}` {}.", e.field, e.message)).collect::<Vec<_>>().join(" ");

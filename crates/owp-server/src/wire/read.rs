@@ -1,4 +1,4 @@
-//! Reading a request's body: JSON into a shape, the shape into checked values, and a clear problem where either fails.
+//! Parses and validates request bodies: JSON into a type, the type into checked values, or a problem.
 
 use super::check::Checks;
 use super::problem::{Problem, ProblemKind};
@@ -9,25 +9,25 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// How much of a parser's own words is passed on; they can quote the body.
+/// Length limit of a quoted parser message, which can contain parts of the body.
 const MESSAGE_MAX_CHARS: usize = 200;
 
-/// A body as it is sent, which turns into values that are within bounds.
+/// A request body that can be validated.
 pub trait Request: DeserializeOwned {
-    /// What is left to work with.
+    /// The validated form.
     type Checked;
 
-    /// Checks every field and notes what is wrong; what it gives is used only when nothing is.
+    /// Validates every field and collects the errors. The result is used only if there are none.
     fn check(self, checks: &mut Checks) -> Self::Checked;
 }
 
-/// Reads a body.
+/// Parses and validates a body.
 ///
 /// # Errors
-/// A problem (422) that names the place or the fields.
+/// A problem (422) that names the position or the fields.
 pub fn read<R: Request>(body: &[u8]) -> Result<R::Checked, Box<Problem>> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    // Structs would also be read from arrays, position by position.
+    // Serde would also accept arrays for structs, by position.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => return Err(malformed("The body is empty; send a JSON object.")),
         Some(b'{') => {}
@@ -55,8 +55,8 @@ fn unreadable(error: &serde_json::Error) -> Box<Problem> {
     Box::new(Problem { line: Some(line), column: Some(column), ..*malformed(&detail) })
 }
 
-/// A whole number in JSON: `5`, or `5.0` as some clients write it; never `"5"`. What does not fit is kept at the end
-/// of the range, for the bounds to refuse.
+/// A whole number in JSON: `5`, or `5.0` as some clients write it, but not `"5"`. A number out of range is clamped, and
+/// the bounds then reject it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole(pub i64);
 
@@ -80,7 +80,7 @@ impl JsonSchema for Whole {
     }
 }
 
-/// A JSON object inside a body. Without this, structs would also be read from arrays, position by position.
+/// A JSON object inside a body. Serde would otherwise accept arrays for structs, by position.
 #[derive(Debug, Default)]
 pub(super) struct Object<T>(pub T);
 

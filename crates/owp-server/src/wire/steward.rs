@@ -1,4 +1,4 @@
-//! The operator's further calls: tasks in bulk, pause and resume, revoke, trust, audit export.
+//! Operator calls for bulk tasks, pause and resume, revoke, trust, audit export.
 
 use super::admin::{NewTask, TaskBody};
 use super::check::Checks;
@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 const REASON_MAX_CHARS: usize = 500;
-/// How many tasks one call may add.
+/// Maximum number of tasks in one call.
 pub const BULK_MAX: usize = 500;
-/// The longest pause that has an end: ten years.
+/// The longest limited pause: ten years.
 const PAUSE_MAX_SECS: i64 = 315_360_000;
 
 /// Many tasks for one manual repository. All are added or none.
@@ -27,12 +27,12 @@ pub struct BulkBody {
     tasks: Vec<Value>,
 }
 
-/// Many tasks within bounds.
+/// A validated list of tasks.
 #[derive(Debug)]
 pub struct Bulk {
     /// The repository they belong to.
     pub repo: String,
-    /// In the order they were sent.
+    /// The tasks, in the order they were sent.
     pub tasks: Vec<NewTask>,
 }
 
@@ -50,7 +50,7 @@ impl Request for BulkBody {
         let mut tasks = Vec::new();
         for (index, item) in items {
             let Some(task) = one_of_many(checks, &repo, index, item) else { continue };
-            // That a blank one is blank was told.
+            // A blank id is already reported.
             let id = task.external_id.clone().filter(|id| !id.trim().is_empty());
             if id.is_some_and(|id| !named.insert(id)) {
                 checks.fault(format!("tasks[{index}].external_id"), "must not be another task's in the same call");
@@ -61,7 +61,7 @@ impl Request for BulkBody {
     }
 }
 
-/// Reads one task of many; what is wrong with it is told with its place.
+/// Parses one task of a list; its errors name its position.
 fn one_of_many(checks: &mut Checks, repo: &str, index: usize, item: Value) -> Option<NewTask> {
     let place = format!("tasks[{index}]");
     let Value::Object(mut fields) = item else {
@@ -118,14 +118,14 @@ pub struct PauseBody {
     reason: Option<String>,
 }
 
-/// A pause within bounds.
+/// A validated pause.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pause {
     /// The repository.
     pub repo: String,
-    /// For how long; `None` until it is resumed.
+    /// The duration in seconds; `None` until resumed.
     pub secs: Option<i64>,
-    /// One line.
+    /// The reason, one line.
     pub reason: Option<String>,
 }
 
@@ -204,16 +204,16 @@ pub struct TrustBody {
     level: Whole,
 }
 
-/// Trust within bounds.
+/// A validated trust change.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trust {
     /// The repository.
     pub repo: String,
     /// The login, without the `@`.
     pub login: Option<String>,
-    /// The id.
+    /// The GitHub user id.
     pub github_id: Option<i64>,
-    /// -1 to 3.
+    /// The trust level, -1 to 3.
     pub level: i64,
 }
 

@@ -52,20 +52,20 @@ struct Artifact {
     _extra: Option<serde::de::IgnoredAny>,
 }
 
-/// A status within bounds.
+/// A validated status report.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Status {
-    /// How it goes.
+    /// The reported status.
     pub status: TaskStatus,
-    /// At most 4000 characters.
+    /// The message, at most 4000 characters.
     pub message: Option<String>,
-    /// The lease the worker believes to hold; the current one when not given.
+    /// The lease the worker reports for; default the current one.
     pub lease_id: Option<String>,
-    /// Where the pull request is; none when blank.
+    /// URL of the pull request; `None` if blank.
     pub pr_url: Option<String>,
     /// The commit, as the worker names it.
     pub commit_sha: Option<String>,
-    /// Where a patch is.
+    /// URL of a patch.
     pub patch_url: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl Request for StatusBody {
     }
 }
 
-/// An address on the web; a blank one is none. People click on these.
+/// Validates a web address, since users click on it; a blank one counts as none.
 fn address(checks: &mut Checks, field: &str, text: Option<String>) -> Option<String> {
     let text = checks.optional_text(field, text, URL_MAX_CHARS).filter(|text| !text.trim().is_empty())?;
     let lower = text.trim().to_ascii_lowercase();

@@ -40,22 +40,22 @@ pub struct RegisterBody {
     rest: Map<String, Value>,
 }
 
-/// A registration within bounds.
+/// A validated registration.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Register {
-    /// What the worker calls itself, 1–120 characters.
+    /// The worker's display name, 1–120 characters.
     pub name: String,
-    /// The login of the person who will prove that the worker is theirs, without the `@`.
+    /// The login of the contributor who will confirm the link, without the `@`.
     pub github_handle: Option<String>,
     /// Normalised.
     pub skills: Vec<String>,
-    /// 1–100, 5 when not given.
+    /// 1–100, default 5.
     pub capacity_points: i64,
-    /// 1–20, 2 when not given.
+    /// 1–20, default 2.
     pub max_concurrent_tasks: i64,
-    /// Nothing when not given.
+    /// Default none.
     pub capabilities: Capabilities,
-    /// The fields that begin with `x_`.
+    /// The fields whose names start with `x_`.
     pub extra: Map<String, Value>,
 }
 
@@ -75,7 +75,7 @@ impl Request for RegisterBody {
     }
 }
 
-/// A blank handle is none. GitHub's logins are letters, digits and hyphens; those of managed users have an underscore.
+/// Validates a login; a blank one counts as none. Logins of GitHub's managed users contain an underscore.
 pub(super) fn handle(checks: &mut Checks, field: &str, handle: Option<&str>) -> Option<String> {
     let handle = handle?.trim();
     let login = handle.strip_prefix('@').unwrap_or(handle);
@@ -147,7 +147,7 @@ pub struct ConfirmBody {
 }
 
 impl Request for ConfirmBody {
-    /// The code, without blanks around it.
+    /// The code, trimmed.
     type Checked = String;
 
     fn check(self, checks: &mut Checks) -> String {
@@ -196,10 +196,10 @@ pub struct HeartbeatBody {
     note: Option<String>,
 }
 
-/// A heartbeat within bounds.
+/// A validated heartbeat.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Idle when not given.
+    /// Default idle.
     pub status: WorkerStatus,
     /// At most 500 characters.
     pub note: Option<String>,

@@ -1,4 +1,4 @@
-//! Answers kept under idempotency keys: whose a reservation is.
+//! Responses stored under idempotency keys, and the ownership of reservations.
 
 use super::*;
 use crate::{KeptAnswer, Reserved};
@@ -21,7 +21,7 @@ on_both_engines! {
         let slow = reserve(bench).await;
         bench.advance(Span::secs(60));
         let quick = reserve(bench).await;
-        assert!(!settle(bench, slow, "slow").await, "somebody else runs the call by now");
+        assert!(!settle(bench, slow, "slow").await, "another request has taken over");
         bench.change(move |tx| Box::pin(async move { tx.forget_answer("scope", slow).await })).await;
         assert!(settle(bench, quick, "quick").await);
         assert!(!settle(bench, quick, "twice").await);
@@ -35,7 +35,7 @@ on_both_engines! {
         assert!(!settle(bench, gone, "late").await);
         bench.advance(Span::secs(1));
         reserve(bench).await;
-        assert!(!settle(bench, gone, "later").await, "the key was asked for again since");
+        assert!(!settle(bench, gone, "later").await, "the key was reserved again since");
     }
 
     async fn a_process_that_starts_alone_gives_back_what_was_never_answered_and_keeps_the_rest(bench) {

@@ -1,4 +1,4 @@
-//! The bell: what was committed is told once, in order, and nothing else is.
+//! Commit notifications: every commit is announced once, in order, and nothing else is.
 
 use super::*;
 use crate::{Committed, GLOBAL_CHAIN, Scope, Store, StoreError};
@@ -8,7 +8,7 @@ use owp_pool::{RepoId, TaskId};
 use serde_json::json;
 use tokio::sync::broadcast::error::TryRecvError;
 
-/// Writes one event about a task; `fails` undoes it.
+/// Writes one event about a task; `fails` rolls it back.
 async fn tell(store: &Store, scope: Scope, task: &str, fails: bool) -> Result<(), StoreError> {
     let event = Event::new(EventKind::TaskUpdated, json!({})).about_task(&TaskId::new(task));
     store

@@ -1,4 +1,4 @@
-//! A fresh database per test on either engine, and the verbs tests are set up with.
+//! A fresh database per test on either engine, and helpers to set tests up.
 
 use crate::{Dialect, NewWorker, PullRow, RepoSighting, Scope, Store, StoreError, StoreOptions, Tx};
 use futures_util::FutureExt;
@@ -15,7 +15,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
-/// The moment tests begin at.
+/// Start time of every test.
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
 
 /// Runs each body once per engine, as `name::sqlite` and `name::postgres`.
@@ -53,7 +53,7 @@ pub(super) struct Bench {
     on_server: Option<(String, String)>,
 }
 
-/// Makes a fresh database on `dialect` and opens it.
+/// Creates a fresh database on `dialect` and opens it.
 pub(super) async fn begin(dialect: Dialect) -> Bench {
     sqlx::any::install_default_drivers();
     let clock = Clock::manual(START.0);
@@ -75,7 +75,7 @@ pub(super) async fn begin(dialect: Dialect) -> Bench {
     Bench { store, clock, url, dir, on_server }
 }
 
-/// Opens a store as a process would.
+/// Opens a store like a process would.
 pub(super) async fn open(url: &str, clock: &Clock) -> Result<Store, StoreError> {
     Store::open(StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() }).await
 }
@@ -85,7 +85,7 @@ pub(super) fn postgres_server() -> String {
     url.expect("OWP_TEST_POSTGRES_URL is not set: run the tests with scripts/test, which starts a PostgreSQL for them")
 }
 
-/// The server's URL with another database name; options behind a question mark stay.
+/// Replaces the database name in a server URL. Options after a question mark stay.
 pub(super) fn on_database(server: &str, name: &str) -> String {
     let (base, options) = server.split_once('?').map_or((server, String::new()), |(b, o)| (b, format!("?{o}")));
     let authority = base.find("://").map_or(0, |at| at + 3);
@@ -98,11 +98,11 @@ async fn execute(conn: &mut AnyConnection, sql: String) -> Result<(), sqlx::Erro
 }
 
 impl Bench {
-    /// Runs a test's body, and drops its database whatever comes of it.
+    /// Runs a test's body, and drops its database even if the body panics.
     pub(super) async fn run(&self, body: impl Future<Output = ()>) {
         let outcome = AssertUnwindSafe(body).catch_unwind().await;
         if let Some((server, name)) = &self.on_server {
-            // Best effort: a database that stays behind harms nobody.
+            // Best effort: a leftover database does no harm.
             if let Ok(mut admin) = AnyConnection::connect(server).await {
                 let _left = execute(&mut admin, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
             }
@@ -116,7 +116,7 @@ impl Bench {
         self.store.dialect()
     }
 
-    /// A second replica on PostgreSQL; SQLite has one process, so there it is the same store.
+    /// Opens a second replica on PostgreSQL. SQLite has one process, so there it is the same store.
     pub(super) async fn replica(&self) -> Store {
         match self.dialect() {
             Dialect::Sqlite => self.store.clone(),
@@ -124,29 +124,29 @@ impl Bench {
         }
     }
 
-    /// The file, on SQLite.
+    /// Returns the database file on SQLite.
     pub(super) fn file(&self) -> Option<std::path::PathBuf> {
         self.dir.as_ref().map(|dir| dir.path().join("pool.db"))
     }
 
-    /// The database's name, on PostgreSQL.
+    /// Returns the database name on PostgreSQL.
     pub(super) fn database(&self) -> Option<&str> {
         self.on_server.as_ref().map(|(_, name)| name.as_str())
     }
 
-    /// A connection beside the store's, as another program would have.
+    /// Opens a connection outside the store, like another program would.
     pub(super) async fn outside(&self) -> AnyConnection {
         AnyConnection::connect(&self.url).await.unwrap()
     }
 
-    /// Runs a statement beside the store.
+    /// Runs a statement outside the store.
     pub(super) async fn meddle(&self, sql: &str) {
         let mut conn = self.outside().await;
         execute(&mut conn, sql.to_owned()).await.unwrap();
         conn.close().await.unwrap();
     }
 
-    /// Reads rows beside the store.
+    /// Reads rows outside the store.
     pub(super) async fn look(&self, sql: &str) -> Vec<AnyRow> {
         let mut conn = self.outside().await;
         let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut conn).await.unwrap();
@@ -154,7 +154,7 @@ impl Bench {
         rows
     }
 
-    /// Reads one number beside the store.
+    /// Reads one number outside the store.
     pub(super) async fn number(&self, sql: &str) -> i64 {
         use sqlx::Row;
         self.look(sql).await[0].try_get(0).unwrap()
@@ -168,7 +168,7 @@ impl Bench {
         self.store.write(scope, work).await
     }
 
-    /// A change about no repository, which must succeed.
+    /// Makes a change about no repository, which must succeed.
     pub(super) async fn change<T, F>(&self, work: F) -> T
     where
         T: Send + 'static,
@@ -184,26 +184,26 @@ impl Bench {
         self.store.read(work).await.unwrap()
     }
 
-    /// A manual repository.
+    /// Creates a manual repository.
     pub(super) async fn repo(&self, name: &str) -> RepoId {
         let name = name.to_owned();
         self.change(move |tx| Box::pin(async move { tx.insert_repo(&name).await })).await
     }
 
-    /// A repository with the App installed, by installation 9.
+    /// Creates a repository with the App installed, in installation 9.
     pub(super) async fn managed_repo(&self, github_id: i64, name: &str) -> RepoId {
         self.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
         self.sighting(github_id, name).await
     }
 
-    /// GitHub shows a repository under a name.
+    /// Records that GitHub shows a repository under a name.
     pub(super) async fn sighting(&self, github_id: i64, name: &str) -> RepoId {
         let seen =
             RepoSighting { github_id, installation_id: 9, name: name.to_owned(), private: false, archived: false };
         self.change(move |tx| Box::pin(async move { tx.record_sighting(&seen, false).await })).await
     }
 
-    /// A client of the GitHub user `github_id`.
+    /// Registers a worker of the GitHub user `github_id`.
     pub(super) async fn client_of(&self, github_id: i64, capacity: i64, max_concurrent: i64) -> WorkerId {
         let new = NewWorker {
             name: format!("client of {github_id}"),
@@ -216,7 +216,7 @@ impl Bench {
         self.change(move |tx| Box::pin(async move { tx.insert_worker(&new).await })).await
     }
 
-    /// A ready task for an issue.
+    /// Creates a ready task for an issue.
     pub(super) async fn task(&self, repo: &RepoId, issue: i64, spec: TaskSpec) -> TaskId {
         let id = TaskId::from_uuid_bytes(&Entropy::system().bytes());
         let task = ready_task(&id, repo, issue, spec);
@@ -232,25 +232,25 @@ impl Bench {
         id
     }
 
-    /// Makes a move of the state machine durable, and says what came of it.
+    /// Stores a move of the state machine and returns its result.
     pub(super) async fn step(&self, task: &TaskId, step: Move) -> Result<Moved, StoreError> {
         let (id, now) = (task.clone(), task.clone());
         let repo = self.read(move |tx| Box::pin(async move { tx.task(&now).await })).await.unwrap().repo;
         self.write(Scope::repo(&repo), move |tx| Box::pin(async move { step_in(tx, &id, step).await })).await
     }
 
-    /// Grants a task to a worker, whose time is an hour.
+    /// Grants a task to a worker for an hour.
     pub(super) async fn grant(&self, task: &TaskId, worker: &WorkerId, person: i64) -> Lease {
         let moved = self.step(task, Move::Grant(self.grant_of(worker, person))).await.unwrap();
         moved.lease.unwrap()
     }
 
-    /// A grant that has not been made yet.
+    /// Builds a grant without making it.
     pub(super) fn grant_of(&self, worker: &WorkerId, person: i64) -> Grant {
         grant_to(worker, person)
     }
 
-    /// An open pull request that names a task.
+    /// Stores an open pull request that names tasks.
     pub(super) async fn pull(&self, repo: &RepoId, number: i64, author: i64, draft: bool, tasks: &[&TaskId]) {
         let pull = pull_row(number, author, draft);
         let (at, tasks) = (repo.clone(), tasks.iter().map(|t| (*t).clone()).collect::<Vec<_>>());
@@ -272,7 +272,7 @@ impl Bench {
     }
 }
 
-/// Loads a task, applies a move and saves what came of it, all inside one job.
+/// Loads a task, applies a move and saves the result, all in one job.
 pub(super) async fn step_in(tx: &mut Tx, id: &TaskId, step: Move) -> Result<Moved, StoreError> {
     let task = tx.task(id).await?.unwrap();
     let lease = tx.live_lease(id).await?;
@@ -281,7 +281,7 @@ pub(super) async fn step_in(tx: &mut Tx, id: &TaskId, step: Move) -> Result<Move
     Ok(moved)
 }
 
-/// A grant that locks the task's area.
+/// Builds a grant that locks the task's area.
 pub(super) fn grant_to(worker: &WorkerId, person: i64) -> Grant {
     Grant {
         lease: LeaseId::from_uuid_bytes(&Entropy::system().bytes()),
@@ -318,7 +318,7 @@ pub(super) fn pull_row(number: i64, author: i64, draft: bool) -> PullRow {
     }
 }
 
-/// A task in an area.
+/// Builds a task spec with an area.
 pub(super) fn in_area(area: &str) -> TaskSpec {
     TaskSpec { area: Some(area.to_owned()), ..TaskSpec::default() }
 }

@@ -1,4 +1,4 @@
-//! What the planner is given to look at: the first few of each class, whatever waits behind them.
+//! Candidates for the planner: the first few of each class, however long the backlog is.
 
 use super::bench::{START, grant_to, pull_row, ready_task};
 use super::*;
@@ -17,7 +17,7 @@ async fn candidates(bench: &Bench, repo: &RepoId, bounds: Bounds) -> Vec<String>
     tasks.into_iter().map(|task| task.id.to_string()).collect()
 }
 
-/// So many ready tasks `t_1`, `t_2` … in so many classes, each a second older than the one before; all in one statement.
+/// Inserts ready tasks `t_1`, `t_2` … in so many classes with one statement, each a second older than the one before.
 async fn backlog(bench: &Bench, repo: &RepoId, tasks: i64, classes: i64) {
     let sql = format!(
         "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, tier, state,
@@ -30,7 +30,7 @@ async fn backlog(bench: &Bench, repo: &RepoId, tasks: i64, classes: i64) {
     bench.meddle(&sql).await;
 }
 
-/// `t_1` is first, then `t_2` and so on: all of one class unless `change` says otherwise.
+/// Inserts tasks in the order `t_1`, `t_2` …, all of one class unless `change` differs.
 async fn queue(bench: &Bench, repo: &RepoId, length: i64, change: impl Fn(i64, &mut Task)) {
     for n in 1..=length {
         let mut task = ready_task(&TaskId::new(format!("t_{n}")), repo, n, TaskSpec::default());
@@ -47,7 +47,7 @@ async fn queue(bench: &Bench, repo: &RepoId, length: i64, change: impl Fn(i64, &
     }
 }
 
-/// The steps of the plan for a statement, with numbers in place of its parameters.
+/// Returns the query plan of a statement, with numbers in place of its parameters.
 async fn plan_of(bench: &Bench, repo: &RepoId, name: &str) -> String {
     let statements = Store::statements();
     let (_, sql) = statements.iter().find(|(known, _)| *known == name).unwrap();
@@ -75,12 +75,12 @@ on_both_engines! {
         oldest.sort_unstable();
         assert_eq!(found, oldest);
         assert_eq!(candidates(bench, &repo, Bounds { per_class: 1, ..BOUNDS }).await.len(), 3);
-        assert_eq!(candidates(bench, &repo, Bounds { per_class: 0, ..BOUNDS }).await.len(), 3, "a look at each class");
+        assert_eq!(candidates(bench, &repo, Bounds { per_class: 0, ..BOUNDS }).await.len(), 3, "one of each class");
         let elsewhere = bench.repo("acme/comet").await;
         assert!(candidates(bench, &elsewhere, BOUNDS).await.is_empty());
     }
 
-    /// The plan is what keeps the cost from growing; a number of rows that come back would not show it.
+    /// Checks the plan, because it keeps the cost from growing; the number of returned rows would not show it.
     async fn the_walk_reads_the_index_and_never_the_backlog(bench) {
         let repo = bench.repo("acme/rocket").await;
         backlog(bench, &repo, 10_000, 3).await;
@@ -101,7 +101,7 @@ on_both_engines! {
             4 => TaskSpec { estimate: 11, ..TaskSpec::default() },
             5 => TaskSpec { skills: vec!["rust".into()], ..TaskSpec::default() },
             6 => TaskSpec { area: Some("rust".into()), ..TaskSpec::default() },
-            // Requirements that are too long for an index make a class of their own.
+            // Requirements that are too long for an index form a class of their own.
             7 | 8 => TaskSpec { skills: vec!["ö".repeat(2_000)], ..TaskSpec::default() },
             _ => TaskSpec { priority: 40, ..TaskSpec::default() },
         };
@@ -136,7 +136,7 @@ on_both_engines! {
             bench.advance(Span(1));
             bench.step(&task, Move::Return(reason)).await.unwrap();
         }
-        // Whoever returns to the queue waits anew; here they are put back where they were.
+        // A task that returns to the queue waits anew; put these back to their old positions.
         bench.meddle(&format!("UPDATE tasks SET ready_since = {} WHERE id IN ('t_4', 't_6')", START.0 - 95 * 3_600_000)).await;
         let (id, answered) = (repo.clone(), TaskId::new("t_5"));
         bench.change(move |tx| Box::pin(async move {
@@ -144,7 +144,7 @@ on_both_engines! {
             tx.link_pull(&id, 3, &answered, false).await.map(drop)
         })).await;
         let found = candidates(bench, &repo, BOUNDS).await;
-        assert_eq!(found, ["t_2", "t_3", "t_4", "t_5", "t_6", "t_7"], "three that anybody may take: 3, 6 and 7");
+        assert_eq!(found, ["t_2", "t_3", "t_4", "t_5", "t_6", "t_7"], "three that every worker can take: 3, 6 and 7");
         let later = Bounds { declined_since: Timestamp(START.0 + 10), ..BOUNDS };
         assert_eq!(candidates(bench, &repo, later).await.last().unwrap(), "t_6", "a refusal is forgotten in time");
     }

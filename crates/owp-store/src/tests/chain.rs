@@ -1,4 +1,4 @@
-//! The audit log: every state change has its event, and nobody changes what was written unseen (invariant 11).
+//! The audit log: every state change has its event, and tampering is detected (invariant 11).
 
 use super::bench::in_area;
 use super::*;
@@ -16,7 +16,7 @@ async fn verify(bench: &Bench, chain: &str) -> Result<usize, StoreError> {
     bench.store.read(move |tx| Box::pin(async move { tx.verify_chain(&chain).await })).await
 }
 
-/// A repository whose chain tells of a task created, granted, started and given back: 5 events.
+/// Creates a repository whose chain has 5 events: a task created, granted, started and given back.
 async fn storied_repo(bench: &Bench) -> RepoId {
     let repo = bench.repo("acme/rocket").await;
     let worker = bench.client_of(1, 5, 2).await;
@@ -28,7 +28,7 @@ async fn storied_repo(bench: &Bench) -> RepoId {
     repo
 }
 
-/// Tampers with the chain and expects the first event that no longer fits to be named.
+/// Tampers with the chain and expects the error to name the first event that does not match.
 async fn tampered(bench: &Bench, repo: &RepoId, sql: &str, place: &str) {
     bench.meddle(&sql.replace("REPO", repo.as_str())).await;
     match verify(bench, repo.as_str()).await {

@@ -1,4 +1,4 @@
-//! The inbox: stored once, worked on by one at a time per key, finished with its effect (invariant 8).
+//! The inbox: stored once, processed one at a time per key, finished with the effect (invariant 8).
 
 use super::bench::START;
 use super::*;
@@ -50,7 +50,7 @@ on_both_engines! {
         assert_eq!((taken.id.as_str(), taken.event.as_str(), taken.attempts), ("d1", "issues", 0));
         assert_eq!(taken.payload, "{\"id\":\"d1\"}");
         finish(bench, &taken).await.unwrap();
-        assert!(!receive(bench, "d1", "r1").await, "not after it was done either");
+        assert!(!receive(bench, "d1", "r1").await, "a done delivery is known too");
         assert!(take(bench).await.is_none());
         assert_eq!(pending(bench).await, 0);
     }
@@ -63,7 +63,7 @@ on_both_engines! {
         receive(bench, "d3", "r2").await;
         let first = take(bench).await.unwrap();
         assert_eq!(first.id, "d2");
-        assert_eq!(take(bench).await.unwrap().id, "d3", "another key need not wait");
+        assert_eq!(take(bench).await.unwrap().id, "d3", "another key does not wait");
         assert!(take(bench).await.is_none());
         finish(bench, &first).await.unwrap();
         assert_eq!(take(bench).await.unwrap().id, "d1");
@@ -81,7 +81,7 @@ on_both_engines! {
         })).await;
         for id in ["d3 of 8", "d4", "d5 of 7"] {
             let taken = take(bench).await.unwrap();
-            assert_eq!(taken.id, id, "others, other repositories and what is no command need not wait");
+            assert_eq!(taken.id, id, "only commands of one contributor in one repository wait");
             finish(bench, &taken).await.unwrap();
         }
         assert!(take(bench).await.is_none());
@@ -98,7 +98,7 @@ on_both_engines! {
         let again = take(bench).await.unwrap();
         assert_eq!((again.id.as_str(), again.attempts, again.rescues), ("d1", 1, 1));
 
-        // The first is late: nothing of its work is kept, and the second is not disturbed.
+        // The first take is late: its work is rolled back, and the second take is not affected.
         let late = lost.clone();
         let effect: Result<(), StoreError> = bench.write(Scope::global(), move |tx| Box::pin(async move {
             tx.insert_repo("acme/late").await?;
@@ -273,7 +273,7 @@ on_both_engines! {
         let taken = take(bench).await.unwrap();
         assert!(known(5).await);
         finish(bench, &taken).await.unwrap();
-        assert!(!known(5).await, "it may have come when nothing was served");
+        assert!(!known(5).await, "it may have arrived during a downtime");
         bench.change(move |tx| Box::pin(async move { tx.run_command_once(&repo, 5, 1, None).await })).await;
         receive(bench, "c6", "r1").await;
         let taken = take(bench).await.unwrap();

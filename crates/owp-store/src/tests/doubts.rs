@@ -1,4 +1,4 @@
-//! Doubts are counted by when their answers came, and belong to one thing of one repository.
+//! Doubts count answers by time of arrival, and belong to one thing of one repository.
 
 use super::*;
 use crate::Scope;

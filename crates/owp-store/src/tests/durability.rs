@@ -1,4 +1,4 @@
-//! Acknowledged means durable, and what goes wrong is told and over when its cause is.
+//! Acknowledged means durable, and failures are reported and end with their cause.
 
 use super::bench::{on_database, open, postgres_server};
 use super::*;
@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use owp_base::clock::Clock;
 use std::time::Duration;
 
-/// Something too large for the pages a full disk has left.
+/// A delivery too large for the free pages of a full disk.
 fn large(id: &str) -> NewDelivery {
     NewDelivery {
         id: id.into(),
@@ -23,7 +23,7 @@ async fn store_large(bench: &Bench, id: &'static str) -> Result<bool, StoreError
     bench.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_delivery(&large(id)).await })).await
 }
 
-/// Leaves the writer's connection no page more than it has.
+/// Forbids the writer's database to grow by any page.
 async fn fill_the_disk(bench: &Bench) {
     bench.change(|tx| Box::pin(async move { tx.raw("PRAGMA max_page_count = 1").await })).await;
 }

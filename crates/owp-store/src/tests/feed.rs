@@ -1,4 +1,4 @@
-//! The feed: every event of every chain exactly once, in one order without gaps, whoever numbers (invariant 13).
+//! The feed: every event of every chain exactly once, in one order without gaps (invariant 13).
 
 use super::*;
 use crate::{FeedRow, GLOBAL_CHAIN, Scope, Store, StoreError};
@@ -25,7 +25,7 @@ async fn tell(store: &Store, scope: Scope, count: usize) {
     done.unwrap();
 }
 
-/// Numbers until nothing waits, and says how many it were.
+/// Numbers until no event waits, and returns how many it numbered.
 async fn number_all(store: &Store) -> usize {
     let mut total = 0;
     loop {
@@ -47,7 +47,7 @@ async fn head(store: &Store) -> i64 {
     head.unwrap()
 }
 
-/// The whole feed is 1..n, has every event once and keeps every chain's order.
+/// Checks that the feed is 1..n, has every event once and keeps the order of every chain.
 async fn check(bench: &Bench, expected: usize) -> Vec<FeedRow> {
     let feed = feed_after(&bench.store, 0, 1_000_000).await;
     assert_eq!(feed.len(), expected);
@@ -85,7 +85,7 @@ on_both_engines! {
         for scope in [Scope::repo(&one), Scope::repo(&two), Scope::global(), Scope::repo(&one)] {
             tell(&bench.store, scope, 1).await;
         }
-        // Even when the clock goes back in between.
+        // The order holds even if the clock goes back.
         bench.advance(Span::minutes(-5));
         tell(&bench.store, Scope::repo(&one), 1).await;
         number_all(&bench.store).await;
@@ -145,7 +145,7 @@ on_both_engines! {
             }
             total + number_all(store).await
         }));
-        // A reader that goes on from what it has seen last sees every event once, in order.
+        // A reader that continues from the last event it saw sees every event once, in order.
         let reader = async {
             let (mut seen, mut writes) = (0, true);
             while writes {
@@ -180,7 +180,7 @@ async fn an_event_that_is_committed_late_comes_after_what_was_seen_already() {
         });
         let meanwhile = async {
             begins.await.unwrap();
-            // The lanes of the two repositories differ or not; the replica's never wait for this process's.
+            // The two repositories may share a lane. The replica's lanes never wait for those of this process.
             let replica = bench.replica().await;
             tell(&replica, Scope::repo(&quick), 1).await;
             assert_eq!(number_all(&replica).await, 1);
@@ -191,7 +191,7 @@ async fn an_event_that_is_committed_late_comes_after_what_was_seen_already() {
         done.unwrap();
         assert_eq!(number_all(&bench.store).await, 1);
         let chains: Vec<_> = check(bench, 2).await.into_iter().map(|row| row.chain).collect();
-        assert_eq!(chains, [quick.as_str(), slow.as_str()], "numbered once it was there, and skipped by nobody");
+        assert_eq!(chains, [quick.as_str(), slow.as_str()], "numbered after its commit, and skipped by no reader");
     };
     bench.run(story).await;
 }

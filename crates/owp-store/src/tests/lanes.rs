@@ -1,4 +1,4 @@
-//! What a job may rely on: alone in its repository, all or nothing, answered after the commit.
+//! Guarantees of a job: alone in its repository, all or nothing, answered after the commit.
 
 use super::bench::{START, grant_to, open, step_in};
 use super::*;
@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::Connection;
 use std::time::Duration;
 
-/// Raises a repository's ceiling by one the way no single statement would: read, wait, write.
+/// Raises a repository's ceiling by one in separate steps: read, yield, write.
 async fn raise(tx: &mut Tx, repo: &RepoId) -> Result<(), StoreError> {
     let row = tx.repo(repo).await?.unwrap();
     tokio::task::yield_now().await;
@@ -90,8 +90,8 @@ on_both_engines! {
             })
         });
         let kept = join_all(jobs).await.iter().filter(|done| done.is_ok()).count();
-        // Differs by necessity: PostgreSQL keeps nothing after a failed statement, SQLite goes on. Either way the
-        // answers tell what was kept, and the neighbours keep theirs.
+        // The engines differ by necessity: PostgreSQL keeps nothing after a failed statement, SQLite goes on. Either
+        // way the results match what was kept, and the other jobs keep their changes.
         assert_eq!(kept, if bench.dialect() == Dialect::Sqlite { 10 } else { 9 });
         assert_eq!(ceiling(bench, &repo).await, i64::try_from(kept).ok());
     }
@@ -125,7 +125,7 @@ on_both_engines! {
     async fn an_answer_comes_after_the_commit(bench) {
         for n in 0..20 {
             bench.repo(&format!("acme/rocket{n}")).await;
-            // Another connection sees only what is committed.
+            // Another connection sees only committed changes.
             assert_eq!(bench.number("SELECT COUNT(*) FROM repositories").await, n + 1);
         }
     }
@@ -283,7 +283,7 @@ async fn a_lost_connection_fails_the_change_and_the_next_one_works() {
     bench.run(story).await;
 }
 
-/// PostgreSQL only: with a manual clock there is nothing to see, so this store runs on the server's.
+/// PostgreSQL only: a manual clock would show nothing, so this store uses the server's clock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_waited_for_its_repository_does_not_live_in_the_past() {
     let bench = &begin(Dialect::Postgres).await;

@@ -1,4 +1,4 @@
-//! Leases: one per task, one holder per area, and nobody late changes anything (invariants 1, 2, 3 and 6).
+//! Leases: one per task, one holder per area, and no effect of late writes (invariants 1, 2, 3 and 6).
 
 use super::bench::{START, grant_to, in_area};
 use super::*;
@@ -53,8 +53,8 @@ on_both_engines! {
         let author = Some(Person::GitHub(1));
         bench.step(&tasks[0], Move::Merge { pull: Some(5), author }).await.unwrap();
         bench.grant(&tasks[2], &workers[0], 1).await;
-        assert_eq!(holding(&repo).await, ["client of 2"], "who had something merged here is counted no more");
-        assert_eq!(holding(&other).await, ["client of 1"], "and is new elsewhere");
+        assert_eq!(holding(&repo).await, ["client of 2"], "a contributor with a merged task here is no newcomer");
+        assert_eq!(holding(&other).await, ["client of 1"], "but is a newcomer elsewhere");
         bench.step(&tasks[1], Move::Return(EndReason::Released)).await.unwrap();
         assert!(holding(&repo).await.is_empty());
     }
@@ -92,7 +92,7 @@ on_both_engines! {
         let (ada, bob) = (bench.client_of(1, 5, 2).await, bench.client_of(2, 5, 2).await);
         let task = bench.task(&repo, 7, TaskSpec::default()).await;
         let held = bench.grant(&task, &ada, 1).await;
-        // A grant decided on a view in which the task was still ready, but with an epoch of its own.
+        // A grant decided on a snapshot in which the task was still ready, but with its own epoch.
         let id = task.clone();
         let grant = grant_to(&bob, 2);
         let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move {
@@ -154,7 +154,7 @@ on_both_engines! {
         let id = task.clone();
         let before = bench.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.unwrap();
         bench.grant(&task, &worker, 1).await;
-        // No lease comes with this move, so the epoch alone gives it away.
+        // No lease comes with this move, so only the epoch shows that it is stale.
         let late = apply(before, None, Move::Close { reason: "label removed".into() }, START).unwrap();
         let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.save_moved(&late).await }));
         assert!(matches!(outcome.await, Err(StoreError::Corrupt(_))));
@@ -199,7 +199,7 @@ on_both_engines! {
         let (task, live) = bench.read(move |tx| Box::pin(async move {
             Ok((tx.task(&id).await?.unwrap(), tx.live_lease(&id).await?))
         })).await;
-        assert_eq!((task.state, live), (TaskState::Ready, None), "nothing of the refused grant is kept");
+        assert_eq!((task.state, live), (TaskState::Ready, None), "the refused grant is rolled back");
         bench.grant(&elsewhere, &bob, 2).await;
         bench.step(&one, Move::Start).await.unwrap();
         assert_eq!(areas(bench, &repo).await.len(), 1);
@@ -207,7 +207,7 @@ on_both_engines! {
         bench.step(&one, Move::Deliver { pull: Some(5), author: None }).await.unwrap();
         assert_eq!(areas(bench, &repo).await, []);
         bench.grant(&two, &bob, 2).await;
-        assert_eq!(areas(bench, &repo).await[0].1, "client of 2", "no login is known, so the worker's name");
+        assert_eq!(areas(bench, &repo).await[0].1, "client of 2", "without a login, the worker's name");
     }
 
     async fn without_area_locks_an_area_has_many_holders(bench) {
@@ -240,7 +240,7 @@ on_both_engines! {
         bench.advance(Span(Span::minutes(64).0 - 1));
         assert_eq!(due(bench).await, []);
         bench.advance(Span(1));
-        assert_eq!(due(bench).await, [active.id], "an hour and the five minutes that were added are over");
+        assert_eq!(due(bench).await, [active.id], "the hour and the five added minutes have passed");
     }
 
     async fn an_acknowledged_offer_is_not_due_at_its_ack_window(bench) {
@@ -263,7 +263,7 @@ on_both_engines! {
         bench.advance(Span(Span::minutes(48).0 - 1));
         assert_eq!(to_warn(bench).await, 0);
         bench.advance(Span(1));
-        assert_eq!(to_warn(bench).await, 1, "a fifth of the hour is left; the client's lease needs no warning");
+        assert_eq!(to_warn(bench).await, 1, "a fifth of the hour is left; the worker's lease needs no warning");
         bench.write(Scope::repo(&repo), move |tx| Box::pin(async move {
             let lease = tx.live_lease(&task).await?.unwrap();
             tx.record_warning(&lease).await

@@ -1,7 +1,7 @@
 //! The store's contract: the same tests on SQLite and on a real PostgreSQL.
 //!
-//! A test here is a body inside [`on_both_engines`]. Its PostgreSQL half fails when there is no server to run on;
-//! `scripts/test` starts one.
+//! A test here is a body inside [`on_both_engines`]. Its PostgreSQL half fails without a server; `scripts/test` starts
+//! one.
 
 mod answers;
 mod bell;

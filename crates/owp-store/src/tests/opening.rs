@@ -1,4 +1,4 @@
-//! What a store opens on, and what it refuses with a sentence that helps.
+//! Databases that a store opens, and the helpful errors for those it refuses.
 
 use super::bench::{START, open};
 use super::*;
@@ -13,8 +13,8 @@ async fn refusal(url: &str) -> String {
     }
 }
 
-/// The bench's database as another process finds it: the first store keeps a SQLite file to itself, so there it is
-/// a copy, as after a restart.
+/// Returns the bench's database as another process finds it. The first store locks its SQLite file, so on SQLite this
+/// is a copy, as after a restart.
 async fn left_behind(bench: &Bench) -> String {
     let Some(file) = bench.file() else { return bench.url.clone() };
     let copy = file.with_file_name("copy.db");
@@ -127,7 +127,7 @@ async fn a_folder_in_the_place_of_a_file_is_named_with_what_to_write() {
 #[tokio::test]
 async fn a_file_that_cannot_be_written_is_named_and_the_url_is_not_blamed() {
     let folder = tempfile::tempdir().unwrap();
-    // Nobody can write a folder, not even an administrator.
+    // No user can open a folder as a file, not even root.
     std::fs::create_dir(folder.path().join("pool.db.lock")).unwrap();
     let why = refusal(&format!("sqlite:{}/pool.db", folder.path().display())).await;
     assert!(why.contains("pool.db.lock") && why.contains("make its folder writable"), "{why}");

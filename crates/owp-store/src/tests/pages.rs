@@ -1,4 +1,4 @@
-//! Lists everybody may ask for: what they cost does not grow with what they do not show.
+//! Public lists: their cost does not grow with the number of entries they hide.
 
 use super::*;
 use crate::{Dialect, TaskFilter};
@@ -27,7 +27,7 @@ on_both_engines! {
         let repo = bench.repo("acme/rocket").await;
         many(bench, &repo, 2_500).await;
         let spec = TaskSpec { skills: vec!["go".into()], ..TaskSpec::default() };
-        // Its id sorts before those of the many, so it is the last one looked at.
+        // Its id sorts before all others, so it is read last.
         let wanted = bench.task(&repo, 1, spec).await;
         assert!(wanted.as_str() < "t_zz");
         let filter = TaskFilter { skill: Some("go".into()), ..TaskFilter::default() };
@@ -41,7 +41,7 @@ on_both_engines! {
         }
         assert_eq!((found, pages), (1, 3));
         let ready = TaskFilter { state: Some(TaskState::Ready), ..TaskFilter::default() };
-        assert_eq!(page(bench, &ready, "").await, (1, None), "what an index tells apart is not looked through");
+        assert_eq!(page(bench, &ready, "").await, (1, None), "an index skips the other states");
         let all = TaskFilter::default();
         let (tasks, next) = page(bench, &all, "").await;
         assert_eq!((tasks, next.is_some()), (10, true));
@@ -52,7 +52,7 @@ on_both_engines! {
 
     async fn what_everybody_may_ask_for_walks_along_indexes(bench) {
         if bench.dialect() == Dialect::Postgres {
-            return; // Its plans depend on how much there is.
+            return; // Its plans depend on the amount of data.
         }
         let asked = ["TASKS_PAGE", "TASKS_PAGE_STATE", "TASKS_PAGE_REPO", "TASKS_PAGE_BOTH", "COUNTS_OF_REPO",
             "COUNTS_BY_REPO", "TASKS_BY_STATE", "GRANTS_BY_END", "DEAD_COMMENTS", "DELIVERIES_PENDING", "WANTED_OPEN",

@@ -1,4 +1,4 @@
-//! Workers, the people behind them, and how both stand (invariants 5 and 12).
+//! Workers, their contributors, and the standing of both (invariants 5 and 12).
 
 use super::bench::START;
 use super::*;
@@ -104,7 +104,7 @@ on_both_engines! {
         };
         seen(9, "eve").await;
         assert_eq!(by_login("EVE").await, Some((Person::GitHub(9), "eve".to_owned())));
-        // The account 9 has another name by now, and nobody told us.
+        // Account 9 was renamed, and no delivery reported it.
         seen(5, "Eve").await;
         assert_eq!(by_login("eve").await, Some((Person::GitHub(5), "Eve".to_owned())));
         bench.change(|tx| Box::pin(async move { tx.rename_person(9, "eve-2").await })).await;
@@ -184,7 +184,7 @@ on_both_engines! {
         bench.change(|tx| Box::pin(async move { tx.forget_ended_codes(2).await })).await;
         assert_eq!((left("a").await, left("b").await, left("c").await, left("d").await), (false, false, true, true));
         bench.change(|tx| Box::pin(async move { tx.forget_ended_codes(2).await })).await;
-        assert_eq!((left("c").await, left("d").await), (false, true), "one ends with its last moment");
+        assert_eq!((left("c").await, left("d").await), (false, true), "a code expires at its last moment");
     }
 
     async fn a_sign_of_life_changes_only_what_it_says(bench) {
@@ -233,7 +233,7 @@ on_both_engines! {
             tasks.push(task);
         }
         assert_eq!(load(bench, &id).await, Load { points: 8, leases: 2 });
-        // A relabelling after the grant counts from the next grant on.
+        // A new label applies from the next grant on.
         let first = tasks[0].clone();
         bench.change(move |tx| Box::pin(async move {
             let mut task = tx.task(&first).await?.unwrap();
@@ -268,12 +268,12 @@ on_both_engines! {
         let (lapsed, releases) = (Some(START), vec![START]);
         let expected =
             Standing { merged: 1, live: 2, live_everywhere: 2, last_lapse: lapsed, releases, ..Standing::default() };
-        assert_eq!(here, expected, "nobody is scored who did not ask for it");
+        assert_eq!(here, expected, "no score unless the contributor asked for one");
 
         let id = laptop.clone();
         bench.change(move |tx| Box::pin(async move { tx.ask_for_score(&id).await })).await;
         let reputation = standing(bench, &repo, 1).await.reputation.unwrap();
-        // A revocation says nothing about the person; the delivery that was merged is one outcome.
+        // A revocation does not count against the contributor; the merged delivery is one outcome.
         assert_eq!(
             reputation.reasons(),
             "1 merged (1.00 after decay), 1 expired (1.00 after decay), 1 given back (0.25 after decay)"

@@ -1,4 +1,4 @@
-//! Repositories: known by GitHub's id through every change of name, counted, synced, paused.
+//! Repositories: identified by GitHub's id through every rename, counted, synced, paused.
 
 use super::bench::START;
 use super::sync::taken;
@@ -32,7 +32,7 @@ on_both_engines! {
 
     async fn a_name_that_went_to_another_repository_follows_it(bench) {
         let old = bench.managed_repo(42, "acme/rocket").await;
-        // 42 was renamed unseen, and a new repository took the name.
+        // Repository 42 was renamed without a delivery, and a new repository took the name.
         let new = bench.sighting(77, "acme/rocket").await;
         assert_ne!(old, new);
         assert_eq!(named(bench, "acme/rocket").await, Some(new.clone()));
@@ -118,7 +118,7 @@ on_both_engines! {
 
     async fn what_an_installation_was_granted_is_kept(bench) {
         let granted = async || bench.read(|tx| Box::pin(async move { tx.installation_permissions(9).await })).await;
-        assert!(granted().await.is_empty(), "an installation nobody knows");
+        assert!(granted().await.is_empty(), "an unknown installation");
         bench.managed_repo(42, "acme/rocket").await;
         assert!(granted().await.is_empty());
         let levels = [("issues", "write"), ("metadata", "read")].map(|(name, level)| (name.to_owned(), level.to_owned()));

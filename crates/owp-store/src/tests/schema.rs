@@ -40,7 +40,7 @@ on_both_engines! {
     }
 }
 
-/// The migrations of one engine by file stem, without comments and without what differs by necessity.
+/// Returns the migrations of one engine by file stem, without comments and without necessary differences.
 fn migrations(engine: &str) -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
     std::fs::read_dir(folder)
@@ -48,7 +48,7 @@ fn migrations(engine: &str) -> BTreeMap<String, String> {
         .map(|entry| {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap().replace(" COLLATE \"C\"", "");
-            // SQLite adds a column that is reckoned when read, PostgreSQL one that is reckoned when written.
+            // SQLite adds a column that is computed when read, PostgreSQL one that is computed when written.
             let text = text.replace(") STORED;", ") VIRTUAL;");
             let sql: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
             (path.file_stem().unwrap().to_string_lossy().into_owned(), sql.join("\n"))

@@ -1,4 +1,4 @@
-//! What takes a slot of the review budget (invariant 4).
+//! Slots of the review budget (invariant 4).
 
 use super::bench::{START, pull_row};
 use super::*;
@@ -12,7 +12,7 @@ use owp_pool::slots::{Slots, Weight, weigh};
 use owp_pool::task::TaskSpec;
 use owp_pool::{Person, RepoId, Span, TaskId};
 
-/// Pull requests that count in mode `pool` with drafts, leases without one, and uncounted ended leases since the start.
+/// Counts pull requests (mode `pool`, with drafts), leases without one, and uncounted leases ended since the start.
 async fn slots(bench: &Bench, repo: &RepoId) -> (i64, i64, i64) {
     let policy = Policy::managed();
     (pulls(bench, repo, &policy).await, leases(bench, repo, &policy).await, uncounted(bench, repo).await)
@@ -121,13 +121,13 @@ on_both_engines! {
         bench.client_of(1, 5, 2).await;
         bench.client_of(1, 5, 2).await;
         bench.pull(&repo, 1, 1, false, &[]).await;
-        assert_eq!(slots(bench, &repo).await, (1, 0, 0), "two clients of one person do not make two");
+        assert_eq!(slots(bench, &repo).await, (1, 0, 0), "two workers of one contributor do not make two");
     }
 
     async fn a_strangers_pull_request_counts_only_when_all_do(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         bench.client_of(1, 5, 2).await;
-        // 11 begins like 1: ids are compared whole.
+        // 11 starts with 1, but ids are compared as a whole.
         bench.pull(&repo, 1, 11, false, &[]).await;
         assert_eq!(slots(bench, &repo).await, (0, 0, 0));
         assert_eq!(pulls(bench, &repo, &all()).await, 1);
@@ -216,7 +216,7 @@ on_both_engines! {
             bench.grant(task, &worker, 1).await;
             bench.step(task, Move::Return(reason)).await.unwrap();
         }
-        // All nine but those whose slot a pull request took over in the same commit.
+        // All end reasons but those whose slot a pull request took over in the same commit.
         let kept = EndReason::ALL.iter().filter(|reason| !reason.leaves_a_pull()).count();
         assert_eq!(slots(bench, &repo).await, (0, 0, i64::try_from(kept).unwrap()));
         let id = repo.clone();
@@ -236,7 +236,7 @@ on_both_engines! {
         })).await;
         bench.pull(&repo, 1, 5, false, &[&task]).await;
         assert_eq!(weighed(bench, &repo, &all()).await.weights[&1], Weight::Ignored);
-        assert_eq!(pulls(bench, &repo, &all()).await, 0, "one that names nothing is set aside too");
+        assert_eq!(pulls(bench, &repo, &all()).await, 0, "one that names no task is set aside too");
         let id = repo.clone();
         bench.change(move |tx| Box::pin(async move { tx.set_ignored(&id, 1, false).await })).await;
         assert_eq!(pulls(bench, &repo, &all()).await, 1);
@@ -333,7 +333,7 @@ on_both_engines! {
         assert_eq!(counted(&[98, 99]).await, (0, 1));
         assert_eq!(counted(&[98]).await, (1, 1));
         counted(&[98, 99]).await;
-        // Whoever takes tasks themself is nobody's agent.
+        // A contributor who takes tasks is nobody's agent.
         bench.client_of(99, 5, 2).await;
         let id = repo.clone();
         let (leases, agents) = bench.change(move |tx| Box::pin(async move {
@@ -356,7 +356,7 @@ on_both_engines! {
             tx.save_checks(&id, 7, "0123abcd", &seen).await?;
             tx.save_signatures(&id, 7, "0123abcd", signatures).await?;
             let pull = tx.pull(&id, 7).await?.unwrap();
-            // Seen again as it was.
+            // GitHub shows it again unchanged.
             tx.save_pull(&id, &pull_row(7, 1, true)).await?;
             assert_eq!(tx.open_pulls_at(&id, "0123abcd").await?.len(), 1);
             assert_eq!(tx.pull(&id, 7).await?.unwrap().facts.checks, pull.facts.checks);

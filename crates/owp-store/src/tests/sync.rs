@@ -1,4 +1,4 @@
-//! Syncs and watches: one at a time, again when due, and taken over from whoever died in the middle.
+//! Syncs and watches: one at a time, repeated when due, and taken over from a process that died.
 
 use super::bench::START;
 use super::*;
@@ -17,7 +17,7 @@ async fn take_sync(bench: &Bench) -> Option<(RepoRow, Timestamp)> {
     bench.change(|tx| Box::pin(async move { tx.take_sync((HOLD, LONGER), tx.now() + Span::hours(1)).await })).await
 }
 
-/// Takes a repository for its sync, and says which.
+/// Takes a repository for its sync and returns its id.
 pub(super) async fn taken(bench: &Bench) -> Option<RepoId> {
     take_sync(bench).await.map(|(row, _)| row.id)
 }
@@ -52,7 +52,7 @@ on_both_engines! {
         let id = bench.managed_repo(42, "acme/rocket").await;
         bench.repo("acme/manual").await;
         let (_, until) = take_sync(bench).await.unwrap();
-        assert_eq!(taken(bench).await, None, "a manual repository keeps its own books");
+        assert_eq!(taken(bench).await, None, "a manual repository has no sync");
         assert!(finish(bench, &id, until).await);
         assert_eq!(taken(bench).await, None);
         bench.advance(Span::hours(1));
@@ -67,12 +67,12 @@ on_both_engines! {
         assert_eq!(taken(bench).await, None);
         bench.advance(HOLD);
         assert_eq!(taken(bench).await, Some(id.clone()));
-        assert!(!finish(bench, &id, until).await, "it is somebody else's by now");
+        assert!(!finish(bench, &id, until).await, "it was taken over");
         assert_eq!(renew(bench, &id, until).await, None);
         bench.advance(HOLD);
         let soon = id.clone();
         bench.change(move |tx| Box::pin(async move { tx.sync_by(&soon, tx.now()).await })).await;
-        assert_eq!(taken(bench).await, None, "what did not end within two minutes may need longer");
+        assert_eq!(taken(bench).await, None, "a sync that did not finish in two minutes may need longer");
         bench.advance(LONGER);
         assert_eq!(taken(bench).await, Some(id));
     }
@@ -117,7 +117,7 @@ on_both_engines! {
             taken.map(|row| row.id)
         };
         let (_, until) = take_sync(bench).await.unwrap();
-        assert_eq!(watch().await, None, "the sync sees what there is to see");
+        assert_eq!(watch().await, None, "the running sync sees the changes");
         assert!(finish(bench, &id, until).await);
         assert_eq!(watch().await, Some(id.clone()));
         assert_eq!(watch().await, None);
@@ -167,7 +167,7 @@ on_both_engines! {
         })).await;
         assert_eq!(taken(bench).await, Some(id.clone()));
         bench.change(|tx| Box::pin(async move { tx.forget_counts().await })).await;
-        assert_eq!(row(bench, &id).await.counted_at, None, "nothing is handed out before the next count");
+        assert_eq!(row(bench, &id).await.counted_at, None, "no grant before the next count");
         assert_eq!(taken(bench).await, None);
         bench.change(|tx| Box::pin(async move { tx.recount_all().await })).await;
         assert!(row(bench, &id).await.wants_compare(Span::days(1), Timestamp(0)));

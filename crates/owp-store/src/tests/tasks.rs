@@ -1,4 +1,4 @@
-//! Tasks: a move is durable as a whole, and lists come in an order both engines agree on.
+//! Tasks: a move is stored as a whole, and lists have the same order on both engines.
 
 use super::bench::{START, in_area, ready_task};
 use super::*;
@@ -135,7 +135,7 @@ on_both_engines! {
         assert_eq!(issues_ready(bench, &repo, 2).await, [4, 2]);
     }
 
-    /// Same moment, same priority: what is left is the id, and ids sort by bytes on both engines.
+    /// With equal time and priority the id decides, and ids sort by bytes on both engines.
     async fn tasks_that_tie_come_in_the_same_order_everywhere(bench) {
         let repo = bench.repo("acme/rocket").await;
         for (issue, id) in [(1, "t_b"), (2, "t_B"), (3, "t_a"), (4, "t_é"), (5, "t__"), (6, "t_10"), (7, "t_9")] {

@@ -1,4 +1,4 @@
-//! Wanted comments: desired state per key, sent by one at a time per installation (invariant 9).
+//! Wanted comments: desired state per key, sent by one sender at a time per installation (invariant 9).
 
 use super::bench::START;
 use super::*;
@@ -115,7 +115,7 @@ on_both_engines! {
         assert!(unwant("a").await);
         assert_eq!((open(bench).await, take(bench).await.is_none()), (0, true));
 
-        // One that was taken and is withdrawn before its create is marked must not be sent.
+        // A comment that was withdrawn after it was taken, before its create is recorded, must not be sent.
         want(bench, &repo, "a", "one").await;
         let taken = take(bench).await.unwrap();
         assert!(unwant("a").await);
@@ -127,11 +127,11 @@ on_both_engines! {
         let taken = take(bench).await.unwrap();
         let marked = taken.clone();
         assert!(bench.change(move |tx| Box::pin(async move { tx.record_attempt(&marked).await })).await);
-        assert!(!unwant("a").await, "it may be there by now");
+        assert!(!unwant("a").await, "GitHub may show it by now");
         sent(bench, taken, 1001).await;
-        assert!(!unwant("a").await, "it is there");
+        assert!(!unwant("a").await, "GitHub shows it");
         want(bench, &repo, "a", "two").await;
-        assert!(!unwant("a").await, "its edit waits, but it is there");
+        assert!(!unwant("a").await, "its edit is pending, but GitHub shows it");
     }
 
     async fn two_installations_do_not_wait_for_each_other(bench) {
@@ -197,7 +197,7 @@ on_both_engines! {
         assert_eq!(found, [("known".to_owned(), 1, None), ("unknown".to_owned(), 1, Some(START))]);
     }
 
-    /// A write that timed out may still land: it must be looked for after a while, however the words change meanwhile.
+    /// A create that timed out may still take effect, so a changed text must wait until the sender has looked for it.
     async fn new_words_do_not_hurry_a_create_whose_outcome_is_unknown(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;

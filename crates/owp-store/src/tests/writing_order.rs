@@ -1,4 +1,4 @@
-//! Whose comment is written next: repositories take turns, ranks go before each other, and an hour is shared.
+//! Order of comment writes: repositories take turns, ranks go first, and an hourly quota is shared.
 
 use super::bench::START;
 use super::wanted::{HOLD, QUOTA, take, want};
@@ -7,7 +7,7 @@ use crate::{Dialect, Store, WantedComment, WriteQuota};
 use owp_pool::{RepoId, Span};
 use sqlx::Row;
 
-/// Takes the next comment, as if GitHub took it a second later.
+/// Takes and sends the next comment, which takes a second.
 async fn write_one(bench: &Bench, hourly: i64, reserve: i64) -> Option<WantedComment> {
     let quota = WriteQuota { hourly, reserve };
     let taken = bench.change(move |tx| Box::pin(async move { tx.take_wanted(HOLD, quota).await })).await?;
@@ -25,7 +25,7 @@ async fn write_one(bench: &Bench, hourly: i64, reserve: i64) -> Option<WantedCom
     Some(taken)
 }
 
-/// Begins to take the next comment, and waits until that waits for somebody's lock. On PostgreSQL.
+/// Starts to take the next comment, and waits until that waits for a lock. PostgreSQL only.
 async fn take_behind_a_lock(bench: &Bench) -> tokio::task::JoinHandle<Option<WantedComment>> {
     let store = bench.store.clone();
     let taking = tokio::spawn(async move {
@@ -78,16 +78,16 @@ on_both_engines! {
         };
         many(rocket.clone()).await;
         let comet = bench.sighting(43, "acme/comet").await;
-        assert_eq!(drain().await, 6, "half of the hour, though nobody else waits yet");
+        assert_eq!(drain().await, 6, "half of the quota, though no other repository waits yet");
         many(comet.clone()).await;
         assert_eq!(drain().await, 3, "half of what is left");
         let probe = bench.sighting(44, "acme/probe").await;
         want(bench, &probe, "k0", "text").await;
-        assert_eq!(drain().await, 1, "who was quiet is heard");
+        assert_eq!(drain().await, 1, "a quiet repository still has quota");
         bench.advance(Span::hours(1));
-        assert_eq!(drain().await, 8, "in the next hour two that are busy have a third each");
+        assert_eq!(drain().await, 8, "in the next hour two busy repositories have a third each");
 
-        // A repository that is alone has the hour for itself.
+        // A repository that is alone in its installation has the whole quota.
         bench.change(move |tx| Box::pin(async move {
             tx.set_inactive(&comet, Some("archived")).await?;
             tx.set_inactive(&probe, Some("archived")).await
@@ -139,11 +139,11 @@ on_both_engines! {
             assert_eq!(drain().await, ["lease:l_1"]);
         }
         lease().await;
-        assert!(drain().await.is_empty(), "an hour sees no more than GitHub takes");
+        assert!(drain().await.is_empty(), "the hourly quota is never exceeded");
         bench.advance(Span::hours(1));
         assert_eq!(drain().await.len(), 6, "the next hour has room for the lease and five replies");
 
-        // Of several repositories, one that is noisy leaves a part of its own to its leases.
+        // With several repositories, a busy one keeps a part of its share for its leases.
         bench.advance(Span::hours(1));
         bench.sighting(43, "acme/comet").await;
         assert_eq!(drain().await.len(), 3);
@@ -175,14 +175,14 @@ on_both_engines! {
         assert!(turns[0] != turns[1] && turns[0] == turns[2] && turns[1] == turns[3], "{turns:?}");
     }
 
-    /// On PostgreSQL the look at what is wanted must come after the take: another replica may have sent it in between.
+    /// On PostgreSQL the query must run after the take: another replica may have sent a comment in between.
     async fn what_another_sender_sent_meanwhile_is_not_sent_again(bench) {
         if bench.dialect() == Dialect::Sqlite {
-            return; // One writer: nothing comes in between.
+            return; // There is one writer.
         }
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "reply:1", "text").await;
-        // Another replica has it in hand.
+        // Another replica holds the installation.
         let mut other = bench.outside().await;
         for sql in ["BEGIN", "UPDATE installations SET sender_until = 1"] {
             sqlx::raw_sql(sql).execute(&mut other).await.unwrap();
@@ -197,7 +197,7 @@ on_both_engines! {
         }
         assert!(taking.await.unwrap().is_none());
         want(bench, &repo, "reply:2", "text").await;
-        assert_eq!(take(bench).await.unwrap().key, "reply:2", "the installation was given back");
+        assert_eq!(take(bench).await.unwrap().key, "reply:2", "the installation was released");
     }
 
     async fn an_installation_that_must_rest_is_not_taken(bench) {
@@ -213,13 +213,13 @@ on_both_engines! {
         }
         let taking = take_behind_a_lock(bench).await;
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
-        assert!(taking.await.unwrap().is_none(), "it wrote a moment ago");
+        assert!(taking.await.unwrap().is_none(), "another sender wrote a moment ago");
     }
 
-    /// What the sender asks every second must not cost more when more waits.
+    /// The sender runs this query every second, so its cost must not grow with the number of pending comments.
     async fn the_next_comment_is_found_along_an_index(bench) {
         if bench.dialect() == Dialect::Postgres {
-            return; // Its plans depend on how much there is.
+            return; // Its plans depend on the amount of data.
         }
         for name in ["WANTED_TURN", "WANTED_FIRST"] {
             let (_, sql) = Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();

@@ -1,5 +1,5 @@
-//! A file of tasks: read whole, every fault told with its place. What a task may be is the wire's to say; here are the
-//! names in the file, and where they stand.
+//! Parses a task file and reports every error with its position. The wire module validates the values; this module
+//! knows the file's keys and positions.
 
 use super::Load;
 use owp_pool::document::{Fault, FaultKind, Place};
@@ -9,13 +9,13 @@ use owp_server::wire::admin::{RepoBody, TaskBody};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Ten thousand tasks of some words, or a thousand of some pages. Aliases are not followed: they can make a small file
-/// a large one.
+/// Fits ten thousand short tasks, or a thousand of several pages. Aliases are not allowed: with them a small file can
+/// expand to a large one.
 pub(super) const BOUNDS: Bounds = Bounds { bytes: 4 * 1024 * 1024, nodes: 400_000, depth: 12, aliases: 0 };
-/// A call has a mebibyte for its whole body.
+/// A request body is limited to one mebibyte.
 pub(super) const TASK_MAX_BYTES: usize = 900 * 1024;
 
-/// What the value of a key must be.
+/// The expected type of a value.
 #[derive(Clone, Copy)]
 enum Shape {
     Text,
@@ -23,7 +23,7 @@ enum Shape {
     Texts,
 }
 
-/// The keys of a task, in the file and in the call.
+/// The keys of a task in the file, and the fields of the call.
 const KEYS: [(&str, &str, Shape); 8] = [
     ("id", "external_id", Shape::Text),
     ("title", "title", Shape::Text),
@@ -34,10 +34,10 @@ const KEYS: [(&str, &str, Shape); 8] = [
     ("area", "area", Shape::Text),
     ("tier", "tier", Shape::Whole),
 ];
-/// What stands in for a repository that is at fault, while the tasks are checked.
+/// Placeholder for an invalid repository, so that the tasks can still be checked.
 const ANY_REPO: &str = "owner/name";
 
-/// Reads a file of tasks; `repo` takes the place of the file's own.
+/// Parses a task file; `repo` overrides the file's own repository.
 pub(super) fn load(text: &str, repo: Option<&str>) -> Result<Load, Vec<Fault>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = read_tree(text, BOUNDS).map_err(|fault| vec![in_our_words(fault)])?;
@@ -60,7 +60,7 @@ fn in_our_words(fault: Fault) -> Fault {
 struct Reader<'t> {
     text: &'t str,
     faults: Vec<Fault>,
-    /// Where each id stands first.
+    /// Position of the first use of each id.
     ids: HashMap<String, Option<Place>>,
 }
 
@@ -95,7 +95,7 @@ impl Reader<'_> {
         Load { repo, tasks, warnings: Vec::new() }
     }
 
-    /// Keys by name; one that stands twice is told.
+    /// Indexes the keys by name and reports duplicates.
     fn once<'n>(&mut self, keys: &'n [(Key, Node)], under: &str) -> Found<'n> {
         let mut found = Found::new();
         for (key, node) in keys {
@@ -114,7 +114,7 @@ impl Reader<'_> {
         found
     }
 
-    /// The repository tasks go to; one without fault in any case.
+    /// Returns the target repository, or a valid placeholder.
     fn repo(&mut self, tree: &Node, own: Option<&Node>, flag: Option<&str>) -> String {
         let (name, place) = match (flag, own) {
             (Some(flag), _) => (Some(flag), None),
@@ -143,7 +143,7 @@ impl Reader<'_> {
         }
     }
 
-    /// One task as the call takes it.
+    /// Converts one task to the request body.
     fn task(&mut self, at: usize, item: &Node, repo: &str) -> Value {
         let under = format!("tasks[{at}].");
         let Content::Keys(keys) = &item.content else {
@@ -151,7 +151,7 @@ impl Reader<'_> {
             return Value::Null;
         };
         let found = self.once(keys, &under);
-        // A fault that was told is stood in for, so that the rest is checked too.
+        // Placeholders replace values with reported errors, so that the rest is checked too.
         let mut task = Map::from_iter([("title".to_owned(), json!("?")), ("external_id".to_owned(), json!("?"))]);
         for missing in ["id", "title"].iter().filter(|name| !found.contains_key(**name)) {
             self.note(item.place, format!("{under}{missing}"), "is missing");
@@ -179,7 +179,7 @@ impl Reader<'_> {
         Value::Object(task)
     }
 
-    /// A value as JSON, when it is of the right shape; an optional one may be null.
+    /// Converts a value to JSON if its type is right; an optional one may be null.
     fn value(&mut self, key: &str, node: &Node, shape: Shape) -> Option<Value> {
         if node.is_null() {
             if key.ends_with(".id") || key.ends_with(".title") {
@@ -204,7 +204,7 @@ impl Reader<'_> {
         told.map_err(|message| self.note(node.place, key, message)).ok()
     }
 
-    /// Every id stands once.
+    /// Reports a duplicate id.
     fn twice(&mut self, under: &str, id: Option<&Node>) {
         let Some((node, id)) = id.and_then(|node| Some((node, node.text(self.text)?))) else { return };
         let first = self.ids.get(id).copied();
@@ -219,7 +219,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What the pool would say of the values.
+    /// Validates the values as the pool would.
     fn bounds(&mut self, under: &str, item: &Node, task: &Map<String, Value>, repo: &str) {
         let mut body = task.clone();
         body.insert("repo".to_owned(), repo.into());
@@ -235,7 +235,7 @@ impl Reader<'_> {
         }
         for error in problem.errors {
             let field = if error.field == "external_id" { "id" } else { &error.field };
-            // `required_skills[2]` is `required_skills.2` to whoever looks for it.
+            // The parser's path of `required_skills[2]` is `required_skills.2`.
             let place = item.find(&field.replace('[', ".").replace(']', ""));
             self.note(place, format!("{under}{field}"), error.message);
         }

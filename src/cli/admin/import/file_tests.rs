@@ -1,4 +1,4 @@
-//! Files of tasks as people write them, and what is said of those that cannot be read.
+//! Tests of task files as users write them, and of the error messages.
 
 use super::*;
 

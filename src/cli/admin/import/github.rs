@@ -1,5 +1,5 @@
-//! `owp admin import-github-issues`: for repositories in which the App is not installed. Issues are read with a person's
-//! own token, or with none.
+//! `owp admin import-github-issues`: imports issues of repositories without the App. It reads them with the user's own
+//! token, or with none.
 
 use super::super::Desk;
 use super::labelled::Wanted;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TOKEN: &str = "GITHUB_TOKEN";
 const ADDRESS: &str = "GITHUB_API_URL";
 
-/// What is said after the flags.
+/// Help text after the flags.
 const READING: &str = "Labels mean what they mean where the GitHub App is installed: estimate:3, priority:high, \
                        skills:rust, area:parser, tier:1. GITHUB_TOKEN is read from the environment when it is set; public \
                        issues can be read without. An issue that was imported before stays as it is in the pool.";
@@ -84,7 +84,7 @@ pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Enviro
 fn reader(from: &str, env: &Environment) -> Result<IssueReader, Failure> {
     let token = env.get(TOKEN);
     if token.is_some() && env.is_from_file(ADDRESS) {
-        // Whoever wrote the file would be sent the token.
+        // Otherwise the author of that file would receive the token.
         return Err(Failure::asked_wrongly(format!("A file of this folder says where {TOKEN} would go ({ADDRESS})."))
             .next(format!("Set {ADDRESS} in the environment, or take {TOKEN} out of it.")));
     }
@@ -96,15 +96,15 @@ fn reader(from: &str, env: &Environment) -> Result<IssueReader, Failure> {
     IssueReader::new(&address, from, token.map(SecretString::from)).map_err(|error| from_github(&error, from, env))
 }
 
-/// What was read.
+/// The issues read from GitHub.
 struct Found {
-    /// As GitHub spells it today.
+    /// The name in GitHub's current spelling.
     repo: String,
     tasks: Vec<serde_json::Value>,
     warnings: Vec<String>,
 }
 
-/// The pool shows what is in a repository of its own to everybody.
+/// Refuses a private repository: the pool shows manual repositories to everyone.
 fn secret(repo: &str) -> Failure {
     Failure::failed(format!(
         "{} is private, and everybody who reaches the pool can read what is imported.",
@@ -115,10 +115,10 @@ fn secret(repo: &str) -> Failure {
 
 async fn read(reader: &IssueReader, repo: String, wanted: &Wanted) -> Result<Found, GitHubError> {
     let label = Some(wanted.rules.ready.as_str());
-    // A comma separates labels in the query; such a label is looked for here.
+    // In the query a comma separates labels, so a label with a comma is filtered here.
     let label = label.filter(|label| !wanted.all && !label.contains(','));
     let bar = bar();
-    // Lists shift while they are read: by number, so that each issue comes once.
+    // Lists shift while they are read; keyed by number, so that each issue appears once.
     let (mut tasks, mut warnings) = (BTreeMap::new(), Vec::new());
     for page in 1.. {
         let read = reader.open_issues(label, page).await?;
@@ -146,7 +146,7 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// What GitHub said, and what helps.
+/// Turns a GitHub error into a failure with the next step.
 fn from_github(error: &GitHubError, repo: &str, env: &Environment) -> Failure {
     let repo = words(repo);
     let nobody = env.get(TOKEN).is_none();

@@ -1,4 +1,4 @@
-//! A GitHub issue as a task: its labels read by the function that webhooks are read with, its text kept as theirs is.
+//! Converts a GitHub issue to a task, with the same label parser and text rules as webhooks.
 
 use owp_github::client::IssueInfo;
 use owp_pool::labels::{LabelReading, LabelRules, read_labels};
@@ -6,21 +6,21 @@ use owp_pool::task::Wording;
 use owp_pool::text::tidy_line;
 use serde_json::{Value, json};
 
-/// The longest title of a task; GitHub's end before.
+/// The longest title of a task; GitHub's limit is lower.
 const TITLE_MAX_CHARS: usize = 300;
 
-/// What the id of an imported issue begins with, before GitHub's number of it.
+/// Prefix of an imported issue's external id, before GitHub's issue id.
 pub(super) const ISSUE_ID: &str = "github:issue:";
 
-/// Which issues are wanted, and what their labels mean.
+/// The filter for issues, and the label rules.
 pub(super) struct Wanted {
     pub(super) rules: LabelRules,
-    /// Those without the label too.
+    /// Includes issues without the label.
     pub(super) all: bool,
 }
 
 impl Wanted {
-    /// The issue as a task of its own id elsewhere, and what is odd about its labels; none when it is not wanted.
+    /// Converts the issue to a task with warnings about its labels; returns `None` if the issue is filtered out.
     pub(super) fn task(&self, repo: &str, issue: &IssueInfo) -> Option<(Value, Vec<String>)> {
         let reading = read_labels(&issue.labels, &self.rules);
         if issue.is_pull || !issue.is_open() || !(self.all || reading.ready) {
@@ -34,11 +34,11 @@ impl Wanted {
     }
 }
 
-/// Told apart by GitHub's id of the issue, which stays when its repository is renamed.
+/// Builds the task. Its id is GitHub's issue id, which survives a rename of the repository.
 fn task(told: &str, issue: &IssueInfo, reading: &LabelReading) -> Value {
     let Wording { title, description } = Wording::of_issue(&issue.title, &issue.body);
     let title = if title.chars().count() > TITLE_MAX_CHARS { tidy_line(&title, TITLE_MAX_CHARS) } else { title };
-    // A title of nothing but spaces is no title to the pool.
+    // The pool rejects blank titles.
     let title = if title.trim().is_empty() { told.to_owned() } else { title };
     json!({
         "external_id": format!("{ISSUE_ID}{}", issue.id), "title": title, "description": description,

@@ -1,5 +1,5 @@
-//! Tasks from elsewhere: a YAML file, or the issues of a GitHub repository. Each has an id of its own there, which the
-//! pool keeps, so that what was imported once is not added again.
+//! Imports tasks from a YAML file or from the issues of a GitHub repository. The pool stores each task's external id,
+//! so that a repeated import adds nothing twice.
 
 mod file;
 mod github;
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub(super) use github::{IssuesArgs, issues};
 
-/// How a file of tasks is written.
+/// Help text: the format of a task file.
 const FORMAT: &str = r#"A file of tasks:
 
   repo: acme/rocket            # made by `owp admin init-repo`
@@ -48,17 +48,17 @@ pub(super) struct TasksArgs {
     dry_run: bool,
 }
 
-/// Tasks on their way into one repository.
+/// Tasks to be imported into one repository.
 struct Load {
     repo: String,
-    /// As `POST /v1/admin/tasks/bulk` takes them, each with an `external_id`.
+    /// The tasks as `POST /v1/admin/tasks/bulk` takes them, each with an `external_id`.
     tasks: Vec<Value>,
-    /// What is odd about where they come from.
+    /// Warnings about the source.
     warnings: Vec<String>,
 }
 
 impl Load {
-    /// What became of it, for programs.
+    /// Adds the import's own data to a result for `--json`.
     fn summary(&self, mut done: Value) -> Value {
         done["repo"] = self.repo.as_str().into();
         done["tasks"] = self.tasks.len().into();
@@ -76,7 +76,7 @@ pub(super) async fn tasks(desk: impl FnOnce() -> Result<Desk, Failure>, args: Ta
     send::carry_out(&desk, &load, args.dry_run).await
 }
 
-/// Looks whether tasks can be imported into a repository at all.
+/// Checks that tasks can be imported into the repository.
 async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
     let pool = desk.get("/.well-known/owp").await?;
     if !pool["features"].as_array().is_some_and(|features| features.iter().any(|one| one == "external_ids")) {
@@ -99,7 +99,7 @@ async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every fault of a file, as editors and other programs read them.
+/// Reports every error of a file in the format that editors parse.
 fn refused(path: &str, faults: &[Fault]) -> Failure {
     let count = count(faults.len(), "fault");
     Failure::asked_wrongly(format!("{} has {count}; nothing was sent.", called(path)))

@@ -1,5 +1,5 @@
-//! Sending tasks in bulks, each whole or not at all. What was sent is counted, so that whoever is interrupted knows where it
-//! stopped; sent again, what is there already is not added twice.
+//! Sends tasks in batches, each accepted as a whole or not at all. Progress is counted, so that an interrupted user
+//! knows where it stopped; a repeated import skips existing tasks.
 
 use super::super::Desk;
 use super::super::ask::explained;
@@ -18,26 +18,26 @@ use std::collections::{BTreeSet, HashSet};
 use std::io::IsTerminal;
 use std::time::Duration;
 
-/// The time a bulk may take: many tasks are more work than one.
+/// Timeout of a batch, which is more work than a single task.
 const BULK_WITHIN: Duration = Duration::from_secs(60);
 const ON: &str = "Run it again: it goes on where it stopped, and nothing is added twice.";
 
-/// Sends the tasks, or says what would be added.
+/// Sends the tasks, or with `dry_run` reports what would be added.
 pub(super) async fn carry_out(desk: &Desk, load: &Load, dry_run: bool) -> Result<(), Failure> {
     if dry_run { would(desk, load).await } else { send(desk, load).await }
 }
 
-/// What became of the tasks.
+/// The result of the import.
 #[derive(Default)]
 struct Tally {
     added: usize,
     there: usize,
-    /// Warnings of the pool, each once.
+    /// Distinct warnings of the pool.
     warnings: BTreeSet<String>,
 }
 
 impl Tally {
-    /// Counts an answer in.
+    /// Adds the counts of a response.
     fn count(&mut self, answer: &Value, sent: usize) -> Result<(), Failure> {
         let created: Option<Vec<bool>> =
             answer["created"].as_array().and_then(|all| all.iter().map(Value::as_bool).collect());
@@ -92,7 +92,7 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the pool said in the middle of it.
+/// Turns an error during the import into a failure with the next step.
 fn broken_off(error: ClientError) -> Failure {
     let passing = match &error {
         ClientError::Problem(told) => told.status >= 500 || told.status == 429,
@@ -109,7 +109,7 @@ fn were_there(there: usize) -> String {
     }
 }
 
-/// Tasks divided so that each part fits into one call.
+/// Splits tasks into batches that fit one call each.
 fn bulks(tasks: &[Value]) -> Vec<&[Value]> {
     let (mut bulks, mut from, mut bytes) = (Vec::new(), 0, 0);
     for (at, task) in tasks.iter().enumerate() {
@@ -126,7 +126,7 @@ fn bulks(tasks: &[Value]) -> Vec<&[Value]> {
     bulks
 }
 
-/// A bar on a terminal, when there is something to wait for; else nothing.
+/// Returns a progress bar if stderr is a terminal and there is a wait; otherwise a hidden one.
 fn bar(wanted: bool, tasks: usize) -> ProgressBar {
     let shown = wanted && std::io::stderr().is_terminal();
     let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -135,7 +135,7 @@ fn bar(wanted: bool, tasks: usize) -> ProgressBar {
     ProgressBar::with_draw_target(Some(tasks as u64), target).with_style(style)
 }
 
-/// Says what would be added; nothing is sent.
+/// Reports what would be added; sends nothing.
 async fn would(desk: &Desk, load: &Load) -> Result<(), Failure> {
     let path = format!("/v1/tasks?repo={}", segment(&load.repo));
     let tasks = desk.list(&path, "tasks").await?;
@@ -155,7 +155,7 @@ async fn would(desk: &Desk, load: &Load) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What people call a task: GitHub's number of an issue says nothing to them.
+/// Returns the name of a task for users: GitHub's internal issue id means nothing to them.
 fn called(task: &Value) -> &str {
     let id = field(task, "external_id");
     task["x_github_issue"].as_str().filter(|_| id.starts_with(ISSUE_ID)).unwrap_or(id)

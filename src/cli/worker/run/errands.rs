@@ -1,5 +1,5 @@
-//! What goes on beside the desk: pulls that wait for work, and heartbeats. Both try again for ever, less and less often
-//! while the pool is away.
+//! Background loops of `owp worker run`: pulls that wait for work, and heartbeats. Both retry for ever, with backoff
+//! while the pool is unavailable.
 
 use super::super::held::Held;
 use super::super::hints::Why;
@@ -13,20 +13,20 @@ use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// How long one pull waits for work.
+/// Wait time of one pull.
 const WAIT_SECS: u64 = 30;
-/// A worker that has no room is answered at once; it asks again after so long.
+/// Delay between pulls without free capacity, which are answered at once.
 const FULL: Duration = Duration::from_secs(5);
-/// An answer that took less did not wait.
+/// A faster response did not wait.
 const AT_ONCE: Duration = Duration::from_secs(2);
 const AGAIN_FIRST: Duration = Duration::from_secs(1);
 const AGAIN_MOST: Duration = Duration::from_secs(30);
 
-/// What comes back to the desk.
+/// A message to the desk.
 pub(super) enum Heard {
-    /// What the worker has, and what waits when it was asked why there is nothing.
+    /// The worker's tasks; with an explanation, the waiting tasks too.
     Work { held: Result<Vec<Held>, Failure>, waiting: Option<Result<Vec<Why>, Failure>> },
-    /// The leases that ended since the last sign of life.
+    /// The leases that ended since the last heartbeat.
     Beat(Result<Vec<Ended>, Failure>),
     /// An offer that could not be accepted.
     NotAccepted { name: String, error: ClientError },
@@ -34,14 +34,14 @@ pub(super) enum Heard {
     Failed(ClientError),
 }
 
-/// How often a heartbeat comes, and what it says.
+/// Interval of heartbeats, and their status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
     pub every: Duration,
     pub working: bool,
 }
 
-/// What the desk wants of the heartbeats.
+/// Control of the heartbeats, shared with the desk.
 #[derive(Clone)]
 pub(super) struct Beats {
     pace: Arc<watch::Sender<Pace>>,
@@ -56,7 +56,7 @@ impl Default for Beats {
 }
 
 impl Beats {
-    /// Sets the pace; a heartbeat comes at once when one is wanted.
+    /// Sets the pace; `wanted` triggers a heartbeat at once.
     pub(super) fn set(&self, pace: Pace, wanted: bool) {
         self.pace.send_if_modified(|before| std::mem::replace(before, pace) != pace);
         if wanted {
@@ -64,7 +64,7 @@ impl Beats {
         }
     }
 
-    /// Waits until the next one is due after the last, by the pace that holds by then.
+    /// Waits until the next heartbeat is due, by the current pace.
     async fn due(&self, last: Instant) {
         let mut pace = self.pace.subscribe();
         loop {
@@ -78,7 +78,7 @@ impl Beats {
     }
 }
 
-/// Grows from try to try, until one succeeds.
+/// Retry delay; grows with each failure until a success.
 struct Again(Duration);
 
 impl Again {
@@ -92,7 +92,7 @@ impl Again {
     }
 }
 
-/// Sends signs of life for ever, whatever the desk does: it may be held up by whoever reads what it prints.
+/// Sends heartbeats for ever, independent of the desk, which may block while it prints.
 pub(super) async fn beat(client: Client, beats: Beats, desk: UnboundedSender<Heard>) {
     let mut again = Again::new();
     loop {
@@ -116,12 +116,12 @@ pub(super) async fn beat(client: Client, beats: Beats, desk: UnboundedSender<Hea
     }
 }
 
-/// Asks for work for ever, and accepts what is offered.
+/// Pulls work for ever, and accepts offers.
 pub(super) async fn pull(client: Client, desk: Sender<Heard>) {
     let mut again = Again::new();
-    // Why there is nothing is asked once each time there begins to be nothing.
+    // Explanations are requested once each time the worker becomes idle.
     let (mut look, mut explained) = (true, false);
-    // A pull that does not wait tells at once what changed: that the pool is back, or a lease is over.
+    // A pull without waiting shows changes at once: the pool is back, or a lease has ended.
     let mut wait = WAIT_SECS;
     loop {
         let path = if look { "/v1/work?explain=1".to_owned() } else { format!("/v1/work?wait={wait}") };
@@ -158,14 +158,14 @@ pub(super) async fn pull(client: Client, desk: Sender<Heard>) {
     }
 }
 
-/// True when something was accepted, so that looking again shows something else.
+/// Accepts offers. Returns true if any was accepted, so that another pull shows a change.
 async fn accept(client: &Client, offers: Vec<Held>, desk: &Sender<Heard>) -> bool {
     let mut accepted = false;
     for offer in offers {
         let Some(lease) = &offer.lease_id else { continue };
         match client.post_once(&format!("/v1/leases/{}/ack", segment(lease)), &json!({})).await {
             Ok(_) => accepted = true,
-            // The desk being gone is noticed by whoever sends next.
+            // The next send notices a closed desk.
             Err(error) => drop(desk.send(Heard::NotAccepted { name: offer.name(), error }).await),
         }
     }

@@ -1,4 +1,4 @@
-//! The end of a run: nothing more is asked for, and what is held is given back or kept, as the person says.
+//! Shutdown of `owp worker run`: pulls stop, and held tasks are released or kept, as the user decides.
 
 use super::super::held::Held;
 use super::super::holding::{self, Counted};
@@ -16,17 +16,17 @@ use tokio::io::AsyncBufReadExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Nobody is kept from leaving for longer by a pool that does not answer, a person's own time to think left aside.
+/// Total timeout of an unresponsive pool during shutdown, not counting the user's time to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How much of it counting may take.
+/// Part of it for listing the held tasks.
 const COUNT_WITHIN: Duration = Duration::from_secs(8);
-/// What the holder says who gives back; people read it on the issue.
+/// The reason given for a release; it appears on the issue.
 const WHY: &str = "The worker was stopped.";
 
-/// Sees to what is held, and says how it ended.
+/// Releases or keeps the held tasks, and prints the result.
 ///
 /// # Errors
-/// When something was to be given back and could not be.
+/// If a task should have been released and was not.
 pub(super) async fn leave(args: RunArgs, desk: &mut Desk, signals: &mut Signals) -> Result<(), Failure> {
     desk.view.draw(&desk.ledger);
     let can_ask = desk.view.can_ask() && signals.was_typed();
@@ -57,14 +57,14 @@ pub(super) async fn leave(args: RunArgs, desk: &mut Desk, signals: &mut Signals)
     }
     let GivenBack { released, kept, heard, refused } = give_back(desk, held, end, signals).await;
     if released > 0 && heard {
-        // Hears of the ends that were told just now, so that the next run does not tell them again.
+        // Collects the lease ends just caused, so that the next run does not report them again.
         let _unheard = signals.unless(tokio::time::timeout_at(end, holding::beat(&desk.client, "idle"))).await;
     }
     desk.view.tell(&News::Stopped { released, kept, confirmed: confirmed && heard });
     refused.map_or(Ok(()), Err)
 }
 
-/// A second signal: it is in no mood to wait, nor to be asked.
+/// Handles a second signal: exits without waiting or asking.
 fn hurry(args: RunArgs, desk: &Desk) -> Result<(), Failure> {
     let kept = desk.ledger.live();
     let unkept_word = args.release_on_exit && !kept.is_empty();
@@ -88,17 +88,17 @@ async fn agrees(tasks: usize, signals: &mut Signals) -> bool {
     matches!(answered, Some(Ok(_))) && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// What came of giving back.
+/// The result of releasing the held tasks.
 struct GivenBack {
     released: usize,
     kept: Vec<Held>,
-    /// Whether the pool answered every time.
+    /// True if the pool answered every call.
     heard: bool,
-    /// The last reason why something was not given back.
+    /// The last refusal or error.
     refused: Option<Failure>,
 }
 
-/// Gives everything back at once. What was refused is kept; so, as far as is known, is what was not answered.
+/// Releases all tasks concurrently. A task counts as kept after a refusal, or without an answer.
 async fn give_back(desk: &Desk, held: Vec<Held>, end: Instant, signals: &mut Signals) -> GivenBack {
     let mut calls = JoinSet::new();
     for (at, task) in held.iter().cloned().enumerate() {

@@ -1,5 +1,5 @@
-//! The books of a worker that runs: what it has, told by pulls, and what ended, told by heartbeats. Both come in any
-//! order; every change is told once.
+//! The state of a running worker: its tasks from pulls, and ended leases from heartbeats. Both arrive in any order;
+//! every change is reported once.
 
 use super::super::held::Held;
 use super::super::holding::Ended;
@@ -8,31 +8,31 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// So many heartbeats may go by before a lease that vanished is told without a reason: one may have been under way.
+/// Heartbeats to wait for the end reason of a vanished lease before reporting it; a response may be in flight.
 const BEATS_TO_WAIT: u8 = 2;
-/// So many ended leases are remembered; an answer that was overtaken by their end comes soon or never.
+/// Number of ended leases remembered. A response overtaken by the end of its lease arrives soon or never.
 const OVER_MOST: usize = 500;
 
-/// What a worker has.
+/// The worker's tasks and lease ends.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// In the order the pool lists them.
+    /// Current tasks, in the pool's order.
     has: Vec<Entry>,
-    /// No longer listed; why is not known yet.
+    /// Leases no longer listed, without a known reason, and the heartbeats since.
     gone: Vec<(Held, u8)>,
-    /// The leases whose end was told last.
+    /// The leases whose end was reported most recently.
     over: VecDeque<String>,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     held: Held,
-    /// When its lease runs out, by this machine's steady clock.
+    /// The end of its lease, by this machine's monotonic clock.
     until: Option<Instant>,
 }
 
 impl Ledger {
-    /// Takes over what a pull listed, and tells what is different from before.
+    /// Applies a pull's list, and returns the changes.
     pub(super) fn listed(&mut self, tasks: Vec<Held>, now: Instant) -> Vec<News> {
         let mut news = Vec::new();
         let before = std::mem::take(&mut self.has);
@@ -44,7 +44,7 @@ impl Ledger {
             }
         }
         for held in tasks {
-            // An answer that was overtaken by the heartbeat that told the end.
+            // This response was overtaken by the heartbeat that reported the end.
             if held.is_live() && held.lease_id.as_ref().is_some_and(|lease| self.over.contains(lease)) {
                 continue;
             }
@@ -62,7 +62,7 @@ impl Ledger {
         news
     }
 
-    /// Takes over what a heartbeat said is over, and tells it.
+    /// Applies the ended leases of a heartbeat, and returns the news.
     pub(super) fn ended(&mut self, ended: &[Ended]) -> Vec<News> {
         let mut news = Vec::new();
         for end in ended {
@@ -87,32 +87,32 @@ impl Ledger {
         news
     }
 
-    /// Whether a lease vanished and nobody told why yet.
+    /// Returns true if a lease vanished and its end reason is still unknown.
     pub(super) fn misses(&self) -> bool {
         !self.gone.is_empty()
     }
 
-    /// Whether there is nothing at all.
+    /// Returns true if the worker has no tasks.
     pub(super) fn is_empty(&self) -> bool {
         self.has.is_empty()
     }
 
-    /// Whether any lease lives.
+    /// Returns true if any lease is live.
     pub(super) fn holds(&self) -> bool {
         self.has.iter().any(|entry| entry.held.is_live())
     }
 
-    /// What it has, and how many seconds each lease has left now.
+    /// Returns the tasks, each with the seconds left of its lease.
     pub(super) fn rows(&self, now: Instant) -> impl Iterator<Item = (&Held, Option<u64>)> {
         self.has.iter().map(move |entry| (&entry.held, entry.until.map(|until| (until - now).as_secs())))
     }
 
-    /// The shortest time a lease has left.
+    /// Returns the shortest time left of any lease.
     pub(super) fn shortest(&self, now: Instant) -> Option<Duration> {
         self.has.iter().filter_map(|entry| entry.until).min().map(|until| until - now)
     }
 
-    /// The tasks whose leases live.
+    /// Returns the tasks with live leases.
     pub(super) fn live(&self) -> Vec<Held> {
         self.has.iter().map(|entry| &entry.held).filter(|held| held.is_live()).cloned().collect()
     }

@@ -1,7 +1,7 @@
-//! `owp worker run`: asks for work until it is stopped, keeps what it holds alive, and shows it.
+//! `owp worker run`: pulls work until it is stopped, keeps its leases alive, and shows them.
 //!
-//! Three things go on side by side: pulls that wait for work, heartbeats, and this desk, which hears from both, keeps the
-//! books and tells what changed.
+//! Three loops run concurrently: pulls that wait for work, heartbeats, and this desk, which receives messages from
+//! both, updates the ledger and prints the changes.
 
 mod errands;
 mod leave;
@@ -27,9 +27,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use view::View;
 
-/// How often a table that counts down is drawn.
+/// Refresh interval of the table.
 const TICK: Duration = Duration::from_secs(1);
-/// Heartbeats are no further apart, whatever the leases would allow.
+/// Maximum interval of heartbeats, however long the leases are.
 const BEAT_MOST: Duration = Duration::from_secs(30);
 const BEAT_LEAST: Duration = Duration::from_secs(1);
 
@@ -47,9 +47,9 @@ pub(super) struct RunArgs {
 /// Runs until Ctrl-C.
 ///
 /// # Errors
-/// When nobody is registered here, the pool cannot be reached in the beginning, or it does not know the worker (any more).
+/// If no worker is registered here, the pool is unreachable at start, or it rejects the worker.
 pub(super) async fn run(args: RunArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    // It tells by itself when the pool is away.
+    // The desk itself reports that the pool is unavailable.
     let client = asked.worker(env)?.quietly();
     let mut signals = Signals::listen()?;
     warn_in_clear_text(&client);
@@ -62,19 +62,19 @@ pub(super) async fn run(args: RunArgs, asked: &Asked, env: &Environment) -> Resu
     leave::leave(args, &mut desk, &mut signals).await
 }
 
-/// Where everything comes together.
+/// The state of the main loop.
 struct Desk {
     client: Client,
     ledger: Ledger,
     view: View,
-    /// Whether the pool was away when it was last asked, which is told once.
+    /// True if the last call failed; reported once.
     away: bool,
-    /// Whether whoever read what is printed went away.
+    /// True if stdout is closed.
     unread: bool,
 }
 
 impl Desk {
-    /// Goes on until it is stopped, or nobody reads what it tells.
+    /// Runs until a signal arrives or stdout is closed.
     async fn attend(&mut self, signals: &mut Signals) -> Result<(), Failure> {
         let (tell, mut told) = mpsc::channel(16);
         let (live, mut lives) = mpsc::unbounded_channel();
@@ -126,7 +126,7 @@ impl Desk {
         Ok(())
     }
 
-    /// A call that failed: the pool is away, or does not want this worker.
+    /// Handles a failed call: the pool is unavailable, or it rejects this worker.
     fn miss(&mut self, error: ClientError) -> Result<(), Failure> {
         let passes = match &error {
             ClientError::Problem(told) => told.status >= 500 || matches!(told.status, 408 | 429),
@@ -152,7 +152,7 @@ impl Desk {
         }
     }
 
-    /// Heartbeats come at a third of the shortest time that is left, so that one may be lost.
+    /// Returns the heartbeat interval: a third of the shortest time left, so that one heartbeat may be lost.
     fn pace(&self) -> Pace {
         let shortest = self.ledger.shortest(Instant::now());
         let every = shortest.map_or(BEAT_MOST, |left| (left / 3).clamp(BEAT_LEAST, BEAT_MOST));

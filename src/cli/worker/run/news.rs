@@ -1,4 +1,4 @@
-//! What a worker that runs has to tell: each piece as one line of words and as one object of JSON.
+//! Messages of a running worker, each as one line of text and as one JSON object.
 
 use super::super::held::Held;
 use super::super::holding::Ended;
@@ -7,41 +7,41 @@ use crate::cli::print::word;
 use crate::cli::untrusted::visible_line;
 use serde_json::{Value, json};
 
-/// Something worth a line.
+/// A message.
 #[derive(Debug)]
 pub(super) enum News {
-    /// It has begun.
+    /// The run has started.
     Started { me: Box<Me>, server: String, shown: Value },
-    /// A task is the worker's now.
+    /// The worker got a lease on a task.
     Leased(Held),
-    /// A task without a live lease is still the worker's: blocked, or with a pull request.
+    /// The worker still has a task without a live lease: blocked, or with a pull request.
     Has(Held),
     /// A task's state changed.
     Changed { held: Held, before: String },
-    /// A lease ended, and why.
+    /// A lease ended, with a reason.
     Ended { end: Ended, name: Option<String> },
-    /// A lease ended, and nobody said why.
+    /// A lease ended without a known reason.
     Lost(Held),
-    /// There is nothing, and why.
+    /// There is no work, with the reason.
     Idle { why: String },
     /// An offer could not be accepted.
     NotAccepted { name: String, why: String },
-    /// The pool does not answer.
+    /// The pool does not respond.
     Away { why: String },
-    /// It answers again.
+    /// The pool responds again.
     Back,
-    /// It was stopped.
+    /// The run is stopping.
     Stopping,
-    /// A task was given back.
+    /// A task was released.
     Released(Held),
-    /// A task could not be given back.
+    /// A task could not be released.
     NotReleased { held: Held, why: String },
-    /// The end, what is still held, and whether the pool said so.
+    /// The run has ended, with the tasks still held and whether the pool confirmed it.
     Stopped { kept: Vec<Held>, released: usize, confirmed: bool },
 }
 
 impl News {
-    /// In words; nothing of others in them steers a terminal.
+    /// Formats the message as text; untrusted parts are escaped.
     pub(super) fn words(&self) -> String {
         match self {
             Self::Started { me, server, .. } => {
@@ -82,7 +82,7 @@ impl News {
         }
     }
 
-    /// As JSON; tasks and the worker as the pool answered them.
+    /// Formats the message as JSON; tasks and the worker are as the pool sent them.
     pub(super) fn json(&self) -> Value {
         match self {
             Self::Started { server, shown, .. } => json!({ "event": "started", "server": server, "worker": shown }),
@@ -124,7 +124,7 @@ fn stopped(kept: &[Held], released: usize) -> String {
     format!("Ended; kept {}. `owp worker run` goes on, `owp worker release TASK` gives one back.", kept.join(", "))
 }
 
-/// Why a lease ended, for the person who held it.
+/// Explains the end of a lease to its former holder.
 fn reason(reason: &str) -> String {
     let more = match reason {
         "delivered" => " (a pull request answers it)",

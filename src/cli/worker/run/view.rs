@@ -1,5 +1,4 @@
-//! How a worker that runs is seen: a table drawn in place on a terminal, lines where there is none, JSON where it was
-//! asked for.
+//! Output of a running worker: a table redrawn in place on a terminal, plain lines elsewhere, JSON if requested.
 
 use super::super::table::{Line, lines, width};
 use super::ledger::Ledger;
@@ -13,32 +12,32 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use std::io::{IsTerminal, Write};
 use tokio::time::Instant;
 
-/// A lease with less left stands out.
+/// A lease with less time left is highlighted.
 const SOON_SECS: u64 = 5 * 60;
 
-/// Where the news go.
+/// The output mode.
 pub(super) enum View {
-    /// A table below, news above it.
+    /// A live table below, messages above it.
     Table(Drawn),
-    /// One line each.
+    /// One line per message.
     Lines,
-    /// One object each.
+    /// One JSON object per message.
     Json,
 }
 
-/// A table that is drawn in place.
+/// A table redrawn in place.
 pub(super) struct Drawn {
-    /// One piece of several lines, so that it is never seen half drawn.
+    /// One item of several lines, so that it is never half drawn.
     screen: ProgressBar,
     colours: bool,
     _no_echo: Option<NoEcho>,
 }
 
-/// While this lives, the terminal shows no `^C` where Ctrl-C is pressed: it would stand in the way of what is drawn.
+/// Hides the `^C` that the terminal echoes on Ctrl-C, which would break the table; restored on drop.
 struct NoEcho(Termios);
 
 impl NoEcho {
-    /// Nothing where there is no terminal to type at.
+    /// Returns `None` if stdin is not a terminal.
     fn new() -> Option<Self> {
         let before = tcgetattr(std::io::stdin()).ok()?;
         let mut quiet = before.clone();
@@ -50,13 +49,13 @@ impl NoEcho {
 
 impl Drop for NoEcho {
     fn drop(&mut self) {
-        // A terminal that went away needs nothing put back.
+        // If the terminal is gone, there is nothing to restore.
         let _gone = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }
 }
 
 impl View {
-    /// The view that fits stdout.
+    /// Returns the mode that fits stdout.
     pub(super) fn new(json: bool) -> Self {
         match (json, std::io::stdout().is_terminal()) {
             (true, _) => Self::Json,
@@ -65,23 +64,23 @@ impl View {
         }
     }
 
-    /// Whether somebody looks on who can be asked.
+    /// Returns true if a user can be asked.
     pub(super) fn can_ask(&self) -> bool {
         !matches!(self, Self::Json) && std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
     }
 
-    /// Tells something; false when whoever reads it went away.
+    /// Prints a message; returns false if stdout is closed.
     pub(super) fn tell(&self, news: &News) -> bool {
         let told = match self {
             Self::Json => said(&visible_json(&versioned(news.json()), false)),
             Self::Lines => said(&news.words()),
-            // The table is taken away and drawn again, so that it does not matter how many lines this takes.
+            // Removes the table and draws it again, so that the message may have any number of lines.
             Self::Table(drawn) => drawn.screen.suspend(|| said(&drawn.painted(colour(news), &news.words()))),
         };
         !told.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
-    /// Draws what is held now.
+    /// Draws the current tasks.
     pub(super) fn draw(&mut self, ledger: &Ledger) {
         let Self::Table(drawn) = self else { return };
         let now = Instant::now();
@@ -99,7 +98,7 @@ impl View {
         drawn.screen.set_message(text.join("\n"));
     }
 
-    /// Leaves what is drawn where it stands, and goes on below it line by line.
+    /// Leaves the drawn table in place and continues below it line by line.
     pub(super) fn leave_table(&mut self) {
         if let Self::Table(drawn) = self {
             let last = drawn.screen.message();
@@ -111,7 +110,7 @@ impl View {
 }
 
 impl Drawn {
-    /// Nothing for a terminal on which nothing can be drawn in place.
+    /// Returns `None` if the terminal cannot redraw in place.
     fn new() -> Option<Self> {
         let target = ProgressDrawTarget::stdout();
         if target.is_hidden() {
@@ -141,7 +140,7 @@ fn colour(news: &News) -> Style {
     colour.on_default()
 }
 
-/// Prints a question without ending its line.
+/// Prints a prompt without ending its line.
 pub(super) fn prompt(question: &str) {
     let mut stdout = std::io::stdout();
     drop(write!(stdout, "{question} "));

@@ -1,4 +1,4 @@
-//! What the read client makes of checks, statuses and signatures.
+//! Tests of reading checks, statuses and signatures.
 
 use crate::client::{
     GitHubError,

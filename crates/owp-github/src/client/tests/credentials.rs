@@ -1,4 +1,4 @@
-//! Who the client says it is, and how often it asks for a token.
+//! Tests of the client's credentials and of its token cache.
 
 use crate::client::{
     GitHub, GitHubConfig, GitHubError,

@@ -1,4 +1,4 @@
-//! What GitHub could not deliver: the list over all its pages, and asking for one again.
+//! Tests of failed deliveries: the paged list, and redelivery.
 
 use crate::client::{
     GitHubError,
@@ -19,7 +19,7 @@ fn attempt(id: i64, guid: &str, minutes_ago: i64, code: i64, redelivery: bool) -
         "throttled_at": null })
 }
 
-/// Pages of two, newest first, linked as GitHub links them: absolutely, by cursor.
+/// Serves pages of two, newest first, with absolute cursor links as GitHub sends them.
 fn pages(call: &Call, all: &[Value]) -> Reply {
     let begin = call.line.split("cursor=v1_").nth(1).map_or(0, |at| at.parse().unwrap());
     let page: Vec<_> = all.iter().skip(begin).take(2).cloned().collect();

@@ -1,4 +1,4 @@
-//! Connections that fail: what was surely not sent, and what may have been done.
+//! Tests of failing connections: a request that was certainly not sent differs from one with an unknown effect.
 
 use crate::client::{
     GitHub, GitHubError,
@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers the token call, and to anything else `answer` before it hangs up.
+/// Answers the token call; to anything else it sends `answer` and closes the connection.
 async fn rude(answer: &'static str) -> (GitHub, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Rate limits: what GitHub limits once is not asked again before the limit ends, by whichever call.
+//! Tests of rate limits: after GitHub reports a limit, no call is sent until it ends.
 
 use crate::client::{
     GitHubError,
@@ -15,7 +15,7 @@ fn issue() -> Value {
     json!({"id": 1, "number": 1, "title": "t", "state": "open", "updated_at": "2023-11-14T22:00:00Z"})
 }
 
-/// Limits comments for 25 s and answers everything else.
+/// Applies a limit of 25 s to comments and answers everything else.
 fn secondary(call: &Call) -> Reply {
     if call.line.starts_with("POST /repos") {
         return Reply::json(403, json!({"message": "You have exceeded a secondary rate limit."}))

@@ -1,4 +1,4 @@
-//! The client against a server that behaves and misbehaves as GitHub does.
+//! Tests of the client against a server that imitates GitHub, including its faults.
 
 mod commits;
 mod credentials;

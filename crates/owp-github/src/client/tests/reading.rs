@@ -1,4 +1,4 @@
-//! What the read client makes of GitHub's answers.
+//! Tests of the read client against GitHub's responses.
 
 use crate::client::{
     GitHubError, Permission, UserRef,
@@ -21,7 +21,7 @@ fn page_of(call: &Call) -> i64 {
     call.line.rsplit("page=").next().unwrap().parse().unwrap()
 }
 
-/// `total` pull requests in pages of 100, with ETags and Link headers.
+/// Serves `total` pull requests in pages of 100, with ETags and Link headers.
 fn pulls_pages(call: &Call, total: i64) -> Reply {
     let page = page_of(call);
     let etag = format!("\"page-{page}-of-{total}\"");
@@ -58,7 +58,7 @@ async fn every_page_is_read_by_path_and_the_second_look_is_free() {
 async fn a_pull_that_slipped_between_two_pages_is_found_by_looking_again() {
     let looks = AtomicUsize::new(0);
     let server = Server::with_tokens(move |call| {
-        // While page 1 is read there are 101; then number 1 closes, and number 101 slips onto page 1.
+        // During the read of page 1 there are 101; then number 1 closes, and number 101 moves to page 1.
         let first_look = looks.fetch_add(1, Ordering::SeqCst) == 0;
         let numbers: Vec<i64> = if first_look { (1..=101).collect() } else { (2..=102).collect() };
         let page = usize::try_from(page_of(call)).unwrap();

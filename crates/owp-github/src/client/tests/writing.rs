@@ -1,4 +1,4 @@
-//! The two calls that write, and what a caller learns when they fail.
+//! Tests of the two write calls and of their errors.
 
 use crate::client::{
     GitHubError,

@@ -1,5 +1,5 @@
-//! The API's description as OpenAPI 3.1, made from the table of operations and from the very shapes that read bodies and
-//! write answers; and the page and JSON Schemas that come of it. `docs/openapi.json` is a copy that a test compares.
+//! The OpenAPI 3.1 description, built from the table of operations and the types that parse bodies and write responses;
+//! and the page and JSON Schemas derived from it. A test compares `docs/openapi.json` with it.
 
 mod operation;
 mod operator;
@@ -27,7 +27,7 @@ a problem's `type` says what helps. Unknown fields are ignored, optional ones ac
 are kept and passed through. Mutating calls take an `Idempotency-Key`. Every answer tells in `RateLimit` how many calls \
 are left.";
 
-/// Every operation, in the order people meet them.
+/// Returns every operation, in the order users meet them.
 fn operations() -> Vec<Operation> {
     [worker::operations(), public::operations(), operator::operations()].concat()
 }
@@ -38,12 +38,12 @@ pub(super) async fn serve() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// `GET /docs`: the description for people.
+/// `GET /docs`: the description as a page.
 pub(super) async fn show() -> Html<String> {
     Html(page::render(&DOCUMENT))
 }
 
-/// `GET /schemas/{name}`: one shape as a JSON Schema (2020-12).
+/// `GET /schemas/{name}`: one type as a JSON Schema (2020-12).
 pub(super) async fn schema(name: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
     let schemas = &DOCUMENT["components"]["schemas"];
     let Some(name) = name.ok().map(|Path(name)| name).filter(|name| schemas.get(name).is_some()) else {
@@ -59,7 +59,7 @@ pub(super) async fn schema(name: Result<Path<String>, PathRejection>, uri: Uri) 
 
 fn document() -> Value {
     let settings = || SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
-    // What is read and what is written differ: a field with a default may be left out of a body and is always answered.
+    // Requests and responses differ: a field with a default is optional in a body and always present in a response.
     let mut reads = settings().for_deserialize().into_generator();
     let mut writes = settings().for_serialize().into_generator();
     let problem = writes.subschema_for::<Problem>().to_value();
@@ -153,7 +153,7 @@ fn security(auth: Auth) -> Value {
     }
 }
 
-/// One event of a stream, as clients read it: the lines of one name joined.
+/// Returns the schema of one stream event, as clients see it after joining its lines.
 fn streamed() -> Value {
     json!({
         "type": "object",

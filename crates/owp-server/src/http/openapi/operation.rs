@@ -1,24 +1,24 @@
-//! One operation of the API as the description tells it. The tables beside hold them; a test compares them with the
-//! router and runs every example.
+//! One operation of the OpenAPI description. The sibling modules hold the tables; a test compares them with the router
+//! and runs every example.
 
 use crate::wire::ProblemKind;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-/// Who may call.
+/// Required authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Auth {
-    /// Whoever comes; no token is read.
+    /// Public; no token is read.
     Nobody,
-    /// A worker.
+    /// A worker's token.
     Worker,
-    /// The operator.
+    /// The admin token.
     Operator,
-    /// Whoever comes; the operator sees more.
+    /// Public; with the admin token more is shown.
     Anybody,
 }
 
-/// Where a parameter stands.
+/// Location of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// In the path.
@@ -41,7 +41,7 @@ pub(super) struct Param {
 }
 
 impl Param {
-    /// A parameter that must be there.
+    /// Marks the parameter as required.
     pub(super) fn required(self) -> Self {
         Self { required: true, ..self }
     }
@@ -49,7 +49,7 @@ impl Param {
 
 type Make = fn(&mut SchemaGenerator) -> Schema;
 
-/// A body.
+/// A request body.
 #[derive(Clone)]
 pub(super) struct Body {
     pub schema: Make,
@@ -57,7 +57,7 @@ pub(super) struct Body {
     pub required: bool,
 }
 
-/// What a call answers with status 200.
+/// The response with status 200.
 #[derive(Clone)]
 pub(super) enum Answer {
     /// A JSON object.
@@ -86,24 +86,24 @@ pub(super) struct Operation {
     own_problems: Vec<ProblemKind>,
 }
 
-/// An answer in JSON.
+/// Returns a JSON response of type `T`.
 pub(super) fn json_of<T: JsonSchema>() -> Answer {
     Answer::Json(|generator| generator.subschema_for::<T>())
 }
 
-/// The id of something, in the path.
+/// Returns an id parameter in the path.
 pub(super) fn id(description: &'static str, example: &'static str) -> Param {
     let schema = json!({ "type": "string" });
     Param { name: "id", place: Place::Path, description, schema, example: Value::from(example), required: true }
 }
 
-/// A filter, in the query.
+/// Returns a filter parameter in the query.
 pub(super) fn query(name: &'static str, description: &'static str, schema: Value, example: Value) -> Param {
     Param { name, place: Place::Query, description, schema, example, required: false }
 }
 
 impl Operation {
-    /// An operation that takes nothing.
+    /// Creates an operation without parameters.
     pub(super) fn new(
         method: &'static str,
         path: &'static str,
@@ -121,40 +121,40 @@ impl Operation {
         Self { method, path, id, tag, summary, auth, params, body, answer, answered: summary, own_problems }
     }
 
-    /// Files it elsewhere.
+    /// Sets another tag.
     pub(super) fn tagged(self, tag: &'static str) -> Self {
         Self { tag, ..self }
     }
 
-    /// With a body, and an example of one.
+    /// Adds a body and an example of it.
     pub(super) fn body<T: JsonSchema>(self, example: Value) -> Self {
         let schema: Make = |generator| generator.subschema_for::<T>();
         Self { body: Some(Body { schema, example, required: true }), ..self }
     }
 
-    /// With a body that may be left out.
+    /// Adds an optional body.
     pub(super) fn optional_body<T: JsonSchema>(self, example: Value) -> Self {
         let schema: Make = |generator| generator.subschema_for::<T>();
         Self { body: Some(Body { schema, example, required: false }), ..self }
     }
 
-    /// With parameters.
+    /// Adds parameters.
     pub(super) fn params(self, params: Vec<Param>) -> Self {
         Self { params, ..self }
     }
 
-    /// With problems of its own, beside those of its kind of call.
+    /// Adds problems specific to this operation.
     pub(super) fn problems_of(self, own: &[ProblemKind]) -> Self {
         Self { own_problems: own.to_vec(), ..self }
     }
 
-    /// True for calls that take an idempotency key.
+    /// Returns true if the call takes an idempotency key.
     pub(super) fn takes_key(&self) -> bool {
         let mutating = self.method != "get" && self.path.starts_with("/v1/");
         mutating && !super::super::once::NEVER_KEPT.contains(&self.path)
     }
 
-    /// What the call may run into.
+    /// Returns the problems the call can answer with.
     pub(super) fn problems(&self) -> Vec<ProblemKind> {
         let mut problems = self.own_problems.clone();
         if self.auth != Auth::Nobody {

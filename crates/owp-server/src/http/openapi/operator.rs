@@ -1,4 +1,4 @@
-//! What whoever runs the pool calls.
+//! Operations for the operator.
 
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
 use super::public::paging;

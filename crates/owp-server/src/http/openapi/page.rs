@@ -1,10 +1,10 @@
-//! The description as a page: made here from the same document, with nothing from elsewhere.
+//! The API documentation as a page, rendered from the OpenAPI document without external resources.
 
 use crate::http::page::{document, prose};
 use maud::{Markup, html};
 use serde_json::Value;
 
-/// The whole page.
+/// Renders the whole page.
 pub(super) fn render(description: &Value) -> String {
     let body = html! {
         main {
@@ -63,7 +63,7 @@ fn one(path: &str, method: &str, operation: &Value) -> Markup {
     }
 }
 
-/// The shape of an answer, where it has a name of its own.
+/// Renders the schema of a response, if it is a named one.
 fn answer(response: &Value) -> Markup {
     let content = response["content"].as_object().into_iter().flatten();
     html! {
@@ -73,12 +73,12 @@ fn answer(response: &Value) -> Markup {
     }
 }
 
-/// The name of a schema that is described elsewhere.
+/// Returns the name of a referenced schema.
 fn shape(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.rsplit('/').next()
 }
 
-/// What a parameter may be, in a few words.
+/// Describes the allowed values of a parameter in a few words.
 fn bounds(schema: &Value) -> String {
     let mut words = vec![text(&schema["type"]).to_owned()];
     if let (Some(least), Some(most)) = (schema["minimum"].as_i64(), schema["maximum"].as_i64()) {

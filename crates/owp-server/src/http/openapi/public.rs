@@ -1,4 +1,4 @@
-//! What everybody may look at.
+//! Operations open to everyone.
 
 use super::operation::{Answer, Auth, Operation, Param, Place, id, json_of, query};
 use crate::wire::discover::Discovery;

@@ -1,4 +1,4 @@
-//! What clients that take work call.
+//! Operations for workers.
 
 use super::operation::{Auth, Operation, id, json_of, query};
 use crate::wire::leases::{LeaseAnswer, LeaseBody};

@@ -1,7 +1,7 @@
-//! `/setup`: the pages on which an operator registers the GitHub App. Without scripts; who may and what happens is the
-//! engine's.
+//! `/setup`: script-free pages on which an operator registers the GitHub App. The engine authorises and performs the
+//! steps.
 //!
-//! Everything is refused with a page that says what to do. A wrong token costs a second, one after the other.
+//! Every rejection is a page with the next step. Each wrong token costs a second, one after the other.
 
 mod pages;
 
@@ -21,12 +21,12 @@ use url::Url;
 
 const COOKIE: &str = "owp_setup";
 const FORM_BYTES: usize = 16 * 1024;
-/// What a wrong token costs.
+/// Delay after a wrong token.
 const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
-/// GitHub's longest name of an account.
+/// Length limit of a GitHub account name.
 const ACCOUNT_MAX: usize = 39;
 
-/// The form.
+/// Shows the form.
 pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Response {
     match face.engine.setup_knows(session(&headers)) {
         Ok(known) => {
@@ -40,7 +40,7 @@ pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Respons
     }
 }
 
-/// The filled form: a page whose one button posts the manifest to GitHub.
+/// Accepts the form and shows a page whose one button posts the manifest to GitHub.
 pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let body = collect(&face, &parts, body, FORM_BYTES).await?;
@@ -83,15 +83,15 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
         }
         Err(error @ SetupRefused::Token) => {
             pause().await;
-            tracing::warn!(%error, "setup was refused");
-            // What was filled in stays, all but the token.
+            tracing::warn!(%error, "setup request rejected");
+            // Keeps the filled-in values except the token.
             Ok(page(StatusCode::FORBIDDEN, None, &pages::form(&filled, known, None, Some(pages::WRONG_TOKEN))))
         }
         Err(error) => Ok(refused(&error)),
     }
 }
 
-/// What GitHub adds to the address it sends the browser back to.
+/// Query parameters that GitHub adds when it redirects the browser back.
 #[derive(Deserialize)]
 pub(super) struct Back {
     #[serde(default)]
@@ -100,10 +100,10 @@ pub(super) struct Back {
     state: String,
 }
 
-/// The way back from GitHub.
+/// Handles the redirect back from GitHub.
 pub(super) async fn finish(State(face): State<Face>, Query(back): Query<Back>, headers: HeaderMap) -> Response {
     let session = session(&headers).map(str::to_owned);
-    // GitHub hands the credentials over once. A browser that goes away meanwhile must not take them along.
+    // GitHub hands the credentials over once, so a disconnecting browser must not cancel this.
     let finishing =
         tokio::spawn(async move { face.engine.setup_finish(&back.code, &back.state, session.as_deref()).await });
     match finishing.await {
@@ -118,7 +118,7 @@ pub(super) async fn finish(State(face): State<Face>, Query(back): Query<Back>, h
     }
 }
 
-/// One guess after the other, however many guess at once.
+/// Delays a wrong guess; concurrent guesses wait for each other.
 async fn pause() {
     static GUESSES: Mutex<()> = Mutex::const_new(());
     let _turn = GUESSES.lock().await;
@@ -134,12 +134,12 @@ fn refused(error: &SetupRefused) -> Response {
         SetupRefused::GitHub(_) | SetupRefused::Unusable(_) => StatusCode::BAD_GATEWAY,
     };
     if status != StatusCode::NOT_FOUND {
-        tracing::warn!(%error, "setup was refused");
+        tracing::warn!(%error, "setup request rejected");
     }
     page(status, None, &pages::refusal(error))
 }
 
-/// A page whose forms go to us, and to GitHub where `origin` says so.
+/// Builds a page whose forms may post to this server and, if `origin` is set, to GitHub.
 fn page(status: StatusCode, origin: Option<&str>, markup: &Markup) -> Response {
     let mut response = (status, Html(markup.0.clone())).into_response();
     let policy = format!(
@@ -148,7 +148,7 @@ fn page(status: StatusCode, origin: Option<&str>, markup: &Markup) -> Response {
         origin.unwrap_or_default()
     );
     set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
-    // A form that comes without its origin could not tell where this browser reaches the pool.
+    // The form's origin tells at which address this browser reaches the pool.
     set(&mut response, header::REFERRER_POLICY, "strict-origin");
     response
 }
@@ -169,29 +169,29 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::HOST).and_then(|value| value.to_str().ok())
 }
 
-/// Whether a browser says that another page sent the form. A session alone opens setup, and the cookie comes along from
-/// pages of neighbouring hosts; what they fill in would lead GitHub's answer to them.
+/// Returns true if the browser says that another site sent the form. The session alone authorises setup, and browsers
+/// send its cookie with forms of sibling hosts too; such a form could redirect GitHub's response to an attacker.
 fn from_elsewhere(headers: &HeaderMap) -> bool {
     let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match told("sec-fetch-site") {
         Some(site) => !matches!(site, "same-origin" | "none"),
-        // Browsers leave it out on plain HTTP; there no proxy speaks TLS and changes the host's name.
+        // Browsers omit it on plain HTTP, where no TLS proxy changes the host name.
         None => told("origin")
             .is_some_and(|origin| origin.split_once("://").is_none_or(|(_, sender)| Some(sender) != host(headers))),
     }
 }
 
-/// Where this browser reaches the pool, by its own word. It is sent back there, and nobody else is.
+/// Returns the pool's address as this browser reports it in `Origin`. Only this browser is redirected there.
 fn came_from(headers: &HeaderMap) -> Option<String> {
     web_origin(headers.get(header::ORIGIN)?.to_str().ok()?)
 }
 
-/// What the pool's address is likely to be: TLS, unless it is this machine.
+/// Guesses the pool's address: HTTPS for a domain, HTTP for a local name or an IP address.
 fn likely_address(headers: &HeaderMap) -> String {
     let Some(host) = host(headers) else { return String::new() };
     let plain = web_origin(&format!("http://{host}"));
     let url = plain.as_ref().and_then(|url| Url::parse(url).ok());
-    // A name with a dot is somebody's domain; `domain` is none for numbers.
+    // A name with a dot is a public domain; `domain` is `None` for IP addresses.
     let local = url.as_ref().and_then(Url::domain).is_none_or(|name| !name.contains('.'));
     if local { plain.unwrap_or_default() } else { web_origin(&format!("https://{host}")).unwrap_or_default() }
 }

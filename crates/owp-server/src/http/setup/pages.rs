@@ -1,10 +1,10 @@
-//! The pages of setup. Every text that came from a browser or from GitHub is escaped by the template.
+//! The setup pages. The template escapes all text from browsers and from GitHub.
 
 use crate::http::page::document;
 use maud::{Markup, html};
 use owp_engine::{SetupDone, SetupForm, SetupRefused};
 
-/// What the form holds.
+/// The submitted form.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filled {
     pub(super) token: String,
@@ -16,7 +16,7 @@ pub(super) struct Filled {
 }
 
 impl Filled {
-    /// Reads what the browser sent; what is missing is empty.
+    /// Parses the form; a missing field is empty.
     pub(super) fn read(body: &[u8]) -> Self {
         let mut filled = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
@@ -33,7 +33,7 @@ impl Filled {
         filled
     }
 
-    /// The organisation that was named, when the App is to be one's.
+    /// Returns the organisation's name if an organisation is to own the App.
     pub(super) fn organization(&self) -> Option<&str> {
         (self.owner == "organization").then_some(self.name.as_str())
     }
@@ -43,11 +43,11 @@ fn frame(title: &str, body: &Markup) -> Markup {
     document(title, &html! {}, &html! { main.setup { (body) } })
 }
 
-/// Above the form, when its token was wrong.
+/// Shown above the form after a wrong token.
 pub(super) const WRONG_TOKEN: &str = "That is not the setup token. It is in the log of this `owp serve`, in the line that \
     names /setup (in a container: `docker compose logs owp`). A restart makes a new token.";
 
-/// The form. `advice` concerns the address that is filled in already; `wrong` says why the form is shown again.
+/// Renders the form. `advice` concerns the prefilled address; `wrong` says why the form is shown again.
 pub(super) fn form(filled: &Filled, known: bool, advice: Option<&str>, wrong: Option<&str>) -> Markup {
     let organization = filled.organization().is_some();
     frame(
@@ -91,7 +91,7 @@ pub(super) fn form(filled: &Filled, known: bool, advice: Option<&str>, wrong: Op
     )
 }
 
-/// The manifest, ready to be posted to GitHub.
+/// Renders the page that posts the manifest to GitHub.
 pub(super) fn register(form: &SetupForm) -> Markup {
     frame(
         "One more click",
@@ -112,7 +112,7 @@ pub(super) fn register(form: &SetupForm) -> Markup {
     )
 }
 
-/// The App is in use.
+/// Renders the page shown once the App is in use.
 pub(super) fn done(done: &SetupDone) -> Markup {
     frame(
         "The App is in use",
@@ -134,7 +134,7 @@ pub(super) fn done(done: &SetupDone) -> Markup {
     )
 }
 
-/// Why it goes no further, and what to do.
+/// Renders an error page with the next step.
 pub(super) fn refusal(error: &SetupRefused) -> Markup {
     let again = html! { p { a href="/setup" { "Start again" } } };
     match error {
