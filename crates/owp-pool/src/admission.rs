@@ -413,15 +413,15 @@ fn lane(case: &Case<'_>) -> Option<Refusal> {
     }
     let allowed: Vec<String> = lanes.iter().map(|lane| lane.words()).collect();
     let area = spec.area.as_deref().map_or_else(|| "no area".to_owned(), |area| format!("area {area}"));
+    // More trust helps only where a lane is for people who have less.
+    let message = if lanes.iter().any(|lane| lane.trust.is_some()) {
+        format!("With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.", standing.trust)
+    } else {
+        "Until your first pull request is merged here you may take only some tasks.".to_owned()
+    };
     Some(
-        Refusal::new(
-            Rule::Lane,
-            format!(
-                "With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.",
-                standing.trust
-            ),
-        )
-        .with_limit(format!("{area}, tier {}, estimate {}", spec.tier, spec.estimate), allowed.join("; or ")),
+        Refusal::new(Rule::Lane, message)
+            .with_limit(format!("{area}, tier {}, estimate {}", spec.tier, spec.estimate), allowed.join("; or ")),
     )
 }
 

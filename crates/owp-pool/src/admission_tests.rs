@@ -134,8 +134,8 @@ fn refusals_read_well() {
     With trust 0 you may take only some tasks here; a maintainer can say `/owp trust`. (now no area, tier 0, estimate 1, needed areas docs, tests, tier up to 1) [lane]
     The task's 6 points do not fit: 0 of the 5 points you take on at once are in use. Change the number with `/owp join capacity:N`, or with `owp worker set --capacity N`. (now 6, limit 5) [capacity]
     You hold as many tasks as you take on at once. Change the number with `/owp join concurrent:N`, or with `owp worker set --concurrent N`. (now 2, limit 2) [concurrency]
-    Until your first pull request is merged here you can hold one task at a time. Tasks under review do not count. (now 1, limit 1) [person_cap]
-    Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review do not count. Held by bo and grace. Try again after 14 Nov 2023, 23:13 UTC. (now 2, limit 2) [newcomers_total]
+    Until your first pull request is merged here you can hold one task at a time. Tasks under review and blocked tasks do not count. (now 1, limit 1) [person_cap]
+    Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review and blocked tasks do not count. Held by bo and grace. Try again after 14 Nov 2023, 23:13 UTC. (now 2, limit 2) [newcomers_total]
     Your time for a task here ran out without a pull request; you may claim again after 14 Nov 2023, 23:13 UTC. [cooldown]
     Your worker declined this task, gave it back or lost it less than an hour ago, so others are asked first. Try again after 14 Nov 2023, 23:13 UTC. [declined]
     "#);

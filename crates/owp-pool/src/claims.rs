@@ -37,7 +37,7 @@ pub(super) fn person_cap(case: &Case<'_>) -> Option<Refusal> {
             many => format!("{many} tasks at a time"),
         };
         let message = format!(
-            "Until your first pull request is merged here you can hold {most}. Tasks under review do not count."
+            "Until your first pull request is merged here you can hold {most}. Tasks under review and blocked tasks do not count."
         );
         return Some(Refusal::new(Rule::PersonCap, message).with_limit(standing.live, claims.newcomer));
     }
@@ -65,7 +65,7 @@ pub(super) fn newcomers_total(case: &Case<'_>) -> Option<Refusal> {
     Some(
         Refusal::new(
             Rule::NewcomersTotal,
-            "Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review do not count.",
+            "Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review and blocked tasks do not count.",
         )
         .with_limit(holders.len(), claims.newcomers_total)
         .with_holder(Some(names).filter(|names| !names.is_empty()))

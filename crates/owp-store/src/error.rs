@@ -77,10 +77,10 @@ pub enum StoreError {
     #[error("the change could not be committed: {0}")]
     Commit(String),
     /// The change timed out. It may still be committed if it had begun.
-    #[error("the change had to wait longer than {} s and was given up", .0.as_secs())]
+    #[error("the change was not committed within {} s; it may still be, if it had begun", .0.as_secs())]
     TooLate(std::time::Duration),
-    /// The store is shutting down.
-    #[error("the store is closed")]
+    /// The store is shutting down, or was opened to be read only.
+    #[error("the store takes no changes: it is closed, or open for reading only")]
     Closed,
 }
 

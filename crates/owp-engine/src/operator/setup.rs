@@ -244,6 +244,10 @@ impl Engine {
         let file = settings.credentials_file;
         let told = GitHubApp::of(&held, file.clone()).map_err(|error| SetupRefused::Unusable(error.to_string()))?;
         let side = GitHubSide::of(&told, clock.clone())?;
+        // Only the App that is in use may be kept: the next start loads it.
+        if !self.set_github(side) {
+            return Err(SetupRefused::Closed);
+        }
         let not_kept = held.write(&file).err().map(|cause| cause.to_string());
         match &not_kept {
             None => tracing::info!(
@@ -258,9 +262,6 @@ impl Engine {
                     file.display()
                 );
             }
-        }
-        if !self.set_github(side) {
-            return Err(SetupRefused::Closed);
         }
         self.settings().public_url.learn(&told.api_url, &public);
         Ok(SetupDone { name: app.name, install_url, file, not_kept })

@@ -180,6 +180,7 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+        // The latest of them: answers count twenty seconds apart, so one sync can ask about all.
         let Some(next) = early.iter().map(|(.., doubt)| doubt.next_at()).max() else { return Ok(()) };
         let id = repo.row.id.clone();
         self.store()

@@ -117,8 +117,11 @@ impl Engine {
             })
             .await?;
         self.ring();
-        // Any status report renews all leases of the worker.
-        self.keep_alive(&alive).await
+        // Any status report renews all leases of the worker. The report itself stands, whatever becomes of that.
+        if let Err(error) = self.keep_alive(&alive).await {
+            tracing::warn!(%error, "the leases of a worker were not renewed by its status report");
+        }
+        Ok(())
     }
 
     pub(crate) async fn task_and_repo(&self, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {

@@ -70,19 +70,6 @@ pub enum Verb {
     Ban,
 }
 
-/// The texts and the permission of one verb.
-struct Row {
-    name: &'static str,
-    usage: &'static str,
-    example: &'static str,
-    who: Who,
-    help: &'static str,
-}
-
-const fn row(name: &'static str, usage: &'static str, example: &'static str, who: Who, help: &'static str) -> Row {
-    Row { name, usage, example, who, help }
-}
-
 impl Verb {
     /// Every verb, in the order help shows them.
     pub const ALL: [Self; 20] = [
@@ -108,145 +95,137 @@ impl Verb {
         Self::Ban,
     ];
 
-    const fn row(self) -> Row {
-        match self {
-            Self::Claim => row(
-                "claim",
-                "/owp claim",
-                "/owp claim",
-                Who::Anyone,
-                "Take this issue's task, if every rule allows it.",
-            ),
-            Self::Status => {
-                row("status", "/owp status", "/owp status", Who::Anyone, "Say how this issue's task stands.")
-            }
-            Self::Why => row(
-                "why",
-                "/owp why",
-                "/owp why",
-                Who::Anyone,
-                "Explain why you could or could not have this task now.",
-            ),
-            Self::Join => row(
-                "join",
-                "/owp join skills:rust,sql capacity:5 concurrent:2",
-                "/owp join skills:rust,sql capacity:5",
-                Who::Anyone,
-                "Say what you can do and how much at a time; each part may be left out, `skills:none` takes all skills away, `reputation:on` asks for a score that can open tiers, `agents:@login` names bots that open pull requests for you.",
-            ),
-            Self::Link => row(
-                "link",
-                "/owp link CODE",
-                "/owp link M5IJPSOQXGUG",
-                Who::Anyone,
-                "Prove that the worker which showed you this code is yours.",
-            ),
-            Self::Unlink => {
-                row("unlink", "/owp unlink", "/owp unlink", Who::Anyone, "Part from the workers linked to you.")
-            }
-            Self::Help => row("help", "/owp help", "/owp help", Who::Anyone, "Show these commands."),
-            Self::Release => {
-                row("release", "/owp release [reason]", "/owp release", Who::Holder, "Give the task back.")
-            }
-            Self::Extend => row("extend", "/owp extend", "/owp extend", Who::Holder, "Ask for more time."),
-            Self::Block => row(
-                "block",
-                "/owp block reason",
-                "/owp block waiting for a decision",
-                Who::Holder,
-                "Say that the work cannot go on, and why.",
-            ),
-            Self::Approve => row(
-                "approve",
-                "/owp approve",
-                "/owp approve",
-                Who::Maintainer,
-                "Accept the task, or its edited text, as fit to be handed out.",
-            ),
-            Self::Assign => row(
-                "assign",
-                "/owp assign @user",
-                "/owp assign @octocat",
-                Who::Maintainer,
-                "Reserve the task for a person for three days.",
-            ),
-            Self::Revoke => row(
-                "revoke",
-                "/owp revoke [@user] [reason]",
-                "/owp revoke @octocat no news for a week",
-                Who::Maintainer,
-                "Take the task away from its holder, who cannot claim it again for 24 hours unless it is assigned to them.",
-            ),
-            Self::Pause => row(
-                "pause",
-                "/owp pause [duration] [reason]",
-                "/owp pause 2h release day",
-                Who::Maintainer,
-                "Hand out nothing in this repository for, say, `2h` or `3d`, or until `resume`.",
-            ),
-            Self::Resume => row("resume", "/owp resume", "/owp resume", Who::Maintainer, "End a pause."),
-            Self::Budget => row(
-                "budget",
-                "/owp budget 0..100|file",
-                "/owp budget 3",
-                Who::Maintainer,
-                "Set how many pull requests may be open; `file` returns to what the policy file says.",
-            ),
-            Self::Ignore => row(
-                "ignore",
-                "/owp ignore [off] #12",
-                "/owp ignore #12",
-                Who::Maintainer,
-                "Set aside an open pull request that answers no claim: it takes no review slot and keeps nobody from claiming; `off` takes that back.",
-            ),
-            Self::Trust => row(
-                "trust",
-                "/owp trust @user 0..3",
-                "/owp trust @octocat 1",
-                Who::Maintainer,
-                "Say up to which risk tier a person is trusted.",
-            ),
-            Self::Unblock => row(
-                "unblock",
-                "/owp unblock",
-                "/owp unblock",
-                Who::Maintainer,
-                "Let a blocked task be handed out again.",
-            ),
-            Self::Ban => {
-                row("ban", "/owp ban @user", "/owp ban @octocat", Who::Maintainer, "Hand nothing to a person any more.")
-            }
-        }
-    }
-
     /// Returns the word after `/owp`.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.row().name
+        match self {
+            Self::Claim => "claim",
+            Self::Status => "status",
+            Self::Why => "why",
+            Self::Join => "join",
+            Self::Link => "link",
+            Self::Unlink => "unlink",
+            Self::Help => "help",
+            Self::Release => "release",
+            Self::Extend => "extend",
+            Self::Block => "block",
+            Self::Approve => "approve",
+            Self::Assign => "assign",
+            Self::Revoke => "revoke",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Budget => "budget",
+            Self::Ignore => "ignore",
+            Self::Trust => "trust",
+            Self::Unblock => "unblock",
+            Self::Ban => "ban",
+        }
     }
 
     /// Returns the syntax of the whole command; brackets mark optional parts.
     #[must_use]
     pub const fn usage(self) -> &'static str {
-        self.row().usage
+        match self {
+            Self::Claim => "/owp claim",
+            Self::Status => "/owp status",
+            Self::Why => "/owp why",
+            Self::Join => "/owp join skills:rust,sql capacity:5 concurrent:2",
+            Self::Link => "/owp link CODE",
+            Self::Unlink => "/owp unlink",
+            Self::Help => "/owp help",
+            Self::Release => "/owp release [reason]",
+            Self::Extend => "/owp extend",
+            Self::Block => "/owp block reason",
+            Self::Approve => "/owp approve",
+            Self::Assign => "/owp assign @user",
+            Self::Revoke => "/owp revoke [@user] [reason]",
+            Self::Pause => "/owp pause [duration] [reason]",
+            Self::Resume => "/owp resume",
+            Self::Budget => "/owp budget 0..100|file",
+            Self::Ignore => "/owp ignore [off] #12",
+            Self::Trust => "/owp trust @user 0..3",
+            Self::Unblock => "/owp unblock",
+            Self::Ban => "/owp ban @user",
+        }
     }
 
     /// Returns a command with this verb that can be typed as it is.
     #[must_use]
     pub const fn example(self) -> &'static str {
-        self.row().example
+        match self {
+            Self::Join => "/owp join skills:rust,sql capacity:5",
+            Self::Link => "/owp link M5IJPSOQXGUG",
+            Self::Release => "/owp release",
+            Self::Block => "/owp block waiting for a decision",
+            Self::Assign => "/owp assign @octocat",
+            Self::Revoke => "/owp revoke @octocat no news for a week",
+            Self::Pause => "/owp pause 2h release day",
+            Self::Budget => "/owp budget 3",
+            Self::Ignore => "/owp ignore #12",
+            Self::Trust => "/owp trust @octocat 1",
+            Self::Ban => "/owp ban @octocat",
+            Self::Claim
+            | Self::Status
+            | Self::Why
+            | Self::Unlink
+            | Self::Help
+            | Self::Extend
+            | Self::Approve
+            | Self::Resume
+            | Self::Unblock => self.usage(),
+        }
     }
 
     /// Returns the role that may use the verb.
     #[must_use]
     pub const fn who(self) -> Who {
-        self.row().who
+        match self {
+            Self::Claim | Self::Status | Self::Why | Self::Join | Self::Link | Self::Unlink | Self::Help => Who::Anyone,
+            Self::Release | Self::Extend | Self::Block => Who::Holder,
+            Self::Approve
+            | Self::Assign
+            | Self::Revoke
+            | Self::Pause
+            | Self::Resume
+            | Self::Budget
+            | Self::Ignore
+            | Self::Trust
+            | Self::Unblock
+            | Self::Ban => Who::Maintainer,
+        }
     }
 
     /// Returns the effect in one line.
     #[must_use]
     pub const fn help(self) -> &'static str {
-        self.row().help
+        match self {
+            Self::Claim => "Take this issue's task, if every rule allows it.",
+            Self::Status => "Say how this issue's task stands.",
+            Self::Why => "Explain why you could or could not have this task now.",
+            Self::Join => {
+                "Say what you can do and how much at a time; each part may be left out, `skills:none` takes all skills away, `reputation:on` asks for a score that can open tiers, `agents:@login` names bots that open pull requests for you."
+            }
+            Self::Link => "Prove that the worker which showed you this code is yours.",
+            Self::Unlink => "Part from the workers linked to you.",
+            Self::Help => "Show these commands.",
+            Self::Release => "Give the task back.",
+            Self::Extend => "Ask for more time.",
+            Self::Block => "Say that the work cannot go on, and why.",
+            Self::Approve => "Accept the task, or its edited text, as fit to be handed out.",
+            Self::Assign => "Reserve the task for a person for three days.",
+            Self::Revoke => {
+                "Take the task away from its holder, who cannot claim it again for 24 hours unless it is assigned to them."
+            }
+            Self::Pause => "Hand out nothing in this repository for, say, `2h` or `3d`, or until `resume`.",
+            Self::Resume => "End a pause.",
+            Self::Budget => "Set how many pull requests may be open; `file` returns to what the policy file says.",
+            Self::Ignore => {
+                "Set aside an open pull request that answers no claim: it takes no review slot and keeps nobody from claiming; `off` takes that back."
+            }
+            Self::Trust => "Say up to which risk tier a person is trusted.",
+            Self::Unblock => "Let a blocked task be handed out again.",
+            Self::Ban => "Hand nothing to a person any more.",
+        }
     }
 
     /// Finds a verb by its lower-case name.
