@@ -34,7 +34,7 @@ fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
     let wrong = |what: &str| {
         ConfigError::new(format!(
             "OWP_LOG_FILTER: `{what}` is not a log filter. Write a level (error, warn, info, debug, trace or off), or \
-             levels of parts of the program, such as info,owp::engine=debug"
+             levels of parts of the program, such as info,owp_engine=debug"
         ))
     };
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();

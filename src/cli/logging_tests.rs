@@ -110,15 +110,15 @@ fn as_json_one_event_is_one_line_that_says_exactly_what_was_logged() {
 
 #[test]
 fn a_mistyped_filter_is_refused_and_says_what_is_accepted() {
-    for odd in ["verbose", "inf0", "info,engine", "owp::engine", "owp=loud", "info,owp=loud", ","] {
+    for odd in ["verbose", "inf0", "info,engine", "owp_engine", "owp=loud", "info,owp=loud", ","] {
         let error = filter(odd).unwrap_err().to_string();
-        assert!(error.contains("OWP_LOG_FILTER") && error.contains("info,owp::engine=debug"), "{error}");
+        assert!(error.contains("OWP_LOG_FILTER") && error.contains("info,owp_engine=debug"), "{error}");
     }
     for good in [
         "info",
         "WARN",
         "off",
-        "info,owp::engine=debug",
+        "info,owp_engine=debug",
         " info , sqlx=warn ",
         "owp[delivery{id=1}]=trace",
         "[delivery]",
@@ -129,7 +129,7 @@ fn a_mistyped_filter_is_refused_and_says_what_is_accepted() {
 
 #[test]
 fn no_filter_silences_the_setup_token() {
-    for silent in ["off", "error", "owp::engin=debug"] {
+    for silent in ["off", "error", "owp_engin=debug"] {
         let paper = Paper::default();
         let writer = {
             let paper = paper.clone();

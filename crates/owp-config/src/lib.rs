@@ -60,7 +60,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("OWP_LOG", "Log format, `human` or `json`. Default `human`."),
     (
         "OWP_LOG_FILTER",
-        "What to log: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or levels of parts, such as `info,owp::engine=debug`. Default `info`.",
+        "What to log: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or levels of parts, such as `info,owp_engine=debug`. Default `info`.",
     ),
     (
         "OWP_OPEN_REGISTRATION",
