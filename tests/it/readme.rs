@@ -332,15 +332,23 @@ fn the_comment_in_the_readme_is_what_the_pool_says() {
 
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
-    for page in PAGES.iter().chain(&["CONTRIBUTING.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/policy.md"]) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(page).parent().expect("a folder").to_path_buf();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<String> =
+        PAGES.iter().chain(&["CONTRIBUTING.md", "CHANGELOG.md"]).map(ToString::to_string).collect();
+    for folder in ["docs", "docs/adr"] {
+        let files = fs::read_dir(root.join(folder)).expect("a folder").map(|file| file.expect("a file").file_name());
+        let names = files.filter_map(|name| name.into_string().ok()).filter(|name| name.ends_with(".md"));
+        pages.extend(names.map(|name| format!("{folder}/{name}")));
+    }
+    assert!(pages.len() > 30, "{pages:?}");
+    for page in &pages {
+        let folder = root.join(page).parent().expect("a folder").to_path_buf();
         for target in text(page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
             if file.starts_with("https://") {
                 continue;
             }
-            let linked =
-                if file.is_empty() { Path::new(env!("CARGO_MANIFEST_DIR")).join(page) } else { folder.join(file) };
+            let linked = if file.is_empty() { root.join(page) } else { folder.join(file) };
             assert!(linked.exists(), "{page} links to {target}, which is not there");
             if !anchor.is_empty() {
                 let headings = anchors(&fs::read_to_string(&linked).expect("text"));
