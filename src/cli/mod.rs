@@ -119,7 +119,13 @@ fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), 
         Command::Worker(_) | Command::Completions(_) | Command::Man(_) => Environment::of_process()?,
         _ => Environment::load()?,
     };
-    logging::start(&LogConfig::load(&env)?)?;
+    let filter = match command {
+        // The demo narrates what happens.
+        #[cfg(feature = "sandbox")]
+        Command::Demo(_) => "warn",
+        _ => "info",
+    };
+    logging::start(&LogConfig::load(&env, filter)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -149,12 +149,9 @@ fn the_blocks_that_can_be_run_work() {
 #[test]
 fn the_demo_goes_on_when_its_first_twenty_issues_are_done() {
     let output = crate::support::program::owp(&["demo", "--exit-after-merged", "21"]).output().expect("runs");
-    let out = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && out.contains("\"merged\":2"),
-        "{out} {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let (out, narrated) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("\"merged\":2"), "{out} {narrated}");
+    assert!(!narrated.contains(" INFO "), "the demo narrates, and logs nothing besides: {narrated}");
 }
 
 #[test]

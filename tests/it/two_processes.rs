@@ -89,3 +89,24 @@ async fn the_whole_story_over_http_survives_kill_9_between_any_two_steps() {
     let killed = play(Kills::AfterEveryStep).await;
     assert_eq!(killed, calm, "the same comments, each once");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_shows_the_way_from_a_delivery_to_its_comment() {
+    let s = Stage::start().await;
+    let issue = s.open_issue("mona", "Refresh expired sessions").await;
+    s.github("mona", "POST", &format!("/issues/{issue}/labels"), json!({ "labels": ["pool:ready"] })).await;
+    s.until("tasks_ready", 1).await;
+    s.comment("ada", issue, "/owp claim").await;
+    s.until_said(issue, "/owp release").await;
+    s.until_quiet(&[issue]).await;
+
+    let events = s.events();
+    let said = |message: &str| events.iter().filter(|event| event["message"] == message).collect::<Vec<_>>();
+    let written = said("comment written");
+    let lease = written.iter().find(|event| event["span"]["key"].as_str().is_some_and(|key| key.starts_with("lease:")));
+    let cause = &lease.expect("the comment of the lease")["span"]["cause"];
+    let processed = said("delivery processed");
+    let delivery = processed.iter().find(|event| event["span"]["id"] == *cause).expect("the delivery that caused it");
+    assert_eq!(delivery["span"]["event"], "issue_comment");
+    assert!(delivery["millis"].is_u64(), "{delivery}");
+}

@@ -6,6 +6,12 @@ use std::time::Duration;
 /// Upper bounds of the buckets, in milliseconds.
 pub const BOUNDS_MS: [u64; 12] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 
+/// Returns whole milliseconds as a number that a log field keeps as one.
+#[must_use]
+pub fn millis(taken: Duration) -> u64 {
+    u64::try_from(taken.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Counts durations by bucket.
 #[derive(Debug, Default)]
 pub struct Histogram {

@@ -60,7 +60,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("OWP_LOG", "Log format, `human` or `json`. Default `human`."),
     (
         "OWP_LOG_FILTER",
-        "What to log: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or levels of parts, such as `info,owp_engine=debug`. Default `info`.",
+        "What to log: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or levels of parts, such as `info,owp_engine=debug`. Default `info`; for `owp demo` `warn`.",
     ),
     (
         "OWP_OPEN_REGISTRATION",
@@ -367,17 +367,17 @@ pub struct LogConfig {
 }
 
 impl LogConfig {
-    /// Reads `OWP_LOG` and `OWP_LOG_FILTER`.
+    /// Reads `OWP_LOG` and `OWP_LOG_FILTER`; without the latter, `filter` applies.
     ///
     /// # Errors
     /// If `OWP_LOG` is neither `human` nor `json`.
-    pub fn load(env: &Environment) -> Result<Self, ConfigError> {
+    pub fn load(env: &Environment, filter: &str) -> Result<Self, ConfigError> {
         let json = match env.get("OWP_LOG").as_deref() {
             None | Some("human") => false,
             Some("json") => true,
             Some(other) => return Err(ConfigError::new(format!("OWP_LOG: `{other}` is neither `human` nor `json`"))),
         };
-        Ok(Self { json, filter: env.get("OWP_LOG_FILTER").unwrap_or_else(|| "info".to_owned()) })
+        Ok(Self { json, filter: env.get("OWP_LOG_FILTER").unwrap_or_else(|| filter.to_owned()) })
     }
 }
 

@@ -39,7 +39,7 @@ fn flags_win_over_variables_and_variables_over_files() {
     let config = ServeConfig::load(&env, None, Some("sqlite:b.db")).unwrap();
     assert_eq!(config.listen.port(), 2, "env.local is stronger than .env");
     assert_eq!(config.database_url.expose_secret(), "sqlite:b.db", "a flag is stronger than all");
-    assert_eq!(LogConfig::load(&env).unwrap(), LogConfig { json: true, filter: "debug".into() });
+    assert_eq!(LogConfig::load(&env, "info").unwrap(), LogConfig { json: true, filter: "debug".into() });
     assert_eq!(env.get("PATH"), None, "only the program's own variables are taken");
     let config = ServeConfig::load(&env, Some("localhost:1"), None).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:1");
@@ -159,7 +159,7 @@ fn values_that_make_no_sense_are_named() {
         assert!(error.contains(name), "{error}");
     }
     assert_eq!(load(&[("OWP_EVENTS_REPLAY", "7")]).unwrap().events_replay, 7);
-    assert!(LogConfig::load(&Environment::of([("OWP_LOG", "xml")])).is_err());
+    assert!(LogConfig::load(&Environment::of([("OWP_LOG", "xml")]), "info").is_err());
     let spans = load(&[("OWP_COMMENT_SPACING", "10ms"), ("OWP_COUNT_EVERY", "2min 30s")]).unwrap().spans;
     assert_eq!(spans.comment_spacing, Some(Duration::from_millis(10)));
     assert_eq!(spans.count_every, Some(Duration::from_secs(150)));

@@ -75,6 +75,7 @@ impl Stage {
             .env("OWP_COMMENT_SPACING", "20ms")
             .env("OWP_COMMENT_SETTLE", "1s")
             .env("OWP_COUNT_EVERY", "500ms")
+            .env("OWP_LOG", "json")
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(self.folder.path().join("serve.log")).unwrap())
             .spawn()
@@ -89,6 +90,12 @@ impl Stage {
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
+    }
+
+    /// The events in the log of the current process.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        // The last line may be half written.
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// `kill -9`, and a new process on the same database.

@@ -11,6 +11,7 @@ use crate::policy::looks::FRESH;
 use crate::tracking::issues::{self, IssueView, Loss};
 use crate::tracking::pulls;
 use futures_util::future::BoxFuture;
+use owp_base::histogram::millis;
 use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSaid, read_delivery};
 use owp_github::signature::{self, SignatureError};
 use owp_pool::delivery::{Fate, Setback, fate};
@@ -137,7 +138,7 @@ impl Engine {
         };
         match processed {
             Ok(()) => {
-                tracing::info!(millis = began.elapsed().as_millis(), "delivery processed");
+                tracing::info!(millis = millis(began.elapsed()), "delivery processed");
                 self.ring();
                 Ok(())
             }

@@ -6,6 +6,7 @@
 use super::meter::Meter;
 use super::{Address, GitHubError, answer, path::RepoPath};
 use owp_base::clock::Clock;
+use owp_base::histogram::millis;
 use owp_base::net::{innermost, is_loopback};
 use owp_pool::Timestamp;
 use reqwest::{Method, StatusCode, Url, header};
@@ -238,7 +239,7 @@ impl Http {
         let response = request.send().await;
         self.meter.calls.record(began.elapsed());
         let response = response.map_err(not_sent_or_lost)?;
-        let (status, millis) = (response.status(), began.elapsed().as_millis());
+        let (status, millis) = (response.status(), millis(began.elapsed()));
         tracing::debug!(method = %call.method, path = call.what, status = status.as_u16(), millis, "GitHub answered");
         let headers = response.headers().clone();
         self.meter.note_quota(&headers);

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use owp_base::histogram::Histogram;
+use owp_base::histogram::{Histogram, millis};
 use owp_engine::because;
 use std::time::Instant;
 use tracing::Instrument;
@@ -25,7 +25,7 @@ pub(super) async fn request(State(face): State<Face>, request: Request, next: Ne
     let cause = id.to_str().unwrap_or_default().to_owned();
     let answering = async move {
         let mut response = next.run(request).await;
-        let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
+        let (status, millis) = (response.status().as_u16(), millis(begun.elapsed()));
         ANSWERED.record(begun.elapsed());
         // The cause of an error is logged at its source.
         tracing::debug!(status, millis, "response sent");
