@@ -5,10 +5,10 @@ use clap_complete::Shell;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// For which shell.
+/// Arguments of `owp completions`.
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
-    /// The shell that will read it
+    /// Shell to generate completions for
     #[arg(value_enum)]
     shell: Shell,
 }

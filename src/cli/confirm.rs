@@ -9,8 +9,8 @@ use std::io::{BufRead, IsTerminal, Write};
 /// If there is no terminal, or the answer is not yes.
 pub(super) fn confirm(question: &str, command: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::asked_wrongly("This must be confirmed, and there is no terminal to ask on.")
-            .next(format!("`{command}` does it without asking.")));
+        return Err(Failure::asked_wrongly("This needs confirmation, and there is no terminal to ask on.")
+            .next(format!("Run `{command}` to skip the confirmation.")));
     }
     let mut stderr = std::io::stderr();
     // If the prompt cannot be written, no answer arrives, which means no.

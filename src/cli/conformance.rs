@@ -21,22 +21,22 @@ use std::time::Duration;
 /// Length limit of a reason in the terminal; reports hold the full text.
 const WHY_MAX_CHARS: usize = 300;
 
-/// What to check.
+/// Arguments of `owp conformance`.
 #[derive(Debug, Clone, Args)]
 pub struct ConformanceArgs {
-    /// Where the server is, such as http://127.0.0.1:8787 [env: OWP_SERVER]
+    /// Address of the server, such as http://127.0.0.1:8787 [env: OWP_SERVER]
     #[arg(long, value_name = "URL", alias = "url")]
     server: Option<String>,
-    /// The server's admin token, which is tried where it must open nothing, too: change it afterwards; OWP_ADMIN_TOKEN, which others on this machine cannot see, when left out
+    /// The server's admin token; checks also send it where it must be rejected, so change it afterwards [default: OWP_ADMIN_TOKEN, which other users of this machine cannot see]
     #[arg(long, value_name = "TOKEN")]
     admin_token: Option<String>,
-    /// Only the checks of this profile
+    /// Runs only the checks of this profile
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Only checks whose names begin so, such as WORK or WORK-3; separated by commas
+    /// Runs only checks with these name prefixes, such as WORK or WORK-3; separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
-    /// How long leases of manual repositories last there, such as 5s, where the server cannot be asked to make them short
+    /// Duration of leases in the server's manual repositories, such as 5s, if the checks cannot set a short one
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lease_ttl: Option<Duration>,
     /// Prints the report as JSON
@@ -45,19 +45,19 @@ pub struct ConformanceArgs {
     /// Writes the report as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Writes the report as a page of HTML, with what was said where a check did not pass
+    /// Writes the report as an HTML page, with the requests and responses of failed checks
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Lists the checks and makes none
+    /// Lists the checks without running them
     #[arg(long)]
     list: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ProfileName {
-    /// OWP 0.1, which every server speaks
+    /// OWP 0.1, which every server supports
     Core,
-    /// What servers announce as features
+    /// Features that servers announce
     Extended,
 }
 
@@ -115,7 +115,7 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
         report = checking => report.map_err(|error| cannot_begin(&error))?,
         _ = tokio::signal::ctrl_c() => {
             return Err(Failure::failed("Interrupted: the server was not checked to the end.")
-                .next("What the checks made is left there; it hands out nothing to others, for want of their skills."));
+                .next("The repositories and tasks of the checks remain there; no other worker has the skills to get them."));
         }
     };
     write(&mut junit_file, || junit(&report))?;
@@ -130,23 +130,23 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
 
 fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure> {
     let server = args.server.clone().or_else(|| env.get("OWP_SERVER")).ok_or_else(|| {
-        Failure::asked_wrongly("No server is named, and checks make things on the one they check.")
+        Failure::asked_wrongly("No server is named, and the checks create repositories and tasks on it.")
             .next("Name it with --server or OWP_SERVER.")
     })?;
     let token = match &args.admin_token {
         Some(token) => token.clone(),
         None => admin_token(env)?.map(|token| token.expose_secret().to_owned()).ok_or_else(|| {
-            Failure::no_access("The checks make repositories and tasks, for which the server's admin token is needed.")
-                .next("Set OWP_ADMIN_TOKEN, or give it with --admin-token.")
+            Failure::no_access("The checks create repositories and tasks, which needs the server's admin token.")
+                .next("Set OWP_ADMIN_TOKEN, or use --admin-token.")
         })?,
     };
     let only: Vec<String> = args.only.iter().map(|name| name.trim().to_uppercase()).collect();
     if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.is_named(name))) {
-        return Err(Failure::asked_wrongly(format!("There is no check whose name begins with {unknown}."))
+        return Err(Failure::asked_wrongly(format!("No check has a name that begins with {unknown}."))
             .next("`owp conformance --list` shows all of them."));
     }
     let profile = args.profile.map(Profile::from);
-    let none = || Failure::asked_wrongly("No check of this profile has such a name.");
+    let none = || Failure::asked_wrongly("No check of this profile has a name given with --only.");
     let chosen = |check: &&&Check| profile.is_none_or(|profile| check.profile == profile);
     let named = |check: &&&Check| only.is_empty() || only.iter().any(|name| check.is_named(name));
     all().iter().filter(chosen).find(named).ok_or_else(none)?;
@@ -160,12 +160,12 @@ fn cannot_begin(error: &CannotBegin) -> Failure {
     let what = format!("Nothing can be checked: {error}.");
     match error {
         CannotBegin::NoAccess(_) => {
-            Failure::no_access(what).next("Give the token the server was started with, with --admin-token.")
+            Failure::no_access(what).next("Use --admin-token with the token the server was started with.")
         }
-        CannotBegin::Unreachable(_) => Failure::failed(what).next("Is the server running there?"),
-        CannotBegin::SomethingElse(_) => Failure::failed(what).next("Look at the address: --server names another."),
+        CannotBegin::Unreachable(_) => Failure::failed(what).next("Check that the server runs there."),
+        CannotBegin::SomethingElse(_) => Failure::failed(what).next("Check the address: --server names another."),
         CannotBegin::Closed => Failure::failed(what)
-            .next("This program serves them with OWP_OPEN_REGISTRATION=1, or when it listens on loopback."),
+            .next("For `owp serve`, set OWP_OPEN_REGISTRATION=1, or let only this machine reach it."),
     }
 }
 
@@ -213,7 +213,7 @@ fn tell_end(report: &Report) {
     if !report.conforms() && report.ready_before > 0 {
         let ready = count(report.ready_before, "task");
         say(&format!(
-            "{ready} waited there before the checks began and may have come between; a server on trial should have none."
+            "{ready} waited there before the checks began and may have interfered; use a test server without tasks."
         ));
     }
 }

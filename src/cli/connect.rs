@@ -11,10 +11,10 @@ use owp_client::{Client, Who};
 use owp_config::{Environment, admin_token, listen_address, reachable, worker_token};
 use std::io::IsTerminal;
 
-/// How the pool is named and the answer printed; every command takes these.
+/// Options of every client command: the pool's address and the output format.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Asked {
-    /// Where the pool is, such as https://pool.example.org
+    /// Address of the pool, such as https://pool.example.org
     #[arg(long, value_name = "URL", global = true)]
     pub server: Option<String>,
     /// Prints the answer as JSON
@@ -70,7 +70,7 @@ impl Asked {
         let client = self.nobody(env, &profile)?;
         let worker = profile.worker(client.base()).ok_or_else(|| {
             Failure::no_access(format!("No worker is registered with {} from here.", client.base())).next(format!(
-                "`owp worker register --server {}` registers one; OWP_WORKER_TOKEN brings the token of one that is.",
+                "Run `owp worker register --server {}`, or set OWP_WORKER_TOKEN to the token of a registered worker.",
                 client.base()
             ))
         })?;
@@ -106,7 +106,7 @@ fn on_this_machine(env: &Environment) -> Result<String, Failure> {
     if env.is_from_file("OWP_LISTEN") && !address.ip().is_loopback() {
         // Otherwise the author of that file would receive a token.
         return Err(Failure::asked_wrongly(format!("OWP_LISTEN in a file of this folder names {address}."))
-            .next(format!("If that is the pool, say so: `--server http://{address}`, or OWP_SERVER.")));
+            .next(format!("If that is the pool, name it with `--server http://{address}` or OWP_SERVER.")));
     }
     Ok(format!("http://{address}"))
 }

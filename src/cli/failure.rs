@@ -17,7 +17,7 @@ const FAILED: u8 = 1;
 const ASKED_WRONGLY: u8 = 2;
 const NO_ACCESS: u8 = 4;
 /// Heading of a refusal with several reasons, which follow it.
-const SEVERAL: &str = "The pool says no, for each of these reasons:";
+const SEVERAL: &str = "The pool refused, for each of these reasons:";
 
 /// The error of a command, and its fix.
 #[derive(Debug)]
@@ -126,13 +126,13 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Address(_) | ClientError::Versioned { .. } => Self::asked_wrongly(what),
             ClientError::Silent { .. } => {
-                Self::failed(what).next("Try again in a moment; `owp healthcheck` tells whether the pool is ready.")
+                Self::failed(what).next("Try again in a moment; `owp healthcheck` checks that the pool is ready.")
             }
             ClientError::Unreachable { .. } => Self::failed(what)
-                .next("Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another."),
+                .next("Check that a pool runs there: `owp serve` starts one; `--server` and OWP_SERVER name another."),
             ClientError::Trouble { .. } => Self::failed(what).next("Try again in a moment."),
             ClientError::Nonsense { .. } | ClientError::TooLong { .. } => {
-                Self::failed(what).next("Look at the address: `--server` and OWP_SERVER name another.")
+                Self::failed(what).next("Check the address: `--server` and OWP_SERVER name another.")
             }
             ClientError::Problem(told) => {
                 let code = if told.status == 401 { NO_ACCESS } else { FAILED };
@@ -201,7 +201,7 @@ static UNSAID: AtomicBool = AtomicBool::new(false);
 
 fn all_was_said() -> Result<(), Failure> {
     if UNSAID.load(Ordering::Relaxed) {
-        return Err(Failure::failed("What was to be said could not be written to stdout; the call itself was made."));
+        return Err(Failure::failed("The output could not be written to stdout; the call itself was made."));
     }
     Ok(())
 }

@@ -14,14 +14,14 @@ use std::time::Duration;
 /// Shorter than the usual timeout of health checks.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Asks `/readyz`.
+/// Arguments of `owp healthcheck`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckArgs {
     #[arg(
         long,
         value_name = "URL",
         alias = "url",
-        help = "Where the pool is, such as https://pool.example.org [env: OWP_SERVER] [default: this machine, at OWP_LISTEN]"
+        help = "Address of the pool, such as https://pool.example.org [env: OWP_SERVER] [default: this machine, at OWP_LISTEN]"
     )]
     server: Option<String>,
     /// Prints the answer as JSON
@@ -61,7 +61,7 @@ async fn ask(url: &str) -> Result<(), String> {
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE)
         .build()
-        .map_err(|_| "cannot be asked from this machine".to_owned())?;
+        .map_err(|_| "cannot be called from this machine".to_owned())?;
     let answer = client.get(url).send().await.map_err(|error| match error.is_timeout() {
         true => format!("did not answer within {} seconds", PATIENCE.as_secs()),
         false => format!("cannot be reached: {}", cause(&error)),

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// Arguments of `owp man`.
 #[derive(Debug, Clone, Args)]
 pub struct ManArgs {
-    /// The folder for the pages of every command, such as ~/.local/share/man/man1; the page of `owp` alone is printed when left out
+    /// Folder for the pages of all commands, such as ~/.local/share/man/man1; without it, the page of `owp` is printed
     folder: Option<PathBuf>,
 }
 
@@ -36,7 +36,7 @@ fn write(program: Command, folder: &Path) -> Result<(), Failure> {
     let shown = visible_line(&folder.display().to_string());
     std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(program, folder)).map_err(|error| {
         Failure::failed(format!("The pages cannot be written to {shown}: {error}."))
-            .next("Name a folder that you may write to.")
+            .next("Name a folder that you can write to.")
     })?;
     complain(&format!("owp man: the pages are in {shown}"));
     Ok(())

@@ -53,26 +53,26 @@ struct Cli {
 enum Command {
     /// Runs the pool: REST, webhooks, status page.
     Serve(serve::ServeArgs),
-    /// A sandbox GitHub: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
+    /// Runs a sandbox GitHub in memory: Apps, issues, pull requests and signed webhooks over HTTP.
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::SandboxArgs),
     /// Runs a self-contained demo: a sandbox GitHub, the pool, simulated contributors and a maintainer.
     #[cfg(feature = "sandbox")]
     Demo(demo::DemoArgs),
-    /// Checks a policy file, shows what it would do, prints its JSON Schema.
+    /// Checks or simulates a policy file, or prints its JSON Schema.
     Policy(policy::PolicyArgs),
-    /// A pool's operator at the terminal: repositories, tasks, imports, events, revoking.
+    /// Manages a pool as its operator: repositories, tasks, imports, events, access.
     Admin(admin::AdminArgs),
-    /// Looks at everything a pool needs and says what is wrong, each with what to do.
+    /// Checks everything a pool needs and suggests a fix for each problem.
     Doctor(doctor::DoctorArgs),
-    /// Checks whether a server speaks the Open Work Protocol, requirement by requirement.
+    /// Checks a server against the Open Work Protocol, requirement by requirement.
     ///
-    /// The checks make repositories, workers and tasks there; the repositories and tasks stay, though nothing is handed out of
-    /// them any more, closed where the server can close tasks. Check a server on trial, not one at work.
+    /// The checks create repositories, workers and tasks on the server. Repositories and tasks remain, but are no longer handed
+    /// out; tasks are closed if the server supports that. Use a test server, not one in production.
     Conformance(conformance::ConformanceArgs),
-    /// Asks a running pool whether it is ready; exits with 0 when it is.
+    /// Checks that a running pool is ready; exits with 0 if it is.
     Healthcheck(healthcheck::HealthcheckArgs),
-    /// Takes tasks from a pool, reports how they go, gives them back: for contributors.
+    /// Takes tasks from a pool, reports their progress and gives them back: for contributors.
     Worker(worker::WorkerArgs),
     /// Generates shell completions.
     Completions(completions::CompletionsArgs),
@@ -129,7 +129,7 @@ fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| ConfigError::new(format!("the machine refuses threads: {error}")))?;
+        .map_err(|error| ConfigError::new(format!("cannot start threads: {error}")))?;
     Ok((env, runtime))
 }
 

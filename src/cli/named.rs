@@ -54,7 +54,7 @@ fn after(cursor: &str) -> String {
 
 fn nothing(issue: &Issue) -> Failure {
     let (repo, number) = (word(&issue.repo), issue.number);
-    Failure::failed(format!("No task you can see here stands for {repo}#{number}."))
+    Failure::failed(format!("No task that you can see belongs to {repo}#{number}."))
         .next("Name a task of a private repository by its id. An issue becomes a task when it gets the pool's label.")
 }
 
@@ -65,7 +65,7 @@ fn issue(named: &str) -> Result<Option<Issue>, Failure> {
         return Ok(None);
     }
     let wrong = || {
-        Failure::asked_wrongly(format!("{} names no task.", word(named)))
+        Failure::asked_wrongly(format!("{} is not the name of a task.", word(named)))
             .next("Give an id (t_…), owner/name#12, or an address such as https://github.com/owner/name/issues/12.")
     };
     let found = match named.split_once("://") {

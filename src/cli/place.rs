@@ -94,7 +94,7 @@ fn missing(reason: &Reason) -> Option<String> {
 pub(super) fn of_worker(rule: &str, message: &str) -> String {
     let sentence = match rule {
         "skills" => "The worker lacks a skill the task needs.",
-        "capacity" => "The task does not fit into what the worker takes at once.",
+        "capacity" => "The task does not fit into the worker's free capacity.",
         "concurrency" => "The worker holds as many tasks as it takes at once.",
         rule if SPOKEN.contains(&rule) => {
             return SWAPPED.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
@@ -122,7 +122,7 @@ const SWAPPED: [(&str, &str); 8] = [
 /// Returns the pool's warning that a repository's tier has no requirements, with the command that sets them.
 pub(super) fn tier_warning(repo: &str, said: &str) -> String {
     let (repo, said) = (visible_line(repo), visible_line(&here(said)));
-    format!("warning: {said} `owp admin policy set {repo} FILE` sets what its `tiers` ask for.")
+    format!("warning: {said} `owp admin policy set {repo} FILE` sets the requirements of its `tiers`.")
 }
 
 /// Removes the sentences about other interfaces.

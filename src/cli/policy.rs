@@ -23,16 +23,16 @@ pub struct PolicyArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum PolicyCommand {
-    /// Reads a policy file and says what is wrong with it, with line and column. Exits with 1 when anything is.
+    /// Checks a policy file and reports every fault with line and column. Exits with 1 if there is any.
     Check {
-        /// The file; - for standard input
+        /// Policy file; - for standard input
         #[arg(default_value = POLICY_PATH)]
         file: String,
         /// Prints the answer as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Asks a running pool what it would hand out now, and why not the rest. Writes nothing.
+    /// Simulates the next plan of a running pool: grants, and the reasons why other tasks wait. Changes nothing.
     Simulate(SimulateArgs),
     /// Prints the JSON Schema of policy files, for editors.
     Schema,
@@ -42,7 +42,7 @@ enum PolicyCommand {
 struct SimulateArgs {
     /// The repository, as OWNER/NAME
     repo: String,
-    /// A policy file to try in the place of the repository's own
+    /// Policy file to try instead of the repository's own
     #[arg(long, value_name = "FILE")]
     policy: Option<String>,
     #[command(flatten)]
@@ -76,7 +76,7 @@ fn check(file: &str, json: bool) -> Result<(), Failure> {
 
 /// Parses the document, or reports its errors as `FILE:LINE:COLUMN: what`.
 fn good(file: &str) -> Result<Document, Failure> {
-    let text = read_file(file, MAX_BYTES, "No policy is as long; is this the file you meant?")?;
+    let text = read_file(file, MAX_BYTES, "No policy is this long; check the name of the file.")?;
     read_yaml(&text, &Policy::managed()).map_err(|faults| faulty(file, &faults))
 }
 
@@ -120,7 +120,7 @@ fn tell(simulated: &Simulated) {
         let number = issue.map_or_else(String::new, |issue| format!("#{issue} "));
         format!("{number}{}", title(called))
     };
-    say(&format!("{}: {} heard of lately", word(&simulated.repo), count(simulated.workers, "worker")));
+    say(&format!("{}: {} seen recently", word(&simulated.repo), count(simulated.workers, "worker")));
     for reason in &simulated.stopped {
         say(&format!("nothing is handed out: {}", words(reason)));
     }
@@ -130,7 +130,7 @@ fn tell(simulated: &Simulated) {
     for wait in &simulated.waiting {
         say(&format!("waits {}", name(wait.issue, &wait.title)));
         if wait.reasons.is_empty() {
-            let why = if simulated.workers == 0 { "nobody asks" } else { "others come first" };
+            let why = if simulated.workers == 0 { "no worker asks" } else { "others come first" };
             say(&format!("  {why}"));
         }
         for SimulatedReason { rule, message, workers } in &wait.reasons {

@@ -75,8 +75,9 @@ pub(super) fn field<'a>(answer: &'a Value, key: &str) -> &'a str {
 pub(super) fn read<T: DeserializeOwned>(client: &Client, answer: &Value) -> Result<T, Failure> {
     T::deserialize(answer).map_err(|error| {
         let (pool, error) = (visible_line(client.base()), visible_line(&error.to_string()));
-        Failure::failed(format!("{pool} answered something that is not this program's OWP: {error}."))
-            .next("Look at the address: `--server` and OWP_SERVER name another. Or is the pool of another version?")
+        Failure::failed(format!("{pool} sent an answer that this program cannot read: {error}.")).next(
+            "Check the address (`--server`, OWP_SERVER), and that the pool and this program have the same version.",
+        )
     })
 }
 

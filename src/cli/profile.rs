@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 const FILE: &str = "workers.json";
-const ELSEWHERE: &str = "XDG_CONFIG_HOME names another place for settings.";
+const ELSEWHERE: &str = "Set XDG_CONFIG_HOME to keep the settings in another folder.";
 /// Far more than any number of registrations needs.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
@@ -74,18 +74,17 @@ impl Profile {
             Err(error) => return Err(wrong(format!("cannot be read: {error}")).next(ELSEWHERE)),
         };
         if about.permissions().mode() & 0o077 != 0 {
-            let mend = format!("Close it with `chmod 600 {}`.", path.display());
+            let mend = format!("Run `chmod 600 {}`.", path.display());
             return Err(wrong("holds tokens and can be read by others".to_owned()).next(mend));
         }
         if about.len() > FILE_MAX_BYTES {
-            return Err(wrong("is too large to be what this program wrote".to_owned()));
+            return Err(wrong("is too large: this program did not write it".to_owned()));
         }
         let text = std::fs::read(&path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         // The parser's message could quote a token; line and column cannot.
         let kept = serde_json::from_slice(&text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            wrong(format!("is not what this program wrote: see {place}"))
-                .next("Mend it, or move it away and register again.")
+            wrong(format!("is damaged: see {place}")).next("Fix it, or move it away and register again.")
         })?;
         Ok(Self { path, kept })
     }

@@ -17,22 +17,22 @@ use std::{
     sync::Arc,
 };
 
-/// A sandbox GitHub: apps, issues, pull requests and signed webhooks, in memory and over HTTP.
+/// Arguments of `owp sandbox`.
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9797", value_parser = super::values::listen)]
     pub listen: SocketAddr,
-    /// Where webhooks go, for example http://127.0.0.1:8787/github/webhooks
+    /// Address to send webhooks to, for example http://127.0.0.1:8787/github/webhooks
     #[arg(long, value_name = "URL", value_parser = web_address)]
     pub webhook_url: Option<String>,
-    /// What webhooks are signed with; a random one when left out.
+    /// Secret that signs webhooks; random by default.
     #[arg(long, value_name = "SECRET")]
     pub webhook_secret: Option<String>,
-    /// The same seed makes the same ids and tokens.
+    /// Seed for ids and tokens; the same seed gives the same ones.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// File for the app's private key; a new file in the temporary folder when left out.
+    /// File for the App's private key; by default a new file in the temporary folder.
     #[arg(long, value_name = "FILE")]
     pub private_key_file: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ pub struct SandboxArgs {
 fn web_address(text: &str) -> Result<String, String> {
     match reqwest::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
-        Ok(url) => Err(format!("a webhook goes to http:// or https://, not {}://", url.scheme())),
+        Ok(url) => Err(format!("must be an http:// or https:// address, not {}://", url.scheme())),
         Err(_) => Err("must be an address such as http://127.0.0.1:8787/github/webhooks".to_owned()),
     }
 }

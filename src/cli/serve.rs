@@ -35,7 +35,7 @@ const MARK_WITHIN: Duration = Duration::from_secs(2);
 /// How long the database may take to close: SQLite writes what its log holds into the file.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Runs the pool. Everything else is told by variables; `env.local.example` lists them.
+/// Arguments of `owp serve`. Variables configure everything else; `env.local.example` lists them.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one [env: OWP_LISTEN] [default: 127.0.0.1:8787]
@@ -222,7 +222,7 @@ async fn serve(
         // The only secret that is logged on purpose: it opens one form, once, while there is nothing to steal.
         tracing::info!(
             target: SETUP_TARGET,
-            "to register a GitHub App open {}/setup (or the address people reach this pool at) and give it the setup token {}",
+            "to register a GitHub App, open {}/setup (or /setup at the pool's public address) and enter the setup token {}",
             running.url(),
             setup.token.expose_secret()
         );
@@ -273,9 +273,9 @@ fn tell_setup(config: &ServeConfig, store: &Store) {
             Some(file) => tracing::info!("GitHub App {} at {}, from {}", app.app_id, app.api_url, file.display()),
             None => tracing::info!("GitHub App {} at {}", app.app_id, app.api_url),
         },
-        None => tracing::info!(
-            "no GitHub App is configured: webhooks answer 503, and only repositories made by admin calls are served"
-        ),
+        None => {
+            tracing::info!("no GitHub App is configured: webhooks answer 503, and only manual repositories are served")
+        }
     }
     match config.admin_token.as_ref().map(weakness) {
         None => tracing::info!("no OWP_ADMIN_TOKEN is set: admin calls answer 401"),

@@ -24,7 +24,7 @@ pub(super) struct Filters {
     /// Only tasks of this area
     #[arg(long, value_name = "AREA")]
     area: Option<String>,
-    /// At most so many, the newest first
+    /// Maximum number of tasks, the newest first
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole::<1, 10_000>)]
     limit: i64,
 }
@@ -32,11 +32,11 @@ pub(super) struct Filters {
 /// Parses a task's state.
 pub(super) fn state() -> impl TypedValueParser<Value = TaskState> {
     let help = |state| match state {
-        TaskState::Ready => "Waits to be taken",
-        TaskState::Leased => "Taken, and not begun",
-        TaskState::InProgress => "Under way",
-        TaskState::PrOpened => "A pull request answers it",
-        TaskState::Blocked => "Something stands in the way",
+        TaskState::Ready => "Waits for a worker",
+        TaskState::Leased => "Leased, and not begun",
+        TaskState::InProgress => "Work has begun",
+        TaskState::PrOpened => "A pull request is open",
+        TaskState::Blocked => "Work cannot continue",
         TaskState::Merged => "Done",
         TaskState::Closed => "Withdrawn",
     };

@@ -11,7 +11,7 @@ pub(super) fn whole<const FROM: i64, const TO: i64>(text: &str) -> Result<i64, S
 
 /// Parses a duration such as 30s, 5m or 2h.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "must be a span of time such as 30s, 5m or 2h".to_owned())
+    humantime::parse_duration(text).map_err(|_| "must be a duration such as 30s, 5m or 2h".to_owned())
 }
 
 /// Parses an address to listen on.

@@ -161,7 +161,7 @@ async fn beside_a_running_pool_everything_is_as_it_should_be() {
         said.expect(0, "ok", about, words);
     }
     let words = owp(&["doctor"]).envs(stage.variables()).current_dir(stage.folder.path()).output().unwrap();
-    assert!(String::from_utf8_lossy(&words.stdout).ends_with("\n\nEverything is as it should be.\n"), "{words:?}");
+    assert!(String::from_utf8_lossy(&words.stdout).ends_with("\n\nNo problems found.\n"), "{words:?}");
 
     // Told to stop, it is known to have stopped at once, and not only when it was silent for minutes.
     let mut pool = pool;

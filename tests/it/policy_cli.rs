@@ -190,7 +190,7 @@ async fn a_simulation_says_who_would_get_what_and_why_not_the_rest_and_writes_no
     let (code, said, wrong) = simulate(&[], Some(TOKEN));
     assert_eq!(code, Some(0), "{wrong}");
     insta::assert_snapshot!(said, @r#"
-    acme/rocket: 1 worker heard of lately
+    acme/rocket: 1 worker seen recently
     would get Parse\u{1b}[31m dates: ada's laptop
     waits Draw a logo
       ada's laptop: The worker lacks a skill the task needs. (now rust, needed design) [skills]

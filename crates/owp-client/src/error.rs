@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The text is not the address of a web server.
-    #[error("`{0}` is not the address of a pool; one looks like https://pool.example.org or http://127.0.0.1:8787")]
+    #[error("`{0}` is not the address of a pool; write one such as https://pool.example.org or http://127.0.0.1:8787")]
     Address(String),
     /// The address includes the API path `/v1`.
     #[error("`{given}` ends in /v1: give the address without it, {pool}")]
@@ -35,7 +35,7 @@ pub enum ClientError {
         cause: String,
     },
     /// The response is not OWP: another program listens on this address.
-    #[error("{url} answered {status} and no JSON: something else than a pool listens there")]
+    #[error("{url} answered {status} without JSON: another program listens there")]
     Nonsense {
         /// The address that was called.
         url: String,
@@ -51,7 +51,7 @@ pub enum ClientError {
         status: u16,
     },
     /// The response is larger than any response of a pool.
-    #[error("{url} answered more than {most} bytes: something else than a pool listens there")]
+    #[error("{url} answered more than {most} bytes: another program listens there")]
     TooLong {
         /// The address that was called.
         url: String,
@@ -90,9 +90,9 @@ pub fn cause(error: &reqwest::Error) -> String {
         ("InvalidContentType", "the server speaks http, not https; begin the address with http://"),
         // hyper, when the server speaks only TLS.
         ("invalid HTTP version", "the server does not speak http; begin the address with https://"),
-        ("UnknownIssuer", "the server's certificate is signed by no authority this machine trusts"),
-        ("NotValidForName", "the server's certificate is made out to another name"),
-        ("failed to lookup address", "there is no host of this name"),
+        ("UnknownIssuer", "this machine does not trust the authority that signed the server's certificate"),
+        ("NotValidForName", "the server's certificate is for another name"),
+        ("failed to lookup address", "there is no host with this name"),
     ];
     let known = plain.iter().find(|(raw, _)| innermost.contains(raw));
     known.map_or(innermost.clone(), |(_, words)| (*words).to_owned())
@@ -115,7 +115,7 @@ impl Told {
     pub(super) fn new(status: u16, body: Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let kind = text("type").and_then(|kind| kind.rsplit('/').next().map(str::to_owned)).unwrap_or_default();
-        let detail = text("detail").unwrap_or_else(|| format!("The pool answered {status} and did not say why."));
+        let detail = text("detail").unwrap_or_else(|| format!("The pool answered {status} without a reason."));
         Self { status, kind, detail, body }
     }
 
@@ -168,6 +168,6 @@ mod tests {
         assert_eq!(told.fields(), [("tier".to_owned(), "must be from 0 to 3, not 9".to_owned())]);
         let bare = Told::new(500, json!({}));
         assert_eq!((bare.kind.as_str(), bare.reasons().len()), ("", 0));
-        assert_eq!(bare.detail, "The pool answered 500 and did not say why.");
+        assert_eq!(bare.detail, "The pool answered 500 without a reason.");
     }
 }

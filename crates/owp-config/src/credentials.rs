@@ -66,7 +66,7 @@ impl Credentials {
             meta => meta.map_err(|error| unusable(&error.to_string()))?,
         };
         if !meta.is_file() || meta.len() > LARGEST {
-            return Err(unusable("it is not a file that setup wrote"));
+            return Err(unusable("it is not a credentials file"));
         }
         #[cfg(unix)]
         if std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o077 != 0 {

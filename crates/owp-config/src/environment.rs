@@ -116,7 +116,11 @@ impl Environment {
         // XDG: "All paths set in these environment variables must be absolute"; relative ones are ignored.
         let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || absolute("HOME").map(|home| home.join(".config"));
-        let none = || ConfigError::new("neither XDG_CONFIG_HOME nor HOME says where settings are kept");
+        let none = || {
+            ConfigError::new(
+                "neither XDG_CONFIG_HOME nor HOME is set; set one of them, to name the folder of the settings",
+            )
+        };
         absolute("XDG_CONFIG_HOME").or_else(home).ok_or_else(none)
     }
 
@@ -128,7 +132,7 @@ impl Environment {
         let file_name = format!("{name}_FILE");
         match (self.get(name), self.get(&file_name)) {
             (Some(_), Some(_)) => {
-                Err(ConfigError::new(format!("{name} and {file_name} are both set; take one of them away")))
+                Err(ConfigError::new(format!("{name} and {file_name} are both set; unset one of them")))
             }
             (Some(value), None) => Ok(Some(value.into())),
             (None, Some(path)) => read_secret(&file_name, &path).map(Some),

@@ -64,7 +64,7 @@ impl GitHubApp {
         // Another server would receive this App's credentials.
         if let Some(told) = told.filter(|told| plain(told) != plain(&held.api_url)) {
             return Err(ConfigError::new(format!(
-                "GITHUB_API_URL is {told}, but the App in {} (OWP_CREDENTIALS_FILE) was registered at {}; take one of them away",
+                "GITHUB_API_URL is {told}, but the App in {} (OWP_CREDENTIALS_FILE) was registered at {}; remove one of them",
                 path.display(),
                 held.api_url
             )));

@@ -51,7 +51,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("GITHUB_WEBHOOK_SECRET_FILE", "File that holds `GITHUB_WEBHOOK_SECRET`."),
     (
         "OWP_CREDENTIALS_FILE",
-        "File in which `/setup` keeps the App's credentials. Default `owp-github-app.json`. Only its owner may be able to read it; the `GITHUB_…` variables win over it.",
+        "File in which `/setup` keeps the App's credentials. Default `owp-github-app.json`. Only its owner may have access to it; the `GITHUB_…` variables override it.",
     ),
     (
         "GITHUB_API_URL",
@@ -60,11 +60,11 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("OWP_LOG", "Log format, `human` or `json`. Default `human`."),
     (
         "OWP_LOG_FILTER",
-        "What to log: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or levels of parts, such as `info,owp_engine=debug`. Default `info`; for `owp demo` `warn`.",
+        "Log filter: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or levels of modules, such as `info,owp_engine=debug`. Default `info`; for `owp demo` `warn`.",
     ),
     (
         "OWP_OPEN_REGISTRATION",
-        "Set to `1` to let anyone who can reach the pool take tasks from hand-made repositories, even without a linked GitHub account. Default: off, and on while only this machine can reach the pool: it listens on loopback, and has no public address, GitHub App or trusted proxies.",
+        "Set to `1` to let anyone who can reach the pool take tasks from manual repositories, even without a linked GitHub account. Default: off, and on while only this machine can reach the pool: it listens on loopback, and has no public address, GitHub App or trusted proxies.",
     ),
     (
         "OWP_RATE_LIMIT",
@@ -78,19 +78,19 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "OWP_EVENTS_REPLAY",
         "Number of latest events that a client of `GET /v1/events` can catch up on. Default `100000`.",
     ),
-    ("OWP_COMMENT_SPACING", "Least time between two comments of one installation, such as `1s` (the default)."),
+    ("OWP_COMMENT_SPACING", "Minimum time between two comments of one installation, such as `1s` (the default)."),
     (
         "OWP_COMMENT_SETTLE",
-        "How long a comment may take to appear after its request was lost; then it is written again. Default `30s`.",
+        "Time to wait for a comment to appear after a request without a response, before it is written again. Default `30s`.",
     ),
-    ("OWP_COUNT_EVERY", "How often open pull requests are counted on GitHub. Default `5min`."),
+    ("OWP_COUNT_EVERY", "Interval at which open pull requests are counted on GitHub. Default `5min`."),
     (
         "OWP_WATCH_EVERY",
-        "How often a repository is asked, with one request that is free when nothing changed, whether anything did. Default `2min`.",
+        "Interval at which a repository is checked for changes, with one request that is free if nothing changed. Default `2min`.",
     ),
     (
         "OWP_REDELIVER_AT",
-        "When GitHub is asked to repeat failed webhook deliveries, besides at the start: five cron fields, in UTC. Default `17 * * * *`.",
+        "Schedule for asking GitHub to repeat failed webhook deliveries, besides at the start: five cron fields, in UTC. Default `17 * * * *`.",
     ),
     (
         "OWP_DOWNTIME_AFTER",
@@ -103,14 +103,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
 pub const CLIENT_VARIABLES: &[(&str, &str)] = &[
     (
         "OWP_SERVER",
-        "The pool that client commands speak to (`worker`, `admin`, `policy simulate`, `healthcheck`, `conformance`), such as `https://pool.example.org`. Default: for `worker`, the one registered with last; else the one on this machine.",
+        "Address of the pool for client commands (`worker`, `admin`, `policy simulate`, `healthcheck`, `conformance`), such as `https://pool.example.org`. Default: for `worker`, the one registered with last; else the one on this machine.",
     ),
     (
         "OWP_WORKER_TOKEN",
-        "A worker's token, in the place of the one that registration kept; it goes to `--server`, `OWP_SERVER` or the pool on this machine alone.",
+        "A worker's token, instead of the stored one; it goes to `--server`, `OWP_SERVER` or the pool on this machine only.",
     ),
-    ("OWP_WORKER_TOKEN_FILE", "A file to read `OWP_WORKER_TOKEN` from."),
-    ("GITHUB_TOKEN", "What `owp admin import-github-issues` reads issues with; public ones can be read without."),
+    ("OWP_WORKER_TOKEN_FILE", "File that holds `OWP_WORKER_TOKEN`."),
+    ("GITHUB_TOKEN", "Token for `owp admin import-github-issues` to read issues; public issues need none."),
 ];
 
 const LISTEN: &str = "127.0.0.1:8787";
@@ -317,7 +317,9 @@ fn for_a_header(env: &Environment, name: &str) -> Result<Option<SecretString>, C
     if token.expose_secret().bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(Some(token));
     }
-    Err(ConfigError::new(format!("{name} must be letters, digits and signs without spaces, to fit into a header")))
+    Err(ConfigError::new(format!(
+        "{name} must hold letters, digits and punctuation only, without spaces, to fit into a header"
+    )))
 }
 
 fn switch(env: &Environment, name: &str) -> Result<Option<bool>, ConfigError> {
@@ -342,7 +344,7 @@ fn span(env: &Environment, name: &str) -> Result<Option<Duration>, ConfigError> 
     let parsed = humantime::parse_duration(&text);
     parsed
         .map(Some)
-        .map_err(|why| ConfigError::new(format!("{name}: `{text}` is not a span such as 30s or 5min ({why})")))
+        .map_err(|why| ConfigError::new(format!("{name}: `{text}` is not a duration such as 30s or 5min ({why})")))
 }
 
 /// Every process records the time once a second: a shorter outage cannot be distinguished from normal operation.
@@ -351,7 +353,7 @@ const DOWNTIME_LEAST: Duration = Duration::from_secs(2);
 fn downtime_after(env: &Environment) -> Result<Option<Duration>, ConfigError> {
     match span(env, "OWP_DOWNTIME_AFTER")? {
         Some(least) if least < DOWNTIME_LEAST => {
-            Err(ConfigError::new("OWP_DOWNTIME_AFTER must be at least 2s: a process looks at the time once a second"))
+            Err(ConfigError::new("OWP_DOWNTIME_AFTER must be at least 2s: a process records the time once a second"))
         }
         told => Ok(told),
     }

@@ -30,8 +30,8 @@ impl RateLimit {
                 Ok(Some(Self { per_second, burst }))
             }
             _ => Err(ConfigError::new(format!(
-                "OWP_RATE_LIMIT: `{text}` is neither `off` nor calls per second and at once, such as 20/100; the second \
-                 is at least the first"
+                "OWP_RATE_LIMIT: `{text}` is neither `off` nor a rate and a burst, such as 20/100 calls per second; the \
+                 burst must be at least the rate"
             ))),
         }
     }

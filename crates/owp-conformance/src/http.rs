@@ -200,7 +200,7 @@ impl Answer {
     pub(super) fn in_short(&self) -> String {
         let leads = Some(self.header("location")).filter(|to| !to.is_empty());
         let leads = leads.map_or_else(String::new, |to| format!(", which leads to {to},"));
-        format!("{} was answered {}{leads} and no JSON object", self.asked, self.status)
+        format!("{} was answered {}{leads} without a JSON object", self.asked, self.status)
     }
 
     pub(super) fn header(&self, name: &str) -> &str {
@@ -225,13 +225,13 @@ pub(super) fn come_back(headers: &HeaderMap, began: Instant) -> Option<Duration>
 pub(super) fn held_back(asked: &str, headers: &HeaderMap) -> Stop {
     let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok());
     let after = after.map_or_else(|| "without `Retry-After`".to_owned(), |after| format!("`Retry-After` {after}"));
-    Stop::Error(format!("{asked} was answered 429, {after}: for the checks, let tokens call more often"))
+    Stop::Error(format!("{asked} was answered 429, {after}: raise the server's rate limit for the checks"))
 }
 
 /// Reads a body up to the size limit.
 async fn read(mut answer: reqwest::Response, asked: &str) -> Verdict<String> {
     let mut bytes = Vec::new();
-    let lost = |error: reqwest::Error| Stop::Error(format!("{asked} broke off: {}", innermost(&error)));
+    let lost = |error: reqwest::Error| Stop::Error(format!("the response to {asked} broke off: {}", innermost(&error)));
     while let Some(chunk) = answer.chunk().await.map_err(lost)? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > BODY_MOST {

@@ -92,7 +92,7 @@ impl Lab {
                 self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker.clone());
                 Ok(worker)
             }
-            _ => Err(Stop::Error("a registration answered no `worker_id` and `token`".to_owned())),
+            _ => Err(Stop::Error("a registration was answered without `worker_id` and `token`".to_owned())),
         }
     }
 
@@ -114,7 +114,7 @@ impl Lab {
     /// tasks too; these are ignored.
     pub(super) async fn pull(&self, worker: &Worker) -> Verdict<Vec<Value>> {
         let work = self.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
-        let none = || Stop::Error("`GET /v1/work` answered no list of `leases`".to_owned());
+        let none = || Stop::Error("`GET /v1/work` was answered without a list `leases`".to_owned());
         let mut leases = leases(&work).ok_or_else(none)?;
         let repos = self.repos.lock().unwrap_or_else(PoisonError::into_inner);
         leases.retain(|lease| repos.iter().any(|repo| lease["repo"] == json!(repo)));
@@ -131,7 +131,7 @@ impl Lab {
     pub(super) async fn held_in(&self, repo: &str, worker: &Worker) -> Verdict<Value> {
         let task = self.task(repo, json!({})).await?;
         let held = self.pull(worker).await?.into_iter().find(|lease| lease["task_id"] == json!(task));
-        held.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))
+        held.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))
     }
 
     /// Pulls until the worker gets this task or the time limit ends.
@@ -194,14 +194,15 @@ impl Lab {
 
     /// Skips the check unless the server has another feature it depends on.
     pub(super) fn needs(&self, feature: &str) -> Verdict {
-        let why = || Stop::Skip(format!("this is checked with `{feature}`, which the server does not announce"));
+        let why = || Stop::Skip(format!("this check needs `{feature}`, which the server does not announce"));
         if self.discovered.has(feature) { Ok(()) } else { Err(why()) }
     }
 
     /// Sets a repository's policy, if the server supports it.
     pub(super) async fn policy(&self, repo: &str, policy: Value) -> Verdict {
         if !self.discovered.has("policies") {
-            let why = "leases would last too long to wait for: set the server's to seconds and say so with --lease-ttl";
+            let why =
+                "the server's leases last too long: set them to a few seconds and name that duration with --lease-ttl";
             return Err(Stop::Skip(why.to_owned()));
         }
         let answer = self.admin_post("/v1/admin/policy", json!({ "repo": repo, "policy": policy })).await?;

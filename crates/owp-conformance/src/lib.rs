@@ -193,14 +193,14 @@ pub enum CannotBegin {
     #[error("{0}")]
     Unreachable(String),
     /// The server rejects the admin token.
-    #[error("the server does not take the admin token (status {0})")]
+    #[error("the server rejects the admin token (status {0})")]
     NoAccess(u16),
     /// Another program responds.
-    #[error("{0}; something else than an OWP server answers there")]
+    #[error("{0}; this is not an OWP server")]
     SomethingElse(String),
     /// The server does not serve unlinked workers.
     #[error(
-        "the server says `open_registration` is false: it gives workers nobody knows no work, and the checks' are such"
+        "the server serves only linked or invited workers (`open_registration` is false), unlike those of the checks"
     )]
     Closed,
 }
@@ -309,7 +309,7 @@ async fn judge(
         Some(feature) => Err(Stop::Skip(format!("the server does not announce `{feature}`"))),
         None => tokio::time::timeout(CHECK_MOST, (check.run)(&lab))
             .await
-            .unwrap_or_else(|_| Err(Stop::Error(format!("no end within {} s", CHECK_MOST.as_secs())))),
+            .unwrap_or_else(|_| Err(Stop::Error(format!("the check did not end within {} s", CHECK_MOST.as_secs())))),
     };
     let shown = caller.exchanges();
     // Resources that are not cleaned up in time remain.

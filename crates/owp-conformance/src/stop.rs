@@ -16,7 +16,7 @@ pub(super) type Verdict<T = ()> = Result<T, Stop>;
 
 /// Requires a precondition, or ends the check in an error: comparing nothing with nothing proves nothing.
 pub(super) fn given(holds: bool, what: &str) -> Verdict {
-    if holds { Ok(()) } else { Err(Stop::Error(format!("the check needs {what}, and there is none"))) }
+    if holds { Ok(()) } else { Err(Stop::Error(format!("the check needs {what}, but there is none"))) }
 }
 
 /// Asserts the requirement, or fails the check with the observation.

@@ -9,15 +9,15 @@ use super::task::TaskSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which pull requests count.
+/// Pull requests that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 // A YAML tag in a policy file may use this name.
 #[serde(rename = "Counted", rename_all = "lowercase")]
 #[schemars(rename = "PolicyCount")]
 pub enum CountMode {
-    /// Those linked to tasks or written by the pool's people.
+    /// Pull requests linked to tasks or opened by the pool's contributors.
     Pool,
-    /// All of them.
+    /// All pull requests.
     All,
 }
 
@@ -35,7 +35,7 @@ pub enum BudgetSource {
 }
 
 impl BudgetSource {
-    /// Names the source of a limit for people: `limit from the policy file`, `the default of 5`.
+    /// Names the source of a limit for display: `limit from the policy file`, `the default of 5`.
     #[must_use]
     pub fn words(self, limit: i64) -> String {
         match self {
@@ -176,27 +176,27 @@ pub struct Contract {
     pub pr_template: Option<String>,
 }
 
-/// Until when a task's holder keeps its area.
+/// Time until which a task's holder keeps its area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 // A YAML tag in a policy file may use this name.
 #[serde(rename = "Until", rename_all = "snake_case")]
 #[schemars(rename = "PolicyUntil")]
 pub enum AreaUntil {
-    /// Until its pull request is open.
+    /// Until the pull request is open.
     PrOpened,
-    /// Until that is merged or closed.
+    /// Until the pull request is merged or closed.
     Merged,
 }
 
-/// How much the pool says on an issue.
+/// Amount of comments on an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 // A YAML tag in a policy file may use this name.
 #[serde(rename = "Comments", rename_all = "lowercase")]
 #[schemars(rename = "PolicyComments")]
 pub enum CommentMode {
-    /// A comment per lease, one when a pull request is linked, one warning, one for notes, replies.
+    /// Several comments: one per lease, one when a pull request is linked, one warning, one for notes, and replies.
     Normal,
-    /// One comment, edited.
+    /// One comment, which is edited.
     Quiet,
 }
 

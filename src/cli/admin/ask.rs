@@ -57,7 +57,7 @@ pub(in crate::cli) fn explained(error: ClientError) -> Failure {
             failure.next("Set OWP_ADMIN_TOKEN, or the file in OWP_ADMIN_TOKEN_FILE, to the admin token of this pool.")
         }
         Some("unknown-repository" | "no-such-repository") => {
-            failure.next("`owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.")
+            failure.next("`owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` creates one.")
         }
         // Its detail already names the way to do it on GitHub.
         Some("managed-repository") => failure,

@@ -22,14 +22,14 @@ pub(super) struct AuditArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum AuditCommand {
-    /// Writes the audit log, one JSON object per line; the last line says whether it is whole.
+    /// Exports the audit log, one JSON object per line; the last line is the result of the verification.
     Export {
-        /// The file to write; standard output when left out
+        /// Output file; by default standard output
         file: Option<PathBuf>,
         #[command(flatten)]
         of: Of,
     },
-    /// Says whether nothing in the audit log was changed, removed or cut off.
+    /// Verifies that nothing in the audit log was changed, removed or cut off.
     Verify {
         #[command(flatten)]
         of: Of,
@@ -38,7 +38,7 @@ enum AuditCommand {
 
 #[derive(Debug, Clone, Args)]
 struct Of {
-    /// The log of this repository; without it, the log of what belongs to none
+    /// The log of this repository; without it, the log of events that belong to no repository
     #[arg(long, value_name = "OWNER/NAME")]
     repo: Option<String>,
 }
@@ -92,16 +92,16 @@ async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> io::Result<()
         None => {}
     }
     serde_json::from_str(&last).map(Some).map_err(|_| {
-        Failure::failed("The export broke off: its last line, which says whether it is whole, is missing.")
-            .next("Run the command again; the pool's log tells why it stopped.")
+        Failure::failed("The export is incomplete: its last line, the result of the verification, is missing.")
+            .next("Run the command again; the pool's log says why it stopped.")
     })
 }
 
 /// Describes a verdict in a sentence.
 fn checked(of: &Of, verdict: &Verdict) -> Result<String, Failure> {
-    let name = of.repo.as_deref().map_or_else(|| "what belongs to no repository".to_owned(), word);
+    let name = of.repo.as_deref().map_or_else(|| "events that belong to no repository".to_owned(), word);
     if verdict.verified {
-        return Ok(format!("The audit log of {name} is whole: {}.", count(verdict.events, "event")));
+        return Ok(format!("The audit log of {name} is intact: {}.", count(verdict.events, "event")));
     }
     let place = match verdict.broken_at {
         Some(at) => format!("it breaks at event {at}"),

@@ -12,7 +12,7 @@ use serde_json::json;
 pub(super) struct CloseArgs {
     #[arg(help = TASK_HELP)]
     task: String,
-    /// Why, for the audit log
+    /// Reason, for the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -32,7 +32,7 @@ pub(super) async fn close(desk: &Desk, args: CloseArgs) -> Result<(), Failure> {
         as_json(&closed);
     } else {
         let task = word(&task);
-        say(&format!("{task} is closed and takes no place any more; `owp admin reopen {task}` puts it back"));
+        say(&format!("{task} is closed and takes no slot any more; reopen it with `owp admin reopen {task}`"));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(super) struct CommentsArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum CommentsCommand {
-    /// Tries comments again: each is looked for on GitHub, and written if it is not there.
+    /// Retries dead letters: looks for each comment on GitHub, and writes it if it is missing.
     Retry(RetryArgs),
 }
 
@@ -24,12 +24,12 @@ struct RetryArgs {
     /// The repository, as OWNER/NAME
     #[arg(required_unless_present = "all", requires = "issue")]
     repo: Option<String>,
-    /// The number of the issue
+    /// Number of the issue
     #[arg(value_parser = whole::<1, { i64::MAX }>, requires = "key")]
     issue: Option<i64>,
-    /// The comment's key, which the list shows
+    /// Key of the comment, from `owp admin comments`
     key: Option<String>,
-    /// Tries every comment of the list
+    /// Retries all dead letters
     #[arg(long, conflicts_with = "repo")]
     all: bool,
 }
@@ -53,7 +53,7 @@ async fn list(desk: &Desk) -> Result<(), Failure> {
         return Ok(());
     }
     if comments.is_empty() {
-        complain("owp admin comments: no comment was given up.");
+        complain("owp admin comments: no dead letters.");
         return Ok(());
     }
     let row = |comment: &Value| {
@@ -61,7 +61,7 @@ async fn list(desk: &Desk) -> Result<(), Failure> {
         let (repo, key) = (word(field(comment, "repo")), word(field(comment, "key")));
         vec![repo, issue, key, time(field(comment, "died_at")), words(field(comment, "why"))]
     };
-    table(&["REPOSITORY", "ISSUE", "KEY", "GIVEN UP", "WHY"], &comments.iter().map(row).collect::<Vec<_>>());
+    table(&["REPOSITORY", "ISSUE", "KEY", "GIVEN UP", "REASON"], &comments.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -80,7 +80,7 @@ async fn retry(desk: &Desk, args: RetryArgs) -> Result<(), Failure> {
     if desk.json {
         as_json(&json!({ "retried": bodies }));
     } else {
-        say(&format!("{} will be tried again", count(bodies.len(), "comment")));
+        say(&format!("{} will be retried", count(bodies.len(), "comment")));
     }
     Ok(())
 }

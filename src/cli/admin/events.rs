@@ -21,19 +21,19 @@ const PAGE: usize = 100;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct EventsArgs {
-    /// Only those of this repository
+    /// Shows only events of this repository
     #[arg(long, value_name = "REPO")]
     repo: Option<String>,
-    /// Only those of this kind, such as lease.granted, or of a family, such as 'lease.*'
+    /// Shows only events of this kind, such as lease.granted, or of a family, such as 'lease.*'
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Only those about this task (t_…)
+    /// Shows only events about this task (t_…)
     #[arg(long, value_name = "TASK")]
     task: Option<String>,
-    /// Goes on with what happens from now on, until Ctrl-C; with --json one event per line
+    /// Follows new events until Ctrl-C; with --json, prints one event per line
     #[arg(long)]
     follow: bool,
-    /// How many of the latest events are shown
+    /// Number of latest events to show
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = limit)]
     limit: usize,
 }
@@ -185,7 +185,7 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
         };
         match &error {
             ClientError::Problem(told) if told.kind == "cursor-expired" => {
-                complain("owp admin events: more has happened than is kept; what came between is not shown.");
+                complain("owp admin events: the feed no longer keeps the next events; some are not shown.");
                 cursor.clear();
                 tokio::time::sleep(EVERY).await;
                 continue;
@@ -195,10 +195,9 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
             }
             ClientError::Address(_) | ClientError::Versioned { .. } => return Err(error.into()),
             _ if away => {}
-            _ => complain(&format!(
-                "owp admin events: {}; asking again until it answers.",
-                visible_line(&error.to_string())
-            )),
+            _ => {
+                complain(&format!("owp admin events: {}; retrying until it answers.", visible_line(&error.to_string())))
+            }
         }
         away = true;
         tokio::time::sleep(AGAIN).await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub(super) struct TasksArgs {
     #[command(flatten)]
     filters: Filters,
-    /// Only tasks in this state; without it, those that are not over
+    /// Only tasks in this state; without it, all unfinished tasks
     #[arg(long, value_parser = tasks::state(), value_name = "STATE")]
     state: Option<TaskState>,
 }

@@ -27,7 +27,7 @@ use owp_client::Client;
 use owp_config::Environment;
 use std::process::ExitCode;
 
-/// A pool's operator at the terminal.
+/// Manages a pool as its operator.
 // Lists the global options last in `--help`.
 #[derive(Debug, Clone, Args)]
 #[command(next_display_order = 900)]
@@ -40,33 +40,33 @@ pub struct AdminArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum AdminCommand {
-    /// Makes a repository in the pool, or sets how much may be open there at once.
+    /// Creates a manual repository, or sets the review budget of an existing one.
     InitRepo(repos::InitArgs),
-    /// Removes a repository made by hand, and closes the tasks that wait there.
+    /// Removes a manual repository and closes its waiting tasks.
     RemoveRepo(repos::RemoveArgs),
     /// Adds a task.
     AddTask(task::AddArgs),
-    /// Adds the tasks of a YAML file, each once however often the file is imported.
+    /// Adds the tasks of a YAML file; importing it again adds no task twice.
     ImportTasks(import::TasksArgs),
-    /// Adds the open issues of a GitHub repository as tasks, each once.
+    /// Adds the open issues of a GitHub repository as tasks; importing them again adds none twice.
     ImportGithubIssues(import::IssuesArgs),
-    /// Shows every repository: what is open, what waits, and what keeps work from being handed out.
+    /// Shows every repository: its review budget, its tasks, and why it hands out nothing.
     State,
-    /// Lists tasks, those of private repositories too.
+    /// Lists tasks, including those of private repositories.
     Tasks(lists::TasksArgs),
-    /// Lists the workers that have access, and what each holds.
+    /// Lists the workers with access, and the number of tasks each holds.
     Workers,
-    /// Shows what happened, one line per event.
+    /// Shows the latest events, one per line.
     Events(events::EventsArgs),
-    /// Says where a task stands, who would get it, and which rules keep others from it.
+    /// Shows a task's state, the worker that would get it, and the rules that exclude others.
     Why(why::WhyArgs),
-    /// Takes a lease back, or a worker's access and all it holds.
+    /// Revokes a lease, or a worker's access and all its leases.
     Revoke(revoke::RevokeArgs),
-    /// Withdraws a task of a repository made by hand.
+    /// Closes a task of a manual repository.
     Close(close::CloseArgs),
-    /// Puts a closed or merged task of a repository made by hand back among those that wait.
+    /// Makes a closed or merged task of a manual repository ready again.
     Reopen(close::ReopenArgs),
-    /// Sets how far a repository trusts somebody.
+    /// Sets a contributor's trust in a repository.
     Trust(trust::TrustArgs),
     /// Stops handing out work in a repository.
     Pause(repos::PauseArgs),
@@ -76,7 +76,7 @@ enum AdminCommand {
     Policy(policy::PolicyArgs),
     /// Exports or verifies the audit log.
     Audit(audit::AuditArgs),
-    /// Lists comments GitHub did not take, or tries them again.
+    /// Lists or retries dead letters: comments that GitHub did not accept.
     Comments(comments::CommentsArgs),
 }
 

@@ -20,19 +20,19 @@ pub(super) struct PolicyArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum PolicyCommand {
-    /// Shows the rules in force, and which of them the operator set.
+    /// Shows the rules in force and marks those the operator set.
     Show {
         /// The repository, as OWNER/NAME
         repo: String,
     },
-    /// Sets what shall differ from the default rules, in the place of what was set before.
+    /// Sets the rules that differ from the defaults, replacing those set before.
     Set {
         /// The repository, as OWNER/NAME
         repo: String,
         /// A file like .github/owp.yml; - for standard input
         #[arg(required_unless_present = "defaults")]
         file: Option<String>,
-        /// Goes back to the default rules
+        /// Restores the default rules
         #[arg(long, conflicts_with = "file")]
         defaults: bool,
     },
@@ -50,7 +50,7 @@ pub(super) async fn run(desk: impl FnOnce() -> Result<Desk, Failure>, args: Poli
         }
         PolicyCommand::Set { repo, file: Some(file), .. } => {
             // Reports errors in the file before it asks for a token.
-            let text = read_file(&file, MAX_BYTES, "No policy is as long; is this the file you meant?")?;
+            let text = read_file(&file, MAX_BYTES, "No policy is this long; check the name of the file.")?;
             let document = read_shape(&text).map_err(|faults| faulty(&file, &faults))?;
             let desk = desk()?;
             let body = json!({ "repo": repo, "policy": document });

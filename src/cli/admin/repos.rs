@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 pub(super) struct InitArgs {
     /// The repository, usually OWNER/NAME
     repo: String,
-    /// How many pull requests and leases may be open there at once; 0 hands out nothing
+    /// Review budget: the pull requests and leases open at once; 0 hands out nothing
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<0, 100>)]
     max_open_prs: i64,
-    /// Lets several people work in one area at once
+    /// Turns area locks off: several contributors can work in one area at once
     #[arg(long)]
     no_area_locks: bool,
 }
@@ -25,10 +25,10 @@ pub(super) struct InitArgs {
 pub(super) struct PauseArgs {
     /// The repository, as OWNER/NAME
     repo: String,
-    /// For how long, such as 30m, 2h or 1d12h; until `resume` when left out
+    /// Duration, such as 30m, 2h or 1d12h; without it, until `owp admin resume`
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
     lasting: Option<Span>,
-    /// Why, for whoever asks for work there
+    /// Reason, shown to workers that ask for work there
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(super) struct ResumeArgs {
 pub(super) struct RemoveArgs {
     /// The repository, as OWNER/NAME
     repo: String,
-    /// Removes it without asking
+    /// Skips the confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -52,7 +52,7 @@ pub(super) struct RemoveArgs {
 pub(super) async fn remove(desk: &Desk, args: RemoveArgs) -> Result<(), Failure> {
     let repo = word(&args.repo);
     if !args.yes {
-        let question = format!("The tasks that wait in {repo} are closed, and it is removed for good. Continue?");
+        let question = format!("This closes the waiting tasks of {repo} and removes it for good. Continue?");
         confirm(&question, &format!("owp admin remove-repo {repo} --yes"))?;
     }
     let removed = desk.post("/v1/admin/repos/remove", &json!({ "repo": args.repo })).await?;
@@ -67,7 +67,7 @@ pub(super) async fn remove(desk: &Desk, args: RemoveArgs) -> Result<(), Failure>
 
 fn span(text: &str) -> Result<Span, String> {
     let span = Span::parse(&text.trim().to_lowercase()).filter(|span| span.0 > 0);
-    span.ok_or_else(|| "a time is written like 30m, 2h or 1d12h".to_owned())
+    span.ok_or_else(|| "must be a duration such as 30m, 2h or 1d12h".to_owned())
 }
 
 /// Creates a repository or sets its budget.

@@ -12,7 +12,7 @@ pub(super) struct RevokeArgs {
     /// A lease (l_…) or a worker (w_…)
     #[arg(value_name = "LEASE_OR_WORKER")]
     id: String,
-    /// Why, for the audit log and, on GitHub, for whoever loses it
+    /// Reason, for the audit log and, on GitHub, for the former holder
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -23,7 +23,7 @@ pub(super) async fn revoke(desk: &Desk, args: RevokeArgs) -> Result<(), Failure>
     let shown = word(&args.id);
     let (revoked, told) = if args.id.starts_with("l_") {
         let revoked = desk.post_once(&format!("/v1/admin/leases/{id}/revoke"), &body).await?;
-        (revoked, format!("{shown} was taken back; its task can be handed out again"))
+        (revoked, format!("{shown} was revoked; its task can be handed out again"))
     } else if args.id.starts_with("w_") {
         let revoked = desk.post_once(&format!("/v1/admin/workers/{id}/revoke"), &body).await?;
         let leases = revoked.get("leases_ended").and_then(Value::as_u64).unwrap_or(0);

@@ -27,7 +27,7 @@ pub(super) async fn show(desk: &Desk) -> Result<(), Failure> {
     }
     say(&format!("{} online", count(workers_online, "worker")));
     if repos.is_empty() {
-        say("no repository yet: `owp admin init-repo OWNER/NAME` makes one, and installing the GitHub App on one too");
+        say("no repository yet: create one with `owp admin init-repo OWNER/NAME`, or install the GitHub App on one");
         return Ok(());
     }
     say("");

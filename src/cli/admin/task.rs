@@ -10,29 +10,29 @@ use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct AddArgs {
-    /// The repository, made by `init-repo`
+    /// The manual repository, created by `init-repo`
     repo: String,
-    /// What the task is called
+    /// Title of the task
     title: String,
-    /// What it says
+    /// Description of the task
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// How much work it is, in points from 1 to 100
+    /// Estimate in points, 1 to 100
     #[arg(long, value_name = "POINTS", default_value_t = 1, value_parser = whole::<1, 100>)]
     estimate: i64,
-    /// 0 to 1000; larger goes first
+    /// Priority, 0 to 1000; larger goes first
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<0, 1000>)]
     priority: i64,
-    /// What a worker must be able to do, separated by commas
+    /// Skills that a worker needs, separated by commas
     #[arg(long, value_name = "SKILLS", value_delimiter = ',')]
     skills: Vec<String>,
-    /// The part of the code it touches; an area has one holder at a time
+    /// Area of the code; an area has one holder at a time
     #[arg(long, value_name = "AREA")]
     area: Option<String>,
-    /// How risky it is, 0 to 3
+    /// Risk, 0 to 3
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<0, 3>)]
     tier: i64,
-    /// Its id elsewhere; a task that has it already is not added again
+    /// Id of the task in another system; a task with this id is not added twice
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
 }

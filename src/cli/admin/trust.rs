@@ -12,10 +12,10 @@ use serde_json::json;
 pub(super) struct TrustArgs {
     /// The repository, as OWNER/NAME
     repo: String,
-    /// Whom, by GitHub login, or by numeric id as in id:583231
+    /// GitHub login of the contributor, or numeric id as in id:583231
     #[arg(value_name = "LOGIN")]
     whom: String,
-    /// 0 to 3; -1 bans
+    /// Trust, 0 to 3; -1 bans the contributor
     #[arg(allow_negative_numbers = true, value_parser = whole::<-1, 3>)]
     level: i64,
 }
@@ -48,14 +48,14 @@ pub(super) async fn set(desk: &Desk, args: TrustArgs) -> Result<(), Failure> {
 fn numeric(id: &str) -> Result<i64, Failure> {
     id.parse().map_err(|_| {
         Failure::asked_wrongly(format!("id:{} is not a numeric id.", word(id)))
-            .next("https://api.github.com/users/LOGIN tells the `id` of a login.")
+            .next("https://api.github.com/users/LOGIN shows the `id` of a login.")
     })
 }
 
 /// Explains how to name a contributor unknown to the pool, by numeric id.
 fn by_id(args: &TrustArgs) -> String {
     format!(
-        "https://api.github.com/users/{} tells the `id`; then: owp admin trust {} id:NUMBER {}",
+        "https://api.github.com/users/{} shows the `id`; then run: owp admin trust {} id:NUMBER {}",
         word(args.whom.trim_start_matches('@')),
         word(&args.repo),
         args.level

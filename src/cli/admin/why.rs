@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(super) struct WhyArgs {
     #[arg(help = TASK_HELP)]
     task: String,
-    /// What every rule says of this worker (w_…)
+    /// Shows the result of every rule for this worker (w_…)
     #[arg(long, value_name = "WORKER")]
     worker: Option<String>,
 }
@@ -63,7 +63,7 @@ fn rules(why: &Value, worker: &str) {
             vec![words(name), holds.to_owned(), words(&of_worker(name, message))]
         })
         .collect();
-    table(&["RULE", "HOLDS", "WHY NOT"], &rows);
+    table(&["RULE", "HOLDS", "REASON"], &rows);
     for note in why["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         say(&words(note));
     }
@@ -108,13 +108,13 @@ fn prospects(chances: &Simulated) {
     for grant in &chances.grants {
         say(&format!("would go now to: {}", word(&grant.worker)));
     }
-    let heard = format!("{} heard of lately", count(chances.workers, "worker"));
+    let heard = format!("{} seen recently", count(chances.workers, "worker"));
     match chances.waiting.first() {
         Some(wait) if wait.reasons.is_empty() && chances.workers > 0 => {
-            say(&format!("would go to nobody now: others come first ({heard})"));
+            say(&format!("would go to no worker now: others come first ({heard})"));
         }
         Some(wait) => {
-            say(&format!("would go to nobody now ({heard})"));
+            say(&format!("would go to no worker now ({heard})"));
             // Reasons that stop the whole repository are already shown.
             for reason in wait.reasons.iter().filter(|reason| !chances.stopped.contains(&reason.message)) {
                 let why = of_worker(&reason.rule, &reason.message);
@@ -122,7 +122,7 @@ fn prospects(chances: &Simulated) {
             }
         }
         None if chances.grants.is_empty() && chances.stopped.is_empty() => {
-            say(&format!("would go to nobody now: a hundred others come first ({heard})"));
+            say(&format!("would go to no worker now: a hundred others come first ({heard})"));
         }
         None => {}
     }

@@ -43,7 +43,7 @@ pub(super) async fn examine(url: &str, clock: &Clock, report: &mut Report) {
     match look(&store).await {
         Ok(picture) => tell(&picture, report),
         Err(error) => {
-            report.problem("database", error, "run `owp doctor` again; when it stays like this, restore a backup");
+            report.problem("database", error, "run `owp doctor` again; if the error persists, restore a backup");
         }
     }
 }
@@ -54,17 +54,17 @@ fn not_open(error: &StoreError, report: &mut Report) {
             report.warn(
                 "database",
                 error,
-                "start `owp serve`, or tell where the database is (OWP_DATABASE_URL, --database)",
+                "start `owp serve`, or name the database with OWP_DATABASE_URL or --database",
             );
         }
         StoreError::Older { .. } => {
-            report.warn("database", error, "start this version's `owp serve`; make a backup before");
+            report.warn("database", error, "make a backup, then start `owp serve` of this version");
         }
         StoreError::Newer(_) => report.problem("database", error, "run the newer owp"),
         error => report.problem(
             "database",
             error,
-            "set OWP_DATABASE_URL (or --database) right, and see that the server runs",
+            "correct OWP_DATABASE_URL (or --database), and check that the server runs",
         ),
     }
 }
@@ -94,7 +94,7 @@ fn tell(picture: &Picture, report: &mut Report) {
         report.warn(
             &dead.repo,
             format!("comments that could not be written: {}{why}", dead.count),
-            "see them on the status page; a comment with new words is tried again by itself",
+            "list them with `owp admin comments`; a comment whose text changes is retried automatically",
         );
     }
     let served = picture.repos.iter().filter(|repo| repo.inactive.is_none()).count();
@@ -128,15 +128,15 @@ fn inbox(inbox: &InboxHealth, now: Timestamp, report: &mut Report) {
     if let Some(oldest) = inbox.oldest.filter(|oldest| now - *oldest > STUCK) {
         let words =
             format!("deliveries that wait to be processed: {}, the first since {}", inbox.waiting, oldest.human());
-        report.warn("inbox", words, "see the pool's log; they are tried again by themselves");
+        report.warn("inbox", words, "see the pool's log; they are retried automatically");
     }
     if inbox.dead > 0 {
         let words = format!("deliveries that were given up: {}", inbox.dead);
-        report.warn("inbox", words, "see the pool's log; what they told is found again by comparing with GitHub");
+        report.warn("inbox", words, "see the pool's log; reconciliation with GitHub recovers what they reported");
     }
     match inbox.last {
         Some(last) => report.ok("inbox", format!("the last delivery came in at {}", last.human())),
-        None => report.ok("inbox", "no delivery is remembered"),
+        None => report.ok("inbox", "no delivery is stored"),
     }
 }
 
@@ -147,15 +147,15 @@ fn repository(repo: &RepoRow, report: &mut Report) {
     }
     if let Some(error) = &repo.file.error {
         let faults: Vec<&str> = error.lines().collect();
-        let remedy = "mend .github/owp.yml on the default branch; `owp policy check` reads a file here";
+        let remedy = "fix .github/owp.yml on the default branch; `owp policy check` checks a local file";
         let what = format!("its policy file is not followed: {}", faults.join("; "));
         if repo.file.was_read {
-            report.warn(&repo.name, format!("{what}; what was in force before stays in force"), remedy);
+            report.warn(&repo.name, format!("{what}; the previous policy stays in force"), remedy);
         } else {
             report.problem(&repo.name, format!("{what}; nothing is handed out"), remedy);
         }
     } else if repo.managed && !repo.file.was_read {
-        let remedy = "start `owp serve` and look again; its log says why GitHub does not answer";
+        let remedy = "start `owp serve` and run `owp doctor` again; the log says why GitHub does not answer";
         report.warn(&repo.name, "its policy file was not read yet, so nothing is handed out", remedy);
     }
     if !repo.managed {
@@ -166,7 +166,7 @@ fn repository(repo: &RepoRow, report: &mut Report) {
         report.problem(
             &repo.name,
             words,
-            "see the pool's log; it is tried again by itself, and the App must be able to read pull requests",
+            "see the pool's log; the count is retried automatically, and the App needs read access to pull requests",
         );
     } else if repo.counted_at.is_none() {
         let words = "its open pull requests were not counted yet, so nothing is handed out";

@@ -20,7 +20,11 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
     let side = match GitHubSide::of(app, clock.clone()) {
         Ok(side) => side,
         Err(error) => {
-            report.problem("credentials", error, "make a new private key on the App's page and tell the pool its file");
+            report.problem(
+                "credentials",
+                error,
+                "generate a new private key on the App's page and configure the pool with it",
+            );
             return None;
         }
     };
@@ -38,7 +42,7 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
     let from = app.file.as_ref().map_or_else(String::new, |file| format!(", from {}", file.display()));
     report.ok(
         "credentials",
-        format!("GitHub knows us as the App {} (id {}) at {}{from}", asks.name, app.app_id, app.api_url),
+        format!("GitHub accepts the credentials of the App {} (id {}) at {}{from}", asks.name, app.app_id, app.api_url),
     );
     let settings = settings_page(&app.api_url, &asks);
     match (manifest::permissions(Extras::default()), manifest::events(Extras::default())) {
@@ -46,7 +50,7 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
             asked_for(&asks, &needed, &events, &settings, report);
             installations(&side.client, &asks, &needed, report).await;
         }
-        (Err(error), _) | (_, Err(error)) => report.problem("permissions", error, "this is a fault of the program"),
+        (Err(error), _) | (_, Err(error)) => report.problem("permissions", error, "this is a bug in owp; report it"),
     }
     Some(side.client)
 }
@@ -56,7 +60,7 @@ async fn skew(address: &Address, report: &mut Report) -> bool {
     let theirs = match their_time(address).await {
         Ok(theirs) => theirs,
         Err(error) => {
-            let remedy = "see whether this machine reaches that address (network, proxy, GITHUB_API_URL)";
+            let remedy = "check that this machine can reach that address (network, proxy, GITHUB_API_URL)";
             report.problem("github", format!("{}: {error}", address.api_url), remedy);
             return false;
         }
@@ -71,8 +75,7 @@ async fn skew(address: &Address, report: &mut Report) -> bool {
         format!("{} min", (span.0 + 30_000) / 60_000)
     };
     let words = format!("this machine's clock is {much} {way} GitHub's");
-    let remedy =
-        "let the machine keep time by NTP (`timedatectl set-ntp true`); GitHub refuses tokens that are dated wrongly";
+    let remedy = "synchronise the clock by NTP (`timedatectl set-ntp true`); GitHub rejects tokens with a wrong time";
     if span > SKEW_PROBLEM {
         report.problem("clock", words, remedy);
     } else if span > SKEW_WARN {
@@ -88,14 +91,18 @@ fn not_accepted(error: &GitHubError, app: &GitHubApp, report: &mut Report) {
         GitHubError::Unauthorized { message } => report.problem(
             "credentials",
             format!("GitHub does not accept the key for App {} ({message})", app.app_id),
-            "tell the App's own id and a key that is still listed on its page; where the clock is wrong as well, set that right first",
+            "set the App's own id and a key that its page still lists; if the clock is wrong too, correct it first",
         ),
         GitHubError::NotFound { .. } => report.problem(
             "credentials",
             format!("GitHub knows no App with the id {}", app.app_id),
-            "take the \"App ID\" from the App's page; an App that was deleted is registered anew by /setup",
+            "copy the \"App ID\" from the App's page; register a deleted App again at /setup",
         ),
-        error => report.problem("github", error, "run `owp doctor` again; when it stays like this, see https://www.githubstatus.com"),
+        error => report.problem(
+            "github",
+            error,
+            "run `owp doctor` again; if the error persists, see https://www.githubstatus.com",
+        ),
     }
 }
 
@@ -123,27 +130,33 @@ fn missing(held: &Permissions, needed: &Permissions) -> Vec<String> {
 fn asked_for(asks: &AppAsks, needed: &Permissions, events: &[String], settings: &str, report: &mut Report) {
     let lacks = missing(&asks.permissions, needed);
     if !lacks.is_empty() {
-        let remedy =
-            format!("add them at {settings}/permissions; then every account that installed the App is asked to accept");
+        let remedy = format!(
+            "add them at {settings}/permissions; GitHub then asks every account that installed the App to accept"
+        );
         report.problem("permissions", format!("the App does not ask for {}", lacks.join(", ")), remedy);
     }
     let deaf: Vec<&str> = events.iter().filter(|one| !asks.events.contains(one)).map(String::as_str).collect();
     if !deaf.is_empty() {
         let remedy = format!("subscribe to them at {settings}/permissions");
-        report.problem("permissions", format!("the App does not hear of {}", deaf.join(", ")), remedy);
+        report.problem("permissions", format!("the App is not subscribed to {}", deaf.join(", ")), remedy);
     }
     let more = asks.permissions.iter().filter(|(name, level)| *level != "read" && name.as_str() != "issues");
     let more: Vec<String> = more.map(|(name, level)| format!("{name}: {level}")).collect();
     if !more.is_empty() {
-        let remedy = format!("lower it at {settings}/permissions; the pool writes issue comments and nothing else");
-        report.warn("permissions", format!("the App may do more than the pool ever does: {}", more.join(", ")), remedy);
+        let remedy = format!("reduce them at {settings}/permissions; the pool writes issue comments and nothing else");
+        report.warn(
+            "permissions",
+            format!("the App has permissions that the pool never uses: {}", more.join(", ")),
+            remedy,
+        );
     }
     if lacks.is_empty() && deaf.is_empty() {
         let yes = |names: &[&str]| {
             if names.iter().all(|name| has(&asks.permissions, name, "read")) { "yes" } else { "no" }
         };
         let (checks, teams) = (yes(&["checks", "statuses"]), yes(&["members"]));
-        let words = format!("the App asks for all the pool needs; policies may name checks: {checks}, teams: {teams}");
+        let words =
+            format!("the App asks for everything the pool needs; policies can name checks: {checks}, teams: {teams}");
         report.ok("permissions", words);
     }
 }
@@ -168,11 +181,11 @@ async fn installations(github: &GitHub, asks: &AppAsks, needed: &Permissions, re
 fn installation(one: &Installation, asks: &AppAsks, needed: &Permissions, report: &mut Report) {
     let about = format!("installation on {}", one.account_login);
     if let Some(since) = one.suspended_at {
-        let remedy = format!("its owner ends that at {}", one.html_url);
+        let remedy = format!("its owner can end that at {}", one.html_url);
         report.warn(&about, format!("suspended since {}: nothing is handed out there", since.human()), remedy);
         return;
     }
-    let remedy = format!("its owner accepts them at {}/permissions/update", one.html_url);
+    let remedy = format!("ask its owner to accept them at {}/permissions/update", one.html_url);
     let lacks = missing(&one.permissions, needed);
     if !lacks.is_empty() {
         report.problem(&about, format!("not granted: {}", lacks.join(", ")), remedy);

@@ -18,13 +18,13 @@ use secrecy::ExposeSecret;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-/// Looks at configuration, GitHub App, webhook, database and repositories.
+/// Arguments of `owp doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
     /// sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE [env: OWP_DATABASE_URL] [default: sqlite:owp.db]
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
-    /// One JSON object on stdout instead of words
+    /// Prints the report as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -46,7 +46,7 @@ async fn examine(args: &DoctorArgs, env: &Environment, report: &mut Report) {
     let config = match ServeConfig::load(env, None, args.database.as_deref()) {
         Ok(config) => config,
         Err(error) => {
-            report.problem("configuration", error, "set it right; `owp serve` does not start like this");
+            report.problem("configuration", error, "correct it; `owp serve` does not start with it");
             return;
         }
     };
@@ -55,7 +55,7 @@ async fn examine(args: &DoctorArgs, env: &Environment, report: &mut Report) {
     match &config.github {
         None => report.warn(
             "credentials",
-            "no GitHub App is configured: only repositories made by admin calls are served",
+            "no GitHub App is configured: only manual repositories are served",
             "start `owp serve` and open its /setup, or set GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY_FILE and GITHUB_WEBHOOK_SECRET",
         ),
         Some(app) => {
@@ -97,8 +97,8 @@ fn configuration(config: &ServeConfig, env: &Environment, report: &mut Report) {
     if config.open_registration && config.exposed && env.get("OWP_OPEN_REGISTRATION").is_some() {
         report.warn(
             "configuration",
-            "anybody's worker may take tasks of manual repositories (OWP_OPEN_REGISTRATION)",
-            "set OWP_OPEN_REGISTRATION=0 unless strangers are meant",
+            "every worker can take tasks of manual repositories, linked or not (OWP_OPEN_REGISTRATION)",
+            "set OWP_OPEN_REGISTRATION=0 unless that is intended",
         );
     }
 }

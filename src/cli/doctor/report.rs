@@ -92,7 +92,7 @@ impl Report {
         let several = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
         let (problems, warnings) = (self.count(Level::Problem), self.count(Level::Warn));
         match (problems, warnings) {
-            (0, 0) => out.push_str("\nEverything is as it should be.\n"),
+            (0, 0) => out.push_str("\nNo problems found.\n"),
             (problems, warnings) => {
                 out.push_str(&format!("\n{}, {}\n", several(problems, "problem"), several(warnings, "warning")));
             }

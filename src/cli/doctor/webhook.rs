@@ -14,7 +14,7 @@ pub(super) async fn examine(github: &GitHub, config: &ServeConfig, clock: &Clock
     let hook = match github.hook().await {
         Ok(hook) => hook,
         Err(error) => {
-            report.problem("webhook", error, "switch the webhook on at the App's page, and tell it the pool's address");
+            report.problem("webhook", error, "turn the webhook on at the App's page, with the pool's address");
             return;
         }
     };
@@ -72,7 +72,7 @@ fn deliveries(attempts: &[Attempt], clock: &Clock, report: &mut Report) {
         None => report.warn(
             "deliveries",
             "GitHub has sent nothing for three days",
-            "label an issue in a repository the App is installed on, and look again",
+            "label an issue in a repository the App is installed on, and run `owp doctor` again",
         ),
         Some(newest) if !newest.arrived() => {
             let several =
@@ -106,15 +106,15 @@ fn remedy(attempt: &Attempt) -> String {
         401 => {
             "the webhook secret at the App's page is not the pool's: set the same in both places (GITHUB_WEBHOOK_SECRET)"
         }
-        404 | 405 => "something else answers there: let the address lead to the pool's /github/webhooks",
-        503 => "the pool that answers has no GitHub App: is it started with the credentials?",
+        404 | 405 => "another program answers there: set the address of the pool's /github/webhooks at the App's page",
+        503 => "the pool that answers has no GitHub App: start it with the credentials",
         300..=399 => "the address redirects, which GitHub does not follow: set the one it leads to at the App's page",
         0 => {
-            "GitHub does not reach the pool: see whether it runs, and whether its address, its proxy and its certificate let GitHub in"
+            "GitHub does not reach the pool: check that it runs, and that its address, its proxy and its certificate let GitHub in"
         }
         _ => "see the pool's log of that moment",
     };
-    format!("{words}; what failed is asked for again by itself for three days")
+    format!("{words}; failed deliveries are requested again automatically for three days")
 }
 
 #[cfg(test)]

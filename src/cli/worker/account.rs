@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// Arguments of `owp worker leave`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct LeaveArgs {
-    /// Leaves without asking
+    /// Skips the confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -25,7 +25,7 @@ pub(super) struct LeaveArgs {
 /// Commands of `owp worker token`.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Replaces the worker's token; the old one ends at once
+    /// Replaces the worker's token; the old one expires at once
     Rotate,
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn leave(args: LeaveArgs, asked: &Asked, env: &Environment) -> 
     if !args.yes {
         let back = match me.held() {
             0 => String::new(),
-            held => format!(", and gives back the {} it holds", count(held, "task")),
+            held => format!(", and releases the {} it holds", count(held, "task")),
         };
         let question = format!("{} leaves {} for good{back}. Continue?", me.name(), client.base());
         confirm(&question, "owp worker leave --yes")?;
@@ -53,12 +53,12 @@ pub(super) async fn leave(args: LeaveArgs, asked: &Asked, env: &Environment) -> 
     if worker_token(env)?.is_none() {
         Profile::open(env)?.forget(client.base())?;
     } else {
-        complain("warning: the token in OWP_WORKER_TOKEN opens nothing any more; unset it.");
+        complain("warning: the token in OWP_WORKER_TOKEN is no longer valid; unset it.");
     }
     left["server"] = json!(client.base());
     let ended = left.get("leases_ended").and_then(Value::as_u64).unwrap_or(0);
     answer(asked, &left, || {
-        let back = if ended == 0 { String::new() } else { format!("; {} given back", count(ended, "task")) };
+        let back = if ended == 0 { String::new() } else { format!("; {} released", count(ended, "task")) };
         format!("{} left {}{back}.", me.name(), client.base())
     });
     Ok(())
@@ -67,14 +67,13 @@ pub(super) async fn leave(args: LeaveArgs, asked: &Asked, env: &Environment) -> 
 /// Stops new tasks until [`resume`]. The pause is stored on the worker, because a running `owp worker run` sends
 /// heartbeats, and each of them sets the status again.
 pub(super) async fn pause(asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let words =
-        "is paused: it is given nothing new, and what it holds stays its own. `owp worker resume` ends the pause.";
+    let words = "is paused: it gets no new tasks and keeps those it holds. `owp worker resume` ends the pause.";
     set_paused(asked, env, true, words).await
 }
 
 /// Allows new tasks again.
 pub(super) async fn resume(asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    set_paused(asked, env, false, "can be given tasks again.").await
+    set_paused(asked, env, false, "can get tasks again.").await
 }
 
 async fn set_paused(asked: &Asked, env: &Environment, paused: bool, words: &str) -> Result<(), Failure> {
@@ -98,10 +97,8 @@ async fn set_paused(asked: &Asked, env: &Environment, paused: bool, words: &str)
 pub(super) async fn token(args: TokenArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
     let TokenCommand::Rotate = args.command;
     if worker_token(env)?.is_some() {
-        return Err(Failure::asked_wrongly(
-            "The token comes from OWP_WORKER_TOKEN, and this program cannot change that.",
-        )
-        .next("Unset OWP_WORKER_TOKEN and OWP_WORKER_TOKEN_FILE to rotate the token that is kept here."));
+        return Err(Failure::asked_wrongly("The token comes from OWP_WORKER_TOKEN, which this command cannot change.")
+            .next("Unset OWP_WORKER_TOKEN and OWP_WORKER_TOKEN_FILE to rotate the stored token."));
     }
     let client = asked.worker(env)?;
     let mut profile = Profile::open(env)?;
@@ -119,7 +116,7 @@ pub(super) async fn token(args: TokenArgs, asked: &Asked, env: &Environment) -> 
     shown["kept_in"] = json!(profile.path());
     answer(asked, &shown, || {
         let path = visible_line(&profile.path().display().to_string());
-        format!("{} has a new token, kept in {path}. The old one opens nothing any more.", me.name())
+        format!("{} has a new token, kept in {path}. The old one is no longer valid.", me.name())
     });
     Ok(())
 }

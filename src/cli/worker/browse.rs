@@ -129,7 +129,7 @@ fn lines(task: &Value) -> Vec<String> {
         let of_others = description.lines().map(|line| format!("  | {}", visible_line(&tidied(line))));
         lines.extend(of_others.take(DESCRIPTION_MAX_LINES));
         if description.lines().count() > DESCRIPTION_MAX_LINES {
-            lines.push("  (cut; --json has all of it)".to_owned());
+            lines.push("  (cut; --json prints all of it)".to_owned());
         }
     }
     lines
@@ -153,9 +153,9 @@ pub(super) async fn why(args: OneArgs, asked: &Asked, env: &Environment) -> Resu
     let why: Why = read(&client, &answer)?;
     let reasons = why.reasons();
     if why.may() {
-        say(&format!("Nothing stands in the way of {}: `owp worker claim {}` asks for it.", why.name(), word(&id)));
+        say(&format!("You can have {}: claim it with `owp worker claim {}`.", why.name(), word(&id)));
     } else {
-        say(&format!("Why you cannot have {} now:", why.name()));
+        say(&format!("You cannot have {} now:", why.name()));
     }
     for reason in reasons {
         say(&format!("  {reason}"));

@@ -10,10 +10,10 @@ use owp_config::Environment;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Which worker is yours as well.
+/// Arguments of `owp worker confirm`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ConfirmArgs {
-    /// The code that `owp worker register --github YOU` showed on the other machine
+    /// Code that `owp worker register --github YOU` printed on the other machine
     code: String,
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const TASK: &str = "t_";
 const LIST: &str = "`owp worker list` lists the tasks and leases you hold.";
 
-/// An offer.
+/// Arguments of `owp worker ack`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AckArgs {
     /// The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
@@ -24,18 +24,18 @@ pub(super) struct AckArgs {
     lease: String,
 }
 
-/// What is given back.
+/// Arguments of `owp worker nack` and `release`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct GiveBackArgs {
     /// The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
     #[arg(value_name = "LEASE|TASK")]
     lease: String,
-    /// Why, for whoever takes it next
+    /// Reason, for the next holder
     #[arg(long)]
     reason: Option<String>,
 }
 
-/// What is asked for.
+/// Arguments of `owp worker claim`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ClaimArgs {
     #[arg(help = TASK_HELP)]
@@ -121,12 +121,12 @@ async fn lease_of(client: &Client, task: &str) -> Result<String, Failure> {
     }
     let shown = client.get(&format!("/v1/tasks/{}", segment(task))).await.map_err(told::told)?;
     let seen: Task = read(client, &shown)?;
-    let nothing = || Failure::failed(format!("No lease lives on {task}: it is {}.", word(&seen.state))).next(LIST);
+    let nothing = || Failure::failed(format!("{task} has no active lease: it is {}.", word(&seen.state))).next(LIST);
     if !matches!(seen.state.as_str(), "leased" | "in_progress") {
         return Err(nothing());
     }
     let claimed = client.post_once(&claiming(task), &json!({})).await.map_err(|error| match error.told() {
-        Some(told) if told.status == 409 => Failure::failed(format!("Somebody else holds {task}.")).next(LIST),
+        Some(told) if told.status == 409 => Failure::failed(format!("Another worker holds {task}.")).next(LIST),
         _ => told::told(error),
     })?;
     Held::read(client, &claimed)?.lease_id.ok_or_else(nothing)

@@ -10,7 +10,7 @@ use owp_config::Environment;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Whose the worker is.
+/// Arguments of `owp worker link`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct LinkArgs {
     /// The GitHub account that will write the comment
@@ -52,7 +52,7 @@ pub(super) async fn run(args: LinkArgs, asked: &Asked, env: &Environment) -> Res
     answer(asked, &told, || {
         let login = visible_line(&login);
         format!(
-            "{}\n\nIt counts when {login} writes it, and only once. `owp worker whoami` tells whether it did.",
+            "{}\n\nIt counts only if {login} writes it, and only once. Check the link with `owp worker whoami`.",
             link.words()
         )
     });

@@ -11,7 +11,7 @@ use crate::cli::values::whole;
 use clap::Args;
 use owp_config::Environment;
 
-/// How work is asked for.
+/// Arguments of `owp worker list`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ListArgs {
     /// Waits up to this many seconds for new work, 60 at most
@@ -33,7 +33,7 @@ pub(super) async fn run(args: ListArgs, asked: &Asked, env: &Environment) -> Res
         let mut words = listed(&held);
         match args.explain {
             true => words.push_str(&format!("\n\n{}", explanation(&explained))),
-            false if held.is_empty() => words.push_str(" `--explain` tells why."),
+            false if held.is_empty() => words.push_str(" `--explain` shows why."),
             false => {}
         }
         words
@@ -57,9 +57,9 @@ fn explanation(waiting: &[Why]) -> String {
     let told = waiting.iter().map(|why| {
         let reasons = why.reasons();
         match reasons.is_empty() {
-            true => format!("  {}\n    nothing stands in the way; others come first", why.name()),
+            true => format!("  {}\n    every rule holds; others come first", why.name()),
             false => format!("  {}\n    {}", why.name(), reasons.join("\n    ")),
         }
     });
-    format!("Tasks that wait, and what stands in the way:\n{}", told.collect::<Vec<_>>().join("\n"))
+    format!("Waiting tasks, and why you did not get them:\n{}", told.collect::<Vec<_>>().join("\n"))
 }

@@ -31,12 +31,12 @@ use std::process::ExitCode;
 
 /// Help text: the precedence of settings.
 const MORE: &str = "\
-Which pool: --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
-As whom:    OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker kept here for that pool.
-            Such a token goes to --server, OWP_SERVER or the pool on this machine, never to one kept here.
-Exit codes: 0 done, 1 failed or refused, 2 asked wrongly, 4 no access.";
+Pool:       --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
+Worker:     OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker stored here for that pool.
+            A token of the environment goes to --server, OWP_SERVER or the pool on this machine only.
+Exit codes: 0 done, 1 failed or refused, 2 usage error, 4 no access.";
 
-/// Work for a pool from here.
+/// Arguments of `owp worker`.
 #[derive(Debug, Clone, Args)]
 #[command(arg_required_else_help = true, after_help = MORE)]
 pub struct WorkerArgs {
@@ -50,11 +50,11 @@ pub struct WorkerArgs {
 enum WorkerCommand {
     /// Registers a worker with a pool and keeps its token here.
     Register(register::RegisterArgs),
-    /// Asks for work until Ctrl-C, and shows what the worker holds.
+    /// Asks for work until Ctrl-C, and shows the worker's tasks.
     Run(run::RunArgs),
-    /// Works through tasks without doing anything: for trying out a pool.
+    /// Simulates work on tasks, to try a pool out.
     Simulate(simulate::SimulateArgs),
-    /// Asks for work once, and lists what the worker holds.
+    /// Asks for work once, and lists the worker's tasks.
     #[command(alias = "work")]
     List(list::ListArgs),
     /// Lists the tasks of the pool.
@@ -63,7 +63,7 @@ enum WorkerCommand {
     Show(browse::OneArgs),
     /// Explains why you cannot have a task now.
     Why(browse::OneArgs),
-    /// Reports how a task goes.
+    /// Reports the progress of a task.
     #[command(alias = "status")]
     Report(report::ReportArgs),
     /// Accepts an offer.
@@ -72,23 +72,23 @@ enum WorkerCommand {
     Nack(leases::GiveBackArgs),
     /// Gives a task back.
     Release(leases::GiveBackArgs),
-    /// Asks for one task.
+    /// Claims a task.
     Claim(leases::ClaimArgs),
     /// Shows the worker as the pool sees it.
     Whoami,
-    /// Changes what the worker says of itself.
+    /// Changes the worker's name, skills and limits.
     Set(set::SetArgs),
-    /// Ties the worker to a GitHub account: says which comment proves it.
+    /// Links the worker to a GitHub account: prints the comment to write.
     Link(link::LinkArgs),
-    /// Stops new tasks from coming; what is held stays.
+    /// Pauses the worker: it gets no new tasks and keeps those it holds.
     Pause,
-    /// Lets new tasks come again.
+    /// Ends a pause.
     Resume,
     /// Replaces the worker's token.
     Token(account::TokenArgs),
-    /// Leaves the pool: gives back what is held, and forgets the worker here.
+    /// Leaves the pool: releases the worker's tasks and removes its registration here.
     Leave(account::LeaveArgs),
-    /// Links another of your machines, by the code it shows: run it where the worker is linked already.
+    /// Links the worker of another of your machines by its code; run this where a worker is linked already.
     Confirm(confirm::ConfirmArgs),
 }
 

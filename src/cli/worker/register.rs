@@ -14,16 +14,16 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-/// How a worker introduces itself.
+/// Arguments of `owp worker register`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RegisterArgs {
-    /// What the worker calls itself, for everybody to read; this machine's name when it is a simple one
+    /// Public name of the worker; by default this machine's name, if it is a simple one
     #[arg(long)]
     name: Option<String>,
-    /// What it can do, such as rust,sql
+    /// Skills of the worker, such as rust,sql
     #[arg(long, value_delimiter = ',')]
     skills: Vec<String>,
-    /// The GitHub account of the person behind it, who then proves it by a comment
+    /// GitHub account of its contributor, who proves the link by a comment
     #[arg(long, value_name = "LOGIN")]
     github: Option<String>,
     /// Points it can hold at once
@@ -32,7 +32,7 @@ pub(super) struct RegisterArgs {
     /// Tasks it can hold at once
     #[arg(long, value_name = "TASKS", default_value_t = 1, value_parser = whole::<1, 20>)]
     concurrent: i64,
-    /// Registers a new worker in the place of the one that is kept for this pool
+    /// Registers a new worker instead of the one stored for this pool
     #[arg(long)]
     again: bool,
 }
@@ -64,7 +64,9 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
             visible_line(&kept.worker_id),
             client.base()
         );
-        return Err(Failure::asked_wrongly(what).next("`owp worker run` goes on with it; `--again` registers another."));
+        return Err(
+            Failure::asked_wrongly(what).next("Use it with `owp worker run`, or register another with `--again`.")
+        );
     }
     // A token that cannot be stored is lost, so the file is tested first.
     profile.prepare()?;
@@ -78,7 +80,7 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
     let kept = Registered { worker_id: made.worker_id, name, token: made.token };
     profile.keep(client.base(), &kept)?;
     if env.get("OWP_WORKER_TOKEN").or_else(|| env.get("OWP_WORKER_TOKEN_FILE")).is_some() {
-        complain("warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and wins over the worker just registered.");
+        complain("warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and overrides the worker just registered.");
     }
     let mut shown = shown;
     shown["server"] = json!(client.base());
@@ -120,7 +122,7 @@ fn words(
     words.push_str(&format!("\nIts token is kept in {}.", visible_line(&profile.path().display().to_string())));
     if let Some(before) = before {
         let id = visible_line(&before.worker_id);
-        words.push_str(&format!("\nThe one before it, {id}, is forgotten here; what it holds runs out by itself. Next time, `owp worker leave` gives that back first."));
+        words.push_str(&format!("\nThe worker before it, {id}, is no longer stored here; its leases run out. Next time, run `owp worker leave` first to release them."));
     }
     if let Some(link) = link {
         words.push_str(&format!("\n\n{}", link.words()));
@@ -137,7 +139,7 @@ fn machine_name() -> Result<String, Failure> {
     if is_simple(&name) {
         return Ok(name);
     }
-    Err(Failure::asked_wrongly("The worker has no name.").next("`--name \"ada's laptop\"` gives it one."))
+    Err(Failure::asked_wrongly("The worker has no name.").next("Set one with `--name \"ada's laptop\"`."))
 }
 
 fn is_simple(name: &str) -> bool {

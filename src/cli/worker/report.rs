@@ -10,36 +10,36 @@ use owp_client::segment;
 use owp_config::Environment;
 use serde_json::{Map, Value, json};
 
-/// How which task goes.
+/// Arguments of `owp worker report`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReportArgs {
     #[arg(help = TASK_HELP)]
     task: String,
-    /// How it goes
+    /// State of the task
     #[arg(value_enum, value_name = "STATE")]
     status: Status,
-    /// More of it, in words; what stands in the way of a blocked one
+    /// Details in words; for a blocked task, the reason
     #[arg(long, short)]
     message: Option<String>,
-    /// Where the pull request is
+    /// Address of the pull request
     #[arg(long, value_name = "URL")]
     pr_url: Option<String>,
-    /// The commit that holds the work
+    /// Commit that holds the work
     #[arg(long, value_name = "SHA")]
     commit: Option<String>,
 }
 
-/// The protocol's words.
+/// State of a task, by its name in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Status {
-    /// Work has begun, or goes on
+    /// Work has begun or continues
     InProgress,
-    /// Something stands in the way
+    /// Work cannot continue
     Blocked,
-    /// A pull request answers it
+    /// A pull request is open
     PrOpened,
-    /// It is done
+    /// The task is done
     Merged,
 }
 

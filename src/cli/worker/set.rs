@@ -10,14 +10,14 @@ use clap::Args;
 use owp_config::Environment;
 use serde_json::{Map, Value, json};
 
-/// What the worker says differently; what is left out stays.
+/// Arguments of `owp worker set`; the rest stays as it is.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct SetArgs {
-    /// What it calls itself, for everybody to read
+    /// Public name of the worker
     #[arg(long)]
     name: Option<String>,
-    /// All it can do, such as rust,sql, in the place of what it said before; '' for nothing
+    /// Skills of the worker, such as rust,sql, replacing all earlier ones; '' for none
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["add_skill", "remove_skill"])]
     skills: Option<Vec<String>>,
     /// Adds a skill; several are separated by commas

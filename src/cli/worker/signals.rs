@@ -17,7 +17,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Starts listening; from now on the signals no longer end the process.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("Ctrl-C cannot be heard: {error}.")));
+        let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("Cannot listen for Ctrl-C: {error}.")));
         let hangup = if hangup_is_ignored() { None } else { Some(hear(SignalKind::hangup())?) };
         Ok(Self {
             interrupt: hear(SignalKind::interrupt())?,

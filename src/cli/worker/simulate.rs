@@ -25,25 +25,25 @@ const COUNT_WITHIN: Duration = Duration::from_secs(30);
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 const WHY: &str = "Only simulated.";
 
-/// How it pretends.
+/// Arguments of `owp worker simulate`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SimulateArgs {
-    /// Registers a worker for this once, which leaves the pool at the end
+    /// Registers a temporary worker, which leaves the pool at the end
     #[arg(long)]
     register: bool,
-    /// Ends when there is nothing more to be had right now
+    /// Ends when no more work is available
     #[arg(long)]
     once: bool,
-    /// Says merged, too, as a maintainer would
+    /// Also reports tasks as merged, as a maintainer would
     #[arg(long)]
     merge: bool,
-    /// What the worker calls itself
+    /// Name of the worker
     #[arg(long, default_value = "simulated worker", requires = "register")]
     name: String,
-    /// What it can do, such as rust,sql
+    /// Skills of the worker, such as rust,sql
     #[arg(long, value_delimiter = ',', requires = "register")]
     skills: Vec<String>,
-    /// How long it pretends to work on a task, such as 1s or 2min
+    /// Duration of the simulated work on a task, such as 1s or 2min
     #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = duration)]
     work_for: Duration,
 }
@@ -135,7 +135,7 @@ impl Play {
 
     async fn work_on(&mut self, task: &Held) -> Result<(), Failure> {
         if task.is_managed() {
-            self.tell("released", task, "GitHub alone says how it goes there; it is for real workers");
+            self.tell("released", task, "only GitHub determines its state there; it is for real workers");
             return give_back(&self.client, task).await.or_else(passable);
         }
         match self.pretend(task).await {
@@ -183,7 +183,7 @@ impl Play {
             // After its removal the worker can no longer report on them.
             for task in std::mem::take(&mut self.pretended) {
                 match self.take_back(&task).await {
-                    Ok(()) => self.tell("given back", &task, "its pull request was only pretended"),
+                    Ok(()) => self.tell("given back", &task, "its pull request was only simulated"),
                     Err(error) => self.tell("not given back", &task, &error.to_string()),
                 }
             }
@@ -226,11 +226,11 @@ impl Play {
             return as_json_line(json!({ "event": "stopped", "tasks": self.done, "why": why }));
         }
         let tasks = count(self.done, "task");
-        let why = why.map_or_else(String::new, |why| format!(" Nothing more now: {why}"));
-        say(&format!("Pretended to do {tasks}.{why}"));
+        let why = why.map_or_else(String::new, |why| format!(" No more work now: {why}"));
+        say(&format!("Simulated {tasks}.{why}"));
         if !self.pretended.is_empty() {
-            let open = count(self.pretended.len(), "pretended pull request");
-            say(&format!("{open} still open, taking the review budget: `owp worker report TASK merged` ends one."));
+            let open = count(self.pretended.len(), "simulated pull request");
+            say(&format!("{open} still open, taking review slots: `owp worker report TASK merged` ends one."));
         }
     }
 }

@@ -21,13 +21,13 @@ fn next_step(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "unauthorized" => "Fix or unset OWP_WORKER_TOKEN, or run `owp worker register --again`.",
         "unknown-task" | "unknown-lease" => "`owp worker list` lists the tasks and leases you hold.",
-        "not-yours" => "`owp worker list` lists what is yours; `owp worker claim TASK` asks for a task again.",
+        "not-yours" => "See your tasks with `owp worker list`, or claim one again with `owp worker claim TASK`.",
         "refused" => "`owp worker why TASK` explains one task, `owp worker list --explain` all that wait.",
-        "managed-repository" => "Open the pull request on GitHub: the pool finds it there by itself.",
+        "managed-repository" => "Open the pull request on GitHub: the pool finds it there.",
         "invalid-value" | "malformed-body" => "See `--help` for accepted values.",
         "unknown-path" => "The pool does not know this call: it may be older than this program.",
-        "rate-limited" => "Wait a moment; `owp worker run` asks no more often than it may.",
-        "unavailable" | "internal" => "Try again in a moment; `owp healthcheck` tells whether the pool is ready.",
+        "rate-limited" => "Wait a moment, or use `owp worker run`, which respects the rate limit.",
+        "unavailable" | "internal" => "Try again in a moment; `owp healthcheck` checks that the pool is ready.",
         _ => return None,
     })
 }

@@ -11,7 +11,7 @@ fn the_log_is_exported_whole_and_verified() {
     let pool = Stage::start();
     pool.task("Parse\u{1b}[31m dates", &[]);
     insta::assert_snapshot!(pool.run(&["audit", "verify", "--repo", REPO]), @r#"
-    The audit log of acme/rocket is whole: 2 events.
+    The audit log of acme/rocket is intact: 2 events.
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["audit", "verify", "--json"]), @r#"
@@ -26,7 +26,7 @@ fn the_log_is_exported_whole_and_verified() {
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["audit", "export", "--repo", REPO, "rocket.ndjson"]), @r#"
-    ! The audit log of acme/rocket is whole: 2 events.
+    ! The audit log of acme/rocket is intact: 2 events.
     exit 0
     "#);
     let file = std::fs::read_to_string(pool.folder.path().join("rocket.ndjson")).unwrap();
@@ -36,7 +36,7 @@ fn the_log_is_exported_whole_and_verified() {
     assert_eq!(String::from_utf8(printed.stdout).unwrap(), file);
     insta::assert_snapshot!(pool.run(&["audit", "verify", "--repo", "acme/none"]), @r#"
     ! owp admin audit: There is no repository acme/none here.
-    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
+    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` creates one.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["audit", "export", "/nowhere/at/all"]), @r#"
@@ -67,13 +67,13 @@ fn a_log_that_breaks_off_or_was_tampered_with_is_told() {
     let pool = Stage::start();
     let cut = answering("{\"seq\":1}\n");
     insta::assert_snapshot!(pool.run(&["audit", "verify", "--server", &cut]), @r#"
-    ! owp admin audit: The export broke off: its last line, which says whether it is whole, is missing.
-    !   Run the command again; the pool's log tells why it stopped.
+    ! owp admin audit: The export is incomplete: its last line, the result of the verification, is missing.
+    !   Run the command again; the pool's log says why it stopped.
     exit 1
     "#);
     let broken = answering("{\"seq\":1}\n{\"verified\":false,\"events\":1,\"broken_at\":1}\n");
     insta::assert_snapshot!(pool.run(&["audit", "verify", "--server", &broken]), @r#"
-    ! owp admin audit: The audit log of what belongs to no repository was tampered with: it breaks at event 1.
+    ! owp admin audit: The audit log of events that belong to no repository was tampered with: it breaks at event 1.
     !   Keep the export, and compare it with a backup of the database.
     exit 1
     "#);

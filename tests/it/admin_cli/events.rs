@@ -116,7 +116,7 @@ fn events_are_followed_over_a_restart_until_ctrl_c() {
         assert_eq!(child.wait().unwrap().code(), Some(0), "{errors}");
         insta::allow_duplicates! {
             insta::assert_snapshot!(plain(&errors), @r#"
-            owp admin events: http://127.0.0.1:PORT cannot be reached: Connection refused (os error 111); asking again until it answers.
+            owp admin events: http://127.0.0.1:PORT cannot be reached: Connection refused (os error 111); retrying until it answers.
             owp admin events: the pool answers again.
             "#);
         }

@@ -48,7 +48,7 @@ fn a_pool_that_is_not_there() {
     let said = all(|call| pool.run(call));
     insta::assert_snapshot!(said[0].1, @r#"
     ! owp admin init-repo: http://127.0.0.1:PORT cannot be reached: Connection refused (os error 111).
-    !   Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another.
+    !   Check that a pool runs there: `owp serve` starts one; `--server` and OWP_SERVER name another.
     exit 1
     "#);
     same_words(&said, &said[0].1.replace(&said[0].0, "NAME"));
@@ -58,13 +58,13 @@ fn a_pool_that_is_not_there() {
         "because": [],
         "exit_code": 1,
         "message": "http://127.0.0.1:PORT cannot be reached: Connection refused (os error 111).",
-        "next": "Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another.",
+        "next": "Check that a pool runs there: `owp serve` starts one; `--server` and OWP_SERVER name another.",
         "problem": null
       },
       "schema_version": 1
     }
     ! owp admin state: http://127.0.0.1:PORT cannot be reached: Connection refused (os error 111).
-    !   Is a pool running there? `owp serve` starts one; `--server` and OWP_SERVER name another.
+    !   Check that a pool runs there: `owp serve` starts one; `--server` and OWP_SERVER name another.
     exit 1
     "#);
     for (name, said) in all(|call| pool.run(&[call, &["--json"]].concat())) {
@@ -97,7 +97,7 @@ fn a_token_that_is_wrong_or_missing() {
     same_words(&none, &none[0].1.replace(&none[0].0, "NAME"));
     let odd = pool.command(&["state"]).env("OWP_ADMIN_TOKEN", "two words").output().unwrap();
     insta::assert_snapshot!(told(&odd), @r#"
-    ! owp admin state: OWP_ADMIN_TOKEN must be letters, digits and signs without spaces, to fit into a header.
+    ! owp admin state: OWP_ADMIN_TOKEN must hold letters, digits and punctuation only, without spaces, to fit into a header.
     exit 2
     "#);
 }
@@ -106,7 +106,7 @@ fn a_token_that_is_wrong_or_missing() {
 fn an_address_that_is_none_or_somebody_elses() {
     let pool = Stage::empty();
     insta::assert_snapshot!(pool.run(&["state", "--server", "pool.example"]), @r#"
-    ! owp admin state: `pool.example` is not the address of a pool; one looks like https://pool.example.org or http://127.0.0.1:PORT.
+    ! owp admin state: `pool.example` is not the address of a pool; write one such as https://pool.example.org or http://127.0.0.1:PORT.
     exit 2
     "#);
     // A web server that knows nothing of pools.
@@ -121,8 +121,8 @@ fn an_address_that_is_none_or_somebody_elses() {
         }
     });
     insta::assert_snapshot!(pool.run(&["state", "--server", &url]), @r#"
-    ! owp admin state: http://127.0.0.1:PORT/v1/admin/state answered 200 and no JSON: something else than a pool listens there.
-    !   Look at the address: `--server` and OWP_SERVER name another.
+    ! owp admin state: http://127.0.0.1:PORT/v1/admin/state answered 200 without JSON: another program listens there.
+    !   Check the address: `--server` and OWP_SERVER name another.
     exit 1
     "#);
 }
@@ -134,13 +134,13 @@ fn a_file_of_the_folder_does_not_say_where_a_token_goes() {
     let state = pool.command(&["state"]).env_remove("OWP_SERVER").output().unwrap();
     insta::assert_snapshot!(told(&state), @r#"
     ! owp admin state: OWP_LISTEN in a file of this folder names 192.0.2.1:8787.
-    !   If that is the pool, say so: `--server http://192.0.2.1:8787`, or OWP_SERVER.
+    !   If that is the pool, name it with `--server http://192.0.2.1:8787` or OWP_SERVER.
     exit 2
     "#);
     let issues = pool.command(&["import-github-issues", REPO]).env("GITHUB_TOKEN", "ghp_secret").output().unwrap();
     insta::assert_snapshot!(told(&issues), @r#"
-    ! owp admin import-github-issues: A file of this folder says where GITHUB_TOKEN would go (GITHUB_API_URL).
-    !   Set GITHUB_API_URL in the environment, or take GITHUB_TOKEN out of it.
+    ! owp admin import-github-issues: A file of this folder sets GITHUB_API_URL, the address to send GITHUB_TOKEN to.
+    !   Set GITHUB_API_URL in the environment, or unset GITHUB_TOKEN.
     exit 2
     "#);
 }

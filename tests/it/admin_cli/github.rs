@@ -84,24 +84,24 @@ fn labels_are_read_as_those_of_webhooks_are_and_odd_ones_told() {
     insta::assert_snapshot!(run(&pool, &github, &["--dry-run"]), @r#"
     acme/rocket: 1 would be added, 0 there already; nothing was sent
       acme/rocket#4  Odd\u{1b}[31m labels
-    ! acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 counts instead
-    ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead
-    ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
-    ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
+    ! acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 is used instead
+    ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 is used instead
+    ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead
+    ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead
     exit 0
     "#);
     insta::assert_snapshot!(run(&pool, &github, &["--label", "Help Wanted"]), @r#"
     acme/rocket: 1 added, 0 were there already
-    ! acme/rocket#5: the label `estimate:0` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 counts instead
+    ! acme/rocket#5: the label `estimate:0` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 is used instead
     exit 0
     "#);
     insta::assert_snapshot!(run(&pool, &github, &[]), @r#"
     acme/rocket: 1 added, 0 were there already
-    ! acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 counts instead
-    ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead
-    ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
-    ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
-    ! warning: Tier 3 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 is used instead
+    ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 is used instead
+    ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead
+    ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead
+    ! warning: Tier 3 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     insta::assert_snapshot!(run(&pool, &github, &["--json"]), @r#"
@@ -113,17 +113,17 @@ fn labels_are_read_as_those_of_webhooks_are_and_odd_ones_told() {
       "schema_version": 1,
       "tasks": 1,
       "warnings": [
-        "acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 counts instead",
-        "acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead",
-        "acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead",
-        "acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead"
+        "acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 is used instead",
+        "acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 is used instead",
+        "acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead",
+        "acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead"
       ]
     }
-    ! acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 counts instead
-    ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead
-    ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
-    ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth counts instead
-    ! warning: Tier 3 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! acme/rocket#4: the label `estimate:many` is not a whole number from 1 to 100, nor XS, S, M, L or XL; estimate 1 is used instead
+    ! acme/rocket#4: the label `tier:high` is not a tier from 0 to 3; tier 3 is used instead
+    ! acme/rocket#4: the label `area:auth` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead
+    ! acme/rocket#4: the label `area:web` disagrees with another label; an issue has one area, the first by name counts; area auth is used instead
+    ! warning: Tier 3 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     insta::assert_snapshot!(run(&pool, &github, &["--label", "nothing"]), @r#"
@@ -173,7 +173,7 @@ fn where_they_go_must_be_there_and_not_the_apps() {
     github.issue(REPO, "One", &["pool:ready"]);
     insta::assert_snapshot!(run(&pool, &github, &[]), @r#"
     ! owp admin import-github-issues: There is no repository acme/rocket here.
-    !   `owp admin init-repo acme/rocket` makes it; then run this again.
+    !   Create it with `owp admin init-repo acme/rocket`, then run the command again.
     exit 1
     "#);
     pool.run(&["init-repo", "elsewhere"]);
@@ -193,13 +193,13 @@ fn where_they_go_must_be_there_and_not_the_apps() {
     served.until("the App's repositories are known", || served.run(&["state"]).contains(REPO));
     insta::assert_snapshot!(run(&served, &github, &[]), @r#"
     ! owp admin import-github-issues: acme/rocket is served through the GitHub App.
-    !   Its issues come by themselves: label them on GitHub, and they are tasks.
+    !   Label its issues on GitHub instead: the pool turns them into tasks.
     exit 1
     "#);
     served.write("tasks.yaml", "repo: acme/rocket\ntasks: [{ id: a, title: t }]\n");
     insta::assert_snapshot!(served.run(&["import-tasks", "tasks.yaml"]), @r#"
     ! owp admin import-tasks: acme/rocket is served through the GitHub App.
-    !   Its issues come by themselves: label them on GitHub, and they are tasks.
+    !   Label its issues on GitHub instead: the pool turns them into tasks.
     exit 1
     "#);
 }
@@ -221,23 +221,23 @@ fn what_github_says_is_told_with_what_helps() {
     exit 4
     "#);
     insta::assert_snapshot!(with(Some("two words"), REPO), @r#"
-    ! owp admin import-github-issues: GITHUB_TOKEN must be letters, digits and signs without spaces.
+    ! owp admin import-github-issues: GITHUB_TOKEN must hold letters, digits and punctuation only, without spaces.
     !   Make a token at https://github.com/settings/tokens, or unset it for public repositories.
     exit 2
     "#);
     insta::assert_snapshot!(with(None, "acme/secret"), @r#"
-    ! owp admin import-github-issues: GitHub shows no repository acme/secret to everybody.
-    !   Is the name right? A private one needs GITHUB_TOKEN, with read access to its issues.
+    ! owp admin import-github-issues: GitHub shows no public repository acme/secret.
+    !   Check the name. A private repository needs GITHUB_TOKEN, with read access to its issues.
     exit 1
     "#);
     insta::assert_snapshot!(with(Some(github.token("bo")), "acme/secret"), @r#"
     ! owp admin import-github-issues: GitHub shows no repository acme/secret to the token in GITHUB_TOKEN.
-    !   Is the name right, and does the token have read access to its issues?
+    !   Check the name, and that the token has read access to its issues.
     exit 1
     "#);
     insta::assert_snapshot!(with(Some(github.token("ada")), "acme/secret"), @r#"
-    ! owp admin import-github-issues: acme/secret is private, and everybody who reaches the pool can read what is imported.
-    !   If that is meant, say --publish-private. Where the GitHub App is installed, private issues stay private.
+    ! owp admin import-github-issues: acme/secret is private, and everybody who can reach the pool can read imported issues.
+    !   To import it nevertheless, use --publish-private. In repositories with the GitHub App, private issues stay private.
     exit 1
     "#);
     let mut published = pool.command(&["import-github-issues", "acme/secret", "--publish-private", "--json"]);
@@ -258,13 +258,13 @@ fn what_github_says_is_told_with_what_helps() {
     pool.run(&["init-repo", "rocket"]);
     insta::assert_snapshot!(with(None, "rocket"), @r#"
     ! owp admin import-github-issues: "rocket" is not owner/name of a repository.
-    !   A repository is written OWNER/NAME, as in acme/rocket; GITHUB_API_URL as https://api.github.com.
+    !   Write a repository as OWNER/NAME, such as acme/rocket, and GITHUB_API_URL as https://api.github.com.
     exit 2
     "#);
     github.call("PUT", "/_sandbox/down", &json!({ "down": true }));
     insta::assert_snapshot!(with(None, REPO), @r#"
     ! owp admin import-github-issues: GitHub is unavailable (status 503).
-    !   Nothing was added. Run it again in a while; https://www.githubstatus.com tells how GitHub is.
+    !   Nothing was added. Run it again in a while; https://www.githubstatus.com shows GitHub's status.
     exit 1
     "#);
     drop(github);
@@ -283,7 +283,7 @@ fn a_rate_limit_says_when_to_come_back() {
     let said = run(&pool, &github, &[]).replace("59 min 59 s", "an hour").replace("1 h", "an hour");
     insta::assert_snapshot!(said, @r#"
     ! owp admin import-github-issues: GitHub's rate limit is reached; nothing was added.
-    !   Run it again after MOMENT (in an hour). With GITHUB_TOKEN set, GitHub answers far more often.
+    !   Run it again after MOMENT (in an hour). With GITHUB_TOKEN set, the limit is far higher.
     exit 1
     "#);
     let mut command = import(&pool, &github, &["--json"]);

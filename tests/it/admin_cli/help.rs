@@ -9,34 +9,34 @@ fn help(name: &str) -> String {
 #[test]
 fn the_commands() {
     insta::assert_snapshot!(crate::support::program::help("admin"), @r#"
-    A pool's operator at the terminal: repositories, tasks, imports, events, revoking
+    Manages a pool as its operator: repositories, tasks, imports, events, access
 
     Usage: owp admin [OPTIONS] <COMMAND>
 
     Commands:
-      init-repo             Makes a repository in the pool, or sets how much may be open there at once
-      remove-repo           Removes a repository made by hand, and closes the tasks that wait there
+      init-repo             Creates a manual repository, or sets the review budget of an existing one
+      remove-repo           Removes a manual repository and closes its waiting tasks
       add-task              Adds a task
-      import-tasks          Adds the tasks of a YAML file, each once however often the file is imported
-      import-github-issues  Adds the open issues of a GitHub repository as tasks, each once
-      state                 Shows every repository: what is open, what waits, and what keeps work from being handed out
-      tasks                 Lists tasks, those of private repositories too
-      workers               Lists the workers that have access, and what each holds
-      events                Shows what happened, one line per event
-      why                   Says where a task stands, who would get it, and which rules keep others from it
-      revoke                Takes a lease back, or a worker's access and all it holds
-      close                 Withdraws a task of a repository made by hand
-      reopen                Puts a closed or merged task of a repository made by hand back among those that wait
-      trust                 Sets how far a repository trusts somebody
+      import-tasks          Adds the tasks of a YAML file; importing it again adds no task twice
+      import-github-issues  Adds the open issues of a GitHub repository as tasks; importing them again adds none twice
+      state                 Shows every repository: its review budget, its tasks, and why it hands out nothing
+      tasks                 Lists tasks, including those of private repositories
+      workers               Lists the workers with access, and the number of tasks each holds
+      events                Shows the latest events, one per line
+      why                   Shows a task's state, the worker that would get it, and the rules that exclude others
+      revoke                Revokes a lease, or a worker's access and all its leases
+      close                 Closes a task of a manual repository
+      reopen                Makes a closed or merged task of a manual repository ready again
+      trust                 Sets a contributor's trust in a repository
       pause                 Stops handing out work in a repository
       resume                Hands out work in a repository again
       policy                Shows or sets the rules of a repository
       audit                 Exports or verifies the audit log
-      comments              Lists comments GitHub did not take, or tries them again
+      comments              Lists or retries dead letters: comments that GitHub did not accept
       help                  Print this message or the help of the given subcommand(s)
 
     Options:
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
           --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
@@ -46,7 +46,7 @@ fn the_commands() {
 #[test]
 fn of_repositories() {
     insta::assert_snapshot!(help("init-repo"), @r#"
-    Makes a repository in the pool, or sets how much may be open there at once
+    Creates a manual repository, or sets the review budget of an existing one
 
     Usage: owp admin init-repo [OPTIONS] <REPO>
 
@@ -54,9 +54,9 @@ fn of_repositories() {
       <REPO>  The repository, usually OWNER/NAME
 
     Options:
-          --max-open-prs <N>  How many pull requests and leases may be open there at once; 0 hands out nothing [default: 3]
-          --no-area-locks     Lets several people work in one area at once
-          --server <URL>      Where the pool is, such as https://pool.example.org
+          --max-open-prs <N>  Review budget: the pull requests and leases open at once; 0 hands out nothing [default: 3]
+          --no-area-locks     Turns area locks off: several contributors can work in one area at once
+          --server <URL>      Address of the pool, such as https://pool.example.org
           --json              Prints the answer as JSON
           --no-color          Prints no colours; NO_COLOR does the same
       -h, --help              Print help
@@ -74,9 +74,9 @@ fn of_repositories() {
       <REPO>  The repository, as OWNER/NAME
 
     Options:
-          --for <TIME>     For how long, such as 30m, 2h or 1d12h; until `resume` when left out
-          --reason <TEXT>  Why, for whoever asks for work there
-          --server <URL>   Where the pool is, such as https://pool.example.org
+          --for <TIME>     Duration, such as 30m, 2h or 1d12h; without it, until `owp admin resume`
+          --reason <TEXT>  Reason, shown to workers that ask for work there
+          --server <URL>   Address of the pool, such as https://pool.example.org
           --json           Prints the answer as JSON
           --no-color       Prints no colours; NO_COLOR does the same
       -h, --help           Print help
@@ -94,7 +94,7 @@ fn of_repositories() {
       <REPO>  The repository, as OWNER/NAME
 
     Options:
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
           --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
@@ -108,17 +108,17 @@ fn of_repositories() {
 #[test]
 fn of_people() {
     insta::assert_snapshot!(help("trust"), @r#"
-    Sets how far a repository trusts somebody
+    Sets a contributor's trust in a repository
 
     Usage: owp admin trust [OPTIONS] <REPO> <LOGIN> <LEVEL>
 
     Arguments:
       <REPO>   The repository, as OWNER/NAME
-      <LOGIN>  Whom, by GitHub login, or by numeric id as in id:583231
-      <LEVEL>  0 to 3; -1 bans
+      <LOGIN>  GitHub login of the contributor, or numeric id as in id:583231
+      <LEVEL>  Trust, 0 to 3; -1 bans the contributor
 
     Options:
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
           --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
@@ -128,7 +128,7 @@ fn of_people() {
     exit 0
     "#);
     insta::assert_snapshot!(help("revoke"), @r#"
-    Takes a lease back, or a worker's access and all it holds
+    Revokes a lease, or a worker's access and all its leases
 
     Usage: owp admin revoke [OPTIONS] <LEASE_OR_WORKER>
 
@@ -136,8 +136,8 @@ fn of_people() {
       <LEASE_OR_WORKER>  A lease (l_…) or a worker (w_…)
 
     Options:
-          --reason <TEXT>  Why, for the audit log and, on GitHub, for whoever loses it
-          --server <URL>   Where the pool is, such as https://pool.example.org
+          --reason <TEXT>  Reason, for the audit log and, on GitHub, for the former holder
+          --server <URL>   Address of the pool, such as https://pool.example.org
           --json           Prints the answer as JSON
           --no-color       Prints no colours; NO_COLOR does the same
       -h, --help           Print help
@@ -151,7 +151,7 @@ fn of_people() {
 #[test]
 fn of_tasks_that_are_there() {
     insta::assert_snapshot!(help("close"), @r#"
-    Withdraws a task of a repository made by hand
+    Closes a task of a manual repository
 
     Usage: owp admin close [OPTIONS] <TASK>
 
@@ -159,8 +159,8 @@ fn of_tasks_that_are_there() {
       <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
 
     Options:
-          --reason <TEXT>  Why, for the audit log
-          --server <URL>   Where the pool is, such as https://pool.example.org
+          --reason <TEXT>  Reason, for the audit log
+          --server <URL>   Address of the pool, such as https://pool.example.org
           --json           Prints the answer as JSON
           --no-color       Prints no colours; NO_COLOR does the same
       -h, --help           Print help
@@ -170,7 +170,7 @@ fn of_tasks_that_are_there() {
     exit 0
     "#);
     insta::assert_snapshot!(help("reopen"), @r#"
-    Puts a closed or merged task of a repository made by hand back among those that wait
+    Makes a closed or merged task of a manual repository ready again
 
     Usage: owp admin reopen [OPTIONS] <TASK>
 
@@ -178,7 +178,7 @@ fn of_tasks_that_are_there() {
       <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
 
     Options:
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
           --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
@@ -197,18 +197,18 @@ fn of_tasks() {
     Usage: owp admin add-task [OPTIONS] <REPO> <TITLE>
 
     Arguments:
-      <REPO>   The repository, made by `init-repo`
-      <TITLE>  What the task is called
+      <REPO>   The manual repository, created by `init-repo`
+      <TITLE>  Title of the task
 
     Options:
-          --description <TEXT>  What it says
-          --estimate <POINTS>   How much work it is, in points from 1 to 100 [default: 1]
-          --priority <N>        0 to 1000; larger goes first [default: 10]
-          --skills <SKILLS>     What a worker must be able to do, separated by commas
-          --area <AREA>         The part of the code it touches; an area has one holder at a time
-          --tier <N>            How risky it is, 0 to 3 [default: 0]
-          --external-id <ID>    Its id elsewhere; a task that has it already is not added again
-          --server <URL>        Where the pool is, such as https://pool.example.org
+          --description <TEXT>  Description of the task
+          --estimate <POINTS>   Estimate in points, 1 to 100 [default: 1]
+          --priority <N>        Priority, 0 to 1000; larger goes first [default: 10]
+          --skills <SKILLS>     Skills that a worker needs, separated by commas
+          --area <AREA>         Area of the code; an area has one holder at a time
+          --tier <N>            Risk, 0 to 3 [default: 0]
+          --external-id <ID>    Id of the task in another system; a task with this id is not added twice
+          --server <URL>        Address of the pool, such as https://pool.example.org
           --json                Prints the answer as JSON
           --no-color            Prints no colours; NO_COLOR does the same
       -h, --help                Print help
@@ -218,17 +218,17 @@ fn of_tasks() {
     exit 0
     "#);
     insta::assert_snapshot!(help("import-tasks"), @r#"
-    Adds the tasks of a YAML file, each once however often the file is imported
+    Adds the tasks of a YAML file; importing it again adds no task twice
 
     Usage: owp admin import-tasks [OPTIONS] <FILE>
 
     Arguments:
-      <FILE>  The file; - for standard input
+      <FILE>  Task file; - for standard input
 
     Options:
-          --repo <REPO>   The repository, in the place of the file's own
-          --dry-run       Says what would be added, and adds nothing
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --repo <REPO>   Repository to use instead of the file's own
+          --dry-run       Shows what would be added, without adding it
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
           --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
@@ -242,20 +242,20 @@ fn of_tasks() {
       tasks:
         - id: parse-dates          # yours, unique in the repository: makes the import repeatable
           title: Parse dates
-          description: |           # this and what follows may be left out
+          description: |           # this and the following keys are optional
             As people write them.
           estimate_points: 3       # 1 to 100; 1
           priority: 50             # 0 to 1000, larger first; 10
           required_skills: [rust]
           area: parser
           tier: 0                  # 0 to 3; 0
-          x_ticket: ABC-7          # names that begin with x_ are yours and are passed on
+          x_ticket: ABC-7          # keys that begin with x_ are yours and are passed on
 
-    The whole file is checked before anything is sent. What is in the pool already stays as it is there.
+    The whole file is checked before anything is sent. Tasks that are already in the pool do not change.
     exit 0
     "#);
     insta::assert_snapshot!(help("import-github-issues"), @r#"
-    Adds the open issues of a GitHub repository as tasks, each once
+    Adds the open issues of a GitHub repository as tasks; importing them again adds none twice
 
     Usage: owp admin import-github-issues [OPTIONS] <OWNER/NAME>
 
@@ -263,12 +263,12 @@ fn of_tasks() {
       <OWNER/NAME>  The repository on GitHub
 
     Options:
-          --into <REPO>      The repository in the pool; the same name when left out
-          --label <LABEL>    The label of issues that are wanted [default: pool:ready]
-          --all              Takes every open issue, whatever its labels
-          --publish-private  Also takes the issues of a private repository, which everybody who reaches the pool can read there
-          --dry-run          Says what would be added, and adds nothing
-          --server <URL>     Where the pool is, such as https://pool.example.org
+          --into <REPO>      The repository in the pool; by default the same name
+          --label <LABEL>    Imports only issues with this label [default: pool:ready]
+          --all              Imports every open issue, whatever its labels
+          --publish-private  Also imports the issues of a private repository; everybody who can reach the pool can read them there
+          --dry-run          Shows what would be added, without adding it
+          --server <URL>     Address of the pool, such as https://pool.example.org
           --json             Prints the answer as JSON
           --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
@@ -276,7 +276,7 @@ fn of_tasks() {
     Example:
       owp admin import-github-issues acme/rocket --label "help wanted" --dry-run
 
-    Labels mean what they mean where the GitHub App is installed: estimate:3, priority:high, skills:rust, area:parser, tier:1. GITHUB_TOKEN is read from the environment when it is set; public issues can be read without. An issue that was imported before stays as it is in the pool.
+    Labels have the same meaning as in a GitHub repository of the pool: estimate:3, priority:high, skills:rust, area:parser, tier:1. GITHUB_TOKEN is read from the environment; public issues need no token. An issue that was imported before does not change in the pool.
     exit 0
     "#);
 }
@@ -284,12 +284,12 @@ fn of_tasks() {
 #[test]
 fn of_looking() {
     insta::assert_snapshot!(help("state"), @r#"
-    Shows every repository: what is open, what waits, and what keeps work from being handed out
+    Shows every repository: its review budget, its tasks, and why it hands out nothing
 
     Usage: owp admin state [OPTIONS]
 
     Options:
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
           --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
@@ -299,17 +299,17 @@ fn of_looking() {
     exit 0
     "#);
     insta::assert_snapshot!(help("events"), @r#"
-    Shows what happened, one line per event
+    Shows the latest events, one per line
 
     Usage: owp admin events [OPTIONS]
 
     Options:
-          --repo <REPO>   Only those of this repository
-          --kind <KIND>   Only those of this kind, such as lease.granted, or of a family, such as 'lease.*'
-          --task <TASK>   Only those about this task (t_…)
-          --follow        Goes on with what happens from now on, until Ctrl-C; with --json one event per line
-          --limit <N>     How many of the latest events are shown [default: 50]
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --repo <REPO>   Shows only events of this repository
+          --kind <KIND>   Shows only events of this kind, such as lease.granted, or of a family, such as 'lease.*'
+          --task <TASK>   Shows only events about this task (t_…)
+          --follow        Follows new events until Ctrl-C; with --json, prints one event per line
+          --limit <N>     Number of latest events to show [default: 50]
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
           --no-color      Prints no colours; NO_COLOR does the same
       -h, --help          Print help
@@ -319,7 +319,7 @@ fn of_looking() {
     exit 0
     "#);
     insta::assert_snapshot!(help("why"), @r#"
-    Says where a task stands, who would get it, and which rules keep others from it
+    Shows a task's state, the worker that would get it, and the rules that exclude others
 
     Usage: owp admin why [OPTIONS] <TASK>
 
@@ -327,8 +327,8 @@ fn of_looking() {
       <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
 
     Options:
-          --worker <WORKER>  What every rule says of this worker (w_…)
-          --server <URL>     Where the pool is, such as https://pool.example.org
+          --worker <WORKER>  Shows the result of every rule for this worker (w_…)
+          --server <URL>     Address of the pool, such as https://pool.example.org
           --json             Prints the answer as JSON
           --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help

@@ -54,12 +54,12 @@ fn tasks_are_added_once() {
     assert_eq!(pool.ready(), 0);
     insta::assert_snapshot!(pool.run(&["import-tasks", "tasks.yaml"]), @r#"
     acme/rocket: 2 added, 0 were there already
-    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["import-tasks", "tasks.yaml"]), @r#"
     acme/rocket: 0 added, 2 were there already
-    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     pool.write("tasks.yaml", format!("{SMALL}  - {{ id: third, title: Third }}\n"));
@@ -78,7 +78,7 @@ fn tasks_are_added_once() {
       "tasks": 3,
       "warnings": []
     }
-    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     assert_eq!(pool.ready(), 3);
@@ -125,13 +125,13 @@ fn a_file_comes_from_standard_input_and_goes_where_it_is_told() {
     let pool = Stage::start();
     insta::assert_snapshot!(fed(pool.command(&["import-tasks", "-"]), SMALL.as_bytes()), @r#"
     acme/rocket: 2 added, 0 were there already
-    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     let elsewhere = pool.command(&["import-tasks", "-", "--repo", "acme/docs"]);
     insta::assert_snapshot!(fed(elsewhere, SMALL.as_bytes()), @r#"
     ! owp admin import-tasks: There is no repository acme/docs here.
-    !   `owp admin init-repo acme/docs` makes it; then run this again.
+    !   Create it with `owp admin init-repo acme/docs`, then run the command again.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["init-repo", "acme/docs"]), @r#"
@@ -140,13 +140,13 @@ fn a_file_comes_from_standard_input_and_goes_where_it_is_told() {
     "#);
     insta::assert_snapshot!(fed(pool.command(&["import-tasks", "-", "--repo", "acme/docs"]), SMALL.as_bytes()), @r#"
     acme/docs: 2 added, 0 were there already
-    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/docs FILE` sets what its `tiers` ask for.
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/docs FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     let windows = format!("\u{feff}{}", SMALL.replace('\n', "\r\n"));
     insta::assert_snapshot!(fed(pool.command(&["import-tasks", "-"]), windows.as_bytes()), @r#"
     acme/rocket: 0 added, 2 were there already
-    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! warning: Tier 1 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     assert_eq!(pool.ready(), 4);

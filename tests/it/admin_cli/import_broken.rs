@@ -27,7 +27,7 @@ fn a_pool_that_goes_away_before_the_second_bulk() {
     insta::assert_snapshot!(pool.run(&[&IMPORT[..], &["--server", &proxy.url]].concat()), @r#"
     ! owp admin import-tasks: http://127.0.0.1:PORT cannot be reached: connection closed before message completed.
     !   - 500 of 1200 tasks were sent: 500 added, 0 were there already.
-    !   Run it again: it goes on where it stopped, and nothing is added twice.
+    !   Run the command again: it continues where it stopped and adds nothing twice.
     exit 1
     "#);
     assert_eq!(pool.ready(), 500);
@@ -47,14 +47,14 @@ fn a_pool_that_goes_away_before_the_second_bulk() {
         },
         "exit_code": 1,
         "message": "http://127.0.0.1:PORT cannot be reached: connection closed before message completed.",
-        "next": "Run it again: it goes on where it stopped, and nothing is added twice.",
+        "next": "Run the command again: it continues where it stopped and adds nothing twice.",
         "problem": null
       },
       "schema_version": 1
     }
     ! owp admin import-tasks: http://127.0.0.1:PORT cannot be reached: connection closed before message completed.
     !   - 0 of 1200 tasks were sent: 0 added, 0 were there already.
-    !   Run it again: it goes on where it stopped, and nothing is added twice.
+    !   Run the command again: it continues where it stopped and adds nothing twice.
     exit 1
     "#);
     insta::assert_snapshot!(again(&pool), @r#"
@@ -70,7 +70,7 @@ fn an_answer_that_is_lost() {
     insta::assert_snapshot!(pool.run(&[&IMPORT[..], &["--server", &proxy.url]].concat()), @r#"
     ! owp admin import-tasks: http://127.0.0.1:PORT cannot be reached: connection closed before message completed.
     !   - 500 of 1200 tasks were sent: 500 added, 0 were there already.
-    !   Run it again: it goes on where it stopped, and nothing is added twice.
+    !   Run the command again: it continues where it stopped and adds nothing twice.
     exit 1
     "#);
     pool.until("the second bulk has arrived", || pool.ready() == 1_000);
@@ -91,9 +91,9 @@ fn a_person_who_presses_ctrl_c() {
         let said = told(&child.wait_with_output().unwrap());
         match flags {
             [] => insta::assert_snapshot!(said, @r#"
-            ! owp admin import-tasks: Interrupted. What was on its way may have been added too.
+            ! owp admin import-tasks: Interrupted. Tasks sent just before may have been added too.
             !   - 500 of 1200 tasks were sent: 500 added, 0 were there already.
-            !   Run it again: it goes on where it stopped, and nothing is added twice.
+            !   Run the command again: it continues where it stopped and adds nothing twice.
             exit 1
             "#),
             _ => insta::assert_snapshot!(said, @r#"
@@ -111,15 +111,15 @@ fn a_person_who_presses_ctrl_c() {
                   "warnings": []
                 },
                 "exit_code": 1,
-                "message": "Interrupted. What was on its way may have been added too.",
-                "next": "Run it again: it goes on where it stopped, and nothing is added twice.",
+                "message": "Interrupted. Tasks sent just before may have been added too.",
+                "next": "Run the command again: it continues where it stopped and adds nothing twice.",
                 "problem": null
               },
               "schema_version": 1
             }
-            ! owp admin import-tasks: Interrupted. What was on its way may have been added too.
+            ! owp admin import-tasks: Interrupted. Tasks sent just before may have been added too.
             !   - 0 of 1200 tasks were sent: 0 added, 0 were there already.
-            !   Run it again: it goes on where it stopped, and nothing is added twice.
+            !   Run the command again: it continues where it stopped and adds nothing twice.
             exit 1
             "#),
         }
@@ -153,7 +153,10 @@ fn a_pool_that_is_killed_in_the_middle_and_started_again() {
     pool.stop();
     let said = told(&child.wait_with_output().unwrap());
     // It may have been quicker.
-    assert!(said.contains("Run it again: it goes on where it stopped") || said.ends_with("exit 0"), "{said}");
+    assert!(
+        said.contains("Run the command again: it continues where it stopped") || said.ends_with("exit 0"),
+        "{said}"
+    );
     pool.resume();
     again(&pool);
 }

@@ -46,8 +46,8 @@ fn a_repository_made_by_mistake_is_removed() {
     let (_, token) = pool.worker("ada", &[]);
     assert_eq!(pool.work(&token).len(), 1);
     insta::assert_snapshot!(pool.run(&["remove-repo", REPO]), @r#"
-    ! owp admin remove-repo: This must be confirmed, and there is no terminal to ask on.
-    !   `owp admin remove-repo acme/rocket --yes` does it without asking.
+    ! owp admin remove-repo: This needs confirmation, and there is no terminal to ask on.
+    !   Run `owp admin remove-repo acme/rocket --yes` to skip the confirmation.
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["remove-repo", REPO, "--yes"]), @r#"
@@ -63,7 +63,7 @@ fn a_repository_made_by_mistake_is_removed() {
     "#);
     insta::assert_snapshot!(pool.run(&["remove-repo", "nosla", "--yes"]), @r#"
     ! owp admin remove-repo: There is no repository nosla in this pool.
-    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
+    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` creates one.
     exit 1
     "#);
     assert!(!pool.run(&["state"]).contains("nosla"));
@@ -106,11 +106,11 @@ fn rules_are_set_from_a_file_and_shown() {
 fn comments_that_were_given_up_are_listed_and_none_is_tried_twice() {
     let pool = Stage::start();
     insta::assert_snapshot!(pool.run(&["comments"]), @r#"
-    ! owp admin comments: no comment was given up.
+    ! owp admin comments: no dead letters.
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["comments", "retry", "--all"]), @r#"
-    0 comments will be tried again
+    0 comments will be retried
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["comments", "retry", REPO, "7", "notes"]), @r#"

@@ -59,20 +59,20 @@ fn a_repository_is_paused_and_resumed() {
     exit 0
     "#);
     insta::assert_snapshot!(pool.run(&["pause", REPO, "--for", "soon"]), @r#"
-    ! error: invalid value 'soon' for '--for <TIME>': a time is written like 30m, 2h or 1d12h
+    ! error: invalid value 'soon' for '--for <TIME>': must be a duration such as 30m, 2h or 1d12h
     !
     ! For more information, try '--help'.
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["pause", REPO, "--for", "0s"]), @r#"
-    ! error: invalid value '0s' for '--for <TIME>': a time is written like 30m, 2h or 1d12h
+    ! error: invalid value '0s' for '--for <TIME>': must be a duration such as 30m, 2h or 1d12h
     !
     ! For more information, try '--help'.
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["pause", "acme/nothing"]), @r#"
     ! owp admin pause: There is no repository acme/nothing in this pool.
-    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
+    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` creates one.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["resume", REPO]), @r#"
@@ -88,7 +88,7 @@ fn a_repository_is_paused_and_resumed() {
     "#);
     insta::assert_snapshot!(pool.run(&["resume", "acme/nothing"]), @r#"
     ! owp admin resume: There is no repository acme/nothing in this pool.
-    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
+    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` creates one.
     exit 1
     "#);
 }
@@ -98,7 +98,7 @@ fn a_task_is_withdrawn_and_put_back() {
     let pool = Stage::start();
     let task = pool.task("One", &[]);
     insta::assert_snapshot!(pool.run(&["close", &task, "--reason", "done elsewhere"]), @r#"
-    t_… is closed and takes no place any more; `owp admin reopen t_…` puts it back
+    t_… is closed and takes no slot any more; reopen it with `owp admin reopen t_…`
     exit 0
     "#);
     assert_eq!(pool.ready(), 0);
@@ -143,7 +143,7 @@ fn a_lease_and_a_worker_are_taken_back() {
     let (ada, token) = pool.worker("ada", &[]);
     let lease = pool.work(&token)[0]["lease_id"].as_str().unwrap().to_owned();
     insta::assert_snapshot!(pool.run(&["revoke", &lease, "--reason", "a mistake"]), @r#"
-    l_… was taken back; its task can be handed out again
+    l_… was revoked; its task can be handed out again
     exit 0
     "#);
     assert_eq!(pool.ready(), 1);
@@ -222,7 +222,7 @@ fn somebody_is_trusted_or_banned() {
     "#);
     insta::assert_snapshot!(pool.run(&["trust", REPO, "@octocat", "-1"]), @r#"
     ! owp admin trust: `login` cannot be used: nobody is known here under the login octocat; give `github_id`, which GET https://api.github.com/users/LOGIN tells.
-    !   https://api.github.com/users/octocat tells the `id`; then: owp admin trust acme/rocket id:NUMBER -1
+    !   https://api.github.com/users/octocat shows the `id`; then run: owp admin trust acme/rocket id:NUMBER -1
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["trust", REPO, "octocat", "4"]), @r#"
@@ -233,12 +233,12 @@ fn somebody_is_trusted_or_banned() {
     "#);
     insta::assert_snapshot!(pool.run(&["trust", REPO, "id:one", "1"]), @r#"
     ! owp admin trust: id:one is not a numeric id.
-    !   https://api.github.com/users/LOGIN tells the `id` of a login.
+    !   https://api.github.com/users/LOGIN shows the `id` of a login.
     exit 2
     "#);
     insta::assert_snapshot!(pool.run(&["trust", "acme/nothing", "id:1", "1"]), @r#"
     ! owp admin trust: There is no repository acme/nothing in this pool.
-    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
+    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` creates one.
     exit 1
     "#);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 fn an_empty_pool_says_what_to_do() {
     insta::assert_snapshot!(Stage::empty().run(&["state"]), @r#"
     0 workers online
-    no repository yet: `owp admin init-repo OWNER/NAME` makes one, and installing the GitHub App on one too
+    no repository yet: create one with `owp admin init-repo OWNER/NAME`, or install the GitHub App on one
     exit 0
     "#);
 }

@@ -40,7 +40,7 @@ fn a_task_is_added() {
     assert_eq!(pool.ready(), 3);
     insta::assert_snapshot!(pool.run(&["add-task", REPO, "Risky", "--tier", "2"]), @r#"
     t_… was added to acme/rocket
-    ! warning: Tier 2 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets what its `tiers` ask for.
+    ! warning: Tier 2 has no effect in this repository: everybody may take the task. `owp admin policy set acme/rocket FILE` sets the requirements of its `tiers`.
     exit 0
     "#);
     pool.admin("policy", &serde_json::json!({ "repo": REPO, "policy": { "tiers": { "2": { "trust": 2 } } } }));
@@ -61,7 +61,7 @@ fn a_task_that_cannot_be_added_is_told_why() {
     "#);
     insta::assert_snapshot!(pool.run(&["add-task", "acme/nothing", "One"]), @r#"
     ! owp admin add-task: There is no repository acme/nothing in this pool.
-    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` makes one.
+    !   `owp admin state` lists the repositories; `owp admin init-repo OWNER/NAME` creates one.
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["add-task", REPO]), @r#"

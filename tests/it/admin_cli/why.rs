@@ -11,7 +11,7 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     insta::assert_snapshot!(pool.run(&["why", &parse]), @r#"
     t_… "Parse\u{1b}[31m dates" (acme/rocket)
     state: ready
-    would go to nobody now (0 workers heard of lately)
+    would go to no worker now (0 workers seen recently)
     exit 0
     "#);
     let (_, token) = pool.worker("ada", &["rust"]);
@@ -24,7 +24,7 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     insta::assert_snapshot!(pool.run(&["why", &logo]), @r#"
     t_… "Draw a logo" (acme/rocket)
     state: ready
-    would go to nobody now (1 worker heard of lately)
+    would go to no worker now (1 worker seen recently)
       ada: The worker lacks a skill the task needs. (now rust, needed design) [skills]
     exit 0
     "#);
@@ -41,7 +41,7 @@ fn a_task_says_where_it_stands_and_who_would_get_it() {
     t_… "Draw a logo" (acme/rocket)
     state: ready
     nothing is handed out there: acme/rocket hands out nothing at the moment: it is paused until somebody resumes it (no reason given). [repo_active]
-    would go to nobody now (1 worker heard of lately)
+    would go to no worker now (1 worker seen recently)
       ada: The worker lacks a skill the task needs. (now rust, needed design) [skills]
     exit 0
     "#);
@@ -114,7 +114,7 @@ fn every_rule_is_told_of_a_worker_who_may_not() {
     insta::assert_snapshot!(pool.run(&["why", &logo, "--worker", &ada]), @r#"
     w_… may not take t_… "Draw a logo" (acme/rocket)
 
-    RULE             HOLDS  WHY NOT
+    RULE             HOLDS  REASON
     task_state       yes
     approval         yes
     reservation      yes
@@ -133,7 +133,7 @@ fn every_rule_is_told_of_a_worker_who_may_not() {
     skills           no     The worker lacks a skill the task needs.
     tier             yes
     lane             yes
-    capacity         yes    The task does not fit into what the worker takes at once.
+    capacity         yes    The task does not fit into the worker's free capacity.
     concurrency      yes    The worker holds as many tasks as it takes at once.
     person_cap       yes
     newcomers_total  yes
@@ -165,7 +165,7 @@ fn every_rule_is_told_of_one_worker() {
     exit 1
     "#);
     insta::assert_snapshot!(pool.run(&["why", "../../x"]), @r#"
-    ! owp admin why: ../../x names no task.
+    ! owp admin why: ../../x is not the name of a task.
     !   Give an id (t_…), owner/name#12, or an address such as https://github.com/owner/name/issues/12.
     exit 2
     "#);

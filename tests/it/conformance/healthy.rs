@@ -119,6 +119,6 @@ async fn what_is_no_server_of_the_protocol_is_said_once_and_not_judged() {
         let proxy = Proxy::before(&server.url, how).await;
         let began = run(&options(&proxy.url), &Clock::System, |_| {}).await;
         let Err(CannotBegin::SomethingElse(what)) = began else { panic!("{began:?}") };
-        assert!(what.starts_with("GET /healthz was answered ") && what.ends_with("no JSON object"), "{what}");
+        assert!(what.starts_with("GET /healthz was answered ") && what.ends_with("without a JSON object"), "{what}");
     }
 }

@@ -52,10 +52,10 @@ async fn people_read_a_line_for_every_check_and_what_it_comes_to() {
     assert_eq!((healthy.status.code(), text(&healthy.stderr)), (Some(0), String::new()));
     insta::assert_snapshot!(steady(&text(&healthy.stdout), &server.url), @r#"
     pass  HTTP-7      `GET /healthz` answers `{"ok": true}`.
-    pass  DISC-1      `GET /.well-known/owp` tells protocol, versions, features and limits to everybody.
-    pass  DISC-2      A server of OWP 1.0 speaks 0.1 as well.
-    pass  DISC-3      Unknown features are none: what is announced are names, each once.
-    skip  RATE-1      Whoever calls too often is answered 429 with `Retry-After`.
+    pass  DISC-1      `GET /.well-known/owp` returns protocol, versions, features and limits without a token.
+    pass  DISC-2      A server of OWP 1.0 also supports 0.1.
+    pass  DISC-3      `features` is a list of names, each once.
+    skip  RATE-1      Too many requests are answered 429 with `Retry-After`.
           the server does not announce `rate_limits`
 
     http://server conforms: 4 passed, 0 failed, 0 in error, 1 skipped, in 0.0 s
@@ -66,11 +66,11 @@ async fn people_read_a_line_for_every_check_and_what_it_comes_to() {
     insta::assert_snapshot!(steady(&text(&broken.stdout), &proxy.url), @r#"
     fail  HTTP-7      `GET /healthz` answers `{"ok": true}`.
           GET /healthz must be answered in JSON, not with: <OK> & \u{1b}[31mred\u{7}
-    pass  DISC-1      `GET /.well-known/owp` tells protocol, versions, features and limits to everybody.
-    fail  DISC-2      A server of OWP 1.0 speaks 0.1 as well.
+    pass  DISC-1      `GET /.well-known/owp` returns protocol, versions, features and limits without a token.
+    fail  DISC-2      A server of OWP 1.0 also supports 0.1.
           `versions` is ["1.0"]
-    pass  DISC-3      Unknown features are none: what is announced are names, each once.
-    skip  RATE-1      Whoever calls too often is answered 429 with `Retry-After`.
+    pass  DISC-3      `features` is a list of names, each once.
+    skip  RATE-1      Too many requests are answered 429 with `Retry-After`.
           the server does not announce `rate_limits`
 
     http://server does not conform: 2 passed, 2 failed, 0 in error, 1 skipped, in 0.0 s
@@ -107,16 +107,16 @@ async fn programs_read_json_and_build_servers_junit() {
     testcase | classname=owp.core | name=HTTP-7: `GET /healthz` answers `{"ok": true}`. | ''
     failure | message=GET /healthz must be answered in JSON, not with: <OK> & [31mred | 'GET /healthz\n\n200\ncontent-type: application/json\ncache-control: no-stor
     testsuite | name=extended | tests=4 | failures=1 | errors=0 | skipped=1 | ''
-    testcase | classname=owp.extended | name=DISC-1: `GET /.well-known/owp` tells protocol, versions, features and limits to everybody. | ''
-    testcase | classname=owp.extended | name=DISC-2: A server of OWP 1.0 speaks 0.1 as well. | ''
+    testcase | classname=owp.extended | name=DISC-1: `GET /.well-known/owp` returns protocol, versions, features and limits without a token. | ''
+    testcase | classname=owp.extended | name=DISC-2: A server of OWP 1.0 also supports 0.1. | ''
     failure | message=`versions` is ["1.0"] | 'GET /.well-known/owp\n\n200\ncontent-type: application/json\ncache-control: no-store\n\n{"api":"/v1","features":["off
-    testcase | classname=owp.extended | name=DISC-3: Unknown features are none: what is announced are names, each once. | ''
-    testcase | classname=owp.extended | name=RATE-1: Whoever calls too often is answered 429 with `Retry-After`. | ''
+    testcase | classname=owp.extended | name=DISC-3: `features` is a list of names, each once. | ''
+    testcase | classname=owp.extended | name=RATE-1: Too many requests are answered 429 with `Retry-After`. | ''
     skipped | message=the server does not announce `rate_limits` | ''
     "#);
     let page = std::fs::read_to_string(html).unwrap();
     let row = page.split("<tr id=\"HTTP-7\">").nth(1).and_then(|rest| rest.split("</tr>").next()).unwrap();
-    insta::assert_snapshot!(row.escape_debug(), @r#"<td>HTTP-7</td><td class=\"status fail\">fail</td><td>`GET /healthz` answers `{&quot;ok&quot;: true}`.<p class=\"why fail\">GET /healthz must be answered in JSON, not with: &lt;OK&gt; &amp; \u{1b}[31mred\u{7}</p><details open><summary>What was said</summary><pre>GET /healthz</pre><pre>200\ncontent-type: application/json\ncache-control: no-store\n\n&lt;OK&gt; &amp; \u{1b}[31mred\u{7}</pre></details></td>"#);
+    insta::assert_snapshot!(row.escape_debug(), @r#"<td>HTTP-7</td><td class=\"status fail\">fail</td><td>`GET /healthz` answers `{&quot;ok&quot;: true}`.<p class=\"why fail\">GET /healthz must be answered in JSON, not with: &lt;OK&gt; &amp; \u{1b}[31mred\u{7}</p><details open><summary>Requests and responses</summary><pre>GET /healthz</pre><pre>200\ncontent-type: application/json\ncache-control: no-store\n\n&lt;OK&gt; &amp; \u{1b}[31mred\u{7}</pre></details></td>"#);
     assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("<script") && !page.contains("src="), "{page}");
 }
 
@@ -144,12 +144,12 @@ async fn what_is_asked_wrongly_is_2_no_access_4_and_no_server_1() {
     let nowhere = nowhere.to_str().unwrap();
     let gone = format!("http://127.0.0.1:{}", free_port());
     for (url, args, code, says) in [
-        (server.url.as_str(), &["--only", "HTTP-7,NONE"][..], 2, "no check whose name begins with NONE"),
+        (server.url.as_str(), &["--only", "HTTP-7,NONE"][..], 2, "No check has a name that begins with NONE"),
         (&server.url, &["--html", nowhere], 2, "cannot be written"),
         (&server.url, &["--junit", nowhere], 2, "cannot be written"),
         (&server.url, &["--lease-ttl", "soon"], 2, "--lease-ttl"),
-        (&server.url, &["--admin-token", "another"], 4, "does not take the admin token"),
-        (&gone, &[], 1, "Is the server running there?"),
+        (&server.url, &["--admin-token", "another"], 4, "rejects the admin token"),
+        (&gone, &[], 1, "Check that the server runs there."),
         ("ftp://127.0.0.1", &[], 2, "ftp://127.0.0.1"),
     ] {
         let ran = run(url, args).await;
@@ -187,14 +187,14 @@ fn the_list_names_every_check_and_makes_none() {
     let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, all.iter().map(|check| check.id).collect::<Vec<_>>());
     insta::assert_snapshot!(listed.lines().take(9).collect::<Vec<_>>().join("\n"), @r#"
-    HTTP-1      Answers are JSON and say so.
+    HTTP-1      Responses are JSON, and `Content-Type` says so.
     HTTP-2      An error is a JSON object with a `detail`.
-    HTTP-3      A body that is no JSON object is answered 422.
+    HTTP-3      A body that is not a JSON object is answered 422.
     HTTP-4      Unknown fields are ignored.
-    HTTP-5      Optional fields take null.
-    HTTP-6      Numbers are whole numbers, not texts: anything else is answered 422.
+    HTTP-5      Optional fields accept null.
+    HTTP-6      Numbers are whole numbers, not strings: anything else is answered 422.
     HTTP-7      `GET /healthz` answers `{"ok": true}`.
-    HTTP-8      Of several errors the first of the list is answered.
+    HTTP-8      Of several errors, the first one of the list is answered.
     AUTH-1      A worker's calls without a token are answered 401.
     "#);
     let named = |name: &str| all.iter().filter(|check| check.is_named(name)).count();
@@ -202,7 +202,7 @@ fn the_list_names_every_check_and_makes_none() {
     let ran = owp(&["conformance", "--list", "--json"]).output().unwrap();
     let listed: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let claim = listed["checks"].as_array().unwrap().iter().find(|check| check["id"] == "CLAIM-3").unwrap();
-    insta::assert_snapshot!(claim, @r#"{"feature":"claims","id":"CLAIM-3","profile":"extended","title":"Claiming what one holds answers the lease one has."}"#);
+    insta::assert_snapshot!(claim, @r#"{"feature":"claims","id":"CLAIM-3","profile":"extended","title":"Claiming a held task returns the lease its holder has."}"#);
 }
 
 /// Gives out tokens and codes, and answers everything else with an error that repeats what it knows of the caller, so often

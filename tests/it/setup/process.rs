@@ -61,7 +61,7 @@ async fn the_token_is_in_the_log_and_the_next_start_finds_the_app() {
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}");
     let first = Served::start(folder.path(), port, &github.api_url());
-    let token = first.says("give it the setup token ");
+    let token = first.says("enter the setup token ");
     assert!(token.len() >= 26 && token.bytes().all(|b| b.is_ascii_alphanumeric()), "{token}");
     let browser = Browser::new();
     let fields = [("token", token.as_str()), ("address", url.as_str()), ("owner", "personal")];

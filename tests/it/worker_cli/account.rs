@@ -9,19 +9,19 @@ fn a_paused_worker_is_given_nothing_until_it_resumes() {
     let task = stage.task("Parse dates");
     insta::assert_snapshot!(stage.worker(&["pause"]).all(), @r#"
     exit 0
-    ada's laptop (w_…) is paused: it is given nothing new, and what it holds stays its own. `owp worker resume` ends the pause.
+    ada's laptop (w_…) is paused: it gets no new tasks and keeps those it holds. `owp worker resume` ends the pause.
     "#);
     insta::assert_snapshot!(stage.worker(&["list", "--explain"]).all(), @r#"
     exit 0
     Nothing for you at the moment.
 
-    Tasks that wait, and what stands in the way:
+    Waiting tasks, and why you did not get them:
       t_… acme/rocket "Parse dates"
         worker_status: The worker is paused. `owp worker resume` ends the pause.
     "#);
     insta::assert_snapshot!(stage.worker(&["resume"]).all(), @r#"
     exit 0
-    ada's laptop (w_…) can be given tasks again.
+    ada's laptop (w_…) can get tasks again.
     "#);
     assert!(stage.worker(&["list"]).stdout.contains("leased"));
     assert_eq!(stage.state(&task), "leased");
@@ -34,7 +34,7 @@ fn a_new_token_takes_the_place_of_the_old_one_and_is_never_printed() {
     let before = stage.token();
     insta::assert_snapshot!(stage.worker(&["token", "rotate"]).all(), @r#"
     exit 0
-    ada's laptop (w_…) has a new token, kept in SETTINGS/owp/workers.json. The old one opens nothing any more.
+    ada's laptop (w_…) has a new token, kept in SETTINGS/owp/workers.json. The old one is no longer valid.
     "#);
     let after = stage.token();
     assert_ne!(before, after);
@@ -46,8 +46,8 @@ fn a_new_token_takes_the_place_of_the_old_one_and_is_never_printed() {
     foreign.env("OWP_WORKER_TOKEN", after);
     insta::assert_snapshot!(stage.ended(foreign).all(), @r#"
     exit 2
-    owp worker token: The token comes from OWP_WORKER_TOKEN, and this program cannot change that.
-      Unset OWP_WORKER_TOKEN and OWP_WORKER_TOKEN_FILE to rotate the token that is kept here.
+    owp worker token: The token comes from OWP_WORKER_TOKEN, which this command cannot change.
+      Unset OWP_WORKER_TOKEN and OWP_WORKER_TOKEN_FILE to rotate the stored token.
     "#);
 }
 
@@ -78,13 +78,13 @@ fn a_worker_that_leaves_gives_back_what_it_holds_and_is_forgotten_here() {
     assert_eq!(stage.state(&task), "leased");
     insta::assert_snapshot!(stage.worker(&["leave"]).all(), @r#"
     exit 2
-    owp worker leave: This must be confirmed, and there is no terminal to ask on.
-      `owp worker leave --yes` does it without asking.
+    owp worker leave: This needs confirmation, and there is no terminal to ask on.
+      Run `owp worker leave --yes` to skip the confirmation.
     "#);
     assert_eq!(stage.state(&task), "leased", "nobody agreed");
     insta::assert_snapshot!(stage.worker(&["leave", "--yes"]).all(), @r#"
     exit 0
-    ada's laptop (w_…) left http://POOL; 1 task given back.
+    ada's laptop (w_…) left http://POOL; 1 task released.
     "#);
     assert_eq!(stage.state(&task), "ready");
     assert!(stage.worker(&["whoami"]).stderr.contains("No worker is registered"));

@@ -62,13 +62,13 @@ fn what_is_not_had_is_explained() {
     stage.task_for("Draw a logo", &["design"]);
     insta::assert_snapshot!(stage.worker(&["list"]).all(), @r#"
     exit 0
-    Nothing for you at the moment. `--explain` tells why.
+    Nothing for you at the moment. `--explain` shows why.
     "#);
     insta::assert_snapshot!(stage.worker(&["list", "--explain"]).all(), @r#"
     exit 0
     Nothing for you at the moment.
 
-    Tasks that wait, and what stands in the way:
+    Waiting tasks, and why you did not get them:
       t_… acme/rocket "Draw a logo"
         skills: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
         No worker online has the skill design.

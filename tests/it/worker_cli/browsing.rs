@@ -78,12 +78,12 @@ fn a_task_is_shown_with_its_description_quoted() {
     "#);
     insta::assert_snapshot!(stage.worker(&["show", "acme/rocket#7"]).all(), @r#"
     exit 1
-    owp worker show: No task you can see here stands for acme/rocket#7.
+    owp worker show: No task that you can see belongs to acme/rocket#7.
       Name a task of a private repository by its id. An issue becomes a task when it gets the pool's label.
     "#);
     insta::assert_snapshot!(stage.worker(&["show", "acme/rocket"]).all(), @r#"
     exit 2
-    owp worker show: acme/rocket names no task.
+    owp worker show: acme/rocket is not the name of a task.
       Give an id (t_…), owner/name#12, or an address such as https://github.com/owner/name/issues/12.
     "#);
 }
@@ -95,11 +95,11 @@ fn why_tells_what_stands_in_the_way_in_commands_of_this_program() {
     let (mine, other) = (stage.task("Parse dates"), stage.task_for("Draw a logo", &["design"]));
     insta::assert_snapshot!(stage.worker(&["why", &mine]).all(), @r#"
     exit 0
-    Nothing stands in the way of t_… acme/rocket "Parse dates": `owp worker claim t_…` asks for it.
+    You can have t_… acme/rocket "Parse dates": claim it with `owp worker claim t_…`.
     "#);
     insta::assert_snapshot!(stage.worker(&["why", &other]).all(), @r#"
     exit 0
-    Why you cannot have t_… acme/rocket "Draw a logo" now:
+    You cannot have t_… acme/rocket "Draw a logo" now:
       skills: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
       No worker online has the skill design.
     "#);

@@ -35,7 +35,7 @@ fn without_a_worker_the_way_to_one_is_told() {
     insta::assert_snapshot!(stage.worker(&["whoami"]).all(), @r#"
     exit 4
     owp worker whoami: No worker is registered with http://POOL from here.
-      `owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.
+      Run `owp worker register --server http://POOL`, or set OWP_WORKER_TOKEN to the token of a registered worker.
     "#);
     insta::assert_snapshot!(stage.worker(&["whoami", "--json"]).all(), @r#"
     exit 4
@@ -44,15 +44,15 @@ fn without_a_worker_the_way_to_one_is_told() {
         "because": [],
         "exit_code": 4,
         "message": "No worker is registered with http://POOL from here.",
-        "next": "`owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.",
+        "next": "Run `owp worker register --server http://POOL`, or set OWP_WORKER_TOKEN to the token of a registered worker.",
         "problem": null
       },
       "schema_version": 1
     }
     owp worker whoami: No worker is registered with http://POOL from here.
-      `owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.
+      Run `owp worker register --server http://POOL`, or set OWP_WORKER_TOKEN to the token of a registered worker.
     "#);
-    insta::assert_snapshot!(stage.worker(&["run", "--json"]).stdout, @r#"{"error":{"because":[],"exit_code":4,"message":"No worker is registered with http://POOL from here.","next":"`owp worker register --server http://POOL` registers one; OWP_WORKER_TOKEN brings the token of one that is.","problem":null},"schema_version":1}"#);
+    insta::assert_snapshot!(stage.worker(&["run", "--json"]).stdout, @r#"{"error":{"because":[],"exit_code":4,"message":"No worker is registered with http://POOL from here.","next":"Run `owp worker register --server http://POOL`, or set OWP_WORKER_TOKEN to the token of a registered worker.","problem":null},"schema_version":1}"#);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn an_address_that_is_none_and_a_kept_file_others_can_read_are_refused() {
     let stage = Stage::new();
     insta::assert_snapshot!(stage.worker(&["whoami", "--server", "pool.example.org"]).all(), @r#"
     exit 2
-    owp worker whoami: `pool.example.org` is not the address of a pool; one looks like https://pool.example.org or http://127.0.0.1:8787.
+    owp worker whoami: `pool.example.org` is not the address of a pool; write one such as https://pool.example.org or http://127.0.0.1:8787.
     "#);
     stage.register();
     use std::os::unix::fs::PermissionsExt;
@@ -119,7 +119,7 @@ fn an_address_that_is_none_and_a_kept_file_others_can_read_are_refused() {
     insta::assert_snapshot!(stage.worker(&["whoami"]).all(), @r#"
     exit 2
     owp worker whoami: SETTINGS/owp/workers.json holds tokens and can be read by others.
-      Close it with `chmod 600 SETTINGS/owp/workers.json`.
+      Run `chmod 600 SETTINGS/owp/workers.json`.
     "#);
 }
 

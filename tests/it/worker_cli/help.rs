@@ -11,7 +11,7 @@ fn help(args: &[&str]) -> String {
 /// What every command can be told, at the end of its help.
 const OF_EVERY_COMMAND: &str = "
 Options of every command:
-      --server <URL>  Where the pool is, such as https://pool.example.org
+      --server <URL>  Address of the pool, such as https://pool.example.org
       --json          Prints the answer as JSON
 ";
 
@@ -25,31 +25,31 @@ fn of(command: &str) -> String {
 #[test]
 fn the_commands_are_listed() {
     insta::assert_snapshot!(help(&["worker", "--help"]), @r#"
-    Takes tasks from a pool, reports how they go, gives them back: for contributors
+    Takes tasks from a pool, reports their progress and gives them back: for contributors
 
     Usage: owp worker [OPTIONS] <COMMAND>
 
     Commands:
       register  Registers a worker with a pool and keeps its token here
-      run       Asks for work until Ctrl-C, and shows what the worker holds
-      simulate  Works through tasks without doing anything: for trying out a pool
-      list      Asks for work once, and lists what the worker holds
+      run       Asks for work until Ctrl-C, and shows the worker's tasks
+      simulate  Simulates work on tasks, to try a pool out
+      list      Asks for work once, and lists the worker's tasks
       tasks     Lists the tasks of the pool
       show      Shows a task: its description, issue, deadline, branch and commands
       why       Explains why you cannot have a task now
-      report    Reports how a task goes
+      report    Reports the progress of a task
       ack       Accepts an offer
       nack      Declines an offer or a task; it is not offered again for a while
       release   Gives a task back
-      claim     Asks for one task
+      claim     Claims a task
       whoami    Shows the worker as the pool sees it
-      set       Changes what the worker says of itself
-      link      Ties the worker to a GitHub account: says which comment proves it
-      pause     Stops new tasks from coming; what is held stays
-      resume    Lets new tasks come again
+      set       Changes the worker's name, skills and limits
+      link      Links the worker to a GitHub account: prints the comment to write
+      pause     Pauses the worker: it gets no new tasks and keeps those it holds
+      resume    Ends a pause
       token     Replaces the worker's token
-      leave     Leaves the pool: gives back what is held, and forgets the worker here
-      confirm   Links another of your machines, by the code it shows: run it where the worker is linked already
+      leave     Leaves the pool: releases the worker's tasks and removes its registration here
+      confirm   Links the worker of another of your machines by its code; run this where a worker is linked already
       help      Print this message or the help of the given subcommand(s)
 
     Options:
@@ -57,13 +57,13 @@ fn the_commands_are_listed() {
       -h, --help      Print help
 
     Options of every command:
-          --server <URL>  Where the pool is, such as https://pool.example.org
+          --server <URL>  Address of the pool, such as https://pool.example.org
           --json          Prints the answer as JSON
 
-    Which pool: --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
-    As whom:    OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker kept here for that pool.
-                Such a token goes to --server, OWP_SERVER or the pool on this machine, never to one kept here.
-    Exit codes: 0 done, 1 failed or refused, 2 asked wrongly, 4 no access.
+    Pool:       --server, else OWP_SERVER, else the one registered with last, else the one on this machine.
+    Worker:     OWP_WORKER_TOKEN or the file OWP_WORKER_TOKEN_FILE, else the worker stored here for that pool.
+                A token of the environment goes to --server, OWP_SERVER or the pool on this machine only.
+    Exit codes: 0 done, 1 failed or refused, 2 usage error, 4 no access.
     "#);
 }
 
@@ -82,12 +82,12 @@ fn registering_and_looking_at_oneself() {
     Usage: owp worker register [OPTIONS]
 
     Options:
-          --name <NAME>         What the worker calls itself, for everybody to read; this machine's name when it is a simple one
-          --skills <SKILLS>     What it can do, such as rust,sql
-          --github <LOGIN>      The GitHub account of the person behind it, who then proves it by a comment
+          --name <NAME>         Public name of the worker; by default this machine's name, if it is a simple one
+          --skills <SKILLS>     Skills of the worker, such as rust,sql
+          --github <LOGIN>      GitHub account of its contributor, who proves the link by a comment
           --capacity <POINTS>   Points it can hold at once [default: 5]
           --concurrent <TASKS>  Tasks it can hold at once [default: 1]
-          --again               Registers a new worker in the place of the one that is kept for this pool
+          --again               Registers a new worker instead of the one stored for this pool
           --no-color            Prints no colours; NO_COLOR does the same
       -h, --help                Print help
 
@@ -107,13 +107,13 @@ fn registering_and_looking_at_oneself() {
       owp worker whoami
     "#);
     insta::assert_snapshot!(of("set"), @r#"
-    Changes what the worker says of itself
+    Changes the worker's name, skills and limits
 
     Usage: owp worker set [OPTIONS] <--name <NAME>|--skills <SKILLS>|--add-skill <SKILL>|--remove-skill <SKILL>|--capacity <POINTS>|--concurrent <TASKS>>
 
     Options:
-          --name <NAME>           What it calls itself, for everybody to read
-          --skills <SKILLS>       All it can do, such as rust,sql, in the place of what it said before; '' for nothing
+          --name <NAME>           Public name of the worker
+          --skills <SKILLS>       Skills of the worker, such as rust,sql, replacing all earlier ones; '' for none
           --add-skill <SKILL>     Adds a skill; several are separated by commas
           --remove-skill <SKILL>  Removes a skill
           --capacity <POINTS>     Points it can hold at once
@@ -125,7 +125,7 @@ fn registering_and_looking_at_oneself() {
       owp worker set --add-skill docs --concurrent 2
     "#);
     insta::assert_snapshot!(of("link"), @r#"
-    Ties the worker to a GitHub account: says which comment proves it
+    Links the worker to a GitHub account: prints the comment to write
 
     Usage: owp worker link [OPTIONS] <LOGIN>
 
@@ -144,13 +144,13 @@ fn registering_and_looking_at_oneself() {
 #[test]
 fn asking_for_work() {
     insta::assert_snapshot!(of("run"), @r#"
-    Asks for work until Ctrl-C, and shows what the worker holds
+    Asks for work until Ctrl-C, and shows the worker's tasks
 
     Usage: owp worker run [OPTIONS]
 
     Options:
-          --release-on-exit  Gives back what it holds at the end, without asking
-          --keep-on-exit     Keeps what it holds at the end, without asking; this is so anyway where nobody can be asked
+          --release-on-exit  Releases the worker's tasks at the end, without asking
+          --keep-on-exit     Keeps the worker's tasks at the end, without asking; the default without a terminal
           --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
 
@@ -158,17 +158,17 @@ fn asking_for_work() {
       owp worker run
     "#);
     insta::assert_snapshot!(of("simulate"), @r#"
-    Works through tasks without doing anything: for trying out a pool
+    Simulates work on tasks, to try a pool out
 
     Usage: owp worker simulate [OPTIONS]
 
     Options:
-          --register         Registers a worker for this once, which leaves the pool at the end
-          --once             Ends when there is nothing more to be had right now
-          --merge            Says merged, too, as a maintainer would
-          --name <NAME>      What the worker calls itself [default: "simulated worker"]
-          --skills <SKILLS>  What it can do, such as rust,sql
-          --work-for <SPAN>  How long it pretends to work on a task, such as 1s or 2min [default: 1s]
+          --register         Registers a temporary worker, which leaves the pool at the end
+          --once             Ends when no more work is available
+          --merge            Also reports tasks as merged, as a maintainer would
+          --name <NAME>      Name of the worker [default: "simulated worker"]
+          --skills <SKILLS>  Skills of the worker, such as rust,sql
+          --work-for <SPAN>  Duration of the simulated work on a task, such as 1s or 2min [default: 1s]
           --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
 
@@ -176,7 +176,7 @@ fn asking_for_work() {
       owp worker simulate --register --once --merge
     "#);
     insta::assert_snapshot!(of("list"), @r#"
-    Asks for work once, and lists what the worker holds
+    Asks for work once, and lists the worker's tasks
 
     Usage: owp worker list [OPTIONS]
 
@@ -195,7 +195,7 @@ fn asking_for_work() {
 #[test]
 fn saying_how_a_task_goes() {
     insta::assert_snapshot!(help(&["worker", "report", "--help"]), @r#"
-    Reports how a task goes
+    Reports the progress of a task
 
     Usage: owp worker report [OPTIONS] <TASK> <STATE>
 
@@ -204,23 +204,23 @@ fn saying_how_a_task_goes() {
               The task: its id (t_…), owner/name#12, or the address of its issue
 
       <STATE>
-              How it goes
+              State of the task
 
               Possible values:
-              - in_progress: Work has begun, or goes on
-              - blocked:     Something stands in the way
-              - pr_opened:   A pull request answers it
-              - merged:      It is done
+              - in_progress: Work has begun or continues
+              - blocked:     Work cannot continue
+              - pr_opened:   A pull request is open
+              - merged:      The task is done
 
     Options:
       -m, --message <MESSAGE>
-              More of it, in words; what stands in the way of a blocked one
+              Details in words; for a blocked task, the reason
 
           --pr-url <URL>
-              Where the pull request is
+              Address of the pull request
 
           --commit <SHA>
-              The commit that holds the work
+              Commit that holds the work
 
           --no-color
               Prints no colours; NO_COLOR does the same
@@ -230,7 +230,7 @@ fn saying_how_a_task_goes() {
 
     Options of every command:
           --server <URL>
-              Where the pool is, such as https://pool.example.org
+              Address of the pool, such as https://pool.example.org
 
           --json
               Prints the answer as JSON
@@ -271,7 +271,7 @@ fn giving_back_and_claiming() {
       <LEASE|TASK>  The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
 
     Options:
-          --reason <REASON>  Why, for whoever takes it next
+          --reason <REASON>  Reason, for the next holder
           --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
 
@@ -287,7 +287,7 @@ fn giving_back_and_claiming() {
       <LEASE|TASK>  The lease's id (l_…), or its task: an id (t_…), owner/name#12, or the address of its issue
 
     Options:
-          --reason <REASON>  Why, for whoever takes it next
+          --reason <REASON>  Reason, for the next holder
           --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
 
@@ -295,7 +295,7 @@ fn giving_back_and_claiming() {
       owp worker release acme/rocket#12
     "#);
     insta::assert_snapshot!(of("claim"), @r#"
-    Asks for one task
+    Claims a task
 
     Usage: owp worker claim [OPTIONS] <TASK>
 
@@ -319,7 +319,7 @@ fn shells_are_taught_the_words() {
     Usage: owp completions [OPTIONS] <SHELL>
 
     Arguments:
-      <SHELL>  The shell that will read it [possible values: bash, elvish, fish, powershell, zsh]
+      <SHELL>  Shell to generate completions for [possible values: bash, elvish, fish, powershell, zsh]
 
     Options:
           --no-color  Prints no colours; NO_COLOR does the same

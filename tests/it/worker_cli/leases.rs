@@ -38,7 +38,7 @@ fn a_task_is_claimed_by_name_or_the_reasons_why_not_are_told() {
     "#);
     insta::assert_snapshot!(stage.worker(&["claim", &other]).all(), @r#"
     exit 1
-    owp worker claim: The pool says no, for each of these reasons:
+    owp worker claim: The pool refused, for each of these reasons:
       - This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
       - You hold as many tasks as you take on at once. `owp worker set --concurrent TASKS` changes how many you take at once.
       `owp worker why TASK` explains one task, `owp worker list --explain` all that wait.
@@ -90,7 +90,7 @@ fn a_task_is_given_back_by_its_own_id_or_its_leases() {
     let task = stage.task("Parse dates");
     insta::assert_snapshot!(stage.worker(&["release", &task]).all(), @r#"
     exit 1
-    owp worker release: No lease lives on t_…: it is ready.
+    owp worker release: t_… has no active lease: it is ready.
       `owp worker list` lists the tasks and leases you hold.
     "#);
     assert_eq!(stage.worker(&["claim", &task]).code, Some(0));
@@ -129,7 +129,7 @@ fn a_task_is_given_back_by_its_own_id_or_its_leases() {
     "#);
     insta::assert_snapshot!(stage.worker(&["release", "../../x"]).all(), @r#"
     exit 2
-    owp worker release: ../../x names no task.
+    owp worker release: ../../x is not the name of a task.
       Give an id (t_…), owner/name#12, or an address such as https://github.com/owner/name/issues/12.
     "#);
 }
@@ -143,13 +143,13 @@ fn what_somebody_else_holds_stays_theirs() {
     assert_eq!(stage.worker(&["register", "--name", "other", "--again"]).code, Some(0));
     insta::assert_snapshot!(stage.worker(&["release", &task]).all(), @r#"
     exit 1
-    owp worker release: Somebody else holds t_….
+    owp worker release: Another worker holds t_….
       `owp worker list` lists the tasks and leases you hold.
     "#);
     insta::assert_snapshot!(stage.worker(&["report", &task, "in_progress"]).all(), @r#"
     exit 1
     owp worker report: The task is not yours: you do not hold it (any more).
-      `owp worker list` lists what is yours; `owp worker claim TASK` asks for a task again.
+      See your tasks with `owp worker list`, or claim one again with `owp worker claim TASK`.
     "#);
     assert_eq!(stage.state(&task), "leased");
 }
@@ -196,7 +196,7 @@ fn offers_are_accepted_and_declined() {
     assert_eq!((stage.state(&first), stage.state(&second)), ("leased".into(), "ready".into()));
     insta::assert_snapshot!(careful(&["nack", &second]).all(), @r#"
     exit 1
-    owp worker nack: No lease lives on t_…: it is ready.
+    owp worker nack: t_… has no active lease: it is ready.
       `owp worker list` lists the tasks and leases you hold.
     "#);
 }

@@ -146,14 +146,14 @@ fn a_second_worker_of_the_same_pool_is_meant_or_refused() {
     insta::assert_snapshot!(stage.worker(&["register", "--name", "other"]).all(), @r#"
     exit 2
     owp worker register: The worker ada's laptop (w_…) is registered with http://POOL already.
-      `owp worker run` goes on with it; `--again` registers another.
+      Use it with `owp worker run`, or register another with `--again`.
     "#);
     assert_eq!(stage.token(), before);
     insta::assert_snapshot!(stage.worker(&["register", "--name", "other", "--again"]).all(), @r#"
     exit 0
     Registered other (w_…) with http://POOL.
     Its token is kept in SETTINGS/owp/workers.json.
-    The one before it, w_…, is forgotten here; what it holds runs out by itself. Next time, `owp worker leave` gives that back first.
+    The worker before it, w_…, is no longer stored here; its leases run out. Next time, run `owp worker leave` first to release them.
 
     Next: `owp worker run` asks for work.
     "#);
@@ -199,14 +199,14 @@ fn a_place_that_cannot_be_written_is_noticed_before_there_is_a_token_to_lose() {
     insta::assert_snapshot!(stage.worker(&["register", "--name", "x"]).all(), @r#"
     exit 1
     owp worker register: SETTINGS/owp/workers.json cannot be written: File exists (os error 17).
-      XDG_CONFIG_HOME names another place for settings.
+      Set XDG_CONFIG_HOME to keep the settings in another folder.
     "#);
     std::fs::remove_file(stage.settings().join("owp")).unwrap();
     std::fs::write(stage.settings().join("owp"), "a file where the folder should be").unwrap();
     insta::assert_snapshot!(stage.worker(&["whoami"]).all(), @r#"
     exit 2
     owp worker whoami: SETTINGS/owp/workers.json cannot be read: Not a directory (os error 20).
-      XDG_CONFIG_HOME names another place for settings.
+      Set XDG_CONFIG_HOME to keep the settings in another folder.
     "#);
 }
 
@@ -254,7 +254,7 @@ fn linking_says_which_comment_to_write() {
 
                 owp worker confirm CODE
 
-            It counts when ada writes it, and only once. `owp worker whoami` tells whether it did.
+            It counts only if ada writes it, and only once. Check the link with `owp worker whoami`.
             "#),
             true => insta::assert_snapshot!(done, @r#"
             exit 0

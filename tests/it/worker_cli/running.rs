@@ -21,7 +21,7 @@ fn what_happens_is_told_line_by_line_and_kept_at_the_end() {
     leased t_… acme/rocket "Parse \u{1b}[31mdates" until TIME
       `owp worker show t_…` prints the description, the issue and the commands.
     Stopped asking for work.
-    Ended; kept t_… until TIME. `owp worker run` goes on, `owp worker release TASK` gives one back.
+    Ended; kept t_… until TIME. Continue with `owp worker run`, or release one with `owp worker release TASK`.
     "#);
     assert_eq!(stage.state(&task), "leased");
 }
@@ -181,7 +181,7 @@ fn a_lease_that_is_taken_away_is_told_with_the_reason() {
     run.until("idle");
     run.signal("-INT");
     let (code, said) = run.end(&stage);
-    let ended = "ended t_… acme/rocket \"Parse dates\": revoked (the operator or a maintainer took it away)";
+    let ended = "ended t_… acme/rocket \"Parse dates\": revoked (by the operator or a maintainer)";
     assert_eq!(said.lines().filter(|line| line.starts_with("ended")).collect::<Vec<_>>(), [ended]);
     assert!(code == Some(0) && said.ends_with("Ended; nothing is held."), "{said}");
 }
@@ -202,7 +202,7 @@ fn an_offer_is_accepted() {
       `owp worker show t_…` prints the description, the issue and the commands.
     leased t_… acme/rocket "Parse dates"
     Stopped asking for work.
-    Ended; kept t_… until TIME. `owp worker run` goes on, `owp worker release TASK` gives one back.
+    Ended; kept t_… until TIME. Continue with `owp worker run`, or release one with `owp worker release TASK`.
     "#);
 }
 

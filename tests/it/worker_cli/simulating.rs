@@ -11,8 +11,8 @@ fn a_worker_made_for_once_goes_through_what_there_is_and_leaves() {
     exit 0
     in_progress t_… acme/rocket "Parse dates"
     pr_opened t_… acme/rocket "Parse dates": https://pull-request.invalid/acme/rocket/t_…
-    given back t_… acme/rocket "Parse dates": its pull request was only pretended
-    Pretended to do 1 task. Nothing more now: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
+    given back t_… acme/rocket "Parse dates": its pull request was only simulated
+    Simulated 1 task. No more work now: "Draw a logo" waits: This task needs the skill `design`. If you have it, add it: `owp worker set --add-skill design`.
     "#);
     assert_eq!((stage.state(&first), stage.state(&other)), ("ready".into(), "ready".into()));
     assert!(!stage.kept().exists());
@@ -48,7 +48,7 @@ fn interrupted_it_gives_back_what_it_pretended_to_work_on() {
     stage.register();
     let task = stage.task("Parse dates");
     for (args, left) in
-        [(&["simulate"][..], "released"), (&["simulate", "--register", "--skills", "rust"], "Pretended")]
+        [(&["simulate"][..], "released"), (&["simulate", "--register", "--skills", "rust"], "Simulated")]
     {
         let run = Going::new(stage.command(&[args, &["--work-for", "1h"]].concat()));
         run.until("in_progress");
@@ -57,7 +57,7 @@ fn interrupted_it_gives_back_what_it_pretended_to_work_on() {
         let (code, said) = run.end(&stage);
         assert_eq!(code, Some(0));
         assert!(said.lines().any(|line| line.starts_with(left)), "{said}");
-        assert!(said.ends_with("Pretended to do 0 tasks."), "{said}");
+        assert!(said.ends_with("Simulated 0 tasks."), "{said}");
         assert_eq!(stage.state(&task), "ready");
     }
 }
@@ -78,7 +78,7 @@ fn real_work_that_the_worker_holds_is_left_alone() {
     in_progress t_… acme/rocket "Read dates"
     pr_opened t_… acme/rocket "Read dates": https://pull-request.invalid/acme/rocket/t_…
     merged t_… acme/rocket "Read dates"
-    Pretended to do 1 task. Nothing more now: No task waits to be handed out.
+    Simulated 1 task. No more work now: No task waits to be handed out.
     "#);
     assert_eq!((stage.state(&real), stage.state(&other)), ("in_progress".into(), "merged".into()));
     assert_eq!(stage.worker(&["whoami"]).stdout.matches("status  idle").count(), 1);
@@ -119,7 +119,7 @@ fn it_waits_for_more_until_it_is_stopped() {
     run.signal("-INT");
     let (code, said) = run.end(&stage);
     assert_eq!(code, Some(0));
-    assert!(said.ends_with("Pretended to do 1 task."), "{said}");
+    assert!(said.ends_with("Simulated 1 task."), "{said}");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn flags_that_say_nothing_together_are_refused() {
     "#);
     insta::assert_snapshot!(stage.worker(&["simulate", "--work-for", "soon"]).all(), @r#"
     exit 2
-    error: invalid value 'soon' for '--work-for <SPAN>': must be a span of time such as 30s, 5m or 2h
+    error: invalid value 'soon' for '--work-for <SPAN>': must be a duration such as 30s, 5m or 2h
 
     For more information, try '--help'.
     "#);

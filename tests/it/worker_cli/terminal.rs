@@ -68,7 +68,7 @@ fn a_second_ctrl_c_means_no() {
     insta::assert_snapshot!(ending(&done.stdout), @r#"
     Stopped asking for work.
     Release the 1 task you hold? [y/N] ^C
-    Ended; kept t_… until TIME. `owp worker run` goes on, `owp worker release TASK` gives one back.
+    Ended; kept t_… until TIME. Continue with `owp worker run`, or release one with `owp worker release TASK`.
     "#);
     assert_eq!(stage.state(&task), "leased");
 }

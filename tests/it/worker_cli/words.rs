@@ -105,5 +105,5 @@ fn the_program_prints_no_colours_when_told_so_and_man_pages_when_asked() {
     assert!(String::from_utf8_lossy(&printed.stdout).contains(".TH owp"), "{printed:?}");
     let below_a_file = folder.path().join("owp.1/pages");
     let (code, said) = told(&owp(&["man", below_a_file.to_str().unwrap()]).output().unwrap());
-    assert!(code == Some(1) && said.contains("Name a folder that you may write to"), "{said}");
+    assert!(code == Some(1) && said.contains("Name a folder that you can write to"), "{said}");
 }

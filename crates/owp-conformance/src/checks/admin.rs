@@ -6,14 +6,14 @@ use super::checks;
 use serde_json::{Value, json};
 
 checks! {
-    Core "REPO-1" "`POST /v1/admin/repos` makes a repository and names it." => makes_a_repository;
-    Core "REPO-2" "Making it again changes it, and what is left out returns to its default." => again_is_a_change;
-    Core "REPO-3" "Bounds of a repository's settings are answered 422." => repo_bounds;
+    Core "REPO-1" "`POST /v1/admin/repos` creates a repository and returns its name." => makes_a_repository;
+    Core "REPO-2" "Repeating the call changes the repository, and omitted settings return to their defaults." => again_is_a_change;
+    Core "REPO-3" "Settings of a repository out of bounds are answered 422." => repo_bounds;
     Core "REPO-4" "Names of repositories are compared without regard to case." => caseless_names;
-    Core "TASK-1" "`POST /v1/admin/tasks` answers `task_id`, which begins with `t_`." => makes_a_task;
-    Core "TASK-2" "A task for a repository nobody made is answered 400." => unknown_repo;
-    Core "TASK-3" "Bounds of a task are answered 422." => task_bounds;
-    Core "TASK-4" "What a task leaves out has the protocol's defaults." => task_defaults;
+    Core "TASK-1" "`POST /v1/admin/tasks` returns `task_id`, which begins with `t_`." => makes_a_task;
+    Core "TASK-2" "A task for an unknown repository is answered 400." => unknown_repo;
+    Core "TASK-3" "Values of a task out of bounds are answered 422." => task_bounds;
+    Core "TASK-4" "Omitted fields of a task have the protocol's defaults." => task_defaults;
     Core "STATE-1" "`GET /v1/admin/state` counts workers online and the tasks of every state." => counts;
     Core "STATE-2" "A new task is counted as ready." => counts_follow (alone);
 }
@@ -72,14 +72,14 @@ async fn caseless_names(lab: &Lab) -> Verdict {
     let body = json!({ "repo": shouted, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
     let answer = lab.admin_post("/v1/admin/tasks", body).await?;
     must(answer.status == 200, || {
-        format!("a task for {shouted}, which was made as {repo}, must be answered 200, not {}", answer.status)
+        format!("a task for {shouted}, which was created as {repo}, must be answered 200, not {}", answer.status)
     })?;
     lab.admin_post("/v1/admin/repos", json!({ "repo": shouted, "max_open_prs": 2 })).await?.must_be(200)?;
     let worker = lab.worker(json!({})).await?;
     let work = lab.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
     let named = |lease: &&Value| lease["repo"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&repo));
     let held = leases(&work).unwrap_or_default().iter().filter(named).count();
-    must(held == 2, || format!("{repo} has two tasks and, told as {shouted}, a budget of 2, and hands out {held}"))
+    must(held == 2, || format!("{repo} has two tasks and, set as {shouted}, a budget of 2, but hands out {held}"))
 }
 
 async fn makes_a_task(lab: &Lab) -> Verdict {
@@ -136,7 +136,7 @@ async fn task_defaults(lab: &Lab) -> Verdict {
     let body = json!({ "repo": repo, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
     lab.admin_post("/v1/admin/tasks", body).await?.prepared()?;
     let lease = lab.pull(&worker).await?.into_iter().next();
-    let lease = lease.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))?;
+    let lease = lease.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))?;
     for (field, default) in [("estimate_points", json!(1)), ("priority", json!(10)), ("tier", json!(0))] {
         must(lease[field] == default, || format!("`{field}` is {} by default, not {default}", lease[field]))?;
     }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 checks! {
     Core "AREA-1" "While area locks are on, an area has one holder." => one_holder;
-    Core "AREA-2" "Without area locks, tasks of an area are handed out side by side." => no_locks;
-    Core "AREA-3" "Areas are compared without regard to case and surrounding space, and an empty one is none." => names;
+    Core "AREA-2" "Without area locks, several tasks of an area can be handed out at a time." => no_locks;
+    Core "AREA-3" "Areas are compared without regard to case and surrounding space; an empty area counts as none." => names;
     Core "AREA-4" "A merged task frees its area." => merged_frees;
 }
 
@@ -26,21 +26,21 @@ async fn of_two(lab: &Lab, settings: Value, areas: [&str; 2]) -> Verdict<usize> 
 
 async fn one_holder(lab: &Lab) -> Verdict {
     let held = of_two(lab, json!({ "area_locks_enabled": true }), ["auth", "auth"]).await?;
-    must(held == 1, || format!("of two tasks of a locked area {held} are held"))?;
+    must(held == 1, || format!("of two tasks of a locked area, {held} are held"))?;
     let held = of_two(lab, json!({ "area_locks_enabled": true }), ["auth", "search"]).await?;
-    must(held == 2, || format!("of two tasks of different areas {held} are held"))
+    must(held == 2, || format!("of two tasks of different areas, {held} are held"))
 }
 
 async fn no_locks(lab: &Lab) -> Verdict {
     let held = of_two(lab, json!({ "area_locks_enabled": false }), ["auth", "auth"]).await?;
-    must(held == 2, || format!("of two tasks of an area without locks {held} are held"))
+    must(held == 2, || format!("of two tasks of an area without locks, {held} are held"))
 }
 
 async fn names(lab: &Lab) -> Verdict {
     let held = of_two(lab, json!({}), ["auth", " Auth "]).await?;
-    must(held == 1, || format!("`auth` and ` Auth ` are one area, and {held} tasks of it are held"))?;
+    must(held == 1, || format!("`auth` and ` Auth ` are one area, but {held} of its tasks are held"))?;
     let held = of_two(lab, json!({}), ["", " "]).await?;
-    must(held == 2, || format!("an empty area is none, and {held} of two tasks without one are held"))
+    must(held == 2, || format!("an empty area counts as none, but {held} of two tasks without an area are held"))
 }
 
 async fn merged_frees(lab: &Lab) -> Verdict {
@@ -54,5 +54,5 @@ async fn merged_frees(lab: &Lab) -> Verdict {
     // Skips `pr_opened`: a server may free the area when the pull request is opened.
     lab.reported(&worker, &first, "merged").await?;
     let others = lab.pull(&worker).await?.into_iter().filter(|lease| lease["task_id"] != first).count();
-    must(others == 1, || format!("after {first} was merged the area's other task is not to be had"))
+    must(others == 1, || format!("after {first} was merged, the other task of the area is not handed out"))
 }

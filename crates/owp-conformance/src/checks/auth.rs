@@ -7,10 +7,10 @@ use serde_json::json;
 
 checks! {
     Core "AUTH-1" "A worker's calls without a token are answered 401." => no_token;
-    Core "AUTH-2" "A token nobody has is answered 401." => unknown_token;
+    Core "AUTH-2" "An unknown token is answered 401." => unknown_token;
     Core "AUTH-3" "Admin calls without the admin token, or with another, are answered 401." => admin_token;
-    Core "AUTH-4" "A worker's token opens no admin call: it is answered 401." => worker_is_no_admin;
-    Core "AUTH-5" "A token in an address opens nothing." => token_in_query;
+    Core "AUTH-4" "Admin calls with a worker's token are answered 401." => worker_is_no_admin;
+    Core "AUTH-5" "A token in the URL gives no access." => token_in_query;
 }
 
 /// Common names of query parameters that carry tokens.

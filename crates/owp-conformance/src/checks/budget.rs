@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 checks! {
-    Core "BUDGET-1" "Leases never pass `max_open_prs`, however many ask at once." => never_passed;
-    Core "BUDGET-2" "A pull request that was opened holds its slot." => open_holds;
-    Core "BUDGET-3" "A pull request that was merged frees its slot." => merged_frees;
+    Core "BUDGET-1" "Leases never exceed `max_open_prs`, however many workers ask at once." => never_passed;
+    Core "BUDGET-2" "An open pull request takes a slot." => open_holds;
+    Core "BUDGET-3" "A merged pull request frees its slot." => merged_frees;
     Core "BUDGET-4" "With a budget of 0 nothing is handed out." => zero;
-    Core "BUDGET-5" "A lowered budget takes nothing away and hands out nothing until it is kept again." => lowered;
+    Core "BUDGET-5" "A lowered budget ends no lease, and nothing is handed out until a slot is free again." => lowered;
 }
 
 async fn never_passed(lab: &Lab) -> Verdict {
@@ -43,14 +43,14 @@ async fn opened(lab: &Lab) -> Verdict<(super::super::lab::Worker, Value)> {
 async fn open_holds(lab: &Lab) -> Verdict {
     let (worker, first) = opened(lab).await?;
     let others = lab.pull(&worker).await?.into_iter().filter(|lease| lease["task_id"] != first).count();
-    must(others == 0, || "with a budget of 1 and an open pull request another task was handed out".to_owned())
+    must(others == 0, || "with a budget of 1 and an open pull request, another task was handed out".to_owned())
 }
 
 async fn merged_frees(lab: &Lab) -> Verdict {
     let (worker, first) = opened(lab).await?;
     lab.reported(&worker, &first, "merged").await?;
     let others = lab.pull(&worker).await?.into_iter().filter(|lease| lease["task_id"] != first).count();
-    must(others == 1, || "the budget's one pull request is merged, and nothing is handed out".to_owned())
+    must(others == 1, || "the only pull request of the budget is merged, but nothing is handed out".to_owned())
 }
 
 async fn zero(lab: &Lab) -> Verdict {

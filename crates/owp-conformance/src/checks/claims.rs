@@ -7,14 +7,14 @@ use super::rules::{claimed_paused, claimed_within};
 use serde_json::{Value, json};
 
 checks! {
-    Extended["claims"] "CLAIM-1" "A claim grants the task it names and answers it as `GET /v1/work` would." => grants;
+    Extended["claims"] "CLAIM-1" "A claim grants the task it names and returns it as `GET /v1/work` would." => grants;
     Extended["claims"] "CLAIM-2" "A claim that a rule forbids is answered 409 and changes nothing." => refused;
-    Extended["claims"] "CLAIM-3" "Claiming what one holds answers the lease one has." => held;
-    Extended["claims"] "CLAIM-4" "A claim passes neither the budget nor an area lock, and none of the worker's limits." => claimed_within;
-    Extended["claims"] "CLAIM-5" "A paused worker claims nothing." => claimed_paused;
-    Extended["explanations"] "WHY-1" "`GET /v1/tasks/{id}/why` says of every rule whether it holds, and why not." => why;
+    Extended["claims"] "CLAIM-3" "Claiming a held task returns the lease its holder has." => held;
+    Extended["claims"] "CLAIM-4" "A claim does not bypass the budget, an area lock or the worker's limits." => claimed_within;
+    Extended["claims"] "CLAIM-5" "A paused worker cannot claim a task." => claimed_paused;
+    Extended["explanations"] "WHY-1" "`GET /v1/tasks/{id}/why` reports for every rule whether it holds, and the reason if it does not." => why;
     Extended["explanations"] "WHY-2" "`may` is true exactly when every rule holds." => may;
-    Extended["explanations"] "WHY-3" "`GET /v1/work?explain=1` explains tasks that wait." => explained;
+    Extended["explanations"] "WHY-3" "`GET /v1/work?explain=1` explains waiting tasks." => explained;
 }
 
 pub(super) async fn claim(lab: &Lab, token: &str, task: &str) -> Verdict<super::super::http::Answer> {
@@ -75,7 +75,7 @@ async fn why(lab: &Lab) -> Verdict {
     let [no, _] = two(lab).await?;
     let broken: Vec<Value> = rules(&no).into_iter().filter(|rule| rule["holds"] == false).collect();
     let told = broken.len() == 1 && broken[0]["rule"] == "skills" && broken[0]["reason"]["message"].is_string();
-    must(told, || format!("of a task with a skill the worker lacks it is said: {no}"))
+    must(told, || format!("a task with a skill the worker lacks is explained as {no}"))
 }
 
 async fn may(lab: &Lab) -> Verdict {
@@ -83,7 +83,7 @@ async fn may(lab: &Lab) -> Verdict {
     let all = |why: &Value| rules(why).iter().all(|rule| rule["holds"] == true);
     given(!rules(&yes).is_empty(), "rules")?;
     must(no["may"] == false && yes["may"] == true && all(&yes), || {
-        format!("`may` is {} where a skill is lacking and {} where nothing is", no["may"], yes["may"])
+        format!("`may` is {} if a skill is missing, and {} if none is", no["may"], yes["may"])
     })
 }
 

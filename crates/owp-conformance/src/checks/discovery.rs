@@ -6,15 +6,15 @@ use super::checks;
 use serde_json::{Value, json};
 
 checks! {
-    Extended "DISC-1" "`GET /.well-known/owp` tells protocol, versions, features and limits to everybody." => tells_itself;
-    Extended "DISC-2" "A server of OWP 1.0 speaks 0.1 as well." => older_versions;
-    Extended "DISC-3" "Unknown features are none: what is announced are names, each once." => features_are_names;
+    Extended "DISC-1" "`GET /.well-known/owp` returns protocol, versions, features and limits without a token." => tells_itself;
+    Extended "DISC-2" "A server of OWP 1.0 also supports 0.1." => older_versions;
+    Extended "DISC-3" "`features` is a list of names, each once." => features_are_names;
 }
 
 async fn said(lab: &Lab) -> Verdict<Value> {
     let answer = lab.http.get("/.well-known/owp").send().await?;
     if answer.status == 404 {
-        return Err(Stop::Skip("the server tells nothing of itself, so it speaks 0.1 alone".to_owned()));
+        return Err(Stop::Skip("the server has no discovery document, so it supports only 0.1".to_owned()));
     }
     answer.must_be(200)?;
     answer.must_json()

@@ -8,13 +8,13 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 checks! {
-    Extended["events"] "EVENT-1" "What happens to a task is told, in order, each once." => a_tasks_story;
+    Extended["events"] "EVENT-1" "The events of a task are listed in order, each once." => a_tasks_story;
     Extended["events"] "EVENT-2" "Every event has every key." => every_key;
-    Extended["events"] "EVENT-3" "A cursor goes on right after its place: nothing is missed and nothing repeated." => cursors_go_on;
-    Extended["events"] "EVENT-4" "Filters let through what they name and nothing else." => filters;
-    Extended["events"] "EVENT-5" "A cursor that was made up is answered 422." => made_up;
-    Extended["events"] "EVENT-6" "No event tells a token." => no_secrets;
-    Extended["events"] "EVENT-7" "A kind or family of events that is none is answered 422." => unknown_kinds;
+    Extended["events"] "EVENT-3" "A cursor continues right after its position, without gaps or repetitions." => cursors_go_on;
+    Extended["events"] "EVENT-4" "Filters return matching events and no others." => filters;
+    Extended["events"] "EVENT-5" "A forged cursor is answered 422." => made_up;
+    Extended["events"] "EVENT-6" "No event contains a token." => no_secrets;
+    Extended["events"] "EVENT-7" "An unknown kind or family of events is answered 422." => unknown_kinds;
 }
 
 /// Timeout for an event to appear.
@@ -93,7 +93,8 @@ impl Feed {
 
 /// Returns the cursor of the next page.
 fn next(page: &Value) -> Verdict<String> {
-    let none = || Stop::Fail(format!("`next_cursor` of a page of events must be a text, not {}", page["next_cursor"]));
+    let none =
+        || Stop::Fail(format!("`next_cursor` of a page of events must be a string, not {}", page["next_cursor"]));
     page["next_cursor"].as_str().map(str::to_owned).ok_or_else(none)
 }
 
@@ -121,13 +122,13 @@ async fn a_tasks_story(lab: &Lab) -> Verdict {
     once.dedup();
     let begins = told.starts_with(&of_interest[..3]);
     must(begins && told.len() == 5 && once.len() == 5, || {
-        format!("a task that was made, granted, begun and blocked has the events {:?}", kinds(&events))
+        format!("a task that was created, granted, started and blocked has the events {:?}", kinds(&events))
     })
 }
 
 async fn every_key(lab: &Lab) -> Verdict {
     let events = story(lab).await?.until(lab, "lease.ended").await?;
-    must(!events.is_empty(), || "no event of the task is told".to_owned())?;
+    must(!events.is_empty(), || "no event of the task is listed".to_owned())?;
     for event in events {
         let keys = ["id", "cursor", "kind", "repo", "seq", "task_id", "worker_id", "lease_id", "at", "data"];
         let missing: Vec<&str> = keys.into_iter().filter(|key| event.get(key).is_none()).collect();
@@ -141,7 +142,7 @@ async fn cursors_go_on(lab: &Lab) -> Verdict {
     let ids = |events: Vec<Value>| events.into_iter().map(|event| event["id"].clone()).collect::<Vec<_>>();
     let (all, seen) = (ids(feed.until(lab, "lease.ended").await?), ids(feed.read(lab, 2).await?));
     given(all.iter().any(Value::is_string), "events with ids")?;
-    must(seen == all, || format!("{} are, followed in pages of two, {}", json!(all), json!(seen)))
+    must(seen == all, || format!("the events {} are listed, in pages of two, as {}", json!(all), json!(seen)))
 }
 
 /// Filters the events of two tasks by the id of one.
@@ -158,12 +159,12 @@ async fn filters(lab: &Lab) -> Verdict {
         event["task_id"] == json!(task) && event["kind"].as_str().is_some_and(|kind| kind.starts_with("lease."))
     };
     must(family.iter().all(right) && family.len() >= 2, || {
-        format!("`kind=lease.*` of a task lets through {}", json!(family))
+        format!("`kind=lease.*` of a task returns {}", json!(family))
     })?;
     let granted = granted.read(lab, 100).await?;
-    must(kinds(&granted) == ["lease.granted"], || format!("`kind=lease.granted` lets through {:?}", kinds(&granted)))?;
+    must(kinds(&granted) == ["lease.granted"], || format!("`kind=lease.granted` returns {:?}", kinds(&granted)))?;
     let elsewhere = elsewhere.read(lab, 100).await?;
-    must(elsewhere.is_empty(), || format!("another `repo` lets through {:?}", kinds(&elsewhere)))
+    must(elsewhere.is_empty(), || format!("another `repo` returns {:?}", kinds(&elsewhere)))
 }
 
 async fn made_up(lab: &Lab) -> Verdict {
@@ -182,7 +183,7 @@ async fn no_secrets(lab: &Lab) -> Verdict {
         for viewer in [Viewer::Anybody, Viewer::Worker(&worker), Viewer::Operator] {
             let told = json!(feed.read_as(lab, 100, viewer).await?).to_string();
             let leaks = [&worker.token, &lab.options.admin_token].iter().any(|secret| told.contains(secret.as_str()));
-            must(!leaks, || format!("the events at {:?} tell {viewer} a token", feed.filters))?;
+            must(!leaks, || format!("the events at {:?} show {viewer} a token", feed.filters))?;
         }
     }
     Ok(())

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 checks! {
-    Core "EXPIRY-1" "The lease of a silent worker ends at its time or half a minute later, and its task, slot and area are free." => silent;
+    Core "EXPIRY-1" "The lease of a silent worker ends within 30 seconds after its expiry, and its task, slot and area are free." => silent;
     Core "EXPIRY-2" "Heartbeats keep a lease alive." => kept_alive;
-    Core "EXPIRY-3" "After that, the former holder's word is answered 403 and changes nothing." => former_holder;
+    Core "EXPIRY-3" "After that, a status from the former holder is answered 403 and changes nothing." => former_holder;
 }
 
 /// Lease durations in seconds, tried in turn: a slow machine needs longer leases.
@@ -23,10 +23,12 @@ async fn silent(lab: &Lab) -> Verdict {
     let task = json!(lab.task(&repo, json!({ "area": "one" })).await?);
     let began = Instant::now();
     let held = lab.pull(&worker).await?.into_iter().find(|held| held["task_id"] == task);
-    let held = held.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))?;
+    let held = held.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))?;
     is_brief(lab, &other, &held, ttl).await?;
     let early = tasks(&lab.pull(&other).await?);
-    must(early.is_empty() || began.elapsed() >= ttl, || format!("{task} went to somebody else before its time"))?;
+    must(early.is_empty() || began.elapsed() >= ttl, || {
+        format!("{task} was handed out again before its lease expired")
+    })?;
     let got = lab.pull_until(&other, &task, ttl + GRACE).await?;
     must(got.is_some(), || format!("a lease of {} s was not over {} s later", ttl.as_secs(), GRACE.as_secs()))
 }
@@ -36,7 +38,7 @@ async fn silent(lab: &Lab) -> Verdict {
 async fn is_brief(lab: &Lab, other: &Worker, held: &Value, ttl: Duration) -> Verdict {
     let now = time(&lab.beat(other, json!({})).await?.prepared()?["server_time"]);
     let ends = time(&held["lease_expires_at"]);
-    given(ends.is_some() && now.is_some(), "a `lease_expires_at` and a `server_time` that can be read")?;
+    given(ends.is_some() && now.is_some(), "a valid `lease_expires_at` and `server_time`")?;
     let ahead = ends.zip(now).map_or(0, |(ends, now)| (ends - now).num_seconds());
     if ahead > (ttl + GRACE).as_secs().cast_signed() {
         let (ends, ttl) = (&held["lease_expires_at"], ttl.as_secs());
@@ -72,11 +74,14 @@ async fn kept_alive(lab: &Lab) -> Verdict {
         let ahead = time(&kept["lease_expires_at"]).is_some_and(|ends| Some(ends) > time(&now));
         if slowest.max(last.elapsed()) < ttl * 3 / 5 {
             return must(!lost && ahead, || {
-                format!("in spite of heartbeats {task} is held until {}, when it is {now}", kept["lease_expires_at"])
+                format!(
+                    "despite heartbeats, the lease of {task} expires at {}, and the time is {now}",
+                    kept["lease_expires_at"]
+                )
             });
         }
     }
-    Err(Stop::Skip("heartbeats were answered too slowly to say".to_owned()))
+    Err(Stop::Skip("responses to heartbeats were too slow to judge".to_owned()))
 }
 
 /// Checks the former holder while the new holder's lease lasts; a slow machine gets longer leases.
@@ -94,8 +99,10 @@ async fn former_holder(lab: &Lab) -> Verdict {
         lab.report(&worker, &task, json!({ "status": "merged" })).await?.must_be(403)?;
         let held = tasks(&lab.pull(&other).await?).iter().any(|held| json!(held) == task);
         if held || began.elapsed() < ttl / 2 {
-            return must(held, || format!("after its former holder's word {task} is not its new holder's any more"));
+            return must(held, || {
+                format!("after a status from its former holder, {task} no longer belongs to its new holder")
+            });
         }
     }
-    Err(Stop::Skip("calls were answered too slowly to say".to_owned()))
+    Err(Stop::Skip("responses were too slow to judge".to_owned()))
 }

@@ -7,10 +7,10 @@ use super::checks;
 use serde_json::{Value, json};
 
 checks! {
-    Extended["idempotency_keys"] "IDEM-1" "A call that is repeated with its key is answered alike and has its effect once." => once;
+    Extended["idempotency_keys"] "IDEM-1" "A call that is repeated with its key gets the same response and takes effect once." => once;
     Extended["idempotency_keys"] "IDEM-2" "A key that comes with another body is answered 422." => another_body;
     Extended["idempotency_keys"] "IDEM-3" "A key belongs to the token and the route it was used with." => per_token;
-    Extended["idempotency_keys"] "IDEM-4" "A registration takes no key: no stored answer gives out a token." => never_a_token;
+    Extended["idempotency_keys"] "IDEM-4" "A registration takes no key: no stored response contains a token." => never_a_token;
     Extended["idempotency_keys"] "IDEM-5" "A refusal is repeated too." => refusals_too;
 }
 
@@ -32,7 +32,7 @@ async fn once(lab: &Lab) -> Verdict {
     })?;
     let worker = lab.worker(json!({})).await?;
     let held = lab.pull(&worker).await?.len();
-    must(held == 1, || format!("one call, made twice with its key, made {held} tasks"))
+    must(held == 1, || format!("one call, sent twice with its key, created {held} tasks"))
 }
 
 async fn another_body(lab: &Lab) -> Verdict {
@@ -67,7 +67,7 @@ async fn never_a_token(lab: &Lab) -> Verdict {
     let (body, key) = (json!({ "name": lab.fresh("worker"), "skills": [lab.skill()] }), lab.fresh("key"));
     let register = || lab.http.post("/v1/workers/register", &body).key(&key).send();
     let (first, second) = (register().await?.prepared()?, register().await?.must_json()?);
-    must(second["token"] != first["token"], || "a repeated registration gives out the first one's token".to_owned())
+    must(second["token"] != first["token"], || "a repeated registration returns the token of the first one".to_owned())
 }
 
 async fn refusals_too(lab: &Lab) -> Verdict {
@@ -81,7 +81,7 @@ async fn refusals_too(lab: &Lab) -> Verdict {
     let claim = || lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(&worker.token).key(&key).send();
     let first = claim().await?;
     if first.status < 400 {
-        return Err(Stop::Error(format!("a claim of somebody else's task was answered {}", first.status)));
+        return Err(Stop::Error(format!("a claim of another worker's task was answered {}", first.status)));
     }
     lab.act(&holder, &lease["lease_id"], "release", json!({})).await?.prepared()?;
     let second = claim().await?;

@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 checks! {
-    Extended["offers"] "LEASE-1" "Every grant has a `lease_id` of its own and a higher `epoch` than the one before." => epochs_rise;
-    Extended["offers"] "LEASE-2" "A lease that is over takes nothing more: it is answered 409." => over_is_over;
-    Extended["offers"] "LEASE-3" "A status that names a lease that is over is answered 409." => stale_status;
+    Extended["offers"] "LEASE-1" "Every grant has its own `lease_id` and a higher `epoch` than the one before." => epochs_rise;
+    Extended["offers"] "LEASE-2" "A call to an ended lease is answered 409." => over_is_over;
+    Extended["offers"] "LEASE-3" "A status that names an ended lease is answered 409." => stale_status;
     Extended["offers"] "LEASE-4" "A call that names another epoch than the lease's is answered 409." => other_epoch;
-    Extended["offers"] "LEASE-5" "Somebody else's lease is answered 403, one that never was 404." => not_yours;
+    Extended["offers"] "LEASE-5" "Another worker's lease is answered 403, an unknown lease 404." => not_yours;
     Extended["offers"] "LEASE-6" "`renew` never shortens a lease." => renewed;
-    Extended["offers"] "LEASE-7" "`release` gives the task back at once." => released;
+    Extended["offers"] "LEASE-7" "`release` makes the task ready at once." => released;
     Extended["offers"] "LEASE-8" "`lease_expires_in_secs` agrees with `lease_expires_at` by the server's clock." => relative_time;
-    Extended["offers"] "LEASE-9" "The next heartbeat tells a lease that ended, once, and why." => told_once;
-    Extended["offers"] "LEASE-10" "Going back to a blocked or delivered task passes no rule." => granted_again;
-    Extended["offers"] "LEASE-11" "`renew` begins the lease's time anew." => anew;
+    Extended["offers"] "LEASE-9" "The next heartbeat reports an ended lease, once, with the reason." => told_once;
+    Extended["offers"] "LEASE-10" "Resuming a blocked or delivered task does not bypass the rules." => granted_again;
+    Extended["offers"] "LEASE-11" "`renew` restarts the lease's time." => anew;
     Extended["offers"] "LEASE-12" "`release` ends an offer, `nack` an active lease, and a `reason` has 500 characters at most." => offers_too;
 }
 
@@ -35,7 +35,7 @@ async fn passed_on(lab: &Lab) -> Verdict<(Worker, Value, Worker, Value)> {
 async fn pass_on(lab: &Lab, from: &Worker, lease: &Value, to: &Worker) -> Verdict<Value> {
     lab.act(from, &lease["lease_id"], "release", json!({})).await?.prepared()?;
     let after = lab.pull_until(to, &lease["task_id"], GRACE).await?;
-    after.ok_or_else(|| Stop::Error("a released task was not given to the next".to_owned()))
+    after.ok_or_else(|| Stop::Error("a released task was not handed out to the next worker".to_owned()))
 }
 
 async fn epochs_rise(lab: &Lab) -> Verdict {
@@ -60,7 +60,7 @@ async fn over_is_over(lab: &Lab) -> Verdict {
         lab.act(&first, &before["lease_id"], act, json!({})).await?.must_be(409)?;
     }
     let held = tasks(&lab.pull(&second).await?);
-    must(json!(held) == json!([after["task_id"]]), || format!("the new holder is told of {held:?}"))
+    must(json!(held) == json!([after["task_id"]]), || format!("the new holder gets the list {held:?}"))
 }
 
 async fn stale_status(lab: &Lab) -> Verdict {
@@ -102,7 +102,7 @@ async fn renewed(lab: &Lab) -> Verdict {
     must(said["lease_state"] == "active", || format!("a renewed lease is {}", said["lease_state"]))?;
     let (before, after) = (time(&lease["lease_expires_at"]), time(&said["lease_expires_at"]));
     must(after.is_some() && after >= before, || {
-        format!("a lease that ran until {} runs until {}", lease["lease_expires_at"], said["lease_expires_at"])
+        format!("a lease until {} lasts until {}", lease["lease_expires_at"], said["lease_expires_at"])
     })
 }
 
@@ -111,7 +111,7 @@ async fn released(lab: &Lab) -> Verdict {
     let lease = lab.held(&worker).await?;
     lab.act(&worker, &lease["lease_id"], "release", json!({ "reason": "no time" })).await?.must_be(200)?;
     let held = tasks(&lab.pull(&other).await?);
-    must(json!(held) == json!([lease["task_id"]]), || format!("after a release the next is given {held:?}"))
+    must(json!(held) == json!([lease["task_id"]]), || format!("after a release, the next worker gets {held:?}"))
 }
 
 async fn relative_time(lab: &Lab) -> Verdict {
@@ -126,7 +126,9 @@ async fn relative_time(lab: &Lab) -> Verdict {
     let said = lease["lease_expires_in_secs"].as_i64();
     let close = said.is_some() && said <= most.map(|secs| secs + 10) && said >= least.map(|secs| secs - 10);
     must(close && most.is_some() && least.is_some(), || {
-        format!("`lease_expires_in_secs` is {said:?}, and by the times it is between {least:?} and {most:?}")
+        format!(
+            "`lease_expires_in_secs` is {said:?}, but according to `lease_expires_at` it is between {least:?} and {most:?}"
+        )
     })
 }
 
@@ -155,9 +157,9 @@ async fn told_once(lab: &Lab) -> Verdict {
     for (lease, reason) in ended {
         let of_it = told(&first, &lease);
         must(of_it.len() == 1 && of_it[0]["reason"] == reason && of_it[0]["task_id"] == lease["task_id"], || {
-            format!("of {}, which ended as {reason}, the next heartbeat tells {}", lease["lease_id"], json!(of_it))
+            format!("for {}, which ended as {reason}, the next heartbeat reports {}", lease["lease_id"], json!(of_it))
         })?;
-        must(told(&again, &lease).is_empty(), || format!("the end of {} is told twice", lease["lease_id"]))?;
+        must(told(&again, &lease).is_empty(), || format!("the end of {} is reported twice", lease["lease_id"]))?;
     }
     Ok(())
 }

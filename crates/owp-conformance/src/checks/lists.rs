@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 checks! {
-    Extended["cursors"] "LIST-1" "Pages that are followed by `next_cursor` show everything, each once." => pages;
-    Extended["cursors"] "LIST-2" "A cursor that was made up, or made for another list, is answered 422." => cursors;
+    Extended["cursors"] "LIST-1" "Pages followed by `next_cursor` show every item, each once." => pages;
+    Extended["cursors"] "LIST-2" "A forged cursor, or one of another list, is answered 422." => cursors;
     Extended["cursors"] "LIST-3" "`limit` is 1 to 100, and no page is longer." => limits;
-    Extended["cursors"] "LIST-4" "`GET /v1/tasks/{id}` tells a task's state; one that never was is answered 404." => one_task;
-    Extended["cursors"] "LIST-5" "`GET /v1/repos/{owner}/{name}` tells the review budget, and what takes it." => one_repo;
+    Extended["cursors"] "LIST-4" "`GET /v1/tasks/{id}` returns a task's state; an unknown task is answered 404." => one_task;
+    Extended["cursors"] "LIST-5" "`GET /v1/repos/{owner}/{name}` returns the review budget and its use." => one_repo;
     Extended["cursors"] "LIST-6" "Tasks are listed newest first." => newest_first;
 }
 
@@ -40,7 +40,7 @@ async fn pages(lab: &Lab) -> Verdict {
         query = format!("repo={repo}&limit=2&cursor={}", encoded(next));
     }
     let different: BTreeSet<String> = seen.iter().cloned().collect();
-    must(seen.len() == 5 && different == ids, || format!("five tasks, followed in pages of two, are {seen:?}"))
+    must(seen.len() == 5 && different == ids, || format!("five tasks, read in pages of two, are listed as {seen:?}"))
 }
 
 async fn cursors(lab: &Lab) -> Verdict {
@@ -97,5 +97,5 @@ async fn newest_first(lab: &Lab) -> Verdict {
     }
     let page = page(lab, &format!("repo={repo}&limit=100")).await?;
     let listed: Vec<Value> = page["tasks"].as_array().into_iter().flatten().map(|t| t["task_id"].clone()).collect();
-    must(listed == made, || format!("the newest first, four tasks are {}, and listed {}", json!(made), json!(listed)))
+    must(listed == made, || format!("newest first, four tasks are {}, but the list has {}", json!(made), json!(listed)))
 }

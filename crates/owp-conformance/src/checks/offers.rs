@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 checks! {
-    Extended["capabilities"] "OFFER-1" "What a worker does not say it can do, it cannot: without `ack` a lease is active at once." => active_at_once;
-    Extended["offers"] "OFFER-2" "A worker that acknowledges is given an offer with a time to do so, and acknowledging makes it active." => acknowledged;
-    Extended["offers"] "OFFER-3" "Acknowledging twice is answered alike." => acknowledged_twice;
-    Extended["offers"] "OFFER-4" "A declined offer gives the task back at once." => declined;
-    Extended["offers"] "OFFER-5" "An offer nobody acknowledges ends within half a minute of its time." => passed;
+    Extended["capabilities"] "OFFER-1" "Undeclared capabilities count as absent: without `ack` a lease is active at once." => active_at_once;
+    Extended["offers"] "OFFER-2" "A worker with `ack` gets an offer with a deadline, and acknowledging the offer makes it active." => acknowledged;
+    Extended["offers"] "OFFER-3" "Acknowledging twice gets the same response." => acknowledged_twice;
+    Extended["offers"] "OFFER-4" "A declined offer makes its task ready at once." => declined;
+    Extended["offers"] "OFFER-5" "An offer without acknowledgement ends within 30 seconds after its deadline." => passed;
     Extended["offers"] "OFFER-6" "An offer holds its slot of the budget." => holds_its_slot;
-    Extended["capabilities"] "OFFER-7" "Capabilities are kept as they were said, and what was not said is false." => kept;
+    Extended["capabilities"] "OFFER-7" "Capabilities are stored as declared, and undeclared ones are false." => kept;
     Extended["offers"] "OFFER-8" "`in_progress` acknowledges an offer." => begun;
     Extended["offers"] "OFFER-9" "Neither heartbeats nor renewals move `ack_by`." => stands;
 }
@@ -51,7 +51,7 @@ async fn acknowledged_twice(lab: &Lab) -> Verdict {
     answer.must_be(200)?;
     let second = answer.must_json()?;
     must(second["lease_state"] == first["lease_state"], || {
-        format!("acknowledged twice, a lease is {} and then {}", first["lease_state"], second["lease_state"])
+        format!("after two acknowledgements, a lease is {} and then {}", first["lease_state"], second["lease_state"])
     })
 }
 
@@ -60,7 +60,9 @@ async fn declined(lab: &Lab) -> Verdict {
     let offer = lab.held(&worker).await?;
     lab.act(&worker, &offer["lease_id"], "nack", json!({ "reason": "not mine" })).await?.must_be(200)?;
     let held = tasks(&lab.pull(&other).await?);
-    must(json!(held) == json!([offer["task_id"]]), || format!("after an offer was declined the next is given {held:?}"))
+    must(json!(held) == json!([offer["task_id"]]), || {
+        format!("after an offer was declined, the next worker gets {held:?}")
+    })
 }
 
 async fn passed(lab: &Lab) -> Verdict {
@@ -70,7 +72,7 @@ async fn passed(lab: &Lab) -> Verdict {
     let (worker, other) = (careful(lab).await?, lab.worker(json!({})).await?);
     let offer = lab.held_in(&repo, &worker).await?;
     let got = lab.pull_until(&other, &offer["task_id"], window + GRACE).await?;
-    must(got.is_some(), || "an offer nobody acknowledged was not taken back".to_owned())
+    must(got.is_some(), || "an offer without acknowledgement did not end".to_owned())
 }
 
 async fn holds_its_slot(lab: &Lab) -> Verdict {
@@ -82,7 +84,7 @@ async fn holds_its_slot(lab: &Lab) -> Verdict {
     }
     lab.task(&repo, json!({})).await?;
     let held = tasks(&lab.pull(&other).await?);
-    must(held.is_empty(), || format!("with a budget of 1 and an offer out, {held:?} were handed out"))
+    must(held.is_empty(), || format!("with a budget of 1 and an open offer, {held:?} were handed out"))
 }
 
 async fn kept(lab: &Lab) -> Verdict {
@@ -102,7 +104,7 @@ async fn begun(lab: &Lab) -> Verdict {
     let offer = lab.held(&worker).await?;
     lab.report(&worker, &offer["task_id"], json!({ "status": "in_progress" })).await?.must_be(200)?;
     let now = listed(lab, &worker, &offer).await?;
-    must(now["lease_state"] == "active", || format!("an offer that was begun is {}", now["lease_state"]))
+    must(now["lease_state"] == "active", || format!("after `in_progress`, an offer is {}", now["lease_state"]))
 }
 
 async fn stands(lab: &Lab) -> Verdict {
@@ -118,7 +120,7 @@ async fn stands(lab: &Lab) -> Verdict {
         let stands = offer["ack_by"].is_string() && now["ack_by"] == offer["ack_by"] && now["lease_state"] == "offered";
         must(stands, || {
             let (was, is) = (&offer["ack_by"], &now["ack_by"]);
-            format!("an offer until {was} is, after {after}, {} until {is}", now["lease_state"])
+            format!("after {after}, an offer until {was} is {} until {is}", now["lease_state"])
         })?;
     }
     Ok(())
@@ -127,5 +129,5 @@ async fn stands(lab: &Lab) -> Verdict {
 /// Returns a lease as listed now.
 async fn listed(lab: &Lab, worker: &Worker, lease: &Value) -> Verdict<Value> {
     let now = lab.pull(worker).await?.into_iter().find(|now| now["lease_id"] == lease["lease_id"]);
-    now.ok_or_else(|| Stop::Error(format!("{} is not listed any more", lease["lease_id"])))
+    now.ok_or_else(|| Stop::Error(format!("{} is no longer listed", lease["lease_id"])))
 }

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 checks! {
-    Extended["bulk_tasks"] "BULK-1" "Tasks in bulk are answered with their ids, in order." => in_order;
-    Extended["bulk_tasks"] "BULK-2" "Where one of them is wrong, none is added." => all_or_none;
-    Extended["external_ids"] "BULK-3" "A repository has one task of each `external_id`." => external_ids;
+    Extended["bulk_tasks"] "BULK-1" "A bulk request returns the ids of its tasks, in order." => in_order;
+    Extended["bulk_tasks"] "BULK-2" "If one of the tasks is invalid, none is added." => all_or_none;
+    Extended["external_ids"] "BULK-3" "A repository has at most one task per `external_id`." => external_ids;
     Extended["bulk_tasks"] "BULK-4" "More tasks than `limits.bulk_tasks` are answered 422." => too_many;
-    Extended["policies"] "POLICY-1" "A key of a policy that the server does not know is answered 422." => unknown_key;
+    Extended["policies"] "POLICY-1" "An unknown key in a policy is answered 422." => unknown_key;
     Extended["pauses"] "PAUSE-1" "A paused repository hands out nothing until it is resumed or its time is over." => paused;
     Extended["closing"] "CLOSE-1" "A closed task is not handed out, its lease is over, and its slot is free." => closed;
     Extended["closing"] "CLOSE-2" "A closed task that is reopened is handed out again." => reopened;
-    Extended["closing"] "CLOSE-3" "No status leaves closed: it is answered 409." => closed_for_good;
-    Extended["revocation"] "REVOKE-1" "A revoked lease is over, and its task is free again." => revoked_lease;
-    Extended["revocation"] "REVOKE-2" "A revoked worker has no access, and what it held is free again." => revoked_worker;
-    Extended["audit_export"] "AUDIT-1" "The audit export ends with a line that says whether the chain of events is whole." => audit;
+    Extended["closing"] "CLOSE-3" "A status for a closed task is answered 409." => closed_for_good;
+    Extended["revocation"] "REVOKE-1" "A revoked lease has ended, and its task is ready again." => revoked_lease;
+    Extended["revocation"] "REVOKE-2" "A revoked worker has no access, and the tasks it held are ready again." => revoked_worker;
+    Extended["audit_export"] "AUDIT-1" "The audit export ends with a line that says whether the chain of events is intact." => audit;
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -70,7 +70,9 @@ async fn external_ids(lab: &Lab) -> Verdict {
 async fn too_many(lab: &Lab) -> Verdict {
     let limits = lab.discovered.0.as_ref().map(|said| said["limits"].clone()).unwrap_or_default();
     let Some(most) = limits["bulk_tasks"].as_u64().filter(|most| *most <= BULK_TRIED) else {
-        return Err(Stop::Skip(format!("the server tells no limit of `bulk_tasks`, or one of more than {BULK_TRIED}")));
+        return Err(Stop::Skip(format!(
+            "the server announces no limit `bulk_tasks`, or one of more than {BULK_TRIED}"
+        )));
     };
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     let items: Vec<Value> = (0..=most).map(|_| item(lab, "one of too many")).collect();
@@ -98,7 +100,9 @@ async fn paused(lab: &Lab) -> Verdict {
     let (while_paused, began) = (lab.task(&repo, json!({})).await?, Instant::now());
     lab.admin_post("/v1/admin/pause", json!({ "repo": repo, "secs": 2 })).await?.must_be(200)?;
     let early = tasks(&lab.pull(&worker).await?).contains(&while_paused);
-    must(!early || began.elapsed() >= PAUSE, || "a repository that was paused for 2 s hands out at once".to_owned())?;
+    must(!early || began.elapsed() >= PAUSE, || {
+        "a repository that was paused for 2 s hands out tasks at once".to_owned()
+    })?;
     let got = lab.pull_until(&worker, &json!(while_paused), PAUSE + GRACE).await?;
     must(got.is_some(), || format!("a pause of 2 s is not over {} s later", GRACE.as_secs()))
 }
@@ -112,7 +116,7 @@ async fn closed(lab: &Lab) -> Verdict {
     let next = json!(lab.task(&repo, json!({})).await?);
     close(lab, &delivered).await?;
     let held = lab.pull_until(&other, &next, GRACE).await?;
-    let held = held.ok_or_else(|| Stop::Fail("a closed task with a pull request keeps its place".to_owned()))?;
+    let held = held.ok_or_else(|| Stop::Fail("a closed task with a pull request keeps its slot".to_owned()))?;
     close(lab, &next).await?;
     lab.act(&other, &held["lease_id"], "renew", json!({})).await?.must_be(409)?;
     let got = tasks(&lab.pull(&worker).await?);
@@ -163,7 +167,7 @@ async fn revoked_worker(lab: &Lab) -> Verdict {
     lab.admin_post(format!("/v1/admin/workers/{}/revoke", worker.id), json!({})).await?.must_be(200)?;
     lab.http.get("/v1/work").bearer(&worker.token).send().await?.must_be(401)?;
     let got = lab.pull_until(&other, &task, GRACE).await?;
-    must(got.is_some(), || "what a revoked worker held is not handed out again".to_owned())
+    must(got.is_some(), || "the task of a revoked worker is not handed out again".to_owned())
 }
 
 async fn audit(lab: &Lab) -> Verdict {

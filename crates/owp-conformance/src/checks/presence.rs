@@ -8,7 +8,7 @@ use serde_json::json;
 checks! {
     Core "BEAT-1" "`{}` is a heartbeat, answered with `ok` and the server's time." => an_empty_one_is_fine;
     Core "BEAT-2" "A status is idle, working or paused, a note has 500 characters at most: anything else is answered 422." => bounds;
-    Core "BEAT-3" "Whoever registered or sent a heartbeat lately is counted as online." => counted (alone);
+    Core "BEAT-3" "A worker that registered or sent a heartbeat lately counts as online." => counted (alone);
 }
 
 async fn an_empty_one_is_fine(lab: &Lab) -> Verdict {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 checks! {
     Extended["problem_details"] "PROB-1" "An error is `application/problem+json` with `type`, `title`, `status` and `detail`." => shape;
-    Extended["problem_details"] "PROB-2" "A body with values out of bounds is told every field at once." => every_field;
-    Extended["problem_details"] "PROB-3" "A refusal by rules gives `reasons`, each with `rule` and `message`." => reasons;
-    Extended["problem_details"] "PROB-4" "The last part of `type` is the one that stands for the error." => kinds;
+    Extended["problem_details"] "PROB-2" "The error for a body with values out of bounds lists every such field at once." => every_field;
+    Extended["problem_details"] "PROB-3" "A refusal by rules has `reasons`, each with `rule` and `message`." => reasons;
+    Extended["problem_details"] "PROB-4" "The last part of `type` identifies the error." => kinds;
 }
 
 async fn shape(lab: &Lab) -> Verdict {
@@ -36,7 +36,7 @@ async fn every_field(lab: &Lab) -> Verdict {
     let problem = lab.register(body).await?.must_json()?;
     let named: Vec<&str> = fields(&problem).collect();
     let all = ["name", "capacity_points", "max_concurrent_tasks"].iter().all(|field| named.contains(field));
-    must(all, || format!("of three fields out of bounds {named:?} are told"))
+    must(all, || format!("of three fields out of bounds, the error lists {named:?}"))
 }
 
 pub(super) fn fields(problem: &Value) -> impl Iterator<Item = &str> {
@@ -49,7 +49,7 @@ async fn reasons(lab: &Lab) -> Verdict {
     let task = lab.task(&repo, json!({ "required_skills": [rare] })).await?;
     let (worker, holder) = (lab.worker(json!({})).await?, lab.worker(json!({ "skills": [rare] })).await?);
     if !tasks(&lab.pull(&holder).await?).contains(&task) {
-        return Err(Stop::Error("a worker that fits did not get the one task there is".to_owned()));
+        return Err(Stop::Error("a fitting worker did not get the only task".to_owned()));
     }
     let refused = lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(&worker.token).send().await?;
     let problem = refused.must_json()?;
@@ -57,7 +57,7 @@ async fn reasons(lab: &Lab) -> Verdict {
     let told = reasons.iter().all(|reason| reason["rule"].is_string() && reason["message"].is_string());
     let named = |rule: &str| reasons.iter().any(|reason| reason["rule"] == rule);
     must(told && named("skills") && named("task_state"), || {
-        format!("a claim of somebody else's task that lacks a skill is answered {problem}")
+        format!("a claim of another worker's task, with a skill missing, is answered {problem}")
     })
 }
 

@@ -7,12 +7,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 checks! {
-    Extended["worker_profile"] "ME-1" "`PATCH /v1/workers/me` changes what it names and leaves the rest." => changed;
-    Extended["worker_profile"] "ME-2" "A worker that left has no access, and what it held is free." => left;
+    Extended["worker_profile"] "ME-1" "`PATCH /v1/workers/me` changes the given fields and no others." => changed;
+    Extended["worker_profile"] "ME-2" "A worker that left has no access, and the tasks it held are ready again." => left;
     Extended["token_rotation"] "ME-3" "After a rotation the old token works until the new one is used, and not longer." => rotated;
-    Extended["x_fields"] "ME-4" "Fields that begin with `x_` are kept and passed through; other unknown ones are not." => own_fields;
-    Extended["link_codes"] "ME-5" "A worker can ask for a code that links it, and each is another." => link_codes;
-    Extended["worker_profile"] "ME-6" "What a worker that leaves had blocked or delivered stays as it is." => left_behind;
+    Extended["x_fields"] "ME-4" "Fields that begin with `x_` are stored and passed through; other unknown fields are not." => own_fields;
+    Extended["link_codes"] "ME-5" "A worker can request a link code, and every code is new." => link_codes;
+    Extended["worker_profile"] "ME-6" "Tasks that a worker blocked or delivered stay as they are when it leaves." => left_behind;
     Extended["link_confirmations"] "ME-7" "A worker that is not linked cannot link another." => confirmed_by_nobody;
 }
 
@@ -27,7 +27,7 @@ async fn changed(lab: &Lab) -> Verdict {
     change.bearer(&worker.token).send().await?.must_be(200)?;
     let now = me(lab, &worker.token).await?;
     must(now["name"] == json!(name) && now["skills"] == json!([lab.skill()]), || {
-        format!("a worker that changed its name alone has the name {} and the skills {}", now["name"], now["skills"])
+        format!("a worker that changed only its name has the name {} and the skills {}", now["name"], now["skills"])
     })
 }
 
@@ -37,7 +37,7 @@ async fn left(lab: &Lab) -> Verdict {
     lab.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send().await?.must_be(200)?;
     lab.http.get("/v1/work").bearer(&worker.token).send().await?.must_be(401)?;
     let got = lab.pull_until(&other, &task, GRACE).await?;
-    must(got.is_some(), || "what a worker held that left is not handed out again".to_owned())
+    must(got.is_some(), || "the task of a worker that left is not handed out again".to_owned())
 }
 
 async fn rotated(lab: &Lab) -> Verdict {
@@ -76,7 +76,9 @@ async fn link_codes(lab: &Lab) -> Verdict {
         answer.must_be(200)?;
         let said = answer.must_json()?;
         let (code, command) = (said["code"].as_str().unwrap_or_default(), said["command"].as_str().unwrap_or_default());
-        must(code.len() >= 8 && command.contains(code), || "a link is told without its code or command".to_owned())?;
+        must(code.len() >= 8 && command.contains(code), || {
+            "a link is answered without its code or command".to_owned()
+        })?;
         codes.push(code.to_owned());
     }
     must(codes[0] != codes[1], || "two link codes are the same".to_owned())

@@ -6,10 +6,10 @@ use super::checks;
 use serde_json::{Value, json};
 
 checks! {
-    Core "REG-1" "A registration answers `worker_id`, which begins with `w_`, and `token`." => answers_id_and_token;
+    Core "REG-1" "A registration returns `worker_id`, which begins with `w_`, and `token`." => answers_id_and_token;
     Core "REG-2" "A name is enough to register." => a_name_is_enough;
-    Core "REG-3" "What is out of bounds is answered 422." => bounds;
-    Core "REG-4" "Two registrations are two workers with two tokens." => twice_is_two;
+    Core "REG-3" "Values out of bounds are answered 422." => bounds;
+    Core "REG-4" "Two registrations create two workers with two tokens." => twice_is_two;
 }
 
 async fn answers_id_and_token(lab: &Lab) -> Verdict {
@@ -18,7 +18,7 @@ async fn answers_id_and_token(lab: &Lab) -> Verdict {
     let said = answer.must_json()?;
     let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
     must(text("worker_id").starts_with("w_"), || format!("`worker_id` is {}", said["worker_id"]))?;
-    must(text("token").len() >= 16, || "`token` is missing or can be guessed".to_owned())
+    must(text("token").len() >= 16, || "`token` is missing or too short".to_owned())
 }
 
 async fn a_name_is_enough(lab: &Lab) -> Verdict {
@@ -26,7 +26,7 @@ async fn a_name_is_enough(lab: &Lab) -> Verdict {
     answer.must_be(200)?;
     let said = answer.must_json()?;
     must(said["worker_id"].is_string() && said["token"].is_string(), || {
-        "a registration with a name alone is answered without `worker_id` or `token`".to_owned()
+        "a registration with only a name is answered without `worker_id` or `token`".to_owned()
     })
 }
 

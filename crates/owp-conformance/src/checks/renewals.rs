@@ -39,7 +39,9 @@ pub(super) async fn offers_too(lab: &Lab) -> Verdict {
         lab.act(&worker, &lease["lease_id"], act, json!({ "reason": "r".repeat(500) })).await?.must_be(200)?;
         let other = lab.worker(json!({})).await?;
         let got = lab.pull_until(&other, &lease["task_id"], GRACE).await?;
-        must(got.is_some(), || format!("after `{act}` of a lease that is {} its task is held", lease["lease_state"]))?;
+        must(got.is_some(), || {
+            format!("after `{act}` of a lease that is {}, its task is still held", lease["lease_state"])
+        })?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ fn limits() -> [(&'static str, Value); 2] {
 /// Creates a task that the worker then holds.
 async fn taken(lab: &Lab, repo: &str, worker: &Worker, says: Value) -> Verdict<Value> {
     let task = lab.task(repo, says).await?;
-    given(tasks(&lab.pull(worker).await?).contains(&task), "a worker that is given the one task that fits it")?;
+    given(tasks(&lab.pull(worker).await?).contains(&task), "a worker that gets the only fitting task")?;
     Ok(json!(task))
 }
 
@@ -24,7 +24,7 @@ async fn taken(lab: &Lab, repo: &str, worker: &Worker, says: Value) -> Verdict<V
 async fn in_vain(lab: &Lab, worker: &Worker, task: &str, rule: &str) -> Verdict {
     let answer = claim(lab, &worker.token, task).await?;
     must((400..500).contains(&answer.status), || {
-        format!("a claim of {task} that would pass {rule} is answered {}: {}", answer.status, answer.text)
+        format!("a claim of {task} that would break {rule} is answered {}: {}", answer.status, answer.text)
     })
 }
 
@@ -63,12 +63,12 @@ pub(super) async fn claimed_paused(lab: &Lab) -> Verdict {
 async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> Verdict {
     let answer = lab.report(worker, task, json!({ "status": "in_progress" })).await?;
     must(answer.status == 409, || {
-        format!("going back to {task} would pass {rule}: it must be answered 409, not {}", answer.status)
+        format!("resuming {task} would break {rule}: it must be answered 409, not {}", answer.status)
     })?;
     let live =
         |lease: &Value| lease["task_id"] == *task && matches!(lease["state"].as_str(), Some("leased" | "in_progress"));
     let held = lab.pull(worker).await?.iter().any(live);
-    must(!held, || format!("going back to {task} was refused because of {rule}, and it is held all the same"))
+    must(!held, || format!("resuming {task} was refused because of {rule}, but the worker holds it"))
 }
 
 pub(super) async fn granted_again(lab: &Lab) -> Verdict {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 checks! {
-    Core "EXPIRY-4" "Asking for work keeps no lease alive." => asking_is_none;
-    Core "EXPIRY-5" "A status keeps a lease alive." => statuses_are;
+    Core "EXPIRY-4" "Asking for work does not keep a lease alive." => asking_is_none;
+    Core "EXPIRY-5" "A status report keeps a lease alive." => statuses_are;
 }
 
 /// Lease durations in seconds, tried in turn: a slow machine needs longer leases.
@@ -31,8 +31,7 @@ impl Brief {
         let task = lab.task(&repo, json!({})).await?;
         let began = Instant::now();
         let lease = lab.pull(&worker).await?.into_iter().find(|lease| lease["task_id"] == json!(task));
-        let lease =
-            lease.ok_or_else(|| Stop::Error("a worker that fits did not get the one task there is".to_owned()))?;
+        let lease = lease.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))?;
         Ok(Self { worker, lease, ttl, began })
     }
 
@@ -60,7 +59,7 @@ impl Brief {
 }
 
 pub(super) fn too_slow() -> Stop {
-    Stop::Skip("calls were answered too slowly to say".to_owned())
+    Stop::Skip("responses were too slow to judge".to_owned())
 }
 
 async fn asking_is_none(lab: &Lab) -> Verdict {
@@ -71,7 +70,7 @@ async fn asking_is_none(lab: &Lab) -> Verdict {
         let (before, after) = (&held.lease["lease_expires_at"], held.ends(lab).await?);
         if held.lives() {
             return must(time(before).is_some() && time(&after) == time(before), || {
-                format!("a lease until {before} is, after asking for work, one until {after}")
+                format!("after asking for work, a lease until {before} lasts until {after}")
             });
         }
     }
@@ -91,7 +90,7 @@ async fn statuses_are(lab: &Lab) -> Verdict {
             }
             let (before, after) = (held.lease["lease_expires_at"].clone(), held.ends(lab).await?);
             must(time(&after).is_some() && time(&after) > time(&before), || {
-                format!("a lease until {before} is, after `in_progress` was told {time_of_it}, one until {after}")
+                format!("after `in_progress` was reported {time_of_it}, a lease until {before} lasts until {after}")
             })?;
             held.lease["lease_expires_at"] = after;
             held.began = sent;

@@ -6,7 +6,7 @@ use super::checks;
 use serde_json::json;
 
 checks! {
-    Core "SKILL-1" "A task goes only to a worker that has every skill it asks for." => every_skill;
+    Core "SKILL-1" "A task is granted only to a worker with every required skill." => every_skill;
     Core "SKILL-2" "Skills are compared without regard to case and surrounding space." => caseless;
 }
 
@@ -27,5 +27,5 @@ async fn caseless(lab: &Lab) -> Verdict {
     let task = lab.task(&repo, json!({ "required_skills": [format!(" {} ", lab.skill().to_uppercase())] })).await?;
     let worker = lab.worker(json!({ "skills": [format!("{} ", lab.skill())] })).await?;
     let held = tasks(&lab.pull(&worker).await?);
-    must(held.contains(&task), || "a skill in other case and with spaces is taken for another".to_owned())
+    must(held.contains(&task), || "a skill in another case and with spaces does not count as the same skill".to_owned())
 }

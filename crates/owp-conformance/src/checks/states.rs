@@ -25,9 +25,7 @@ pub(super) async fn table(lab: &Lab) -> Verdict {
     let next = lab.task(&repo, json!({})).await?;
     let listed = tasks(&lab.pull(&worker).await?);
     must(!listed.contains(&next), || {
-        format!(
-            "`in_progress` after `pr_opened` is a new grant; a worker of one task at a time was given {next} beside it"
-        )
+        format!("`in_progress` after `pr_opened` is a new grant, but a worker with one task at a time also got {next}")
     })
 }
 
@@ -36,11 +34,11 @@ pub(super) async fn nothing_for_blocked(lab: &Lab) -> Verdict {
     let (repo, worker) = (lab.repo(json!({ "max_open_prs": 1 })).await?, narrow(lab).await?);
     let first = lab.task(&repo, json!({ "area": "one" })).await?;
     let held = tasks(&lab.pull(&worker).await?);
-    given(held.contains(&first), "a worker that is given the one task there is")?;
+    given(held.contains(&first), "a worker that gets the only task")?;
     lab.reported(&worker, &json!(first), "blocked").await?;
     let second = lab.task(&repo, json!({ "area": "one" })).await?;
     let held = tasks(&lab.pull(&worker).await?);
     must(held.contains(&second), || {
-        format!("with {first} blocked, {second} of its area and repository is not given to its worker: {held:?}")
+        format!("while {first} is blocked, its worker does not get {second} of the same area and repository: {held:?}")
     })
 }

@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 checks! {
     Core "STATUS-1" "A status of the holder is answered `{\"ok\": true}`." => taken;
     Core "STATUS-2" "Repeating a status is answered 200 and has no effect." => repeated;
-    Core "STATUS-3" "A task nobody knows is answered 404." => unknown;
-    Core "STATUS-4" "The status of somebody else's task is answered 403." => not_yours;
-    Core "STATUS-5" "A status that is none, or a message of more than 4000 characters, is answered 422." => bounds;
+    Core "STATUS-3" "An unknown task is answered 404." => unknown;
+    Core "STATUS-4" "A status for another worker's task is answered 403." => not_yours;
+    Core "STATUS-5" "An unknown status, or a message of more than 4000 characters, is answered 422." => bounds;
     Core "STATUS-6" "A task with a pull request stays listed." => delivered_is_listed;
     Core "STATUS-7" "A task with a pull request takes no capacity." => delivered_takes_no_capacity;
-    Core "STATUS-8" "A blocked task stays listed and goes to nobody else." => blocked;
-    Core "STATUS-9" "Whoever blocked a task may go on with it." => unblocked;
+    Core "STATUS-8" "A blocked task stays listed and is granted to no other worker." => blocked;
+    Core "STATUS-9" "The worker that blocked a task can resume it." => unblocked;
     Core "STATUS-10" "A merged task is no longer listed and not handed out again." => merged;
-    Core "STATUS-11" "No status leaves merged: it is answered 409." => merged_for_good;
-    Core "STATUS-12" "A status takes an artifact with anything in its `extra`." => artifact;
-    Core "STATUS-13" "A status does what the table of states says of it." => table;
+    Core "STATUS-11" "Any other status for a merged task is answered 409." => merged_for_good;
+    Core "STATUS-12" "A status accepts an artifact with any content in `extra`." => artifact;
+    Core "STATUS-13" "A status has the effect that the table of states gives." => table;
     Core "STATUS-14" "A blocked task takes no slot, no area and no capacity." => nothing_for_blocked;
 }
 
@@ -44,7 +44,7 @@ async fn repeated(lab: &Lab) -> Verdict {
         let before = tasks(&lab.pull(&worker).await?);
         lab.report(&worker, &lease["task_id"], json!({ "status": status })).await?.must_be(200)?;
         let after = tasks(&lab.pull(&worker).await?);
-        must(after == before, || format!("{status} lists {before:?}, and said twice {after:?}"))?;
+        must(after == before, || format!("after {status} the list is {before:?}, and after a repetition {after:?}"))?;
     }
     let blocked = lab.held(&worker).await?;
     lab.reported(&worker, &blocked["task_id"], "blocked").await?;
@@ -106,7 +106,7 @@ async fn delivered_is_listed(lab: &Lab) -> Verdict {
     let task = &lab.held(&worker).await?["task_id"];
     lab.reported(&worker, task, "pr_opened").await?;
     let listed = tasks(&lab.pull(&worker).await?);
-    must(json!(listed) == json!([task]), || format!("after pr_opened the worker is told of {listed:?}"))
+    must(json!(listed) == json!([task]), || format!("after pr_opened the worker gets the list {listed:?}"))
 }
 
 async fn delivered_takes_no_capacity(lab: &Lab) -> Verdict {
@@ -116,7 +116,7 @@ async fn delivered_takes_no_capacity(lab: &Lab) -> Verdict {
     let repo = lab.repo(json!({})).await?;
     let second = lab.task(&repo, json!({})).await?;
     let listed = tasks(&lab.pull(&worker).await?);
-    must(listed.contains(&second), || "a worker of one point whose task was delivered is given no other".to_owned())
+    must(listed.contains(&second), || "a worker with one point gets no other task after its delivery".to_owned())
 }
 
 async fn blocked(lab: &Lab) -> Verdict {
@@ -124,9 +124,9 @@ async fn blocked(lab: &Lab) -> Verdict {
     let task = &lab.held(&worker).await?["task_id"];
     lab.report(&worker, task, json!({ "status": "blocked", "message": "waiting" })).await?.prepared()?;
     let others = tasks(&lab.pull(&other).await?);
-    must(others.is_empty(), || format!("a blocked task was given to somebody else: {others:?}"))?;
+    must(others.is_empty(), || format!("a blocked task was handed out to another worker: {others:?}"))?;
     let listed = tasks(&lab.pull(&worker).await?);
-    must(json!(listed) == json!([task]), || format!("after blocked the worker is told of {listed:?}"))
+    must(json!(listed) == json!([task]), || format!("after blocked the worker gets the list {listed:?}"))
 }
 
 async fn unblocked(lab: &Lab) -> Verdict {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 checks! {
-    Extended["events"] "STREAM-1" "A stream is `text/event-stream` and tells what happens from its beginning on." => live;
-    Extended["events"] "STREAM-2" "A client that comes back with `Last-Event-ID` goes on right after it." => resumed;
-    Extended["events"] "STREAM-3" "One that comes back with an id that is none is told so with `reset`." => reset;
+    Extended["events"] "STREAM-1" "A stream is `text/event-stream` and reports events from its start on." => live;
+    Extended["events"] "STREAM-2" "A client that reconnects with `Last-Event-ID` continues right after it." => resumed;
+    Extended["events"] "STREAM-3" "A client that reconnects with an unknown id gets a `reset`." => reset;
 }
 
 /// Timeout for a block to arrive.
@@ -133,7 +133,7 @@ async fn live(lab: &Lab) -> Verdict {
     let mut stream = Stream::open(lab, &format!("{query}&kind=lease.granted"), None).await?;
     lab.pull(&worker).await?;
     let block = stream.next(lab).await?;
-    must(block.tells("lease.granted", &task), || format!("after a grant the stream tells {block:?}"))
+    must(block.tells("lease.granted", &task), || format!("after a grant the stream sends {block:?}"))
 }
 
 async fn resumed(lab: &Lab) -> Verdict {
@@ -143,7 +143,7 @@ async fn resumed(lab: &Lab) -> Verdict {
     let task = json!(lab.task(&repo, json!({})).await?);
     let first = stream.next(lab).await?;
     if !first.tells("task.created", &task) {
-        return Err(Stop::Error(format!("after a task was made a stream tells {first:?}")));
+        return Err(Stop::Error(format!("after a task was created, a stream sends {first:?}")));
     }
     drop(stream);
     lab.pull(&worker).await?;
@@ -154,7 +154,7 @@ async fn resumed(lab: &Lab) -> Verdict {
         kinds.push(stream.next(lab).await?.event);
     }
     must(!kinds.contains(&"task.created".to_owned()) && kinds.contains(&"task.started".to_owned()), || {
-        format!("after coming back behind `task.created` the stream tells {kinds:?}")
+        format!("after reconnecting behind `task.created`, the stream sends {kinds:?}")
     })
 }
 
@@ -162,5 +162,5 @@ async fn reset(lab: &Lab) -> Verdict {
     let (_, query) = waiting_task(lab).await?;
     let mut stream = Stream::open(lab, &query, Some("made-up")).await?;
     let block = stream.next(lab).await?;
-    must(block.event == "reset", || format!("after coming back with an id that is none the stream tells {block:?}"))
+    must(block.event == "reset", || format!("after reconnecting with an unknown id, the stream sends {block:?}"))
 }

@@ -6,14 +6,14 @@ use super::checks;
 use serde_json::{Value, json};
 
 checks! {
-    Core "HTTP-1" "Answers are JSON and say so." => answers_are_json;
+    Core "HTTP-1" "Responses are JSON, and `Content-Type` says so." => answers_are_json;
     Core "HTTP-2" "An error is a JSON object with a `detail`." => errors_have_a_detail;
-    Core "HTTP-3" "A body that is no JSON object is answered 422." => no_object_is_refused;
+    Core "HTTP-3" "A body that is not a JSON object is answered 422." => no_object_is_refused;
     Core "HTTP-4" "Unknown fields are ignored." => unknown_fields_are_ignored;
-    Core "HTTP-5" "Optional fields take null." => optional_fields_take_null;
-    Core "HTTP-6" "Numbers are whole numbers, not texts: anything else is answered 422." => numbers_are_numbers;
+    Core "HTTP-5" "Optional fields accept null." => optional_fields_take_null;
+    Core "HTTP-6" "Numbers are whole numbers, not strings: anything else is answered 422." => numbers_are_numbers;
     Core "HTTP-7" "`GET /healthz` answers `{\"ok\": true}`." => healthz_is_ok;
-    Core "HTTP-8" "Of several errors the first of the list is answered." => first_things_first;
+    Core "HTTP-8" "Of several errors, the first one of the list is answered." => first_things_first;
 }
 
 async fn answers_are_json(lab: &Lab) -> Verdict {
@@ -118,6 +118,6 @@ async fn first_things_first(lab: &Lab) -> Verdict {
     lab.reported(&worker, &merged, "merged").await?;
     let answer = lab.report(&other, &merged, json!({ "status": "in_progress" })).await?;
     must(answer.status != 409, || {
-        format!("a status for somebody else's merged task must be answered 403, not 409: {}", answer.text)
+        format!("a status for another worker's merged task must be answered 403, not 409: {}", answer.text)
     })
 }

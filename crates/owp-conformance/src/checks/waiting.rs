@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 checks! {
     Extended["long_poll"] "WAIT-1" "`GET /v1/work?wait=S` is answered as soon as something is granted." => as_soon_as;
-    Extended["long_poll"] "WAIT-2" "It is answered when its time is over, with what is held." => in_vain;
-    Extended["long_poll"] "WAIT-3" "More than 60 seconds is answered 422." => bounds;
-    Extended["rate_limits"] "RATE-1" "Whoever calls too often is answered 429 with `Retry-After`." => held_back (alone);
+    Extended["long_poll"] "WAIT-2" "It is answered when the time is over, with the held tasks." => in_vain;
+    Extended["long_poll"] "WAIT-3" "A wait of more than 60 seconds is answered 422." => bounds;
+    Extended["rate_limits"] "RATE-1" "Too many requests are answered 429 with `Retry-After`." => held_back (alone);
 }
 
 /// Limit on calls, so that a check never overloads a server.
@@ -34,7 +34,7 @@ async fn as_soon_as(lab: &Lab) -> Verdict {
         return Err(Stop::Error(format!("the server has other tasks, and gave {got:?} to the checks")));
     }
     must(got.contains(&task) && began.elapsed() < Duration::from_secs(30), || {
-        format!("work that came after 1 s was answered as {got:?} after {} s", began.elapsed().as_secs())
+        format!("a task that was free after 1 s was answered as {got:?} after {} s", began.elapsed().as_secs())
     })
 }
 
@@ -47,7 +47,7 @@ async fn in_vain(lab: &Lab) -> Verdict {
         return Err(Stop::Error(format!("the server has other tasks, and gave {:?} to the checks", tasks(&held))));
     }
     must(waited < Duration::from_secs(20), || {
-        format!("waiting 2 s in vain was answered after {} ms", waited.as_millis())
+        format!("a wait of 2 s without a task was answered after {} ms", waited.as_millis())
     })
 }
 
@@ -62,10 +62,10 @@ async fn bounds(lab: &Lab) -> Verdict {
 async fn held_back(lab: &Lab) -> Verdict {
     let limits = lab.discovered.0.as_ref().map(|said| said["limits"].clone()).unwrap_or_default();
     let (Some(at_once), Some(_)) = (limits["calls_at_once"].as_u64(), limits["calls_per_second"].as_u64()) else {
-        return Err(Stop::Skip("the server holds nobody back".to_owned()));
+        return Err(Stop::Skip("the server has no rate limit".to_owned()));
     };
     if at_once > CALLS_MOST {
-        return Err(Stop::Skip(format!("a token may make {at_once} calls at once, too many to try")));
+        return Err(Stop::Skip(format!("a token can make {at_once} calls at once, too many to check")));
     }
     let worker = lab.worker(json!({})).await?;
     // In rapid waves, so that no bucket refill keeps up.
@@ -80,5 +80,5 @@ async fn held_back(lab: &Lab) -> Verdict {
             return must(after.is_some_and(|secs| secs >= 1), || "429 is answered without `Retry-After`".to_owned());
         }
     }
-    must(false, || format!("a token that may make {at_once} calls at once made ten times as many"))
+    must(false, || format!("a token with a limit of {at_once} calls at once made ten times as many"))
 }

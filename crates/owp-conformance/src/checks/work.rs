@@ -12,13 +12,13 @@ checks! {
     Core "WORK-1" "Every lease has every key, null where it is empty." => every_key;
     Core "WORK-2" "A pull fills the worker up to `capacity_points`, and no further." => capacity;
     Core "WORK-3" "A pull fills the worker up to `max_concurrent_tasks`, and no further." => concurrency;
-    Core "WORK-4" "Asking again lists what is held, and grants nothing anew that is." => again;
+    Core "WORK-4" "Asking again lists held tasks and does not grant them again." => again;
     Core "WORK-5" "Leases are listed by priority, the highest first, then by estimate, the lowest first." => order;
     Core "WORK-6" "A paused worker is given nothing new and keeps what it holds." => paused;
-    Core "WORK-7" "The answer is not to be stored." => no_store;
-    Core "WORK-8" "A task has one holder, however many ask at once." => one_holder;
-    Core "WORK-9" "`lease_expires_at` is an RFC 3339 time that lies ahead." => expires_ahead;
-    Core "WORK-10" "The answer names the worker that asked." => names_the_worker;
+    Core "WORK-7" "The response has `Cache-Control: no-store`." => no_store;
+    Core "WORK-8" "A task has one holder, however many workers ask at once." => one_holder;
+    Core "WORK-9" "`lease_expires_at` is an RFC 3339 time in the future." => expires_ahead;
+    Core "WORK-10" "The response names the worker that asked." => names_the_worker;
 }
 
 const KEYS: [&str; 10] = [
@@ -65,9 +65,9 @@ async fn concurrency(lab: &Lab) -> Verdict {
     five(lab).await?;
     let worker = lab.worker(json!({ "max_concurrent_tasks": 2 })).await?;
     let held = lab.pull(&worker).await?.len();
-    must(held == 2, || format!("a worker that takes 2 tasks at a time holds {held}, and five were there"))?;
+    must(held == 2, || format!("a worker with at most 2 tasks at a time holds {held} of five"))?;
     let held = lab.pull(&worker).await?.len();
-    must(held <= 2, || format!("asking again, it holds {held}"))
+    must(held <= 2, || format!("after asking again, it holds {held}"))
 }
 
 async fn again(lab: &Lab) -> Verdict {
@@ -75,11 +75,11 @@ async fn again(lab: &Lab) -> Verdict {
     let lease = lab.held(&worker).await?;
     let now = lab.pull(&worker).await?;
     must(tasks(&now) == tasks(std::slice::from_ref(&lease)), || {
-        format!("a worker that holds {} is told that it holds {:?}", lease["task_id"], tasks(&now))
+        format!("a worker that holds {} gets the list {:?}", lease["task_id"], tasks(&now))
     })?;
     // Servers of OWP 0.1 send neither.
     let same = ["lease_id", "epoch"].iter().all(|key| now[0][key] == lease[key]);
-    must(same, || format!("asking again grants {} anew: {lease} became {}", lease["task_id"], now[0]))
+    must(same, || format!("asking again grants {} a second time: {lease} became {}", lease["task_id"], now[0]))
 }
 
 async fn order(lab: &Lab) -> Verdict {

@@ -70,7 +70,7 @@ fn row(outcome: &Outcome) -> Markup {
 fn transcript(outcome: &Outcome) -> Markup {
     html! {
         details open {
-            summary { "What was said" }
+            summary { "Requests and responses" }
             @for said in &outcome.transcript {
                 pre { (said.request) }
                 pre { (said.answer) }

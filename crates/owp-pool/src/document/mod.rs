@@ -30,43 +30,43 @@ pub const POLICY_PATH: &str = ".github/owp.yml";
 #[schemars(rename = "Policy")]
 #[serde(deny_unknown_fields, default)]
 pub struct Document {
-    /// The version of this format: 1.
+    /// Version of this format: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
-    /// How much may be open at once.
+    /// Review budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetPart>,
-    /// How long a task is held.
+    /// Durations of leases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leases: Option<LeasesPart>,
-    /// How much one person may hold.
+    /// Claim quotas of contributors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claims: Option<ClaimsPart>,
-    /// Whether an area has one holder at a time.
+    /// Area locks: one holder per area at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area_locks: Option<AreaLocksPart>,
-    /// What risk tiers ask for.
+    /// Requirements of the risk tiers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tiers: Option<TiersPart>,
-    /// What some people are confined to.
+    /// Lanes that confine some contributors to some tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lanes: Option<Vec<LanePart>>,
-    /// What a pull request must be before it counts as delivered.
+    /// Conditions a pull request must meet before it counts as delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gates: Option<GatesPart>,
-    /// Which labels mean what.
+    /// Names of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelsPart>,
-    /// What contributors are asked to do.
+    /// Instructions for contributors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<ContractPart>,
-    /// How much the pool says on an issue.
+    /// Amount of comments on an issue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comments: Option<CommentMode>,
-    /// Where contributors link their workers.
+    /// Linking of workers to GitHub accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linking: Option<LinkingPart>,
-    /// When nothing is handed out.
+    /// Scheduled pauses, in which nothing is handed out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<PausePart>,
 }

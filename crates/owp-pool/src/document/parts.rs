@@ -5,67 +5,66 @@ use crate::policy::{AreaUntil, CountMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How much may be open at once.
+/// Review budget: the limit on open pull requests and live leases together.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyBudget")]
 #[serde(deny_unknown_fields, default)]
 pub struct BudgetPart {
-    /// Open pull requests and work handed out together, 0 to 100; 0 hands out nothing.
+    /// Maximum number of open pull requests and live leases together, 0 to 100; 0 hands out nothing.
     pub max_open_prs: Option<i64>,
-    /// Which pull requests count.
+    /// Pull requests that count.
     pub count: Option<CountMode>,
-    /// Whether drafts count.
+    /// True if drafts count.
     pub drafts: Option<bool>,
 }
 
-/// How long a task is held.
+/// Durations of leases.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyLeases")]
 #[serde(deny_unknown_fields, default)]
 pub struct LeasesPart {
-    /// For clients; each sign of life begins it anew. 1m to 30d; from 1s where the operator sets it for a repository made
-    /// by hand.
+    /// Duration of a worker's lease; every heartbeat or status report restarts it. 1m to 30d, or from 1s if the
+    /// operator sets it for a manual repository.
     pub ttl: Option<Duration>,
-    /// For claims by comment. 1h to 90d.
+    /// Duration of a claim by comment. 1h to 90d.
     pub claim_ttl: Option<Duration>,
-    /// How soon an offer must be acknowledged. 5s to 1h; from 1s where the operator sets it for a repository made by
-    /// hand.
+    /// Time to acknowledge an offer. 5s to 1h, or from 1s if the operator sets it for a manual repository.
     pub ack_within: Option<Duration>,
-    /// No lease lives longer. 1h to 365d.
+    /// Maximum lifetime of a lease. 1h to 365d.
     pub max_lifetime: Option<Duration>,
-    /// The part of a lease's time that is left when its holder is warned. 1% to 90%.
+    /// Share of a lease's time that is left when its holder is warned. 1% to 90%.
     pub warn_before: Option<Percent>,
 }
 
-/// How much one person may hold.
+/// Claim quotas of contributors.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyClaims")]
 #[serde(deny_unknown_fields, default)]
 pub struct ClaimsPart {
-    /// Tasks a person may hold at once, over all repositories, 1 to 20.
+    /// Tasks a contributor can hold at a time, over all repositories, 1 to 20.
     pub per_worker: Option<i64>,
-    /// Tasks a person without a merged one here may hold at once, 0 to 20.
+    /// Tasks a contributor without a merged task here can hold at a time, 0 to 20.
     pub newcomers: Option<i64>,
-    /// Tasks all such people together may hold at once, 0 to 100.
+    /// Tasks all such contributors together can hold at a time, 0 to 100.
     pub newcomers_total: Option<i64>,
-    /// How long the next claim waits after a lapse. 0s to 90d.
+    /// Wait between a lapse and the next claim. 0s to 90d.
     pub cooldown: Option<Duration>,
-    /// Whether a person says `/owp join`, or registers a client, before the first claim.
+    /// True if a contributor must comment `/owp join`, or register a worker, before the first claim.
     pub join_first: Option<bool>,
 }
 
-/// Whether an area has one holder at a time.
+/// Area locks: one holder per area at a time.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyAreaLocks")]
 #[serde(deny_unknown_fields, default)]
 pub struct AreaLocksPart {
-    /// Whether it has.
+    /// True if area locks are on.
     pub enabled: Option<bool>,
-    /// Until when the holder has it.
+    /// End of an area lock.
     pub until: Option<AreaUntil>,
 }
 
-/// What risk tiers ask for; tier 0 is open to all.
+/// Requirements of the risk tiers; tier 0 is open to all.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyTiers")]
 #[serde(deny_unknown_fields, default)]
@@ -81,100 +80,100 @@ pub struct TiersPart {
     pub three: Option<TierPart>,
 }
 
-/// What opens a tier: the trust, or the record.
+/// Requirements of a tier; trust, a record of merged work, or a place on the allow list opens it.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyTier")]
 #[serde(deny_unknown_fields, default)]
 pub struct TierPart {
-    /// The trust a maintainer must have given, 0 to 3; the tier's own number when not given.
+    /// Minimum trust, as set by a maintainer, 0 to 3; default the tier's own number.
     pub trust: Option<i64>,
-    /// The merged tasks that stand in for it, 0 to 1000.
+    /// Minimum number of merged tasks of a record that replaces the trust, 0 to 1000.
     pub merged: Option<i64>,
-    /// The reputation that goes with them, 0 to 1.
+    /// Minimum reputation of that record, 0 to 1.
     pub reputation: Option<f64>,
-    /// Logins, and teams as `org/team`, that are let in whatever their trust.
+    /// Logins, and teams as `org/team`, that are admitted regardless of their trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<String>>,
 }
 
-/// A lane: what some people may take, and nothing else.
+/// A lane, which confines some contributors to some tasks.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyLane")]
 #[serde(deny_unknown_fields, default)]
 pub struct LanePart {
-    /// Whom it is for; everybody it does not name may take everything.
+    /// Contributors the lane confines. A contributor matched by no lane can take everything.
     #[serde(rename = "for")]
     pub who: LaneFor,
-    /// What they may take.
+    /// Tasks these contributors can take.
     pub allow: LaneAllow,
 }
 
-/// Whom a lane is for: all that is named must be so.
+/// Contributors a lane confines: those who meet every condition that is set.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyLaneFor")]
 #[serde(deny_unknown_fields, default)]
 pub struct LaneFor {
-    /// People whose trust is this or less, 0 to 3.
+    /// Matches contributors with this trust or less, 0 to 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<i64>,
-    /// People without a merged task here.
+    /// If true, matches only contributors without a merged task here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newcomers: Option<bool>,
 }
 
-/// What a lane allows: a task must be all that is named.
+/// Tasks a lane allows: those that meet every condition that is set.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyLaneAllow")]
 #[serde(deny_unknown_fields, default)]
 pub struct LaneAllow {
-    /// Its area is one of these.
+    /// Allowed areas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub areas: Option<Vec<String>>,
-    /// Its tier is this or less, 0 to 3.
+    /// Highest allowed tier, 0 to 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<i64>,
-    /// Its estimate is this or less, 1 to 100.
+    /// Largest allowed estimate, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<i64>,
 }
 
-/// What a pull request must be before it counts as delivered.
+/// Conditions a pull request must meet before it counts as delivered.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyGates")]
 #[serde(deny_unknown_fields, default)]
 pub struct GatesPart {
-    /// Whether a draft passes.
+    /// True if a draft passes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<bool>,
-    /// Checks and commit statuses, by name, that must have succeeded.
+    /// Names of checks and commit statuses that must have succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checks: Option<Vec<String>>,
-    /// Whether every item of the task lists in its description must be ticked.
+    /// True if every item of the task lists in the description must be ticked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checklist: Option<bool>,
 }
 
-/// Which labels mean what. A list names the words before the colon.
+/// Names of labels. Lists hold the words before the colon.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyLabels")]
 #[serde(deny_unknown_fields, default)]
 pub struct LabelsPart {
-    /// The label that opts an issue in.
+    /// Label that opts an issue in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
-    /// Labels that tell the estimate.
+    /// Labels that set the estimate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Vec<String>>,
-    /// Labels that tell the priority.
+    /// Labels that set the priority.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Vec<String>>,
-    /// Labels that tell required skills.
+    /// Labels that set required skills.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skills: Option<Vec<String>>,
-    /// Labels that tell the area.
+    /// Labels that set the area.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area: Option<Vec<String>>,
-    /// Labels that tell the risk tier.
+    /// Labels that set the risk tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<Vec<String>>,
     /// Logins of bots whose labelling opts an issue in.
@@ -182,44 +181,44 @@ pub struct LabelsPart {
     pub bots: Option<Vec<String>>,
 }
 
-/// What contributors are asked to do.
+/// Instructions for contributors.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyContract")]
 #[serde(deny_unknown_fields, default)]
 pub struct ContractPart {
-    /// How the working copy is set up.
+    /// Command that sets up the working copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setup: Option<String>,
-    /// How it is tested.
+    /// Command that runs the tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
-    /// How it is linted.
+    /// Command that runs the linter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lint: Option<String>,
-    /// How branches are named: `{issue}` once and `{slug}` at the end.
+    /// Template of branch names, with `{issue}` once and an optional `{slug}` at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// What a pull request's description should look like.
+    /// Template of a pull request's description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pr_template: Option<String>,
 }
 
-/// Where contributors link their workers.
+/// Linking of workers to GitHub accounts.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyLinking")]
 #[serde(deny_unknown_fields, default)]
 pub struct LinkingPart {
-    /// The number of the issue on which link codes are to be written.
+    /// Number of the issue on which contributors write link codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issue: Option<i64>,
 }
 
-/// When nothing is handed out.
+/// Scheduled pauses, in which nothing is handed out.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyPause")]
 #[serde(deny_unknown_fields, default)]
 pub struct PausePart {
-    /// The minutes of the pause as a cron expression of five fields, in UTC.
+    /// Minutes of the pause as a cron expression of five fields, in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
 }

@@ -4,11 +4,11 @@ use crate::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A duration as people write it: `30m`, `4h`, `1d12h`.
+/// A duration in the notation of policy files: `30m`, `4h`, `1d12h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Duration(pub Span);
 
-/// A percentage as people write it: `20%`.
+/// A percentage in the notation of policy files: `20%`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Percent(pub i64);
 
@@ -34,7 +34,7 @@ impl JsonSchema for Duration {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string", "pattern": "^([0-9]+[a-z]+)+$", "examples": ["30m", "4h", "1d12h"],
-            "description": "Numbers with units, one after another: s, m, h, d, w."
+            "description": "One or more numbers with units: s, m, h, d, w."
         })
     }
 }

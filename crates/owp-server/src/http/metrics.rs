@@ -52,37 +52,37 @@ struct Process {
 
 fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck], process: &Process) -> String {
     let mut page = Page(String::new());
-    page.family("owp_workers_online", "gauge", "Workers heard of within 90 seconds.");
+    page.family("owp_workers_online", "gauge", "Workers seen in the last 90 seconds.");
     page.value("owp_workers_online", None, overview.workers_online);
     page.family("owp_tasks", "gauge", "Tasks by state.");
     for (state, count) in &overview.tasks {
         page.value("owp_tasks", Some(("state", state.name())), *count);
     }
-    page.family("owp_repositories", "gauge", "Public repositories, by whether something can be handed out there.");
+    page.family("owp_repositories", "gauge", "Public repositories by state; throttled ones hand out nothing.");
     let stopped = overview.repos.iter().filter(|repo| repo.stopped.is_some() || repo.budget.is_throttled()).count();
     for (word, count) in [("open", overview.repos.len() - stopped), ("throttled", stopped)] {
         page.value("owp_repositories", Some(("state", word)), i64::try_from(count).unwrap_or(i64::MAX));
     }
-    page.family("owp_deliveries_pending", "gauge", "Webhook deliveries that wait or are in work.");
+    page.family("owp_deliveries_pending", "gauge", "Webhook deliveries that are queued or in progress.");
     page.value("owp_deliveries_pending", None, overview.pending_deliveries);
-    page.family("owp_deliveries_dead", "gauge", "Webhook deliveries that were given up in the last seven days.");
+    page.family("owp_deliveries_dead", "gauge", "Webhook deliveries that failed for good in the last seven days.");
     page.value("owp_deliveries_dead", None, overview.dead_deliveries);
-    page.family("owp_comments_open", "gauge", "Comments GitHub does not show yet.");
+    page.family("owp_comments_open", "gauge", "Wanted comments that GitHub does not show yet.");
     page.value("owp_comments_open", None, overview.open_comments);
-    page.family("owp_comments_dead", "gauge", "Comments that were given up.");
+    page.family("owp_comments_dead", "gauge", "Wanted comments that could not be delivered (dead letters).");
     page.value("owp_comments_dead", None, overview.dead_comments);
-    page.family("owp_grants_total", "counter", "Leases ever granted.");
+    page.family("owp_grants_total", "counter", "Leases granted in total.");
     page.value("owp_grants_total", None, leases.iter().map(|(_, count)| count).sum());
-    page.family("owp_leases", "gauge", "Leases by where they stand or why they ended.");
+    page.family("owp_leases", "gauge", "Leases by state, or by end reason once they ended.");
     for (state, count) in leases {
         page.value("owp_leases", Some(("state", state)), *count);
     }
-    page.family("owp_step_seconds", "gauge", "Seconds the running step of a loop has taken so far; 0 while it waits.");
+    page.family("owp_step_seconds", "gauge", "Seconds since the current step of a loop started; 0 while it waits.");
     for step in steps {
         let secs = i64::try_from(step.taken.as_secs()).unwrap_or(i64::MAX);
         page.value("owp_step_seconds", Some(("loop", step.name)), secs);
     }
-    page.family("owp_refusals_total", "counter", "Refusals over HTTP since the start, by rule.");
+    page.family("owp_refusals_total", "counter", "Refusals over HTTP since the process started, by rule.");
     for (rule, count) in Rule::ALL.iter().zip(&REFUSALS) {
         let count = i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
         page.value("owp_refusals_total", Some(("rule", rule.name())), count);
@@ -94,16 +94,16 @@ fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck], proces
 fn process_page(page: &mut Page, process: &Process) {
     page.histogram(
         "owp_http_request_seconds",
-        "Seconds from a request to the head of its response.",
+        "Seconds from an HTTP request to the head of its response.",
         &ANSWERED.distribution(),
     );
     let (jobs, transactions) = process.writing;
-    page.family("owp_lane_jobs", "gauge", "Changes that wait for a database writer or are written.");
+    page.family("owp_lane_jobs", "gauge", "Database changes that are queued or being written.");
     page.value("owp_lane_jobs", None, i64::try_from(jobs).unwrap_or(i64::MAX));
-    page.histogram("owp_transaction_seconds", "Seconds a writing transaction took.", &transactions);
+    page.histogram("owp_transaction_seconds", "Duration of writing transactions in seconds.", &transactions);
     let Some(github) = &process.github else { return };
-    page.histogram("owp_github_request_seconds", "Seconds until GitHub answered or the call failed.", &github.calls);
-    page.family("owp_github_quota_left", "gauge", "Requests GitHub still allowed at the latest call, by resource.");
+    page.histogram("owp_github_request_seconds", "Seconds until GitHub responded or the call failed.", &github.calls);
+    page.family("owp_github_quota_left", "gauge", "Requests left at GitHub as of the latest one, by resource.");
     for (resource, left) in &github.left {
         page.value("owp_github_quota_left", Some(("resource", resource)), *left);
     }

@@ -13,18 +13,18 @@ use std::borrow::Cow;
 
 const EXTERNAL_ID_MAX_CHARS: usize = 200;
 
-/// A repository as it is sent. What is left out returns to its default.
+/// Request body for `POST /v1/admin/repos`. Omitted settings return to their defaults.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "RepositorySettings")]
 pub struct RepoBody {
     /// `owner/name`.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// The review budget; 3 when not given, 0 stops the repository.
+    /// Review budget, default 3. With 0 the repository hands out nothing.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     max_open_prs: Option<Whole>,
-    /// Whether an area has one holder at a time; true when not given.
+    /// True if an area has one holder at a time; default true.
     #[serde(default)]
     area_locks_enabled: Option<bool>,
 }
@@ -52,7 +52,7 @@ impl Request for RepoBody {
     }
 }
 
-/// A repository that shall be removed, as it is sent.
+/// Request body for `POST /v1/admin/repos/remove`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "RemoveRepository")]
 pub struct RemoveBody {
@@ -69,96 +69,96 @@ impl Request for RemoveBody {
     }
 }
 
-/// The answer to a removal.
+/// Response to the removal of a repository.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "RepositoryRemoved")]
 pub struct RepoRemoved {
     /// Always true.
     pub ok: bool,
-    /// How many tasks waited there and are closed now.
+    /// Number of waiting tasks that were closed.
     pub tasks_closed: usize,
 }
 
-/// A page of workers, the newest first.
+/// A page of workers, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WorkerPage {
-    /// The workers that have access.
+    /// Workers that have access.
     pub workers: Vec<WorkerRow>,
-    /// What to ask for next as `cursor`; null on the last page.
+    /// Value of `cursor` for the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// A worker as the operator sees it.
+/// A worker, as the operator sees it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ListedWorker")]
 pub struct WorkerRow {
-    /// Its id.
+    /// Worker id.
     pub worker_id: String,
-    /// What it calls itself. Untrusted text.
+    /// Name the worker chose. Untrusted text.
     pub name: String,
-    /// The GitHub login of the person behind it; null until it is linked.
+    /// GitHub login of the contributor behind the worker; null until the worker is linked.
     pub github_login: Option<String>,
-    /// True for the worker that stands for a person's comments.
+    /// True for the worker that represents a contributor's `/owp` comments.
     pub by_comment: bool,
-    /// Lower-case, sorted.
+    /// Skills in lower case, sorted.
     pub skills: Vec<String>,
-    /// Points it can hold at once.
+    /// Points the worker can hold at a time.
     pub capacity_points: i64,
-    /// Leases it can hold at once.
+    /// Leases the worker can hold at a time.
     pub max_concurrent_tasks: i64,
     /// `idle`, `working` or `paused`.
     pub status: &'static str,
-    /// What its live leases take.
+    /// Load of its live leases.
     pub load: LoadView,
-    /// When it registered (RFC 3339).
+    /// Registration time (RFC 3339).
     pub created_at: String,
-    /// When it was last heard of (RFC 3339).
+    /// Time the pool last heard from the worker (RFC 3339).
     pub last_seen_at: String,
 }
 
-/// The answer to a repository.
+/// Response to saving a repository.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RepoSaved {
     /// Always true.
     pub ok: bool,
-    /// Its name.
+    /// Repository name.
     pub repo: String,
 }
 
-/// A task as it is sent.
+/// Request body for `POST /v1/admin/tasks`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "NewTask")]
 pub struct TaskBody {
-    /// A manual repository.
+    /// Name of a manual repository.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// What it is called.
+    /// Title of the task.
     #[schemars(length(min = 1, max = 300))]
     title: String,
-    /// What it says.
+    /// Description of the task.
     #[serde(default)]
     description: Option<String>,
-    /// Points; 1 when not given.
+    /// Estimate in points; default 1.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     estimate_points: Option<Whole>,
-    /// Larger first; 10 when not given.
+    /// Priority, larger first; default 10.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     priority: Option<Whole>,
-    /// Trimmed and caseless; 64 at most.
+    /// Required skills, at most 64. Case and surrounding space are ignored.
     #[serde(default)]
     #[schemars(length(max = 64))]
     required_skills: Option<Vec<String>>,
-    /// At most one holder per area while area locks are on.
+    /// Area of the task. While area locks are on, an area has at most one holder.
     #[serde(default)]
     area: Option<String>,
-    /// The risk, 0–3; 0 when not given.
+    /// Risk tier, 0–3; default 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 3))]
     tier: Option<Whole>,
-    /// The id it has elsewhere. A repository has at most one task of each: where there is one, its id is answered and nothing
-    /// is changed. Compared as it is written.
+    /// Id of the task in another system, compared exactly. A repository has at most one task per id: if one exists, the
+    /// response has its task id and nothing changes.
     #[serde(default)]
     #[schemars(length(min = 1, max = 200))]
     external_id: Option<String>,
@@ -205,17 +205,17 @@ impl Request for TaskBody {
     }
 }
 
-/// The answer to a task.
+/// Response to adding a task.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TaskAdded {
     /// Always true.
     pub ok: bool,
-    /// Its id.
+    /// Task id.
     pub task_id: String,
-    /// False when it was there already, and nothing was changed; told only where an `external_id` was given.
+    /// False if the task already existed and was not changed. Present only for requests with an `external_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<bool>,
-    /// A warning about something that was asked for and has no effect; left out where there is none.
+    /// Warning about a requested setting that has no effect; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }

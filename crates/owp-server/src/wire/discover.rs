@@ -3,44 +3,44 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a server speaks and allows.
+/// Protocol versions, features and limits of a server.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Discovery {
     /// Always `owp`.
     pub protocol: &'static str,
-    /// The versions it speaks; each includes the ones before it.
+    /// Protocol versions the server supports; each includes the ones before it.
     pub versions: &'static [&'static str],
-    /// The program.
+    /// Name and version of the server program.
     pub server: &'static str,
-    /// Where the calls begin.
+    /// Path prefix of the API.
     pub api: &'static str,
-    /// Where the OpenAPI description is.
+    /// Path of the OpenAPI description.
     pub openapi: &'static str,
-    /// What may be relied on beyond v0.1.
+    /// Features beyond v0.1 that clients can rely on.
     pub features: Vec<&'static str>,
-    /// Bounds a client should know.
+    /// Limits that clients should know.
     pub limits: Limits,
-    /// True when manual repositories serve workers nobody knows.
+    /// True if manual repositories also serve workers that are neither linked nor invited.
     pub open_registration: bool,
 }
 
-/// Bounds a client should know.
+/// Limits that clients should know.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Limits {
-    /// The largest body of a call.
+    /// Maximum size of a request body, in bytes.
     pub body_bytes: usize,
-    /// The largest page of a list.
+    /// Maximum number of items on a page.
     pub page_items: i64,
-    /// Skills of a worker or a task.
+    /// Maximum number of skills of a worker or a task.
     pub skills: usize,
-    /// Tasks of one bulk call.
+    /// Maximum number of tasks in one bulk request.
     pub bulk_tasks: usize,
-    /// How long the answer to an idempotency key is kept.
+    /// Time for which the response to an idempotency key is kept, in seconds.
     pub idempotency_secs: i64,
-    /// How many of the latest events a client that was away may catch up on.
+    /// Number of latest events that a client can catch up on after an absence.
     pub events_replay: i64,
-    /// Calls per second of one token, in the long run; null when nobody is held back.
+    /// Sustained rate limit of one token, in requests per second; null without rate limits.
     pub calls_per_second: Option<u32>,
-    /// Calls of one token at once; null when nobody is held back.
+    /// Burst limit of one token, in requests; null without rate limits.
     pub calls_at_once: Option<u32>,
 }

@@ -7,37 +7,37 @@ use serde_json::{Map, Value};
 /// A page of the event feed, oldest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EventPage {
-    /// The events; may be empty though there are more, when filters hid all that was looked at.
+    /// Events. The list can be empty while `more` is true, if the filters excluded every event that was examined.
     pub events: Vec<EventView>,
-    /// What to ask for next as `cursor`; always there, so that a client can go on asking.
+    /// Value of `cursor` for the next page; never null, so that a client can keep polling.
     pub next_cursor: String,
-    /// True when there is more by now.
+    /// True if more events exist already.
     pub more: bool,
 }
 
-/// Something that happened. Every key is present, null where it does not apply.
+/// An event. Every key is present, null where it does not apply.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Event")]
 pub struct EventView {
-    /// Its id.
+    /// Event id.
     pub id: String,
-    /// What to ask for as `cursor` to go on right after it, with the same filters.
+    /// Value of `cursor` to continue right after this event, with the same filters.
     pub cursor: String,
-    /// What happened, such as `lease.granted`; new kinds may come.
+    /// Kind of the event, such as `lease.granted`. New kinds can be added.
     pub kind: String,
-    /// The repository's name now; null for what belongs to none.
+    /// Current name of the repository; null for an event that belongs to no repository.
     pub repo: Option<String>,
-    /// Its place in its repository's own log, from 1 without gaps.
+    /// Position in the log of its repository, from 1 without gaps.
     pub seq: i64,
-    /// The task it is about.
+    /// Task the event is about.
     pub task_id: Option<String>,
-    /// The worker it is about.
+    /// Worker the event is about.
     pub worker_id: Option<String>,
-    /// The lease it is about.
+    /// Lease the event is about.
     pub lease_id: Option<String>,
-    /// When (RFC 3339).
+    /// Time of the event (RFC 3339).
     pub at: String,
-    /// Details, by kind. Texts in it may come from people: untrusted.
+    /// Details, depending on the kind. They can contain untrusted text.
     pub data: Map<String, Value>,
 }
 

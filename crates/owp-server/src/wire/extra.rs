@@ -15,20 +15,20 @@ const FIELDS_MAX_BYTES: usize = 8 * 1024;
 const TOOLS_MAX: usize = 64;
 const TOOL_MAX_CHARS: usize = 64;
 
-/// What a client says it can do, as it is sent. What it does not say it cannot do.
+/// Capabilities a worker declares. An omitted capability counts as absent.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "Capabilities")]
 pub(super) struct CapabilitiesBody {
-    /// Acknowledges offers within `ack_by`; without this a lease is active at once.
+    /// True if the worker acknowledges offers within `ack_by`; without this a lease is active at once.
     #[serde(default)]
     ack: Option<bool>,
-    /// Can run the repository's tests.
+    /// True if the worker can run the repository's tests.
     #[serde(default)]
     can_run_tests: Option<bool>,
-    /// Can open pull requests itself.
+    /// True if the worker can open pull requests itself.
     #[serde(default)]
     can_open_prs: Option<bool>,
-    /// Tools it can drive, 64 at most.
+    /// Tools the worker can use, at most 64.
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(max = 64), regex(pattern = r"\S")))]
     supports_tool: Option<Vec<String>>,

@@ -5,15 +5,16 @@ use super::read::{Request, Whole};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a holder may say with any of the four; `{}` is fine.
+/// Request body of the four lease operations. All fields are optional; `{}` is valid.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "LeaseWords")]
 pub struct LeaseBody {
-    /// Why.
+    /// Reason for the request.
     #[serde(default)]
     #[schemars(length(max = 500))]
     reason: Option<String>,
-    /// The epoch the client believes in; a late client is told that it is late.
+    /// Epoch the client expects. The request is refused if the lease has another one, because the client is then out of
+    /// date.
     #[serde(default)]
     #[schemars(range(min = 0))]
     epoch: Option<Whole>,
@@ -39,21 +40,21 @@ impl Request for LeaseBody {
     }
 }
 
-/// A lease after the call.
+/// State of a lease after the request.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LeaseAnswer {
     /// Always true.
     pub ok: bool,
-    /// The lease.
+    /// Lease id.
     pub lease_id: String,
-    /// Its task.
+    /// Task of the lease.
     pub task_id: String,
-    /// The task's epoch under it.
+    /// Epoch of the task under this lease.
     pub epoch: i64,
     /// `offered`, `active` or `ended`.
     pub lease_state: &'static str,
-    /// When it runs out (RFC 3339).
+    /// Expiry time of the lease (RFC 3339).
     pub lease_expires_at: String,
-    /// Seconds until then by the server's clock.
+    /// Seconds until the lease expires, by the server's clock.
     pub lease_expires_in_secs: i64,
 }

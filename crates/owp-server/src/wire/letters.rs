@@ -8,43 +8,43 @@ use serde::{Deserialize, Serialize};
 /// Length limit of a comment key.
 const KEY_MAX_CHARS: usize = 200;
 
-/// A page of comments that were given up, newest first.
+/// A page of comments that could not be delivered (dead letters), newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DeadComments {
-    /// The comments.
+    /// Comments that could not be delivered.
     pub comments: Vec<DeadComment>,
-    /// What to ask for next as `cursor`; null on the last page.
+    /// Value of `cursor` for the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// A comment that was given up.
+/// A comment that could not be delivered.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DeadComment {
     /// `owner/name`.
     pub repo: String,
-    /// The issue it belongs on.
+    /// Number of the issue the comment belongs to.
     pub issue: i64,
-    /// What tells it from every other comment of the issue.
+    /// Key that identifies the comment among all comments of the issue.
     pub key: String,
-    /// Why it was given up, in GitHub's words where they are GitHub's.
+    /// Reason the pool gave up; GitHub's own message where GitHub refused.
     pub why: String,
-    /// When (RFC 3339).
+    /// Time the pool gave up (RFC 3339).
     pub died_at: String,
-    /// What it should say, as Markdown.
+    /// Intended text of the comment, in Markdown.
     pub body: String,
 }
 
-/// A comment that shall be tried again, as it is sent.
+/// Request body for `POST /v1/admin/comments/retry`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "RetryComment")]
 pub struct RetryBody {
     /// `owner/name`.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// The issue.
+    /// Number of the issue.
     #[schemars(range(min = 1))]
     issue: Whole,
-    /// The key, as the list shows it.
+    /// Key of the comment, as `GET /v1/admin/comments` lists it.
     #[schemars(length(min = 1, max = 200))]
     key: String,
 }

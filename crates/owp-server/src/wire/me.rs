@@ -12,55 +12,55 @@ use serde_json::{Map, Value};
 
 const LOGIN_MAX_CHARS: usize = 100;
 
-/// A worker as it sees itself.
+/// A worker, as it sees itself.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Worker")]
 pub struct WorkerView {
-    /// Its id.
+    /// Worker id.
     pub worker_id: String,
-    /// What it calls itself.
+    /// Name the worker chose.
     pub name: String,
-    /// The GitHub login of the person behind it; null until it is linked.
+    /// GitHub login of the contributor behind the worker; null until the worker is linked.
     pub github_login: Option<String>,
-    /// Lower-case, sorted.
+    /// Skills in lower case, sorted.
     pub skills: Vec<String>,
-    /// Points it can hold at once.
+    /// Points the worker can hold at a time.
     pub capacity_points: i64,
-    /// Leases it can hold at once.
+    /// Leases the worker can hold at a time.
     pub max_concurrent_tasks: i64,
     /// `idle`, `working` or `paused`.
     pub status: &'static str,
-    /// True while it is paused whatever its heartbeats say.
+    /// True while the worker is paused regardless of its heartbeats.
     pub paused: bool,
-    /// What it noted last.
+    /// Latest note of the worker.
     pub note: Option<String>,
-    /// What it said it can do.
+    /// Capabilities the worker declared.
     pub capabilities: CapabilitiesView,
-    /// What its live leases take.
+    /// Load of its live leases.
     pub load: LoadView,
-    /// Whether the person behind it asked for a score: see `GET /v1/workers/me/reputation`.
+    /// True if the contributor asked for a score; see `GET /v1/workers/me/reputation`.
     pub reputation: bool,
-    /// Logins of accounts whose pull requests are that person's work.
+    /// Logins of accounts whose pull requests count as the contributor's work.
     pub agents: Vec<String>,
-    /// When it registered (RFC 3339).
+    /// Registration time (RFC 3339).
     pub created_at: String,
-    /// When it was last heard of (RFC 3339).
+    /// Time the pool last heard from the worker (RFC 3339).
     pub last_seen_at: String,
     /// Its own fields, their names beginning with `x_`.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// What a worker said it can do.
+/// Capabilities a worker declared.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CapabilitiesView {
-    /// Acknowledges offers; without this a lease is active at once.
+    /// True if the worker acknowledges offers; without this a lease is active at once.
     pub ack: bool,
-    /// Can run the repository's tests.
+    /// True if the worker can run the repository's tests.
     pub can_run_tests: bool,
-    /// Can open pull requests itself.
+    /// True if the worker can open pull requests itself.
     pub can_open_prs: bool,
-    /// Tools it can drive.
+    /// Tools the worker can use.
     pub supports_tool: Vec<String>,
 }
 
@@ -75,47 +75,49 @@ impl From<Capabilities> for CapabilitiesView {
     }
 }
 
-/// What live leases take.
+/// Load of live leases.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LoadView {
-    /// Points.
+    /// Points in use.
     pub points: i64,
-    /// How many leases.
+    /// Number of leases.
     pub leases: i64,
 }
 
-/// What a worker wants to say differently. What is left out or null stays; an `x_` field that is null goes.
+/// Request body for `PATCH /v1/workers/me`. Omitted and null fields stay unchanged; an `x_` field that is null is
+/// removed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "WorkerChange")]
 pub struct ChangeBody {
-    /// What it calls itself.
+    /// Name of the worker.
     #[serde(default)]
     #[schemars(length(min = 1, max = 120))]
     name: Option<String>,
-    /// Trimmed and caseless; 64 at most. Replaces all of them.
+    /// Skills, at most 64; replaces all of them. Case and surrounding space are ignored.
     #[serde(default)]
     #[schemars(length(max = 64))]
     skills: Option<Vec<String>>,
-    /// Points it can hold at once. Less than it holds is fine: it keeps that and is given nothing new.
+    /// Points the worker can hold at a time. If it already holds more, it keeps that and gets nothing new.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     capacity_points: Option<Whole>,
-    /// Leases it can hold at once.
+    /// Leases the worker can hold at a time.
     #[serde(default)]
     #[schemars(range(min = 1, max = 20))]
     max_concurrent_tasks: Option<Whole>,
-    /// What it can do. Replaces what it said before.
+    /// Capabilities of the worker; replaces all those declared before.
     #[serde(default)]
     capabilities: Option<Object<CapabilitiesBody>>,
-    /// True pauses the worker until this is false again, whatever its heartbeats say. False ends every pause, also one of a
-    /// heartbeat.
+    /// True pauses the worker until this is false again, regardless of its heartbeats. False ends every pause,
+    /// including one set by a heartbeat.
     #[serde(default)]
     paused: Option<bool>,
-    /// Whether a score is made of what comes of the person's work. It can open tiers, and nothing else.
+    /// True if the contributor wants a score of the outcomes of their work. The score can open tiers and has no other
+    /// effect.
     #[serde(default)]
     reputation: Option<bool>,
-    /// Logins of GitHub accounts (`copilot-swe-agent[bot]`) whose pull requests count as the person's work; 5 at most.
-    /// Replaces all of them. Only for a linked worker.
+    /// Logins of GitHub accounts (`copilot-swe-agent[bot]`) whose pull requests count as the contributor's work, at
+    /// most 5; replaces all of them. Requires a linked worker.
     #[serde(default)]
     #[schemars(length(max = 5))]
     agents: Option<Vec<String>>,
@@ -179,41 +181,41 @@ fn agents(checks: &mut Checks, logins: Vec<String>) -> Vec<String> {
     tidy
 }
 
-/// How the person behind a worker stands, where something came of their work.
+/// Reputation of the contributor behind a worker, in every repository with an outcome of their work.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Reputations")]
 pub struct ReputationsView {
-    /// False unless the person asked for a score; then there is none.
+    /// True if the contributor asked for a score; otherwise there is none.
     pub scored: bool,
-    /// After this long an outcome counts half.
+    /// Time after which an outcome counts half, in seconds.
     pub half_life_secs: i64,
-    /// By name; 100 at most.
+    /// Repositories by name, at most 100.
     pub repos: Vec<ReputationView>,
 }
 
-/// A score in one repository.
+/// Score in one repository.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Reputation")]
 pub struct ReputationView {
     /// `owner/name`.
     pub repo: String,
-    /// From 0 to 1, in thousandths; 0.5 of somebody nothing is known of.
+    /// Score from 0 to 1, in thousandths; 0.5 if nothing is known of the contributor.
     pub score: f64,
-    /// What it is made of.
+    /// Outcomes that make up the score.
     pub outcomes: Vec<TallyView>,
-    /// The same in words.
+    /// The outcomes in words.
     pub reasons: String,
 }
 
-/// How often something happened, and what it counts after decay.
+/// Number of outcomes of one kind, and their weight after decay.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "OutcomeTally")]
 pub struct TallyView {
     /// `merged`, `closed_unmerged`, `expired` or `released`.
     pub kind: &'static str,
-    /// How often.
+    /// Number of outcomes.
     pub times: i64,
-    /// What that counts after decay, in outcomes.
+    /// Weight of these outcomes after decay, in outcomes.
     pub counts: f64,
 }
 
@@ -235,19 +237,19 @@ impl ReputationView {
     }
 }
 
-/// The answer to a rotation. The token is shown this once.
+/// Response to a token rotation. The token is shown only once.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Rotated<'a> {
-    /// The new bearer token. The old one works until this one is used for the first time.
+    /// New bearer token. The old one works until this one is used for the first time.
     pub token: &'a str,
 }
 
-/// The answer to leaving, and to having a worker's access taken away.
+/// Response when a worker left, or when its access was revoked.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Left {
     /// Always true.
     pub ok: bool,
-    /// How many leases ended with it.
+    /// Number of leases that ended.
     pub leases_ended: usize,
 }
 

@@ -28,10 +28,10 @@ pub use read::{Request, Whole, read};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The answer of calls that have nothing more to say.
+/// Response to requests that return no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Done {
-    /// Always true; what failed is a [`Problem`].
+    /// Always true; a failure is a [`Problem`].
     pub ok: bool,
 }
 

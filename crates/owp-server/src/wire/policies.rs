@@ -6,15 +6,15 @@ use owp_pool::document::Document;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Rules for a repository as they are sent.
+/// Request body for `POST /v1/admin/policy`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "PolicyChange")]
 pub struct PolicyBody {
     /// `owner/name`.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// What shall differ from the defaults. It replaces what was set before; null goes back to the defaults; to leave it
-    /// out is refused, as a misspelled name would end every rule. A key nothing obeys is refused.
+    /// Settings that differ from the defaults; they replace the ones set before. Null restores the defaults. The field
+    /// is required, because a misspelled name would otherwise remove every rule. Unknown keys are rejected.
     #[serde(deserialize_with = "Option::deserialize")]
     policy: Option<Object<Document>>,
 }
@@ -36,14 +36,14 @@ impl Request for PolicyBody {
     }
 }
 
-/// What to simulate.
+/// Request body for `POST /v1/admin/policy/simulate`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "SimulationRequest")]
 pub struct SimulateBody {
     /// `owner/name`.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// The rules to try in the policy file's place; those in force when left out.
+    /// Rules to try in place of the policy file; the rules in force if omitted.
     #[serde(default)]
     policy: Option<Object<Document>>,
 }
@@ -56,53 +56,54 @@ impl Request for SimulateBody {
     }
 }
 
-/// What would be handed out now if every worker that was heard of lately asked, and why not the rest. Nothing is written.
+/// Result of a simulation: the tasks that would be handed out if every worker seen lately asked now, and the reasons
+/// the others would not. Nothing is written.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Simulated {
     /// `owner/name`.
     pub repo: String,
-    /// How many workers were taken to ask.
+    /// Number of simulated workers.
     pub workers: usize,
-    /// What keeps the repository as a whole from handing out anything.
+    /// Reasons the repository as a whole hands out nothing.
     pub stopped: Vec<String>,
-    /// What would be handed out.
+    /// Tasks that would be handed out.
     pub grants: Vec<SimulatedGrant>,
-    /// Ready tasks that nobody would get, at most 100.
+    /// Ready tasks that no worker would get, at most 100.
     pub waiting: Vec<SimulatedWait>,
 }
 
-/// A task somebody would get.
+/// A task that a worker would get.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SimulatedGrant {
-    /// The task.
+    /// Task id.
     pub task_id: String,
-    /// Its issue; null in manual repositories.
+    /// Issue of the task; null in manual repositories.
     pub issue: Option<i64>,
-    /// Untrusted text.
+    /// Title. Untrusted text.
     pub title: String,
-    /// Who would get it.
+    /// Worker that would get the task, by login or name.
     pub worker: String,
 }
 
-/// A task nobody would get.
+/// A task that no worker would get.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SimulatedWait {
-    /// The task.
+    /// Task id.
     pub task_id: String,
-    /// Its issue; null in manual repositories.
+    /// Issue of the task; null in manual repositories.
     pub issue: Option<i64>,
-    /// Untrusted text.
+    /// Title. Untrusted text.
     pub title: String,
-    /// Why not; empty when others come first.
+    /// Reasons the task waits; empty if other tasks come first.
     pub reasons: Vec<SimulatedReason>,
 }
 
-/// A reason, and the workers it is told to.
+/// A reason, and the workers it applies to.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SimulatedReason {
-    /// The rule's stable name.
+    /// Stable name of the rule.
     pub rule: String,
-    /// In the words of every refusal.
+    /// Message, the same as in every refusal.
     pub message: String,
     /// Workers, by login or name.
     pub workers: Vec<String>,
@@ -113,12 +114,12 @@ pub struct SimulatedReason {
 pub struct PolicyInForce {
     /// `owner/name`.
     pub repo: String,
-    /// What the operator set; null for nothing.
+    /// Settings of the operator; null if there are none.
     pub set: Option<Document>,
-    /// What the policy file last said that could be followed; null when there is none.
+    /// Latest valid content of the policy file; null if there is none.
     pub file: Option<Document>,
-    /// Why the policy file as it reads now is not followed, one fault a line; null while it is.
+    /// Errors of the current policy file, one per line, because of which it is not in force; null while it is.
     pub file_error: Option<String>,
-    /// All rules, those that are default too.
+    /// All rules, including defaults.
     pub policy: Document,
 }

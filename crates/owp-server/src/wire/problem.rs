@@ -128,29 +128,29 @@ problem_kinds! {
         "The server was started without a GitHub App, so it cannot check who sent a delivery. Set GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.";
 }
 
-/// A field that is not as it must be.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
-    /// Its name; `skills[3]` is the fourth of a list.
+    /// Name of the field; `skills[3]` is the fourth entry of a list.
     pub field: String,
-    /// What is wrong with it, as a clause: "must have 1 to 120 characters, not 0".
+    /// Error, as a clause about the field: "must have 1 to 120 characters, not 0".
     pub message: String,
 }
 
-/// One rule that does not hold, in the words every face of the product uses.
+/// One rule that does not hold, with the same message everywhere in the product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reason {
-    /// The rule's stable name.
+    /// Stable name of the rule.
     pub rule: &'static str,
-    /// One sentence for people.
+    /// Explanation in one sentence.
     pub message: String,
-    /// The current value.
+    /// Current value.
     pub value: Option<String>,
-    /// The limit it was compared with.
+    /// Limit the value was compared with.
     pub limit: Option<String>,
-    /// Who holds what is wanted.
+    /// Current holder of what was requested.
     pub holder: Option<String>,
-    /// When trying again may succeed (RFC 3339).
+    /// Time from which a retry can succeed (RFC 3339).
     pub retry_at: Option<String>,
 }
 
@@ -167,31 +167,31 @@ impl From<Refusal> for Reason {
     }
 }
 
-/// An error over HTTP.
+/// An error response (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
-    /// What kind, as a path on this server.
+    /// Kind of the problem, as a path on this server.
     #[serde(rename = "type", serialize_with = "as_type_path")]
     #[schemars(with = "String")]
     pub kind: ProblemKind,
-    /// The kind in a few words.
+    /// Short title of the kind.
     pub title: &'static str,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// What happened this time, for people.
+    /// Explanation of this occurrence.
     pub detail: String,
-    /// The rules that do not hold.
+    /// Rules that do not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub reasons: Vec<Reason>,
-    /// The fields that are not as they must be.
+    /// Invalid fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub errors: Vec<FieldError>,
-    /// The line of the body where reading stopped, from 1.
+    /// Line of the body where parsing stopped, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// The column of that line, from 1.
+    /// Column of that line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
 }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 /// A page of tasks, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TaskPage {
-    /// The tasks, without their descriptions.
+    /// Tasks, without their descriptions.
     pub tasks: Vec<TaskView>,
-    /// What to ask for next as `cursor`; null on the last page. One call looks at about a thousand tasks, so a page may be
-    /// short or empty before the last.
+    /// Value of `cursor` for the next page; null on the last page. One request examines about a thousand tasks, so a
+    /// page can be short or empty before the last one.
     pub next_cursor: Option<String>,
 }
 
@@ -21,56 +21,56 @@ pub struct TaskPage {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Task")]
 pub struct TaskView {
-    /// Its id.
+    /// Task id.
     pub task_id: String,
     /// `owner/name`.
     pub repo: String,
-    /// The GitHub issue it stands for; null in manual repositories.
+    /// GitHub issue the task was made from; null in manual repositories.
     pub issue: Option<i64>,
-    /// The web page of that issue; left out of lists, and in manual repositories.
+    /// Web page of that issue; absent in lists and in manual repositories.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issue_url: Option<String>,
-    /// Its id elsewhere, where whoever added it by hand gave one.
+    /// Id in another system, if the operator gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// Untrusted text.
+    /// Title. Untrusted text.
     pub title: String,
-    /// Untrusted text; left out of lists.
+    /// Description. Untrusted text; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// `ready`, `leased`, `in_progress`, `pr_opened`, `blocked`, `merged` or `closed`.
     pub state: &'static str,
-    /// 1–100.
+    /// Estimate in points, 1–100.
     pub estimate_points: i64,
-    /// 0–1000.
+    /// Priority, 0–1000.
     pub priority: i64,
-    /// The area it belongs to.
+    /// Area of the task.
     pub area: Option<String>,
-    /// 0–3.
+    /// Risk tier, 0–3.
     pub tier: i64,
-    /// Lower-case, sorted.
+    /// Required skills in lower case, sorted.
     pub required_skills: Vec<String>,
-    /// How often it was granted.
+    /// Number of times the task was granted.
     pub epoch: i64,
-    /// Who holds it, or whose block or pull request it waits on: a login or a worker's name.
+    /// Login or worker name of the holder, or of the assignee whose block or pull request the task waits on.
     pub holder: Option<String>,
-    /// When the holder's lease runs out (RFC 3339), while one lives.
+    /// Expiry time of the holder's lease (RFC 3339), while one is live.
     pub lease_expires_at: Option<String>,
-    /// The pull request that answers it.
+    /// Pull request that answers the task.
     pub pull_request: Option<i64>,
-    /// Every pull request that names it, oldest first; left out of lists.
+    /// Pull requests that name the task, oldest first; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_requests: Option<Vec<PullView>>,
-    /// What the repository asks of the work; left out of lists, and in manual repositories.
+    /// Contract of the repository; absent in lists and in manual repositories.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<Contract>,
-    /// Why it waits for a maintainer's approval, when it does.
+    /// Reason the task waits for a maintainer's approval, if it does.
     pub held_because: Option<String>,
-    /// Why it is blocked, when it is.
+    /// Reason the task is blocked, if it is.
     pub blocked_because: Option<String>,
-    /// Until when somebody has first refusal (RFC 3339).
+    /// Time until which only one contributor can take the task (RFC 3339).
     pub reserved_until: Option<String>,
-    /// When it came to be (RFC 3339).
+    /// Creation time (RFC 3339).
     pub created_at: String,
     /// The operator's own fields, their names beginning with `x_`.
     #[serde(flatten)]
@@ -81,32 +81,32 @@ pub struct TaskView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PullRequest")]
 pub struct PullView {
-    /// Its number.
+    /// Number of the pull request.
     pub number: i64,
     /// `open`, `merged` or `closed`.
     pub state: &'static str,
-    /// Whether it is a draft.
+    /// True for a draft.
     pub draft: bool,
-    /// Its author's login; null when the account is gone.
+    /// Login of the author; null if the account no longer exists.
     pub author: Option<String>,
-    /// The branch it wants to change.
+    /// Target branch.
     pub base: String,
-    /// The commit it stands at.
+    /// Commit at the head of the pull request.
     pub head_sha: String,
-    /// Where its branch lives, `owner/name`; null once that was deleted.
+    /// Repository of the head branch, `owner/name`; null if it was deleted.
     pub head_repo: Option<String>,
-    /// On how many of its commits GitHub verified a signature: `all`, `some`, `none`; null when nobody looked.
+    /// Commits with a signature that GitHub verified: `all`, `some` or `none`; null if not checked.
     pub verified: Option<&'static str>,
-    /// What it lacks to pass the repository's gates; empty when it passes.
+    /// Gates of the repository that the pull request does not pass yet; empty if it passes.
     pub waits_for: Vec<String>,
 }
 
 /// A page of repositories, by name.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RepoPage {
-    /// The repositories.
+    /// Repositories.
     pub repos: Vec<RepoView>,
-    /// What to ask for next as `cursor`; null on the last page.
+    /// Value of `cursor` for the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
@@ -116,45 +116,45 @@ pub struct RepoPage {
 pub struct RepoView {
     /// `owner/name`.
     pub repo: String,
-    /// True when the GitHub App is installed there.
+    /// True if the GitHub App is installed in the repository.
     pub managed: bool,
-    /// True when only the operator sees it.
+    /// True if only the operator can see the repository.
     pub private: bool,
-    /// Whether an area has one holder at a time.
+    /// True if an area has one holder at a time.
     pub area_locks_enabled: bool,
-    /// The review budget and what takes it.
+    /// Review budget and its use.
     pub budget: BudgetView,
-    /// Whether nothing is handed out there because somebody paused it.
+    /// True while the repository is paused and hands out nothing.
     pub paused: bool,
-    /// Until when (RFC 3339); null when it is not paused, or until somebody resumes it.
+    /// End of the pause (RFC 3339); null if the repository is not paused, or paused until it is resumed.
     pub paused_until: Option<String>,
-    /// Tasks in each state, every state listed.
+    /// Number of tasks in each state; every state is listed.
     pub tasks: BTreeMap<&'static str, i64>,
 }
 
-/// The review budget of a repository.
+/// Review budget of a repository.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Budget")]
 pub struct BudgetView {
-    /// The limit in force.
+    /// Limit in force.
     pub max_open_prs: i64,
-    /// Where the limit comes from: `policy`, `command` or `operator`.
+    /// Source of the limit: `policy`, `command` or `operator`.
     pub source: &'static str,
-    /// Slots taken.
+    /// Slots in use.
     pub used: i64,
-    /// Slots a grant may take.
+    /// Slots available for grants.
     pub free: i64,
-    /// What takes the slots.
+    /// Slots in use, by kind.
     pub breakdown: Breakdown,
-    /// When open pull requests were last counted against GitHub (RFC 3339); null where there is nothing to count.
+    /// Time of the latest count of open pull requests on GitHub (RFC 3339); null if there is nothing to count.
     pub counted_at: Option<String>,
-    /// True while nothing is handed out there.
+    /// True while the repository hands out nothing.
     pub throttled: bool,
-    /// Every rule that keeps the repository from handing out anything now, in the words of every refusal.
+    /// Rules that keep the repository from handing out anything now, with the same messages as in every refusal.
     pub reasons: Vec<Reason>,
 }
 
-/// What takes the slots of a budget.
+/// Slots of a review budget in use, by kind.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Breakdown {
     /// Open pull requests that count.

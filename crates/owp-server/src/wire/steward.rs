@@ -15,14 +15,14 @@ pub const BULK_MAX: usize = 500;
 /// The longest limited pause: ten years.
 const PAUSE_MAX_SECS: i64 = 315_360_000;
 
-/// Many tasks for one manual repository. All are added or none.
+/// Request body for `POST /v1/admin/tasks/bulk`: many tasks for one manual repository. All are added or none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "NewTasks")]
 pub struct BulkBody {
-    /// The repository they belong to; a task may repeat it.
+    /// Repository the tasks belong to; a task can repeat it.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// Each like the body of `POST /v1/admin/tasks`, without `repo`.
+    /// Tasks, each like the body of `POST /v1/admin/tasks`, without `repo`.
     #[schemars(with = "Vec<Map<String, Value>>", length(min = 1, max = 500))]
     tasks: Vec<Value>,
 }
@@ -87,32 +87,32 @@ fn one_of_many(checks: &mut Checks, repo: &str, index: usize, item: Value) -> Op
     Some(task)
 }
 
-/// The answer to many tasks.
+/// Response to adding many tasks.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TasksAdded {
     /// Always true.
     pub ok: bool,
-    /// Their ids, in the order in which they were sent.
+    /// Task ids, in the order of the request.
     pub task_ids: Vec<String>,
-    /// For each of them, false when it was there already under its `external_id`, and nothing of it was changed.
+    /// One value per task: false if it already existed under its `external_id` and was not changed.
     pub created: Vec<bool>,
-    /// Warnings about what was asked for and has no effect, each once; left out where there are none.
+    /// Warnings about requested settings that have no effect, each once; absent if there are none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub warnings: BTreeSet<String>,
 }
 
-/// A pause as it is sent.
+/// Request body for `POST /v1/admin/pause`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Pause")]
 pub struct PauseBody {
     /// `owner/name`.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// For how long; until `resume` when not given.
+    /// Duration in seconds; if omitted, the pause lasts until `POST /v1/admin/resume`.
     #[serde(default)]
     #[schemars(range(min = 1, max = 315_360_000))]
     secs: Option<Whole>,
-    /// Why, for whoever is refused.
+    /// Reason, shown in refusals.
     #[serde(default)]
     #[schemars(length(max = 500))]
     reason: Option<String>,
@@ -142,16 +142,16 @@ impl Request for PauseBody {
     }
 }
 
-/// The answer to a pause.
+/// Response to a pause.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Paused {
     /// Always true.
     pub ok: bool,
-    /// Until when (RFC 3339); null until it is resumed.
+    /// End of the pause (RFC 3339); null if it lasts until the repository is resumed.
     pub paused_until: Option<String>,
 }
 
-/// The end of a pause as it is sent.
+/// Request body for `POST /v1/admin/resume`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Resume")]
 pub struct ResumeBody {
@@ -168,11 +168,11 @@ impl Request for ResumeBody {
     }
 }
 
-/// Why something is taken back or withdrawn; `{}` gives no reason.
+/// Request body that gives the reason for a revocation or a closed task; `{}` gives none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Revocation")]
 pub struct RevokeBody {
-    /// For whoever loses it, and for everybody who sees the task.
+    /// Reason, shown to those affected and to everyone who can see the task.
     #[serde(default)]
     #[schemars(length(max = 500))]
     reason: Option<String>,
@@ -186,20 +186,20 @@ impl Request for RevokeBody {
     }
 }
 
-/// Trust as it is sent: somebody by `login` or by `github_id`.
+/// Request body for `POST /v1/admin/trust`. It names a contributor by `login` or by `github_id`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Trust")]
 pub struct TrustBody {
     /// `owner/name`.
     #[schemars(length(min = 1, max = 200))]
     repo: String,
-    /// Whoever has this login now.
+    /// Login of the contributor; it stands for the account that has it now.
     #[serde(default)]
     login: Option<String>,
-    /// The GitHub user of this id; surer than the login, which changes hands.
+    /// GitHub user id of the contributor; safer than the login, which can pass to another account.
     #[serde(default)]
     github_id: Option<Whole>,
-    /// 0–3; -1 bans.
+    /// Trust level, 0–3; -1 is a ban.
     #[schemars(range(min = -1, max = 3))]
     level: Whole,
 }
@@ -235,58 +235,58 @@ impl Request for TrustBody {
     }
 }
 
-/// The answer to trust.
+/// Response to a change of trust.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TrustSet {
     /// Always true.
     pub ok: bool,
-    /// The repository.
+    /// Repository name.
     pub repo: String,
-    /// GitHub's user id.
+    /// GitHub user id.
     pub github_id: i64,
-    /// The login, when it is known.
+    /// Login, if it is known.
     pub login: Option<String>,
-    /// -1 to 3.
+    /// Trust level, -1 to 3.
     pub level: i64,
 }
 
-/// One line of an audit export: an event with what its place in the chain is proven by.
+/// One line of an audit export: an event, with the proof of its position in the chain.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AuditLine<'a> {
-    /// Its place in the chain, from 1 without gaps.
+    /// Position in the chain, from 1 without gaps.
     pub seq: i64,
-    /// Its id.
+    /// Event id.
     pub id: &'a str,
-    /// What happened.
+    /// Kind of the event.
     pub kind: &'a str,
-    /// When (RFC 3339).
+    /// Time of the event (RFC 3339).
     pub at: String,
-    /// When, in Unix milliseconds, as the hash covers it.
+    /// Time of the event in Unix milliseconds, as the hash covers it.
     pub at_ms: i64,
-    /// The task it is about.
+    /// Task the event is about.
     pub task_id: Option<&'a str>,
-    /// The worker it is about.
+    /// Worker the event is about.
     pub worker_id: Option<&'a str>,
-    /// The lease it is about.
+    /// Lease the event is about.
     pub lease_id: Option<&'a str>,
-    /// Its details.
+    /// Details of the event.
     pub payload: &'a Value,
-    /// What the digest is salted with.
+    /// Salt of the digest.
     pub salt: &'a str,
     /// SHA-256 of salt and payload.
     pub digest: &'a str,
-    /// SHA-256 over the hash before, the chain, and this event.
+    /// SHA-256 over the previous hash, the chain, and this event.
     pub hash: &'a str,
 }
 
 /// The last line of an audit export.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AuditVerdict {
-    /// True when every event fits to the one before it and the last to the seal.
+    /// True if every event matches the one before it, and the last one matches the seal.
     pub verified: bool,
-    /// How many events were exported.
+    /// Number of exported events.
     pub events: i64,
-    /// The first event that does not fit.
+    /// Position of the first event that does not match.
     pub broken_at: Option<i64>,
 }
 

@@ -8,37 +8,37 @@ use serde::Deserialize;
 const URL_MAX_CHARS: usize = 2048;
 const SHA_MAX_CHARS: usize = 128;
 
-/// The protocol's words for how a task goes.
+/// Status of a task, as its holder reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// Work has begun, or goes on.
+    /// The work has started or continues.
     InProgress,
-    /// Something stands in the way; `message` says what.
+    /// The work cannot continue; `message` gives the reason.
     Blocked,
-    /// A pull request answers it.
+    /// A pull request answers the task.
     PrOpened,
-    /// Done.
+    /// The work is merged.
     Merged,
 }
 
-/// A status as it is sent.
+/// Request body for `POST /v1/tasks/{id}/status`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "StatusReport")]
 pub struct StatusBody {
     status: TaskStatus,
-    /// In words.
+    /// Message about the status.
     #[serde(default)]
     #[schemars(length(max = 4000))]
     message: Option<String>,
     #[serde(default)]
     artifact: Option<Object<Artifact>>,
-    /// The lease the worker believes to hold; the current one when not given.
+    /// Lease the worker reports for; default the current one.
     #[serde(default)]
     lease_id: Option<String>,
 }
 
-/// What came of the work: kept in the audit log. `extra` is whatever the client likes; it is not kept.
+/// Result of the work, kept in the audit log. `extra` can hold anything; it is not kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Artifact {
     #[serde(default)]

@@ -6,114 +6,114 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What a worker holds, and what of its work is blocked or waits for a review.
+/// Tasks of a worker: those it holds, those it blocked, and those that wait for a review.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Work {
-    /// Whose it is.
+    /// Worker id.
     pub worker_id: String,
-    /// By priority descending, then estimate ascending.
+    /// Tasks, by priority descending, then estimate ascending.
     pub leases: Vec<HeldTask>,
-    /// With `?explain=1`: the most important tasks that wait, and what every rule says of each. Added in v1.
+    /// With `?explain=1`: the most important waiting tasks, with the result of every rule. Added in v1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explain: Option<Vec<Why>>,
 }
 
-/// One task of a worker. Every key is always there, null where it is empty.
+/// One task of a worker. Every key is present, null where it is empty.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct HeldTask {
-    /// The task's id.
+    /// Task id.
     pub task_id: String,
     /// `owner/name`.
     pub repo: String,
-    /// Untrusted text.
+    /// Title. Untrusted text.
     pub title: String,
-    /// Untrusted text.
+    /// Description. Untrusted text.
     pub description: Option<String>,
-    /// 1–100.
+    /// Estimate in points, 1–100.
     pub estimate_points: i64,
-    /// 0–1000.
+    /// Priority, 0–1000.
     pub priority: i64,
-    /// The area it belongs to.
+    /// Area of the task.
     pub area: Option<String>,
-    /// 0–3.
+    /// Risk tier, 0–3.
     pub tier: i64,
-    /// Lower-case, sorted.
+    /// Required skills in lower case, sorted.
     pub required_skills: Vec<String>,
-    /// When the lease runs out, or ran out for what is blocked or has a pull request (RFC 3339).
+    /// Expiry time of the lease (RFC 3339); for a blocked task or one with a pull request, that of the ended lease.
     pub lease_expires_at: Option<String>,
-    /// The last lease on the task. Added in v1.
+    /// Latest lease on the task. Added in v1.
     pub lease_id: Option<String>,
-    /// How often the task was granted. Added in v1.
+    /// Number of times the task was granted. Added in v1.
     pub epoch: i64,
-    /// The task's state. Added in v1.
+    /// State of the task. Added in v1.
     pub state: &'static str,
-    /// `offered` until it is acknowledged, then `active`, then `ended`. Added in v1.
+    /// `offered` until the lease is acknowledged, then `active`, then `ended`. Added in v1.
     pub lease_state: Option<&'static str>,
-    /// Seconds until the lease runs out by the server's clock, for clients whose own is off. Added in v1.
+    /// Seconds until the lease expires by the server's clock, for clients with an inaccurate clock. Added in v1.
     pub lease_expires_in_secs: Option<i64>,
-    /// Until when the offer must be acknowledged (RFC 3339); null when it need not be. Added in v1.
+    /// Deadline for acknowledging the offer (RFC 3339); null if no acknowledgement is needed. Added in v1.
     pub ack_by: Option<String>,
-    /// Seconds until then. Added in v1.
+    /// Seconds until that deadline. Added in v1.
     pub ack_in_secs: Option<i64>,
-    /// What the repository asks of the work; null in manual repositories. Added in v1.
+    /// Contract of the repository; null in manual repositories. Added in v1.
     pub contract: Option<Contract>,
-    /// Why the repository is not served at the moment, such as a suspended App; its clocks stand still until it is. Null
-    /// while it is served. Added in v1.
+    /// Reason the repository is not served at the moment, such as a suspended App; its deadlines stand still until it
+    /// is. Null while it is served. Added in v1.
     pub waits_because: Option<String>,
     /// The fields the task was made with whose names begin with `x_`. Added in v1.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// What a repository asks of the work on a task. A pull request is recognised as its answer by what it closes or by its
-/// branch. Commands are text for whoever works on it: the pool runs none of them.
+/// Instructions of a repository for work on a task. The pool recognises a pull request as the task's by the issue it
+/// closes or by its branch. Commands are text for the contributor; the pool runs none of them.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Contract {
-    /// What to write into its text.
+    /// Text for the pull request's description that closes the issue.
     pub closes: String,
-    /// The branch to open it from.
+    /// Branch to open the pull request from.
     pub branch: String,
-    /// How the working copy is set up.
+    /// Command that sets up the working copy.
     pub setup: Option<String>,
-    /// How it is tested.
+    /// Command that runs the tests.
     pub test: Option<String>,
-    /// How it is linted.
+    /// Command that runs the linter.
     pub lint: Option<String>,
-    /// What the pull request's description should look like.
+    /// Template of the pull request's description.
     pub pr_template: Option<String>,
-    /// Whether a draft counts as delivered.
+    /// True if a draft counts as delivered.
     pub drafts_pass: bool,
-    /// Checks that must have succeeded before it counts.
+    /// Checks that must have succeeded before the pull request counts as delivered.
     pub checks: Vec<String>,
-    /// Whether every item of its task lists must be ticked before it counts.
+    /// True if every item of its task lists must be ticked before the pull request counts as delivered.
     pub checklist: bool,
 }
 
-/// What every rule says of the asker and one task.
+/// Result of every rule for one worker and one task.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Why {
-    /// The task.
+    /// Task id.
     pub task_id: String,
     /// `owner/name`.
     pub repo: String,
-    /// Untrusted text.
+    /// Title. Untrusted text.
     pub title: String,
-    /// True when nothing stands in the way.
+    /// True if every rule holds.
     pub may: bool,
     /// Every rule, in a fixed order.
     pub rules: Vec<RuleWord>,
-    /// What is true of everybody: "No worker online has the skill go."
+    /// Facts that apply to every worker, such as "No worker online has the skill go."
     pub notes: Vec<String>,
 }
 
-/// What one rule says.
+/// Result of one rule.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RuleWord {
-    /// The rule's stable name.
+    /// Stable name of the rule.
     pub rule: &'static str,
-    /// Whether it holds.
+    /// True if the rule holds.
     pub holds: bool,
-    /// Why not, with value, limit, holder and time; null when it holds.
+    /// Reason with value, limit, holder and retry time; null if the rule holds.
     pub reason: Option<Reason>,
 }
 

@@ -11,29 +11,29 @@ use serde_json::{Map, Value};
 const HANDLE_MAX_CHARS: usize = 100;
 const CODE_MAX_CHARS: usize = 100;
 
-/// A registration as it is sent.
+/// Request body for `POST /v1/workers/register`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Registration")]
 pub struct RegisterBody {
-    /// What the worker calls itself.
+    /// Name of the worker.
     #[schemars(length(min = 1, max = 120))]
     name: String,
-    /// The login of the person who will prove that the worker is theirs.
+    /// Login of the contributor who will prove that the worker is theirs.
     #[serde(default)]
     github_handle: Option<String>,
-    /// Trimmed and caseless; 64 at most.
+    /// Skills, at most 64. Case and surrounding space are ignored.
     #[serde(default)]
     #[schemars(length(max = 64))]
     skills: Option<Vec<String>>,
-    /// Points it can hold at once; 5 when not given.
+    /// Points the worker can hold at a time; default 5.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     capacity_points: Option<Whole>,
-    /// Leases it can hold at once; 2 when not given.
+    /// Leases the worker can hold at a time; default 2.
     #[serde(default)]
     #[schemars(range(min = 1, max = 20))]
     max_concurrent_tasks: Option<Whole>,
-    /// What it can do; what it does not say it cannot.
+    /// Capabilities of the worker; an omitted capability counts as absent.
     #[serde(default)]
     capabilities: Option<Object<CapabilitiesBody>>,
     #[serde(flatten)]
@@ -89,37 +89,38 @@ pub(super) fn handle(checks: &mut Checks, field: &str, handle: Option<&str>) -> 
     Some(login.to_owned())
 }
 
-/// The answer to a registration. The token is shown this once.
+/// Response to a registration. The token is shown only once.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Registered<'a> {
-    /// The worker's id.
+    /// Worker id.
     pub worker_id: &'a str,
-    /// The bearer token.
+    /// Bearer token.
     pub token: &'a str,
-    /// How the person behind the handle proves that the worker is theirs; only when a handle was given.
+    /// Instructions for linking the worker to its contributor; present only if a handle was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<Link<'a>>,
 }
 
-/// A way to tie a worker to a GitHub identity.
+/// Instructions for linking a worker to a GitHub account.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Link<'a> {
-    /// The single-use code.
+    /// Single-use code.
     pub code: &'a str,
-    /// What the person comments.
+    /// Command that the contributor comments on GitHub.
     pub command: String,
-    /// The issue on which to comment, as `owner/name#12`. Without it: an issue the person takes part in, in a repository of the pool.
+    /// Issue on which to comment, as `owner/name#12`. If absent, the contributor comments on an issue they take part
+    /// in, in a repository of the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issue: Option<&'a str>,
-    /// Until when the code is good (RFC 3339).
+    /// Expiry time of the code (RFC 3339).
     pub expires_at: Option<String>,
 }
 
-/// A wish for a link code as it is sent.
+/// Request body for `POST /v1/workers/me/link`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "LinkRequest")]
 pub struct LinkBody {
-    /// The login of the person who will prove that the worker is theirs.
+    /// Login of the contributor who will prove that the worker is theirs.
     #[schemars(length(min = 1, max = 100))]
     github_handle: String,
 }
@@ -137,11 +138,11 @@ impl Request for LinkBody {
     }
 }
 
-/// A code that another worker was given, as it is sent.
+/// Request body for `POST /v1/workers/me/confirm`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "LinkConfirmation")]
 pub struct ConfirmBody {
-    /// The code that the other worker shows.
+    /// Code that the other worker shows.
     #[schemars(length(min = 1, max = 100))]
     code: String,
 }
@@ -160,37 +161,37 @@ impl Request for ConfirmBody {
     }
 }
 
-/// The worker that was linked.
+/// Worker that was linked.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "LinkConfirmed")]
 pub struct Confirmed {
-    /// Its id.
+    /// Worker id.
     pub worker_id: String,
-    /// Its name.
+    /// Name of the worker.
     pub name: String,
 }
 
-/// The protocol's words for a worker's status.
+/// Status of a worker, as it reports it.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[schemars(rename = "WorkerStatus")]
 #[serde(rename_all = "snake_case")]
 pub enum StatusWord {
-    /// Waiting for work.
+    /// The worker waits for tasks.
     Idle,
-    /// Busy.
+    /// The worker is busy.
     Working,
-    /// Wants nothing new.
+    /// The worker accepts no new tasks.
     Paused,
 }
 
-/// A heartbeat as it is sent; `{}` is one.
+/// Request body for `POST /v1/workers/heartbeat`. All fields are optional; `{}` is valid.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Heartbeat")]
 pub struct HeartbeatBody {
-    /// Idle when not given.
+    /// Status of the worker; default `idle`.
     #[serde(default)]
     status: Option<StatusWord>,
-    /// Anything it wants to note.
+    /// Note in free text.
     #[serde(default)]
     #[schemars(length(max = 500))]
     note: Option<String>,
@@ -218,27 +219,27 @@ impl Request for HeartbeatBody {
     }
 }
 
-/// The answer to a heartbeat.
+/// Response to a heartbeat.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Beat {
     /// Always true.
     pub ok: bool,
-    /// The server's clock (RFC 3339).
+    /// Server time (RFC 3339).
     pub server_time: String,
-    /// Leases that ended since the last heartbeat: stop working on them. Added in v1.
+    /// Leases that ended since the last heartbeat; stop working on their tasks. Added in v1.
     pub ended: Vec<Ended>,
 }
 
 /// A lease that ended.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Ended {
-    /// The lease.
+    /// Lease id.
     pub lease_id: String,
-    /// Its task.
+    /// Task of the lease.
     pub task_id: String,
-    /// Why: `delivered`, `released`, `nacked`, `ack_timeout`, `expired`, `revoked`, `blocked`, `merged`, `closed`.
+    /// Reason: `delivered`, `released`, `nacked`, `ack_timeout`, `expired`, `revoked`, `blocked`, `merged`, `closed`.
     pub reason: &'static str,
-    /// When (RFC 3339).
+    /// Time the lease ended (RFC 3339).
     pub ended_at: String,
 }
 

@@ -52,7 +52,7 @@ pub(super) fn load(text: &str, repo: Option<&str>) -> Result<Load, Vec<Fault>> {
 
 fn in_our_words(fault: Fault) -> Fault {
     if fault.kind == FaultKind::Aliases {
-        return Fault { message: "anchors and aliases (`&name`, `*name`) are not read here".to_owned(), ..fault };
+        return Fault { message: "anchors and aliases (`&name`, `*name`) are not supported here".to_owned(), ..fault };
     }
     fault
 }
@@ -71,8 +71,8 @@ impl Reader<'_> {
 
     fn file(&mut self, tree: &Node, repo: Option<&str>) -> Load {
         let Content::Keys(keys) = &tree.content else {
-            let what = if tree.is_null() { "the file is empty" } else { "this is no file of tasks" };
-            self.note(tree.place, "", format!("{what}: it holds `repo: owner/name` and a list `tasks:`"));
+            let what = if tree.is_null() { "the file is empty" } else { "this is not a task file" };
+            self.note(tree.place, "", format!("{what}: it must hold `repo: owner/name` and a list `tasks:`"));
             return Load { repo: String::new(), tasks: Vec::new(), warnings: Vec::new() };
         };
         let mut found = self.once(keys, "");
@@ -105,7 +105,7 @@ impl Reader<'_> {
                 self.note(
                     key.place,
                     format!("{under}{}", key.name),
-                    format!("stands here a second time, after line {line}"),
+                    format!("is repeated; it is on line {line} already"),
                 );
                 continue;
             }
@@ -120,11 +120,7 @@ impl Reader<'_> {
             (Some(flag), _) => (Some(flag), None),
             (None, Some(node)) => (node.text(self.text), node.place),
             (None, None) => {
-                self.note(
-                    tree.place,
-                    "repo",
-                    "is missing: which repository do the tasks belong to? --repo says it too",
-                );
+                self.note(tree.place, "repo", "is missing: name the repository of the tasks here or with --repo");
                 return ANY_REPO.to_owned();
             }
         };
@@ -211,8 +207,7 @@ impl Reader<'_> {
         match first {
             Some(first) => {
                 let line = first.map_or(0, |place| place.line);
-                let message =
-                    format!("is the same as that of the task on line {line}; every task has an id of its own");
+                let message = format!("is already the id of the task on line {line}; every task needs its own");
                 self.note(node.place, format!("{under}id"), message);
             }
             None => drop(self.ids.insert(id.to_owned(), node.place)),
@@ -225,7 +220,8 @@ impl Reader<'_> {
         body.insert("repo".to_owned(), repo.into());
         let body = Value::Object(body).to_string();
         if body.len() > TASK_MAX_BYTES {
-            let message = format!("has {} KiB, and a task may have {} KiB", body.len() / 1024, TASK_MAX_BYTES / 1024);
+            let message =
+                format!("has {} KiB, and a task can have at most {} KiB", body.len() / 1024, TASK_MAX_BYTES / 1024);
             self.note(item.place, under.trim_end_matches('.'), message);
         }
         let Err(problem) = wire::read::<TaskBody>(body.as_bytes()) else { return };

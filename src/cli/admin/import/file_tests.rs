@@ -65,7 +65,7 @@ tasks:
     line 6, column 12: `tasks[1].title` must not be blank
     line 7, column 22: `tasks[1].estimate_points` must be a whole number, without quotes
     line 8, column 15: `tasks[1].priority` must be a whole number, without quotes
-    line 9, column 9: `tasks[2].id` is the same as that of the task on line 5; every task has an id of its own
+    line 9, column 9: `tasks[2].id` is already the id of the task on line 5; every task needs its own
     line 11, column 11: `tasks[2].tier` must be a whole number from 0 to 3
     line 12, column 11: `tasks[2].area` must have at most 64 characters, and neither commas nor characters nobody can see
     line 13, column 27: `tasks[2].required_skills[1]` must have at most 64 characters, and neither commas nor characters nobody can see
@@ -74,7 +74,7 @@ tasks:
     line 17, column 22: `tasks[4].required_skills` must be a list, as in `[rust, sql]`
     line 18, column 5: unknown key `colour`, expected one of id, title, description, estimate_points, priority, required_skills, area, tier, or one that begins with x_
     line 19, column 34: `tasks[5].priority` must be a whole number from 0 to 1000
-    line 19, column 40: `tasks[5].id` stands here a second time, after line 19
+    line 19, column 40: `tasks[5].id` is repeated; it is on line 19 already
     line 20, column 9: `tasks[6].id` must not be empty
     line 20, column 20: `tasks[6].title` must not be empty
     "#);
@@ -103,11 +103,11 @@ fn what_is_no_file_of_tasks_is_told() {
     }
     insta::assert_snapshot!(all.join("\n"), @r#"
 
-      line 1, column 1: the file is empty: it holds `repo: owner/name` and a list `tasks:`
+      line 1, column 1: the file is empty: it must hold `repo: owner/name` and a list `tasks:`
     # nothing\n
-      line 2, column 1: the file is empty: it holds `repo: owner/name` and a list `tasks:`
+      line 2, column 1: the file is empty: it must hold `repo: owner/name` and a list `tasks:`
     - id: a\n
-      line 1, column 1: this is no file of tasks: it holds `repo: owner/name` and a list `tasks:`
+      line 1, column 1: this is not a task file: it must hold `repo: owner/name` and a list `tasks:`
     repo: a/b\n
       line 1, column 1: `tasks` must be a list of tasks, each with an `id` and a `title`
     repo: a/b\ntasks: []\n
@@ -115,7 +115,7 @@ fn what_is_no_file_of_tasks_is_told() {
     repo: a/b\ntasks: { id: a }\n
       line 2, column 8: `tasks` must be a list of tasks, each with an `id` and a `title`
     tasks:\n  - { id: a, title: t }\n
-      line 1, column 1: `repo` is missing: which repository do the tasks belong to? --repo says it too
+      line 1, column 1: `repo` is missing: name the repository of the tasks here or with --repo
     repo: \'\'\ntasks:\n  - { id: a, title: t }\n
       line 1, column 7: `repo` must not be blank
     repo: a/b\ntasks:\n\t- id: a\n
@@ -123,9 +123,9 @@ fn what_is_no_file_of_tasks_is_told() {
     repo: a/b\ntasks: [{ id: a, title: t }\n
       line 2, column 8: unclosed bracket '['
     repo: a/b\ntasks:\n  - &a { id: a, title: t }\n  - *a\n
-      line 3, column 8: anchors and aliases (`&name`, `*name`) are not read here
+      line 3, column 8: anchors and aliases (`&name`, `*name`) are not supported here
     a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n
-      line 1, column 7: anchors and aliases (`&name`, `*name`) are not read here
+      line 1, column 7: anchors and aliases (`&name`, `*name`) are not supported here
     <<: { repo: a/b }\n
       line 1, column 1: `tasks` must be a list of tasks, each with an `id` and a `title`
     repo: a/b\n---\ntasks: []\n
@@ -139,5 +139,5 @@ fn deep_and_wide_files_are_refused_in_no_time() {
         assert_eq!(load(&text, None).map(|load| load.tasks).unwrap_err().len(), 1);
     }
     let long = format!("{GOOD}    description: {}\n", "x".repeat(1024 * 1024));
-    assert_eq!(told(&long), "line 3, column 5: `tasks[0]` has 1024 KiB, and a task may have 900 KiB");
+    assert_eq!(told(&long), "line 3, column 5: `tasks[0]` has 1024 KiB, and a task can have at most 900 KiB");
 }

@@ -23,9 +23,9 @@ const TOKEN: &str = "GITHUB_TOKEN";
 const ADDRESS: &str = "GITHUB_API_URL";
 
 /// Help text after the flags.
-const READING: &str = "Labels mean what they mean where the GitHub App is installed: estimate:3, priority:high, \
-                       skills:rust, area:parser, tier:1. GITHUB_TOKEN is read from the environment when it is set; public \
-                       issues can be read without. An issue that was imported before stays as it is in the pool.";
+const READING: &str = "Labels have the same meaning as in a GitHub repository of the pool: estimate:3, priority:high, \
+                       skills:rust, area:parser, tier:1. GITHUB_TOKEN is read from the environment; public issues need \
+                       no token. An issue that was imported before does not change in the pool.";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = READING)]
@@ -33,19 +33,19 @@ pub(in super::super) struct IssuesArgs {
     /// The repository on GitHub
     #[arg(value_name = "OWNER/NAME")]
     from: String,
-    /// The repository in the pool; the same name when left out
+    /// The repository in the pool; by default the same name
     #[arg(long, value_name = "REPO")]
     into: Option<String>,
-    /// The label of issues that are wanted
+    /// Imports only issues with this label
     #[arg(long, value_name = "LABEL", default_value = "pool:ready", conflicts_with = "all")]
     label: String,
-    /// Takes every open issue, whatever its labels
+    /// Imports every open issue, whatever its labels
     #[arg(long)]
     all: bool,
-    /// Also takes the issues of a private repository, which everybody who reaches the pool can read there
+    /// Also imports the issues of a private repository; everybody who can reach the pool can read them there
     #[arg(long)]
     publish_private: bool,
-    /// Says what would be added, and adds nothing
+    /// Shows what would be added, without adding it
     #[arg(long)]
     dry_run: bool,
 }
@@ -85,12 +85,16 @@ fn reader(from: &str, env: &Environment) -> Result<IssueReader, Failure> {
     let token = env.get(TOKEN);
     if token.is_some() && env.is_from_file(ADDRESS) {
         // Otherwise the author of that file would receive the token.
-        return Err(Failure::asked_wrongly(format!("A file of this folder says where {TOKEN} would go ({ADDRESS})."))
-            .next(format!("Set {ADDRESS} in the environment, or take {TOKEN} out of it.")));
+        return Err(Failure::asked_wrongly(format!(
+            "A file of this folder sets {ADDRESS}, the address to send {TOKEN} to."
+        ))
+        .next(format!("Set {ADDRESS} in the environment, or unset {TOKEN}.")));
     }
     if token.as_deref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
-        return Err(Failure::asked_wrongly(format!("{TOKEN} must be letters, digits and signs without spaces."))
-            .next("Make a token at https://github.com/settings/tokens, or unset it for public repositories."));
+        return Err(Failure::asked_wrongly(format!(
+            "{TOKEN} must hold letters, digits and punctuation only, without spaces."
+        ))
+        .next("Make a token at https://github.com/settings/tokens, or unset it for public repositories."));
     }
     let address = Address { api_url: api_url(env), timeout: PATIENCE, clock: Clock::System };
     IssueReader::new(&address, from, token.map(SecretString::from)).map_err(|error| from_github(&error, from, env))
@@ -107,10 +111,10 @@ struct Found {
 /// Refuses a private repository: the pool shows manual repositories to everyone.
 fn secret(repo: &str) -> Failure {
     Failure::failed(format!(
-        "{} is private, and everybody who reaches the pool can read what is imported.",
+        "{} is private, and everybody who can reach the pool can read imported issues.",
         words(repo)
     ))
-    .next("If that is meant, say --publish-private. Where the GitHub App is installed, private issues stay private.")
+    .next("To import it nevertheless, use --publish-private. In repositories with the GitHub App, private issues stay private.")
 }
 
 async fn read(reader: &IssueReader, repo: String, wanted: &Wanted) -> Result<Found, GitHubError> {
@@ -151,33 +155,32 @@ fn from_github(error: &GitHubError, repo: &str, env: &Environment) -> Failure {
     let repo = words(repo);
     let nobody = env.get(TOKEN).is_none();
     match error {
-        GitHubError::Config { message } => Failure::asked_wrongly(format!("{}.", words(message)))
-            .next("A repository is written OWNER/NAME, as in acme/rocket; GITHUB_API_URL as https://api.github.com."),
+        GitHubError::Config { message } => Failure::asked_wrongly(format!("{}.", words(message))).next(
+            "Write a repository as OWNER/NAME, such as acme/rocket, and GITHUB_API_URL as https://api.github.com.",
+        ),
         GitHubError::Unauthorized { message } => {
             Failure::no_access(format!("GitHub does not accept the token in {TOKEN} ({}).", words(message)))
                 .next("Make a new one at https://github.com/settings/tokens, or unset it for public repositories.")
         }
-        GitHubError::NotFound { .. } if nobody => {
-            Failure::failed(format!("GitHub shows no repository {repo} to everybody."))
-                .next(format!("Is the name right? A private one needs {TOKEN}, with read access to its issues."))
-        }
+        GitHubError::NotFound { .. } if nobody => Failure::failed(format!("GitHub shows no public repository {repo}."))
+            .next(format!("Check the name. A private repository needs {TOKEN}, with read access to its issues.")),
         GitHubError::NotFound { .. } => {
             Failure::failed(format!("GitHub shows no repository {repo} to the token in {TOKEN}."))
-                .next("Is the name right, and does the token have read access to its issues?")
+                .next("Check the name, and that the token has read access to its issues.")
         }
         GitHubError::Gone { .. } => Failure::failed(format!("{repo} has its issues switched off."))
             .next("Its owners can switch them on in the repository's settings."),
         GitHubError::RateLimited { retry_at, .. } => limited(*retry_at, nobody),
         GitHubError::Forbidden { message } => Failure::failed(format!("GitHub forbids it: {}.", words(message)))
-            .next(format!("Has the token in {TOKEN} read access to the issues of {repo}?")),
+            .next(format!("Check that the token in {TOKEN} has read access to the issues of {repo}.")),
         other => Failure::failed(format!("{}.", words(&other.to_string())))
-            .next("Nothing was added. Run it again in a while; https://www.githubstatus.com tells how GitHub is."),
+            .next("Nothing was added. Run it again in a while; https://www.githubstatus.com shows GitHub's status."),
     }
 }
 
 fn limited(retry_at: Timestamp, nobody: bool) -> Failure {
     let wait = Span((retry_at - Timestamp(Clock::System.now_ms())).0.max(0));
-    let more = if nobody { format!(" With {TOKEN} set, GitHub answers far more often.") } else { String::new() };
+    let more = if nobody { format!(" With {TOKEN} set, the limit is far higher.") } else { String::new() };
     Failure::failed("GitHub's rate limit is reached; nothing was added.")
         .next(format!("Run it again after {} (in {wait}).{more}", retry_at.human()))
 }

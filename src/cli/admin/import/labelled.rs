@@ -28,7 +28,7 @@ impl Wanted {
         }
         let told = format!("{repo}#{}", issue.number);
         let warnings = reading.problems.iter().map(|problem| {
-            format!("{told}: the label `{}` {}; {} counts instead", problem.label, problem.what, problem.used)
+            format!("{told}: the label `{}` {}; {} is used instead", problem.label, problem.what, problem.used)
         });
         Some((task(&told, issue, &reading), warnings.collect()))
     }
@@ -82,7 +82,10 @@ mod tests {
                 "x_github_issue": "acme/rocket#7",
             })
         );
-        assert_eq!(warnings, ["acme/rocket#7: the label `tier:high` is not a tier from 0 to 3; tier 3 counts instead"]);
+        assert_eq!(
+            warnings,
+            ["acme/rocket#7: the label `tier:high` is not a tier from 0 to 3; tier 3 is used instead"]
+        );
     }
 
     #[test]

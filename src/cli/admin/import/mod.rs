@@ -24,26 +24,26 @@ const FORMAT: &str = r#"A file of tasks:
   tasks:
     - id: parse-dates          # yours, unique in the repository: makes the import repeatable
       title: Parse dates
-      description: |           # this and what follows may be left out
+      description: |           # this and the following keys are optional
         As people write them.
       estimate_points: 3       # 1 to 100; 1
       priority: 50             # 0 to 1000, larger first; 10
       required_skills: [rust]
       area: parser
       tier: 0                  # 0 to 3; 0
-      x_ticket: ABC-7          # names that begin with x_ are yours and are passed on
+      x_ticket: ABC-7          # keys that begin with x_ are yours and are passed on
 
-The whole file is checked before anything is sent. What is in the pool already stays as it is there."#;
+The whole file is checked before anything is sent. Tasks that are already in the pool do not change."#;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = FORMAT)]
 pub(super) struct TasksArgs {
-    /// The file; - for standard input
+    /// Task file; - for standard input
     file: String,
-    /// The repository, in the place of the file's own
+    /// Repository to use instead of the file's own
     #[arg(long, value_name = "REPO")]
     repo: Option<String>,
-    /// Says what would be added, and adds nothing
+    /// Shows what would be added, without adding it
     #[arg(long)]
     dry_run: bool,
 }
@@ -69,7 +69,7 @@ impl Load {
 
 /// Imports a file into the pool that `desk` opens.
 pub(super) async fn tasks(desk: impl FnOnce() -> Result<Desk, Failure>, args: TasksArgs) -> Result<(), Failure> {
-    let text = read_file(&args.file, file::BOUNDS.bytes, "Divide it into several files; each is imported by itself.")?;
+    let text = read_file(&args.file, file::BOUNDS.bytes, "Split it into several files and import each of them.")?;
     let load = file::load(&text, args.repo.as_deref()).map_err(|faults| refused(&args.file, &faults))?;
     let desk = desk()?;
     known(&desk, &load.repo).await?;
@@ -81,19 +81,19 @@ async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
     let pool = desk.get("/.well-known/owp").await?;
     if !pool["features"].as_array().is_some_and(|features| features.iter().any(|one| one == "external_ids")) {
         return Err(Failure::failed(
-            "The pool keeps no ids of other places, without which tasks would be added twice.",
+            "The pool does not support external ids, without which tasks would be added twice.",
         )
-        .next("Bring the pool up to date: it is older than this program."));
+        .next("Upgrade the pool: it is older than this program."));
     }
     let view = desk.pool.get(&format!("/v1/repos/{}", segment(repo))).await.map_err(|error| {
         let unknown = error.told().is_some_and(|told| told.kind == "no-such-repository");
         let failure = super::ask::explained(error);
-        let next = format!("`owp admin init-repo {}` makes it; then run this again.", word(repo));
+        let next = format!("Create it with `owp admin init-repo {}`, then run the command again.", word(repo));
         if unknown { failure.next(next) } else { failure }
     })?;
     if view["managed"] == true {
         let what = format!("{} is served through the GitHub App.", word(repo));
-        let next = "Its issues come by themselves: label them on GitHub, and they are tasks.";
+        let next = "Label its issues on GitHub instead: the pool turns them into tasks.";
         return Err(Failure::failed(what).next(next));
     }
     Ok(())
@@ -104,5 +104,5 @@ fn refused(path: &str, faults: &[Fault]) -> Failure {
     let count = count(faults.len(), "fault");
     Failure::asked_wrongly(format!("{} has {count}; nothing was sent.", called(path)))
         .above(print::faults(path, faults))
-        .next("Mend what is told above and run it again; `owp admin import-tasks --help` shows how a file is written.")
+        .next("Fix the faults above and run the command again; `owp admin import-tasks --help` shows the format.")
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// Timeout of a batch, which is more work than a single task.
 const BULK_WITHIN: Duration = Duration::from_secs(60);
-const ON: &str = "Run it again: it goes on where it stopped, and nothing is added twice.";
+const ON: &str = "Run the command again: it continues where it stopped and adds nothing twice.";
 
 /// Sends the tasks, or with `dry_run` reports what would be added.
 pub(super) async fn carry_out(desk: &Desk, load: &Load, dry_run: bool) -> Result<(), Failure> {
@@ -42,9 +42,8 @@ impl Tally {
         let created: Option<Vec<bool>> =
             answer["created"].as_array().and_then(|all| all.iter().map(Value::as_bool).collect());
         let created = created.filter(|created| created.len() == sent).ok_or_else(|| {
-            Failure::failed("The pool does not say which tasks are new: it keeps no ids of other places.").next(
-                "Do not run this again with this pool, or tasks are added twice; bring the pool up to date first.",
-            )
+            Failure::failed("The pool does not say which tasks are new: it does not support external ids.")
+                .next("Upgrade the pool before you run the command again; otherwise tasks are added twice.")
         })?;
         let added = created.iter().filter(|created| **created).count();
         (self.added, self.there) = (self.added + added, self.there + sent - added);
@@ -75,7 +74,7 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     };
     let done = tokio::select! {
         done = sending => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::failed("Interrupted. What was on its way may have been added too.").next(ON)),
+        _ = tokio::signal::ctrl_c() => Err(Failure::failed("Interrupted. Tasks sent just before may have been added too.").next(ON)),
     };
     bar.finish_and_clear();
     done.map_err(|failure: Failure| {

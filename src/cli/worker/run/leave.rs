@@ -70,8 +70,8 @@ fn hurry(args: RunArgs, desk: &Desk) -> Result<(), Failure> {
     let unkept_word = args.release_on_exit && !kept.is_empty();
     desk.view.tell(&News::Stopped { released: 0, kept, confirmed: false });
     if unkept_word {
-        let what = "Stopped a second time before anything was given back.";
-        return Err(Failure::failed(what).next("`owp worker release TASK` gives one back."));
+        let what = "Stopped by a second signal before any task was released.";
+        return Err(Failure::failed(what).next("Release one with `owp worker release TASK`."));
     }
     Ok(())
 }
@@ -126,8 +126,8 @@ async fn give_back(desk: &Desk, held: Vec<Held>, end: Instant, signals: &mut Sig
             Some(Err(error)) => (error.to_string(), told::told(error)),
             None => {
                 given.heard = false;
-                let what = format!("Whether everything was given back is not known: {silence}.");
-                (silence.to_owned(), Failure::failed(what).next("`owp worker list` lists what is held."))
+                let what = format!("The pool did not confirm that all tasks were released: {silence}.");
+                (silence.to_owned(), Failure::failed(what).next("Check with `owp worker list`."))
             }
         };
         desk.view.tell(&News::NotReleased { held: task.clone(), why });

@@ -161,7 +161,7 @@ mod tests {
         assert!(ledger.listed(vec![], now).is_empty() && ledger.misses());
         assert_eq!(
             told(&ledger.ended(&[end("t_1", "l_1")])),
-            ["ended t_1 a/b \"T\": revoked (the operator or a maintainer took it away)"]
+            ["ended t_1 a/b \"T\": revoked (by the operator or a maintainer)"]
         );
         assert!(!ledger.misses());
 

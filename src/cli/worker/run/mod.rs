@@ -33,13 +33,13 @@ const TICK: Duration = Duration::from_secs(1);
 const BEAT_MOST: Duration = Duration::from_secs(30);
 const BEAT_LEAST: Duration = Duration::from_secs(1);
 
-/// What becomes of what it holds at the end.
+/// Arguments of `owp worker run`.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct RunArgs {
-    /// Gives back what it holds at the end, without asking
+    /// Releases the worker's tasks at the end, without asking
     #[arg(long, conflicts_with = "keep_on_exit")]
     release_on_exit: bool,
-    /// Keeps what it holds at the end, without asking; this is so anyway where nobody can be asked
+    /// Keeps the worker's tasks at the end, without asking; the default without a terminal
     #[arg(long)]
     keep_on_exit: bool,
 }

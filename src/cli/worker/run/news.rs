@@ -66,7 +66,7 @@ impl News {
             Self::Idle { why } => format!("idle: {why}"),
             Self::NotAccepted { name, why } => format!("not accepted {name}: {}", visible_line(why)),
             Self::Away { why } => {
-                format!("away: {}. Trying until it answers.", visible_line(why).trim_end_matches('.'))
+                format!("away: {}. Retrying until it answers.", visible_line(why).trim_end_matches('.'))
             }
             Self::Back => "back: the pool answers again.".to_owned(),
             Self::Stopping => "Stopped asking for work.".to_owned(),
@@ -74,10 +74,7 @@ impl News {
             Self::NotReleased { held, why } => format!("not released {}: {}", held.name(), visible_line(why)),
             Self::Stopped { kept, released, confirmed: true } => stopped(kept, *released),
             Self::Stopped { kept, released, confirmed: false } => {
-                format!(
-                    "{} The pool did not confirm this: `owp worker list` lists what is held.",
-                    stopped(kept, *released)
-                )
+                format!("{} The pool did not confirm this; check with `owp worker list`.", stopped(kept, *released))
             }
         }
     }
@@ -121,17 +118,20 @@ fn stopped(kept: &[Held], released: usize) -> String {
         };
     }
     let kept: Vec<String> = kept.iter().map(|held| format!("{} until {}", word(&held.task_id), held.until())).collect();
-    format!("Ended; kept {}. `owp worker run` goes on, `owp worker release TASK` gives one back.", kept.join(", "))
+    format!(
+        "Ended; kept {}. Continue with `owp worker run`, or release one with `owp worker release TASK`.",
+        kept.join(", ")
+    )
 }
 
 /// Explains the end of a lease to its former holder.
 fn reason(reason: &str) -> String {
     let more = match reason {
-        "delivered" => " (a pull request answers it)",
+        "delivered" => " (a pull request is open)",
         "nacked" => " (declined)",
         "ack_timeout" => " (the offer was not accepted in time)",
-        "expired" => " (the pool heard nothing for too long)",
-        "revoked" => " (the operator or a maintainer took it away)",
+        "expired" => " (no heartbeat or report arrived in time)",
+        "revoked" => " (by the operator or a maintainer)",
         _ => "",
     };
     format!("{}{more}", word(reason))

@@ -87,7 +87,7 @@ impl View {
         let tasks: Vec<Line<'_>> = ledger.rows(now).map(|(held, secs_left)| Line { held, secs_left }).collect();
         let mut text = Vec::new();
         if tasks.is_empty() {
-            text.push(drawn.painted(Style::new().dimmed(), "Holds nothing, and waits for work. Ctrl-C ends."));
+            text.push(drawn.painted(Style::new().dimmed(), "No tasks; waiting for work. Ctrl-C ends."));
         } else {
             let mut table = lines(&tasks, width()).into_iter();
             text.extend(table.next().map(|header| drawn.painted(Style::new().bold(), &header)));

@@ -21,11 +21,11 @@ use std::sync::LazyLock;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
-const ABOUT: &str = "The Open Work Protocol as OWP Pool speaks it: tasks from labelled issues, handed to one contributor \
-at a time for a limited time, never more than maintainers can review. Errors are problems (RFC 9457); the page behind \
-a problem's `type` says what helps. Unknown fields are ignored, optional ones accept null. Fields that begin with `x_` \
-are kept and passed through. Mutating calls take an `Idempotency-Key`. Every answer tells in `RateLimit` how many calls \
-are left.";
+const ABOUT: &str = "The Open Work Protocol as OWP Pool implements it. The pool hands out tasks from labelled issues, \
+each to one contributor at a time and for a limited time, and never more than maintainers can review. Errors are \
+problems (RFC 9457); the page at a problem's `type` explains the fix. Unknown fields are ignored; optional fields \
+accept null. Fields that begin with `x_` are stored and passed through. Mutating requests accept an `Idempotency-Key`. \
+The header `RateLimit` of every response says how many requests are left.";
 
 /// Returns every operation, in the order users meet them.
 fn operations() -> Vec<Operation> {
@@ -84,15 +84,15 @@ fn document() -> Value {
         "servers": [{ "url": "/" }],
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "tags": [
-            { "name": "workers", "description": "For clients that take work." },
-            { "name": "public", "description": "For everybody who looks." },
-            { "name": "operator", "description": "For whoever runs the pool." },
+            { "name": "workers", "description": "Operations for workers." },
+            { "name": "public", "description": "Public operations." },
+            { "name": "operator", "description": "Operations for the operator." },
         ],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "worker": { "type": "http", "scheme": "bearer", "description": "The token a registration answers." },
+                "worker": { "type": "http", "scheme": "bearer", "description": "Token from the response to a registration." },
                 "operator": { "type": "apiKey", "in": "header", "name": "X-Admin-Token" },
             },
         },
@@ -116,7 +116,7 @@ fn describe(
     if operation.takes_key() {
         params.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 255 },
-            "description": "The same key and body have one effect and the same answer for 24 hours.",
+            "description": "Requests with the same key and body take effect once and get the same response for 24 hours.",
         }));
     }
     if !params.is_empty() {
@@ -159,13 +159,13 @@ fn streamed() -> Value {
         "type": "object",
         "description": "One Server-Sent Event of the stream.",
         "properties": {
-            "id": { "type": "string", "description": "Where to go on after this event: the value of `Last-Event-ID`." },
-            "event": { "type": "string", "description": "The kind of the event, or `reset`." },
+            "id": { "type": "string", "description": "Position after this event: the value of `Last-Event-ID`." },
+            "event": { "type": "string", "description": "Kind of the event, or `reset`." },
             "data": {
                 "type": "string", "contentMediaType": "application/json",
-                "description": "An event as pages hold it; for `reset`, the reason and the cursor to go on from.",
+                "description": "The event, as on a page; for `reset`, the reason and the cursor to continue from.",
             },
-            "retry": { "type": "integer", "description": "Milliseconds to wait before coming back." },
+            "retry": { "type": "integer", "description": "Milliseconds to wait before reconnecting." },
         },
     })
 }

@@ -24,14 +24,14 @@ fn repositories() -> Vec<Operation> {
         post(
             "/v1/admin/repos",
             "saveRepo",
-            "Makes a manual repository or sets its budget; for one the App serves, sets the operator's ceiling. What is left out returns to its default.",
+            "Creates a manual repository or changes its settings. For a GitHub repository, sets the operator's ceiling for the review budget. Omitted settings return to their defaults.",
             json_of::<RepoSaved>(),
         )
         .body::<RepoBody>(json!({ "repo": "acme/rocket", "max_open_prs": 5 })),
         post(
             "/v1/admin/repos/remove",
             "removeRepo",
-            "Removes a manual repository nobody works in: the tasks that wait there are closed, and its name is free again. Its audit log stays.",
+            "Removes a manual repository without tasks that are held or under review. Its waiting tasks are closed, its name is free again, and its audit log is kept.",
             json_of::<RepoRemoved>(),
         )
         .body::<RemoveBody>(json!({ "repo": "acme/attic" }))
@@ -40,14 +40,14 @@ fn repositories() -> Vec<Operation> {
             "get",
             "/v1/admin/state",
             "getState",
-            "Counts workers online, and tasks by state.",
+            "Counts online workers, and tasks by state.",
             Auth::Operator,
             json_of::<State>(),
         ),
         post(
             "/v1/admin/pause",
             "pauseRepo",
-            "Stops handing out work in a repository, for a while or until it is resumed. What people hold stays theirs.",
+            "Pauses a repository for a limited time or until it is resumed. It hands out nothing; existing leases continue.",
             json_of::<Paused>(),
         )
         .body::<PauseBody>(json!({ "repo": "acme/rocket", "secs": 3600, "reason": "release day" }))
@@ -55,7 +55,7 @@ fn repositories() -> Vec<Operation> {
         post(
             "/v1/admin/policy",
             "setPolicy",
-            "Sets what shall differ from the default rules in a repository. What people hold stays as it was granted. In a repository made by hand `leases.ttl` and `leases.ack_within` may be as short as 1s, for trials.",
+            "Sets the rules of a repository that differ from the defaults. Existing leases keep the terms under which they were granted. In a manual repository `leases.ttl` and `leases.ack_within` can be as short as 1s, for tests.",
             json_of::<PolicyInForce>(),
         )
         .body::<PolicyBody>(json!({
@@ -67,23 +67,23 @@ fn repositories() -> Vec<Operation> {
             "get",
             "/v1/admin/policy",
             "getPolicy",
-            "Shows the rules in force in a repository, and which of them the operator set.",
+            "Shows the rules in force in a repository, and those the operator set.",
             Auth::Operator,
             json_of::<PolicyInForce>(),
         )
         .params(vec![
-            query("repo", "Whose rules.", json!({ "type": "string" }), json!("acme/rocket")).required(),
+            query("repo", "Name of the repository.", json!({ "type": "string" }), json!("acme/rocket")).required(),
         ])
         .problems_of(&[ProblemKind::NoSuchRepo, ProblemKind::InvalidValue]),
         post(
             "/v1/admin/policy/simulate",
             "simulatePolicy",
-            "Says what would be handed out now if every worker heard of lately asked, by the rules in force or by others, and why not the rest. Writes nothing.",
+            "Simulates which tasks would be handed out if every worker seen lately asked now, under the rules in force or others, and explains the rest. Writes nothing.",
             json_of::<Simulated>(),
         )
         .body::<SimulateBody>(json!({ "repo": "acme/rocket", "policy": { "budget": { "max_open_prs": 8 } } }))
         .problems_of(&unknown),
-        post("/v1/admin/resume", "resumeRepo", "Hands out work in a repository again.", json_of::<Done>())
+        post("/v1/admin/resume", "resumeRepo", "Ends the pause of a repository.", json_of::<Done>())
             .body::<ResumeBody>(json!({ "repo": "acme/rocket" }))
             .problems_of(&unknown),
     ]
@@ -93,7 +93,7 @@ fn tasks() -> Vec<Operation> {
     let post = |path, id, summary, answer| Operation::new("post", path, id, summary, Auth::Operator, answer);
     let over = [ProblemKind::UnknownTask, ProblemKind::ManagedRepo, ProblemKind::Refused];
     vec![
-        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository, unless one of the same `external_id` is there.", json_of::<TaskAdded>())
+        post("/v1/admin/tasks", "addTask", "Adds a task to a manual repository, unless one with the same `external_id` exists.", json_of::<TaskAdded>())
             .body::<TaskBody>(json!({
                 "repo": "acme/rocket", "title": "Parse dates", "description": "RFC 3339, please.",
                 "estimate_points": 3, "priority": 80, "required_skills": ["rust"], "area": "parser",
@@ -103,7 +103,7 @@ fn tasks() -> Vec<Operation> {
         post(
             "/v1/admin/tasks/bulk",
             "addTasks",
-            "Adds many tasks to one manual repository, all or none; those whose `external_id` is there already are left as they are. What is wrong is told with the task's place, such as `tasks[3].title`.",
+            "Adds many tasks to one manual repository, all or none. Tasks whose `external_id` already exists stay unchanged. Errors name the position of the task, such as `tasks[3].title`.",
             json_of::<TasksAdded>(),
         )
         .body::<BulkBody>(json!({
@@ -113,7 +113,7 @@ fn tasks() -> Vec<Operation> {
         post(
             "/v1/admin/tasks/{id}/close",
             "closeTask",
-            "Withdraws a task of a manual repository: whoever holds it loses it, and it takes no place of the budget any more. One that is closed stays so.",
+            "Closes a task of a manual repository: its holder loses it, and its slot in the review budget is free again. A closed task stays closed.",
             json_of::<Done>(),
         )
         .params(vec![id("The task's id.", "t_06bg3qk4c5v2j0")])
@@ -122,7 +122,7 @@ fn tasks() -> Vec<Operation> {
         post(
             "/v1/admin/tasks/{id}/reopen",
             "reopenTask",
-            "Puts a closed or merged task of a manual repository among those that wait. One that is ready stays so.",
+            "Makes a closed or merged task of a manual repository ready again. A task that is ready stays ready.",
             json_of::<Done>(),
         )
         .params(vec![id("The task's id.", "t_06bg3qk4c5v2j0")])
@@ -131,7 +131,7 @@ fn tasks() -> Vec<Operation> {
             "get",
             "/v1/admin/tasks/{id}/why",
             "whyTaskFor",
-            "Says of every rule whether it lets a worker have the task, as the worker itself is told. The operator sees tasks of private repositories, too.",
+            "Explains for every rule whether it lets a worker have the task, as the worker itself would see it. The operator also sees tasks of private repositories.",
             Auth::Operator,
             json_of::<Why>(),
         )
@@ -146,14 +146,14 @@ fn tasks() -> Vec<Operation> {
 fn people() -> Vec<Operation> {
     let post = |path, id, summary, answer| Operation::new("post", path, id, summary, Auth::Operator, answer);
     vec![
-        post("/v1/admin/trust", "setTrust", "Sets how far a repository trusts somebody: 0–3, or -1 for a ban.", json_of::<TrustSet>())
+        post("/v1/admin/trust", "setTrust", "Sets a contributor's trust level in a repository: 0–3, or -1 for a ban.", json_of::<TrustSet>())
             .body::<TrustBody>(json!({ "repo": "acme/rocket", "github_id": 583_231, "level": 2 }))
             .problems_of(&[ProblemKind::UnknownRepo]),
         Operation::new(
             "get",
             "/v1/admin/workers",
             "listWorkers",
-            "Lists the workers that have access, the newest first, with what each holds.",
+            "Lists the workers that have access, newest first, with the load of each.",
             Auth::Operator,
             json_of::<WorkerPage>(),
         )
@@ -162,7 +162,7 @@ fn people() -> Vec<Operation> {
         post(
             "/v1/admin/leases/{id}/revoke",
             "revokeLease",
-            "Takes a lease back; its task goes back to everybody.",
+            "Revokes a lease; its task is ready again.",
             json_of::<Done>(),
         )
         .params(vec![id("The lease's id.", "l_06bg3qk4c5v2j0")])
@@ -171,7 +171,7 @@ fn people() -> Vec<Operation> {
         post(
             "/v1/admin/workers/{id}/revoke",
             "revokeWorker",
-            "Takes a worker's access away, and what it holds.",
+            "Revokes a worker's access and its leases.",
             json_of::<Left>(),
         )
         .params(vec![id("The worker's id.", "w_06bg3qk4c5v2j0")])
@@ -181,11 +181,11 @@ fn people() -> Vec<Operation> {
             "get",
             "/v1/admin/audit",
             "exportAudit",
-            "Exports a repository's audit log, or without `repo` that of what belongs to none: one event per line, and a last line that says whether the chain of hashes holds.",
+            "Exports the audit log of a repository, or without `repo` the log of events that belong to no repository: one event per line, and a last line that says whether the chain of hashes is intact.",
             Auth::Operator,
             Answer::Lines(|generator| generator.subschema_for::<AuditLine<'static>>()),
         )
-        .params(vec![query("repo", "Whose log.", json!({ "type": "string" }), json!("acme/rocket"))])
+        .params(vec![query("repo", "Name of the repository.", json!({ "type": "string" }), json!("acme/rocket"))])
         .problems_of(&[ProblemKind::NoSuchRepo, ProblemKind::InvalidValue]),
     ]
 }
@@ -193,7 +193,7 @@ fn people() -> Vec<Operation> {
 fn comments() -> Vec<Operation> {
     let state = query(
         "state",
-        "Only those in this state; there is no other.",
+        "Only comments in this state; `dead` is the only one.",
         json!({ "type": "string", "enum": ["dead"], "default": "dead" }),
         json!("dead"),
     );
@@ -202,7 +202,7 @@ fn comments() -> Vec<Operation> {
             "get",
             "/v1/admin/comments",
             "listDeadComments",
-            "Lists comments that were given up, newest first, each with the reason.",
+            "Lists comments that could not be delivered, newest first, each with the reason.",
             Auth::Operator,
             json_of::<DeadComments>(),
         )
@@ -212,7 +212,7 @@ fn comments() -> Vec<Operation> {
             "post",
             "/v1/admin/comments/retry",
             "retryComment",
-            "Tries a comment that was given up once more: it is looked for, and written if it is not there.",
+            "Retries a comment that could not be delivered: the pool looks for it on GitHub and writes it if it is missing.",
             Auth::Operator,
             json_of::<Done>(),
         )

@@ -9,7 +9,7 @@ pub(super) fn render(description: &Value) -> String {
     let body = html! {
         main {
             p { (prose(text(&description["info"]["description"]))) }
-            p { "The same for programs: " a href="/openapi.json" { "openapi.json" } "." }
+            p { "Machine-readable description: " a href="/openapi.json" { "openapi.json" } "." }
             @for tag in list(&description["tags"]) {
                 section {
                     h2 { (text(&tag["description"])) }
@@ -19,7 +19,7 @@ pub(super) fn render(description: &Value) -> String {
                 }
             }
             section {
-                h2 { "Shapes" }
+                h2 { "Schemas" }
                 ul {
                     @for name in names(&description["components"]["schemas"]) {
                         li { a href={ "/schemas/" (name) } { (name) } }
@@ -37,7 +37,7 @@ fn one(path: &str, method: &str, operation: &Value) -> Markup {
         article id=(text(&operation["operationId"])) {
             h3 { code { (method.to_uppercase()) " " (path) } }
             p { (prose(text(&operation["summary"]))) }
-            p { "Who may call: " (callers(&operation["security"])) "." }
+            p { "Access: " (callers(&operation["security"])) "." }
             @if !list(&operation["parameters"]).is_empty() {
                 dl {
                     @for param in list(&operation["parameters"]) {
@@ -50,7 +50,7 @@ fn one(path: &str, method: &str, operation: &Value) -> Markup {
                 p { "Body: " a href={ "/schemas/" (name) } { (name) } "." }
             }
             @if let Some(example) = body.get("example") {
-                p { "For example:" }
+                p { "Example:" }
                 pre { code { (serde_json::to_string_pretty(example).unwrap_or_default()) } }
             }
             dl {
@@ -85,7 +85,7 @@ fn bounds(schema: &Value) -> String {
         words.push(format!("{least} to {most}"));
     }
     if let Some(usual) = schema.get("default") {
-        words.push(format!("{usual} when not given"));
+        words.push(format!("default {usual}"));
     }
     let choices: Vec<&str> = list(&schema["enum"]).iter().map(text).collect();
     if !choices.is_empty() {
@@ -96,10 +96,10 @@ fn bounds(schema: &Value) -> String {
 
 fn callers(security: &Value) -> &'static str {
     match list(security) {
-        [] => "everybody",
+        [] => "everyone",
         [one] if one.get("operator").is_some() => "the operator",
         [_] => "a worker",
-        _ => "everybody; the operator sees private repositories too",
+        _ => "everyone; the operator also sees private repositories",
     }
 }
 

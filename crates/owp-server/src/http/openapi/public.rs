@@ -15,7 +15,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "get",
             "/v1/tasks",
             "listTasks",
-            "Lists tasks, newest first, without their descriptions. Tasks of private repositories are shown to the operator alone.",
+            "Lists tasks, newest first, without their descriptions. Only the operator sees tasks of private repositories.",
             Auth::Anybody,
             json_of::<TaskPage>(),
         )
@@ -28,7 +28,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "get",
             "/v1/repos",
             "listRepos",
-            "Lists repositories by name, each with its review budget and why nothing is handed out, when nothing is.",
+            "Lists repositories by name, each with its review budget and, if it hands out nothing, the reasons.",
             Auth::Anybody,
             json_of::<RepoPage>(),
         )
@@ -48,7 +48,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "get",
             "/v1/events",
             "listEvents",
-            "Tells what happened, oldest first: as pages, or as a stream of Server-Sent Events when `Accept` names `text/event-stream` first. Everybody sees the events of public repositories, a worker also those about itself, the operator all.",
+            "Lists events, oldest first: as pages, or as a stream of Server-Sent Events if `Accept` names `text/event-stream` first. Everyone sees the events of public repositories, a worker also those about itself, and the operator all.",
             Auth::Anybody,
             Answer::JsonOrStream(|generator| generator.subschema_for::<EventPage>()),
         )
@@ -58,18 +58,18 @@ pub(super) fn operations() -> Vec<Operation> {
             "get",
             "/.well-known/owp",
             "discover",
-            "Says which versions, features and limits this server has.",
+            "Shows the protocol versions, features and limits of this server.",
             Auth::Nobody,
             json_of::<Discovery>(),
         ),
-        health("/healthz", "health", "Says that the process answers."),
-        health("/livez", "alive", "Says that the process answers."),
-        health("/readyz", "ready", "Says within two seconds whether the database answers and every loop gets on, so that work can be handed out."),
+        health("/healthz", "health", "Reports that the process responds."),
+        health("/livez", "alive", "Reports that the process responds."),
+        health("/readyz", "ready", "Reports within two seconds whether the database responds and every loop makes progress, so that tasks can be handed out."),
         Operation::new(
             "get",
             "/metrics",
             "metrics",
-            "Gives the pool's numbers in Prometheus' text format.",
+            "Returns the pool's metrics in the text format of Prometheus.",
             Auth::Nobody,
             Answer::Text("text/plain"),
         ),
@@ -82,11 +82,11 @@ fn task_filters() -> Vec<Param> {
     vec![
         query("state", "Only tasks in this state.", json!({ "type": "string", "enum": states }), json!("ready")),
         query("repo", "Only tasks of this repository.", text(), json!("acme/rocket")),
-        query("skill", "Only tasks that ask for this skill.", text(), json!("rust")),
+        query("skill", "Only tasks that require this skill.", text(), json!("rust")),
         query("area", "Only tasks of this area.", text(), json!("parser")),
         query(
             "issue",
-            "Only tasks that stand for the issue of this number.",
+            "Only tasks made from the issue with this number.",
             json!({ "type": "integer", "minimum": 1 }),
             json!(12),
         ),
@@ -97,7 +97,7 @@ fn event_filters() -> Vec<Param> {
     let text = || json!({ "type": "string" });
     vec![
         query("repo", "Only events of this repository.", text(), json!("acme/rocket")),
-        query("kind", "Only events of this kind, or of a family of kinds.", text(), json!("lease.*")),
+        query("kind", "Only events of this kind or family of kinds.", text(), json!("lease.*")),
         query("task", "Only events about this task.", text(), Value::Null),
     ]
 }
@@ -107,21 +107,21 @@ fn event_places() -> Vec<Param> {
     vec![
         query(
             "from",
-            "Where to begin without a cursor. Pages begin with the oldest event that is kept, streams now; a page `from=now` is empty, and its `next_cursor` is the end.",
+            "Start position without a cursor. By default pages start at the oldest event that is kept, and streams start now. A page with `from=now` is empty, and its `next_cursor` is the end of the feed.",
             of(["oldest", "now"]),
             Value::Null,
         ),
         query(
             "last",
-            "Begins with so many of the latest events that the filters let through, or fewer: it looks back over about a thousand events. Without `cursor` and `from`.",
+            "Starts with this many of the latest events that pass the filters, or fewer, because the search covers about a thousand events. Not allowed with `cursor` or `from`.",
             json!({ "type": "integer", "minimum": 1, "maximum": super::super::feed::LAST_MAX }),
             Value::Null,
         ),
-        query("stream", "1 asks for a stream, 0 for a page, whatever `Accept` says.", of(["0", "1"]), Value::Null),
+        query("stream", "1 requests a stream and 0 a page, regardless of `Accept`.", of(["0", "1"]), Value::Null),
         Param {
             name: "Last-Event-ID",
             place: Place::Header,
-            description: "Where a stream goes on: the id of the last event that was read. Browsers send it by themselves. One that leads nowhere is answered by an event `reset`, and the stream goes on from now.",
+            description: "Position from which a stream continues: the id of the last event the client read. Browsers send it automatically. If the position is unusable, the server sends an event `reset`, and the stream continues from now.",
             schema: json!({ "type": "string" }),
             example: Value::Null,
             required: false,
@@ -134,11 +134,11 @@ pub(super) fn paging() -> Vec<Param> {
     vec![
         query(
             "cursor",
-            "The `next_cursor` of the page before, with the same filters.",
+            "The `next_cursor` of the previous page, with the same filters.",
             json!({ "type": "string", "minLength": 1 }),
             Value::Null,
         ),
-        query("limit", "How many at most.", limit, json!(20)),
+        query("limit", "Maximum number of items.", limit, json!(20)),
     ]
 }
 

@@ -21,22 +21,23 @@ fn leases() -> Vec<Operation> {
     };
     let task = || vec![id("The task's id.", "t_06bg3qk4c5v2j0")];
     vec![
-        act("/v1/leases/{id}/ack", "ackLease", "Accepts an offer, within its `ack_by`.")
+        act("/v1/leases/{id}/ack", "ackLease", "Accepts an offer, before its `ack_by`.")
             .optional_body::<LeaseBody>(json!({ "epoch": 1 })),
         act(
             "/v1/leases/{id}/nack",
             "nackLease",
-            "Refuses a lease; the task is not offered to this worker again for a while.",
+            "Declines a lease; the task is not offered to this worker again for a while.",
         )
         .optional_body::<LeaseBody>(json!({ "reason": "not my language" })),
-        act("/v1/leases/{id}/renew", "renewLease", "Asks for more time.").optional_body::<LeaseBody>(json!({})),
-        act("/v1/leases/{id}/release", "releaseLease", "Gives a lease back; its task goes back to everybody.")
+        act("/v1/leases/{id}/renew", "renewLease", "Renews a lease, up to its maximum lifetime.")
+            .optional_body::<LeaseBody>(json!({})),
+        act("/v1/leases/{id}/release", "releaseLease", "Releases a lease; its task is ready again.")
             .optional_body::<LeaseBody>(json!({ "reason": "out of time" })),
         Operation::new(
             "post",
             "/v1/tasks/{id}/claim",
             "claimTask",
-            "Asks for one task by name.",
+            "Claims one task by its id.",
             Auth::Worker,
             json_of::<HeldTask>(),
         )
@@ -46,7 +47,7 @@ fn leases() -> Vec<Operation> {
             "get",
             "/v1/tasks/{id}/why",
             "whyTask",
-            "Says of every rule whether it lets the worker have the task, with value, limit, holder and time.",
+            "Explains for every rule whether it lets the worker have the task, with value, limit, holder and retry time.",
             Auth::Worker,
             json_of::<Why>(),
         )
@@ -61,7 +62,7 @@ fn work() -> Vec<Operation> {
             "post",
             "/v1/workers/register",
             "registerWorker",
-            "Registers a worker and answers its token, this once. With a `github_handle` it also answers a code: the person comments `/owp link CODE` to prove that the worker is theirs.",
+            "Registers a worker and returns its token, which is shown only once. With a `github_handle` it also returns a code: the contributor comments `/owp link CODE` to prove that the worker is theirs.",
             Auth::Nobody,
             json_of::<Registered<'static>>(),
         )
@@ -75,7 +76,7 @@ fn work() -> Vec<Operation> {
             "post",
             "/v1/workers/heartbeat",
             "heartbeat",
-            "Takes a sign of life, which keeps what the worker holds alive.",
+            "Accepts a heartbeat, which renews the worker's leases.",
             Auth::Worker,
             json_of::<Beat>(),
         )
@@ -84,20 +85,20 @@ fn work() -> Vec<Operation> {
             "get",
             "/v1/work",
             "getWork",
-            "Asks for work: fills the worker up to its capacity and lists everything that is its, by priority.",
+            "Asks for work: fills the worker up to its capacity and lists all its tasks, by priority.",
             Auth::Worker,
             json_of::<Work>(),
         )
         .params(vec![
             query(
                 "wait",
-                "How long to wait when there is nothing, in seconds.",
+                "Maximum wait for a task if there is none, in seconds.",
                 json!({ "type": "integer", "minimum": 0, "maximum": 60, "default": 0 }),
                 json!(1),
             ),
             query(
                 "explain",
-                "1 also says what every rule says of the most important tasks that wait.",
+                "1 adds the result of every rule for the most important waiting tasks.",
                 json!({ "type": "integer", "minimum": 0, "maximum": 1, "default": 0 }),
                 json!(1),
             ),
@@ -107,7 +108,7 @@ fn work() -> Vec<Operation> {
             "post",
             "/v1/tasks/{id}/status",
             "reportStatus",
-            "Takes a report of how a task goes. Repeating one changes nothing.",
+            "Reports the status of a task. Repeating a report changes nothing.",
             Auth::Worker,
             json_of::<Done>(),
         )
@@ -124,7 +125,7 @@ fn me() -> Vec<Operation> {
             "get",
             me,
             "getMe",
-            "Shows how the pool sees the worker.",
+            "Shows the worker's profile.",
             Auth::Worker,
             json_of::<WorkerView>(),
         ),
@@ -132,7 +133,7 @@ fn me() -> Vec<Operation> {
             "patch",
             me,
             "changeMe",
-            "Changes what the worker says of itself. What it holds stays, also where it is more than it now wants.",
+            "Changes the worker's profile. The worker keeps its leases, even if they exceed its new limits.",
             Auth::Worker,
             json_of::<WorkerView>(),
         )
@@ -142,7 +143,7 @@ fn me() -> Vec<Operation> {
             "get",
             "/v1/workers/me/reputation",
             "getMyReputation",
-            "Shows the score of the person behind the worker in each repository, with what it is made of.",
+            "Shows the reputation of the contributor behind the worker in each repository, with the outcomes that make it up.",
             Auth::Worker,
             json_of::<ReputationsView>(),
         ),
@@ -150,7 +151,7 @@ fn me() -> Vec<Operation> {
             "post",
             "/v1/workers/me/token",
             "rotateToken",
-            "Answers a new token, this once. The old one works until the new one is used for the first time.",
+            "Returns a new token, which is shown only once. The old one works until the new one is used for the first time.",
             Auth::Worker,
             json_of::<Rotated<'static>>(),
         ),
@@ -158,7 +159,7 @@ fn me() -> Vec<Operation> {
             "post",
             "/v1/workers/me/link",
             "linkMe",
-            "Answers a code, this once, that ties the worker to a GitHub account: the person comments `/owp link CODE`. The worker's older codes stop working.",
+            "Returns a code, shown only once, that links the worker to a GitHub account: the contributor comments `/owp link CODE`. The worker's older codes stop working.",
             Auth::Worker,
             json_of::<Link<'static>>(),
         )
@@ -168,7 +169,7 @@ fn me() -> Vec<Operation> {
             "post",
             "/v1/workers/me/confirm",
             "confirmLink",
-            "Links another worker to the person behind this one, by the code the other worker was given: nobody has to comment.",
+            "Links another worker to the contributor behind this one, with the code the other worker received. No comment is needed.",
             Auth::Worker,
             json_of::<Confirmed>(),
         )
@@ -178,7 +179,7 @@ fn me() -> Vec<Operation> {
             "delete",
             me,
             "leave",
-            "Ends the worker: its tokens open nothing more, and what it holds goes back to everybody.",
+            "Ends the worker's access: its tokens become invalid, and the tasks it holds are ready again.",
             Auth::Worker,
             json_of::<Left>(),
         ),
