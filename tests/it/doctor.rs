@@ -21,7 +21,7 @@ struct Stage {
     folder: tempfile::TempDir,
 }
 
-/// What the doctor said.
+/// Findings of the doctor.
 #[derive(Debug)]
 struct Said {
     code: Option<i32>,

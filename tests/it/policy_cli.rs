@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// What helps with a file that is not fine.
+/// Remedy for a faulty file.
 const MORE: &str = "docs/policy.md explains every key; `owp policy schema` prints the JSON Schema for editors.";
 const TOKEN: &str = "an-admin-token-for-the-test";
 

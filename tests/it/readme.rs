@@ -24,7 +24,7 @@ fn text(path: &str) -> String {
 const PAGES: [&str; 5] =
     ["README.md", "SECURITY.md", "docs/install.md", "docs/contributing-work.md", "docs/glossary.md"];
 
-/// How long a block may take; one that hangs fails.
+/// Timeout of a block.
 const PATIENCE_SECS: &str = "120";
 
 /// A fenced block.

@@ -7,7 +7,7 @@ mod stage;
 use serde_json::json;
 use stage::Stage;
 
-/// Whether the service is killed after every step.
+/// Times at which the service is killed.
 #[derive(Clone, Copy, PartialEq)]
 enum Kills {
     Never,

@@ -1,6 +1,6 @@
 //! GitHub's published webhook examples, signed and posted to the whole running server, on both databases.
 //!
-//! What they say happened elsewhere must not touch anything here; what is rewritten to speak of an installed repository
+//! Examples about other repositories must not change anything here; those rewritten to speak of an installed repository
 //! must be dealt with like the hint it is.
 
 mod server;
@@ -86,7 +86,7 @@ fn about_us(payload: &Value, server: &Server) -> Value {
     payload
 }
 
-/// What such an example takes away: the installation, the repository. Told apart, since nothing else works after it.
+/// Things an example removes: the installation or the repository. They run last, since nothing else works afterwards.
 fn takes_away(event: &str, payload: &Value) -> bool {
     let action = payload["action"].as_str().unwrap_or_default();
     matches!((event, action), ("installation" | "repository", "deleted") | ("installation_repositories", "removed"))

@@ -46,7 +46,7 @@ fn the_log_is_exported_whole_and_verified() {
     "#);
 }
 
-/// What the one call of the export is answered, and then the end.
+/// Answers the one call of the export, then closes.
 fn answering(answer: impl Into<String>) -> String {
     let answer = answer.into();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

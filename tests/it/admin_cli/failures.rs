@@ -1,4 +1,4 @@
-//! What every command says when the pool is not there, does not let the operator in, or is none.
+//! Errors of every command when the pool is unreachable, rejects the token, or is no pool.
 
 use crate::admin_cli::stage::{REPO, Stage, clean, told};
 use std::io::{Read, Write};

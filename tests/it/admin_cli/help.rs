@@ -1,4 +1,4 @@
-//! What `--help` says of every command.
+//! Help texts of the operator's commands.
 
 use crate::admin_cli::stage::{clean, told};
 

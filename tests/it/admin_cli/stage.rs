@@ -122,7 +122,7 @@ impl Stage {
         (text("worker_id"), text("token"))
     }
 
-    /// What a worker is given.
+    /// Returns the work a worker gets.
     pub(crate) fn work(&self, token: &str) -> Vec<Value> {
         let bearer = format!("Bearer {token}");
         let url = format!("{}/v1/work", self.url);
@@ -130,7 +130,7 @@ impl Stage {
         work["leases"].as_array().unwrap().clone()
     }
 
-    /// How many tasks wait.
+    /// Counts the ready tasks.
     pub(crate) fn ready(&self) -> i64 {
         self.admin("state", &Value::Null)["tasks_ready"].as_i64().unwrap()
     }
@@ -179,7 +179,7 @@ pub(crate) fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
 
-/// What was said on stdout, then on stderr with a mark before each line, and the exit code.
+/// Formats stdout, then stderr with a mark before each line, and the exit code.
 pub(crate) fn told(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let errors: String =

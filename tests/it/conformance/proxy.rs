@@ -1,4 +1,4 @@
-//! What stands in front of the real server and breaks it: it changes calls on their way in, answers on their way out, or
+//! A proxy that breaks the real server: it changes calls on their way in, answers on their way out, or
 //! answers in the server's place. Event streams pass through as they come.
 
 use crate::conformance::server::ADMIN;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
-/// How a server is broken. None of these can hold anything: what is to be known later is told to the [`Memory`].
+/// Fault of a server. Faults are stateless; they keep state in the [`Memory`].
 #[derive(Clone, Copy)]
 pub(crate) enum How {
     /// Calls come to the server other than they were made.
@@ -29,7 +29,7 @@ pub(crate) enum How {
     Own(fn(Ask, Arc<Beyond>) -> BoxFuture<'static, Reply>),
 }
 
-/// What a broken server remembers between calls, by names of its choice.
+/// State of a broken server between calls, by name.
 #[derive(Default)]
 pub(crate) struct Memory(Mutex<BTreeMap<String, Value>>);
 
@@ -47,7 +47,7 @@ impl Memory {
         self.0.lock().unwrap().contains_key(name)
     }
 
-    /// How often this was asked with this name, the present time included.
+    /// Counts the calls with this name, the present one included.
     pub(crate) fn count(&self, name: &str) -> u64 {
         let mut all = self.0.lock().unwrap();
         let count = all.get(name).and_then(Value::as_u64).unwrap_or(0) + 1;
@@ -73,7 +73,7 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// Whether it is this call, such as `POST /v1/tasks/*/status`.
+    /// Returns true for this call, such as `POST /v1/tasks/*/status`.
     pub(crate) fn is(&self, call: &str) -> bool {
         let (method, path) = call.split_once(' ').unwrap();
         let (asked, known): (Vec<_>, Vec<_>) = (self.path.split('/').collect(), path.split('/').collect());
@@ -217,7 +217,7 @@ impl Beyond {
         self.ask(&Ask { method, path: path.to_owned(), query, headers, body: Bytes::from(body.to_string()) }).await
     }
 
-    /// What the present moment makes of a call.
+    /// Applies the fault to a call.
     async fn answer(self: Arc<Self>, mut ask: Ask) -> Reply {
         match self.how {
             How::Ask(change) => {

@@ -7,7 +7,7 @@ use owp_conformance::{Options, Report, run};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// What opens the admin calls of every server here.
+/// Admin token of every server here.
 pub(crate) const ADMIN: &str = "an-admin-token-for-the-test";
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -53,7 +53,7 @@ impl Server {
     }
 }
 
-/// How the suite is asked to judge a server.
+/// Options of a conformance run.
 pub(crate) fn options(url: &str) -> Options {
     Options { server: url.to_owned(), admin_token: ADMIN.to_owned(), lease_ttl: None, profile: None, only: Vec::new() }
 }

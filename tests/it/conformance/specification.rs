@@ -42,7 +42,7 @@ fn names(text: &str) -> Vec<&str> {
     named.map(|(name, _)| name).collect()
 }
 
-/// Where the document and the checks are not about the same requirements.
+/// Returns the requirements that only the document or only the checks name.
 fn faults(markdown: &str, checks: &[&Check]) -> Vec<String> {
     let blocks = blocks(markdown);
     let mut faults = Vec::new();

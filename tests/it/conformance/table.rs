@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use owp_conformance::{Report, Status, all};
 use std::collections::BTreeSet;
 
-/// How many servers of a table are judged at once. Most of a run is waiting.
+/// Number of servers judged at once. Most of a run is waiting.
 const AT_ONCE: usize = 3;
 /// Checks that wait for seconds. They are made where one of them should fail, and left out elsewhere.
 pub(crate) const WAITING: [&str; 9] =
@@ -15,11 +15,11 @@ pub(crate) const WAITING: [&str; 9] =
 
 /// A server that breaks something.
 pub(crate) struct Broken {
-    /// What it does, in words.
+    /// Description of the fault.
     pub name: &'static str,
     /// The checks that must fail; every other one must pass.
     pub fails: &'static [&'static str],
-    /// How it does so.
+    /// The fault.
     pub how: How,
 }
 
@@ -54,7 +54,7 @@ async fn one(broken: &Broken, whole: bool) -> Option<String> {
     (!found.is_empty()).then(|| format!("A server that {}:\n  {}", broken.name, found.join("\n  ")))
 }
 
-/// Where a report is not what was to be expected of it.
+/// Returns the differences between a report and the expected one.
 pub(crate) fn faults(report: &Report, fails: &[&str]) -> Vec<String> {
     let made = report.outcomes.iter().filter_map(|outcome| {
         let expected = match outcome.id {

@@ -1,4 +1,4 @@
-//! What Compose makes of `compose.yml` and `.env`, as far as the pool's own service goes; there is no Docker in a test.
+//! `compose.yml` and `.env` as Compose reads them, for the pool's own service; tests run without Docker.
 
 use super::{server::Server, text, yaml};
 use crate::support::program;

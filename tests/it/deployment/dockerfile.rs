@@ -44,7 +44,7 @@ impl Dockerfile {
         pairs.map(|pair| pair.split_once('=').expect("NAME=value")).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
     }
 
-    /// What `COPY` takes from the folder the image is built in.
+    /// Returns the paths `COPY` takes from the build context.
     pub(crate) fn copied_from_context(&self) -> Vec<String> {
         let copies = self.instructions.iter().filter(|(word, rest)| word == "COPY" && !rest.starts_with("--from"));
         copies

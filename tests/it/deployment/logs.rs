@@ -3,7 +3,7 @@
 use crate::support::program;
 use std::process::Command;
 
-/// What `owp serve` writes to a terminal until Ctrl-C.
+/// Returns the output of `owp serve` on a terminal until Ctrl-C.
 fn log_on_a_terminal(variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let owp = program::owp(&[]);

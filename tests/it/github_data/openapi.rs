@@ -92,7 +92,7 @@ pub(crate) fn compile(description: &Value, schema: &Value) -> Validator {
     jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&root).unwrap()
 }
 
-/// What a value gets wrong, in a few short lines.
+/// Returns a value's schema violations in a few short lines.
 pub(crate) fn complaints(description: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let validator = compile(description, schema);
     let words = |error: jsonschema::ValidationError<'_>| {

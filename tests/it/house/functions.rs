@@ -1,4 +1,4 @@
-//! How long a function may be.
+//! Limit on the length of a function.
 
 use super::source::SourceFile;
 use syn::{spanned::Spanned, visit::Visit};

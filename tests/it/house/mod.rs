@@ -47,6 +47,19 @@ fn no_file_is_longer_than_one_can_hold_in_mind() {
 }
 
 #[test]
+fn doc_comments_begin_with_a_verb_or_a_noun() {
+    let files = source::read(&["src", "crates", "tests", "benches"]);
+    let (counts, found): (Vec<usize>, Vec<Vec<String>>) = files.iter().map(words::clauses).unzip();
+    let (all, found) = (counts.iter().sum::<usize>(), found.concat());
+    assert!(
+        found.len() * 100 < all * 2,
+        "{} of {all} doc comments begin with a clause (\"What is told\"), which takes two readings:\n  {}",
+        found.len(),
+        found.join("\n  ")
+    );
+}
+
+#[test]
 fn no_function_is_longer_than_a_screen_or_two() {
     let found = check(&source::read(&["src", "crates", "tests", "benches"]), functions::too_long);
     assert_none("Split these functions; one thing at one height:", &found);

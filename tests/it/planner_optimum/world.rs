@@ -29,7 +29,7 @@ pub(crate) fn apply(world: &mut Snapshot, picks: &[Pick]) -> Result<(), String> 
     Ok(())
 }
 
-/// What admission says of a pair, as things stand.
+/// Returns admission's answer for a worker and a task in the present state.
 pub(crate) fn refusals(world: &Snapshot, asker: usize, task: usize) -> Vec<owp_pool::Refusal> {
     let (asker, task) = (&world.askers[asker], &world.tasks[task]);
     let repo = &world.repos[&task.task.repo];
@@ -66,7 +66,7 @@ fn take(world: &mut Snapshot, asker: usize, task: usize) {
     }
 }
 
-/// What the same workers get when they ask one after the other, each alone: what a pool without a planner does.
+/// Grants of a pool without a planner: the same workers ask one after the other.
 pub(crate) fn one_by_one(snapshot: &Snapshot) -> i64 {
     let mut world = snapshot.clone();
     let mut sum = 0;

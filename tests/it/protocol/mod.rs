@@ -1,4 +1,4 @@
-//! What OWP v1 adds to v0.1, over HTTP against the whole server. What touches the database runs on both databases.
+//! Additions of OWP v1 to v0.1, over HTTP against the whole server. Tests that touch the database run on both databases.
 
 mod clients;
 mod events;

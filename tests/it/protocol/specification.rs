@@ -20,7 +20,7 @@ fn examples(markdown: &str) -> Vec<(Option<String>, String)> {
         .collect()
 }
 
-/// Why a value is no example of a shape.
+/// Returns the reasons why a value does not match a schema.
 fn faults(description: &Value, shape: &str, example: &Value) -> Vec<String> {
     if description["components"]["schemas"][shape].is_null() {
         return vec![format!("there is no shape {shape}")];

@@ -29,7 +29,7 @@ async fn with(db: Db, feed: FeedSettings) -> Pool {
     Pool::start_as(db, None, Some(ADMIN), Settings { feed, ..Settings::default() }).await
 }
 
-/// What a page tells of the same events.
+/// Returns the same events as a page shows them.
 async fn all(pool: &Pool) -> Vec<Value> {
     numbered(pool).await;
     pool.send("GET", "/v1/events?limit=100", &[("X-Admin-Token", ADMIN)], "").await.ok()["events"]

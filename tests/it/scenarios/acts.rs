@@ -6,7 +6,7 @@ use owp_pool::Span;
 use owp_pool::task::Task;
 use owp_store::Scope;
 
-/// What the App wrote: people are notified of what is created, never of what is edited.
+/// Writes of the App. GitHub notifies people of new comments, never of edits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Written {
     pub created: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Written {
 }
 
 impl World {
-    /// How many comments the App created, and how often it edited one, by the request journal.
+    /// Counts the comments the App created and its edits, by the request journal.
     pub(crate) fn written(&self) -> Written {
         let requests = self.github.requests();
         let count = |method: &str| {
@@ -134,7 +134,7 @@ impl World {
             .unwrap()
     }
 
-    /// How many live leases there are.
+    /// Counts the live leases.
     pub(crate) async fn live_leases(&self, issues: &[u64]) -> usize {
         let mut held = 0;
         for issue in issues {
@@ -149,7 +149,7 @@ impl World {
         u64::try_from(ids[0]).unwrap()
     }
 
-    /// How many audit events of this kind there are, everywhere.
+    /// Counts the audit events of a kind in all repositories.
     pub(crate) async fn events(&self, kind: &str) -> usize {
         let events = self.store().read(|tx| Box::pin(async move { tx.recent_events(10_000).await })).await.unwrap();
         events.iter().filter(|event| event.kind == kind).count()

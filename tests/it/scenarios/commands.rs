@@ -27,7 +27,7 @@ stories!(
     a_worker_that_is_there_already_is_linked_by_a_new_code,
 );
 
-/// How a verb is written with arguments that parse.
+/// Returns a command line of a verb with valid arguments.
 fn line(verb: &str) -> &'static str {
     match verb {
         "claim" => "/owp claim",

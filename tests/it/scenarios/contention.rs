@@ -192,7 +192,7 @@ async fn links_and_new_codes_race_for_the_same_workers(db: Db) {
     w.check_promises().await;
 }
 
-/// Whoever makes a new code holds the worker's row and goes on to its codes.
+/// Locks the worker's row and then its link codes, as making a new code does.
 async fn a_link_never_waits_in_a_circle(db: Db) {
     if db == Db::Sqlite {
         return; // One writer, no row locks.

@@ -1,4 +1,4 @@
-//! Who is credited, and whose comment tells what: a lease that is over keeps its last word.
+//! Credit for merged work. The comment of an ended lease keeps its last text.
 
 use crate::scenarios::stories;
 use crate::support::database::Db;

@@ -38,7 +38,7 @@ impl World {
         self.only(issue, &format!("owp:key=pull:{pull}"))
     }
 
-    /// How often the App read checks or statuses.
+    /// Counts the App's reads of checks and statuses.
     fn checks_read(&self) -> usize {
         let requests = self.github.requests();
         requests.iter().filter(|r| r.by_app() && r.route.contains("/commits/{ref}/")).count()

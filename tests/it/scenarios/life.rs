@@ -25,7 +25,7 @@ async fn expires_at(w: &World, issue: u64) -> Timestamp {
     w.store().read(move |tx| Box::pin(async move { tx.lease(&lease).await })).await.unwrap().unwrap().expires_at
 }
 
-/// How long the holder of an issue still has.
+/// Returns the time left of the lease on an issue.
 async fn left(w: &World, issue: u64) -> Span {
     expires_at(w, issue).await - Timestamp(w.clock.now_ms())
 }

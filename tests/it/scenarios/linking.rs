@@ -1,4 +1,4 @@
-//! How a pull request comes to answer a task, and how it stops: words, branches, reports, forks, moves.
+//! Links between pull requests and tasks, and their end: closing words, branches, reports, forks, moves.
 
 use crate::scenarios::stories;
 use crate::support::database::Db;

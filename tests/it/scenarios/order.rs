@@ -1,4 +1,4 @@
-//! What comes in another order than it was said, or takes longer than it should.
+//! Deliveries that arrive out of order or take longer than they should.
 
 use crate::scenarios::stories;
 use crate::support::database::Db;

@@ -21,7 +21,7 @@ stories!(
 const RENAMED: &str = "acme/comet";
 const RULES: &str = "version: 1\nclaims: { per_worker: 5, newcomers: 5, newcomers_total: 20, cooldown: 0s }\nbudget: { max_open_prs: 9 }\n";
 
-/// What people know of each other's work.
+/// Issues and pull requests as people know them.
 struct Cast {
     repo: &'static str,
     issues: Vec<u64>,
@@ -53,7 +53,7 @@ const CLAIMED_BY_EDIT: usize = 7;
 const CLOSED: usize = 8;
 const NEW: usize = 9;
 
-/// What people do meanwhile, and after how many hours of seventy-two.
+/// Acts of people during the outage, by hour.
 type Deed = (i64, fn(&Sandbox, &mut Cast));
 
 const DEEDS: &[Deed] = &[
@@ -91,7 +91,7 @@ const DEEDS: &[Deed] = &[
     }),
 ];
 
-/// What happened before anybody noticed anything.
+/// State before the outage is noticed.
 async fn before(w: &World) -> Cast {
     w.github.set_file(REPO, ".github/owp.yml", RULES).unwrap();
     w.next_count().await;

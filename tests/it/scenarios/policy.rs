@@ -161,7 +161,7 @@ async fn stranger(w: &World, skills: &[&str]) -> WorkerId {
     w.engine.register(registration).await.unwrap().worker
 }
 
-/// How often the policy file was asked for.
+/// Counts the requests for the policy file.
 fn reads(w: &World) -> usize {
     w.github.requests().iter().filter(|request| request.path.contains("/contents/")).count()
 }

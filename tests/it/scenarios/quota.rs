@@ -1,4 +1,4 @@
-//! How much the App writes: never faster than GitHub takes it.
+//! Rate of the App's writes and reads: within GitHub's limits.
 
 use crate::scenarios::stories;
 use crate::support::database::Db;
@@ -70,7 +70,7 @@ fn writes(w: &World) -> usize {
     w.github.requests().iter().filter(|r| r.method != "GET" && r.route.contains("/comments")).count()
 }
 
-/// How many calls other than conditional ones that changed nothing the App made about single issues.
+/// Counts the App's calls about single issues, without those answered 304.
 fn asked_about_issues(w: &World, from: usize) -> usize {
     let requests = w.github.requests().split_off(from);
     let single =

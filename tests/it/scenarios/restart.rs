@@ -15,7 +15,7 @@ stories!(a_death_after_any_step_changes_nothing, a_death_within_any_step_changes
 
 const ACTS: usize = 8;
 
-/// When the process dies: after the step with this number, or when its work was polled so often.
+/// Moment at which the process dies: after a step, or after a number of polls.
 #[derive(Clone, Copy, Debug)]
 struct Death {
     step: usize,
@@ -31,7 +31,7 @@ struct End {
     joins: usize,
 }
 
-/// What people do, one thing at a time. `0` stands for the first issue, `1` for the second.
+/// Acts of people, one at a time. `0` is the first issue, `1` the second.
 fn act(w: &World, number: usize, issues: &mut Vec<u64>, pull: &mut u64) {
     let (mona, ada, bo) = (w.github.as_user("mona"), w.github.as_user("ada"), w.github.as_user("bo"));
     match number {

@@ -38,7 +38,7 @@ macro_rules! a_story_per_rule {
     };
 }
 
-/// Where a rule can be met at all: some look at the client, which a person who comments does not use.
+/// Faces on which a rule can apply: some rules concern workers, which commands in comments do not use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Faces {
     /// In comments and over HTTP.

@@ -41,7 +41,7 @@ fn open_unheard(github: &Sandbox) {
     github.take_deliveries();
 }
 
-/// Whoever asks now gets nothing, and nothing after the count either: the slot is taken.
+/// Checks that a worker gets nothing now, nor after the count: the slot is taken.
 async fn gets_nothing(w: &World, worker: &owp_pool::WorkerId) {
     assert!(w.engine.pull_work(worker).await.unwrap().items.is_empty(), "an old count was believed");
     w.settle().await;

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// Nobody is refused for what others did at the same time.
 const RULES: &str = "version: 1\nbudget: { max_open_prs: 100 }\nclaims: { per_worker: 20, newcomers: 20, newcomers_total: 100, cooldown: 0s }\n";
 
-/// How large a history is told.
+/// Size of a history.
 struct Size {
     issues: usize,
     talk: usize,
@@ -51,13 +51,13 @@ async fn storm_ends_as_calm(db: Db, size: Size) {
     assert_eq!(storm.comments.len(), calm.comments.len());
 }
 
-/// How it all stands in the end.
+/// Final state of a history.
 struct End {
     /// State, holder, pull request and more of every task.
     tasks: BTreeMap<u64, String>,
     /// Grants, merges, and slots taken.
     counts: [i64; 4],
-    /// What we said on each issue: kinds and bodies, moments left out.
+    /// Our comments by issue: kinds and bodies, without times.
     comments: BTreeMap<u64, Vec<String>>,
 }
 
@@ -113,7 +113,7 @@ fn without_moments(body: &str) -> String {
     masked + rest
 }
 
-/// What a storm did.
+/// Outcome of a storm.
 #[derive(Debug, Default)]
 struct Seen {
     deliveries: usize,

@@ -1,4 +1,4 @@
-//! What people whom nobody knows can make the pool do: ask GitHub, write comments, hold up others. All of it is bounded.
+//! Bounds on the requests, comments and delays that a stranger can cause.
 
 use crate::scenarios::acts::Written;
 use crate::scenarios::stories;
@@ -27,7 +27,7 @@ stories!(
 );
 
 impl World {
-    /// How many requests the App made whose path contains `part`.
+    /// Counts the App's requests with `part` in their path.
     fn calls(&self, part: &str) -> usize {
         self.github.requests().iter().filter(|r| r.by_app() && r.path.contains(part)).count()
     }

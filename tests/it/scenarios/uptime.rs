@@ -104,7 +104,7 @@ async fn a_reservation_waits_for_the_pool_too(db: Db) {
     w.check_promises().await;
 }
 
-/// What each of several replicas does first, side by side: time is given back by one.
+/// Runs the first step of several replicas at once: one of them gives the time back.
 async fn several_replicas_give_time_back_once(db: Db) {
     let w = world(db).await;
     let issue = w.task("Parse dates", &[]).await;

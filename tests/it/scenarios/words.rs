@@ -1,4 +1,4 @@
-//! What people read: the words stay true when the task goes on, and commands in them can be copied.
+//! Comments on GitHub: they stay true as the task goes on, and commands in them can be copied.
 
 use crate::scenarios::stories;
 use crate::support::database::Db;

@@ -60,7 +60,7 @@ impl Browser {
 }
 
 impl Page {
-    /// Where the page's form goes, and its hidden fields.
+    /// Returns the form's action and hidden fields.
     pub(crate) fn form(&self) -> (String, BTreeMap<String, String>) {
         let attribute = |tag: &str, name: &str| {
             let value = tag.split(&format!(" {name}=\"")).nth(1)?.split('"').next()?;

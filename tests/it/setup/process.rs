@@ -31,7 +31,7 @@ impl Served {
         Self { child, log }
     }
 
-    /// What follows these words in the log, up to the line's end.
+    /// Returns the rest of the log line after these words.
     fn says(&self, words: &str) -> String {
         let began = Instant::now();
         loop {

@@ -1,4 +1,4 @@
-//! What several suites share: databases, the program, an outage, and a world of GitHub, pool and people.
+//! Helpers of several suites: databases, the program, an outage, and a world of GitHub, pool and people.
 
 pub(crate) mod database;
 pub(crate) mod outage;

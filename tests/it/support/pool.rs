@@ -184,7 +184,7 @@ impl Pool {
         self.send(method, path, &headers, body).await
     }
 
-    /// What `GET /v1/work` lists.
+    /// Returns the response of `GET /v1/work`.
     pub(crate) async fn work(&self, worker: &Worker) -> Vec<Value> {
         let answer = self.as_worker(worker, "GET", "/v1/work", Value::Null).await;
         assert_eq!(answer.header("cache-control"), "no-store");

@@ -23,7 +23,7 @@ pub(crate) fn help(subcommand: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Why the program would not take this command line, judged by its help.
+/// Returns the reasons why the program would reject a command line, judged by its help.
 pub(crate) fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<String> {
     let whole = line.join(" ");
     let [program, subcommand, args @ ..] = line else { return vec![format!("`{whole}` names no subcommand")] };

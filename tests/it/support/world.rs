@@ -241,7 +241,7 @@ impl World {
         self.settle().await;
     }
 
-    /// What our App wrote on an issue, oldest first.
+    /// Returns our App's comments on an issue, oldest first.
     pub(crate) fn ours(&self, issue: u64) -> Vec<String> {
         self.github.comments(REPO, issue).into_iter().filter(|c| c.via_app).map(|c| c.body).collect()
     }
@@ -328,7 +328,7 @@ impl World {
     }
 }
 
-/// What a client reports when it opened a pull request in the main repository.
+/// Builds the report of a worker that opened a pull request in the main repository.
 pub(crate) fn opened(pull: u64) -> Report {
     Report {
         status: ReportedStatus::PrOpened,

@@ -85,7 +85,7 @@ fn task(repo: &str) -> Value {
     json!({ "repo": format!("acme/{repo}"), "title": "Look at it", "required_skills": [repo] })
 }
 
-/// Whether somebody holds the repository's row.
+/// Returns true while a transaction locks the repository's row.
 async fn is_locked(database: &str) -> bool {
     let mut conn = AnyConnection::connect(database).await.unwrap();
     let lock = "SELECT id FROM repositories WHERE name = 'acme/rocket' FOR UPDATE NOWAIT";

@@ -1,4 +1,4 @@
-//! Who gets what: budget, areas, capacity, skills, pauses; and a "no" with its reasons.
+//! Grants and refusals: budget, areas, capacity, skills, pauses, and the reasons of a refusal.
 
 use crate::support::database::Db;
 use crate::support::pool::{Pool, REPO};

@@ -54,7 +54,7 @@ pub(crate) struct Server {
     _database: TestDatabase,
 }
 
-/// What the pool knows: its repositories, each with whether it is served, and how much is in every table.
+/// State of the pool: its repositories with their service state, and the row count of every table.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
     pub repos: Vec<(String, bool)>,
@@ -176,7 +176,7 @@ impl Server {
         }
     }
 
-    /// What is stuck, and why.
+    /// Returns stuck deliveries with their errors.
     async fn waiting(&self) -> Vec<(String, String, String)> {
         sqlx::query_as("SELECT id, state, COALESCE(error, '') FROM deliveries WHERE state <> 'done'")
             .fetch_all(&self.rows)
@@ -184,7 +184,7 @@ impl Server {
             .unwrap()
     }
 
-    /// How many deliveries ended how.
+    /// Counts deliveries by outcome.
     pub(crate) async fn deliveries(&self) -> BTreeMap<String, i64> {
         let rows: Vec<(String, i64)> = sqlx::query_as("SELECT state, COUNT(*) FROM deliveries GROUP BY state")
             .fetch_all(&self.rows)
@@ -220,7 +220,7 @@ impl Server {
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&self.rows).await.unwrap()
     }
 
-    /// How many calls GitHub got from the App.
+    /// Counts the App's calls to GitHub.
     pub(crate) fn asked_of_github(&self) -> usize {
         self.github.requests().iter().filter(|request| request.by_app()).count()
     }

@@ -1,4 +1,4 @@
-//! What every command says of itself.
+//! Help texts of the worker's commands.
 
 use crate::support::program::{self, owp};
 
@@ -8,7 +8,7 @@ fn help(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What every command can be told, at the end of its help.
+/// Global options at the end of every help text.
 const OF_EVERY_COMMAND: &str = "
 Options of every command:
       --server <URL>  Address of the pool, such as https://pool.example.org

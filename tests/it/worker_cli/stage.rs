@@ -20,7 +20,7 @@ pub(crate) struct Stage {
     runtime: tokio::runtime::Runtime,
 }
 
-/// What a command ended with.
+/// Output and exit code of a command.
 pub(crate) struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
@@ -104,7 +104,7 @@ impl Stage {
         self.admin("/v1/admin/tasks", &task)["task_id"].as_str().unwrap().to_owned()
     }
 
-    /// How a task stands.
+    /// Returns a task's state.
     pub(crate) fn state(&self, task: &str) -> String {
         let shown = self.call("GET", &format!("/v1/tasks/{task}"), None, &Value::Null).unwrap();
         shown["state"].as_str().unwrap().to_owned()
@@ -159,7 +159,7 @@ impl Stage {
         assert_eq!(done.code, Some(0), "{}", done.stderr);
     }
 
-    /// What was printed, without what changes from run to run. Nothing of it may be the token.
+    /// Returns the output with volatile parts replaced, and checks that it does not hold the token.
     pub(crate) fn steady(&self, text: &str) -> String {
         if let Some(token) = self.kept_token() {
             assert!(!text.contains(&token), "the token was printed: {text}");

@@ -32,7 +32,7 @@ fn typed(stage: &Stage, plain: &Command, term: &str, steps: &[(&str, &str)], col
     stage.ended(typist)
 }
 
-/// What stands below the table in the end.
+/// Text below the table at the end.
 fn ending(said: &str) -> String {
     let from = said.rfind("Stopped asking").unwrap_or_else(|| panic!("{said:?}"));
     said[from..].replace('\r', "")

@@ -69,6 +69,17 @@ pub struct RepoView {
 }
 
 impl Engine {
+    /// Counts leases by state or end.
+    pub async fn grants_by_end(&self) -> Result<Vec<(String, i64)>, EngineError> {
+        self.read(|tx| Box::pin(async move { Ok(tx.grants_by_end().await?) })).await
+    }
+
+    /// Checks that the database responds.
+    pub async fn reach_database(&self) -> Result<(), EngineError> {
+        // A snapshot starts with a query for the database's time.
+        self.read(|_| Box::pin(async move { Ok(()) })).await
+    }
+
     /// Returns the overview of the pool.
     pub async fn overview(&self) -> Result<Overview, EngineError> {
         let engine = self.clone();

@@ -5,7 +5,6 @@ use super::problem::Failure;
 use crate::wire::{DONE, Done, ProblemKind};
 use axum::Json;
 use axum::extract::State;
-use owp_engine::EngineError;
 use std::time::Duration;
 
 /// Timeout for the database. Health checks of containers and proxies give up after a few seconds, and then the response
@@ -27,10 +26,8 @@ pub(super) async fn ready(State(face): State<Face>) -> Result<Json<Done>, Failur
             stuck.name
         )));
     }
-    // A snapshot starts with a query for the database's time.
-    let asked = face.engine.store().read(|tx| Box::pin(async move { Ok::<_, EngineError>(tx.now()) }));
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(answered) => answered.map(|_| Json(DONE)).map_err(Failure::from),
+    match tokio::time::timeout(PATIENCE, face.engine.reach_database()).await {
+        Ok(answered) => answered.map(|()| Json(DONE)).map_err(Failure::from),
         Err(_) => Err(unready(format!("The database did not answer within {} ms.", PATIENCE.as_millis()))),
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use owp_base::histogram::{BOUNDS_MS, Distribution};
-use owp_engine::{EngineError, Figures, Overview, Stuck};
+use owp_engine::{Figures, Overview, Stuck};
 use owp_pool::{Refusal, Rule};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,10 +38,9 @@ pub(super) async fn show(State(face): State<Face>) -> Result<Response, Failure> 
 
 async fn count(face: &Face) -> Result<String, Failure> {
     let overview = face.engine.overview().await?;
-    let ends: Result<_, EngineError> =
-        face.engine.store().read(|tx| Box::pin(async move { Ok(tx.grants_by_end().await?) })).await;
+    let ends = face.engine.grants_by_end().await?;
     let github = face.engine.github().map(|github| github.client.figures());
-    Ok(render(&overview, &ends?, &face.engine.steps(), &Process { github, writing: face.engine.store().writing() }))
+    Ok(render(&overview, &ends, &face.engine.steps(), &Process { github, writing: face.engine.store().writing() }))
 }
 
 /// The figures of this process.

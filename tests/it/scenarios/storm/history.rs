@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 pub(super) const PEOPLE: [&str; 12] = ["ada", "bo", "cy", "eve", "fay", "gus", "hal", "ida", "jo", "kit", "lea", "max"];
 pub(super) const MAINTAINER: &str = "mona";
 
-/// What one person does. Issues are numbered from 0 in the order in which they are opened.
+/// One act of a person. Issues are numbered from 0 in the order in which they are opened.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     Open {
@@ -51,7 +51,7 @@ pub(super) enum Act {
     },
 }
 
-/// What happens between two looks of the pool at everything. No two acts of a wave concern the same issue, chat apart.
+/// Acts between two reconciliations. No two acts of a wave concern the same issue, except chat.
 pub(super) type Wave = Vec<Act>;
 
 /// Talk, some of which looks like commands and is none.
