@@ -77,7 +77,7 @@ fn details(payload: &Value) -> Vec<String> {
     details.extend(number("max_open_prs").or(number("budget")).map(|n| format!("now {n}")));
     details.extend(number("open_pulls").or(number("open")).map(|n| format!("{n} open")));
     details.extend(number("estimate").map(|n| format!("{n} {}", if n == 1 { "point" } else { "points" })));
-    details.extend(text("via").map(|via| if via == "comment" { "by comment" } else { "by a client" }.to_owned()));
+    details.extend(text("via").map(|via| if via == "comment" { "by comment" } else { "by a worker" }.to_owned()));
     let until = text("expires_at").and_then(Timestamp::parse_rfc3339);
     details.extend(until.map(|at| format!("until {}", at.human())));
     details
