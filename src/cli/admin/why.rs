@@ -58,9 +58,13 @@ fn rules(why: &Value, worker: &str) {
     let rules = why["rules"].as_array().into_iter().flatten();
     let rows: Vec<Vec<String>> = rules
         .map(|rule| {
-            let holds = if rule["holds"] == true { "yes" } else { "no" };
-            let (name, message) = (field(rule, "rule"), field(&rule["reason"], "message"));
-            vec![words(name), holds.to_owned(), words(&of_worker(name, message))]
+            let name = field(rule, "rule");
+            // A rule that holds has no reason to give.
+            let (holds, reason) = match rule["holds"] == true {
+                true => ("yes", String::new()),
+                false => ("no", of_worker(name, field(&rule["reason"], "message"))),
+            };
+            vec![words(name), holds.to_owned(), words(&reason)]
         })
         .collect();
     table(&["RULE", "HOLDS", "REASON"], &rows);

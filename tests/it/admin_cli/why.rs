@@ -133,8 +133,8 @@ fn every_rule_is_told_of_a_worker_who_may_not() {
     skills           no     The worker lacks a skill the task needs.
     tier             yes
     lane             yes
-    capacity         yes    The task does not fit into the worker's free capacity.
-    concurrency      yes    The worker holds as many tasks as it takes at once.
+    capacity         yes
+    concurrency      yes
     person_cap       yes
     newcomers_total  yes
     cooldown         yes

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn a_doc_comment_that_begins_with_a_clause_is_caught() {
-        let text = "//! What it is.\n//! How it works.\n\n/// Returns it.\n/// Why not.\nfn f() {}\n    /// Whose it is\n";
+        let text =
+            "//! What it is.\n//! How it works.\n\n/// Returns it.\n/// Why not.\nfn f() {}\n    /// Whose it is\n";
         let (comments, found) = clauses(&file(text));
         assert_eq!((comments, found.len()), (3, 2), "{found:?}");
     }
