@@ -150,7 +150,7 @@ fn attribute(tokens: &[TokenTree], at: usize) -> Option<(Vec<TokenTree>, usize)>
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_FILE, SourceFile, header, left_for_later, length, silent_exceptions};
+    use super::{LONGEST_FILE, SourceFile, clauses, header, left_for_later, length, silent_exceptions};
 
     fn file(text: &str) -> SourceFile {
         SourceFile::new("src/a.rs", text)

@@ -129,7 +129,6 @@ fn a_task_goes_from_state_to_state() {
     insta::assert_snapshot!(stage.worker(&["report", &task, "in_progress"]).all(), @r#"
     exit 1
     owp worker report: The task is merged; it cannot be reported in_progress from there.
-      `owp worker why TASK` explains one task, `owp worker list --explain` all that wait.
     "#);
     insta::assert_snapshot!(stage.worker(&["report", &task, "done"]).all(), @r#"
     exit 2

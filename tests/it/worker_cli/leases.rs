@@ -120,7 +120,6 @@ fn a_task_is_given_back_by_its_own_id_or_its_leases() {
     insta::assert_snapshot!(stage.worker(&["release", lease]).all(), @r#"
     exit 1
     owp worker release: The lease is over: it ended on TIME (released). Nothing was changed.
-      `owp worker why TASK` explains one task, `owp worker list --explain` all that wait.
     "#);
     insta::assert_snapshot!(stage.worker(&["release", "l_nope"]).all(), @r#"
     exit 1

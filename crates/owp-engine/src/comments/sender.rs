@@ -52,7 +52,7 @@ impl Engine {
         let cause = wanted.cause.as_deref().unwrap_or("unknown");
         let span =
             tracing::info_span!("comment", repo = %wanted.repo_name, issue = wanted.issue, key = %wanted.key, cause);
-        self.send(github, wanted).instrument(span).await?;
+        Box::pin(self.send(github, wanted)).instrument(span).await?;
         Ok(true)
     }
 

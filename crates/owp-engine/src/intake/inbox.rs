@@ -126,14 +126,16 @@ impl Engine {
         };
         let span =
             tracing::info_span!("delivery", id = %delivery.id, event = %delivery.event, about = %delivery.order_key);
-        because(&delivery.id, self.finish_or_give_back(&delivery)).instrument(span).await?;
+        // On the heap: a delivery's processing is the deepest of all futures, and the thread's stack is small.
+        let work: BoxFuture<'_, _> = Box::pin(self.finish_or_give_back(&delivery));
+        because(&delivery.id, work).instrument(span).await?;
         Ok(true)
     }
 
     async fn finish_or_give_back(&self, delivery: &Delivery) -> Result<(), EngineError> {
         let began = Instant::now();
         let processed = tokio::select! {
-            processed = self.process(delivery) => processed,
+            processed = Box::pin(self.process(delivery)) => processed,
             lost = self.hold(delivery) => Err(lost),
         };
         match processed {

@@ -32,7 +32,7 @@ pub(super) async fn request(State(face): State<Face>, request: Request, next: Ne
         response.headers_mut().insert(REQUEST_ID, id);
         response
     };
-    because(&cause, answering).instrument(span).await
+    because(&cause, Box::pin(answering)).instrument(span).await
 }
 
 fn is_sane(id: &HeaderValue) -> bool {
