@@ -274,7 +274,7 @@ fn tell_setup(config: &ServeConfig, store: &Store) {
             None => tracing::info!("GitHub App {} at {}", app.app_id, app.api_url),
         },
         None => {
-            tracing::info!("no GitHub App is configured: webhooks answer 503, and only manual repositories are served")
+            tracing::info!("no GitHub App is configured: webhooks answer 503, and only manual repositories are served");
         }
     }
     match config.admin_token.as_ref().map(weakness) {
