@@ -16,11 +16,12 @@ statements! {
         state = 'pending', attempts = 0, rescues = 0, due_at = excluded.due_at, error = NULL WHERE deliveries.state = 'dead'";
     // Index deliveries_processing.
     DELIVERIES_LOST = "SELECT * FROM deliveries WHERE state = 'processing' AND taken_until <= $1 ORDER BY id LIMIT 50";
-    DELIVERY_NEXT = "SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.due_at <= $1
+    // Index deliveries_order: read in its order, so that the first match ends the search and a backlog costs nothing.
+    DELIVERY_NEXT = "SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.due_at + 0 <= $1
         AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.order_key = d.order_key AND p.state = 'processing')
         AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.order_key = d.order_key AND e.speaker = d.speaker
             AND e.state = 'pending' AND e.received_at > $2
-            AND (e.received_at < d.received_at OR e.received_at = d.received_at AND e.id < d.id))
+            AND (e.received_at, e.id) < (d.received_at, d.id))
         ORDER BY d.received_at, d.id LIMIT 1";
     DELIVERY_TAKE = "UPDATE deliveries SET state = 'processing', taken_until = $2, takes = takes + 1
         WHERE id = $1 AND state = 'pending' RETURNING *";

@@ -196,7 +196,10 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
             ClientError::Address(_) | ClientError::Versioned { .. } => return Err(error.into()),
             _ if away => {}
             _ => {
-                complain(&format!("owp admin events: {}; retrying until it answers.", visible_line(&error.to_string())));
+                complain(&format!(
+                    "owp admin events: {}; retrying until it answers.",
+                    visible_line(&error.to_string())
+                ));
             }
         }
         away = true;

@@ -476,9 +476,9 @@ CREATE TABLE deliveries (
   rescues BIGINT NOT NULL DEFAULT 0,
   error TEXT
 );
-CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state = 'pending';
+CREATE INDEX deliveries_order ON deliveries (received_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_key ON deliveries (order_key, received_at, id) WHERE state = 'pending';
-CREATE INDEX deliveries_speaker ON deliveries (order_key, speaker, received_at)
+CREATE INDEX deliveries_speaker ON deliveries (order_key, speaker, received_at, id)
   WHERE state = 'pending' AND speaker IS NOT NULL;
 CREATE UNIQUE INDEX deliveries_processing ON deliveries (order_key) WHERE state = 'processing';
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE state IN ('pending', 'processing');
