@@ -74,14 +74,19 @@ impl RepoReader {
             "query": LAST_EDIT,
             "variables": { "owner": owner, "name": name, "number": number },
         });
-        let http = &self.github.0.http;
+        let (http, rests) = (&self.github.0.http, &self.github.0.rests);
+        rests.check_graphql(scope.installation, self.github.now())?;
         let token = self.github.token(scope).await?;
         let ask = async |token| self.github.send(self.speaker, http.write(&Write::LastEdit, token, Some(&body))).await;
         let answer = match ask(&token).await {
             Err(GitHubError::Unauthorized { .. }) => ask(&self.github.replace_token(scope, &token).await?).await?,
             answer => answer?,
         };
-        read(&answer, Timestamp(self.github.0.clock.now_ms()))
+        let edit = read(&answer, self.github.now());
+        if let Err(GitHubError::RateLimited { retry_at, .. }) = &edit {
+            rests.learn_graphql(scope.installation, *retry_at, self.github.now());
+        }
+        edit
     }
 }
 

@@ -17,6 +17,8 @@ enum Holder {
     App,
     /// One installation, shared by all of its tokens.
     Installation(i64),
+    /// The GraphQL quota of one installation, which is separate.
+    GraphQl(i64),
 }
 
 impl From<Speaker> for Holder {
@@ -42,9 +44,18 @@ pub(super) struct Rests(Mutex<HashMap<Holder, Rest>>);
 impl Rests {
     /// Rejects a request while a limit is in force.
     pub(super) fn check(&self, speaker: Speaker, now: Timestamp) -> Result<(), GitHubError> {
+        self.check_of(speaker.into(), now)
+    }
+
+    /// Rejects a GraphQL request while the limit of its quota is in force.
+    pub(super) fn check_graphql(&self, installation: i64, now: Timestamp) -> Result<(), GitHubError> {
+        self.check_of(Holder::GraphQl(installation), now)
+    }
+
+    fn check_of(&self, holder: Holder, now: Timestamp) -> Result<(), GitHubError> {
         let rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // After the clock was set back, an older limit would last too long.
-        let rest = rests.get(&speaker.into()).filter(|rest| rest.since <= now && now < rest.until);
+        let rest = rests.get(&holder).filter(|rest| rest.since <= now && now < rest.until);
         match rest {
             Some(rest) => Err(GitHubError::RateLimited { retry_at: rest.until, secondary: rest.secondary }),
             None => Ok(()),
@@ -58,10 +69,19 @@ impl Rests {
             Ok(Answer { used_up_until: Some(reset), .. }) => (*reset, false),
             _ => return,
         };
+        self.rest(speaker.into(), Rest { since: now, until, secondary });
+    }
+
+    /// Records the end of the limit of a GraphQL quota.
+    pub(super) fn learn_graphql(&self, installation: i64, until: Timestamp, now: Timestamp) {
+        self.rest(Holder::GraphQl(installation), Rest { since: now, until, secondary: false });
+    }
+
+    fn rest(&self, holder: Holder, new: Rest) {
         let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = rests.entry(speaker.into()).or_insert(Rest { since: now, until, secondary });
-        if rest.until < until || rest.since > now {
-            *rest = Rest { since: now, until, secondary };
+        let rest = rests.entry(holder).or_insert(new);
+        if rest.until < new.until || rest.since > new.since {
+            *rest = new;
         }
     }
 
@@ -69,5 +89,6 @@ impl Rests {
     pub(super) fn forget(&self, installation: i64) {
         let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         rests.remove(&Holder::Installation(installation));
+        rests.remove(&Holder::GraphQl(installation));
     }
 }

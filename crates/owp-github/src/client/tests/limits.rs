@@ -78,6 +78,27 @@ async fn what_is_used_up_of_another_resource_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_limit_of_graphql_stops_its_own_calls_and_no_others() {
+    let server = Server::with_tokens(|call| match call.line.ends_with("/graphql") {
+        true => Reply::json(200, json!({ "data": null, "errors": [{ "type": "RATE_LIMITED", "message": "" }] })),
+        false => Reply::json(200, issue()),
+    })
+    .await;
+    let github = server.github();
+    let reader = github.reader(INSTALLATION, repo());
+    let resting = limited(NOW + 60_000, false);
+    let asked = || server.lines().iter().filter(|line| line.ends_with("/graphql")).count();
+    for _ in 0..3 {
+        assert_eq!(reader.last_edit(1).await.unwrap_err(), resting);
+    }
+    assert_eq!(asked(), 1);
+    reader.issue(1).await.expect("other calls have a quota of their own");
+    server.clock.advance_ms(60_000);
+    assert_eq!(reader.last_edit(1).await.unwrap_err(), limited(NOW + 120_000, false));
+    assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
 async fn a_limit_of_the_app_stops_its_own_calls_and_new_tokens_and_no_others() {
     let server = Server::with_tokens(|call| match call.line.as_str() {
         "GET /app" => Reply::json(429, json!({})).with("retry-after", "10"),
