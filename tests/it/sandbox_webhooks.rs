@@ -133,7 +133,7 @@ async fn githubs_published_examples_travel_signed_and_unchanged() {
     let (sandbox, _) = sandbox().await;
     sandbox.take_deliveries();
     sandbox.set_webhook_url(&url);
-    let examples = webhook_examples();
+    let examples = webhook_examples("api.github.com");
     for (event, payload) in &examples {
         sandbox.deliver(event, payload);
     }

@@ -6,31 +6,12 @@
 mod server;
 
 use crate::github_data::examples::webhook_examples;
-use crate::support::database::Db;
+use crate::support::database::{Db, on_both};
 use owp_github::payload::{Kind, read_delivery};
 use owp_sandbox::Role;
 use serde_json::{Value, json};
 use server::{MAX_BYTES, REPO, Server};
 use std::collections::BTreeMap;
-
-/// Tests, written once and run on both databases.
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        $(mod $name {
-            use crate::support::database::Db;
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                Box::pin(super::$name(Db::Sqlite)).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                Box::pin(super::$name(Db::Postgres)).await;
-            }
-        })*
-    };
-}
 
 on_both!(
     examples_about_repositories_elsewhere_change_nothing_here,
@@ -47,7 +28,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 async fn examples_about_repositories_elsewhere_change_nothing_here(db: Db) {
     let server = Server::start(db).await;
     let (before, heard) = (server.picture().await, server.asked_of_github());
-    let examples = webhook_examples();
+    let examples = webhook_examples("api.github.com");
     assert!(examples.len() > 300, "only {} examples", examples.len());
     for (index, (event, payload)) in examples.iter().enumerate() {
         let id = format!("elsewhere-{index}");
@@ -95,7 +76,7 @@ fn takes_away(event: &str, payload: &Value) -> bool {
 async fn examples_rewritten_to_an_installed_repository_are_dealt_with(db: Db) {
     let server = Server::start(db).await;
     let task = server.task().await;
-    let examples: Vec<_> = webhook_examples().into_iter().filter(|(e, p)| !takes_away(e, p)).collect();
+    let examples: Vec<_> = webhook_examples("api.github.com").into_iter().filter(|(e, p)| !takes_away(e, p)).collect();
     for (index, (event, payload)) in examples.iter().enumerate() {
         let mut payload = about_us(payload, &server);
         if payload["comment"].is_object() && event == "issue_comment" {
@@ -121,7 +102,7 @@ async fn examples_rewritten_to_an_installed_repository_are_dealt_with(db: Db) {
 async fn examples_from_our_installation_about_a_repository_outside_it_change_nothing(db: Db) {
     let server = Server::start(db).await;
     let before = server.picture().await;
-    for (index, (event, payload)) in webhook_examples().iter().enumerate() {
+    for (index, (event, payload)) in webhook_examples("api.github.com").iter().enumerate() {
         if !matches!(event.as_str(), "issues" | "issue_comment" | "pull_request" | "repository") {
             continue;
         }
@@ -202,7 +183,7 @@ async fn a_delivery_in_a_form_is_worth_one_in_json(db: Db) {
     assert_eq!(server.deliver("form", "issue_comment", JSON, &body).await.0, 202, "the same id in the other dress");
     let mut before = server.deliveries().await.values().sum::<i64>();
     assert_eq!(before, 1);
-    for (index, (event, payload)) in webhook_examples().iter().enumerate() {
+    for (index, (event, payload)) in webhook_examples("api.github.com").iter().enumerate() {
         let form = Server::in_a_form(payload.to_string().as_bytes());
         let (status, problem) = server.deliver(&format!("form-{index}"), event, FORM, &form).await;
         assert_eq!(status, 202, "{event} {}: {problem}", payload["action"]);

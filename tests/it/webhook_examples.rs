@@ -3,47 +3,17 @@
 //! `OWP_NPM_DIR` names the `node_modules` folder to look in; otherwise it is `tests/npm/node_modules`, which
 //! `npm ci --prefix tests/npm` fills. A missing folder is a failure, never a skip.
 
+use crate::github_data::examples::webhook_examples;
 use owp_github::payload::{CommentAction, Kind, read_delivery};
-use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// One set of examples per product: github.com and the Enterprise Server versions.
 const SETS: [&str; 6] = ["api.github.com", "ghes-31", "ghes-32", "ghes-33", "ghes-34", "ghes-35"];
 
-fn examples_folder() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "a test's own switch, not a setting of the program")]
-    let named = std::env::var("OWP_NPM_DIR").ok().map(PathBuf::from);
-    let usual = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/npm/node_modules");
-    let folder = named.unwrap_or(usual).join("@octokit/webhooks-examples");
-    assert!(
-        folder.is_dir(),
-        "{} is not there: run `npm ci --prefix tests/npm`, or point OWP_NPM_DIR at a node_modules folder \
-         that holds @octokit/webhooks-examples",
-        folder.display()
-    );
-    folder
-}
-
-/// Event name and payload of every example in a set.
-fn examples(set: &str) -> Vec<(String, Value)> {
-    let path = examples_folder().join(set).join("index.json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let events: Value = serde_json::from_str(&text).expect("the package holds JSON");
-    let mut examples = Vec::new();
-    for event in events.as_array().expect("a list of events") {
-        let name = event["name"].as_str().expect("an event has a name");
-        for example in event["examples"].as_array().expect("an event has examples") {
-            examples.push((name.to_owned(), example.clone()));
-        }
-    }
-    examples
-}
-
 #[test]
 fn every_published_example_is_read_without_error() {
     for set in SETS {
-        let examples = examples(set);
+        let examples = webhook_examples(set);
         let least = if set == "api.github.com" { 300 } else { 40 };
         assert!(examples.len() > least, "{set} holds only {} examples", examples.len());
         for (event, payload) in examples {
@@ -61,7 +31,7 @@ fn every_published_example_is_read_without_error() {
 #[test]
 fn the_events_we_use_become_hints_that_say_where_to_look() {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (event, payload) in examples("api.github.com") {
+    for (event, payload) in webhook_examples("api.github.com") {
         let incoming = read_delivery(&event, None, payload.to_string().as_bytes()).expect("the test above reads all");
         let kind = match incoming.kind {
             Kind::Issue { number, label, .. } => {

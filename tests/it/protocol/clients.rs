@@ -1,7 +1,7 @@
 //! Clients that repeat themselves, vanish, share a token or say odd things.
 
-use crate::protocol::on_both;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{ADMIN, Pool, REPO};
 use serde_json::{Value, json};
 use std::time::Duration;

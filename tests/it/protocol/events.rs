@@ -1,8 +1,8 @@
 //! The event feed as pages: order, places, filters, who sees what, and that its page for people knows every kind.
 
-use crate::protocol::on_both;
 use crate::protocol::sse::{bearer, each, meddle, numbered, operator};
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{ADMIN, Pool, REPO, Worker};
 use owp_engine::{FeedSettings, Settings};
 use owp_pool::event::EventKind;

@@ -1,7 +1,7 @@
 //! Tasks that have an id elsewhere: added once, however often and from wherever they are sent.
 
-use crate::protocol::on_both;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{ADMIN, Pool, REPO};
 use serde_json::{Value, json};
 

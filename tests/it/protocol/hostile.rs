@@ -1,9 +1,9 @@
 //! Hostile texts over HTTP: what was sent comes back letter by letter in well-formed JSON, on every face that shows it; the
 //! status page shows it as text.
 
-use crate::protocol::on_both;
 use crate::protocol::sse::{Stream, numbered, operator};
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Pool, REPO, Worker};
 use owp_pool::text::{is_hidden, tidy_line};
 use owp_testing::hostile::corpus;

@@ -1,8 +1,8 @@
 //! Comments that were given up, for the operator: the list, and another try.
 
-use crate::protocol::on_both;
 use crate::protocol::sse::meddle;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Pool, REPO, Worker};
 use serde_json::{Value, json};
 

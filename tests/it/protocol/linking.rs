@@ -1,8 +1,8 @@
 //! A worker that is there already asks for a code that ties it to a GitHub account.
 
-use crate::protocol::on_both;
 use crate::protocol::sse::meddle;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Pool, Worker};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! A worker looks at itself, changes what it says, replaces its token, leaves.
 
-use crate::protocol::on_both;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Pool, Worker};
 use serde_json::{Value, json};
 

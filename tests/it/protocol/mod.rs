@@ -17,23 +17,3 @@ mod sse;
 mod steward;
 mod streams;
 mod trials;
-
-/// Tests, written once and run on both databases.
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        $(mod $name {
-            use crate::support::database::Db;
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                Box::pin(super::$name(Db::Sqlite)).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                Box::pin(super::$name(Db::Postgres)).await;
-            }
-        })*
-    };
-}
-pub(crate) use on_both;

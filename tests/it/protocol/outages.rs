@@ -1,8 +1,8 @@
 //! The database on a bad day: locked by somebody who does not let go, away, not there yet, or holding what this version
 //! cannot read.
 
-use crate::protocol::on_both;
 use crate::protocol::sse::meddle;
+use crate::support::database::on_both;
 use crate::support::database::{Db, TestDatabase};
 use crate::support::outage::Wire;
 use crate::support::pool::{ADMIN, Pool, Worker};

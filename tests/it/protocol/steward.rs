@@ -1,7 +1,7 @@
 //! The operator's further calls.
 
-use crate::protocol::on_both;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{ADMIN, Pool, REPO};
 use serde_json::{Value, json};
 

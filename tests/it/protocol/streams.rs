@@ -1,8 +1,8 @@
 //! The event feed as streams: live, resumed, reset, silent, shut down, too many, on two replicas.
 
-use crate::protocol::on_both;
 use crate::protocol::sse::{Stream, bearer, each, meddle, numbered, operator, resuming};
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{ADMIN, Pool, REPO};
 use owp::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::Entropy;

@@ -1,7 +1,7 @@
 //! Leases of seconds in repositories made by hand, so that a trial of a client need not wait.
 
-use crate::protocol::on_both;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Pool, REPO, Worker};
 use owp_pool::Span;
 use serde_json::{Value, json};

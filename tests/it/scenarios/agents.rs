@@ -1,14 +1,14 @@
 //! Agents: accounts that open pull requests for whoever named them, and where what was merged came from.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World, opened};
 use owp_engine::ProfileChange;
 use owp_pool::Span;
 use owp_sandbox::PrSpec;
 use serde_json::{Value, json};
 
-stories!(
+on_both!(
     an_agents_pull_request_is_the_work_of_whoever_named_it,
     an_agent_named_later_answers_from_then_on,
     an_agents_draft_shares_the_slot_and_its_pushes_renew,

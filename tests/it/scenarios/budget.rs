@@ -1,12 +1,12 @@
 //! The review budget: never more open pull requests plus work handed out than it allows, and nothing when in doubt.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::{Person, Span};
 use owp_sandbox::{Fault, FaultKind, PrSpec};
 
-stories!(
+on_both!(
     claims_and_pulls_together_never_pass_the_budget,
     nothing_is_granted_before_the_first_count,
     a_failed_count_stops_grants_until_one_succeeds,

@@ -1,11 +1,11 @@
 //! Claims that are refused: each reply names the rule, the value, the limit, the holder, and when to try again.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 
-stories!(
+on_both!(
     a_taken_task_names_its_holder_and_the_end,
     a_claim_where_there_is_no_task_says_so,
     bots_and_pull_request_threads_get_no_answer_at_all,

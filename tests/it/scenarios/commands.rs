@@ -1,7 +1,7 @@
 //! Commands: who may say what, what each does, and which comments are listened to at all.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Registration;
 use owp_pool::Span;
@@ -11,7 +11,7 @@ use owp_sandbox::Role;
 use owp_store::Extra;
 use secrecy::ExposeSecret;
 
-stories!(
+on_both!(
     every_verb_asks_for_its_role,
     an_unknown_verb_is_answered_once_with_a_suggestion,
     several_commands_in_one_comment_get_one_reply,

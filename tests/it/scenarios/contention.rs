@@ -1,7 +1,7 @@
 //! Many at once: the last slot, the one issue, the last point of capacity are given exactly once.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use futures_util::future::join_all;
 use owp_engine::Registration;
@@ -10,7 +10,7 @@ use owp_pool::worker::Capabilities;
 use owp_store::Extra;
 use secrecy::ExposeSecret;
 
-stories!(
+on_both!(
     fifty_people_claim_one_issue_at_once,
     fifty_workers_pull_the_last_slot_at_once,
     one_worker_in_two_repositories_never_passes_its_capacity,

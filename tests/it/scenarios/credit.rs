@@ -1,10 +1,10 @@
 //! Credit for merged work. The comment of an ended lease keeps its last text.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 
-stories!(
+on_both!(
     whoever_wrote_what_was_merged_is_credited_and_nobody_else,
     a_pull_request_of_whom_the_task_is_reserved_for_is_theirs,
     a_lease_that_was_given_back_keeps_its_last_word,

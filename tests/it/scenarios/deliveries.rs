@@ -2,14 +2,14 @@
 //! change under us.
 
 use crate::scenarios::faults::ten_minutes;
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::{Chaos, Role};
 use serde_json::json;
 
-stories!(
+on_both!(
     disorder_ends_in_the_same_state_as_order,
     deliveries_about_foreign_repositories_have_no_effect,
     a_suspended_installation_hands_out_nothing_and_comes_back,

@@ -2,14 +2,14 @@
 //! again is offered again.
 
 use crate::scenarios::faults::ten_minutes;
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 use serde_json::json;
 
-stories!(
+on_both!(
     one_404_at_a_strangers_comment_ends_no_lease,
     a_claim_that_meets_a_404_is_served_when_github_shows_the_issue_again,
     a_task_in_doubt_is_handed_to_nobody_and_says_when_github_is_asked_again,

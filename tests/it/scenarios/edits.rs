@@ -1,14 +1,14 @@
 //! An issue's text is untrusted: who may change what was approved, and what happens when somebody else does. And the same
 //! of claims: who holds what elsewhere, to whom an issue is assigned, who may read a private repository.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::{Span, WorkerId};
 use owp_sandbox::{Fault, FaultKind, Parcel, PrSpec, Role};
 use serde_json::json;
 
-stories!(
+on_both!(
     a_stranger_edits_an_approved_issue_and_nobody_is_given_it_until_it_is_approved_again,
     a_leased_task_goes_on_as_approved_and_is_held_when_it_returns,
     whoever_may_write_edits_freely,

@@ -1,13 +1,13 @@
 //! GitHub at its worst: errors, limits, lost answers, an hour of silence. What was asked for is done in the end, once.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_github::client::{CommentWriter, RepoHandle};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 
-stories!(
+on_both!(
     whatever_github_answers_a_claim_is_served_once,
     one_wrong_answer_loses_no_command,
     what_fails_for_a_day_is_given_up_and_reported,

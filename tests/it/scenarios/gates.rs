@@ -1,11 +1,11 @@
 //! Gates: what a pull request waits for before it counts as delivered, and what is said when it slips afterwards.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 
-stories!(
+on_both!(
     a_pull_request_waits_for_its_checks_and_says_for_which,
     a_push_makes_its_checks_unknown_again,
     a_checklist_is_ticked_before_the_work_counts,

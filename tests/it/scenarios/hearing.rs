@@ -1,14 +1,14 @@
 //! Commands that are found by looking, and those that must not be: history, and what cannot be obeyed.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_pool::pull::PullFacts;
 use owp_sandbox::{Fault, FaultKind};
 use owp_store::{PullRow, Scope, StoreError};
 
-stories!(
+on_both!(
     what_was_written_before_the_app_was_there_is_history,
     what_was_written_while_the_app_was_away_is_history,
     a_comment_that_cannot_be_obeyed_stops_neither_counts_nor_grants,

@@ -1,8 +1,8 @@
 //! Hostile texts, where people write them: titles, bodies, labels, reasons, pull requests, names of workers. The texts are
 //! kept as they are; the comments that tell of them do nothing but tell.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Registration;
 use owp_github::render::find_key;
@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-stories!(hostile_texts_are_kept_and_do_nothing, in_quiet_mode_neither);
+on_both!(hostile_texts_are_kept_and_do_nothing, in_quiet_mode_neither);
 
 /// Numbers below are written in the corpus.
 const FILLERS: usize = 130;

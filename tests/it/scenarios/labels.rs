@@ -1,10 +1,10 @@
 //! Labels: what makes an issue a task, what takes it out again, who may, and how quiet all of it is.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 
-stories!(
+on_both!(
     good_labels_are_never_answered,
     bad_labels_make_one_comment_that_is_edited_and_resolved,
     a_label_that_is_only_much_like_the_right_one_is_said_so_once,

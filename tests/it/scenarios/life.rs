@@ -1,13 +1,13 @@
 //! The life of an installation, its repositories and issues: whatever their owners do with them, nothing is handed out
 //! that should not be, nobody loses work to it, and what comes back goes on.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::{Span, Timestamp, WorkerId};
 use std::collections::BTreeMap;
 
-stories!(
+on_both!(
     claims_wait_for_a_suspended_installation,
     a_repository_that_was_removed_keeps_its_holders_and_goes_on_when_it_is_back,
     a_lease_waits_two_weeks_for_an_app_that_was_uninstalled,

@@ -1,13 +1,13 @@
 //! Links between pull requests and tasks, and their end: closing words, branches, reports, forks, moves.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World, opened};
 use owp_engine::Report;
 use owp_pool::Span;
 use owp_sandbox::PrSpec;
 
-stories!(
+on_both!(
     every_keyword_and_spelling_links,
     what_only_mentions_an_issue_links_nothing,
     the_branch_is_named_as_the_rules_say,

@@ -1,11 +1,11 @@
 //! Deliveries that never come: what GitHub shows is found by looking.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 
-stories!(everything_is_found_by_looking_when_no_delivery_comes);
+on_both!(everything_is_found_by_looking_when_no_delivery_comes);
 
 async fn everything_is_found_by_looking_when_no_delivery_comes(db: Db) {
     let w = World::new(db).await;

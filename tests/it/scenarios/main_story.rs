@@ -1,10 +1,10 @@
 //! The main job: a labelled issue becomes a merged pull request.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::World;
 
-stories!(
+on_both!(
     a_labelled_issue_is_claimed_answered_and_merged,
     a_linked_client_pulls_work_over_the_protocol,
     a_task_is_ready_again_after_release_expiry_or_a_pull_request_closed_unmerged,

@@ -1,15 +1,15 @@
 //! Deliveries that GitHub tried to bring and could not: asked for again, at the start and on a schedule. What only a
 //! delivery tells, such as who edited a comment, shows that it was the delivery that came.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use futures_util::future::join_all;
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 use std::collections::BTreeSet;
 
-stories!(
+on_both!(
     what_could_not_be_delivered_is_asked_for_and_takes_effect,
     every_page_is_read_and_each_failed_attempt_asked_for_once,
     an_attempt_that_fails_again_is_asked_for_again_until_github_forgets,

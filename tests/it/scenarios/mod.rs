@@ -41,23 +41,3 @@ mod uptime;
 mod vanished;
 mod watch;
 mod words;
-
-/// Stories, told once and run on both databases.
-macro_rules! stories {
-    ($($name:ident),* $(,)?) => {
-        $(mod $name {
-            use crate::support::database::Db;
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                Box::pin(super::$name(Db::Sqlite)).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                Box::pin(super::$name(Db::Postgres)).await;
-            }
-        })*
-    };
-}
-pub(crate) use stories;

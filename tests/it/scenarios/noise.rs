@@ -3,13 +3,13 @@
 
 use crate::scenarios::acts::Written;
 use crate::scenarios::labels::TEN;
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::{Parcel, PrSpec};
 
-stories!(
+on_both!(
     a_whole_life_notifies_twice_and_once_for_the_pull_request,
     labelling_a_hundred_good_issues_notifies_nobody,
     ten_labels_at_once_notify_at_most_once,

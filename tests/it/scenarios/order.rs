@@ -1,7 +1,7 @@
 //! Deliveries that arrive out of order or take longer than they should.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::NewTask;
 use owp_pool::Span;
@@ -9,7 +9,7 @@ use owp_pool::task::TaskSpec;
 use owp_sandbox::{Fault, FaultKind};
 use std::time::Duration;
 
-stories!(
+on_both!(
     what_a_person_says_later_waits_for_what_they_said_before,
     a_comment_approves_what_it_saw_although_others_have_written_since,
     an_issue_that_takes_long_to_read_is_read_once,

@@ -1,8 +1,8 @@
 //! Days in which nobody runs the pool and GitHub delivers into the void: afterwards everything stands as it would had the
 //! pool been there all the time, nobody was granted too much, and nothing is said twice.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Settings;
 use owp_github::render::find_key;
@@ -11,7 +11,7 @@ use owp_pool::task::TaskState;
 use owp_sandbox::{PrSpec, Sandbox};
 use std::collections::BTreeSet;
 
-stories!(
+on_both!(
     three_days_of_silence_end_in_githubs_own_state,
     four_days_of_silence_end_there_too_although_github_forgot,
     a_command_that_was_taken_back_before_it_was_heard_is_not_obeyed,

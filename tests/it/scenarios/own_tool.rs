@@ -1,14 +1,14 @@
 //! People with tools of their own: comments tell how to connect one, and a person links once, not once per machine.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::{EngineError, PublicUrl, Registered, Registration, Settings};
 use owp_pool::Span;
 use owp_pool::worker::Capabilities;
 use secrecy::ExposeSecret;
 
-stories!(
+on_both!(
     a_claim_and_the_help_name_the_pools_address_and_one_line_to_type,
     where_the_address_is_not_known_comments_say_nothing_of_it,
     a_linked_worker_links_the_next_machine_without_a_comment,

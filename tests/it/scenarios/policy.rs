@@ -1,7 +1,7 @@
 //! The policy file: read when it changed, followed while it is good, said once when it is not.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::{Engine, NewTask, Pulled, Registration};
 use owp_pool::task::TaskSpec;
@@ -11,7 +11,7 @@ use owp_sandbox::{Fault, FaultKind, PrSpec, Role};
 use owp_store::Extra;
 use std::collections::BTreeMap;
 
-stories!(
+on_both!(
     a_policy_is_read_followed_and_forgotten_with_its_file,
     a_claim_is_judged_by_the_file_as_it_is_now,
     a_bad_file_is_said_once_and_the_last_good_one_stays_in_force,

@@ -1,12 +1,12 @@
 //! Pull requests: whose they are, what they answer, and what happens to their tasks.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::PrSpec;
 
-stories!(
+on_both!(
     somebody_elses_pull_request_is_said_once_and_counts,
     a_pull_request_nobody_claimed_keeps_others_from_claiming,
     a_draft_starts_the_work_and_leaving_draft_delivers_it,

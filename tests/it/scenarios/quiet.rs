@@ -2,14 +2,14 @@
 //! its mind.
 
 use crate::scenarios::acts::Written;
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 use serde_json::json;
 
-stories!(
+on_both!(
     a_whole_life_is_one_comment,
     the_last_five_answers_stay,
     refusals_are_counted_as_ever,

@@ -1,12 +1,12 @@
 //! Rate of the App's writes and reads: within GitHub's limits.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 
-stories!(
+on_both!(
     an_hour_sees_no_more_writes_than_github_takes,
     a_noisy_repository_leaves_the_others_their_part_of_the_hour,
     held_issues_cost_nothing_while_they_do_not_move,

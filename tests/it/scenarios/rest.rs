@@ -2,13 +2,13 @@
 //! for is done afterwards, once.
 
 use crate::scenarios::faults::commenter;
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 
-stories!(
+on_both!(
     a_limit_costs_one_request_however_many_deliveries_wait,
     an_hour_that_is_used_up_is_rested_for,
     a_limit_that_one_repository_met_is_obeyed_for_all_of_its_installation,

@@ -3,15 +3,15 @@
 //! The story is told once in calm, and then again for every step with a death after it, or in the middle of it. The
 //! end must be the same: states, comments, grants.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-stories!(a_death_after_any_step_changes_nothing, a_death_within_any_step_changes_nothing);
+on_both!(a_death_after_any_step_changes_nothing, a_death_within_any_step_changes_nothing);
 
 const ACTS: usize = 8;
 

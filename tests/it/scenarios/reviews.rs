@@ -1,12 +1,12 @@
 //! Pull requests under review: several for one issue, several issues in one, closed ones, authors who are gone, and what
 //! waiting costs, which is nothing.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 
-stories!(
+on_both!(
     the_first_of_several_to_pass_is_the_pull_request,
     one_merge_completes_tasks_of_several_people_and_credits_each_their_own,
     whose_pull_request_was_closed_has_two_days_of_first_refusal,

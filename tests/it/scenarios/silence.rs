@@ -1,8 +1,8 @@
 //! Time in which nobody counted: what was counted before it is not believed, on either database. And clocks that were
 //! wrong for a while.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Settings;
 use owp_pool::Span;
@@ -11,7 +11,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-stories!(
+on_both!(
     after_a_restart_nothing_is_handed_out_before_a_count,
     after_a_silence_nothing_is_handed_out_before_a_count,
     a_death_within_a_count_does_not_delay_the_next,

@@ -1,8 +1,8 @@
 //! Bounds on the requests, comments and delays that a stranger can cause.
 
 use crate::scenarios::acts::Written;
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Whom;
 use owp_pool::Span;
@@ -10,7 +10,7 @@ use owp_sandbox::{Fault, FaultKind};
 use owp_store::StoreError;
 use serde_json::{Value, json};
 
-stories!(
+on_both!(
     nobody_is_looked_up_for_a_command_its_author_may_not_give,
     a_comment_names_five_accounts_and_an_edit_asks_for_none_of_them_again,
     slow_answers_do_not_make_a_comment_be_read_twice,

@@ -1,11 +1,11 @@
 //! Pull requests of people who claimed nothing: what they take is bounded, and their authors can make the tasks theirs.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 
-stories!(
+on_both!(
     drafts_of_an_outsider_stop_nobody,
     of_an_outsiders_pull_requests_the_first_counts_and_holds_its_task,
     the_author_of_a_pull_request_claims_its_task_and_delivers_it,

@@ -1,12 +1,12 @@
 //! Issues that lose the label many at once: a typo in the policy, a label renamed on GitHub. Nothing is taken away before
 //! somebody had a day to put it right.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 
-stories!(
+on_both!(
     a_mistyped_label_in_the_policy_takes_nothing_away_and_is_said_once,
     a_label_renamed_on_github_takes_nothing_away_before_the_policy_follows,
     what_nobody_puts_right_within_a_day_leaves_the_pool,

@@ -1,13 +1,13 @@
 //! Time in which no process ran is nobody's: what would have run out meanwhile goes on where it stood.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Settings;
 use owp_pool::{LeaseId, Span, Timestamp};
 use owp_store::Scope;
 
-stories!(
+on_both!(
     nobody_loses_a_claim_because_the_pool_was_away,
     a_short_silence_gives_nothing_back,
     time_while_the_pool_runs_counts_as_ever,

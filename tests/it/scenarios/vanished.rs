@@ -1,13 +1,13 @@
 //! Pull requests and repositories that GitHub does not show, once or for good: one answer is not the truth, and the
 //! review budget is never passed meanwhile.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::{Span, Timestamp};
 use owp_sandbox::{Fault, FaultKind, PrSpec};
 
-stories!(
+on_both!(
     one_404_for_a_pull_request_changes_nothing,
     a_pull_request_that_github_does_not_show_yet_takes_a_slot,
     a_list_without_the_pull_request_changes_nothing,

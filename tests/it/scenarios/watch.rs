@@ -1,12 +1,12 @@
 //! Changes nobody told of: noticed within two minutes with every delivery lost, at the price of one conditional request.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 use owp_sandbox::{PrSpec, RecordedRequest};
 
-stories!(
+on_both!(
     with_every_delivery_lost_changes_are_noticed_within_two_minutes,
     an_idle_repository_costs_one_free_request_every_two_minutes,
     what_the_pool_writes_itself_settles,

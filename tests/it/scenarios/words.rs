@@ -1,11 +1,11 @@
 //! Comments on GitHub: they stay true as the task goes on, and commands in them can be copied.
 
-use crate::scenarios::stories;
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
 
-stories!(
+on_both!(
     who_gave_a_task_back_is_not_told_later_that_they_lost_it,
     a_task_that_is_no_longer_blocked_says_who_may_go_on,
     commands_in_a_refusal_are_code_that_can_be_copied,

@@ -2,6 +2,7 @@
 //! its power.
 
 use crate::support::database::{Db, TestDatabase};
+use crate::support::program::{free_port, owp};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection};
@@ -26,8 +27,8 @@ impl Drop for Replica {
 
 impl Replica {
     async fn start(database: &str) -> Self {
-        let listen = format!("127.0.0.1:{}", super::stage::free_port());
-        let child = super::stage::owp()
+        let listen = format!("127.0.0.1:{}", free_port());
+        let child = owp(&[])
             .args(["serve", "--listen", &listen])
             .current_dir(env!("CARGO_TARGET_TMPDIR"))
             .env("OWP_ADMIN_TOKEN", ADMIN)

@@ -1,10 +1,10 @@
 //! Two processes, and how to drive them with nothing but HTTP.
 
+use crate::support::program::{free_port, owp};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const REPO: &str = "acme/rocket";
@@ -30,24 +30,11 @@ impl Drop for Stage {
     }
 }
 
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-pub(crate) fn owp() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
-    for (name, _) in owp_config::VARIABLES {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
 impl Stage {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("http://127.0.0.1:{}", free_port());
-        let mut sandbox = owp()
+        let mut sandbox = owp(&[])
             .args(["sandbox", "--listen", "127.0.0.1:0", "--webhook-url", &format!("{url}/github/webhooks")])
             .current_dir(folder.path())
             .stdout(Stdio::piped())
@@ -64,7 +51,7 @@ impl Stage {
 
     async fn start_serve(&mut self) {
         let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
-        let child = owp()
+        let child = owp(&[])
             .args(["serve", "--listen", self.url.trim_start_matches("http://")])
             .current_dir(self.folder.path())
             .env("OWP_ADMIN_TOKEN", ADMIN)

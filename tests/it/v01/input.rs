@@ -1,8 +1,8 @@
 //! Bad input: what is refused, with which status, in which order.
 
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{ADMIN, Answer, Pool, REPO};
-use crate::v01::on_both;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,8 +1,8 @@
 //! A client's life, from registration to a merged task.
 
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Pool, REPO};
-use crate::v01::on_both;
 use owp_pool::Span;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use owp_pool::Span;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-crate::v01::on_both!(
+crate::support::database::on_both!(
     an_offer_is_acknowledged_renewed_and_given_back,
     a_declined_task_is_offered_to_somebody_else_and_not_again_to_who_declined_it,
     an_offer_nobody_acknowledges_is_taken_back,

@@ -1,8 +1,8 @@
 //! Grants and refusals: budget, areas, capacity, skills, pauses, and the reasons of a refusal.
 
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Pool, REPO};
-use crate::v01::on_both;
 use serde_json::{Value, json};
 
 on_both!(

@@ -1,8 +1,8 @@
 //! The door for deliveries: what is believed, what is turned away.
 
 use crate::support::database::Db;
+use crate::support::database::on_both;
 use crate::support::pool::{Answer, Pool};
-use crate::v01::on_both;
 use owp_base::clock::Clock;
 use owp_config::IpRange;
 use owp_engine::{GitHubSide, Settings};
