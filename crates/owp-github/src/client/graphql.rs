@@ -3,6 +3,7 @@
 use super::{
     GitHubError, LastEdit, RepoReader, Speaker, UserRef,
     http::{Answer, Write},
+    rest::Holder,
 };
 use owp_pool::{Span, Timestamp};
 use serde::Deserialize;
@@ -75,7 +76,8 @@ impl RepoReader {
             "variables": { "owner": owner, "name": name, "number": number },
         });
         let (http, rests) = (&self.github.0.http, &self.github.0.rests);
-        rests.check_graphql(scope.installation, self.github.now())?;
+        let quota = Holder::GraphQl(scope.installation);
+        rests.check(quota, self.github.now())?;
         let token = self.github.token(scope).await?;
         let ask = async |token| self.github.send(self.speaker, http.write(&Write::LastEdit, token, Some(&body))).await;
         let answer = match ask(&token).await {
@@ -83,8 +85,8 @@ impl RepoReader {
             answer => answer?,
         };
         let edit = read(&answer, self.github.now());
-        if let Err(GitHubError::RateLimited { retry_at, .. }) = &edit {
-            rests.learn_graphql(scope.installation, *retry_at, self.github.now());
+        if let Err(GitHubError::RateLimited { retry_at, secondary }) = &edit {
+            rests.rest(quota, *retry_at, *secondary, self.github.now());
         }
         edit
     }

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Owner of a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Holder {
+pub(super) enum Holder {
     /// The App's JWT: lists of installations and deliveries, and the tokens of every installation.
     App,
     /// One installation, shared by all of its tokens.
@@ -43,19 +43,10 @@ pub(super) struct Rests(Mutex<HashMap<Holder, Rest>>);
 
 impl Rests {
     /// Rejects a request while a limit is in force.
-    pub(super) fn check(&self, speaker: Speaker, now: Timestamp) -> Result<(), GitHubError> {
-        self.check_of(speaker.into(), now)
-    }
-
-    /// Rejects a GraphQL request while the limit of its quota is in force.
-    pub(super) fn check_graphql(&self, installation: i64, now: Timestamp) -> Result<(), GitHubError> {
-        self.check_of(Holder::GraphQl(installation), now)
-    }
-
-    fn check_of(&self, holder: Holder, now: Timestamp) -> Result<(), GitHubError> {
+    pub(super) fn check(&self, holder: impl Into<Holder>, now: Timestamp) -> Result<(), GitHubError> {
         let rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // After the clock was set back, an older limit would last too long.
-        let rest = rests.get(&holder).filter(|rest| rest.since <= now && now < rest.until);
+        let rest = rests.get(&holder.into()).filter(|rest| rest.since <= now && now < rest.until);
         match rest {
             Some(rest) => Err(GitHubError::RateLimited { retry_at: rest.until, secondary: rest.secondary }),
             None => Ok(()),
@@ -69,17 +60,14 @@ impl Rests {
             Ok(Answer { used_up_until: Some(reset), .. }) => (*reset, false),
             _ => return,
         };
-        self.rest(speaker.into(), Rest { since: now, until, secondary });
+        self.rest(speaker, until, secondary, now);
     }
 
-    /// Records the end of the limit of a GraphQL quota.
-    pub(super) fn learn_graphql(&self, installation: i64, until: Timestamp, now: Timestamp) {
-        self.rest(Holder::GraphQl(installation), Rest { since: now, until, secondary: false });
-    }
-
-    fn rest(&self, holder: Holder, new: Rest) {
+    /// Records a limit that ends at `until`.
+    pub(super) fn rest(&self, holder: impl Into<Holder>, until: Timestamp, secondary: bool, now: Timestamp) {
+        let new = Rest { since: now, until, secondary };
         let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = rests.entry(holder).or_insert(new);
+        let rest = rests.entry(holder.into()).or_insert(new);
         if rest.until < new.until || rest.since > new.since {
             *rest = new;
         }
