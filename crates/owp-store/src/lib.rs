@@ -20,6 +20,7 @@ mod installations;
 mod lane;
 mod leases;
 mod letters;
+mod migrations;
 mod missed;
 mod open;
 mod overview;

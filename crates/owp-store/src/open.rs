@@ -4,10 +4,10 @@ use super::bell::Bell;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::{Gauge, Lane, LaneSettings, run_lane};
-use super::{Inner, Store};
+use super::{Inner, Store, migrations};
 use owp_base::clock::{Clock, Entropy};
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Row};
 use std::path::Path;
@@ -15,9 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 use tokio::sync::mpsc;
-
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Jobs that can wait in a lane before callers have to wait too.
 const LANE_DEPTH: usize = 1024;
@@ -92,7 +89,7 @@ impl Store {
         reach(dialect, &url, dialect.reading_settings()).await?.close().await?;
         let readers = connect(&url, LOOKERS, dialect.reading_settings()).await?;
         let have = schema_version(&mut *readers.acquire().await?).await?;
-        let need = migrator(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
+        let need = migrations::of(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
         match have.cmp(&need) {
             std::cmp::Ordering::Less => return Err(StoreError::Older { have, need }),
             std::cmp::Ordering::Greater => return Err(StoreError::Newer(have)),
@@ -120,13 +117,6 @@ pub(super) async fn schema_version(conn: &mut sqlx::AnyConnection) -> Result<i64
 fn driver_url(path: &str, mode: &str) -> String {
     let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
     format!("sqlite://{escaped}?mode={mode}")
-}
-
-fn migrator(dialect: Dialect) -> &'static Migrator {
-    match dialect {
-        Dialect::Sqlite => &SQLITE,
-        Dialect::Postgres => &POSTGRES,
-    }
 }
 
 fn start_lane(settings: &LaneSettings) -> Lane {
@@ -225,7 +215,7 @@ async fn connect(url: &str, connections: u32, settings: &'static [&'static str])
 }
 
 async fn migrate(dialect: Dialect, conn: &mut AnyConnection) -> Result<(), StoreError> {
-    migrator(dialect).run(conn).await.map_err(|error| match error {
+    migrations::of(dialect).run(conn).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::Newer(version),
         other => StoreError::Migration(other.to_string()),
     })

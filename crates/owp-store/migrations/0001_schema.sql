@@ -2,8 +2,8 @@
 -- booleans are 0 or 1. `repo_id` is the id of a repository. `person` is the key of a contributor: gh:ID for a GitHub
 -- account, w:WORKER for a worker that is not linked.
 --
--- The file for PostgreSQL differs in two ways. Text is compared by bytes there, so that both engines sort ids alike,
--- and generated columns are computed when a row is written. A test derives it from the file for SQLite.
+-- Written for SQLite. `src/migrations.rs` translates it for PostgreSQL, where text is compared by bytes, so that both
+-- engines sort ids alike, and generated columns are computed when a row is written.
 
 --
 -- Repositories
