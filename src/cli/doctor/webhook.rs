@@ -62,19 +62,19 @@ fn address(told: &str, api_url: &str, public: Option<&str>, report: &mut Report)
 
 /// Checks the delivery attempts, which are listed newest first.
 fn deliveries(attempts: &[Attempt], clock: &Clock, report: &mut Report) {
-    let last_ok = attempts.iter().find(|one| one.arrived());
+    let last_ok = attempts.iter().find(|one| one.arrived);
     let since = last_ok.map_or_else(
         || "none that GitHub remembers (three days) arrived".to_owned(),
         |one| format!("the last one that arrived was at {}", one.delivered_at.human()),
     );
-    let failing = attempts.iter().take_while(|one| !one.arrived()).count();
+    let failing = attempts.iter().take_while(|one| !one.arrived).count();
     match attempts.first() {
         None => report.warn(
             "deliveries",
             "GitHub has sent nothing for three days",
             "label an issue in a repository the App is installed on, and run `owp doctor` again",
         ),
-        Some(newest) if !newest.arrived() => {
+        Some(newest) if !newest.arrived => {
             let several =
                 if failing == 1 { "the last delivery".to_owned() } else { format!("the last {failing} deliveries") };
             let words = format!("{several} ({}) failed: {}; {since}", newest.event, how(newest));
@@ -82,7 +82,7 @@ fn deliveries(attempts: &[Attempt], clock: &Clock, report: &mut Report) {
         }
         Some(newest) => {
             let minutes = (clock.now_ms() - newest.delivered_at.0) / 60_000;
-            let failed = attempts.iter().filter(|one| !one.arrived()).count();
+            let failed = attempts.iter().filter(|one| !one.arrived).count();
             let before = if failed == 0 {
                 String::new()
             } else {
@@ -122,11 +122,12 @@ mod tests {
     use super::*;
     use owp_pool::Timestamp;
 
-    fn words(attempts: &[(&str, i64)]) -> String {
+    fn words(attempts: &[(&str, usize)]) -> String {
         let attempts: Vec<Attempt> = attempts
             .iter()
             .map(|(status, code)| Attempt {
                 delivered_at: Timestamp(0),
+                arrived: *status == "OK",
                 status: (*status).to_owned(),
                 status_code: *code,
                 event: "issues".into(),

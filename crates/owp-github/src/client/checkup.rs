@@ -1,7 +1,8 @@
 //! GitHub's record of the App for `owp doctor`: requested permissions, webhook and recent deliveries. No decision
 //! depends on it.
 
-use super::{GitHub, GitHubError, Speaker, raw};
+use super::{GitHub, GitHubError, Speaker, deliveries};
+use octocrab::models::{hooks::Delivery, webhook_events::WebhookEventType};
 use owp_pool::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -52,26 +53,36 @@ struct RawHook {
 }
 
 /// One delivery attempt.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Attempt {
     /// Time of the attempt.
-    #[serde(deserialize_with = "raw::time")]
     pub delivered_at: Timestamp,
+    /// True when the delivery arrived.
+    pub arrived: bool,
     /// `OK`, or GitHub's description of the failure.
     pub status: String,
     /// The status code of the pool's response; 0 when there was none.
-    #[serde(default)]
-    pub status_code: i64,
-    /// `X-GitHub-Event`.
-    #[serde(default)]
+    pub status_code: usize,
+    /// `X-GitHub-Event`; empty when GitHub omits it.
     pub event: String,
 }
 
-impl Attempt {
-    /// Returns true when the delivery arrived.
-    #[must_use]
-    pub fn arrived(&self) -> bool {
-        raw::arrived(&self.status)
+impl From<Delivery> for Attempt {
+    fn from(attempt: Delivery) -> Self {
+        Self {
+            delivered_at: deliveries::delivered_at(&attempt),
+            arrived: deliveries::arrived(&attempt),
+            status: attempt.status,
+            status_code: attempt.status_code,
+            event: attempt.event.map(event_name).unwrap_or_default(),
+        }
+    }
+}
+
+fn event_name(event: WebhookEventType) -> String {
+    match serde_json::to_value(event) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
     }
 }
 
@@ -98,6 +109,7 @@ impl GitHub {
     /// Returns the latest attempts, newest first, at most 100. GitHub forgets them after three days.
     /// <https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook>
     pub async fn latest_attempts(&self) -> Result<Vec<Attempt>, GitHubError> {
-        self.get(Speaker::App, "app/hook/deliveries?per_page=100", None).await?.json()
+        let page: Vec<Delivery> = self.get(Speaker::App, "app/hook/deliveries?per_page=100", None).await?.json()?;
+        Ok(page.into_iter().map(Attempt::from).collect())
     }
 }

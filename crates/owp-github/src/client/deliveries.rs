@@ -5,15 +5,15 @@
 
 use super::http::Write;
 use super::pages::MAX_PAGES;
-use super::{GitHub, GitHubError, Speaker, path, raw};
+use super::{GitHub, GitHubError, Speaker, path};
+use octocrab::models::hooks::Delivery;
 use owp_pool::Timestamp;
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "app/hook/deliveries";
 const PER_PAGE: &str = "100";
 /// Status codes with which a receiver rejects an unreadable delivery; a retry would get the same response.
-const UNREADABLE: [i64; 4] = [400, 413, 415, 422];
+const UNREADABLE: [usize; 4] = [400, 413, 415, 422];
 
 /// A delivery with no successful attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,24 +26,24 @@ pub struct FailedDelivery {
     pub at: Timestamp,
 }
 
-#[derive(Deserialize)]
-struct RawDelivery {
-    id: i64,
-    guid: String,
-    #[serde(deserialize_with = "raw::time")]
-    delivered_at: Timestamp,
-    #[serde(default)]
-    redelivery: bool,
-    status: String,
-    #[serde(default)]
-    status_code: i64,
+/// Returns true when the delivery was already retried and the receiver rejected it as unreadable.
+fn is_hopeless(attempt: &Delivery) -> bool {
+    attempt.redelivery && UNREADABLE.contains(&attempt.status_code)
 }
 
-impl RawDelivery {
-    /// Returns true when the delivery was already retried and the receiver rejected it as unreadable.
-    fn is_hopeless(&self) -> bool {
-        self.redelivery && UNREADABLE.contains(&self.status_code)
-    }
+/// Returns true when the delivery arrived; GitHub describes a failure in the same field.
+pub(super) fn arrived(attempt: &Delivery) -> bool {
+    attempt.status == "OK"
+}
+
+/// Returns the time of the attempt.
+pub(super) fn delivered_at(attempt: &Delivery) -> Timestamp {
+    Timestamp(attempt.delivered_at.timestamp_millis())
+}
+
+fn id(attempt: &Delivery) -> i64 {
+    // GitHub's ids are signed 64-bit numbers; octocrab's type is unsigned.
+    attempt.id.0.cast_signed()
 }
 
 impl GitHub {
@@ -54,19 +54,19 @@ impl GitHub {
     /// # Errors
     /// Fails when any page fails; an incomplete list is never returned.
     pub async fn failed_deliveries(&self, since: Timestamp) -> Result<Vec<FailedDelivery>, GitHubError> {
-        let (mut arrived, mut failed) = (BTreeSet::new(), BTreeMap::<String, RawDelivery>::new());
+        let (mut delivered, mut failed) = (BTreeSet::new(), BTreeMap::<String, Delivery>::new());
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let mut query = vec![("per_page", PER_PAGE)];
             query.extend(cursor.as_deref().map(|at| ("cursor", at)));
             let answer = self.get(Speaker::App, &path::with_query(LIST, &query), None).await?;
-            let page: Vec<RawDelivery> = answer.json()?;
+            let page: Vec<Delivery> = answer.json()?;
             // The list is newest first.
-            let ends_here = page.last().is_none_or(|oldest| oldest.delivered_at < since);
-            for attempt in page.into_iter().filter(|attempt| attempt.delivered_at >= since) {
-                if raw::arrived(&attempt.status) {
-                    arrived.insert(attempt.guid);
-                } else if failed.get(&attempt.guid).is_none_or(|known| known.id < attempt.id) {
+            let ends_here = page.last().is_none_or(|oldest| delivered_at(oldest) < since);
+            for attempt in page.into_iter().filter(|attempt| delivered_at(attempt) >= since) {
+                if arrived(&attempt) {
+                    delivered.insert(attempt.guid);
+                } else if failed.get(&attempt.guid).is_none_or(|known| id(known) < id(&attempt)) {
                     failed.insert(attempt.guid.clone(), attempt);
                 }
             }
@@ -75,7 +75,7 @@ impl GitHub {
                 break;
             }
         }
-        failed.retain(|guid, latest| !arrived.contains(guid) && !latest.is_hopeless());
+        failed.retain(|guid, latest| !delivered.contains(guid) && !is_hopeless(latest));
         Ok(oldest_first(failed))
     }
 
@@ -91,9 +91,9 @@ impl GitHub {
     }
 }
 
-fn oldest_first(failed: BTreeMap<String, RawDelivery>) -> Vec<FailedDelivery> {
-    let mut failed: Vec<_> =
-        failed.into_values().map(|raw| FailedDelivery { id: raw.id, guid: raw.guid, at: raw.delivered_at }).collect();
+fn oldest_first(failed: BTreeMap<String, Delivery>) -> Vec<FailedDelivery> {
+    let found = |attempt: Delivery| FailedDelivery { id: id(&attempt), at: delivered_at(&attempt), guid: attempt.guid };
+    let mut failed: Vec<_> = failed.into_values().map(found).collect();
     failed.sort_by_key(|one| (one.at, one.id));
     failed
 }

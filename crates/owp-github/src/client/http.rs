@@ -1,22 +1,23 @@
 //! The HTTP connection to GitHub: sends requests and classifies the responses.
 //!
-//! It never retries. Every request other than a read comes from the closed list [`Write`], and a read follows redirects
-//! only within GitHub's own address. A credential therefore never reaches another host.
+//! octocrab authenticates and sends; see `transport` for what it sends with. Nothing is retried. Every request other than
+//! a read comes from the closed list [`Write`], and a read follows redirects only within GitHub's own address. A
+//! credential therefore never reaches another host.
 
 use super::meter::Meter;
-use super::{Address, GitHubError, answer, path::RepoPath};
+use super::{Address, GitHubError, answer, path::RepoPath, transport};
+use http::{Method, StatusCode, header};
+use octocrab::{OctoBody, Octocrab};
 use owp_base::clock::Clock;
 use owp_base::histogram::millis;
-use owp_base::net::{innermost, is_loopback};
 use owp_pool::Timestamp;
-use reqwest::{Method, StatusCode, Url, header};
-use secrecy::{ExposeSecret, SecretString};
-use std::time::{Duration, Instant};
+use reqwest::Url;
+use secrecy::SecretString;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 /// A repository renamed twice causes two redirects; more than this is a loop.
 const MAX_REDIRECTS: usize = 3;
-/// GitHub's largest list pages are a few megabytes.
-const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// Every change this program can request from GitHub, and the one query that GitHub accepts by POST only. There is
 /// deliberately no other way to send anything but a GET.
@@ -75,6 +76,9 @@ impl Answer {
     }
 }
 
+/// The body of a response as octocrab hands it out.
+type Body = http_body_util::combinators::BoxBody<bytes::Bytes, octocrab::Error>;
+
 /// A prepared request.
 struct Call<'a> {
     method: Method,
@@ -93,7 +97,9 @@ enum Reply {
 }
 
 pub(super) struct Http {
-    client: reqwest::Client,
+    transport: transport::Transport,
+    /// Built for the first call, because octocrab starts a task of its own.
+    octocrab: OnceLock<Octocrab>,
     base: Url,
     clock: Clock,
     meter: Meter,
@@ -126,18 +132,8 @@ impl Http {
                 "the API address (GITHUB_API_URL) must not contain a user, a password or a query".to_owned(),
             ));
         }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("owp-pool/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .timeout(cfg.timeout)
-            // Shorter than the total timeout, to tell a failed connection from a request without a response.
-            .connect_timeout((cfg.timeout / 2).min(Duration::from_secs(10)));
-        if is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| config(format!("no HTTPS client ({})", reason(error))))?;
-        Ok(Self { client, base, clock: cfg.clock.clone(), meter: Meter::default() })
+        let transport = transport::Transport::new(cfg, base.clone())?;
+        Ok(Self { transport, octocrab: OnceLock::new(), base, clock: cfg.clock.clone(), meter: Meter::default() })
     }
 
     /// Sends a GET; follows redirects that stay on GitHub's own address.
@@ -190,7 +186,9 @@ impl Http {
 
     /// Returns GitHub's time from the `Date` header of a response, if it has one.
     pub(super) async fn their_time(&self) -> Result<Option<Timestamp>, GitHubError> {
-        let response = self.client.get(self.url("rate_limit")?).send().await.map_err(not_sent_or_lost)?;
+        let what = "rate_limit";
+        let call = Call { method: Method::GET, url: self.url(what)?, what, bearer: None, etag: None, body: None };
+        let response = self.execute(&call).await?;
         let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
         let read = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
         Ok(read.map(|at| Timestamp(at.timestamp_millis())))
@@ -221,33 +219,45 @@ impl Http {
     }
 
     async fn send(&self, call: Call<'_>) -> Result<Reply, GitHubError> {
-        let mut request = self
-            .client
-            .request(call.method.clone(), call.url)
+        let began = Instant::now();
+        let response = self.execute(&call).await;
+        self.meter.calls.record(began.elapsed());
+        let (head, body) = response?.into_parts();
+        let millis = millis(began.elapsed());
+        tracing::debug!(method = %call.method, path = call.what, status = head.status.as_u16(), millis, "GitHub answered");
+        self.meter.note_quota(&head.headers);
+        if let Some(location) = redirect(head.status, &head.headers) {
+            return Ok(Reply::Redirect(location));
+        }
+        let body = transport::read(body).await?;
+        answer::sort(head.status, &head.headers, body, call.what, self.clock.now_ms()).map(Reply::Done)
+    }
+
+    /// Sends a request through octocrab and returns the head of the response.
+    async fn execute(&self, call: &Call<'_>) -> Result<http::Response<Body>, GitHubError> {
+        let octocrab = self.octocrab.get_or_init(|| self.transport.octocrab());
+        let octocrab = match call.bearer {
+            Some(bearer) => octocrab.user_access_token(bearer.clone()).map_err(transport::failure)?,
+            None => octocrab.clone(),
+        };
+        // octocrab adds credentials to requests without a host only.
+        let mut request = http::Request::builder()
+            .method(&call.method)
+            .uri(&call.url[url::Position::BeforePath..url::Position::AfterQuery])
             .header(header::ACCEPT, "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28");
-        if let Some(bearer) = call.bearer {
-            request = request.bearer_auth(bearer.expose_secret());
-        }
         if let Some(etag) = call.etag {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        if let Some(body) = call.body {
-            request = request.json(body);
-        }
-        let began = Instant::now();
-        let response = request.send().await;
-        self.meter.calls.record(began.elapsed());
-        let response = response.map_err(not_sent_or_lost)?;
-        let (status, millis) = (response.status(), millis(began.elapsed()));
-        tracing::debug!(method = %call.method, path = call.what, status = status.as_u16(), millis, "GitHub answered");
-        let headers = response.headers().clone();
-        self.meter.note_quota(&headers);
-        if let Some(location) = redirect(status, &headers) {
-            return Ok(Reply::Redirect(location));
-        }
-        let body = read_body(response).await?;
-        answer::sort(status, &headers, body, call.what, self.clock.now_ms()).map(Reply::Done)
+        let body = match call.body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                OctoBody::from(body.to_string())
+            }
+            None => OctoBody::empty(),
+        };
+        let invalid = |_| GitHubError::Config { message: format!("{} is not a request", call.what) };
+        octocrab.execute(request.body(body).map_err(invalid)?).await.map_err(transport::failure)
     }
 }
 
@@ -260,29 +270,4 @@ pub(super) fn moved_to(location: &str) -> Option<i64> {
 fn redirect(status: StatusCode, headers: &header::HeaderMap) -> Option<String> {
     matches!(status.as_u16(), 301 | 302 | 307 | 308)
         .then(|| headers.get(header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned())
-}
-
-async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, GitHubError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(not_sent_or_lost)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_BODY {
-            return Err(GitHubError::Malformed { reason: format!("a response of more than {MAX_BODY} bytes") });
-        }
-    }
-    Ok(body)
-}
-
-/// Maps a transport error. Only a failed connection proves that nothing was sent.
-fn not_sent_or_lost(error: reqwest::Error) -> GitHubError {
-    if error.is_connect() || error.is_builder() {
-        return GitHubError::Unreachable { reason: reason(error) };
-    }
-    let reason = if error.is_timeout() { "it took too long".to_owned() } else { reason(error) };
-    GitHubError::Lost { reason }
-}
-
-/// Returns the innermost cause, without the address.
-fn reason(error: reqwest::Error) -> String {
-    innermost(&error.without_url())
 }

@@ -24,6 +24,7 @@ mod register;
 mod rest;
 mod shapes;
 mod token;
+mod transport;
 mod write;
 
 #[cfg(test)]

@@ -30,11 +30,6 @@ fn users<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UserRef>, D::
     Ok(raw.into_iter().filter_map(RawUser::into_ref).collect())
 }
 
-/// Returns true when a delivery attempt with this status arrived: `OK`, in contrast to a failure description.
-pub(super) fn arrived(status: &str) -> bool {
-    status == "OK"
-}
-
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
     Timestamp::parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a time"))

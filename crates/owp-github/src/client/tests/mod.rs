@@ -5,5 +5,6 @@ mod credentials;
 mod deliveries;
 mod faults;
 mod limits;
+mod octocrab;
 mod reading;
 mod writing;
