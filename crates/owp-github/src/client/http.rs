@@ -257,7 +257,9 @@ impl Http {
             None => OctoBody::empty(),
         };
         let invalid = |_| GitHubError::Config { message: format!("{} is not a request", call.what) };
-        octocrab.execute(request.body(body).map_err(invalid)?).await.map_err(transport::failure)
+        let request = request.body(body).map_err(invalid)?;
+        // On the heap: octocrab's future is large, and part of every future that asks GitHub something.
+        Box::pin(octocrab.execute(request)).await.map_err(transport::failure)
     }
 }
 
