@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand; `serve` builds the server.
 //!
-//! Exit codes: 0 success, 1 failed, 2 usage error (a flag, a variable), 4 no access (see `failure`). Machine-readable
+//! Exit codes: 0 success, 1 failed, 2 usage error (a flag, a variable), 4 no access (see `owp_terminal`). Machine-readable
 //! output goes to stdout, everything else to stderr.
 
 pub mod admin;
@@ -12,14 +12,12 @@ mod connect;
 pub mod demo;
 pub mod doctor;
 mod examples;
-mod failure;
 mod file;
 pub mod healthcheck;
 mod logging;
 mod loops;
 pub mod man;
 mod named;
-mod place;
 pub mod policy;
 mod print;
 mod profile;
@@ -27,16 +25,14 @@ mod profile;
 pub mod sandbox;
 pub mod serve;
 mod tasks;
-mod untrusted;
-mod values;
 pub mod worker;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use owp_config::{ConfigError, Environment, LogConfig};
+use owp_terminal::{colour, failure, place, untrusted, values};
 use std::process::ExitCode;
 
 const ASKED_WRONGLY: u8 = 2;
-const NO_COLOR: &str = "--no-color";
 
 /// Hands labelled GitHub issues to contributors, never faster than maintainers can review.
 #[derive(Debug, Parser)]
@@ -97,10 +93,8 @@ pub fn main() -> ExitCode {
 
 /// Parses the command line; exits after a usage error or a request for help.
 fn read_command_line() -> Cli {
-    // Set before parsing, because the parser prints help and errors.
-    let plain = std::env::args_os().any(|arg| arg == NO_COLOR);
+    let plain = colour::is_off();
     if plain {
-        anstream::ColorChoice::Never.write_global();
         console::set_colors_enabled(false);
         console::set_colors_enabled_stderr(false);
     }

@@ -1,8 +1,10 @@
-//! Output helpers: escaping of untrusted text, counts, times, tables that `grep` and `awk` can read, and colours if the
-//! terminal supports them.
+//! Output helpers: escaping of untrusted text, times, tables that `grep` and `awk` can read, and colours if the terminal
+//! supports them.
 
-use super::failure::{Failure, complain, say, versioned};
-use super::untrusted::{visible_json, visible_line};
+pub(super) use owp_terminal::print::{as_json, as_json_line, count, warn_in_clear_text};
+
+use super::failure::{Failure, say};
+use super::untrusted::visible_line;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
 use owp_client::Client;
@@ -20,16 +22,6 @@ const TITLE_MAX_CHARS: usize = 80;
 const WORDS_MAX_CHARS: usize = 400;
 const HEAD: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
-
-/// Prints a response as JSON with the output version.
-pub(super) fn as_json(answer: &Value) {
-    say(&visible_json(&versioned(answer.clone()), true));
-}
-
-/// Prints an event as JSON on one line, with the output version.
-pub(super) fn as_json_line(event: Value) {
-    say(&visible_json(&versioned(event), false));
-}
 
 /// Escapes an untrusted id, name or state for one line.
 pub(super) fn word(text: &str) -> String {
@@ -54,13 +46,6 @@ pub(super) fn task(id: &str, repo: &str, called: &str) -> String {
 /// Formats an RFC 3339 time: `21 Nov 2026, 03:09 UTC`.
 pub(super) fn time(text: &str) -> String {
     Timestamp::parse_rfc3339(text).map_or_else(|| word(text), Timestamp::human)
-}
-
-/// Formats a number with its noun: `1 task`, `2 tasks`.
-pub(super) fn count(number: impl TryInto<i64>, one: &str) -> String {
-    let number = number.try_into().unwrap_or(i64::MAX);
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {one}{ending}")
 }
 
 /// Returns a field as text; empty if it is missing.
@@ -90,16 +75,6 @@ pub(super) fn faults(file: &str, faults: &[Fault]) -> Vec<String> {
         format!("{file}:{place} {key}{}", words(&fault.message))
     };
     faults.iter().map(line).collect()
-}
-
-/// Warns that the token is sent unencrypted.
-pub(super) fn warn_in_clear_text(client: &Client) {
-    if client.in_clear_text() {
-        complain(&format!(
-            "warning: {} is not encrypted: others can read the token on its way. Ask for an https:// address.",
-            visible_line(client.base())
-        ));
-    }
 }
 
 /// Prints a table without lines, its header in bold.
@@ -147,11 +122,5 @@ mod tests {
         let shown = title(&long);
         assert!(shown.starts_with(r"\u{1b}]0;owned\u{7}\r\nxx") && shown.ends_with('…'), "{shown}");
         assert_eq!(shown.chars().count(), TITLE_MAX_CHARS);
-    }
-
-    #[test]
-    fn one_is_one_and_all_else_are_several() {
-        assert_eq!([count(0, "task"), count(1, "task"), count(2_usize, "task")], ["0 tasks", "1 task", "2 tasks"]);
-        assert_eq!(count(u64::MAX, "task"), format!("{} tasks", i64::MAX));
     }
 }

@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Parses a whole number within bounds.
-pub(super) fn whole<const FROM: i64, const TO: i64>(text: &str) -> Result<i64, String> {
+pub fn whole<const FROM: i64, const TO: i64>(text: &str) -> Result<i64, String> {
     let number = text.trim().parse().ok().filter(|number| (FROM..=TO).contains(number));
     number.ok_or_else(|| format!("must be a whole number from {FROM} to {TO}"))
 }
 
 /// Parses a duration such as 30s, 5m or 2h.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "must be a duration such as 30s, 5m or 2h".to_owned())
 }
 
 /// Parses an address to listen on.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+pub fn listen(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8787".to_owned())
 }
 

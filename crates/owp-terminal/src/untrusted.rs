@@ -4,14 +4,14 @@
 use owp_pool::text::is_hidden;
 
 /// Returns one line in which every unsafe character is an escape such as `\u{1b}`.
-pub(super) fn visible_line(text: &str) -> String {
+pub fn visible_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     text.chars().for_each(|c| push(&mut line, c));
     line
 }
 
 /// Escapes like [`visible_line`], but keeps line breaks.
-pub(super) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.split('\n').map(visible_line).collect::<Vec<_>>().join("\n")
 }
 
@@ -27,13 +27,13 @@ fn push(line: &mut String, c: char) {
 
 /// Formats JSON for a terminal, on several lines or on one. JSON strings may contain characters that a terminal
 /// interprets; they occur only inside strings, so escaping them keeps the meaning.
-pub(super) fn visible_json(value: &serde_json::Value, pretty: bool) -> String {
+pub fn visible_json(value: &serde_json::Value, pretty: bool) -> String {
     let text = if pretty { format!("{value:#}") } else { value.to_string() };
     escape_json(&text)
 }
 
 /// Escapes every unsafe character inside the strings of finished JSON; keeps line breaks between them.
-pub(super) fn escape_json(json: &str) -> String {
+pub fn escape_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         if c != '\n' && is_unsafe(c) {
@@ -49,7 +49,7 @@ pub(super) fn escape_json(json: &str) -> String {
 }
 
 /// Returns true for characters that a terminal may interpret or a reader cannot see.
-pub(super) fn is_unsafe(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     c.is_control() || is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 

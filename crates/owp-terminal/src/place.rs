@@ -33,7 +33,7 @@ const FLAGS: [(&str, &str); 21] = [
 ];
 
 /// Returns the detail without sentences about other interfaces.
-pub(super) fn detail(told: &Told) -> String {
+pub fn detail(told: &Told) -> String {
     let fields = told.fields();
     if !fields.is_empty() {
         let faults = fields.iter().map(|(field, message)| format!("`{}` {message}.", flag(field)));
@@ -54,7 +54,7 @@ fn flag(field: &str) -> &str {
 }
 
 /// Returns why a rule does not hold for the calling worker, with the remedy in the terminal.
-pub(super) fn reason(reason: &Reason) -> String {
+pub fn reason(reason: &Reason) -> String {
     match remedy(reason) {
         Some(remedy) => format!("{} {remedy}", or(here(&reason.message), &reason.message)),
         None => reason.message.clone(),
@@ -91,7 +91,7 @@ fn missing(reason: &Reason) -> Option<String> {
 
 /// Returns why a rule does not hold for a worker the operator asks about. The server's message addresses the worker's
 /// owner; the facts after the sentence, such as ` (now 2, limit 2)`, stay.
-pub(super) fn of_worker(rule: &str, message: &str) -> String {
+pub fn of_worker(rule: &str, message: &str) -> String {
     let sentence = match rule {
         "skills" => "The worker lacks a skill the task needs.",
         "capacity" => "The task does not fit into the worker's free capacity.",
@@ -120,7 +120,7 @@ const SWAPPED: [(&str, &str); 8] = [
 ];
 
 /// Returns the pool's warning that a repository's tier has no requirements, with the command that sets them.
-pub(super) fn tier_warning(repo: &str, said: &str) -> String {
+pub fn tier_warning(repo: &str, said: &str) -> String {
     let (repo, said) = (visible_line(repo), visible_line(&here(said)));
     format!("warning: {said} `owp admin policy set {repo} FILE` sets the requirements of its `tiers`.")
 }

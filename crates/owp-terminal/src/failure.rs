@@ -21,7 +21,7 @@ const SEVERAL: &str = "The pool refused, for each of these reasons:";
 
 /// The error of a command, and its fix.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub struct Failure {
     what: String,
     /// Lines printed before it, such as the errors in a file.
     above: Vec<String>,
@@ -36,52 +36,52 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Creates the failure of an operation that did not succeed.
-    pub(super) fn failed(what: impl Into<String>) -> Self {
+    pub fn failed(what: impl Into<String>) -> Self {
         let (above, because) = (Vec::new(), Vec::new());
         Self { what: what.into(), above, because, next: None, code: FAILED, problem: None, done: None }
     }
 
     /// Creates the failure of an operation that was not attempted: a flag, a file or a setting is wrong.
-    pub(super) fn asked_wrongly(what: impl Into<String>) -> Self {
+    pub fn asked_wrongly(what: impl Into<String>) -> Self {
         Self { code: ASKED_WRONGLY, ..Self::failed(what) }
     }
 
     /// Creates the failure of an operation that lacks valid credentials.
-    pub(super) fn no_access(what: impl Into<String>) -> Self {
+    pub fn no_access(what: impl Into<String>) -> Self {
         Self { code: NO_ACCESS, ..Self::failed(what) }
     }
 
     /// Adds the next step, as a sentence.
     #[must_use]
-    pub(super) fn next(mut self, next: impl Into<String>) -> Self {
+    pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
     }
 
     /// Adds lines with details.
     #[must_use]
-    pub(super) fn because(mut self, lines: Vec<String>) -> Self {
+    pub fn because(mut self, lines: Vec<String>) -> Self {
         self.because = lines;
         self
     }
 
     /// Adds lines printed before the message, each an independent finding such as `FILE:LINE:COLUMN: what`.
     #[must_use]
-    pub(super) fn above(mut self, lines: Vec<String>) -> Self {
+    pub fn above(mut self, lines: Vec<String>) -> Self {
         self.above = lines;
         self
     }
 
     /// Adds the work completed despite the failure, for `--json`.
     #[must_use]
-    pub(super) fn having_done(mut self, done: Value) -> Self {
+    pub fn having_done(mut self, done: Value) -> Self {
         self.done = Some(Box::new(done));
         self
     }
 
     /// Marks the failure as a usage error.
     #[must_use]
-    pub(super) fn of_the_asker(self) -> Self {
+    pub fn of_the_asker(self) -> Self {
         Self { code: ASKED_WRONGLY, ..self }
     }
 
@@ -92,8 +92,8 @@ impl Failure {
     }
 
     /// Returns the exit code.
-    #[cfg(test)]
-    pub(super) fn code(&self) -> u8 {
+    #[must_use]
+    pub fn code(&self) -> u8 {
         self.code
     }
 
@@ -150,12 +150,12 @@ fn sentence(clause: &str) -> String {
 }
 
 /// Ends a command: prints nothing after success, else the failure under the command's name (`owp worker run`).
-pub(super) fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+pub fn finish(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
     end(command, result, json.then_some(true))
 }
 
 /// Like [`finish`], for a command that prints one line of JSON per event.
-pub(super) fn finish_in_one_line(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
+pub fn finish_in_one_line(command: &str, result: Result<(), Failure>, json: bool) -> ExitCode {
     end(command, result, json.then_some(false))
 }
 
@@ -181,7 +181,7 @@ const JSON_VERSION: u8 = 1;
 
 /// Adds the version to JSON output.
 #[must_use]
-pub(super) fn versioned(mut value: Value) -> Value {
+pub fn versioned(mut value: Value) -> Value {
     if let Some(fields) = value.as_object_mut() {
         fields.insert("schema_version".to_owned(), JSON_VERSION.into());
     }
@@ -189,7 +189,7 @@ pub(super) fn versioned(mut value: Value) -> Value {
 }
 
 /// Prints a line to stdout. A closed pipe is not an error; a full disk is, reported at the end.
-pub(super) fn say(line: &str) {
+pub fn say(line: &str) {
     let failed = said(line).err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
     if failed.is_some() {
         UNSAID.store(true, Ordering::Relaxed);
@@ -207,12 +207,12 @@ fn all_was_said() -> Result<(), Failure> {
 }
 
 /// Prints like [`say`], but returns an error once stdout is closed.
-pub(super) fn said(line: &str) -> std::io::Result<()> {
+pub fn said(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
 
 /// Prints a line to stderr; a failed write does not change the exit code.
-pub(super) fn complain(line: &str) {
+pub fn complain(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
