@@ -6,7 +6,6 @@
 pub mod admin;
 pub mod completions;
 mod confirm;
-pub mod conformance;
 mod connect;
 #[cfg(feature = "sandbox")]
 pub mod demo;
@@ -29,6 +28,7 @@ pub mod worker;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use owp_config::{ConfigError, Environment, LogConfig};
+use owp_conformance::cli::ConformanceArgs;
 use owp_terminal::{colour, failure, place, untrusted, values};
 use std::process::ExitCode;
 
@@ -61,11 +61,7 @@ enum Command {
     Admin(admin::AdminArgs),
     /// Checks everything a pool needs and suggests a fix for each problem.
     Doctor(doctor::DoctorArgs),
-    /// Checks a server against the Open Work Protocol, requirement by requirement.
-    ///
-    /// The checks create repositories, workers and tasks on the server. Repositories and tasks remain, but are no longer handed
-    /// out; tasks are closed if the server supports that. Use a test server, not one in production.
-    Conformance(conformance::ConformanceArgs),
+    Conformance(ConformanceArgs),
     /// Checks that a running pool is ready; exits with 0 if it is.
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Takes tasks from a pool, reports their progress and gives them back: for contributors.
@@ -137,7 +133,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Policy(args) => policy::run(args, &env).await,
         Command::Admin(args) => admin::run(args, &env).await,
         Command::Doctor(args) => doctor::run(args, &env).await,
-        Command::Conformance(args) => conformance::run(args, &env).await,
+        Command::Conformance(args) => owp_conformance::cli::run("owp conformance", &args, &env).await,
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
         Command::Worker(args) => worker::run(args, &env).await,
         Command::Completions(args) => completions::run(&args, program()),

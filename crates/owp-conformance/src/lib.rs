@@ -1,10 +1,11 @@
 //! Conformance tests for OWP servers: one check for every requirement of `docs/owp-spec.md`, made over HTTP in raw
-//! JSON. They use no code of this server, so they judge every implementation alike.
+//! JSON. The checks use no code of this server, so they judge every implementation alike.
 //!
 //! Checks run concurrently, each with its own repositories, workers and tasks. The server should have no other ready
 //! tasks in manual repositories during a run, because the suite's workers could get them.
 
 mod checks;
+pub mod cli;
 mod http;
 mod lab;
 mod redact;

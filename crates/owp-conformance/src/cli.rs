@@ -1,16 +1,18 @@
-//! `owp conformance`: tests every requirement of the Open Work Protocol against a server.
+//! The command line of the suite: `owp-conformance`, and `owp conformance` in the pool's own program. Both take the same
+//! arguments and print the same lines.
 
-use super::failure::{Failure, finish, say};
-use super::print::{as_json, count, warn_in_clear_text};
-use super::untrusted::visible_line;
-use super::values::duration;
+use crate::report::{html, json, junit, summary};
+use crate::{CannotBegin, Check, Options, Outcome, Profile, Report, Status, all, run as check};
 use anstyle::{AnsiColor, Style};
-use clap::{Args, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use owp_base::clock::Clock;
 use owp_client::{Client, Who};
-use owp_config::{Environment, admin_token};
-use owp_conformance::report::{html, json, junit, summary};
-use owp_conformance::{CannotBegin, Check, Options, Outcome, Profile, Report, Status, all, run as check};
+use owp_config::{ConfigError, Environment, admin_token};
+use owp_terminal::colour;
+use owp_terminal::failure::{Failure, finish, say};
+use owp_terminal::print::{as_json, count, warn_in_clear_text};
+use owp_terminal::untrusted::visible_line;
+use owp_terminal::values::duration;
 use secrecy::ExposeSecret;
 use std::fs::File;
 use std::io::Write;
@@ -18,10 +20,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// Name of the program that contains the suite alone.
+const PROGRAM: &str = "owp-conformance";
 /// Length limit of a reason in the terminal; reports hold the full text.
 const WHY_MAX_CHARS: usize = 300;
 
-/// Arguments of `owp conformance`.
+/// Checks a server against the Open Work Protocol, requirement by requirement.
+///
+/// The checks create repositories, workers and tasks on the server. Repositories and tasks remain, but are no longer handed
+/// out; tasks are closed if the server supports that. Use a test server, not one in production.
 #[derive(Debug, Clone, Args)]
 pub struct ConformanceArgs {
     /// Address of the server, such as http://127.0.0.1:8787 [env: OWP_SERVER]
@@ -70,30 +77,66 @@ impl From<ProfileName> for Profile {
     }
 }
 
-/// Exits with 0 if the server conforms, 1 if it does not or could not be checked, 2 after a usage error, 4 if it
-/// rejects the admin token.
-pub async fn run(args: ConformanceArgs, env: &Environment) -> ExitCode {
-    let json = args.json;
-    if args.list {
-        list(json);
-        return ExitCode::SUCCESS;
-    }
-    let conforms = checked(&args, env).await;
-    match conforms {
-        Ok(false) => ExitCode::FAILURE,
-        Ok(true) => ExitCode::SUCCESS,
-        Err(failure) => finish("owp conformance", Err(failure), json),
+// Without a doc comment, so that the help shows the one of `ConformanceArgs`.
+#[derive(Debug, Parser)]
+#[command(name = PROGRAM, version, after_help = "Example:\n  owp-conformance --server http://127.0.0.1:8787 --html report.html")]
+struct Cli {
+    /// Prints no colours; NO_COLOR does the same
+    #[arg(long, display_order = 950)]
+    no_color: bool,
+    #[command(flatten)]
+    args: ConformanceArgs,
+}
+
+/// Runs the program that contains the suite alone: reads flags and environment, then runs the checks.
+#[must_use]
+pub fn main() -> ExitCode {
+    let color = if colour::is_off() { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
+    let read = Cli::from_arg_matches(&Cli::command().color(color).get_matches());
+    let args = read.unwrap_or_else(|error| error.exit()).args;
+    match prepare() {
+        Ok((env, runtime)) => {
+            let code = runtime.block_on(run(PROGRAM, &args, &env));
+            // Remaining tasks are abandoned: a hanging DNS lookup must not keep the process alive.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => finish(PROGRAM, Err(error.into()), args.json),
     }
 }
 
-fn list(as_json: bool) {
-    if as_json {
+fn prepare() -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ConfigError::new(format!("cannot start threads: {error}")))?;
+    Ok((Environment::load()?, runtime))
+}
+
+/// Runs the command called `program`, the name that its messages show.
+///
+/// It exits with 0 if the server conforms, 1 if it does not or could not be checked, 2 after a usage error, 4 if the
+/// server rejects the admin token.
+pub async fn run(program: &str, args: &ConformanceArgs, env: &Environment) -> ExitCode {
+    if args.list {
+        list(args.json);
+        return ExitCode::SUCCESS;
+    }
+    match checked(program, args, env).await {
+        Ok(false) => ExitCode::FAILURE,
+        Ok(true) => ExitCode::SUCCESS,
+        Err(failure) => finish(program, Err(failure), args.json),
+    }
+}
+
+fn list(json: bool) {
+    if json {
         let checks = all().into_iter().map(|check| {
             serde_json::json!({
                 "id": check.id, "profile": check.profile, "feature": check.feature, "title": check.title,
             })
         });
-        super::print::as_json(&serde_json::json!({ "checks": checks.collect::<Vec<_>>() }));
+        as_json(&serde_json::json!({ "checks": checks.collect::<Vec<_>>() }));
         return;
     }
     for check in all() {
@@ -101,8 +144,8 @@ fn list(as_json: bool) {
     }
 }
 
-async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Failure> {
-    let options = options(args, env)?;
+async fn checked(program: &str, args: &ConformanceArgs, env: &Environment) -> Result<bool, Failure> {
+    let options = options(program, args, env)?;
     // Created before the checks, so that an unwritable path fails at once and not after the run.
     let (mut junit_file, mut html_file) = (create(args.junit.as_deref())?, create(args.html.as_deref())?);
     let tell = |outcome: &Outcome| {
@@ -128,7 +171,7 @@ async fn checked(args: &ConformanceArgs, env: &Environment) -> Result<bool, Fail
     Ok(report.conforms())
 }
 
-fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure> {
+fn options(program: &str, args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure> {
     let server = args.server.clone().or_else(|| env.get("OWP_SERVER")).ok_or_else(|| {
         Failure::asked_wrongly("No server is named, and the checks create repositories and tasks on it.")
             .next("Name it with --server or OWP_SERVER.")
@@ -143,7 +186,7 @@ fn options(args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure
     let only: Vec<String> = args.only.iter().map(|name| name.trim().to_uppercase()).collect();
     if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.is_named(name))) {
         return Err(Failure::asked_wrongly(format!("No check has a name that begins with {unknown}."))
-            .next("`owp conformance --list` shows all of them."));
+            .next(format!("`{program} --list` shows all of them.")));
     }
     let profile = args.profile.map(Profile::from);
     let none = || Failure::asked_wrongly("No check of this profile has a name given with --only.");
