@@ -1,6 +1,7 @@
 //! Rate limits, and the proxies whose client addresses are trusted.
 
 use super::ConfigError;
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// Rate limit of one token. An address, which many clients may share, gets ten times as much.
@@ -39,10 +40,7 @@ impl RateLimit {
 
 /// Addresses that share a prefix, such as `10.0.0.0/8`; a single address is a range too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IpRange {
-    first: IpAddr,
-    bits: u32,
-}
+pub struct IpRange(IpNet);
 
 impl IpRange {
     /// Parses a comma-separated list.
@@ -54,33 +52,19 @@ impl IpRange {
     }
 
     fn parse(text: &str) -> Result<Self, ConfigError> {
-        let bad = || {
+        let range = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        range.map(Self).map_err(|_| {
             ConfigError::new(format!(
                 "OWP_TRUSTED_PROXIES: `{text}` is neither an address nor a range such as 10.0.0.0/8 or fd00::/8"
             ))
-        };
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let first: IpAddr = address.parse().map_err(|_| bad())?;
-        let most = if first.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| bad()))?;
-        if bits > most { Err(bad()) } else { Ok(Self { first, bits }) }
+        })
     }
 
-    /// Returns true if the range contains `address`.
+    /// Returns true if the range contains `address`, which may be an IPv4 address in its IPv6 form.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.first, address.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                same_front(u128::from(first.to_bits()), u128::from(address.to_bits()), 32 - self.bits)
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => same_front(first.to_bits(), address.to_bits(), 128 - self.bits),
-            _ => false,
-        }
+        self.0.contains(&address.to_canonical())
     }
-}
-
-fn same_front(a: u128, b: u128, rest: u32) -> bool {
-    a.checked_shr(rest).unwrap_or(0) == b.checked_shr(rest).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -104,6 +88,9 @@ mod tests {
         assert!(within(1, "192.0.2.7") && !within(1, "192.0.2.8"));
         assert!(within(2, "fd12::1") && !within(2, "fe80::1") && !within(2, "10.0.0.1"));
         assert!(within(3, "8.8.8.8"));
+        let host = IpRange::parse_list("10.1.2.3/8,::/0").unwrap();
+        assert!(host[0].contains("10.9.9.9".parse().unwrap()), "the part behind the prefix is ignored");
+        assert!(host[1].contains("2001:db8::1".parse().unwrap()) && !host[1].contains("8.8.8.8".parse().unwrap()));
         for odd in ["here", "10.0.0.0/33", "::/129", "10.0.0.0/x"] {
             assert!(IpRange::parse_list(odd).is_err(), "{odd}");
         }
