@@ -8,12 +8,13 @@ use super::{
     token::{Purpose, Scope},
 };
 use data_encoding::BASE64;
+use lru::LruCache;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-/// Capacity of the file cache; when it is full it is emptied.
-const REMEMBERED: usize = 4_096;
+/// Capacity of the file cache. A full cache drops the least recently used file, which costs a request.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
 /// Content of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +35,13 @@ struct Known {
 }
 
 /// Cache of file contents, by repository id and path.
-#[derive(Default)]
-pub(super) struct Files(Mutex<HashMap<(i64, String), Known>>);
+pub(super) struct Files(Mutex<LruCache<(i64, String), Known>>);
+
+impl Default for Files {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(REMEMBERED)))
+    }
+}
 
 impl Files {
     fn get(&self, key: &(i64, String)) -> Option<Known> {
@@ -43,11 +49,11 @@ impl Files {
     }
 
     fn put(&self, key: (i64, String), known: Known) {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if files.len() >= REMEMBERED && !files.contains_key(&key) {
-            files.clear();
-        }
-        files.insert(key, known);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, known);
+    }
+
+    fn forget(&self, key: &(i64, String)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop(key);
     }
 }
 
@@ -86,7 +92,7 @@ impl RepoReader {
                     return Ok(read.text);
                 }
                 Err(error) => {
-                    self.github.0.files.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                    self.github.0.files.forget(&key);
                     return Err(error);
                 }
             }

@@ -4,10 +4,12 @@
 //! and a list of several pages is read again (at no cost, where nothing changed) until it is stable.
 
 use super::{GitHub, GitHubError, Speaker, path};
+use lru::LruCache;
 use serde::de::DeserializeOwned;
 use std::{
     any::Any,
-    collections::{HashMap, HashSet},
+    collections::HashSet,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,8 +18,9 @@ pub(super) const PER_PAGE: usize = 100;
 pub(super) const MAX_PAGES: usize = 300;
 /// Maximum number of passes over a list that keeps changing.
 const MAX_PASSES: usize = 3;
-/// Capacity of the list cache. A full cache is emptied, which costs a few requests and never correctness.
-const MAX_CACHED_LISTS: usize = 512;
+/// Capacity of the list cache. A full cache drops the least recently used list, which costs a few requests and never
+/// correctness.
+const MAX_CACHED_LISTS: NonZeroUsize = NonZeroUsize::new(512).unwrap();
 
 /// One page as GitHub sends it.
 pub(super) trait Page: DeserializeOwned {
@@ -35,29 +38,33 @@ struct Known<T> {
 }
 
 /// Cache of list pages, by speaker and path. ETags differ by token, so a new token reads everything once.
-#[derive(Default)]
-pub(super) struct Cache(Mutex<HashMap<(Speaker, String), Arc<dyn Any + Send + Sync>>>);
+pub(super) struct Cache(Mutex<LruCache<(Speaker, String), Arc<dyn Any + Send + Sync>>>);
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(MAX_CACHED_LISTS)))
+    }
+}
 
 impl Cache {
     fn get<T: Clone + Send + Sync + 'static>(&self, key: &(Speaker, String)) -> Vec<Known<T>> {
-        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.get(key).and_then(|list| list.downcast_ref::<Vec<Known<T>>>()).cloned().unwrap_or_default()
     }
 
     /// Drops the cached lists of an installation.
     pub(super) fn forget(&self, installation: i64) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.retain(
-            |(speaker, _), _| !matches!(speaker, Speaker::Installation(scope) if scope.installation == installation),
-        );
+        let own =
+            |speaker: Speaker| matches!(speaker, Speaker::Installation(scope) if scope.installation == installation);
+        let gone: Vec<_> = lists.iter().map(|(key, _)| key).filter(|(speaker, _)| own(*speaker)).cloned().collect();
+        for key in gone {
+            lists.pop(&key);
+        }
     }
 
     fn put<T: Clone + Send + Sync + 'static>(&self, key: (Speaker, String), pages: Vec<Known<T>>) {
-        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lists.len() >= MAX_CACHED_LISTS && !lists.contains_key(&key) {
-            lists.clear();
-        }
-        lists.insert(key, Arc::new(pages));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::new(pages));
     }
 }
 
@@ -146,4 +153,23 @@ impl GitHub {
 fn once_each<P: Page>(pages: Vec<Known<P::Item>>) -> Vec<P::Item> {
     let mut seen = HashSet::new();
     pages.into_iter().flat_map(|page| page.items).filter(|item| seen.insert(P::id(item))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_cache_drops_only_the_list_that_was_used_longest_ago() {
+        let cache = Cache::default();
+        let key = |n: usize| (Speaker::App, format!("/list/{n}"));
+        let page = || vec![Known { etag: None, has_next: false, items: vec![1] }];
+        for n in 0..MAX_CACHED_LISTS.get() {
+            cache.put(key(n), page());
+        }
+        let is_cached = |n: usize| !cache.get::<i32>(&key(n)).is_empty();
+        assert!(is_cached(0), "and is used now");
+        cache.put(key(MAX_CACHED_LISTS.get()), page());
+        assert_eq!([0, 1, 2, MAX_CACHED_LISTS.get()].map(is_cached), [true, false, true, true]);
+    }
 }
