@@ -1,6 +1,7 @@
 //! Additions of OWP v1 to v0.1, over HTTP against the whole server. Tests that touch the database run on both databases.
 
 mod clients;
+mod compression;
 mod events;
 mod external_ids;
 mod hostile;

@@ -1,4 +1,4 @@
-//! Middleware for every response: security headers, a deadline, and recovery from panics.
+//! Middleware for every response: security headers, compression, a deadline, and recovery from panics.
 
 use super::page;
 use super::problem::{Failure, Shown};
@@ -10,6 +10,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::time::Duration;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 
 /// Deadline of a call.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -18,9 +22,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Responses smaller than this many bytes fit into one packet either way, and are not compressed.
+const COMPRESSED_FROM: u64 = 1_024;
+
 /// Adds security headers. A header the handler set is kept.
-pub(super) async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub(super) fn headers() -> SetMultipleResponseHeadersLayer<Response> {
     let wanted: [(HeaderName, &'static str); 6] = [
         (header::CONTENT_SECURITY_POLICY, CSP),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -30,10 +36,30 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
         // Responses hold tokens and current state; the few cacheable files set their own value.
         (header::CACHE_CONTROL, "no-store"),
     ];
-    for (name, value) in wanted {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
+    let metadata = wanted.map(|(name, value)| (name, HeaderValue::from_static(value)).into());
+    SetMultipleResponseHeadersLayer::if_not_present(metadata.into())
+}
+
+/// Compresses responses for clients that accept gzip. Event streams are left alone: an event must not wait until the
+/// compressor has a full block.
+///
+/// No page of another origin can call with a victim's credentials, so the length of a compressed response gives no
+/// secret away (BREACH).
+pub(super) fn compression() -> CompressionLayer<impl Predicate> {
+    let large = SizeAbove::new(COMPRESSED_FROM);
+    // JSON and HTML shrink nearly as much at the fastest level, and anyone may ask for them.
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(large.and(NotForContentType::SSE))
+}
+
+/// Asks for an uncompressed response where a client rules encodings out (`identity;q=0`, `*;q=0`). The compression layer
+/// would change the status to 406, after the call has taken effect.
+pub(super) fn without_exclusions(request: &Request) -> Option<HeaderValue> {
+    let given = request.headers().get_all(header::ACCEPT_ENCODING);
+    let rules_out = |value: &HeaderValue| {
+        let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        value.contains("identity") || value.contains('*')
+    };
+    given.iter().any(rules_out).then(|| HeaderValue::from_static("identity"))
 }
 
 /// Answers for a handler that exceeds its deadline. Its commit takes effect as a whole or not at all.

@@ -42,6 +42,7 @@ mod workers;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::ACCEPT_ENCODING;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, patch, post};
 use buffers::Buffers;
@@ -53,6 +54,7 @@ use secrecy::SecretString;
 use std::sync::Arc;
 use streams::Streams;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetRequestHeaderLayer;
 
 /// State shared by the handlers. Cheap to clone.
 #[derive(Clone)]
@@ -160,7 +162,10 @@ pub fn router(face: Face) -> Router {
         .layer(discover::cors())
         .layer(CatchPanicLayer::custom(guard::panicked))
         .layer(from_fn(guard::for_people))
-        .layer(from_fn(guard::headers))
+        // Outside of everything that reads or replaces a body.
+        .layer(guard::compression())
+        .layer(SetRequestHeaderLayer::overriding(ACCEPT_ENCODING, guard::without_exclusions))
+        .layer(guard::headers())
         .layer(from_fn_with_state(face.clone(), observe::request))
         .with_state(face)
 }
