@@ -23,7 +23,8 @@ const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// Factor between the limits of an address and of a token: many clients may share an address.
 const ADDRESS_SHARE: u32 = 10;
-/// Number of buckets above which full ones are removed; a full bucket equals a missing one.
+/// Number of buckets above which full ones are removed; a full bucket equals a missing one. Removing the least recently
+/// used one instead would let a flood of made-up tokens refill an empty bucket.
 const BUCKETS_MANY: usize = 20_000;
 const FREE: [&str; 4] = ["/healthz", "/livez", "/readyz", "/metrics"];
 
