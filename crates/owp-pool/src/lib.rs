@@ -4,6 +4,7 @@
 //! Functions take a snapshot and `now`, and return what to do and a reason for everything they do not do.
 
 pub mod admission;
+pub mod approval;
 pub mod branch;
 pub mod budget;
 pub mod claims;
@@ -22,6 +23,7 @@ pub mod ids;
 pub mod labels;
 pub mod lease;
 pub mod moves;
+pub mod permission;
 pub mod planner;
 pub mod policy;
 pub mod pull;

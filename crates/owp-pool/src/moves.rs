@@ -5,6 +5,7 @@
 //! lease exists exactly while the task is held, epochs only rise, states move only along the table, and every state
 //! change has its event.
 
+use super::approval::EDITED;
 use super::event::{Event, EventKind};
 use super::lease::{EndReason, Lease, LeaseState, Via};
 use super::policy::AreaUntil;
@@ -12,13 +13,6 @@ use super::reputation::{Outcome, OutcomeKind};
 use super::task::{Reservation, Task, TaskState};
 use super::{LeaseId, Person, Span, Timestamp, WorkerId};
 use serde_json::json;
-
-/// Hold reason of a task whose text was changed after approval by a user without write access.
-pub const EDITED: &str = "its text was edited after approval, by somebody without write access";
-
-/// Hold reason of a task when GitHub does not tell whether its text is the approved one.
-pub const UNTOLD: &str =
-    "GitHub does not tell whether its text was edited after the label was set, and its author has no write access";
 
 /// Length of the reservation for the author of a pull request closed unmerged, and for the holder of an unblocked task.
 pub const FIRST_REFUSAL: Span = Span::hours(48);

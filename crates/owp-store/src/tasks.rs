@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::tx::{Tx, json, json_text, statements, words};
+use owp_pool::approval::record::Record;
 use owp_pool::moves::{AreaFate, Moved};
 use owp_pool::task::{Reservation, Task, TaskSpec, TaskState, Withheld, Wording};
 use owp_pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
@@ -47,20 +48,12 @@ statements! {
 /// Data that the engine keeps beside a task made from an issue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskExtras {
-    /// Id of the labelling event that was judged last.
-    pub opt_in_event: Option<i64>,
+    /// The approval of its text.
+    pub approval: Record,
     /// Problems with the labels, as text.
     pub problems: Vec<String>,
     /// Time of the issue's last change, according to GitHub.
     pub issue_updated_at: Timestamp,
-    /// Time at which the text was approved, by setting the label or by a command.
-    pub approved_at: Timestamp,
-    /// The issue's time of last change when its current text was noticed.
-    pub later_at: Timestamp,
-    /// True while the text that counts as approved was read after the approval and no signed payload confirms it.
-    pub text_unproven: bool,
-    /// Time of the last request to GitHub for the missing fact that holds the task.
-    pub asked_at: Timestamp,
 }
 
 impl Tx {
@@ -193,13 +186,13 @@ impl Tx {
     pub async fn set_task_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
         let update = sqlx::query(TASK_SET_EXTRAS)
             .bind(id.as_str())
-            .bind(extras.opt_in_event)
+            .bind(extras.approval.opt_in_event)
             .bind(json_text(&extras.problems)?)
             .bind(extras.issue_updated_at.0)
-            .bind(extras.approved_at.0)
-            .bind(extras.later_at.0)
-            .bind(i64::from(extras.text_unproven))
-            .bind(extras.asked_at.0);
+            .bind(extras.approval.approved_at.0)
+            .bind(extras.approval.later_at.0)
+            .bind(i64::from(extras.approval.unproven))
+            .bind(extras.approval.asked_at.0);
         self.run(update).await.map(drop)
     }
 
@@ -251,15 +244,15 @@ impl Tx {
 }
 
 fn extras_row(row: &AnyRow) -> Result<TaskExtras, StoreError> {
-    Ok(TaskExtras {
+    let approval = Record {
         opt_in_event: row.try_get("opt_in_event")?,
-        problems: words(row, "problems")?,
-        issue_updated_at: Timestamp(row.try_get("issue_updated_at")?),
         approved_at: Timestamp(row.try_get("approved_at")?),
         later_at: Timestamp(row.try_get("later_at")?),
-        text_unproven: row.try_get::<i64, _>("text_unproven")? != 0,
+        unproven: row.try_get::<i64, _>("text_unproven")? != 0,
         asked_at: Timestamp(row.try_get("asked_at")?),
-    })
+    };
+    let (problems, issue_updated_at) = (words(row, "problems")?, Timestamp(row.try_get("issue_updated_at")?));
+    Ok(TaskExtras { approval, problems, issue_updated_at })
 }
 
 fn state(name: &str) -> Result<TaskState, StoreError> {

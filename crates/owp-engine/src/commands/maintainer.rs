@@ -9,6 +9,7 @@ use crate::tracking::pulls;
 use crate::tracking::transition;
 use owp_github::client::UserRef as Account;
 use owp_github::render::{LeaseEnd, Outcome, PullEnd};
+use owp_pool::approval::record::{self, Approval};
 use owp_pool::command::BudgetChange;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::EndReason;
@@ -17,7 +18,7 @@ use owp_pool::slots::Weight;
 use owp_pool::task::{Reservation, Task, TaskState};
 use owp_pool::worker::BANNED;
 use owp_pool::{Person, Span, Timestamp};
-use owp_store::{Pause, RepoRow, TaskExtras, Tx};
+use owp_store::{Pause, RepoRow, Tx};
 use serde_json::json;
 
 /// Time for accepting an `/owp assign`.
@@ -159,21 +160,21 @@ pub(super) async fn approve(
     asked: &Asked,
     mut task: Task,
 ) -> Result<Outcome, EngineError> {
-    if task.hold.is_none() && task.later.is_none() {
-        return Ok(Outcome::Done("nothing about this task waits for approval.".to_owned()));
+    let mut extras = tx.task_extras(&task.id).await?;
+    match record::approve(&mut task, &mut extras.approval, asked.said_at) {
+        Approval::NothingWaits => {
+            return Ok(Outcome::Done("nothing about this task waits for approval.".to_owned()));
+        }
+        Approval::MayBeUnseen => {
+            return Ok(Outcome::Failed(
+                "the issue's text may have been changed after your comment. Look at it again, and say `/owp approve` once more."
+                    .to_owned(),
+            ));
+        }
+        Approval::Approved => {}
     }
-    let extras = tx.task_extras(&task.id).await?;
-    // A comment approves the text that its author could see.
-    if extras.later_at > asked.said_at {
-        return Ok(Outcome::Failed(
-            "the issue's text may have been changed after your comment. Look at it again, and say `/owp approve` once more."
-                .to_owned(),
-        ));
-    }
-    task.hold = None;
-    task.take_over_later();
     tx.update_task(&task).await?;
-    tx.set_task_extras(&task.id, &TaskExtras { approved_at: asked.said_at, text_unproven: false, ..extras }).await?;
+    tx.set_task_extras(&task.id, &extras).await?;
     let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
     tx.append_events(&[approved]).await?;
     tell::notes(tx, repo, &task).await?;

@@ -4,12 +4,15 @@ use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::reconcile::absent::UNSEEN;
 use crate::reconcile::uptime;
-use crate::tracking::approval::Words;
+use crate::tracking::approval::Facts;
 use crate::tracking::commits::PullLook;
 use crate::tracking::issues::{self, IssueView, Loss, Proof, Sight};
 use crate::{Engine, GitHubSide};
 use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
 use owp_github::payload::{Edit, RepoRef, Said, UserRef};
+use owp_pool::approval::opt_in;
+use owp_pool::approval::record::Known;
+use owp_pool::approval::text::{self, TextTrust};
 use owp_store::{RepoRow, RepoSighting, Scope};
 
 /// A delivery's claims about an issue.
@@ -188,17 +191,17 @@ impl Engine {
             .read(move |tx| Box::pin(async move { Ok((tx.issue_with_extras(&id, number).await?, tx.now())) }))
             .await?;
         let known = known.as_ref().map(|(task, extras)| (task, extras));
-        let opt_in = if hint.offered_anew || issues::needs_opt_in(known, &info, repo, now) {
-            self.judge_opt_in(reader, repo, &info, known, hint).await?
-        } else {
-            None
-        };
-        let words = match known {
-            Some(known) => self.whose_words(reader, repo, &info, known, hint).await?,
-            None => Words::Trusted,
+        let judges_act = hint.offered_anew || issues::needs_opt_in(known, &info, repo, now);
+        let known = known.map(|(task, extras)| Known { task, record: &extras.approval });
+        let labels = &repo.policy.labels;
+        let mut facts = Facts::new(reader, &info, hint);
+        let opt_in = if judges_act { facts.decide(|issue| opt_in::judge(issue, known, labels)).await? } else { None };
+        let trust = match known {
+            Some(known) => facts.decide(|issue| text::judge(issue, known, labels)).await?,
+            None => TextTrust::Trusted,
         };
         let proof = if hint.taken_out { Proof::Signed } else { Proof::Look };
-        Ok(IssueView::Present(Box::new(Sight { info, opt_in, words, proof })))
+        Ok(IssueView::Present(Box::new(Sight { info, opt_in, trust, proof })))
     }
 
     /// Fetches the open pull requests that name an issue's task. GitHub may report an issue as closed before it reports

@@ -4,27 +4,24 @@ use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::reconcile::grace;
-use crate::tracking::approval::{self, Offered, OptIn, Words};
 use crate::tracking::lookalikes;
 use crate::tracking::pulls;
 use crate::tracking::transition;
 use owp_github::client::{GitHubError, IssueInfo};
 use owp_github::render::LeaseEnd;
+use owp_pool::approval::opt_in::OptIn;
+use owp_pool::approval::record::{self, Effect, First, Known, Offer};
+use owp_pool::approval::text::TextTrust;
 use owp_pool::doubt::{Doubt, DoubtKind};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::labels::{LabelReading, read_labels};
 use owp_pool::lease::EndReason;
-use owp_pool::moves::{EDITED, Move, UNTOLD};
+use owp_pool::moves::Move;
 use owp_pool::task::{Assignee, Task, TaskSpec, TaskState, Withheld, Wording};
 use owp_pool::{Span, TaskId, Timestamp};
 use owp_store::{TaskExtras, Tx};
 use serde_json::json;
 
-/// Hold reason when the issue's events do not name the labeller.
-const WHO_UNKNOWN: &str = "it is not known who set the label";
-/// Time for which GitHub is asked again about a hold caused by missing information, and the first pause.
-const TOLD_LATER: Span = Span::hours(1);
-const TOLD_SOON: Span = Span::secs(30);
 /// Pause before GitHub is asked again about an issue that it does not show.
 const ASK_AGAIN: Span = Span::secs(30);
 /// Last-change time of a deleted or transferred issue. It never returns under its number, so no view is newer.
@@ -46,7 +43,7 @@ pub(crate) struct Sight {
     /// The latest act that offered it, if looked up.
     pub opt_in: Option<OptIn>,
     /// Trust in its text.
-    pub words: Words,
+    pub trust: TextTrust,
     /// Evidence that it is no longer offered, if it is not.
     pub proof: Proof,
 }
@@ -153,20 +150,12 @@ pub(crate) fn needs_opt_in(
         return false;
     }
     let Some((task, extras)) = known else { return true };
-    has_moved((task, extras), info) || waits_for_github(task, extras, now)
+    has_moved((task, extras), info) || Known { task, record: &extras.approval }.asks_again(now)
 }
 
 /// Returns true when the issue of a finished or held task has changed since it was last seen.
 pub(crate) fn has_moved((task, extras): (&Task, &TaskExtras), info: &IssueInfo) -> bool {
     info.updated_at > extras.issue_updated_at && (task.state.is_over() || task.hold.is_some())
-}
-
-/// Returns true when GitHub is due to be asked again for information that a held task lacks. The pauses double: missing
-/// information mostly stays missing, and every request costs hourly quota.
-fn waits_for_github(task: &Task, extras: &TaskExtras, now: Timestamp) -> bool {
-    let wants = task.hold.as_deref().is_some_and(|hold| hold == UNTOLD || hold == WHO_UNKNOWN);
-    let pause = Span((extras.asked_at - task.created_at).0.max(TOLD_SOON.0));
-    wants && !task.state.is_over() && task.created_at + TOLD_LATER > now && extras.asked_at + pause <= now
 }
 
 /// Returns true when [`apply`] would change nothing: the issue is offered and matches its task.
@@ -213,19 +202,8 @@ fn assignees(info: &IssueInfo) -> Vec<Assignee> {
 
 async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelReading) -> Result<Task, EngineError> {
     let info = &sight.info;
-    let now = Wording::of_issue(&info.title, &info.body);
-    let (text, hold, unproven) = match &sight.opt_in {
-        None => (now.clone(), Some(WHO_UNKNOWN.to_owned()), false),
-        // A text that nobody has approved yet is approved as it reads by then.
-        Some(act) if act.hold.is_some() => (now.clone(), act.hold.clone(), false),
-        Some(act) => match &act.text {
-            Offered::AsNow { proven } => (now.clone(), None, !proven),
-            Offered::Signed(text) => (text.clone(), Some(EDITED.to_owned()), false),
-            Offered::Edited => (now.clone(), Some(EDITED.to_owned()), true),
-            Offered::Untold => (now.clone(), Some(UNTOLD.to_owned()), true),
-        },
-    };
-    let later = Some(now).filter(|now| *now != text);
+    let text = Wording::of_issue(&info.title, &info.body);
+    let First { text, later, hold, record } = record::first(sight.opt_in.as_ref(), text, info.updated_at, tx.now());
     let task = Task {
         issue: Some(info.number),
         title: text.title,
@@ -239,15 +217,7 @@ async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelR
     if task.later.is_some() {
         tx.update_task(&task).await?;
     }
-    let extras = TaskExtras {
-        opt_in_event: sight.opt_in.as_ref().map(|act| act.event),
-        problems: problems_of(reading),
-        issue_updated_at: info.updated_at,
-        approved_at: sight.opt_in.as_ref().map_or_else(|| tx.now(), |act| act.approved_at),
-        later_at: sight.opt_in.as_ref().map_or(info.updated_at, |act| act.text_since),
-        text_unproven: unproven,
-        asked_at: tx.now(),
-    };
+    let extras = TaskExtras { approval: record, problems: problems_of(reading), issue_updated_at: info.updated_at };
     tx.set_task_extras(&task.id, &extras).await?;
     let created = json!({ "issue": info.number, "estimate": task.spec.estimate, "priority": task.spec.priority });
     let mut events = vec![Event::new(EventKind::TaskCreated, created).about_task(&task.id)];
@@ -260,8 +230,7 @@ async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelR
     Ok(task)
 }
 
-/// Updates a task from its offered issue: requirements, text and hold. A withdrawn task is offered again. A merged one
-/// needs a new act of opting in, because a merge can leave its issue open.
+/// Updates a task from its offered issue: requirements, text and hold. A withdrawn task is offered again.
 async fn update(
     tx: &mut Tx,
     repo: &RepoContext,
@@ -269,49 +238,26 @@ async fn update(
     extras: TaskExtras,
     (sight, reading): (&Sight, &LabelReading),
 ) -> Result<Task, EngineError> {
-    let Sight { info, opt_in, words, .. } = sight;
-    let now = Wording::of_issue(&info.title, &info.body);
-    // Each act of opting in is judged once.
-    let news = opt_in.as_ref().filter(|act| extras.opt_in_event.is_none_or(|judged| act.event > judged));
-    let known = *task.later.as_ref().unwrap_or(&task.wording()) == now;
-    let mut fresh = TaskExtras {
-        opt_in_event: news.map(|act| act.event).or(extras.opt_in_event),
-        problems: problems_of(reading),
-        issue_updated_at: info.updated_at,
-        later_at: if known { extras.later_at } else { info.updated_at },
-        asked_at: if waits_for_github(&task, &extras, tx.now()) { tx.now() } else { extras.asked_at },
-        ..extras.clone()
-    };
-    let task = describe(tx, task, info, reading).await?;
-    let rests = task.state == TaskState::Merged && news.is_none();
-    let before = task.clone();
-    let mut task = task;
-    if !rests {
-        approval::reword(&mut task, &mut fresh, now.clone(), words);
-        match (news, opt_in) {
-            (Some(act), _) => approval::offer(&mut task, &mut fresh, now, act),
-            // GitHub now gives the information it lacked at first.
-            (None, Some(act)) if task.hold.as_deref() == Some(UNTOLD) => {
-                approval::offer(&mut task, &mut fresh, now, act);
-            }
-            _ => {}
-        }
-    }
+    let Sight { info, opt_in, trust, .. } = sight;
+    let before = describe(tx, task, info, reading).await?;
+    let text = Wording::of_issue(&info.title, &info.body);
+    let offer = Offer { text: &text, trust, opt_in: opt_in.as_ref(), updated_at: info.updated_at };
+    let (mut task, mut record) = (before.clone(), extras.approval.clone());
+    let effect = record::follow(&mut task, &mut record, offer, tx.now());
+    let fresh = TaskExtras { approval: record, problems: problems_of(reading), issue_updated_at: info.updated_at };
     if fresh != extras {
         tx.set_task_extras(&task.id, &fresh).await?;
     }
-    if rests {
-        return Ok(task);
-    }
+    let Effect::Follows { anew, ends_lease } = effect else { return Ok(task) };
     if task.state.is_over() {
         let task = transition::carry_out(tx, repo, task, Move::Reopen, None).await?.task;
         pulls::judge_open_pulls(tx, repo, &task).await?;
         return Ok(tx.task(&task.id).await?.unwrap_or(task));
     }
     let task = withhold(tx, task, None).await?;
-    let by = if news.is_some() { "label" } else { "text" };
+    let by = if anew { "label" } else { "text" };
     keep_wording(tx, &before, &task, by).await?;
-    if task.state.is_held() && matches!(words, Words::NeverApproved { .. }) {
+    if ends_lease {
         let step = Move::Return(EndReason::Revoked);
         return Ok(transition::carry_out(tx, repo, task, step, Some(LeaseEnd::TextNotApproved)).await?.task);
     }

@@ -40,11 +40,10 @@ pub use error::GitHubError;
 pub use files::FileText;
 pub use issues::{IssuePage, IssueReader};
 pub use meter::Figures;
+pub use owp_pool::permission::Permission;
 pub use read::RepoReader;
 pub use register::{NewApp, convert_manifest, their_time};
-pub use shapes::{
-    CommentInfo, IssueEvent, IssueInfo, LastEdit, Permission, PermissionInfo, PullInfo, RepoInfo, UserRef,
-};
+pub use shapes::{CommentInfo, IssueEvent, IssueInfo, LastEdit, PermissionInfo, PullInfo, RepoInfo, UserRef};
 pub use write::CommentWriter;
 
 use http::{Answer, Http, Write};

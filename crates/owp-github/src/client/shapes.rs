@@ -3,6 +3,7 @@
 //! The JSON form is in `raw`.
 
 use owp_pool::Timestamp;
+use owp_pool::permission::Permission;
 
 /// A GitHub account. The id is permanent; the login can change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -161,23 +162,6 @@ pub struct CommentInfo {
     pub updated_at: Timestamp,
 }
 
-/// Access level of an account in a repository, ordered from lowest to highest, so that `>=` means "at least".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Permission {
-    /// No access.
-    None,
-    /// Read access; everybody has it on a public repository.
-    Read,
-    /// Also manages issues: labels, assignees, closing.
-    Triage,
-    /// Also pushes and merges.
-    Write,
-    /// Also manages some of the repository's settings.
-    Maintain,
-    /// Full access.
-    Admin,
-}
-
 /// Access level of a login in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionInfo {
@@ -185,20 +169,4 @@ pub struct PermissionInfo {
     pub permission: Permission,
     /// The current account behind the login; compare the id before trusting the level.
     pub user: Option<UserRef>,
-}
-
-impl Permission {
-    /// Parses a role name; returns `None` for an organisation's custom roles.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "none" => Some(Self::None),
-            "read" | "pull" => Some(Self::Read),
-            "triage" => Some(Self::Triage),
-            "write" | "push" => Some(Self::Write),
-            "maintain" => Some(Self::Maintain),
-            "admin" => Some(Self::Admin),
-            _ => None,
-        }
-    }
 }

@@ -235,7 +235,7 @@ on_both_engines! {
         assert_eq!(bench.read(move |tx| Box::pin(async move { tx.task_extras(&id).await })).await, TaskExtras::default());
         let (extras, stored) = bench.change(move |tx| Box::pin(async move {
             let mut extras = tx.task_extras(&task).await?;
-            extras.opt_in_event = Some(5);
+            extras.approval.opt_in_event = Some(5);
             extras.problems = vec!["`tier:x` is no tier".into()];
             tx.set_task_extras(&task, &extras).await?;
             Ok((extras, tx.task_extras(&task).await?))
