@@ -1,6 +1,7 @@
-//! GitHub integration: webhook signatures and payloads, App authentication, API clients, comment rendering.
+//! GitHub integration: webhook signatures and payloads, App authentication, API clients, comment content and rendering.
 
 pub mod client;
+pub mod content;
 pub mod manifest;
 pub mod payload;
 pub mod render;

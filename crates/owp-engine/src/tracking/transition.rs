@@ -4,11 +4,12 @@ use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::tracking::pulls;
+use owp_github::content::lease::concerns_last_holder;
 use owp_github::render::LeaseEnd;
 use owp_pool::event::EventKind;
 use owp_pool::lease::{Lease, LeaseState, Via};
 use owp_pool::moves::{self, BLOCKED_MOST, Grant, Move, Moved};
-use owp_pool::task::{Task, TaskState};
+use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, Person, Refusal};
 use owp_store::{StoreError, Tx};
@@ -131,20 +132,14 @@ pub(crate) async fn too_many_blocked(
     )))
 }
 
-/// Returns true when the last lease's comment must change. An ended lease keeps its last text (given back, expired,
-/// taken away) unless the move concerns the same contributor. It does when their task was under review or blocked, or
-/// when their pull request arrived or was merged.
+/// Returns true when the last lease's comment must change: the move changed the lease, or concerns its holder.
 async fn concerns_last_lease(tx: &mut Tx, before: &Task, moved: &Moved) -> Result<bool, StoreError> {
     if moved.lease.is_some() {
         return Ok(true);
     }
     let Some(id) = &moved.task.last_lease else { return Ok(false) };
     let Some(person) = tx.lease(id).await?.map(|lease| lease.person) else { return Ok(false) };
-    let theirs = |task: &Task, states: [TaskState; 2]| {
-        states.contains(&task.state) && task.last_holder.as_ref() == Some(&person)
-    };
-    Ok(theirs(before, [TaskState::PrOpened, TaskState::Blocked])
-        || theirs(&moved.task, [TaskState::PrOpened, TaskState::Merged]))
+    Ok(concerns_last_holder(before, &moved.task, &person))
 }
 
 fn left_without_a_pull(lease: Option<&Lease>) -> bool {
