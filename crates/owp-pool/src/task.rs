@@ -213,6 +213,12 @@ impl Task {
         }
     }
 
+    /// Returns true when the task is ready and neither held nor withheld, so that it can be granted.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.state == TaskState::Ready && self.hold.is_none() && self.withheld.is_none()
+    }
+
     /// Returns the reason a ready task is not granted: it waits for approval, or GitHub does not show it as offered.
     #[must_use]
     pub fn held_because(&self) -> Option<&str> {

@@ -1,8 +1,8 @@
 //! Candidates for the planner: the first few tasks of each class of equal requirements. The cost depends on the number
 //! of returned rows, not on the length of the backlog. The planner chooses the bounds.
 
+use super::apart::{WHEN_APART, join};
 use super::error::StoreError;
-use super::leases::given_back;
 use super::tasks::task_row;
 use super::tx::{Tx, statements};
 use owp_pool::task::Task;
@@ -10,40 +10,38 @@ use owp_pool::{RepoId, Timestamp};
 use sqlx::Row;
 use std::collections::BTreeSet;
 
+/// SQL of `Task::is_queued`, for the columns with this prefix; the condition of index tasks_class.
+macro_rules! queued {
+    ($prefix:literal) => {
+        concat!($prefix, "state = 'ready' AND ", $prefix, "hold IS NULL AND ", $prefix, "withheld IS NULL")
+    };
+}
+
 statements! {
-    // Walks along index tasks_class. From each row it steps to the next of its class, until it has found $3 that every
-    // eligible worker can take: not reserved, assigned, answered by an open pull request, recently declined or barred
-    // for somebody. Then it jumps to the first row of the next class. It starts before the first class. CROSS JOIN
-    // keeps SQLite from reversing the join order.
-    TASKS_BY_CLASS = concat!("WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
+    // Walks along index tasks_class. From each row it steps to the next of its class, until it has found $3 that are not
+    // set apart, so that every eligible worker can take them. Then it jumps to the first row of the next class. It
+    // starts before the first class. CROSS JOIN keeps SQLite from reversing the join order.
+    TASKS_BY_CLASS = join!(&["WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
             SELECT SUBSTR(r.id, 1, 0), SUBSTR(r.id, 1, 0), CAST(0 AS BIGINT), CAST($3 AS BIGINT), CAST(0 AS BIGINT)
             FROM repositories r WHERE r.id = $1
             UNION ALL
             SELECT t.id, t.class, t.rank,
-                CASE WHEN t.class = w.class THEN w.plain ELSE 0 END + CASE
-                    WHEN t.reserved_until > $2 OR t.assignees <> '[]' THEN 0
-                    WHEN EXISTS (SELECT 1 FROM leases l WHERE l.task_id = t.id AND l.ended_at > $5
-                        AND ", given_back!(), ") THEN 0
-                    WHEN EXISTS (SELECT 1 FROM pull_links k
-                        JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
-                        WHERE k.task_id = t.id AND p.state = 'open') THEN 0
-                    WHEN EXISTS (SELECT 1 FROM task_bars b WHERE b.task_id = t.id AND b.until > $2) THEN 0
-                    ELSE 1 END,
+                CASE WHEN t.class = w.class THEN w.plain ELSE 0 END + CASE ", WHEN_APART, "ELSE 1 END,
                 CASE WHEN t.class = w.class THEN w.classes ELSE w.classes + 1 END
             FROM walk w CROSS JOIN tasks t
             WHERE w.classes <= $4 AND t.id = CASE WHEN w.plain < $3
                 THEN (SELECT x.id FROM tasks x
-                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.withheld IS NULL
+                    WHERE x.repo_id = $1 AND ", queued!("x."), "
                     AND (x.class, x.rank, x.id) > (w.class, w.rank, w.id)
                     ORDER BY x.class, x.rank, x.id LIMIT 1)
                 ELSE (SELECT x.id FROM tasks x
-                    WHERE x.repo_id = $1 AND x.state = 'ready' AND x.hold IS NULL AND x.withheld IS NULL
+                    WHERE x.repo_id = $1 AND ", queued!("x."), "
                     AND x.class > w.class
                     ORDER BY x.class, x.rank, x.id LIMIT 1) END)
-        SELECT t.*, w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id");
+        SELECT t.*, w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id"]);
     // Index tasks_queue.
-    TASKS_FIRST = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready' AND hold IS NULL AND withheld IS NULL
-        ORDER BY rank, id LIMIT $2";
+    TASKS_FIRST =
+        concat!("SELECT * FROM tasks WHERE repo_id = $1 AND ", queued!(""), " ORDER BY rank, id LIMIT $2");
 }
 
 /// Limits on the tasks to read.

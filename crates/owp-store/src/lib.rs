@@ -4,6 +4,7 @@
 //! one SQL text for both engines. `dialect` holds the exceptions and the reason for each.
 
 mod agents;
+mod apart;
 mod audit;
 mod bell;
 mod candidates;

@@ -13,6 +13,7 @@
 //! Rules do not belong here. They live in [`super::admission`], and a property test keeps the two consistent.
 
 mod aging;
+mod apart;
 mod bits;
 mod explore;
 mod improve;
@@ -22,6 +23,7 @@ mod settle;
 mod starts;
 
 pub use aging::aged_priority;
+pub use apart::{Apart, is_apart};
 
 use super::admission::{RepoFacts, TaskFacts};
 use super::worker::{Load, Standing, Worker};
@@ -84,7 +86,7 @@ pub fn plan_greedily(snapshot: &Snapshot, now: Timestamp) -> Vec<Pick> {
 }
 
 /// Returns the tasks a plan of `snapshot` considers: the best few of each class of equal requirements, as many as could
-/// be granted together, and every task set apart by a reservation or a refusal of its own. Planning these alone gives
+/// be granted together, and every task that is set apart ([`Apart`]). Planning these alone gives
 /// the same plan, so the cost does not grow with a backlog of similar tasks.
 #[must_use]
 pub fn candidates(snapshot: &Snapshot, now: Timestamp) -> Vec<TaskId> {

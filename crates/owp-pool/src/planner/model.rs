@@ -2,14 +2,14 @@
 //!
 //! Admission is asked with everything a plan changes taken away (load, live claims, slots, areas), so its answer holds
 //! for the whole plan. It is asked once per worker, repository and tier; required skills are looked up. A task that is
-//! set apart (held, reserved, answered, declined) is checked for each worker.
+//! set apart ([`super::apart`]) is checked for each worker.
 
 use super::super::admission::{self, Case, RepoFacts, TaskFacts};
 use super::super::budget::Budget;
 use super::super::claims;
-use super::super::task::TaskState;
 use super::super::worker::{Load, Standing, Worker};
 use super::super::{Person, RepoId, TaskId, Timestamp};
+use super::apart::is_apart;
 use super::bits::Bits;
 use super::{Asker, Snapshot, aged_priority};
 use std::collections::BTreeMap;
@@ -380,7 +380,7 @@ impl<'m> Classes<'m> {
     }
 
     fn of(&mut self, source: usize, facts: &TaskFacts, repo: usize) -> usize {
-        let apart = !is_plain(facts, self.now);
+        let apart = is_apart(facts, self.now);
         let spec = &facts.task.spec;
         let laned = !self.repos[repo].policy.lanes.is_empty();
         let kind = (repo, spec.tier, laned.then(|| (spec.area.clone(), spec.estimate)));
@@ -420,19 +420,6 @@ impl<'m> Classes<'m> {
             admission::admits(&Case { task: facts, repo, worker, load, standing: &standing, now: self.now })
         })
     }
-}
-
-/// Returns true for a task that admission judges by its requirements alone.
-fn is_plain(facts: &TaskFacts, now: Timestamp) -> bool {
-    let task = &facts.task;
-    task.state == TaskState::Ready
-        && task.hold.is_none()
-        && task.withheld.is_none()
-        && task.reserved_at(now).is_none()
-        && task.assigned_to.is_empty()
-        && !facts.answers.iter().any(|answer| answer.keeps)
-        && facts.declined.is_empty()
-        && facts.barred.is_empty()
 }
 
 fn unburdened(worker: &Worker) -> Worker {

@@ -3,12 +3,17 @@
 use super::bench::{START, grant_to, pull_row, ready_task};
 use super::*;
 use crate::{Bounds, Dialect, Store};
-use owp_pool::lease::EndReason;
-use owp_pool::moves::Move;
-use owp_pool::task::{Reservation, Task, TaskSpec};
-use owp_pool::{Person, RepoId, Span, TaskId, Timestamp};
+use owp_pool::admission::TaskFacts;
+use owp_pool::lease::{EndReason, Via};
+use owp_pool::moves::{Grant, Move};
+use owp_pool::planner::{Apart, is_apart};
+use owp_pool::slots::Answer;
+use owp_pool::task::{Assignee, Reservation, Task, TaskSpec, Withheld};
+use owp_pool::{Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 
+/// The time for which the planner remembers a refusal.
+const DECLINED_FOR: Span = Span::hours(1);
 const BOUNDS: Bounds = Bounds { per_class: 3, classes: 500, first: 300, declined_since: START };
 
 async fn candidates(bench: &Bench, repo: &RepoId, bounds: Bounds) -> Vec<String> {
@@ -64,7 +69,119 @@ async fn plan_of(bench: &Bench, repo: &RepoId, name: &str) -> String {
     rows.iter().map(|row| row.try_get::<String, _>(column).unwrap()).collect::<Vec<_>>().join("\n")
 }
 
+/// Puts a task into the state that a case names.
+async fn prepare(bench: &Bench, repo: &RepoId, worker: &WorkerId, id: &TaskId, case: &str) {
+    let (case, task) = (case.to_owned(), id.clone());
+    match case.as_str() {
+        "declined" | "declined long ago" => {
+            bench.step(id, Move::Grant(grant_to(worker, 1))).await.unwrap();
+            bench.step(id, Move::Return(EndReason::Nacked)).await.unwrap();
+        }
+        "given back by comment" => {
+            let grant = Grant { via: Via::Comment, ..grant_to(worker, 1) };
+            bench.step(id, Move::Grant(grant)).await.unwrap();
+            bench.step(id, Move::Return(EndReason::Released)).await.unwrap();
+        }
+        "taken" => drop(bench.step(id, Move::Grant(grant_to(worker, 1))).await.unwrap()),
+        "answered" => bench.pull(repo, 3, 7, false, &[id]).await,
+        "answered by a draft" => bench.pull(repo, 4, 7, true, &[id]).await,
+        "answered once" => {
+            bench.pull(repo, 5, 7, false, &[id]).await;
+            bench.meddle("UPDATE pulls SET state = 'closed' WHERE number = 5").await;
+        }
+        _ => {
+            bench
+                .change(move |tx| {
+                    Box::pin(async move {
+                        let mut fresh = tx.task(&task).await?.unwrap();
+                        let until = tx.now() + Span::minutes(30);
+                        let reserved = |until| Some(Reservation { person: Person::GitHub(9), until });
+                        match case.as_str() {
+                            "reserved" => fresh.reservation = reserved(until),
+                            "reserved until now" => fresh.reservation = reserved(tx.now()),
+                            "assigned" => fresh.assigned_to = vec![Assignee { id: 9, login: "bo".into() }],
+                            "held" => fresh.hold = Some("edited".into()),
+                            "withheld" => fresh.withheld = Some(Withheld { why: "not shown".into(), until: None }),
+                            "barred" | "barred long ago" => {
+                                tx.bar_from_task(&task, &Person::GitHub(9), until).await?;
+                            }
+                            _ => {}
+                        }
+                        tx.describe_task(&fresh).await?;
+                        tx.update_task(&fresh).await
+                    })
+                })
+                .await;
+        }
+    }
+}
+
+/// Loads a task as the planner sees it.
+async fn facts_of(bench: &Bench, id: &TaskId) -> (TaskFacts, Timestamp) {
+    let id = id.clone();
+    bench
+        .read(move |tx| {
+            Box::pin(async move {
+                let now = tx.now();
+                let task = tx.task(&id).await?.unwrap();
+                let declined = tx.declines(&id, now - DECLINED_FOR).await?;
+                let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
+                let open = tx.pulls_of_task(&id).await?.into_iter().filter(|pull| pull.facts.open);
+                let answer =
+                    |number| Answer { number, login: String::new(), people: [].into(), counts: false, keeps: false };
+                let answers = open.map(|pull| answer(pull.facts.number)).collect();
+                let barred = tx.bars_of(&id).await?;
+                Ok((TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }, now))
+            })
+        })
+        .await
+}
+
 on_both_engines! {
+    /// Each case is the first task of its own class, before an ordinary one. The walk stops at the first task that it
+    /// counts, so the second comes along exactly when the first is set apart.
+    async fn sql_sets_apart_the_same_tasks_as_the_planner(bench) {
+        let repo = bench.repo("acme/rocket").await;
+        let worker = bench.client_of(1, 50, 20).await;
+        let before = ["declined long ago", "barred long ago"];
+        let cases = [
+            "ordinary", "reserved", "reserved until now", "assigned", "answered", "answered by a draft",
+            "answered once", "declined", "given back by comment", "barred", "held", "withheld", "taken",
+        ];
+        let numbered: Vec<(i64, &str)> = (1..).zip(before.into_iter().chain(cases)).collect();
+        let id = |n: i64, place: &str| TaskId::new(format!("t_{n}_{place}"));
+        for (n, case) in &numbered {
+            for (place, issue, hours) in [("a", 2 * n, 2), ("b", 2 * n + 1, 1)] {
+                let spec = TaskSpec { estimate: *n, ..TaskSpec::default() };
+                let mut task = ready_task(&id(*n, place), &repo, issue, spec);
+                task.ready_since = START - Span::hours(hours);
+                bench.change(move |tx| Box::pin(async move { tx.insert_task(&task).await })).await;
+            }
+            if before.contains(case) {
+                prepare(bench, &repo, &worker, &id(*n, "a"), case).await;
+            }
+        }
+        bench.advance(Span::hours(2));
+        for (n, case) in numbered.iter().filter(|(_, case)| !before.contains(case)) {
+            prepare(bench, &repo, &worker, &id(*n, "a"), case).await;
+        }
+        // A task that returns to the queue waits anew; put these back to their old positions.
+        bench.meddle(&format!("UPDATE tasks SET ready_since = {} WHERE id LIKE '%_a'", START.0 - 2 * 3_600_000)).await;
+        let since = START + Span::hours(2) - DECLINED_FOR;
+        let found = candidates(bench, &repo, Bounds { per_class: 1, declined_since: since, ..BOUNDS }).await;
+        let mut apart = Vec::new();
+        for (n, case) in &numbered {
+            let (facts, now) = facts_of(bench, &id(*n, "a")).await;
+            assert_eq!(now, START + Span::hours(2));
+            assert_eq!(found.contains(&id(*n, "b").to_string()), is_apart(&facts, now), "{case}");
+            assert_eq!(found.contains(&id(*n, "a").to_string()), facts.task.is_queued(), "{case}");
+            apart.extend(Apart::ALL.into_iter().filter(|reason| reason.applies(&facts, now)));
+        }
+        for reason in Apart::ALL {
+            assert!(apart.contains(&reason), "no case for {reason:?}");
+        }
+    }
+
     async fn of_ten_thousand_tasks_in_three_classes_the_first_of_each_come_back(bench) {
         let repo = bench.repo("acme/rocket").await;
         backlog(bench, &repo, 10_000, 3).await;
