@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod approval;
+pub mod blocking;
 pub mod branch;
 pub mod budget;
 pub mod claims;

@@ -19,9 +19,6 @@ pub const FIRST_REFUSAL: Span = Span::hours(48);
 /// Maximum length of a blocked task's reservation.
 pub const BLOCK_RESERVATION: Span = Span::days(7);
 
-/// Maximum number of blocked tasks one contributor may keep reserved in a repository; prevents hoarding by blocking.
-pub const BLOCKED_MOST: usize = 2;
-
 /// A grant that admission allowed.
 #[derive(Debug, Clone)]
 pub struct Grant {

@@ -6,9 +6,10 @@ use crate::facts::{self, RepoContext};
 use crate::tracking::pulls;
 use owp_github::content::lease::concerns_last_holder;
 use owp_github::render::LeaseEnd;
+use owp_pool::blocking::may_block;
 use owp_pool::event::EventKind;
 use owp_pool::lease::{Lease, LeaseState, Via};
-use owp_pool::moves::{self, BLOCKED_MOST, Grant, Move, Moved};
+use owp_pool::moves::{self, Grant, Move, Moved};
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, Person, Refusal};
@@ -120,16 +121,8 @@ pub(crate) async fn too_many_blocked(
     repo: &RepoContext,
     person: &Person,
 ) -> Result<Option<String>, StoreError> {
-    let blocked = tx.reserved_tasks(&repo.row.id, person).await?;
-    if blocked.len() < BLOCKED_MOST {
-        return Ok(None);
-    }
-    let named: Vec<String> = blocked.iter().filter_map(|task| task.issue).map(|issue| format!("#{issue}")).collect();
-    Ok(Some(format!(
-        "{} blocked tasks are kept for you here already ({}), and one person may keep {BLOCKED_MOST}. Give this one back, or ask a maintainer to unblock one.",
-        blocked.len(),
-        named.join(", ")
-    )))
+    let reserved = tx.reserved_tasks(&repo.row.id, person).await?;
+    Ok(may_block(&reserved).err().map(|refusal| refusal.to_string()))
 }
 
 /// Returns true when the last lease's comment must change: the move changed the lease, or concerns its holder.
