@@ -30,7 +30,7 @@ pub use operator::tasks::{AddedTask, NewTask};
 pub use policy::in_force::PolicyInForce;
 pub use scheduling::explain::Explanation;
 pub use scheduling::leases::LeaseAct;
-pub use scheduling::park::{Parked, Rung};
+pub use scheduling::park::Parked;
 pub use scheduling::schedule::{Planned, Pull, Wish};
 pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
 pub use views::overview::{Overview, RepoView, TaskTitle};

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod labels;
 pub mod lease;
 pub mod moves;
+pub mod notification;
 pub mod permission;
 pub mod planner;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! Parked pulls: workers that wait for work, woken only by changes that can help them.
 
 use crate::Engine;
-use owp_pool::event::EventKind;
+use owp_pool::notification::{Notification, notification};
 use owp_pool::worker::Worker;
 use owp_pool::{Person, WorkerId};
 use owp_store::Committed;
@@ -67,15 +67,6 @@ impl Parking {
     }
 }
 
-/// A change that can help a parked worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rung {
-    /// The available work changed.
-    Work,
-    /// A worker's abilities changed, perhaps this one's.
-    Worker,
-}
-
 /// A place to wait. It is freed when dropped, also when the client disconnects.
 pub struct Parked {
     parking: Arc<Parking>,
@@ -85,16 +76,16 @@ pub struct Parked {
 
 impl Parked {
     /// Waits for a commit that can help a parked worker.
-    pub async fn rung(&mut self) -> Rung {
+    pub async fn rung(&mut self) -> Notification {
         loop {
-            let rung = match self.bell.recv().await {
-                Ok(committed) => committed.iter().filter_map(|c| helps(c.kind)).max(),
+            let notified = match self.bell.recv().await {
+                Ok(committed) => notification(committed.iter().map(|c| c.kind)),
                 // Too many events to follow: anything may have changed.
-                Err(RecvError::Lagged(_)) => Some(Rung::Worker),
+                Err(RecvError::Lagged(_)) => Some(Notification::Worker),
                 Err(RecvError::Closed) => std::future::pending().await,
             };
-            if let Some(rung) = rung {
-                return rung;
+            if let Some(notified) = notified {
+                return notified;
             }
         }
     }
@@ -130,50 +121,6 @@ fn counted(worker: &Worker, address: Option<Vec<u8>>, hopeless: bool) -> Vec<Who
         .chain(address.map(Who::Address))
         .chain(person)
         .collect()
-}
-
-/// Maps an event to the change that can turn a refusal into a grant. Such changes are a waiting task, a free slot or
-/// area, a known count, a more capable worker.
-fn helps(kind: EventKind) -> Option<Rung> {
-    match kind {
-        EventKind::WorkerLinked | EventKind::WorkerUpdated => Some(Rung::Worker),
-        EventKind::TaskCreated
-        | EventKind::TaskUpdated
-        | EventKind::TaskApproved
-        | EventKind::TaskReady
-        | EventKind::TaskPrOpened
-        | EventKind::TaskMerged
-        | EventKind::TaskClosed
-        | EventKind::TaskBlocked
-        | EventKind::LeaseEnded
-        | EventKind::BudgetSet
-        | EventKind::PullIgnored
-        | EventKind::CountTaken
-        | EventKind::RepoAdded
-        | EventKind::RepoUpdated
-        | EventKind::PolicySet
-        | EventKind::TrustSet => Some(Rung::Work),
-        EventKind::RepoRemoved
-        | EventKind::PolicyRefused
-        | EventKind::CountFailed
-        | EventKind::TaskHeld
-        | EventKind::LeaseGranted
-        | EventKind::LeaseAcknowledged
-        | EventKind::LeaseExtended
-        | EventKind::LeaseWarned
-        | EventKind::TaskReported
-        | EventKind::TaskStarted
-        | EventKind::PullLinked
-        | EventKind::WorkerRegistered
-        | EventKind::WorkerUnlinked
-        | EventKind::WorkerTokenRotated
-        | EventKind::WorkerRevoked
-        | EventKind::PersonJoined
-        | EventKind::CommentDead
-        | EventKind::CommentRetried
-        | EventKind::DeliveryDead
-        | EventKind::PoolResumed => None,
-    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use crate::wire::work::{Contract, HeldTask, Why, Work};
 use axum::Json;
 use axum::extract::State;
 use axum::http::request::Parts;
-use owp_engine::{Explanation, Rung, Terms, WorkItem};
+use owp_engine::{Explanation, Terms, WorkItem};
 use owp_pool::Timestamp;
+use owp_pool::notification::Notification;
 use owp_pool::worker::Worker;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,9 +60,9 @@ async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) 
             () = stopping.ends() => break face.engine.work_of(&worker.id).await?,
         };
         match rung {
-            Ok(Rung::Worker) => pulled = face.engine.pull_work(&worker.id).await?,
+            Ok(Notification::Worker) => pulled = face.engine.pull_work(&worker.id).await?,
             // A notification and a timeout both mean: try again.
-            Ok(Rung::Work) | Err(_) => {
+            Ok(Notification::Work) | Err(_) => {
                 if face.engine.pull_again(&worker.id, wish).await? > 0 || Instant::now() >= until {
                     break face.engine.work_of(&worker.id).await?;
                 }
