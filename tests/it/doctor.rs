@@ -1,6 +1,7 @@
 //! `owp doctor`, the real binary: beside a box, beside a running pool, and on databases in every state it tells of.
 
 use crate::support::database::{Db, TestDatabase};
+use crate::support::github::sandbox;
 use crate::support::program::{free_port, owp};
 use owp_base::clock::{Clock, Entropy};
 use owp_sandbox::{Role, Sandbox, SandboxConfig};
@@ -9,7 +10,6 @@ use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const REPO: &str = "acme/rocket";
@@ -57,7 +57,7 @@ impl Stage {
 
     /// A box whose clock is wrong by so much.
     async fn at(wrong_ms: i64, change: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
-        let config = SandboxConfig::new(Arc::new(move || Clock::System.now_ms() + wrong_ms));
+        let config = sandbox(move || Clock::System.now_ms() + wrong_ms);
         let github = Sandbox::start(change(config)).await.unwrap();
         github.add_repo(REPO).unwrap();
         github.add_collaborator(REPO, "mona", Role::Admin).unwrap();
@@ -174,7 +174,7 @@ async fn beside_a_running_pool_everything_is_as_it_should_be() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_that_do_not_fit_are_told_apart_and_never_shown() {
     let stage = Stage::new().await;
-    let other = Stage::with(|config| SandboxConfig { seed: 2, ..config }).await;
+    let other = Stage::with(|config| SandboxConfig { seed: 2, private_key: None, ..config }).await;
     let key = other.folder.path().join("key.pem");
     let said = stage.doctor_with(&[], &[("GITHUB_APP_PRIVATE_KEY_FILE", key.to_str().unwrap())]);
     said.expect(1, "problem", "credentials", "does not accept the key");

@@ -4,11 +4,12 @@
 //! The description comes from npm (`@octokit/openapi`), installed under `tests/npm/`.
 
 use crate::github_data::openapi::{compile, complaints, description};
+use crate::support::github::sandbox;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
+use owp_sandbox::{PrSpec, Role, Sandbox};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 /// 2026-01-01T00:00:00Z.
 const NOW: i64 = 1_767_225_600_000;
@@ -27,7 +28,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(|| NOW)).with_checks()).await.unwrap();
+        let sandbox = Sandbox::start(sandbox(|| NOW).with_checks()).await.unwrap();
         let http =
             reqwest::Client::builder().user_agent("bench").redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { sandbox, description: description(), http, checked: BTreeSet::new(), problems: Vec::new() }

@@ -3,8 +3,9 @@
 
 use crate::github_data::examples::webhook_examples;
 use crate::github_data::openapi::{compile, complaints, description};
+use crate::support::github;
 use axum::{Router, body::Bytes, http::HeaderMap, routing::post};
-use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig, sign};
+use owp_sandbox::{PrSpec, Role, Sandbox, sign};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -14,7 +15,7 @@ use std::{
 const REPO: &str = "acme/rocket";
 
 async fn sandbox() -> (Sandbox, u64) {
-    let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(|| 1_767_225_600_000)).with_checks()).await.unwrap();
+    let sandbox = Sandbox::start(github::sandbox(|| 1_767_225_600_000).with_checks()).await.unwrap();
     sandbox.hold_deliveries();
     for repo in [REPO, "acme/docs"] {
         sandbox.add_repo(repo).unwrap();

@@ -1,4 +1,4 @@
-//! The app's RSA key, generated for every sandbox and exported in GitHub's format (PKCS#1 PEM).
+//! The app's RSA key, generated or given, in GitHub's format (PKCS#1 PEM).
 //!
 //! Signing and verification are elsewhere; see `auth.rs`.
 
@@ -9,6 +9,17 @@ use aws_lc_rs::{
     signature::KeyPair as _,
 };
 use data_encoding::BASE64;
+
+/// Label of a PKCS#1 private key in PEM.
+const LABEL: &str = "RSA PRIVATE KEY";
+
+/// Generates a private key for [`SandboxConfig::private_key`](crate::SandboxConfig::private_key), in PKCS#1 PEM.
+///
+/// # Errors
+/// Fails only when the crypto library does, which is not expected.
+pub fn generate_private_key() -> Result<String, StartError> {
+    AppKey::generate().map(|key| key.private_pem)
+}
 
 /// The app's private key, and the public key that verifies its tokens.
 #[derive(Debug, Clone)]
@@ -28,7 +39,19 @@ impl AppKey {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| StartError::Key("generation failed"))?;
         let pkcs8: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| StartError::Key("encoding failed"))?;
         let pkcs1 = inner_key(pkcs8.as_ref()).ok_or(StartError::Key("unexpected PKCS#8 layout"))?;
-        Ok(Self { private_pem: pem("RSA PRIVATE KEY", pkcs1), public_der: pair.public_key().as_ref().to_vec() })
+        Ok(Self { private_pem: pem(LABEL, pkcs1), public_der: pair.public_key().as_ref().to_vec() })
+    }
+
+    /// Reads a key that [`AppKey::generate`] made.
+    ///
+    /// # Errors
+    /// The text is not an RSA key in PKCS#1 PEM.
+    pub(crate) fn from_pem(text: &str) -> Result<Self, StartError> {
+        let unreadable = || StartError::Key("the given key is not PKCS#1 PEM");
+        let base64: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        let pkcs1 = BASE64.decode(base64.as_bytes()).map_err(|_| unreadable())?;
+        let pair = KeyPair::from_der(&pkcs1).map_err(|_| unreadable())?;
+        Ok(Self { private_pem: pem(LABEL, &pkcs1), public_der: pair.public_key().as_ref().to_vec() })
     }
 }
 
@@ -90,5 +113,15 @@ mod tests {
         let verifier = DecodingKey::from_rsa_der(&key.public_der);
         let seen = decode::<serde_json::Value>(&token, &verifier, &Validation::new(Algorithm::RS256)).unwrap();
         assert_eq!(seen.claims, claims);
+    }
+
+    #[test]
+    fn a_key_can_be_given_and_anything_else_is_refused() {
+        let key = AppKey::generate().unwrap();
+        let again = AppKey::from_pem(&key.private_pem).unwrap();
+        assert_eq!((again.private_pem, again.public_der), (key.private_pem.clone(), key.public_der));
+        for wrong in ["", "no key", &key.private_pem[..600]] {
+            assert!(matches!(AppKey::from_pem(wrong), Err(StartError::Key(_))), "{wrong}");
+        }
     }
 }

@@ -37,6 +37,7 @@ pub use error::{ApiError, StartError};
 pub use faults::{Chaos, DeliveryFault, DeliveryFaultKind, Fault, FaultKind, Victim};
 pub use handle::{Sandbox, SandboxConfig, UserRef};
 pub use journal::{ActorKind, RecordedRequest};
+pub use keys::generate_private_key;
 pub use seed::{Cast, Scene, seed};
 pub use verbs::{Person, PrSpec};
 pub use view::{CommentView, IssueView, PullView};

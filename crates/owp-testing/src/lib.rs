@@ -1,3 +1,4 @@
 //! Test helpers shared by several crates.
 
 pub mod hostile;
+pub mod kept;

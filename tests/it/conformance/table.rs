@@ -5,7 +5,6 @@ use crate::conformance::server::{Server, judged, options};
 use crate::support::database::Db;
 use futures_util::{StreamExt, stream};
 use owp_conformance::{Report, Status, all};
-use std::collections::BTreeSet;
 
 /// Number of servers judged at once. Most of a run is waiting.
 const AT_ONCE: usize = 3;
@@ -25,11 +24,7 @@ pub(crate) struct Broken {
 
 /// Judges every server of a table; fails with all that was found wrong.
 pub(crate) async fn judge(table: &[Broken]) {
-    let mut failed = BTreeSet::new();
-    let tasks = table.iter().map(|broken| {
-        let first = broken.fails.iter().filter(|id| failed.insert(chapter(id))).count() > 0;
-        one(broken, first)
-    });
+    let tasks = table.iter().enumerate().map(|(at, broken)| one(broken, at == 0));
     let faults = stream::iter(tasks).buffer_unordered(AT_ONCE);
     let faults: Vec<String> = faults.filter_map(|fault| async { fault }).collect().await;
     assert!(faults.is_empty(), "\n{}", faults.join("\n\n"));

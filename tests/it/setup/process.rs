@@ -1,14 +1,14 @@
 //! Setup of the real binary: the token is in its log, and the next start finds the App.
 
 use crate::setup::browser::Browser;
+use crate::support::github::sandbox;
 use crate::support::program::{free_port, owp};
 use owp_base::clock::Clock;
-use owp_sandbox::{Sandbox, SandboxConfig};
+use owp_sandbox::Sandbox;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 struct Served {
@@ -55,7 +55,7 @@ impl Drop for Served {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_token_is_in_the_log_and_the_next_start_finds_the_app() {
-    let github = Sandbox::start(SandboxConfig::new(Arc::new(|| Clock::System.now_ms()))).await.unwrap();
+    let github = Sandbox::start(sandbox(|| Clock::System.now_ms())).await.unwrap();
     github.add_user("olga");
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();

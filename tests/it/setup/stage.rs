@@ -2,13 +2,13 @@
 
 use crate::setup::browser::{Browser, Page};
 use crate::support::database::{Db, TestDatabase};
+use crate::support::github::sandbox;
 use owp::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
 use owp_engine::{Settings, SetupSettings};
-use owp_sandbox::{Role, Sandbox, SandboxConfig};
+use owp_sandbox::{Role, Sandbox};
 use owp_store::{Store, StoreOptions};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) const TOKEN: &str = "the-token-of-the-log";
@@ -42,7 +42,7 @@ impl Stage {
     async fn with(name: &str, api_url: Option<&str>) -> Self {
         let clock = Clock::manual(Clock::System.now_ms());
         let boxed = clock.clone();
-        let github = Sandbox::start(SandboxConfig::new(Arc::new(move || boxed.now_ms()))).await.unwrap();
+        let github = Sandbox::start(sandbox(move || boxed.now_ms())).await.unwrap();
         github.add_user("olga");
         github.add_repo(REPO).unwrap();
         github.add_collaborator(REPO, "mona", Role::Admin).unwrap();

@@ -2,6 +2,7 @@
 //! and `settle`, which runs every step until nothing is left to do.
 
 use crate::support::database::{Db, TestDatabase};
+use crate::support::github::sandbox;
 use owp_base::clock::{Clock, Entropy};
 use owp_engine::{Engine, GitHubSide, Report, ReportedStatus, Settings};
 use owp_github::client::{GitHub, GitHubConfig};
@@ -12,7 +13,6 @@ use owp_sandbox::{Parcel, PrSpec, Role, Sandbox, SandboxConfig};
 use owp_store::{Store, StoreOptions};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) const REPO: &str = "acme/rocket";
@@ -95,7 +95,7 @@ impl World {
     async fn not_started(db: Db, settings: Settings, change: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
         let clock = Clock::manual(START);
         let shared = clock.clone();
-        let mut config = change(SandboxConfig::new(Arc::new(move || shared.now_ms())));
+        let mut config = change(sandbox(move || shared.now_ms()));
         config.content_limit = None;
         let github = Sandbox::start(config).await.unwrap();
         github.hold_deliveries();

@@ -1,14 +1,14 @@
 //! The real binary: how it starts, what it refuses, how it stops.
 
 use crate::support::database::Db;
+use crate::support::github::sandbox;
 use crate::support::pool::Pool;
 use crate::support::program::{free_port, owp};
 use owp_base::clock::Clock;
-use owp_sandbox::{Sandbox, SandboxConfig};
+use owp_sandbox::Sandbox;
 use owp_store::{Store, StoreOptions};
 use serde_json::json;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// `owp serve` in a folder of its own; it is killed when dropped.
@@ -159,7 +159,7 @@ async fn stopping_finishes_what_has_begun_and_frees_the_database() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_reaches_the_log_however_much_is_logged() {
-    let github = Sandbox::start(SandboxConfig::new(Arc::new(|| Clock::System.now_ms()))).await.unwrap();
+    let github = Sandbox::start(sandbox(|| Clock::System.now_ms())).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
     std::fs::write(&key, github.private_key_pem()).unwrap();

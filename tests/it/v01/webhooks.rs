@@ -2,16 +2,16 @@
 
 use crate::support::database::Db;
 use crate::support::database::on_both;
+use crate::support::github::sandbox;
 use crate::support::pool::{Answer, Pool};
 use owp_base::clock::Clock;
 use owp_config::IpRange;
 use owp_engine::{GitHubSide, Settings};
 use owp_github::client::{GitHub, GitHubConfig};
 use owp_github::signature::sign;
-use owp_sandbox::{Sandbox, SandboxConfig};
+use owp_sandbox::Sandbox;
 use secrecy::SecretString;
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,7 +28,7 @@ const SECRET: &str = "It's a Secret to Everybody";
 /// A pool whose App is one of a box that knows no repository.
 async fn pool_with_app(db: Db) -> (Pool, Sandbox) {
     let clock = Clock::System;
-    let github = Sandbox::start(SandboxConfig::new(Arc::new(move || clock.now_ms()))).await.unwrap();
+    let github = Sandbox::start(sandbox(move || clock.now_ms())).await.unwrap();
     let app_id = i64::try_from(github.app_id()).unwrap();
     let client = GitHub::new(GitHubConfig {
         api_url: github.api_url(),

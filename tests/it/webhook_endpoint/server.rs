@@ -1,19 +1,19 @@
 //! The whole server over a database, with a box as its GitHub, and what can be seen of it from both sides.
 
 use crate::support::database::{Db, TestDatabase};
+use crate::support::github::sandbox;
 use owp::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
 use owp_engine::{GitHubSide, Settings};
 use owp_github::client::{GitHub, GitHubConfig};
 use owp_github::signature::sign;
 use owp_pool::Span;
-use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig, UserRef};
+use owp_sandbox::{PrSpec, Role, Sandbox, UserRef};
 use owp_store::{Store, StoreOptions};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::any::AnyPoolOptions;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) const REPO: &str = "acme/rocket";
@@ -64,7 +64,7 @@ pub(crate) struct Picture {
 impl Server {
     /// A server with the App on one repository, which was counted and whose one labelled issue is a task.
     pub(crate) async fn start(db: Db) -> Self {
-        let github = Sandbox::start(SandboxConfig::new(Arc::new(|| Clock::System.now_ms()))).await.unwrap();
+        let github = Sandbox::start(sandbox(|| Clock::System.now_ms())).await.unwrap();
         let repo_id = github.add_repo(REPO).unwrap();
         let people = BTreeMap::from(["mona", "bo"].map(|login| (login, github.add_user(login))));
         github.add_collaborator(REPO, "mona", Role::Admin).unwrap();

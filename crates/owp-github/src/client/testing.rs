@@ -13,6 +13,7 @@ use axum::{
     response::Response,
 };
 use owp_base::clock::Clock;
+use owp_testing::kept::kept;
 use secrecy::SecretString;
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -138,13 +139,16 @@ pub(super) fn repo() -> RepoHandle {
     RepoHandle { github_id: 99, full_name: "octo/hello".to_owned() }
 }
 
-/// Returns a fresh private key in PEM, and its public half in DER.
+/// Returns a private key in PEM (PKCS#8), and its public half in DER.
 pub(super) fn key() -> &'static (String, Vec<u8>) {
     static KEY: OnceLock<(String, Vec<u8>)> = OnceLock::new();
     KEY.get_or_init(|| {
-        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        let base64 = data_encoding::BASE64.encode(der.as_ref());
+        let base64 = kept("pkcs8-key", || {
+            let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+            let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+            data_encoding::BASE64.encode(der.as_ref())
+        });
+        let pair = KeyPair::from_pkcs8(&data_encoding::BASE64.decode(base64.as_bytes()).unwrap()).unwrap();
         let lines: Vec<&str> = (0..base64.len()).step_by(64).map(|i| &base64[i..(i + 64).min(base64.len())]).collect();
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
         let public = aws_lc_rs::signature::KeyPair::public_key(&pair).as_ref().to_vec();

@@ -46,6 +46,8 @@ pub struct SandboxConfig {
     pub seed: u64,
     /// The app's name in URLs; it comments as `slug[bot]`.
     pub app_slug: String,
+    /// The app's private key in PKCS#1 PEM; `None` generates one.
+    pub private_key: Option<String>,
     /// Permissions the app requests.
     pub permissions: BTreeMap<String, String>,
     /// Events the app subscribes to.
@@ -71,6 +73,7 @@ impl SandboxConfig {
             now,
             seed: 1,
             app_slug: "owp-pool".to_owned(),
+            private_key: None,
             permissions: permissions.map(|(name, level)| (name.to_owned(), level.to_owned())).into(),
             events: ["issues", "issue_comment", "pull_request", "repository"].map(str::to_owned).into(),
             single_files: vec![".github/owp.yml".to_owned()],
@@ -127,7 +130,7 @@ impl Sandbox {
     /// Starts a sandbox. It serves and delivers until [`Sandbox::stop`] is called or the runtime ends.
     ///
     /// # Errors
-    /// Fails when the address cannot be listened on, or the key cannot be generated.
+    /// Fails when the address cannot be listened on, or the key cannot be read or generated.
     pub async fn start(config: SandboxConfig) -> Result<Self, StartError> {
         let wanted = config.listen;
         let failed = |cause| StartError::Listen { address: wanted.to_string(), cause };
@@ -156,9 +159,10 @@ impl Sandbox {
     /// [`Sandbox::take_deliveries`]. Its deliveries are held from the start.
     ///
     /// # Errors
-    /// Fails when the key cannot be generated.
+    /// Fails when the key cannot be read or generated.
     pub fn quiet(config: SandboxConfig) -> Result<Self, StartError> {
         let address = config.listen;
+        let key = config.private_key.map_or_else(AppKey::generate, |pem| AppKey::from_pem(&pem))?;
         let settings = Settings {
             now: config.now,
             seed: config.seed,
@@ -170,7 +174,7 @@ impl Sandbox {
             hook: Hook { url: config.webhook_url, secret: config.webhook_secret, form: false },
             limits: Limits::new(config.requests_per_hour, config.content_limit),
         };
-        let world = World::new(settings, AppKey::generate()?);
+        let world = World::new(settings, key);
         // Deliveries do not follow redirects.
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let inner = Arc::new(Inner { world: Mutex::new(world), client });

@@ -16,7 +16,7 @@ async fn the_jwt_is_verified_for_real() {
         assert_eq!(stage.get(&stage.jwt(&bad), "/app").await.0, 401, "{bad}");
     }
     assert_eq!(stage.get(&stage.jwt(&json!({ "iss": 1 })), "/app").await.0, 404);
-    let other = Stage::with(|config| SandboxConfig { seed: 2, ..config }).await;
+    let other = Stage::with(|config| SandboxConfig { seed: 2, private_key: None, ..config }).await;
     assert_eq!(stage.get(&other.jwt(&json!({ "iss": stage.sandbox.app_id() })), "/app").await.0, 401, "another key");
     assert_eq!(stage.get(&stage.token("mona"), "/app").await.0, 401);
     let jwt = stage.jwt(&json!({}));

@@ -12,8 +12,9 @@ mod manifest;
 mod pulls;
 mod stories;
 
-use super::{Role, Sandbox, SandboxConfig};
+use super::{Role, Sandbox, SandboxConfig, generate_private_key};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use owp_testing::kept::kept;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use std::sync::{
@@ -45,7 +46,11 @@ const START: i64 = 1_767_225_600_000;
 
 pub(super) fn config(clock: &Arc<AtomicI64>) -> SandboxConfig {
     let clock = clock.clone();
-    SandboxConfig::new(Arc::new(move || clock.load(Ordering::SeqCst)))
+    let private_key = kept("pkcs1-key", || generate_private_key().unwrap());
+    SandboxConfig {
+        private_key: Some(private_key),
+        ..SandboxConfig::new(Arc::new(move || clock.load(Ordering::SeqCst)))
+    }
 }
 
 impl Stage {
