@@ -52,7 +52,7 @@ async fn measure(backlog: i64) -> Outcome<Row> {
     let (engine, mut waiting) = Engine::new(store.clone(), None, Settings::default());
     let planner = tokio::spawn({
         let engine = engine.clone();
-        async move { while engine.step_schedule(&mut waiting).await {} }
+        async move { while engine.scheduler().step_schedule(&mut waiting).await {} }
     });
     let (mut reads, mut pulls, mut found) = (Vec::new(), Vec::new(), 0);
     for _ in 0..RUNS {
@@ -60,7 +60,7 @@ async fn measure(backlog: i64) -> Outcome<Row> {
         found = candidates(&store, &repo).await?;
         reads.push(start.elapsed());
         let start = Instant::now();
-        let pulled = engine.pull_work(&worker).await?;
+        let pulled = engine.workers().pull_work(&worker).await?;
         pulls.push(start.elapsed());
         assert!(!pulled.granted, "no worker has the skills");
     }

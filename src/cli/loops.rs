@@ -47,7 +47,7 @@ const GITHUB_LIMIT: Duration = Duration::from_secs(900);
 const EXPIRY: Loop = Loop {
     name: "expiry",
     copies: 1,
-    step: |engine| engine.step_expiry().boxed(),
+    step: |engine| async { engine.scheduler().step_expiry().await }.boxed(),
     bell: None,
     idle: LOOK_AGAIN,
     github: false,
@@ -58,8 +58,8 @@ const EXPIRY: Loop = Loop {
 const FEED: Loop = Loop {
     name: "feed",
     copies: 1,
-    step: |engine| engine.step_feed().boxed(),
-    bell: Some(|engine| engine.event_came().boxed()),
+    step: |engine| async { engine.feed().step_feed().await }.boxed(),
+    bell: Some(|engine| async { engine.feed().event_came().await }.boxed()),
     idle: LOOK_AGAIN,
     github: false,
     limit: DATABASE_LIMIT,
@@ -70,7 +70,7 @@ const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "inbox",
         copies: 4,
-        step: |engine| engine.step_inbox().boxed(),
+        step: |engine| async { engine.intake().step_inbox().await }.boxed(),
         bell: Some(|engine| engine.delivery_came().boxed()),
         idle: LOOK_AGAIN,
         github: true,
@@ -79,7 +79,7 @@ const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "sender",
         copies: 2,
-        step: |engine| engine.step_sender().boxed(),
+        step: |engine| async { engine.comments().step_sender().await }.boxed(),
         bell: Some(|engine| engine.comment_wanted().boxed()),
         idle: LOOK_AGAIN,
         github: true,
@@ -88,7 +88,7 @@ const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "sync",
         copies: 2,
-        step: |engine| engine.step_sync().boxed(),
+        step: |engine| async { engine.reconciler().step_sync().await }.boxed(),
         bell: Some(|engine| engine.sync_wanted().boxed()),
         idle: LOOK_AGAIN,
         github: true,
@@ -97,7 +97,7 @@ const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "watch",
         copies: 1,
-        step: |engine| engine.step_watch().boxed(),
+        step: |engine| async { engine.reconciler().step_watch().await }.boxed(),
         bell: None,
         idle: LOOK_AGAIN,
         github: true,
@@ -106,7 +106,7 @@ const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "installations",
         copies: 1,
-        step: |engine| engine.step_installations().map(|done| done.map(|()| false)).boxed(),
+        step: |engine| async { engine.intake().step_installations().await.map(|()| false) }.boxed(),
         bell: None,
         idle: HOURLY,
         github: true,
@@ -116,7 +116,7 @@ const WITH_GITHUB: [Loop; 6] = [
     Loop {
         name: "missed deliveries",
         copies: 1,
-        step: |engine| engine.step_missed().boxed(),
+        step: |engine| async { engine.intake().step_missed().await }.boxed(),
         bell: None,
         idle: LOOK_AGAIN,
         github: true,
@@ -138,7 +138,7 @@ pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &Cance
 impl Loop {
     fn run(&self, engine: Engine, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
         let Self { name, step, bell, idle, github, limit, .. } = *self;
-        let tracked = engine.track(name, limit);
+        let tracked = engine.views().track(name, limit);
         async move {
             let mut trouble = Trouble::new(name);
             while !stop.is_cancelled() {
@@ -186,8 +186,9 @@ async fn rings(bell: Option<Bell>, engine: &Engine) {
 /// Runs the scheduler, which waits inside its step, so only this loop is stopped there. A plan being committed is
 /// committed per repository, as a whole or not at all.
 async fn schedule(engine: Engine, mut waiting: mpsc::Receiver<Pull>, stop: CancellationToken) {
+    let scheduler = engine.scheduler();
     loop {
-        let step = AssertUnwindSafe(engine.step_schedule(&mut waiting)).catch_unwind();
+        let step = AssertUnwindSafe(scheduler.step_schedule(&mut waiting)).catch_unwind();
         tokio::select! {
             biased;
             () = stop.cancelled() => return,

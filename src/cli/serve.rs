@@ -99,7 +99,7 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     engine.recover().await?;
     let (accepting, stepping) = (CancellationToken::new(), CancellationToken::new());
     let loops = loops::start(&engine, waiting, &stepping);
-    let hub = engine.hub().clone();
+    let hub = engine.feed().hub().clone();
     let faces = router(Face::new(engine.clone(), options.admin_token));
     let server = Some(tokio::spawn(http::serve(bound, faces, accepting.clone())));
     Ok(Running { address, hub, engine, accepting, stepping, server, loops })
@@ -138,7 +138,7 @@ impl Running {
             self.loops.iter().for_each(JoinHandle::abort);
         }
         // Only informs readers of the database, so an unresponsive one does not delay the shutdown further.
-        let marked = tokio::time::timeout(MARK_WITHIN, self.engine.mark_stopped()).await;
+        let marked = tokio::time::timeout(MARK_WITHIN, self.engine.reconciler().mark_stopped()).await;
         if !matches!(marked, Ok(Ok(()))) {
             tracing::warn!("could not record in the database that this process stopped");
         }

@@ -1,8 +1,8 @@
 //! Input of admission, loaded from the database. The planner's snapshot, the second check at commit and every
 //! explanation load it the same way.
 
+use crate::Settings;
 use crate::error::EngineError;
-use crate::{Engine, Settings};
 use owp_pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskFacts};
 use owp_pool::branch::BranchTemplate;
 use owp_pool::budget::{Budget, CountState, Occupant};
@@ -42,12 +42,6 @@ pub(crate) struct RepoContext {
     pub count_lasts: Span,
     /// The pool's public address, for comments.
     pub server: Option<String>,
-}
-
-impl Engine {
-    pub(crate) fn context(&self, row: RepoRow) -> RepoContext {
-        RepoContext::new(row, self.settings())
-    }
 }
 
 impl RepoContext {

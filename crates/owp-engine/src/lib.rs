@@ -4,6 +4,7 @@
 //! and waiting pulls, each for the next item that is due. `serve` owns the loops that call them. Nothing is sent to
 //! GitHub inside a transaction; a comment is desired state that the sender makes GitHub match.
 
+mod access;
 mod commands;
 mod comments;
 mod error;
@@ -14,6 +15,7 @@ mod operator;
 mod policy;
 mod reconcile;
 mod scheduling;
+mod services;
 mod tracking;
 mod views;
 mod workers;
@@ -30,9 +32,9 @@ pub use operator::tasks::{AddedTask, NewTask};
 pub use policy::in_force::PolicyInForce;
 pub use scheduling::explain::Explanation;
 pub use scheduling::leases::LeaseAct;
-pub use scheduling::park::Parked;
 pub use scheduling::schedule::{Planned, Pull, Wish};
 pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
+pub use services::{Comments, Feed, Intake, Operator, Policies, Reconciler, Scheduler, Tracking, Views, Workers};
 pub use views::overview::{Overview, RepoView, TaskTitle};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};
@@ -51,7 +53,7 @@ use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{AuditRow, DeadLetter, DeadPlace, Extra, FeedRow, KeptAnswer, TaskFilter, because};
 
-use owp_store::{Committed, Store};
+use owp_store::{Committed, Scope, Store, transaction};
 use secrecy::SecretString;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -168,6 +170,10 @@ struct Inner {
 }
 
 impl Engine {
+    fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     /// Creates an engine over a store, with or without GitHub. The receiver is for the loop that plans pulls.
     #[must_use]
     pub fn new(store: Store, github: Option<GitHubSide>, settings: Settings) -> (Self, mpsc::Receiver<Pull>) {
@@ -241,12 +247,13 @@ impl Engine {
     /// a dead process had taken. Discards counts made before this process listened, then requests a count, a comparison
     /// and the deliveries that failed meanwhile.
     pub async fn recover(&self) -> Result<(), EngineError> {
-        self.notice_time().await?;
+        self.reconciler().notice_time().await?;
         let alone = self.0.store.dialect() == owp_store::Dialect::Sqlite;
         self.0
             .store
-            .write(owp_store::Scope::all_repositories(), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::all_repositories(),
+                transaction!(|tx| {
                     if alone {
                         tx.release_claims().await?;
                         tx.release_answers().await?;
@@ -254,9 +261,9 @@ impl Engine {
                     tx.look_soon(alone).await?;
                     tx.forget_counts().await?;
                     tx.recount_all().await?;
-                    Ok::<_, EngineError>(())
-                })
-            })
+                    Ok(())
+                }),
+            )
             .await
     }
 }

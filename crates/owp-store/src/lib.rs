@@ -94,6 +94,15 @@ struct Inner {
     _lock: Option<std::fs::File>,
 }
 
+/// Turns a closure over a transaction into what [`Store::read`] and [`Store::write`] take: one that returns a boxed
+/// future. (The bound that an async closure's future can be sent to another thread cannot be written yet.)
+#[macro_export]
+macro_rules! transaction {
+    (|$($argument:pat_param),+| $work:expr) => {
+        move |$($argument),+| Box::pin(async move { $work })
+    };
+}
+
 impl Store {
     /// Returns the database engine.
     #[must_use]

@@ -26,7 +26,7 @@ impl World {
     /// Deliveries come in and are processed; nothing else happens, above all nothing is sent.
     pub(crate) async fn hear(&self) {
         self.receive().await;
-        while self.engine.step_inbox().await.unwrap() {}
+        while self.engine.intake().step_inbox().await.unwrap() {}
     }
 
     /// An issue whose one bad label was taken off again before anything was sent: nothing is said on it.
@@ -106,7 +106,7 @@ impl World {
 
     /// Slots taken and the limit, in the main repository.
     pub(crate) async fn slots(&self) -> (i64, i64) {
-        let view = self.engine.overview().await.unwrap();
+        let view = self.engine.views().overview().await.unwrap();
         let repo = view.repos.iter().find(|repo| repo.name == REPO).expect("the repository is shown");
         (repo.budget.used(), repo.budget.limit)
     }

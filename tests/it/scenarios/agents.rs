@@ -144,18 +144,19 @@ async fn a_client_may_report_what_its_agent_opened(db: Db) {
     w.github.add_bot(BOT);
     let issue = w.task("Parse dates", &[]).await;
     let client = w.client("ada", issue, &[]).await;
-    w.engine.pull_work(&client).await.unwrap();
+    w.engine.workers().pull_work(&client).await.unwrap();
     assert_eq!(w.state(issue).await, "leased");
     let (by_bot, by_eve) =
         (w.open_pr_with(BOT, "See the title.", false).await, w.open_pr_with("eve", "Mine.", false).await);
     let worker = w.worker(&client).await;
     let task = w.task_of(issue).await.unwrap().id;
     for pull in [by_bot, by_eve] {
-        let refused = w.engine.report_status(&worker, &task, opened(pull), None).await.unwrap_err().to_string();
+        let refused =
+            w.engine.workers().report_status(&worker, &task, opened(pull), None).await.unwrap_err().to_string();
         assert!(refused.contains("nor by an agent they named with `/owp join agents:@login`"), "{refused}");
     }
     w.say("ada", issue, &format!("/owp join agents:@{BOT}")).await;
-    w.engine.report_status(&worker, &task, opened(by_bot), None).await.unwrap();
+    w.engine.workers().report_status(&worker, &task, opened(by_bot), None).await.unwrap();
     assert_eq!(w.state(issue).await, "pr_opened");
     w.github.as_user(BOT).rewrite(REPO, by_bot, "Still no word of it.").unwrap();
     w.settle().await;
@@ -170,12 +171,12 @@ async fn a_client_names_agents_for_its_person(db: Db) {
     w.github.add_bot(BOT);
     let issue = w.task("Parse dates", &[]).await;
     let client = w.client("ada", issue, &[]).await;
-    w.engine.pull_work(&client).await.unwrap();
+    w.engine.workers().pull_work(&client).await.unwrap();
     let by_bot = w.open_pr(BOT, issue).await;
     assert_eq!(w.state(issue).await, "leased");
     let naming = async |worker: &owp_pool::WorkerId, logins: &[&str]| {
         let agents = Some(logins.iter().map(|login| (*login).to_owned()).collect());
-        w.engine.change_worker(worker, ProfileChange { agents, ..ProfileChange::default() }).await
+        w.engine.workers().change_worker(worker, ProfileChange { agents, ..ProfileChange::default() }).await
     };
     for (logins, why) in [(["no-such"], "GitHub knows no account `no-such`"), (["ada"], "need not name yourself")] {
         let refused = naming(&client, &logins).await.unwrap_err().to_string();

@@ -34,7 +34,7 @@ async fn claims_and_pulls_together_never_pass_the_budget(db: Db) {
     }
     for round in 0..6 {
         for worker in &workers {
-            w.engine.pull_work(worker).await.unwrap();
+            w.engine.workers().pull_work(worker).await.unwrap();
             assert!(w.slots().await.0 <= 4, "round {round}");
         }
         let claimed = issues[(round * 2) % issues.len()];
@@ -66,11 +66,11 @@ async fn nothing_is_granted_before_the_first_count(db: Db) {
     let w = World::before_start(db).await;
     let pulls = || Fault::next(FaultKind::ServerError { status: 503 }).on("GET", "/pulls").times(100_000);
     w.github.fault(pulls());
-    w.engine.step_installations().await.unwrap();
+    w.engine.intake().step_installations().await.unwrap();
     let issue = w.github.as_user("mona").open_issue(REPO, "Parse dates", "Please.", &["pool:ready"]).unwrap();
     w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
     let worker = w.client("bo", issue, &[]).await;
-    w.engine.pull_work(&worker).await.unwrap();
+    w.engine.workers().pull_work(&worker).await.unwrap();
     assert_eq!(w.state(issue).await, "ready");
     assert!(w.only(issue, "@ada").contains("[count_known]"), "{:#?}", w.ours(issue));
     w.github.clear_faults();
@@ -93,7 +93,7 @@ async fn a_failed_count_stops_grants_until_one_succeeds(db: Db) {
     let refusal = w.only(issue, "@ada");
     assert!(refusal.contains("last count of open pull requests failed"), "{refusal}");
     let worker = w.client("bo", issue, &[]).await;
-    w.engine.pull_work(&worker).await.unwrap();
+    w.engine.workers().pull_work(&worker).await.unwrap();
     assert_eq!(w.state(issue).await, "ready");
     w.advance(Span::minutes(30));
     w.settle().await;
@@ -181,14 +181,14 @@ async fn the_budget_and_its_source_are_always_shown(db: Db) {
     assert!(w.last(issue).contains("0 of 5"), "{}", w.last(issue));
     w.say("mona", issue, "/owp budget 7").await;
     assert!(w.last(issue).contains("review budget is now 7"), "{}", w.last(issue));
-    w.engine.upsert_repo(REPO, 2, true).await.unwrap();
+    w.engine.operator().upsert_repo(REPO, 2, true).await.unwrap();
     w.say("ada", issue, "/owp status").await;
     let status = w.last(issue);
     assert!(status.contains("0 of 2") && status.contains("operator"), "{status}");
     w.say("mona", issue, "/owp budget 9").await;
     assert!(w.last(issue).contains("review budget is now 2"), "{}", w.last(issue));
     w.say("mona", issue, "/owp budget file").await;
-    w.engine.upsert_repo(REPO, 50, true).await.unwrap();
+    w.engine.operator().upsert_repo(REPO, 50, true).await.unwrap();
     assert_eq!(w.slots().await, (0, 5));
     w.say("mona", issue, "/owp budget 101").await;
     assert!(w.last(issue).contains("from 0 to 100"), "{}", w.last(issue));
@@ -208,11 +208,11 @@ async fn a_restart_counts_before_it_grants(db: Db) {
     w.github.take_deliveries();
     let w = w.restart().await;
     if db == Db::Sqlite {
-        w.engine.pull_work(&worker).await.unwrap();
+        w.engine.workers().pull_work(&worker).await.unwrap();
         assert_eq!(w.state(two).await, "ready", "not counted yet");
     }
     w.settle().await;
-    w.engine.pull_work(&worker).await.unwrap();
+    w.engine.workers().pull_work(&worker).await.unwrap();
     assert_eq!((w.state(one).await, w.state(two).await), ("ready", "ready"));
     assert_eq!(w.slots().await, (1, 1));
     w.check_promises().await;

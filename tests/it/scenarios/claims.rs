@@ -146,7 +146,7 @@ async fn a_person_holds_no_more_than_they_may(db: Db) {
 
     // A client of the same person adds no more.
     let worker = w.client("ada", fourth, &[]).await;
-    w.engine.pull_work(&worker).await.unwrap();
+    w.engine.workers().pull_work(&worker).await.unwrap();
     assert_eq!(w.state(fourth).await, "ready");
     w.check_promises().await;
 }
@@ -175,14 +175,14 @@ async fn newcomers_share_two_claims_until_a_first_merge(db: Db) {
     }
     assert!(!refusal.contains("[person_cap]"), "cy holds nothing: {refusal}");
     let client = w.client("cy", issues[2], &[]).await;
-    assert!(w.engine.pull_work(&client).await.unwrap().items.is_empty(), "a pull is held to it as well");
+    assert!(w.engine.workers().pull_work(&client).await.unwrap().items.is_empty(), "a pull is held to it as well");
 
     w.say("eve", issues[2], "/owp claim").await;
     assert_eq!(w.state(issues[2]).await, "leased", "who had something merged is counted no more");
 
     // What is under review leaves room for the next newcomer.
     w.open_pr("ada", issues[0]).await;
-    let given = w.engine.pull_work(&client).await.unwrap().items;
+    let given = w.engine.workers().pull_work(&client).await.unwrap().items;
     assert_eq!(given.iter().map(|item| item.task.title.as_str()).collect::<Vec<_>>(), ["Four"]);
     assert_eq!(w.live_leases(&issues).await, 3);
     w.check_promises().await;

@@ -242,7 +242,7 @@ async fn a_holder_is_warned_when_the_repositorys_rules_say(db: Db) {
     let warned = || w.ours(issue).iter().filter(|comment| comment.contains("@ada")).count() == 2;
     for (percent, hours, expected) in [("50%", 35, false), ("50%", 2, true)] {
         let document = serde_json::from_value(serde_json::json!({ "leases": { "warn_before": percent } })).unwrap();
-        w.engine.set_policy(REPO, Some(document)).await.unwrap();
+        w.engine.policies().set_policy(REPO, Some(document)).await.unwrap();
         if !expected {
             w.say("ada", issue, "/owp claim").await;
         }
@@ -252,7 +252,7 @@ async fn a_holder_is_warned_when_the_repositorys_rules_say(db: Db) {
     }
     let late = w.task("Parse numbers", &[]).await;
     let document = serde_json::from_value(serde_json::json!({ "leases": { "warn_before": "5%" } })).unwrap();
-    w.engine.set_policy(REPO, Some(document)).await.unwrap();
+    w.engine.policies().set_policy(REPO, Some(document)).await.unwrap();
     w.say("bo", late, "/owp claim").await;
     w.advance(Span::hours(60));
     w.settle().await;
@@ -307,16 +307,16 @@ async fn a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour(db:
             capabilities: Capabilities::default(),
             extra: Extra::new(),
         };
-        let registered = w.engine.register(registration).await.unwrap();
+        let registered = w.engine.workers().register(registration).await.unwrap();
         (registered.worker, registered.link.unwrap().code.expose_secret().to_owned())
     };
     let (worker, code) = register().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "nobody knows who that is yet");
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty(), "nobody knows who that is yet");
     w.say("eve", issue, &format!("/owp link {code}")).await;
     assert!(w.last(issue).contains("made for another account"), "{}", w.last(issue));
     w.say("ada", issue, &format!("/owp link {code}")).await;
     assert!(w.last(issue).contains("now works for you") && w.last(issue).contains("laptop"), "{}", w.last(issue));
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.say("ada", issue, &format!("/owp link {code} again")).await;
     assert!(w.last(issue).contains("no worker was linked"), "{}", w.last(issue));
 
@@ -329,7 +329,7 @@ async fn a_link_code_works_once_for_its_account_and_for_a_quarter_of_an_hour(db:
     assert!(w.last(issue).contains("laptop"), "{}", w.last(issue));
     let other = w.task("Parse numbers", &[]).await;
     w.say("mona", issue, "/owp revoke").await;
-    w.engine.pull_work(&worker).await.unwrap();
+    w.engine.workers().pull_work(&worker).await.unwrap();
     assert_eq!(w.state(other).await, "ready", "an unlinked worker gets nothing");
     w.check_promises().await;
 }
@@ -338,7 +338,7 @@ async fn a_worker_that_is_there_already_is_linked_by_a_new_code(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     let worker = w.client("ada", issue, &[]).await;
-    let new = async |login: &str| w.engine.link_code(&worker, login.to_owned()).await;
+    let new = async |login: &str| w.engine.workers().link_code(&worker, login.to_owned()).await;
     let refused = new("bo").await.unwrap_err().to_string();
     assert!(refused.contains("linked to @ada already") && refused.contains("`/owp unlink`"), "{refused}");
     w.say("ada", issue, "/owp unlink").await;
@@ -348,7 +348,7 @@ async fn a_worker_that_is_there_already_is_linked_by_a_new_code(db: Db) {
     assert!(w.last(issue).contains("no worker was linked"), "{}", w.last(issue));
     w.say("bo", issue, &format!("/owp link {}", code.expose_secret())).await;
     assert!(w.last(issue).contains("now works for you"), "{}", w.last(issue));
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.check_promises().await;
 }
 
@@ -373,7 +373,7 @@ async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
     // Over HTTP it is the same.
     let client = w.client("ada", issues[2], &[]).await;
     let other = w.task("Another", &[]).await;
-    assert_eq!(w.engine.pull_work(&client).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&client).await.unwrap().items.len(), 1);
     let id = w.task_of(other).await.unwrap().id;
     let worker = w.worker(&client).await;
     let report = owp_engine::Report {
@@ -384,7 +384,7 @@ async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
         commit_sha: None,
         patch_url: None,
     };
-    let refused = w.engine.report_status(&worker, &id, report.clone(), None).await.unwrap_err();
+    let refused = w.engine.workers().report_status(&worker, &id, report.clone(), None).await.unwrap_err();
     assert!(refused.to_string().contains(&words), "{refused}");
 
     w.say("mona", issues[2], "/owp block not before the release").await;
@@ -392,7 +392,7 @@ async fn nobody_keeps_more_than_two_tasks_by_blocking_them(db: Db) {
     for issue in [issues[0], issues[2]] {
         w.say("mona", issue, "/owp unblock").await;
     }
-    w.engine.report_status(&worker, &id, report, None).await.unwrap();
+    w.engine.workers().report_status(&worker, &id, report, None).await.unwrap();
     assert_eq!(w.state(other).await, "blocked", "one of two places is free again");
     w.check_promises().await;
 }

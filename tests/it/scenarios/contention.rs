@@ -24,7 +24,7 @@ async fn process_concurrently(w: &World, loops: usize) {
     let one = || async {
         let mut idle = 0;
         while idle < 20 {
-            if w.engine.step_inbox().await.unwrap() {
+            if w.engine.intake().step_inbox().await.unwrap() {
                 idle = 0;
             } else {
                 idle += 1;
@@ -47,7 +47,7 @@ async fn unlinked(w: &World, login: &str, capacity: i64) -> (WorkerId, String) {
         capabilities: Capabilities::default(),
         extra: Extra::new(),
     };
-    let registered = w.engine.register(registration).await.unwrap();
+    let registered = w.engine.workers().register(registration).await.unwrap();
     (registered.worker, registered.link.unwrap().code.expose_secret().to_owned())
 }
 
@@ -90,7 +90,8 @@ async fn fifty_workers_pull_the_last_slot_at_once(db: Db) {
         w.task(&format!("Task {n}"), &[]).await;
     }
     w.say("mona", issue, "/owp budget 1").await;
-    let listed = join_all(workers.iter().map(|worker| w.engine.pull_work(worker))).await;
+    let pool = w.engine.workers();
+    let listed = join_all(workers.iter().map(|worker| pool.pull_work(worker))).await;
     let given: usize = listed.into_iter().map(|items| items.unwrap().items.len()).sum();
     assert_eq!(given, 1);
     assert_eq!(w.events("lease.granted").await, 1);
@@ -114,9 +115,10 @@ async fn one_worker_in_two_repositories_never_passes_its_capacity(db: Db) {
     let workers = linked_workers(&w, issue, 1, 5).await;
     let worker = &workers[0];
     // The same worker asks many times at once; its claim in each repository is another transaction.
-    join_all((0..20).map(|_| w.engine.pull_work(worker))).await.into_iter().for_each(|work| drop(work.unwrap()));
+    let pool = w.engine.workers();
+    join_all((0..20).map(|_| pool.pull_work(worker))).await.into_iter().for_each(|work| drop(work.unwrap()));
     w.settle().await;
-    let held = w.engine.pull_work(worker).await.unwrap().items;
+    let held = w.engine.workers().pull_work(worker).await.unwrap().items;
     let points: i64 = held.iter().map(|item| item.task.spec.estimate).sum();
     assert_eq!((held.len(), points), (1, 3), "two would be six points of five");
     assert_eq!(w.events("lease.granted").await, 1);
@@ -146,7 +148,8 @@ async fn claims_and_pulls_race_for_the_last_slot(db: Db) {
         w.github.as_user(&format!("claimer{n}")).comment(REPO, *issue, "/owp claim").unwrap();
     }
     w.receive().await;
-    let pulls = join_all(workers.iter().map(|worker| w.engine.pull_work(worker)));
+    let pool = w.engine.workers();
+    let pulls = join_all(workers.iter().map(|worker| pool.pull_work(worker)));
     let (listed, ()) = tokio::join!(pulls, process_concurrently(&w, 4));
     listed.into_iter().for_each(|items| drop(items.unwrap()));
     w.settle().await;
@@ -167,7 +170,8 @@ async fn links_and_new_codes_race_for_the_same_workers(db: Db) {
         workers.push((worker, login));
     }
     w.receive().await;
-    let ask = async |worker: &WorkerId, login: &str| match w.engine.link_code(worker, login.to_owned()).await {
+    let ask = async |worker: &WorkerId, login: &str| match w.engine.workers().link_code(worker, login.to_owned()).await
+    {
         Ok(made) => Some(made.code.expose_secret().to_owned()),
         Err(refused) => {
             assert!(refused.to_string().contains(&format!("linked to @{login} already")), "{refused}");

@@ -92,6 +92,7 @@ async fn an_offer_nobody_accepted_is_never_told(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     let registered = w
         .engine
+        .workers()
         .register(owp_engine::Registration {
             name: "laptop".to_owned(),
             github_handle: Some("bo".to_owned()),
@@ -105,7 +106,7 @@ async fn an_offer_nobody_accepted_is_never_told(db: Db) {
         .unwrap();
     let code = secrecy::ExposeSecret::expose_secret(&registered.link.unwrap().code).to_owned();
     w.say("bo", issue, &format!("/owp link {code}")).await;
-    w.engine.pull_work(&registered.worker).await.unwrap();
+    w.engine.workers().pull_work(&registered.worker).await.unwrap();
     assert_eq!(w.state(issue).await, "leased");
     w.github.as_user("mona").unlabel(REPO, issue, "pool:ready").unwrap();
     w.settle().await;
@@ -122,7 +123,7 @@ async fn an_extension_that_gains_nothing_says_so(db: Db) {
         w.advance(owp_pool::Span::days(2));
         w.github.as_user("ada").comment(REPO, issue, "/owp extend").unwrap();
         w.receive().await;
-        while w.engine.step_inbox().await.unwrap() {}
+        while w.engine.intake().step_inbox().await.unwrap() {}
     }
     assert!(!w.ours(issue).iter().any(|c| c.contains("moved no further")), "each of these gained something");
     w.say("ada", issue, "/owp extend").await;

@@ -77,7 +77,7 @@ async fn deliveries_about_foreign_repositories_have_no_effect(db: Db) {
         w.github.deliver("issue_comment", &payload);
     }
     ten_minutes(&w).await;
-    let overview = w.engine.overview().await.unwrap();
+    let overview = w.engine.views().overview().await.unwrap();
     assert_eq!(overview.repos.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), [REPO]);
     assert!(overview.tasks.iter().all(|(_, n)| *n == 0));
     assert_eq!(overview.pending_deliveries, 0);
@@ -93,7 +93,7 @@ async fn a_suspended_installation_hands_out_nothing_and_comes_back(db: Db) {
     let installation = w.installation().await;
     w.github.suspend(installation, true).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty());
     ten_minutes(&w).await;
     // Meanwhile somebody of the pool opens a pull request, and nobody may tell us.
     let spec = owp_sandbox::PrSpec { head: "work".into(), title: "Work".into(), ..Default::default() };
@@ -101,14 +101,17 @@ async fn a_suspended_installation_hands_out_nothing_and_comes_back(db: Db) {
     w.github.take_deliveries();
     w.github.suspend(installation, false).unwrap();
     w.receive().await;
-    while w.engine.step_inbox().await.unwrap() {}
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "it is counted before anything is granted");
+    while w.engine.intake().step_inbox().await.unwrap() {}
+    assert!(
+        w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty(),
+        "it is counted before anything is granted"
+    );
     w.settle().await;
     assert_eq!(w.slots().await, (1, 1));
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty());
     w.github.as_user("mona").close_pr(REPO, pull).unwrap();
     w.settle().await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     w.check_promises().await;
 }
@@ -119,12 +122,12 @@ async fn an_uninstalled_app_stops_and_a_new_installation_goes_on(db: Db) {
     let worker = w.client("bo", issue, &[]).await;
     w.github.uninstall(w.installation().await).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty());
     ten_minutes(&w).await;
     assert_eq!(w.state(issue).await, "ready");
     w.github.install(&[REPO]).unwrap();
     ten_minutes(&w).await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     assert!(w.last(issue).contains("this task is yours until"), "{:#?}", w.ours(issue));
     w.check_promises().await;
@@ -135,7 +138,7 @@ async fn a_renamed_repository_goes_on(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
     w.receive().await;
-    while w.engine.step_inbox().await.unwrap() {}
+    while w.engine.intake().step_inbox().await.unwrap() {}
     // The comment of the lease was not written yet when the name changed, and nobody told us.
     w.github.as_user("mona").rename_repo(REPO, "comet").unwrap();
     w.github.take_deliveries();
@@ -148,7 +151,7 @@ async fn a_renamed_repository_goes_on(db: Db) {
     w.settle().await;
     let ours: Vec<_> = w.github.comments(renamed, issue).into_iter().filter(|c| c.via_app).collect();
     assert!(ours.len() == 1 && ours[0].body.contains("gave this task back"), "{ours:#?}");
-    assert_eq!(w.engine.overview().await.unwrap().repos.len(), 1);
+    assert_eq!(w.engine.views().overview().await.unwrap().repos.len(), 1);
     w.check_promises().await;
 }
 
@@ -159,15 +162,15 @@ async fn an_archived_or_private_repository_hands_out_nothing_by_pull(db: Db) {
     let worker = w.client("bo", issue, &[]).await;
     mona.set_archived(REPO, true).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty());
     w.next_count().await;
     mona.set_archived(REPO, false).unwrap();
     w.settle().await;
-    w.engine.step_installations().await.unwrap();
+    w.engine.intake().step_installations().await.unwrap();
     w.settle().await;
     mona.set_private(REPO, true).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "who may read it is not known");
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty(), "who may read it is not known");
     w.github.add_collaborator(REPO, "ada", Role::Read).unwrap();
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased", "whoever can comment there can read it");
@@ -176,7 +179,7 @@ async fn an_archived_or_private_repository_hands_out_nothing_by_pull(db: Db) {
     w.settle().await;
     w.advance(Span::minutes(6));
     w.settle().await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     w.check_promises().await;
 }
@@ -193,8 +196,8 @@ async fn who_may_read_a_private_repository_is_asked_under_their_present_name(db:
     w.github.add_user("bo");
     w.advance(Span::minutes(11));
     w.settle().await;
-    assert!(w.engine.pull_work(&cy).await.unwrap().items.is_empty());
-    assert_eq!(w.engine.pull_work(&bo).await.unwrap().items.len(), 1);
+    assert!(w.engine.workers().pull_work(&cy).await.unwrap().items.is_empty());
+    assert_eq!(w.engine.workers().pull_work(&bo).await.unwrap().items.len(), 1);
     assert_eq!(w.worker(&bo).await.login.as_deref(), Some("bo-the-second"));
     w.settle().await;
     w.check_promises().await;

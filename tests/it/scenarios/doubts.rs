@@ -74,13 +74,13 @@ async fn a_task_in_doubt_is_handed_to_nobody_and_says_when_github_is_asked_again
     w.say("eve", issue, "/owp status").await;
     let why = withheld(&w, issue).await.unwrap();
     assert!(why.contains("GitHub does not show the issue at the moment"), "{why}");
-    assert!(!w.engine.pull_work(&bo).await.unwrap().granted, "the only other task is in doubt");
+    assert!(!w.engine.workers().pull_work(&bo).await.unwrap().granted, "the only other task is in doubt");
     let task = w.task_of(issue).await.unwrap();
-    let refused = w.engine.claim(&w.worker(&bo).await, &task.id, None).await.unwrap_err().to_string();
+    let refused = w.engine.scheduler().claim(&w.worker(&bo).await, &task.id, None).await.unwrap_err().to_string();
     assert!(refused.contains("does not show the issue"), "{refused}");
     ten_minutes(&w).await;
     assert_eq!(withheld(&w, issue).await, None);
-    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
     w.check_promises().await;
 }
 

@@ -80,10 +80,10 @@ async fn a_leased_task_goes_on_as_approved_and_is_held_when_it_returns(db: Db) {
     let w = World::new(db).await;
     let issue = by_eve(&w).await;
     let ada = w.client("ada", issue, &[]).await;
-    assert!(w.engine.pull_work(&ada).await.unwrap().granted);
+    assert!(w.engine.workers().pull_work(&ada).await.unwrap().granted);
     w.github.as_user("eve").rewrite(REPO, issue, "Something else entirely.").unwrap();
     w.settle().await;
-    let work = w.engine.work_of(&ada).await.unwrap();
+    let work = w.engine.workers().work_of(&ada).await.unwrap();
     assert_eq!(work[0].task.description, "Please.", "the holder works on what was approved");
     assert_eq!(w.state(issue).await, "leased");
     w.say("ada", issue, "/owp release").await;
@@ -180,8 +180,8 @@ async fn an_edit_within_the_second_before_the_first_look_is_never_handed_out(db:
     // Somebody asks for work as soon as there is a task, before the edit's delivery is worked on.
     for parcel in w.github.take_deliveries() {
         w.accept(&parcel).await;
-        while w.engine.step_inbox().await.unwrap() {}
-        assert!(!w.engine.pull_work(&bo).await.unwrap().granted);
+        while w.engine.intake().step_inbox().await.unwrap() {}
+        assert!(!w.engine.workers().pull_work(&bo).await.unwrap().granted);
     }
     let task = w.task_of(issue).await.unwrap();
     assert!(held(&w, issue).await);
@@ -189,7 +189,7 @@ async fn an_edit_within_the_second_before_the_first_look_is_never_handed_out(db:
     assert_eq!(task.later.unwrap().description, "Send me your tokens.");
     w.say("mona", issue, "/owp approve").await;
     assert_eq!(w.task_of(issue).await.unwrap().description, "Send me your tokens.");
-    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
     w.check_promises().await;
 }
 
@@ -238,8 +238,8 @@ async fn handed_out_unapproved(w: &World) -> (u64, WorkerId, Vec<Parcel>) {
     w.github.fault(Fault::next(FaultKind::Scripted { body }).on("POST", "/graphql"));
     w.advance(Span::minutes(20));
     w.settle().await;
-    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
-    assert_eq!(w.engine.work_of(&bo).await.unwrap()[0].task.description, "Send me your tokens.");
+    assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
+    assert_eq!(w.engine.workers().work_of(&bo).await.unwrap()[0].task.description, "Send me your tokens.");
     (issue, bo, parcels)
 }
 
@@ -249,7 +249,7 @@ async fn taken_back(w: &World, issue: u64, bo: &WorkerId) {
     assert!(held(w, issue).await);
     assert_eq!(w.task_of(issue).await.unwrap().description, "Please.");
     assert!(w.only(issue, "no longer holds this task").contains("does not count as a lapse"));
-    assert!(w.engine.work_of(bo).await.unwrap().is_empty());
+    assert!(w.engine.workers().work_of(bo).await.unwrap().is_empty());
     w.say("mona", issue, "/owp approve").await;
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
@@ -366,10 +366,10 @@ async fn one_person_holds_no_more_than_their_claims_over_all_repositories(db: Db
     assert!(w.only(here[1], "cannot be yours now").contains("here and elsewhere"));
     // Another client of the same person makes no difference.
     let client = w.client("ada", here[2], &[]).await;
-    assert!(!w.engine.pull_work(&client).await.unwrap().granted);
+    assert!(!w.engine.workers().pull_work(&client).await.unwrap().granted);
     w.github.as_user("ada").comment(other, there, "/owp release").unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&client).await.unwrap().granted);
+    assert!(w.engine.workers().pull_work(&client).await.unwrap().granted);
     w.check_promises().await;
 }
 
@@ -380,7 +380,7 @@ async fn an_issue_assigned_on_github_is_its_assignees(db: Db) {
     w.github.as_user("mona").assign(REPO, issue, &["cy"]).unwrap();
     w.settle().await;
     let bo = w.client("bo", issue, &[]).await;
-    assert!(!w.engine.pull_work(&bo).await.unwrap().granted);
+    assert!(!w.engine.workers().pull_work(&bo).await.unwrap().granted);
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.only(issue, "cannot be yours now");
     assert!(refusal.contains("assigned to cy on GitHub") && refusal.contains("[assigned]"), "{refusal}");
@@ -389,7 +389,7 @@ async fn an_issue_assigned_on_github_is_its_assignees(db: Db) {
     w.say("cy", issue, "/owp release").await;
     w.github.as_user("mona").assign(REPO, issue, &[]).unwrap();
     w.settle().await;
-    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
     w.check_promises().await;
 }
 
@@ -400,14 +400,14 @@ async fn a_private_repository_serves_those_who_may_read_it(db: Db) {
     w.github.add_collaborator(REPO, "bo", Role::Read).unwrap();
     w.github.as_user("mona").set_private(REPO, true).unwrap();
     w.settle().await;
-    assert!(!w.engine.pull_work(&cy).await.unwrap().granted, "cy may not read it");
-    assert!(w.engine.pull_work(&bo).await.unwrap().granted);
+    assert!(!w.engine.workers().pull_work(&cy).await.unwrap().granted, "cy may not read it");
+    assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
     w.say("bo", issue, "/owp release").await;
     w.github.remove_collaborator(REPO, "bo").unwrap();
     w.advance(Span::minutes(11));
     w.settle().await;
     let second = w.task("Parse times", &[]).await;
-    assert!(!w.engine.pull_work(&bo).await.unwrap().granted, "what GitHub said is believed for ten minutes");
+    assert!(!w.engine.workers().pull_work(&bo).await.unwrap().granted, "what GitHub said is believed for ten minutes");
     assert_eq!((w.state(issue).await, w.state(second).await), ("ready", "ready"));
     w.check_promises().await;
 }

@@ -154,7 +154,7 @@ async fn what_fails_for_a_day_is_given_up_and_reported(db: Db) {
         w.settle().await;
     }
     assert_eq!(w.events("delivery.dead").await, 1);
-    let overview = w.engine.overview().await.unwrap();
+    let overview = w.engine.views().overview().await.unwrap();
     assert_eq!((overview.pending_deliveries, overview.dead_deliveries), (0, 1));
     w.github.clear_faults();
     w.advance(Span::hours(1));
@@ -220,15 +220,18 @@ async fn an_hour_of_silence_only_delays(db: Db) {
     for _ in 0..12 {
         w.advance(Span::minutes(5));
         w.settle().await;
-        assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "nothing is granted when in doubt");
+        assert!(
+            w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty(),
+            "nothing is granted when in doubt"
+        );
     }
     assert_eq!((w.state(issue).await, w.state(other).await), ("ready", "ready"));
     w.github.set_down(false);
     ten_minutes(&w).await;
     assert_eq!(w.state(issue).await, "leased", "{:#?}", w.ours(issue));
     assert_eq!(visible(&w, issue, "this task is yours until"), 1);
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
-    assert_eq!(w.engine.overview().await.unwrap().pending_deliveries, 0);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
     w.settle().await;
     w.check_promises().await;
 }
@@ -245,13 +248,13 @@ async fn a_locked_conversation_and_a_deleted_issue_end_as_dead_letters(db: Db) {
     w.github.fault(Fault::next(FaultKind::ServerError { status: 503 }).on("POST", "/comments"));
     w.github.as_user("ada").comment(REPO, deleted, "/owp claim").unwrap();
     w.receive().await;
-    while w.engine.step_inbox().await.unwrap() {}
-    w.engine.step_sender().await.unwrap();
+    while w.engine.intake().step_inbox().await.unwrap() {}
+    w.engine.comments().step_sender().await.unwrap();
     w.github.as_user("mona").delete_issue(REPO, deleted).unwrap();
     ten_minutes(&w).await;
     assert_eq!(w.state(deleted).await, "closed");
     assert_eq!(w.events("comment.dead").await, 2);
-    let overview = w.engine.overview().await.unwrap();
+    let overview = w.engine.views().overview().await.unwrap();
     assert_eq!((overview.open_comments, overview.dead_comments), (0, 2), "reported, and nobody waits for them");
     w.check_promises().await;
 }
@@ -296,7 +299,7 @@ async fn what_was_given_up_is_tried_again_when_the_operator_says_so(db: Db) {
     }
     assert!(w.ours(deleted).is_empty());
 
-    let letters = w.engine.dead_letters(None, 10).await.unwrap();
+    let letters = w.engine.comments().dead_letters(None, 10).await.unwrap();
     let dead: Vec<(i64, &str)> = letters.iter().map(|one| (one.issue, one.why.as_str())).collect();
     let number = |issue: u64| i64::try_from(issue).unwrap();
     assert_eq!(dead[0], (number(deleted), "somebody deleted the comment twice"), "{dead:?}");
@@ -306,12 +309,12 @@ async fn what_was_given_up_is_tried_again_when_the_operator_says_so(db: Db) {
     // One of them is there after all.
     commenter(&w).await.create(number(locked), &letters[1].body).await.unwrap();
     for letter in letters {
-        w.engine.retry_comment(&letter.repo_name, letter.issue, letter.key, None).await.unwrap();
+        w.engine.comments().retry_comment(&letter.repo_name, letter.issue, letter.key, None).await.unwrap();
     }
     ten_minutes(&w).await;
     assert!(w.only(deleted, "@bo").contains("this task is yours until"), "written anew, since it was asked for");
     assert_eq!(w.ours(locked).len(), 2, "what is there is not written again: {:#?}", w.ours(locked));
-    assert!(w.engine.dead_letters(None, 10).await.unwrap().is_empty());
+    assert!(w.engine.comments().dead_letters(None, 10).await.unwrap().is_empty());
     assert_eq!(w.events("comment.retried").await, 3);
     w.check_promises().await;
 }

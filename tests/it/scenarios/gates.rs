@@ -60,7 +60,7 @@ async fn a_pull_request_waits_for_its_checks_and_says_for_which(db: Db) {
     let said = w.linked(issue, pull);
     assert!(said.contains("waits for: the check ci/test (under way), the check ci/lint (failed)"), "{said}");
     let task = w.task_of(issue).await.unwrap().id;
-    let shown = w.engine.show_task(task, false).await.unwrap().pulls;
+    let shown = w.engine.views().show_task(task, false).await.unwrap().pulls;
     assert_eq!(
         shown[0].waits_for,
         ["the check ci/test (under way)", "the check ci/lint (failed)"],

@@ -18,13 +18,13 @@ on_both!(
 
 async fn what_was_written_before_the_app_was_there_is_history(db: Db) {
     let w = World::before_start(db).await;
-    w.engine.upsert_repo(REPO, 5, true).await.unwrap();
+    w.engine.operator().upsert_repo(REPO, 5, true).await.unwrap();
     w.advance(Span::days(1));
     let issue = w.github.as_user("mona").open_issue(REPO, "Parse dates", "Please.", &["pool:ready"]).unwrap();
     w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
     w.github.take_deliveries();
     w.advance(Span::days(1));
-    w.engine.step_installations().await.unwrap();
+    w.engine.intake().step_installations().await.unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "the operator's ceiling was there before the App");
     w.check_promises().await;

@@ -49,7 +49,7 @@ async fn live_through(w: &World, mode: &str, third: usize) {
         "claims": { "per_worker": 20, "newcomers": 20, "newcomers_total": 20 },
         "comments": mode,
     });
-    w.engine.set_policy(REPO, Some(serde_json::from_value(rules).unwrap())).await.unwrap();
+    w.engine.policies().set_policy(REPO, Some(serde_json::from_value(rules).unwrap())).await.unwrap();
     for n in 0..FILLERS {
         mona.open_issue(REPO, &format!("Filler {n}"), "", &[]).unwrap();
     }
@@ -147,7 +147,7 @@ async fn register(w: &World, name: &str) -> String {
         capabilities: Capabilities::default(),
         extra: Extra::new(),
     };
-    w.engine.register(registration).await.unwrap().link.unwrap().code.expose_secret().to_owned()
+    w.engine.workers().register(registration).await.unwrap().link.unwrap().code.expose_secret().to_owned()
 }
 
 fn check(w: &World, cases: &[&Case], pulls: &[u64]) {

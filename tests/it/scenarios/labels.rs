@@ -197,7 +197,7 @@ async fn a_strangers_template_waits_for_approval(db: Db) {
     w.say("eve", issue, "/owp approve").await;
     assert!(w.last(issue).contains("needs write access"), "{}", w.last(issue));
     let worker = w.client("bo", issue, &[]).await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty());
     // A stranger who closes and reopens it has approved nothing.
     eve.close(REPO, issue).unwrap();
     w.settle().await;

@@ -36,7 +36,7 @@ fn about(a: Span, b: Span) -> bool {
 
 /// The one thing a worker holds, and why it waits.
 async fn waits(w: &World, worker: &WorkerId) -> Option<String> {
-    let items = w.engine.work_of(worker).await.unwrap();
+    let items = w.engine.workers().work_of(worker).await.unwrap();
     assert_eq!(items.len(), 1);
     items[0].waits.clone()
 }
@@ -54,7 +54,7 @@ async fn claims_wait_for_a_suspended_installation(db: Db) {
     let (issue, other) = (w.task("Parse dates", &[]).await, w.task("Parse numbers", &[]).await);
     w.say("ada", issue, "/owp claim").await;
     let worker = w.client("bo", issue, &[]).await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     w.advance(Span::hours(1));
     w.github.suspend(w.installation().await, true).unwrap();
@@ -83,25 +83,25 @@ async fn a_repository_that_was_removed_keeps_its_holders_and_goes_on_when_it_is_
     let w = World::new(db).await;
     let (issue, other) = (w.task("Parse dates", &[]).await, w.task("Parse numbers", &[]).await);
     let worker = w.client("bo", issue, &[]).await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     // The claim is in the books, its comment is not written yet.
     w.github.as_user("ada").comment(REPO, other, "/owp claim").unwrap();
     w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
     w.receive().await;
-    while w.engine.step_inbox().await.unwrap() {}
+    while w.engine.intake().step_inbox().await.unwrap() {}
     let free = w.task("Parse names", &[]).await;
     let installation = w.installation().await;
     w.github.add_repo("acme/other").unwrap();
     w.github.change_installation(installation, &["acme/other"], &[REPO]).unwrap();
     let writes = comment_writes(&w);
     w.settle().await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1, "nothing new");
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1, "nothing new");
     assert!(waits(&w, &worker).await.unwrap().contains("removed"));
     w.advance(Span::days(5));
     w.settle().await;
     assert_eq!(comment_writes(&w), writes, "nothing is written where the App may not");
-    assert_eq!(w.engine.overview().await.unwrap().dead_comments, 0);
+    assert_eq!(w.engine.views().overview().await.unwrap().dead_comments, 0);
     w.github.change_installation(installation, &[REPO], &[]).unwrap();
     w.settle().await;
     assert_eq!(waits(&w, &worker).await, None);
@@ -117,7 +117,7 @@ async fn a_lease_waits_two_weeks_for_an_app_that_was_uninstalled(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     let worker = w.client("bo", issue, &[]).await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     let writes = comment_writes(&w);
     w.github.uninstall(w.installation().await).unwrap();
@@ -128,7 +128,7 @@ async fn a_lease_waits_two_weeks_for_an_app_that_was_uninstalled(db: Db) {
     w.advance(Span::days(2));
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "bo has the room for other work again");
-    assert!(w.engine.work_of(&worker).await.unwrap().is_empty());
+    assert!(w.engine.workers().work_of(&worker).await.unwrap().is_empty());
     let ended = w.store().read(|tx| Box::pin(async move { tx.recent_events(50).await })).await.unwrap();
     let ended = ended.iter().find(|event| event.kind == "lease.ended").unwrap().payload.clone();
     assert_eq!((&ended["reason"], &ended["words"]), (&"revoked".into(), &"the App was uninstalled".into()));
@@ -138,7 +138,7 @@ async fn a_lease_waits_two_weeks_for_an_app_that_was_uninstalled(db: Db) {
     // It was no lapse: nobody waits for a cooldown. What a client lost goes to others first, for an hour.
     w.advance(Span::hours(2));
     w.settle().await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     w.check_promises().await;
 }
@@ -162,19 +162,19 @@ async fn comments_wait_for_a_permission_and_lost_commands_are_found_when_it_is_g
     // It cannot come to rest: a comment waits.
     for _ in 0..20 {
         w.receive().await;
-        while w.engine.step_inbox().await.unwrap() | w.engine.step_sender().await.unwrap() {}
+        while w.engine.intake().step_inbox().await.unwrap() | w.engine.comments().step_sender().await.unwrap() {}
         w.advance(Span::secs(30));
     }
     assert_eq!(kept(&w).await, reads);
     assert_eq!((w.state(issue).await, w.ours(issue).len()), ("leased", 0));
-    let overview = w.engine.overview().await.unwrap();
+    let overview = w.engine.views().overview().await.unwrap();
     assert_eq!((overview.open_comments, overview.dead_comments), (1, 0), "it waits and is not given up");
 
     w.github.grant(installation, granted(&[("metadata", "read")])).unwrap();
     w.github.expire_tokens();
     w.github.as_user("bo").comment(REPO, other, "/owp claim").unwrap();
     w.receive().await;
-    while w.engine.step_inbox().await.unwrap() {}
+    while w.engine.intake().step_inbox().await.unwrap() {}
     assert_eq!(w.state(other).await, "ready");
 
     w.github.grant(installation, all).unwrap();
@@ -209,19 +209,19 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
 
     mona.transfer_repo(there, "nobody-else").unwrap();
     w.settle().await;
-    let view = w.engine.overview().await.unwrap();
+    let view = w.engine.views().overview().await.unwrap();
     let stopped = view.repos.iter().find(|repo| repo.name.ends_with("/rocket")).unwrap().stopped.clone();
     assert!(stopped.unwrap().contains("removed"));
     w.advance(Span::days(9));
     w.settle().await;
     mona.transfer_repo("nobody-else/rocket", "acme").unwrap();
     w.settle().await;
-    w.engine.step_installations().await.unwrap();
+    w.engine.intake().step_installations().await.unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "leased", "bo's time stood still");
     w.say("bo", issue, "/owp release").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert_eq!(w.engine.overview().await.unwrap().repos.len(), 2, "it is one repository through all of it");
+    assert_eq!(w.engine.views().overview().await.unwrap().repos.len(), 2, "it is one repository through all of it");
     w.check_promises().await;
 }
 
@@ -248,7 +248,7 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     let mona = w.github.as_user("mona");
     let issue = w.task("Parse dates", &[]).await;
     let task = w.task_of(issue).await.unwrap().id;
-    let shown = w.engine.show_task(task.clone(), false).await.unwrap();
+    let shown = w.engine.views().show_task(task.clone(), false).await.unwrap();
     assert!(
         shown.page.is_some_and(|page| page.ends_with(&format!("/{REPO}/issues/{issue}"))),
         "where the issue is seen"
@@ -256,14 +256,14 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     assert!(shown.terms.is_some(), "what the repository asks of the work");
     mona.set_private(REPO, true).unwrap();
     w.settle().await;
-    let view = w.engine.overview().await.unwrap();
+    let view = w.engine.views().overview().await.unwrap();
     assert!(view.repos.is_empty() && view.events.is_empty() && view.titles.is_empty(), "{view:?}");
-    assert!(w.engine.show_task(task.clone(), false).await.is_err());
-    assert!(w.engine.show_task(task.clone(), true).await.is_ok(), "the operator sees it");
+    assert!(w.engine.views().show_task(task.clone(), false).await.is_err());
+    assert!(w.engine.views().show_task(task.clone(), true).await.is_ok(), "the operator sees it");
     mona.set_private(REPO, false).unwrap();
     w.settle().await;
-    assert_eq!(w.engine.overview().await.unwrap().repos.len(), 1);
-    assert!(w.engine.show_task(task, false).await.is_ok());
+    assert_eq!(w.engine.views().overview().await.unwrap().repos.len(), 1);
+    assert!(w.engine.views().show_task(task, false).await.is_ok());
     w.check_promises().await;
 }
 
@@ -308,7 +308,7 @@ async fn what_could_not_be_said_in_a_locked_conversation_is_said_when_it_is_unlo
     w.settle().await;
     assert_eq!(w.ours(issue).len(), 2);
     w.only(issue, "/owp extend");
-    assert_eq!(w.engine.overview().await.unwrap().dead_comments, 0);
+    assert_eq!(w.engine.views().overview().await.unwrap().dead_comments, 0);
     w.check_promises().await;
 }
 

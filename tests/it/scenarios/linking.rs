@@ -89,12 +89,12 @@ async fn a_client_reports_a_pull_request_that_names_nothing(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     let client = w.client("ada", issue, &[]).await;
-    w.engine.pull_work(&client).await.unwrap();
+    w.engine.workers().pull_work(&client).await.unwrap();
     let pull = w.open_pr_with("ada", "See the title.", true).await;
     assert_eq!(w.state(issue).await, "leased");
     let (report, worker) = (opened(pull), w.worker(&client).await);
     let task = w.task_of(issue).await.unwrap().id;
-    w.engine.report_status(&worker, &task, report.clone(), None).await.unwrap();
+    w.engine.workers().report_status(&worker, &task, report.clone(), None).await.unwrap();
     w.settle().await;
     assert_eq!((w.state(issue).await, w.slots().await.0), ("in_progress", 1), "a draft is not delivered by a word");
     assert!(w.only(issue, &format!("owp:key=pull:{pull}")).contains("waits for: leaving draft"));
@@ -106,8 +106,8 @@ async fn a_client_reports_a_pull_request_that_names_nothing(db: Db) {
     w.github.as_user("ada").close_pr(REPO, pull).unwrap();
     w.settle().await;
     for (wrong, why) in [(other, "not a pull request of acme/rocket"), (report, "is not open")] {
-        w.engine.pull_work(&worker.id).await.unwrap();
-        let refused = w.engine.report_status(&worker, &task, wrong, None).await.unwrap_err().to_string();
+        w.engine.workers().pull_work(&worker.id).await.unwrap();
+        let refused = w.engine.workers().report_status(&worker, &task, wrong, None).await.unwrap_err().to_string();
         assert!(refused.contains(why), "{refused}");
     }
     w.check_promises().await;

@@ -42,7 +42,7 @@ async fn a_linked_client_pulls_work_over_the_protocol(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &["estimate:2", "skills:rust"]).await;
     let worker = w.client("bo", issue, &["rust"]).await;
-    let work = w.engine.pull_work(&worker).await.unwrap().items;
+    let work = w.engine.workers().pull_work(&worker).await.unwrap().items;
     assert_eq!(work.len(), 1);
     assert_eq!(w.state(issue).await, "leased");
     w.settle().await;

@@ -84,7 +84,7 @@ async fn every_page_is_read_and_each_failed_attempt_asked_for_once(db: Db) {
     assert_eq!((asked.len(), asked.iter().collect::<BTreeSet<_>>().len()), (230, 230));
     let asks: Vec<i64> = w.github.requests().iter().filter(|r| r.path.ends_with("/attempts")).map(|r| r.at).collect();
     assert!(asks.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "a second apart");
-    assert_eq!(w.engine.overview().await.unwrap().pending_deliveries, 0);
+    assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
     w.check_promises().await;
 }
 
@@ -96,7 +96,7 @@ async fn an_attempt_that_fails_again_is_asked_for_again_until_github_forgets(db:
     // For four days GitHub repeats what it is asked for, and nobody answers.
     for hour in 0..96 {
         w.advance(Span::hours(1));
-        while w.engine.step_missed().await.unwrap() {
+        while w.engine.intake().step_missed().await.unwrap() {
             w.advance(Span::secs(1));
         }
         w.lose_deliveries().await;
@@ -162,8 +162,9 @@ async fn several_replicas_ask_once(db: Db) {
     w.lose_deliveries().await;
     let before = w.lists_read();
     w.advance(Span::hours(1));
+    let intake = w.engine.intake();
     for _ in 0..12 {
-        for done in join_all((0..4).map(|_| w.engine.step_missed())).await {
+        for done in join_all((0..4).map(|_| intake.step_missed())).await {
             done.unwrap();
         }
         w.advance(Span::secs(1));
@@ -215,7 +216,7 @@ async fn a_death_between_two_requests_loses_none_and_repeats_none(db: Db) {
     w.advance(Span::hours(1));
     for _ in 0..6 {
         // A start reads the list anew; then one is asked for.
-        assert!(w.engine.step_missed().await.unwrap() && w.engine.step_missed().await.unwrap());
+        assert!(w.engine.intake().step_missed().await.unwrap() && w.engine.intake().step_missed().await.unwrap());
         w = w.restart().await;
         w.advance(Span::secs(1));
     }

@@ -157,7 +157,7 @@ async fn a_warning_that_is_out_of_date_before_it_was_sent_is_never_sent(db: Db) 
         issues.push((login, issue, words));
     }
     w.advance(Span::hours(60));
-    while w.engine.step_expiry().await.unwrap() {}
+    while w.engine.scheduler().step_expiry().await.unwrap() {}
     assert_eq!(w.events("lease.warned").await, 2);
     for (login, issue, words) in &issues {
         w.github.as_user(login).comment(REPO, *issue, words).unwrap();
@@ -183,7 +183,7 @@ async fn deliver(w: &World, parcel: &Parcel, again: &str) {
         |name: &str| parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let id = format!("{}{again}", header("X-GitHub-Delivery").unwrap());
     let (event, kind) = (header("X-GitHub-Event").unwrap(), header("Content-Type"));
-    w.engine.accept_delivery(&id, event, kind, header("X-Hub-Signature-256"), &parcel.body).await.unwrap();
+    w.engine.intake().accept_delivery(&id, event, kind, header("X-Hub-Signature-256"), &parcel.body).await.unwrap();
 }
 
 async fn sweeps_redeliveries_and_restarts_notify_nobody(db: Db) {

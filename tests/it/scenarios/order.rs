@@ -89,7 +89,8 @@ async fn an_issue_that_takes_long_to_read_is_read_once(db: Db) {
     // delivery was held for longer: how long that takes is up to the machine.
     let mut looks = 0;
     loop {
-        let reading = w.engine.step_inbox();
+        let intake = w.engine.intake();
+        let reading = intake.step_inbox();
         tokio::pin!(reading);
         let did_something = 'reading: loop {
             let held = w.held_until().await;
@@ -98,7 +99,7 @@ async fn an_issue_that_takes_long_to_read_is_read_once(db: Db) {
                 let pause = tokio::time::sleep(Duration::from_millis(10));
                 tokio::select! { done = &mut reading => break 'reading done.unwrap(), () = pause => {} }
             }
-            assert!(!w.engine.step_inbox().await.unwrap(), "it is being worked on");
+            assert!(!w.engine.intake().step_inbox().await.unwrap(), "it is being worked on");
             looks += 1;
         };
         if !did_something {
@@ -117,7 +118,7 @@ async fn whoever_waits_for_work_does_not_wait_for_an_answer_about_private_reposi
     let bo = w.client("bo", issue, &[]).await;
     w.github.as_user("mona").set_private(REPO, true).unwrap();
     w.settle().await;
-    w.engine.upsert_repo("by/hand", 5, false).await.unwrap();
+    w.engine.operator().upsert_repo("by/hand", 5, false).await.unwrap();
     let task = NewTask {
         title: "One".to_owned(),
         description: String::new(),
@@ -125,9 +126,9 @@ async fn whoever_waits_for_work_does_not_wait_for_an_answer_about_private_reposi
         external_id: None,
         extra: Default::default(),
     };
-    w.engine.add_tasks("by/hand", vec![task], None).await.unwrap();
+    w.engine.operator().add_tasks("by/hand", vec![task], None).await.unwrap();
     w.github.fault(Fault::next(FaultKind::Slow { ms: 3_600_000 }).on("GET", "/collaborators/bo/"));
-    let pulled = w.engine.pull_work(&bo).await.unwrap();
+    let pulled = w.engine.workers().pull_work(&bo).await.unwrap();
     assert_eq!(pulled.items[0].repo, "by/hand");
     assert_eq!(w.state(issue).await, "ready", "what is not known is not offered");
     w.github.clear_faults();

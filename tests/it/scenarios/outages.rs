@@ -129,7 +129,7 @@ async fn state_of(w: &World, cast: &Cast) -> Vec<String> {
             }
         });
     }
-    let view = w.engine.overview().await.unwrap();
+    let view = w.engine.views().overview().await.unwrap();
     let repo = view.repos.iter().find(|one| one.name == repo).unwrap();
     found.push(format!("{} of {}, {:?}", repo.budget.used(), repo.budget.limit, repo.stopped));
     found
@@ -172,19 +172,19 @@ async fn outage(db: Db, hours: i64) {
     let slots = |w: &World| {
         let (engine, repo) = (w.engine.clone(), cast.repo);
         async move {
-            let view = engine.overview().await.unwrap();
+            let view = engine.views().overview().await.unwrap();
             view.repos.into_iter().find(|one| one.name == repo).map(|one| (one.budget.used(), one.budget.limit))
         }
     };
-    w.engine.step_installations().await.unwrap();
+    w.engine.intake().step_installations().await.unwrap();
     // One step at a time: whatever is granted, it is within what the repository takes now.
     let mut grants = w.events("lease.granted").await;
     for _ in 0..2_000 {
         let mut busy = w.receive().await > 0;
-        busy |= w.engine.step_missed().await.unwrap();
-        busy |= w.engine.step_sync().await.unwrap();
-        busy |= w.engine.step_inbox().await.unwrap();
-        busy |= w.engine.step_expiry().await.unwrap();
+        busy |= w.engine.intake().step_missed().await.unwrap();
+        busy |= w.engine.reconciler().step_sync().await.unwrap();
+        busy |= w.engine.intake().step_inbox().await.unwrap();
+        busy |= w.engine.scheduler().step_expiry().await.unwrap();
         let now = w.events("lease.granted").await;
         if now > grants {
             let (used, limit) = slots(&w).await.unwrap();

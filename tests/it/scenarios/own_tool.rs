@@ -36,7 +36,7 @@ async fn a_claim_and_the_help_name_the_pools_address_and_one_line_to_type(db: Db
     assert!(!ended.contains("owp worker register"), "{ended}");
     // Whose worker took a task has the tool already.
     let client = w.client("bo", issue, &[]).await;
-    w.engine.pull_work(&client).await.unwrap();
+    w.engine.workers().pull_work(&client).await.unwrap();
     w.settle().await;
     let lease = w.only(issue, "taken by your worker");
     assert!(!lease.contains("owp worker register"), "{lease}");
@@ -63,7 +63,7 @@ async fn machine(w: &World, login: &str) -> (Registered, String) {
         capabilities: Capabilities::default(),
         extra: serde_json::Map::new(),
     };
-    let made = w.engine.register(registration).await.unwrap();
+    let made = w.engine.workers().register(registration).await.unwrap();
     let code = made.link.as_ref().unwrap().code.expose_secret().to_owned();
     (made, code)
 }
@@ -82,14 +82,14 @@ async fn a_linked_worker_links_the_next_machine_without_a_comment(db: Db) {
     let said = w.ours(issue).len();
     let (next, code) = machine(&w, "ada").await;
     assert!(!w.worker(&next.worker).await.person.is_linked());
-    let linked = w.engine.confirm_link(&first, &code.to_lowercase(), None).await.unwrap();
+    let linked = w.engine.workers().confirm_link(&first, &code.to_lowercase(), None).await.unwrap();
     assert_eq!((&linked.id, linked.name.as_str()), (&next.worker, "ada's next machine"));
     assert_eq!(w.worker(&next.worker).await.person, w.worker(&first).await.person);
     w.settle().await;
     assert_eq!(w.ours(issue).len(), said, "nothing was said on GitHub");
     // The new machine links another in its turn.
     let (third, code) = machine(&w, "Ada").await;
-    w.engine.confirm_link(&next.worker, &code, None).await.unwrap();
+    w.engine.workers().confirm_link(&next.worker, &code, None).await.unwrap();
     assert_eq!(w.worker(&third.worker).await.login.as_deref(), Some("ada"));
     assert_eq!(w.events("worker.linked").await, 3);
 }
@@ -100,15 +100,18 @@ async fn a_code_is_confirmed_by_its_own_person_alone_and_once(db: Db) {
     let (ada, bo) = (w.client("ada", issue, &[]).await, w.client("bo", issue, &[]).await);
     let (next, code) = machine(&w, "ada").await;
     let stranger = machine(&w, "ada").await.0.worker;
-    assert!(refusal(w.engine.confirm_link(&stranger, &code, None).await).contains("not linked"));
-    assert!(refusal(w.engine.confirm_link(&bo, &code, None).await).contains("made for another account"));
-    assert!(refusal(w.engine.confirm_link(&ada, "AAAAAAAAAAAA", None).await).contains("not known"));
+    assert!(refusal(w.engine.workers().confirm_link(&stranger, &code, None).await).contains("not linked"));
+    assert!(refusal(w.engine.workers().confirm_link(&bo, &code, None).await).contains("made for another account"));
+    assert!(refusal(w.engine.workers().confirm_link(&ada, "AAAAAAAAAAAA", None).await).contains("not known"));
     assert!(!w.worker(&next.worker).await.person.is_linked());
-    w.engine.confirm_link(&ada, &code, None).await.unwrap();
-    assert!(refusal(w.engine.confirm_link(&ada, &code, None).await).contains("not known"), "a code works once");
+    w.engine.workers().confirm_link(&ada, &code, None).await.unwrap();
+    assert!(
+        refusal(w.engine.workers().confirm_link(&ada, &code, None).await).contains("not known"),
+        "a code works once"
+    );
     let (_, late) = machine(&w, "ada").await;
     w.advance(Span::minutes(15));
-    assert!(refusal(w.engine.confirm_link(&ada, &late, None).await).contains("15 minutes"));
+    assert!(refusal(w.engine.workers().confirm_link(&ada, &late, None).await).contains("15 minutes"));
 }
 
 async fn unlinking_ends_what_a_worker_may_confirm(db: Db) {
@@ -117,7 +120,7 @@ async fn unlinking_ends_what_a_worker_may_confirm(db: Db) {
     let ada = w.client("ada", issue, &[]).await;
     let (_, code) = machine(&w, "ada").await;
     w.say("ada", issue, "/owp unlink").await;
-    assert!(refusal(w.engine.confirm_link(&ada, &code, None).await).contains("not linked"));
+    assert!(refusal(w.engine.workers().confirm_link(&ada, &code, None).await).contains("not linked"));
 }
 
 async fn codes_are_to_be_written_on_the_issue_that_a_policy_names(db: Db) {

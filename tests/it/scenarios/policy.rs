@@ -32,7 +32,7 @@ on_both!(
 );
 
 async fn pull(engine: &Engine, worker: &WorkerId) -> Pulled {
-    engine.pull_work(worker).await.unwrap()
+    engine.workers().pull_work(worker).await.unwrap()
 }
 
 async fn a_policy_is_read_followed_and_forgotten_with_its_file(db: Db) {
@@ -79,7 +79,7 @@ async fn a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(db: Db) {
     assert_eq!(w.slots().await, (0, 2), "the last good file stays in force");
     let said = w.only(issue, "cannot be followed");
     assert!(said.contains("line 2, column 16") && said.contains("stays in force"), "{said}");
-    let page = w.engine.overview().await.unwrap();
+    let page = w.engine.views().overview().await.unwrap();
     let trouble = page.repos[0].policy_error.clone().unwrap();
     assert!(trouble.contains("line 2"), "{trouble}");
     for _ in 0..30 {
@@ -99,7 +99,7 @@ async fn a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(db: Db) {
 async fn a_file_that_was_never_good_hands_out_nothing_and_says_why(db: Db) {
     let w = World::before_start(db).await;
     w.github.set_file(REPO, ".github/owp.yml", "budget: { max_open_prs: one }").unwrap();
-    w.engine.step_installations().await.unwrap();
+    w.engine.intake().step_installations().await.unwrap();
     w.settle().await;
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
@@ -122,7 +122,7 @@ async fn a_file_the_app_may_not_read_hands_out_nothing_and_names_the_remedy(db: 
     };
     let least = [("issues", "write"), ("pull_requests", "read"), ("metadata", "read")];
     w.github.grant(installation, granted(&least)).unwrap();
-    w.engine.step_installations().await.unwrap();
+    w.engine.intake().step_installations().await.unwrap();
     w.settle().await;
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
@@ -158,7 +158,7 @@ async fn stranger(w: &World, skills: &[&str]) -> WorkerId {
         capabilities: Capabilities::default(),
         extra: Extra::new(),
     };
-    w.engine.register(registration).await.unwrap().worker
+    w.engine.workers().register(registration).await.unwrap().worker
 }
 
 /// Counts the requests for the policy file.
@@ -170,7 +170,7 @@ async fn a_repository_that_hangs_delays_nobody_elsewhere(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     let ada = w.client("ada", issue, &[]).await;
-    w.engine.upsert_repo("by/hand", 5, false).await.unwrap();
+    w.engine.operator().upsert_repo("by/hand", 5, false).await.unwrap();
     let task = |title: &str| NewTask {
         title: title.to_owned(),
         description: String::new(),
@@ -189,10 +189,10 @@ async fn a_repository_that_hangs_delays_nobody_elsewhere(db: Db) {
     }
     // The file is asked for, and GitHub does not answer.
     let bo = stranger(&w, &[]).await;
-    w.engine.add_tasks("by/hand", vec![task("One")], None).await.unwrap();
+    w.engine.operator().add_tasks("by/hand", vec![task("One")], None).await.unwrap();
     assert!(pull(&w.engine, &bo).await.granted);
     assert!(!asking.is_finished(), "the grant waited for nobody");
-    w.engine.add_tasks("by/hand", vec![task("Two")], None).await.unwrap();
+    w.engine.operator().add_tasks("by/hand", vec![task("Two")], None).await.unwrap();
     let pulled = asking.await.unwrap();
     let repos: Vec<&str> = pulled.items.iter().map(|item| item.repo.as_str()).collect();
     assert_eq!(repos, ["by/hand"], "whoever could have had the task gets another one instead of waiting longer");
@@ -212,7 +212,7 @@ async fn a_file_that_cannot_be_read_is_not_asked_for_by_every_pull(db: Db) {
     }
     assert_eq!(reads(&w) - before, 1);
     let (ada_now, task) = (w.worker(&ada).await, w.task_of(issue).await.unwrap().id);
-    let notes = w.engine.why(&ada_now, &task).await.unwrap().notes;
+    let notes = w.engine.scheduler().why(&ada_now, &task).await.unwrap().notes;
     assert!(notes.iter().any(|note| note.contains("policy file of acme/rocket")), "{notes:?}");
     w.advance(Span::secs(6));
     assert!(!pull(&w.engine, &ada).await.granted);
@@ -220,7 +220,7 @@ async fn a_file_that_cannot_be_read_is_not_asked_for_by_every_pull(db: Db) {
     w.github.clear_faults();
     w.advance(Span::secs(11));
     assert!(pull(&w.engine, &ada).await.granted);
-    assert!(w.engine.why(&ada_now, &task).await.unwrap().notes.is_empty());
+    assert!(w.engine.scheduler().why(&ada_now, &task).await.unwrap().notes.is_empty());
     w.check_promises().await;
 }
 
@@ -263,10 +263,10 @@ async fn the_smallest_budget_counts_and_says_whose_it_is(db: Db) {
     w.policy("budget: { max_open_prs: 4 }").await;
     w.say("mona", issue, "/owp budget 7").await;
     assert_eq!(w.slots().await.1, 7, "a command wins over the file");
-    w.engine.upsert_repo(REPO, 6, true).await.unwrap();
+    w.engine.operator().upsert_repo(REPO, 6, true).await.unwrap();
     assert_eq!(w.slots().await.1, 6, "the operator's ceiling wins over both");
     let document = serde_json::from_str(r#"{ "budget": { "max_open_prs": 5 } }"#).unwrap();
-    w.engine.set_policy(REPO, Some(document)).await.unwrap();
+    w.engine.policies().set_policy(REPO, Some(document)).await.unwrap();
     assert_eq!(w.slots().await.1, 5);
     w.say("mona", issue, "/owp budget file").await;
     assert_eq!(w.slots().await.1, 4, "the file asks for less than anybody allows");

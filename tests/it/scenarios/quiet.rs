@@ -21,7 +21,7 @@ on_both!(
 /// The repository's wish.
 async fn comments(w: &World, mode: &str) {
     let document = serde_json::from_value(json!({ "comments": mode })).unwrap();
-    w.engine.set_policy(REPO, Some(document)).await.unwrap();
+    w.engine.policies().set_policy(REPO, Some(document)).await.unwrap();
 }
 
 async fn quiet_world(db: Db) -> World {

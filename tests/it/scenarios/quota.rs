@@ -21,7 +21,7 @@ async fn an_hour_sees_no_more_writes_than_github_takes(db: Db) {
     for n in 0..600 {
         w.want(REPO, issue, "lease:quota", &format!("version {n}")).await;
         w.advance(Span::secs(2));
-        while w.engine.step_sender().await.unwrap() {}
+        while w.engine.comments().step_sender().await.unwrap() {}
     }
     let within_the_hour = writes(&w) - began;
     assert!((440..=450).contains(&within_the_hour), "{within_the_hour} writes in twenty minutes");
@@ -48,7 +48,7 @@ async fn a_noisy_repository_leaves_the_others_their_part_of_the_hour(db: Db) {
     let minute = || async {
         for _ in 0..60 {
             w.advance(Span::secs(1));
-            while w.engine.step_sender().await.unwrap() {}
+            while w.engine.comments().step_sender().await.unwrap() {}
         }
     };
     for _ in 0..5 {

@@ -34,11 +34,11 @@ fn asked(w: &World) -> usize {
 async fn work(w: &World) {
     for _ in 0..2_000 {
         let mut busy = w.receive().await > 0;
-        busy |= w.engine.step_inbox().await.unwrap();
-        busy |= w.engine.step_sync().await.unwrap();
-        busy |= w.engine.step_missed().await.unwrap();
-        busy |= w.engine.step_expiry().await.unwrap();
-        busy |= w.engine.step_sender().await.unwrap();
+        busy |= w.engine.intake().step_inbox().await.unwrap();
+        busy |= w.engine.reconciler().step_sync().await.unwrap();
+        busy |= w.engine.intake().step_missed().await.unwrap();
+        busy |= w.engine.scheduler().step_expiry().await.unwrap();
+        busy |= w.engine.comments().step_sender().await.unwrap();
         if !busy {
             return;
         }
@@ -66,7 +66,7 @@ async fn a_limit_costs_one_request_however_many_deliveries_wait(db: Db) {
         w.github.clear_faults();
         w.advance(Span::secs(1));
         w.settle().await;
-        assert_eq!(w.engine.overview().await.unwrap().pending_deliveries, 0);
+        assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
         assert!(issues.iter().all(|issue| !w.ours(*issue).is_empty()), "everybody was answered");
         w.check_promises().await;
     }
@@ -126,7 +126,7 @@ async fn a_limit_of_the_app_is_obeyed_by_redeliveries_and_installations(db: Db) 
         .fault(Fault::next(FaultKind::SecondaryLimit { status: 429, retry_after: Some(120) }).on("GET", "/app/hook"));
     for _ in 0..4 {
         work(&w).await;
-        assert!(w.engine.step_installations().await.is_err(), "the limit is the App's");
+        assert!(w.engine.intake().step_installations().await.is_err(), "the limit is the App's");
         w.advance(Span::secs(29));
     }
     assert_eq!(app() - before, 1);
@@ -147,9 +147,9 @@ async fn a_limited_installation_hides_no_other(db: Db) {
         w.github.install(&[repo]).unwrap();
     }
     w.github.take_deliveries();
-    assert!(w.engine.step_installations().await.is_err(), "the limited one could not be read");
+    assert!(w.engine.intake().step_installations().await.is_err(), "the limited one could not be read");
     work(&w).await;
-    let view = w.engine.overview().await.unwrap();
+    let view = w.engine.views().overview().await.unwrap();
     let served: Vec<&str> = view.repos.iter().map(|repo| repo.name.as_str()).collect();
     assert_eq!(served, ["able/one", REPO, "zeta/two"]);
     w.check_promises().await;
@@ -162,7 +162,7 @@ async fn failed_attempts_are_no_writes_of_the_hour(db: Db) {
     for n in 0..500 {
         w.want(REPO, issue, &format!("lease:{n}"), "text").await;
         w.advance(Span::secs(1));
-        while w.engine.step_sender().await.unwrap() {}
+        while w.engine.comments().step_sender().await.unwrap() {}
     }
     w.github.clear_faults();
     w.say("ada", issue, "/owp claim").await;
@@ -189,9 +189,9 @@ async fn a_lost_answer_is_looked_for_whatever_fails_meanwhile(db: Db) {
             w.advance(Span::secs(30));
             work(&w).await;
         }
-        let letters = w.engine.dead_letters(None, 10).await.unwrap();
+        let letters = w.engine.comments().dead_letters(None, 10).await.unwrap();
         for letter in letters {
-            w.engine.retry_comment(&letter.repo_name, letter.issue, letter.key, None).await.unwrap();
+            w.engine.comments().retry_comment(&letter.repo_name, letter.issue, letter.key, None).await.unwrap();
         }
         w.settle().await;
         let written =
@@ -208,12 +208,12 @@ async fn a_comment_that_was_given_up_in_doubt_is_looked_for_before_it_is_written
     w.github.fault(Fault::next(FaultKind::Reset).on("POST", "/comments"));
     w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
     w.hear().await;
-    w.engine.step_sender().await.unwrap();
+    w.engine.comments().step_sender().await.unwrap();
     // The look does not show it, then nobody may write, and it lands after all.
     mona.lock(REPO, issue).unwrap();
     w.advance(Span::secs(31));
     w.settle().await;
-    let letters = w.engine.dead_letters(None, 10).await.unwrap();
+    let letters = w.engine.comments().dead_letters(None, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
     mona.unlock(REPO, issue).unwrap();
     commenter(&w).await.create(i64::try_from(issue).unwrap(), &letters[0].body).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_comment_that_was_given_up_in_doubt_is_looked_for_before_it_is_written
     w.settle().await;
     w.advance(Span::minutes(20));
     w.settle().await;
-    assert!(w.engine.dead_letters(None, 10).await.unwrap().is_empty());
+    assert!(w.engine.comments().dead_letters(None, 10).await.unwrap().is_empty());
     assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
     w.check_promises().await;
 }
@@ -237,7 +237,7 @@ async fn leases_are_told_however_many_replies_wait(db: Db) {
         async move {
             for _ in 0..minutes * 60 {
                 w.advance(Span::secs(1));
-                while w.engine.step_sender().await.unwrap() {}
+                while w.engine.comments().step_sender().await.unwrap() {}
             }
         }
     };
@@ -247,7 +247,7 @@ async fn leases_are_told_however_many_replies_wait(db: Db) {
     w.hear().await;
     let before = w.ours(noisy).len();
     w.advance(Span::secs(1));
-    w.engine.step_sender().await.unwrap();
+    w.engine.comments().step_sender().await.unwrap();
     assert!(w.last(issue).contains("this task is yours until"), "the next comment is the lease's");
     assert_eq!(w.ours(noisy).len(), before);
 

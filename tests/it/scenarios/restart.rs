@@ -64,10 +64,10 @@ fn act(w: &World, number: usize, issues: &mut Vec<u64>, pull: &mut u64) {
 /// One of the loops' steps; false when it had nothing to do.
 async fn step(w: &World, kind: usize) -> bool {
     match kind {
-        0 => w.engine.step_inbox().await.unwrap(),
-        1 => w.engine.step_sync().await.unwrap(),
-        2 => w.engine.step_expiry().await.unwrap(),
-        _ => w.engine.step_sender().await.unwrap(),
+        0 => w.engine.intake().step_inbox().await.unwrap(),
+        1 => w.engine.reconciler().step_sync().await.unwrap(),
+        2 => w.engine.scheduler().step_expiry().await.unwrap(),
+        _ => w.engine.comments().step_sender().await.unwrap(),
     }
 }
 
@@ -118,7 +118,7 @@ async fn tell(db: Db, death: Option<Death>) -> (Vec<usize>, End) {
                     None => {}
                 }
             }
-            let overview = w.engine.overview().await.unwrap();
+            let overview = w.engine.views().overview().await.unwrap();
             if !busy && overview.open_comments == 0 && overview.pending_deliveries == 0 {
                 break;
             }

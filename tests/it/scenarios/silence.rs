@@ -28,7 +28,7 @@ async fn free_slot(db: Db, settings: Settings) -> (World, u64, owp_pool::WorkerI
     w.say("mona", issue, "/owp budget 1").await;
     let worker = w.client("bo", issue, &[]).await;
     w.advance(Span::minutes(6));
-    w.engine.step_expiry().await.unwrap();
+    w.engine.scheduler().step_expiry().await.unwrap();
     w.settle().await;
     assert_eq!(w.slots().await, (0, 1));
     (w, issue, worker)
@@ -43,10 +43,10 @@ fn open_unheard(github: &Sandbox) {
 
 /// Checks that a worker gets nothing now, nor after the count: the slot is taken.
 async fn gets_nothing(w: &World, worker: &owp_pool::WorkerId) {
-    assert!(w.engine.pull_work(worker).await.unwrap().items.is_empty(), "an old count was believed");
+    assert!(w.engine.workers().pull_work(worker).await.unwrap().items.is_empty(), "an old count was believed");
     w.settle().await;
     assert_eq!(w.slots().await, (1, 1), "counted");
-    assert!(w.engine.pull_work(worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(worker).await.unwrap().items.is_empty());
     w.check_promises().await;
 }
 
@@ -66,7 +66,7 @@ async fn after_a_silence_nothing_is_handed_out_before_a_count(db: Db) {
     // The machine slept: nothing ran, nothing was started anew.
     w.advance(Span::hours(1));
     open_unheard(&w.github);
-    w.engine.step_expiry().await.unwrap();
+    w.engine.scheduler().step_expiry().await.unwrap();
     assert_eq!(w.events("pool.resumed").await, 1);
     gets_nothing(&w, &worker).await;
 }
@@ -85,9 +85,9 @@ async fn cut<T>(work: impl Future<Output = T>, times: usize) {
 async fn a_death_within_a_count_does_not_delay_the_next(db: Db) {
     let (w, _, worker) = free_slot(db, Settings::default()).await;
     w.advance(Span::minutes(5));
-    w.engine.step_expiry().await.unwrap();
+    w.engine.scheduler().step_expiry().await.unwrap();
     let lists = |w: &World| w.github.requests().iter().filter(|r| r.path.ends_with("/rocket/pulls")).count();
-    cut(w.engine.step_sync(), 4).await;
+    cut(w.engine.reconciler().step_sync(), 4).await;
     open_unheard(&w.github);
     let w = w.away(Span::secs(20)).await;
     let before = lists(&w);
@@ -100,7 +100,7 @@ async fn a_count_that_is_too_old_hands_out_nothing(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     let worker = w.client("bo", issue, &[]).await;
     let refusal = async || {
-        let view = w.engine.overview().await.unwrap();
+        let view = w.engine.views().overview().await.unwrap();
         view.repos[0].budget.count_refusal().map(|refusal| refusal.message)
     };
     w.next_count().await;
@@ -110,9 +110,9 @@ async fn a_count_that_is_too_old_hands_out_nothing(db: Db) {
     w.advance(Span::secs(1));
     let why = refusal().await.unwrap();
     assert!(why.contains("too old") && why.contains("21 Nov 2026"), "{why}");
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty());
     w.settle().await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     w.check_promises().await;
 }
@@ -129,9 +129,9 @@ async fn a_count_that_the_database_broke_is_known_to_have_failed(db: Db) {
     };
     write("not a list").await;
     w.advance(Span::minutes(6));
-    assert!(w.engine.step_sync().await.is_err());
+    assert!(w.engine.reconciler().step_sync().await.is_err());
     assert_eq!(w.events("count.failed").await, 1);
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty());
     write("[]").await;
     w.next_count().await;
     w.say("ada", issue, "/owp claim").await;
@@ -157,13 +157,13 @@ async fn after_a_clock_was_set_back_everything_goes_on_within_a_minute(db: Db) {
     let three = w.github.as_user("mona").open_issue(REPO, "Parse names", "Please.", &["pool:ready"]).unwrap();
     w.github.as_user("bo").comment(REPO, two, "/owp claim").unwrap();
     w.github.take_deliveries();
-    w.engine.step_expiry().await.unwrap();
+    w.engine.scheduler().step_expiry().await.unwrap();
     w.advance(Span::secs(50));
     w.settle().await;
     assert_eq!(w.state(two).await, "leased", "{:#?}", w.ours(two));
     assert_eq!(w.state(three).await, "ready");
     assert!(w.last(one).contains("open again") || w.ours(one).iter().any(|c| c.contains("gave this task back")));
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.settle().await;
     assert_eq!(w.slots().await.0, 2);
     // From here on the timers keep their pace.

@@ -98,7 +98,8 @@ async fn slow_answers_do_not_make_a_comment_be_read_twice(db: Db) {
     w.github.as_user("eve").comment(REPO, issue, "/owp join agents:@a[bot],@b[bot],@c[bot],@d[bot]").unwrap();
     w.receive().await;
     // Each look-up takes fifty seconds, and all the time somebody else looks for something to do.
-    let (mut seen, reading) = (0, w.engine.step_inbox());
+    let intake = w.engine.intake();
+    let (mut seen, reading) = (0, intake.step_inbox());
     tokio::pin!(reading);
     loop {
         tokio::select! {
@@ -112,13 +113,13 @@ async fn slow_answers_do_not_make_a_comment_be_read_twice(db: Db) {
         if now > seen {
             seen = now;
             w.advance(Span::secs(50));
-            assert!(!w.engine.step_inbox().await.unwrap(), "it is being worked on");
+            assert!(!w.engine.intake().step_inbox().await.unwrap(), "it is being worked on");
         }
     }
     w.settle().await;
     assert_eq!(w.calls("/users/"), 4);
     assert_eq!(w.events("person.joined").await, 1);
-    assert_eq!(w.engine.overview().await.unwrap().pending_deliveries, 0);
+    assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
     w.check_promises().await;
 }
 
@@ -154,9 +155,9 @@ async fn a_delivery_nobody_finishes_lets_others_pass(db: Db) {
             .unwrap();
         assert_eq!(taken.unwrap().rescues, died);
     }
-    assert!(!w.engine.step_inbox().await.unwrap(), "it is held");
+    assert!(!w.engine.intake().step_inbox().await.unwrap(), "it is held");
     w.advance(Span::minutes(2));
-    assert!(w.engine.step_inbox().await.unwrap());
+    assert!(w.engine.intake().step_inbox().await.unwrap());
     assert_eq!(w.state(issue).await, "leased", "it went behind the claim");
     w.settle().await;
     assert!(!w.ours(issue).iter().any(|body| body.contains("these are the commands")));
@@ -296,9 +297,9 @@ async fn whoever_lost_a_task_to_a_maintainer_cannot_claim_it_again_for_a_day(db:
     assert!(refusal.contains("A maintainer took this task from you. You may claim it again after 22 Nov"), "{refusal}");
     // Nor through a client, which the planner asks for.
     let client = w.client("ada", issue, &[]).await;
-    assert!(w.engine.pull_work(&client).await.unwrap().items.is_empty());
+    assert!(w.engine.workers().pull_work(&client).await.unwrap().items.is_empty());
     let other = w.task("Parse numbers", &[]).await;
-    assert_eq!(w.engine.pull_work(&client).await.unwrap().items.len(), 1, "another task is theirs to take");
+    assert_eq!(w.engine.workers().pull_work(&client).await.unwrap().items.len(), 1, "another task is theirs to take");
     w.settle().await;
     w.say("ada", other, "/owp release").await;
     w.next_count().await;
@@ -361,11 +362,11 @@ async fn commands_in_the_thread_of_a_pull_request_are_answered_on_the_issue(db: 
 async fn a_login_the_operator_names_is_whoever_has_it_now(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
-    w.engine.upsert_repo("acme/attic", 3, true).await.unwrap();
+    w.engine.operator().upsert_repo("acme/attic", 3, true).await.unwrap();
     w.say("eve", issue, "/owp help").await;
     w.github.rename_user("eve", "eve-was-here").unwrap();
     let eve = w.github.add_user("eve");
-    let trust = async || w.engine.set_trust("acme/attic", Whom::Login("EVE".into()), 2).await;
+    let trust = async || w.engine.operator().set_trust("acme/attic", Whom::Login("EVE".into()), 2).await;
     assert_eq!(trust().await.unwrap().github_id, i64::try_from(eve.id).unwrap(), "a manual repository asks as well");
     // Without GitHub, whoever was seen last under the name.
     w.say("eve", issue, "/owp help").await;

@@ -40,7 +40,7 @@ async fn drafts_of_an_outsider_stop_nobody(db: Db) {
     w.say("ada", issues[0], "/owp claim").await;
     assert_eq!((w.state(issues[0]).await, w.slots().await), ("leased", (1, 5)));
     let client = w.client("bo", issues[1], &[]).await;
-    assert_eq!(w.engine.pull_work(&client).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&client).await.unwrap().items.len(), 1);
     let told = w.only(issues[0], "@eve, about your pull request");
     assert!(told.contains("which ada holds. As a draft it takes no review slot."), "{told}");
     w.next_count().await;
@@ -136,7 +136,7 @@ async fn a_client_claims_what_its_person_has_opened(db: Db) {
     let client = w.client("eve", issue, &[]).await;
     let pull = w.open_pr("eve", issue).await;
     let (worker, task) = (w.worker(&client).await, w.task_of(issue).await.unwrap());
-    let item = w.engine.claim(&worker, &task.id, None).await.unwrap();
+    let item = w.engine.scheduler().claim(&worker, &task.id, None).await.unwrap();
     assert_eq!((item.task.state.name(), item.task.pull), ("pr_opened", i64::try_from(pull).ok()));
     w.settle().await;
     assert!(w.only(issue, "owp:key=lease").contains(&format!("@eve delivered #{pull}")));

@@ -37,7 +37,7 @@ async fn nobody_loses_a_claim_because_the_pool_was_away(db: Db) {
     let other = w.task("Parse numbers", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     let worker = w.client("bo", issue, &[]).await;
-    assert_eq!(w.engine.pull_work(&worker).await.unwrap().items.len(), 1);
+    assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
     w.run_for(Span::hours(3)).await;
     let left = |until: Timestamp, w: &World| until - now(w);
     let (ada, bo) = (left(expires_at(&w, issue).await, &w), left(expires_at(&w, other).await, &w));
@@ -111,7 +111,8 @@ async fn several_replicas_give_time_back_once(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     let before = expires_at(&w, issue).await;
     w.advance(Span::hours(5));
-    let steps = (0..4).map(|_| w.engine.step_expiry());
+    let scheduler = w.engine.scheduler();
+    let steps = (0..4).map(|_| scheduler.step_expiry());
     for done in futures_util::future::join_all(steps).await {
         done.unwrap();
     }

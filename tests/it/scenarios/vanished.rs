@@ -217,7 +217,7 @@ async fn one_404_for_the_repository_leaves_it_in_service(db: Db) {
     w.next_count().await;
     assert_eq!(w.events("repo.removed").await, 0);
     let worker = w.client("bo", issue, &[]).await;
-    assert!(w.engine.pull_work(&worker).await.unwrap().items.is_empty(), "its last count failed");
+    assert!(w.engine.workers().pull_work(&worker).await.unwrap().items.is_empty(), "its last count failed");
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased", "whoever asks has it counted");
     // Twice in a row is no more than once.
@@ -238,7 +238,7 @@ async fn one_answer_about_the_installation_leaves_its_repositories_in_service(db
             let method = if path.ends_with("access_tokens") { "POST" } else { "GET" };
             w.github.fault(Fault::next(kind.clone()).on(method, path));
             // The hourly look and a count meet it, whichever comes first.
-            let _ = w.engine.step_installations().await;
+            let _ = w.engine.intake().step_installations().await;
             w.github.expire_tokens();
             w.next_count().await;
             w.github.clear_faults();

@@ -74,7 +74,7 @@ async fn nobody_holds_a_task_that_is_over(db: Db) {
         let why = w.only(issue, "stands between you");
         assert!(why.contains("[task_state]") && !why.contains("Held by"), "{why}");
         let id = w.task_of(issue).await.unwrap().id;
-        assert_eq!(w.engine.show_task(id, true).await.unwrap().holder, None);
+        assert_eq!(w.engine.views().show_task(id, true).await.unwrap().holder, None);
     }
     w.check_promises().await;
 }

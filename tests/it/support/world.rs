@@ -73,7 +73,7 @@ impl World {
     /// As [`World::new`], with an engine that is set so.
     pub(crate) async fn with(db: Db, settings: Settings) -> Self {
         let world = Self::not_started(db, settings, |config| config).await;
-        world.engine.step_installations().await.unwrap();
+        world.engine.intake().step_installations().await.unwrap();
         world.settle().await;
         world
     }
@@ -82,7 +82,7 @@ impl World {
     pub(crate) async fn with_checks(db: Db) -> Self {
         let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
         let world = Self::not_started(db, settings, SandboxConfig::with_checks).await;
-        world.engine.step_installations().await.unwrap();
+        world.engine.intake().step_installations().await.unwrap();
         world.settle().await;
         world
     }
@@ -150,7 +150,7 @@ impl World {
         let until = self.clock.now_ms() + span.0;
         while self.clock.now_ms() < until {
             self.advance(Span(step.0.min(until - self.clock.now_ms())));
-            while self.engine.step_expiry().await.unwrap() {}
+            while self.engine.scheduler().step_expiry().await.unwrap() {}
         }
         self.settle().await;
     }
@@ -170,6 +170,7 @@ impl World {
             parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
         };
         self.engine
+            .intake()
             .accept_delivery(
                 header("X-GitHub-Delivery").unwrap(),
                 header("X-GitHub-Event").unwrap(),
@@ -185,13 +186,13 @@ impl World {
     pub(crate) async fn settle(&self) {
         for _ in 0..2_000 {
             let mut busy = self.receive().await > 0;
-            busy |= self.engine.step_inbox().await.unwrap();
-            busy |= self.engine.step_watch().await.unwrap();
-            busy |= self.engine.step_sync().await.unwrap();
-            busy |= self.engine.step_missed().await.unwrap();
-            busy |= self.engine.step_expiry().await.unwrap();
-            busy |= self.engine.step_sender().await.unwrap();
-            busy |= self.engine.step_feed().await.unwrap();
+            busy |= self.engine.intake().step_inbox().await.unwrap();
+            busy |= self.engine.reconciler().step_watch().await.unwrap();
+            busy |= self.engine.reconciler().step_sync().await.unwrap();
+            busy |= self.engine.intake().step_missed().await.unwrap();
+            busy |= self.engine.scheduler().step_expiry().await.unwrap();
+            busy |= self.engine.comments().step_sender().await.unwrap();
+            busy |= self.engine.feed().step_feed().await.unwrap();
             if !busy {
                 if self.open_comments().await + self.wanted_redeliveries().await == 0 {
                     return;
@@ -268,6 +269,7 @@ impl World {
     pub(crate) async fn client(&self, login: &str, issue: u64, skills: &[&str]) -> WorkerId {
         let registered = self
             .engine
+            .workers()
             .register(owp_engine::Registration {
                 name: format!("{login}'s client"),
                 github_handle: Some(login.to_owned()),
@@ -294,7 +296,7 @@ impl World {
     /// Every chain verifies, the feed holds every event of them once and in order, and the only writes GitHub ever saw are
     /// comments, tokens, requests to repeat a delivery, and one question.
     pub(crate) async fn check_promises(&self) {
-        while self.engine.step_feed().await.unwrap() {}
+        while self.engine.feed().step_feed().await.unwrap() {}
         self.store()
             .read(|tx| {
                 Box::pin(async move {
@@ -367,7 +369,7 @@ async fn try_start_engine(
     engine.recover().await.unwrap();
     let planner = tokio::spawn({
         let engine = engine.clone();
-        async move { while engine.step_schedule(&mut pulls).await {} }
+        async move { while engine.scheduler().step_schedule(&mut pulls).await {} }
     });
     Some((engine, Planner(planner)))
 }

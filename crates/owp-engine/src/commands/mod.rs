@@ -20,7 +20,7 @@ use owp_github::client::{GitHubError, Permission, RepoReader, UserRef as Account
 use owp_github::render::{HelpRow, Outcome};
 use owp_pool::command::{Command, CommandError, CommandLine, Verb, Who};
 use owp_pool::{Person, Refusal, Rule, Timestamp, WorkerId};
-use owp_store::Tx;
+use owp_store::{Tx, transaction};
 use std::collections::BTreeMap;
 
 /// Maximum number of accounts a comment may name; each costs a request to GitHub.
@@ -112,18 +112,16 @@ async fn workers_of(engine: &Engine, author: i64, commands: &[&Command]) -> Resu
     };
     let all = commands.iter().any(of_all);
     let codes: Vec<String> = commands.iter().filter_map(|command| contributor::code_hash(command)).collect();
-    let workers = engine.read(move |tx| {
-        Box::pin(async move {
-            let mut workers = match all {
-                true => tx.all_workers_of(&person).await?,
-                false => tx.comment_worker(&person).await?.into_iter().map(|worker| worker.id).collect(),
-            };
-            for hash in codes {
-                workers.extend(tx.link_code(&hash).await?.map(|(worker, ..)| worker));
-            }
-            Ok(workers)
-        })
-    });
+    let workers = engine.read(transaction!(|tx| {
+        let mut workers = match all {
+            true => tx.all_workers_of(&person).await?,
+            false => tx.comment_worker(&person).await?.into_iter().map(|worker| worker.id).collect(),
+        };
+        for hash in codes {
+            workers.extend(tx.link_code(&hash).await?.map(|(worker, ..)| worker));
+        }
+        Ok(workers)
+    }));
     workers.await
 }
 

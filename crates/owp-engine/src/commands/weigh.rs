@@ -11,7 +11,7 @@ use owp_github::payload::CommentRef;
 use owp_pool::command::CommandLine;
 use owp_pool::command::pace::{HOUR, MINUTE, Pace, pace};
 use owp_pool::{Person, RepoId, Timestamp};
-use owp_store::Tx;
+use owp_store::{Tx, transaction};
 use sha2::{Digest, Sha256};
 
 /// A command line with a key that is unique in its comment.
@@ -48,14 +48,12 @@ pub(crate) async fn weigh(
     let author = author.ok_or_else(|| EngineError::Managed("the comment's author is gone".to_owned()))?;
     let (repo, comment_id, author_id) = (repo.clone(), comment.id, author.id);
     let (done, counts, chatty, warned) = engine
-        .read(move |tx| {
-            Box::pin(async move {
-                let done = tx.lines_done(comment_id).await?;
-                let counts = tx.commands_lately(&Person::GitHub(author_id), said_at, (HOUR, MINUTE)).await?;
-                let chatty = answer::is_chatty(tx, &repo, issue, author_id).await?;
-                Ok((done, counts, chatty, answer::was_turned_away(tx, &repo, issue, author_id).await?))
-            })
-        })
+        .read(transaction!(|tx| {
+            let done = tx.lines_done(comment_id).await?;
+            let counts = tx.commands_lately(&Person::GitHub(author_id), said_at, (HOUR, MINUTE)).await?;
+            let chatty = answer::is_chatty(tx, &repo, issue, author_id).await?;
+            Ok((done, counts, chatty, answer::was_turned_away(tx, &repo, issue, author_id).await?))
+        }))
         .await?;
     let keys: Vec<i64> = lines.iter().enumerate().map(|(at, line)| line_key(&lines[..at], line)).collect();
     let fresh = keys.into_iter().zip(lines).filter(|(key, _)| !done.contains(key));

@@ -1,11 +1,11 @@
 //! Late duplicates: comments of ours that appeared after a search for them had failed and they were written again. Each
 //! is edited into a pointer to the maintained one (invariant 9). Only comments of our App are ever edited.
 
-use crate::Engine;
+use crate::Comments;
 use crate::error::EngineError;
 use owp_github::render::{duplicate_pointer, find_key};
 use owp_pool::RepoId;
-use owp_store::{Scope, StoreError, Tx};
+use owp_store::{Scope, StoreError, Tx, transaction};
 
 /// Key prefix of wanted edits of duplicates.
 const PREFIX: &str = "duplicate:";
@@ -18,18 +18,11 @@ pub(crate) struct Sighting {
     pub body: String,
 }
 
-impl Engine {
-    /// Returns true for a comment written by our own App.
-    pub(crate) fn wrote(&self, via_app_id: Option<i64>) -> bool {
-        via_app_id.is_some() && via_app_id == self.github().map(|github| github.app_id)
-    }
-
+impl Comments<'_> {
     /// Same as [`point_out`], for a comment found by polling.
     pub(crate) async fn point_out(&self, repo: &RepoId, seen: Sighting) -> Result<(), EngineError> {
         let id = repo.clone();
-        self.store()
-            .write(Scope::global(), move |tx| Box::pin(async move { Ok(point_out(tx, &id, &seen).await?) }))
-            .await
+        self.write(Scope::global(), transaction!(|tx| Ok(point_out(tx, &id, &seen).await?))).await
     }
 }
 

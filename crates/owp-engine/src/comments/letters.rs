@@ -1,13 +1,13 @@
 //! Dead letters: wanted comments that could not be delivered. Everybody sees a short reason; the operator sees all of
 //! it and can retry one.
 
-use crate::Engine;
+use crate::Comments;
 use crate::error::{EngineError, Refused};
 use crate::workers::once::{Keep, settle};
 use owp_github::client::GitHubError;
 use owp_pool::Timestamp;
 use owp_pool::event::{Event, EventKind};
-use owp_store::{DeadLetter, DeadPlace, Scope};
+use owp_store::{DeadLetter, DeadPlace, Scope, transaction};
 use serde_json::json;
 
 /// Reasons for a dead letter that are the pool's own.
@@ -37,10 +37,10 @@ impl From<DeadLetter> for Undelivered {
     }
 }
 
-impl Engine {
+impl Comments<'_> {
     /// Returns a page of dead letters, newest first, after a place.
     pub async fn dead_letters(&self, after: Option<DeadPlace>, limit: i64) -> Result<Vec<DeadLetter>, EngineError> {
-        self.read(move |tx| Box::pin(async move { Ok(tx.dead_letters(after.as_ref(), limit, true).await?) })).await
+        self.read(transaction!(|tx| Ok(tx.dead_letters(after.as_ref(), limit, true).await?))).await
     }
 
     /// Retries a dead letter: searches for the comment, and writes it if it is missing.
@@ -55,22 +55,22 @@ impl Engine {
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
         let row = self.known_repo(repo).await?;
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
-                    if !tx.retry_dead(&row.id, issue, &key).await? {
-                        return Err(Refused::because(format!(
-                            "No comment of this key on #{issue} of {} was given up. Nothing was changed.",
-                            row.name
-                        ))
-                        .into());
-                    }
-                    let retried = json!({ "issue": issue, "key": key, "by": "operator" });
-                    tx.append_events(&[Event::new(EventKind::CommentRetried, retried)]).await?;
-                    settle(keep, tx, &()).await
-                })
-            })
-            .await?;
+        self.write(
+            Scope::repo(&row.id),
+            transaction!(|tx| {
+                if !tx.retry_dead(&row.id, issue, &key).await? {
+                    return Err(Refused::because(format!(
+                        "No comment of this key on #{issue} of {} was given up. Nothing was changed.",
+                        row.name
+                    ))
+                    .into());
+                }
+                let retried = json!({ "issue": issue, "key": key, "by": "operator" });
+                tx.append_events(&[Event::new(EventKind::CommentRetried, retried)]).await?;
+                settle(keep, tx, &()).await
+            }),
+        )
+        .await?;
         self.ring();
         Ok(())
     }

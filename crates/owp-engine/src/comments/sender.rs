@@ -6,12 +6,12 @@
 use crate::comments::duplicates;
 use crate::comments::letters;
 use crate::error::EngineError;
-use crate::{Engine, GitHubSide};
+use crate::{Comments, GitHubSide};
 use owp_github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
 use owp_github::render::{duplicate_pointer, find_key};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
-use owp_store::{Scope, WantedComment, WriteQuota};
+use owp_store::{Scope, WantedComment, WriteQuota, transaction};
 use serde_json::json;
 use tracing::Instrument;
 
@@ -43,7 +43,7 @@ enum Sent {
     Withdrawn,
 }
 
-impl Engine {
+impl Comments<'_> {
     /// Sends one comment, or records why it was not sent. Returns false when nothing is due.
     pub async fn step_sender(&self) -> Result<bool, EngineError> {
         let Some(github) = self.github() else { return Ok(false) };
@@ -73,30 +73,26 @@ impl Engine {
 
     /// Takes the next comment. One whose response was lost is taken only after it had time to appear.
     async fn take_comment(&self, settle: Span) -> Result<Option<WantedComment>, EngineError> {
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
-                    let Some(wanted) = tx.take_wanted(HOLD, QUOTA).await? else { return Ok(None) };
-                    let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
-                    if settled > tx.now() {
-                        tx.postpone_wanted(&wanted, settled, "waiting for a lost answer's effect", true).await?;
-                        tx.release_sender(wanted.installation, tx.now()).await?;
-                        return Ok(None);
-                    }
-                    Ok(Some(wanted))
-                })
-            })
-            .await
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                let Some(wanted) = tx.take_wanted(HOLD, QUOTA).await? else { return Ok(None) };
+                let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
+                if settled > tx.now() {
+                    tx.postpone_wanted(&wanted, settled, "waiting for a lost answer's effect", true).await?;
+                    tx.release_sender(wanted.installation, tx.now()).await?;
+                    return Ok(None);
+                }
+                Ok(Some(wanted))
+            }),
+        )
+        .await
     }
 
     async fn create(&self, writer: &CommentWriter, wanted: &WantedComment) -> Result<Sent, EngineError> {
         let marked = wanted.clone();
-        let still_wanted = self
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok::<_, EngineError>(tx.record_attempt(&marked).await?) })
-            })
-            .await?;
+        let still_wanted =
+            self.write(Scope::global(), transaction!(|tx| Ok(tx.record_attempt(&marked).await?))).await?;
         if !still_wanted {
             return Ok(Sent::Withdrawn);
         }
@@ -151,9 +147,7 @@ impl Engine {
 
     async fn remember_found(&self, wanted: &WantedComment, id: i64) -> Result<(), EngineError> {
         let wanted = wanted.clone();
-        self.store()
-            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.record_found(&wanted, id).await?) }))
-            .await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.record_found(&wanted, id).await?))).await
     }
 
     async fn record(&self, wanted: WantedComment, sent: Sent) -> Result<(), EngineError> {
@@ -165,10 +159,8 @@ impl Engine {
         let in_doubt = wanted.attempt_at.is_some();
         // A dead letter is an event of its repository; other outcomes leave no event.
         let scope = if dead { Scope::repo(&wanted.repo) } else { Scope::global() };
-        self.store()
-            .write(scope, move |tx| {
-                Box::pin(async move {
-                    let now = tx.now();
+        self.write(scope, transaction!(|tx| {
+let now = tx.now();
                     if matches!(sent, Sent::Withdrawn) {
                         return Ok(tx.release_sender(wanted.installation, now).await?);
                     }
@@ -198,8 +190,7 @@ impl Engine {
                         }
                     }
                     Ok(tx.release_sender(wanted.installation, next_write).await?)
-                })
-            })
+}))
             .await
     }
 }

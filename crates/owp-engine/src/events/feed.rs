@@ -1,13 +1,13 @@
 //! The event feed: visibility of events, pages, and the step that numbers committed events and reads them once for all
 //! followers.
 
-use crate::Engine;
+use crate::Feed;
 use crate::error::EngineError;
 use crate::events::hub::{Fresh, Hub, Seen, TAIL};
 use owp_config::EVENTS_REPLAY;
 use owp_pool::event::EventKind;
 use owp_pool::{Span, WorkerId};
-use owp_store::{FEED_BATCH, FeedRow, RepoFace, StoreError, Tx};
+use owp_store::{FEED_BATCH, FeedRow, RepoFace, StoreError, Tx, transaction};
 use std::sync::Arc;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -138,23 +138,21 @@ pub enum FeedPage {
     Stale(i64),
 }
 
-impl Engine {
+impl Feed<'_> {
     /// Numbers committed events, then loads everything new into the event hub, including what other replicas numbered.
     /// Returns true while more events wait than one step takes.
     pub async fn step_feed(&self) -> Result<bool, EngineError> {
         let numbered = self.store().number_feed().await?;
         let known = self.hub().head();
         let fresh = self
-            .read(move |tx| {
-                Box::pin(async move {
-                    let head = tx.feed_head().await?;
-                    let floor = (head - TAIL).max(0);
-                    let after = known.filter(|known| *known <= head).map_or(floor, |known| known.max(floor));
-                    let rows = if head > after { tx.feed_page(after, TAIL).await? } else { Vec::new() };
-                    let rows = rows.into_iter().map(|(row, _)| row).collect();
-                    Ok(Fresh { after, head, rows, repos: tx.feed_repos(floor).await? })
-                })
-            })
+            .read(transaction!(|tx| {
+                let head = tx.feed_head().await?;
+                let floor = (head - TAIL).max(0);
+                let after = known.filter(|known| *known <= head).map_or(floor, |known| known.max(floor));
+                let rows = if head > after { tx.feed_page(after, TAIL).await? } else { Vec::new() };
+                let rows = rows.into_iter().map(|(row, _)| row).collect();
+                Ok(Fresh { after, head, rows, repos: tx.feed_repos(floor).await? })
+            }))
             .await?;
         self.hub().publish(fresh);
         Ok(numbered >= FEED_BATCH)
@@ -162,7 +160,7 @@ impl Engine {
 
     /// Waits until this process has committed events since the last call.
     pub async fn event_came(&self) {
-        let mut bell = self.0.feed_bell.lock().await;
+        let mut bell = self.inner().feed_bell.lock().await;
         match bell.recv().await {
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
@@ -174,44 +172,42 @@ impl Engine {
     /// Returns the event hub, which holds the feed's latest events.
     #[must_use]
     pub fn hub(&self) -> &Hub {
-        &self.0.hub
+        &self.inner().hub
     }
 
     /// Returns a page of the feed: at most `limit` events, out of a bounded number examined.
     pub async fn feed_page(&self, look: Look, start: FeedStart, limit: usize) -> Result<FeedPage, EngineError> {
         let replay = self.settings().feed.replay;
-        self.read(move |tx| {
-            Box::pin(async move {
-                let head = tx.feed_head().await?;
-                let oldest = (head - replay).max(0);
-                let after = match start {
-                    FeedStart::Oldest => oldest,
-                    FeedStart::Now => head,
-                    FeedStart::Latest(most) => before_latest(tx, &look, most, oldest, head).await?,
-                    FeedStart::After(after) if (oldest..=head).contains(&after) => after,
-                    FeedStart::After(_) => return Ok(FeedPage::Stale(head)),
-                };
-                let mut seen = Seen { upto: after, ..Seen::default() };
-                let mut scanned = 0;
-                while seen.events.len() < limit && scanned < SCAN && seen.upto < head {
-                    // An unfiltered page takes one query; a filter skips hidden events in larger chunks.
-                    let chunk = if scanned == 0 { limit.min(CHUNK) } else { CHUNK };
-                    let chunk = i64::try_from(chunk).unwrap_or(i64::MAX);
-                    let rows = tx.feed_page(seen.upto, chunk).await?;
-                    if rows.is_empty() {
-                        seen.upto = head;
-                    }
-                    for (row, repo) in rows {
-                        if seen.events.len() < limit {
-                            seen.look(&look, &Arc::new(row), repo.as_ref());
-                            scanned += 1;
-                        }
+        self.read(transaction!(|tx| {
+            let head = tx.feed_head().await?;
+            let oldest = (head - replay).max(0);
+            let after = match start {
+                FeedStart::Oldest => oldest,
+                FeedStart::Now => head,
+                FeedStart::Latest(most) => before_latest(tx, &look, most, oldest, head).await?,
+                FeedStart::After(after) if (oldest..=head).contains(&after) => after,
+                FeedStart::After(_) => return Ok(FeedPage::Stale(head)),
+            };
+            let mut seen = Seen { upto: after, ..Seen::default() };
+            let mut scanned = 0;
+            while seen.events.len() < limit && scanned < SCAN && seen.upto < head {
+                // An unfiltered page takes one query; a filter skips hidden events in larger chunks.
+                let chunk = if scanned == 0 { limit.min(CHUNK) } else { CHUNK };
+                let chunk = i64::try_from(chunk).unwrap_or(i64::MAX);
+                let rows = tx.feed_page(seen.upto, chunk).await?;
+                if rows.is_empty() {
+                    seen.upto = head;
+                }
+                for (row, repo) in rows {
+                    if seen.events.len() < limit {
+                        seen.look(&look, &Arc::new(row), repo.as_ref());
+                        scanned += 1;
                     }
                 }
-                let more = seen.upto < head;
-                Ok(FeedPage::Page(seen, more))
-            })
-        })
+            }
+            let more = seen.upto < head;
+            Ok(FeedPage::Page(seen, more))
+        }))
         .await
     }
 }

@@ -7,12 +7,12 @@ use crate::facts::RepoContext;
 use crate::intake::hints::Hint;
 use crate::policy::looks::FRESH;
 use crate::tracking::issues;
-use crate::{Engine, commands};
+use crate::{Intake, commands};
 use owp_github::client::{CommentInfo, GitHubError, RepoReader};
 use owp_github::payload::{CommentAction, CommentRef, Incoming, Kind};
 use owp_pool::command::{CommandLine, parse_comment, parse_edited};
 use owp_pool::{Person, Span, Timestamp};
-use owp_store::{Delivery, NewDelivery, RepoRow, Scope};
+use owp_store::{Delivery, NewDelivery, RepoRow, Scope, transaction};
 use serde_json::json;
 
 /// Age from which a comment is fetched again before its commands run.
@@ -27,7 +27,7 @@ pub(crate) struct Place {
     pub on_pull: bool,
 }
 
-impl Engine {
+impl Intake<'_> {
     /// Returns the commands of a delivery. Bots, our own App and people who edit another author's comment give no
     /// commands; an edit gives only its new lines. A comment that a person writes through another App (a code editor in
     /// the browser, say) is that person's comment.
@@ -61,7 +61,7 @@ impl Engine {
         if place.on_pull {
             return self.process_misplaced(delivery, row, place.number, comment, &lines).await;
         }
-        let row = self.with_policy(row, FRESH).await?;
+        let row = self.policies().with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         let now = Timestamp(self.store().clock().now_ms()).max(delivery.received_at);
@@ -87,10 +87,8 @@ impl Engine {
             return self.finish(delivery).await;
         }
         let repo = self.context(row);
-        self.commit(delivery, &repo, move |tx, repo| {
-            Box::pin(async move { Ok(duplicates::point_out(tx, &repo.row.id, &seen).await?) })
-        })
-        .await
+        self.commit(delivery, &repo, transaction!(|tx, repo| Ok(duplicates::point_out(tx, &repo.row.id, &seen).await?)))
+            .await
     }
 
     /// Rejects commands in a pull request's thread, and tells their author where that is possible.
@@ -105,9 +103,11 @@ impl Engine {
         let author = comment.author.clone().filter(|_| lines.iter().any(|line| line.parsed.is_ok()));
         let Some(author) = author else { return self.finish(delivery).await };
         let (repo, comment) = (self.context(row), comment.id);
-        self.commit(delivery, &repo, move |tx, repo| {
-            Box::pin(async move { commands::point_to_issue(tx, &repo, (pull, comment), &author).await })
-        })
+        self.commit(
+            delivery,
+            &repo,
+            transaction!(|tx, repo| commands::point_to_issue(tx, &repo, (pull, comment), &author).await),
+        )
         .await
     }
 
@@ -125,25 +125,26 @@ impl Engine {
         let issue = said.issue;
         if said.is_too_fast(reader).await? {
             return self
-                .commit(delivery, repo, move |tx, repo| {
-                    Box::pin(async move { commands::turn_away(tx, &repo, &said).await })
-                })
+                .commit(delivery, repo, transaction!(|tx, repo| commands::turn_away(tx, &repo, &said).await))
                 .await;
         }
         // The comment may overtake the label that made the issue a task, so fetch the issue first.
         let view = self.view_issue(reader, repo, issue, Hint::default()).await?;
         let asked = commands::prepare(self, (reader, repo.row.private), said).await?;
         if asked.claims() {
-            self.count_for_claim(reader, repo).await?;
+            self.reconciler().count_for_claim(reader, repo).await?;
         }
         let person = Person::GitHub(asked.author.id);
         let scope = Scope::repo(&repo.row.id).with_workers(asked.workers_to_lock()).with_person(&person);
-        self.commit_in(scope, delivery, repo, move |tx, repo| {
-            Box::pin(async move {
+        self.commit_in(
+            scope,
+            delivery,
+            repo,
+            transaction!(|tx, repo| {
                 issues::apply(tx, &repo, issue, &view).await?;
                 commands::run(tx, &repo, &asked).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -177,13 +178,8 @@ impl Engine {
             comment: Some(comment.id),
             speaker: Some(author_id),
         };
-        let fresh = self
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok::<_, EngineError>(tx.insert_delivery(&new).await?) })
-            })
-            .await?;
-        self.0.inbox_bell.notify_one();
+        let fresh = self.write(Scope::global(), transaction!(|tx| Ok(tx.insert_delivery(&new).await?))).await?;
+        self.inner().inbox_bell.notify_one();
         Ok(fresh)
     }
 }

@@ -1,5 +1,6 @@
 //! GitHub's current state, fetched before a transaction: deliveries and timers only hint at what to fetch.
 
+use crate::Intake;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::reconcile::absent::UNSEEN;
@@ -7,13 +8,12 @@ use crate::reconcile::uptime;
 use crate::tracking::approval::Facts;
 use crate::tracking::commits::PullLook;
 use crate::tracking::issues::{self, IssueView, Loss, Proof, Sight};
-use crate::{Engine, GitHubSide};
 use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
 use owp_github::payload::{Edit, RepoRef, Said, UserRef};
 use owp_pool::approval::opt_in;
 use owp_pool::approval::record::Known;
 use owp_pool::approval::text::{self, TextTrust};
-use owp_store::{RepoRow, RepoSighting, Scope};
+use owp_store::{RepoRow, RepoSighting, Scope, transaction};
 
 /// A delivery's claims about an issue.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,21 +30,7 @@ pub(crate) struct Hint<'d> {
     pub lost: Option<Loss>,
 }
 
-impl Engine {
-    pub(crate) fn github_side(&self) -> Result<&GitHubSide, EngineError> {
-        self.github().ok_or_else(|| {
-            EngineError::GitHub(GitHubError::Config { message: "no GitHub App is configured".to_owned() })
-        })
-    }
-
-    pub(crate) fn reader(&self, repo: &RepoRow) -> Result<RepoReader, EngineError> {
-        let (Some(installation), Some(github_id)) = (repo.installation_id, repo.github_id) else {
-            return Err(EngineError::Managed(format!("{} is not served by the App", repo.name)));
-        };
-        let handle = RepoHandle { github_id, full_name: repo.name.clone() };
-        Ok(self.github_side()?.client.reader(installation, handle))
-    }
-
+impl Intake<'_> {
     /// Returns the repository of a delivery. An unknown one is added only when GitHub confirms, with the App's own
     /// token, that the App is installed there; otherwise the delivery has no effect.
     pub(crate) async fn repo_of(
@@ -53,17 +39,17 @@ impl Engine {
         installation: Option<i64>,
     ) -> Result<Option<RepoRow>, EngineError> {
         let id = repo.id;
-        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(id).await?) })).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(id).await?))).await?;
         if let Some(row) = known.clone().filter(|row| row.ask_again) {
             // The delivery proves that the repository is visible: sync it now, then process the delivery.
-            self.store()
-                .write(Scope::repo(&row.id.clone()), move |tx| {
-                    Box::pin(async move {
-                        let now = tx.now();
-                        tx.sync_by(&row.id, now).await
-                    })
-                })
-                .await?;
+            self.write(
+                Scope::repo(&row.id.clone()),
+                transaction!(|tx| {
+                    let now = tx.now();
+                    Ok(tx.sync_by(&row.id, now).await?)
+                }),
+            )
+            .await?;
             self.ring();
             return Err(EngineError::InDoubt(format!("the repository {}", repo.full_name)));
         }
@@ -90,12 +76,12 @@ impl Engine {
     /// Records a repository the App is installed on, and requests its first count.
     pub(crate) async fn take_in(&self, seen: RepoSighting) -> Result<RepoRow, EngineError> {
         let (settings, github_id) = (self.settings().clone(), seen.github_id);
-        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(github_id).await?))).await?;
         let scope = known.map_or_else(Scope::global, |row| Scope::repo(&row.id));
         let row = self
-            .store()
-            .write(scope, move |tx| {
-                Box::pin(async move {
+            .write(
+                scope,
+                transaction!(|tx| {
                     tx.ensure_installation(seen.installation_id).await?;
                     let before = tx.repo_by_github_id(seen.github_id).await?;
                     let id = tx.record_sighting(&seen, true).await?;
@@ -108,9 +94,9 @@ impl Engine {
                     if let Some(since) = away_since.filter(|_| repo.row.inactive.is_none()) {
                         uptime::give_back(tx, &repo, since).await?;
                     }
-                    Ok::<_, EngineError>(repo.row)
-                })
-            })
+                    Ok(repo.row)
+                }),
+            )
             .await?;
         self.ring();
         Ok(row)
@@ -158,16 +144,8 @@ impl Engine {
         repo: &RepoContext,
         number: i64,
     ) -> Result<IssueView, EngineError> {
-        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
-        let doubt = self
-            .store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    let repo = RepoContext::load(tx, &id, &settings).await?;
-                    issues::doubt(tx, &repo, number).await
-                })
-            })
-            .await?;
+        let (_id, _settings) = (repo.row.id.clone(), self.settings().clone());
+        let doubt = self.in_repo(&repo.row.id, transaction!(|tx, repo| issues::doubt(tx, &repo, number).await)).await?;
         let gone = match doubt {
             None => true,
             Some(doubt) if doubt.is_believed() => {
@@ -187,9 +165,8 @@ impl Engine {
         hint: Hint<'_>,
     ) -> Result<IssueView, EngineError> {
         let (id, number) = (repo.row.id.clone(), info.number);
-        let (known, now) = self
-            .read(move |tx| Box::pin(async move { Ok((tx.issue_with_extras(&id, number).await?, tx.now())) }))
-            .await?;
+        let (known, now) =
+            self.read(transaction!(|tx| Ok((tx.issue_with_extras(&id, number).await?, tx.now())))).await?;
         let known = known.as_ref().map(|(task, extras)| (task, extras));
         let judges_act = hint.offered_anew || issues::needs_opt_in(known, &info, repo, now);
         let known = known.map(|(task, extras)| Known { task, record: &extras.approval });
@@ -214,18 +191,16 @@ impl Engine {
     ) -> Result<Vec<PullLook>, EngineError> {
         let id = repo.row.id.clone();
         let open = self
-            .read(move |tx| {
-                Box::pin(async move {
-                    let Some(task) = tx.task_by_issue(&id, number).await? else { return Ok(Vec::new()) };
-                    let pulls = tx.pulls_of_task(&task.id).await?;
-                    Ok(pulls.into_iter().filter(|p| p.facts.open).map(|p| p.facts.number).collect::<Vec<_>>())
-                })
-            })
+            .read(transaction!(|tx| {
+                let Some(task) = tx.task_by_issue(&id, number).await? else { return Ok(Vec::new()) };
+                let pulls = tx.pulls_of_task(&task.id).await?;
+                Ok(pulls.into_iter().filter(|p| p.facts.open).map(|p| p.facts.number).collect::<Vec<_>>())
+            }))
             .await?;
         let mut views = Vec::new();
         for number in open {
             match reader.pull(number).await {
-                Ok(pull) => views.push(self.look_at_commit(reader, repo, pull, false).await?),
+                Ok(pull) => views.push(self.tracking().look_at_commit(reader, repo, pull, false).await?),
                 Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -2,7 +2,7 @@
 //! repository. Their effect and completion are one commit. Whatever they report, the pool applies GitHub's current
 //! state.
 
-use crate::Engine;
+use crate::Intake;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::intake::comment::Place;
@@ -17,7 +17,7 @@ use owp_github::signature::{self, SignatureError};
 use owp_pool::delivery::{Fate, Setback, fate};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
-use owp_store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx, because};
+use owp_store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx, because, transaction};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
@@ -59,7 +59,7 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
-impl Engine {
+impl Intake<'_> {
     /// Verifies a delivery on its raw bytes and stores it. Respond at once: processing comes later.
     ///
     /// # Errors
@@ -93,11 +93,8 @@ impl Engine {
                 .map(|sender| sender.id)
                 .filter(|_| !self.commands_in(&incoming).is_empty()),
         };
-        let fresh = self
-            .store()
-            .write(Scope::global(), move |tx| Box::pin(async move { tx.insert_delivery(&new).await }))
-            .await?;
-        self.0.inbox_bell.notify_one();
+        let fresh = self.store().write(Scope::global(), transaction!(|tx| tx.insert_delivery(&new).await)).await?;
+        self.inner().inbox_bell.notify_one();
         Ok(if fresh { Accepted::Stored } else { Accepted::Duplicate })
     }
 
@@ -105,8 +102,9 @@ impl Engine {
     pub async fn step_inbox(&self) -> Result<bool, EngineError> {
         let taken = self
             .store()
-            .write(Scope::global(), |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::global(),
+                transaction!(|tx| {
                     for lost in tx.lost_deliveries().await? {
                         match fate(Setback::Lost { before: lost.rescues }, lost.received_at, tx.now()) {
                             Fate::Retry(at) => tx.rescue_delivery(&lost, at).await?,
@@ -114,8 +112,8 @@ impl Engine {
                         }
                     }
                     tx.take_delivery(HOLD).await
-                })
-            })
+                }),
+            )
             .await;
         let delivery = match taken {
             Ok(Some(delivery)) => delivery,
@@ -159,10 +157,8 @@ impl Engine {
                 continue;
             }
             let taken = delivery.clone();
-            let kept = self
-                .store()
-                .write(Scope::global(), move |tx| Box::pin(async move { tx.keep_delivery(&taken, HOLD).await }))
-                .await;
+            let kept =
+                self.store().write(Scope::global(), transaction!(|tx| tx.keep_delivery(&taken, HOLD).await)).await;
             match kept {
                 Ok(()) => kept_at = now(),
                 Err(lost @ StoreError::TakenOver(_)) => return lost.into(),
@@ -186,22 +182,22 @@ impl Engine {
         };
         let (taken, why, before) = (delivery.clone(), error.to_string(), delivery.attempts);
         tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "failed to process a delivery");
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
-                    match fate(Setback::Failed { before, retry_at }, taken.received_at, tx.now()) {
-                        Fate::Retry(at) => Ok(tx.postpone_delivery(&taken, at, &why).await?),
-                        Fate::GiveUp => Ok(bury(tx, &taken, &why).await?),
-                    }
-                })
-            })
-            .await
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                match fate(Setback::Failed { before, retry_at }, taken.received_at, tx.now()) {
+                    Fate::Retry(at) => Ok(tx.postpone_delivery(&taken, at, &why).await?),
+                    Fate::GiveUp => Ok(bury(tx, &taken, &why).await?),
+                }
+            }),
+        )
+        .await
     }
 
     /// Gives up on a delivery that can never be processed.
     async fn give_up(&self, delivery: &Delivery, why: String) -> Result<(), EngineError> {
         let taken = delivery.clone();
-        self.store().write(Scope::global(), move |tx| Box::pin(async move { Ok(bury(tx, &taken, &why).await?) })).await
+        self.write(Scope::global(), transaction!(|tx| Ok(bury(tx, &taken, &why).await?))).await
     }
 
     async fn process(&self, delivery: &Delivery) -> Result<(), EngineError> {
@@ -234,7 +230,7 @@ impl Engine {
         match &incoming.kind {
             Kind::Issue { .. } => self.process_issue(delivery, row, &incoming).await,
             Kind::PullRequest { number, said } => self.process_pull(delivery, row, *number, *said).await,
-            Kind::Commit { sha, name } => self.process_commit(delivery, row, sha, name.as_deref()).await,
+            Kind::Commit { sha, name } => self.tracking().process_commit(delivery, row, sha, name.as_deref()).await,
             Kind::IssueComment { issue_number, comment, action, on_pull, .. } => {
                 let place = Place { number: *issue_number, on_pull: *on_pull };
                 self.process_comment(delivery, row, (place, *action), comment, lines).await
@@ -246,7 +242,7 @@ impl Engine {
     async fn process_issue(&self, delivery: &Delivery, row: RepoRow, incoming: &Incoming) -> Result<(), EngineError> {
         let Kind::Issue { number, label, edit, said } = &incoming.kind else { return self.finish(delivery).await };
         let number = *number;
-        let row = self.with_policy(row, FRESH).await?;
+        let row = self.policies().with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         let is_ready = |label: &String| label.eq_ignore_ascii_case(&repo.policy.labels.ready);
@@ -265,14 +261,16 @@ impl Engine {
         let view = self.view_issue(&reader, &repo, number, hint).await?;
         let still_open = matches!(&view, IssueView::Present(sight) if sight.info.is_open());
         let views = if still_open { vec![] } else { self.pulls_of_issue(&reader, &repo, number).await? };
-        self.commit(delivery, &repo, move |tx, repo| {
-            Box::pin(async move {
+        self.commit(
+            delivery,
+            &repo,
+            transaction!(|tx, repo| {
                 for pull in &views {
                     pulls::apply(tx, &repo, pull).await?;
                 }
                 issues::apply(tx, &repo, number, &view).await.map(drop)
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -284,18 +282,18 @@ impl Engine {
         said: PullSaid,
     ) -> Result<(), EngineError> {
         // A gate set a minute ago already applies.
-        let row = self.with_policy(row, FRESH).await?;
+        let row = self.policies().with_policy(row, FRESH).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        let view = match self.find_pull(&reader, number).await? {
-            Some(pull) => Some(self.look_at_commit(&reader, &repo, pull, false).await?),
+        let view = match self.reconciler().find_pull(&reader, number).await? {
+            Some(pull) => Some(self.tracking().look_at_commit(&reader, &repo, pull, false).await?),
             None => {
                 let id = repo.row.id.clone();
-                let known = self.read(move |tx| Box::pin(async move { Ok(tx.pull(&id, number).await?) })).await?;
+                let known = self.read(transaction!(|tx| Ok(tx.pull(&id, number).await?))).await?;
                 // A signed delivery about the closing is believed together with the list and the direct request, unless
                 // the pull request was reopened since.
                 let newer = known.is_some_and(|known| said.updated_at.is_none_or(|at| at < known.updated_at));
-                if (!said.closed || newer) && !self.doubt_pull(&repo, number).await? {
+                if (!said.closed || newer) && !self.reconciler().doubt_pull(&repo, number).await? {
                     return Err(EngineError::InDoubt(format!("pull request #{number}")));
                 }
                 None
@@ -303,16 +301,16 @@ impl Engine {
         };
         if view.as_ref().is_some_and(|pull| pull.info.merged) {
             // The merge may have changed the policy file.
-            self.0.policies.forget(&repo.row.id);
+            self.inner().policies.forget(&repo.row.id);
         }
-        self.commit(delivery, &repo, move |tx, repo| {
-            Box::pin(async move {
-                match &view {
-                    Some(pull) => pulls::apply(tx, &repo, pull).await,
-                    None => pulls::vanished(tx, &repo, number, said.merged).await,
-                }
-            })
-        })
+        self.commit(
+            delivery,
+            &repo,
+            transaction!(|tx, repo| match &view {
+                Some(pull) => pulls::apply(tx, &repo, pull).await,
+                None => pulls::vanished(tx, &repo, number, said.merged).await,
+            }),
+        )
         .await
     }
 
@@ -335,41 +333,32 @@ impl Engine {
         F: for<'t> FnOnce(&'t mut Tx, RepoContext) -> BoxFuture<'t, Result<(), EngineError>> + Send + 'static,
     {
         let (taken, repo_id, settings) = (delivery.clone(), repo.row.id.clone(), self.settings().clone());
-        self.store()
-            .write(scope, move |tx| {
-                Box::pin(async move {
-                    tx.finish_delivery(&taken).await?;
-                    let repo = RepoContext::load(tx, &repo_id, &settings).await?;
-                    effect(tx, repo).await
-                })
-            })
-            .await
+        self.write(
+            scope,
+            transaction!(|tx| {
+                tx.finish_delivery(&taken).await?;
+                let repo = RepoContext::load(tx, &repo_id, &settings).await?;
+                effect(tx, repo).await
+            }),
+        )
+        .await
     }
 
     pub(crate) async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
         let taken = delivery.clone();
-        self.store()
-            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.finish_delivery(&taken).await?) }))
-            .await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.finish_delivery(&taken).await?))).await
     }
 
     /// Deletes deliveries whose ids cannot return.
     pub(crate) async fn purge_inbox(&self) -> Result<(), EngineError> {
-        self.store()
-            .write(Scope::global(), |tx| {
-                Box::pin(async move {
-                    let before = tx.now() - REMEMBERED;
-                    Ok(tx.purge_deliveries(before).await.map(drop)?)
-                })
-            })
-            .await
-    }
-
-    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, EngineError>
-    where
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, EngineError>>,
-    {
-        self.store().read(work).await
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                let before = tx.now() - REMEMBERED;
+                Ok(tx.purge_deliveries(before).await.map(drop)?)
+            }),
+        )
+        .await
     }
 }
 

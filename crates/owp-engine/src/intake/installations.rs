@@ -1,12 +1,12 @@
 //! The App's installations: learnt from GitHub at startup, on a timer, and at once after a delivery about them.
 
-use crate::Engine;
+use crate::Intake;
 use crate::error::EngineError;
 use owp_github::client::{GitHubError, Installation, RepoInfo};
 use owp_github::payload::{Incoming, InstallationAction, Kind, RepoRef, RepositoryAction};
 use owp_pool::RepoId;
 use owp_pool::event::{Event, EventKind};
-use owp_store::{RepoRow, RepoSighting, Scope};
+use owp_store::{RepoRow, RepoSighting, Scope, transaction};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ enum Witness {
     Answer,
 }
 
-impl Engine {
+impl Intake<'_> {
     /// Compares the known installations with all pages of GitHub's list.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Engine {
                 failed.get_or_insert(error);
             }
         }
-        let known = self.read(|tx| Box::pin(async move { Ok(tx.installation_ids().await?) })).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.installation_ids().await?))).await?;
         for gone in known.into_iter().filter(|id| !listed.contains(id)) {
             self.miss_installation(gone).await?;
         }
@@ -50,18 +50,18 @@ impl Engine {
 
     async fn learn_installation(&self, seen: Installation) -> Result<(), EngineError> {
         let (id, suspended) = (seen.id, seen.suspended_at.is_some());
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
-                    tx.record_installation(id, &seen.account_login, suspended).await?;
-                    if tx.record_permissions(id, &seen.permissions).await? {
-                        // A full sync repeats what failed for want of a permission.
-                        tx.resync_installation(id).await?;
-                    }
-                    Ok::<_, EngineError>(())
-                })
-            })
-            .await?;
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                tx.record_installation(id, &seen.account_login, suspended).await?;
+                if tx.record_permissions(id, &seen.permissions).await? {
+                    // A full sync repeats what failed for want of a permission.
+                    tx.resync_installation(id).await?;
+                }
+                Ok(())
+            }),
+        )
+        .await?;
         if suspended {
             return self.stop_installation(id, SUSPENDED, Witness::Answer).await;
         }
@@ -95,10 +95,7 @@ impl Engine {
                     || matches!(error, GitHubError::NotFound { .. }) =>
             {
                 tracing::warn!(installation = id, %error, "GitHub lists an installation but issues no token for it");
-                return self
-                    .store()
-                    .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.resync_installation(id).await?) }))
-                    .await;
+                return self.write(Scope::global(), transaction!(|tx| Ok(tx.resync_installation(id).await?))).await;
             }
             Err(error) => return Err(error.into()),
         };
@@ -108,7 +105,7 @@ impl Engine {
         }
         for row in self.repos_of(id).await? {
             if row.github_id.is_none_or(|github_id| !listed.contains(&github_id)) && row.inactive.is_none() {
-                self.stop_absent(row.id, REMOVED).await?;
+                self.reconciler().stop_absent(row.id, REMOVED).await?;
             }
         }
         Ok(())
@@ -116,7 +113,7 @@ impl Engine {
 
     async fn learn_repository(&self, installation_id: i64, seen: RepoInfo) -> Result<(), EngineError> {
         let github_id = seen.id;
-        let known = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(github_id).await?))).await?;
         let unchanged = known.as_ref().is_some_and(|row| {
             row.managed
                 && row.installation_id == Some(installation_id)
@@ -136,13 +133,11 @@ impl Engine {
         };
         let row = self.take_in(sighting).await?;
         let added = Event::new(EventKind::RepoAdded, json!({ "name": row.name }));
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| Box::pin(async move { Ok(tx.append_events(&[added]).await?) }))
-            .await
+        self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.append_events(&[added]).await?))).await
     }
 
     async fn repos_of(&self, installation: i64) -> Result<Vec<RepoRow>, EngineError> {
-        self.read(move |tx| Box::pin(async move { Ok(tx.repos_of_installation(installation).await?) })).await
+        self.read(transaction!(|tx| Ok(tx.repos_of_installation(installation).await?))).await
     }
 
     async fn stop_installation(&self, id: i64, why: &'static str, by: Witness) -> Result<(), EngineError> {
@@ -155,7 +150,7 @@ impl Engine {
             }
             match by {
                 Witness::Delivery => self.stop_repo(row.id, why).await?,
-                Witness::Answer => self.stop_absent(row.id, why).await?,
+                Witness::Answer => self.reconciler().stop_absent(row.id, why).await?,
             }
         }
         Ok(())
@@ -164,14 +159,14 @@ impl Engine {
     /// Stops handing out work in a repository. Leases stay with their holders, and their clocks stop until the
     /// repository returns; the audit log stays.
     async fn stop_repo(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
-        self.store()
-            .write(Scope::repo(&id.clone()), move |tx| {
-                Box::pin(async move {
-                    tx.set_inactive(&id, Some(why)).await?;
-                    Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&id.clone()),
+            transaction!(|tx| {
+                tx.set_inactive(&id, Some(why)).await?;
+                Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+            }),
+        )
+        .await
     }
 
     /// Processes a delivery about an installation: removals are believed, additions are checked with GitHub.
@@ -201,7 +196,7 @@ impl Engine {
     /// Processes a delivery about a repository: syncs it soon, or stops it at once when it was deleted.
     pub(crate) async fn on_repository(&self, incoming: &Incoming) -> Result<(), EngineError> {
         let Some(github_id) = incoming.repository.as_ref().map(|r| r.id) else { return Ok(()) };
-        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_github_id(github_id).await?) })).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(github_id).await?))).await?;
         let Some(row) = row else { return Ok(()) };
         match &incoming.kind {
             Kind::Repository { action: RepositoryAction::Deleted } => {
@@ -212,16 +207,16 @@ impl Engine {
                 self.step_installations().await
             }
             _ => {
-                self.0.policies.forget(&row.id);
+                self.inner().policies.forget(&row.id);
                 let id = row.id.clone();
-                self.store()
-                    .write(Scope::repo(&row.id), move |tx| {
-                        Box::pin(async move {
-                            let now = tx.now();
-                            Ok(tx.sync_by(&id, now).await?)
-                        })
-                    })
-                    .await
+                self.write(
+                    Scope::repo(&row.id),
+                    transaction!(|tx| {
+                        let now = tx.now();
+                        Ok(tx.sync_by(&id, now).await?)
+                    }),
+                )
+                .await
             }
         }
     }

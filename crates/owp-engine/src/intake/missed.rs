@@ -1,11 +1,11 @@
 //! Missed deliveries: found in GitHub's list at startup and on a schedule, and requested again, each failed attempt
 //! once. A full comparison, requested at the same time, finds what GitHub has forgotten by then.
 
-use crate::Engine;
+use crate::Intake;
 use crate::error::EngineError;
 use owp_github::client::GitHubError;
 use owp_pool::Span;
-use owp_store::{MissedWork, Scope};
+use owp_store::{MissedWork, Scope, transaction};
 
 /// GitHub keeps deliveries for three days, and redelivers none that is older.
 const KEPT: Span = Span::days(3);
@@ -19,14 +19,14 @@ const RETRY: Span = Span::minutes(1);
 /// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api>
 const PACE: Span = Span::secs(1);
 
-impl Engine {
+impl Intake<'_> {
     /// Reads GitHub's list of deliveries when that is due, or requests a failed one again. Returns false when there is
     /// nothing to do. Failed requests to GitHub are retried later.
     pub async fn step_missed(&self) -> Result<bool, EngineError> {
         if self.github().is_none() {
             return Ok(false);
         }
-        match self.read(|tx| Box::pin(async move { Ok(tx.missed_work().await?) })).await? {
+        match self.read(transaction!(|tx| Ok(tx.missed_work().await?))).await? {
             MissedWork::Look => self.look_for_missed().await,
             MissedWork::Ask => self.ask_again().await,
             MissedWork::Nothing => Ok(false),
@@ -35,14 +35,14 @@ impl Engine {
 
     async fn look_for_missed(&self) -> Result<bool, EngineError> {
         let taken = self
-            .store()
-            .write(Scope::global(), |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::global(),
+                transaction!(|tx| {
                     let (now, until) = (tx.now(), tx.now() + HOLD);
                     let looked = tx.take_look(until).await?;
-                    Ok::<_, EngineError>(looked.map(|looked_until| (now, until, looked_until)))
-                })
-            })
+                    Ok(looked.map(|looked_until| (now, until, looked_until)))
+                }),
+            )
             .await?;
         let Some((now, taken, looked_until)) = taken else { return Ok(true) };
         let oldest = now - KEPT;
@@ -55,18 +55,14 @@ impl Engine {
                 let soon = error.is_transient() || matches!(error, GitHubError::Unauthorized { .. });
                 // A problem that needs a human is checked again on schedule.
                 let next = if soon { error.retry_at().unwrap_or_default().max(now + RETRY) } else { scheduled };
-                self.store()
-                    .write(Scope::global(), move |tx| {
-                        Box::pin(async move { Ok::<_, EngineError>(tx.postpone_look(taken, next).await?) })
-                    })
-                    .await?;
+                self.write(Scope::global(), transaction!(|tx| Ok(tx.postpone_look(taken, next).await?))).await?;
                 return Ok(true);
             }
         };
         let wanted = self
-            .store()
-            .write(Scope::all_repositories(), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::all_repositories(),
+                transaction!(|tx| {
                     // If another process took over, it reads the list anew.
                     if !tx.record_look(taken, now, scheduled).await? {
                         return Ok(0);
@@ -78,9 +74,9 @@ impl Engine {
                     // The rows outlive GitHub's memory, so that no attempt is requested twice.
                     tx.purge_redeliveries(oldest - KEPT).await?;
                     tx.recount_all().await?;
-                    Ok::<_, EngineError>(wanted)
-                })
-            })
+                    Ok(wanted)
+                }),
+            )
             .await?;
         if wanted > 0 {
             tracing::info!(wanted, "deliveries failed; asking GitHub to redeliver them");
@@ -91,13 +87,13 @@ impl Engine {
 
     async fn ask_again(&self) -> Result<bool, EngineError> {
         let taken = self
-            .store()
-            .write(Scope::global(), |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::global(),
+                transaction!(|tx| {
                     let next = tx.now() + PACE;
-                    Ok::<_, EngineError>(tx.take_redelivery(next).await?.map(|one| (one, tx.now())))
-                })
-            })
+                    Ok(tx.take_redelivery(next).await?.map(|one| (one, tx.now())))
+                }),
+            )
             .await?;
         let Some(((guid, delivery), now)) = taken else { return Ok(true) };
         let later = match self.github_side()?.client.redeliver(delivery).await {
@@ -112,17 +108,17 @@ impl Engine {
                 None
             }
         };
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
-                    match later {
-                        Some(at) => tx.ask_later(at).await?,
-                        None => tx.record_asked(&guid, delivery).await?,
-                    }
-                    Ok::<_, EngineError>(())
-                })
-            })
-            .await?;
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                match later {
+                    Some(at) => tx.ask_later(at).await?,
+                    None => tx.record_asked(&guid, delivery).await?,
+                }
+                Ok(())
+            }),
+        )
+        .await?;
         Ok(true)
     }
 }

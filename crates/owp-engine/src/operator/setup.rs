@@ -4,7 +4,7 @@
 //! fresh `state`, and accepts the code that comes back with it. Each state works once, within the hour and in one
 //! browser. Only then are the credentials fetched, stored and used, without a restart.
 
-use crate::{Engine, GITHUB_PATIENCE, GitHubSide};
+use crate::{GITHUB_PATIENCE, GitHubSide, Operator};
 use data_encoding::BASE64URL_NOPAD;
 use owp_config::{Credentials, GitHubApp, Obstacle};
 use owp_github::client::{Address, GitHubError, convert_manifest};
@@ -145,12 +145,12 @@ impl Held {
     }
 }
 
-impl Engine {
+impl Operator<'_> {
     fn setup_open(&self) -> Result<(&SetupSettings, std::sync::MutexGuard<'_, Held>), SetupRefused> {
         if self.github().is_some() {
             return Err(SetupRefused::Closed);
         }
-        self.0.setup.open()
+        self.inner().setup.open()
     }
 
     /// Returns true when this browser's session makes the token unnecessary.
@@ -173,7 +173,7 @@ impl Engine {
     /// Begins a registration and discards an earlier one.
     ///
     /// # Errors
-    /// Every [`SetupRefused`] but those of [`Engine::setup_finish`].
+    /// Every [`SetupRefused`] but those of [`Operator::setup_finish`].
     pub fn setup_begin(&self, wish: &SetupWish) -> Result<SetupForm, SetupRefused> {
         let now = self.store().clock().now_ms();
         let secret = || BASE64URL_NOPAD.encode(&self.store().entropy().bytes::<32>());

@@ -1,9 +1,8 @@
 //! Operator actions besides creating repositories and tasks: pause, resume, revoke, close, trust, and export of the
 //! audit log.
 
-use crate::Engine;
+use crate::Operator;
 use crate::error::{EngineError, Refused};
-use crate::facts::RepoContext;
 use crate::tracking::transition;
 use crate::workers::once::{Keep, settle};
 use owp_github::client::GitHubError;
@@ -13,7 +12,7 @@ use owp_pool::lease::EndReason;
 use owp_pool::moves::Move;
 use owp_pool::task::TaskState;
 use owp_pool::{LeaseId, Person, Span, TaskId, Timestamp};
-use owp_store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope};
+use owp_store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope, transaction};
 use serde_json::json;
 
 /// Events per query of an export.
@@ -48,7 +47,7 @@ pub struct Audit {
     head: (i64, String),
 }
 
-impl Engine {
+impl Operator<'_> {
     /// Pauses a repository, for a span or until it is resumed. Returns the end of the pause.
     ///
     /// # Errors
@@ -62,16 +61,16 @@ impl Engine {
         let row = self.known_repo(name).await?;
         let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
         let until = self
-            .store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::repo(&row.id),
+                transaction!(|tx| {
                     let until = span.map(|span| tx.now() + span);
                     let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": "operator" });
                     tx.set_pause(&row.id, Some(&Pause { until, reason })).await?;
                     tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
-                    Ok::<_, EngineError>(until)
-                })
-            })
+                    Ok(until)
+                }),
+            )
             .await?;
         Ok(until)
     }
@@ -82,15 +81,15 @@ impl Engine {
     /// [`EngineError::UnknownRepo`].
     pub async fn resume_repo(&self, name: &str) -> Result<(), EngineError> {
         let row = self.known_repo(name).await?;
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
-                    tx.set_pause(&row.id, None).await?;
-                    let resumed = json!({ "resumed": true, "by": "operator" });
-                    Ok::<_, EngineError>(tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?)
-                })
-            })
-            .await?;
+        self.write(
+            Scope::repo(&row.id),
+            transaction!(|tx| {
+                tx.set_pause(&row.id, None).await?;
+                let resumed = json!({ "resumed": true, "by": "operator" });
+                Ok(tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?)
+            }),
+        )
+        .await?;
         self.ring();
         Ok(())
     }
@@ -105,10 +104,10 @@ impl Engine {
         reason: Option<String>,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
-        let lease = self.read(move |tx| Box::pin(async move { Ok(tx.lease(&id).await?) })).await?;
+        let lease = self.read(transaction!(|tx| Ok(tx.lease(&id).await?))).await?;
         let lease = lease.ok_or(EngineError::UnknownLease)?;
         let told = LeaseEnd::Revoked { by: None, reason };
-        if !self.end_lease(lease, EndReason::Revoked, told, keep).await? {
+        if !self.workers().end_lease(lease, EndReason::Revoked, told, keep).await? {
             return Err(Refused::because("The lease is over already. Nothing was changed.").into());
         }
         self.ring();
@@ -149,23 +148,22 @@ impl Engine {
         github: &'static str,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
-        let (task, row) = self.task_and_repo(&id).await?;
-        let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&task.repo), move |tx| {
-                Box::pin(async move {
-                    let repo = RepoContext::load(tx, &row.id, &settings).await?;
-                    let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
-                    if task.issue.is_some() {
-                        return Err(EngineError::Managed(github.to_owned()));
-                    }
-                    if task.state != to {
-                        transition::carry_out_by_hand(tx, &repo, task, step, words).await?;
-                    }
-                    settle(keep, tx, &()).await
-                })
-            })
-            .await?;
+        let (task, _row) = self.task_and_repo(&id).await?;
+        let _settings = self.settings().clone();
+        self.in_repo(
+            &task.repo,
+            transaction!(|tx, repo| {
+                let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+                if task.issue.is_some() {
+                    return Err(EngineError::Managed(github.to_owned()));
+                }
+                if task.state != to {
+                    transition::carry_out_by_hand(tx, &repo, task, step, words).await?;
+                }
+                settle(keep, tx, &()).await
+            }),
+        )
+        .await?;
         self.ring();
         Ok(())
     }
@@ -178,16 +176,16 @@ impl Engine {
         let row = self.known_repo(repo).await?;
         let (github_id, login) = self.identify(&row, whom).await?;
         let trusted = Trusted { repo: row.name.clone(), github_id, login: login.clone() };
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
-                    let person = Person::GitHub(github_id);
-                    tx.set_trust(&row.id, &person, level, "operator").await?;
-                    let set = json!({ "github_id": github_id, "login": login, "level": level, "by": "operator" });
-                    Ok::<_, EngineError>(tx.append_events(&[Event::new(EventKind::TrustSet, set)]).await?)
-                })
-            })
-            .await?;
+        self.write(
+            Scope::repo(&row.id),
+            transaction!(|tx| {
+                let person = Person::GitHub(github_id);
+                tx.set_trust(&row.id, &person, level, "operator").await?;
+                let set = json!({ "github_id": github_id, "login": login, "level": level, "by": "operator" });
+                Ok(tx.append_events(&[Event::new(EventKind::TrustSet, set)]).await?)
+            }),
+        )
+        .await?;
         self.ring();
         Ok(trusted)
     }
@@ -201,7 +199,7 @@ impl Engine {
         };
         let reader = match row.managed && self.github().is_some() {
             true => Some(self.reader(row)?),
-            false => self.any_reader().await?,
+            false => self.workers().any_reader().await?,
         };
         if let Some(reader) = reader {
             match reader.user(&login).await {
@@ -212,7 +210,7 @@ impl Engine {
             }
         }
         let asked = login.clone();
-        let known = self.read(move |tx| Box::pin(async move { Ok(tx.person_by_login(&asked).await?) })).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.person_by_login(&asked).await?))).await?;
         match known {
             Some((Person::GitHub(id), login)) => Ok((id, Some(login))),
             _ => Err(EngineError::UnknownPerson(login)),
@@ -224,40 +222,31 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoSuchRepo`].
     pub async fn audit(&self, repo: Option<String>) -> Result<Audit, EngineError> {
-        self.read(move |tx| {
-            Box::pin(async move {
-                let chain = match repo {
-                    Some(name) => {
-                        let row = tx.repo_by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
-                        row.id.to_string()
-                    }
-                    None => GLOBAL_CHAIN.to_owned(),
-                };
-                let head = tx.chain_head(&chain).await?;
-                Ok(Audit { chain, after: 0, previous: String::new(), head })
-            })
-        })
+        self.read(transaction!(|tx| {
+            let chain = match repo {
+                Some(name) => {
+                    let row = tx.repo_by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
+                    row.id.to_string()
+                }
+                None => GLOBAL_CHAIN.to_owned(),
+            };
+            let head = tx.chain_head(&chain).await?;
+            Ok(Audit { chain, after: 0, previous: String::new(), head })
+        }))
         .await
     }
 
     /// Returns the next events of an export, up to the end of the chain when the export began; none at the end.
     pub async fn audit_page(&self, audit: &mut Audit) -> Result<Vec<AuditRow>, EngineError> {
         let (chain, after, previous) = (audit.chain.clone(), audit.after, audit.previous.clone());
-        let mut page = self
-            .read(move |tx| Box::pin(async move { Ok(tx.audit_page(&chain, after, &previous, AUDIT_PAGE).await?) }))
-            .await?;
+        let mut page =
+            self.read(transaction!(|tx| Ok(tx.audit_page(&chain, after, &previous, AUDIT_PAGE).await?))).await?;
         page.retain(|row| row.event.seq <= audit.head.0);
         if let Some(last) = page.last() {
             audit.after = last.event.seq;
             audit.previous.clone_from(&last.hash);
         }
         Ok(page)
-    }
-
-    pub(crate) async fn known_repo(&self, name: &str) -> Result<RepoRow, EngineError> {
-        let asked = name.to_owned();
-        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&asked).await?) })).await?;
-        row.ok_or_else(|| EngineError::UnknownRepo(name.to_owned()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The operator's admin calls: manual repositories, and tasks in them.
 
-use crate::Engine;
+use crate::Operator;
 use crate::error::{EngineError, Refused};
 use crate::facts::RepoContext;
 use crate::tracking::transition;
@@ -10,7 +10,7 @@ use owp_pool::moves::Move;
 use owp_pool::policy::Policy;
 use owp_pool::task::{Task, TaskSpec, TaskState};
 use owp_pool::{RepoId, TaskId};
-use owp_store::{Extra, Scope, Tx};
+use owp_store::{Extra, Scope, Tx, transaction};
 use serde_json::json;
 
 /// Reason recorded for a removed repository and its closed tasks.
@@ -42,34 +42,29 @@ pub struct AddedTask {
     pub warning: Option<String>,
 }
 
-impl Engine {
+impl Operator<'_> {
     /// Creates a manual repository or sets its budget; for a GitHub repository, sets the operator's ceiling.
     pub async fn upsert_repo(&self, name: &str, max_open_prs: i64, area_locks: bool) -> Result<String, EngineError> {
         let name = name.to_owned();
         let id = self
-            .store()
             .write(Scope::global(), {
                 let name = name.clone();
-                move |tx| {
-                    Box::pin(async move {
-                        match tx.repo_by_name(&name).await? {
-                            Some(row) => Ok::<_, EngineError>(row.id),
-                            None => Ok(tx.insert_repo(&name).await?),
-                        }
-                    })
-                }
-            })
-            .await?;
-        self.store()
-            .write(Scope::repo(&id.clone()), move |tx| {
-                Box::pin(async move {
-                    tx.set_ceiling(&id, max_open_prs, area_locks).await?;
-                    let set = json!({ "max_open_prs": max_open_prs, "area_locks": area_locks, "by": "operator" });
-                    tx.append_events(&[Event::new(EventKind::BudgetSet, set)]).await?;
-                    Ok(tx.repo(&id).await?.map_or(name, |row| row.name))
+                transaction!(|tx| match tx.repo_by_name(&name).await? {
+                    Some(row) => Ok(row.id),
+                    None => Ok(tx.insert_repo(&name).await?),
                 })
             })
-            .await
+            .await?;
+        self.write(
+            Scope::repo(&id.clone()),
+            transaction!(|tx| {
+                tx.set_ceiling(&id, max_open_prs, area_locks).await?;
+                let set = json!({ "max_open_prs": max_open_prs, "area_locks": area_locks, "by": "operator" });
+                tx.append_events(&[Event::new(EventKind::BudgetSet, set)]).await?;
+                Ok(tx.repo(&id).await?.map_or(name, |row| row.name))
+            }),
+        )
+        .await
     }
 
     /// Removes a manual repository without active work: closes its waiting tasks, frees its name and keeps its history.
@@ -79,25 +74,24 @@ impl Engine {
     /// [`EngineError::UnknownRepo`], [`EngineError::Managed`]; a refusal while tasks are held or under review.
     pub async fn remove_repo(&self, name: &str) -> Result<usize, EngineError> {
         let row = self.known_repo(name).await?;
-        let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
-                    let repo = RepoContext::load(tx, &row.id, &settings).await?;
-                    removable(tx, &repo).await?;
-                    let waiting = tx.waiting_tasks(&row.id).await?;
-                    let closed = waiting.len();
-                    for task in waiting {
-                        let step = Move::Close { reason: REMOVED.to_owned() };
-                        transition::carry_out_by_hand(tx, &repo, task, step, None).await?;
-                    }
-                    tx.remove_repo(&row.id, REMOVED).await?;
-                    let removed = json!({ "why": REMOVED, "by": "operator" });
-                    tx.append_events(&[Event::new(EventKind::RepoRemoved, removed)]).await?;
-                    Ok::<_, EngineError>(closed)
-                })
-            })
-            .await
+        let _settings = self.settings().clone();
+        self.in_repo(
+            &row.id,
+            transaction!(|tx, repo| {
+                removable(tx, &repo).await?;
+                let waiting = tx.waiting_tasks(&repo.row.id).await?;
+                let closed = waiting.len();
+                for task in waiting {
+                    let step = Move::Close { reason: REMOVED.to_owned() };
+                    transition::carry_out_by_hand(tx, &repo, task, step, None).await?;
+                }
+                tx.remove_repo(&repo.row.id, REMOVED).await?;
+                let removed = json!({ "why": REMOVED, "by": "operator" });
+                tx.append_events(&[Event::new(EventKind::RepoRemoved, removed)]).await?;
+                Ok(closed)
+            }),
+        )
+        .await
     }
 
     /// Adds tasks to a manual repository, all or none, and stores the response with them. A task with a known external
@@ -112,7 +106,7 @@ impl Engine {
         keep: Option<Keep<[AddedTask]>>,
     ) -> Result<Vec<AddedTask>, EngineError> {
         let name = repo.to_owned();
-        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&name).await?) })).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repo_by_name(&name).await?))).await?;
         let row = row.ok_or_else(|| EngineError::UnknownRepo(repo.to_owned()))?;
         if row.managed {
             return Err(EngineError::Managed(format!(
@@ -121,19 +115,19 @@ impl Engine {
             )));
         }
         let policy = self.context(row.clone()).policy;
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
-                    let mut added = Vec::with_capacity(tasks.len());
-                    for new in tasks {
-                        let warning = open_tier(&policy, new.spec.tier);
-                        added.push(AddedTask { warning, ..add(tx, &row.id, new).await? });
-                    }
-                    settle(keep, tx, &added).await?;
-                    Ok::<_, EngineError>(added)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&row.id),
+            transaction!(|tx| {
+                let mut added = Vec::with_capacity(tasks.len());
+                for new in tasks {
+                    let warning = open_tier(&policy, new.spec.tier);
+                    added.push(AddedTask { warning, ..add(tx, &row.id, new).await? });
+                }
+                settle(keep, tx, &added).await?;
+                Ok(added)
+            }),
+        )
+        .await
     }
 }
 

@@ -1,7 +1,7 @@
 //! `.github/owp.yml`: read when it may have changed, validated, stored. Errors appear in the log, on the status page
 //! and in one comment; the last valid policy stays in force. Until a policy was read, nothing is handed out.
 
-use crate::Engine;
+use crate::Policies;
 use crate::comments::say;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
@@ -15,7 +15,7 @@ use owp_pool::document::{Document, Fault, FaultKind, POLICY_PATH, read_yaml};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::policy::Policy;
 use owp_pool::{RepoId, Span, Timestamp};
-use owp_store::{Allowed, RepoRow, Scope, Tx};
+use owp_store::{Allowed, RepoRow, Scope, Tx, transaction};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -35,12 +35,12 @@ enum Judged {
     Bad(String),
 }
 
-impl Engine {
+impl Policies<'_> {
     /// Returns a repository's row with its current policy file, read again unless that was done within `age`. If GitHub
     /// cannot be asked, the last known policy stays. The next request then waits some seconds, unless `age` is 0.
     pub(crate) async fn with_policy(&self, row: RepoRow, age: Span) -> Result<RepoRow, EngineError> {
         let now = Timestamp(self.store().clock().now_ms());
-        let looked = &self.0.policies;
+        let looked = &self.inner().policies;
         if !row.managed || row.inactive.is_some() || self.github().is_none() || looked.is_fresh(&row.id, now, age) {
             return Ok(row);
         }
@@ -85,10 +85,10 @@ impl Engine {
         self.keep_policy(row, digest, judged).await
     }
 
-    /// Same as [`Engine::with_policy`], for a repository id.
+    /// Same as [`Policies::with_policy`], for a repository id.
     pub(crate) async fn policy_is_fresh(&self, id: &RepoId) -> Result<(), EngineError> {
         let id = id.clone();
-        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo(&id).await?) })).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repo(&id).await?))).await?;
         match row {
             Some(row) => self.with_policy(row, FRESH).await.map(drop),
             None => Ok(()),
@@ -136,8 +136,7 @@ impl Engine {
         document: &Document,
     ) -> Result<Vec<Fault>, EngineError> {
         let Some(installation) = row.installation_id.filter(|_| document.names_checks()) else { return Ok(vec![]) };
-        let granted =
-            self.read(move |tx| Box::pin(async move { Ok(tx.installation_permissions(installation).await?) })).await?;
+        let granted = self.read(transaction!(|tx| Ok(tx.installation_permissions(installation).await?))).await?;
         let missing: Vec<String> = ["checks", "statuses"]
             .into_iter()
             .filter(|name| !granted.contains_key(*name))
@@ -166,9 +165,9 @@ impl Engine {
         }
         let settings = self.settings().clone();
         let kept = self
-            .store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::repo(&row.id),
+                transaction!(|tx| {
                     let before = RepoContext::new(row.clone(), &settings).policy.labels.ready;
                     keep(tx, &row, digest, judged).await?;
                     let fresh = RepoContext::load(tx, &row.id, &settings).await?;
@@ -177,9 +176,9 @@ impl Engine {
                         grace::begin(tx, &fresh.row.id).await?;
                     }
                     speak(tx, &fresh).await?;
-                    Ok::<_, EngineError>(fresh.row)
-                })
-            })
+                    Ok(fresh.row)
+                }),
+            )
             .await?;
         self.ring();
         Ok(kept)

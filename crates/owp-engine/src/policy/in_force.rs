@@ -1,13 +1,13 @@
 //! The operator's policy for a repository: shown and changed.
 
-use crate::Engine;
+use crate::Policies;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use owp_pool::Span;
 use owp_pool::document::{Document, Fault};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::policy::Policy;
-use owp_store::{PolicyFile, RepoRow, Scope};
+use owp_store::{PolicyFile, RepoRow, Scope, transaction};
 use serde_json::json;
 
 /// The policy in force in a repository.
@@ -23,14 +23,14 @@ pub struct PolicyInForce {
     pub policy: Policy,
 }
 
-impl Engine {
+impl Policies<'_> {
     /// Returns the policy in force in a repository.
     ///
     /// # Errors
     /// [`EngineError::NoSuchRepo`].
     pub async fn show_policy(&self, name: &str) -> Result<PolicyInForce, EngineError> {
         let asked = name.to_owned();
-        let row = self.read(move |tx| Box::pin(async move { Ok(tx.repo_by_name(&asked).await?) })).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repo_by_name(&asked).await?))).await?;
         Ok(self.in_force(row.ok_or_else(|| EngineError::NoSuchRepo(name.to_owned()))?))
     }
 
@@ -50,18 +50,18 @@ impl Engine {
         }
         let id = row.id.clone();
         let row = self
-            .store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::repo(&row.id),
+                transaction!(|tx| {
                     tx.set_policy(&row.id, document.as_ref()).await?;
                     let event = Event::new(EventKind::PolicySet, json!({ "policy": document, "by": "operator" }));
                     tx.append_events(&[event]).await?;
-                    Ok::<_, EngineError>(RepoRow { policy: document, policy_unreadable: None, ..row })
-                })
-            })
+                    Ok(RepoRow { policy: document, policy_unreadable: None, ..row })
+                }),
+            )
             .await?;
         // The names on its lists are looked up with the file.
-        self.0.policies.forget(&id);
+        self.inner().policies.forget(&id);
         self.ring();
         Ok(self.in_force(self.with_policy(row, Span(0)).await?))
     }

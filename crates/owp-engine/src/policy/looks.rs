@@ -4,7 +4,7 @@
 //! worker's own call reads the file and pulls again. So a repository for which GitHub does not respond delays only the
 //! workers that could get its tasks, and these only for a few seconds.
 
-use crate::Engine;
+use crate::Policies;
 use crate::error::EngineError;
 use futures_util::future::join_all;
 use owp_pool::{RepoId, Span, Timestamp};
@@ -76,10 +76,10 @@ impl Looked {
     }
 }
 
-impl Engine {
+impl Policies<'_> {
     /// Returns whether grants are allowed by the last read of the file.
     pub(crate) fn policy_look(&self, row: &RepoRow, now: Timestamp) -> Look {
-        let looked = &self.0.policies;
+        let looked = &self.inner().policies;
         if !row.managed || self.github().is_none() || looked.is_fresh(&row.id, now, FRESH) {
             return Look::Fresh;
         }
@@ -92,9 +92,9 @@ impl Engine {
         join_all(repos.iter().map(|id| self.read_policy(id))).await.into_iter().collect()
     }
 
-    /// Same as [`Engine::read_policies`], for one repository.
+    /// Same as [`Policies::read_policies`], for one repository.
     pub(crate) async fn read_policy(&self, id: &RepoId) -> Result<(), EngineError> {
-        let looked = &self.0.policies;
+        let looked = &self.inner().policies;
         let read = async {
             let turn = looked.turn(id);
             let _held = turn.lock().await;

@@ -1,7 +1,7 @@
 //! Repositories that GitHub stops showing. A single response is not believed: the count fails meanwhile, and nothing is
 //! handed out. A repository believed to be gone is checked again, and served as soon as GitHub shows it.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::error::EngineError;
 use crate::intake::installations::{SUSPENDED, UNINSTALLED};
 use crate::reconcile::sync::Turn;
@@ -9,7 +9,7 @@ use owp_github::client::GitHubError;
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{RepoId, Span};
-use owp_store::{RepoRow, RepoSighting, Scope};
+use owp_store::{RepoRow, RepoSighting, Scope, transaction};
 use serde_json::json;
 
 /// Reason recorded for a repository that GitHub answers with 404.
@@ -32,7 +32,7 @@ pub(crate) fn why_absent(error: &EngineError) -> Option<&'static str> {
     }
 }
 
-impl Engine {
+impl Reconciler<'_> {
     /// Stops serving a repository that several responses report as unreachable, if GitHub's lists agree.
     pub(crate) async fn believe_absent(&self, row: &RepoRow, why: &'static str) -> Result<(), EngineError> {
         match self.is_listed(row).await {
@@ -62,16 +62,16 @@ impl Engine {
     /// Stops serving a repository that GitHub does not show, and schedules the next check. Leases stay with their
     /// holders.
     pub(crate) async fn stop_absent(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
-        self.store()
-            .write(Scope::repo(&id.clone()), move |tx| {
-                Box::pin(async move {
-                    tx.clear_doubt(&id, DoubtKind::Repo, 0).await?;
-                    tx.set_inactive(&id, Some(why)).await?;
-                    tx.ask_again(&id, tx.now() + ASK_AFTER).await?;
-                    Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&id.clone()),
+            transaction!(|tx| {
+                tx.clear_doubt(&id, DoubtKind::Repo, 0).await?;
+                tx.set_inactive(&id, Some(why)).await?;
+                tx.ask_again(&id, tx.now() + ASK_AFTER).await?;
+                Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+            }),
+        )
+        .await
     }
 
     /// Asks GitHub for a missing repository: every minute in the first hour, then less and less often. A repository
@@ -79,36 +79,36 @@ impl Engine {
     pub(crate) async fn look_for_absent(&self, turn: &Turn, row: &RepoRow) -> Result<(), EngineError> {
         let found = self.find_absent(row).await;
         if let Ok(Some(seen)) = found {
-            let row = self.take_in(seen).await?;
+            let row = self.intake().take_in(seen).await?;
             let added = Event::new(EventKind::RepoAdded, json!({ "name": row.name }));
             let id = row.id.clone();
             let mine = turn.until();
             return self
-                .store()
-                .write(Scope::repo(&row.id), move |tx| {
-                    Box::pin(async move {
+                .write(
+                    Scope::repo(&row.id),
+                    transaction!(|tx| {
                         tx.finish_sync(&id, mine).await?;
                         Ok(tx.append_events(&[added]).await?)
-                    })
-                })
+                    }),
+                )
                 .await;
         }
         if let Err(error) = found {
             tracing::debug!(repo = %row.name, %error, "a repository is still unreachable");
         }
         let (id, mine, since) = (row.id.clone(), turn.until(), row.inactive_since);
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
-                    if tx.finish_sync(&id, mine).await? {
-                        let away = since.map_or(Span(0), |since| tx.now() - since);
-                        let wait = Span(away.0 / 60).clamp(ASK_AFTER, ASK_AFTER_MOST);
-                        tx.ask_again(&id, tx.now() + wait).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&row.id),
+            transaction!(|tx| {
+                if tx.finish_sync(&id, mine).await? {
+                    let away = since.map_or(Span(0), |since| tx.now() - since);
+                    let wait = Span(away.0 / 60).clamp(ASK_AFTER, ASK_AFTER_MOST);
+                    tx.ask_again(&id, tx.now() + wait).await?;
+                }
+                Ok(())
+            }),
+        )
+        .await
     }
 
     async fn find_absent(&self, row: &RepoRow) -> Result<Option<RepoSighting>, EngineError> {

@@ -1,6 +1,6 @@
 //! Comparison of labelled issues with their tasks: repairs what lost deliveries left behind.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::intake::hints::Hint;
@@ -11,7 +11,7 @@ use owp_github::client::{GitHubError, IssueInfo, RepoReader};
 use owp_pool::doubt::DoubtKind;
 use owp_pool::task::Task;
 use owp_pool::{Span, Timestamp};
-use owp_store::{Scope, TaskExtras};
+use owp_store::{Scope, TaskExtras, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Opt-in lookups in one comparison; each costs a few requests of the installation's hourly quota.
@@ -32,7 +32,7 @@ struct Known {
     now: Timestamp,
 }
 
-impl Engine {
+impl Reconciler<'_> {
     pub(crate) async fn compare(
         &self,
         reader: &RepoReader,
@@ -54,44 +54,41 @@ impl Engine {
         for (number, view) in views {
             self.keep_turn(Some(&mut *turn)).await?;
             if !matches!(&view, IssueView::Present(sight) if sight.info.is_open()) {
-                for pull in self.pulls_of_issue(reader, repo, number).await? {
+                for pull in self.intake().pulls_of_issue(reader, repo, number).await? {
                     self.apply_pull(repo, pull).await?;
                 }
             }
             self.apply_issue(repo, number, view).await?;
         }
-        let (id, row, settings) = (repo.row.id.clone(), repo.row.clone(), self.settings().clone());
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    let repo = RepoContext::load(tx, &id, &settings).await?;
-                    grace::review(tx, &repo, unlabelled).await?;
-                    tx.record_compare(&row, began).await?;
-                    if left {
-                        let soon = tx.now() + REST_SOON;
-                        tx.compare_by(&id, soon).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
+        let (id, row, _settings) = (repo.row.id.clone(), repo.row.clone(), self.settings().clone());
+        self.in_repo(
+            &repo.row.id,
+            transaction!(|tx, repo| {
+                grace::review(tx, &repo, unlabelled).await?;
+                tx.record_compare(&row, began).await?;
+                if left {
+                    let soon = tx.now() + REST_SOON;
+                    tx.compare_by(&id, soon).await?;
+                }
+                Ok(())
+            }),
+        )
+        .await
     }
 
     async fn known_issues(&self, repo: &RepoContext, listed: BTreeSet<i64>) -> Result<Known, EngineError> {
         let id = repo.row.id.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let mut tasks = tx.live_issues(&id).await?;
-                let live: BTreeSet<i64> = tasks.keys().copied().collect();
-                for number in listed.difference(&live) {
-                    if let Some(over) = tx.issue_with_extras(&id, *number).await? {
-                        tasks.insert(*number, over);
-                    }
+        self.read(transaction!(|tx| {
+            let mut tasks = tx.live_issues(&id).await?;
+            let live: BTreeSet<i64> = tasks.keys().copied().collect();
+            for number in listed.difference(&live) {
+                if let Some(over) = tx.issue_with_extras(&id, *number).await? {
+                    tasks.insert(*number, over);
                 }
-                let locked = tx.dead_issues(&id, &GitHubError::Locked.to_string()).await?;
-                Ok(Known { tasks, live, locked, now: tx.now() })
-            })
-        })
+            }
+            let locked = tx.dead_issues(&id, &GitHubError::Locked.to_string()).await?;
+            Ok(Known { tasks, live, locked, now: tx.now() })
+        }))
         .await
     }
 
@@ -120,7 +117,7 @@ impl Engine {
             }
             judged += usize::from(judges);
             self.keep_turn(Some(&mut *turn)).await?;
-            let view = match self.judge_issue(reader, repo, info, Hint::default()).await {
+            let view = match self.intake().judge_issue(reader, repo, info, Hint::default()).await {
                 Ok(view) => view,
                 Err(EngineError::GitHub(error)) if error.retry_at().is_none() => {
                     // Compare the other issues all the same.
@@ -154,8 +151,8 @@ impl Engine {
         for number in missing {
             self.keep_turn(Some(&mut *turn)).await?;
             let view = match open.remove(&number) {
-                Some(info) => self.judge_issue(reader, repo, info, Hint::default()).await,
-                None => self.view_issue(reader, repo, number, Hint::default()).await,
+                Some(info) => self.intake().judge_issue(reader, repo, info, Hint::default()).await,
+                None => self.intake().view_issue(reader, repo, number, Hint::default()).await,
             };
             match view {
                 Ok(view) => views.push((number, compared(view))),
@@ -169,12 +166,11 @@ impl Engine {
     /// Fetches again the issues that GitHub did not show.
     pub(crate) async fn look_at_doubted(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
-        let (mut doubts, now) =
-            self.read(move |tx| Box::pin(async move { Ok((tx.doubts_of(&id).await?, tx.now())) })).await?;
+        let (mut doubts, now) = self.read(transaction!(|tx| Ok((tx.doubts_of(&id).await?, tx.now())))).await?;
         doubts.retain(|(kind, ..)| *kind == DoubtKind::Issue);
         let (due, early): (Vec<_>, Vec<_>) = doubts.into_iter().partition(|(.., doubt)| doubt.next_at() <= now);
         for (_, number, _) in due {
-            match self.view_issue(reader, repo, number, Hint::default()).await {
+            match self.intake().view_issue(reader, repo, number, Hint::default()).await {
                 Ok(view) => self.apply_issue(repo, number, view).await?,
                 Err(EngineError::InDoubt(_)) => {}
                 Err(error) => return Err(error),
@@ -183,20 +179,12 @@ impl Engine {
         // The latest of them: answers count twenty seconds apart, so one sync can ask about all.
         let Some(next) = early.iter().map(|(.., doubt)| doubt.next_at()).max() else { return Ok(()) };
         let id = repo.row.id.clone();
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| Box::pin(async move { Ok(tx.sync_by(&id, next).await?) }))
-            .await
+        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.sync_by(&id, next).await?))).await
     }
 
     async fn apply_issue(&self, repo: &RepoContext, number: i64, view: IssueView) -> Result<(), EngineError> {
-        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    let repo = RepoContext::load(tx, &id, &settings).await?;
-                    issues::apply(tx, &repo, number, &view).await.map(drop)
-                })
-            })
+        let (_id, _settings) = (repo.row.id.clone(), self.settings().clone());
+        self.in_repo(&repo.row.id, transaction!(|tx, repo| issues::apply(tx, &repo, number, &view).await.map(drop)))
             .await
     }
 }

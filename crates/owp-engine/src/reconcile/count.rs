@@ -2,7 +2,7 @@
 //! success. A listed view never overrules a newer one (§5, invariants 4 and 8). A pull request is gone only when list
 //! and direct request agree several times, at different times; until then it keeps its slot.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::reconcile::sync::Turn;
@@ -13,16 +13,16 @@ use owp_pool::Timestamp;
 use owp_pool::budget::CountState;
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
-use owp_store::{PullRow, Scope};
+use owp_store::{PullRow, Scope, transaction};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-impl Engine {
+impl Reconciler<'_> {
     /// Counts for a claim that would otherwise be refused because the count is unknown. After a failure, restart or
     /// suspension nobody should have to claim twice. If the count fails again, admission says so.
     pub(crate) async fn count_for_claim(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
-        let (row, began) = self.read(move |tx| Box::pin(async move { Ok((tx.repo(&id).await?, tx.now())) })).await?;
+        let (row, began) = self.read(transaction!(|tx| Ok((tx.repo(&id).await?, tx.now())))).await?;
         let Some(row) = row.filter(|row| row.inactive.is_none()) else { return Ok(()) };
         let repo = self.context(row);
         if matches!(repo.count_state(began), CountState::Known(_)) {
@@ -48,9 +48,8 @@ impl Engine {
         let mut views = reader.open_pulls().await?;
         let listed: BTreeSet<i64> = views.iter().map(|pull| pull.number).collect();
         let id = repo.row.id.clone();
-        let (stored, doubts) = self
-            .read(move |tx| Box::pin(async move { Ok((tx.open_pulls(&id).await?, tx.doubts_of(&id).await?)) }))
-            .await?;
+        let (stored, doubts) =
+            self.read(transaction!(|tx| Ok((tx.open_pulls(&id).await?, tx.doubts_of(&id).await?)))).await?;
         let known: BTreeMap<i64, PullRow> = stored.into_iter().map(|pull| (pull.facts.number, pull)).collect();
         views.retain(|view| known.get(&view.number).is_none_or(|known| !known.reads_as(&pulls::row_of(view, repo))));
         let doubted: BTreeSet<i64> =
@@ -65,26 +64,26 @@ impl Engine {
         }
         for view in views {
             self.keep_turn(turn.as_deref_mut()).await?;
-            let look = self.look_at_commit(reader, repo, view, false).await?;
+            let look = self.tracking().look_at_commit(reader, repo, view, false).await?;
             self.apply_pull(repo, look).await?;
         }
         self.keep_turn(turn).await?;
         let (id, before, open) = (repo.row.id.clone(), repo.count_state(began), listed.len());
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    for shown in doubted.intersection(&listed) {
-                        tx.clear_doubt(&id, DoubtKind::Pull, *shown).await?;
-                    }
-                    tx.record_count(&id, began).await?;
-                    if matches!(before, CountState::Known(_)) {
-                        return Ok(());
-                    }
-                    let taken = Event::new(EventKind::CountTaken, json!({ "open": open }));
-                    Ok(tx.append_events(&[taken]).await?)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&repo.row.id),
+            transaction!(|tx| {
+                for shown in doubted.intersection(&listed) {
+                    tx.clear_doubt(&id, DoubtKind::Pull, *shown).await?;
+                }
+                tx.record_count(&id, began).await?;
+                if matches!(before, CountState::Known(_)) {
+                    return Ok(());
+                }
+                let taken = Event::new(EventKind::CountTaken, json!({ "open": open }));
+                Ok(tx.append_events(&[taken]).await?)
+            }),
+        )
+        .await
     }
 
     /// Fetches a pull request and, if GitHub does not show it, searches the list of open ones. Returns `None` when both
@@ -105,10 +104,8 @@ impl Engine {
     /// closes it; until then the next count comes soon.
     pub(crate) async fn doubt_pull(&self, repo: &RepoContext, number: i64) -> Result<bool, EngineError> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    let doubt = tx.doubt(&id, DoubtKind::Pull, number).await?;
+        self.write(Scope::repo(&repo.row.id), transaction!(|tx| {
+let doubt = tx.doubt(&id, DoubtKind::Pull, number).await?;
                     if !doubt.is_believed() {
                         tracing::warn!(repo = %id, pull = number, answers = doubt.answers, "GitHub does not show a pull request");
                         tx.sync_by(&id, doubt.next_at()).await?;
@@ -117,27 +114,25 @@ impl Engine {
                     let repo = RepoContext::load(tx, &id, &settings).await?;
                     pulls::vanished(tx, &repo, number, false).await?;
                     Ok(true)
-                })
-            })
+}))
             .await
     }
 
     /// Applies one pull request in its own transaction, if it changed.
     pub(crate) async fn apply_pull(&self, repo: &RepoContext, look: PullLook) -> Result<(), EngineError> {
-        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    let repo = RepoContext::load(tx, &id, &settings).await?;
-                    let fresh = pulls::row_of(&look.info, &repo);
-                    if tx.pull(&id, look.info.number).await?.is_some_and(|known| known.reads_as(&fresh)) {
-                        tx.clear_doubt(&id, DoubtKind::Pull, look.info.number).await?;
-                        return Ok(());
-                    }
-                    pulls::apply(tx, &repo, &look).await
-                })
-            })
-            .await
+        let (id, _settings) = (repo.row.id.clone(), self.settings().clone());
+        self.in_repo(
+            &repo.row.id,
+            transaction!(|tx, repo| {
+                let fresh = pulls::row_of(&look.info, &repo);
+                if tx.pull(&id, look.info.number).await?.is_some_and(|known| known.reads_as(&fresh)) {
+                    tx.clear_doubt(&id, DoubtKind::Pull, look.info.number).await?;
+                    return Ok(());
+                }
+                pulls::apply(tx, &repo, &look).await
+            }),
+        )
+        .await
     }
 }
 

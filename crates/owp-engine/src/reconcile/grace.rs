@@ -1,7 +1,7 @@
 //! Grace period when many issues lose the label at once: a typo in the policy's `labels.ready`, or the label renamed on
 //! GitHub. Their tasks are withheld for a day, and one comment says so, before they leave the pool.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::comments::say;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
@@ -9,7 +9,7 @@ use crate::tracking::issues::Proof;
 use owp_github::render;
 use owp_pool::task::Withheld;
 use owp_pool::{RepoId, Span};
-use owp_store::{Scope, StoreError, Tx, Unlabelled};
+use owp_store::{Scope, StoreError, Tx, Unlabelled, transaction};
 
 /// Length of the grace period.
 const WAIT: Span = Span::hours(24);
@@ -57,22 +57,22 @@ pub(crate) async fn begin(tx: &mut Tx, id: &RepoId) -> Result<(), StoreError> {
     tx.set_unlabelled(id, Unlabelled { until, ..before }).await
 }
 
-impl Engine {
+impl Reconciler<'_> {
     /// Starts the grace period of a repository, unless it has already had one.
     pub(crate) async fn begin_grace(&self, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    let Unlabelled { until, said } = tx.unlabelled(&id).await?;
-                    // A period that ended before it was announced, because no process ran, does not count.
-                    if until.is_none_or(|until| until <= tx.now() && said.is_none()) {
-                        begin(tx, &id).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&repo.row.id),
+            transaction!(|tx| {
+                let Unlabelled { until, said } = tx.unlabelled(&id).await?;
+                // A period that ended before it was announced, because no process ran, does not count.
+                if until.is_none_or(|until| until <= tx.now() && said.is_none()) {
+                    begin(tx, &id).await?;
+                }
+                Ok(())
+            }),
+        )
+        .await
     }
 }
 

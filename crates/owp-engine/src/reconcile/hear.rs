@@ -1,6 +1,6 @@
 //! Polling of a repository's recent comments for commands whose delivery was lost.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::comments::duplicates::Sighting;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
@@ -8,12 +8,12 @@ use crate::reconcile::sync::Turn;
 use owp_github::client::{CommentInfo, RepoReader};
 use owp_pool::command::parse_comment;
 use owp_pool::{Span, Timestamp};
-use owp_store::Scope;
+use owp_store::{Scope, transaction};
 
 /// Allows for the clock difference to GitHub, and for the lag of its list behind its writes.
 const SLACK: Span = Span::minutes(2);
 
-impl Engine {
+impl Reconciler<'_> {
     /// Finds commands whose delivery was lost. Edited comments are skipped: only deliveries name the editor and the
     /// earlier text. Each find is stored as a delivery, so that it gets the same retries.
     pub(crate) async fn hear(
@@ -26,21 +26,20 @@ impl Engine {
         for comment in reader.comments_everywhere(repo.row.heard_until - SLACK).await? {
             self.keep_turn(Some(&mut *turn)).await?;
             if let (true, Some(issue)) = (self.wrote(comment.via_app_id), comment.issue) {
-                self.point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body }).await?;
+                self.comments()
+                    .point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body })
+                    .await?;
                 continue;
             }
             let Some(issue) = comment.issue.filter(|_| asks_for_something(&comment)) else { continue };
             let comment_id = comment.id;
-            let known =
-                self.read(move |tx| Box::pin(async move { Ok(tx.comment_is_known(comment_id).await?) })).await?;
+            let known = self.read(transaction!(|tx| Ok(tx.comment_is_known(comment_id).await?))).await?;
             if !known {
-                self.store_heard(repo, issue, &comment).await?;
+                self.intake().store_heard(repo, issue, &comment).await?;
             }
         }
         let id = repo.row.id.clone();
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| Box::pin(async move { Ok(tx.record_heard(&id, began).await?) }))
-            .await
+        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.record_heard(&id, began).await?))).await
     }
 }
 

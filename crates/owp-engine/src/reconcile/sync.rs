@@ -4,12 +4,12 @@
 //! Each part has its own file (`count`, `compare`, `hear`); this one takes a repository, runs them and records the
 //! outcome.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::error::EngineError;
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{RepoId, Span, Timestamp};
-use owp_store::{RepoRow, RepoSighting, Scope, StoreError};
+use owp_store::{RepoRow, RepoSighting, Scope, StoreError, transaction};
 use serde_json::json;
 
 /// Time for which a sync holds its repository. The hold is renewed meanwhile, so a crash costs no more than this.
@@ -38,7 +38,7 @@ impl Turn {
     }
 }
 
-impl Engine {
+impl Reconciler<'_> {
     /// Syncs the repository that has waited longest. Returns false when none is due. GitHub's errors are recorded with
     /// the repository.
     pub async fn step_sync(&self) -> Result<bool, EngineError> {
@@ -47,13 +47,13 @@ impl Engine {
         }
         let every = self.settings().count_every;
         let taken = self
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::global(),
+                transaction!(|tx| {
                     let taken = tx.take_sync((HOLD, LONGER), tx.now() + every).await?;
-                    Ok::<_, EngineError>(taken.map(|(row, until)| (row, until, tx.now())))
-                })
-            })
+                    Ok(taken.map(|(row, until)| (row, until, tx.now())))
+                }),
+            )
             .await?;
         let Some((row, until, began)) = taken else { return Ok(false) };
         let renewed_at = Timestamp(self.store().clock().now_ms());
@@ -80,10 +80,8 @@ impl Engine {
             return Ok(());
         }
         let (id, mine) = (turn.repo.clone(), turn.until);
-        let renewed = self
-            .store()
-            .write(Scope::global(), move |tx| Box::pin(async move { tx.renew_sync(&id, mine, HOLD).await }))
-            .await?;
+        let renewed =
+            self.store().write(Scope::global(), transaction!(|tx| tx.renew_sync(&id, mine, HOLD).await)).await?;
         let Some(until) = renewed else {
             return Err(StoreError::Corrupt(format!("the sync of {} was taken over", turn.repo)).into());
         };
@@ -111,9 +109,9 @@ impl Engine {
         };
         let (id, mine, first) = (row.id.clone(), turn.until, row.count_failed_at.is_none());
         let believed = self
-            .store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::repo(&row.id),
+                transaction!(|tx| {
                     // If another process took over, it records the outcome.
                     if !tx.finish_sync(&id, mine).await? {
                         return Ok(false);
@@ -132,9 +130,9 @@ impl Engine {
                     }
                     let due = retry_at.max(tx.now() + RETRY);
                     tx.sync_by(&id, due).await?;
-                    Ok::<_, EngineError>(believed)
-                })
-            })
+                    Ok(believed)
+                }),
+            )
             .await;
         match (outcome, believed) {
             // The failure of the sync itself says more than the failure to record it.
@@ -155,12 +153,12 @@ impl Engine {
         if row.inactive.is_some() {
             return Ok(());
         }
-        let row = self.with_policy(row, Span(0)).await?;
+        let row = self.policies().with_policy(row, Span(0)).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         self.count(&reader, &repo, began, Some(turn)).await?;
         *counted = true;
-        self.recheck(&reader, &repo).await?;
+        self.tracking().recheck(&reader, &repo).await?;
         self.keep_turn(Some(turn)).await?;
         self.look_at_doubted(&reader, &repo).await?;
         if repo.row.wants_compare(self.settings().compare_every, began) {
@@ -185,14 +183,14 @@ impl Engine {
         }
         let id = row.id.clone();
         let renamed = json!({ "name": sighting.name, "private": sighting.private, "archived": sighting.archived });
-        self.store()
-            .write(Scope::repo(&row.id), move |tx| {
-                Box::pin(async move {
-                    tx.record_sighting(&sighting, false).await?;
-                    tx.append_events(&[Event::new(EventKind::RepoUpdated, renamed)]).await?;
-                    Ok(tx.repo(&id).await?.unwrap_or(row))
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&row.id),
+            transaction!(|tx| {
+                tx.record_sighting(&sighting, false).await?;
+                tx.append_events(&[Event::new(EventKind::RepoUpdated, renamed)]).await?;
+                Ok(tx.repo(&id).await?.unwrap_or(row))
+            }),
+        )
+        .await
     }
 }

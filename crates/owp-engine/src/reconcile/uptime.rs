@@ -1,14 +1,14 @@
 //! Compensation for lost time: nothing runs out while no process lives, or while a repository is not served. The alive
 //! mark moves in the same transaction, so one replica does it, once.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::Lease;
 use owp_pool::{Span, Timestamp};
-use owp_store::{Scope, Tx};
+use owp_store::{Scope, Tx, transaction};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ const MARK_EVERY: Span = Span::secs(30);
 /// Clock difference between replicas, or to the database, that does not mean a clock was set back.
 const CLOCKS_DIFFER: Span = Span::secs(5);
 
-impl Engine {
+impl Reconciler<'_> {
     /// Measures the time since any process was alive: writes the alive mark, or gives a long gap back. Must run before
     /// any deadline is judged.
     pub(crate) async fn notice_time(&self) -> Result<(), EngineError> {
         let long = self.settings().downtime_after;
         let every = Span(MARK_EVERY.0.min(long.0 / 4));
-        let (seen, now) = self.read(|tx| Box::pin(async move { Ok((tx.alive_at().await?, tx.now())) })).await?;
+        let (seen, now) = self.read(transaction!(|tx| Ok((tx.alive_at().await?, tx.now())))).await?;
         let Some(alive_at) = seen else { return self.mark_alive(None).await };
         let silent = now - alive_at;
         if silent > long {
@@ -42,18 +42,18 @@ impl Engine {
     /// again. The first replica that notices does it.
     async fn step_back(&self, alive_at: Timestamp) -> Result<(), EngineError> {
         let stepped = self
-            .store()
-            .write(Scope::all_repositories(), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::all_repositories(),
+                transaction!(|tx| {
                     if !tx.mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
                     tx.pull_back_due_times().await?;
                     tx.forget_counts().await?;
                     tx.recount_all().await?;
-                    Ok::<_, EngineError>(Some(alive_at - tx.now()))
-                })
-            })
+                    Ok(Some(alive_at - tx.now()))
+                }),
+            )
             .await?;
         if let Some(back) = stepped {
             tracing::warn!(seconds = back.0 / 1000, "the clock was set back: everything due later is due now");
@@ -65,24 +65,19 @@ impl Engine {
     /// Records an orderly shutdown, so that readers of the database know at once. Other replicas mark that they are
     /// alive within half a minute.
     pub async fn mark_stopped(&self) -> Result<(), EngineError> {
-        self.store().write(Scope::global(), |tx| Box::pin(async move { Ok(tx.mark_stopped().await?) })).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.mark_stopped().await?))).await
     }
 
     async fn mark_alive(&self, seen: Option<Timestamp>) -> Result<(), EngineError> {
-        self.store()
-            .write(Scope::global(), move |tx| Box::pin(async move { Ok(tx.mark_alive(seen).await.map(drop)?) }))
-            .await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.mark_alive(seen).await.map(drop)?))).await
     }
 
     /// Gives back the time since `alive_at`, unless another replica did so meanwhile. Grants within `every` of that
     /// moment predate the gap; later ones came after it.
     async fn resume(&self, alive_at: Timestamp, every: Span) -> Result<(), EngineError> {
         let settings = self.settings().clone();
-        let resumed = self
-            .store()
-            .write(Scope::all_repositories(), move |tx| {
-                Box::pin(async move {
-                    let lost = tx.now() - alive_at;
+        let resumed = self.write(Scope::all_repositories(), transaction!(|tx| {
+let lost = tx.now() - alive_at;
                     if !tx.mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
@@ -104,9 +99,8 @@ impl Engine {
                     let told = json!({ "since": alive_at.rfc3339(), "missed_secs": lost.0 / 1000, "leases": given.leases,
                         "reservations": given.reservations });
                     tx.append_events(&[Event::new(EventKind::PoolResumed, told)]).await?;
-                    Ok::<_, EngineError>(Some((lost, given)))
-                })
-            })
+                    Ok(Some((lost, given)))
+}))
             .await?;
         if let Some((lost, given)) = resumed {
             tracing::warn!(

@@ -1,11 +1,11 @@
 //! Detection of changes without a delivery: one conditional request per repository every two minutes, and a sync with a
 //! full comparison at once after a change. The timers of counts and comparisons stay behind it.
 
-use crate::Engine;
+use crate::Reconciler;
 use crate::error::EngineError;
 use owp_github::client::Latest;
 use owp_pool::{RepoId, Span, Timestamp};
-use owp_store::Scope;
+use owp_store::{Scope, transaction};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +32,7 @@ impl Watched {
     }
 }
 
-impl Engine {
+impl Reconciler<'_> {
     /// Asks GitHub for changes in the next due repository, and has it synced at once if there are any. Returns false
     /// when none is due. After an error from GitHub, the next count takes over.
     pub async fn step_watch(&self) -> Result<bool, EngineError> {
@@ -40,14 +40,9 @@ impl Engine {
             return Ok(false);
         }
         let every = self.settings().watch_every;
-        let taken = self
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok::<_, EngineError>(tx.take_watch(every).await?) })
-            })
-            .await?;
+        let taken = self.write(Scope::global(), transaction!(|tx| Ok(tx.take_watch(every).await?))).await?;
         let Some(row) = taken else { return Ok(false) };
-        let known = self.0.watched.get(&row.id);
+        let known = self.inner().watched.get(&row.id);
         let latest = match self.reader(&row)?.latest_changes(known.as_ref()).await {
             Ok(latest) => latest,
             Err(error) => {
@@ -64,17 +59,17 @@ impl Engine {
         };
         if moved {
             let id = row.id.clone();
-            self.store()
-                .write(Scope::repo(&row.id), move |tx| {
-                    Box::pin(async move {
-                        let now: Timestamp = tx.now();
-                        Ok::<_, EngineError>(tx.compare_by(&id, now).await?)
-                    })
-                })
-                .await?;
+            self.write(
+                Scope::repo(&row.id),
+                transaction!(|tx| {
+                    let now: Timestamp = tx.now();
+                    Ok(tx.compare_by(&id, now).await?)
+                }),
+            )
+            .await?;
             self.ring();
         }
-        self.0.watched.put(row.id, latest);
+        self.inner().watched.put(row.id, latest);
         Ok(true)
     }
 }

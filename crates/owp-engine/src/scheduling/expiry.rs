@@ -1,11 +1,11 @@
 //! Timed transitions: leases expire, reservations lapse, holders get one warning, stored responses are deleted.
 
-use crate::Engine;
 use crate::comments::say;
 use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::tracking::transition;
+use crate::{Engine, Scheduler};
 use owp_github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
 use owp_pool::document::WARN_BEFORE_MOST;
 use owp_pool::event::{Event, EventKind};
@@ -14,7 +14,7 @@ use owp_pool::moves::Move;
 use owp_pool::policy::Policy;
 use owp_pool::task::{Task, TaskState};
 use owp_pool::{LeaseId, RepoId, Span, TaskId};
-use owp_store::{Scope, Tx};
+use owp_store::{Scope, Tx, transaction};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -22,20 +22,18 @@ use std::collections::BTreeMap;
 /// an App that has been gone for two weeks seldom returns.
 const STRANDED_AFTER: Span = Span::days(14);
 
-impl Engine {
+impl Scheduler<'_> {
     /// Ends what has expired and warns holders of claims that expire soon. Returns true when it did anything.
     pub async fn step_expiry(&self) -> Result<bool, EngineError> {
-        self.notice_time().await?;
-        let engine = self.clone();
+        self.reconciler().notice_time().await?;
+        let engine = self.0.clone();
         let (due, lapsed, to_warn, stranded) = self
-            .read(move |tx| {
-                Box::pin(async move {
-                    let due = tx.due_leases().await?;
-                    let lapsed = tx.lapsed_reservations().await?;
-                    let stranded = tx.stranded_leases(tx.now() - STRANDED_AFTER).await?;
-                    Ok((due, lapsed, to_warn(tx, &engine).await?, stranded))
-                })
-            })
+            .read(transaction!(|tx| {
+                let due = tx.due_leases().await?;
+                let lapsed = tx.lapsed_reservations().await?;
+                let stranded = tx.stranded_leases(tx.now() - STRANDED_AFTER).await?;
+                Ok((due, lapsed, to_warn(tx, &engine).await?, stranded))
+            }))
             .await?;
         let any = !(due.is_empty() && lapsed.is_empty() && to_warn.is_empty() && stranded.is_empty());
         for lease in due {
@@ -50,7 +48,7 @@ impl Engine {
         for lease in to_warn {
             self.warn(lease.repo, lease.id).await?;
         }
-        self.purge_answers().await?;
+        self.workers().purge_answers().await?;
         if any {
             self.ring();
         }
@@ -60,75 +58,74 @@ impl Engine {
     /// Expires a lease if, under its repository's lock, it is still live and overdue.
     async fn expire(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
         let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&repo), move |tx| {
-                Box::pin(async move {
-                    let Some(lease) = tx.lease(&lease).await? else { return Ok(()) };
-                    let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
-                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
-                    let context = RepoContext::load(tx, &repo, &settings).await?;
-                    if context.row.inactive.is_some() {
-                        return Ok(());
-                    }
-                    let step = Move::Return(reason);
-                    if reason == EndReason::AckTimeout {
-                        return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);
-                    }
-                    let end = LeaseEnd::Expired { again_at: tell::claims_again_at(&context, tx.now()) };
-                    transition::carry_out(tx, &context, task, step, Some(end)).await.map(drop)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&repo),
+            transaction!(|tx| {
+                let Some(lease) = tx.lease(&lease).await? else { return Ok(()) };
+                let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
+                let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                let context = RepoContext::load(tx, &repo, &settings).await?;
+                if context.row.inactive.is_some() {
+                    return Ok(());
+                }
+                let step = Move::Return(reason);
+                if reason == EndReason::AckTimeout {
+                    return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);
+                }
+                let end = LeaseEnd::Expired { again_at: tell::claims_again_at(&context, tx.now()) };
+                transition::carry_out(tx, &context, task, step, Some(end)).await.map(drop)
+            }),
+        )
+        .await
     }
 
     /// Revokes a lease whose repository has been gone for long. It is no lapse of the holder and does not affect
     /// reputation.
     async fn strand(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
-        let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&repo), move |tx| {
-                Box::pin(async move {
-                    let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let Some(why) = context.row.inactive.clone() else { return Ok(()) };
-                    let Some(lease) = tx.lease(&lease).await?.filter(Lease::is_live) else { return Ok(()) };
-                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
-                    let step = Move::Return(EndReason::Revoked);
-                    transition::carry_out_unsaid(tx, &context, task, step, Some(why)).await.map(drop)
-                })
-            })
-            .await
+        let _settings = self.settings().clone();
+        self.in_repo(
+            &repo,
+            transaction!(|tx, context| {
+                let Some(why) = context.row.inactive.clone() else { return Ok(()) };
+                let Some(lease) = tx.lease(&lease).await?.filter(Lease::is_live) else { return Ok(()) };
+                let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                let step = Move::Return(EndReason::Revoked);
+                transition::carry_out_unsaid(tx, &context, task, step, Some(why)).await.map(drop)
+            }),
+        )
+        .await
     }
 
     async fn lapse(&self, repo: RepoId, task: TaskId) -> Result<(), EngineError> {
         let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&repo), move |tx| {
-                Box::pin(async move {
-                    let lapsed =
-                        |task: &Task, tx: &Tx| task.state == TaskState::Blocked && task.reserved_at(tx.now()).is_none();
-                    let Some(task) = tx.task(&task).await?.filter(|task| lapsed(task, tx)) else { return Ok(()) };
-                    let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let end = LeaseEnd::Unblocked { first_refusal_until: None };
-                    transition::carry_out(tx, &context, task, Move::ReservationLapsed, Some(end)).await.map(drop)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&repo),
+            transaction!(|tx| {
+                let lapsed =
+                    |task: &Task, tx: &Tx| task.state == TaskState::Blocked && task.reserved_at(tx.now()).is_none();
+                let Some(task) = tx.task(&task).await?.filter(|task| lapsed(task, tx)) else { return Ok(()) };
+                let context = RepoContext::load(tx, &repo, &settings).await?;
+                let end = LeaseEnd::Unblocked { first_refusal_until: None };
+                transition::carry_out(tx, &context, task, Move::ReservationLapsed, Some(end)).await.map(drop)
+            }),
+        )
+        .await
     }
 
     async fn warn(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
         let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&repo), move |tx| {
-                Box::pin(async move {
-                    // The lease may have been renewed since it was found.
-                    let now = tx.now();
-                    let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let fresh = |lease: &Lease| lease.wants_warning(context.policy.warn_before_percent, now);
-                    let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
-                    warn_holder(tx, &context, &lease).await
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&repo),
+            transaction!(|tx| {
+                // The lease may have been renewed since it was found.
+                let now = tx.now();
+                let context = RepoContext::load(tx, &repo, &settings).await?;
+                let fresh = |lease: &Lease| lease.wants_warning(context.policy.warn_before_percent, now);
+                let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
+                warn_holder(tx, &context, &lease).await
+            }),
+        )
+        .await
     }
 }
 

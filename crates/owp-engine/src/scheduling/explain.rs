@@ -1,15 +1,15 @@
 //! Explanations: the result of every rule for one worker and one task, in the words of every other refusal.
 
-use crate::Engine;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::policy::looks::Look;
 use crate::views::overview::ONLINE;
+use crate::{Engine, Scheduler};
 use owp_pool::admission::Finding;
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{TaskId, WorkerId};
-use owp_store::{RepoRow, Tx};
+use owp_store::{RepoRow, Tx, transaction};
 
 /// Limits on the tasks that `GET /v1/work?explain=1` explains: the most important ones of each repository.
 const EXPLAINED_PER_REPO: i64 = 10;
@@ -28,7 +28,7 @@ pub struct Explanation {
     pub notes: Vec<String>,
 }
 
-impl Engine {
+impl Scheduler<'_> {
     /// Explains one task to a worker.
     ///
     /// # Errors
@@ -45,48 +45,44 @@ impl Engine {
     pub async fn why_for(&self, worker: &WorkerId, task: &TaskId) -> Result<Explanation, EngineError> {
         let (task, row) = self.task_and_repo(task).await?;
         let asked = worker.clone();
-        let worker = self.read(move |tx| Box::pin(async move { Ok(tx.worker(&asked).await?) })).await?;
+        let worker = self.read(transaction!(|tx| Ok(tx.worker(&asked).await?))).await?;
         let worker = worker.ok_or(EngineError::UnknownWorker)?;
         if row.private && row.managed {
             // GitHub's response is part of the explanation, whatever it is.
-            self.may_read(&row, &worker).await?;
+            self.workers().may_read(&row, &worker).await?;
         }
         self.explained(worker, task, row).await
     }
 
     async fn explained(&self, worker: Worker, task: Task, row: RepoRow) -> Result<Explanation, EngineError> {
-        let engine = self.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let online = tx.skills_online(tx.now() - ONLINE).await?;
-                explain(tx, &engine, &engine.context(row), task, (&worker, &online)).await
-            })
-        })
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| {
+            let online = tx.skills_online(tx.now() - ONLINE).await?;
+            explain(tx, &engine, &engine.context(row), task, (&worker, &online)).await
+        }))
         .await
     }
 
     /// Explains the most important ready tasks of every served repository to a worker.
     pub async fn explain_work(&self, worker: &Worker) -> Result<Vec<Explanation>, EngineError> {
-        let (engine, worker) = (self.clone(), worker.clone());
-        self.read(move |tx| {
-            Box::pin(async move {
-                let online = tx.skills_online(tx.now() - ONLINE).await?;
-                let mut explained = Vec::new();
-                for row in tx.repos_with_work().await? {
-                    if row.private && row.managed && !tx.standing(&row.id, &worker.person).await?.reads {
-                        continue;
-                    }
-                    let context = engine.context(row);
-                    for task in tx.ready_tasks(&context.row.id, EXPLAINED_PER_REPO).await? {
-                        explained.push(explain(tx, &engine, &context, task, (&worker, &online)).await?);
-                    }
-                    if explained.len() >= EXPLAINED {
-                        break;
-                    }
+        let (engine, worker) = (self.0.clone(), worker.clone());
+        self.read(transaction!(|tx| {
+            let online = tx.skills_online(tx.now() - ONLINE).await?;
+            let mut explained = Vec::new();
+            for row in tx.repos_with_work().await? {
+                if row.private && row.managed && !tx.standing(&row.id, &worker.person).await?.reads {
+                    continue;
                 }
-                Ok(explained)
-            })
-        })
+                let context = engine.context(row);
+                for task in tx.ready_tasks(&context.row.id, EXPLAINED_PER_REPO).await? {
+                    explained.push(explain(tx, &engine, &context, task, (&worker, &online)).await?);
+                }
+                if explained.len() >= EXPLAINED {
+                    break;
+                }
+            }
+            Ok(explained)
+        }))
         .await
     }
 
@@ -95,7 +91,11 @@ impl Engine {
     pub(crate) async fn visible_task(&self, worker: &Worker, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
         let (task, row) = self.task_and_repo(id).await?;
         let secret = row.private && row.managed && task.assignee.as_ref() != Some(&worker.id);
-        if secret && !self.may_read(&row, worker).await? { Err(EngineError::UnknownTask) } else { Ok((task, row)) }
+        if secret && !self.workers().may_read(&row, worker).await? {
+            Err(EngineError::UnknownTask)
+        } else {
+            Ok((task, row))
+        }
     }
 }
 
@@ -109,7 +109,7 @@ async fn explain(
     let findings = facts::findings(tx, repo, &task, worker).await?;
     let nobody_has = task.spec.skills.iter().filter(|skill| !online.contains(skill));
     let mut notes: Vec<String> = nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
-    if engine.policy_look(&repo.row, tx.now()) == Look::Failing {
+    if engine.policies().policy_look(&repo.row, tx.now()) == Look::Failing {
         notes.push(format!(
             "GitHub did not show the policy file of {} a moment ago. Workers get its tasks once it does; ask again in some seconds.",
             repo.row.name

@@ -1,7 +1,7 @@
 //! Lease calls of the API: acknowledge, decline, renew, release, and claim one task by name. A call about an ended
 //! lease changes nothing and gets a refusal (invariant 3).
 
-use crate::Engine;
+use crate::Scheduler;
 use crate::comments::tell;
 use crate::error::{EngineError, Refused};
 use crate::facts::{self, RepoContext};
@@ -15,7 +15,7 @@ use owp_pool::moves::Move;
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, TaskId};
-use owp_store::{Scope, Tx};
+use owp_store::{Scope, Tx, transaction};
 use serde_json::json;
 
 /// An action on a lease.
@@ -37,7 +37,7 @@ pub enum LeaseAct {
     },
 }
 
-impl Engine {
+impl Scheduler<'_> {
     /// Performs an action on a lease. An acknowledgement may be repeated; `epoch`, when given, must be the lease's.
     ///
     /// # Errors
@@ -53,9 +53,9 @@ impl Engine {
         let found = self.lease(lease).await?;
         let (settings, worker, repo) = (self.settings().clone(), worker.clone(), found.repo.clone());
         let acted = self
-            .store()
-            .write(Scope::repo(&repo).with_workers([worker.id.clone()]), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::repo(&repo).with_workers([worker.id.clone()]),
+                transaction!(|tx| {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     tx.worker_seen(&worker.id, None, None).await?;
                     let lease = tx.lease(&found.id).await?.ok_or(EngineError::UnknownLease)?;
@@ -63,9 +63,9 @@ impl Engine {
                     let task = tx.task(&lease.task).await?.ok_or(EngineError::UnknownTask)?;
                     let lease = carry_out(tx, &context, task, lease, act).await?;
                     settle(keep, tx, &lease).await?;
-                    Ok::<_, EngineError>(lease)
-                })
-            })
+                    Ok(lease)
+                }),
+            )
             .await?;
         self.ring();
         Ok(acted)
@@ -73,7 +73,7 @@ impl Engine {
 
     async fn lease(&self, id: &LeaseId) -> Result<Lease, EngineError> {
         let id = id.clone();
-        self.read(move |tx| Box::pin(async move { tx.lease(&id).await?.ok_or(EngineError::UnknownLease) })).await
+        self.read(transaction!(|tx| tx.lease(&id).await?.ok_or(EngineError::UnknownLease))).await
     }
 
     /// Grants one task to the worker that claims it by name.
@@ -87,13 +87,13 @@ impl Engine {
         keep: Option<Keep<WorkItem>>,
     ) -> Result<WorkItem, EngineError> {
         let (task, row) = self.visible_task(worker, task).await?;
-        self.read_policy(&row.id).await?;
+        self.policies().read_policy(&row.id).await?;
         let (settings, id, repo) = (self.settings().clone(), worker.id.clone(), row.id.clone());
         let scope = Scope::repo(&row.id).with_workers([id.clone()]);
         let item = self
-            .store()
-            .write(scope, move |tx| {
-                Box::pin(async move {
+            .write(
+                scope,
+                transaction!(|tx| {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let worker = facts::known_worker(tx, &id).await?;
                     tx.worker_seen(&id, None, None).await?;
@@ -106,9 +106,9 @@ impl Engine {
                         },
                     };
                     settle(keep, tx, &item).await?;
-                    Ok::<_, EngineError>(item)
-                })
-            })
+                    Ok(item)
+                }),
+            )
             .await?;
         self.ring();
         Ok(item)

@@ -6,3 +6,4 @@ pub(crate) mod leases;
 pub(crate) mod park;
 pub(crate) mod schedule;
 pub(crate) mod simulate;
+pub(crate) mod wait;

@@ -1,6 +1,6 @@
 //! Parked pulls: workers that wait for work, woken only by changes that can help them.
 
-use crate::Engine;
+use crate::Scheduler;
 use owp_pool::notification::{Notification, notification};
 use owp_pool::worker::Worker;
 use owp_pool::{Person, WorkerId};
@@ -97,12 +97,12 @@ impl Drop for Parked {
     }
 }
 
-impl Engine {
+impl Scheduler<'_> {
     /// Reserves a place to wait for work. Returns `None` above a limit: in total, per worker, contributor or address,
     /// or for workers that can get nothing yet.
     #[must_use]
     pub fn park(&self, worker: &Worker, address: Option<Vec<u8>>) -> Option<Parked> {
-        let parking = Arc::clone(&self.0.parking);
+        let parking = Arc::clone(&self.inner().parking);
         let bell = self.store().committed();
         let hopeless = !worker.person.is_linked() && !self.settings().open_registration;
         let counted = counted(worker, address, hopeless);

@@ -2,7 +2,7 @@
 //! responds. A commit is one job per repository, which checks admission again for every grant. A repository whose
 //! commit times out is left out for a while, so that those behind it are served.
 
-use crate::Engine;
+use crate::Scheduler;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::policy::looks::Look;
@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use owp_pool::lease::Via;
 use owp_pool::planner::{Asker, Pick, Snapshot, plan, useful_per_class};
 use owp_pool::{RepoId, Timestamp, WorkerId};
-use owp_store::{Scope, StoreError};
+use owp_store::{Scope, StoreError, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -108,14 +108,14 @@ struct Seen {
     unread: BTreeSet<RepoId>,
 }
 
-impl Engine {
+impl Scheduler<'_> {
     /// Waits for pulls, plans the batch and responds. Returns false once no sender is left.
     pub async fn step_schedule(&self, waiting: &mut mpsc::Receiver<Pull>) -> bool {
         let mut batch = Vec::new();
         if waiting.recv_many(&mut batch, BATCH).await == 0 {
             return false;
         }
-        let _step = self.0.progress.scheduler();
+        let _step = self.inner().progress.scheduler();
         let wishes: Wishes = batch.iter().map(|pull| (pull.worker.clone(), pull.wish.clone())).collect();
         let planned = self.grant_all(wishes).await.map_err(|error| error.to_string());
         for pull in batch {
@@ -184,40 +184,38 @@ impl Engine {
     /// Loads everything a plan for these workers needs. Workers that match no task are dropped before any query about
     /// them, so that waiting in vain costs next to nothing.
     async fn snapshot(&self, wishes: &Wishes) -> Result<Seen, EngineError> {
-        let (engine, wishes, stalled) = (self.clone(), wishes.clone(), self.0.stalled.now());
-        self.read(move |tx| {
-            Box::pin(async move {
-                let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
-                let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
-                for row in tx.repos_with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
-                    match engine.policy_look(&row, tx.now()) {
-                        Look::Fresh => {}
-                        Look::Due => drop(unread.insert(row.id.clone())),
-                        // Its tasks wait; `explain` says so.
-                        Look::Failing => continue,
-                    }
-                    let context = engine.context(row);
-                    let (facts, answers) = context.facts(tx).await?;
-                    if facts.stop.is_some() || facts.budget.is_throttled() {
-                        continue;
-                    }
-                    let useful = useful_per_class(facts.budget.free(), room);
-                    if useful == 0 {
-                        continue;
-                    }
-                    snapshot.tasks.extend(facts::candidates(tx, &facts.id, &answers, useful).await?);
-                    snapshot.repos.insert(facts.id.clone(), facts);
+        let (engine, wishes, stalled) = (self.0.clone(), wishes.clone(), self.inner().stalled.now());
+        self.read(transaction!(|tx| {
+            let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
+            let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
+            for row in tx.repos_with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
+                match engine.policies().policy_look(&row, tx.now()) {
+                    Look::Fresh => {}
+                    Look::Due => drop(unread.insert(row.id.clone())),
+                    // Its tasks wait; `explain` says so.
+                    Look::Failing => continue,
                 }
-                let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
-                for id in concerned(&wishes, &snapshot) {
-                    let worker = facts::known_worker(tx, id).await?;
-                    let load = tx.load(id).await?;
-                    let standings = tx.standings(&repos, &worker.person).await?;
-                    snapshot.askers.push(Asker { worker, load, standings });
+                let context = engine.context(row);
+                let (facts, answers) = context.facts(tx).await?;
+                if facts.stop.is_some() || facts.budget.is_throttled() {
+                    continue;
                 }
-                Ok(Seen { snapshot, now: tx.now(), unread })
-            })
-        })
+                let useful = useful_per_class(facts.budget.free(), room);
+                if useful == 0 {
+                    continue;
+                }
+                snapshot.tasks.extend(facts::candidates(tx, &facts.id, &answers, useful).await?);
+                snapshot.repos.insert(facts.id.clone(), facts);
+            }
+            let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
+            for id in concerned(&wishes, &snapshot) {
+                let worker = facts::known_worker(tx, id).await?;
+                let load = tx.load(id).await?;
+                let standings = tx.standings(&repos, &worker.person).await?;
+                snapshot.askers.push(Asker { worker, load, standings });
+            }
+            Ok(Seen { snapshot, now: tx.now(), unread })
+        }))
         .await
     }
 
@@ -237,7 +235,7 @@ impl Engine {
                 tracing::warn!(repo = repo.as_str(), %error, "failed to commit part of a plan");
                 let late = matches!(error, EngineError::Store(StoreError::TooLate(_)));
                 if late {
-                    self.0.stalled.add(&repo);
+                    self.inner().stalled.add(&repo);
                 }
                 for worker in workers {
                     answers.entry(worker).or_default().failed = Some(error.to_string());
@@ -254,8 +252,10 @@ impl Engine {
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
         self.store()
-            .write_within(COMMIT_WITHIN, scope, move |tx| {
-                Box::pin(async move {
+            .write_within(
+                COMMIT_WITHIN,
+                scope,
+                transaction!(|tx| {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let (mut granted, mut refused) = (Vec::new(), 0);
                     for pick in picks {
@@ -267,8 +267,8 @@ impl Engine {
                         }
                     }
                     Ok((granted, refused))
-                })
-            })
+                }),
+            )
             .await
     }
 }

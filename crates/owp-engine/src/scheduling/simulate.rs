@@ -1,17 +1,17 @@
 //! Simulation of a plan: the grants that would be made now, and the reasons why other tasks wait, on request with
 //! another policy. Writes nothing and sends no request to GitHub.
 
-use crate::Engine;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::views::overview::ONLINE;
+use crate::{Engine, Scheduler};
 use owp_pool::admission::{self, Case};
 use owp_pool::document::Document;
 use owp_pool::planner::{Asker, Snapshot, plan, useful_per_class};
 use owp_pool::policy::Policy;
 use owp_pool::task::Task;
 use owp_pool::{Refusal, TaskId};
-use owp_store::{RepoRow, Tx};
+use owp_store::{RepoRow, Tx, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of simulated workers.
@@ -54,7 +54,7 @@ pub struct Waiting {
     pub reasons: Vec<(Refusal, Vec<String>)>,
 }
 
-impl Engine {
+impl Scheduler<'_> {
     /// Simulates a repository as if every worker seen lately pulled now. It uses the policy in force or, in place of
     /// the policy file, `document`.
     ///
@@ -67,8 +67,8 @@ impl Engine {
             row.file.document = Some(document);
             row.file.was_read = true;
         }
-        let engine = self.clone();
-        self.read(move |tx| Box::pin(async move { simulate(tx, &engine, row).await })).await
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| simulate(tx, &engine, row).await)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checks and signatures of a pull request's head commit. The pool fetches them before a transaction if they can
 //! matter, again when a delivery reports a change, and at every count.
 
-use crate::Engine;
+use crate::Tracking;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::tracking::pulls;
@@ -9,7 +9,7 @@ use owp_github::client::{GitHubError, PullInfo, RepoReader};
 use owp_pool::gates::Checks;
 use owp_pool::pull::Signatures;
 use owp_pool::task::TaskState;
-use owp_store::{Delivery, RepoRow, Scope, StoreError, Tx};
+use owp_store::{Delivery, RepoRow, StoreError, Tx, transaction};
 use std::collections::BTreeMap;
 
 /// A pull request with the data fetched about its head commit.
@@ -29,7 +29,7 @@ struct Wanted {
     signatures: bool,
 }
 
-impl Engine {
+impl Tracking<'_> {
     /// Fetches the data needed about a head commit. `reported` says that a worker reports the pull request.
     pub(crate) async fn look_at_commit(
         &self,
@@ -39,7 +39,7 @@ impl Engine {
         reported: bool,
     ) -> Result<PullLook, EngineError> {
         let (context, view) = (repo.clone(), info.clone());
-        let wanted = self.read(move |tx| Box::pin(async move { Ok(wanted(tx, &context, &view, reported).await?) }));
+        let wanted = self.read(transaction!(|tx| Ok(wanted(tx, &context, &view, reported).await?)));
         let wanted = wanted.await?;
         let checks = if wanted.checks { Some(read_checks(reader, repo, &info.head_sha).await?) } else { None };
         let signatures = if wanted.signatures { read_signatures(reader, info.number).await? } else { None };
@@ -58,26 +58,25 @@ impl Engine {
         let asks = |asked: &String| name.is_none_or(|name| name.to_lowercase() == asked.to_lowercase());
         let (id, at) = (repo.row.id.clone(), sha.to_owned());
         let stands = if repo.policy.gates.checks.iter().any(asks) {
-            self.read(move |tx| Box::pin(async move { Ok(!tx.open_pulls_at(&id, &at).await?.is_empty()) })).await?
+            self.read(transaction!(|tx| Ok(!tx.open_pulls_at(&id, &at).await?.is_empty()))).await?
         } else {
             false
         };
         if !stands {
-            return self.finish(delivery).await;
+            return self.intake().finish(delivery).await;
         }
         let checks = read_checks(&self.reader(&repo.row)?, &repo, sha).await?;
         let sha = sha.to_owned();
-        self.commit(delivery, &repo, move |tx, repo| {
-            Box::pin(async move { pulls::checked(tx, &repo, &sha, &checks).await })
-        })
-        .await
+        self.intake()
+            .commit(delivery, &repo, transaction!(|tx, repo| pulls::checked(tx, &repo, &sha, &checks).await))
+            .await
     }
 
     /// Judges every open pull request that names a task again. A delivery about its checks may have been lost, and the
     /// rules or its author's agents may have changed.
     pub(crate) async fn recheck(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
-        let open = self.read(move |tx| Box::pin(async move { Ok(tx.pulls_under_way(&id).await?) })).await?;
+        let open = self.read(transaction!(|tx| Ok(tx.pulls_under_way(&id).await?))).await?;
         let mut by_commit = BTreeMap::<String, Checks>::new();
         for pull in open {
             let checks = match by_commit.get(&pull.head_sha) {
@@ -87,21 +86,20 @@ impl Engine {
             };
             by_commit.insert(pull.head_sha.clone(), checks);
         }
-        let (id, settings) = (repo.row.id.clone(), self.settings().clone());
+        let (_id, _settings) = (repo.row.id.clone(), self.settings().clone());
         if by_commit.is_empty() {
             return Ok(());
         }
-        self.store()
-            .write(Scope::repo(&repo.row.id), move |tx| {
-                Box::pin(async move {
-                    let repo = RepoContext::load(tx, &id, &settings).await?;
-                    for (sha, checks) in &by_commit {
-                        pulls::checked(tx, &repo, sha, checks).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
+        self.in_repo(
+            &repo.row.id,
+            transaction!(|tx, repo| {
+                for (sha, checks) in &by_commit {
+                    pulls::checked(tx, &repo, sha, checks).await?;
+                }
+                Ok(())
+            }),
+        )
+        .await
     }
 }
 

@@ -1,13 +1,13 @@
 //! Data of the status page and the admin counts, from one snapshot.
 
-use crate::Engine;
+use crate::Views;
 use crate::comments::letters::Undelivered;
 use crate::error::EngineError;
 use owp_pool::TaskId;
 use owp_pool::budget::Budget;
 use owp_pool::task::TaskState;
 use owp_pool::{Span, Timestamp};
-use owp_store::{EventRow, RepoCounts, RepoRow, StoreError, Tx};
+use owp_store::{EventRow, RepoCounts, RepoRow, StoreError, Tx, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A worker is online for this long after its last call.
@@ -68,55 +68,48 @@ pub struct RepoView {
     pub tasks: RepoCounts,
 }
 
-impl Engine {
+impl Views<'_> {
     /// Counts leases by state or end.
     pub async fn grants_by_end(&self) -> Result<Vec<(String, i64)>, EngineError> {
-        self.read(|tx| Box::pin(async move { Ok(tx.grants_by_end().await?) })).await
+        self.read(transaction!(|tx| Ok(tx.grants_by_end().await?))).await
     }
 
     /// Checks that the database responds.
     pub async fn reach_database(&self) -> Result<(), EngineError> {
         // A snapshot starts with a query for the database's time.
-        self.read(|_| Box::pin(async move { Ok(()) })).await
+        self.read(transaction!(|_| Ok(()))).await
     }
 
     /// Returns the overview of the pool.
     pub async fn overview(&self) -> Result<Overview, EngineError> {
-        let engine = self.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let counts = tx.counts_by_repo().await?;
-                let of = |state| counts.values().filter_map(|of| of.get(&state)).sum();
-                let tasks = TaskState::ALL.into_iter().map(|state| (state, of(state))).collect();
-                let mut repos = Vec::new();
-                for row in tx.repos().await?.into_iter().filter(|row| !row.private) {
-                    let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
-                    let context = engine.context(row);
-                    let (budget, stopped) = (context.budget(tx).await?, context.stop(tx.now()).map(|stop| stop.why));
-                    let RepoRow { name, managed, file, .. } = context.row;
-                    repos.push(RepoView { name, managed, budget, stopped, policy_error: file.error, tasks });
-                }
-                let events = tx.recent_public_events(EVENTS).await?;
-                Ok(Overview {
-                    now: tx.now(),
-                    workers_online: tx.workers_online(tx.now() - ONLINE).await?,
-                    tasks,
-                    repos,
-                    titles: titles(tx, &events).await?,
-                    events,
-                    pending_deliveries: tx.pending_deliveries().await?,
-                    dead_deliveries: tx.dead_deliveries().await?,
-                    open_comments: tx.open_wanted().await?,
-                    dead_comments: tx.dead_comments().await?,
-                    undelivered: tx
-                        .dead_letters(None, LETTERS, false)
-                        .await?
-                        .into_iter()
-                        .map(Undelivered::from)
-                        .collect(),
-                })
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| {
+            let counts = tx.counts_by_repo().await?;
+            let of = |state| counts.values().filter_map(|of| of.get(&state)).sum();
+            let tasks = TaskState::ALL.into_iter().map(|state| (state, of(state))).collect();
+            let mut repos = Vec::new();
+            for row in tx.repos().await?.into_iter().filter(|row| !row.private) {
+                let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
+                let context = engine.context(row);
+                let (budget, stopped) = (context.budget(tx).await?, context.stop(tx.now()).map(|stop| stop.why));
+                let RepoRow { name, managed, file, .. } = context.row;
+                repos.push(RepoView { name, managed, budget, stopped, policy_error: file.error, tasks });
+            }
+            let events = tx.recent_public_events(EVENTS).await?;
+            Ok(Overview {
+                now: tx.now(),
+                workers_online: tx.workers_online(tx.now() - ONLINE).await?,
+                tasks,
+                repos,
+                titles: titles(tx, &events).await?,
+                events,
+                pending_deliveries: tx.pending_deliveries().await?,
+                dead_deliveries: tx.dead_deliveries().await?,
+                open_comments: tx.open_wanted().await?,
+                dead_comments: tx.dead_comments().await?,
+                undelivered: tx.dead_letters(None, LETTERS, false).await?.into_iter().map(Undelivered::from).collect(),
             })
-        })
+        }))
         .await
     }
 }

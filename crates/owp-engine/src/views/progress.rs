@@ -1,7 +1,7 @@
 //! Progress of the loops, for `/readyz` and `/metrics`. A step that exceeds its loop's limit is stuck: the loop's work
 //! no longer happens in this process.
 
-use crate::Engine;
+use crate::Views;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -93,17 +93,17 @@ impl Progress {
     }
 }
 
-impl Engine {
+impl Views<'_> {
     /// Registers a copy of a loop for tracking.
     #[must_use]
     pub fn track(&self, name: &'static str, limit: Duration) -> Arc<Tracked> {
-        self.0.progress.add(name, limit)
+        self.inner().progress.add(name, limit)
     }
 
     /// Returns the duration so far of each loop's step and of the slowest writer's transaction; zero while idle.
     #[must_use]
     pub fn steps(&self) -> Vec<Stuck> {
-        let loops = self.0.progress.longest(Instant::now());
+        let loops = self.inner().progress.longest(Instant::now());
         let loops = loops.into_iter().map(|(name, (taken, limit))| Stuck { name, taken, limit });
         let writer = Stuck { name: "database writer", taken: self.store().writing_for(), limit: WRITER_LIMIT };
         loops.chain([writer]).collect()

@@ -1,6 +1,6 @@
 //! Views of tasks and repositories, from one snapshot each. Private ones are shown only if the caller may see all.
 
-use crate::Engine;
+use crate::Views;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::workers::contributors::Terms;
@@ -9,7 +9,7 @@ use owp_pool::budget::Budget;
 use owp_pool::gates::Unmet;
 use owp_pool::task::Task;
 use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
-use owp_store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx};
+use owp_store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
 
 /// A task as shown to everybody who may see it.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub struct RepoDetail {
     pub tasks: RepoCounts,
 }
 
-impl Engine {
+impl Views<'_> {
     /// Returns a page of tasks, newest first, after the task `after`, and the task to continue after if there may be
     /// more. Filtered tasks count towards a bound, so a page may be short or empty before the end.
     pub async fn list_tasks(
@@ -72,16 +72,14 @@ impl Engine {
         after: String,
         limit: usize,
     ) -> Result<(Vec<TaskView>, Option<TaskId>), EngineError> {
-        self.read(move |tx| {
-            Box::pin(async move {
-                let mut views = Vec::new();
-                let (tasks, next) = tx.tasks_page(&filter, &after, limit).await?;
-                for (task, repo) in tasks {
-                    views.push(task_view(tx, task, repo).await?);
-                }
-                Ok((views, next))
-            })
-        })
+        self.read(transaction!(|tx| {
+            let mut views = Vec::new();
+            let (tasks, next) = tx.tasks_page(&filter, &after, limit).await?;
+            for (task, repo) in tasks {
+                views.push(task_view(tx, task, repo).await?);
+            }
+            Ok((views, next))
+        }))
         .await
     }
 
@@ -106,18 +104,16 @@ impl Engine {
         id: TaskId,
         may: impl FnOnce(&RepoRow, &Task) -> bool + Send + 'static,
     ) -> Result<TaskView, EngineError> {
-        let engine = self.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
-                let row = tx.repo(&task.repo).await?.filter(|row| may(row, &task));
-                let repo = engine.context(row.ok_or(EngineError::UnknownTask)?);
-                let pulls = tx.pulls_of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
-                let page = engine.issue_page(&repo.row, &task);
-                let terms = task.issue.and_then(|_| Terms::of(&repo));
-                Ok(TaskView { pulls, terms, page, ..task_view(tx, task, repo.row.name).await? })
-            })
-        })
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| {
+            let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+            let row = tx.repo(&task.repo).await?.filter(|row| may(row, &task));
+            let repo = engine.context(row.ok_or(EngineError::UnknownTask)?);
+            let pulls = tx.pulls_of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
+            let page = engine.views().issue_page(&repo.row, &task);
+            let terms = task.issue.and_then(|_| Terms::of(&repo));
+            Ok(TaskView { pulls, terms, page, ..task_view(tx, task, repo.row.name).await? })
+        }))
         .await
     }
 
@@ -134,17 +130,15 @@ impl Engine {
         after: String,
         limit: i64,
     ) -> Result<Vec<RepoDetail>, EngineError> {
-        let engine = self.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let mut details = Vec::new();
-                for row in tx.repos_page(everything, &after, limit).await? {
-                    let tasks = tx.counts_of_repo(&row.id).await?;
-                    details.push(repo_detail(tx, engine.context(row), tasks).await?);
-                }
-                Ok(details)
-            })
-        })
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| {
+            let mut details = Vec::new();
+            for row in tx.repos_page(everything, &after, limit).await? {
+                let tasks = tx.counts_of_repo(&row.id).await?;
+                details.push(repo_detail(tx, engine.context(row), tasks).await?);
+            }
+            Ok(details)
+        }))
         .await
     }
 
@@ -153,15 +147,13 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoSuchRepo`].
     pub async fn show_repo(&self, name: String, everything: bool) -> Result<RepoDetail, EngineError> {
-        let engine = self.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let row = tx.repo_by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
-                let row = row.ok_or(EngineError::NoSuchRepo(name))?;
-                let tasks = tx.counts_of_repo(&row.id).await?;
-                Ok(repo_detail(tx, engine.context(row), tasks).await?)
-            })
-        })
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| {
+            let row = tx.repo_by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
+            let row = row.ok_or(EngineError::NoSuchRepo(name))?;
+            let tasks = tx.counts_of_repo(&row.id).await?;
+            Ok(repo_detail(tx, engine.context(row), tasks).await?)
+        }))
         .await
     }
 }

@@ -1,10 +1,10 @@
 //! Rules for naming agents, by comment or over HTTP. `pulls` decides what an agent's pull requests count for.
 
-use crate::Engine;
+use crate::Workers;
 use crate::error::{EngineError, Refused};
 use owp_github::client::{GitHubError, RepoReader, UserRef};
 use owp_pool::Person;
-use owp_store::{StoreError, Tx};
+use owp_store::{StoreError, Tx, transaction};
 
 /// Returns why an account cannot be the agent of `person`, as a sentence without its capital; `None` when it can. A
 /// human is never an agent, so nobody can take the credit for another human's work.
@@ -30,7 +30,7 @@ pub(crate) async fn name(tx: &mut Tx, person: &Person, accounts: &[UserRef]) -> 
     tx.declare_agents(person, &people).await
 }
 
-impl Engine {
+impl Workers<'_> {
     /// Looks up the accounts of these logins on GitHub, through any repository that the App serves.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Engine {
 
     /// Returns a reader for account lookups: that of any repository the App serves.
     pub(crate) async fn any_reader(&self) -> Result<Option<RepoReader>, EngineError> {
-        let repos = self.read(|tx| Box::pin(async move { Ok(tx.repos().await?) })).await?;
+        let repos = self.read(transaction!(|tx| Ok(tx.repos().await?))).await?;
         let served =
             repos.into_iter().find(|row| row.managed && row.inactive.is_none() && row.installation_id.is_some());
         served.filter(|_| self.github().is_some()).map(|row| self.reader(&row)).transpose()

@@ -1,6 +1,6 @@
 //! Calls of OWP workers: register, send heartbeats, pull work.
 
-use crate::Engine;
+use crate::Workers;
 use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
@@ -14,7 +14,7 @@ use owp_pool::policy::{Contract, Gates};
 use owp_pool::task::Task;
 use owp_pool::worker::{Capabilities, Worker, WorkerStatus};
 use owp_pool::{LeaseId, Timestamp, WorkerId};
-use owp_store::{Extra, NewWorker, Scope};
+use owp_store::{Extra, NewWorker, Scope, transaction};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -144,7 +144,7 @@ fn ended_lease(lease: &Lease) -> Option<EndedLease> {
     Some(EndedLease { lease: lease.id.clone(), task: lease.task.clone(), reason, at: lease.ended_at? })
 }
 
-impl Engine {
+impl Workers<'_> {
     /// Registers a worker.
     pub async fn register(&self, registration: Registration) -> Result<Registered, EngineError> {
         let entropy = self.store().entropy();
@@ -153,9 +153,9 @@ impl Engine {
         let token_hash = secret_hash(&token);
         let settings = self.settings().clone();
         let (worker, link) = self
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::global(),
+                transaction!(|tx| {
                     let new = NewWorker {
                         name: registration.name,
                         person: None,
@@ -176,9 +176,9 @@ impl Engine {
                     };
                     let event = Event::new(EventKind::WorkerRegistered, json!({ "skills": new.skills }));
                     tx.append_events(&[event.about_worker(&id)]).await?;
-                    Ok::<_, EngineError>((id, link))
-                })
-            })
+                    Ok((id, link))
+                }),
+            )
             .await?;
         Ok(Registered { worker, token: SecretString::from(token), link })
     }
@@ -189,9 +189,7 @@ impl Engine {
         let (worker, fresh) = self
             .read({
                 let hash = hash.clone();
-                move |tx| {
-                    Box::pin(async move { Ok((tx.worker_by_token(&hash).await?, tx.token_is_fresh(&hash).await?)) })
-                }
+                transaction!(|tx| Ok((tx.worker_by_token(&hash).await?, tx.token_is_fresh(&hash).await?)))
             })
             .await?;
         let Some(worker) = worker.filter(|worker| !worker.revoked) else { return Ok(None) };
@@ -211,17 +209,17 @@ impl Engine {
     ) -> Result<Beat, EngineError> {
         self.keep_alive(worker).await?;
         let id = worker.clone();
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
-                    tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
-                    let ended = tx.tell_ended(&id).await?;
-                    let beat = Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() };
-                    settle(keep, tx, &beat).await?;
-                    Ok::<_, EngineError>(beat)
-                })
-            })
-            .await
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
+                let ended = tx.tell_ended(&id).await?;
+                let beat = Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() };
+                settle(keep, tx, &beat).await?;
+                Ok(beat)
+            }),
+        )
+        .await
     }
 
     /// Renews a worker's leases, each under its own repository's lock. Writes only once a third of the ttl is spent, so
@@ -229,14 +227,12 @@ impl Engine {
     pub(crate) async fn keep_alive(&self, worker: &WorkerId) -> Result<(), EngineError> {
         let id = worker.clone();
         let due = self
-            .read(move |tx| {
-                Box::pin(async move {
-                    let now = tx.now();
-                    let mut leases = tx.live_leases_of(&id).await?;
-                    leases.retain(|lease| lease.via == Via::Rest && lease.renewal(now).is_some());
-                    Ok(leases)
-                })
-            })
+            .read(transaction!(|tx| {
+                let now = tx.now();
+                let mut leases = tx.live_leases_of(&id).await?;
+                leases.retain(|lease| lease.via == Via::Rest && lease.renewal(now).is_some());
+                Ok(leases)
+            }))
             .await?;
         for lease in due {
             self.renew(lease.repo, lease.id).await?;
@@ -247,35 +243,35 @@ impl Engine {
     /// Moves a live lease's expiry to now + ttl, under its repository's lock.
     pub(crate) async fn renew(&self, repo: owp_pool::RepoId, lease: LeaseId) -> Result<(), EngineError> {
         let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&repo), move |tx| {
-                Box::pin(async move {
-                    let Some(lease) = tx.lease(&lease).await?.filter(|lease| lease.is_live()) else { return Ok(()) };
-                    let Some(until) = lease.renewal(tx.now()) else { return Ok(()) };
-                    tx.renew_lease(&lease.id, until).await?;
-                    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
-                    let context = RepoContext::load(tx, &repo, &settings).await?;
-                    Ok(tell::lease(tx, &context, &task, None).await?)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&repo),
+            transaction!(|tx| {
+                let Some(lease) = tx.lease(&lease).await?.filter(|lease| lease.is_live()) else { return Ok(()) };
+                let Some(until) = lease.renewal(tx.now()) else { return Ok(()) };
+                tx.renew_lease(&lease.id, until).await?;
+                let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                let context = RepoContext::load(tx, &repo, &settings).await?;
+                Ok(tell::lease(tx, &context, &task, None).await?)
+            }),
+        )
+        .await
     }
 
     /// Fills the worker up to its capacity, then lists its held, blocked and delivered tasks.
     pub async fn pull_work(&self, worker: &WorkerId) -> Result<Pulled, EngineError> {
         let id = worker.clone();
         let wish = self
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::global(),
+                transaction!(|tx| {
                     tx.worker_seen(&id, None, None).await?;
                     let worker = facts::known_worker(tx, &id).await?;
                     let load = tx.load(&id).await?;
                     let room = worker.free_leases(load);
                     let wants = room > 0 && worker.status != WorkerStatus::Paused;
-                    Ok::<_, EngineError>(wants.then_some(Wish { skills: worker.skills, room }))
-                })
-            })
+                    Ok(wants.then_some(Wish { skills: worker.skills, room }))
+                }),
+            )
             .await?;
         if wish.is_some() {
             self.learn_readable(worker).await?;
@@ -298,7 +294,7 @@ impl Engine {
             if planned.unread.is_empty() {
                 break;
             }
-            self.read_policies(&planned.unread).await?;
+            self.policies().read_policies(&planned.unread).await?;
         }
         Ok(granted)
     }
@@ -306,7 +302,7 @@ impl Engine {
     async fn plan_for(&self, worker: &WorkerId, wish: &Wish) -> Result<Planned, EngineError> {
         let (reply, planned) = oneshot::channel();
         let pull = Pull { worker: worker.clone(), wish: wish.clone(), reply };
-        if self.0.pulls.send(pull).await.is_err() {
+        if self.inner().pulls.send(pull).await.is_err() {
             return Ok(Planned::default());
         }
         // Without a planner, the worker's tasks are listed all the same.
@@ -315,23 +311,21 @@ impl Engine {
 
     /// Lists a worker's held, blocked and delivered tasks.
     pub async fn work_of(&self, worker: &WorkerId) -> Result<Vec<WorkItem>, EngineError> {
-        let (engine, id) = (self.clone(), worker.clone());
-        self.read(move |tx| {
-            Box::pin(async move {
-                let mut items = Vec::new();
-                for task in tx.tasks_of_worker(&id).await? {
-                    let repo = RepoContext::load(tx, &task.repo, engine.settings()).await?;
-                    let lease = match &task.last_lease {
-                        Some(id) => tx.lease(id).await?,
-                        None => None,
-                    };
-                    let extra = tx.own_fields_of_task(&task.id).await?;
-                    let terms = Terms::of(&repo);
-                    items.push(WorkItem { repo: repo.row.name, lease, task, extra, terms, waits: repo.row.inactive });
-                }
-                Ok(items)
-            })
-        })
+        let (engine, id) = (self.0.clone(), worker.clone());
+        self.read(transaction!(|tx| {
+            let mut items = Vec::new();
+            for task in tx.tasks_of_worker(&id).await? {
+                let repo = RepoContext::load(tx, &task.repo, engine.settings()).await?;
+                let lease = match &task.last_lease {
+                    Some(id) => tx.lease(id).await?,
+                    None => None,
+                };
+                let extra = tx.own_fields_of_task(&task.id).await?;
+                let terms = Terms::of(&repo);
+                items.push(WorkItem { repo: repo.row.name, lease, task, extra, terms, waits: repo.row.inactive });
+            }
+            Ok(items)
+        }))
         .await
     }
 }

@@ -1,8 +1,8 @@
 //! Link codes, which prove that a worker belongs to a contributor: by the contributor's comment, or confirmed by one of
 //! their linked workers. Only hashes are stored.
 
-use crate::Engine;
 use crate::Settings;
+use crate::Workers;
 use crate::error::{EngineError, Refused};
 use crate::facts::{self, RepoContext};
 use crate::workers::contributors::secret_hash;
@@ -12,7 +12,7 @@ use owp_base::clock::Entropy;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::worker::Worker;
 use owp_pool::{Person, Span, Timestamp, WorkerId};
-use owp_store::{RepoRow, Scope, StoreError, Tx};
+use owp_store::{RepoRow, Scope, StoreError, Tx, transaction};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -91,7 +91,7 @@ pub(crate) async fn redeem(
     Ok(Ok(worker))
 }
 
-impl Engine {
+impl Workers<'_> {
     /// Links another worker to the contributor behind this one, by the other's code. Returns the other worker.
     ///
     /// # Errors
@@ -104,27 +104,27 @@ impl Engine {
     ) -> Result<Worker, EngineError> {
         let hash = secret_hash(&code.to_uppercase());
         let asked = hash.clone();
-        let other = self.read(move |tx| Box::pin(async move { Ok(tx.link_code(&asked).await?) })).await?;
+        let other = self.read(transaction!(|tx| Ok(tx.link_code(&asked).await?))).await?;
         // Both rows, so that neither worker is linked, unlinked or revoked meanwhile.
         let workers: Vec<WorkerId> = other.into_iter().map(|(worker, ..)| worker).chain([by.clone()]).collect();
         let by = by.clone();
-        self.store()
-            .write(Scope::global().with_workers(workers), move |tx| {
-                Box::pin(async move {
-                    let own = facts::known_worker(tx, &by).await?;
-                    let Some(login) = own.login.filter(|_| own.person.is_linked() && !own.revoked) else {
-                        return Err(Refused::because(NOT_LINKED).into());
-                    };
-                    let other = match redeem(tx, &hash, &own.person, &login).await? {
-                        Ok(other) => other,
-                        Err(BadCode::Unknown) => return Err(Refused::because(UNKNOWN_CODE).into()),
-                        Err(BadCode::OtherAccount) => return Err(other_account(&login).into()),
-                    };
-                    settle(keep, tx, &other).await?;
-                    Ok(other)
-                })
-            })
-            .await
+        self.write(
+            Scope::global().with_workers(workers),
+            transaction!(|tx| {
+                let own = facts::known_worker(tx, &by).await?;
+                let Some(login) = own.login.filter(|_| own.person.is_linked() && !own.revoked) else {
+                    return Err(Refused::because(NOT_LINKED).into());
+                };
+                let other = match redeem(tx, &hash, &own.person, &login).await? {
+                    Ok(other) => other,
+                    Err(BadCode::Unknown) => return Err(Refused::because(UNKNOWN_CODE).into()),
+                    Err(BadCode::OtherAccount) => return Err(other_account(&login).into()),
+                };
+                settle(keep, tx, &other).await?;
+                Ok(other)
+            }),
+        )
+        .await
     }
 
     /// Creates a code for an existing worker; its older codes stop working.
@@ -135,19 +135,19 @@ impl Engine {
         let code = draw(self.store().entropy());
         let (id, settings) = (id.clone(), self.settings().clone());
         // `/owp link` locks the same row: two concurrent calls leave one code, and a linked worker gets none.
-        self.store()
-            .write(Scope::global().with_workers([id.clone()]), move |tx| {
-                Box::pin(async move {
-                    let worker = facts::known_worker(tx, &id).await?;
-                    if worker.person.is_linked() {
-                        return Err(already(worker.login.as_deref()).into());
-                    }
-                    tx.forget_link_codes(&id).await?;
-                    let expires_at = offer(tx, &id, &handle, &code).await?;
-                    Ok(LinkCode { code, expires_at, issue: meeting_place(tx, &settings).await? })
-                })
-            })
-            .await
+        self.write(
+            Scope::global().with_workers([id.clone()]),
+            transaction!(|tx| {
+                let worker = facts::known_worker(tx, &id).await?;
+                if worker.person.is_linked() {
+                    return Err(already(worker.login.as_deref()).into());
+                }
+                tx.forget_link_codes(&id).await?;
+                let expires_at = offer(tx, &id, &handle, &code).await?;
+                Ok(LinkCode { code, expires_at, issue: meeting_place(tx, &settings).await? })
+            }),
+        )
+        .await
     }
 }
 

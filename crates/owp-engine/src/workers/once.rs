@@ -9,10 +9,10 @@
 //! A reservation ends by timeout or when its call is abandoned. A call still in progress then finds in [`Keep`] that it
 //! has lost the key, and rolls back.
 
-use crate::Engine;
+use crate::Workers;
 use crate::error::EngineError;
 use owp_pool::{Span, Timestamp};
-use owp_store::{KeptAnswer, Reserved, Scope, Tx};
+use owp_store::{KeptAnswer, Reserved, Scope, Tx, transaction};
 
 /// A reserved key; its owner runs the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,16 +52,13 @@ pub(crate) async fn settle<T: ?Sized + Sync>(keep: Option<Keep<T>>, tx: &mut Tx,
     if tx.settle_answer(&once.scope, once.until, &answer).await? { Ok(()) } else { Err(EngineError::KeyTaken) }
 }
 
-impl Engine {
+impl Workers<'_> {
     /// Reserves a key. `scope` is a digest of the caller, the route and the key; `body` is a digest of the request
     /// body.
     pub async fn begin_once(&self, scope: String, body: String) -> Result<Attempt, EngineError> {
         let asked = scope.clone();
         let (reserved, now) = self
-            .store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok::<_, EngineError>((tx.reserve_answer(&asked, &body).await?, tx.now())) })
-            })
+            .write(Scope::global(), transaction!(|tx| Ok((tx.reserve_answer(&asked, &body).await?, tx.now()))))
             .await?;
         Ok(match reserved {
             Reserved::Run(until) => Attempt::Run(Once { scope, until }),
@@ -74,32 +71,32 @@ impl Engine {
     /// Stores the response of a call, or releases its key if there is none to store. Returns the key's response if it
     /// is another: stored with the effect, or by a later owner of the key.
     pub async fn finish_once(&self, once: Once, answer: Option<KeptAnswer>) -> Result<Option<KeptAnswer>, EngineError> {
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
-                    let Some(answer) = answer else {
-                        tx.forget_answer(&once.scope, once.until).await?;
-                        return Ok(None);
-                    };
-                    if tx.settle_answer(&once.scope, once.until, &answer).await? {
-                        return Ok(None);
-                    }
-                    Ok::<_, EngineError>(tx.kept_answer(&once.scope).await?)
-                })
-            })
-            .await
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                let Some(answer) = answer else {
+                    tx.forget_answer(&once.scope, once.until).await?;
+                    return Ok(None);
+                };
+                if tx.settle_answer(&once.scope, once.until, &answer).await? {
+                    return Ok(None);
+                }
+                Ok(tx.kept_answer(&once.scope).await?)
+            }),
+        )
+        .await
     }
 
     /// Returns the response stored under a key, for whatever request body.
     pub async fn kept_answer(&self, scope: String) -> Result<Option<KeptAnswer>, EngineError> {
-        self.read(move |tx| Box::pin(async move { Ok(tx.kept_answer(&scope).await?) })).await
+        self.read(transaction!(|tx| Ok(tx.kept_answer(&scope).await?))).await
     }
 
     /// Deletes responses after their retention time.
     pub(crate) async fn purge_answers(&self) -> Result<(), EngineError> {
-        if !self.read(|tx| Box::pin(async move { Ok(tx.has_old_answers().await?) })).await? {
+        if !self.read(transaction!(|tx| Ok(tx.has_old_answers().await?))).await? {
             return Ok(());
         }
-        self.store().write(Scope::global(), |tx| Box::pin(async move { Ok(tx.purge_answers().await.map(drop)?) })).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.purge_answers().await.map(drop)?))).await
     }
 }

@@ -1,6 +1,6 @@
 //! A worker's calls about itself: view, change its profile, rotate its token, leave. Also the operator's revocation.
 
-use crate::Engine;
+use crate::Workers;
 use crate::error::{EngineError, Refused};
 use crate::facts::{self, RepoContext};
 use crate::tracking::transition;
@@ -16,7 +16,7 @@ use owp_pool::moves::Move;
 use owp_pool::reputation::Reputation;
 use owp_pool::worker::{Capabilities, Load, Worker};
 use owp_pool::{Timestamp, WorkerId};
-use owp_store::{Extra, Scope, StoreError, Tx};
+use owp_store::{Extra, Scope, StoreError, Tx, transaction};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -93,24 +93,22 @@ pub struct ProfileChange {
 /// Maximum number of repositories in a reputation list.
 const REPUTATIONS_MOST: i64 = 100;
 
-impl Engine {
+impl Workers<'_> {
     /// Returns a worker as shown to itself.
     pub async fn show_worker(&self, id: &WorkerId) -> Result<WorkerView, EngineError> {
         let id = id.clone();
-        self.read(move |tx| Box::pin(async move { view(tx, &id).await })).await
+        self.read(transaction!(|tx| view(tx, &id).await)).await
     }
 
     /// Returns a page of the workers that have access, newest first, after the worker `after`.
     pub async fn list_workers(&self, after: String, limit: i64) -> Result<Vec<ListedWorker>, EngineError> {
-        self.read(move |tx| {
-            Box::pin(async move {
-                let mut listed = Vec::new();
-                for (worker, created_at) in tx.workers_page(&after, limit).await? {
-                    listed.push(ListedWorker { load: tx.load(&worker.id).await?, worker, created_at });
-                }
-                Ok(listed)
-            })
-        })
+        self.read(transaction!(|tx| {
+            let mut listed = Vec::new();
+            for (worker, created_at) in tx.workers_page(&after, limit).await? {
+                listed.push(ListedWorker { load: tx.load(&worker.id).await?, worker, created_at });
+            }
+            Ok(listed)
+        }))
         .await
     }
 
@@ -128,43 +126,39 @@ impl Engine {
         if change.reputation == Some(false) {
             // This applies to all workers of the contributor: their rows are locked in order, before any write.
             let asked = id.clone();
-            let theirs = self.read(move |tx| {
-                Box::pin(async move {
-                    let person = facts::known_worker(tx, &asked).await?.person;
-                    Ok(tx.all_workers_of(&person).await?)
-                })
-            });
+            let theirs = self.read(transaction!(|tx| {
+                let person = facts::known_worker(tx, &asked).await?.person;
+                Ok(tx.all_workers_of(&person).await?)
+            }));
             scope = scope.with_workers(theirs.await?);
         }
-        self.store()
-            .write(scope, move |tx| {
-                Box::pin(async move {
-                    let before = view(tx, &id).await?;
-                    name_agents(tx, &before.worker, agents.as_deref()).await?;
-                    apply(tx, before, change).await?;
-                    view(tx, &id).await
-                })
-            })
-            .await
+        self.write(
+            scope,
+            transaction!(|tx| {
+                let before = view(tx, &id).await?;
+                name_agents(tx, &before.worker, agents.as_deref()).await?;
+                apply(tx, before, change).await?;
+                view(tx, &id).await
+            }),
+        )
+        .await
     }
 
     /// Returns the contributor's reputation in every repository with an outcome, by name; `None` unless they asked for
     /// a score.
     pub async fn reputations(&self, id: &WorkerId) -> Result<Option<Vec<RepoReputation>>, EngineError> {
         let id = id.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let person = facts::known_worker(tx, &id).await?.person;
-                if !tx.is_scored(&person).await? {
-                    return Ok(None);
-                }
-                let mut found = Vec::new();
-                for (id, repo) in tx.repos_with_outcomes(&person, REPUTATIONS_MOST).await? {
-                    found.push(RepoReputation { repo, reputation: tx.reputation(&id, &person).await? });
-                }
-                Ok(Some(found))
-            })
-        })
+        self.read(transaction!(|tx| {
+            let person = facts::known_worker(tx, &id).await?.person;
+            if !tx.is_scored(&person).await? {
+                return Ok(None);
+            }
+            let mut found = Vec::new();
+            for (id, repo) in tx.repos_with_outcomes(&person, REPUTATIONS_MOST).await? {
+                found.push(RepoReputation { repo, reputation: tx.reputation(&id, &person).await? });
+            }
+            Ok(Some(found))
+        }))
         .await
     }
 
@@ -173,26 +167,22 @@ impl Engine {
         let token = format!("owp_{}", BASE32_DNSSEC.encode(&self.store().entropy().bytes::<32>()));
         let (hash, id) = (secret_hash(&token), id.clone());
         // The worker's row first, in the same order as a revocation; two concurrent rotations leave one fresh token.
-        self.store()
-            .write(Scope::global().with_workers([id.clone()]), move |tx| {
-                Box::pin(async move {
-                    tx.insert_fresh_token(&hash, &id).await?;
-                    let event = Event::new(EventKind::WorkerTokenRotated, json!({}));
-                    Ok::<_, EngineError>(tx.append_events(&[event.about_worker(&id)]).await?)
-                })
-            })
-            .await?;
+        self.write(
+            Scope::global().with_workers([id.clone()]),
+            transaction!(|tx| {
+                tx.insert_fresh_token(&hash, &id).await?;
+                let event = Event::new(EventKind::WorkerTokenRotated, json!({}));
+                Ok(tx.append_events(&[event.about_worker(&id)]).await?)
+            }),
+        )
+        .await?;
         Ok(SecretString::from(token))
     }
 
     /// Records the first use of a rotated token, which ends the old one.
     pub(crate) async fn first_use(&self, id: &WorkerId, hash: String) -> Result<(), EngineError> {
         let id = id.clone();
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move { Ok(tx.use_fresh_token(&hash, &id).await.map(drop)?) })
-            })
-            .await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.use_fresh_token(&hash, &id).await.map(drop)?))).await
     }
 
     /// Ends a worker's access at its own request: its tokens become invalid and its tasks go back to everybody. Returns
@@ -208,7 +198,7 @@ impl Engine {
     /// [`EngineError::UnknownWorker`].
     pub async fn revoke_worker(&self, id: &WorkerId, reason: Option<String>) -> Result<usize, EngineError> {
         let asked = id.clone();
-        let known = self.read(move |tx| Box::pin(async move { Ok(tx.worker(&asked).await?) })).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.worker(&asked).await?))).await?;
         known.ok_or(EngineError::UnknownWorker)?;
         self.end_access(id, EndReason::Revoked, LeaseEnd::Revoked { by: None, reason }).await
     }
@@ -218,17 +208,17 @@ impl Engine {
         let words = told.words().map(ToOwned::to_owned);
         // Revoke access first, so that nothing is granted to it while its leases end.
         let held = self
-            .store()
-            .write(Scope::global().with_workers([id.clone()]), move |tx| {
-                Box::pin(async move {
+            .write(
+                Scope::global().with_workers([id.clone()]),
+                transaction!(|tx| {
                     if tx.revoke_worker(&worker).await? {
                         let said = json!({ "reason": why.name(), "words": words });
                         let event = Event::new(EventKind::WorkerRevoked, said);
                         tx.append_events(&[event.about_worker(&worker)]).await?;
                     }
-                    Ok::<_, EngineError>(tx.live_leases_of(&worker).await?)
-                })
-            })
+                    Ok(tx.live_leases_of(&worker).await?)
+                }),
+            )
             .await?;
         let mut ended = 0;
         for lease in held {
@@ -247,20 +237,20 @@ impl Engine {
         keep: Option<Keep<()>>,
     ) -> Result<bool, EngineError> {
         let settings = self.settings().clone();
-        self.store()
-            .write(Scope::repo(&lease.repo), move |tx| {
-                Box::pin(async move {
-                    let Some(now) = tx.live_lease(&lease.task).await?.filter(|now| now.id == lease.id) else {
-                        return Ok(false);
-                    };
-                    let Some(task) = tx.task(&now.task).await? else { return Ok(false) };
-                    let context = RepoContext::load(tx, &lease.repo, &settings).await?;
-                    transition::carry_out(tx, &context, task, Move::Return(why), Some(told)).await?;
-                    settle(keep, tx, &()).await?;
-                    Ok(true)
-                })
-            })
-            .await
+        self.write(
+            Scope::repo(&lease.repo),
+            transaction!(|tx| {
+                let Some(now) = tx.live_lease(&lease.task).await?.filter(|now| now.id == lease.id) else {
+                    return Ok(false);
+                };
+                let Some(task) = tx.task(&now.task).await? else { return Ok(false) };
+                let context = RepoContext::load(tx, &lease.repo, &settings).await?;
+                transition::carry_out(tx, &context, task, Move::Return(why), Some(told)).await?;
+                settle(keep, tx, &()).await?;
+                Ok(true)
+            }),
+        )
+        .await
     }
 }
 

@@ -1,12 +1,12 @@
 //! Read permission on private repositories: looked up on GitHub before their work is handed out, cached for ten
 //! minutes. While GitHub cannot be asked, nobody counts as a reader.
 
-use crate::Engine;
+use crate::Workers;
 use crate::error::EngineError;
 use owp_github::client::{GitHubError, Permission, RepoReader};
 use owp_pool::worker::{READS_FOR, Worker};
 use owp_pool::{Person, WorkerId};
-use owp_store::{RepoRow, Scope};
+use owp_store::{RepoRow, Scope, transaction};
 use std::time::Duration;
 
 /// Repositories looked up before one pull.
@@ -14,7 +14,7 @@ const ASKED_AT_ONCE: usize = 20;
 /// Timeout of these lookups.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Engine {
+impl Workers<'_> {
     /// Looks up a contributor's missing read permissions on private repositories that have work.
     pub(crate) async fn learn_readable(&self, worker: &WorkerId) -> Result<(), EngineError> {
         if self.github().is_none() {
@@ -22,21 +22,19 @@ impl Engine {
         }
         let id = worker.clone();
         let (worker, unknown) = self
-            .read(move |tx| {
-                Box::pin(async move {
-                    let Some(worker) = tx.worker(&id).await?.filter(|worker| worker.person.is_linked()) else {
-                        return Ok((None, vec![]));
-                    };
-                    let since = tx.now() - READS_FOR;
-                    let mut unknown = Vec::new();
-                    for row in tx.private_repos_with_work().await? {
-                        if unknown.len() < ASKED_AT_ONCE && !tx.reader_is_known(&row.id, &worker.person, since).await? {
-                            unknown.push(row);
-                        }
+            .read(transaction!(|tx| {
+                let Some(worker) = tx.worker(&id).await?.filter(|worker| worker.person.is_linked()) else {
+                    return Ok((None, vec![]));
+                };
+                let since = tx.now() - READS_FOR;
+                let mut unknown = Vec::new();
+                for row in tx.private_repos_with_work().await? {
+                    if unknown.len() < ASKED_AT_ONCE && !tx.reader_is_known(&row.id, &worker.person, since).await? {
+                        unknown.push(row);
                     }
-                    Ok((Some(worker), unknown))
-                })
-            })
+                }
+                Ok((Some(worker), unknown))
+            }))
             .await?;
         let Some(worker) = worker else { return Ok(()) };
         let asked = async {
@@ -52,13 +50,11 @@ impl Engine {
     /// Returns whether the worker's contributor may read a private repository, from the cache or from GitHub.
     pub(crate) async fn may_read(&self, row: &RepoRow, worker: &Worker) -> Result<bool, EngineError> {
         let (id, person) = (row.id.clone(), worker.person.clone());
-        let known = self.read(move |tx| {
-            Box::pin(async move {
-                let since = tx.now() - READS_FOR;
-                let known = tx.reader_is_known(&id, &person, since).await?;
-                Ok(if known { Some(tx.standing(&id, &person).await?.reads) } else { None })
-            })
-        });
+        let known = self.read(transaction!(|tx| {
+            let since = tx.now() - READS_FOR;
+            let known = tx.reader_is_known(&id, &person, since).await?;
+            Ok(if known { Some(tx.standing(&id, &person).await?.reads) } else { None })
+        }));
         match known.await? {
             Some(reads) => Ok(reads),
             None => self.ask_whether_readable(row, worker).await,
@@ -75,17 +71,17 @@ impl Engine {
             }
         };
         let (repo, id, person) = (row.id.clone(), *id, worker.person.clone());
-        self.store()
-            .write(Scope::global(), move |tx| {
-                Box::pin(async move {
-                    if let Some(login) = &renamed {
-                        tx.rename_person(id, login).await?;
-                    }
-                    Ok(tx.set_reader(&repo, &person, may).await?)
-                })
-            })
-            .await
-            .map(|()| may)
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                if let Some(login) = &renamed {
+                    tx.rename_person(id, login).await?;
+                }
+                Ok(tx.set_reader(&repo, &person, may).await?)
+            }),
+        )
+        .await
+        .map(|()| may)
     }
 }
 

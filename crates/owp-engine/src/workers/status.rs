@@ -1,6 +1,6 @@
 //! Status reports of workers: believed in manual repositories, checked against GitHub in GitHub repositories.
 
-use crate::Engine;
+use crate::Workers;
 use crate::error::{EngineError, Refused};
 use crate::facts::{self, RepoContext};
 use crate::tracking::commits::PullLook;
@@ -14,7 +14,7 @@ use owp_pool::moves::Move;
 use owp_pool::task::{Task, TaskState};
 use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, TaskId};
-use owp_store::{RepoRow, Scope, Tx};
+use owp_store::{RepoRow, Scope, Tx, transaction};
 use serde_json::json;
 
 /// A status that a worker reports.
@@ -72,7 +72,7 @@ impl Report {
     }
 }
 
-impl Engine {
+impl Workers<'_> {
     /// Applies a worker's report. Repeating one changes nothing.
     ///
     /// # Errors
@@ -95,45 +95,33 @@ impl Engine {
         let (settings, worker, repo) = (self.settings().clone(), worker.clone(), row.id.clone());
         let alive = worker.id.clone();
         let scope = Scope::repo(&row.id).with_workers([worker.id.clone()]);
-        self.store()
-            .write(scope, move |tx| {
-                Box::pin(async move {
-                    let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
-                    check_holder(&worker, &task, report.lease.as_ref())?;
-                    tx.worker_seen(&worker.id, None, None).await?;
-                    if task.state != report.status.state() {
-                        if let Some(event) = report.event() {
-                            tx.append_events(&[event.about_task(&task.id).about_worker(&worker.id)]).await?;
-                        }
-                        match (context.row.managed, view) {
-                            (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,
-                            (true, None) => managed(tx, &context, task, &report).await?,
-                            (false, _) => manual(tx, &context, task, &worker, &report).await?,
-                        }
+        self.write(
+            scope,
+            transaction!(|tx| {
+                let context = RepoContext::load(tx, &repo, &settings).await?;
+                let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
+                check_holder(&worker, &task, report.lease.as_ref())?;
+                tx.worker_seen(&worker.id, None, None).await?;
+                if task.state != report.status.state() {
+                    if let Some(event) = report.event() {
+                        tx.append_events(&[event.about_task(&task.id).about_worker(&worker.id)]).await?;
                     }
-                    settle(keep, tx, &()).await
-                })
-            })
-            .await?;
+                    match (context.row.managed, view) {
+                        (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,
+                        (true, None) => managed(tx, &context, task, &report).await?,
+                        (false, _) => manual(tx, &context, task, &worker, &report).await?,
+                    }
+                }
+                settle(keep, tx, &()).await
+            }),
+        )
+        .await?;
         self.ring();
         // Any status report renews all leases of the worker. The report itself stands, whatever becomes of that.
         if let Err(error) = self.keep_alive(&alive).await {
             tracing::warn!(%error, "the leases of a worker were not renewed by its status report");
         }
         Ok(())
-    }
-
-    pub(crate) async fn task_and_repo(&self, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
-        let id = id.clone();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
-                let row = tx.repo(&task.repo).await?.ok_or(EngineError::UnknownTask)?;
-                Ok((task, row))
-            })
-        })
-        .await
     }
 
     /// Fetches the pull request that a report names: in the right repository, and open.
@@ -150,7 +138,9 @@ impl Engine {
         })?;
         let reader = self.reader(row)?;
         match reader.pull(number).await {
-            Ok(pull) if pull.is_open() => self.look_at_commit(&reader, &self.context(row.clone()), pull, true).await,
+            Ok(pull) if pull.is_open() => {
+                self.tracking().look_at_commit(&reader, &self.context(row.clone()), pull, true).await
+            }
             Ok(_) => Err(refuse(format!("Pull request #{number} is not open."))),
             Err(GitHubError::NotFound { .. }) => {
                 Err(refuse(format!("GitHub shows no pull request #{number} in {}.", row.name)))

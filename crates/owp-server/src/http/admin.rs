@@ -25,7 +25,7 @@ pub(super) async fn repos(
     body: Json<RepoBody>,
 ) -> Result<axum::Json<RepoSaved>, Failure> {
     let Json(repo) = body;
-    let name = face.engine.upsert_repo(&repo.repo, repo.max_open_prs, repo.area_locks_enabled).await?;
+    let name = face.engine.operator().upsert_repo(&repo.repo, repo.max_open_prs, repo.area_locks_enabled).await?;
     Ok(axum::Json(RepoSaved { ok: true, repo: name }))
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn remove_repo(
     body: Json<RemoveBody>,
 ) -> Result<axum::Json<RepoRemoved>, Failure> {
     let Json(repo) = body;
-    let tasks_closed = face.engine.remove_repo(&repo).await?;
+    let tasks_closed = face.engine.operator().remove_repo(&repo).await?;
     Ok(axum::Json(RepoRemoved { ok: true, tasks_closed }))
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn workers(
     let limit = query.limit()?;
     let after = cursor::read(WORKERS, query.cursor())?;
     // One more than requested shows whether there is another page.
-    let mut rows = face.engine.list_workers(after, limit + 1).await?;
+    let mut rows = face.engine.workers().list_workers(after, limit + 1).await?;
     let next_cursor = next(&mut rows, limit, WORKERS, |row| row.worker.id.to_string());
     Ok(axum::Json(WorkerPage { workers: rows.into_iter().map(worker_row).collect(), next_cursor }))
 }
@@ -81,7 +81,7 @@ pub(super) async fn tasks(
     let Json(task) = body;
     let (repo, named) = (task.repo.clone(), task.external_id.is_some());
     let keep = repeat.keep(move |tasks: &[AddedTask]| kept(&added(tasks, named)));
-    let tasks = face.engine.add_tasks(&repo, vec![new_task(task)], keep).await?;
+    let tasks = face.engine.operator().add_tasks(&repo, vec![new_task(task)], keep).await?;
     Ok(axum::Json(added(&tasks, named)))
 }
 
@@ -97,6 +97,6 @@ fn added(tasks: &[AddedTask], named: bool) -> TaskAdded {
 
 /// Returns the operator's counts.
 pub(super) async fn state(State(face): State<Face>, _: Operator) -> Result<axum::Json<Counts>, Failure> {
-    let overview = face.engine.overview().await?;
+    let overview = face.engine.views().overview().await?;
     Ok(axum::Json(Counts { workers_online: overview.workers_online, tasks: overview.tasks }))
 }

@@ -28,7 +28,7 @@ impl FromRequestParts<Face> for Asking {
             return Err(no("Send the worker's token as `Authorization: Bearer TOKEN`; registration answers it."));
         }
         let token = token(&parts.headers).ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
-        match face.engine.authenticate(token).await? {
+        match face.engine.workers().authenticate(token).await? {
             Some(worker) if !worker.revoked => Ok(Self(worker)),
             _ => Err(no("The pool does not know this token, or it was revoked.")),
         }

@@ -55,7 +55,7 @@ pub(super) async fn events(
         Some(text) => FeedStart::After(asked.place(text)?),
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    match face.engine.feed_page(asked.look.clone(), start, limit).await? {
+    match face.engine.feed().feed_page(asked.look.clone(), start, limit).await? {
         FeedPage::Page(seen, more) => Ok(Json(asked.page(&seen, more)).into_response()),
         FeedPage::Stale(_) => Err(Failure::new(
             ProblemKind::CursorExpired,

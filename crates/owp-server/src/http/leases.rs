@@ -47,7 +47,7 @@ pub(super) async fn act(
     }
     let rendering = face.clone();
     let keep = repeat.keep(move |lease: &Lease| kept(&answer(&rendering, lease)));
-    let lease = face.engine.act_on_lease(&worker, &LeaseId::new(id), epoch, act, keep).await?;
+    let lease = face.engine.scheduler().act_on_lease(&worker, &LeaseId::new(id), epoch, act, keep).await?;
     Ok(axum::Json(answer(&face, &lease)))
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn claim(
 ) -> Result<axum::Json<HeldTask>, Failure> {
     let clock = face.engine.store().clock().clone();
     let keep = repeat.keep(move |item: &WorkItem| kept(&held(item.clone(), clock.now_ms())));
-    let item = face.engine.claim(&worker, &task_id(id)?, keep).await?;
+    let item = face.engine.scheduler().claim(&worker, &task_id(id)?, keep).await?;
     Ok(axum::Json(held(item, face.engine.store().clock().now_ms())))
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn explain(
     Asking(worker): Asking,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<axum::Json<Why>, Failure> {
-    Ok(axum::Json(why(face.engine.why(&worker, &task_id(id)?).await?)))
+    Ok(axum::Json(why(face.engine.scheduler().why(&worker, &task_id(id)?).await?)))
 }
 
 /// Explains every rule for one task and a worker named by the operator.
@@ -94,5 +94,5 @@ pub(super) async fn explain_for(
     query: Query,
 ) -> Result<axum::Json<Why>, Failure> {
     let worker = query.text("worker")?.ok_or_else(|| fault("worker", "must name a worker by its id"))?;
-    Ok(axum::Json(why(face.engine.why_for(&WorkerId::new(worker), &task_id(id)?).await?)))
+    Ok(axum::Json(why(face.engine.scheduler().why_for(&WorkerId::new(worker), &task_id(id)?).await?)))
 }

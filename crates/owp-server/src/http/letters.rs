@@ -30,7 +30,7 @@ pub(super) async fn list(
         text => Some(place(&text).ok_or_else(|| fault("cursor", "must be the `next_cursor` of a page of this list"))?),
     };
     // One more than requested shows whether there is another page.
-    let mut letters = face.engine.dead_letters(after, limit + 1).await?;
+    let mut letters = face.engine.comments().dead_letters(after, limit + 1).await?;
     let next_cursor = next(&mut letters, limit, LIST, |last| words(&last.place()));
     Ok(axum::Json(DeadComments { comments: letters.into_iter().map(view).collect(), next_cursor }))
 }
@@ -43,7 +43,7 @@ pub(super) async fn retry(
     body: Json<RetryBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let Json(asked) = body;
-    face.engine.retry_comment(&asked.repo, asked.issue, asked.key, repeat.keep(|()| kept(&DONE))).await?;
+    face.engine.comments().retry_comment(&asked.repo, asked.issue, asked.key, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 

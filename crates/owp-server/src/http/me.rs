@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 
 /// Shows the worker as the pool sees it.
 pub(super) async fn show(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<WorkerView>, Failure> {
-    Ok(axum::Json(view(face.engine.show_worker(&worker.id).await?)))
+    Ok(axum::Json(view(face.engine.workers().show_worker(&worker.id).await?)))
 }
 
 /// Changes the worker's own settings.
@@ -38,7 +38,7 @@ pub(super) async fn change(
         reputation: asked.reputation,
         agents: asked.agents,
     };
-    Ok(axum::Json(view(face.engine.change_worker(&worker.id, change).await?)))
+    Ok(axum::Json(view(face.engine.workers().change_worker(&worker.id, change).await?)))
 }
 
 /// Shows the reputation of the contributor behind the worker.
@@ -46,7 +46,7 @@ pub(super) async fn reputation(
     State(face): State<Face>,
     Asking(worker): Asking,
 ) -> Result<axum::Json<ReputationsView>, Failure> {
-    let known = face.engine.reputations(&worker.id).await?;
+    let known = face.engine.workers().reputations(&worker.id).await?;
     Ok(axum::Json(ReputationsView {
         scored: known.is_some(),
         half_life_secs: HALF_LIFE.0 / 1000,
@@ -56,13 +56,13 @@ pub(super) async fn reputation(
 
 /// Removes the worker.
 pub(super) async fn leave(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<Left>, Failure> {
-    let leases_ended = face.engine.leave(&worker.id).await?;
+    let leases_ended = face.engine.workers().leave(&worker.id).await?;
     Ok(axum::Json(Left { ok: true, leases_ended }))
 }
 
 /// Creates a new token and returns it, this once.
 pub(super) async fn rotate(State(face): State<Face>, Asking(worker): Asking) -> Result<Response, Failure> {
-    let token = face.engine.rotate_token(&worker.id).await?;
+    let token = face.engine.workers().rotate_token(&worker.id).await?;
     Ok(axum::Json(Rotated { token: token.expose_secret() }).into_response())
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn link(
     body: Json<LinkBody>,
 ) -> Result<Response, Failure> {
     let Json(handle) = body;
-    let made = face.engine.link_code(&worker.id, handle).await?;
+    let made = face.engine.workers().link_code(&worker.id, handle).await?;
     Ok(axum::Json(workers::link(&made)).into_response())
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn confirm(
 ) -> Result<axum::Json<Confirmed>, Failure> {
     let Json(code) = body;
     let keep = repeat.keep(|other: &Worker| kept(&confirmed(other)));
-    Ok(axum::Json(confirmed(&face.engine.confirm_link(&worker.id, &code, keep).await?)))
+    Ok(axum::Json(confirmed(&face.engine.workers().confirm_link(&worker.id, &code, keep).await?)))
 }
 
 fn confirmed(other: &Worker) -> Confirmed {

@@ -37,10 +37,15 @@ pub(super) async fn show(State(face): State<Face>) -> Result<Response, Failure> 
 }
 
 async fn count(face: &Face) -> Result<String, Failure> {
-    let overview = face.engine.overview().await?;
-    let ends = face.engine.grants_by_end().await?;
+    let overview = face.engine.views().overview().await?;
+    let ends = face.engine.views().grants_by_end().await?;
     let github = face.engine.github().map(|github| github.client.figures());
-    Ok(render(&overview, &ends, &face.engine.steps(), &Process { github, writing: face.engine.store().writing() }))
+    Ok(render(
+        &overview,
+        &ends,
+        &face.engine.views().steps(),
+        &Process { github, writing: face.engine.store().writing() },
+    ))
 }
 
 /// The figures of this process.

@@ -99,7 +99,7 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
     let key = key(&parts.headers)?;
     let body = collect(face, &parts, body, API_BYTES).await?;
     let scope = scope(&who, &parts, key);
-    match face.engine.begin_once(scope, HEXLOWER.encode(&Sha256::digest(&body.bytes))).await? {
+    match face.engine.workers().begin_once(scope, HEXLOWER.encode(&Sha256::digest(&body.bytes))).await? {
         Attempt::Run(once) => {
             parts.extensions.insert(once.clone());
             // The handler counts the bytes again as it reads them.
@@ -136,7 +136,7 @@ async fn farewell(face: &Face, parts: &Parts) -> Result<Option<KeptAnswer>, Fail
     let (Some(token), Ok(key)) = (token(&parts.headers).filter(|_| leaving), key(&parts.headers)) else {
         return Ok(None);
     };
-    Ok(face.engine.kept_answer(scope(&format!("worker {token}"), parts, key)).await?)
+    Ok(face.engine.workers().kept_answer(scope(&format!("worker {token}"), parts, key)).await?)
 }
 
 fn scope(who: &str, parts: &Parts, key: &str) -> String {
@@ -175,7 +175,7 @@ async fn settle(face: &Face, once: Once, response: Response) -> Response {
         media_type: parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned(),
         text: text.to_owned(),
     });
-    match face.engine.finish_once(once, answer).await {
+    match face.engine.workers().finish_once(once, answer).await {
         // Sends the stored form that repetitions get; it may differ in the seconds left.
         Ok(Some(kept)) => return kept_response(kept),
         Ok(None) => {}

@@ -28,7 +28,7 @@ pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failu
 }
 
 async fn render(face: &Face) -> Result<String, Failure> {
-    let overview = face.engine.overview().await?;
+    let overview = face.engine.views().overview().await?;
     let body = html! {
         (figures(&overview))
         section aria-labelledby="repositories" {

@@ -19,7 +19,7 @@ pub(super) async fn set(
     body: Json<PolicyBody>,
 ) -> Result<axum::Json<PolicyInForce>, Failure> {
     let Json(asked) = body;
-    Ok(axum::Json(view(face.engine.set_policy(&asked.repo, asked.policy).await?)))
+    Ok(axum::Json(view(face.engine.policies().set_policy(&asked.repo, asked.policy).await?)))
 }
 
 /// Shows a repository's policy.
@@ -29,7 +29,7 @@ pub(super) async fn show(
     query: Query,
 ) -> Result<axum::Json<PolicyInForce>, Failure> {
     let repo = query.text("repo")?.ok_or_else(|| fault("repo", "must name a repository"))?;
-    Ok(axum::Json(view(face.engine.show_policy(repo).await?)))
+    Ok(axum::Json(view(face.engine.policies().show_policy(repo).await?)))
 }
 
 fn view(found: owp_engine::PolicyInForce) -> PolicyInForce {
@@ -49,7 +49,7 @@ pub(super) async fn simulate(
     body: Json<SimulateBody>,
 ) -> Result<axum::Json<Simulated>, Failure> {
     let Json(asked) = body;
-    let found = face.engine.simulate(&asked.repo, asked.policy).await?;
+    let found = face.engine.scheduler().simulate(&asked.repo, asked.policy).await?;
     let grant = |grant: owp_engine::PlannedGrant| SimulatedGrant {
         task_id: grant.task.id.to_string(),
         issue: grant.task.issue,

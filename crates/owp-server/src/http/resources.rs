@@ -48,7 +48,7 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
     let list = format!("tasks {state:?} {repo:?} {skill:?} {area:?} {issue:?}");
     let after = cursor::read(&list, query.cursor())?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let (views, next) = face.engine.list_tasks(filter, after, limit).await?;
+    let (views, next) = face.engine.views().list_tasks(filter, after, limit).await?;
     let next_cursor = next.map(|last| cursor::write(&list, last.as_str()));
     let tasks = views
         .into_iter()
@@ -67,8 +67,8 @@ pub(super) async fn task(
     let id = plain(id).ok_or_else(unknown)?;
     let id = TaskId::new(id);
     Ok(Json(task_view(match viewer.worker {
-        Some(worker) => face.engine.show_task_to(id, worker).await?,
-        None => face.engine.show_task(id, viewer.everything).await?,
+        Some(worker) => face.engine.views().show_task_to(id, worker).await?,
+        None => face.engine.views().show_task(id, viewer.everything).await?,
     })))
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn repos(State(face): State<Face>, viewer: Viewer, query: Query
     let limit = query.limit()?;
     let after = cursor::read("repos", query.cursor())?;
     // One more than requested shows whether there is another page.
-    let mut details = face.engine.list_repos(viewer.everything, after, limit + 1).await?;
+    let mut details = face.engine.views().list_repos(viewer.everything, after, limit + 1).await?;
     let next_cursor = next(&mut details, limit, "repos", |detail| detail.name.to_lowercase());
     Ok(Json(RepoPage { repos: details.into_iter().map(repo_view).collect(), next_cursor }))
 }
@@ -90,7 +90,7 @@ pub(super) async fn repo(
 ) -> Result<Json<RepoView>, Failure> {
     let unknown = || Failure::new(ProblemKind::NoSuchRepo, "There is no repository of this name here.");
     let name = plain(name).ok_or_else(unknown)?;
-    Ok(Json(repo_view(face.engine.show_repo(name, viewer.everything).await?)))
+    Ok(Json(repo_view(face.engine.views().show_repo(name, viewer.everything).await?)))
 }
 
 /// Returns the last path segment if it can be an id or a name.

@@ -32,7 +32,7 @@ pub(super) async fn bulk(
     let Json(asked) = body;
     let tasks = asked.tasks.into_iter().map(new_task).collect();
     let keep = repeat.keep(|tasks: &[AddedTask]| kept(&added(tasks)));
-    let tasks = face.engine.add_tasks(&asked.repo, tasks, keep).await?;
+    let tasks = face.engine.operator().add_tasks(&asked.repo, tasks, keep).await?;
     Ok(axum::Json(added(&tasks)))
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn close_task(
     body: MaybeJson<RevokeBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let (id, MaybeJson(reason)) = (task_id(id)?, body);
-    face.engine.close_task(id, reason, repeat.keep(|()| kept(&DONE))).await?;
+    face.engine.operator().close_task(id, reason, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn reopen_task(
     repeat: Repeat,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<axum::Json<Done>, Failure> {
-    face.engine.reopen_task(task_id(id)?, repeat.keep(|()| kept(&DONE))).await?;
+    face.engine.operator().reopen_task(task_id(id)?, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn pause(
     body: Json<PauseBody>,
 ) -> Result<axum::Json<Paused>, Failure> {
     let Json(pause) = body;
-    let until = face.engine.pause_repo(&pause.repo, pause.secs.map(Span::secs), pause.reason).await?;
+    let until = face.engine.operator().pause_repo(&pause.repo, pause.secs.map(Span::secs), pause.reason).await?;
     Ok(axum::Json(Paused { ok: true, paused_until: until.map(|at| at.rfc3339()) }))
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn resume(
     body: Json<ResumeBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let Json(repo) = body;
-    face.engine.resume_repo(&repo).await?;
+    face.engine.operator().resume_repo(&repo).await?;
     Ok(axum::Json(DONE))
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn revoke_lease(
 ) -> Result<axum::Json<Done>, Failure> {
     let unknown = || Failure::new(ProblemKind::UnknownLease, "There is no lease with this id.");
     let (id, MaybeJson(reason)) = (plain(id).ok_or_else(unknown)?, body);
-    face.engine.revoke_lease(LeaseId::new(id), reason, repeat.keep(|()| kept(&DONE))).await?;
+    face.engine.operator().revoke_lease(LeaseId::new(id), reason, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn revoke_worker(
 ) -> Result<axum::Json<Left>, Failure> {
     let unknown = || Failure::new(ProblemKind::UnknownWorker, "There is no worker with this id.");
     let (id, MaybeJson(reason)) = (plain(id).ok_or_else(unknown)?, body);
-    let leases_ended = face.engine.revoke_worker(&WorkerId::new(id), reason).await?;
+    let leases_ended = face.engine.workers().revoke_worker(&WorkerId::new(id), reason).await?;
     Ok(axum::Json(Left { ok: true, leases_ended }))
 }
 
@@ -140,7 +140,7 @@ pub(super) async fn trust(
         (Some(login), _) => Whom::Login(login),
         (None, id) => Whom::Id(id.unwrap_or_default()),
     };
-    let set = face.engine.set_trust(&trust.repo, whom, trust.level).await?;
+    let set = face.engine.operator().set_trust(&trust.repo, whom, trust.level).await?;
     let answer = TrustSet { ok: true, repo: set.repo, github_id: set.github_id, login: set.login, level: trust.level };
     Ok(axum::Json(answer))
 }
@@ -149,7 +149,7 @@ pub(super) async fn trust(
 /// is the verdict on the hash chain.
 pub(super) async fn audit(State(face): State<Face>, _: Operator, query: Query) -> Result<Response, Failure> {
     let repo = query.text("repo")?.map(str::to_owned);
-    let audit = face.engine.audit(repo).await?;
+    let audit = face.engine.operator().audit(repo).await?;
     let export = Export { engine: face.engine, audit, events: 0, broken_at: None, ended: false };
     let lines = futures_util::stream::try_unfold(export, Export::next);
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
@@ -169,7 +169,7 @@ impl Export {
             return Ok(None);
         }
         // An error ends the response early; the missing last line shows it.
-        let rows = self.engine.audit_page(&mut self.audit).await.map_err(io::Error::other)?;
+        let rows = self.engine.operator().audit_page(&mut self.audit).await.map_err(io::Error::other)?;
         let mut lines = String::new();
         for row in &rows {
             self.events += 1;

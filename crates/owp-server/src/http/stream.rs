@@ -51,8 +51,8 @@ pub(super) async fn open(
         Some(Some(place)) => (FeedStart::After(place), false),
     };
     // Subscribes before the first read, so that no event is missed in between.
-    let pulse = face.engine.hub().follow();
-    let (after, reset) = match face.engine.feed_page(asked.look.clone(), start, 0).await? {
+    let pulse = face.engine.feed().hub().follow();
+    let (after, reset) = match face.engine.feed().feed_page(asked.look.clone(), start, 0).await? {
         FeedPage::Page(seen, _) => (seen.upto, unknown.then_some(ResetReason::CursorUnknown)),
         FeedPage::Stale(head) => (head, Some(ResetReason::CursorExpired)),
     };
@@ -151,12 +151,12 @@ impl Following {
     /// Reads the events since the last read; returns false if there were none.
     async fn look(&mut self) -> Result<bool, EngineError> {
         let replay = self.engine.settings().feed.replay;
-        let seen = match self.engine.hub().recent(&self.asked.look, self.after, replay, READY_MAX) {
+        let seen = match self.engine.feed().hub().recent(&self.asked.look, self.after, replay, READY_MAX) {
             Recent::Nothing => return Ok(false),
             Recent::Seen(seen) => seen,
             Recent::Forgotten => {
                 let start = FeedStart::After(self.after);
-                match self.engine.feed_page(self.asked.look.clone(), start, READY_MAX).await? {
+                match self.engine.feed().feed_page(self.asked.look.clone(), start, READY_MAX).await? {
                     FeedPage::Page(seen, _) => seen,
                     FeedPage::Stale(head) => {
                         self.reset(head, ResetReason::CursorExpired);

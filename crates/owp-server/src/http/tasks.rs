@@ -40,7 +40,7 @@ pub(super) async fn report(
         commit_sha: status.commit_sha,
         patch_url: status.patch_url,
     };
-    face.engine.report_status(&worker, &id, report, repeat.keep(|()| kept(&DONE))).await?;
+    face.engine.workers().report_status(&worker, &id, report, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 

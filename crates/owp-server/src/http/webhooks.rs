@@ -46,7 +46,7 @@ pub(super) async fn receive(State(face): State<Face>, request: Request) -> Resul
             distrust();
         }
     })?;
-    let accepted = face.engine.accept_delivery(&id, &event, content_type, signature, &body).await;
+    let accepted = face.engine.intake().accept_delivery(&id, &event, content_type, signature, &body).await;
     let accepted = accepted.inspect_err(|error| {
         if matches!(error, IntakeError::Signature(_)) {
             distrust();

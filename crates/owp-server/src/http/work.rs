@@ -11,16 +11,11 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use owp_engine::{Explanation, Terms, WorkItem};
 use owp_pool::Timestamp;
-use owp_pool::notification::Notification;
 use owp_pool::worker::Worker;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Longest wait of a pull.
 const WAIT_MAX_SECS: u64 = 60;
-/// Longest time between two attempts of a waiting pull: another replica may have freed something.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
 /// Time a pull may take beyond its wait.
 const GRACE: Duration = Duration::from_secs(25);
 
@@ -43,46 +38,15 @@ pub(super) async fn list(
 }
 
 async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) -> Result<Json<Work>, Failure> {
-    let until = Instant::now() + Duration::from_secs(ask.wait);
-    // Parks before the first attempt, so that no notification in between is lost.
-    let mut parked = if ask.wait > 0 { face.engine.park(&worker, address) } else { None };
-    let mut stopping = face.engine.hub().follow();
-    let mut pulled = face.engine.pull_work(&worker.id).await?;
-    let items = loop {
-        let (Some(parked), Some(wish)) = (&mut parked, &pulled.wish) else { break pulled.items };
-        if pulled.granted || Instant::now() >= until {
-            break pulled.items;
-        }
-        let look = until.min(Instant::now() + next_look(&face));
-        let rung = tokio::select! {
-            rung = tokio::time::timeout_at(look, parked.rung()) => rung,
-            // A waiting pull is answered with the current tasks; the client asks the next process.
-            () = stopping.ends() => break face.engine.work_of(&worker.id).await?,
-        };
-        match rung {
-            Ok(Notification::Worker) => pulled = face.engine.pull_work(&worker.id).await?,
-            // A notification and a timeout both mean: try again.
-            Ok(Notification::Work) | Err(_) => {
-                if face.engine.pull_again(&worker.id, wish).await? > 0 || Instant::now() >= until {
-                    break face.engine.work_of(&worker.id).await?;
-                }
-            }
-        }
-    };
+    let scheduler = face.engine.scheduler();
+    let items = scheduler.work(&worker, address, Duration::from_secs(ask.wait)).await?;
     let explain = match ask.explain {
         false => None,
-        true => Some(face.engine.explain_work(&worker).await?.into_iter().map(why).collect()),
+        true => Some(scheduler.explain_work(&worker).await?.into_iter().map(why).collect()),
     };
     let now = face.engine.store().clock().now_ms();
     let leases = items.into_iter().map(|item| held(item, now)).collect();
     Ok(Json(Work { worker_id: worker.id.to_string(), leases, explain }))
-}
-
-/// Returns the time until the next attempt without a notification. All waiting pulls share the same moments, so that
-/// they are planned together.
-fn next_look(face: &Face) -> Duration {
-    let since = face.engine.store().clock().steady().as_millis() % LOOK_AGAIN.as_millis();
-    LOOK_AGAIN.saturating_sub(Duration::from_millis(u64::try_from(since).unwrap_or(0)))
 }
 
 fn checked(query: &Query) -> Result<Ask, Failure> {

@@ -23,7 +23,7 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
         capabilities: asked.capabilities,
         extra: asked.extra,
     };
-    let made = face.engine.register(registration).await?;
+    let made = face.engine.workers().register(registration).await?;
     let link = made.link.as_ref().map(link);
     let answer = Registered { worker_id: made.worker.as_str(), token: made.token.expose_secret(), link };
     Ok(axum::Json(answer).into_response())
@@ -46,7 +46,7 @@ pub(super) async fn heartbeat(
     let Json(beat) = body;
     let beat = owp_engine::Heartbeat { status: beat.status, note: beat.note };
     let keep = repeat.keep(|beat: &owp_engine::Beat| kept(&view(beat)));
-    Ok(axum::Json(view(&face.engine.heartbeat(&worker.id, beat, keep).await?)))
+    Ok(axum::Json(view(&face.engine.workers().heartbeat(&worker.id, beat, keep).await?)))
 }
 
 fn view(beat: &owp_engine::Beat) -> Beat {

@@ -28,11 +28,11 @@ const ACCOUNT_MAX: usize = 39;
 
 /// Shows the form.
 pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Response {
-    match face.engine.setup_knows(session(&headers)) {
+    match face.engine.operator().setup_knows(session(&headers)) {
         Ok(known) => {
             let told = face.engine.settings().public_url.get().map(str::to_owned);
             let public = told.unwrap_or_else(|| likely_address(&headers));
-            let obstacle = face.engine.setup_obstacle(&public).ok().flatten();
+            let obstacle = face.engine.operator().setup_obstacle(&public).ok().flatten();
             let filled = pages::Filled { public, ..pages::Filled::default() };
             page(StatusCode::OK, None, &pages::form(&filled, known, obstacle.map(Obstacle::advice), None))
         }
@@ -45,7 +45,7 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let body = collect(&face, &parts, body, FORM_BYTES).await?;
     let filled = pages::Filled::read(&body);
-    let known = match face.engine.setup_knows(session(&parts.headers)) {
+    let known = match face.engine.operator().setup_knows(session(&parts.headers)) {
         Ok(known) => known,
         Err(error) => return Ok(refused(&error)),
     };
@@ -72,7 +72,7 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
         organization,
         extras: Extras { checks: filled.checks, teams: filled.teams },
     };
-    match face.engine.setup_begin(&wish) {
+    match face.engine.operator().setup_begin(&wish) {
         Ok(form) => {
             let secure = if wish.back.starts_with("https://") { "; Secure" } else { "" };
             let cookie =
@@ -105,7 +105,9 @@ pub(super) async fn finish(State(face): State<Face>, Query(back): Query<Back>, h
     let session = session(&headers).map(str::to_owned);
     // GitHub hands the credentials over once, so a disconnecting browser must not cancel this.
     let finishing =
-        tokio::spawn(async move { face.engine.setup_finish(&back.code, &back.state, session.as_deref()).await });
+        tokio::spawn(
+            async move { face.engine.operator().setup_finish(&back.code, &back.state, session.as_deref()).await },
+        );
     match finishing.await {
         Ok(Ok(done)) => {
             let mut response = page(StatusCode::OK, None, &pages::done(&done));
