@@ -9,7 +9,7 @@ use std::io::{BufRead, IsTerminal, Write};
 /// If there is no terminal, or the answer is not yes.
 pub(super) fn confirm(question: &str, command: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::asked_wrongly("This needs confirmation, and there is no terminal to ask on.")
+        return Err(Failure::usage_error("This needs confirmation, and there is no terminal to ask on.")
             .next(format!("Run `{command}` to skip the confirmation.")));
     }
     let mut stderr = std::io::stderr();

@@ -2,18 +2,18 @@
 //! registered with, else the one on this machine. A token from the environment goes only to a pool named there or on
 //! this machine: the stored registration does not say which pool that token belongs to.
 
-use super::failure::{Failure, complain};
-use super::print::warn_in_clear_text;
+use super::failure::{Failure, print_error};
+use super::print::warn_if_unencrypted;
 use super::profile::Profile;
 use super::untrusted::visible_line;
 use clap::Args;
-use owp_client::{Client, Who};
+use owp_client::{Auth, Client};
 use owp_config::{Environment, admin_token, listen_address, reachable, worker_token};
 use std::io::IsTerminal;
 
 /// Options of every client command: the pool's address and the output format.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Asked {
+pub(super) struct ConnectionArgs {
     /// Address of the pool, such as https://pool.example.org
     #[arg(long, value_name = "URL", global = true)]
     pub server: Option<String>,
@@ -22,7 +22,7 @@ pub(super) struct Asked {
     pub json: bool,
 }
 
-impl Asked {
+impl ConnectionArgs {
     /// Connects as the operator; warns if the admin token is sent unencrypted.
     ///
     /// # Errors
@@ -33,8 +33,8 @@ impl Asked {
             Failure::no_access("This command needs the admin token.")
                 .next("Set OWP_ADMIN_TOKEN, or OWP_ADMIN_TOKEN_FILE to a file that holds it.")
         })?;
-        let client = Client::new(&base, Who::Operator(token))?.on_delay(still_waiting);
-        warn_in_clear_text(&client);
+        let client = Client::new(&base, Auth::Operator(token))?.on_delay(still_waiting);
+        warn_if_unencrypted(&client);
         Ok(client)
     }
 
@@ -45,13 +45,13 @@ impl Asked {
     pub(super) fn nobody(&self, env: &Environment, profile: &Profile) -> Result<Client, Failure> {
         let kept = || profile.server().map(str::to_owned);
         let base = self.named(env).or_else(kept).map_or_else(|| on_this_machine(env), Ok)?;
-        Ok(Client::new(&base, Who::Nobody)?.on_delay(still_waiting))
+        Ok(Client::new(&base, Auth::None)?.on_delay(still_waiting))
     }
 
     /// Connects like [`Self::nobody`], but reads the stored registrations only if no pool is named.
     pub(super) fn stranger(&self, env: &Environment) -> Result<Client, Failure> {
         match self.named(env) {
-            Some(base) => Ok(Client::new(&base, Who::Nobody)?.on_delay(still_waiting)),
+            Some(base) => Ok(Client::new(&base, Auth::None)?.on_delay(still_waiting)),
             None => self.nobody(env, &Profile::open(env)?),
         }
     }
@@ -64,7 +64,7 @@ impl Asked {
         if let Some(token) = worker_token(env)? {
             // This token may not belong to the pool registered with last, so it is not sent there.
             let base = self.named(env).map_or_else(|| on_this_machine(env), Ok)?;
-            return Ok(Client::new(&base, Who::Worker(token))?.on_delay(still_waiting));
+            return Ok(Client::new(&base, Auth::Worker(token))?.on_delay(still_waiting));
         }
         let profile = Profile::open(env)?;
         let client = self.nobody(env, &profile)?;
@@ -78,7 +78,7 @@ impl Asked {
         // has another id and is not used.
         let (env, base, id) = (env.clone(), client.base().to_owned(), worker.worker_id);
         let read = move || Profile::open(&env).ok()?.worker(&base).filter(|kept| kept.worker_id == id);
-        Ok(client.as_who(Who::Worker(worker.token)).with_kept_token(move || Some(read()?.token)))
+        Ok(client.with_auth(Auth::Worker(worker.token)).with_stored_token(move || Some(read()?.token)))
     }
 
     /// Connects as the worker if there is one, else without credentials; for public resources.
@@ -97,7 +97,7 @@ impl Asked {
 /// Tells a terminal user that the pool has not responded yet.
 fn still_waiting(pool: &str) {
     if std::io::stderr().is_terminal() {
-        complain(&format!("still waiting for {}; Ctrl-C stops", visible_line(pool)));
+        print_error(&format!("still waiting for {}; Ctrl-C stops", visible_line(pool)));
     }
 }
 
@@ -105,7 +105,7 @@ fn on_this_machine(env: &Environment) -> Result<String, Failure> {
     let address = reachable(listen_address(env, None)?);
     if env.is_from_file("OWP_LISTEN") && !address.ip().is_loopback() {
         // Otherwise the author of that file would receive a token.
-        return Err(Failure::asked_wrongly(format!("OWP_LISTEN in a file of this folder names {address}."))
+        return Err(Failure::usage_error(format!("OWP_LISTEN in a file of this folder names {address}."))
             .next(format!("If that is the pool, name it with `--server http://{address}` or OWP_SERVER.")));
     }
     Ok(format!("http://{address}"))

@@ -15,7 +15,7 @@ pub(super) fn called(path: &str) -> &str {
 pub(super) fn read_file(path: &str, most: usize, too_large: &str) -> Result<String, Failure> {
     let name = called(path);
     let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::asked_wrongly(format!("{name} cannot be read: {error}.")).next("Check the name of the file.")
+        Failure::usage_error(format!("{name} cannot be read: {error}.")).next("Check the name of the file.")
     };
     let (bound, mut bytes) = (most as u64 + 1, Vec::new());
     let done = if path == "-" {
@@ -26,7 +26,7 @@ pub(super) fn read_file(path: &str, most: usize, too_large: &str) -> Result<Stri
     done.map_err(|error| unreadable(&error))?;
     if bytes.len() > most {
         let most = if most < 1 << 20 { format!("{} KiB", most >> 10) } else { format!("{} MiB", most >> 20) };
-        return Err(Failure::asked_wrongly(format!("{name} is larger than {most}, the limit.")).next(too_large));
+        return Err(Failure::usage_error(format!("{name} is larger than {most}, the limit.")).next(too_large));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();

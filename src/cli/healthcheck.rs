@@ -1,18 +1,18 @@
 //! `owp healthcheck`: tests whether a running pool is ready, for container health checks without `curl`.
 
-use super::failure::{Failure, finish, say};
+use super::failure::{Failure, finish, print_line};
 use super::print::as_json;
 use super::untrusted::visible_line;
 use clap::Args;
 use owp_base::net::is_loopback;
-use owp_client::{Client, Who, cause};
+use owp_client::{Auth, Client, cause};
 use owp_config::{Environment, listen_address, reachable};
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Shorter than the usual timeout of health checks.
-const PATIENCE: Duration = Duration::from_secs(4);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Arguments of `owp healthcheck`.
 #[derive(Debug, Clone, Args)]
@@ -40,13 +40,13 @@ async fn check(args: HealthcheckArgs, env: &Environment) -> Result<(), Failure> 
         Some(base) => base,
         None => format!("http://{}", reachable(listen_address(env, None)?)),
     };
-    let pool = Client::new(&base, Who::Nobody)?;
+    let pool = Client::new(&base, Auth::None)?;
     let url = visible_line(&format!("{}/readyz", pool.base()));
     ask(&url).await.map_err(|why| Failure::failed(format!("{url} {}.", visible_line(&why))))?;
     if args.json {
         as_json(&json!({ "ready": true, "server": pool.base() }));
     } else {
-        say(&format!("{url} is ready"));
+        print_line(&format!("{url} is ready"));
     }
     Ok(())
 }
@@ -59,11 +59,11 @@ async fn ask(url: &str) -> Result<(), String> {
     }
     let client = client
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE)
+        .timeout(REQUEST_TIMEOUT)
         .build()
         .map_err(|_| "cannot be called from this machine".to_owned())?;
     let answer = client.get(url).send().await.map_err(|error| match error.is_timeout() {
-        true => format!("did not answer within {} seconds", PATIENCE.as_secs()),
+        true => format!("did not answer within {} seconds", REQUEST_TIMEOUT.as_secs()),
         false => format!("cannot be reached: {}", cause(&error)),
     })?;
     if answer.status().as_u16() == 200 {

@@ -13,15 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 /// Polling interval without a notification.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const HOURLY: Duration = Duration::from_secs(3600);
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Maximum number of distinct error messages remembered.
-const MESSAGES_MAX: usize = 32;
+const MAX_LOGGED_MESSAGES: usize = 32;
 
 type Step = for<'e> fn(&'e Engine) -> BoxFuture<'e, Result<bool, EngineError>>;
-type Bell = for<'e> fn(&'e Engine) -> BoxFuture<'e, ()>;
+type Notification = for<'e> fn(&'e Engine) -> BoxFuture<'e, ()>;
 
 /// A kind of loop.
 struct Loop {
@@ -30,7 +30,7 @@ struct Loop {
     copies: usize,
     step: Step,
     /// Notification of possible work; without it the loop only polls.
-    bell: Option<Bell>,
+    notification: Option<Notification>,
     /// Delay after a step that found nothing to do.
     idle: Duration,
     /// True if the loop needs a GitHub App and waits for one.
@@ -48,8 +48,8 @@ const EXPIRY: Loop = Loop {
     name: "expiry",
     copies: 1,
     step: |engine| async { engine.scheduler().step_expiry().await }.boxed(),
-    bell: None,
-    idle: LOOK_AGAIN,
+    notification: None,
+    idle: POLL_INTERVAL,
     github: false,
     limit: DATABASE_LIMIT,
 };
@@ -59,8 +59,8 @@ const FEED: Loop = Loop {
     name: "feed",
     copies: 1,
     step: |engine| async { engine.feed().step_feed().await }.boxed(),
-    bell: Some(|engine| async { engine.feed().event_came().await }.boxed()),
-    idle: LOOK_AGAIN,
+    notification: Some(|engine| async { engine.feed().event_came().await }.boxed()),
+    idle: POLL_INTERVAL,
     github: false,
     limit: DATABASE_LIMIT,
 };
@@ -71,8 +71,8 @@ const WITH_GITHUB: [Loop; 6] = [
         name: "inbox",
         copies: 4,
         step: |engine| async { engine.intake().step_inbox().await }.boxed(),
-        bell: Some(|engine| engine.delivery_came().boxed()),
-        idle: LOOK_AGAIN,
+        notification: Some(|engine| engine.delivery_came().boxed()),
+        idle: POLL_INTERVAL,
         github: true,
         limit: GITHUB_LIMIT,
     },
@@ -80,8 +80,8 @@ const WITH_GITHUB: [Loop; 6] = [
         name: "sender",
         copies: 2,
         step: |engine| async { engine.comments().step_sender().await }.boxed(),
-        bell: Some(|engine| engine.comment_wanted().boxed()),
-        idle: LOOK_AGAIN,
+        notification: Some(|engine| engine.comment_wanted().boxed()),
+        idle: POLL_INTERVAL,
         github: true,
         limit: GITHUB_LIMIT,
     },
@@ -89,8 +89,8 @@ const WITH_GITHUB: [Loop; 6] = [
         name: "sync",
         copies: 2,
         step: |engine| async { engine.reconciler().step_sync().await }.boxed(),
-        bell: Some(|engine| engine.sync_wanted().boxed()),
-        idle: LOOK_AGAIN,
+        notification: Some(|engine| engine.sync_wanted().boxed()),
+        idle: POLL_INTERVAL,
         github: true,
         limit: GITHUB_LIMIT,
     },
@@ -98,8 +98,8 @@ const WITH_GITHUB: [Loop; 6] = [
         name: "watch",
         copies: 1,
         step: |engine| async { engine.reconciler().step_watch().await }.boxed(),
-        bell: None,
-        idle: LOOK_AGAIN,
+        notification: None,
+        idle: POLL_INTERVAL,
         github: true,
         limit: GITHUB_LIMIT,
     },
@@ -107,7 +107,7 @@ const WITH_GITHUB: [Loop; 6] = [
         name: "installations",
         copies: 1,
         step: |engine| async { engine.intake().step_installations().await.map(|()| false) }.boxed(),
-        bell: None,
+        notification: None,
         idle: HOURLY,
         github: true,
         limit: GITHUB_LIMIT,
@@ -117,8 +117,8 @@ const WITH_GITHUB: [Loop; 6] = [
         name: "missed deliveries",
         copies: 1,
         step: |engine| async { engine.intake().step_missed().await }.boxed(),
-        bell: None,
-        idle: LOOK_AGAIN,
+        notification: None,
+        idle: POLL_INTERVAL,
         github: true,
         limit: GITHUB_LIMIT,
     },
@@ -137,15 +137,15 @@ pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &Cance
 
 impl Loop {
     fn run(&self, engine: Engine, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
-        let Self { name, step, bell, idle, github, limit, .. } = *self;
+        let Self { name, step, notification, idle, github, limit, .. } = *self;
         let tracked = engine.views().track(name, limit);
         async move {
-            let mut trouble = Trouble::new(name);
+            let mut failures = FailureLog::new(name);
             while !stop.is_cancelled() {
                 if github && engine.github().is_none() {
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = tokio::time::sleep(LOOK_AGAIN) => {}
+                        () = tokio::time::sleep(POLL_INTERVAL) => {}
                     }
                     continue;
                 }
@@ -155,20 +155,20 @@ impl Loop {
                 drop(running);
                 let pause = match done {
                     Ok(Ok(more)) => {
-                        trouble.is_over();
+                        failures.reset();
                         if more {
                             continue;
                         }
                         idle
                     }
-                    Ok(Err(error)) => trouble.met(&error.to_string()),
-                    Err(_) => trouble.met("it panicked; nothing of the step was kept"),
+                    Ok(Err(error)) => failures.record(&error.to_string()),
+                    Err(_) => failures.record("it panicked; nothing of the step was kept"),
                 };
-                let ring = bell.filter(|_| !trouble.lasts());
+                let notification = notification.filter(|_| !failures.is_failing());
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(pause) => {}
-                    () = rings(ring, &engine) => {}
+                    () = notified(notification, &engine) => {}
                 }
             }
         }
@@ -176,9 +176,9 @@ impl Loop {
 }
 
 /// Waits for a notification; without a source, for ever.
-async fn rings(bell: Option<Bell>, engine: &Engine) {
-    match bell {
-        Some(bell) => bell(engine).await,
+async fn notified(notification: Option<Notification>, engine: &Engine) {
+    match notification {
+        Some(notification) => notification(engine).await,
         None => std::future::pending().await,
     }
 }
@@ -202,33 +202,33 @@ async fn schedule(engine: Engine, mut waiting: mpsc::Receiver<Pull>, stop: Cance
 }
 
 /// The failures of a loop: each message is logged once, and the delay grows.
-struct Trouble {
+struct FailureLog {
     name: &'static str,
-    told: BTreeSet<String>,
-    pause: Duration,
+    logged: BTreeSet<String>,
+    delay: Duration,
 }
 
-impl Trouble {
+impl FailureLog {
     fn new(name: &'static str) -> Self {
-        Self { name, told: BTreeSet::new(), pause: FIRST_PAUSE }
+        Self { name, logged: BTreeSet::new(), delay: MIN_RETRY_DELAY }
     }
 
-    fn lasts(&self) -> bool {
-        !self.told.is_empty()
+    fn is_failing(&self) -> bool {
+        !self.logged.is_empty()
     }
 
     /// Records a failed step and returns the delay.
-    fn met(&mut self, message: &str) -> Duration {
-        if self.told.len() < MESSAGES_MAX && self.told.insert(message.to_owned()) {
+    fn record(&mut self, message: &str) -> Duration {
+        if self.logged.len() < MAX_LOGGED_MESSAGES && self.logged.insert(message.to_owned()) {
             tracing::warn!("the {} loop failed and will retry: {message}", self.name);
         }
-        let pause = self.pause;
-        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        let pause = self.delay;
+        self.delay = (pause * 2).min(MAX_RETRY_DELAY);
         pause
     }
 
-    fn is_over(&mut self) {
-        if self.lasts() {
+    fn reset(&mut self) {
+        if self.is_failing() {
             tracing::info!("the {} loop recovered", self.name);
             *self = Self::new(self.name);
         }
@@ -241,14 +241,14 @@ mod tests {
 
     #[test]
     fn a_trouble_is_told_once_per_message_and_the_pauses_grow_to_a_limit() {
-        let mut trouble = Trouble::new("test");
-        let pauses: Vec<_> = (0..7).map(|_| trouble.met("the database is away").as_secs()).collect();
+        let mut failures = FailureLog::new("test");
+        let pauses: Vec<_> = (0..7).map(|_| failures.record("the database is away").as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(trouble.told.len(), 1);
-        trouble.met("the disk is full");
-        assert_eq!(trouble.told.len(), 2);
-        trouble.is_over();
-        assert!(!trouble.lasts());
-        assert_eq!(trouble.met("the database is away"), FIRST_PAUSE);
+        assert_eq!(failures.logged.len(), 1);
+        failures.record("the disk is full");
+        assert_eq!(failures.logged.len(), 2);
+        failures.reset();
+        assert!(!failures.is_failing());
+        assert_eq!(failures.record("the database is away"), MIN_RETRY_DELAY);
     }
 }

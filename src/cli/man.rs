@@ -1,6 +1,6 @@
 //! `owp man`: manual pages, generated from the help texts.
 
-use super::failure::{Failure, complain, finish};
+use super::failure::{Failure, finish, print_error};
 use super::untrusted::visible_line;
 use clap::{Args, Command};
 use clap_mangen::Man;
@@ -38,6 +38,6 @@ fn write(program: Command, folder: &Path) -> Result<(), Failure> {
         Failure::failed(format!("The pages cannot be written to {shown}: {error}."))
             .next("Name a folder that you can write to.")
     })?;
-    complain(&format!("owp man: the pages are in {shown}"));
+    print_error(&format!("owp man: the pages are in {shown}"));
     Ok(())
 }

@@ -29,10 +29,10 @@ pub mod worker;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use owp_config::{ConfigError, Environment, LogConfig};
 use owp_conformance::cli::ConformanceArgs;
-use owp_terminal::{colour, failure, place, untrusted, values};
+use owp_terminal::{colour, failure, rephrase, untrusted, values};
 use std::process::ExitCode;
 
-const ASKED_WRONGLY: u8 = 2;
+const USAGE_ERROR: u8 = 2;
 
 /// Hands labelled GitHub issues to contributors, never faster than maintainers can review.
 #[derive(Debug, Parser)]
@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
             runtime.shutdown_background();
             code
         }
-        Err(error) => asked_wrongly(&error),
+        Err(error) => usage_error(&error),
     }
 }
 
@@ -142,9 +142,9 @@ async fn run(command: Command, env: Environment) -> ExitCode {
 }
 
 /// Reports a configuration error.
-fn asked_wrongly(error: &ConfigError) -> ExitCode {
-    failure::complain(&format!("owp: {}", untrusted::visible(&error.to_string())));
-    ExitCode::from(ASKED_WRONGLY)
+fn usage_error(error: &ConfigError) -> ExitCode {
+    failure::print_error(&format!("owp: {}", untrusted::visible(&error.to_string())));
+    ExitCode::from(USAGE_ERROR)
 }
 
 #[cfg(test)]

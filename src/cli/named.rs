@@ -65,7 +65,7 @@ fn issue(named: &str) -> Result<Option<Issue>, Failure> {
         return Ok(None);
     }
     let wrong = || {
-        Failure::asked_wrongly(format!("{} is not the name of a task.", word(named)))
+        Failure::usage_error(format!("{} is not the name of a task.", word(named)))
             .next("Give an id (t_…), owner/name#12, or an address such as https://github.com/owner/name/issues/12.")
     };
     let found = match named.split_once("://") {
@@ -121,7 +121,7 @@ mod tests {
                 let _told = stream.write_all(format!("{head}{page}").as_bytes()).await;
             }
         });
-        Client::new(&url, owp_client::Who::Nobody).unwrap()
+        Client::new(&url, owp_client::Auth::None).unwrap()
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 //! `owp policy`: validates a policy file, simulates it on a running pool, prints its JSON Schema.
 
 use super::admin::explained;
-use super::connect::Asked;
-use super::failure::{Failure, finish, say};
+use super::connect::ConnectionArgs;
+use super::failure::{Failure, finish, print_line};
 use super::file::{called, read_file};
-use super::place::of_worker;
 use super::print::{self, as_json, count, read, title, word, words};
+use super::rephrase::of_worker;
 use clap::{Args, Subcommand};
 use owp_config::Environment;
 use owp_pool::document::{Document, Fault, MAX_BYTES, POLICY_PATH, read_yaml, schema};
@@ -46,7 +46,7 @@ struct SimulateArgs {
     #[arg(long, value_name = "FILE")]
     policy: Option<String>,
     #[command(flatten)]
-    asked: Asked,
+    connection: ConnectionArgs,
 }
 
 /// Exits with 0 on success, 1 for an invalid file or no response, 2 for a usage error, 4 without access.
@@ -54,11 +54,11 @@ pub async fn run(args: PolicyArgs, env: &Environment) -> ExitCode {
     match args.command {
         PolicyCommand::Check { file, json } => finish("owp policy check", check(&file, json), json),
         PolicyCommand::Simulate(args) => {
-            let json = args.asked.json;
+            let json = args.connection.json;
             finish("owp policy simulate", simulate(args, env).await, json)
         }
         PolicyCommand::Schema => {
-            say(&format!("{:#}", schema()));
+            print_line(&format!("{:#}", schema()));
             ExitCode::SUCCESS
         }
     }
@@ -69,7 +69,7 @@ fn check(file: &str, json: bool) -> Result<(), Failure> {
     if json {
         as_json(&json!({ "file": file, "faults": [] }));
     } else {
-        say(&format!("{file}: fine"));
+        print_line(&format!("{file}: fine"));
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ pub(super) fn faulty(file: &str, faults: &[Fault]) -> Failure {
     let found: Vec<Value> = faults.iter().map(told).collect();
     Failure::failed(what)
         .above(print::faults(file, faults))
-        .having_done(json!({ "file": file, "faults": found }))
+        .with_completed(json!({ "file": file, "faults": found }))
         .next("docs/policy.md explains every key; `owp policy schema` prints the JSON Schema for editors.")
 }
 
@@ -99,14 +99,14 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> Result<(), Failure> 
     if let Some(file) = &args.policy {
         body["policy"] = serde_json::to_value(good(file)?).unwrap_or(Value::Null);
     }
-    ask(&args.asked, env, &body).await
+    ask(&args.connection, env, &body).await
 }
 
 /// Asks the pool and prints its response.
-async fn ask(asked: &Asked, env: &Environment, body: &Value) -> Result<(), Failure> {
-    let pool = asked.operator(env)?;
+async fn ask(connection: &ConnectionArgs, env: &Environment, body: &Value) -> Result<(), Failure> {
+    let pool = connection.operator(env)?;
     let answer = pool.post("/v1/admin/policy/simulate", body).await.map_err(explained)?;
-    if asked.json {
+    if connection.json {
         as_json(&answer);
     } else {
         tell(&read(&pool, &answer)?);
@@ -120,21 +120,21 @@ fn tell(simulated: &Simulated) {
         let number = issue.map_or_else(String::new, |issue| format!("#{issue} "));
         format!("{number}{}", title(called))
     };
-    say(&format!("{}: {} seen recently", word(&simulated.repo), count(simulated.workers, "worker")));
+    print_line(&format!("{}: {} seen recently", word(&simulated.repo), count(simulated.workers, "worker")));
     for reason in &simulated.stopped {
-        say(&format!("nothing is handed out: {}", words(reason)));
+        print_line(&format!("nothing is handed out: {}", words(reason)));
     }
     for grant in &simulated.grants {
-        say(&format!("would get {}: {}", name(grant.issue, &grant.title), word(&grant.worker)));
+        print_line(&format!("would get {}: {}", name(grant.issue, &grant.title), word(&grant.worker)));
     }
     for wait in &simulated.waiting {
-        say(&format!("waits {}", name(wait.issue, &wait.title)));
+        print_line(&format!("waits {}", name(wait.issue, &wait.title)));
         if wait.reasons.is_empty() {
             let why = if simulated.workers == 0 { "no worker asks" } else { "others come first" };
-            say(&format!("  {why}"));
+            print_line(&format!("  {why}"));
         }
         for SimulatedReason { rule, message, workers } in &wait.reasons {
-            say(&format!("  {}: {}", words(&workers.join(", ")), words(&of_worker(rule, message))));
+            print_line(&format!("  {}: {}", words(&workers.join(", ")), words(&of_worker(rule, message))));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Output helpers: escaping of untrusted text, times, tables that `grep` and `awk` can read, and colours if the terminal
 //! supports them.
 
-pub(super) use owp_terminal::print::{as_json, as_json_line, count, warn_in_clear_text};
+pub(super) use owp_terminal::print::{as_json, as_json_line, count, warn_if_unencrypted};
 
-use super::failure::{Failure, say};
+use super::failure::{Failure, print_line};
 use super::untrusted::visible_line;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
@@ -90,7 +90,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
     }
     for (at, line) in table.lines().enumerate() {
         let line = line.trim_end();
-        if at == 0 { styled(HEAD, line) } else { say(line) }
+        if at == 0 { styled(HEAD, line) } else { print_line(line) }
     }
 }
 

@@ -31,24 +31,24 @@ pub(super) struct Registered {
 /// The file of registrations.
 pub(super) struct Profile {
     path: PathBuf,
-    kept: Kept,
+    kept: StoredProfile,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
+struct StoredProfile {
     /// The default pool.
     server: Option<String>,
-    workers: BTreeMap<String, KeptWorker>,
+    workers: BTreeMap<String, StoredWorker>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptWorker {
+struct StoredWorker {
     worker_id: String,
     name: String,
     token: String,
 }
 
-impl std::fmt::Debug for KeptWorker {
+impl std::fmt::Debug for StoredWorker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeptWorker").field("worker_id", &self.worker_id).finish_non_exhaustive()
     }
@@ -65,11 +65,11 @@ impl Profile {
     }
 
     fn read(path: PathBuf) -> Result<Self, Failure> {
-        let wrong = |what: String| Failure::asked_wrongly(format!("{} {what}.", path.display()));
+        let wrong = |what: String| Failure::usage_error(format!("{} {what}.", path.display()));
         let about = match std::fs::metadata(&path) {
             Ok(about) => about,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { path, kept: Kept::default() });
+                return Ok(Self { path, kept: StoredProfile::default() });
             }
             Err(error) => return Err(wrong(format!("cannot be read: {error}")).next(ELSEWHERE)),
         };
@@ -106,7 +106,7 @@ impl Profile {
     /// # Errors
     /// If the file cannot be reread or written; its old content is kept then.
     pub(super) fn keep(&mut self, server: &str, worker: &Registered) -> Result<(), Failure> {
-        let kept = KeptWorker {
+        let kept = StoredWorker {
             worker_id: worker.worker_id.clone(),
             name: worker.name.clone(),
             token: worker.token.expose_secret().to_owned(),
@@ -135,7 +135,7 @@ impl Profile {
     }
 
     /// Changes the current content, because another command may have changed the file since it was read.
-    fn change(&mut self, change: impl FnOnce(&mut Kept)) -> Result<(), Failure> {
+    fn change(&mut self, change: impl FnOnce(&mut StoredProfile)) -> Result<(), Failure> {
         // Held until the end of this function.
         let _lock = self.lock().map_err(|error| self.unwritable(&error))?;
         self.kept = Self::read(self.path.clone())?.kept;

@@ -2,11 +2,11 @@
 //!
 //! Prints one JSON line on stdout; everything else goes to stderr. No part of the service runs here.
 
-use super::failure::complain;
+use super::failure::print_error;
 use super::untrusted::visible;
 use clap::Args;
 use owp_base::clock::Clock;
-use owp_sandbox::{Sandbox, SandboxConfig, Scene, StartError, seed};
+use owp_sandbox::{Sandbox, SandboxConfig, SeededWorld, StartError, seed};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -50,7 +50,7 @@ pub async fn run(args: SandboxArgs) -> ExitCode {
     match serve(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("owp sandbox: {}", visible(&error)));
+            print_error(&format!("owp sandbox: {}", visible(&error)));
             ExitCode::FAILURE
         }
     }
@@ -66,7 +66,7 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
         StartError::Listen { .. } => format!("{error}; choose another address with --listen"),
         error => error.to_string(),
     })?;
-    let scene = seed(&sandbox).map_err(|error| error.to_string())?;
+    let seeded = seed(&sandbox).map_err(|error| error.to_string())?;
     // Set last: events from before the App's installation are not delivered.
     if let Some(url) = &args.webhook_url {
         sandbox.set_webhook_url(url);
@@ -75,9 +75,9 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
     let key_file = args.private_key_file.unwrap_or_else(|| key_path(&sandbox));
     write_private(&key_file, &sandbox.private_key_pem())
         .map_err(|error| format!("cannot write the private key to {}: {error}", key_file.display()))?;
-    let told = announce(&introduction(&sandbox, &scene, &key_file));
+    let told = announce(&introduction(&sandbox, &seeded, &key_file));
     if told.is_ok() {
-        complain(&format!("owp sandbox: listening on {}; Ctrl-C ends it", sandbox.api_url()));
+        print_error(&format!("owp sandbox: listening on {}; Ctrl-C ends it", sandbox.api_url()));
         until_told_to_stop().await;
     }
     sandbox.stop().await;
@@ -112,9 +112,9 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Builds the one line on stdout.
-fn introduction(sandbox: &Sandbox, scene: &Scene, key_file: &Path) -> Value {
+fn introduction(sandbox: &Sandbox, seeded: &SeededWorld, key_file: &Path) -> Value {
     let mut users = json!({});
-    for one in &scene.cast {
+    for one in &seeded.users {
         users[&one.user.login] = json!({ "id": one.user.id, "token": one.user.token, "role": one.role });
     }
     json!({
@@ -122,7 +122,7 @@ fn introduction(sandbox: &Sandbox, scene: &Scene, key_file: &Path) -> Value {
         "app_id": sandbox.app_id(),
         "private_key_file": key_file,
         "webhook_secret": sandbox.webhook_secret(),
-        "installation_id": scene.installation,
+        "installation_id": seeded.installation,
         "users": users,
     })
 }
@@ -161,12 +161,12 @@ mod tests {
     async fn the_introduction_has_a_token_for_everybody_and_a_key_only_the_owner_can_read() {
         let clock = Clock::manual(1_000_000);
         let sandbox = Sandbox::start(SandboxConfig::new(Arc::new(move || clock.now_ms()))).await.unwrap();
-        let scene = seed(&sandbox).unwrap();
+        let seeded = seed(&sandbox).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key.pem");
         fs::write(&file, "an old key").unwrap();
         write_private(&file, &sandbox.private_key_pem()).unwrap();
-        let line = introduction(&sandbox, &scene, &file);
+        let line = introduction(&sandbox, &seeded, &file);
         assert_eq!(line["users"]["mona"]["role"], "admin");
         assert!(line["users"]["stranger"]["token"].as_str().unwrap().starts_with("ghp_"));
         assert!(fs::read_to_string(&file).unwrap().starts_with("-----BEGIN RSA PRIVATE KEY-----"));

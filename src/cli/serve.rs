@@ -2,10 +2,10 @@
 //!
 //! [`start`] is the whole server as a value, for tests and the demo; [`run`] is the subcommand around it.
 
-use super::failure::complain;
+use super::failure::print_error;
 use super::logging::SETUP_TARGET;
 use super::untrusted::visible;
-use super::{asked_wrongly, loops};
+use super::{loops, usage_error};
 use clap::Args;
 use owp_base::clock::{Clock, Entropy};
 use owp_config::{ConfigError, Environment};
@@ -25,15 +25,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Timeout for requests to finish during shutdown, and then for the loops.
-const FINISH_WITHIN: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time to wait for a database server at startup, and the polling interval.
-const DATABASE_WITHIN: Duration = Duration::from_secs(30);
-const DATABASE_AGAIN: Duration = Duration::from_secs(1);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
+const DATABASE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Timeout for recording in the database that the process stopped.
-const MARK_WITHIN: Duration = Duration::from_secs(2);
+const STOP_MARK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the database may take to close: SQLite writes what its log holds into the file.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+const DATABASE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Arguments of `owp serve`. Variables configure everything else; `env.local.example` lists them.
 #[derive(Debug, Clone, Args)]
@@ -125,25 +125,25 @@ impl Running {
         self.accepting.cancel();
         self.hub.close();
         if let Some(mut server) = self.server.take()
-            && tokio::time::timeout(FINISH_WITHIN, &mut server).await.is_err()
+            && tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut server).await.is_err()
         {
-            tracing::warn!("requests did not finish within {} s and were aborted", FINISH_WITHIN.as_secs());
+            tracing::warn!("requests did not finish within {} s and were aborted", SHUTDOWN_TIMEOUT.as_secs());
             server.abort();
         }
         // Stopped after the requests, because a pull needs a loop to answer it.
         self.stepping.cancel();
         let finished = futures_util::future::join_all(self.loops.iter_mut());
-        if tokio::time::timeout(FINISH_WITHIN, finished).await.is_err() {
-            tracing::warn!("loops did not finish their step within {} s and were aborted", FINISH_WITHIN.as_secs());
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, finished).await.is_err() {
+            tracing::warn!("loops did not finish their step within {} s and were aborted", SHUTDOWN_TIMEOUT.as_secs());
             self.loops.iter().for_each(JoinHandle::abort);
         }
         // Only informs readers of the database, so an unresponsive one does not delay the shutdown further.
-        let marked = tokio::time::timeout(MARK_WITHIN, self.engine.reconciler().mark_stopped()).await;
+        let marked = tokio::time::timeout(STOP_MARK_TIMEOUT, self.engine.reconciler().mark_stopped()).await;
         if !matches!(marked, Ok(Ok(()))) {
             tracing::warn!("could not record in the database that this process stopped");
         }
-        if tokio::time::timeout(CLOSE_WITHIN, self.engine.store().close()).await.is_err() {
-            tracing::warn!("the database was not closed within {} s", CLOSE_WITHIN.as_secs());
+        if tokio::time::timeout(DATABASE_CLOSE_TIMEOUT, self.engine.store().close()).await.is_err() {
+            tracing::warn!("the database was not closed within {} s", DATABASE_CLOSE_TIMEOUT.as_secs());
         }
     }
 }
@@ -160,24 +160,24 @@ impl Drop for Running {
 pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
     let config = match ServeConfig::load(env, args.listen.as_deref(), args.database.as_deref()) {
         Ok(config) => config,
-        Err(error) => return asked_wrongly(&error),
+        Err(error) => return usage_error(&error),
     };
     let github = match config.github.as_ref().map(|app| GitHubSide::of(app, Clock::System)).transpose() {
         Ok(github) => github,
-        Err(error) => return asked_wrongly(&ConfigError::new(error.to_string())),
+        Err(error) => return usage_error(&ConfigError::new(error.to_string())),
     };
     let redeliver_at = match config.redeliver_at.as_deref().map(redelivery_times) {
         None => Settings::default().redeliver_at,
         Some(Ok(times)) => times,
-        Some(Err(error)) => return asked_wrongly(&error),
+        Some(Err(error)) => return usage_error(&error),
     };
     match serve(config, github, redeliver_at).await {
         Ok(code) => code,
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Url(_))) => {
-            asked_wrongly(&ConfigError::new(error.to_string()))
+            usage_error(&ConfigError::new(error.to_string()))
         }
         Err(error) => {
-            complain(&format!("owp serve: {}", visible(&error.to_string())));
+            print_error(&format!("owp serve: {}", visible(&error.to_string())));
             ExitCode::FAILURE
         }
     }
@@ -192,7 +192,7 @@ async fn serve(
     let mut told_to_stop = Signals::listen()?;
     let url = config.database_url.expose_secret().to_owned();
     let store = tokio::select! {
-        opened = open_patiently(&url) => opened?,
+        opened = open_with_retries(&url) => opened?,
         () = told_to_stop.next() => return Ok(ExitCode::SUCCESS),
     };
     let setup = github.is_none().then(|| SetupSettings {
@@ -242,19 +242,19 @@ async fn serve(
 }
 
 /// Opens the database. Retries while its server is unreachable, because a container beside this one may be starting.
-async fn open_patiently(url: &str) -> Result<Store, StoreError> {
-    let until = Instant::now() + DATABASE_WITHIN;
+async fn open_with_retries(url: &str) -> Result<Store, StoreError> {
+    let until = Instant::now() + DATABASE_TIMEOUT;
     let mut told = false;
     loop {
         let options = StoreOptions { url: url.to_owned(), clock: Clock::System, entropy: Entropy::system() };
         match Store::open(options).await {
             Err(error @ StoreError::Unreachable { passing: true, .. }) if Instant::now() < until => {
                 if !told {
-                    let secs = DATABASE_WITHIN.as_secs();
+                    let secs = DATABASE_TIMEOUT.as_secs();
                     tracing::warn!("{error}; trying again for up to {secs} s");
                     told = true;
                 }
-                tokio::time::sleep(DATABASE_AGAIN).await;
+                tokio::time::sleep(DATABASE_POLL_INTERVAL).await;
             }
             opened => return opened,
         }

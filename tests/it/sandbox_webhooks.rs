@@ -105,13 +105,13 @@ async fn every_delivery_is_as_github_describes_it() {
     live_a_full_life(&sandbox, installation);
     let description = description();
     let (mut kinds, mut problems) = (BTreeSet::new(), BTreeSet::new());
-    for parcel in sandbox.take_deliveries() {
-        let letter = parcel.letter;
-        let action = letter.action.map(|action| format!("-{action}")).unwrap_or_default();
-        let name = format!("{}{action}", letter.event).replace('_', "-");
+    for webhook in sandbox.take_deliveries() {
+        let event = webhook.webhook;
+        let action = event.action.map(|action| format!("-{action}")).unwrap_or_default();
+        let name = format!("{}{action}", event.event).replace('_', "-");
         let schema = &description["x-webhooks"][&name]["post"]["requestBody"]["content"]["application/json"]["schema"];
         assert!(!schema.is_null(), "GitHub has no webhook {name}");
-        let payload = serde_json::from_str(&letter.body).unwrap();
+        let payload = serde_json::from_str(&event.body).unwrap();
         problems.extend(complaints(&description, schema, &payload).into_iter().map(|one| format!("{name}: {one}")));
         kinds.insert(name);
     }

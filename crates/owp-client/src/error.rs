@@ -20,7 +20,7 @@ pub enum ClientError {
     },
     /// The call timed out. It may still have taken effect.
     #[error("{url} did not answer within {secs} seconds")]
-    Silent {
+    Timeout {
         /// The address that was called.
         url: String,
         /// The timeout in seconds.
@@ -36,7 +36,7 @@ pub enum ClientError {
     },
     /// The response is not OWP: another program listens on this address.
     #[error("{url} answered {status} without JSON: another program listens there")]
-    Nonsense {
+    NotJson {
         /// The address that was called.
         url: String,
         /// The HTTP status.
@@ -44,7 +44,7 @@ pub enum ClientError {
     },
     /// The server, or a proxy in front of it, is unavailable.
     #[error("{url} answered {status}: it is not available at the moment")]
-    Trouble {
+    ServerError {
         /// The address that was called.
         url: String,
         /// The HTTP status.
@@ -60,7 +60,7 @@ pub enum ClientError {
     },
     /// The pool rejected the call.
     #[error("{}", .0.detail)]
-    Problem(Box<Told>),
+    Problem(Box<Problem>),
 }
 
 impl ClientError {
@@ -70,9 +70,9 @@ impl ClientError {
 
     /// Returns the problem the pool answered with, if this is one.
     #[must_use]
-    pub fn told(&self) -> Option<&Told> {
+    pub fn problem(&self) -> Option<&Problem> {
         match self {
-            Self::Problem(told) => Some(told),
+            Self::Problem(problem) => Some(problem),
             _ => None,
         }
     }
@@ -100,7 +100,7 @@ pub fn cause(error: &reqwest::Error) -> String {
 
 /// A problem (RFC 9457) as the server sent it. Its texts are the server's own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// The last part of its `type`, such as `refused`.
@@ -111,7 +111,7 @@ pub struct Told {
     pub body: Value,
 }
 
-impl Told {
+impl Problem {
     pub(super) fn new(status: u16, body: Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let kind = text("type").and_then(|kind| kind.rsplit('/').next().map(str::to_owned)).unwrap_or_default();
@@ -159,14 +159,15 @@ mod tests {
     #[test]
     fn a_problem_is_read_and_one_without_words_gets_some() {
         let reasons = json!([{ "rule": "skills", "message": "The task asks for go." }]);
-        let told = Told::new(409, json!({ "type": "/problems/refused", "detail": "Refused.", "reasons": reasons }));
-        assert_eq!((told.kind.as_str(), told.detail.as_str()), ("refused", "Refused."));
-        let reason = told.reasons().remove(0);
+        let problem =
+            Problem::new(409, json!({ "type": "/problems/refused", "detail": "Refused.", "reasons": reasons }));
+        assert_eq!((problem.kind.as_str(), problem.detail.as_str()), ("refused", "Refused."));
+        let reason = problem.reasons().remove(0);
         assert_eq!((reason.rule.as_str(), reason.message.as_str()), ("skills", "The task asks for go."));
         let errors = json!([{ "field": "tier", "message": "must be from 0 to 3, not 9" }, 7]);
-        let told = Told::new(422, json!({ "errors": errors }));
-        assert_eq!(told.fields(), [("tier".to_owned(), "must be from 0 to 3, not 9".to_owned())]);
-        let bare = Told::new(500, json!({}));
+        let problem = Problem::new(422, json!({ "errors": errors }));
+        assert_eq!(problem.fields(), [("tier".to_owned(), "must be from 0 to 3, not 9".to_owned())]);
+        let bare = Problem::new(500, json!({}));
         assert_eq!((bare.kind.as_str(), bare.reasons().len()), ("", 0));
         assert_eq!(bare.detail, "The pool answered 500 without a reason.");
     }

@@ -2,15 +2,15 @@
 //! arguments and print the same lines.
 
 use crate::report::{html, json, junit, summary};
-use crate::{CannotBegin, Check, Options, Outcome, Profile, Report, Status, all, run as check};
+use crate::{Check, Options, Outcome, Profile, Report, SetupError, Status, all, run as check};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use owp_base::clock::Clock;
-use owp_client::{Client, Who};
+use owp_client::{Auth, Client};
 use owp_config::{ConfigError, Environment, admin_token};
 use owp_terminal::colour;
-use owp_terminal::failure::{Failure, finish, say};
-use owp_terminal::print::{as_json, count, warn_in_clear_text};
+use owp_terminal::failure::{Failure, finish, print_line};
+use owp_terminal::print::{as_json, count, warn_if_unencrypted};
 use owp_terminal::untrusted::visible_line;
 use owp_terminal::values::duration;
 use secrecy::ExposeSecret;
@@ -140,7 +140,7 @@ fn list(json: bool) {
         return;
     }
     for check in all() {
-        say(&format!("{:<11} {}", check.id, check.title));
+        print_line(&format!("{:<11} {}", check.id, check.title));
     }
 }
 
@@ -155,7 +155,7 @@ async fn checked(program: &str, args: &ConformanceArgs, env: &Environment) -> Re
     };
     let checking = check(&options, &Clock::System, tell);
     let report = tokio::select! {
-        report = checking => report.map_err(|error| cannot_begin(&error))?,
+        report = checking => report.map_err(|error| setup_failed(&error))?,
         _ = tokio::signal::ctrl_c() => {
             return Err(Failure::failed("Interrupted: the server was not checked to the end.")
                 .next("The repositories and tasks of the checks remain there; no other worker has the skills to get them."));
@@ -173,7 +173,7 @@ async fn checked(program: &str, args: &ConformanceArgs, env: &Environment) -> Re
 
 fn options(program: &str, args: &ConformanceArgs, env: &Environment) -> Result<Options, Failure> {
     let server = args.server.clone().or_else(|| env.get("OWP_SERVER")).ok_or_else(|| {
-        Failure::asked_wrongly("No server is named, and the checks create repositories and tasks on it.")
+        Failure::usage_error("No server is named, and the checks create repositories and tasks on it.")
             .next("Name it with --server or OWP_SERVER.")
     })?;
     let token = match &args.admin_token {
@@ -185,29 +185,29 @@ fn options(program: &str, args: &ConformanceArgs, env: &Environment) -> Result<O
     };
     let only: Vec<String> = args.only.iter().map(|name| name.trim().to_uppercase()).collect();
     if let Some(unknown) = only.iter().find(|name| !all().iter().any(|check| check.is_named(name))) {
-        return Err(Failure::asked_wrongly(format!("No check has a name that begins with {unknown}."))
+        return Err(Failure::usage_error(format!("No check has a name that begins with {unknown}."))
             .next(format!("`{program} --list` shows all of them.")));
     }
     let profile = args.profile.map(Profile::from);
-    let none = || Failure::asked_wrongly("No check of this profile has a name given with --only.");
+    let none = || Failure::usage_error("No check of this profile has a name given with --only.");
     let chosen = |check: &&&Check| profile.is_none_or(|profile| check.profile == profile);
     let named = |check: &&&Check| only.is_empty() || only.iter().any(|name| check.is_named(name));
     all().iter().filter(chosen).find(named).ok_or_else(none)?;
-    let client = Client::new(&server, Who::Nobody)?;
-    warn_in_clear_text(&client);
+    let client = Client::new(&server, Auth::None)?;
+    warn_if_unencrypted(&client);
     let server = client.base().to_owned();
     Ok(Options { server, admin_token: token, lease_ttl: args.lease_ttl, profile, only })
 }
 
-fn cannot_begin(error: &CannotBegin) -> Failure {
+fn setup_failed(error: &SetupError) -> Failure {
     let what = format!("Nothing can be checked: {error}.");
     match error {
-        CannotBegin::NoAccess(_) => {
+        SetupError::NoAccess(_) => {
             Failure::no_access(what).next("Use --admin-token with the token the server was started with.")
         }
-        CannotBegin::Unreachable(_) => Failure::failed(what).next("Check that the server runs there."),
-        CannotBegin::SomethingElse(_) => Failure::failed(what).next("Check the address: --server names another."),
-        CannotBegin::Closed => Failure::failed(what)
+        SetupError::Unreachable(_) => Failure::failed(what).next("Check that the server runs there."),
+        SetupError::NotAPool(_) => Failure::failed(what).next("Check the address: --server names another."),
+        SetupError::Closed => Failure::failed(what)
             .next("For `owp serve`, set OWP_OPEN_REGISTRATION=1, or let only this machine reach it."),
     }
 }
@@ -226,7 +226,7 @@ fn write(file: &mut ReportFile<'_>, text: impl FnOnce() -> String) -> Result<(),
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::asked_wrongly(format!("{} cannot be written: {error}.", path.display()))
+    Failure::usage_error(format!("{} cannot be written: {error}.", path.display()))
 }
 
 fn style(status: Status) -> Style {
@@ -251,11 +251,11 @@ fn line(outcome: &Outcome) {
 }
 
 fn tell_end(report: &Report) {
-    say("");
-    say(&format!("{}, in {:.1} s", summary(report), report.seconds));
+    print_line("");
+    print_line(&format!("{}, in {:.1} s", summary(report), report.seconds));
     if !report.conforms() && report.ready_before > 0 {
         let ready = count(report.ready_before, "task");
-        say(&format!(
+        print_line(&format!(
             "{ready} waited there before the checks began and may have interfered; use a test server without tasks."
         ));
     }

@@ -1,8 +1,8 @@
 //! The environment of one check: its own repositories, workers and tasks, so that checks do not affect each other.
 //! Every task needs a skill that only this check uses. When the check ends, its repositories hand out nothing.
 
-use super::http::{Answer, Caller};
-use super::stop::{Stop, Verdict};
+use super::check_result::{CheckError, CheckResult};
+use super::http::{HttpClient, Response};
 use super::{Discovered, Options};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Time that an expired lease may remain listed: the protocol allows half a minute.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A worker of the check.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(super) struct Worker {
 
 /// The resources of a check.
 pub(super) struct Lab {
-    pub http: Caller,
+    pub http: HttpClient,
     pub options: Options,
     pub discovered: Discovered,
     /// Distinguishes this check's names from all others.
@@ -36,7 +36,7 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    pub(super) fn new(http: Caller, options: Options, discovered: Discovered, salt: String) -> Self {
+    pub(super) fn new(http: HttpClient, options: Options, discovered: Discovered, salt: String) -> Self {
         Self {
             http,
             options,
@@ -50,13 +50,13 @@ impl Lab {
     }
 
     /// Returns a unique name.
-    pub(super) fn fresh(&self, what: &str) -> String {
+    pub(super) fn unique_name(&self, what: &str) -> String {
         format!("{what}-{}-{}", self.salt, self.count.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Returns a well-formed id that does not exist: `t_none…`.
-    pub(super) fn nobodys(&self, kind: char) -> String {
-        format!("{kind}_{}", self.fresh("none").replace('-', "_"))
+    pub(super) fn unknown_id(&self, kind: char) -> String {
+        format!("{kind}_{}", self.unique_name("none").replace('-', "_"))
     }
 
     /// Returns the skill of this check's tasks and workers.
@@ -66,25 +66,25 @@ impl Lab {
 
     /// Returns a name for a repository, which is closed at the end of the check.
     pub(super) fn repo_name(&self) -> String {
-        let name = format!("conformance/{}", self.fresh("r"));
+        let name = format!("conformance/{}", self.unique_name("r"));
         self.repos.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
         name
     }
 
     /// Creates a repository with these settings, by default with a generous review budget.
-    pub(super) async fn repo(&self, settings: Value) -> Verdict<String> {
+    pub(super) async fn repo(&self, settings: Value) -> CheckResult<String> {
         let name = self.repo_name();
         let body = merged(json!({ "repo": name, "max_open_prs": 50 }), settings);
-        self.admin_post("/v1/admin/repos", body).await?.prepared()?;
+        self.admin_post("/v1/admin/repos", body).await?.expect_ok()?;
         Ok(name)
     }
 
     /// Registers a worker, by default with this check's skill and a large capacity.
-    pub(super) async fn worker(&self, says: Value) -> Verdict<Worker> {
+    pub(super) async fn worker(&self, says: Value) -> CheckResult<Worker> {
         let usual = json!({
-            "name": self.fresh("worker"), "skills": [self.skill()], "capacity_points": 100, "max_concurrent_tasks": 20,
+            "name": self.unique_name("worker"), "skills": [self.skill()], "capacity_points": 100, "max_concurrent_tasks": 20,
         });
-        let answer = self.register(merged(usual, says)).await?.prepared()?;
+        let answer = self.register(merged(usual, says)).await?.expect_ok()?;
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         match (text("worker_id"), text("token")) {
             (Some(id), Some(token)) => {
@@ -92,29 +92,29 @@ impl Lab {
                 self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker.clone());
                 Ok(worker)
             }
-            _ => Err(Stop::Error("a registration was answered without `worker_id` and `token`".to_owned())),
+            _ => Err(CheckError::Error("a registration was answered without `worker_id` and `token`".to_owned())),
         }
     }
 
-    pub(super) async fn register(&self, body: Value) -> Verdict<Answer> {
+    pub(super) async fn register(&self, body: Value) -> CheckResult<Response> {
         self.http.post("/v1/workers/register", &body).send().await
     }
 
     /// Creates a task, by default of one point and with this check's skill.
-    pub(super) async fn task(&self, repo: &str, says: Value) -> Verdict<String> {
+    pub(super) async fn task(&self, repo: &str, says: Value) -> CheckResult<String> {
         let usual = json!({
-            "repo": repo, "title": self.fresh("task"), "required_skills": [self.skill()], "estimate_points": 1,
+            "repo": repo, "title": self.unique_name("task"), "required_skills": [self.skill()], "estimate_points": 1,
         });
-        let answer = self.admin_post("/v1/admin/tasks", merged(usual, says)).await?.prepared()?;
+        let answer = self.admin_post("/v1/admin/tasks", merged(usual, says)).await?.expect_ok()?;
         let id = answer.get("task_id").and_then(Value::as_str).map(str::to_owned);
-        id.ok_or_else(|| Stop::Error("a new task was answered without `task_id`".to_owned()))
+        id.ok_or_else(|| CheckError::Error("a new task was answered without `task_id`".to_owned()))
     }
 
     /// Pulls work and returns the worker's tasks in this check's repositories. The server may hand out other
     /// tasks too; these are ignored.
-    pub(super) async fn pull(&self, worker: &Worker) -> Verdict<Vec<Value>> {
-        let work = self.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
-        let none = || Stop::Error("`GET /v1/work` was answered without a list `leases`".to_owned());
+    pub(super) async fn pull(&self, worker: &Worker) -> CheckResult<Vec<Value>> {
+        let work = self.http.get("/v1/work").bearer(&worker.token).send().await?.expect_ok()?;
+        let none = || CheckError::Error("`GET /v1/work` was answered without a list `leases`".to_owned());
         let mut leases = leases(&work).ok_or_else(none)?;
         let repos = self.repos.lock().unwrap_or_else(PoisonError::into_inner);
         leases.retain(|lease| repos.iter().any(|repo| lease["repo"] == json!(repo)));
@@ -122,68 +122,73 @@ impl Lab {
     }
 
     /// Creates a task in a new repository that the worker then holds.
-    pub(super) async fn held(&self, worker: &Worker) -> Verdict<Value> {
+    pub(super) async fn held(&self, worker: &Worker) -> CheckResult<Value> {
         let repo = self.repo(json!({})).await?;
         self.held_in(&repo, worker).await
     }
 
     /// Creates a task in this repository that the worker then holds.
-    pub(super) async fn held_in(&self, repo: &str, worker: &Worker) -> Verdict<Value> {
+    pub(super) async fn held_in(&self, repo: &str, worker: &Worker) -> CheckResult<Value> {
         let task = self.task(repo, json!({})).await?;
         let held = self.pull(worker).await?.into_iter().find(|lease| lease["task_id"] == json!(task));
-        held.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))
+        held.ok_or_else(|| CheckError::Error("a fitting worker did not get the only task".to_owned()))
     }
 
     /// Pulls until the worker gets this task or the time limit ends.
-    pub(super) async fn pull_until(&self, worker: &Worker, task: &Value, patience: Duration) -> Verdict<Option<Value>> {
+    pub(super) async fn pull_until(
+        &self,
+        worker: &Worker,
+        task: &Value,
+        patience: Duration,
+    ) -> CheckResult<Option<Value>> {
         let started = Instant::now();
         loop {
             let found = self.pull(worker).await?.into_iter().find(|lease| lease["task_id"] == *task);
             if found.is_some() || started.elapsed() > patience {
                 return Ok(found);
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    pub(super) async fn report(&self, worker: &Worker, task: &Value, body: Value) -> Verdict<Answer> {
+    pub(super) async fn report(&self, worker: &Worker, task: &Value, body: Value) -> CheckResult<Response> {
         let path = format!("/v1/tasks/{}/status", task.as_str().unwrap_or_default());
         self.http.post(path, &body).bearer(&worker.token).send().await
     }
 
     /// Reports a status that is only a preparatory step.
-    pub(super) async fn reported(&self, worker: &Worker, task: &Value, status: &str) -> Verdict {
-        self.report(worker, task, json!({ "status": status })).await?.prepared().map(drop)
+    pub(super) async fn reported(&self, worker: &Worker, task: &Value, status: &str) -> CheckResult {
+        self.report(worker, task, json!({ "status": status })).await?.expect_ok().map(drop)
     }
 
-    pub(super) async fn beat(&self, worker: &Worker, body: Value) -> Verdict<Answer> {
+    pub(super) async fn beat(&self, worker: &Worker, body: Value) -> CheckResult<Response> {
         self.http.post("/v1/workers/heartbeat", &body).bearer(&worker.token).send().await
     }
 
     /// Sends `POST /v1/leases/{id}/{act}`.
-    pub(super) async fn act(&self, worker: &Worker, lease: &Value, act: &str, body: Value) -> Verdict<Answer> {
+    pub(super) async fn act(&self, worker: &Worker, lease: &Value, act: &str, body: Value) -> CheckResult<Response> {
         let path = format!("/v1/leases/{}/{act}", lease.as_str().unwrap_or_default());
         self.http.post(path, &body).bearer(&worker.token).send().await
     }
 
-    pub(super) async fn admin_post(&self, path: impl Into<String>, body: Value) -> Verdict<Answer> {
+    pub(super) async fn admin_post(&self, path: impl Into<String>, body: Value) -> CheckResult<Response> {
         let call = self.http.post(path, &body).header("X-Admin-Token", &self.options.admin_token);
         let answer = call.send().await?;
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(new_tasks(&answer.text));
         Ok(answer)
     }
 
-    pub(super) async fn admin_get(&self, path: impl Into<String>) -> Verdict<Answer> {
+    pub(super) async fn admin_get(&self, path: impl Into<String>) -> CheckResult<Response> {
         self.http.get(path).header("X-Admin-Token", &self.options.admin_token).send().await
     }
 
     /// Creates a repository with leases of two seconds, or of the announced duration. Returns that duration too.
-    pub(super) async fn brief(&self) -> Verdict<(String, Duration)> {
+    pub(super) async fn brief(&self) -> CheckResult<(String, Duration)> {
         self.brief_for(2).await
     }
 
     /// Creates a repository with leases of `secs` seconds.
-    pub(super) async fn brief_for(&self, secs: u64) -> Verdict<(String, Duration)> {
+    pub(super) async fn brief_for(&self, secs: u64) -> CheckResult<(String, Duration)> {
         let repo = self.repo(json!({})).await?;
         if let Some(ttl) = self.options.lease_ttl {
             return Ok((repo, ttl));
@@ -193,25 +198,25 @@ impl Lab {
     }
 
     /// Skips the check unless the server has another feature it depends on.
-    pub(super) fn needs(&self, feature: &str) -> Verdict {
-        let why = || Stop::Skip(format!("this check needs `{feature}`, which the server does not announce"));
+    pub(super) fn needs(&self, feature: &str) -> CheckResult {
+        let why = || CheckError::Skip(format!("this check needs `{feature}`, which the server does not announce"));
         if self.discovered.has(feature) { Ok(()) } else { Err(why()) }
     }
 
     /// Sets a repository's policy, if the server supports it.
-    pub(super) async fn policy(&self, repo: &str, policy: Value) -> Verdict {
+    pub(super) async fn policy(&self, repo: &str, policy: Value) -> CheckResult {
         if !self.discovered.has("policies") {
             let why =
                 "the server's leases last too long: set them to a few seconds and name that duration with --lease-ttl";
-            return Err(Stop::Skip(why.to_owned()));
+            return Err(CheckError::Skip(why.to_owned()));
         }
         let answer = self.admin_post("/v1/admin/policy", json!({ "repo": repo, "policy": policy })).await?;
-        answer.prepared().map(drop)
+        answer.expect_ok().map(drop)
     }
 
     /// Cleans up as far as the server allows: stops repositories, closes tasks, removes workers. Errors here do not
     /// fail the check.
-    pub(super) async fn tidy(&self) {
+    pub(super) async fn clean_up(&self) {
         let repos = taken(&self.repos);
         let shut = |repo| self.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 0 }));
         join_all(repos.into_iter().map(shut)).await;

@@ -4,20 +4,21 @@
 //! Checks run concurrently, each with its own repositories, workers and tasks. The server should have no other ready
 //! tasks in manual repositories during a run, because the suite's workers could get them.
 
+mod check_result;
 mod checks;
 pub mod cli;
 mod http;
 mod lab;
 mod redact;
 pub mod report;
-mod stop;
 
 pub use http::Exchange;
 
+use check_result::{CheckError, CheckResult};
 use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
-use http::Caller;
+use http::HttpClient;
 use lab::Lab;
 use owp_base::clock::{Clock, Entropy};
 use owp_base::net::is_loopback;
@@ -27,16 +28,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
-use stop::{Stop, Verdict};
 
 /// Maximum number of concurrent checks.
-const AT_ONCE: usize = 12;
+const MAX_CONCURRENT: usize = 12;
 /// Time limit of a check, including waits for leases to end.
-const CHECK_MOST: Duration = Duration::from_secs(180);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(180);
 /// Time limit of a check's cleanup.
-const TIDY_MOST: Duration = Duration::from_secs(20);
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Timeout of the first responses.
-const BEGIN_MOST: Duration = Duration::from_secs(20);
+const SETUP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The profile a requirement belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,7 +60,7 @@ pub struct Check {
     pub title: &'static str,
     /// True if the check must not run concurrently with others.
     alone: bool,
-    run: for<'a> fn(&'a Lab) -> BoxFuture<'a, Verdict>,
+    run: for<'a> fn(&'a Lab) -> BoxFuture<'a, CheckResult>,
 }
 
 impl Check {
@@ -183,13 +183,13 @@ impl Discovered {
     /// Returns the concurrency: each check makes a few calls a second, all with one admin token.
     fn at_once(&self) -> usize {
         let calls = self.0.as_ref().and_then(|said| said["limits"]["calls_per_second"].as_u64()).unwrap_or(u64::MAX);
-        usize::try_from(calls / 2).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
+        usize::try_from(calls / 2).unwrap_or(MAX_CONCURRENT).clamp(1, MAX_CONCURRENT)
     }
 }
 
 /// Error that prevents a run.
 #[derive(Debug, thiserror::Error)]
-pub enum CannotBegin {
+pub enum SetupError {
     /// No server responds.
     #[error("{0}")]
     Unreachable(String),
@@ -198,7 +198,7 @@ pub enum CannotBegin {
     NoAccess(u16),
     /// Another program responds.
     #[error("{0}; this is not an OWP server")]
-    SomethingElse(String),
+    NotAPool(String),
     /// The server does not serve unlinked workers.
     #[error(
         "the server serves only linked or invited workers (`open_registration` is false), unlike those of the checks"
@@ -209,10 +209,10 @@ pub enum CannotBegin {
 /// Runs the checks. `tell` receives every outcome in the specification's order, once the preceding ones are known.
 ///
 /// # Errors
-/// [`CannotBegin`] if nothing can be checked.
-pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> Result<Report, CannotBegin> {
+/// [`SetupError`] if nothing can be checked.
+pub async fn run(options: &Options, clock: &Clock, tell: impl Fn(&Outcome)) -> Result<Report, SetupError> {
     let (began, began_at_ms) = (clock.steady(), clock.now_ms());
-    let http = client(&options.server).map_err(|error| CannotBegin::Unreachable(error.to_string()))?;
+    let http = client(&options.server).map_err(|error| SetupError::Unreachable(error.to_string()))?;
     let (discovered, ready_before) = begin(options, &http).await?;
     let entropy = Entropy::system();
     let one = |(at, check): (usize, &'static Check)| {
@@ -258,40 +258,40 @@ fn client(server: &str) -> Result<reqwest::Client, reqwest::Error> {
 }
 
 /// Contacts the server, tests the admin token, and returns the discovery document and the number of ready tasks.
-async fn begin(options: &Options, http: &reqwest::Client) -> Result<(Discovered, i64), CannotBegin> {
+async fn begin(options: &Options, http: &reqwest::Client) -> Result<(Discovered, i64), SetupError> {
     let caller = caller(options, http.clone());
     let state = answered(caller.get("/v1/admin/state").header("X-Admin-Token", &options.admin_token)).await?;
     if matches!(state.status, 401 | 403) {
-        return Err(CannotBegin::NoAccess(state.status));
+        return Err(SetupError::NoAccess(state.status));
     }
     if !state.is_object() {
         let health = answered(caller.get("/healthz")).await?;
         if !health.is_object() {
-            return Err(CannotBegin::SomethingElse(health.in_short()));
+            return Err(SetupError::NotAPool(health.summary_line()));
         }
     }
     // The discovery checks report any status except 200 and 404; 404 is normal for OWP 0.1.
     let said = Some(answered(caller.get("/.well-known/owp")).await?).filter(|said| said.status == 200);
     let said: Option<Value> = said.and_then(|answer| serde_json::from_str(&caller.secrets.hide(&answer.text)).ok());
     if said.as_ref().is_some_and(|said| said["open_registration"] == false) {
-        return Err(CannotBegin::Closed);
+        return Err(SetupError::Closed);
     }
     let ready = serde_json::from_str::<Value>(&state.text).ok().and_then(|state| state["tasks_ready"].as_i64());
     Ok((Discovered(said), ready.unwrap_or(0)))
 }
 
 /// Sends a call that every server answers at once.
-async fn answered(call: http::Call) -> Result<http::Answer, CannotBegin> {
-    call.send_within(BEGIN_MOST).await.map_err(|stop| {
-        let (Stop::Fail(why) | Stop::Error(why) | Stop::Skip(why)) = stop;
-        CannotBegin::Unreachable(why)
+async fn answered(request: http::Request) -> Result<http::Response, SetupError> {
+    request.send_within(SETUP_TIMEOUT).await.map_err(|error| {
+        let (CheckError::Fail(why) | CheckError::Error(why) | CheckError::Skip(why)) = error;
+        SetupError::Unreachable(why)
     })
 }
 
-fn caller(options: &Options, http: reqwest::Client) -> Caller {
+fn caller(options: &Options, http: reqwest::Client) -> HttpClient {
     let secrets = Secrets::default();
     secrets.learn_always(&options.admin_token);
-    Caller { base: options.server.clone(), http, secrets, transcript: http::Transcript::default() }
+    HttpClient { base: options.server.clone(), http, secrets, transcript: http::Transcript::default() }
 }
 
 async fn judge(
@@ -307,19 +307,19 @@ async fn judge(
     let announced = check.feature.is_none_or(|feature| discovered.has(feature));
     let lab = Lab::new(caller.clone(), options.clone(), discovered, HEXLOWER.encode(&entropy.bytes::<6>()));
     let verdict = match check.feature.filter(|_| !announced) {
-        Some(feature) => Err(Stop::Skip(format!("the server does not announce `{feature}`"))),
-        None => tokio::time::timeout(CHECK_MOST, (check.run)(&lab))
-            .await
-            .unwrap_or_else(|_| Err(Stop::Error(format!("the check did not end within {} s", CHECK_MOST.as_secs())))),
+        Some(feature) => Err(CheckError::Skip(format!("the server does not announce `{feature}`"))),
+        None => tokio::time::timeout(CHECK_TIMEOUT, (check.run)(&lab)).await.unwrap_or_else(|_| {
+            Err(CheckError::Error(format!("the check did not end within {} s", CHECK_TIMEOUT.as_secs())))
+        }),
     };
     let shown = caller.exchanges();
     // Resources that are not cleaned up in time remain.
-    let _late = tokio::time::timeout(TIDY_MOST, lab.tidy()).await;
+    let _late = tokio::time::timeout(CLEANUP_TIMEOUT, lab.clean_up()).await;
     let (status, why) = match verdict {
         Ok(()) => (Status::Pass, None),
-        Err(Stop::Skip(why)) => (Status::Skip, Some(why)),
-        Err(Stop::Fail(why)) => (Status::Fail, Some(why)),
-        Err(Stop::Error(why)) => (Status::Error, Some(why)),
+        Err(CheckError::Skip(why)) => (Status::Skip, Some(why)),
+        Err(CheckError::Fail(why)) => (Status::Fail, Some(why)),
+        Err(CheckError::Error(why)) => (Status::Error, Some(why)),
     };
     Outcome {
         id: check.id,

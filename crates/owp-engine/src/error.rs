@@ -3,7 +3,7 @@
 use owp_github::client::GitHubError;
 use owp_pool::Refusal;
 use owp_pool::document::Fault;
-use owp_pool::moves::Illegal;
+use owp_pool::moves::IllegalMove;
 use owp_store::StoreError;
 
 /// Error of a use case. Each variant has its own HTTP response.
@@ -84,8 +84,8 @@ impl Refused {
     }
 }
 
-impl From<Illegal> for EngineError {
-    fn from(illegal: Illegal) -> Self {
+impl From<IllegalMove> for EngineError {
+    fn from(illegal: IllegalMove) -> Self {
         Self::Refused(Refused::because(illegal.to_string()))
     }
 }

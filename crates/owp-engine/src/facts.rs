@@ -3,13 +3,13 @@
 
 use crate::Settings;
 use crate::error::EngineError;
-use owp_pool::admission::{self, Case, Finding, Holder, RepoFacts, Stop, TaskFacts};
+use owp_pool::admission::{self, Case, Finding, Holder, Inactivity, RepoFacts, TaskFacts};
 use owp_pool::branch::BranchTemplate;
 use owp_pool::budget::{Budget, CountState, Occupant};
 use owp_pool::document::{Document, POLICY_PATH};
-use owp_pool::policy::{BudgetSource, CountMode, Policy, Shortest, effective_budget};
+use owp_pool::policy::{BudgetSource, CountMode, MinDurations, Policy, effective_budget};
 use owp_pool::pull::Agents;
-use owp_pool::slots::{self, Answer, LiveLease, OpenPull, Slots};
+use owp_pool::slots::{self, LiveLease, NamingPull, OpenPull, Slots};
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp};
@@ -27,7 +27,7 @@ const CLASSES: i64 = 500;
 const FIRST: i64 = 300;
 
 /// The open pull requests that name each task of a repository.
-pub(crate) type Answers = BTreeMap<TaskId, Vec<Answer>>;
+pub(crate) type Answers = BTreeMap<TaskId, Vec<NamingPull>>;
 
 /// A repository's row with the rules in force there.
 #[derive(Debug, Clone)]
@@ -53,8 +53,8 @@ impl RepoContext {
         let file_budget = written.filter(|asked| *asked == file.max_open_prs);
         // Lease times set while this was a manual repository may be too short now. The rest still counts.
         let shortest = file.shortest;
-        let short = Policy { shortest: Shortest::BY_HAND, ..file };
-        let policy = over(row.policy.as_ref(), short).no_shorter_than(shortest);
+        let short = Policy { shortest: MinDurations::MANUAL, ..file };
+        let policy = over(row.policy.as_ref(), short).with_min_durations(shortest);
         let linked_only = row.managed || !settings.open_registration;
         let count_lasts = Span(settings.count_every.0 * COUNTS_MISSED).max(COUNT_LASTS_LEAST);
         let server = settings.public_url.get().map(str::to_owned);
@@ -172,9 +172,9 @@ impl RepoContext {
     }
 
     /// Returns the reason nothing is handed out here at the moment, apart from the budget.
-    pub(crate) fn stop(&self, now: Timestamp) -> Option<Stop> {
+    pub(crate) fn stop(&self, now: Timestamp) -> Option<Inactivity> {
         if let Some(why) = &self.row.inactive {
-            return Some(Stop { why: why.clone(), until: None });
+            return Some(Inactivity { why: why.clone(), until: None });
         }
         // A guess could hand out what the operator meant to hold back.
         if let Some(error) = &self.row.policy_unreadable {
@@ -182,11 +182,11 @@ impl RepoContext {
                 "the rules that the operator set for it cannot be read by this version of the pool ({error}); the \
                  operator can set them again with `POST /v1/admin/policy`"
             );
-            return Some(Stop { why, until: None });
+            return Some(Inactivity { why, until: None });
         }
         if let Some(Pause { until, reason }) = self.pause(now) {
             let end = until.map_or("until somebody resumes it".to_owned(), |until| format!("until {}", until.human()));
-            return Some(Stop { why: format!("it is paused {end} ({reason})"), until });
+            return Some(Inactivity { why: format!("it is paused {end} ({reason})"), until });
         }
         // Without a known policy, the pool could flood a maintainer.
         (self.row.managed && !self.row.file.was_read).then(|| {
@@ -196,7 +196,7 @@ impl RepoContext {
                 }
                 None => format!("its policy file {POLICY_PATH} could not be read yet"),
             };
-            Stop { why, until: None }
+            Inactivity { why, until: None }
         })
     }
 }
@@ -215,7 +215,7 @@ impl OpenWork {
 
     fn pulls(&self) -> impl Iterator<Item = Occupant> {
         let counted = self.pulls.iter().filter(|pull| self.slots.counted.contains(&pull.number));
-        counted.map(|pull| Occupant::Pull { who: pull.shown_as().to_owned(), number: pull.number })
+        counted.map(|pull| Occupant::Pull { who: pull.display_name().to_owned(), number: pull.number })
     }
 }
 
@@ -233,11 +233,11 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Re
         Some(lease) => tx
             .worker(&lease.worker)
             .await?
-            .map(|w| Holder { name: w.shown_as().to_owned(), until: Some(lease.expires_at) }),
+            .map(|w| Holder { name: w.display_name().to_owned(), until: Some(lease.expires_at) }),
         None => match &task.assignee {
             // The former holder of a finished task is no longer responsible for it.
             _ if task.state.is_over() => None,
-            Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.shown_as().to_owned(), until: None }),
+            Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.display_name().to_owned(), until: None }),
             None => None,
         },
     };

@@ -7,7 +7,7 @@
 use super::budget::Budget;
 use super::claims::{newcomers_total, person_cap};
 use super::policy::{Lane, Policy, Record};
-use super::slots::Answer;
+use super::slots::NamingPull;
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
 use super::{Person, Refusal, RepoId, Rule, Timestamp, WorkerId, cooldown};
@@ -24,7 +24,7 @@ pub struct Holder {
 
 /// Reason a repository is not served, apart from its budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stop {
+pub struct Inactivity {
     /// The reason, in words that follow "because" without containing it.
     pub why: String,
     /// Time at which it ends by itself, if it does.
@@ -43,7 +43,7 @@ pub struct RepoFacts {
     /// True when only contributors who may read it are served.
     pub private: bool,
     /// Reason it is not served at the moment, if any.
-    pub stop: Option<Stop>,
+    pub stop: Option<Inactivity>,
     /// Its policy.
     pub policy: Policy,
     /// Its review budget.
@@ -67,7 +67,7 @@ pub struct TaskFacts {
     /// Login of the contributor it is reserved for, when known.
     pub reserved_for: Option<String>,
     /// Open pull requests that name it, oldest first.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<NamingPull>,
     /// Workers that declined it lately, with the time from which it is offered to them again.
     pub declined: Vec<(WorkerId, Timestamp)>,
     /// Contributors from whom a maintainer revoked it lately, with the time from which they may claim it again.
@@ -223,7 +223,7 @@ fn open_pull(case: &Case<'_>) -> Option<Refusal> {
         return None;
     }
     // The pull request's author may claim the task, and so may those who declared the author as their agent.
-    let Answer { number, login, .. } =
+    let NamingPull { number, login, .. } =
         case.task.answers.iter().find(|answer| answer.keeps && !answer.people.contains(&case.worker.person))?;
     Some(Refusal::new(
         Rule::OpenPull,
@@ -240,7 +240,7 @@ pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
 }
 
 fn inactive(repo: &RepoFacts) -> Option<Refusal> {
-    let Stop { why, until } = repo.stop.as_ref()?;
+    let Inactivity { why, until } = repo.stop.as_ref()?;
     let words = format!("{} hands out nothing at the moment: {why}.", repo.name);
     Some(Refusal::new(Rule::RepoActive, words).with_retry(*until))
 }
@@ -255,7 +255,7 @@ fn count_known(case: &Case<'_>) -> Option<Refusal> {
 
 fn budget(case: &Case<'_>) -> Option<Refusal> {
     // A counting pull request of the contributor for this task already has the slot, so the lease takes none.
-    let own = |answer: &Answer| answer.counts && answer.people.contains(&case.worker.person);
+    let own = |answer: &NamingPull| answer.counts && answer.people.contains(&case.worker.person);
     if case.repo.budget.limit > 0 && case.task.answers.iter().any(own) {
         return None;
     }
@@ -375,7 +375,7 @@ fn tier(case: &Case<'_>) -> Option<Refusal> {
     }
     let mut message = format!(
         "The task is of risk tier {tier}; a maintainer can say `/owp trust @{} {}`",
-        case.worker.shown_as(),
+        case.worker.display_name(),
         rule.trust
     );
     let (mut value, mut limit) = (format!("trust {}", standing.trust), format!("trust {}", rule.trust));

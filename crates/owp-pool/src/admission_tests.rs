@@ -60,7 +60,7 @@ fn break_rule(rule: Rule, w: &mut World) {
         }
         Rule::Assigned => w.task.task.assigned_to = vec![Assignee { id: 9, login: "grace".into() }],
         Rule::OpenPull => w.task.answers = vec![answer(12, 2)],
-        Rule::RepoActive => w.repo.stop = Some(Stop { why: "the App is suspended".into(), until: None }),
+        Rule::RepoActive => w.repo.stop = Some(Inactivity { why: "the App is suspended".into(), until: None }),
         Rule::CountKnown => w.repo.budget.count = CountState::Never,
         Rule::Budget => w.repo.budget.open_pulls = 5,
         Rule::AreaLock => {

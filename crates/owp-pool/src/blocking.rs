@@ -4,7 +4,7 @@ use super::task::Task;
 use std::fmt;
 
 /// Maximum number of blocked tasks one contributor may keep reserved in a repository.
-pub const BLOCKED_MOST: usize = 2;
+pub const MAX_BLOCKED: usize = 2;
 
 /// Refusal to block one more task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl fmt::Display for TooManyBlocked {
 /// # Errors
 /// Returns the refusal when the contributor is at the limit.
 pub fn may_block(reserved: &[Task]) -> Result<(), TooManyBlocked> {
-    let (value, limit) = (reserved.len(), BLOCKED_MOST);
+    let (value, limit) = (reserved.len(), MAX_BLOCKED);
     if value < limit {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use super::{Refusal, Rule, TaskId, Timestamp};
 use std::collections::BTreeSet;
 
 /// Maximum number of occupants a refusal names.
-const NAMED_MOST: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// A lease or pull request that takes a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Budget {
         }
         let mut seen = BTreeSet::new();
         let names: Vec<&str> = self.occupants.iter().map(Occupant::who).filter(|who| seen.insert(*who)).collect();
-        let holder = names.get(..names.len().min(NAMED_MOST)).map(|names| names.join(" and "));
+        let holder = names.get(..names.len().min(MAX_NAMED)).map(|names| names.join(" and "));
         Some(refusal.with_holder(holder.filter(|names| !names.is_empty())).with_retry(self.free_at()))
     }
 
@@ -220,7 +220,7 @@ impl Budget {
         if self.occupants.is_empty() {
             return self.breakdown();
         }
-        let mut named: Vec<String> = self.occupants.iter().take(NAMED_MOST).map(Occupant::words).collect();
+        let mut named: Vec<String> = self.occupants.iter().take(MAX_NAMED).map(Occupant::words).collect();
         let known = i64::try_from(named.len()).unwrap_or(i64::MAX) + self.uncounted;
         if self.used() > known {
             named.push(format!("{} more", self.used() - known));

@@ -2,7 +2,7 @@
 //! row.
 
 use super::admission::Case;
-use super::worker::{CHURN, CHURN_COOLDOWN};
+use super::worker::{CHURN_COOLDOWN, CHURN_LIMIT};
 use super::{Refusal, Rule};
 
 /// Refuses a claim during any cooldown.
@@ -46,8 +46,10 @@ fn churning(case: &Case<'_>) -> Option<Refusal> {
     let pause = case.repo.policy.claims?.cooldown.min(CHURN_COOLDOWN);
     let over = case.standing.churned_at()? + pause;
     (over > case.now).then(|| {
-        let message =
-            format!("You gave back {CHURN} tasks here within an hour; you may claim again after {}.", over.human());
+        let message = format!(
+            "You gave back {CHURN_LIMIT} tasks here within an hour; you may claim again after {}.",
+            over.human()
+        );
         Refusal::new(Rule::Cooldown, message).with_retry(Some(over))
     })
 }

@@ -6,9 +6,9 @@
 use super::{Span, Timestamp};
 
 /// Number of answers the pool needs to believe them.
-const BELIEVED_AFTER: i64 = 3;
+const MIN_ANSWERS: i64 = 3;
 /// Minimum spacing of answers; closer ones may come from the same lagging replica and count once.
-const APART: Span = Span::secs(20);
+const MIN_SPACING: Span = Span::secs(20);
 
 /// Kind of object in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,21 +59,21 @@ impl Doubt {
     pub fn after(before: Option<Self>, now: Timestamp) -> Self {
         match before {
             None => Self { answers: 1, first_at: now, answered_at: now },
-            Some(before) if before.answered_at + APART > now => before,
+            Some(before) if before.answered_at + MIN_SPACING > now => before,
             Some(before) => Self { answers: before.answers + 1, answered_at: now, ..before },
         }
     }
 
     /// Returns true when the answers are believed.
     #[must_use]
-    pub fn is_believed(&self) -> bool {
-        self.answers >= BELIEVED_AFTER
+    pub fn is_confirmed(&self) -> bool {
+        self.answers >= MIN_ANSWERS
     }
 
     /// Returns the earliest time at which the next answer counts.
     #[must_use]
     pub fn next_at(&self) -> Timestamp {
-        self.answered_at + APART
+        self.answered_at + MIN_SPACING
     }
 }
 
@@ -88,15 +88,15 @@ mod tests {
 
     #[test]
     fn three_answers_apart_are_believed() {
-        assert!(!asked_at(&[0]).is_believed());
-        assert!(!asked_at(&[0, 20]).is_believed());
-        assert!(asked_at(&[0, 20, 40]).is_believed());
+        assert!(!asked_at(&[0]).is_confirmed());
+        assert!(!asked_at(&[0, 20]).is_confirmed());
+        assert!(asked_at(&[0, 20, 40]).is_confirmed());
     }
 
     #[test]
     fn answers_close_together_count_once() {
-        assert!(!asked_at(&[0, 1, 2, 3, 10, 19]).is_believed());
-        assert!(!asked_at(&[0, 19, 20, 39]).is_believed());
+        assert!(!asked_at(&[0, 1, 2, 3, 10, 19]).is_confirmed());
+        assert!(!asked_at(&[0, 19, 20, 39]).is_confirmed());
         assert_eq!(asked_at(&[0, 19, 20]).next_at(), Timestamp(40_000));
     }
 

@@ -3,7 +3,7 @@
 use super::admission::{RepoFacts, TaskFacts};
 use super::budget::{Budget, CountState};
 use super::policy::{BudgetSource, Policy};
-use super::slots::Answer;
+use super::slots::NamingPull;
 use super::task::{Task, TaskSpec};
 use super::worker::{Worker, WorkerStatus};
 use super::{Person, RepoId, TaskId, Timestamp, WorkerId};
@@ -23,9 +23,9 @@ pub(crate) fn task(id: &str) -> TaskFacts {
 }
 
 /// Builds a pull request that keeps its task from everybody but `author`.
-pub(crate) fn answer(number: i64, author: i64) -> Answer {
+pub(crate) fn answer(number: i64, author: i64) -> NamingPull {
     let (login, people) = (format!("user{author}"), [Person::GitHub(author)].into());
-    Answer { number, login, people, counts: true, keeps: true }
+    NamingPull { number, login, people, counts: true, keeps: true }
 }
 
 /// Builds a GitHub repository with every slot free.

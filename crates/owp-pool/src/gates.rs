@@ -108,9 +108,9 @@ impl Checks {
 
 /// Reason a required check does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lack {
+pub enum CheckProblem {
     /// The checks of the newest commit were not read yet.
-    Unseen,
+    NotRead,
     /// The commit has no such check yet.
     Missing,
     /// It has not completed.
@@ -123,7 +123,7 @@ pub enum Lack {
 
 /// A gate that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unmet {
+pub enum UnmetGate {
     /// The pull request is a draft.
     Draft,
     /// Its text has unticked items.
@@ -133,18 +133,18 @@ pub enum Unmet {
         /// Name of the check, as the policy spells it.
         name: String,
         /// The reason.
-        lack: Lack,
+        problem: CheckProblem,
     },
 }
 
-impl Unmet {
+impl UnmetGate {
     /// Returns the missing condition, as words that follow "waits for".
     #[must_use]
-    pub fn wanted(&self) -> String {
+    pub fn requirement(&self) -> String {
         match self {
             Self::Draft => "leaving draft".to_owned(),
             Self::Checklist(list) => format!("its checklist ({} of {} ticked)", list.items - list.open, list.items),
-            Self::Check { name, lack } => format!("the check {name} ({})", lack.words()),
+            Self::Check { name, problem } => format!("the check {name} ({})", problem.description()),
         }
     }
 
@@ -155,16 +155,16 @@ impl Unmet {
         match self {
             Self::Draft => Some("it was made a draft again".to_owned()),
             Self::Checklist(list) => Some(format!("its checklist has open items ({} of {})", list.open, list.items)),
-            Self::Check { name, lack: Lack::Failed } => Some(format!("the check {name} failed")),
+            Self::Check { name, problem: CheckProblem::Failed } => Some(format!("the check {name} failed")),
             Self::Check { .. } => None,
         }
     }
 }
 
-impl Lack {
-    fn words(&self) -> String {
+impl CheckProblem {
+    fn description(&self) -> String {
         match self {
-            Self::Unseen => "not looked at yet".to_owned(),
+            Self::NotRead => "not looked at yet".to_owned(),
             Self::Missing => "not there yet".to_owned(),
             Self::Pending => "under way".to_owned(),
             Self::Failed => "failed".to_owned(),
@@ -175,32 +175,32 @@ impl Lack {
 
 /// Returns the gates that do not hold, in the order of the policy; empty when the pull request passes.
 #[must_use]
-pub fn unmet(gates: &Gates, draft: bool, checklist: Checklist, checks: &Checks) -> Vec<Unmet> {
+pub fn unmet(gates: &Gates, draft: bool, checklist: Checklist, checks: &Checks) -> Vec<UnmetGate> {
     let mut unmet = Vec::new();
     if draft && !gates.drafts {
-        unmet.push(Unmet::Draft);
+        unmet.push(UnmetGate::Draft);
     }
     if gates.checklist && checklist.open > 0 {
-        unmet.push(Unmet::Checklist(checklist));
+        unmet.push(UnmetGate::Checklist(checklist));
     }
-    let lacks = gates.checks.iter().filter_map(|name| {
-        let lack = lack(name, checks)?;
-        Some(Unmet::Check { name: name.clone(), lack })
+    let problems = gates.checks.iter().filter_map(|name| {
+        let problem = check_problem(name, checks)?;
+        Some(UnmetGate::Check { name: name.clone(), problem })
     });
-    unmet.extend(lacks);
+    unmet.extend(problems);
     unmet
 }
 
-fn lack(name: &str, checks: &Checks) -> Option<Lack> {
+fn check_problem(name: &str, checks: &Checks) -> Option<CheckProblem> {
     let seen = match checks {
-        Checks::Unknown => return Some(Lack::Unseen),
-        Checks::Unreadable(why) => return Some(Lack::Unreadable(why.clone())),
+        Checks::Unknown => return Some(CheckProblem::NotRead),
+        Checks::Unreadable(why) => return Some(CheckProblem::Unreadable(why.clone())),
         Checks::Seen(seen) => seen,
     };
     match seen.get(name) {
-        None => Some(Lack::Missing),
-        Some(CheckState::Pending) => Some(Lack::Pending),
-        Some(CheckState::Failed) => Some(Lack::Failed),
+        None => Some(CheckProblem::Missing),
+        Some(CheckState::Pending) => Some(CheckProblem::Pending),
+        Some(CheckState::Failed) => Some(CheckProblem::Failed),
         Some(CheckState::Passed) => None,
     }
 }
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn without_gates_only_a_draft_waits_and_with_them_all_is_told() {
         let list = Checklist { items: 3, open: 2 };
-        assert_eq!(unmet(&Gates::default(), true, list, &Checks::Unknown), [Unmet::Draft]);
+        assert_eq!(unmet(&Gates::default(), true, list, &Checks::Unknown), [UnmetGate::Draft]);
         assert!(unmet(&Gates { drafts: true, ..Gates::default() }, true, list, &Checks::Unknown).is_empty());
 
         let checks = ["ci/test", "ci/lint", "docs", "size"].map(str::to_owned).to_vec();
@@ -278,7 +278,7 @@ mod tests {
             ("nobody asked", CheckState::Failed),
         ];
         let seen = Checks::seen(&gates, found.map(|(name, state)| (name.to_owned(), state)));
-        let told: Vec<String> = unmet(&gates, true, list, &seen).iter().map(Unmet::wanted).collect();
+        let told: Vec<String> = unmet(&gates, true, list, &seen).iter().map(UnmetGate::requirement).collect();
         assert_eq!(
             told,
             [
@@ -289,7 +289,7 @@ mod tests {
                 "the check size (not there yet)"
             ]
         );
-        let faults: Vec<String> = unmet(&gates, true, list, &seen).iter().filter_map(Unmet::fault).collect();
+        let faults: Vec<String> = unmet(&gates, true, list, &seen).iter().filter_map(UnmetGate::fault).collect();
         assert_eq!(
             faults,
             ["it was made a draft again", "its checklist has open items (2 of 3)", "the check ci/lint failed"]
@@ -300,7 +300,8 @@ mod tests {
     fn what_nobody_could_look_at_does_not_hold() {
         let gates = Gates { checks: vec!["ci".to_owned()], ..Gates::default() };
         let done = Checklist { items: 2, open: 0 };
-        let told = |checks: &Checks| unmet(&gates, false, done, checks).iter().map(Unmet::wanted).collect::<Vec<_>>();
+        let told =
+            |checks: &Checks| unmet(&gates, false, done, checks).iter().map(UnmetGate::requirement).collect::<Vec<_>>();
         assert_eq!(told(&Checks::Unknown), ["the check ci (not looked at yet)"]);
         let refused = Checks::Unreadable("the App may not".to_owned());
         assert_eq!(told(&refused), ["the check ci (which cannot be read: the App may not)"]);

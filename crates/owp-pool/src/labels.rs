@@ -96,12 +96,12 @@ pub struct LabelReading {
 #[must_use]
 pub fn read_labels(labels: &[String], rules: &LabelRules) -> LabelReading {
     let mut found = Found::default();
-    let (ready, ready_letters) = (fold(&rules.ready), squash(&rules.ready));
+    let (ready, ready_letters) = (lowercase(&rules.ready), letters_and_digits(&rules.ready));
     let mut is_ready = false;
     for label in labels {
-        if !ready.is_empty() && fold(label) == ready {
+        if !ready.is_empty() && lowercase(label) == ready {
             is_ready = true;
-        } else if !ready_letters.is_empty() && squash(label) == ready_letters {
+        } else if !ready_letters.is_empty() && letters_and_digits(label) == ready_letters {
             found.bad(label, format!("is not the label `{}`, only much like it", rules.ready), Kind::Ready);
         } else if let Some(value) = value_of(label, &rules.estimate) {
             found.estimate(label, value);
@@ -115,7 +115,7 @@ pub fn read_labels(labels: &[String], rules: &LabelRules) -> LabelReading {
             found.tier(label, value);
         }
     }
-    found.settle(is_ready)
+    found.resolve(is_ready)
 }
 
 /// Normalises a skill: lower-case, single spaces, at most [`NAME_MAX_CHARS`] characters.
@@ -174,13 +174,13 @@ impl Found {
     }
 
     fn estimate(&mut self, label: &str, value: &str) {
-        let points = match fold(value).as_str() {
+        let points = match lowercase(value).as_str() {
             "xs" => Some(1),
             "s" => Some(2),
             "m" => Some(3),
             "l" => Some(5),
             "xl" => Some(8),
-            other => whole(other, 1, 100),
+            other => parse_number(other, 1, 100),
         };
         match points {
             Some(points) => {
@@ -192,12 +192,12 @@ impl Found {
     }
 
     fn priority(&mut self, label: &str, value: &str) {
-        let priority = match fold(value).as_str() {
+        let priority = match lowercase(value).as_str() {
             "critical" => Some(100),
             "high" => Some(80),
             "medium" => Some(50),
             "low" => Some(20),
-            other => whole(other, 0, 1000),
+            other => parse_number(other, 0, 1000),
         };
         match priority {
             Some(priority) => {
@@ -241,7 +241,7 @@ impl Found {
     }
 
     fn tier(&mut self, label: &str, value: &str) {
-        match whole(value, 0, MAX_TIER) {
+        match parse_number(value, 0, MAX_TIER) {
             Some(tier) => {
                 self.tiers.push(tier);
                 self.good(label, Kind::Tier);
@@ -254,7 +254,7 @@ impl Found {
         }
     }
 
-    fn settle(self, ready: bool) -> LabelReading {
+    fn resolve(self, ready: bool) -> LabelReading {
         let estimate = self.estimates.iter().copied().max().unwrap_or(DEFAULT_ESTIMATE);
         let priority = self.priorities.iter().copied().min().unwrap_or(DEFAULT_PRIORITY);
         let tier = self.tiers.iter().copied().max().unwrap_or(0);
@@ -270,10 +270,10 @@ impl Found {
             Kind::Tier => format!("tier {tier}"),
         };
         let disagrees = |kind| match kind {
-            Kind::Estimate => differ(&self.estimates),
-            Kind::Priority => differ(&self.priorities),
+            Kind::Estimate => disagree(&self.estimates),
+            Kind::Priority => disagree(&self.priorities),
             Kind::Area => self.areas.len() > 1,
-            Kind::Tier => differ(&self.tiers),
+            Kind::Tier => disagree(&self.tiers),
             Kind::Ready | Kind::Skills => false,
         };
         let rule = |kind| match kind {
@@ -300,16 +300,16 @@ impl Found {
     }
 }
 
-fn differ(values: &[i64]) -> bool {
+fn disagree(values: &[i64]) -> bool {
     values.iter().any(|value| *value != values[0])
 }
 
-fn fold(text: &str) -> String {
+fn lowercase(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
 /// Keeps only letters and digits, so that `Pool - ready` is found to resemble `pool:ready`.
-fn squash(text: &str) -> String {
+fn letters_and_digits(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -338,7 +338,7 @@ fn strip_prefix_caseless<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 /// Parses a number in ASCII digits within the bounds; no sign, no fraction, no digits of other scripts.
-fn whole(text: &str, min: i64, max: i64) -> Option<i64> {
+fn parse_number(text: &str, min: i64, max: i64) -> Option<i64> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

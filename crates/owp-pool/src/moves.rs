@@ -5,7 +5,7 @@
 //! lease exists exactly while the task is held, epochs only rise, states move only along the table, and every state
 //! change has its event.
 
-use super::approval::EDITED;
+use super::approval::HOLD_EDITED;
 use super::event::{Event, EventKind};
 use super::lease::{EndReason, Lease, LeaseState, Via};
 use super::policy::AreaUntil;
@@ -15,7 +15,7 @@ use super::{LeaseId, Person, Span, Timestamp, WorkerId};
 use serde_json::json;
 
 /// Length of the reservation for the author of a pull request closed unmerged, and for the holder of an unblocked task.
-pub const FIRST_REFUSAL: Span = Span::hours(48);
+pub const RETURN_RESERVATION: Span = Span::hours(48);
 /// Maximum length of a blocked task's reservation.
 pub const BLOCK_RESERVATION: Span = Span::days(7);
 
@@ -108,7 +108,7 @@ pub struct Moved {
 
 /// Effect of a move on the task's area lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AreaFate {
+pub enum AreaEffect {
     /// The task holds the area.
     Hold(String),
     /// The lock stays as it is.
@@ -121,14 +121,14 @@ impl Moved {
     /// Returns the effect on the area lock: a live lease holds it, and it may last while the pull request is under
     /// review.
     #[must_use]
-    pub fn area(&self) -> AreaFate {
+    pub fn area(&self) -> AreaEffect {
         match &self.lease {
             Some(Lease { area: Some(area), .. }) if self.lease.as_ref().is_some_and(Lease::is_live) => {
-                AreaFate::Hold(area.clone())
+                AreaEffect::Hold(area.clone())
             }
-            Some(lease) if self.task.state == TaskState::PrOpened && lease.keeps_area => AreaFate::Keep,
-            None if self.task.state == TaskState::PrOpened => AreaFate::Keep,
-            _ => AreaFate::Free,
+            Some(lease) if self.task.state == TaskState::PrOpened && lease.keeps_area => AreaEffect::Keep,
+            None if self.task.state == TaskState::PrOpened => AreaEffect::Keep,
+            _ => AreaEffect::Free,
         }
     }
 }
@@ -136,7 +136,7 @@ impl Moved {
 /// A move the table does not list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("The task is {state}; it cannot {what} from there.")]
-pub struct Illegal {
+pub struct IllegalMove {
     /// State of the task.
     pub state: TaskState,
     /// The refused move, as a verb.
@@ -146,8 +146,8 @@ pub struct Illegal {
 /// Applies one move at `now`.
 ///
 /// # Errors
-/// Returns [`Illegal`] when the table has no such transition from the task's state.
-pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Result<Moved, Illegal> {
+/// Returns [`IllegalMove`] when the table has no such transition from the task's state.
+pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Result<Moved, IllegalMove> {
     let live = lease.filter(Lease::is_live);
     match step {
         Move::Grant(grant) => grant_task(task, grant, now),
@@ -156,7 +156,7 @@ pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Re
         Move::Return(reason) => give_back(task, live, reason, now),
         Move::Deliver { pull, author } => deliver(task, live, pull, author, now),
         Move::Block { reason } => block(task, live, reason, now),
-        Move::Unblock => unblock(task, now, Some(now + FIRST_REFUSAL)),
+        Move::Unblock => unblock(task, now, Some(now + RETURN_RESERVATION)),
         Move::ReservationLapsed => unblock(task, now, None),
         Move::PullClosed { author } => pull_closed(task, author, now),
         Move::PullReplaced { pull } => pull_replaced(task, pull),
@@ -166,11 +166,11 @@ pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Re
     }
 }
 
-fn illegal<T>(task: &Task, what: &'static str) -> Result<T, Illegal> {
-    Err(Illegal { state: task.state, what })
+fn illegal<T>(task: &Task, what: &'static str) -> Result<T, IllegalMove> {
+    Err(IllegalMove { state: task.state, what })
 }
 
-fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, Illegal> {
+fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, IllegalMove> {
     let from_block =
         task.state == TaskState::Blocked && task.reserved_at(now).is_some_and(|r| r.person == grant.person);
     if task.state != TaskState::Ready && !from_block {
@@ -215,7 +215,7 @@ fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, Ill
     Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None })
 }
 
-fn acknowledge(task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
+fn acknowledge(task: Task, live: Option<Lease>) -> Result<Moved, IllegalMove> {
     let Some(mut lease) = live else { return illegal(&task, "be acknowledged") };
     if lease.state == LeaseState::Active {
         return Ok(Moved { task, lease: Some(lease), events: vec![], outcome: None });
@@ -226,7 +226,7 @@ fn acknowledge(task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
     Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None })
 }
 
-fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
+fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, IllegalMove> {
     let Some(mut lease) = live else { return illegal(&task, "be started") };
     // Reported work implies the acknowledgement.
     lease.state = LeaseState::Active;
@@ -239,7 +239,7 @@ fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, Illegal> {
     Ok(Moved { task, lease: Some(lease), events, outcome: None })
 }
 
-fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp) -> Result<Moved, Illegal> {
+fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp) -> Result<Moved, IllegalMove> {
     let Some(lease) = live else { return illegal(&task, "be given back") };
     let mut events = Vec::new();
     let lease = end(lease, reason, now, &mut events);
@@ -254,7 +254,7 @@ fn deliver(
     pull: Option<i64>,
     author: Option<Person>,
     now: Timestamp,
-) -> Result<Moved, Illegal> {
+) -> Result<Moved, IllegalMove> {
     if !task.state.is_held() && !matches!(task.state, TaskState::Ready | TaskState::Blocked) {
         return illegal(&task, "be answered by a pull request");
     }
@@ -270,7 +270,7 @@ fn deliver(
     Ok(Moved { task, lease, events, outcome: None })
 }
 
-fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) -> Result<Moved, Illegal> {
+fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) -> Result<Moved, IllegalMove> {
     let Some(lease) = live else { return illegal(&task, "be blocked") };
     let mut events = Vec::new();
     let lease = end(lease, EndReason::Blocked, now, &mut events);
@@ -281,7 +281,7 @@ fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) ->
     Ok(Moved { task, lease: Some(lease), events, outcome: None })
 }
 
-fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) -> Result<Moved, Illegal> {
+fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) -> Result<Moved, IllegalMove> {
     if task.state != TaskState::Blocked {
         return illegal(&task, "be unblocked");
     }
@@ -292,20 +292,20 @@ fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) ->
     Ok(Moved { task, lease: None, events, outcome: None })
 }
 
-fn pull_closed(mut task: Task, author: Option<Person>, now: Timestamp) -> Result<Moved, Illegal> {
+fn pull_closed(mut task: Task, author: Option<Person>, now: Timestamp) -> Result<Moved, IllegalMove> {
     if task.state != TaskState::PrOpened {
         return illegal(&task, "lose its pull request");
     }
     // In manual repositories, which have no pull request number, a return to work is no verdict.
     let judged = task.pull.take().and(author.clone());
     let outcome = judged.map(|person| Outcome { person, kind: OutcomeKind::ClosedUnmerged });
-    task.reservation = author.map(|person| Reservation { person, until: now + FIRST_REFUSAL });
+    task.reservation = author.map(|person| Reservation { person, until: now + RETURN_RESERVATION });
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
     Ok(Moved { task, lease: None, events, outcome })
 }
 
-fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, Illegal> {
+fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, IllegalMove> {
     if task.state != TaskState::PrOpened {
         return illegal(&task, "change its pull request");
     }
@@ -320,7 +320,7 @@ fn merge(
     pull: Option<i64>,
     author: Option<Person>,
     now: Timestamp,
-) -> Result<Moved, Illegal> {
+) -> Result<Moved, IllegalMove> {
     if task.state == TaskState::Merged {
         return illegal(&task, "be merged again");
     }
@@ -339,7 +339,7 @@ fn merge(
     Ok(Moved { task, lease, events, outcome })
 }
 
-fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> Result<Moved, Illegal> {
+fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> Result<Moved, IllegalMove> {
     if task.state.is_over() {
         return illegal(&task, "be closed");
     }
@@ -353,7 +353,7 @@ fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> R
     Ok(Moved { task, lease, events, outcome: None })
 }
 
-fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, Illegal> {
+fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, IllegalMove> {
     if !task.state.is_over() {
         return illegal(&task, "be reopened");
     }
@@ -369,8 +369,8 @@ fn make_ready(mut task: Task, now: Timestamp, events: &mut Vec<Event>) -> Task {
     task.ready_since = now;
     task.assignee = None;
     if task.later.is_some() {
-        task.hold = Some(EDITED.to_owned());
-        events.push(task_event(EventKind::TaskHeld, &task, json!({ "reason": EDITED })));
+        task.hold = Some(HOLD_EDITED.to_owned());
+        events.push(task_event(EventKind::TaskHeld, &task, json!({ "reason": HOLD_EDITED })));
     }
     events.push(task_event(EventKind::TaskReady, &task, json!({})));
     task

@@ -202,18 +202,18 @@ pub enum CommentMode {
 
 /// Lower bounds of the times a repository's policy may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shortest {
+pub struct MinDurations {
     /// Lease time for workers.
     pub ttl: Span,
     /// Time to acknowledge an offer.
     pub ack_within: Span,
 }
 
-impl Shortest {
+impl MinDurations {
     /// Bounds in GitHub repositories.
-    pub const USUAL: Self = Self { ttl: Span::minutes(1), ack_within: Span::secs(5) };
+    pub const MANAGED: Self = Self { ttl: Span::minutes(1), ack_within: Span::secs(5) };
     /// Bounds in manual repositories: short, so that a test of a worker need not wait long for a lease to expire.
-    pub const BY_HAND: Self = Self { ttl: Span::secs(1), ack_within: Span::secs(1) };
+    pub const MANUAL: Self = Self { ttl: Span::secs(1), ack_within: Span::secs(1) };
 }
 
 /// Policy of one repository.
@@ -232,7 +232,7 @@ pub struct Policy {
     /// Time to acknowledge an offer.
     pub ack_within: Span,
     /// Lower bounds of `ttl` and `ack_within`.
-    pub shortest: Shortest,
+    pub shortest: MinDurations,
     /// Maximum lifetime of a lease.
     pub max_lifetime: Span,
     /// Share of a lease's time, in percent, that is left when its holder is warned.
@@ -272,7 +272,7 @@ impl Policy {
             ttl: Span::hours(4),
             claim_ttl: Span::days(3),
             ack_within: Span::secs(60),
-            shortest: Shortest::USUAL,
+            shortest: MinDurations::MANAGED,
             max_lifetime: Span::days(14),
             warn_before_percent: 20,
             claims: Some(ClaimLimits::DEFAULT),
@@ -297,13 +297,13 @@ impl Policy {
     #[must_use]
     pub fn manual(max_open_prs: i64, area_locks: bool) -> Self {
         let (ttl, tiers) = (Span::minutes(30), [0; 3].map(TierRule::trust));
-        let shortest = Shortest::BY_HAND;
+        let shortest = MinDurations::MANUAL;
         Self { max_open_prs, ttl, shortest, claims: None, area_locks, tiers, ..Self::managed() }
     }
 
     /// Returns the same policy with its times raised to at least these bounds.
     #[must_use]
-    pub fn no_shorter_than(self, shortest: Shortest) -> Self {
+    pub fn with_min_durations(self, shortest: MinDurations) -> Self {
         let (ttl, ack_within) = (self.ttl.max(shortest.ttl), self.ack_within.max(shortest.ack_within));
         Self { ttl, ack_within, shortest, ..self }
     }

@@ -1,7 +1,7 @@
 //! Pull requests that name a task: decides what each means for the task.
 
 use super::Person;
-use super::gates::{self, Checklist, Checks, Unmet};
+use super::gates::{self, Checklist, Checks, UnmetGate};
 use super::lease::Lease;
 use super::moves::Move;
 use super::policy::Gates;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of agents one contributor may declare.
-pub const AGENTS_MOST: usize = 5;
+pub const MAX_AGENTS: usize = 5;
 
 /// Signatures on a pull request's commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl PullFacts {
 
     /// Returns the gates it does not pass.
     #[must_use]
-    pub fn unmet(&self, gates: &Gates) -> Vec<Unmet> {
+    pub fn unmet(&self, gates: &Gates) -> Vec<UnmetGate> {
         gates::unmet(gates, self.draft, self.checklist, &self.checks)
     }
 }
@@ -76,14 +76,14 @@ impl Agents {
 
     /// Returns true when a pull request by `author` is `person`'s work: their own, or that of an agent they declared.
     #[must_use]
-    pub fn wrote_for(&self, author: Option<i64>, person: &Person) -> bool {
+    pub fn is_work_of(&self, author: Option<i64>, person: &Person) -> bool {
         let Some(author) = author else { return false };
         *person == Person::GitHub(author) || self.0.get(person).is_some_and(|agents| agents.contains(&author))
     }
 
     /// Returns all contributors credited with a pull request by `author`.
     #[must_use]
-    pub fn people_behind(&self, author: i64) -> BTreeSet<Person> {
+    pub fn credited_people(&self, author: i64) -> BTreeSet<Person> {
         let declared = self.0.iter().filter(|(_, agents)| agents.contains(&author)).map(|(person, _)| person.clone());
         declared.chain([Person::GitHub(author)]).collect()
     }
@@ -112,9 +112,9 @@ pub enum Verdict {
     /// Move the task.
     Move(Move),
     /// It answers the task as soon as these gates hold.
-    Waits(Vec<Unmet>),
+    Waits(Vec<UnmetGate>),
     /// It was delivered, and these gates no longer hold. This is shown and moves nothing.
-    Slipped(Vec<Unmet>),
+    Slipped(Vec<UnmetGate>),
     /// Another contributor holds the task; the pool says so on the issue.
     HeldByOther,
     /// Nobody holds the task; the pool explains how to claim it.
@@ -150,7 +150,7 @@ pub fn decide(case: &Case<'_>) -> Verdict {
             whose.map_or(Verdict::NobodyHolds, |person| case.deliver(person))
         }
         TaskState::PrOpened if task.pull == Some(pull.number) => {
-            let faults: Vec<Unmet> =
+            let faults: Vec<UnmetGate> =
                 pull.unmet(case.gates).into_iter().filter(|unmet| unmet.fault().is_some()).collect();
             if faults.is_empty() { Verdict::Nothing } else { Verdict::Slipped(faults) }
         }
@@ -162,7 +162,7 @@ pub fn decide(case: &Case<'_>) -> Verdict {
 
 impl Case<'_> {
     fn is_by(&self, person: &Person) -> bool {
-        self.agents.wrote_for(self.pull.author, person)
+        self.agents.is_work_of(self.pull.author, person)
     }
 
     fn deliver(&self, person: &Person) -> Verdict {
@@ -193,7 +193,7 @@ impl Case<'_> {
             return Verdict::Nothing;
         }
         let of_holder =
-            |other: &PullFacts| task.last_holder.as_ref().is_some_and(|p| self.agents.wrote_for(other.author, p));
+            |other: &PullFacts| task.last_holder.as_ref().is_some_and(|p| self.agents.is_work_of(other.author, p));
         let next = self.others.iter().find(|other| {
             other.number != pull.number && other.open && of_holder(other) && other.unmet(self.gates).is_empty()
         });
@@ -280,7 +280,7 @@ mod tests {
         let draft = PullFacts { draft: true, ..open(10, ADA) };
         assert!(matches!(asked.judge(&task, &draft), Verdict::Move(Move::Start)));
         let begun = Task { state: TaskState::InProgress, ..task };
-        assert!(matches!(asked.judge(&begun, &draft), Verdict::Waits(unmet) if unmet == [Unmet::Draft]));
+        assert!(matches!(asked.judge(&begun, &draft), Verdict::Waits(unmet) if unmet == [UnmetGate::Draft]));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub const HALF_LIFE: Span = Span::days(90);
 /// Age at which outcomes stop counting: ten half-lives.
 pub const MEMORY: Span = Span::days(900);
 /// Maximum number of outcomes considered, the latest first.
-pub const OUTCOMES_MOST: i64 = 200;
+pub const MAX_OUTCOMES: i64 = 200;
 
 const ONE: i64 = 1_000_000;
 

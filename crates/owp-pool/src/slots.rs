@@ -41,7 +41,7 @@ impl OpenPull {
 
     /// Returns the author's login, or `ghost`.
     #[must_use]
-    pub fn shown_as(&self) -> &str {
+    pub fn display_name(&self) -> &str {
         self.login.as_deref().unwrap_or("ghost")
     }
 }
@@ -89,7 +89,7 @@ pub enum Weight {
 
 /// An open pull request that names a task, as seen by a claim of that task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct NamingPull {
     /// Its number.
     pub number: i64,
     /// Login of its author, or `ghost`.
@@ -112,7 +112,7 @@ pub struct Slots {
     /// Indices of the live leases that take a slot: their holder has no counting pull request for the task.
     pub leases: Vec<usize>,
     /// Pull requests that name each task, oldest first.
-    pub answers: BTreeMap<TaskId, Vec<Answer>>,
+    pub answers: BTreeMap<TaskId, Vec<NamingPull>>,
 }
 
 /// Weighs the open pull requests of a repository, given in ascending order of their numbers.
@@ -128,13 +128,13 @@ pub fn weigh(pulls: &[OpenPull], leases: &[LiveLease], agents: &Agents, policy: 
     };
     let counted: BTreeSet<i64> = pulls.iter().filter(counts).map(|pull| pull.number).collect();
     let kept = kept(pulls, &claimed, &weights, policy);
-    let mut answers: BTreeMap<TaskId, Vec<Answer>> = BTreeMap::new();
+    let mut answers: BTreeMap<TaskId, Vec<NamingPull>> = BTreeMap::new();
     for pull in pulls {
         for task in &pull.tasks {
-            answers.entry(task.id.clone()).or_default().push(Answer {
+            answers.entry(task.id.clone()).or_default().push(NamingPull {
                 number: pull.number,
-                login: pull.shown_as().to_owned(),
-                people: pull.author.map(|author| agents.people_behind(author)).unwrap_or_default(),
+                login: pull.display_name().to_owned(),
+                people: pull.author.map(|author| agents.credited_people(author)).unwrap_or_default(),
                 counts: counted.contains(&pull.number),
                 keeps: kept.get(&task.id) == Some(&pull.number),
             });
@@ -163,7 +163,7 @@ fn claimed(
         let person = holders.get(&task.id).copied().or(reserved.map(|reservation| &reservation.person));
         let theirs = match task.state {
             TaskState::PrOpened => task.pull == Some(pull.number),
-            _ => person.is_some_and(|person| agents.wrote_for(pull.author, person)),
+            _ => person.is_some_and(|person| agents.is_work_of(pull.author, person)),
         };
         // A draft that does not count must not hide a pull request that does.
         let idle = |pull: &OpenPull| pull.draft && !policy.count_drafts;

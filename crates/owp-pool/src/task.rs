@@ -108,14 +108,14 @@ pub struct Assignee {
 
 /// Title and text of an issue. Untrusted text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wording {
+pub struct IssueText {
     /// The title.
     pub title: String,
     /// The text.
     pub description: String,
 }
 
-impl Wording {
+impl IssueText {
     /// Maximum length of stored text, in characters; GitHub's own limit.
     pub const TEXT_MAX: usize = 65_536;
 
@@ -165,7 +165,7 @@ pub struct Task {
     /// Reason not to grant the task while GitHub does not show its issue as offered, if any.
     pub withheld: Option<Withheld>,
     /// Current text of the issue when it differs from the approved text; it applies once a maintainer approves it.
-    pub later: Option<Wording>,
+    pub later: Option<IssueText>,
     /// GitHub users the issue is assigned to.
     pub assigned_to: Vec<Assignee>,
     /// Reservation, if any.
@@ -226,19 +226,19 @@ impl Task {
     }
 
     /// Replaces the approved text.
-    pub fn set_wording(&mut self, text: Wording) {
+    pub fn set_text(&mut self, text: IssueText) {
         (self.title, self.description) = (text.title, text.description);
     }
 
     /// Returns the approved text.
     #[must_use]
-    pub fn wording(&self) -> Wording {
-        Wording { title: self.title.clone(), description: self.description.clone() }
+    pub fn issue_text(&self) -> IssueText {
+        IssueText { title: self.title.clone(), description: self.description.clone() }
     }
 
     /// Makes the issue's current text the approved text, as a maintainer saw it.
-    pub fn take_over_later(&mut self) {
-        if let Some(Wording { title, description }) = self.later.take() {
+    pub fn adopt_current_text(&mut self) {
+        if let Some(IssueText { title, description }) = self.later.take() {
             (self.title, self.description) = (title, description);
         }
     }

@@ -83,7 +83,7 @@ pub struct Worker {
 impl Worker {
     /// Returns the display name for refusals, pages and comments: the login, else the worker's name.
     #[must_use]
-    pub fn shown_as(&self) -> &str {
+    pub fn display_name(&self) -> &str {
         self.login.as_deref().unwrap_or(&self.name)
     }
 
@@ -105,19 +105,19 @@ pub struct Load {
 }
 
 /// Validity of GitHub's answer that a contributor may read a private repository.
-pub const READS_FOR: Span = Span::minutes(10);
+pub const READ_ACCESS_TTL: Span = Span::minutes(10);
 
 /// Trust level that marks a ban.
 pub const BANNED: i64 = -1;
 
-/// Number of releases within [`CHURN_WITHIN`] after which the next claim has to wait.
-pub const CHURN: usize = 3;
-/// Window in which releases are counted; see [`CHURN`].
-pub const CHURN_WITHIN: Span = Span::hours(1);
+/// Number of releases within [`CHURN_WINDOW`] after which the next claim has to wait.
+pub const CHURN_LIMIT: usize = 3;
+/// Window in which releases are counted; see [`CHURN_LIMIT`].
+pub const CHURN_WINDOW: Span = Span::hours(1);
 /// Maximum wait; shorter where the policy's cooldown is shorter.
 pub const CHURN_COOLDOWN: Span = Span::hours(1);
 /// Age up to which releases are considered.
-pub const CHURN_MEMORY: Span = Span(CHURN_WITHIN.0 + CHURN_COOLDOWN.0);
+pub const CHURN_MEMORY: Span = Span(CHURN_WINDOW.0 + CHURN_COOLDOWN.0);
 
 /// Standing of a contributor in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -147,10 +147,10 @@ impl Standing {
         self.merged == 0
     }
 
-    /// Returns the time of the latest release that completed [`CHURN`] releases within [`CHURN_WITHIN`].
+    /// Returns the time of the latest release that completed [`CHURN_LIMIT`] releases within [`CHURN_WINDOW`].
     #[must_use]
     pub fn churned_at(&self) -> Option<Timestamp> {
-        self.releases.windows(CHURN).find(|few| few[0] - few[CHURN - 1] < CHURN_WITHIN).map(|few| few[0])
+        self.releases.windows(CHURN_LIMIT).find(|few| few[0] - few[CHURN_LIMIT - 1] < CHURN_WINDOW).map(|few| few[0])
     }
 
     /// Returns true after a maintainer's ban.

@@ -54,11 +54,11 @@ impl Bounds {
 pub fn read<T: DeserializeOwned>(text: &str, bounds: Bounds) -> Result<Option<T>, Fault> {
     bounds.check_size(text.len())?;
     let options = bounds.options(DuplicateKeyPolicy::Error);
-    serde_saphyr::from_str_with_options::<Option<T>>(text, options).map_err(|error| unreadable(&error))
+    serde_saphyr::from_str_with_options::<Option<T>>(text, options).map_err(|error| fault_from(&error))
 }
 
 /// Maximum number of faults reported for one file.
-const FAULTS_MOST: usize = 100;
+const MAX_FAULTS: usize = 100;
 
 /// Reads a value of type `T` and collects every fault: removes each faulty part and reads the rest again. Returns the
 /// value that could be read, and the faults in the order they were found.
@@ -71,10 +71,10 @@ pub fn read_all<T: DeserializeOwned>(text: &str, bounds: Bounds) -> (Option<T>, 
     let mut faults = vec![first];
     loop {
         let at = faults.last().and_then(|fault| fault.place);
-        if faults.len() == FAULTS_MOST || !at.is_some_and(|at| tree.take_away(at)) {
+        if faults.len() == MAX_FAULTS || !at.is_some_and(|at| tree.remove_at(at)) {
             return (None, faults);
         }
-        let rest = Written::of(&tree, text);
+        let rest = Reserialized::of(&tree, text);
         match read(&rest.text, bounds) {
             Ok(shape) => return (shape, faults),
             Err(fault) => faults.push(Fault { place: fault.place.and_then(|place| rest.place(place)), ..fault }),
@@ -84,12 +84,12 @@ pub fn read_all<T: DeserializeOwned>(text: &str, bounds: Bounds) -> (Option<T>, 
 
 /// A tree written as YAML again, one piece a line, with the origin of each piece.
 #[derive(Default)]
-struct Written {
+struct Reserialized {
     text: String,
     places: Vec<Option<Place>>,
 }
 
-impl Written {
+impl Reserialized {
     fn of(tree: &Node, file: &str) -> Self {
         let mut written = Self::default();
         written.node(tree, file);
@@ -146,7 +146,7 @@ pub fn read_tree(text: &str, bounds: Bounds) -> Result<Node, Fault> {
     bounds.check_size(text.len())?;
     let options = bounds.options(DuplicateKeyPolicy::LastWins);
     let tree = serde_saphyr::from_str_with_options::<Spanned<Content>>(text, options);
-    tree.map(Node::new).map_err(|error| unreadable(&error))
+    tree.map(Node::new).map_err(|error| fault_from(&error))
 }
 
 /// A node of the tree.
@@ -218,19 +218,19 @@ impl Node {
     }
 
     /// Removes the key, value or entry at a place; returns false when there is none.
-    fn take_away(&mut self, at: Place) -> bool {
+    fn remove_at(&mut self, at: Place) -> bool {
         let here = |place: Option<Place>| place == Some(at);
         match &mut self.content {
             Content::One(_) => false,
             Content::List(items) => {
                 let before = items.len();
                 items.retain(|item| !here(item.place));
-                items.len() < before || items.iter_mut().any(|item| item.take_away(at))
+                items.len() < before || items.iter_mut().any(|item| item.remove_at(at))
             }
             Content::Keys(keys) => {
                 let before = keys.len();
                 keys.retain(|(key, value)| !here(key.place) && !here(value.place));
-                keys.len() < before || keys.iter_mut().any(|(_, value)| value.take_away(at))
+                keys.len() < before || keys.iter_mut().any(|(_, value)| value.remove_at(at))
             }
         }
     }
@@ -259,35 +259,35 @@ fn place(at: Location) -> Option<Place> {
     (at.line() > 0).then(|| Place { line: at.line(), column: at.column().max(1) })
 }
 
-fn unreadable(error: &serde_saphyr::Error) -> Fault {
+fn fault_from(error: &serde_saphyr::Error) -> Fault {
     let place = error.location().and_then(place);
     let said = error.without_snippet().to_string();
     // The library's message repeats the place.
     let message = said.split(" at line ").next().unwrap_or(&said).split("\n").next().unwrap_or_default();
-    let kind = if breach(message).is_some_and(is_of_aliases) { FaultKind::Aliases } else { FaultKind::Plain };
-    let message: String = in_our_words(message).chars().filter(|c| !c.is_control()).take(300).collect();
+    let kind = if exceeded_bound(message).is_some_and(is_of_aliases) { FaultKind::Aliases } else { FaultKind::Plain };
+    let message: String = reworded(message).chars().filter(|c| !c.is_control()).take(300).collect();
     Fault { key: String::new(), message, place, kind }
 }
 
 /// Returns the exceeded bound, by the library's name for it.
-fn breach(message: &str) -> Option<&str> {
+fn exceeded_bound(message: &str) -> Option<&str> {
     message.strip_prefix("budget breached: ")?.split([' ', '{']).next()
 }
 
-fn is_of_aliases(breach: &str) -> bool {
-    breach.contains("Anchor") || breach.contains("Alias")
+fn is_of_aliases(bound: &str) -> bool {
+    bound.contains("Anchor") || bound.contains("Alias")
 }
 
 /// Rewords the library's messages for the authors of a file.
-fn in_our_words(message: &str) -> String {
+fn reworded(message: &str) -> String {
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
     }
-    if let Some(breach) = breach(message) {
-        return beyond(breach).to_owned();
+    if let Some(bound) = exceeded_bound(message) {
+        return bound_message(bound).to_owned();
     }
     if let Some((what, known)) = unknown(message) {
-        return what.told(&known);
+        return what.message(&known);
     }
     match message {
         "expected mapping start" => "must be keys with values, as in `budget: { max_open_prs: 5 }`".to_owned(),
@@ -301,7 +301,7 @@ fn in_our_words(message: &str) -> String {
 /// An unknown key or value.
 enum Unknown<'a> {
     Key(&'a str),
-    Word(&'a str),
+    Value(&'a str),
 }
 
 /// Splits a message into the unknown name and the known ones: ``unknown field `a`, expected one of b, c``.
@@ -310,14 +310,14 @@ fn unknown(message: &str) -> Option<(Unknown<'_>, Vec<&str>)> {
     let known = known.trim_start_matches("one of ").split(", ").map(|name| name.trim_matches('`')).collect();
     let named = |kind: &str| what.strip_prefix(kind)?.strip_prefix(" `")?.strip_suffix('`');
     let key = named("unknown field").map(Unknown::Key);
-    Some((key.or_else(|| named("unknown variant").map(Unknown::Word))?, known))
+    Some((key.or_else(|| named("unknown variant").map(Unknown::Value))?, known))
 }
 
 impl Unknown<'_> {
-    fn told(&self, known: &[&str]) -> String {
+    fn message(&self, known: &[&str]) -> String {
         let (name, what) = match self {
             Self::Key(name) => (name, format!("there is no key `{name}` here")),
-            Self::Word(name) => (name, format!("`{name}` is not a value of this key")),
+            Self::Value(name) => (name, format!("`{name}` is not a value of this key")),
         };
         match nearest(name, known.iter().copied()) {
             Some(meant) => format!("{what}; did you mean `{meant}`?"),
@@ -327,8 +327,8 @@ impl Unknown<'_> {
 }
 
 /// Describes an exceeded bound, given the library's name for it.
-fn beyond(breach: &str) -> &'static str {
-    match breach {
+fn bound_message(bound: &str) -> &'static str {
+    match bound {
         "Documents" => "a second document begins here, and one is read",
         "Depth" => "keys and lists are nested deeper than is read",
         name if is_of_aliases(name) => "there are more anchors and aliases (`&name`, `*name`) than are read",
@@ -338,13 +338,13 @@ fn beyond(breach: &str) -> &'static str {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Walk)
+        deserializer.deserialize_any(ContentVisitor)
     }
 }
 
-struct Walk;
+struct ContentVisitor;
 
-impl<'de> Visitor<'de> for Walk {
+impl<'de> Visitor<'de> for ContentVisitor {
     type Value = Content;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

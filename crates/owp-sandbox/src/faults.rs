@@ -87,7 +87,7 @@ fn once() -> u32 {
 /// The callers that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Victim {
+pub enum FaultTarget {
     /// The app, by its JWT or an installation token.
     #[default]
     App,
@@ -111,7 +111,7 @@ pub struct Fault {
     pub path: Option<String>,
     /// The affected callers.
     #[serde(default)]
-    pub victim: Victim,
+    pub victim: FaultTarget,
     /// Number of requests.
     #[serde(default = "once")]
     pub times: u32,
@@ -121,7 +121,7 @@ impl Fault {
     /// Creates a fault for the app's next request.
     #[must_use]
     pub fn next(kind: FaultKind) -> Self {
-        Self { kind, method: None, path: None, victim: Victim::App, times: 1 }
+        Self { kind, method: None, path: None, victim: FaultTarget::App, times: 1 }
     }
 
     /// Restricts the fault to a method and a path pattern.
@@ -141,16 +141,16 @@ impl Fault {
 
     /// Sets the affected callers.
     #[must_use]
-    pub fn victim(mut self, victim: Victim) -> Self {
+    pub fn victim(mut self, victim: FaultTarget) -> Self {
         self.victim = victim;
         self
     }
 
     fn hits(&self, method: &str, path: &str, app: bool) -> bool {
         let who = match self.victim {
-            Victim::App => app,
-            Victim::User => !app,
-            Victim::Any => true,
+            FaultTarget::App => app,
+            FaultTarget::User => !app,
+            FaultTarget::Any => true,
         };
         let method_fits = self.method.as_ref().is_none_or(|one| one.eq_ignore_ascii_case(method));
         who && method_fits && self.path.as_ref().is_none_or(|pattern| fits(pattern, path))
@@ -227,7 +227,7 @@ pub struct Chaos {
 
 /// The outcome chosen for one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum DeliveryOutcome {
     Lost,
     Failed,
     /// Send `copies` copies after a delay, `place` positions before the end of the queue.
@@ -238,7 +238,7 @@ pub(super) enum Fate {
     },
 }
 
-impl Fate {
+impl DeliveryOutcome {
     /// Sends once, at once, in order.
     pub(super) fn plain() -> Self {
         Self::Send { copies: 1, delay_ms: 0, place: 0 }
@@ -279,7 +279,7 @@ impl Faults {
     }
 
     /// Chooses the outcome for a delivery of this event.
-    pub(super) fn fate(&mut self, rng: &mut StdRng, event: &str) -> Fate {
+    pub(super) fn outcome(&mut self, rng: &mut StdRng, event: &str) -> DeliveryOutcome {
         let fits = |one: &DeliveryFault| one.event.as_ref().is_none_or(|wanted| wanted == event);
         let kind = match self.deliveries.iter().position(fits) {
             Some(index) => {
@@ -291,13 +291,13 @@ impl Faults {
             None => self.chance(rng),
         };
         match kind {
-            None => Fate::plain(),
-            Some(DeliveryFaultKind::Lost) => Fate::Lost,
-            Some(DeliveryFaultKind::Failed) => Fate::Failed,
-            Some(DeliveryFaultKind::Duplicate) => Fate::Send { copies: 2, delay_ms: 0, place: 0 },
-            Some(DeliveryFaultKind::Delay { ms }) => Fate::Send { copies: 1, delay_ms: ms, place: 0 },
+            None => DeliveryOutcome::plain(),
+            Some(DeliveryFaultKind::Lost) => DeliveryOutcome::Lost,
+            Some(DeliveryFaultKind::Failed) => DeliveryOutcome::Failed,
+            Some(DeliveryFaultKind::Duplicate) => DeliveryOutcome::Send { copies: 2, delay_ms: 0, place: 0 },
+            Some(DeliveryFaultKind::Delay { ms }) => DeliveryOutcome::Send { copies: 1, delay_ms: ms, place: 0 },
             Some(DeliveryFaultKind::Reorder) => {
-                Fate::Send { copies: 1, delay_ms: OVERTAKEN_MS, place: rng.random_range(1..4) }
+                DeliveryOutcome::Send { copies: 1, delay_ms: OVERTAKEN_MS, place: rng.random_range(1..4) }
             }
         }
     }

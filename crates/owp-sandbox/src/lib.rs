@@ -34,14 +34,14 @@ mod world;
 mod tests;
 
 pub use error::{ApiError, StartError};
-pub use faults::{Chaos, DeliveryFault, DeliveryFaultKind, Fault, FaultKind, Victim};
+pub use faults::{Chaos, DeliveryFault, DeliveryFaultKind, Fault, FaultKind, FaultTarget};
 pub use handle::{Sandbox, SandboxConfig, UserRef};
 pub use journal::{ActorKind, RecordedRequest};
 pub use keys::generate_private_key;
-pub use seed::{Cast, Scene, seed};
+pub use seed::{SeededUser, SeededWorld, seed};
 pub use verbs::{Person, PrSpec};
 pub use view::{CommentView, IssueView, PullView};
-pub use webhook::{Delivery, Letter, Parcel, sign};
+pub use webhook::{Delivery, WebhookEvent, WebhookRequest, sign};
 pub use world::{Now, model::Role};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -8,7 +8,7 @@ use super::{
 
 /// A user of the scene, with the same role in both repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cast {
+pub struct SeededUser {
     /// The user.
     pub user: UserRef,
     /// `admin`, `write`, `triage`; `none` for contributors and strangers.
@@ -17,9 +17,9 @@ pub struct Cast {
 
 /// The created content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scene {
+pub struct SeededWorld {
     /// All users with tokens.
-    pub cast: Vec<Cast>,
+    pub users: Vec<SeededUser>,
     /// Id of the app's installation on both repositories.
     pub installation: u64,
 }
@@ -48,11 +48,11 @@ const ISSUES: [(&str, &str, &str); 5] = [
 ///
 /// # Errors
 /// Fails when the sandbox is not new.
-pub fn seed(sandbox: &Sandbox) -> Result<Scene, ApiError> {
+pub fn seed(sandbox: &Sandbox) -> Result<SeededWorld, ApiError> {
     for repo in REPOS {
         sandbox.add_repo(repo)?;
     }
-    let mut cast = Vec::new();
+    let mut users = Vec::new();
     for (login, role) in PEOPLE {
         let user = sandbox.add_user(login);
         if let Some(role) = role {
@@ -60,11 +60,11 @@ pub fn seed(sandbox: &Sandbox) -> Result<Scene, ApiError> {
                 sandbox.add_collaborator(repo, login, role)?;
             }
         }
-        cast.push(Cast { user, role: role.map_or("none", Role::name) });
+        users.push(SeededUser { user, role: role.map_or("none", Role::name) });
     }
     for (repo, title, body) in ISSUES {
         sandbox.as_user("mona").open_issue(repo, title, body, &[])?;
     }
     let installation = sandbox.install(&REPOS)?;
-    Ok(Scene { cast, installation })
+    Ok(SeededWorld { users, installation })
 }

@@ -1,55 +1,55 @@
 //! Sends the deliveries of the outbox: in order, one at a time, without retries.
 
-use super::{Inner, webhook::Waiting};
+use super::{Inner, webhook::QueuedWebhook};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Timeout of a delivery, as on GitHub.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends in the background until `stop` is cancelled.
 pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     let wake = inner.world().outbox.wake.clone();
     loop {
         let next = inner.world().outbox.next();
-        let Some(waiting) = next else {
+        let Some(queued) = next else {
             tokio::select! {
                 () = wake.notified() => continue,
                 () = stop.cancelled() => return,
             }
         };
-        if waiting.delay_ms > 0 {
+        if queued.delay_ms > 0 {
             // A delayed delivery runs in its own task, so that later ones overtake it.
             let (inner, stop) = (inner.clone(), stop.clone());
             tokio::spawn(async move {
-                let pause = tokio::time::sleep(Duration::from_millis(waiting.delay_ms));
+                let pause = tokio::time::sleep(Duration::from_millis(queued.delay_ms));
                 tokio::select! {
-                    () = pause => send(&inner, &waiting).await,
+                    () = pause => send(&inner, &queued).await,
                     () = stop.cancelled() => {}
                 }
             });
             continue;
         }
         tokio::select! {
-            () = send(&inner, &waiting) => {}
+            () = send(&inner, &queued) => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
 /// Sends one letter taken from the outbox and records the result.
-pub(super) async fn send(inner: &Inner, waiting: &Waiting) {
-    let letter = &waiting.letter;
+pub(super) async fn send(inner: &Inner, queued: &QueuedWebhook) {
+    let webhook = &queued.webhook;
     let (url, headers, body) = {
         let world = inner.world();
         let outbox = &world.outbox;
-        (outbox.hook.url.clone(), outbox.headers(letter, &world.app), outbox.wire(letter))
+        (outbox.hook.url.clone(), outbox.headers(webhook, &world.app), outbox.wire(webhook))
     };
     let started = tokio::time::Instant::now();
     let outcome = match url {
         None => Err("no webhook url is set".to_owned()),
         Some(url) => {
-            let mut request = inner.client.post(url).timeout(PATIENCE).body(body);
+            let mut request = inner.client.post(url).timeout(DELIVERY_TIMEOUT).body(body);
             for (name, value) in headers {
                 request = request.header(name, value);
             }
@@ -67,8 +67,8 @@ pub(super) async fn send(inner: &Inner, waiting: &Waiting) {
     let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     let mut world = inner.world();
     let at = world.now();
-    tracing::debug!(event = %letter.event, action = letter.action.as_deref(), ok = outcome.is_ok(), "delivery sent");
-    world.outbox.record(letter, waiting.redelivery, at, took, outcome);
+    tracing::debug!(event = %webhook.event, action = webhook.action.as_deref(), ok = outcome.is_ok(), "delivery sent");
+    world.outbox.record(webhook, queued.redelivery, at, took, outcome);
     world.outbox.in_flight = world.outbox.in_flight.saturating_sub(1);
 }
 
@@ -82,8 +82,8 @@ pub(super) async fn flush(inner: &Inner) -> usize {
             (next, world.outbox.idle())
         };
         match next {
-            Some(waiting) => {
-                send(inner, &waiting).await;
+            Some(queued) => {
+                send(inner, &queued).await;
                 sent += 1;
             }
             None if idle => return sent,

@@ -2,7 +2,7 @@
 //!
 //! `sender.rs` sends them. GitHub never retries by itself; a redelivery keeps its `guid` and gets a new id.
 
-use super::{faults::Fate, world::model::App};
+use super::{faults::DeliveryOutcome, world::model::App};
 use aws_lc_rs::hmac as hmac_sha1;
 use hmac::{Hmac, KeyInit, Mac};
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// GitHub keeps deliveries for three days.
-const KEPT_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
+const RETENTION_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
 
 /// Target and signature of deliveries.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ pub(super) struct Hook {
 
 /// A delivery before it is sent.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct WebhookEvent {
     /// The delivery's id.
     pub id: u64,
     /// `X-GitHub-Delivery`; the same for every attempt.
@@ -48,7 +48,7 @@ pub struct Letter {
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// The content.
-    pub letter: Letter,
+    pub webhook: WebhookEvent,
     /// Time of the attempt (Unix ms).
     pub at: i64,
     /// True for a redelivery.
@@ -65,17 +65,17 @@ pub struct Delivery {
 
 /// A letter in the queue.
 #[derive(Debug, Clone)]
-pub(super) struct Waiting {
-    pub(super) letter: Letter,
+pub(super) struct QueuedWebhook {
+    pub(super) webhook: WebhookEvent,
     pub(super) redelivery: bool,
     pub(super) delay_ms: u64,
 }
 
 /// A delivery as sent: headers and raw body.
 #[derive(Debug, Clone)]
-pub struct Parcel {
+pub struct WebhookRequest {
     /// The content.
-    pub letter: Letter,
+    pub webhook: WebhookEvent,
     /// Header names and values, including the signature.
     pub headers: Vec<(String, String)>,
     /// The raw bytes covered by the signature.
@@ -87,7 +87,7 @@ pub struct Parcel {
 pub(super) struct Outbox {
     pub(super) hook: Hook,
     pub(super) held: bool,
-    pub(super) queue: VecDeque<Waiting>,
+    pub(super) queue: VecDeque<QueuedWebhook>,
     /// Number of deliveries in flight.
     pub(super) in_flight: usize,
     pub(super) done: BTreeMap<u64, Delivery>,
@@ -112,15 +112,15 @@ impl Outbox {
     }
 
     /// Queues a letter with the outcome that the faults chose for it.
-    pub(super) fn put(&mut self, letter: &Letter, at: i64, fate: &Fate) {
-        match *fate {
-            Fate::Lost => return,
-            Fate::Failed => return self.record(letter, false, at, 0, Err("timed out".to_owned())),
-            Fate::Send { copies, delay_ms, place } => {
+    pub(super) fn put(&mut self, webhook: &WebhookEvent, at: i64, outcome: &DeliveryOutcome) {
+        match *outcome {
+            DeliveryOutcome::Lost => return,
+            DeliveryOutcome::Failed => return self.record(webhook, false, at, 0, Err("timed out".to_owned())),
+            DeliveryOutcome::Send { copies, delay_ms, place } => {
                 for _ in 0..copies {
-                    let waiting = Waiting { letter: letter.clone(), redelivery: false, delay_ms };
+                    let queued = QueuedWebhook { webhook: webhook.clone(), redelivery: false, delay_ms };
                     let end = self.queue.len();
-                    self.queue.insert(end - place.min(end), waiting);
+                    self.queue.insert(end - place.min(end), queued);
                 }
             }
         }
@@ -128,13 +128,13 @@ impl Outbox {
     }
 
     /// Queues a letter again, under a new id.
-    pub(super) fn put_again(&mut self, letter: Letter) {
-        self.queue.push_back(Waiting { letter, redelivery: true, delay_ms: 0 });
+    pub(super) fn put_again(&mut self, webhook: WebhookEvent) {
+        self.queue.push_back(QueuedWebhook { webhook, redelivery: true, delay_ms: 0 });
         self.wake.notify_one();
     }
 
     /// Takes the next letter for the background task; `None` while deliveries are held.
-    pub(super) fn next(&mut self) -> Option<Waiting> {
+    pub(super) fn next(&mut self) -> Option<QueuedWebhook> {
         if self.held {
             return None;
         }
@@ -142,10 +142,10 @@ impl Outbox {
     }
 
     /// Takes the next letter, held or not.
-    pub(super) fn take(&mut self) -> Option<Waiting> {
-        let waiting = self.queue.pop_front()?;
+    pub(super) fn take(&mut self) -> Option<QueuedWebhook> {
+        let queued = self.queue.pop_front()?;
         self.in_flight += 1;
-        Some(waiting)
+        Some(queued)
     }
 
     /// Resumes sending in the background.
@@ -162,7 +162,7 @@ impl Outbox {
     /// Records the result of a delivery.
     pub(super) fn record(
         &mut self,
-        letter: &Letter,
+        webhook: &WebhookEvent,
         redelivery: bool,
         at: i64,
         duration_ms: i64,
@@ -173,13 +173,13 @@ impl Outbox {
             Ok((code, answer)) => (format!("Invalid HTTP Response: {code}"), code, Some(answer)),
             Err(words) => (words, 0, None),
         };
-        let delivery = Delivery { letter: letter.clone(), at, redelivery, duration_ms, status, code, answer };
-        self.done.insert(letter.id, delivery);
+        let delivery = Delivery { webhook: webhook.clone(), at, redelivery, duration_ms, status, code, answer };
+        self.done.insert(webhook.id, delivery);
     }
 
     /// Returns the deliveries that GitHub still keeps, newest first.
     pub(super) fn remembered(&self, now: i64) -> impl Iterator<Item = &Delivery> {
-        self.done.values().rev().filter(move |one| now - one.at <= KEPT_MS)
+        self.done.values().rev().filter(move |one| now - one.at <= RETENTION_MS)
     }
 
     /// Shuffles the queue.
@@ -196,23 +196,23 @@ impl Outbox {
     }
 
     /// Returns the body as sent.
-    pub(super) fn wire(&self, letter: &Letter) -> Vec<u8> {
+    pub(super) fn wire(&self, webhook: &WebhookEvent) -> Vec<u8> {
         if !self.hook.form {
-            return letter.body.clone().into_bytes();
+            return webhook.body.clone().into_bytes();
         }
-        let payload: String = form_urlencoded::byte_serialize(letter.body.as_bytes()).collect();
+        let payload: String = form_urlencoded::byte_serialize(webhook.body.as_bytes()).collect();
         format!("payload={payload}").into_bytes()
     }
 
     /// Returns GitHub's headers of a delivery.
-    pub(super) fn headers(&self, letter: &Letter, app: &App) -> Vec<(String, String)> {
+    pub(super) fn headers(&self, webhook: &WebhookEvent, app: &App) -> Vec<(String, String)> {
         let kind = if self.hook.form { "application/x-www-form-urlencoded" } else { "application/json" };
         let mut headers: Vec<(String, String)> = [
             ("Accept", "*/*".to_owned()),
             ("Content-Type", kind.to_owned()),
             ("User-Agent", "GitHub-Hookshot/5a4d0b0".to_owned()),
-            ("X-GitHub-Delivery", letter.guid.clone()),
-            ("X-GitHub-Event", letter.event.clone()),
+            ("X-GitHub-Delivery", webhook.guid.clone()),
+            ("X-GitHub-Event", webhook.event.clone()),
             ("X-GitHub-Hook-ID", app.hook.to_string()),
             ("X-GitHub-Hook-Installation-Target-ID", app.id.to_string()),
             ("X-GitHub-Hook-Installation-Target-Type", "integration".to_owned()),
@@ -221,7 +221,7 @@ impl Outbox {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         if let Some(secret) = &self.hook.secret {
-            let body = self.wire(letter);
+            let body = self.wire(webhook);
             headers.push(("X-Hub-Signature".to_owned(), sign_sha1(secret.as_bytes(), &body)));
             headers.push(("X-Hub-Signature-256".to_owned(), sign(secret.as_bytes(), &body)));
         }

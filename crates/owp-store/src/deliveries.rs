@@ -3,7 +3,7 @@
 
 use super::error::StoreError;
 use super::tx::{Sql, Tx, statements};
-use owp_pool::delivery::ORDER_KEPT;
+use owp_pool::delivery::MAX_ORDER_DELAY;
 use owp_pool::{Person, RepoId, Span, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -119,13 +119,13 @@ impl Tx {
     }
 
     /// Takes the oldest due delivery whose repository has none in progress. A command waits for earlier commands of the
-    /// same contributor in the repository, until those are older than [`ORDER_KEPT`].
+    /// same contributor in the repository, until those are older than [`MAX_ORDER_DELAY`].
     ///
     /// # Errors
     /// A unique violation if another replica was faster; see [`StoreError::is_unique_violation`].
     pub async fn take_delivery(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
         let now = self.now();
-        let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0).bind((now - ORDER_KEPT).0)).await? else {
+        let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0).bind((now - MAX_ORDER_DELAY).0)).await? else {
             return Ok(None);
         };
         let id: String = row.try_get("id")?;

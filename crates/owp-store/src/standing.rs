@@ -2,8 +2,8 @@
 
 use super::error::StoreError;
 use super::tx::{Tx, statements};
-use owp_pool::reputation::{MEMORY, OUTCOMES_MOST, Outcome, OutcomeKind, Reputation};
-use owp_pool::worker::{CHURN_MEMORY, READS_FOR, Standing};
+use owp_pool::reputation::{MAX_OUTCOMES, MEMORY, Outcome, OutcomeKind, Reputation};
+use owp_pool::worker::{CHURN_MEMORY, READ_ACCESS_TTL, Standing};
 use owp_pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -71,7 +71,7 @@ impl Tx {
     /// Returns a contributor's standing in a repository. Computes a reputation only for those who asked for one.
     pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
         let row = self
-            .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READS_FOR).0))
+            .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READ_ACCESS_TTL).0))
             .await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the standing query returned no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
@@ -117,7 +117,7 @@ impl Tx {
                 standing.live_everywhere += row.try_get::<i64, _>("live")?;
             }
         }
-        let since = (self.now() - READS_FOR).0;
+        let since = (self.now() - READ_ACCESS_TTL).0;
         for row in self.all(sqlx::query(READS).bind(person.key()).bind(since)).await? {
             if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
                 standing.reads = true;
@@ -140,7 +140,7 @@ impl Tx {
     /// Computes a contributor's current reputation from their outcomes in a repository.
     pub async fn reputation(&mut self, repo: &RepoId, person: &Person) -> Result<Reputation, StoreError> {
         let since = (self.now() - MEMORY).0;
-        let find = sqlx::query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(OUTCOMES_MOST);
+        let find = sqlx::query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(MAX_OUTCOMES);
         let outcomes = self.all(find).await?.iter().map(outcome_row).collect::<Result<Vec<_>, _>>()?;
         Ok(Reputation::of(&outcomes, self.now()))
     }

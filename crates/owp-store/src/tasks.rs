@@ -3,8 +3,8 @@
 use super::error::StoreError;
 use super::tx::{Tx, json, json_text, statements, words};
 use owp_pool::approval::record::Record;
-use owp_pool::moves::{AreaFate, Moved};
-use owp_pool::task::{Reservation, Task, TaskSpec, TaskState, Withheld, Wording};
+use owp_pool::moves::{AreaEffect, Moved};
+use owp_pool::task::{IssueText, Reservation, Task, TaskSpec, TaskState, Withheld};
 use owp_pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -124,9 +124,9 @@ impl Tx {
             self.note_outcome(&moved.task.repo, &moved.task.id, outcome).await?;
         }
         match moved.area() {
-            AreaFate::Hold(area) => self.hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
-            AreaFate::Keep => {}
-            AreaFate::Free => self.release_area(moved.task.id.as_str()).await?,
+            AreaEffect::Hold(area) => self.hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
+            AreaEffect::Keep => {}
+            AreaEffect::Free => self.release_area(moved.task.id.as_str()).await?,
         }
         self.append_events(&moved.events).await
     }
@@ -298,7 +298,7 @@ pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
             .transpose()?,
         later: text("later_title")?
             .zip(text("later_description")?)
-            .map(|(title, description)| Wording { title, description }),
+            .map(|(title, description)| IssueText { title, description }),
         assigned_to: json("assignees", &row.try_get::<String, _>("assignees")?)?,
         reservation,
         assignee: text("assignee")?.map(WorkerId::new),

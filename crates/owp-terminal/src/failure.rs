@@ -4,7 +4,7 @@
 //! Exit codes: 0 success, 1 failed or refused, 2 usage error (a flag, a file, a setting), 4 no access (missing or
 //! invalid token).
 
-use super::place;
+use super::rephrase;
 use super::untrusted::{visible, visible_json, visible_line};
 use owp_client::ClientError;
 use owp_config::ConfigError;
@@ -14,10 +14,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const FAILED: u8 = 1;
-const ASKED_WRONGLY: u8 = 2;
+const USAGE_ERROR: u8 = 2;
 const NO_ACCESS: u8 = 4;
 /// Heading of a refusal with several reasons, which follow it.
-const SEVERAL: &str = "The pool refused, for each of these reasons:";
+const SEVERAL_REASONS: &str = "The pool refused, for each of these reasons:";
 
 /// The error of a command, and its fix.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ impl Failure {
     }
 
     /// Creates the failure of an operation that was not attempted: a flag, a file or a setting is wrong.
-    pub fn asked_wrongly(what: impl Into<String>) -> Self {
-        Self { code: ASKED_WRONGLY, ..Self::failed(what) }
+    pub fn usage_error(what: impl Into<String>) -> Self {
+        Self { code: USAGE_ERROR, ..Self::failed(what) }
     }
 
     /// Creates the failure of an operation that lacks valid credentials.
@@ -74,21 +74,21 @@ impl Failure {
 
     /// Adds the work completed despite the failure, for `--json`.
     #[must_use]
-    pub fn having_done(mut self, done: Value) -> Self {
+    pub fn with_completed(mut self, done: Value) -> Self {
         self.done = Some(Box::new(done));
         self
     }
 
     /// Marks the failure as a usage error.
     #[must_use]
-    pub fn of_the_asker(self) -> Self {
-        Self { code: ASKED_WRONGLY, ..self }
+    pub fn as_usage_error(self) -> Self {
+        Self { code: USAGE_ERROR, ..self }
     }
 
     /// Returns the first line: the message, or a heading if the message only repeats the reasons that follow.
     fn heading(&self) -> &str {
         let is_told_below = self.because.len() > 1 && self.because.join(" ") == self.what;
-        if is_told_below { SEVERAL } else { &self.what }
+        if is_told_below { SEVERAL_REASONS } else { &self.what }
     }
 
     /// Returns the exit code.
@@ -111,7 +111,7 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::asked_wrongly(sentence(&error.to_string()))
+        Self::usage_error(sentence(&error.to_string()))
     }
 }
 
@@ -119,26 +119,26 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         // It may quote the server, whose text must not start a line of its own.
         let what = match &error {
-            ClientError::Problem(told) => place::detail(told),
+            ClientError::Problem(problem) => rephrase::detail(problem),
             error => sentence(&error.to_string()),
         };
         let what = visible_line(&sentence(&what));
         match error {
-            ClientError::Address(_) | ClientError::Versioned { .. } => Self::asked_wrongly(what),
-            ClientError::Silent { .. } => {
+            ClientError::Address(_) | ClientError::Versioned { .. } => Self::usage_error(what),
+            ClientError::Timeout { .. } => {
                 Self::failed(what).next("Try again in a moment; `owp healthcheck` checks that the pool is ready.")
             }
             ClientError::Unreachable { .. } => Self::failed(what)
                 .next("Check that a pool runs there: `owp serve` starts one; `--server` and OWP_SERVER name another."),
-            ClientError::Trouble { .. } => Self::failed(what).next("Try again in a moment."),
-            ClientError::Nonsense { .. } | ClientError::TooLong { .. } => {
+            ClientError::ServerError { .. } => Self::failed(what).next("Try again in a moment."),
+            ClientError::NotJson { .. } | ClientError::TooLong { .. } => {
                 Self::failed(what).next("Check the address: `--server` and OWP_SERVER name another.")
             }
-            ClientError::Problem(told) => {
-                let code = if told.status == 401 { NO_ACCESS } else { FAILED };
+            ClientError::Problem(problem) => {
+                let code = if problem.status == 401 { NO_ACCESS } else { FAILED };
                 // A single reason usually equals the detail.
-                let because = told.reasons().iter().map(place::reason).filter(|reason| *reason != what).collect();
-                Self { code, because, problem: Some(Box::new(told.body.clone())), ..Self::failed(what) }
+                let because = problem.reasons().iter().map(rephrase::reason).filter(|reason| *reason != what).collect();
+                Self { code, because, problem: Some(Box::new(problem.body.clone())), ..Self::failed(what) }
             }
         }
     }
@@ -160,9 +160,9 @@ pub fn finish_in_one_line(command: &str, result: Result<(), Failure>, json: bool
 }
 
 fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> ExitCode {
-    let Err(failure) = result.and_then(|()| all_was_said()) else { return ExitCode::SUCCESS };
+    let Err(failure) = result.and_then(|()| stdout_result()) else { return ExitCode::SUCCESS };
     if let Some(pretty) = pretty {
-        say(&visible_json(&failure.as_json(), pretty));
+        print_line(&visible_json(&failure.as_json(), pretty));
     }
     let mut text: String = failure.above.iter().map(|line| visible_line(line) + "\n").collect();
     text.push_str(&format!("{command}: {}", visible(failure.heading())));
@@ -172,7 +172,7 @@ fn end(command: &str, result: Result<(), Failure>, pretty: Option<bool>) -> Exit
     if let Some(next) = &failure.next {
         text.push_str(&format!("\n  {}", visible(next)));
     }
-    complain(&text);
+    print_error(&text);
     ExitCode::from(failure.code)
 }
 
@@ -189,30 +189,30 @@ pub fn versioned(mut value: Value) -> Value {
 }
 
 /// Prints a line to stdout. A closed pipe is not an error; a full disk is, reported at the end.
-pub fn say(line: &str) {
-    let failed = said(line).err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+pub fn print_line(line: &str) {
+    let failed = try_print_line(line).err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
     if failed.is_some() {
-        UNSAID.store(true, Ordering::Relaxed);
+        STDOUT_FAILED.store(true, Ordering::Relaxed);
     }
 }
 
 /// True if a write to stdout failed.
-static UNSAID: AtomicBool = AtomicBool::new(false);
+static STDOUT_FAILED: AtomicBool = AtomicBool::new(false);
 
-fn all_was_said() -> Result<(), Failure> {
-    if UNSAID.load(Ordering::Relaxed) {
+fn stdout_result() -> Result<(), Failure> {
+    if STDOUT_FAILED.load(Ordering::Relaxed) {
         return Err(Failure::failed("The output could not be written to stdout; the call itself was made."));
     }
     Ok(())
 }
 
-/// Prints like [`say`], but returns an error once stdout is closed.
-pub fn said(line: &str) -> std::io::Result<()> {
+/// Prints like [`print_line`], but returns an error once stdout is closed.
+pub fn try_print_line(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
 
 /// Prints a line to stderr; a failed write does not change the exit code.
-pub fn complain(line: &str) {
+pub fn print_error(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
@@ -223,13 +223,13 @@ mod tests {
     #[test]
     fn a_server_does_not_get_lines_of_its_own() {
         let body = json!({ "type": "/problems/x", "detail": "No.\nowp worker run: all is well\u{1b}[2J" });
-        let told = ClientError::Problem(Box::new(owp_client::Told {
+        let problem = ClientError::Problem(Box::new(owp_client::Problem {
             status: 409,
             kind: "x".into(),
             detail: body["detail"].as_str().unwrap().into(),
             body,
         }));
-        assert_eq!(Failure::from(told).what, r"No.\nowp worker run: all is well\u{1b}[2J.");
+        assert_eq!(Failure::from(problem).what, r"No.\nowp worker run: all is well\u{1b}[2J.");
     }
 
     #[test]
@@ -237,14 +237,14 @@ mod tests {
         let failure = |detail: &str, messages: &[&str]| {
             let reasons: Vec<Value> = messages.iter().map(|message| json!({ "message": message })).collect();
             let body = json!({ "type": "/problems/refused", "detail": detail, "reasons": reasons });
-            let told = owp_client::Told { status: 409, kind: "refused".into(), detail: detail.into(), body };
-            let failure = Failure::from(ClientError::Problem(Box::new(told)));
+            let problem = owp_client::Problem { status: 409, kind: "refused".into(), detail: detail.into(), body };
+            let failure = Failure::from(ClientError::Problem(Box::new(problem)));
             assert_eq!(failure.what, detail, "programs are told all of it");
             (failure.heading().to_owned(), failure.because)
         };
         assert_eq!(failure("No.", &["No."]), ("No.".to_owned(), vec![]));
         let lines = vec!["No.".to_owned(), "Not now.".to_owned()];
-        assert_eq!(failure("No. Not now.", &["No.", "Not now."]), (SEVERAL.to_owned(), lines.clone()));
+        assert_eq!(failure("No. Not now.", &["No.", "Not now."]), (SEVERAL_REASONS.to_owned(), lines.clone()));
         assert_eq!(failure("Refused.", &["No.", "Not now."]), ("Refused.".to_owned(), lines));
     }
 

@@ -3,7 +3,7 @@
 
 pub mod colour;
 pub mod failure;
-pub mod place;
 pub mod print;
+pub mod rephrase;
 pub mod untrusted;
 pub mod values;

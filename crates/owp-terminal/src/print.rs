@@ -1,18 +1,18 @@
 //! Output that every program prints alike: JSON with its version, counts, and the warning about unencrypted tokens.
 
-use super::failure::{complain, say, versioned};
+use super::failure::{print_error, print_line, versioned};
 use super::untrusted::{visible_json, visible_line};
 use owp_client::Client;
 use serde_json::Value;
 
 /// Prints a response as JSON with the output version.
 pub fn as_json(answer: &Value) {
-    say(&visible_json(&versioned(answer.clone()), true));
+    print_line(&visible_json(&versioned(answer.clone()), true));
 }
 
 /// Prints an event as JSON on one line, with the output version.
 pub fn as_json_line(event: Value) {
-    say(&visible_json(&versioned(event), false));
+    print_line(&visible_json(&versioned(event), false));
 }
 
 /// Formats a number with its noun: `1 task`, `2 tasks`.
@@ -23,9 +23,9 @@ pub fn count(number: impl TryInto<i64>, one: &str) -> String {
 }
 
 /// Warns that the token is sent unencrypted.
-pub fn warn_in_clear_text(client: &Client) {
-    if client.in_clear_text() {
-        complain(&format!(
+pub fn warn_if_unencrypted(client: &Client) {
+    if client.is_unencrypted() {
+        print_error(&format!(
             "warning: {} is not encrypted: others can read the token on its way. Ask for an https:// address.",
             visible_line(client.base())
         ));

@@ -1,6 +1,6 @@
 //! Requests to the pool, with the next step when one is refused.
 
-use super::Desk;
+use super::AdminContext;
 use crate::cli::failure::Failure;
 use crate::cli::named::task_id;
 use crate::cli::print::read;
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Page size of lists.
 const PAGE: usize = 100;
 
-impl Desk {
+impl AdminContext {
     /// Sends `GET path`.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.pool.get(path).await.map_err(explained)
@@ -49,7 +49,7 @@ impl Desk {
 
 /// Turns a client error into a failure with the next step.
 pub(in crate::cli) fn explained(error: ClientError) -> Failure {
-    let kind = error.told().map(|told| told.kind.clone());
+    let kind = error.problem().map(|problem| problem.kind.clone());
     let failure = Failure::from(error);
     match kind.as_deref() {
         None => failure,
@@ -65,7 +65,7 @@ pub(in crate::cli) fn explained(error: ClientError) -> Failure {
             failure.next("`owp admin tasks` and `owp admin workers` show ids.")
         }
         Some("invalid-value" | "malformed-body" | "too-large") => {
-            failure.of_the_asker().next("See `--help` for accepted values.")
+            failure.as_usage_error().next("See `--help` for accepted values.")
         }
         Some("rate-limited" | "unavailable" | "too-slow") => failure.next("Run the command again in a moment."),
         Some("internal") => failure.next("See the pool's log; `owp doctor` checks what the pool needs."),

@@ -1,9 +1,9 @@
 //! `owp admin audit`: exports an event chain as JSON lines and reports whether it verifies.
 
-use super::Desk;
+use super::AdminContext;
 use super::ask::explained;
 use super::target::Target;
-use crate::cli::failure::{Failure, complain, said, say};
+use crate::cli::failure::{Failure, print_error, print_line, try_print_line};
 use crate::cli::print::{as_json, count, word};
 use crate::cli::untrusted::{escape_json, visible_line};
 use clap::{Args, Subcommand};
@@ -52,15 +52,15 @@ struct Verdict {
 }
 
 /// Exports or verifies the chain.
-pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
+pub(super) async fn run(context: &AdminContext, args: AuditArgs) -> Result<(), Failure> {
     match args.command {
         AuditCommand::Verify { of } => {
-            let Some(verdict) = read(desk, &of, |_| Ok(())).await? else { return Ok(()) };
-            report(desk, &of, &verdict, None)
+            let Some(verdict) = read(context, &of, |_| Ok(())).await? else { return Ok(()) };
+            report(context, &of, &verdict, None)
         }
         AuditCommand::Export { file: None, of } => {
             // The export is JSON, with or without `--json`.
-            let Some(verdict) = read(desk, &of, said).await? else { return Ok(()) };
+            let Some(verdict) = read(context, &of, try_print_line).await? else { return Ok(()) };
             checked(&of, &verdict).map(drop)
         }
         AuditCommand::Export { file: Some(path), of } => {
@@ -69,15 +69,19 @@ pub(super) async fn run(desk: &Desk, args: AuditArgs) -> Result<(), Failure> {
                     .next("Name a file in a folder that you may write to.")
             };
             let mut file = Target::begin(&path).map_err(|error| unwritable(&error))?;
-            let Some(verdict) = read(desk, &of, |line| file.line(line)).await? else { return Ok(()) };
+            let Some(verdict) = read(context, &of, |line| file.line(line)).await? else { return Ok(()) };
             file.finish().map_err(|error| unwritable(&error))?;
-            report(desk, &of, &verdict, Some(&path))
+            report(context, &of, &verdict, Some(&path))
         }
     }
 }
 
 /// Reads a chain and passes each line on. Returns its verdict, or `None` if the reader stopped early.
-async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> io::Result<()>) -> Result<Option<Verdict>, Failure> {
+async fn read(
+    context: &AdminContext,
+    of: &Of,
+    mut write: impl FnMut(&str) -> io::Result<()>,
+) -> Result<Option<Verdict>, Failure> {
     let repo = of.repo.as_deref().map_or_else(String::new, |repo| format!("?repo={}", segment(repo)));
     let (mut last, mut unwritten) = (String::new(), None);
     let line = |line: &str| {
@@ -85,7 +89,7 @@ async fn read(desk: &Desk, of: &Of, mut write: impl FnMut(&str) -> io::Result<()
         unwritten = write(&escape_json(line)).err();
         unwritten.is_none()
     };
-    desk.pool.get_lines(&format!("/v1/admin/audit{repo}"), line).await.map_err(explained)?;
+    context.pool.get_lines(&format!("/v1/admin/audit{repo}"), line).await.map_err(explained)?;
     match unwritten {
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
         Some(error) => return Err(Failure::failed(format!("The export could not be written: {error}."))),
@@ -111,16 +115,16 @@ fn checked(of: &Of, verdict: &Verdict) -> Result<String, Failure> {
         .next("Keep the export, and compare it with a backup of the database."))
 }
 
-fn report(desk: &Desk, of: &Of, verdict: &Verdict, file: Option<&PathBuf>) -> Result<(), Failure> {
+fn report(context: &AdminContext, of: &Of, verdict: &Verdict, file: Option<&PathBuf>) -> Result<(), Failure> {
     let found = json!({
         "repo": of.repo, "verified": verdict.verified, "events": verdict.events, "broken_at": verdict.broken_at,
         "file": file.map(|path| Value::from(path.display().to_string())),
     });
-    let words = checked(of, verdict).map_err(|failure| failure.having_done(found.clone()))?;
-    match (desk.json, file) {
+    let words = checked(of, verdict).map_err(|failure| failure.with_completed(found.clone()))?;
+    match (context.json, file) {
         (true, _) => as_json(&found),
-        (false, None) => say(&words),
-        (false, Some(_)) => complain(&words),
+        (false, None) => print_line(&words),
+        (false, Some(_)) => print_error(&words),
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `owp admin close` and `reopen`: closes or reopens a task of a manual repository.
 
-use super::Desk;
-use crate::cli::failure::{Failure, say};
+use super::AdminContext;
+use crate::cli::failure::{Failure, print_line};
 use crate::cli::named::TASK_HELP;
 use crate::cli::print::{as_json, word};
 use clap::Args;
@@ -24,28 +24,28 @@ pub(super) struct ReopenArgs {
 }
 
 /// Closes a task.
-pub(super) async fn close(desk: &Desk, args: CloseArgs) -> Result<(), Failure> {
-    let task = desk.task(&args.task).await?;
+pub(super) async fn close(context: &AdminContext, args: CloseArgs) -> Result<(), Failure> {
+    let task = context.task(&args.task).await?;
     let path = format!("/v1/admin/tasks/{}/close", segment(&task));
-    let closed = desk.post_once(&path, &json!({ "reason": args.reason })).await?;
-    if desk.json {
+    let closed = context.post_once(&path, &json!({ "reason": args.reason })).await?;
+    if context.json {
         as_json(&closed);
     } else {
         let task = word(&task);
-        say(&format!("{task} is closed and takes no slot any more; reopen it with `owp admin reopen {task}`"));
+        print_line(&format!("{task} is closed and takes no slot any more; reopen it with `owp admin reopen {task}`"));
     }
     Ok(())
 }
 
 /// Makes a closed task ready again.
-pub(super) async fn reopen(desk: &Desk, args: ReopenArgs) -> Result<(), Failure> {
-    let task = desk.task(&args.task).await?;
+pub(super) async fn reopen(context: &AdminContext, args: ReopenArgs) -> Result<(), Failure> {
+    let task = context.task(&args.task).await?;
     let path = format!("/v1/admin/tasks/{}/reopen", segment(&task));
-    let reopened = desk.post_once(&path, &json!({})).await?;
-    if desk.json {
+    let reopened = context.post_once(&path, &json!({})).await?;
+    if context.json {
         as_json(&reopened);
     } else {
-        say(&format!("{} is ready to be handed out", word(&task)));
+        print_line(&format!("{} is ready to be handed out", word(&task)));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `owp admin comments`: lists and retries dead letters, the comments that could not be delivered to GitHub.
 
-use super::Desk;
-use crate::cli::failure::{Failure, complain, say};
+use super::AdminContext;
+use crate::cli::failure::{Failure, print_error, print_line};
 use crate::cli::print::{as_json, count, field, table, time, word, words};
 use crate::cli::values::whole;
 use clap::{Args, Subcommand};
@@ -35,25 +35,25 @@ struct RetryArgs {
 }
 
 /// Lists dead letters, or retries them.
-pub(super) async fn run(desk: &Desk, args: CommentsArgs) -> Result<(), Failure> {
+pub(super) async fn run(context: &AdminContext, args: CommentsArgs) -> Result<(), Failure> {
     match args.command {
-        None => list(desk).await,
-        Some(CommentsCommand::Retry(args)) => retry(desk, args).await,
+        None => list(context).await,
+        Some(CommentsCommand::Retry(args)) => retry(context, args).await,
     }
 }
 
-async fn dead(desk: &Desk) -> Result<Vec<Value>, Failure> {
-    desk.list("/v1/admin/comments?", "comments").await
+async fn dead(context: &AdminContext) -> Result<Vec<Value>, Failure> {
+    context.list("/v1/admin/comments?", "comments").await
 }
 
-async fn list(desk: &Desk) -> Result<(), Failure> {
-    let comments = dead(desk).await?;
-    if desk.json {
+async fn list(context: &AdminContext) -> Result<(), Failure> {
+    let comments = dead(context).await?;
+    if context.json {
         as_json(&json!({ "comments": comments }));
         return Ok(());
     }
     if comments.is_empty() {
-        complain("owp admin comments: no dead letters.");
+        print_error("owp admin comments: no dead letters.");
         return Ok(());
     }
     let row = |comment: &Value| {
@@ -65,22 +65,22 @@ async fn list(desk: &Desk) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn retry(desk: &Desk, args: RetryArgs) -> Result<(), Failure> {
+async fn retry(context: &AdminContext, args: RetryArgs) -> Result<(), Failure> {
     let bodies: Vec<Value> = match (args.repo, args.issue, args.key) {
         (Some(repo), Some(issue), Some(key)) => vec![json!({ "repo": repo, "issue": issue, "key": key })],
         _ => {
             let of =
                 |comment: &Value| json!({ "repo": comment["repo"], "issue": comment["issue"], "key": comment["key"] });
-            dead(desk).await?.iter().map(of).collect()
+            dead(context).await?.iter().map(of).collect()
         }
     };
     for body in &bodies {
-        desk.post_once("/v1/admin/comments/retry", body).await?;
+        context.post_once("/v1/admin/comments/retry", body).await?;
     }
-    if desk.json {
+    if context.json {
         as_json(&json!({ "retried": bodies }));
     } else {
-        say(&format!("{} will be retried", count(bodies.len(), "comment")));
+        print_line(&format!("{} will be retried", count(bodies.len(), "comment")));
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `owp admin events`: prints the latest events, one per line; with `--follow`, new ones too. It reads pages, because
 //! a page's cursor survives a server restart.
 
-use super::Desk;
-use crate::cli::failure::{Failure, complain, versioned};
+use super::AdminContext;
+use crate::cli::failure::{Failure, print_error, versioned};
 use crate::cli::print::{as_json, field, word, words};
 use crate::cli::untrusted::{visible_json, visible_line};
 use crate::cli::values::whole;
@@ -43,13 +43,13 @@ fn limit(text: &str) -> Result<usize, String> {
 }
 
 /// Prints the latest events and, if requested, the following ones.
-pub(super) async fn show(desk: &Desk, args: EventsArgs) -> Result<(), Failure> {
+pub(super) async fn show(context: &AdminContext, args: EventsArgs) -> Result<(), Failure> {
     if !args.follow {
-        print(desk, &args, &latest(desk, &args).await?);
+        print(context, &args, &latest(context, &args).await?);
         return Ok(());
     }
     tokio::select! {
-        done = follow(desk, &args) => done,
+        done = follow(context, &args) => done,
         // Ctrl-C is the normal way to stop.
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
@@ -62,14 +62,14 @@ struct Latest {
 }
 
 /// The start of a page.
-enum Place<'a> {
+enum PageStart<'a> {
     Oldest,
     Now,
     Last(usize),
     After(&'a str),
 }
 
-fn path(args: &EventsArgs, place: &Place<'_>) -> String {
+fn path(args: &EventsArgs, place: &PageStart<'_>) -> String {
     let filters = [("repo", &args.repo), ("kind", &args.kind), ("task", &args.task)];
     let mut path = format!("/v1/events?limit={PAGE}");
     for (name, value) in filters {
@@ -78,10 +78,10 @@ fn path(args: &EventsArgs, place: &Place<'_>) -> String {
         }
     }
     match place {
-        Place::Oldest => {}
-        Place::Now => path.push_str("&from=now"),
-        Place::Last(events) => path.push_str(&format!("&last={events}")),
-        Place::After(cursor) => path.push_str(&format!("&cursor={}", segment(cursor))),
+        PageStart::Oldest => {}
+        PageStart::Now => path.push_str("&from=now"),
+        PageStart::Last(events) => path.push_str(&format!("&last={events}")),
+        PageStart::After(cursor) => path.push_str(&format!("&cursor={}", segment(cursor))),
     }
     path
 }
@@ -95,15 +95,15 @@ impl Latest {
 }
 
 /// Reads the end of the feed, in one page if it fits.
-async fn latest(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
+async fn latest(context: &AdminContext, args: &EventsArgs) -> Result<Latest, Failure> {
     let mut latest = Latest { events: VecDeque::new(), cursor: String::new() };
     let end = match args.limit {
-        0 => Some(Place::Now),
-        limit @ 1..=PAGE => Some(Place::Last(limit)),
+        0 => Some(PageStart::Now),
+        limit @ 1..=PAGE => Some(PageStart::Last(limit)),
         _ => None,
     };
     if let Some(end) = end {
-        let page = desk.get(&path(args, &end)).await?;
+        let page = context.get(&path(args, &end)).await?;
         // An older pool ignores `last` and starts with the oldest event.
         let whole = page["more"] != true;
         latest.take(page, args.limit);
@@ -111,20 +111,20 @@ async fn latest(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
             return Ok(latest);
         }
     }
-    all_of_it(desk, args).await
+    all_of_it(context, args).await
 }
 
 /// Reads the whole feed and keeps its end: rare events may lie further back than one page covers.
-async fn all_of_it(desk: &Desk, args: &EventsArgs) -> Result<Latest, Failure> {
+async fn all_of_it(context: &AdminContext, args: &EventsArgs) -> Result<Latest, Failure> {
     let mut latest = Latest { events: VecDeque::new(), cursor: String::new() };
-    let mut page = desk.get(&path(args, &Place::Oldest)).await?;
+    let mut page = context.get(&path(args, &PageStart::Oldest)).await?;
     loop {
         let more = page["more"] == true;
         latest.take(page, args.limit);
         if !more {
             return Ok(latest);
         }
-        page = desk.get(&path(args, &Place::After(&latest.cursor))).await?;
+        page = context.get(&path(args, &PageStart::After(&latest.cursor))).await?;
     }
 }
 
@@ -135,13 +135,13 @@ fn events_of(page: &mut Value) -> Vec<Value> {
     }
 }
 
-fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
-    if desk.json {
+fn print(context: &AdminContext, args: &EventsArgs, latest: &Latest) {
+    if context.json {
         as_json(&json!({ "events": latest.events, "next_cursor": latest.cursor }));
         return;
     }
     if latest.events.is_empty() && args.limit > 0 {
-        complain("owp admin events: no matching events.");
+        print_error("owp admin events: no matching events.");
     }
     for event in &latest.events {
         if !out(&line(event)) {
@@ -151,33 +151,33 @@ fn print(desk: &Desk, args: &EventsArgs, latest: &Latest) {
 }
 
 /// Follows the feed until the reader of stdout is gone.
-async fn follow(desk: &Desk, args: &EventsArgs) -> Result<(), Failure> {
+async fn follow(context: &AdminContext, args: &EventsArgs) -> Result<(), Failure> {
     // This function itself reports once that the pool is unavailable.
-    let desk = &Desk { pool: desk.pool.clone().quietly(), json: desk.json };
-    let Latest { events, mut cursor } = latest(desk, args).await?;
+    let context = &AdminContext { pool: context.pool.clone().without_delay_notice(), json: context.json };
+    let Latest { events, mut cursor } = latest(context, args).await?;
     let mut news: Vec<Value> = events.into();
     loop {
         for event in &news {
-            let told = if desk.json { visible_json(&versioned(event.clone()), false) } else { line(event) };
+            let told = if context.json { visible_json(&versioned(event.clone()), false) } else { line(event) };
             if !out(&told) {
                 return Ok(());
             }
         }
         tokio::time::sleep(EVERY).await;
-        let mut page = patiently(desk, args, &mut cursor).await?;
+        let mut page = patiently(context, args, &mut cursor).await?;
         field(&page, "next_cursor").clone_into(&mut cursor);
         news = events_of(&mut page);
     }
 }
 
 /// Reads the next page and retries while the pool is unavailable; without a cursor, an empty page at the feed's end.
-async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Result<Value, Failure> {
+async fn patiently(context: &AdminContext, args: &EventsArgs, cursor: &mut String) -> Result<Value, Failure> {
     let mut away = false;
     loop {
-        let error = match desk.pool.get(&path(args, &place(cursor))).await {
+        let error = match context.pool.get(&path(args, &place(cursor))).await {
             Ok(page) => {
                 if away {
-                    complain("owp admin events: the pool answers again.");
+                    print_error("owp admin events: the pool answers again.");
                 }
                 return Ok(page);
             }
@@ -185,7 +185,7 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
         };
         match &error {
             ClientError::Problem(told) if told.kind == "cursor-expired" => {
-                complain("owp admin events: the feed no longer keeps the next events; some are not shown.");
+                print_error("owp admin events: the feed no longer keeps the next events; some are not shown.");
                 cursor.clear();
                 tokio::time::sleep(EVERY).await;
                 continue;
@@ -196,7 +196,7 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
             ClientError::Address(_) | ClientError::Versioned { .. } => return Err(error.into()),
             _ if away => {}
             _ => {
-                complain(&format!(
+                print_error(&format!(
                     "owp admin events: {}; retrying until it answers.",
                     visible_line(&error.to_string())
                 ));
@@ -207,8 +207,8 @@ async fn patiently(desk: &Desk, args: &EventsArgs, cursor: &mut String) -> Resul
     }
 }
 
-fn place(cursor: &str) -> Place<'_> {
-    if cursor.is_empty() { Place::Now } else { Place::After(cursor) }
+fn place(cursor: &str) -> PageStart<'_> {
+    if cursor.is_empty() { PageStart::Now } else { PageStart::After(cursor) }
 }
 
 /// Prints a line; returns false if stdout is closed.

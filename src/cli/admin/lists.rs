@@ -1,8 +1,8 @@
 //! `owp admin tasks` and `workers`: lists with the ids that other commands take.
 
-use super::Desk;
+use super::AdminContext;
 use super::ask::explained;
-use crate::cli::failure::{Failure, complain};
+use crate::cli::failure::{Failure, print_error};
 use crate::cli::print::{as_json, count, field, table, time, word};
 use crate::cli::tasks::{self, Filters, matching, row};
 use clap::Args;
@@ -19,14 +19,14 @@ pub(super) struct TasksArgs {
 }
 
 /// Lists tasks.
-pub(super) async fn tasks(desk: &Desk, args: TasksArgs) -> Result<(), Failure> {
-    let tasks = matching(&desk.pool, &args.filters, args.state, explained).await?;
-    if desk.json {
+pub(super) async fn tasks(context: &AdminContext, args: TasksArgs) -> Result<(), Failure> {
+    let tasks = matching(&context.pool, &args.filters, args.state, explained).await?;
+    if context.json {
         as_json(&json!({ "tasks": tasks }));
         return Ok(());
     }
     if tasks.is_empty() {
-        complain("owp admin tasks: no matching tasks.");
+        print_error("owp admin tasks: no matching tasks.");
         return Ok(());
     }
     let holder = |task: &Value| vec![text(task, "holder"), moment(task, "lease_expires_at")];
@@ -36,14 +36,14 @@ pub(super) async fn tasks(desk: &Desk, args: TasksArgs) -> Result<(), Failure> {
 }
 
 /// Lists workers.
-pub(super) async fn workers(desk: &Desk) -> Result<(), Failure> {
-    let workers = desk.list("/v1/admin/workers?", "workers").await?;
-    if desk.json {
+pub(super) async fn workers(context: &AdminContext) -> Result<(), Failure> {
+    let workers = context.list("/v1/admin/workers?", "workers").await?;
+    if context.json {
         as_json(&json!({ "workers": workers }));
         return Ok(());
     }
     if workers.is_empty() {
-        complain("owp admin workers: no worker has access.");
+        print_error("owp admin workers: no worker has access.");
         return Ok(());
     }
     let rows: Vec<Vec<String>> = workers.iter().map(worker).collect();

@@ -20,7 +20,7 @@ mod why;
 
 pub(in crate::cli) use ask::explained;
 
-use super::connect::Asked;
+use super::connect::ConnectionArgs;
 use super::failure::{Failure, finish};
 use clap::{Args, Subcommand};
 use owp_client::Client;
@@ -33,7 +33,7 @@ use std::process::ExitCode;
 #[command(next_display_order = 900)]
 pub struct AdminArgs {
     #[command(flatten)]
-    asked: Asked,
+    connection: ConnectionArgs,
     #[command(subcommand)]
     command: AdminCommand,
 }
@@ -107,48 +107,48 @@ impl AdminCommand {
 }
 
 /// The client for the pool, and the output format.
-struct Desk {
+struct AdminContext {
     pool: Client,
     json: bool,
 }
 
 /// Runs the subcommand.
 pub async fn run(args: AdminArgs, env: &Environment) -> ExitCode {
-    let (name, json) = (args.command.name(), args.asked.json);
+    let (name, json) = (args.command.name(), args.connection.json);
     let result = carry_out(args, env).await;
     finish(&format!("owp admin {name}"), result, json)
 }
 
 async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
-    let AdminArgs { asked, command } = args;
-    let desk = || Desk::new(&asked, env);
+    let AdminArgs { connection, command } = args;
+    let context = || AdminContext::new(&connection, env);
     match command {
-        AdminCommand::InitRepo(args) => repos::init(&desk()?, args).await,
-        AdminCommand::RemoveRepo(args) => repos::remove(&desk()?, args).await,
-        AdminCommand::Tasks(args) => lists::tasks(&desk()?, args).await,
-        AdminCommand::Workers => lists::workers(&desk()?).await,
-        AdminCommand::Policy(args) => policy::run(desk, args).await,
-        AdminCommand::Audit(args) => audit::run(&desk()?, args).await,
-        AdminCommand::Comments(args) => comments::run(&desk()?, args).await,
-        AdminCommand::AddTask(args) => task::add(&desk()?, args).await,
+        AdminCommand::InitRepo(args) => repos::init(&context()?, args).await,
+        AdminCommand::RemoveRepo(args) => repos::remove(&context()?, args).await,
+        AdminCommand::Tasks(args) => lists::tasks(&context()?, args).await,
+        AdminCommand::Workers => lists::workers(&context()?).await,
+        AdminCommand::Policy(args) => policy::run(context, args).await,
+        AdminCommand::Audit(args) => audit::run(&context()?, args).await,
+        AdminCommand::Comments(args) => comments::run(&context()?, args).await,
+        AdminCommand::AddTask(args) => task::add(&context()?, args).await,
         // Reports errors in the file before it asks for a token.
-        AdminCommand::ImportTasks(args) => import::tasks(desk, args).await,
-        AdminCommand::ImportGithubIssues(args) => import::issues(&desk()?, args, env).await,
-        AdminCommand::State => state::show(&desk()?).await,
-        AdminCommand::Events(args) => events::show(&desk()?, args).await,
-        AdminCommand::Why(args) => why::tell(&desk()?, args).await,
-        AdminCommand::Revoke(args) => revoke::revoke(&desk()?, args).await,
-        AdminCommand::Close(args) => close::close(&desk()?, args).await,
-        AdminCommand::Reopen(args) => close::reopen(&desk()?, args).await,
-        AdminCommand::Trust(args) => trust::set(&desk()?, args).await,
-        AdminCommand::Pause(args) => repos::pause(&desk()?, args).await,
-        AdminCommand::Resume(args) => repos::resume(&desk()?, args).await,
+        AdminCommand::ImportTasks(args) => import::tasks(context, args).await,
+        AdminCommand::ImportGithubIssues(args) => import::issues(&context()?, args, env).await,
+        AdminCommand::State => state::show(&context()?).await,
+        AdminCommand::Events(args) => events::show(&context()?, args).await,
+        AdminCommand::Why(args) => why::tell(&context()?, args).await,
+        AdminCommand::Revoke(args) => revoke::revoke(&context()?, args).await,
+        AdminCommand::Close(args) => close::close(&context()?, args).await,
+        AdminCommand::Reopen(args) => close::reopen(&context()?, args).await,
+        AdminCommand::Trust(args) => trust::set(&context()?, args).await,
+        AdminCommand::Pause(args) => repos::pause(&context()?, args).await,
+        AdminCommand::Resume(args) => repos::resume(&context()?, args).await,
     }
 }
 
-impl Desk {
+impl AdminContext {
     /// Connects to the pool as its operator.
-    fn new(asked: &Asked, env: &Environment) -> Result<Self, Failure> {
-        Ok(Self { pool: asked.operator(env)?, json: asked.json })
+    fn new(connection: &ConnectionArgs, env: &Environment) -> Result<Self, Failure> {
+        Ok(Self { pool: connection.operator(env)?, json: connection.json })
     }
 }

@@ -1,14 +1,14 @@
 //! `owp admin policy`: sets a repository's policy from a file, or shows the one in force.
 
-use super::Desk;
+use super::AdminContext;
 use super::ask::explained;
-use crate::cli::failure::{Failure, say};
+use crate::cli::failure::{Failure, print_line};
 use crate::cli::file::{called, read_file};
 use crate::cli::policy::faulty;
 use crate::cli::print::{as_json, field, warning, word, words};
 use clap::{Args, Subcommand};
 use owp_client::ClientError;
-use owp_pool::document::{Fault, FaultKind, MAX_BYTES, places, read_shape};
+use owp_pool::document::{Fault, FaultKind, MAX_BYTES, read_shape, set_positions};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Args)]
@@ -39,35 +39,39 @@ enum PolicyCommand {
 }
 
 /// Shows or sets the policy.
-pub(super) async fn run(desk: impl FnOnce() -> Result<Desk, Failure>, args: PolicyArgs) -> Result<(), Failure> {
+pub(super) async fn run(
+    context: impl FnOnce() -> Result<AdminContext, Failure>,
+    args: PolicyArgs,
+) -> Result<(), Failure> {
     match args.command {
-        PolicyCommand::Show { repo } => show(&desk()?, &repo).await,
+        PolicyCommand::Show { repo } => show(&context()?, &repo).await,
         PolicyCommand::Set { repo, file: None, .. } => {
-            let desk = desk()?;
-            let set = desk.post("/v1/admin/policy", &json!({ "repo": repo, "policy": null })).await?;
-            told(&desk, &set, &format!("{}: the default rules are in force", word(&repo)));
+            let context = context()?;
+            let set = context.post("/v1/admin/policy", &json!({ "repo": repo, "policy": null })).await?;
+            told(&context, &set, &format!("{}: the default rules are in force", word(&repo)));
             Ok(())
         }
         PolicyCommand::Set { repo, file: Some(file), .. } => {
             // Reports errors in the file before it asks for a token.
             let text = read_file(&file, MAX_BYTES, "No policy is this long; check the name of the file.")?;
             let document = read_shape(&text).map_err(|faults| faulty(&file, &faults))?;
-            let desk = desk()?;
+            let context = context()?;
             let body = json!({ "repo": repo, "policy": document });
-            let set = desk.pool.post("/v1/admin/policy", &body).await.map_err(|error| refused(error, &file, &text))?;
-            told(&desk, &set, &format!("{}: the rules of {} are in force", word(&repo), word(called(&file))));
+            let set =
+                context.pool.post("/v1/admin/policy", &body).await.map_err(|error| refused(error, &file, &text))?;
+            told(&context, &set, &format!("{}: the rules of {} are in force", word(&repo), word(called(&file))));
             Ok(())
         }
     }
 }
 
-fn told(desk: &Desk, answer: &Value, words: &str) {
-    if desk.json { as_json(answer) } else { say(words) }
+fn told(context: &AdminContext, answer: &Value, words: &str) {
+    if context.json { as_json(answer) } else { print_line(words) }
 }
 
 /// Builds the failure of a rejected policy, with positions in the file.
 fn refused(error: ClientError, file: &str, text: &str) -> Failure {
-    let fields = error.told().map(owp_client::Told::fields).unwrap_or_default();
+    let fields = error.problem().map(owp_client::Problem::fields).unwrap_or_default();
     let fault = |(field, message): (String, String)| {
         let key = field.strip_prefix("policy.")?.to_owned();
         Some(Fault { key, message, place: None, kind: FaultKind::Plain })
@@ -76,24 +80,24 @@ fn refused(error: ClientError, file: &str, text: &str) -> Failure {
     if faults.is_empty() {
         return explained(error);
     }
-    places(text, &mut faults);
+    set_positions(text, &mut faults);
     faulty(file, &faults)
 }
 
-async fn show(desk: &Desk, repo: &str) -> Result<(), Failure> {
+async fn show(context: &AdminContext, repo: &str) -> Result<(), Failure> {
     let path = format!("/v1/admin/policy?repo={}", owp_client::segment(repo));
-    let found = desk.get(&path).await?;
-    if desk.json {
+    let found = context.get(&path).await?;
+    if context.json {
         as_json(&found);
         return Ok(());
     }
-    say(&format!("{}: the rules in force; * marks what the operator set", word(field(&found, "repo"))));
+    print_line(&format!("{}: the rules in force; * marks what the operator set", word(field(&found, "repo"))));
     let mut lines = Vec::new();
     flat("", &found["policy"], &mut lines);
     for (key, value) in lines {
         let pointer = format!("/{}", key.replace('.', "/"));
         let mark = if found["set"].pointer(&pointer).is_some_and(|set| !set.is_null()) { "*" } else { " " };
-        say(&format!("{mark} {}: {}", word(&key), words(&value)));
+        print_line(&format!("{mark} {}: {}", word(&key), words(&value)));
     }
     if let Some(error) = found["file_error"].as_str() {
         warning(&format!("its policy file is not followed: {}", words(error)));

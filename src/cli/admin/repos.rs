@@ -1,8 +1,8 @@
 //! `owp admin init-repo`, `remove-repo`, `pause` and `resume`: operations on a whole repository.
 
-use super::Desk;
+use super::AdminContext;
 use crate::cli::confirm::confirm;
-use crate::cli::failure::{Failure, say};
+use crate::cli::failure::{Failure, print_line};
 use crate::cli::print::{as_json, count, field, word};
 use crate::cli::values::whole;
 use clap::Args;
@@ -49,18 +49,18 @@ pub(super) struct RemoveArgs {
 }
 
 /// Removes a manual repository.
-pub(super) async fn remove(desk: &Desk, args: RemoveArgs) -> Result<(), Failure> {
+pub(super) async fn remove(context: &AdminContext, args: RemoveArgs) -> Result<(), Failure> {
     let repo = word(&args.repo);
     if !args.yes {
         let question = format!("This closes the waiting tasks of {repo} and removes it for good. Continue?");
         confirm(&question, &format!("owp admin remove-repo {repo} --yes"))?;
     }
-    let removed = desk.post("/v1/admin/repos/remove", &json!({ "repo": args.repo })).await?;
-    if desk.json {
+    let removed = context.post("/v1/admin/repos/remove", &json!({ "repo": args.repo })).await?;
+    if context.json {
         as_json(&removed);
     } else {
         let closed = removed.get("tasks_closed").and_then(Value::as_u64).unwrap_or(0);
-        say(&format!("{repo} is removed; {} closed", count(closed, "task")));
+        print_line(&format!("{repo} is removed; {} closed", count(closed, "task")));
     }
     Ok(())
 }
@@ -71,11 +71,11 @@ fn span(text: &str) -> Result<Span, String> {
 }
 
 /// Creates a repository or sets its budget.
-pub(super) async fn init(desk: &Desk, args: InitArgs) -> Result<(), Failure> {
+pub(super) async fn init(context: &AdminContext, args: InitArgs) -> Result<(), Failure> {
     let locks = !args.no_area_locks;
     let body = json!({ "repo": args.repo, "max_open_prs": args.max_open_prs, "area_locks_enabled": locks });
-    let saved = desk.post("/v1/admin/repos", &body).await?;
-    if desk.json {
+    let saved = context.post("/v1/admin/repos", &body).await?;
+    if context.json {
         as_json(&saved);
         return Ok(());
     }
@@ -85,32 +85,32 @@ pub(super) async fn init(desk: &Desk, args: InitArgs) -> Result<(), Failure> {
         most => format!("at most {most} pull requests and leases open at once"),
     };
     let areas = if locks { "one holder per area" } else { "any number of holders per area" };
-    say(&format!("{}: {open}, {areas}", word(field(&saved, "repo"))));
+    print_line(&format!("{}: {open}, {areas}", word(field(&saved, "repo"))));
     Ok(())
 }
 
 /// Pauses a repository.
-pub(super) async fn pause(desk: &Desk, args: PauseArgs) -> Result<(), Failure> {
+pub(super) async fn pause(context: &AdminContext, args: PauseArgs) -> Result<(), Failure> {
     let secs = args.lasting.map(|span| span.0 / 1_000);
     let paused =
-        desk.post("/v1/admin/pause", &json!({ "repo": args.repo, "secs": secs, "reason": args.reason })).await?;
-    if desk.json {
+        context.post("/v1/admin/pause", &json!({ "repo": args.repo, "secs": secs, "reason": args.reason })).await?;
+    if context.json {
         as_json(&paused);
         return Ok(());
     }
     let until = Timestamp::parse_rfc3339(field(&paused, "paused_until")).map(Timestamp::human);
     let until = until.unwrap_or_else(|| format!("`owp admin resume {}`", word(&args.repo)));
-    say(&format!("{}: nothing is handed out until {until}", word(&args.repo)));
+    print_line(&format!("{}: nothing is handed out until {until}", word(&args.repo)));
     Ok(())
 }
 
 /// Resumes a repository.
-pub(super) async fn resume(desk: &Desk, args: ResumeArgs) -> Result<(), Failure> {
-    let resumed = desk.post("/v1/admin/resume", &json!({ "repo": args.repo })).await?;
-    if desk.json {
+pub(super) async fn resume(context: &AdminContext, args: ResumeArgs) -> Result<(), Failure> {
+    let resumed = context.post("/v1/admin/resume", &json!({ "repo": args.repo })).await?;
+    if context.json {
         as_json(&resumed);
     } else {
-        say(&format!("{}: work is handed out again", word(&args.repo)));
+        print_line(&format!("{}: work is handed out again", word(&args.repo)));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `owp admin state`: a table of repositories, and the reasons why work is not handed out.
 
-use super::Desk;
-use crate::cli::failure::{Failure, say};
+use super::AdminContext;
+use crate::cli::failure::{Failure, print_line};
 use crate::cli::print::{as_json, count, field, read, table, warning, word, words};
 use owp_pool::Timestamp;
 use serde::Deserialize;
@@ -17,24 +17,26 @@ struct Workers {
 }
 
 /// Shows every repository.
-pub(super) async fn show(desk: &Desk) -> Result<(), Failure> {
-    let state = desk.get("/v1/admin/state").await?;
-    let Workers { workers_online } = read(&desk.pool, &state)?;
-    let repos = desk.list("/v1/repos?", "repos").await?;
-    if desk.json {
+pub(super) async fn show(context: &AdminContext) -> Result<(), Failure> {
+    let state = context.get("/v1/admin/state").await?;
+    let Workers { workers_online } = read(&context.pool, &state)?;
+    let repos = context.list("/v1/repos?", "repos").await?;
+    if context.json {
         as_json(&json!({ "state": state, "repos": repos }));
         return Ok(());
     }
-    say(&format!("{} online", count(workers_online, "worker")));
+    print_line(&format!("{} online", count(workers_online, "worker")));
     if repos.is_empty() {
-        say("no repository yet: create one with `owp admin init-repo OWNER/NAME`, or install the GitHub App on one");
+        print_line(
+            "no repository yet: create one with `owp admin init-repo OWNER/NAME`, or install the GitHub App on one",
+        );
         return Ok(());
     }
-    say("");
+    print_line("");
     table(&HEAD, &repos.iter().map(row).collect::<Vec<_>>());
     let reasons: Vec<String> = repos.iter().flat_map(stopped_by).collect();
     if !reasons.is_empty() {
-        say("");
+        print_line("");
     }
     for reason in reasons {
         warning(&reason);

@@ -1,9 +1,9 @@
 //! `owp admin add-task`.
 
-use super::Desk;
-use crate::cli::failure::{Failure, complain, say};
-use crate::cli::place::tier_warning;
+use super::AdminContext;
+use crate::cli::failure::{Failure, print_error, print_line};
 use crate::cli::print::{as_json, field, word};
+use crate::cli::rephrase::tier_warning;
 use crate::cli::values::whole;
 use clap::Args;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ pub(super) struct AddArgs {
 }
 
 /// Adds a task.
-pub(super) async fn add(desk: &Desk, args: AddArgs) -> Result<(), Failure> {
+pub(super) async fn add(context: &AdminContext, args: AddArgs) -> Result<(), Failure> {
     let mut body = json!({
         "repo": args.repo, "title": args.title, "description": args.description, "estimate_points": args.estimate,
         "priority": args.priority, "required_skills": args.skills, "area": args.area, "tier": args.tier,
@@ -46,18 +46,18 @@ pub(super) async fn add(desk: &Desk, args: AddArgs) -> Result<(), Failure> {
     if let Some(id) = &args.external_id {
         body["external_id"] = id.as_str().into();
     }
-    let added = desk.post_once("/v1/admin/tasks", &body).await?;
-    if desk.json {
+    let added = context.post_once("/v1/admin/tasks", &body).await?;
+    if context.json {
         as_json(&added);
         return Ok(());
     }
     let (id, repo) = (word(field(&added, "task_id")), word(&args.repo));
     match added.get("created").and_then(Value::as_bool) {
-        Some(false) => say(&format!("{id} is in {repo} already; nothing was changed")),
-        _ => say(&format!("{id} was added to {repo}")),
+        Some(false) => print_line(&format!("{id} is in {repo} already; nothing was changed")),
+        _ => print_line(&format!("{id} was added to {repo}")),
     }
     if let Some(why) = added["warning"].as_str() {
-        complain(&tier_warning(&args.repo, why));
+        print_error(&tier_warning(&args.repo, why));
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `owp admin trust`.
 
-use super::Desk;
+use super::AdminContext;
 use super::ask::explained;
-use crate::cli::failure::{Failure, say};
+use crate::cli::failure::{Failure, print_line};
 use crate::cli::print::{as_json, field, word};
 use crate::cli::values::whole;
 use clap::Args;
@@ -21,33 +21,33 @@ pub(super) struct TrustArgs {
 }
 
 /// Sets a repository's trust in a contributor.
-pub(super) async fn set(desk: &Desk, args: TrustArgs) -> Result<(), Failure> {
+pub(super) async fn set(context: &AdminContext, args: TrustArgs) -> Result<(), Failure> {
     let mut body = json!({ "repo": args.repo, "level": args.level });
     match args.whom.strip_prefix("id:") {
         Some(id) => body["github_id"] = numeric(id)?.into(),
         None => body["login"] = args.whom.as_str().into(),
     }
-    let set = desk.pool.post("/v1/admin/trust", &body).await.map_err(|error| {
-        let stranger = error.told().is_some_and(|told| told.detail.contains("github_id"));
+    let set = context.pool.post("/v1/admin/trust", &body).await.map_err(|error| {
+        let stranger = error.problem().is_some_and(|problem| problem.detail.contains("github_id"));
         let failure = explained(error);
         if stranger { failure.next(by_id(&args)) } else { failure }
     })?;
-    if desk.json {
+    if context.json {
         as_json(&set);
         return Ok(());
     }
     let login = field(&set, "login");
     let (login, repo) = (word(if login.is_empty() { &args.whom } else { login }), word(field(&set, "repo")));
     match args.level {
-        -1 => say(&format!("{login} is banned from {repo}")),
-        level => say(&format!("{login} has trust {level} in {repo}")),
+        -1 => print_line(&format!("{login} is banned from {repo}")),
+        level => print_line(&format!("{login} has trust {level} in {repo}")),
     }
     Ok(())
 }
 
 fn numeric(id: &str) -> Result<i64, Failure> {
     id.parse().map_err(|_| {
-        Failure::asked_wrongly(format!("id:{} is not a numeric id.", word(id)))
+        Failure::usage_error(format!("id:{} is not a numeric id.", word(id)))
             .next("https://api.github.com/users/LOGIN shows the `id` of a login.")
     })
 }

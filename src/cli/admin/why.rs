@@ -1,10 +1,10 @@
 //! `owp admin why`: shows a task's state and the result of every rule.
 
-use super::Desk;
-use crate::cli::failure::{Failure, say};
+use super::AdminContext;
+use crate::cli::failure::{Failure, print_line};
 use crate::cli::named::TASK_HELP;
-use crate::cli::place::of_worker;
 use crate::cli::print::{as_json, count, field, read, table, title, word, words};
+use crate::cli::rephrase::of_worker;
 use clap::Args;
 use owp_client::segment;
 use owp_pool::Timestamp;
@@ -21,24 +21,24 @@ pub(super) struct WhyArgs {
 }
 
 /// Shows a task's state and the reasons for it.
-pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
-    let task = segment(&desk.task(&args.task).await?);
+pub(super) async fn tell(context: &AdminContext, args: WhyArgs) -> Result<(), Failure> {
+    let task = segment(&context.task(&args.task).await?);
     if let Some(worker) = &args.worker {
-        let why = desk.get(&format!("/v1/admin/tasks/{task}/why?worker={}", segment(worker))).await?;
-        if desk.json {
+        let why = context.get(&format!("/v1/admin/tasks/{task}/why?worker={}", segment(worker))).await?;
+        if context.json {
             as_json(&why);
         } else {
             rules(&why, worker);
         }
         return Ok(());
     }
-    let task = desk.get(&format!("/v1/tasks/{task}")).await?;
+    let task = context.get(&format!("/v1/tasks/{task}")).await?;
     // Only a ready task can be handed out.
     let chances = match field(&task, "state") {
-        "ready" => Some(simulated(desk, &task).await?),
+        "ready" => Some(simulated(context, &task).await?),
         _ => None,
     };
-    if desk.json {
+    if context.json {
         as_json(&json!({ "task": task, "simulated": chances }));
         return Ok(());
     }
@@ -53,8 +53,13 @@ pub(super) async fn tell(desk: &Desk, args: WhyArgs) -> Result<(), Failure> {
 fn rules(why: &Value, worker: &str) {
     let may = if why["may"] == true { "may take" } else { "may not take" };
     let title = title(field(why, "title"));
-    say(&format!("{} {may} {} \"{title}\" ({})", word(worker), word(field(why, "task_id")), word(field(why, "repo"))));
-    say("");
+    print_line(&format!(
+        "{} {may} {} \"{title}\" ({})",
+        word(worker),
+        word(field(why, "task_id")),
+        word(field(why, "repo"))
+    ));
+    print_line("");
     let rules = why["rules"].as_array().into_iter().flatten();
     let rows: Vec<Vec<String>> = rules
         .map(|rule| {
@@ -69,14 +74,14 @@ fn rules(why: &Value, worker: &str) {
         .collect();
     table(&["RULE", "HOLDS", "REASON"], &rows);
     for note in why["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        say(&words(note));
+        print_line(&words(note));
     }
 }
 
 /// Simulates the next plan, reduced to one task.
-async fn simulated(desk: &Desk, task: &Value) -> Result<Simulated, Failure> {
-    let all = desk.post("/v1/admin/policy/simulate", &json!({ "repo": task["repo"] })).await?;
-    let mut all: Simulated = read(&desk.pool, &all)?;
+async fn simulated(context: &AdminContext, task: &Value) -> Result<Simulated, Failure> {
+    let all = context.post("/v1/admin/policy/simulate", &json!({ "repo": task["repo"] })).await?;
+    let mut all: Simulated = read(&context.pool, &all)?;
     let id = field(task, "task_id");
     all.grants.retain(|grant| grant.task_id == id);
     all.waiting.retain(|wait| wait.task_id == id);
@@ -86,8 +91,8 @@ async fn simulated(desk: &Desk, task: &Value) -> Result<Simulated, Failure> {
 fn standing(task: &Value) {
     let issue = task["issue"].as_i64().map_or_else(String::new, |issue| format!(" #{issue}"));
     let title = title(field(task, "title"));
-    say(&format!("{} \"{title}\" ({}{issue})", word(field(task, "task_id")), word(field(task, "repo"))));
-    say(&format!("state: {}", words(&field(task, "state").replace('_', " "))));
+    print_line(&format!("{} \"{title}\" ({}{issue})", word(field(task, "task_id")), word(field(task, "repo"))));
+    print_line(&format!("state: {}", words(&field(task, "state").replace('_', " "))));
     let moment = |key: &str| Timestamp::parse_rfc3339(field(task, key)).map(Timestamp::human);
     let text = |key: &str| task[key].as_str().map(words);
     let lines = [
@@ -100,33 +105,33 @@ fn standing(task: &Value) {
     ];
     for (what, value) in lines {
         if let Some(value) = value {
-            say(&format!("{what}: {value}"));
+            print_line(&format!("{what}: {value}"));
         }
     }
 }
 
 fn prospects(chances: &Simulated) {
     for reason in &chances.stopped {
-        say(&format!("nothing is handed out there: {}", words(reason)));
+        print_line(&format!("nothing is handed out there: {}", words(reason)));
     }
     for grant in &chances.grants {
-        say(&format!("would go now to: {}", word(&grant.worker)));
+        print_line(&format!("would go now to: {}", word(&grant.worker)));
     }
     let heard = format!("{} seen recently", count(chances.workers, "worker"));
     match chances.waiting.first() {
         Some(wait) if wait.reasons.is_empty() && chances.workers > 0 => {
-            say(&format!("would go to no worker now: others come first ({heard})"));
+            print_line(&format!("would go to no worker now: others come first ({heard})"));
         }
         Some(wait) => {
-            say(&format!("would go to no worker now ({heard})"));
+            print_line(&format!("would go to no worker now ({heard})"));
             // Reasons that stop the whole repository are already shown.
             for reason in wait.reasons.iter().filter(|reason| !chances.stopped.contains(&reason.message)) {
                 let why = of_worker(&reason.rule, &reason.message);
-                say(&format!("  {}: {}", words(&reason.workers.join(", ")), words(&why)));
+                print_line(&format!("  {}: {}", words(&reason.workers.join(", ")), words(&why)));
             }
         }
         None if chances.grants.is_empty() && chances.stopped.is_empty() => {
-            say(&format!("would go to no worker now: a hundred others come first ({heard})"));
+            print_line(&format!("would go to no worker now: a hundred others come first ({heard})"));
         }
         None => {}
     }

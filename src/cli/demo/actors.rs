@@ -271,7 +271,7 @@ async fn wait_for_grant(stage: &Stage, task: &Task, login: &str) -> bool {
             })
         });
         let holder: Result<_, owp_store::StoreError> = holder.await;
-        if holder.ok().flatten().is_some_and(|worker| worker.shown_as() == login) {
+        if holder.ok().flatten().is_some_and(|worker| worker.display_name() == login) {
             return true;
         }
     }

@@ -9,7 +9,7 @@ mod backlog;
 mod narrate;
 mod stage;
 
-use super::failure::complain;
+use super::failure::print_error;
 use super::untrusted::visible;
 use clap::Args;
 use serde_json::json;
@@ -38,7 +38,7 @@ pub async fn run(args: DemoArgs) -> ExitCode {
     match play(args).await {
         Ok(code) => code,
         Err(error) => {
-            complain(&format!("owp demo: {}", visible(&error)));
+            print_error(&format!("owp demo: {}", visible(&error)));
             ExitCode::FAILURE
         }
     }

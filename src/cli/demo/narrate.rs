@@ -100,7 +100,7 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
         (None, _) => "pool".to_owned(),
     };
     let title = task.map(|t| t.title).unwrap_or_default();
-    let who = worker.map(|w| w.shown_as().to_owned()).unwrap_or_default();
+    let who = worker.map(|w| w.display_name().to_owned()).unwrap_or_default();
     Ok(sentence(event, &title, &who).map(|(color, text)| painted(&place, color, &text)))
 }
 

@@ -12,7 +12,7 @@ const SILENT: Span = Span::minutes(2);
 const STUCK: Span = Span::minutes(10);
 
 /// The data read in one snapshot.
-struct Picture {
+struct DatabaseState {
     now: Timestamp,
     alive_at: Option<Timestamp>,
     stopped_at: Option<Timestamp>,
@@ -69,11 +69,11 @@ fn not_open(error: &StoreError, report: &mut Report) {
     }
 }
 
-async fn look(store: &Store) -> Result<Picture, StoreError> {
+async fn look(store: &Store) -> Result<DatabaseState, StoreError> {
     store
         .read(|tx| {
             Box::pin(async move {
-                Ok(Picture {
+                Ok(DatabaseState {
                     now: tx.now(),
                     alive_at: tx.alive_at().await?,
                     stopped_at: tx.stopped_at().await?,
@@ -86,7 +86,7 @@ async fn look(store: &Store) -> Result<Picture, StoreError> {
         .await
 }
 
-fn tell(picture: &Picture, report: &mut Report) {
+fn tell(picture: &DatabaseState, report: &mut Report) {
     process(picture, report);
     inbox(&picture.inbox, picture.now, report);
     for dead in &picture.dead {
@@ -104,7 +104,7 @@ fn tell(picture: &Picture, report: &mut Report) {
     }
 }
 
-fn process(picture: &Picture, report: &mut Report) {
+fn process(picture: &DatabaseState, report: &mut Report) {
     match picture.alive_at {
         Some(alive) if picture.stopped_at.is_some_and(|stopped| stopped >= alive) => {
             let stopped = picture.stopped_at.unwrap_or(alive).human();

@@ -4,7 +4,7 @@ use super::report::Report;
 use owp_base::clock::Clock;
 use owp_config::GitHubApp;
 use owp_engine::{GITHUB_PATIENCE, GitHubSide};
-use owp_github::client::{Address, AppAsks, GitHub, GitHubError, Installation, their_time};
+use owp_github::client::{Address, AppRegistration, GitHub, GitHubError, Installation, server_time};
 use owp_github::manifest::{self, Extras};
 use owp_pool::Span;
 use std::collections::BTreeMap;
@@ -32,8 +32,8 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
     if !skew(&address, report).await {
         return None;
     }
-    let asks = match side.client.app_asks().await {
-        Ok(asks) => asks,
+    let registration = match side.client.app_registration().await {
+        Ok(registration) => registration,
         Err(error) => {
             not_accepted(&error, app, report);
             return None;
@@ -42,13 +42,16 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
     let from = app.file.as_ref().map_or_else(String::new, |file| format!(", from {}", file.display()));
     report.ok(
         "credentials",
-        format!("GitHub accepts the credentials of the App {} (id {}) at {}{from}", asks.name, app.app_id, app.api_url),
+        format!(
+            "GitHub accepts the credentials of the App {} (id {}) at {}{from}",
+            registration.name, app.app_id, app.api_url
+        ),
     );
-    let settings = settings_page(&app.api_url, &asks);
+    let settings = settings_page(&app.api_url, &registration);
     match (manifest::permissions(Extras::default()), manifest::events(Extras::default())) {
         (Ok(needed), Ok(events)) => {
-            asked_for(&asks, &needed, &events, &settings, report);
-            installations(&side.client, &asks, &needed, report).await;
+            asked_for(&registration, &needed, &events, &settings, report);
+            installations(&side.client, &registration, &needed, report).await;
         }
         (Err(error), _) | (_, Err(error)) => report.problem("permissions", error, "this is a bug in owp; report it"),
     }
@@ -57,7 +60,7 @@ pub(super) async fn examine(app: &GitHubApp, clock: &Clock, report: &mut Report)
 
 /// Compares the clocks; returns false if GitHub cannot be reached.
 async fn skew(address: &Address, report: &mut Report) -> bool {
-    let theirs = match their_time(address).await {
+    let theirs = match server_time(address).await {
         Ok(theirs) => theirs,
         Err(error) => {
             let remedy = "check that this machine can reach that address (network, proxy, GITHUB_API_URL)";
@@ -107,12 +110,12 @@ fn not_accepted(error: &GitHubError, app: &GitHubApp, report: &mut Report) {
 }
 
 /// Returns the URL of the App's settings page.
-fn settings_page(api_url: &str, asks: &AppAsks) -> String {
+fn settings_page(api_url: &str, registration: &AppRegistration) -> String {
     let origin = manifest::web_origin(api_url).unwrap_or_default();
-    let owner = asks.owner.as_ref().filter(|owner| owner.kind.as_deref() == Some("Organization"));
+    let owner = registration.owner.as_ref().filter(|owner| owner.kind.as_deref() == Some("Organization"));
     match owner.and_then(|owner| owner.login.as_ref()) {
-        Some(login) => format!("{origin}/organizations/{login}/settings/apps/{}", asks.slug),
-        None => format!("{origin}/settings/apps/{}", asks.slug),
+        Some(login) => format!("{origin}/organizations/{login}/settings/apps/{}", registration.slug),
+        None => format!("{origin}/settings/apps/{}", registration.slug),
     }
 }
 
@@ -127,20 +130,26 @@ fn missing(held: &Permissions, needed: &Permissions) -> Vec<String> {
     lacks.map(|(name, level)| format!("{name}: {level}")).collect()
 }
 
-fn asked_for(asks: &AppAsks, needed: &Permissions, events: &[String], settings: &str, report: &mut Report) {
-    let lacks = missing(&asks.permissions, needed);
+fn asked_for(
+    registration: &AppRegistration,
+    needed: &Permissions,
+    events: &[String],
+    settings: &str,
+    report: &mut Report,
+) {
+    let lacks = missing(&registration.permissions, needed);
     if !lacks.is_empty() {
         let remedy = format!(
             "add them at {settings}/permissions; GitHub then asks every account that installed the App to accept"
         );
         report.problem("permissions", format!("the App does not ask for {}", lacks.join(", ")), remedy);
     }
-    let deaf: Vec<&str> = events.iter().filter(|one| !asks.events.contains(one)).map(String::as_str).collect();
+    let deaf: Vec<&str> = events.iter().filter(|one| !registration.events.contains(one)).map(String::as_str).collect();
     if !deaf.is_empty() {
         let remedy = format!("subscribe to them at {settings}/permissions");
         report.problem("permissions", format!("the App is not subscribed to {}", deaf.join(", ")), remedy);
     }
-    let more = asks.permissions.iter().filter(|(name, level)| *level != "read" && name.as_str() != "issues");
+    let more = registration.permissions.iter().filter(|(name, level)| *level != "read" && name.as_str() != "issues");
     let more: Vec<String> = more.map(|(name, level)| format!("{name}: {level}")).collect();
     if !more.is_empty() {
         let remedy = format!("reduce them at {settings}/permissions; the pool writes issue comments and nothing else");
@@ -152,7 +161,7 @@ fn asked_for(asks: &AppAsks, needed: &Permissions, events: &[String], settings: 
     }
     if lacks.is_empty() && deaf.is_empty() {
         let yes = |names: &[&str]| {
-            if names.iter().all(|name| has(&asks.permissions, name, "read")) { "yes" } else { "no" }
+            if names.iter().all(|name| has(&registration.permissions, name, "read")) { "yes" } else { "no" }
         };
         let (checks, teams) = (yes(&["checks", "statuses"]), yes(&["members"]));
         let words =
@@ -161,7 +170,7 @@ fn asked_for(asks: &AppAsks, needed: &Permissions, events: &[String], settings: 
     }
 }
 
-async fn installations(github: &GitHub, asks: &AppAsks, needed: &Permissions, report: &mut Report) {
+async fn installations(github: &GitHub, registration: &AppRegistration, needed: &Permissions, report: &mut Report) {
     let found = match github.installations().await {
         Ok(found) => found,
         Err(error) => {
@@ -170,15 +179,15 @@ async fn installations(github: &GitHub, asks: &AppAsks, needed: &Permissions, re
         }
     };
     if found.is_empty() {
-        let remedy = format!("install it at {}/installations/new", asks.html_url);
+        let remedy = format!("install it at {}/installations/new", registration.html_url);
         report.warn("installations", "the App is installed nowhere", remedy);
     }
     for one in &found {
-        installation(one, asks, needed, report);
+        installation(one, registration, needed, report);
     }
 }
 
-fn installation(one: &Installation, asks: &AppAsks, needed: &Permissions, report: &mut Report) {
+fn installation(one: &Installation, registration: &AppRegistration, needed: &Permissions, report: &mut Report) {
     let about = format!("installation on {}", one.account_login);
     if let Some(since) = one.suspended_at {
         let remedy = format!("its owner can end that at {}", one.html_url);
@@ -191,7 +200,7 @@ fn installation(one: &Installation, asks: &AppAsks, needed: &Permissions, report
         report.problem(&about, format!("not granted: {}", lacks.join(", ")), remedy);
         return;
     }
-    let waiting = missing(&one.permissions, &asks.permissions);
+    let waiting = missing(&one.permissions, &registration.permissions);
     if waiting.is_empty() {
         report.ok(&about, "everything the App asks for is granted");
     } else {

@@ -8,7 +8,7 @@ mod github;
 mod report;
 mod webhook;
 
-use super::asked_wrongly;
+use super::usage_error;
 use clap::Args;
 use owp_base::clock::Clock;
 use owp_config::{ConfigError, Environment, ServeConfig, weakness};
@@ -32,7 +32,7 @@ pub struct DoctorArgs {
 /// Runs the checks, prints the report, and exits with its result.
 pub async fn run(args: DoctorArgs, env: &Environment) -> ExitCode {
     if let Some(error) = args.database.as_deref().and_then(|url| Dialect::of_url(url).err()) {
-        return asked_wrongly(&ConfigError::new(error.to_string()));
+        return usage_error(&ConfigError::new(error.to_string()));
     }
     let mut report = Report::default();
     examine(&args, env, &mut report).await;

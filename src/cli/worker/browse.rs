@@ -1,10 +1,10 @@
 //! `owp worker tasks`, `show` and `why`: information before and during work on a task.
 
+use super::errors;
 use super::hints::Why;
-use super::told;
 use super::whoami::Me;
-use crate::cli::connect::Asked;
-use crate::cli::failure::{Failure, complain, say};
+use crate::cli::connect::ConnectionArgs;
+use crate::cli::failure::{Failure, print_error, print_line};
 use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::print::{as_json, field, read, table, time, title, word, words};
 use crate::cli::tasks::{self, Filters, issue, matching, row, skills};
@@ -38,15 +38,15 @@ pub(super) struct OneArgs {
 }
 
 /// Lists tasks; marks those whose skills the registered worker lacks.
-pub(super) async fn tasks(args: TasksArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.anybody(env)?;
-    let tasks = matching(&client, &args.filters, Some(args.state), told::told).await?;
-    if asked.json {
+pub(super) async fn tasks(args: TasksArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.anybody(env)?;
+    let tasks = matching(&client, &args.filters, Some(args.state), errors::with_next_step).await?;
+    if connection.json {
         as_json(&json!({ "tasks": tasks }));
         return Ok(());
     }
     if tasks.is_empty() {
-        complain("owp worker tasks: no matching tasks.");
+        print_error("owp worker tasks: no matching tasks.");
         return Ok(());
     }
     let own = if client.is_worker() { Some(Me::ask(&client).await?.0.skills) } else { None };
@@ -66,20 +66,20 @@ fn lacking(task: &Value, own: &[String]) -> String {
 }
 
 /// Shows one task with everything its holder needs.
-pub(super) async fn show(args: OneArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.anybody(env)?;
+pub(super) async fn show(args: OneArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.anybody(env)?;
     let task = task(&client, &args.task).await?;
-    if asked.json {
+    if connection.json {
         as_json(&task);
     } else {
-        say(&lines(&task).join("\n"));
+        print_line(&lines(&task).join("\n"));
     }
     Ok(())
 }
 
 async fn task(client: &Client, named: &str) -> Result<Value, Failure> {
-    let id = task_id(client, named, told::told).await?;
-    client.get(&format!("/v1/tasks/{}", segment(&id))).await.map_err(told::told)
+    let id = task_id(client, named, errors::with_next_step).await?;
+    client.get(&format!("/v1/tasks/{}", segment(&id))).await.map_err(errors::with_next_step)
 }
 
 /// Formats the task: facts first, then the description, which is untrusted text.
@@ -142,23 +142,23 @@ fn tidied(line: &str) -> String {
 }
 
 /// Explains every rule that keeps a task from the worker.
-pub(super) async fn why(args: OneArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
-    let id = task_id(&client, &args.task, told::told).await?;
-    let answer = client.get(&format!("/v1/tasks/{}/why", segment(&id))).await.map_err(told::told)?;
-    if asked.json {
+pub(super) async fn why(args: OneArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
+    let id = task_id(&client, &args.task, errors::with_next_step).await?;
+    let answer = client.get(&format!("/v1/tasks/{}/why", segment(&id))).await.map_err(errors::with_next_step)?;
+    if connection.json {
         as_json(&answer);
         return Ok(());
     }
     let why: Why = read(&client, &answer)?;
     let reasons = why.reasons();
     if why.may() {
-        say(&format!("You can have {}: claim it with `owp worker claim {}`.", why.name(), word(&id)));
+        print_line(&format!("You can have {}: claim it with `owp worker claim {}`.", why.name(), word(&id)));
     } else {
-        say(&format!("You cannot have {} now:", why.name()));
+        print_line(&format!("You cannot have {} now:", why.name()));
     }
     for reason in reasons {
-        say(&format!("  {reason}"));
+        print_line(&format!("  {reason}"));
     }
     Ok(())
 }

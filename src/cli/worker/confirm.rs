@@ -1,7 +1,7 @@
 //! `owp worker confirm`: links another machine of the same contributor, without a GitHub comment.
 
-use super::{answer, told};
-use crate::cli::connect::Asked;
+use super::{answer, errors};
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
 use crate::cli::print::read;
 use crate::cli::untrusted::visible_line;
@@ -24,12 +24,12 @@ struct Confirmed {
 }
 
 /// Links the other worker and prints which one it was.
-pub(super) async fn run(args: ConfirmArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+pub(super) async fn run(args: ConfirmArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
     let body = json!({ "code": args.code.trim() });
-    let told = client.post("/v1/workers/me/confirm", &body).await.map_err(told::told)?;
+    let told = client.post("/v1/workers/me/confirm", &body).await.map_err(errors::with_next_step)?;
     let linked: Confirmed = read(&client, &told)?;
-    answer(asked, &told, || {
+    answer(connection, &told, || {
         format!("{} ({}) is linked to you.", visible_line(&linked.name), visible_line(&linked.worker_id))
     });
     Ok(())

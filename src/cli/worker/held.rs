@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_lease_nobody_could_mean_is_bounded_or_left_out() {
-        let client = Client::new("http://pool", owp_client::Who::Nobody).unwrap();
+        let client = Client::new("http://pool", owp_client::Auth::None).unwrap();
         let of = |secs: Value| {
             let raw = json!({ "task_id": "t_1", "repo": "a/b", "title": "T", "lease_expires_in_secs": secs });
             Held::read_all(&client, &json!({ "leases": [raw, { "task_id": 7 }] })).unwrap()

@@ -1,8 +1,8 @@
 //! Explains why a worker did not get a task, from `GET /v1/work?explain=1`.
 
 use crate::cli::failure::Failure;
-use crate::cli::place;
 use crate::cli::print::{read, task, title, word};
+use crate::cli::rephrase;
 use crate::cli::untrusted::visible_line;
 use owp_client::{Client, Reason};
 use serde::Deserialize;
@@ -48,7 +48,7 @@ impl Why {
     /// Returns every rule that does not hold, and the reasons that apply to everyone.
     pub(super) fn reasons(&self) -> Vec<String> {
         let broken = self.rules.iter().filter(|rule| !rule.holds).map(|rule| {
-            let why = rule.reason.as_ref().map_or_else(|| "it does not hold".to_owned(), place::reason);
+            let why = rule.reason.as_ref().map_or_else(|| "it does not hold".to_owned(), rephrase::reason);
             format!("{}: {}", word(&rule.rule), visible_line(&why))
         });
         broken.chain(self.notes.iter().map(|note| visible_line(note))).collect()
@@ -60,7 +60,7 @@ pub(super) fn hint(waiting: &[Why]) -> String {
     let Some(first) = waiting.first() else { return "No task waits to be handed out.".to_owned() };
     let broken = first.rules.iter().find(|rule| !rule.holds).and_then(|rule| rule.reason.as_ref());
     match broken {
-        Some(reason) => format!("\"{}\" waits: {}", title(&first.title), visible_line(&place::reason(reason))),
+        Some(reason) => format!("\"{}\" waits: {}", title(&first.title), visible_line(&rephrase::reason(reason))),
         None => format!("\"{}\" waits, and others come first.", title(&first.title)),
     }
 }

@@ -1,8 +1,8 @@
 //! Reads the worker's tasks without pulling more, and sends heartbeats. Used at start and exit; no terminal I/O here.
 
+use super::errors;
 use super::held::Held;
 use super::signals::Signals;
-use super::told;
 use crate::cli::failure::Failure;
 use crate::cli::print::read;
 use owp_client::{Client, ClientError};
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Timeout of a heartbeat; the next one is due soon.
-const BEAT_WITHIN: Duration = Duration::from_secs(10);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout for telling the pool that the worker is no longer paused.
-const IDLE_WITHIN: Duration = Duration::from_secs(3);
+const UNPAUSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An ended lease, from a heartbeat response.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,7 +25,7 @@ pub(super) struct Ended {
 }
 
 /// The worker's tasks and recent lease ends.
-pub(super) struct Counted {
+pub(super) struct Holdings {
     /// All listed tasks, with and without a live lease.
     pub held: Vec<Held>,
     /// The lease ends reported during the count.
@@ -38,27 +38,27 @@ pub(super) async fn count(
     client: &Client,
     within: Duration,
     signals: &mut Signals,
-) -> Option<Result<Counted, Failure>> {
+) -> Option<Result<Holdings, Failure>> {
     let seen = signals.unless(tokio::time::timeout(within, look(client))).await;
-    let idle = tokio::time::timeout(IDLE_WITHIN, beat(client, "idle")).await.unwrap_or_else(|_| Err(late(client)));
+    let idle = tokio::time::timeout(UNPAUSE_TIMEOUT, beat(client, "idle")).await.unwrap_or_else(|_| Err(late(client)));
     let seen = seen?.unwrap_or_else(|_| Err(late(client).into()));
     Some(seen.and_then(|mut seen| {
-        seen.ended.extend(read_ended(client, &idle.map_err(told::told)?)?);
+        seen.ended.extend(read_ended(client, &idle.map_err(errors::with_next_step)?)?);
         Ok(seen)
     }))
 }
 
-async fn look(client: &Client) -> Result<Counted, Failure> {
-    let ended = read_ended(client, &beat(client, "paused").await.map_err(told::told)?)?;
-    let answer = client.get("/v1/work").await.map_err(told::told)?;
-    Ok(Counted { held: Held::read_all(client, &answer)?, ended })
+async fn look(client: &Client) -> Result<Holdings, Failure> {
+    let ended = read_ended(client, &beat(client, "paused").await.map_err(errors::with_next_step)?)?;
+    let answer = client.get("/v1/work").await.map_err(errors::with_next_step)?;
+    Ok(Holdings { held: Held::read_all(client, &answer)?, ended })
 }
 
 /// Sends a heartbeat; a timeout is an error too.
 pub(super) async fn beat(client: &Client, status: &str) -> Result<Value, ClientError> {
     let body = json!({ "status": status });
     let call = client.post("/v1/workers/heartbeat", &body);
-    tokio::time::timeout(BEAT_WITHIN, call).await.unwrap_or_else(|_| Err(late(client)))
+    tokio::time::timeout(HEARTBEAT_TIMEOUT, call).await.unwrap_or_else(|_| Err(late(client)))
 }
 
 /// Returns the ended leases of a heartbeat response; older servers send none.
@@ -73,14 +73,14 @@ fn late(client: &Client) -> ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use owp_client::Who;
+    use owp_client::Auth;
     use std::sync::{Arc, Mutex};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn a_worker_does_not_stay_paused_when_counting_is_broken_off() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()), Who::Nobody).unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()), Auth::None).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let hears = Arc::clone(&heard);
         tokio::spawn(async move {

@@ -1,8 +1,8 @@
 //! `owp worker ack`, `nack`, `release` and `claim`: operations on leases and their tasks.
 
 use super::held::Held;
-use super::{answer, told};
-use crate::cli::connect::Asked;
+use super::{answer, errors};
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
 use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::print::{read, time, word};
@@ -50,47 +50,47 @@ struct Lease {
 }
 
 /// Accepts an offer.
-pub(super) async fn ack(args: AckArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+pub(super) async fn ack(args: AckArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
     let told = act(&client, &args.lease, "ack", &json!({})).await?;
     let lease: Lease = read(&client, &told)?;
     let until = time(&lease.lease_expires_at);
-    answer(asked, &told, || format!("Accepted {}; it is yours until {until}.", word(&lease.task_id)));
+    answer(connection, &told, || format!("Accepted {}; it is yours until {until}.", word(&lease.task_id)));
     Ok(())
 }
 
 /// Declines an offer.
-pub(super) async fn nack(args: GiveBackArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn nack(args: GiveBackArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
     let words = |task: String| format!("Declined {task}; it is not offered to you again for a while.");
-    give_back("nack", args, asked, env, words).await
+    give_back("nack", args, connection, env, words).await
 }
 
 /// Releases a lease.
-pub(super) async fn release(args: GiveBackArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    give_back("release", args, asked, env, |task| format!("Released {task}; others may have it now.")).await
+pub(super) async fn release(args: GiveBackArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    give_back("release", args, connection, env, |task| format!("Released {task}; others may have it now.")).await
 }
 
 async fn give_back(
     verb: &str,
     args: GiveBackArgs,
-    asked: &Asked,
+    connection: &ConnectionArgs,
     env: &Environment,
     words: impl FnOnce(String) -> String,
 ) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+    let client = connection.worker(env)?;
     let told = act(&client, &args.lease, verb, &json!({ "reason": args.reason })).await?;
     let lease: Lease = read(&client, &told)?;
-    answer(asked, &told, || words(word(&lease.task_id)));
+    answer(connection, &told, || words(word(&lease.task_id)));
     Ok(())
 }
 
 /// Claims a task.
-pub(super) async fn claim(args: ClaimArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
-    let task = task_id(&client, &args.task, told::told).await?;
-    let told = client.post_once(&claiming(&task), &json!({})).await.map_err(told::told)?;
+pub(super) async fn claim(args: ClaimArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
+    let task = task_id(&client, &args.task, errors::with_next_step).await?;
+    let told = client.post_once(&claiming(&task), &json!({})).await.map_err(errors::with_next_step)?;
     let held = Held::read(&client, &told)?;
-    answer(asked, &told, || {
+    answer(connection, &told, || {
         let mut words = format!("{} is yours until {}.", held.name(), held.until());
         held.notes().iter().for_each(|note| words.push_str(&format!("\n{note}")));
         words
@@ -105,11 +105,11 @@ fn claiming(task: &str) -> String {
 /// Applies an operation to a lease, named by its own id or by its task's.
 async fn act(client: &Client, id: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
     let lease = if id.starts_with(TASK) || id.contains(['#', '/']) {
-        lease_of(client, &task_id(client, id, told::told).await?).await?
+        lease_of(client, &task_id(client, id, errors::with_next_step).await?).await?
     } else {
         id.to_owned()
     };
-    client.post_once(&format!("/v1/leases/{}/{verb}", segment(&lease)), body).await.map_err(told::told)
+    client.post_once(&format!("/v1/leases/{}/{verb}", segment(&lease)), body).await.map_err(errors::with_next_step)
 }
 
 /// Returns the worker's lease on a task. Listing leases would pull new work. A claim of a held task changes nothing and
@@ -119,15 +119,15 @@ async fn lease_of(client: &Client, task: &str) -> Result<String, Failure> {
     struct Task {
         state: String,
     }
-    let shown = client.get(&format!("/v1/tasks/{}", segment(task))).await.map_err(told::told)?;
+    let shown = client.get(&format!("/v1/tasks/{}", segment(task))).await.map_err(errors::with_next_step)?;
     let seen: Task = read(client, &shown)?;
     let nothing = || Failure::failed(format!("{task} has no active lease: it is {}.", word(&seen.state))).next(LIST);
     if !matches!(seen.state.as_str(), "leased" | "in_progress") {
         return Err(nothing());
     }
-    let claimed = client.post_once(&claiming(task), &json!({})).await.map_err(|error| match error.told() {
+    let claimed = client.post_once(&claiming(task), &json!({})).await.map_err(|error| match error.problem() {
         Some(told) if told.status == 409 => Failure::failed(format!("Another worker holds {task}.")).next(LIST),
-        _ => told::told(error),
+        _ => errors::with_next_step(error),
     })?;
     Held::read(client, &claimed)?.lease_id.ok_or_else(nothing)
 }

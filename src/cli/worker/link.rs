@@ -1,7 +1,7 @@
 //! `owp worker link`, and the instructions for the comment that proves a worker's owner.
 
-use super::{answer, told};
-use crate::cli::connect::Asked;
+use super::{answer, errors};
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
 use crate::cli::print::{read, time};
 use crate::cli::untrusted::visible_line;
@@ -43,13 +43,13 @@ impl Link {
 }
 
 /// Requests a code and prints the instructions.
-pub(super) async fn run(args: LinkArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+pub(super) async fn run(args: LinkArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
     let login = args.login.trim().trim_start_matches('@').to_owned();
     let body = json!({ "github_handle": login });
-    let told = client.post("/v1/workers/me/link", &body).await.map_err(told::told)?;
+    let told = client.post("/v1/workers/me/link", &body).await.map_err(errors::with_next_step)?;
     let link: Link = read(&client, &told)?;
-    answer(asked, &told, || {
+    answer(connection, &told, || {
         let login = visible_line(&login);
         format!(
             "{}\n\nIt counts only if {login} writes it, and only once. Check the link with `owp worker whoami`.",

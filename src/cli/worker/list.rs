@@ -1,11 +1,11 @@
 //! `owp worker list`: pulls once and shows the worker's tasks; with `--explain`, also why it did not get the others.
 
 use super::answer;
+use super::errors;
 use super::held::Held;
 use super::hints::Why;
 use super::table::{Line, lines, width};
-use super::told;
-use crate::cli::connect::Asked;
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
 use crate::cli::values::whole;
 use clap::Args;
@@ -23,13 +23,13 @@ pub(super) struct ListArgs {
 }
 
 /// Pulls once.
-pub(super) async fn run(args: ListArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+pub(super) async fn run(args: ListArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
     let path = format!("/v1/work?wait={}&explain={}", args.wait, u8::from(args.explain));
-    let told = client.get(&path).await.map_err(told::told)?;
+    let told = client.get(&path).await.map_err(errors::with_next_step)?;
     let held = Held::read_all(&client, &told)?;
     let explained = Why::read_all(&client, &told)?;
-    answer(asked, &told, || {
+    answer(connection, &told, || {
         let mut words = listed(&held);
         match args.explain {
             true => words.push_str(&format!("\n\n{}", explanation(&explained))),

@@ -5,6 +5,7 @@
 mod account;
 mod browse;
 mod confirm;
+mod errors;
 mod held;
 mod hints;
 mod holding;
@@ -18,11 +19,10 @@ mod set;
 mod signals;
 mod simulate;
 mod table;
-mod told;
 mod whoami;
 
-use super::connect::Asked;
-use super::failure::{Failure, finish, finish_in_one_line, say};
+use super::connect::ConnectionArgs;
+use super::failure::{Failure, finish, finish_in_one_line, print_line};
 use super::print::as_json;
 use clap::{Args, Subcommand};
 use owp_config::Environment;
@@ -41,7 +41,7 @@ Exit codes: 0 done, 1 failed or refused, 2 usage error, 4 no access.";
 #[command(arg_required_else_help = true, after_help = MORE)]
 pub struct WorkerArgs {
     #[command(flatten, next_help_heading = "Options of every command")]
-    asked: Asked,
+    connection: ConnectionArgs,
     #[command(subcommand)]
     command: WorkerCommand,
 }
@@ -126,42 +126,42 @@ impl WorkerCommand {
 
 /// Runs the subcommand. Exits with 0 on success, 1 if failed or refused, 2 for a usage error, 4 without access.
 pub async fn run(args: WorkerArgs, env: &Environment) -> ExitCode {
-    let WorkerArgs { asked, command } = args;
-    let (name, goes_on, json) = (command.name(), command.goes_on(), asked.json);
-    let result = carry_out(command, &asked, env).await;
+    let WorkerArgs { connection, command } = args;
+    let (name, goes_on, json) = (command.name(), command.goes_on(), connection.json);
+    let result = carry_out(command, &connection, env).await;
     if goes_on { finish_in_one_line(name, result, json) } else { finish(name, result, json) }
 }
 
-async fn carry_out(command: WorkerCommand, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+async fn carry_out(command: WorkerCommand, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
     match command {
-        WorkerCommand::Register(args) => register::run(args, asked, env).await,
-        WorkerCommand::Run(args) => run::run(args, asked, env).await,
-        WorkerCommand::Simulate(args) => simulate::run(args, asked, env).await,
-        WorkerCommand::List(args) => list::run(args, asked, env).await,
-        WorkerCommand::Tasks(args) => browse::tasks(args, asked, env).await,
-        WorkerCommand::Show(args) => browse::show(args, asked, env).await,
-        WorkerCommand::Why(args) => browse::why(args, asked, env).await,
-        WorkerCommand::Report(args) => report::run(args, asked, env).await,
-        WorkerCommand::Ack(args) => leases::ack(args, asked, env).await,
-        WorkerCommand::Nack(args) => leases::nack(args, asked, env).await,
-        WorkerCommand::Release(args) => leases::release(args, asked, env).await,
-        WorkerCommand::Claim(args) => leases::claim(args, asked, env).await,
-        WorkerCommand::Whoami => whoami::run(asked, env).await,
-        WorkerCommand::Set(args) => set::run(args, asked, env).await,
-        WorkerCommand::Link(args) => link::run(args, asked, env).await,
-        WorkerCommand::Pause => account::pause(asked, env).await,
-        WorkerCommand::Resume => account::resume(asked, env).await,
-        WorkerCommand::Token(args) => account::token(args, asked, env).await,
-        WorkerCommand::Leave(args) => account::leave(args, asked, env).await,
-        WorkerCommand::Confirm(args) => confirm::run(args, asked, env).await,
+        WorkerCommand::Register(args) => register::run(args, connection, env).await,
+        WorkerCommand::Run(args) => run::run(args, connection, env).await,
+        WorkerCommand::Simulate(args) => simulate::run(args, connection, env).await,
+        WorkerCommand::List(args) => list::run(args, connection, env).await,
+        WorkerCommand::Tasks(args) => browse::tasks(args, connection, env).await,
+        WorkerCommand::Show(args) => browse::show(args, connection, env).await,
+        WorkerCommand::Why(args) => browse::why(args, connection, env).await,
+        WorkerCommand::Report(args) => report::run(args, connection, env).await,
+        WorkerCommand::Ack(args) => leases::ack(args, connection, env).await,
+        WorkerCommand::Nack(args) => leases::nack(args, connection, env).await,
+        WorkerCommand::Release(args) => leases::release(args, connection, env).await,
+        WorkerCommand::Claim(args) => leases::claim(args, connection, env).await,
+        WorkerCommand::Whoami => whoami::run(connection, env).await,
+        WorkerCommand::Set(args) => set::run(args, connection, env).await,
+        WorkerCommand::Link(args) => link::run(args, connection, env).await,
+        WorkerCommand::Pause => account::pause(connection, env).await,
+        WorkerCommand::Resume => account::resume(connection, env).await,
+        WorkerCommand::Token(args) => account::token(args, connection, env).await,
+        WorkerCommand::Leave(args) => account::leave(args, connection, env).await,
+        WorkerCommand::Confirm(args) => confirm::run(args, connection, env).await,
     }
 }
 
 /// Prints a response as JSON or as text.
-fn answer(asked: &Asked, answer: &Value, words: impl FnOnce() -> String) {
-    if asked.json {
+fn answer(connection: &ConnectionArgs, answer: &Value, words: impl FnOnce() -> String) {
+    if connection.json {
         as_json(answer);
     } else {
-        say(&words());
+        print_line(&words());
     }
 }

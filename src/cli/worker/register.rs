@@ -1,9 +1,9 @@
 //! `owp worker register`: registers a worker with a pool and stores its token in a file only its owner can read.
 
-use super::{answer, link, told};
-use crate::cli::connect::Asked;
-use crate::cli::failure::{Failure, complain};
-use crate::cli::print::{read, warn_in_clear_text};
+use super::{answer, errors, link};
+use crate::cli::connect::ConnectionArgs;
+use crate::cli::failure::{Failure, print_error};
+use crate::cli::print::{read, warn_if_unencrypted};
 use crate::cli::profile::{Profile, Registered};
 use crate::cli::untrusted::visible_line;
 use crate::cli::values::whole;
@@ -53,9 +53,9 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> 
 ///
 /// # Errors
 /// If a worker exists already, no name or place to store it is found, or the pool rejects the call.
-pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn run(args: RegisterArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
     let mut profile = Profile::open(env)?;
-    let client = asked.nobody(env, &profile)?;
+    let client = connection.nobody(env, &profile)?;
     let before = profile.worker(client.base());
     if let Some(kept) = before.as_ref().filter(|_| !args.again) {
         let what = format!(
@@ -65,13 +65,13 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
             client.base()
         );
         return Err(
-            Failure::asked_wrongly(what).next("Use it with `owp worker run`, or register another with `--again`.")
+            Failure::usage_error(what).next("Use it with `owp worker run`, or register another with `--again`.")
         );
     }
     // A token that cannot be stored is lost, so the file is tested first.
     profile.prepare()?;
     let name = args.name.clone().map_or_else(machine_name, Ok)?;
-    warn_in_clear_text(&client);
+    warn_if_unencrypted(&client);
     let body = json!({
         "name": name, "skills": args.skills, "github_handle": args.github,
         "capacity_points": args.capacity, "max_concurrent_tasks": args.concurrent,
@@ -80,18 +80,20 @@ pub(super) async fn run(args: RegisterArgs, asked: &Asked, env: &Environment) ->
     let kept = Registered { worker_id: made.worker_id, name, token: made.token };
     profile.keep(client.base(), &kept)?;
     if env.get("OWP_WORKER_TOKEN").or_else(|| env.get("OWP_WORKER_TOKEN_FILE")).is_some() {
-        complain("warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and overrides the worker just registered.");
+        print_error(
+            "warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and overrides the worker just registered.",
+        );
     }
     let mut shown = shown;
     shown["server"] = json!(client.base());
     shown["kept_in"] = json!(profile.path());
-    answer(asked, &shown, || words(&client, &kept, before.as_ref(), &profile, made.link.as_ref()));
+    answer(connection, &shown, || words(&client, &kept, before.as_ref(), &profile, made.link.as_ref()));
     Ok(())
 }
 
 /// Registers a worker. The second value is the response without the token, safe to print.
 async fn introduce(client: &Client, body: &Value) -> Result<(Made, Value), Failure> {
-    let mut shown = client.post("/v1/workers/register", body).await.map_err(told::told)?;
+    let mut shown = client.post("/v1/workers/register", body).await.map_err(errors::with_next_step)?;
     let made = read(client, &shown)?;
     if let Some(fields) = shown.as_object_mut() {
         fields.remove("token");
@@ -105,7 +107,7 @@ pub(super) async fn throw_away(
     name: &str,
     skills: &[String],
 ) -> Result<(String, SecretString), Failure> {
-    warn_in_clear_text(client);
+    warn_if_unencrypted(client);
     let (made, _shown) = introduce(client, &json!({ "name": name, "skills": skills })).await?;
     Ok((made.worker_id, made.token))
 }
@@ -139,7 +141,7 @@ fn machine_name() -> Result<String, Failure> {
     if is_simple(&name) {
         return Ok(name);
     }
-    Err(Failure::asked_wrongly("The worker has no name.").next("Set one with `--name \"ada's laptop\"`."))
+    Err(Failure::usage_error("The worker has no name.").next("Set one with `--name \"ada's laptop\"`."))
 }
 
 fn is_simple(name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! `owp worker report`: reports the status of a task.
 
-use super::{answer, told};
-use crate::cli::connect::Asked;
+use super::{answer, errors};
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
 use crate::cli::named::{TASK_HELP, task_id};
 use crate::cli::untrusted::visible_line;
@@ -55,12 +55,12 @@ impl Status {
 }
 
 /// Sends the report.
-pub(super) async fn run(args: ReportArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
-    let task = task_id(&client, &args.task, told::told).await?;
+pub(super) async fn run(args: ReportArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
+    let task = task_id(&client, &args.task, errors::with_next_step).await?;
     let path = format!("/v1/tasks/{}/status", segment(&task));
-    let told = client.post_once(&path, &body(&args)).await.map_err(told::told)?;
-    answer(asked, &told, || format!("{} is {} now.", visible_line(&task), args.status.word()));
+    let told = client.post_once(&path, &body(&args)).await.map_err(errors::with_next_step)?;
+    answer(connection, &told, || format!("{} is {} now.", visible_line(&task), args.status.word()));
     Ok(())
 }
 

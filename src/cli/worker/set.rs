@@ -1,8 +1,8 @@
 //! `owp worker set`: changes the worker's settings.
 
 use super::whoami::Me;
-use super::{answer, told};
-use crate::cli::connect::Asked;
+use super::{answer, errors};
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
 use crate::cli::print::read;
 use crate::cli::values::whole;
@@ -61,16 +61,16 @@ impl SetArgs {
 }
 
 /// Changes the worker and prints the result.
-pub(super) async fn run(args: SetArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+pub(super) async fn run(args: SetArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
     let mut body = args.body();
     if !args.add_skill.is_empty() || !args.remove_skill.is_empty() {
         let (me, _) = Me::ask(&client).await?;
         body["skills"] = json!(args.skills_after(me.skills));
     }
-    let mut shown = client.patch("/v1/workers/me", &body).await.map_err(told::told)?;
+    let mut shown = client.patch("/v1/workers/me", &body).await.map_err(errors::with_next_step)?;
     let me: Me = read(&client, &shown)?;
     shown["server"] = json!(client.base());
-    answer(asked, &shown, || me.words(&client));
+    answer(connection, &shown, || me.words(&client));
     Ok(())
 }

@@ -1,19 +1,19 @@
 //! `owp worker simulate`: goes through tasks like a worker without doing them, to try out a pool and its policy in
 //! manual repositories. Tasks of GitHub repositories are released, because pull requests on GitHub cannot be simulated.
 
+use super::errors;
 use super::held::Held;
 use super::hints::{Why, hint};
 use super::holding;
 use super::register::throw_away;
 use super::signals::Signals;
-use super::told;
-use crate::cli::connect::Asked;
-use crate::cli::failure::{Failure, say};
+use crate::cli::connect::ConnectionArgs;
+use crate::cli::failure::{Failure, print_line};
 use crate::cli::print::{as_json_line, count};
 use crate::cli::untrusted::visible_line;
 use crate::cli::values::duration;
 use clap::Args;
-use owp_client::{Client, ClientError, Who, segment};
+use owp_client::{Auth, Client, ClientError, segment};
 use owp_config::Environment;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -21,9 +21,9 @@ use std::time::Duration;
 
 /// Delay after an empty response that did not wait.
 const PAUSE: Duration = Duration::from_secs(2);
-const COUNT_WITHIN: Duration = Duration::from_secs(30);
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
-const WHY: &str = "Only simulated.";
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+const RELEASE_REASON: &str = "Only simulated.";
 
 /// Arguments of `owp worker simulate`.
 #[derive(Debug, Clone, Args)]
@@ -49,19 +49,19 @@ pub(super) struct SimulateArgs {
 }
 
 /// Simulates until there is no more work, or Ctrl-C.
-pub(super) async fn run(args: SimulateArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn run(args: SimulateArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let client = match args.register {
-        false => asked.worker(env)?,
+        false => connection.worker(env)?,
         true => {
-            let client = asked.stranger(env)?;
+            let client = connection.stranger(env)?;
             let Some(made) = signals.unless(throw_away(&client, &args.name, &args.skills)).await else { return Ok(()) };
-            client.as_who(Who::Worker(made?.1))
+            client.with_auth(Auth::Worker(made?.1))
         }
     };
-    let mut play = Play {
+    let mut play = Simulation {
         client,
-        json: asked.json,
+        json: connection.json,
         done: 0,
         real: BTreeSet::new(),
         seen: BTreeSet::new(),
@@ -70,18 +70,18 @@ pub(super) async fn run(args: SimulateArgs, asked: &Asked, env: &Environment) ->
         args,
     };
     if !play.args.register {
-        let Some(counted) = holding::count(&play.client, COUNT_WITHIN, &mut signals).await else { return Ok(()) };
+        let Some(counted) = holding::count(&play.client, LIST_TIMEOUT, &mut signals).await else { return Ok(()) };
         play.leave_alone(counted?.held);
     }
     let result = signals.unless(play.go()).await;
     // Releases simulated work after any outcome.
-    let _late = tokio::time::timeout(LEAVE_WITHIN, play.leave()).await;
+    let _late = tokio::time::timeout(SHUTDOWN_TIMEOUT, play.leave()).await;
     let why = result.transpose()?.flatten();
     play.end(why.as_deref());
     Ok(())
 }
 
-struct Play {
+struct Simulation {
     client: Client,
     json: bool,
     args: SimulateArgs,
@@ -97,7 +97,7 @@ struct Play {
     pretended: Vec<Held>,
 }
 
-impl Play {
+impl Simulation {
     /// Excludes the tasks the worker already holds: they are real work.
     fn leave_alone(&mut self, held: Vec<Held>) {
         for task in held {
@@ -114,7 +114,7 @@ impl Play {
         loop {
             let explain = u8::from(self.args.once);
             let path = format!("/v1/work?wait={wait}&explain={explain}");
-            let answer = self.client.get(&path).await.map_err(told::told)?;
+            let answer = self.client.get(&path).await.map_err(errors::with_next_step)?;
             self.open = Held::read_all(&self.client, &answer)?;
             let fresh = |held: &Held| !self.real.contains(&held.task_id) && !self.seen.contains(key(held));
             self.open.retain(|held| held.is_live() && fresh(held));
@@ -158,20 +158,20 @@ impl Play {
         if let Some(lease) = task.lease_id.as_ref().filter(|_| task.is_offered()) {
             self.client.post_once(&format!("/v1/leases/{}/ack", segment(lease)), &json!({})).await?;
         }
-        self.say(task, "in_progress", None).await?;
+        self.report(task, "in_progress", None).await?;
         tokio::time::sleep(self.args.work_for).await;
         // A name that can never be registered (RFC 2606).
         let url = format!("https://pull-request.invalid/{}/{}", task.repo, segment(&task.task_id));
-        self.say(task, "pr_opened", Some(&url)).await?;
+        self.report(task, "pr_opened", Some(&url)).await?;
         if self.args.merge {
-            self.say(task, "merged", None).await?;
+            self.report(task, "merged", None).await?;
         }
         Ok(())
     }
 
-    async fn say(&self, task: &Held, status: &str, pr_url: Option<&str>) -> Result<(), ClientError> {
+    async fn report(&self, task: &Held, status: &str, pr_url: Option<&str>) -> Result<(), ClientError> {
         let artifact = pr_url.map(|url| json!({ "pr_url": url }));
-        let body = json!({ "status": status, "message": WHY, "artifact": artifact });
+        let body = json!({ "status": status, "message": RELEASE_REASON, "artifact": artifact });
         self.client.post_once(&format!("/v1/tasks/{}/status", segment(&task.task_id)), &body).await?;
         self.tell(status, task, pr_url.unwrap_or_default());
         Ok(())
@@ -203,11 +203,15 @@ impl Play {
     /// Resumes a task, which frees its pull request's slot, and releases it.
     async fn take_back(&self, task: &Held) -> Result<(), ClientError> {
         let path = format!("/v1/tasks/{}", segment(&task.task_id));
-        self.client.post_once(&format!("{path}/status"), &json!({ "status": "in_progress", "message": WHY })).await?;
+        self.client
+            .post_once(&format!("{path}/status"), &json!({ "status": "in_progress", "message": RELEASE_REASON }))
+            .await?;
         // A claim of a held task returns its lease.
         let held = self.client.post_once(&format!("{path}/claim"), &json!({})).await?;
         let lease = held["lease_id"].as_str().unwrap_or_default();
-        self.client.post_once(&format!("/v1/leases/{}/release", segment(lease)), &json!({ "reason": WHY })).await?;
+        self.client
+            .post_once(&format!("/v1/leases/{}/release", segment(lease)), &json!({ "reason": RELEASE_REASON }))
+            .await?;
         Ok(())
     }
 
@@ -217,7 +221,7 @@ impl Play {
             as_json_line(json!({ "event": what, "task_id": task.task_id, "repo": task.repo, "more": more }));
         } else {
             let more = if more.is_empty() { String::new() } else { format!(": {}", visible_line(more)) };
-            say(&format!("{what} {}{more}", task.name()));
+            print_line(&format!("{what} {}{more}", task.name()));
         }
     }
 
@@ -227,10 +231,10 @@ impl Play {
         }
         let tasks = count(self.done, "task");
         let why = why.map_or_else(String::new, |why| format!(" No more work now: {why}"));
-        say(&format!("Simulated {tasks}.{why}"));
+        print_line(&format!("Simulated {tasks}.{why}"));
         if !self.pretended.is_empty() {
             let open = count(self.pretended.len(), "simulated pull request");
-            say(&format!("{open} still open, taking review slots: `owp worker report TASK merged` ends one."));
+            print_line(&format!("{open} still open, taking review slots: `owp worker report TASK merged` ends one."));
         }
     }
 }
@@ -243,13 +247,13 @@ fn key(held: &Held) -> &str {
 async fn give_back(client: &Client, task: &Held) -> Result<(), ClientError> {
     let Some(lease) = &task.lease_id else { return Ok(()) };
     let path = format!("/v1/leases/{}/release", segment(lease));
-    client.post_once(&path, &json!({ "reason": WHY })).await.map(drop)
+    client.post_once(&path, &json!({ "reason": RELEASE_REASON })).await.map(drop)
 }
 
 /// Accepts refusals as part of the simulation; other errors end it.
 fn passable(error: ClientError) -> Result<(), Failure> {
-    match error.told() {
+    match error.problem() {
         Some(told) if matches!(told.status, 403 | 404 | 409 | 422) => Ok(()),
-        _ => Err(told::told(error)),
+        _ => Err(errors::with_next_step(error)),
     }
 }

@@ -1,7 +1,7 @@
 //! `owp worker whoami`: the worker as the pool sees it.
 
-use super::{answer, told};
-use crate::cli::connect::Asked;
+use super::{answer, errors};
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
 use crate::cli::print::{count, read, time, word};
 use owp_client::Client;
@@ -35,7 +35,7 @@ struct Load {
 impl Me {
     /// Asks the pool; also returns the raw response.
     pub(super) async fn ask(client: &Client) -> Result<(Self, Value), Failure> {
-        let shown = client.get("/v1/workers/me").await.map_err(told::told)?;
+        let shown = client.get("/v1/workers/me").await.map_err(errors::with_next_step)?;
         Ok((read(client, &shown)?, shown))
     }
 
@@ -82,10 +82,10 @@ impl Me {
 }
 
 /// Shows the worker.
-pub(super) async fn run(asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    let client = asked.worker(env)?;
+pub(super) async fn run(connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    let client = connection.worker(env)?;
     let (me, mut shown) = Me::ask(&client).await?;
     shown["server"] = json!(client.base());
-    answer(asked, &shown, || me.words(&client));
+    answer(connection, &shown, || me.words(&client));
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::conformance::table::faults;
 use crate::support::database::Db;
 use owp_base::clock::Clock;
 use owp_conformance::report::summary;
-use owp_conformance::{CannotBegin, Profile, Status, run};
+use owp_conformance::{Profile, SetupError, Status, run};
 use serde_json::{Value, json};
 
 async fn conforms(db: Db) {
@@ -118,7 +118,7 @@ async fn what_is_no_server_of_the_protocol_is_said_once_and_not_judged() {
     for how in others {
         let proxy = Proxy::before(&server.url, how).await;
         let began = run(&options(&proxy.url), &Clock::System, |_| {}).await;
-        let Err(CannotBegin::SomethingElse(what)) = began else { panic!("{began:?}") };
+        let Err(SetupError::NotAPool(what)) = began else { panic!("{began:?}") };
         assert!(what.starts_with("GET /healthz was answered ") && what.ends_with("without a JSON object"), "{what}");
     }
 }

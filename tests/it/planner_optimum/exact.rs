@@ -15,7 +15,7 @@ pub(crate) fn optimum(snapshot: &Snapshot) -> i64 {
     for (t, facts) in snapshot.tasks.iter().enumerate() {
         let (task, repo) = (&facts.task, &snapshot.repos[&facts.task.repo]);
         let value = aged_priority(task.spec.priority, task.ready_since, NOW);
-        for (w, asker) in snapshot.askers.iter().enumerate() {
+        for (w, entry) in snapshot.workers.iter().enumerate() {
             if !world::refusals(snapshot, w, t).is_empty() {
                 continue;
             }
@@ -27,19 +27,19 @@ pub(crate) fn optimum(snapshot: &Snapshot) -> i64 {
                 *used += each as f64 * var;
             };
             limit(format!("task {t}"), 1, 1);
-            limit(format!("points {w}"), asker.worker.capacity - asker.load.points, task.spec.estimate);
-            limit(format!("leases {w}"), asker.worker.max_concurrent - asker.load.leases, 1);
+            limit(format!("points {w}"), entry.worker.capacity - entry.load.points, task.spec.estimate);
+            limit(format!("leases {w}"), entry.worker.max_concurrent - entry.load.leases, 1);
             limit(format!("slots {}", repo.id), repo.budget.limit - repo.budget.used(), 1);
             if let Some(area) = task.spec.area.as_ref().filter(|_| repo.policy.area_locks) {
                 limit(format!("area {} {area}", repo.id), 1, 1);
             }
             if let Some(claims) = repo.policy.claims {
-                let standing = asker.standings.get(&repo.id).cloned().unwrap_or_default();
+                let standing = entry.standings.get(&repo.id).cloned().unwrap_or_default();
                 if standing.merged == 0 {
                     let held = repo.newcomers.len() as i64;
                     limit(format!("newcomers {}", repo.id), claims.newcomers_total - held, 1);
                 }
-                let person = asker.worker.person.key();
+                let person = entry.worker.person.key();
                 if standing.merged == 0 {
                     limit(format!("claims {} {person}", repo.id), claims.newcomer - standing.live, 1);
                 }

@@ -2,7 +2,7 @@
 
 use owp_pool::admission::{Holder, RepoFacts, TaskFacts};
 use owp_pool::budget::{Budget, CountState};
-use owp_pool::planner::{Asker, Snapshot};
+use owp_pool::planner::{Snapshot, WorkerFacts};
 use owp_pool::policy::{BudgetSource, Policy};
 use owp_pool::task::{Task, TaskSpec};
 use owp_pool::worker::{Load, Standing, Worker, WorkerStatus};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const SKILLS: [&str; 8] = ["rust", "sql", "go", "docs", "css", "python", "ops", "zig"];
 
-/// An instance of `workers` askers and `tasks` tasks. `slots` free slots for each ten workers, over all repositories.
+/// An instance of `workers` workers and `tasks` tasks. `slots` free slots for each ten workers, over all repositories.
 pub(crate) fn instance(seed: u64, workers: usize, tasks: usize, slots: usize) -> Snapshot {
     let mut dice = StdRng::seed_from_u64(seed);
     let repos = (2 + workers / 8).min(12);
@@ -29,14 +29,14 @@ pub(crate) fn instance(seed: u64, workers: usize, tasks: usize, slots: usize) ->
     let ids: Vec<RepoId> = repos.keys().cloned().collect();
     let tasks = (0..tasks).map(|n| task(&mut dice, n, &ids, workers)).collect();
     let people: Vec<_> = (0..workers).map(|n| standings(&mut dice, n, &ids)).collect();
-    let askers = (0..workers)
+    let workers = (0..workers)
         .map(|n| {
             // Now and then two clients of one person.
             let person = if n > 0 && dice.random_bool(0.2) { n - 1 } else { n };
-            asker(&mut dice, n, person, people[person].clone())
+            worker_facts(&mut dice, n, person, people[person].clone())
         })
         .collect();
-    Snapshot { repos, tasks, askers }
+    Snapshot { repos, tasks, workers }
 }
 
 fn repo(dice: &mut StdRng, n: usize, slots: i64) -> RepoFacts {
@@ -118,7 +118,12 @@ fn standings(dice: &mut StdRng, person: usize, repos: &[RepoId]) -> (usize, BTre
     (person, standings)
 }
 
-fn asker(dice: &mut StdRng, n: usize, person: usize, (_, standings): (usize, BTreeMap<RepoId, Standing>)) -> Asker {
+fn worker_facts(
+    dice: &mut StdRng,
+    n: usize,
+    person: usize,
+    (_, standings): (usize, BTreeMap<RepoId, Standing>),
+) -> WorkerFacts {
     let mut skills: Vec<String> = (0..dice.random_range(1..=5)).map(|_| skill(dice)).collect();
     skills.sort_unstable();
     skills.dedup();
@@ -139,5 +144,5 @@ fn asker(dice: &mut StdRng, n: usize, person: usize, (_, standings): (usize, BTr
         joined: true,
         last_seen: NOW,
     };
-    Asker { worker, load: Load { points: leases * 2, leases }, standings }
+    WorkerFacts { worker, load: Load { points: leases * 2, leases }, standings }
 }

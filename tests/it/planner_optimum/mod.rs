@@ -24,9 +24,9 @@ fn plans_come_close_to_the_exact_optimum() {
     for (seed, workers, tasks, slots) in suite() {
         let snapshot = instance(seed, workers, tasks, slots);
         let optimum = exact::optimum(&snapshot);
-        let picks = plan(&snapshot, NOW);
-        let value = world::value(&snapshot, &picks);
-        world::apply(&mut snapshot.clone(), &picks).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+        let assignments = plan(&snapshot, NOW);
+        let value = world::value(&snapshot, &assignments);
+        world::apply(&mut snapshot.clone(), &assignments).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
         assert!(value <= optimum, "seed {seed}: {value} of {optimum}: the exact solver is not");
         if optimum > 0 {
             shares.push((value as f64 / optimum as f64, seed));
@@ -60,7 +60,7 @@ fn a_plan_is_the_same_in_whatever_order_the_snapshot_lists_things() {
         let mut turned = snapshot.clone();
         let mut dice = StdRng::seed_from_u64(seed);
         turned.tasks.shuffle(&mut dice);
-        turned.askers.shuffle(&mut dice);
+        turned.workers.shuffle(&mut dice);
         assert_eq!(plan(&snapshot, NOW), plan(&turned, NOW), "seed {seed}");
     }
 }

@@ -5,7 +5,7 @@ use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Registration;
 use owp_pool::Span;
-use owp_pool::command::{Verb, Who};
+use owp_pool::command::{RequiredRole, Verb};
 use owp_pool::worker::Capabilities;
 use owp_sandbox::Role;
 use owp_store::Extra;
@@ -76,8 +76,8 @@ async fn every_verb_asks_for_its_role(db: Db) {
             w.say(login, issue, line(verb.name())).await;
             let answer = w.last(issue);
             let refused = answer.contains("needs write access");
-            assert_eq!(refused, verb.who() == Who::Maintainer && !may, "{said}: {answer}");
-            if verb.who() == Who::Holder {
+            assert_eq!(refused, verb.required_role() == RequiredRole::Maintainer && !may, "{said}: {answer}");
+            if verb.required_role() == RequiredRole::Holder {
                 assert!(answer.contains("nobody holds this task"), "{said}: {answer}");
             }
             // Leave nothing behind that changes the next answer.

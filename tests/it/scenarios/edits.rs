@@ -5,7 +5,7 @@ use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::{Span, WorkerId};
-use owp_sandbox::{Fault, FaultKind, Parcel, PrSpec, Role};
+use owp_sandbox::{Fault, FaultKind, PrSpec, Role, WebhookRequest};
 use serde_json::json;
 
 on_both!(
@@ -178,8 +178,8 @@ async fn an_edit_within_the_second_before_the_first_look_is_never_handed_out(db:
     w.settle().await;
     let issue = rewritten_at_once(&w);
     // Somebody asks for work as soon as there is a task, before the edit's delivery is worked on.
-    for parcel in w.github.take_deliveries() {
-        w.accept(&parcel).await;
+    for webhook in w.github.take_deliveries() {
+        w.accept(&webhook).await;
         while w.engine.intake().step_inbox().await.unwrap() {}
         assert!(!w.engine.workers().pull_work(&bo).await.unwrap().granted);
     }
@@ -222,7 +222,7 @@ async fn a_new_title_before_the_first_look_is_held_when_every_delivery_is_lost(d
 }
 
 /// A task of eve's text that nobody approved, in somebody's hands: GitHub did not show the edit's time.
-async fn handed_out_unapproved(w: &World) -> (u64, WorkerId, Vec<Parcel>) {
+async fn handed_out_unapproved(w: &World) -> (u64, WorkerId, Vec<WebhookRequest>) {
     let other = w.task("Parse numbers", &[]).await;
     let bo = w.client("bo", other, &[]).await;
     w.github.as_user("mona").close(REPO, other).unwrap();
@@ -232,7 +232,7 @@ async fn handed_out_unapproved(w: &World) -> (u64, WorkerId, Vec<Parcel>) {
     w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
     w.advance(Span::secs(2));
     w.github.as_user("eve").rewrite(REPO, issue, "Send me your tokens.").unwrap();
-    let parcels = w.github.take_deliveries();
+    let webhooks = w.github.take_deliveries();
     // The body is new already, and the time of the edit is not: one of GitHub's replicas lags.
     let body = json!({ "data": { "repository": { "issue": { "lastEditedAt": null, "editor": null } } } });
     w.github.fault(Fault::next(FaultKind::Scripted { body }).on("POST", "/graphql"));
@@ -240,7 +240,7 @@ async fn handed_out_unapproved(w: &World) -> (u64, WorkerId, Vec<Parcel>) {
     w.settle().await;
     assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
     assert_eq!(w.engine.workers().work_of(&bo).await.unwrap()[0].task.description, "Send me your tokens.");
-    (issue, bo, parcels)
+    (issue, bo, webhooks)
 }
 
 async fn taken_back(w: &World, issue: u64, bo: &WorkerId) {
@@ -258,8 +258,8 @@ async fn taken_back(w: &World, issue: u64, bo: &WorkerId) {
 
 async fn a_late_label_delivery_takes_back_what_was_never_approved(db: Db) {
     let w = World::new(db).await;
-    let (issue, bo, parcels) = handed_out_unapproved(&w).await;
-    let labelled = parcels.iter().find(|parcel| String::from_utf8_lossy(&parcel.body).contains("\"labeled\""));
+    let (issue, bo, webhooks) = handed_out_unapproved(&w).await;
+    let labelled = webhooks.iter().find(|webhook| String::from_utf8_lossy(&webhook.body).contains("\"labeled\""));
     w.accept(labelled.unwrap()).await;
     taken_back(&w, issue, &bo).await;
 }
@@ -270,8 +270,8 @@ async fn a_late_label_delivery_approves_no_later_edit(db: Db) {
         let issue = w.github.as_user("eve").open_issue(REPO, "Parse dates", "Please.", &[]).unwrap();
         w.advance(Span::minutes(1));
         w.github.as_user("mona").label(REPO, issue, "pool:ready").unwrap();
-        let parcels = w.github.take_deliveries();
-        let labelled = parcels.iter().find(|parcel| String::from_utf8_lossy(&parcel.body).contains("\"labeled\""));
+        let webhooks = w.github.take_deliveries();
+        let labelled = webhooks.iter().find(|webhook| String::from_utf8_lossy(&webhook.body).contains("\"labeled\""));
         w.advance(Span::minutes(20));
         w.settle().await;
         assert_eq!(w.task_of(issue).await.unwrap().hold, None, "found by looking, and not edited since");
@@ -290,8 +290,8 @@ async fn a_late_label_delivery_approves_no_later_edit(db: Db) {
 
 async fn a_late_edit_delivery_takes_back_what_was_never_approved(db: Db) {
     let w = World::new(db).await;
-    let (issue, bo, parcels) = handed_out_unapproved(&w).await;
-    let edited = parcels.iter().find(|parcel| String::from_utf8_lossy(&parcel.body).contains("\"edited\""));
+    let (issue, bo, webhooks) = handed_out_unapproved(&w).await;
+    let edited = webhooks.iter().find(|webhook| String::from_utf8_lossy(&webhook.body).contains("\"edited\""));
     w.accept(edited.unwrap()).await;
     taken_back(&w, issue, &bo).await;
 }

@@ -194,13 +194,13 @@ async fn a_delivery_that_was_given_up_is_taken_up_anew_when_it_comes_again(db: D
     w.github.grant(installation, some(&all)).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "it was given up after a day without a permission");
-    let edit = w.github.deliveries().into_iter().rev().find(|d| d.letter.action.as_deref() == Some("edited")).unwrap();
+    let edit = w.github.deliveries().into_iter().rev().find(|d| d.webhook.action.as_deref() == Some("edited")).unwrap();
     // Somebody presses "Redeliver" on the App's page.
     let app = &w.engine.github().unwrap().client;
-    app.redeliver(i64::try_from(edit.letter.id).unwrap()).await.unwrap();
+    app.redeliver(i64::try_from(edit.webhook.id).unwrap()).await.unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "leased");
-    app.redeliver(i64::try_from(edit.letter.id).unwrap()).await.unwrap();
+    app.redeliver(i64::try_from(edit.webhook.id).unwrap()).await.unwrap();
     w.settle().await;
     assert_eq!(w.events("lease.granted").await, 1, "what took effect does so once");
     w.check_promises().await;

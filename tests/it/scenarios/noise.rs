@@ -7,7 +7,7 @@ use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_pool::Span;
-use owp_sandbox::{Parcel, PrSpec};
+use owp_sandbox::{PrSpec, WebhookRequest};
 
 on_both!(
     a_whole_life_notifies_twice_and_once_for_the_pull_request,
@@ -170,20 +170,21 @@ async fn a_warning_that_is_out_of_date_before_it_was_sent_is_never_sent(db: Db) 
 }
 
 /// Everything GitHub ever delivered, so that it can come again.
-async fn receive_and_keep(w: &World, kept: &mut Vec<Parcel>) {
-    for parcel in w.github.take_deliveries() {
-        deliver(w, &parcel, "").await;
-        kept.push(parcel);
+async fn receive_and_keep(w: &World, kept: &mut Vec<WebhookRequest>) {
+    for webhook in w.github.take_deliveries() {
+        deliver(w, &webhook, "").await;
+        kept.push(webhook);
     }
 }
 
 /// Brings a parcel to the door; with `again`, as a delivery of its own that says the same.
-async fn deliver(w: &World, parcel: &Parcel, again: &str) {
-    let header =
-        |name: &str| parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+async fn deliver(w: &World, webhook: &WebhookRequest, again: &str) {
+    let header = |name: &str| {
+        webhook.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    };
     let id = format!("{}{again}", header("X-GitHub-Delivery").unwrap());
     let (event, kind) = (header("X-GitHub-Event").unwrap(), header("Content-Type"));
-    w.engine.intake().accept_delivery(&id, event, kind, header("X-Hub-Signature-256"), &parcel.body).await.unwrap();
+    w.engine.intake().accept_delivery(&id, event, kind, header("X-Hub-Signature-256"), &webhook.body).await.unwrap();
 }
 
 async fn sweeps_redeliveries_and_restarts_notify_nobody(db: Db) {
@@ -227,8 +228,8 @@ async fn sweeps_redeliveries_and_restarts_notify_nobody(db: Db) {
     assert_eq!(w.written(), before, "sweeps say nothing new");
     // Everything comes again: as GitHub redelivers, and as if it had all happened once more.
     for again in ["", "-again"] {
-        for parcel in kept.iter().rev() {
-            deliver(&w, parcel, again).await;
+        for webhook in kept.iter().rev() {
+            deliver(&w, webhook, again).await;
         }
         w.settle().await;
         assert_eq!(w.written(), before, "redeliveries say nothing new");

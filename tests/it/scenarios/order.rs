@@ -68,8 +68,8 @@ async fn a_comment_approves_what_it_saw_although_others_have_written_since(db: D
         }
         w.github.as_user("bo").comment(REPO, issue, "Nice.").unwrap();
         w.github.take_deliveries();
-        for parcel in &approval {
-            w.accept(parcel).await;
+        for webhook in &approval {
+            w.accept(webhook).await;
         }
         w.settle().await;
         assert_eq!(w.task_of(issue).await.unwrap().hold.is_some(), edited, "{}", w.last(issue));

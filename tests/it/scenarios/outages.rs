@@ -167,7 +167,7 @@ async fn outage(db: Db, hours: i64) {
     }
     stopped.clock.advance_ms(began + hours * 3_600_000 - stopped.clock.now_ms());
     let failed: BTreeSet<String> =
-        stopped.github.deliveries().into_iter().filter(|one| one.status != "OK").map(|one| one.letter.guid).collect();
+        stopped.github.deliveries().into_iter().filter(|one| one.status != "OK").map(|one| one.webhook.guid).collect();
     let w = stopped.start().await;
     let slots = |w: &World| {
         let (engine, repo) = (w.engine.clone(), cast.repo);

@@ -8,7 +8,7 @@ use crate::support::world::{REPO, World};
 use futures_util::future::join_all;
 use history::{Act, Numbers, PEOPLE, waves};
 use owp_pool::Span;
-use owp_sandbox::{Fault, FaultKind, Parcel};
+use owp_sandbox::{Fault, FaultKind, WebhookRequest};
 use owp_store::StoreError;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -181,7 +181,7 @@ struct Storm {
     rng: StdRng,
     seen: Seen,
     /// Copies that are still on their way.
-    late: Vec<Parcel>,
+    late: Vec<WebhookRequest>,
 }
 
 impl Storm {
@@ -217,7 +217,7 @@ impl Storm {
     /// Brings a part of what is on its way to the door, in any order, and does what can be done about it.
     async fn blow(&mut self, part: f64) {
         self.spoil_writes();
-        for parcel in self.w.github.take_deliveries() {
+        for webhook in self.w.github.take_deliveries() {
             self.seen.deliveries += 1;
             if self.rng.random_bool(0.05) {
                 self.seen.lost += 1;
@@ -225,13 +225,13 @@ impl Storm {
             }
             let copies = self.rng.random_range(1..=5);
             self.seen.copies += copies;
-            self.late.extend(std::iter::repeat_n(parcel, copies));
+            self.late.extend(std::iter::repeat_n(webhook, copies));
         }
         self.late.shuffle(&mut self.rng);
         let now = (self.late.len() as f64 * part).ceil() as usize;
-        let arriving: Vec<Parcel> = self.late.drain(..now).collect();
+        let arriving: Vec<WebhookRequest> = self.late.drain(..now).collect();
         for some in arriving.chunks(64) {
-            join_all(some.iter().map(|parcel| self.w.accept(parcel))).await;
+            join_all(some.iter().map(|webhook| self.w.accept(webhook))).await;
             // What came is worked on while more comes.
             self.w.engine.intake().step_inbox().await.unwrap();
         }

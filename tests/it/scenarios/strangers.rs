@@ -317,9 +317,9 @@ async fn whoever_lost_a_task_to_a_maintainer_cannot_claim_it_again_for_a_day(db:
 
 /// The payload of the one delivery GitHub has for us.
 fn payload_of(w: &World) -> Value {
-    let mut parcels = w.github.take_deliveries();
-    assert_eq!(parcels.len(), 1);
-    serde_json::from_slice(&parcels.remove(0).body).unwrap()
+    let mut webhooks = w.github.take_deliveries();
+    assert_eq!(webhooks.len(), 1);
+    serde_json::from_slice(&webhooks.remove(0).body).unwrap()
 }
 
 async fn what_a_person_writes_through_another_app_is_theirs(db: Db) {

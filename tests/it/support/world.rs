@@ -9,7 +9,7 @@ use owp_github::client::{GitHub, GitHubConfig};
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{Span, WorkerId};
-use owp_sandbox::{Parcel, PrSpec, Role, Sandbox, SandboxConfig};
+use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig, WebhookRequest};
 use owp_store::{Store, StoreOptions};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -157,17 +157,17 @@ impl World {
 
     /// Brings what GitHub has queued to the door. Panics when a delivery is turned away.
     pub(crate) async fn receive(&self) -> usize {
-        let parcels = self.github.take_deliveries();
-        for parcel in &parcels {
-            self.accept(parcel).await;
+        let webhooks = self.github.take_deliveries();
+        for webhook in &webhooks {
+            self.accept(webhook).await;
         }
-        parcels.len()
+        webhooks.len()
     }
 
     /// Brings one delivery to the door. Panics when it is turned away.
-    pub(crate) async fn accept(&self, parcel: &Parcel) {
+    pub(crate) async fn accept(&self, webhook: &WebhookRequest) {
         let header = |name: &str| {
-            parcel.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+            webhook.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
         };
         self.engine
             .intake()
@@ -176,7 +176,7 @@ impl World {
                 header("X-GitHub-Event").unwrap(),
                 header("Content-Type"),
                 header("X-Hub-Signature-256"),
-                &parcel.body,
+                &webhook.body,
             )
             .await
             .unwrap();

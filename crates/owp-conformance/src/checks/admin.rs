@@ -1,7 +1,7 @@
 //! Checks of repositories and tasks made by the operator, and of the operator's counts.
 
+use super::super::check_result::{CheckError, CheckResult, must};
 use super::super::lab::{Lab, leases};
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ checks! {
     Core "STATE-2" "A new task is counted as ready." => counts_follow (alone);
 }
 
-async fn makes_a_repository(lab: &Lab) -> Verdict {
+async fn makes_a_repository(lab: &Lab) -> CheckResult {
     let name = lab.repo_name();
     let answer = lab.admin_post("/v1/admin/repos", json!({ "repo": name })).await?;
     answer.must_be(200)?;
@@ -27,7 +27,7 @@ async fn makes_a_repository(lab: &Lab) -> Verdict {
 }
 
 /// Returns how many of `tasks` one worker gets in a repository that was stopped and then reset to its defaults.
-async fn by_default(lab: &Lab, tasks: &[Value]) -> Verdict<usize> {
+async fn by_default(lab: &Lab, tasks: &[Value]) -> CheckResult<usize> {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({ "max_open_prs": 0, "area_locks_enabled": false })).await?;
     for says in tasks {
@@ -38,19 +38,19 @@ async fn by_default(lab: &Lab, tasks: &[Value]) -> Verdict<usize> {
     Ok(held.iter().filter(|lease| lease["repo"] == json!(repo)).count())
 }
 
-async fn again_is_a_change(lab: &Lab) -> Verdict {
+async fn again_is_a_change(lab: &Lab) -> CheckResult {
     let held = by_default(lab, &[json!({}), json!({}), json!({}), json!({}), json!({})]).await?;
     must(held == 3, || format!("with a budget of 3, the default, {held} of five tasks are handed out"))?;
     let held = by_default(lab, &[json!({ "area": "one" }), json!({ "area": "one" })]).await?;
     must(held == 1, || format!("with area locks, the default, {held} of two tasks of an area are handed out"))
 }
 
-async fn repo_bounds(lab: &Lab) -> Verdict {
+async fn repo_bounds(lab: &Lab) -> CheckResult {
     for right in [0, 100] {
         let name = lab.repo_name();
         lab.admin_post("/v1/admin/repos", json!({ "repo": name, "max_open_prs": right })).await?.must_be(200)?;
     }
-    let name = lab.fresh("conformance/nobody");
+    let name = lab.unique_name("conformance/nobody");
     for wrong in [
         json!({}),
         json!({ "repo": "" }),
@@ -65,26 +65,26 @@ async fn repo_bounds(lab: &Lab) -> Verdict {
 }
 
 /// Sets the budget under one spelling of the name and uses the repository under the other.
-async fn caseless_names(lab: &Lab) -> Verdict {
+async fn caseless_names(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
     let shouted = repo.to_uppercase();
     lab.task(&repo, json!({})).await?;
-    let body = json!({ "repo": shouted, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
+    let body = json!({ "repo": shouted, "title": lab.unique_name("task"), "required_skills": [lab.skill()] });
     let answer = lab.admin_post("/v1/admin/tasks", body).await?;
     must(answer.status == 200, || {
         format!("a task for {shouted}, which was created as {repo}, must be answered 200, not {}", answer.status)
     })?;
     lab.admin_post("/v1/admin/repos", json!({ "repo": shouted, "max_open_prs": 2 })).await?.must_be(200)?;
     let worker = lab.worker(json!({})).await?;
-    let work = lab.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
+    let work = lab.http.get("/v1/work").bearer(&worker.token).send().await?.expect_ok()?;
     let named = |lease: &&Value| lease["repo"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&repo));
     let held = leases(&work).unwrap_or_default().iter().filter(named).count();
     must(held == 2, || format!("{repo} has two tasks and, set as {shouted}, a budget of 2, but hands out {held}"))
 }
 
-async fn makes_a_task(lab: &Lab) -> Verdict {
+async fn makes_a_task(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
-    let body = json!({ "repo": repo, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
+    let body = json!({ "repo": repo, "title": lab.unique_name("task"), "required_skills": [lab.skill()] });
     let answer = lab.admin_post("/v1/admin/tasks", body).await?;
     answer.must_be(200)?;
     let said = answer.must_json()?;
@@ -92,12 +92,12 @@ async fn makes_a_task(lab: &Lab) -> Verdict {
     must(said["ok"] == true && id.starts_with("t_"), || format!("a new task is answered {said}"))
 }
 
-async fn unknown_repo(lab: &Lab) -> Verdict {
-    let body = json!({ "repo": lab.fresh("conformance/nobody"), "title": "t", "required_skills": [lab.skill()] });
+async fn unknown_repo(lab: &Lab) -> CheckResult {
+    let body = json!({ "repo": lab.unique_name("conformance/nobody"), "title": "t", "required_skills": [lab.skill()] });
     lab.admin_post("/v1/admin/tasks", body).await?.must_be(400)
 }
 
-async fn task_bounds(lab: &Lab) -> Verdict {
+async fn task_bounds(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     let with = |field: &str, value: Value| {
         let mut body = json!({ "repo": repo, "title": "t", "required_skills": [lab.skill()] });
@@ -130,20 +130,20 @@ async fn task_bounds(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn task_defaults(lab: &Lab) -> Verdict {
+async fn task_defaults(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
-    let body = json!({ "repo": repo, "title": lab.fresh("task"), "required_skills": [lab.skill()] });
-    lab.admin_post("/v1/admin/tasks", body).await?.prepared()?;
+    let body = json!({ "repo": repo, "title": lab.unique_name("task"), "required_skills": [lab.skill()] });
+    lab.admin_post("/v1/admin/tasks", body).await?.expect_ok()?;
     let lease = lab.pull(&worker).await?.into_iter().next();
-    let lease = lease.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))?;
+    let lease = lease.ok_or_else(|| CheckError::Error("a fitting worker did not get the only task".to_owned()))?;
     for (field, default) in [("estimate_points", json!(1)), ("priority", json!(10)), ("tier", json!(0))] {
         must(lease[field] == default, || format!("`{field}` is {} by default, not {default}", lease[field]))?;
     }
     must(lease["area"].is_null(), || format!("`area` is {} by default, not null", lease["area"]))
 }
 
-async fn counts(lab: &Lab) -> Verdict {
+async fn counts(lab: &Lab) -> CheckResult {
     let answer = lab.admin_get("/v1/admin/state").await?;
     answer.must_be(200)?;
     let state = answer.must_json()?;
@@ -154,9 +154,9 @@ async fn counts(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn counts_follow(lab: &Lab) -> Verdict {
+async fn counts_follow(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
-    let ready = || async { Ok(lab.admin_get("/v1/admin/state").await?.prepared()?["tasks_ready"].as_i64()) };
+    let ready = || async { Ok(lab.admin_get("/v1/admin/state").await?.expect_ok()?["tasks_ready"].as_i64()) };
     let mut seen = Vec::new();
     // Other workers may come or go at the same moment.
     for _ in 0..5 {

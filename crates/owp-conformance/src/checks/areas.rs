@@ -1,8 +1,8 @@
 //! Checks of area locks: one holder at a time. They use one worker; sharing among several workers is covered by other
 //! checks.
 
+use super::super::check_result::{CheckResult, must};
 use super::super::lab::Lab;
-use super::super::stop::{Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ checks! {
 }
 
 /// Returns how many of two tasks with these areas one worker gets.
-async fn of_two(lab: &Lab, settings: Value, areas: [&str; 2]) -> Verdict<usize> {
+async fn of_two(lab: &Lab, settings: Value, areas: [&str; 2]) -> CheckResult<usize> {
     let repo = lab.repo(settings).await?;
     for area in areas {
         lab.task(&repo, json!({ "area": area })).await?;
@@ -24,26 +24,26 @@ async fn of_two(lab: &Lab, settings: Value, areas: [&str; 2]) -> Verdict<usize> 
     Ok(held.iter().filter(|lease| lease["repo"] == json!(repo)).count())
 }
 
-async fn one_holder(lab: &Lab) -> Verdict {
+async fn one_holder(lab: &Lab) -> CheckResult {
     let held = of_two(lab, json!({ "area_locks_enabled": true }), ["auth", "auth"]).await?;
     must(held == 1, || format!("of two tasks of a locked area, {held} are held"))?;
     let held = of_two(lab, json!({ "area_locks_enabled": true }), ["auth", "search"]).await?;
     must(held == 2, || format!("of two tasks of different areas, {held} are held"))
 }
 
-async fn no_locks(lab: &Lab) -> Verdict {
+async fn no_locks(lab: &Lab) -> CheckResult {
     let held = of_two(lab, json!({ "area_locks_enabled": false }), ["auth", "auth"]).await?;
     must(held == 2, || format!("of two tasks of an area without locks, {held} are held"))
 }
 
-async fn names(lab: &Lab) -> Verdict {
+async fn names(lab: &Lab) -> CheckResult {
     let held = of_two(lab, json!({}), ["auth", " Auth "]).await?;
     must(held == 1, || format!("`auth` and ` Auth ` are one area, but {held} of its tasks are held"))?;
     let held = of_two(lab, json!({}), ["", " "]).await?;
     must(held == 2, || format!("an empty area counts as none, but {held} of two tasks without an area are held"))
 }
 
-async fn merged_frees(lab: &Lab) -> Verdict {
+async fn merged_frees(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     let worker = lab.worker(json!({})).await?;
     for _ in 0..2 {

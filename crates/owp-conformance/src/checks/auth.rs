@@ -1,7 +1,7 @@
 //! Checks of authentication.
 
+use super::super::check_result::CheckResult;
 use super::super::lab::{Lab, encoded};
-use super::super::stop::Verdict;
 use super::checks;
 use serde_json::json;
 
@@ -27,26 +27,26 @@ const NAMES: [&str; 10] = [
     "x-admin-token",
 ];
 
-async fn no_token(lab: &Lab) -> Verdict {
+async fn no_token(lab: &Lab) -> CheckResult {
     lab.http.get("/v1/work").send().await?.must_be(401)?;
     lab.http.post("/v1/workers/heartbeat", &json!({})).send().await?.must_be(401)?;
     lab.http.post("/v1/tasks/t_0/status", &json!({ "status": "in_progress" })).send().await?.must_be(401)
 }
 
-async fn unknown_token(lab: &Lab) -> Verdict {
+async fn unknown_token(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let mut cut = worker.token.clone();
     cut.pop();
     // A secret without its last character is as sensitive as the secret.
     lab.http.secrets.learn(&cut);
-    for token in [lab.fresh("owp_nobody"), cut, format!("{}x", worker.token), worker.id.clone()] {
+    for token in [lab.unique_name("owp_nobody"), cut, format!("{}x", worker.token), worker.id.clone()] {
         lab.http.get("/v1/work").bearer(&token).send().await?.must_be(401)?;
     }
     Ok(())
 }
 
-async fn admin_token(lab: &Lab) -> Verdict {
-    let body = json!({ "repo": lab.fresh("conformance/nobody") });
+async fn admin_token(lab: &Lab) -> CheckResult {
+    let body = json!({ "repo": lab.unique_name("conformance/nobody") });
     let wrong = format!("{}x", lab.options.admin_token);
     for token in [None, Some(wrong.as_str())] {
         for call in [lab.http.get("/v1/admin/state"), lab.http.post("/v1/admin/repos", &body)] {
@@ -60,13 +60,13 @@ async fn admin_token(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn worker_is_no_admin(lab: &Lab) -> Verdict {
+async fn worker_is_no_admin(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     lab.http.get("/v1/admin/state").bearer(&worker.token).send().await?.must_be(401)?;
     lab.http.get("/v1/admin/state").header("X-Admin-Token", &worker.token).send().await?.must_be(401)
 }
 
-async fn token_in_query(lab: &Lab) -> Verdict {
+async fn token_in_query(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     for (path, token) in [("/v1/work", &worker.token), ("/v1/admin/state", &lab.options.admin_token)] {
         for name in NAMES {

@@ -1,7 +1,7 @@
 //! Checks of claims and their explanations.
 
+use super::super::check_result::{CheckResult, must, require};
 use super::super::lab::Lab;
-use super::super::stop::{Verdict, given, must};
 use super::checks;
 use super::rules::{claimed_paused, claimed_within};
 use serde_json::{Value, json};
@@ -17,11 +17,11 @@ checks! {
     Extended["explanations"] "WHY-3" "`GET /v1/work?explain=1` explains waiting tasks." => explained;
 }
 
-pub(super) async fn claim(lab: &Lab, token: &str, task: &str) -> Verdict<super::super::http::Answer> {
+pub(super) async fn claim(lab: &Lab, token: &str, task: &str) -> CheckResult<super::super::http::Response> {
     lab.http.post(format!("/v1/tasks/{task}/claim"), &json!({})).bearer(token).send().await
 }
 
-async fn grants(lab: &Lab) -> Verdict {
+async fn grants(lab: &Lab) -> CheckResult {
     lab.needs("offers")?;
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
@@ -35,8 +35,8 @@ async fn grants(lab: &Lab) -> Verdict {
     must(said["task_id"] == json!(wanted), || format!("a claim of {wanted} is answered with {}", said["task_id"]))
 }
 
-async fn refused(lab: &Lab) -> Verdict {
-    let (worker, able) = (lab.worker(json!({})).await?, lab.fresh("rare"));
+async fn refused(lab: &Lab) -> CheckResult {
+    let (worker, able) = (lab.worker(json!({})).await?, lab.unique_name("rare"));
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({ "required_skills": [able] })).await?;
     claim(lab, &worker.token, &task).await?.must_be(409)?;
@@ -44,11 +44,11 @@ async fn refused(lab: &Lab) -> Verdict {
     claim(lab, &other.token, &task).await?.must_be(200)
 }
 
-async fn held(lab: &Lab) -> Verdict {
+async fn held(lab: &Lab) -> CheckResult {
     lab.needs("offers")?;
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
-    given(lease["lease_id"].is_string(), "a `lease_id`")?;
+    require(lease["lease_id"].is_string(), "a `lease_id`")?;
     let answer = claim(lab, &worker.token, lease["task_id"].as_str().unwrap_or_default()).await?;
     answer.must_be(200)?;
     let said = answer.must_json()?;
@@ -58,41 +58,41 @@ async fn held(lab: &Lab) -> Verdict {
 }
 
 /// Returns the explanations for a task that needs a skill the worker lacks and for one that does not.
-async fn two(lab: &Lab) -> Verdict<[Value; 2]> {
+async fn two(lab: &Lab) -> CheckResult<[Value; 2]> {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
-    let rare = lab.task(&repo, json!({ "required_skills": [lab.fresh("rare")] })).await?;
+    let rare = lab.task(&repo, json!({ "required_skills": [lab.unique_name("rare")] })).await?;
     let common = lab.task(&repo, json!({})).await?;
     let why = |task: String| lab.http.get(format!("/v1/tasks/{task}/why")).bearer(&worker.token).send();
-    Ok([why(rare).await?.prepared()?, why(common).await?.prepared()?])
+    Ok([why(rare).await?.expect_ok()?, why(common).await?.expect_ok()?])
 }
 
 fn rules(why: &Value) -> Vec<Value> {
     why["rules"].as_array().cloned().unwrap_or_default()
 }
 
-async fn why(lab: &Lab) -> Verdict {
+async fn why(lab: &Lab) -> CheckResult {
     let [no, _] = two(lab).await?;
     let broken: Vec<Value> = rules(&no).into_iter().filter(|rule| rule["holds"] == false).collect();
     let told = broken.len() == 1 && broken[0]["rule"] == "skills" && broken[0]["reason"]["message"].is_string();
     must(told, || format!("a task with a skill the worker lacks is explained as {no}"))
 }
 
-async fn may(lab: &Lab) -> Verdict {
+async fn may(lab: &Lab) -> CheckResult {
     let [no, yes] = two(lab).await?;
     let all = |why: &Value| rules(why).iter().all(|rule| rule["holds"] == true);
-    given(!rules(&yes).is_empty(), "rules")?;
+    require(!rules(&yes).is_empty(), "rules")?;
     must(no["may"] == false && yes["may"] == true && all(&yes), || {
         format!("`may` is {} if a skill is missing, and {} if none is", no["may"], yes["may"])
     })
 }
 
-async fn explained(lab: &Lab) -> Verdict {
+async fn explained(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
     // Only the most important tasks are explained, and the server may have others.
-    lab.task(&repo, json!({ "priority": 1000, "required_skills": [lab.fresh("rare")] })).await?;
-    let said = lab.http.get("/v1/work?explain=1").bearer(&worker.token).send().await?.prepared()?;
+    lab.task(&repo, json!({ "priority": 1000, "required_skills": [lab.unique_name("rare")] })).await?;
+    let said = lab.http.get("/v1/work?explain=1").bearer(&worker.token).send().await?.expect_ok()?;
     let explained = said["explain"].as_array().cloned().unwrap_or_default();
     let whole = explained.iter().all(|why| why["task_id"].is_string() && why["rules"].is_array());
     must(!explained.is_empty() && whole, || format!("`explain` is {}", said["explain"]))

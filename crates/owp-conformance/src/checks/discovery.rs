@@ -1,7 +1,7 @@
 //! Checks of discovery before registration.
 
+use super::super::check_result::{CheckError, CheckResult, must};
 use super::super::lab::Lab;
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -11,16 +11,16 @@ checks! {
     Extended "DISC-3" "`features` is a list of names, each once." => features_are_names;
 }
 
-async fn said(lab: &Lab) -> Verdict<Value> {
+async fn said(lab: &Lab) -> CheckResult<Value> {
     let answer = lab.http.get("/.well-known/owp").send().await?;
     if answer.status == 404 {
-        return Err(Stop::Skip("the server has no discovery document, so it supports only 0.1".to_owned()));
+        return Err(CheckError::Skip("the server has no discovery document, so it supports only 0.1".to_owned()));
     }
     answer.must_be(200)?;
     answer.must_json()
 }
 
-async fn tells_itself(lab: &Lab) -> Verdict {
+async fn tells_itself(lab: &Lab) -> CheckResult {
     let said = said(lab).await?;
     must(said["protocol"] == "owp", || format!("`protocol` is {}", said["protocol"]))?;
     must(said["versions"].is_array(), || format!("`versions` is {}", said["versions"]))?;
@@ -28,13 +28,13 @@ async fn tells_itself(lab: &Lab) -> Verdict {
     must(said["limits"].is_object(), || format!("`limits` is {}", said["limits"]))
 }
 
-async fn older_versions(lab: &Lab) -> Verdict {
+async fn older_versions(lab: &Lab) -> CheckResult {
     let said = said(lab).await?;
     let speaks = |version: &str| said["versions"].as_array().is_some_and(|all| all.contains(&json!(version)));
     must(speaks("0.1") && speaks("1.0"), || format!("`versions` is {}", said["versions"]))
 }
 
-async fn features_are_names(lab: &Lab) -> Verdict {
+async fn features_are_names(lab: &Lab) -> CheckResult {
     let said = said(lab).await?;
     let features = said["features"].as_array().cloned().unwrap_or_default();
     let names: std::collections::BTreeSet<&str> = features.iter().filter_map(Value::as_str).collect();

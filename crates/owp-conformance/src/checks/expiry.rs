@@ -1,7 +1,7 @@
 //! Checks of lease expiry while the holder is silent. They wait for it, with leases of a few seconds.
 
+use super::super::check_result::{CheckError, CheckResult, must, require};
 use super::super::lab::{GRACE, Lab, Worker, tasks};
-use super::super::stop::{Stop, Verdict, given, must};
 use super::checks;
 use super::leases::time;
 use serde_json::{Value, json};
@@ -16,14 +16,14 @@ checks! {
 /// Lease durations in seconds, tried in turn: a slow machine needs longer leases.
 const ATTEMPTS: [u64; 3] = [2, 5, 10];
 
-async fn silent(lab: &Lab) -> Verdict {
+async fn silent(lab: &Lab) -> CheckResult {
     let (repo, ttl) = lab.brief().await?;
-    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
+    lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.expect_ok()?;
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let task = json!(lab.task(&repo, json!({ "area": "one" })).await?);
     let began = Instant::now();
     let held = lab.pull(&worker).await?.into_iter().find(|held| held["task_id"] == task);
-    let held = held.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))?;
+    let held = held.ok_or_else(|| CheckError::Error("a fitting worker did not get the only task".to_owned()))?;
     is_brief(lab, &other, &held, ttl).await?;
     let early = tasks(&lab.pull(&other).await?);
     must(early.is_empty() || began.elapsed() >= ttl, || {
@@ -35,14 +35,14 @@ async fn silent(lab: &Lab) -> Verdict {
 
 /// Checks that leases are as short as requested or announced, so that no check waits in vain. `other` asks for the
 /// server's time, because the lease's holder must stay silent.
-async fn is_brief(lab: &Lab, other: &Worker, held: &Value, ttl: Duration) -> Verdict {
-    let now = time(&lab.beat(other, json!({})).await?.prepared()?["server_time"]);
+async fn is_brief(lab: &Lab, other: &Worker, held: &Value, ttl: Duration) -> CheckResult {
+    let now = time(&lab.beat(other, json!({})).await?.expect_ok()?["server_time"]);
     let ends = time(&held["lease_expires_at"]);
-    given(ends.is_some() && now.is_some(), "a valid `lease_expires_at` and `server_time`")?;
+    require(ends.is_some() && now.is_some(), "a valid `lease_expires_at` and `server_time`")?;
     let ahead = ends.zip(now).map_or(0, |(ends, now)| (ends - now).num_seconds());
     if ahead > (ttl + GRACE).as_secs().cast_signed() {
         let (ends, ttl) = (&held["lease_expires_at"], ttl.as_secs());
-        return Err(Stop::Error(format!(
+        return Err(CheckError::Error(format!(
             "`lease_expires_at` is {ends}, {ahead} s ahead, where leases should last {ttl} s"
         )));
     }
@@ -52,7 +52,7 @@ async fn is_brief(lab: &Lab, other: &Worker, held: &Value, ttl: Duration) -> Ver
 /// Sends heartbeats at a third of the lease's duration; a slow machine gets longer leases. The time between two
 /// heartbeats is at most that from before the first to after the second. A server may ignore a heartbeat within a third
 /// of the lease's duration of another one, so two thirds may pass.
-async fn kept_alive(lab: &Lab) -> Verdict {
+async fn kept_alive(lab: &Lab) -> CheckResult {
     for secs in ATTEMPTS {
         let (repo, ttl) = lab.brief_for(secs).await?;
         let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
@@ -62,14 +62,14 @@ async fn kept_alive(lab: &Lab) -> Verdict {
         while began.elapsed() < ttl * 3 {
             tokio::time::sleep(ttl / 3).await;
             let sent = Instant::now();
-            lab.beat(&worker, json!({ "status": "working" })).await?.prepared()?;
+            lab.beat(&worker, json!({ "status": "working" })).await?.expect_ok()?;
             slowest = slowest.max(last.elapsed());
             last = sent;
         }
         // A task of an earlier attempt may appear: it no longer gets heartbeats.
         let lost = tasks(&lab.pull(&other).await?).iter().any(|got| json!(got) == task);
         // A server may end leases late, so the expiry time itself must have moved.
-        let now = lab.beat(&worker, json!({})).await?.prepared()?["server_time"].clone();
+        let now = lab.beat(&worker, json!({})).await?.expect_ok()?["server_time"].clone();
         let kept = lab.pull(&worker).await?.into_iter().find(|lease| lease["task_id"] == task).unwrap_or_default();
         let ahead = time(&kept["lease_expires_at"]).is_some_and(|ends| Some(ends) > time(&now));
         if slowest.max(last.elapsed()) < ttl * 3 / 5 {
@@ -81,20 +81,20 @@ async fn kept_alive(lab: &Lab) -> Verdict {
             });
         }
     }
-    Err(Stop::Skip("responses to heartbeats were too slow to judge".to_owned()))
+    Err(CheckError::Skip("responses to heartbeats were too slow to judge".to_owned()))
 }
 
 /// Checks the former holder while the new holder's lease lasts; a slow machine gets longer leases.
-async fn former_holder(lab: &Lab) -> Verdict {
+async fn former_holder(lab: &Lab) -> CheckResult {
     for secs in ATTEMPTS {
         let (repo, ttl) = lab.brief_for(secs).await?;
         let worker = lab.worker(json!({})).await?;
         let task = lab.held_in(&repo, &worker).await?["task_id"].clone();
         let other = lab.worker(json!({})).await?;
         if lab.pull_until(&other, &task, ttl + GRACE).await?.is_none() {
-            return Err(Stop::Error("the lease did not end".to_owned()));
+            return Err(CheckError::Error("the lease did not end".to_owned()));
         }
-        lab.beat(&other, json!({})).await?.prepared()?;
+        lab.beat(&other, json!({})).await?.expect_ok()?;
         let began = Instant::now();
         lab.report(&worker, &task, json!({ "status": "merged" })).await?.must_be(403)?;
         let held = tasks(&lab.pull(&other).await?).iter().any(|held| json!(held) == task);
@@ -104,5 +104,5 @@ async fn former_holder(lab: &Lab) -> Verdict {
             });
         }
     }
-    Err(Stop::Skip("responses were too slow to judge".to_owned()))
+    Err(CheckError::Skip("responses were too slow to judge".to_owned()))
 }

@@ -1,7 +1,7 @@
 //! Checks of leases by id: epochs, renewal, release, and the holder's notification when one ends.
 
+use super::super::check_result::{CheckError, CheckResult, must};
 use super::super::lab::{GRACE, Lab, Worker, tasks};
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use super::renewals::{anew, offers_too};
 use super::rules::granted_again;
@@ -24,7 +24,7 @@ checks! {
 }
 
 /// Passes a task from one worker to another. Returns both workers, each followed by its lease.
-async fn passed_on(lab: &Lab) -> Verdict<(Worker, Value, Worker, Value)> {
+async fn passed_on(lab: &Lab) -> CheckResult<(Worker, Value, Worker, Value)> {
     let (first, second) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let before = lab.held(&first).await?;
     let after = pass_on(lab, &first, &before, &second).await?;
@@ -32,13 +32,13 @@ async fn passed_on(lab: &Lab) -> Verdict<(Worker, Value, Worker, Value)> {
 }
 
 /// Releases a lease of one worker and returns the lease that another worker gets for its task.
-async fn pass_on(lab: &Lab, from: &Worker, lease: &Value, to: &Worker) -> Verdict<Value> {
-    lab.act(from, &lease["lease_id"], "release", json!({})).await?.prepared()?;
+async fn pass_on(lab: &Lab, from: &Worker, lease: &Value, to: &Worker) -> CheckResult<Value> {
+    lab.act(from, &lease["lease_id"], "release", json!({})).await?.expect_ok()?;
     let after = lab.pull_until(to, &lease["task_id"], GRACE).await?;
-    after.ok_or_else(|| Stop::Error("a released task was not handed out to the next worker".to_owned()))
+    after.ok_or_else(|| CheckError::Error("a released task was not handed out to the next worker".to_owned()))
 }
 
-async fn epochs_rise(lab: &Lab) -> Verdict {
+async fn epochs_rise(lab: &Lab) -> CheckResult {
     let (_, first, second, after) = passed_on(lab).await?;
     let (third, elsewhere) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let last = pass_on(lab, &second, &after, &third).await?;
@@ -54,7 +54,7 @@ async fn epochs_rise(lab: &Lab) -> Verdict {
     })
 }
 
-async fn over_is_over(lab: &Lab) -> Verdict {
+async fn over_is_over(lab: &Lab) -> CheckResult {
     let (first, before, second, after) = passed_on(lab).await?;
     for act in ["ack", "renew", "release", "nack"] {
         lab.act(&first, &before["lease_id"], act, json!({})).await?.must_be(409)?;
@@ -63,7 +63,7 @@ async fn over_is_over(lab: &Lab) -> Verdict {
     must(json!(held) == json!([after["task_id"]]), || format!("the new holder gets the list {held:?}"))
 }
 
-async fn stale_status(lab: &Lab) -> Verdict {
+async fn stale_status(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let before = lab.held(&worker).await?;
     let task = &before["task_id"];
@@ -74,7 +74,7 @@ async fn stale_status(lab: &Lab) -> Verdict {
     lab.report(&worker, task, body).await?.must_be(409)
 }
 
-async fn other_epoch(lab: &Lab) -> Verdict {
+async fn other_epoch(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
     let epoch = lease["epoch"].as_i64().unwrap_or(0);
@@ -86,14 +86,14 @@ async fn other_epoch(lab: &Lab) -> Verdict {
     lab.act(&worker, &lease["lease_id"], "renew", json!({ "epoch": epoch })).await?.must_be(200)
 }
 
-async fn not_yours(lab: &Lab) -> Verdict {
+async fn not_yours(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let lease = lab.held(&worker).await?;
     lab.act(&other, &lease["lease_id"], "release", json!({})).await?.must_be(403)?;
-    lab.act(&other, &json!(lab.nobodys('l')), "release", json!({})).await?.must_be(404)
+    lab.act(&other, &json!(lab.unknown_id('l')), "release", json!({})).await?.must_be(404)
 }
 
-async fn renewed(lab: &Lab) -> Verdict {
+async fn renewed(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
     let answer = lab.act(&worker, &lease["lease_id"], "renew", json!({})).await?;
@@ -106,7 +106,7 @@ async fn renewed(lab: &Lab) -> Verdict {
     })
 }
 
-async fn released(lab: &Lab) -> Verdict {
+async fn released(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let lease = lab.held(&worker).await?;
     lab.act(&worker, &lease["lease_id"], "release", json!({ "reason": "no time" })).await?.must_be(200)?;
@@ -114,9 +114,9 @@ async fn released(lab: &Lab) -> Verdict {
     must(json!(held) == json!([lease["task_id"]]), || format!("after a release, the next worker gets {held:?}"))
 }
 
-async fn relative_time(lab: &Lab) -> Verdict {
+async fn relative_time(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
-    let server_time = || async { Ok(time(&lab.beat(&worker, json!({})).await?.prepared()?["server_time"])) };
+    let server_time = || async { Ok(time(&lab.beat(&worker, json!({})).await?.expect_ok()?["server_time"])) };
     let before = server_time().await?;
     let lease = lab.held(&worker).await?;
     let after = server_time().await?;
@@ -132,11 +132,11 @@ async fn relative_time(lab: &Lab) -> Verdict {
     })
 }
 
-async fn told_once(lab: &Lab) -> Verdict {
+async fn told_once(lab: &Lab) -> CheckResult {
     let (repo, ttl) = lab.brief().await?;
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let released = lab.held(&worker).await?;
-    lab.act(&worker, &released["lease_id"], "release", json!({})).await?.prepared()?;
+    lab.act(&worker, &released["lease_id"], "release", json!({})).await?.expect_ok()?;
     let mut ended = vec![(released, "released")];
     for (status, reason) in [("pr_opened", "delivered"), ("blocked", "blocked"), ("merged", "merged")] {
         let lease = lab.held(&worker).await?;
@@ -145,11 +145,11 @@ async fn told_once(lab: &Lab) -> Verdict {
     }
     let expired = lab.held_in(&repo, &worker).await?;
     if lab.pull_until(&other, &expired["task_id"], ttl + GRACE).await?.is_none() {
-        return Err(Stop::Error("the lease did not end".to_owned()));
+        return Err(CheckError::Error("the lease did not end".to_owned()));
     }
     ended.push((expired, "expired"));
-    let first = lab.beat(&worker, json!({})).await?.prepared()?["ended"].clone();
-    let again = lab.beat(&worker, json!({})).await?.prepared()?["ended"].clone();
+    let first = lab.beat(&worker, json!({})).await?.expect_ok()?["ended"].clone();
+    let again = lab.beat(&worker, json!({})).await?.expect_ok()?["ended"].clone();
     let told = |beat: &Value, lease: &Value| {
         let all = beat.as_array().cloned().unwrap_or_default();
         all.into_iter().filter(|ended| ended["lease_id"] == lease["lease_id"]).collect::<Vec<_>>()

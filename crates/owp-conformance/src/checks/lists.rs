@@ -1,7 +1,7 @@
 //! Checks of lists and of single resources.
 
+use super::super::check_result::{CheckResult, must, require};
 use super::super::lab::{Lab, encoded};
-use super::super::stop::{Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -16,11 +16,11 @@ checks! {
     Extended["cursors"] "LIST-6" "Tasks are listed newest first." => newest_first;
 }
 
-async fn page(lab: &Lab, query: &str) -> Verdict<Value> {
-    lab.http.get(format!("/v1/tasks?{query}")).send().await?.prepared()
+async fn page(lab: &Lab, query: &str) -> CheckResult<Value> {
+    lab.http.get(format!("/v1/tasks?{query}")).send().await?.expect_ok()
 }
 
-async fn five(lab: &Lab) -> Verdict<(String, BTreeSet<String>)> {
+async fn five(lab: &Lab) -> CheckResult<(String, BTreeSet<String>)> {
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     let mut ids = BTreeSet::new();
     for _ in 0..5 {
@@ -29,7 +29,7 @@ async fn five(lab: &Lab) -> Verdict<(String, BTreeSet<String>)> {
     Ok((repo, ids))
 }
 
-async fn pages(lab: &Lab) -> Verdict {
+async fn pages(lab: &Lab) -> CheckResult {
     let (repo, ids) = five(lab).await?;
     let (mut seen, mut query) = (Vec::new(), format!("repo={repo}&limit=2"));
     for _ in 0..20 {
@@ -43,10 +43,10 @@ async fn pages(lab: &Lab) -> Verdict {
     must(seen.len() == 5 && different == ids, || format!("five tasks, read in pages of two, are listed as {seen:?}"))
 }
 
-async fn cursors(lab: &Lab) -> Verdict {
+async fn cursors(lab: &Lab) -> CheckResult {
     let (repo, _) = five(lab).await?;
     let next = page(lab, &format!("repo={repo}&limit=2")).await?["next_cursor"].as_str().unwrap_or_default().to_owned();
-    given(!next.is_empty(), "a `next_cursor`")?;
+    require(!next.is_empty(), "a `next_cursor`")?;
     let next = encoded(&next);
     for path in [
         "/v1/tasks?cursor=made-up".to_owned(),
@@ -58,7 +58,7 @@ async fn cursors(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn limits(lab: &Lab) -> Verdict {
+async fn limits(lab: &Lab) -> CheckResult {
     let (repo, _) = five(lab).await?;
     for limit in ["0", "101", "two"] {
         lab.http.get(format!("/v1/tasks?limit={limit}")).send().await?.must_be(422)?;
@@ -67,27 +67,27 @@ async fn limits(lab: &Lab) -> Verdict {
     must(shown.is_some_and(|shown| shown <= 3), || format!("a page of at most three of five tasks shows {shown:?}"))
 }
 
-async fn one_task(lab: &Lab) -> Verdict {
+async fn one_task(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = lab.held(&worker).await?["task_id"].as_str().unwrap_or_default().to_owned();
-    let shown = lab.http.get(format!("/v1/tasks/{task}")).send().await?.prepared()?;
+    let shown = lab.http.get(format!("/v1/tasks/{task}")).send().await?.expect_ok()?;
     must(shown["task_id"] == json!(task) && shown["state"] == "leased", || format!("a held task is shown as {shown}"))?;
-    lab.http.get(format!("/v1/tasks/{}", lab.nobodys('t'))).send().await?.must_be(404)
+    lab.http.get(format!("/v1/tasks/{}", lab.unknown_id('t'))).send().await?.must_be(404)
 }
 
-async fn one_repo(lab: &Lab) -> Verdict {
+async fn one_repo(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({ "max_open_prs": 3 })).await?;
     let worker = lab.worker(json!({})).await?;
     lab.held_in(&repo, &worker).await?;
-    let shown = lab.http.get(format!("/v1/repos/{repo}")).send().await?.prepared()?;
+    let shown = lab.http.get(format!("/v1/repos/{repo}")).send().await?.expect_ok()?;
     let budget = &shown["budget"];
     must(budget["max_open_prs"] == 3 && budget["used"] == 1 && budget["free"] == 2, || {
         format!("with one lease and a budget of 3, `budget` is {budget}")
     })?;
-    lab.http.get(format!("/v1/repos/{}", lab.fresh("nobody/none"))).send().await?.must_be(404)
+    lab.http.get(format!("/v1/repos/{}", lab.unique_name("nobody/none"))).send().await?.must_be(404)
 }
 
-async fn newest_first(lab: &Lab) -> Verdict {
+async fn newest_first(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     let mut made = Vec::new();
     for _ in 0..4 {

@@ -1,7 +1,7 @@
 //! Checks of negotiation: whether the client acknowledges offers.
 
+use super::super::check_result::{CheckError, CheckResult, must};
 use super::super::lab::{GRACE, Lab, Worker, tasks};
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,7 +18,7 @@ checks! {
     Extended["offers"] "OFFER-9" "Neither heartbeats nor renewals move `ack_by`." => stands;
 }
 
-async fn active_at_once(lab: &Lab) -> Verdict {
+async fn active_at_once(lab: &Lab) -> CheckResult {
     lab.needs("offers")?;
     let worker = lab.worker(json!({ "capabilities": { "can_open_prs": true } })).await?;
     let lease = lab.held(&worker).await?;
@@ -27,11 +27,11 @@ async fn active_at_once(lab: &Lab) -> Verdict {
     })
 }
 
-async fn careful(lab: &Lab) -> Verdict<Worker> {
+async fn careful(lab: &Lab) -> CheckResult<Worker> {
     lab.worker(json!({ "capabilities": { "ack": true } })).await
 }
 
-async fn acknowledged(lab: &Lab) -> Verdict {
+async fn acknowledged(lab: &Lab) -> CheckResult {
     let worker = careful(lab).await?;
     let offer = lab.held(&worker).await?;
     must(offer["lease_state"] == "offered" && offer["ack_by"].is_string(), || {
@@ -43,10 +43,10 @@ async fn acknowledged(lab: &Lab) -> Verdict {
     must(said["lease_state"] == "active", || format!("an acknowledged lease is {}", said["lease_state"]))
 }
 
-async fn acknowledged_twice(lab: &Lab) -> Verdict {
+async fn acknowledged_twice(lab: &Lab) -> CheckResult {
     let worker = careful(lab).await?;
     let offer = lab.held(&worker).await?;
-    let first = lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?.prepared()?;
+    let first = lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?.expect_ok()?;
     let answer = lab.act(&worker, &offer["lease_id"], "ack", json!({})).await?;
     answer.must_be(200)?;
     let second = answer.must_json()?;
@@ -55,7 +55,7 @@ async fn acknowledged_twice(lab: &Lab) -> Verdict {
     })
 }
 
-async fn declined(lab: &Lab) -> Verdict {
+async fn declined(lab: &Lab) -> CheckResult {
     let (worker, other) = (careful(lab).await?, lab.worker(json!({})).await?);
     let offer = lab.held(&worker).await?;
     lab.act(&worker, &offer["lease_id"], "nack", json!({ "reason": "not mine" })).await?.must_be(200)?;
@@ -65,7 +65,7 @@ async fn declined(lab: &Lab) -> Verdict {
     })
 }
 
-async fn passed(lab: &Lab) -> Verdict {
+async fn passed(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     let window = Duration::from_secs(2);
     lab.policy(&repo, json!({ "leases": { "ack_within": "2s" } })).await?;
@@ -75,22 +75,22 @@ async fn passed(lab: &Lab) -> Verdict {
     must(got.is_some(), || "an offer without acknowledgement did not end".to_owned())
 }
 
-async fn holds_its_slot(lab: &Lab) -> Verdict {
+async fn holds_its_slot(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
     let (worker, other) = (careful(lab).await?, lab.worker(json!({})).await?);
     let offer = lab.held_in(&repo, &worker).await?;
     if offer["lease_state"] != "offered" {
-        return Err(Stop::Error("no offer was made".to_owned()));
+        return Err(CheckError::Error("no offer was made".to_owned()));
     }
     lab.task(&repo, json!({})).await?;
     let held = tasks(&lab.pull(&other).await?);
     must(held.is_empty(), || format!("with a budget of 1 and an open offer, {held:?} were handed out"))
 }
 
-async fn kept(lab: &Lab) -> Verdict {
+async fn kept(lab: &Lab) -> CheckResult {
     lab.needs("worker_profile")?;
     let worker = lab.worker(json!({ "capabilities": { "can_run_tests": true, "supports_tool": ["git"] } })).await?;
-    let me = lab.http.get("/v1/workers/me").bearer(&worker.token).send().await?.prepared()?;
+    let me = lab.http.get("/v1/workers/me").bearer(&worker.token).send().await?.expect_ok()?;
     let said: &Value = &me["capabilities"];
     let right = said["can_run_tests"] == true
         && said["supports_tool"] == json!(["git"])
@@ -99,7 +99,7 @@ async fn kept(lab: &Lab) -> Verdict {
     must(right, || format!("`capabilities` is {said}"))
 }
 
-async fn begun(lab: &Lab) -> Verdict {
+async fn begun(lab: &Lab) -> CheckResult {
     let worker = careful(lab).await?;
     let offer = lab.held(&worker).await?;
     lab.report(&worker, &offer["task_id"], json!({ "status": "in_progress" })).await?.must_be(200)?;
@@ -107,12 +107,12 @@ async fn begun(lab: &Lab) -> Verdict {
     must(now["lease_state"] == "active", || format!("after `in_progress`, an offer is {}", now["lease_state"]))
 }
 
-async fn stands(lab: &Lab) -> Verdict {
+async fn stands(lab: &Lab) -> CheckResult {
     let worker = careful(lab).await?;
     let offer = lab.held(&worker).await?;
     // Some servers report times in whole seconds.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    lab.beat(&worker, json!({})).await?.prepared()?;
+    lab.beat(&worker, json!({})).await?.expect_ok()?;
     let beaten = listed(lab, &worker, &offer).await?;
     lab.act(&worker, &offer["lease_id"], "renew", json!({})).await?.must_be(200)?;
     let renewed = listed(lab, &worker, &offer).await?;
@@ -127,7 +127,7 @@ async fn stands(lab: &Lab) -> Verdict {
 }
 
 /// Returns a lease as listed now.
-async fn listed(lab: &Lab, worker: &Worker, lease: &Value) -> Verdict<Value> {
+async fn listed(lab: &Lab, worker: &Worker, lease: &Value) -> CheckResult<Value> {
     let now = lab.pull(worker).await?.into_iter().find(|now| now["lease_id"] == lease["lease_id"]);
-    now.ok_or_else(|| Stop::Error(format!("{} is no longer listed", lease["lease_id"])))
+    now.ok_or_else(|| CheckError::Error(format!("{} is no longer listed", lease["lease_id"])))
 }

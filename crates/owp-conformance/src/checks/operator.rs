@@ -1,7 +1,7 @@
 //! Checks of operator calls: bulk tasks, policies, pauses, closing, revocation and audit export.
 
+use super::super::check_result::{CheckError, CheckResult, must, require};
 use super::super::lab::{GRACE, Lab, tasks};
-use super::super::stop::{Stop, Verdict, given, must};
 use super::checks;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -23,16 +23,16 @@ checks! {
 
 const PAUSE: Duration = Duration::from_secs(2);
 /// Largest number of tasks a check sends in bulk.
-const BULK_TRIED: u64 = 2_000;
+const MAX_BULK_TASKS: u64 = 2_000;
 
 fn item(lab: &Lab, title: &str) -> Value {
     json!({ "title": title, "required_skills": [lab.skill()] })
 }
 
-async fn in_order(lab: &Lab) -> Verdict {
+async fn in_order(lab: &Lab) -> CheckResult {
     lab.needs("cursors")?;
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
-    let titles: Vec<String> = (0..3).map(|_| lab.fresh("title")).collect();
+    let titles: Vec<String> = (0..3).map(|_| lab.unique_name("title")).collect();
     let items: Vec<Value> = titles.iter().map(|title| item(lab, title)).collect();
     let answer = lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?;
     answer.must_be(200)?;
@@ -40,25 +40,26 @@ async fn in_order(lab: &Lab) -> Verdict {
     let ids = said["task_ids"].as_array().cloned().unwrap_or_default();
     let mut found = Vec::new();
     for id in ids.iter().filter_map(Value::as_str) {
-        found.push(lab.http.get(format!("/v1/tasks/{id}")).send().await?.prepared()?["title"].clone());
+        found.push(lab.http.get(format!("/v1/tasks/{id}")).send().await?.expect_ok()?["title"].clone());
     }
     must(json!(found) == json!(titles), || format!("three tasks in bulk, {titles:?}, are answered as {found:?}"))
 }
 
-async fn all_or_none(lab: &Lab) -> Verdict {
+async fn all_or_none(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
-    let items = [item(lab, &lab.fresh("title")), item(lab, "")];
+    let items = [item(lab, &lab.unique_name("title")), item(lab, "")];
     lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?.must_be(422)?;
     let worker = lab.worker(json!({})).await?;
     let held = lab.pull(&worker).await?;
     must(held.is_empty(), || format!("of two tasks in bulk, one without a title, {} were added", held.len()))
 }
 
-async fn external_ids(lab: &Lab) -> Verdict {
+async fn external_ids(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
-    let body = json!({ "repo": repo, "title": "t", "required_skills": [lab.skill()], "external_id": lab.fresh("ext") });
-    let first = lab.admin_post("/v1/admin/tasks", body.clone()).await?.prepared()?;
-    given(first["task_id"].is_string(), "a `task_id`")?;
+    let body =
+        json!({ "repo": repo, "title": "t", "required_skills": [lab.skill()], "external_id": lab.unique_name("ext") });
+    let first = lab.admin_post("/v1/admin/tasks", body.clone()).await?.expect_ok()?;
+    require(first["task_id"].is_string(), "a `task_id`")?;
     let answer = lab.admin_post("/v1/admin/tasks", body).await?;
     answer.must_be(200)?;
     let second = answer.must_json()?;
@@ -67,11 +68,11 @@ async fn external_ids(lab: &Lab) -> Verdict {
     })
 }
 
-async fn too_many(lab: &Lab) -> Verdict {
+async fn too_many(lab: &Lab) -> CheckResult {
     let limits = lab.discovered.0.as_ref().map(|said| said["limits"].clone()).unwrap_or_default();
-    let Some(most) = limits["bulk_tasks"].as_u64().filter(|most| *most <= BULK_TRIED) else {
-        return Err(Stop::Skip(format!(
-            "the server announces no limit `bulk_tasks`, or one of more than {BULK_TRIED}"
+    let Some(most) = limits["bulk_tasks"].as_u64().filter(|most| *most <= MAX_BULK_TASKS) else {
+        return Err(CheckError::Skip(format!(
+            "the server announces no limit `bulk_tasks`, or one of more than {MAX_BULK_TASKS}"
         )));
     };
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
@@ -79,7 +80,7 @@ async fn too_many(lab: &Lab) -> Verdict {
     lab.admin_post("/v1/admin/tasks/bulk", json!({ "repo": repo, "tasks": items })).await?.must_be(422)
 }
 
-async fn unknown_key(lab: &Lab) -> Verdict {
+async fn unknown_key(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     for policy in [json!({ "no_such_key": 1 }), json!({ "leases": { "ttl": "2s", "no_such_key": "2s" } })] {
         lab.admin_post("/v1/admin/policy", json!({ "repo": repo, "policy": policy })).await?.must_be(422)?;
@@ -87,7 +88,7 @@ async fn unknown_key(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn paused(lab: &Lab) -> Verdict {
+async fn paused(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({})).await?;
     lab.admin_post("/v1/admin/pause", json!({ "repo": repo, "reason": "a release" })).await?.must_be(200)?;
@@ -107,7 +108,7 @@ async fn paused(lab: &Lab) -> Verdict {
     must(got.is_some(), || format!("a pause of 2 s is not over {} s later", GRACE.as_secs()))
 }
 
-async fn closed(lab: &Lab) -> Verdict {
+async fn closed(lab: &Lab) -> CheckResult {
     lab.needs("offers")?;
     let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
@@ -116,19 +117,19 @@ async fn closed(lab: &Lab) -> Verdict {
     let next = json!(lab.task(&repo, json!({})).await?);
     close(lab, &delivered).await?;
     let held = lab.pull_until(&other, &next, GRACE).await?;
-    let held = held.ok_or_else(|| Stop::Fail("a closed task with a pull request keeps its slot".to_owned()))?;
+    let held = held.ok_or_else(|| CheckError::Fail("a closed task with a pull request keeps its slot".to_owned()))?;
     close(lab, &next).await?;
     lab.act(&other, &held["lease_id"], "renew", json!({})).await?.must_be(409)?;
     let got = tasks(&lab.pull(&worker).await?);
     must(got.is_empty(), || format!("closed tasks were handed out: {got:?}"))
 }
 
-async fn close(lab: &Lab, task: &Value) -> Verdict {
+async fn close(lab: &Lab, task: &Value) -> CheckResult {
     let path = format!("/v1/admin/tasks/{}/close", task.as_str().unwrap_or_default());
     lab.admin_post(path, json!({ "reason": "conformance" })).await?.must_be(200)
 }
 
-async fn reopened(lab: &Lab) -> Verdict {
+async fn reopened(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({})).await?;
     let worker = lab.worker(json!({})).await?;
@@ -140,7 +141,7 @@ async fn reopened(lab: &Lab) -> Verdict {
     must(got.is_some(), || "a task that was closed and reopened is not handed out".to_owned())
 }
 
-async fn closed_for_good(lab: &Lab) -> Verdict {
+async fn closed_for_good(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = lab.held(&worker).await?["task_id"].clone();
     close(lab, &task).await?;
@@ -150,7 +151,7 @@ async fn closed_for_good(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn revoked_lease(lab: &Lab) -> Verdict {
+async fn revoked_lease(lab: &Lab) -> CheckResult {
     lab.needs("offers")?;
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let lease = lab.held(&worker).await?;
@@ -161,7 +162,7 @@ async fn revoked_lease(lab: &Lab) -> Verdict {
     must(got.is_some(), || "the task of a revoked lease is not handed out again".to_owned())
 }
 
-async fn revoked_worker(lab: &Lab) -> Verdict {
+async fn revoked_worker(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let task = lab.held(&worker).await?["task_id"].clone();
     lab.admin_post(format!("/v1/admin/workers/{}/revoke", worker.id), json!({})).await?.must_be(200)?;
@@ -170,7 +171,7 @@ async fn revoked_worker(lab: &Lab) -> Verdict {
     must(got.is_some(), || "the task of a revoked worker is not handed out again".to_owned())
 }
 
-async fn audit(lab: &Lab) -> Verdict {
+async fn audit(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({ "max_open_prs": 0 })).await?;
     lab.task(&repo, json!({})).await?;
     let answer = lab.admin_get(format!("/v1/admin/audit?repo={repo}")).await?;

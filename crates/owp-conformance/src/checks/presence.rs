@@ -1,7 +1,7 @@
 //! Checks of heartbeats.
 
+use super::super::check_result::{CheckResult, must};
 use super::super::lab::Lab;
-use super::super::stop::{Verdict, must};
 use super::checks;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ checks! {
     Core "BEAT-3" "A worker that registered or sent a heartbeat lately counts as online." => counted (alone);
 }
 
-async fn an_empty_one_is_fine(lab: &Lab) -> Verdict {
+async fn an_empty_one_is_fine(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let answer = lab.beat(&worker, json!({})).await?;
     answer.must_be(200)?;
@@ -21,7 +21,7 @@ async fn an_empty_one_is_fine(lab: &Lab) -> Verdict {
     must(chrono::DateTime::parse_from_rfc3339(time).is_ok(), || format!("`server_time` is {}", said["server_time"]))
 }
 
-async fn bounds(lab: &Lab) -> Verdict {
+async fn bounds(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     for status in ["working", "paused", "idle"] {
         lab.beat(&worker, json!({ "status": status, "note": "n".repeat(500) })).await?.must_be(200)?;
@@ -30,14 +30,14 @@ async fn bounds(lab: &Lab) -> Verdict {
     lab.beat(&worker, json!({ "note": "n".repeat(501) })).await?.must_be(422)
 }
 
-async fn counted(lab: &Lab) -> Verdict {
-    let online = || async { Ok(lab.admin_get("/v1/admin/state").await?.prepared()?["workers_online"].as_i64()) };
+async fn counted(lab: &Lab) -> CheckResult {
+    let online = || async { Ok(lab.admin_get("/v1/admin/state").await?.expect_ok()?["workers_online"].as_i64()) };
     let mut seen = Vec::new();
     // Other workers may come or go at the same moment.
     for _ in 0..5 {
         let before = online().await?;
         let worker = lab.worker(json!({})).await?;
-        lab.beat(&worker, json!({})).await?.prepared()?;
+        lab.beat(&worker, json!({})).await?.expect_ok()?;
         let after = online().await?;
         if after == before.map(|n| n + 1) {
             return Ok(());

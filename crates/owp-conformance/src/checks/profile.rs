@@ -1,7 +1,7 @@
 //! Checks of a worker's view and changes of itself.
 
+use super::super::check_result::{CheckResult, must};
 use super::super::lab::{GRACE, Lab};
-use super::super::stop::{Verdict, must};
 use super::checks;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,13 +16,13 @@ checks! {
     Extended["link_confirmations"] "ME-7" "A worker that is not linked cannot link another." => confirmed_by_nobody;
 }
 
-async fn me(lab: &Lab, token: &str) -> Verdict<Value> {
-    lab.http.get("/v1/workers/me").bearer(token).send().await?.prepared()
+async fn me(lab: &Lab, token: &str) -> CheckResult<Value> {
+    lab.http.get("/v1/workers/me").bearer(token).send().await?.expect_ok()
 }
 
-async fn changed(lab: &Lab) -> Verdict {
+async fn changed(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
-    let name = lab.fresh("renamed");
+    let name = lab.unique_name("renamed");
     let change = lab.http.call(Method::PATCH, "/v1/workers/me").body(json!({ "name": name }).to_string());
     change.bearer(&worker.token).send().await?.must_be(200)?;
     let now = me(lab, &worker.token).await?;
@@ -31,7 +31,7 @@ async fn changed(lab: &Lab) -> Verdict {
     })
 }
 
-async fn left(lab: &Lab) -> Verdict {
+async fn left(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let task = lab.held(&worker).await?["task_id"].clone();
     lab.http.call(Method::DELETE, "/v1/workers/me").bearer(&worker.token).send().await?.must_be(200)?;
@@ -40,7 +40,7 @@ async fn left(lab: &Lab) -> Verdict {
     must(got.is_some(), || "the task of a worker that left is not handed out again".to_owned())
 }
 
-async fn rotated(lab: &Lab) -> Verdict {
+async fn rotated(lab: &Lab) -> CheckResult {
     lab.needs("worker_profile")?;
     let worker = lab.worker(json!({})).await?;
     let answer = lab.http.post("/v1/workers/me/token", &json!({})).bearer(&worker.token).send().await?;
@@ -52,7 +52,7 @@ async fn rotated(lab: &Lab) -> Verdict {
     ask(worker.token).await?.must_be(401)
 }
 
-async fn own_fields(lab: &Lab) -> Verdict {
+async fn own_fields(lab: &Lab) -> CheckResult {
     lab.needs("worker_profile")?;
     let worker = lab.worker(json!({ "x_team": { "name": "blue" }, "colour": "red" })).await?;
     let me = me(lab, &worker.token).await?;
@@ -66,7 +66,7 @@ async fn own_fields(lab: &Lab) -> Verdict {
     must(passed, || format!("a task made with `x_ticket` is handed out as {held:?}"))
 }
 
-async fn link_codes(lab: &Lab) -> Verdict {
+async fn link_codes(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let ask =
         || lab.http.post("/v1/workers/me/link", &json!({ "github_handle": "octocat" })).bearer(&worker.token).send();
@@ -84,16 +84,16 @@ async fn link_codes(lab: &Lab) -> Verdict {
     must(codes[0] != codes[1], || "two link codes are the same".to_owned())
 }
 
-async fn confirmed_by_nobody(lab: &Lab) -> Verdict {
+async fn confirmed_by_nobody(lab: &Lab) -> CheckResult {
     lab.needs("link_codes")?;
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let wish = json!({ "github_handle": "octocat" });
-    let answer = lab.http.post("/v1/workers/me/link", &wish).bearer(&other.token).send().await?.prepared()?;
+    let answer = lab.http.post("/v1/workers/me/link", &wish).bearer(&other.token).send().await?.expect_ok()?;
     let confirm = lab.http.post("/v1/workers/me/confirm", &json!({ "code": answer["code"] }));
     confirm.bearer(&worker.token).send().await?.must_be(409)
 }
 
-async fn left_behind(lab: &Lab) -> Verdict {
+async fn left_behind(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let mut tasks = Vec::new();
     for status in ["blocked", "pr_opened"] {

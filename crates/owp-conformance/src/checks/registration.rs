@@ -1,7 +1,7 @@
 //! Checks of registration.
 
+use super::super::check_result::{CheckResult, must};
 use super::super::lab::Lab;
-use super::super::stop::{Verdict, must};
 use super::checks;
 use serde_json::{Value, json};
 
@@ -12,8 +12,8 @@ checks! {
     Core "REG-4" "Two registrations create two workers with two tokens." => twice_is_two;
 }
 
-async fn answers_id_and_token(lab: &Lab) -> Verdict {
-    let answer = lab.register(json!({ "name": lab.fresh("worker"), "skills": ["docs"] })).await?;
+async fn answers_id_and_token(lab: &Lab) -> CheckResult {
+    let answer = lab.register(json!({ "name": lab.unique_name("worker"), "skills": ["docs"] })).await?;
     answer.must_be(200)?;
     let said = answer.must_json()?;
     let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
@@ -21,8 +21,8 @@ async fn answers_id_and_token(lab: &Lab) -> Verdict {
     must(text("token").len() >= 16, || "`token` is missing or too short".to_owned())
 }
 
-async fn a_name_is_enough(lab: &Lab) -> Verdict {
-    let answer = lab.register(json!({ "name": lab.fresh("worker") })).await?;
+async fn a_name_is_enough(lab: &Lab) -> CheckResult {
+    let answer = lab.register(json!({ "name": lab.unique_name("worker") })).await?;
     answer.must_be(200)?;
     let said = answer.must_json()?;
     must(said["worker_id"].is_string() && said["token"].is_string(), || {
@@ -36,7 +36,7 @@ fn skills(count: usize) -> Vec<String> {
 }
 
 /// Tests that lengths count characters: a crab is one, of four bytes in UTF-8 and two units in UTF-16.
-async fn bounds(lab: &Lab) -> Verdict {
+async fn bounds(lab: &Lab) -> CheckResult {
     let longest = "n".repeat(120);
     let right: [Value; 6] = [
         json!({ "name": longest, "skills": [lab.skill()], "capacity_points": 100, "max_concurrent_tasks": 20 }),
@@ -72,8 +72,8 @@ async fn bounds(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn twice_is_two(lab: &Lab) -> Verdict {
-    let says = json!({ "name": lab.fresh("twin") });
+async fn twice_is_two(lab: &Lab) -> CheckResult {
+    let says = json!({ "name": lab.unique_name("twin") });
     let (first, second) = (lab.worker(says.clone()).await?, lab.worker(says).await?);
     must(first.id != second.id, || "two registrations have one id".to_owned())?;
     must(first.token != second.token, || "two registrations have one token".to_owned())

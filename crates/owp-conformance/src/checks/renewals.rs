@@ -1,14 +1,14 @@
 //! Checks of lease operations that apply to offers and active leases alike: renewing and ending.
 
+use super::super::check_result::{CheckResult, must};
 use super::super::lab::{GRACE, Lab};
-use super::super::stop::{Verdict, must};
 use super::leases::time;
-use super::signs::{ATTEMPTS, Brief, too_slow};
+use super::signs::{ATTEMPTS, ShortLease, too_slow};
 use serde_json::{Value, json};
 
-pub(super) async fn anew(lab: &Lab) -> Verdict {
+pub(super) async fn anew(lab: &Lab) -> CheckResult {
     for secs in ATTEMPTS {
-        let held = Brief::begin(lab, secs).await?;
+        let held = ShortLease::begin(lab, secs).await?;
         if !held.is_prompt() {
             continue;
         }
@@ -29,7 +29,7 @@ pub(super) async fn anew(lab: &Lab) -> Verdict {
 }
 
 /// Ends each kind of lease by the operation named after the other kind.
-pub(super) async fn offers_too(lab: &Lab) -> Verdict {
+pub(super) async fn offers_too(lab: &Lab) -> CheckResult {
     for (act, ack) in [("release", true), ("nack", false)] {
         let repo = lab.repo(json!({})).await?;
         let worker = lab.worker(json!({ "capabilities": { "ack": ack } })).await?;

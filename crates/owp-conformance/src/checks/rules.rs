@@ -1,7 +1,7 @@
 //! Checks of the rules that apply to every grant: by a claim, or by resuming a blocked or delivered task.
 
+use super::super::check_result::{CheckResult, must, require};
 use super::super::lab::{Lab, Worker, tasks};
-use super::super::stop::{Verdict, given, must};
 use super::claims::claim;
 use serde_json::{Value, json};
 
@@ -14,21 +14,21 @@ fn limits() -> [(&'static str, Value); 2] {
 }
 
 /// Creates a task that the worker then holds.
-async fn taken(lab: &Lab, repo: &str, worker: &Worker, says: Value) -> Verdict<Value> {
+async fn taken(lab: &Lab, repo: &str, worker: &Worker, says: Value) -> CheckResult<Value> {
     let task = lab.task(repo, says).await?;
-    given(tasks(&lab.pull(worker).await?).contains(&task), "a worker that gets the only fitting task")?;
+    require(tasks(&lab.pull(worker).await?).contains(&task), "a worker that gets the only fitting task")?;
     Ok(json!(task))
 }
 
 /// Claims a task that a rule forbids to the worker.
-async fn in_vain(lab: &Lab, worker: &Worker, task: &str, rule: &str) -> Verdict {
+async fn in_vain(lab: &Lab, worker: &Worker, task: &str, rule: &str) -> CheckResult {
     let answer = claim(lab, &worker.token, task).await?;
     must((400..500).contains(&answer.status), || {
         format!("a claim of {task} that would break {rule} is answered {}: {}", answer.status, answer.text)
     })
 }
 
-pub(super) async fn claimed_within(lab: &Lab) -> Verdict {
+pub(super) async fn claimed_within(lab: &Lab) -> CheckResult {
     let (holder, worker) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let repo = lab.repo(json!({ "max_open_prs": 1 })).await?;
     taken(lab, &repo, &holder, json!({})).await?;
@@ -49,10 +49,10 @@ pub(super) async fn claimed_within(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn claimed_paused(lab: &Lab) -> Verdict {
+pub(super) async fn claimed_paused(lab: &Lab) -> CheckResult {
     let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
     let task = lab.task(&repo, json!({})).await?;
-    lab.beat(&worker, json!({ "status": "paused" })).await?.prepared()?;
+    lab.beat(&worker, json!({ "status": "paused" })).await?.expect_ok()?;
     let answer = claim(lab, &worker.token, &task).await?;
     must((400..500).contains(&answer.status), || {
         format!("a paused worker's claim is answered {}: {}", answer.status, answer.text)
@@ -60,7 +60,7 @@ pub(super) async fn claimed_paused(lab: &Lab) -> Verdict {
 }
 
 /// Resumes a task that a rule now forbids to the worker.
-async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> Verdict {
+async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> CheckResult {
     let answer = lab.report(worker, task, json!({ "status": "in_progress" })).await?;
     must(answer.status == 409, || {
         format!("resuming {task} would break {rule}: it must be answered 409, not {}", answer.status)
@@ -71,7 +71,7 @@ async fn kept_off(lab: &Lab, worker: &Worker, task: &Value, rule: &str) -> Verdi
     must(!held, || format!("resuming {task} was refused because of {rule}, but the worker holds it"))
 }
 
-pub(super) async fn granted_again(lab: &Lab) -> Verdict {
+pub(super) async fn granted_again(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     // Lowers the budget to the lease of another worker.
     for status in ["blocked", "pr_opened"] {
@@ -79,7 +79,7 @@ pub(super) async fn granted_again(lab: &Lab) -> Verdict {
         let task = taken(lab, &repo, &worker, json!({})).await?;
         taken(lab, &repo, &other, json!({})).await?;
         lab.reported(&worker, &task, status).await?;
-        lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.prepared()?;
+        lab.admin_post("/v1/admin/repos", json!({ "repo": repo, "max_open_prs": 1 })).await?.expect_ok()?;
         kept_off(lab, &worker, &task, "`max_open_prs`").await?;
     }
     let repo = lab.repo(json!({})).await?;

@@ -1,8 +1,8 @@
 //! Checks of which calls extend a lease. They compare lease ends, with leases of a few seconds, after two thirds of the
 //! lease: a server may ignore a sign of life in the first third.
 
+use super::super::check_result::{CheckError, CheckResult, must};
 use super::super::lab::{Lab, Worker};
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use super::leases::time;
 use serde_json::{Value, json};
@@ -17,21 +17,21 @@ checks! {
 pub(super) const ATTEMPTS: [u64; 3] = [2, 5, 10];
 
 /// A lease of a few seconds.
-pub(super) struct Brief {
+pub(super) struct ShortLease {
     pub worker: Worker,
     pub lease: Value,
     pub ttl: Duration,
     began: Instant,
 }
 
-impl Brief {
-    pub(super) async fn begin(lab: &Lab, secs: u64) -> Verdict<Self> {
+impl ShortLease {
+    pub(super) async fn begin(lab: &Lab, secs: u64) -> CheckResult<Self> {
         let (repo, ttl) = lab.brief_for(secs).await?;
         let worker = lab.worker(json!({})).await?;
         let task = lab.task(&repo, json!({})).await?;
         let began = Instant::now();
         let lease = lab.pull(&worker).await?.into_iter().find(|lease| lease["task_id"] == json!(task));
-        let lease = lease.ok_or_else(|| Stop::Error("a fitting worker did not get the only task".to_owned()))?;
+        let lease = lease.ok_or_else(|| CheckError::Error("a fitting worker did not get the only task".to_owned()))?;
         Ok(Self { worker, lease, ttl, began })
     }
 
@@ -51,20 +51,20 @@ impl Brief {
     }
 
     /// Returns the lease's end as listed now.
-    pub(super) async fn ends(&self, lab: &Lab) -> Verdict<Value> {
+    pub(super) async fn ends(&self, lab: &Lab) -> CheckResult<Value> {
         let listed = lab.pull(&self.worker).await?;
         let now = listed.into_iter().find(|lease| lease["task_id"] == self.lease["task_id"]).unwrap_or_default();
         Ok(now["lease_expires_at"].clone())
     }
 }
 
-pub(super) fn too_slow() -> Stop {
-    Stop::Skip("responses were too slow to judge".to_owned())
+pub(super) fn too_slow() -> CheckError {
+    CheckError::Skip("responses were too slow to judge".to_owned())
 }
 
-async fn asking_is_none(lab: &Lab) -> Verdict {
+async fn asking_is_none(lab: &Lab) -> CheckResult {
     for secs in ATTEMPTS {
-        let held = Brief::begin(lab, secs).await?;
+        let held = ShortLease::begin(lab, secs).await?;
         held.age().await;
         held.ends(lab).await?;
         let (before, after) = (&held.lease["lease_expires_at"], held.ends(lab).await?);
@@ -78,9 +78,9 @@ async fn asking_is_none(lab: &Lab) -> Verdict {
 }
 
 /// Reports a status twice: a repeated one counts as a sign of life too.
-async fn statuses_are(lab: &Lab) -> Verdict {
+async fn statuses_are(lab: &Lab) -> CheckResult {
     'attempts: for secs in ATTEMPTS {
-        let mut held = Brief::begin(lab, secs).await?;
+        let mut held = ShortLease::begin(lab, secs).await?;
         for time_of_it in ["once", "twice"] {
             held.age().await;
             let sent = Instant::now();

@@ -1,7 +1,7 @@
 //! Checks of required skills.
 
+use super::super::check_result::{CheckResult, must};
 use super::super::lab::{Lab, tasks};
-use super::super::stop::{Verdict, must};
 use super::checks;
 use serde_json::json;
 
@@ -10,9 +10,9 @@ checks! {
     Core "SKILL-2" "Skills are compared without regard to case and surrounding space." => caseless;
 }
 
-async fn every_skill(lab: &Lab) -> Verdict {
+async fn every_skill(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
-    let second = lab.fresh("second");
+    let second = lab.unique_name("second");
     let task = lab.task(&repo, json!({ "required_skills": [lab.skill(), second] })).await?;
     let half = lab.worker(json!({})).await?;
     let held = tasks(&lab.pull(&half).await?);
@@ -22,7 +22,7 @@ async fn every_skill(lab: &Lab) -> Verdict {
     must(held.contains(&task), || "a worker with both skills did not get the task".to_owned())
 }
 
-async fn caseless(lab: &Lab) -> Verdict {
+async fn caseless(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({ "required_skills": [format!(" {} ", lab.skill().to_uppercase())] })).await?;
     let worker = lab.worker(json!({ "skills": [format!("{} ", lab.skill())] })).await?;

@@ -1,16 +1,16 @@
 //! Checks of task states set by the holder, and that a blocked task uses no capacity.
 
+use super::super::check_result::{CheckResult, must, require};
 use super::super::lab::{Lab, tasks};
-use super::super::stop::{Verdict, given, must};
 use serde_json::json;
 
 /// Registers a worker with capacity for one task of one point. Resuming a task is visible because nothing else fits.
-async fn narrow(lab: &Lab) -> Verdict<super::super::lab::Worker> {
+async fn narrow(lab: &Lab) -> CheckResult<super::super::lab::Worker> {
     lab.worker(json!({ "capacity_points": 1, "max_concurrent_tasks": 1 })).await
 }
 
 /// Tests the transitions that no other requirement covers: those from `blocked` and from `pr_opened`.
-pub(super) async fn table(lab: &Lab) -> Verdict {
+pub(super) async fn table(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     for status in ["pr_opened", "merged"] {
         let task = lab.held(&worker).await?["task_id"].clone();
@@ -30,11 +30,11 @@ pub(super) async fn table(lab: &Lab) -> Verdict {
 }
 
 /// Blocks a task that used every resource: the only slot, the area, all points and the one lease.
-pub(super) async fn nothing_for_blocked(lab: &Lab) -> Verdict {
+pub(super) async fn nothing_for_blocked(lab: &Lab) -> CheckResult {
     let (repo, worker) = (lab.repo(json!({ "max_open_prs": 1 })).await?, narrow(lab).await?);
     let first = lab.task(&repo, json!({ "area": "one" })).await?;
     let held = tasks(&lab.pull(&worker).await?);
-    given(held.contains(&first), "a worker that gets the only task")?;
+    require(held.contains(&first), "a worker that gets the only task")?;
     lab.reported(&worker, &json!(first), "blocked").await?;
     let second = lab.task(&repo, json!({ "area": "one" })).await?;
     let held = tasks(&lab.pull(&worker).await?);

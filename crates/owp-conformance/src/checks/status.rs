@@ -1,7 +1,7 @@
 //! Checks of status reports by the holder.
 
+use super::super::check_result::{CheckError, CheckResult, must};
 use super::super::lab::{GRACE, Lab, Worker, tasks};
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use super::states::{nothing_for_blocked, table};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ checks! {
     Core "STATUS-14" "A blocked task takes no slot, no area and no capacity." => nothing_for_blocked;
 }
 
-async fn taken(lab: &Lab) -> Verdict {
+async fn taken(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = &lab.held(&worker).await?["task_id"];
     for status in ["in_progress", "pr_opened", "merged"] {
@@ -36,7 +36,7 @@ async fn taken(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn repeated(lab: &Lab) -> Verdict {
+async fn repeated(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
     for status in ["in_progress", "pr_opened", "merged"] {
@@ -51,12 +51,12 @@ async fn repeated(lab: &Lab) -> Verdict {
     lab.report(&worker, &blocked["task_id"], json!({ "status": "blocked" })).await?.must_be(200)
 }
 
-async fn unknown(lab: &Lab) -> Verdict {
+async fn unknown(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
-    lab.report(&worker, &json!(lab.nobodys('t')), json!({ "status": "in_progress" })).await?.must_be(404)
+    lab.report(&worker, &json!(lab.unknown_id('t')), json!({ "status": "in_progress" })).await?.must_be(404)
 }
 
-async fn not_yours(lab: &Lab) -> Verdict {
+async fn not_yours(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let task = &lab.held(&worker).await?["task_id"];
     for status in ["in_progress", "blocked", "pr_opened"] {
@@ -78,21 +78,21 @@ async fn not_yours(lab: &Lab) -> Verdict {
 }
 
 /// Returns a task that the worker released, once it is ready.
-async fn given_back(lab: &Lab, worker: &Worker) -> Verdict<Value> {
+async fn given_back(lab: &Lab, worker: &Worker) -> CheckResult<Value> {
     let lease = lab.held(worker).await?;
-    lab.act(worker, &lease["lease_id"], "release", json!({})).await?.prepared()?;
+    lab.act(worker, &lease["lease_id"], "release", json!({})).await?.expect_ok()?;
     let task = lease["task_id"].as_str().unwrap_or_default();
     let began = Instant::now();
-    while lab.http.get(format!("/v1/tasks/{task}")).send().await?.prepared()?["state"] != "ready" {
+    while lab.http.get(format!("/v1/tasks/{task}")).send().await?.expect_ok()?["state"] != "ready" {
         if began.elapsed() > GRACE {
-            return Err(Stop::Error("a task that was released is not ready".to_owned()));
+            return Err(CheckError::Error("a task that was released is not ready".to_owned()));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(json!(task))
 }
 
-async fn bounds(lab: &Lab) -> Verdict {
+async fn bounds(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = &lab.held(&worker).await?["task_id"];
     for wrong in [json!({}), json!({ "status": "done" }), json!({ "status": "blocked", "message": "m".repeat(4001) })] {
@@ -101,7 +101,7 @@ async fn bounds(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn delivered_is_listed(lab: &Lab) -> Verdict {
+async fn delivered_is_listed(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = &lab.held(&worker).await?["task_id"];
     lab.reported(&worker, task, "pr_opened").await?;
@@ -109,7 +109,7 @@ async fn delivered_is_listed(lab: &Lab) -> Verdict {
     must(json!(listed) == json!([task]), || format!("after pr_opened the worker gets the list {listed:?}"))
 }
 
-async fn delivered_takes_no_capacity(lab: &Lab) -> Verdict {
+async fn delivered_takes_no_capacity(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({ "capacity_points": 1, "max_concurrent_tasks": 1 })).await?;
     let first = &lab.held(&worker).await?["task_id"];
     lab.reported(&worker, first, "pr_opened").await?;
@@ -119,17 +119,17 @@ async fn delivered_takes_no_capacity(lab: &Lab) -> Verdict {
     must(listed.contains(&second), || "a worker with one point gets no other task after its delivery".to_owned())
 }
 
-async fn blocked(lab: &Lab) -> Verdict {
+async fn blocked(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let task = &lab.held(&worker).await?["task_id"];
-    lab.report(&worker, task, json!({ "status": "blocked", "message": "waiting" })).await?.prepared()?;
+    lab.report(&worker, task, json!({ "status": "blocked", "message": "waiting" })).await?.expect_ok()?;
     let others = tasks(&lab.pull(&other).await?);
     must(others.is_empty(), || format!("a blocked task was handed out to another worker: {others:?}"))?;
     let listed = tasks(&lab.pull(&worker).await?);
     must(json!(listed) == json!([task]), || format!("after blocked the worker gets the list {listed:?}"))
 }
 
-async fn unblocked(lab: &Lab) -> Verdict {
+async fn unblocked(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = &lab.held(&worker).await?["task_id"];
     lab.reported(&worker, task, "blocked").await?;
@@ -137,7 +137,7 @@ async fn unblocked(lab: &Lab) -> Verdict {
     lab.report(&worker, task, json!({ "status": "pr_opened" })).await?.must_be(200)
 }
 
-async fn merged(lab: &Lab) -> Verdict {
+async fn merged(lab: &Lab) -> CheckResult {
     let (worker, other) = (lab.worker(json!({})).await?, lab.worker(json!({})).await?);
     let task = &lab.held(&worker).await?["task_id"];
     for status in ["pr_opened", "merged"] {
@@ -147,7 +147,7 @@ async fn merged(lab: &Lab) -> Verdict {
     must(listed.is_empty(), || format!("a merged task is still listed or handed out: {:?}", tasks(&listed)))
 }
 
-async fn merged_for_good(lab: &Lab) -> Verdict {
+async fn merged_for_good(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = &lab.held(&worker).await?["task_id"];
     for status in ["pr_opened", "merged"] {
@@ -159,7 +159,7 @@ async fn merged_for_good(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn artifact(lab: &Lab) -> Verdict {
+async fn artifact(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let task = &lab.held(&worker).await?["task_id"];
     let artifact = json!({

@@ -1,8 +1,8 @@
 //! Checks of the event stream (Server-Sent Events).
 
-use super::super::http::{come_back, held_back};
+use super::super::check_result::{CheckError, CheckResult, must};
+use super::super::http::{rate_limited, retry_delay};
 use super::super::lab::Lab;
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ checks! {
 }
 
 /// Timeout for a block to arrive.
-const SOON: Duration = Duration::from_secs(15);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An open stream of a task's events.
 struct Stream {
@@ -37,7 +37,7 @@ struct Block {
 }
 
 impl Stream {
-    async fn open(lab: &Lab, query: &str, last: Option<&str>) -> Verdict<Self> {
+    async fn open(lab: &Lab, query: &str, last: Option<&str>) -> CheckResult<Self> {
         let path = format!("/v1/events?{query}");
         let (began, asked) = (Instant::now(), format!("GET {path}\nAccept: text/event-stream"));
         let answer = loop {
@@ -46,14 +46,14 @@ impl Stream {
                 call = call.header("Last-Event-ID", last);
             }
             let answer =
-                call.send().await.map_err(|error| Stop::Error(format!("{asked} was not answered: {error}")))?;
-            match come_back(answer.headers(), began).filter(|_| answer.status().as_u16() == 429) {
+                call.send().await.map_err(|error| CheckError::Error(format!("{asked} was not answered: {error}")))?;
+            match retry_delay(answer.headers(), began).filter(|_| answer.status().as_u16() == 429) {
                 Some(after) => tokio::time::sleep(after).await,
                 None => break answer,
             }
         };
         if answer.status().as_u16() == 429 {
-            return Err(held_back(&asked, answer.headers()));
+            return Err(rate_limited(&asked, answer.headers()));
         }
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let (status, kind) = (answer.status().as_u16(), kind.to_owned());
@@ -74,9 +74,9 @@ impl Stream {
     }
 
     /// Returns the next block with an event name; skips comments and blocks with only an id.
-    async fn next(&mut self, lab: &Lab) -> Verdict<Block> {
-        let none = Stop::Fail(format!("{}: no event came within {} s", self.asked, SOON.as_secs()));
-        let block = tokio::time::timeout(SOON, async {
+    async fn next(&mut self, lab: &Lab) -> CheckResult<Block> {
+        let none = CheckError::Fail(format!("{}: no event came within {} s", self.asked, EVENT_TIMEOUT.as_secs()));
+        let block = tokio::time::timeout(EVENT_TIMEOUT, async {
             loop {
                 while let Some((block, rest)) = self.read.split_once("\n\n").map(|(b, r)| (b.to_owned(), r.to_owned()))
                 {
@@ -120,14 +120,14 @@ impl Block {
 }
 
 /// Creates a task that can be leased, and the filter for its events.
-async fn waiting_task(lab: &Lab) -> Verdict<(Value, String)> {
+async fn waiting_task(lab: &Lab) -> CheckResult<(Value, String)> {
     let repo = lab.repo(json!({})).await?;
     let task = lab.task(&repo, json!({})).await?;
     let query = format!("task={task}");
     Ok((json!(task), query))
 }
 
-async fn live(lab: &Lab) -> Verdict {
+async fn live(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let (task, query) = waiting_task(lab).await?;
     let mut stream = Stream::open(lab, &format!("{query}&kind=lease.granted"), None).await?;
@@ -136,14 +136,14 @@ async fn live(lab: &Lab) -> Verdict {
     must(block.tells("lease.granted", &task), || format!("after a grant the stream sends {block:?}"))
 }
 
-async fn resumed(lab: &Lab) -> Verdict {
+async fn resumed(lab: &Lab) -> CheckResult {
     let (repo, worker) = (lab.repo(json!({})).await?, lab.worker(json!({})).await?);
     let query = format!("repo={repo}&kind=task.*");
     let mut stream = Stream::open(lab, &query, None).await?;
     let task = json!(lab.task(&repo, json!({})).await?);
     let first = stream.next(lab).await?;
     if !first.tells("task.created", &task) {
-        return Err(Stop::Error(format!("after a task was created, a stream sends {first:?}")));
+        return Err(CheckError::Error(format!("after a task was created, a stream sends {first:?}")));
     }
     drop(stream);
     lab.pull(&worker).await?;
@@ -158,7 +158,7 @@ async fn resumed(lab: &Lab) -> Verdict {
     })
 }
 
-async fn reset(lab: &Lab) -> Verdict {
+async fn reset(lab: &Lab) -> CheckResult {
     let (_, query) = waiting_task(lab).await?;
     let mut stream = Stream::open(lab, &query, Some("made-up")).await?;
     let block = stream.next(lab).await?;

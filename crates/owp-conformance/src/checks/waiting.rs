@@ -1,7 +1,7 @@
 //! Checks of pulls that wait, and of rate limits.
 
+use super::super::check_result::{CheckError, CheckResult, must};
 use super::super::lab::{Lab, leases, tasks};
-use super::super::stop::{Stop, Verdict, must};
 use super::checks;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -15,9 +15,9 @@ checks! {
 }
 
 /// Limit on calls, so that a check never overloads a server.
-const CALLS_MOST: u64 = 200;
+const MAX_CALLS: u64 = 200;
 
-async fn as_soon_as(lab: &Lab) -> Verdict {
+async fn as_soon_as(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let repo = lab.repo(json!({})).await?;
     let began = Instant::now();
@@ -27,31 +27,34 @@ async fn as_soon_as(lab: &Lab) -> Verdict {
         lab.task(&repo, json!({})).await
     };
     let (work, task) = tokio::join!(waiting, adding);
-    let (work, task) = (work?.prepared()?, task?);
+    let (work, task) = (work?.expect_ok()?, task?);
     let held = leases(&work).unwrap_or_default();
     let got = tasks(&held);
     if held.iter().any(|lease| lease["repo"] != json!(repo)) {
-        return Err(Stop::Error(format!("the server has other tasks, and gave {got:?} to the checks")));
+        return Err(CheckError::Error(format!("the server has other tasks, and gave {got:?} to the checks")));
     }
     must(got.contains(&task) && began.elapsed() < Duration::from_secs(30), || {
         format!("a task that was free after 1 s was answered as {got:?} after {} s", began.elapsed().as_secs())
     })
 }
 
-async fn in_vain(lab: &Lab) -> Verdict {
+async fn in_vain(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let began = Instant::now();
-    let work = lab.http.get("/v1/work?wait=2").bearer(&worker.token).send().await?.prepared()?;
+    let work = lab.http.get("/v1/work?wait=2").bearer(&worker.token).send().await?.expect_ok()?;
     let (waited, held) = (began.elapsed(), leases(&work).unwrap_or_default());
     if !held.is_empty() {
-        return Err(Stop::Error(format!("the server has other tasks, and gave {:?} to the checks", tasks(&held))));
+        return Err(CheckError::Error(format!(
+            "the server has other tasks, and gave {:?} to the checks",
+            tasks(&held)
+        )));
     }
     must(waited < Duration::from_secs(20), || {
         format!("a wait of 2 s without a task was answered after {} ms", waited.as_millis())
     })
 }
 
-async fn bounds(lab: &Lab) -> Verdict {
+async fn bounds(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     for wait in ["61", "-1", "soon"] {
         lab.http.get(format!("/v1/work?wait={wait}")).bearer(&worker.token).send().await?.must_be(422)?;
@@ -59,13 +62,13 @@ async fn bounds(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn held_back(lab: &Lab) -> Verdict {
+async fn held_back(lab: &Lab) -> CheckResult {
     let limits = lab.discovered.0.as_ref().map(|said| said["limits"].clone()).unwrap_or_default();
     let (Some(at_once), Some(_)) = (limits["calls_at_once"].as_u64(), limits["calls_per_second"].as_u64()) else {
-        return Err(Stop::Skip("the server has no rate limit".to_owned()));
+        return Err(CheckError::Skip("the server has no rate limit".to_owned()));
     };
-    if at_once > CALLS_MOST {
-        return Err(Stop::Skip(format!("a token can make {at_once} calls at once, too many to check")));
+    if at_once > MAX_CALLS {
+        return Err(CheckError::Skip(format!("a token can make {at_once} calls at once, too many to check")));
     }
     let worker = lab.worker(json!({})).await?;
     // In rapid waves, so that no bucket refill keeps up.

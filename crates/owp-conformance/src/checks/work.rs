@@ -1,7 +1,7 @@
 //! Checks of pulling work.
 
+use super::super::check_result::{CheckResult, must, require};
 use super::super::lab::{Lab, tasks};
-use super::super::stop::{Verdict, given, must};
 use super::checks;
 use chrono::DateTime;
 use futures_util::future::try_join_all;
@@ -34,7 +34,7 @@ const KEYS: [&str; 10] = [
     "lease_expires_at",
 ];
 
-async fn every_key(lab: &Lab) -> Verdict {
+async fn every_key(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
     let missing: Vec<&str> = KEYS.into_iter().filter(|key| lease.get(key).is_none()).collect();
@@ -43,12 +43,12 @@ async fn every_key(lab: &Lab) -> Verdict {
 }
 
 /// Creates a repository with five tasks of one point each.
-async fn five(lab: &Lab) -> Verdict<Vec<String>> {
+async fn five(lab: &Lab) -> CheckResult<Vec<String>> {
     let repo = lab.repo(json!({})).await?;
     try_join_all((0..5).map(|_| lab.task(&repo, json!({})))).await
 }
 
-async fn capacity(lab: &Lab) -> Verdict {
+async fn capacity(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     for estimate in [2, 2, 1] {
         lab.task(&repo, json!({ "estimate_points": estimate })).await?;
@@ -61,7 +61,7 @@ async fn capacity(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn concurrency(lab: &Lab) -> Verdict {
+async fn concurrency(lab: &Lab) -> CheckResult {
     five(lab).await?;
     let worker = lab.worker(json!({ "max_concurrent_tasks": 2 })).await?;
     let held = lab.pull(&worker).await?.len();
@@ -70,7 +70,7 @@ async fn concurrency(lab: &Lab) -> Verdict {
     must(held <= 2, || format!("after asking again, it holds {held}"))
 }
 
-async fn again(lab: &Lab) -> Verdict {
+async fn again(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
     let now = lab.pull(&worker).await?;
@@ -82,7 +82,7 @@ async fn again(lab: &Lab) -> Verdict {
     must(same, || format!("asking again grants {} a second time: {lease} became {}", lease["task_id"], now[0]))
 }
 
-async fn order(lab: &Lab) -> Verdict {
+async fn order(lab: &Lab) -> CheckResult {
     let repo = lab.repo(json!({})).await?;
     for (priority, estimate) in [(10, 3), (90, 5), (10, 1), (90, 2), (50, 1)] {
         lab.task(&repo, json!({ "priority": priority, "estimate_points": estimate })).await?;
@@ -96,10 +96,10 @@ async fn order(lab: &Lab) -> Verdict {
     must(got.len() == 5 && got == sorted, || format!("priorities and estimates are listed as {got:?}"))
 }
 
-async fn paused(lab: &Lab) -> Verdict {
+async fn paused(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let lease = lab.held(&worker).await?;
-    lab.beat(&worker, json!({ "status": "paused" })).await?.prepared()?;
+    lab.beat(&worker, json!({ "status": "paused" })).await?.expect_ok()?;
     let repo = lab.repo(json!({})).await?;
     lab.task(&repo, json!({})).await?;
     let held = tasks(&lab.pull(&worker).await?);
@@ -108,27 +108,27 @@ async fn paused(lab: &Lab) -> Verdict {
     })
 }
 
-async fn no_store(lab: &Lab) -> Verdict {
+async fn no_store(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     let answer = lab.http.get("/v1/work").bearer(&worker.token).send().await?;
     let said = answer.header("cache-control").to_owned();
     must(said.contains("no-store"), || format!("`Cache-Control` is {said:?}"))
 }
 
-async fn one_holder(lab: &Lab) -> Verdict {
+async fn one_holder(lab: &Lab) -> CheckResult {
     let workers = try_join_all((0..8).map(|_| lab.worker(json!({ "max_concurrent_tasks": 2 })))).await?;
     five(lab).await?;
     let held = try_join_all(workers.iter().map(|worker| lab.pull(worker))).await?;
     let held: Vec<String> = held.iter().flat_map(|leases| tasks(leases)).collect();
     let different: BTreeSet<&String> = held.iter().collect();
-    given(!held.is_empty(), "a task that is handed out")?;
+    require(!held.is_empty(), "a task that is handed out")?;
     must(held.len() == different.len(), || format!("five tasks were handed out {} times: {held:?}", held.len()))
 }
 
-async fn expires_ahead(lab: &Lab) -> Verdict {
+async fn expires_ahead(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
     // Asked before the grant, so the lease cannot end earlier than this time plus its duration.
-    let beat = lab.beat(&worker, json!({})).await?.prepared()?;
+    let beat = lab.beat(&worker, json!({})).await?.expect_ok()?;
     let lease = lab.held(&worker).await?;
     let time = |value: &Value| value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     let (ends, now) = (time(&lease["lease_expires_at"]), time(&beat["server_time"]));
@@ -137,8 +137,8 @@ async fn expires_ahead(lab: &Lab) -> Verdict {
     })
 }
 
-async fn names_the_worker(lab: &Lab) -> Verdict {
+async fn names_the_worker(lab: &Lab) -> CheckResult {
     let worker = lab.worker(json!({})).await?;
-    let said = lab.http.get("/v1/work").bearer(&worker.token).send().await?.prepared()?;
+    let said = lab.http.get("/v1/work").bearer(&worker.token).send().await?.expect_ok()?;
     must(said["worker_id"] == json!(worker.id), || format!("{} is answered as {}", worker.id, said["worker_id"]))
 }

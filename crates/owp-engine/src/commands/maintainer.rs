@@ -13,7 +13,7 @@ use owp_pool::approval::record::{self, Approval};
 use owp_pool::command::BudgetChange;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::EndReason;
-use owp_pool::moves::{FIRST_REFUSAL, Move};
+use owp_pool::moves::{Move, RETURN_RESERVATION};
 use owp_pool::slots::Weight;
 use owp_pool::task::{Reservation, Task, TaskState};
 use owp_pool::worker::BANNED;
@@ -247,7 +247,7 @@ pub(super) async fn unblock(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resu
     if task.state != TaskState::Blocked {
         return Ok(Outcome::Failed(format!("the task is {}, not blocked.", task.state)));
     }
-    let first_refusal_until = Some(tx.now() + FIRST_REFUSAL).filter(|_| task.reservation.is_some());
+    let first_refusal_until = Some(tx.now() + RETURN_RESERVATION).filter(|_| task.reservation.is_some());
     let end = LeaseEnd::Unblocked { first_refusal_until };
     let moved = transition::carry_out(tx, repo, task, Move::Unblock, Some(end)).await?;
     let Some(reservation) = moved.task.reservation else {

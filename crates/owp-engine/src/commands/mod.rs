@@ -18,7 +18,7 @@ use crate::facts::RepoContext;
 use crate::workers::readers::permission_by_id;
 use owp_github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use owp_github::render::{HelpRow, Outcome};
-use owp_pool::command::{Command, CommandError, CommandLine, Verb, Who};
+use owp_pool::command::{Command, CommandError, CommandLine, RequiredRole, Verb};
 use owp_pool::{Person, Refusal, Rule, Timestamp, WorkerId};
 use owp_store::{Tx, transaction};
 use std::collections::BTreeMap;
@@ -71,7 +71,8 @@ pub(crate) async fn prepare(
     let Said { author, lines, .. } = &said;
     let commands: Vec<&Command> = lines.iter().filter_map(|line| line.command.parsed.as_ref().ok()).collect();
     let claims = commands.iter().any(|c| matches!(c, Command::Claim | Command::Why));
-    let needs_permission = said.chatty || commands.iter().any(|c| c.verb().who() != Who::Anyone) || (private && claims);
+    let needs_permission =
+        said.chatty || commands.iter().any(|c| c.verb().required_role() != RequiredRole::Anyone) || (private && claims);
     let permission = match said.permission {
         Some(known) => known,
         None if needs_permission => permission_by_id(reader, &author.login, author.id).await?.0,
@@ -249,9 +250,9 @@ fn not_a_task(repo: &RepoContext, command: &Command) -> Outcome {
 fn help() -> Outcome {
     let row = |verb: Verb| HelpRow {
         usage: verb.usage().to_owned(),
-        help: match verb.who() {
-            Who::Anyone => verb.help().to_owned(),
-            who @ (Who::Holder | Who::Maintainer) => format!("{} ({})", verb.help(), who.label()),
+        help: match verb.required_role() {
+            RequiredRole::Anyone => verb.help().to_owned(),
+            who @ (RequiredRole::Holder | RequiredRole::Maintainer) => format!("{} ({})", verb.help(), who.label()),
         },
     };
     Outcome::Help(Verb::ALL.into_iter().map(row).collect())

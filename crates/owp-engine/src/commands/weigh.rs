@@ -9,7 +9,7 @@ use crate::workers::readers::permission_by_id;
 use owp_github::client::{Permission, RepoReader, UserRef as Account};
 use owp_github::payload::CommentRef;
 use owp_pool::command::CommandLine;
-use owp_pool::command::pace::{HOUR, MINUTE, Pace, pace};
+use owp_pool::command::pace::{HOUR, MINUTE, RateDecision, decide_rate};
 use owp_pool::{Person, RepoId, Timestamp};
 use owp_store::{Tx, transaction};
 use sha2::{Digest, Sha256};
@@ -33,7 +33,7 @@ pub(crate) struct Said {
     pub permission: Option<Permission>,
     /// True when the author has used up the new replies on this issue; only people with write access get more.
     pub chatty: bool,
-    pace: Pace,
+    pace: RateDecision,
 }
 
 /// Filters a comment's commands and measures the author's rate.
@@ -58,9 +58,9 @@ pub(crate) async fn weigh(
     let keys: Vec<i64> = lines.iter().enumerate().map(|(at, line)| line_key(&lines[..at], line)).collect();
     let fresh = keys.into_iter().zip(lines).filter(|(key, _)| !done.contains(key));
     let lines: Vec<Line> = fresh.map(|(key, command)| Line { key, command }).collect();
-    let pace = match pace(i64::try_from(lines.len()).unwrap_or(i64::MAX), counts.last, counts.in_all) {
+    let pace = match decide_rate(i64::try_from(lines.len()).unwrap_or(i64::MAX), counts.last, counts.in_all) {
         // The warning followed a permission check: they have no write access.
-        Pace::Fast if warned => Pace::TooFast,
+        RateDecision::MaintainersOnly if warned => RateDecision::Rejected,
         pace => pace,
     };
     Ok(Said { issue, comment_id, author, said_at, lines, permission: None, chatty, pace })
@@ -70,9 +70,9 @@ impl Said {
     /// Returns true when the commands must be rejected. Only people with write access may exceed the lower limit.
     pub(crate) async fn is_too_fast(&mut self, reader: &RepoReader) -> Result<bool, EngineError> {
         Ok(match self.pace {
-            Pace::Steady => false,
-            Pace::TooFast => true,
-            Pace::Fast => {
+            RateDecision::Allowed => false,
+            RateDecision::Rejected => true,
+            RateDecision::MaintainersOnly => {
                 let (permission, _) = permission_by_id(reader, &self.author.login, self.author.id).await?;
                 self.permission = Some(permission);
                 permission < Permission::Write

@@ -5,7 +5,7 @@
 //! updated, so that nothing is said twice and nothing goes stale.
 
 use crate::facts::RepoContext;
-use owp_github::render::{self, Said};
+use owp_github::render::{self, CommentPart};
 use owp_pool::policy::CommentMode;
 use owp_store::{Part, StoreError, Tx};
 
@@ -66,6 +66,6 @@ async fn fold(tx: &mut Tx, repo: &RepoContext, issue: i64) -> Result<(), StoreEr
     tx.want_comment(id, issue, ALL, &render::with_key(ALL, &body)).await
 }
 
-fn said(part: Part) -> Said {
-    Said { key: part.key, body: part.body, at: part.said_at }
+fn said(part: Part) -> CommentPart {
+    CommentPart { key: part.key, body: part.body, at: part.said_at }
 }

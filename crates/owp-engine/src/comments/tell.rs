@@ -9,7 +9,7 @@ use crate::tracking::pulls::Around;
 use owp_github::content::lease::{LeaseCase, lease_content};
 use owp_github::content::notes::{AuthorSettled, NotedPull, NotesCase, NotesContent, author_settled, notes_content};
 use owp_github::render::{self, Contract, ExpiryWarning, LeaseComment, LeaseEnd, Note, PullEnd, PullLinked};
-use owp_pool::gates::Unmet;
+use owp_pool::gates::UnmetGate;
 use owp_pool::lease::{Lease, Via};
 use owp_pool::slots::Slots;
 use owp_pool::task::Task;
@@ -39,10 +39,10 @@ pub(crate) async fn lease(
         return Ok(());
     }
     let Some(worker) = tx.worker(&lease.worker).await? else { return Ok(()) };
-    settle_warning(tx, repo, issue, &lease, worker.shown_as()).await?;
+    settle_warning(tx, repo, issue, &lease, worker.display_name()).await?;
     let asked = &repo.policy.contract;
     let comment = LeaseComment {
-        login: worker.shown_as().to_owned(),
+        login: worker.display_name().to_owned(),
         via: shown_via(&lease, &worker.name),
         issue,
         branch: asked.branch.name(issue, &task.title),
@@ -110,7 +110,7 @@ pub(crate) async fn pull_linked(
     let number = pull.facts.number;
     let author = author_of(pull);
     let holder = tx.login_of(holder).await?.unwrap_or_else(|| author.clone());
-    let waits_for: Vec<String> = pull.facts.unmet(&repo.policy.gates).iter().map(Unmet::wanted).collect();
+    let waits_for: Vec<String> = pull.facts.unmet(&repo.policy.gates).iter().map(UnmetGate::requirement).collect();
     let passed = Some(tx.now()).filter(|_| waited && waits_for.is_empty());
     let body = render::pull_linked(&PullLinked { pull: number, author, holder, waits_for, passed });
     say::say(tx, repo, issue, &format!("pull:{number}"), &body).await

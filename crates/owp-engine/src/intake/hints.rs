@@ -9,7 +9,7 @@ use crate::tracking::approval::Facts;
 use crate::tracking::commits::PullLook;
 use crate::tracking::issues::{self, IssueView, Loss, Proof, Sight};
 use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
-use owp_github::payload::{Edit, RepoRef, Said, UserRef};
+use owp_github::payload::{Edit, IssueSnapshot, RepoRef, UserRef};
 use owp_pool::approval::opt_in;
 use owp_pool::approval::record::Known;
 use owp_pool::approval::text::{self, TextTrust};
@@ -23,7 +23,7 @@ pub(crate) struct Hint<'d> {
     /// This person edited its text.
     pub edit: Option<(&'d UserRef, &'d Edit)>,
     /// Its text at the time it was offered.
-    pub said: Option<&'d Said>,
+    pub said: Option<&'d IssueSnapshot>,
     /// Somebody removed the label that offers it.
     pub taken_out: bool,
     /// It was deleted or transferred; believed once GitHub no longer shows it.
@@ -148,7 +148,7 @@ impl Intake<'_> {
         let doubt = self.in_repo(&repo.row.id, transaction!(|tx, repo| issues::doubt(tx, &repo, number).await)).await?;
         let gone = match doubt {
             None => true,
-            Some(doubt) if doubt.is_believed() => {
+            Some(doubt) if doubt.is_confirmed() => {
                 let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
                 listed.iter().all(|issue| issue.number != number)
             }

@@ -12,9 +12,9 @@ use crate::tracking::issues::{self, IssueView, Loss};
 use crate::tracking::pulls;
 use futures_util::future::BoxFuture;
 use owp_base::histogram::millis;
-use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSaid, read_delivery};
+use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSnapshot, read_delivery};
 use owp_github::signature::{self, SignatureError};
-use owp_pool::delivery::{Fate, Setback, fate};
+use owp_pool::delivery::{DeliveryFailure, RetryDecision, decide_retry};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
 use owp_store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx, because, transaction};
@@ -106,9 +106,9 @@ impl Intake<'_> {
                 Scope::global(),
                 transaction!(|tx| {
                     for lost in tx.lost_deliveries().await? {
-                        match fate(Setback::Lost { before: lost.rescues }, lost.received_at, tx.now()) {
-                            Fate::Retry(at) => tx.rescue_delivery(&lost, at).await?,
-                            Fate::GiveUp => bury(tx, &lost, "whoever took it never finished").await?,
+                        match decide_retry(DeliveryFailure::Lost { before: lost.rescues }, lost.received_at, tx.now()) {
+                            RetryDecision::Retry(at) => tx.rescue_delivery(&lost, at).await?,
+                            RetryDecision::GiveUp => bury(tx, &lost, "whoever took it never finished").await?,
                         }
                     }
                     tx.take_delivery(HOLD).await
@@ -185,9 +185,9 @@ impl Intake<'_> {
         self.write(
             Scope::global(),
             transaction!(|tx| {
-                match fate(Setback::Failed { before, retry_at }, taken.received_at, tx.now()) {
-                    Fate::Retry(at) => Ok(tx.postpone_delivery(&taken, at, &why).await?),
-                    Fate::GiveUp => Ok(bury(tx, &taken, &why).await?),
+                match decide_retry(DeliveryFailure::Failed { before, retry_at }, taken.received_at, tx.now()) {
+                    RetryDecision::Retry(at) => Ok(tx.postpone_delivery(&taken, at, &why).await?),
+                    RetryDecision::GiveUp => Ok(bury(tx, &taken, &why).await?),
                 }
             }),
         )
@@ -279,7 +279,7 @@ impl Intake<'_> {
         delivery: &Delivery,
         row: RepoRow,
         number: i64,
-        said: PullSaid,
+        said: PullSnapshot,
     ) -> Result<(), EngineError> {
         // A gate set a minute ago already applies.
         let row = self.policies().with_policy(row, FRESH).await?;

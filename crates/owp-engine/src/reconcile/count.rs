@@ -106,7 +106,7 @@ impl Reconciler<'_> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
         self.write(Scope::repo(&repo.row.id), transaction!(|tx| {
 let doubt = tx.doubt(&id, DoubtKind::Pull, number).await?;
-                    if !doubt.is_believed() {
+                    if !doubt.is_confirmed() {
                         tracing::warn!(repo = %id, pull = number, answers = doubt.answers, "GitHub does not show a pull request");
                         tx.sync_by(&id, doubt.next_at()).await?;
                         return Ok(false);

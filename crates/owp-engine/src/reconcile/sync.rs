@@ -117,7 +117,7 @@ impl Reconciler<'_> {
                         return Ok(false);
                     }
                     let believed = match why_absent {
-                        Some(_) => tx.doubt(&id, DoubtKind::Repo, 0).await?.is_believed(),
+                        Some(_) => tx.doubt(&id, DoubtKind::Repo, 0).await?.is_confirmed(),
                         None if counted => tx.clear_doubt(&id, DoubtKind::Repo, 0).await.map(|_| false)?,
                         None => false,
                     };

@@ -3,7 +3,7 @@
 
 use crate::Reconciler;
 use crate::error::EngineError;
-use owp_github::client::Latest;
+use owp_github::client::RecentChanges;
 use owp_pool::{RepoId, Span, Timestamp};
 use owp_store::{Scope, transaction};
 use std::collections::HashMap;
@@ -16,14 +16,14 @@ const REMEMBERED: usize = 10_000;
 
 /// The state of each repository that this process saw last.
 #[derive(Default)]
-pub(crate) struct Watched(Mutex<HashMap<RepoId, Latest>>);
+pub(crate) struct Watched(Mutex<HashMap<RepoId, RecentChanges>>);
 
 impl Watched {
-    fn get(&self, id: &RepoId) -> Option<Latest> {
+    fn get(&self, id: &RepoId) -> Option<RecentChanges> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn put(&self, id: RepoId, latest: Latest) {
+    fn put(&self, id: RepoId, latest: RecentChanges) {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if watched.len() >= REMEMBERED && !watched.contains_key(&id) {
             watched.clear();
@@ -51,7 +51,7 @@ impl Reconciler<'_> {
             }
         };
         let moved = match &known {
-            Some(known) => !latest.shows_as(known),
+            Some(known) => !latest.same_as(known),
             // First read of this process: a comparison after the newest change has already seen it.
             None => {
                 latest.newest.is_some_and(|at| at + SLACK >= row.compared_at.min(row.counted_at.unwrap_or_default()))

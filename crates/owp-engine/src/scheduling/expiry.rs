@@ -7,7 +7,7 @@ use crate::facts::RepoContext;
 use crate::tracking::transition;
 use crate::{Engine, Scheduler};
 use owp_github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
-use owp_pool::document::WARN_BEFORE_MOST;
+use owp_pool::document::MAX_WARN_BEFORE;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::{EndReason, Lease};
 use owp_pool::moves::Move;
@@ -134,7 +134,7 @@ async fn to_warn(tx: &mut Tx, engine: &Engine) -> Result<Vec<Lease>, EngineError
     let (now, usual) = (tx.now(), Policy::managed().warn_before_percent);
     let mut percents = BTreeMap::new();
     let mut wanted = Vec::new();
-    for lease in tx.leases_to_warn(usual, WARN_BEFORE_MOST).await? {
+    for lease in tx.leases_to_warn(usual, MAX_WARN_BEFORE).await? {
         let percent = match percents.get(&lease.repo) {
             Some(percent) => *percent,
             None => {

@@ -9,7 +9,7 @@ use crate::policy::looks::Look;
 use crate::tracking::transition;
 use futures_util::future::join_all;
 use owp_pool::lease::Via;
-use owp_pool::planner::{Asker, Pick, Snapshot, plan, useful_per_class};
+use owp_pool::planner::{Assignment, Snapshot, WorkerFacts, plan, useful_per_class};
 use owp_pool::{RepoId, Timestamp, WorkerId};
 use owp_store::{Scope, StoreError, transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,7 +146,7 @@ impl Scheduler<'_> {
         for _ in 0..ROUNDS {
             let Seen { snapshot, now, unread } = self.snapshot(&wishes).await?;
             // Further rounds serve the same workers; those after the last of them have not been examined.
-            if let Some(last) = snapshot.askers.get(ASKERS - 1) {
+            if let Some(last) = snapshot.workers.get(ASKERS - 1) {
                 let (these, beyond): (Wishes, Wishes) = wishes.into_iter().partition(|(id, _)| *id <= last.worker.id);
                 wishes = these;
                 rest.extend(beyond);
@@ -155,7 +155,7 @@ impl Scheduler<'_> {
             if picks.is_empty() {
                 break;
             }
-            let mut by_repo: BTreeMap<RepoId, Vec<Pick>> = BTreeMap::new();
+            let mut by_repo: BTreeMap<RepoId, Vec<Assignment>> = BTreeMap::new();
             for pick in picks {
                 if unread.contains(&pick.repo) {
                     answers.entry(pick.worker).or_default().unread.insert(pick.repo);
@@ -212,7 +212,7 @@ impl Scheduler<'_> {
                 let worker = facts::known_worker(tx, id).await?;
                 let load = tx.load(id).await?;
                 let standings = tx.standings(&repos, &worker.person).await?;
-                snapshot.askers.push(Asker { worker, load, standings });
+                snapshot.workers.push(WorkerFacts { worker, load, standings });
             }
             Ok(Seen { snapshot, now: tx.now(), unread })
         }))
@@ -221,7 +221,7 @@ impl Scheduler<'_> {
 
     /// Commits a plan's part in one repository, or leaves the repository out for a while. Returns the result for each
     /// worker, and whether to plan again.
-    async fn commit_in_time(&self, repo: RepoId, picks: Vec<Pick>) -> (Answers, bool) {
+    async fn commit_in_time(&self, repo: RepoId, picks: Vec<Assignment>) -> (Answers, bool) {
         let workers: Vec<WorkerId> = picks.iter().map(|pick| pick.worker.clone()).collect();
         let mut answers = Answers::new();
         match self.commit_picks(repo.clone(), picks).await {
@@ -248,7 +248,7 @@ impl Scheduler<'_> {
 
     /// Commits a plan's part in one repository. Returns the workers with a grant, and the number of grants that the
     /// rules refused by now.
-    async fn commit_picks(&self, repo: RepoId, picks: Vec<Pick>) -> Result<(Vec<WorkerId>, usize), EngineError> {
+    async fn commit_picks(&self, repo: RepoId, picks: Vec<Assignment>) -> Result<(Vec<WorkerId>, usize), EngineError> {
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
         self.store()

@@ -7,7 +7,7 @@ use crate::views::overview::ONLINE;
 use crate::{Engine, Scheduler};
 use owp_pool::admission::{self, Case};
 use owp_pool::document::Document;
-use owp_pool::planner::{Asker, Snapshot, plan, useful_per_class};
+use owp_pool::planner::{Snapshot, WorkerFacts, plan, useful_per_class};
 use owp_pool::policy::Policy;
 use owp_pool::task::Task;
 use owp_pool::{Refusal, TaskId};
@@ -75,16 +75,16 @@ impl Scheduler<'_> {
 async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulation, EngineError> {
     let context: RepoContext = engine.context(row);
     let (repo, answers) = context.facts(tx).await?;
-    let mut askers = Vec::new();
+    let mut workers = Vec::new();
     for worker in tx.workers_heard_of(tx.now() - ONLINE, ASKERS).await? {
         let load = tx.load(&worker.id).await?;
         let standing = tx.standing(&repo.id, &worker.person).await?;
-        askers.push(Asker { worker, load, standings: BTreeMap::from([(repo.id.clone(), standing)]) });
+        workers.push(WorkerFacts { worker, load, standings: BTreeMap::from([(repo.id.clone(), standing)]) });
     }
-    let mut snapshot = Snapshot { askers, ..Snapshot::default() };
+    let mut snapshot = Snapshot { workers, ..Snapshot::default() };
     let stopped = admission::repo_refusals(&repo);
     if stopped.is_empty() {
-        let room = snapshot.askers.iter().map(|asker| asker.worker.free_leases(asker.load)).sum();
+        let room = snapshot.workers.iter().map(|asker| asker.worker.free_leases(asker.load)).sum();
         let useful = useful_per_class(repo.budget.free(), room);
         snapshot.tasks = facts::candidates(tx, &repo.id, &answers, useful.max(1)).await?;
         snapshot.repos.insert(repo.id.clone(), repo.clone());
@@ -98,29 +98,29 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
         }
         let facts = facts::task_facts(tx, task, &answers).await?;
         let mut reasons: Vec<(Refusal, Vec<String>)> = Vec::new();
-        for asker in &snapshot.askers {
+        for asker in &snapshot.workers {
             let standing = &asker.standings[&repo.id];
             let (worker, load, now) = (&asker.worker, asker.load, tx.now());
             for refusal in admission::refusals(&Case { task: &facts, repo: &repo, worker, load, standing, now }) {
                 match reasons.iter_mut().find(|(known, _)| *known == refusal) {
-                    Some((_, told)) => told.push(worker.shown_as().to_owned()),
-                    None => reasons.push((refusal, vec![worker.shown_as().to_owned()])),
+                    Some((_, told)) => told.push(worker.display_name().to_owned()),
+                    None => reasons.push((refusal, vec![worker.display_name().to_owned()])),
                 }
             }
         }
         waiting.push(Waiting { task: facts.task, reasons });
     }
     let find = |id: &TaskId| snapshot.tasks.iter().find(|facts| facts.task.id == *id).map(|facts| facts.task.clone());
-    let name = |pick: &owp_pool::planner::Pick| {
-        let asker = snapshot.askers.iter().find(|asker| asker.worker.id == pick.worker);
-        asker.map_or_else(String::new, |asker| asker.worker.shown_as().to_owned())
+    let name = |pick: &owp_pool::planner::Assignment| {
+        let asker = snapshot.workers.iter().find(|asker| asker.worker.id == pick.worker);
+        asker.map_or_else(String::new, |asker| asker.worker.display_name().to_owned())
     };
     let grants = picks.iter().filter_map(|pick| Some(PlannedGrant { task: find(&pick.task)?, worker: name(pick) }));
     Ok(Simulation {
         grants: grants.collect(),
         repo: repo.name,
         policy: repo.policy,
-        workers: snapshot.askers.len(),
+        workers: snapshot.workers.len(),
         stopped,
         waiting,
     })

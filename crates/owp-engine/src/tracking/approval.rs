@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use crate::intake::hints::{Hint, permission_of};
 use owp_github::client::{GitHubError, IssueEvent, IssueInfo, RepoReader};
 use owp_pool::approval::{Account, Act, ActKind, IssueFacts, Lacks, LastEdit, SignedText, TextEdit};
-use owp_pool::task::Wording;
+use owp_pool::task::IssueText;
 use std::collections::BTreeMap;
 
 /// The facts known about an issue, with the means to fetch more.
@@ -18,18 +18,18 @@ impl<'a> Facts<'a> {
     /// Collects the facts that an issue and a delivery contain.
     pub(crate) fn new(reader: &'a RepoReader, info: &IssueInfo, hint: Hint<'_>) -> Self {
         let signed = hint.said.map(|said| SignedText {
-            text: Wording::of_issue(&said.title, &said.body),
+            text: IssueText::of_issue(&said.title, &said.body),
             labels: said.labels.clone(),
             at: said.at,
         });
         let edit = hint.edit.map(|(by, edit)| TextEdit {
             by: Account { id: by.id, login: by.login.clone(), is_bot: by.is_bot },
-            before: Wording::of_issue(&edit.old_title, &edit.old_body),
-            after: Wording::of_issue(&edit.title, &edit.body),
+            before: IssueText::of_issue(&edit.old_title, &edit.old_body),
+            after: IssueText::of_issue(&edit.title, &edit.body),
             at: edit.at,
         });
         let issue = IssueFacts {
-            text: Wording::of_issue(&info.title, &info.body),
+            text: IssueText::of_issue(&info.title, &info.body),
             author: info.author.as_ref().map(account),
             updated_at: info.updated_at,
             signed,

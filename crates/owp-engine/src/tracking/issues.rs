@@ -17,7 +17,7 @@ use owp_pool::event::{Event, EventKind};
 use owp_pool::labels::{LabelReading, read_labels};
 use owp_pool::lease::EndReason;
 use owp_pool::moves::Move;
-use owp_pool::task::{Assignee, Task, TaskSpec, TaskState, Withheld, Wording};
+use owp_pool::task::{Assignee, IssueText, Task, TaskSpec, TaskState, Withheld};
 use owp_pool::{Span, TaskId, Timestamp};
 use owp_store::{TaskExtras, Tx};
 use serde_json::json;
@@ -164,7 +164,7 @@ pub(crate) fn is_settled(task: &Task, extras: &TaskExtras, info: &IssueInfo, rep
         return true;
     }
     let reading = read_labels(&info.labels, &repo.policy.labels);
-    let now = Wording::of_issue(&info.title, &info.body);
+    let now = IssueText::of_issue(&info.title, &info.body);
     let state = match task.state {
         TaskState::Closed => false,
         TaskState::Merged => true,
@@ -173,7 +173,7 @@ pub(crate) fn is_settled(task: &Task, extras: &TaskExtras, info: &IssueInfo, rep
     state
         && is_offered(info, repo)
         && extras.issue_updated_at == info.updated_at
-        && *task.later.as_ref().unwrap_or(&task.wording()) == now
+        && *task.later.as_ref().unwrap_or(&task.issue_text()) == now
         && task.spec == spec_of(&reading)
         && task.assigned_to == assignees(info)
         && extras.problems == problems_of(&reading)
@@ -202,7 +202,7 @@ fn assignees(info: &IssueInfo) -> Vec<Assignee> {
 
 async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelReading) -> Result<Task, EngineError> {
     let info = &sight.info;
-    let text = Wording::of_issue(&info.title, &info.body);
+    let text = IssueText::of_issue(&info.title, &info.body);
     let First { text, later, hold, record } = record::first(sight.opt_in.as_ref(), text, info.updated_at, tx.now());
     let task = Task {
         issue: Some(info.number),
@@ -240,7 +240,7 @@ async fn update(
 ) -> Result<Task, EngineError> {
     let Sight { info, opt_in, trust, .. } = sight;
     let before = describe(tx, task, info, reading).await?;
-    let text = Wording::of_issue(&info.title, &info.body);
+    let text = IssueText::of_issue(&info.title, &info.body);
     let offer = Offer { text: &text, trust, opt_in: opt_in.as_ref(), updated_at: info.updated_at };
     let (mut task, mut record) = (before.clone(), extras.approval.clone());
     let effect = record::follow(&mut task, &mut record, offer, tx.now());
@@ -339,7 +339,7 @@ async fn lose(
         return Ok(None);
     };
     let told = loss != Loss::NotShown;
-    let believed = tx.doubt_of(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_believed());
+    let believed = tx.doubt_of(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_confirmed());
     if !told && !believed && !task.state.is_over() {
         // The issue was seen again meanwhile.
         return Ok(Some(task));

@@ -12,7 +12,7 @@ use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::gates::{Checklist, Checks};
 use owp_pool::lease::{Lease, LeaseState, Via};
-use owp_pool::moves::{FIRST_REFUSAL, Move, Moved};
+use owp_pool::moves::{Move, Moved, RETURN_RESERVATION};
 use owp_pool::pull::{Agents, Case, PullFacts, Verdict, decide};
 use owp_pool::task::Task;
 use owp_pool::{Person, TaskId};
@@ -132,7 +132,7 @@ pub(crate) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merge
         if merged {
             on_task(tx, repo, task, &gone, Some(&before)).await?;
         } else {
-            let end = LeaseEnd::PullGone { pull: number, first_refusal_until: tx.now() + FIRST_REFUSAL };
+            let end = LeaseEnd::PullGone { pull: number, first_refusal_until: tx.now() + RETURN_RESERVATION };
             let around = Around::load(tx, &task).await?;
             tell::pull_over(tx, repo, &task, &gone, PullEnd::Gone).await?;
             ended_as(tx, repo, task, (&around, &gone), end).await?;
@@ -203,7 +203,7 @@ async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> 
         return Ok(());
     }
     tell::pull_over(tx, repo, &task, pull, PullEnd::Unlinked).await?;
-    let end = LeaseEnd::PullUnlinked { pull: number, first_refusal_until: Some(tx.now() + FIRST_REFUSAL) };
+    let end = LeaseEnd::PullUnlinked { pull: number, first_refusal_until: Some(tx.now() + RETURN_RESERVATION) };
     ended_as(tx, repo, task, (&around, pull), end).await
 }
 
@@ -378,7 +378,7 @@ fn ending(task: &Task, step: &Move, pull: &PullRow, tx: &Tx) -> Option<LeaseEnd>
         }
         Move::Merge { .. } => Some(LeaseEnd::MergedElsewhere { pull: number }),
         Move::PullClosed { .. } => {
-            Some(LeaseEnd::PullClosed { pull: number, first_refusal_until: Some(tx.now() + FIRST_REFUSAL) })
+            Some(LeaseEnd::PullClosed { pull: number, first_refusal_until: Some(tx.now() + RETURN_RESERVATION) })
         }
         _ => None,
     }

@@ -6,7 +6,7 @@ use crate::facts::RepoContext;
 use crate::workers::contributors::Terms;
 use owp_pool::admission::{self, Holder};
 use owp_pool::budget::Budget;
-use owp_pool::gates::Unmet;
+use owp_pool::gates::UnmetGate;
 use owp_pool::task::Task;
 use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
 use owp_store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
@@ -164,7 +164,7 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
         _ if task.state.is_over() => None,
         Some(worker) => {
             let until = tx.live_lease(&task.id).await?.map(|lease| lease.expires_at);
-            tx.worker(worker).await?.map(|worker| Holder { name: worker.shown_as().to_owned(), until })
+            tx.worker(worker).await?.map(|worker| Holder { name: worker.display_name().to_owned(), until })
         }
         None => None,
     };
@@ -174,7 +174,7 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
 
 fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
     let unmet = if row.facts.open { row.facts.unmet(&repo.policy.gates) } else { Vec::new() };
-    LinkedPull { waits_for: unmet.iter().map(Unmet::wanted).collect(), row }
+    LinkedPull { waits_for: unmet.iter().map(UnmetGate::requirement).collect(), row }
 }
 
 async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {

@@ -4,7 +4,7 @@
 use crate::Workers;
 use crate::error::EngineError;
 use owp_github::client::{GitHubError, Permission, RepoReader};
-use owp_pool::worker::{READS_FOR, Worker};
+use owp_pool::worker::{READ_ACCESS_TTL, Worker};
 use owp_pool::{Person, WorkerId};
 use owp_store::{RepoRow, Scope, transaction};
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Workers<'_> {
                 let Some(worker) = tx.worker(&id).await?.filter(|worker| worker.person.is_linked()) else {
                     return Ok((None, vec![]));
                 };
-                let since = tx.now() - READS_FOR;
+                let since = tx.now() - READ_ACCESS_TTL;
                 let mut unknown = Vec::new();
                 for row in tx.private_repos_with_work().await? {
                     if unknown.len() < ASKED_AT_ONCE && !tx.reader_is_known(&row.id, &worker.person, since).await? {
@@ -51,7 +51,7 @@ impl Workers<'_> {
     pub(crate) async fn may_read(&self, row: &RepoRow, worker: &Worker) -> Result<bool, EngineError> {
         let (id, person) = (row.id.clone(), worker.person.clone());
         let known = self.read(transaction!(|tx| {
-            let since = tx.now() - READS_FOR;
+            let since = tx.now() - READ_ACCESS_TTL;
             let known = tx.reader_is_known(&id, &person, since).await?;
             Ok(if known { Some(tx.standing(&id, &person).await?.reads) } else { None })
         }));

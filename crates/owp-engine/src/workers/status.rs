@@ -205,7 +205,7 @@ async fn managed(tx: &mut Tx, repo: &RepoContext, task: Task, report: &Report) -
 async fn managed_pull(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullLook) -> Result<(), EngineError> {
     let author = look.info.author.as_ref().map(|user| user.id);
     let theirs = match &task.last_holder {
-        Some(holder) => tx.agents_of(&[holder]).await?.wrote_for(author, holder),
+        Some(holder) => tx.agents_of(&[holder]).await?.is_work_of(author, holder),
         None => false,
     };
     if !theirs {

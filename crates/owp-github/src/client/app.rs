@@ -2,7 +2,7 @@
 
 use super::token::{Purpose, Scope};
 use super::{
-    GitHub, GitHubError, RepoInfo, Speaker,
+    GitHub, GitHubError, Identity, RepoInfo,
     pages::Page,
     raw::{RawRepo, RawUser, optional_time},
 };
@@ -93,13 +93,13 @@ impl GitHub {
     /// # Errors
     /// [`GitHubError::Unauthorized`] when the key does not belong to the App id.
     pub async fn app(&self) -> Result<AppInfo, GitHubError> {
-        let raw: RawApp = self.get(Speaker::App, "app", None).await?.json()?;
+        let raw: RawApp = self.get(Identity::App, "app", None).await?.json()?;
         Ok(AppInfo { id: raw.id, bot_login: format!("{}[bot]", raw.slug), slug: raw.slug })
     }
 
     /// Returns every installation, suspended ones included. The list is complete, or the call fails.
     pub async fn installations(&self) -> Result<Vec<Installation>, GitHubError> {
-        self.list::<Vec<RawInstallation>>(Speaker::App, "app/installations", &[]).await
+        self.list::<Vec<RawInstallation>>(Identity::App, "app/installations", &[]).await
     }
 
     /// Returns every repository that an installation gives the App access to.
@@ -108,6 +108,6 @@ impl GitHub {
     /// [`GitHubError::NoToken`] when the installation is gone or suspended.
     pub async fn installation_repositories(&self, installation_id: i64) -> Result<Vec<RepoInfo>, GitHubError> {
         let scope = Scope { installation: installation_id, repo: None, purpose: Purpose::Discover };
-        self.list::<RepositoriesPage>(Speaker::Installation(scope), "installation/repositories", &[]).await
+        self.list::<RepositoriesPage>(Identity::Installation(scope), "installation/repositories", &[]).await
     }
 }

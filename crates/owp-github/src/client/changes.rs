@@ -9,21 +9,21 @@ use owp_pool::Timestamp;
 use sha2::{Digest, Sha256};
 
 /// Number of issues to compare. Several may change within one second, the resolution of GitHub's timestamps.
-const LATEST: &str = "10";
+const RECENT_ISSUES: &str = "10";
 
 /// A snapshot of a repository's latest changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Latest {
+pub struct RecentChanges {
     etag: Option<String>,
     digest: [u8; 32],
     /// Time of the newest change; `None` in a repository without issues and pull requests.
     pub newest: Option<Timestamp>,
 }
 
-impl Latest {
+impl RecentChanges {
     /// Returns true when both show the same list. A different ETag proves nothing: ETags also change with the token.
     #[must_use]
-    pub fn shows_as(&self, other: &Self) -> bool {
+    pub fn same_as(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
 }
@@ -31,18 +31,18 @@ impl Latest {
 impl RepoReader {
     /// Returns the latest changes of issues and pull requests, open or not; `known` is the previous snapshot.
     /// <https://docs.github.com/en/rest/issues/issues#list-repository-issues>
-    pub async fn latest_changes(&self, known: Option<&Latest>) -> Result<Latest, GitHubError> {
-        let query = [("state", "all"), ("sort", "updated"), ("direction", "desc"), ("per_page", LATEST)];
+    pub async fn latest_changes(&self, known: Option<&RecentChanges>) -> Result<RecentChanges, GitHubError> {
+        let query = [("state", "all"), ("sort", "updated"), ("direction", "desc"), ("per_page", RECENT_ISSUES)];
         let path = with_query(&self.path("/issues")?, &query);
         let etag = known.and_then(|known| known.etag.as_deref());
-        let answer = self.github.get(self.speaker, &path, etag).await?;
-        if answer.not_modified {
+        let response = self.github.get(self.identity, &path, etag).await?;
+        if response.not_modified {
             return known
                 .cloned()
                 .ok_or_else(|| GitHubError::Malformed { reason: "304 to an unconditional request".to_owned() });
         }
-        let newest = answer.json::<Vec<RawIssue>>()?.into_iter().map(|raw| IssueInfo::from(raw).updated_at).max();
-        Ok(Latest { etag: answer.etag, digest: Sha256::digest(&answer.body).into(), newest })
+        let newest = response.json::<Vec<RawIssue>>()?.into_iter().map(|raw| IssueInfo::from(raw).updated_at).max();
+        Ok(RecentChanges { etag: response.etag, digest: Sha256::digest(&response.body).into(), newest })
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(first.newest, Some(Timestamp(1_700_000_000_000 - 800_000)));
         for unchanged in [true, true, false] {
             let next = reader.latest_changes(Some(&first)).await.unwrap();
-            assert_eq!(next.shows_as(&first), unchanged);
+            assert_eq!(next.same_as(&first), unchanged);
         }
         let line = &server.lines()[0];
         assert!(line.ends_with("/issues?state=all&sort=updated&direction=desc&per_page=10"), "{line}");

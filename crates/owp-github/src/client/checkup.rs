@@ -1,7 +1,7 @@
 //! GitHub's record of the App for `owp doctor`: requested permissions, webhook and recent deliveries. No decision
 //! depends on it.
 
-use super::{GitHub, GitHubError, Speaker, deliveries};
+use super::{GitHub, GitHubError, Identity, deliveries};
 use octocrab::models::{hooks::Delivery, webhook_events::WebhookEventType};
 use owp_pool::Timestamp;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Permissions and events that the registered App asks for.
 #[derive(Debug, Clone, Deserialize)]
-pub struct AppAsks {
+pub struct AppRegistration {
     /// Its display name.
     pub name: String,
     /// Its name in URLs.
@@ -91,8 +91,8 @@ impl GitHub {
     ///
     /// # Errors
     /// [`GitHubError::Unauthorized`] when the key is not the App's.
-    pub async fn app_asks(&self) -> Result<AppAsks, GitHubError> {
-        self.get(Speaker::App, "app", None).await?.json()
+    pub async fn app_registration(&self) -> Result<AppRegistration, GitHubError> {
+        self.get(Identity::App, "app", None).await?.json()
     }
 
     /// Returns the webhook configuration.
@@ -101,7 +101,7 @@ impl GitHub {
     /// # Errors
     /// [`GitHubError::NotFound`] when the App never had a webhook.
     pub async fn hook(&self) -> Result<Hook, GitHubError> {
-        let raw: RawHook = self.get(Speaker::App, "app/hook/config", None).await?.json()?;
+        let raw: RawHook = self.get(Identity::App, "app/hook/config", None).await?.json()?;
         let told = |text: Option<String>| text.filter(|text| !text.is_empty());
         Ok(Hook { url: told(raw.url), has_secret: told(raw.secret).is_some() })
     }
@@ -109,7 +109,7 @@ impl GitHub {
     /// Returns the latest attempts, newest first, at most 100. GitHub forgets them after three days.
     /// <https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook>
     pub async fn latest_attempts(&self) -> Result<Vec<Attempt>, GitHubError> {
-        let page: Vec<Delivery> = self.get(Speaker::App, "app/hook/deliveries?per_page=100", None).await?.json()?;
+        let page: Vec<Delivery> = self.get(Identity::App, "app/hook/deliveries?per_page=100", None).await?.json()?;
         Ok(page.into_iter().map(Attempt::from).collect())
     }
 }

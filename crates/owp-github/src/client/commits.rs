@@ -1,7 +1,7 @@
 //! Commit data: checks and statuses of a commit, and signatures of a pull request's commits.
 
 use super::{
-    GitHubError, RepoReader, Speaker,
+    GitHubError, Identity, RepoReader,
     pages::Page,
     path::commit_segment,
     token::{Purpose, Scope},
@@ -118,15 +118,15 @@ impl RepoReader {
     /// [`GitHubError::NoToken`] or [`GitHubError::Forbidden`] when the App lacks `checks: read` or `statuses: read`.
     /// The list is never partial.
     pub async fn checks(&self, sha: &str) -> Result<Vec<(String, CheckState)>, GitHubError> {
-        let speaker = match self.speaker {
-            Speaker::Installation(scope) => Speaker::Installation(Scope { purpose: Purpose::Checks, ..scope }),
-            Speaker::App => Speaker::App,
+        let identity = match self.identity {
+            Identity::Installation(scope) => Identity::Installation(Scope { purpose: Purpose::Checks, ..scope }),
+            Identity::App => Identity::App,
         };
         let sha = commit_segment(sha)?;
         let path = self.path(&format!("/commits/{sha}/check-runs"))?;
-        let runs = self.github.list_once::<RunsPage>(speaker, &path, &[]).await?;
+        let runs = self.github.list_once::<RunsPage>(identity, &path, &[]).await?;
         let path = self.path(&format!("/commits/{sha}/status"))?;
-        let statuses = self.github.list_once::<StatusesPage>(speaker, &path, &[]).await?;
+        let statuses = self.github.list_once::<StatusesPage>(identity, &path, &[]).await?;
         Ok(newest(runs).chain(newest(statuses)).collect())
     }
 
@@ -137,7 +137,7 @@ impl RepoReader {
     /// [`GitHubError::NotFound`] when there is no such pull request. The list is never partial.
     pub async fn signatures(&self, number: i64) -> Result<Signatures, GitHubError> {
         let path = self.path(&format!("/pulls/{number}/commits"))?;
-        let commits = self.github.list_once::<Vec<RawCommit>>(self.speaker, &path, &[]).await?;
+        let commits = self.github.list_once::<Vec<RawCommit>>(self.identity, &path, &[]).await?;
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let verified = commits.iter().filter(|commit| commit.verified).count();
         Ok(Signatures { commits: count(commits.len()), verified: count(verified) })

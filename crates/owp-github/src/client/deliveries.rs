@@ -5,7 +5,7 @@
 
 use super::http::Write;
 use super::pages::MAX_PAGES;
-use super::{GitHub, GitHubError, Speaker, path};
+use super::{GitHub, GitHubError, Identity, path};
 use octocrab::models::hooks::Delivery;
 use owp_pool::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +59,8 @@ impl GitHub {
         for _ in 0..MAX_PAGES {
             let mut query = vec![("per_page", PER_PAGE)];
             query.extend(cursor.as_deref().map(|at| ("cursor", at)));
-            let answer = self.get(Speaker::App, &path::with_query(LIST, &query), None).await?;
-            let page: Vec<Delivery> = answer.json()?;
+            let response = self.get(Identity::App, &path::with_query(LIST, &query), None).await?;
+            let page: Vec<Delivery> = response.json()?;
             // The list is newest first.
             let ends_here = page.last().is_none_or(|oldest| delivered_at(oldest) < since);
             for attempt in page.into_iter().filter(|attempt| delivered_at(attempt) >= since) {
@@ -70,7 +70,7 @@ impl GitHub {
                     failed.insert(attempt.guid.clone(), attempt);
                 }
             }
-            cursor = answer.next_cursor.filter(|next| !ends_here && cursor.as_ref() != Some(next));
+            cursor = response.next_cursor.filter(|next| !ends_here && cursor.as_ref() != Some(next));
             if cursor.is_none() {
                 break;
             }
@@ -87,7 +87,7 @@ impl GitHub {
     pub async fn redeliver(&self, delivery: i64) -> Result<(), GitHubError> {
         let jwt = self.app_jwt()?;
         let request = Write::Redeliver { delivery };
-        self.send(Speaker::App, self.0.http.write(&request, &jwt, None)).await.map(drop)
+        self.send(Identity::App, self.0.http.write(&request, &jwt, None)).await.map(drop)
     }
 }
 

@@ -118,7 +118,7 @@ impl GitHubError {
     /// keeps its id.
     #[must_use]
     pub fn left_repository(&self, github_id: i64) -> bool {
-        matches!(self, Self::Moved { location } if super::http::moved_to(location).is_some_and(|id| id != github_id))
+        matches!(self, Self::Moved { location } if super::http::redirected_repository(location).is_some_and(|id| id != github_id))
     }
 
     /// Returns true when a write may have happened although its result is unknown. Look for it before repeating it.

@@ -4,7 +4,7 @@
 //! permission is tried second, because Apps made from a manifest can only ask for the wider one.
 
 use super::{
-    GitHubError, RepoReader, Speaker,
+    GitHubError, Identity, RepoReader,
     token::{Purpose, Scope},
 };
 use data_encoding::BASE64;
@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 /// Capacity of the file cache. A full cache drops the least recently used file, which costs a request.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+const CACHE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
 /// Content of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,27 +28,27 @@ pub enum FileText {
 }
 
 #[derive(Clone)]
-struct Known {
+struct CachedFile {
     purpose: Purpose,
     etag: Option<String>,
     text: FileText,
 }
 
 /// Cache of file contents, by repository id and path.
-pub(super) struct Files(Mutex<LruCache<(i64, String), Known>>);
+pub(super) struct FileCache(Mutex<LruCache<(i64, String), CachedFile>>);
 
-impl Default for Files {
+impl Default for FileCache {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(REMEMBERED)))
+        Self(Mutex::new(LruCache::new(CACHE_CAPACITY)))
     }
 }
 
-impl Files {
-    fn get(&self, key: &(i64, String)) -> Option<Known> {
+impl FileCache {
+    fn get(&self, key: &(i64, String)) -> Option<CachedFile> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    fn put(&self, key: (i64, String), known: Known) {
+    fn put(&self, key: (i64, String), known: CachedFile) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, known);
     }
 
@@ -100,36 +100,41 @@ impl RepoReader {
         Err(GitHubError::Forbidden { message: format!("no permission lets the App read {path}") })
     }
 
-    async fn file_as(&self, purpose: Purpose, path: &str, known: Option<&Known>) -> Result<Known, GitHubError> {
-        let scope = match self.speaker {
-            Speaker::Installation(scope) => Scope { purpose, ..scope },
-            Speaker::App => return Err(GitHubError::Forbidden { message: "an App reads no files".to_owned() }),
+    async fn file_as(
+        &self,
+        purpose: Purpose,
+        path: &str,
+        known: Option<&CachedFile>,
+    ) -> Result<CachedFile, GitHubError> {
+        let scope = match self.identity {
+            Identity::Installation(scope) => Scope { purpose, ..scope },
+            Identity::App => return Err(GitHubError::Forbidden { message: "an App reads no files".to_owned() }),
         };
         let etag = known.and_then(|known| known.etag.as_deref());
         let what = self.path(&format!("/contents/{path}"))?;
-        let answer = match self.github.get(Speaker::Installation(scope), &what, etag).await {
-            Ok(answer) => answer,
+        let response = match self.github.get(Identity::Installation(scope), &what, etag).await {
+            Ok(response) => response,
             Err(GitHubError::NotFound { .. }) => {
                 // A hidden repository also gives 404: check the repository, and fail if it is hidden.
                 self.repository().await?;
-                return Ok(Known { purpose, etag: None, text: FileText::Absent });
+                return Ok(CachedFile { purpose, etag: None, text: FileText::Absent });
             }
             Err(error) => return Err(error),
         };
-        if answer.redirected_to.is_some_and(|id| id != self.repo.github_id) {
+        if response.redirected_to.is_some_and(|id| id != self.repo.github_id) {
             return Err(GitHubError::OtherRepository { full_name: self.repo.full_name.clone() });
         }
-        if let (true, Some(known)) = (answer.not_modified, known) {
+        if let (true, Some(known)) = (response.not_modified, known) {
             return Ok(known.clone());
         }
-        let text = text_of(&answer.json::<serde_json::Value>()?);
-        Ok(Known { purpose, etag: answer.etag, text })
+        let text = text_of(&response.json::<serde_json::Value>()?);
+        Ok(CachedFile { purpose, etag: response.etag, text })
     }
 }
 
-fn text_of(answer: &serde_json::Value) -> FileText {
+fn text_of(response: &serde_json::Value) -> FileText {
     // GitHub returns a list for a folder.
-    let Ok(file) = RawFile::deserialize(answer) else { return FileText::Other("a folder") };
+    let Ok(file) = RawFile::deserialize(response) else { return FileText::Other("a folder") };
     if file.kind != "file" {
         return FileText::Other("neither a file nor a link to one in the repository");
     }
@@ -150,13 +155,13 @@ mod tests {
     fn only_text_is_text() {
         let file = |content: &str| json!({ "type": "file", "encoding": "base64", "content": content });
         assert_eq!(text_of(&file("YTog\nMQo=\n")), FileText::Text("a: 1\n".to_owned()));
-        for (answer, words) in [
+        for (response, words) in [
             (json!([{ "type": "file" }]), "a folder"),
             (json!({ "type": "submodule" }), "neither"),
             (json!({ "type": "file", "encoding": "none", "content": "" }), "too large"),
             (file("/w=="), "not text"),
         ] {
-            assert!(matches!(text_of(&answer), FileText::Other(said) if said.contains(words)), "{answer}");
+            assert!(matches!(text_of(&response), FileText::Other(said) if said.contains(words)), "{response}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The one GraphQL query: time and author of an issue's last body edit, which REST does not expose.
 
 use super::{
-    GitHubError, LastEdit, RepoReader, Speaker, UserRef,
-    http::{Answer, Write},
-    rest::Holder,
+    GitHubError, Identity, LastEdit, RepoReader, UserRef,
+    http::{ApiResponse, Write},
+    rate_limits::LimitScope,
 };
 use owp_pool::{Span, Timestamp};
 use serde::Deserialize;
@@ -14,13 +14,13 @@ const LAST_EDIT: &str = "query($owner: String!, $name: String!, $number: Int!) {
     repository(owner: $owner, name: $name) { issue(number: $number) { \
     lastEditedAt editor { login ... on User { databaseId } } } } }";
 /// Retry delay after a rate limit, because GraphQL responses do not name one.
-const REST: Span = Span::minutes(1);
+const RETRY_DELAY: Span = Span::minutes(1);
 
 #[derive(Deserialize)]
-struct Reply {
+struct GraphQlResponse {
     data: Option<Data>,
     #[serde(default)]
-    errors: Vec<Fault>,
+    errors: Vec<GraphQlError>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +48,7 @@ struct Editor {
 }
 
 #[derive(Deserialize)]
-struct Fault {
+struct GraphQlError {
     #[serde(rename = "type")]
     kind: Option<String>,
     #[serde(default)]
@@ -67,7 +67,7 @@ impl RepoReader {
     /// # Errors
     /// [`GitHubError::Forbidden`] and [`GitHubError::Validation`] are permanent: GitHub does not expose the edit here.
     pub async fn last_edit(&self, number: i64) -> Result<LastEdit, GitHubError> {
-        let Speaker::Installation(scope) = self.speaker else {
+        let Identity::Installation(scope) = self.identity else {
             return Err(GitHubError::Forbidden { message: "an App reads no issues".to_owned() });
         };
         let (owner, name) = self.repo.full_name.split_once('/').unwrap_or_default();
@@ -75,27 +75,27 @@ impl RepoReader {
             "query": LAST_EDIT,
             "variables": { "owner": owner, "name": name, "number": number },
         });
-        let (http, rests) = (&self.github.0.http, &self.github.0.rests);
-        let quota = Holder::GraphQl(scope.installation);
-        rests.check(quota, self.github.now())?;
+        let (http, rate_limits) = (&self.github.0.http, &self.github.0.rate_limits);
+        let quota = LimitScope::GraphQl(scope.installation);
+        rate_limits.check(quota, self.github.now())?;
         let token = self.github.token(scope).await?;
-        let ask = async |token| self.github.send(self.speaker, http.write(&Write::LastEdit, token, Some(&body))).await;
-        let answer = match ask(&token).await {
+        let ask = async |token| self.github.send(self.identity, http.write(&Write::LastEdit, token, Some(&body))).await;
+        let response = match ask(&token).await {
             Err(GitHubError::Unauthorized { .. }) => ask(&self.github.replace_token(scope, &token).await?).await?,
-            answer => answer?,
+            response => response?,
         };
-        let edit = read(&answer, self.github.now());
+        let edit = read(&response, self.github.now());
         if let Err(GitHubError::RateLimited { retry_at, secondary }) = &edit {
-            rests.rest(quota, *retry_at, *secondary, self.github.now());
+            rate_limits.record(quota, *retry_at, *secondary, self.github.now());
         }
         edit
     }
 }
 
-fn read(answer: &Answer, now: Timestamp) -> Result<LastEdit, GitHubError> {
-    let reply: Reply = answer.json()?;
-    if let Some(fault) = reply.errors.into_iter().next() {
-        return Err(refused(fault, now));
+fn read(response: &ApiResponse, now: Timestamp) -> Result<LastEdit, GitHubError> {
+    let reply: GraphQlResponse = response.json()?;
+    if let Some(error) = reply.errors.into_iter().next() {
+        return Err(error_from(error, now));
     }
     let malformed = |reason: &str| GitHubError::Malformed { reason: reason.to_owned() };
     let issue =
@@ -112,12 +112,12 @@ fn read(answer: &Answer, now: Timestamp) -> Result<LastEdit, GitHubError> {
 
 /// Maps a GraphQL error, which arrives with status 200. One without type and code is transient, such as "Something went
 /// wrong while executing your query".
-fn refused(fault: Fault, now: Timestamp) -> GitHubError {
-    let message = owp_pool::text::tidy_line(&fault.message, 300);
-    match (fault.kind.as_deref(), fault.extensions.and_then(|extensions| extensions.code)) {
+fn error_from(error: GraphQlError, now: Timestamp) -> GitHubError {
+    let message = owp_pool::text::tidy_line(&error.message, 300);
+    match (error.kind.as_deref(), error.extensions.and_then(|extensions| extensions.code)) {
         (Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"), _) => GitHubError::Forbidden { message },
         (Some("NOT_FOUND"), _) => GitHubError::NotFound { what: "graphql".to_owned() },
-        (Some("RATE_LIMITED"), _) => GitHubError::RateLimited { retry_at: now + REST, secondary: false },
+        (Some("RATE_LIMITED"), _) => GitHubError::RateLimited { retry_at: now + RETRY_DELAY, secondary: false },
         (None, Some(_)) => GitHubError::Validation { message },
         _ => GitHubError::Unavailable { status: 200, retry_at: None },
     }
@@ -129,16 +129,16 @@ mod tests {
 
     fn reading(body: &serde_json::Value) -> Result<LastEdit, GitHubError> {
         let body = body.to_string().into_bytes();
-        let answer = Answer {
+        let response = ApiResponse {
             not_modified: false,
-            used_up_until: None,
+            exhausted_until: None,
             etag: None,
             has_next: None,
             next_cursor: None,
             redirected_to: None,
             body,
         };
-        read(&answer, Timestamp(1_000))
+        read(&response, Timestamp(1_000))
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! credential therefore never reaches another host.
 
 use super::meter::Meter;
-use super::{Address, GitHubError, answer, path::RepoPath, transport};
+use super::{Address, GitHubError, path::RepoPath, response, transport};
 use http::{Method, StatusCode, header};
 use octocrab::{OctoBody, Octocrab};
 use owp_base::clock::Clock;
@@ -52,7 +52,7 @@ impl Write<'_> {
 }
 
 /// A 2xx response, or a 304 when the caller sent an ETag.
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     pub(super) not_modified: bool,
     pub(super) etag: Option<String>,
     /// True when the `Link` header names a next page; `None` when there is no such header.
@@ -60,13 +60,13 @@ pub(super) struct Answer {
     /// Start of the next page, for lists paged by cursor.
     pub(super) next_cursor: Option<String>,
     /// Reset time, if this request used up the rate limit.
-    pub(super) used_up_until: Option<Timestamp>,
+    pub(super) exhausted_until: Option<Timestamp>,
     /// Id of the repository that a redirect led to.
     pub(super) redirected_to: Option<i64>,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl ApiResponse {
     /// Reads the body as JSON; unknown fields are ignored.
     pub(super) fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, GitHubError> {
         serde_json::from_slice(&self.body).map_err(|error| GitHubError::Malformed {
@@ -92,7 +92,7 @@ struct Call<'a> {
 }
 
 enum Reply {
-    Done(Answer),
+    Done(ApiResponse),
     Redirect(String),
 }
 
@@ -142,12 +142,14 @@ impl Http {
         what: &str,
         bearer: Option<&SecretString>,
         etag: Option<&str>,
-    ) -> Result<Answer, GitHubError> {
+    ) -> Result<ApiResponse, GitHubError> {
         let mut url = self.url(what)?;
         for _ in 0..=MAX_REDIRECTS {
             let call = Call { method: Method::GET, url: url.clone(), what, bearer, etag, body: None };
             match self.send(call).await? {
-                Reply::Done(answer) => return Ok(Answer { redirected_to: moved_to(url.path()), ..answer }),
+                Reply::Done(response) => {
+                    return Ok(ApiResponse { redirected_to: redirected_repository(url.path()), ..response });
+                }
                 Reply::Redirect(location) => url = self.follow(&url, &location)?,
             }
         }
@@ -160,7 +162,7 @@ impl Http {
         write: &Write<'_>,
         bearer: &SecretString,
         body: Option<&serde_json::Value>,
-    ) -> Result<Answer, GitHubError> {
+    ) -> Result<ApiResponse, GitHubError> {
         let (method, what) = write.method_and_path();
         let url = match write {
             Write::LastEdit => self.graphql_url()?,
@@ -168,24 +170,24 @@ impl Http {
         };
         let call = Call { method, url, what: &what, bearer: Some(bearer), etag: None, body };
         match self.send(call).await? {
-            Reply::Done(answer) => Ok(answer),
+            Reply::Done(response) => Ok(response),
             Reply::Redirect(location) => Err(GitHubError::Moved { location }),
         }
     }
 
     /// Exchanges a registration code, once. The code itself authenticates the call, so logs and errors omit it.
-    pub(super) async fn convert(&self, code: &str) -> Result<Answer, GitHubError> {
+    pub(super) async fn convert(&self, code: &str) -> Result<ApiResponse, GitHubError> {
         let (method, path) = Write::ConvertManifest { code }.method_and_path();
         let url = self.url(&path)?;
         let what = "app-manifests/CODE/conversions";
         match self.send(Call { method, url, what, bearer: None, etag: None, body: None }).await? {
-            Reply::Done(answer) => Ok(answer),
+            Reply::Done(response) => Ok(response),
             Reply::Redirect(location) => Err(GitHubError::Moved { location }),
         }
     }
 
     /// Returns GitHub's time from the `Date` header of a response, if it has one.
-    pub(super) async fn their_time(&self) -> Result<Option<Timestamp>, GitHubError> {
+    pub(super) async fn server_time(&self) -> Result<Option<Timestamp>, GitHubError> {
         let what = "rate_limit";
         let call = Call { method: Method::GET, url: self.url(what)?, what, bearer: None, etag: None, body: None };
         let response = self.execute(&call).await?;
@@ -230,7 +232,7 @@ impl Http {
             return Ok(Reply::Redirect(location));
         }
         let body = transport::read(body).await?;
-        answer::sort(head.status, &head.headers, body, call.what, self.clock.now_ms()).map(Reply::Done)
+        response::classify(head.status, &head.headers, body, call.what, self.clock.now_ms()).map(Reply::Done)
     }
 
     /// Sends a request through octocrab and returns the head of the response.
@@ -264,7 +266,7 @@ impl Http {
 }
 
 /// Returns the repository id of a redirect target such as `/repositories/{id}/…`.
-pub(super) fn moved_to(location: &str) -> Option<i64> {
+pub(super) fn redirected_repository(location: &str) -> Option<i64> {
     let (_, rest) = location.split_once("/repositories/")?;
     rest.split(['/', '?']).next()?.parse().ok()
 }

@@ -38,8 +38,8 @@ impl IssueReader {
     /// # Errors
     /// [`GitHubError::NotFound`] when it does not exist or is hidden from the token.
     pub async fn repository(&mut self) -> Result<RepoInfo, GitHubError> {
-        let answer = self.http.get(&self.repo.to_string(), self.token.as_ref(), None).await?;
-        let info = RepoInfo::from(answer.json::<RawRepo>()?);
+        let response = self.http.get(&self.repo.to_string(), self.token.as_ref(), None).await?;
+        let info = RepoInfo::from(response.json::<RawRepo>()?);
         self.repo = RepoPath::new(&info.full_name)?;
         Ok(info)
     }
@@ -59,10 +59,10 @@ impl IssueReader {
         let mut query = vec![("state", "open"), ("sort", "created"), ("direction", "asc")];
         query.extend(label.map(|label| ("labels", label)));
         query.extend([("per_page", size.as_str()), ("page", number.as_str())]);
-        let answer = self.http.get(&with_query(&path, &query), self.token.as_ref(), None).await?;
-        let issues: Vec<IssueInfo> = answer.json::<Vec<RawIssue>>()?.into_iter().map(IssueInfo::from).collect();
+        let response = self.http.get(&with_query(&path, &query), self.token.as_ref(), None).await?;
+        let issues: Vec<IssueInfo> = response.json::<Vec<RawIssue>>()?.into_iter().map(IssueInfo::from).collect();
         // Without a Link header (an intermediary may drop it) a full page may be followed by another.
-        let more = answer.has_next.unwrap_or(issues.len() >= PER_PAGE) && !issues.is_empty();
+        let more = response.has_next.unwrap_or(issues.len() >= PER_PAGE) && !issues.is_empty();
         Ok(IssuePage { issues, more })
     }
 }

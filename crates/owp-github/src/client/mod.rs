@@ -4,7 +4,6 @@
 //! effect, and is repeated once with a fresh token. Every call of the App and of its installations goes through
 //! `GitHub::send`, which sends nothing while a rate limit is in force.
 
-mod answer;
 mod app;
 mod changes;
 mod checkup;
@@ -18,10 +17,11 @@ mod issues;
 mod meter;
 mod pages;
 mod path;
+mod rate_limits;
 mod raw;
 mod read;
 mod register;
-mod rest;
+mod response;
 mod shapes;
 mod token;
 mod transport;
@@ -33,8 +33,8 @@ mod testing;
 mod tests;
 
 pub use app::{AppInfo, Installation};
-pub use changes::Latest;
-pub use checkup::{AppAsks, Attempt, Hook, Owner};
+pub use changes::RecentChanges;
+pub use checkup::{AppRegistration, Attempt, Hook, Owner};
 pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use files::FileText;
@@ -42,11 +42,11 @@ pub use issues::{IssuePage, IssueReader};
 pub use meter::Figures;
 pub use owp_pool::permission::Permission;
 pub use read::RepoReader;
-pub use register::{NewApp, convert_manifest, their_time};
+pub use register::{NewApp, convert_manifest, server_time};
 pub use shapes::{CommentInfo, IssueEvent, IssueInfo, LastEdit, PermissionInfo, PullInfo, RepoInfo, UserRef};
 pub use write::CommentWriter;
 
-use http::{Answer, Http, Write};
+use http::{ApiResponse, Http, Write};
 use owp_base::clock::Clock;
 use owp_pool::Timestamp;
 use secrecy::SecretString;
@@ -103,8 +103,8 @@ struct Inner {
     key: AppKey,
     tokens: Tokens,
     pages: pages::Cache,
-    files: files::Files,
-    rests: rest::Rests,
+    files: files::FileCache,
+    rate_limits: rate_limits::RateLimits,
     clock: Clock,
 }
 
@@ -116,7 +116,7 @@ impl fmt::Debug for GitHub {
 
 /// The identity that a call uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Speaker {
+enum Identity {
     /// The App itself, authenticated by a JWT.
     App,
     /// One of its installations, authenticated by a scoped token.
@@ -137,8 +137,8 @@ impl GitHub {
             key,
             tokens: Tokens::default(),
             pages: pages::Cache::default(),
-            files: files::Files::default(),
-            rests: rest::Rests::default(),
+            files: files::FileCache::default(),
+            rate_limits: rate_limits::RateLimits::default(),
             clock: cfg.clock,
         })))
     }
@@ -168,52 +168,57 @@ impl GitHub {
     }
 
     /// Sends a read, and repeats it once with a fresh token after a 401.
-    async fn get(&self, speaker: Speaker, what: &str, etag: Option<&str>) -> Result<Answer, GitHubError> {
-        let scope = match speaker {
-            Speaker::App => {
+    async fn get(&self, identity: Identity, what: &str, etag: Option<&str>) -> Result<ApiResponse, GitHubError> {
+        let scope = match identity {
+            Identity::App => {
                 let jwt = self.app_jwt()?;
-                return self.send(speaker, self.0.http.get(what, Some(&jwt), etag)).await;
+                return self.send(identity, self.0.http.get(what, Some(&jwt), etag)).await;
             }
-            Speaker::Installation(scope) => scope,
+            Identity::Installation(scope) => scope,
         };
         let token = self.token(scope).await?;
-        match self.send(speaker, self.0.http.get(what, Some(&token), etag)).await {
+        match self.send(identity, self.0.http.get(what, Some(&token), etag)).await {
             Err(GitHubError::Unauthorized { .. }) => {
                 let fresh = self.replace_token(scope, &token).await?;
-                self.send(speaker, self.0.http.get(what, Some(&fresh), etag)).await
+                self.send(identity, self.0.http.get(what, Some(&fresh), etag)).await
             }
             done => done,
         }
     }
 
     /// Sends a write for an installation. A 401 had no effect, so the write is repeated once with a fresh token.
-    async fn write(&self, scope: Scope, write: &Write<'_>, body: &serde_json::Value) -> Result<Answer, GitHubError> {
-        let (http, speaker) = (&self.0.http, Speaker::Installation(scope));
+    async fn write(
+        &self,
+        scope: Scope,
+        write: &Write<'_>,
+        body: &serde_json::Value,
+    ) -> Result<ApiResponse, GitHubError> {
+        let (http, identity) = (&self.0.http, Identity::Installation(scope));
         let token = self.token(scope).await?;
-        match self.send(speaker, http.write(write, &token, Some(body))).await {
+        match self.send(identity, http.write(write, &token, Some(body))).await {
             Err(GitHubError::Unauthorized { .. }) => {
                 let fresh = self.replace_token(scope, &token).await?;
-                self.send(speaker, http.write(write, &fresh, Some(body))).await
+                self.send(identity, http.write(write, &fresh, Some(body))).await
             }
             done => done,
         }
     }
 
-    /// Sends a request of `speaker` unless a rate limit is in force, and records the limit that the response reports.
+    /// Sends a request of `identity` unless a rate limit is in force, and records the limit that the response reports.
     async fn send(
         &self,
-        speaker: Speaker,
-        request: impl Future<Output = Result<Answer, GitHubError>>,
-    ) -> Result<Answer, GitHubError> {
-        self.may_ask(speaker)?;
+        identity: Identity,
+        request: impl Future<Output = Result<ApiResponse, GitHubError>>,
+    ) -> Result<ApiResponse, GitHubError> {
+        self.may_ask(identity)?;
         let outcome = request.await;
-        self.0.rests.learn(speaker, &outcome, self.now());
+        self.0.rate_limits.learn_from(identity, &outcome, self.now());
         outcome
     }
 
-    /// Rejects a call of `speaker` with [`GitHubError::RateLimited`] while a rate limit is in force.
-    fn may_ask(&self, speaker: Speaker) -> Result<(), GitHubError> {
-        self.0.rests.check(speaker, self.now())
+    /// Rejects a call of `identity` with [`GitHubError::RateLimited`] while a rate limit is in force.
+    fn may_ask(&self, identity: Identity) -> Result<(), GitHubError> {
+        self.0.rate_limits.check(identity, self.now())
     }
 
     fn now(&self) -> Timestamp {

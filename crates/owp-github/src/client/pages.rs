@@ -3,7 +3,7 @@
 //! A list is complete, or the call fails. Entries shift between pages during a read, so duplicates are dropped by id,
 //! and a list of several pages is read again (at no cost, where nothing changed) until it is stable.
 
-use super::{GitHub, GitHubError, Speaker, path};
+use super::{GitHub, GitHubError, Identity, path};
 use lru::LruCache;
 use serde::de::DeserializeOwned;
 use std::{
@@ -31,14 +31,14 @@ pub(super) trait Page: DeserializeOwned {
 
 /// A cached page.
 #[derive(Clone)]
-struct Known<T> {
+struct CachedPage<T> {
     etag: Option<String>,
     has_next: bool,
     items: Vec<T>,
 }
 
 /// Cache of list pages, by speaker and path. ETags differ by token, so a new token reads everything once.
-pub(super) struct Cache(Mutex<LruCache<(Speaker, String), Arc<dyn Any + Send + Sync>>>);
+pub(super) struct Cache(Mutex<LruCache<(Identity, String), Arc<dyn Any + Send + Sync>>>);
 
 impl Default for Cache {
     fn default() -> Self {
@@ -47,23 +47,22 @@ impl Default for Cache {
 }
 
 impl Cache {
-    fn get<T: Clone + Send + Sync + 'static>(&self, key: &(Speaker, String)) -> Vec<Known<T>> {
+    fn get<T: Clone + Send + Sync + 'static>(&self, key: &(Identity, String)) -> Vec<CachedPage<T>> {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.get(key).and_then(|list| list.downcast_ref::<Vec<Known<T>>>()).cloned().unwrap_or_default()
+        lists.get(key).and_then(|list| list.downcast_ref::<Vec<CachedPage<T>>>()).cloned().unwrap_or_default()
     }
 
     /// Drops the cached lists of an installation.
     pub(super) fn forget(&self, installation: i64) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own =
-            |speaker: Speaker| matches!(speaker, Speaker::Installation(scope) if scope.installation == installation);
-        let gone: Vec<_> = lists.iter().map(|(key, _)| key).filter(|(speaker, _)| own(*speaker)).cloned().collect();
+        let own = |identity: Identity| matches!(identity, Identity::Installation(scope) if scope.installation == installation);
+        let gone: Vec<_> = lists.iter().map(|(key, _)| key).filter(|(identity, _)| own(*identity)).cloned().collect();
         for key in gone {
             lists.pop(&key);
         }
     }
 
-    fn put<T: Clone + Send + Sync + 'static>(&self, key: (Speaker, String), pages: Vec<Known<T>>) {
+    fn put<T: Clone + Send + Sync + 'static>(&self, key: (Identity, String), pages: Vec<CachedPage<T>>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::new(pages));
     }
 }
@@ -72,13 +71,13 @@ impl GitHub {
     /// Returns every entry of a list, once each, in GitHub's order, and caches the pages.
     pub(super) async fn list<P: Page>(
         &self,
-        speaker: Speaker,
+        identity: Identity,
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<P::Item>, GitHubError> {
-        let key = (speaker, path::with_query(path, query));
+        let key = (identity, path::with_query(path, query));
         let mut pages = self.0.pages.get::<P::Item>(&key);
-        self.read_pages::<P>(speaker, path, query, &mut pages).await?;
+        self.read_pages::<P>(identity, path, query, &mut pages).await?;
         self.0.pages.put(key, pages.clone());
         Ok(once_each::<P>(pages))
     }
@@ -86,24 +85,24 @@ impl GitHub {
     /// Like [`GitHub::list`], without the cache, for one-time queries.
     pub(super) async fn list_once<P: Page>(
         &self,
-        speaker: Speaker,
+        identity: Identity,
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<P::Item>, GitHubError> {
         let mut pages = Vec::new();
-        self.read_pages::<P>(speaker, path, query, &mut pages).await?;
+        self.read_pages::<P>(identity, path, query, &mut pages).await?;
         Ok(once_each::<P>(pages))
     }
 
     async fn read_pages<P: Page>(
         &self,
-        speaker: Speaker,
+        identity: Identity,
         path: &str,
         query: &[(&str, &str)],
-        pages: &mut Vec<Known<P::Item>>,
+        pages: &mut Vec<CachedPage<P::Item>>,
     ) -> Result<(), GitHubError> {
         for _ in 0..MAX_PASSES {
-            let changed = self.read_pass::<P>(speaker, path, query, pages).await?;
+            let changed = self.read_pass::<P>(identity, path, query, pages).await?;
             // Without ETags another pass would cost quota, and a single page cannot shift.
             if !changed || pages.len() < 2 || pages.iter().any(|page| page.etag.is_none()) {
                 break;
@@ -115,10 +114,10 @@ impl GitHub {
     /// Reads every page once; returns true when any page differs from the cache.
     async fn read_pass<P: Page>(
         &self,
-        speaker: Speaker,
+        identity: Identity,
         path: &str,
         query: &[(&str, &str)],
-        pages: &mut Vec<Known<P::Item>>,
+        pages: &mut Vec<CachedPage<P::Item>>,
     ) -> Result<bool, GitHubError> {
         let mut changed = false;
         for index in 0..MAX_PAGES {
@@ -126,16 +125,16 @@ impl GitHub {
             let mut query = query.to_vec();
             query.extend([("per_page", size.as_str()), ("page", page.as_str())]);
             let known = pages.get(index).and_then(|page| page.etag.as_deref());
-            let answer = self.get(speaker, &path::with_query(path, &query), known).await?;
-            if answer.not_modified && known.is_none() {
+            let response = self.get(identity, &path::with_query(path, &query), known).await?;
+            if response.not_modified && known.is_none() {
                 return Err(GitHubError::Malformed { reason: "304 to an unconditional request".to_owned() });
             }
-            if !answer.not_modified {
+            if !response.not_modified {
                 changed = true;
-                let items = answer.json::<P>()?.items();
+                let items = response.json::<P>()?.items();
                 // Without a Link header (an intermediary may drop it) a full page may be followed by another.
-                let has_next = answer.has_next.unwrap_or(items.len() >= PER_PAGE) && !items.is_empty();
-                let fresh = Known { etag: answer.etag, has_next, items };
+                let has_next = response.has_next.unwrap_or(items.len() >= PER_PAGE) && !items.is_empty();
+                let fresh = CachedPage { etag: response.etag, has_next, items };
                 match pages.get_mut(index) {
                     Some(page) => *page = fresh,
                     None => pages.push(fresh),
@@ -150,7 +149,7 @@ impl GitHub {
     }
 }
 
-fn once_each<P: Page>(pages: Vec<Known<P::Item>>) -> Vec<P::Item> {
+fn once_each<P: Page>(pages: Vec<CachedPage<P::Item>>) -> Vec<P::Item> {
     let mut seen = HashSet::new();
     pages.into_iter().flat_map(|page| page.items).filter(|item| seen.insert(P::id(item))).collect()
 }
@@ -162,8 +161,8 @@ mod tests {
     #[test]
     fn a_full_cache_drops_only_the_list_that_was_used_longest_ago() {
         let cache = Cache::default();
-        let key = |n: usize| (Speaker::App, format!("/list/{n}"));
-        let page = || vec![Known { etag: None, has_next: false, items: vec![1] }];
+        let key = |n: usize| (Identity::App, format!("/list/{n}"));
+        let page = || vec![CachedPage { etag: None, has_next: false, items: vec![1] }];
         for n in 0..MAX_CACHED_LISTS.get() {
             cache.put(key(n), page());
         }

@@ -1,7 +1,7 @@
 //! The read client: one repository, GET requests only.
 
 use super::{
-    CommentInfo, GitHub, GitHubError, IssueEvent, IssueInfo, PermissionInfo, PullInfo, RepoHandle, RepoInfo, Speaker,
+    CommentInfo, GitHub, GitHubError, Identity, IssueEvent, IssueInfo, PermissionInfo, PullInfo, RepoHandle, RepoInfo,
     UserRef,
     path::{RepoPath, login_segment},
     raw::{RawComment, RawEvent, RawIssue, RawMember, RawPermission, RawPull, RawRepo},
@@ -21,7 +21,7 @@ const OLDEST_FIRST: [(&str, &str); 2] = [("sort", "created"), ("direction", "asc
 #[derive(Debug, Clone)]
 pub struct RepoReader {
     pub(super) github: GitHub,
-    pub(super) speaker: Speaker,
+    pub(super) identity: Identity,
     pub(super) repo: RepoHandle,
     /// Cache of permissions by login; `None` when every question is sent to GitHub.
     asked: Option<Arc<Mutex<HashMap<String, PermissionInfo>>>>,
@@ -30,7 +30,7 @@ pub struct RepoReader {
 impl RepoReader {
     pub(super) fn new(github: GitHub, installation: i64, repo: RepoHandle) -> Self {
         let scope = Scope { installation, repo: Some(repo.github_id), purpose: Purpose::Read };
-        Self { github, speaker: Speaker::Installation(scope), repo, asked: None }
+        Self { github, identity: Identity::Installation(scope), repo, asked: None }
     }
 
     /// Returns a reader that caches permissions by login. Use it for a pass over many issues, not for a single command.
@@ -72,7 +72,7 @@ impl RepoReader {
     pub async fn labelled_issues(&self, label: &str) -> Result<Vec<IssueInfo>, GitHubError> {
         let mut query = vec![("labels", label), ("state", "open")];
         query.extend(OLDEST_FIRST);
-        let mut issues = self.github.list::<Vec<RawIssue>>(self.speaker, &self.path("/issues")?, &query).await?;
+        let mut issues = self.github.list::<Vec<RawIssue>>(self.identity, &self.path("/issues")?, &query).await?;
         issues.retain(|issue| !issue.is_pull);
         Ok(issues)
     }
@@ -84,7 +84,7 @@ impl RepoReader {
     pub async fn open_issues(&self) -> Result<Vec<IssueInfo>, GitHubError> {
         let mut query = vec![("state", "open")];
         query.extend(OLDEST_FIRST);
-        let mut issues = self.github.list_once::<Vec<RawIssue>>(self.speaker, &self.path("/issues")?, &query).await?;
+        let mut issues = self.github.list_once::<Vec<RawIssue>>(self.identity, &self.path("/issues")?, &query).await?;
         issues.retain(|issue| !issue.is_pull);
         Ok(issues)
     }
@@ -96,7 +96,7 @@ impl RepoReader {
     pub async fn open_pulls(&self) -> Result<Vec<PullInfo>, GitHubError> {
         let mut query = vec![("state", "open")];
         query.extend(OLDEST_FIRST);
-        self.github.list::<Vec<RawPull>>(self.speaker, &self.path("/pulls")?, &query).await
+        self.github.list::<Vec<RawPull>>(self.identity, &self.path("/pulls")?, &query).await
     }
 
     /// Returns a pull request.
@@ -113,7 +113,7 @@ impl RepoReader {
     /// Fails rather than return a partial list.
     pub async fn issue_events(&self, number: i64) -> Result<Vec<IssueEvent>, GitHubError> {
         let path = self.path(&format!("/issues/{number}/events"))?;
-        self.github.list_once::<Vec<RawEvent>>(self.speaker, &path, &[]).await
+        self.github.list_once::<Vec<RawEvent>>(self.identity, &path, &[]).await
     }
 
     /// Returns a user's permission in this repository.
@@ -143,7 +143,7 @@ impl RepoReader {
     /// [`GitHubError::NotFound`] when the login does not exist.
     pub async fn user(&self, login: &str) -> Result<UserRef, GitHubError> {
         let path = format!("users/{}", login_segment(login)?);
-        self.github.get(self.speaker, &path, None).await?.json()
+        self.github.get(self.identity, &path, None).await?.json()
     }
 
     /// Returns the account with an id, under its current login.
@@ -152,7 +152,7 @@ impl RepoReader {
     /// # Errors
     /// [`GitHubError::NotFound`] when the account is gone.
     pub async fn user_by_id(&self, id: i64) -> Result<UserRef, GitHubError> {
-        self.github.get(self.speaker, &format!("user/{id}"), None).await?.json()
+        self.github.get(self.identity, &format!("user/{id}"), None).await?.json()
     }
 
     /// Returns an issue's comments, oldest first; with `since`, those written or edited at that second or later.
@@ -163,7 +163,7 @@ impl RepoReader {
         let path = self.path(&format!("/issues/{issue}/comments"))?;
         let since = since.map(Timestamp::rfc3339);
         let query: Vec<(&str, &str)> = since.iter().map(|at| ("since", at.as_str())).collect();
-        self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
+        self.github.list_once::<Vec<RawComment>>(self.identity, &path, &query).await
     }
 
     /// Returns the current version of a comment.
@@ -182,7 +182,7 @@ impl RepoReader {
         let path = self.path("/issues/comments")?;
         let since = since.rfc3339();
         let query = [("sort", "updated"), ("direction", "asc"), ("since", since.as_str())];
-        self.github.list_once::<Vec<RawComment>>(self.speaker, &path, &query).await
+        self.github.list_once::<Vec<RawComment>>(self.identity, &path, &query).await
     }
 
     /// Returns the members of an organisation's team. Requires the organisation permission `members: read`.
@@ -191,12 +191,12 @@ impl RepoReader {
     /// # Errors
     /// [`GitHubError::NoToken`] without the permission, [`GitHubError::NotFound`] when there is no such team.
     pub async fn team_members(&self, organisation: &str, team: &str) -> Result<Vec<UserRef>, GitHubError> {
-        let scope = match self.speaker {
-            Speaker::Installation(scope) => Scope { purpose: Purpose::Teams, repo: None, ..scope },
-            Speaker::App => return Err(GitHubError::Forbidden { message: "an App has no teams".to_owned() }),
+        let scope = match self.identity {
+            Identity::Installation(scope) => Scope { purpose: Purpose::Teams, repo: None, ..scope },
+            Identity::App => return Err(GitHubError::Forbidden { message: "an App has no teams".to_owned() }),
         };
         let path = format!("orgs/{}/teams/{}/members", login_segment(organisation)?, login_segment(team)?);
-        self.github.list_once::<Vec<RawMember>>(Speaker::Installation(scope), &path, &[]).await
+        self.github.list_once::<Vec<RawMember>>(Identity::Installation(scope), &path, &[]).await
     }
 
     pub(super) fn path(&self, rest: &str) -> Result<String, GitHubError> {
@@ -204,11 +204,11 @@ impl RepoReader {
     }
 
     async fn one<T: DeserializeOwned>(&self, rest: &str) -> Result<T, GitHubError> {
-        let answer = self.github.get(self.speaker, &self.path(rest)?, None).await?;
+        let response = self.github.get(self.identity, &self.path(rest)?, None).await?;
         // A renamed repository keeps its id. A transferred one has another owner, even if it is still readable.
-        if answer.redirected_to.is_some_and(|id| id != self.repo.github_id) {
+        if response.redirected_to.is_some_and(|id| id != self.repo.github_id) {
             return Err(GitHubError::Gone { what: rest.to_owned() });
         }
-        answer.json()
+        response.json()
     }
 }

@@ -58,6 +58,6 @@ pub async fn convert_manifest(address: &Address, code: &str) -> Result<NewApp, G
 }
 
 /// Returns GitHub's time, to the second; `None` when the response has no date.
-pub async fn their_time(address: &Address) -> Result<Option<Timestamp>, GitHubError> {
-    Http::new(address)?.their_time().await
+pub async fn server_time(address: &Address) -> Result<Option<Timestamp>, GitHubError> {
+    Http::new(address)?.server_time().await
 }

@@ -87,7 +87,7 @@ impl Server {
         let url = format!("http://{}/api/v3/", listener.local_addr().unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
         let face = Face { script: Arc::new(script), calls: calls.clone(), delay };
-        let app = Router::new().fallback(answer).with_state(face);
+        let app = Router::new().fallback(response).with_state(face);
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { url, clock: Clock::manual(NOW), calls }
     }
@@ -110,7 +110,7 @@ impl Server {
     }
 }
 
-async fn answer(State(face): State<Face>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn response(State(face): State<Face>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
     let path = uri.path_and_query().unwrap().as_str();
     let path = path.strip_prefix("/api/v3").unwrap_or(path);

@@ -2,7 +2,7 @@
 //!
 //! Concurrent callers share one token request. A token is kept until shortly before it expires, and is never shown.
 
-use super::{GitHub, GitHubError, Speaker, http::Write};
+use super::{GitHub, GitHubError, Identity, http::Write};
 use owp_base::clock::Clock;
 use owp_pool::{Span, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::sync::Mutex;
 
 /// Tokens are not used in their last minutes, because a call may wait before it is sent.
-const SPARE: Span = Span::minutes(5);
+const EXPIRY_MARGIN: Span = Span::minutes(5);
 
 /// Purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,7 +130,7 @@ impl GitHub {
     pub async fn forget(&self, installation: i64) {
         self.0.tokens.forget(installation).await;
         self.0.pages.forget(installation);
-        self.0.rests.forget(installation);
+        self.0.rate_limits.forget(installation);
     }
 
     pub(super) fn app_jwt(&self) -> Result<SecretString, GitHubError> {
@@ -140,11 +140,11 @@ impl GitHub {
     /// Returns the token of a scope. Mints one if there is none or it is about to expire. While the installation is
     /// rate limited no token is minted, because no call could use it.
     pub(super) async fn token(&self, scope: Scope) -> Result<SecretString, GitHubError> {
-        self.may_ask(Speaker::Installation(scope))?;
+        self.may_ask(Identity::Installation(scope))?;
         let slot = self.0.tokens.slot(scope).await;
         let mut slot = slot.lock().await;
         let now = self.now();
-        if let Some(token) = slot.as_ref().filter(|token| now + SPARE < token.expires_at) {
+        if let Some(token) = slot.as_ref().filter(|token| now + EXPIRY_MARGIN < token.expires_at) {
             return Ok(token.secret.clone());
         }
         *slot = None;
@@ -170,8 +170,8 @@ impl GitHub {
         }
         let write = Write::MintToken { installation: scope.installation };
         let jwt = self.app_jwt()?;
-        let answer = self.send(Speaker::App, self.0.http.write(&write, &jwt, Some(&body))).await?;
-        let minted: Minted = answer.json()?;
+        let response = self.send(Identity::App, self.0.http.write(&write, &jwt, Some(&body))).await?;
+        let minted: Minted = response.json()?;
         let expires_at = Timestamp::parse_rfc3339(&minted.expires_at)
             .ok_or_else(|| GitHubError::Malformed { reason: "a token without an expiry time".to_owned() })?;
         Ok(Token { secret: SecretString::from(minted.token), expires_at })

@@ -46,9 +46,9 @@ impl CommentWriter {
     }
 
     async fn comment(&self, write: &Write<'_>, body: &str) -> Result<CommentInfo, GitHubError> {
-        let answer = self.github.write(self.scope, write, &json!({"body": body})).await?;
+        let response = self.github.write(self.scope, write, &json!({"body": body})).await?;
         // GitHub accepted the write. With an unreadable response only the comment's id is unknown.
-        let raw: RawComment = answer.json().map_err(|error| GitHubError::Lost { reason: error.to_string() })?;
+        let raw: RawComment = response.json().map_err(|error| GitHubError::Lost { reason: error.to_string() })?;
         Ok(raw.into())
     }
 }

@@ -1,7 +1,7 @@
 //! Content of the notes on an issue, and of the comments to authors whose pull requests answer a task they do not hold.
 
 use crate::render::{Note, Takes};
-use owp_pool::gates::Unmet;
+use owp_pool::gates::UnmetGate;
 use owp_pool::pull::{PullFacts, Verdict};
 use owp_pool::slots::{Slots, Weight};
 use owp_pool::task::Task;
@@ -87,10 +87,10 @@ fn pull_note(case: NotesCase<'_>, noted: &NotedPull) -> Option<Note> {
         Verdict::NobodyHolds => Some(Note::PullForFreeTask { pull, author, bot, takes: takes(case, pull) }),
         // While its author holds the task, the pull request's own comment says it.
         Verdict::Waits(unmet) if !case.task.state.is_held() => {
-            Some(Note::PullWaits { pull, author, waits_for: unmet.iter().map(Unmet::wanted).collect() })
+            Some(Note::PullWaits { pull, author, waits_for: unmet.iter().map(UnmetGate::requirement).collect() })
         }
         Verdict::Slipped(unmet) => {
-            Some(Note::PullSlipped { pull, faults: unmet.iter().filter_map(Unmet::fault).collect() })
+            Some(Note::PullSlipped { pull, faults: unmet.iter().filter_map(UnmetGate::fault).collect() })
         }
         Verdict::Waits(_) | Verdict::Move(_) | Verdict::Nothing => None,
     }
@@ -129,7 +129,7 @@ pub fn author_settled(pulls: &[NotedPull], id: i64, was_holder: bool) -> AuthorS
 mod tests {
     use super::*;
     use owp_pool::moves::Move;
-    use owp_pool::slots::Answer;
+    use owp_pool::slots::NamingPull;
     use owp_pool::task::{TaskSpec, TaskState};
     use owp_pool::{RepoId, TaskId, Timestamp};
 
@@ -172,8 +172,8 @@ mod tests {
         let author = || "bo".to_owned();
         let for_held = |bot| Note::PullForHeldTask { pull: 3, author: author(), holder: "ada".into(), bot, takes };
         let for_free = Note::PullForFreeTask { pull: 3, author: author(), bot: false, takes };
-        let waits = Note::PullWaits { pull: 3, author: author(), waits_for: vec![Unmet::Draft.wanted()] };
-        let slipped = Note::PullSlipped { pull: 3, faults: Unmet::Draft.fault().into_iter().collect() };
+        let waits = Note::PullWaits { pull: 3, author: author(), waits_for: vec![UnmetGate::Draft.requirement()] };
+        let slipped = Note::PullSlipped { pull: 3, faults: UnmetGate::Draft.fault().into_iter().collect() };
         let by_bot = NotedPull { bot: true, ..pull(3, Verdict::HeldByOther) };
         let by_ghost = PullFacts { author: None, ..pull(3, Verdict::NobodyHolds).facts };
         let by_ghost = NotedPull { facts: by_ghost, ..pull(3, Verdict::NobodyHolds) };
@@ -186,9 +186,9 @@ mod tests {
             (Ready, pull(3, Verdict::NobodyHolds), vec![], vec![for_free.clone()]),
             (Ready, by_ghost, vec![for_free], vec![]),
             (Ready, closed, vec![], vec![]),
-            (Ready, pull(3, Verdict::Waits(vec![Unmet::Draft])), vec![waits], vec![]),
-            (InProgress, pull(3, Verdict::Waits(vec![Unmet::Draft])), vec![], vec![]),
-            (PrOpened, pull(3, Verdict::Slipped(vec![Unmet::Draft])), vec![slipped], vec![]),
+            (Ready, pull(3, Verdict::Waits(vec![UnmetGate::Draft])), vec![waits], vec![]),
+            (InProgress, pull(3, Verdict::Waits(vec![UnmetGate::Draft])), vec![], vec![]),
+            (PrOpened, pull(3, Verdict::Slipped(vec![UnmetGate::Draft])), vec![slipped], vec![]),
             (PrOpened, pull(3, Verdict::Nothing), vec![], vec![]),
             (InProgress, pull(3, Verdict::Move(Move::Start)), vec![], vec![]),
         ];
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn an_author_learns_what_the_pull_request_takes() {
         let ready = task(TaskState::Ready);
-        let answer = Answer { number: 3, login: "bo".into(), people: [].into(), counts: true, keeps: true };
+        let answer = NamingPull { number: 3, login: "bo".into(), people: [].into(), counts: true, keeps: true };
         let slots = Slots {
             weights: [(3, Weight::Beyond)].into(),
             counted: [3].into(),

@@ -11,8 +11,8 @@ mod tests;
 mod types;
 
 pub use types::{
-    CommentAction, CommentRef, Edit, Incoming, InstallationAction, Kind, PullSaid, RepoRef, RepositoryAction, Said,
-    UserRef,
+    CommentAction, CommentRef, Edit, Incoming, InstallationAction, IssueSnapshot, Kind, PullSnapshot, RepoRef,
+    RepositoryAction, UserRef,
 };
 
 use owp_pool::{Timestamp, text::tidy_line};
@@ -152,7 +152,7 @@ fn kind_of(event: &str, action: &str, raw: RawDelivery) -> Result<Kind, &'static
             let merged = pull.merged.unwrap_or(false);
             let closed = merged || pull.state.is_some_and(|state| state.into_string() == "closed");
             let updated_at = pull.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
-            Kind::PullRequest { number, said: PullSaid { closed, merged, updated_at } }
+            Kind::PullRequest { number, said: PullSnapshot { closed, merged, updated_at } }
         }
         // A check that has only started changes nothing.
         "check_run" if action == "completed" => commit(raw.check_run.ok_or("check_run")?, "check_run.head_sha")?,
@@ -191,11 +191,11 @@ fn edit(issue: RawIssue, changes: RawChanges) -> Option<Edit> {
 }
 
 /// Returns the issue's text and labels; `None` if the payload lacks any of them. A null body is empty.
-fn said(issue: RawIssue) -> Option<Said> {
+fn said(issue: RawIssue) -> Option<IssueSnapshot> {
     let labels = issue.labels?.into_iter().filter_map(|label| label.name).map(short).collect();
     let at = issue.updated_at.and_then(|at| Timestamp::parse_rfc3339(&at.into_string()));
     let body = issue.body.unwrap_or_default().into_string();
-    Some(Said { title: issue.title?.into_string(), body, labels, at })
+    Some(IssueSnapshot { title: issue.title?.into_string(), body, labels, at })
 }
 
 fn comment_ref(raw: RawComment) -> Result<CommentRef, &'static str> {

@@ -112,7 +112,7 @@ fn an_issue_event_names_the_label_and_what_an_edit_replaced() {
     let Kind::Issue { said, .. } = read("issues", &whole).unwrap().kind else { panic!("an issue") };
     let (title, labels) = ("Parse dates".to_owned(), vec!["pool:ready".to_owned()]);
     let at = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z");
-    assert_eq!(said.as_deref(), Some(&Said { title, body: String::new(), labels, at }));
+    assert_eq!(said.as_deref(), Some(&IssueSnapshot { title, body: String::new(), labels, at }));
 
     let edited = json!({
         "action": "edited", "issue": { "number": 3, "title": "new", "body": "text" }, "repository": repository,
@@ -129,16 +129,19 @@ fn an_issue_event_names_the_label_and_what_an_edit_replaced() {
 fn pull_requests_installations_and_repositories_are_hints_where_to_look() {
     let repository = json!({ "id": 42, "full_name": "o/r", "private": true });
     let pull = json!({ "action": "closed", "pull_request": { "number": 8, "merged": true }, "repository": repository });
-    let said = PullSaid { closed: true, merged: true, updated_at: None };
+    let said = PullSnapshot { closed: true, merged: true, updated_at: None };
     assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 8, said });
     let pull = json!({
         "action": "closed", "repository": repository,
         "pull_request": { "number": 8, "state": "closed", "merged": false, "updated_at": "1970-01-01T00:00:05Z" }
     });
-    let said = PullSaid { closed: true, merged: false, updated_at: Some(Timestamp(5_000)) };
+    let said = PullSnapshot { closed: true, merged: false, updated_at: Some(Timestamp(5_000)) };
     assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 8, said });
     let pull = json!({ "action": "closed", "number": 9, "repository": repository });
-    assert_eq!(read("pull_request", &pull).unwrap().kind, Kind::PullRequest { number: 9, said: PullSaid::default() });
+    assert_eq!(
+        read("pull_request", &pull).unwrap().kind,
+        Kind::PullRequest { number: 9, said: PullSnapshot::default() }
+    );
 
     for (text, action) in [
         ("created", InstallationAction::Created),

@@ -62,7 +62,7 @@ pub struct Edit {
 
 /// An issue's text and labels at the time of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct IssueSnapshot {
     /// The title.
     pub title: String,
     /// The body.
@@ -85,7 +85,7 @@ pub enum Kind {
         /// The edit of the title or body.
         edit: Option<Box<Edit>>,
         /// Text and labels, when the issue was opened, labelled or reopened.
-        said: Option<Box<Said>>,
+        said: Option<Box<IssueSnapshot>>,
     },
     /// A comment on an issue or pull request.
     IssueComment {
@@ -105,7 +105,7 @@ pub enum Kind {
         /// Pull request number.
         number: i64,
         /// Its state at the time of the delivery.
-        said: PullSaid,
+        said: PullSnapshot,
     },
     /// A report about a commit: a check, a check suite or a status.
     Commit {
@@ -141,7 +141,7 @@ pub enum Kind {
 
 /// A pull request's state in a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PullSaid {
+pub struct PullSnapshot {
     /// True when it is closed, merged or not; false when the payload omits the state.
     pub closed: bool,
     /// True when it is merged.

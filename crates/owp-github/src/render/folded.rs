@@ -9,7 +9,7 @@ const MAX_PULLS: usize = 3;
 
 /// One wanted comment, rendered as if it stood alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct CommentPart {
     /// The key it would have as a separate comment.
     pub key: String,
     /// The text, without the hidden key.
@@ -22,7 +22,7 @@ pub struct Said {
 /// ordered by first appearance, `answers` newest first. A part that does not fit is left out entirely, the oldest reply
 /// first, so that no text is cut.
 #[must_use]
-pub fn folded(standing: &[Said], answers: &[Said]) -> String {
+pub fn folded(standing: &[CommentPart], answers: &[CommentPart]) -> String {
     let mut room = MAX_FOLDED;
     let mut fits = |body: &str| {
         let needed = body.chars().count() + 10;
@@ -44,14 +44,14 @@ pub fn folded(standing: &[Said], answers: &[Said]) -> String {
 }
 
 /// Selects and orders the standing parts: only the last lease, with only its own warning.
-fn in_order(standing: &[Said]) -> Vec<&Said> {
+fn in_order(standing: &[CommentPart]) -> Vec<&CommentPart> {
     let of = |kind: &'static str| standing.iter().rev().filter(move |said| said.key.starts_with(kind));
     let lease = of("lease:").next();
     let warning = lease.and_then(|lease| {
         let id = lease.key.strip_prefix("lease:")?;
         of("warn:").find(|said| said.key.strip_prefix("warn:") == Some(id))
     });
-    let known = |said: &&Said| ["lease:", "warn:", "pull:"].iter().any(|kind| said.key.starts_with(kind));
+    let known = |said: &&CommentPart| ["lease:", "warn:", "pull:"].iter().any(|kind| said.key.starts_with(kind));
     let others = standing.iter().filter(|said| !known(said));
     lease.into_iter().chain(warning).chain(of("pull:").take(MAX_PULLS)).chain(others).collect()
 }
@@ -60,8 +60,8 @@ fn in_order(standing: &[Said]) -> Vec<&Said> {
 mod tests {
     use super::*;
 
-    fn said(key: &str, body: &str, minute: i64) -> Said {
-        Said { key: key.to_owned(), body: body.to_owned(), at: Timestamp(1_795_230_540_000 + minute * 60_000) }
+    fn said(key: &str, body: &str, minute: i64) -> CommentPart {
+        CommentPart { key: key.to_owned(), body: body.to_owned(), at: Timestamp(1_795_230_540_000 + minute * 60_000) }
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left_out_whole() {
         let long = "é".repeat(25_000);
-        let answers: Vec<Said> = (0..5).map(|n| said(&format!("reply:{n}"), &format!("{n}{long}"), n)).collect();
+        let answers: Vec<CommentPart> = (0..5).map(|n| said(&format!("reply:{n}"), &format!("{n}{long}"), n)).collect();
         let body = folded(&[said("lease:l_1", "Yours.", 0)], &answers);
         assert!(body.starts_with("Yours.") && body.chars().count() <= MAX_FOLDED, "{}", body.chars().count());
         assert_eq!(body.matches("UTC:**").count(), 2);

@@ -201,14 +201,14 @@ fn check_sent(body: &str) -> Result<(), TestCaseError> {
 
 /// Checks all bodies folded into one comment. The separators between them are the pool's own.
 fn check_folded(bodies: &[String]) -> Result<(), TestCaseError> {
-    let said = |(n, body): (usize, &String)| Said {
+    let said = |(n, body): (usize, &String)| CommentPart {
         key: format!("other:{n}"),
         body: body.clone(),
         at: Timestamp(1_800_000_000_000),
     };
     let (standing, answers) = bodies.split_at(bodies.len() / 2);
-    let standing: Vec<Said> = standing.iter().enumerate().map(said).collect();
-    let answers: Vec<Said> = answers.iter().enumerate().map(said).collect();
+    let standing: Vec<CommentPart> = standing.iter().enumerate().map(said).collect();
+    let answers: Vec<CommentPart> = answers.iter().enumerate().map(said).collect();
     let body = folded(&standing, &answers);
     prop_assert!(with_key("all", &body).chars().count() <= MAX_COMMENT);
     prop_assert!(!with_key("all", &body).contains("(shortened)"));

@@ -21,7 +21,7 @@ mod unlabelled;
 #[cfg(test)]
 mod hostile;
 
-pub use folded::{Said, folded};
+pub use folded::{CommentPart, folded};
 pub use key::{MAX_COMMENT, duplicate_pointer, find_key, with_key};
 pub use lease::{Contract, LeaseComment, LeaseEnd, LeaseState, Via, lease_comment};
 pub use notes::{Note, Takes, author_comment, author_settled, lookalike_comment, notes_comment};

@@ -15,14 +15,14 @@ pub mod text;
 use super::Timestamp;
 use super::labels::LabelRules;
 use super::permission::Permission;
-use super::task::Wording;
+use super::task::IssueText;
 use std::collections::BTreeMap;
 
 /// Hold reason of a task whose text was changed after approval by a user without write access.
-pub const EDITED: &str = "its text was edited after approval, by somebody without write access";
+pub const HOLD_EDITED: &str = "its text was edited after approval, by somebody without write access";
 
 /// Hold reason of a task when GitHub does not tell whether its text is the approved one.
-pub const UNTOLD: &str =
+pub const HOLD_EDITOR_UNKNOWN: &str =
     "GitHub does not tell whether its text was edited after the label was set, and its author has no write access";
 
 /// Hold reason when the issue's events do not name the labeller.
@@ -43,7 +43,7 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedText {
     /// The text.
-    pub text: Wording,
+    pub text: IssueText,
     /// The labels in the same payload.
     pub labels: Vec<String>,
     /// Time of the issue's last change in the same payload.
@@ -56,9 +56,9 @@ pub struct TextEdit {
     /// The account that edited the text.
     pub by: Account,
     /// The text before the edit.
-    pub before: Wording,
+    pub before: IssueText,
     /// The text after the edit.
-    pub after: Wording,
+    pub after: IssueText,
     /// Time of the issue's last change in the same payload.
     pub at: Option<Timestamp>,
 }
@@ -107,7 +107,7 @@ pub enum LastEdit {
 #[derive(Debug, Clone)]
 pub struct IssueFacts {
     /// The current text.
-    pub text: Wording,
+    pub text: IssueText,
     /// The author; `None` for deleted accounts.
     pub author: Option<Account>,
     /// Time of the last change of any kind.
@@ -158,7 +158,7 @@ impl IssueFacts {
     }
 
     /// Returns the signed text of the issue as it was at the act done at `at`, if a payload shows that.
-    fn signed_at(&self, at: Timestamp, labels: &LabelRules) -> Option<&Wording> {
+    fn signed_at(&self, at: Timestamp, labels: &LabelRules) -> Option<&IssueText> {
         self.signed.as_ref().filter(|signed| signed.belongs(at, labels)).map(|signed| &signed.text)
     }
 }

@@ -1,10 +1,10 @@
 //! The act that offered an issue to the pool: the actor's permission, and the text at that time.
 
 use super::record::Known;
-use super::{Account, Act, ActKind, IssueFacts, Lacks, LastEdit, SignedText, UNTOLD};
+use super::{Account, Act, ActKind, HOLD_EDITOR_UNKNOWN, IssueFacts, Lacks, LastEdit, SignedText};
 use crate::labels::LabelRules;
 use crate::permission::Permission;
-use crate::task::Wording;
+use crate::task::IssueText;
 use crate::{Span, Timestamp};
 
 /// Tolerance, before and after the act, for the last change that its payload reports. Several labels are often set at
@@ -39,7 +39,7 @@ pub enum OfferedText {
         proven: bool,
     },
     /// A different text, from the signed payload.
-    Signed(Wording),
+    Signed(IssueText),
     /// A different text: somebody without write access has edited it since.
     Edited,
     /// Unknown: GitHub does not say.
@@ -83,7 +83,7 @@ pub fn judge(issue: &IssueFacts, known: Option<Known<'_>>, labels: &LabelRules) 
     let event = reopened.map_or(labelled.id, |reopened| reopened.id);
     let approved_at = reopened.filter(|_| approves).unwrap_or(labelled).at;
     let is_news = known.is_none_or(|known| known.record.is_news(event));
-    let untold = known.is_some_and(|known| known.task.hold.as_deref() == Some(UNTOLD));
+    let untold = known.is_some_and(|known| known.task.hold.as_deref() == Some(HOLD_EDITOR_UNKNOWN));
     let matters = hold.is_none() && (known.is_none() || is_news && approves || untold);
     let text = if matters { text_at(issue, approved_at, known, labels)? } else { OfferedText::PROVEN };
     let waits = known.is_none() && (hold.is_some() || !matches!(text, OfferedText::AsNow { .. }));
@@ -124,7 +124,7 @@ fn text_at(
     if let Some(Known { task, record }) = known {
         // Approved earlier, or seen before the act.
         let seen_before = task.later.as_ref() == Some(now) && record.later_at < at;
-        if seen_before || task.wording() == *now && task.hold.is_none() && !record.unproven {
+        if seen_before || task.issue_text() == *now && task.hold.is_none() && !record.unproven {
             return Ok(OfferedText::PROVEN);
         }
     }

@@ -2,8 +2,8 @@
 
 use super::opt_in::{OfferedText, OptIn};
 use super::text::TextTrust;
-use super::{EDITED, LABELLER_UNKNOWN, UNTOLD};
-use crate::task::{Task, TaskState, Wording};
+use super::{HOLD_EDITED, HOLD_EDITOR_UNKNOWN, LABELLER_UNKNOWN};
+use crate::task::{IssueText, Task, TaskState};
 use crate::{Span, Timestamp};
 
 /// Time for which GitHub is asked again about a hold caused by missing information, and the first pause.
@@ -48,7 +48,7 @@ impl Known<'_> {
     #[must_use]
     pub fn asks_again(self, now: Timestamp) -> bool {
         let Self { task, record } = self;
-        let lacks = task.hold.as_deref().is_some_and(|hold| hold == UNTOLD || hold == LABELLER_UNKNOWN);
+        let lacks = task.hold.as_deref().is_some_and(|hold| hold == HOLD_EDITOR_UNKNOWN || hold == LABELLER_UNKNOWN);
         let pause = Span((record.asked_at - task.created_at).0.max(TOLD_SOON.0));
         lacks && !task.state.is_over() && task.created_at + TOLD_LATER > now && record.asked_at + pause <= now
     }
@@ -58,9 +58,9 @@ impl Known<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct First {
     /// The approved text; while nobody has approved one, the current text.
-    pub text: Wording,
+    pub text: IssueText,
     /// The current text, when it differs.
-    pub later: Option<Wording>,
+    pub later: Option<IssueText>,
     /// Reason a maintainer must approve the task first, if any.
     pub hold: Option<String>,
     /// The record to keep.
@@ -69,16 +69,16 @@ pub struct First {
 
 /// Decides the approval of a new issue, noticed at `now`. `text` is its current text, `updated_at` its last change.
 #[must_use]
-pub fn first(opt_in: Option<&OptIn>, text: Wording, updated_at: Timestamp, now: Timestamp) -> First {
+pub fn first(opt_in: Option<&OptIn>, text: IssueText, updated_at: Timestamp, now: Timestamp) -> First {
     let (approved, hold, unproven) = match opt_in {
         None => (text.clone(), Some(LABELLER_UNKNOWN.to_owned()), false),
         // A text that nobody has approved yet is approved as it reads by then.
         Some(act) if act.hold.is_some() => (text.clone(), act.hold.clone(), false),
         Some(act) => match &act.text {
             OfferedText::AsNow { proven } => (text.clone(), None, !proven),
-            OfferedText::Signed(signed) => (signed.clone(), Some(EDITED.to_owned()), false),
-            OfferedText::Edited => (text.clone(), Some(EDITED.to_owned()), true),
-            OfferedText::Untold => (text.clone(), Some(UNTOLD.to_owned()), true),
+            OfferedText::Signed(signed) => (signed.clone(), Some(HOLD_EDITED.to_owned()), false),
+            OfferedText::Edited => (text.clone(), Some(HOLD_EDITED.to_owned()), true),
+            OfferedText::Untold => (text.clone(), Some(HOLD_EDITOR_UNKNOWN.to_owned()), true),
         },
     };
     let record = Record {
@@ -95,7 +95,7 @@ pub fn first(opt_in: Option<&OptIn>, text: Wording, updated_at: Timestamp, now: 
 #[derive(Debug, Clone, Copy)]
 pub struct Offer<'a> {
     /// The current text.
-    pub text: &'a Wording,
+    pub text: &'a IssueText,
     /// Trust in it.
     pub trust: &'a TextTrust,
     /// The latest act that offered it, if judged.
@@ -125,7 +125,7 @@ pub fn follow(task: &mut Task, record: &mut Record, offer: Offer<'_>, now: Times
     if (Known { task, record }).asks_again(now) {
         record.asked_at = now;
     }
-    if task.later.as_ref().unwrap_or(&task.wording()) != text {
+    if task.later.as_ref().unwrap_or(&task.issue_text()) != text {
         record.later_at = updated_at;
     }
     if task.state == TaskState::Merged && act.is_none() {
@@ -134,7 +134,7 @@ pub fn follow(task: &mut Task, record: &mut Record, offer: Offer<'_>, now: Times
     record.opt_in_event = act.map(|act| act.event).or(record.opt_in_event);
     reword(task, record, text.clone(), trust);
     // GitHub may give the information it lacked at first about an act that was judged already.
-    let told_late = || opt_in.filter(|_| task.hold.as_deref() == Some(UNTOLD));
+    let told_late = || opt_in.filter(|_| task.hold.as_deref() == Some(HOLD_EDITOR_UNKNOWN));
     if let Some(act) = act.or_else(told_late) {
         apply_act(task, record, text.clone(), act);
     }
@@ -144,19 +144,19 @@ pub fn follow(task: &mut Task, record: &mut Record, offer: Offer<'_>, now: Times
 
 /// Applies the trust in an issue's current text. Trusted text is taken over; untrusted text waits for approval while
 /// the approved one stays in force. A task that waits for its first approval has no text to keep.
-fn reword(task: &mut Task, record: &mut Record, now: Wording, trust: &TextTrust) {
+fn reword(task: &mut Task, record: &mut Record, now: IssueText, trust: &TextTrust) {
     let waits = matches!(task.state, TaskState::Ready);
-    let unapproved = task.hold.as_deref().is_some_and(|hold| hold != EDITED && hold != UNTOLD);
+    let unapproved = task.hold.as_deref().is_some_and(|hold| hold != HOLD_EDITED && hold != HOLD_EDITOR_UNKNOWN);
     match trust {
         TextTrust::NeverApproved { text, proven } => {
-            task.set_wording(text.clone());
+            task.set_text(text.clone());
             record.unproven = !proven;
         }
         TextTrust::Confirmed { .. } => record.unproven = false,
         TextTrust::Trusted | TextTrust::Untrusted => {}
     }
     let trusted = matches!(trust, TextTrust::Trusted | TextTrust::Confirmed { trusted: true });
-    let differs = task.wording() != now;
+    let differs = task.issue_text() != now;
     if !differs && *trust != TextTrust::Untrusted {
         // The change was reverted, or proven never to have happened.
         let lifted = match trust {
@@ -165,24 +165,24 @@ fn reword(task: &mut Task, record: &mut Record, now: Wording, trust: &TextTrust)
         };
         task.later = None;
         if lifted {
-            task.hold.take_if(|hold| [EDITED, UNTOLD].contains(&hold.as_str()));
+            task.hold.take_if(|hold| [HOLD_EDITED, HOLD_EDITOR_UNKNOWN].contains(&hold.as_str()));
         } else if matches!(trust, TextTrust::NeverApproved { .. }) {
-            task.hold = Some(EDITED.to_owned());
+            task.hold = Some(HOLD_EDITED.to_owned());
         }
     } else if unapproved || trusted {
-        task.set_wording(now);
+        task.set_text(now);
         task.later = None;
-        task.hold.take_if(|hold| hold == EDITED);
+        task.hold.take_if(|hold| hold == HOLD_EDITED);
     } else {
         task.later = Some(now);
         if waits {
-            task.hold = Some(EDITED.to_owned());
+            task.hold = Some(HOLD_EDITED.to_owned());
         }
     }
 }
 
 /// Applies an act that offered the issue. Runs after [`reword`].
-fn apply_act(task: &mut Task, record: &mut Record, now: Wording, act: &OptIn) {
+fn apply_act(task: &mut Task, record: &mut Record, now: IssueText, act: &OptIn) {
     let over = task.state.is_over();
     if let Some(why) = &act.hold {
         if over || task.hold.is_some() || task.later.is_some() {
@@ -196,22 +196,22 @@ fn apply_act(task: &mut Task, record: &mut Record, now: Wording, act: &OptIn) {
     record.approved_at = act.approved_at;
     match &act.text {
         OfferedText::AsNow { proven } => {
-            task.set_wording(now);
+            task.set_text(now);
             (task.later, task.hold) = (None, None);
             record.unproven = !proven;
         }
         OfferedText::Signed(text) => {
-            task.set_wording(text.clone());
+            task.set_text(text.clone());
             task.later = Some(now).filter(|now| now != text);
             record.unproven = false;
             let held = task.later.is_some() && (task.state == TaskState::Ready || over);
-            task.hold = held.then(|| EDITED.to_owned());
+            task.hold = held.then(|| HOLD_EDITED.to_owned());
         }
         OfferedText::Edited | OfferedText::Untold => {
-            if task.wording() != now {
+            if task.issue_text() != now {
                 task.later = Some(now);
             }
-            let why = if act.text == OfferedText::Untold { UNTOLD } else { EDITED };
+            let why = if act.text == OfferedText::Untold { HOLD_EDITOR_UNKNOWN } else { HOLD_EDITED };
             if task.state == TaskState::Ready || over {
                 task.hold = Some(why.to_owned());
             }
@@ -240,7 +240,7 @@ pub fn approve(task: &mut Task, record: &mut Record, said_at: Timestamp) -> Appr
         return Approval::MayBeUnseen;
     }
     task.hold = None;
-    task.take_over_later();
+    task.adopt_current_text();
     (record.approved_at, record.unproven) = (said_at, false);
     Approval::Approved
 }

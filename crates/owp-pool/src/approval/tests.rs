@@ -4,12 +4,13 @@ use super::opt_in::{self, OfferedText, OptIn};
 use super::record::{self, Approval, Effect, First, Known, Offer, Record};
 use super::text::{self, TextTrust};
 use super::{
-    Account, Act, ActKind, EDITED, IssueFacts, LABELLER_UNKNOWN, Lacks, LastEdit, SignedText, TextEdit, UNTOLD,
+    Account, Act, ActKind, HOLD_EDITED, HOLD_EDITOR_UNKNOWN, IssueFacts, LABELLER_UNKNOWN, Lacks, LastEdit, SignedText,
+    TextEdit,
 };
 use crate::fixtures::{NOW, task};
 use crate::labels::LabelRules;
 use crate::permission::Permission;
-use crate::task::{Task, TaskState, Wording};
+use crate::task::{IssueText, Task, TaskState};
 use crate::{Span, Timestamp};
 
 const SET_AT: Timestamp = NOW;
@@ -33,8 +34,8 @@ fn bot(login: &str) -> Account {
     Account { id: 9, login: login.into(), is_bot: true }
 }
 
-fn words(body: &str) -> Wording {
-    Wording::of_issue("Teach the parser dates", body)
+fn words(body: &str) -> IssueText {
+    IssueText::of_issue("Teach the parser dates", body)
 }
 
 fn labels() -> LabelRules {
@@ -140,7 +141,7 @@ fn a_text_that_waits_for_approval_stays_untrusted() {
     let by_mia = IssueFacts { author: Some(mia()), ..issue("new") };
     let decided = text::judge(&by_mia, Known { task: &waiting, record: &record }, &labels());
     assert_eq!(decided, Ok(TextTrust::Untrusted));
-    let (unseen, record) = (Task { hold: Some(EDITED.into()), ..task }, Record { unproven: true, ..record });
+    let (unseen, record) = (Task { hold: Some(HOLD_EDITED.into()), ..task }, Record { unproven: true, ..record });
     let decided = text::judge(&issue("old"), Known { task: &unseen, record: &record }, &labels());
     assert_eq!(decided, Ok(TextTrust::Untrusted));
 }
@@ -270,9 +271,9 @@ fn a_new_issue_is_held_unless_its_text_is_the_approved_one() {
         (Some(stranger), "new", Some("a stranger"), false),
         (Some(opted_in(OfferedText::AsNow { proven: true })), "new", None, false),
         (Some(opted_in(OfferedText::AsNow { proven: false })), "new", None, true),
-        (Some(opted_in(OfferedText::Signed(words("old")))), "old", Some(EDITED), false),
-        (Some(opted_in(OfferedText::Edited)), "new", Some(EDITED), true),
-        (Some(opted_in(OfferedText::Untold)), "new", Some(UNTOLD), true),
+        (Some(opted_in(OfferedText::Signed(words("old")))), "old", Some(HOLD_EDITED), false),
+        (Some(opted_in(OfferedText::Edited)), "new", Some(HOLD_EDITED), true),
+        (Some(opted_in(OfferedText::Untold)), "new", Some(HOLD_EDITOR_UNKNOWN), true),
     ];
     for (act, text, hold, unproven) in cases {
         let First { text: approved, later, hold: held, record } = record::first(act.as_ref(), now(), LATER, NOW);
@@ -296,7 +297,7 @@ fn a_task_keeps_its_approved_text_until_the_new_one_is_trusted() {
     let in_state = |state| Task { state, ..ready.clone() };
     let untrusted = TextTrust::Untrusted;
     let new = || Some("new".to_owned());
-    let edited = Some(EDITED.to_owned());
+    let edited = Some(HOLD_EDITED.to_owned());
     let same = |ends_lease| Effect::Follows { anew: false, ends_lease };
     let cases = [
         ("trusted", ready.clone(), TextTrust::Trusted, ("new", None, None), same(false)),
@@ -335,23 +336,23 @@ fn each_act_is_judged_once_and_approves_the_text_that_its_actor_saw() {
     let seen = ("new".to_owned(), None, None);
     assert_eq!(followed(ready.clone(), &untrusted, Some(&proven)), with(seen.clone(), anew.clone()));
     let judged = OptIn { event: 10, ..proven.clone() };
-    assert_eq!(followed(ready.clone(), &untrusted, Some(&judged)), with(held(EDITED), again.clone()));
-    let told_late = Task { hold: Some(UNTOLD.into()), state: TaskState::Blocked, ..ready.clone() };
+    assert_eq!(followed(ready.clone(), &untrusted, Some(&judged)), with(held(HOLD_EDITED), again.clone()));
+    let told_late = Task { hold: Some(HOLD_EDITOR_UNKNOWN.into()), state: TaskState::Blocked, ..ready.clone() };
     assert_eq!(followed(told_late, &untrusted, Some(&judged)), with(seen, again));
     let saw_old = opted_in(OfferedText::Signed(words("old")));
-    assert_eq!(followed(ready.clone(), &untrusted, Some(&saw_old)), with(held(EDITED), anew.clone()));
+    assert_eq!(followed(ready.clone(), &untrusted, Some(&saw_old)), with(held(HOLD_EDITED), anew.clone()));
     let untold = opted_in(OfferedText::Untold);
-    assert_eq!(followed(ready.clone(), &untrusted, Some(&untold)), with(held(UNTOLD), anew.clone()));
+    assert_eq!(followed(ready.clone(), &untrusted, Some(&untold)), with(held(HOLD_EDITOR_UNKNOWN), anew.clone()));
     let stranger = OptIn { hold: Some("a stranger".into()), ..proven.clone() };
     assert_eq!(followed(ready.clone(), &untrusted, Some(&stranger)), with(held("a stranger"), anew.clone()));
     let reopened = OptIn { approves: false, ..proven };
-    assert_eq!(followed(ready, &untrusted, Some(&reopened)), with(held(EDITED), anew));
+    assert_eq!(followed(ready, &untrusted, Some(&reopened)), with(held(HOLD_EDITED), anew));
 }
 
 #[test]
 fn a_comment_approves_the_text_that_its_author_could_see() {
     let (ready, record) = known();
-    let held = Task { hold: Some(EDITED.into()), later: Some(words("new")), ..ready.clone() };
+    let held = Task { hold: Some(HOLD_EDITED.into()), later: Some(words("new")), ..ready.clone() };
     let noticed = Record { later_at: LATER, unproven: true, ..record };
     let approve = |task: &Task, said_at| {
         let (mut task, mut record) = (task.clone(), noticed.clone());
@@ -371,8 +372,8 @@ fn missing_information_is_asked_for_again_for_an_hour_with_growing_pauses() {
         let record = Record { asked_at: NOW + Span::secs(asked), ..record.clone() };
         Known { task: &task, record: &record }.asks_again(NOW + Span::secs(now))
     };
-    assert!(!asks(UNTOLD, 0, 29) && asks(UNTOLD, 0, 30) && asks(LABELLER_UNKNOWN, 0, 30));
-    assert!(!asks(UNTOLD, 300, 599) && asks(UNTOLD, 300, 600));
-    assert!(!asks(UNTOLD, 0, 3_600), "after an hour it stays missing");
-    assert!(!asks(EDITED, 0, 30), "nothing is missing");
+    assert!(!asks(HOLD_EDITOR_UNKNOWN, 0, 29) && asks(HOLD_EDITOR_UNKNOWN, 0, 30) && asks(LABELLER_UNKNOWN, 0, 30));
+    assert!(!asks(HOLD_EDITOR_UNKNOWN, 300, 599) && asks(HOLD_EDITOR_UNKNOWN, 300, 600));
+    assert!(!asks(HOLD_EDITOR_UNKNOWN, 0, 3_600), "after an hour it stays missing");
+    assert!(!asks(HOLD_EDITED, 0, 30), "nothing is missing");
 }

@@ -1,9 +1,9 @@
 //! Trust in the current text of a known task's issue.
 
 use super::record::Known;
-use super::{EDITED, IssueFacts, Lacks};
+use super::{HOLD_EDITED, IssueFacts, Lacks};
 use crate::labels::LabelRules;
-use crate::task::Wording;
+use crate::task::IssueText;
 
 /// Trust in an issue's current text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum TextTrust {
     /// The recorded text was not approved either: an untrusted edit replaced it after the approval.
     NeverApproved {
         /// The text before that edit.
-        text: Wording,
+        text: IssueText,
         /// True when that text was the approved one; otherwise an earlier edit may have changed it.
         proven: bool,
     },
@@ -39,7 +39,7 @@ impl TextTrust {
 /// Returns the missing fact when the decision cannot be made yet.
 pub fn judge(issue: &IssueFacts, known: Known<'_>, labels: &LabelRules) -> Result<TextTrust, Lacks> {
     let Known { task, record } = known;
-    let (now, approved) = (&issue.text, task.wording());
+    let (now, approved) = (&issue.text, task.issue_text());
     if let Some(signed) = issue.signed_at(record.approved_at, labels).filter(|_| record.unproven) {
         let trusted = issue.author_may_write()?;
         if trusted || *signed == approved {
@@ -65,7 +65,7 @@ pub fn judge(issue: &IssueFacts, known: Known<'_>, labels: &LabelRules) -> Resul
         return Ok(TextTrust::Untrusted);
     }
     if *now == approved {
-        let nobody_saw = record.unproven && task.hold.as_deref() == Some(EDITED);
+        let nobody_saw = record.unproven && task.hold.as_deref() == Some(HOLD_EDITED);
         return Ok(TextTrust::by_writer(!nobody_saw));
     }
     Ok(TextTrust::by_writer(issue.author_may_write()?))

@@ -5,7 +5,7 @@
 
 use super::super::Span;
 use super::super::labels::normalise_skill;
-use super::super::pull::AGENTS_MOST;
+use super::super::pull::MAX_AGENTS;
 use super::super::text::{is_hidden, tidy_line};
 use super::suggest::nearest_verb;
 use super::verbs::Verb;
@@ -216,7 +216,7 @@ fn agents(verb: Verb, value: &str) -> Result<Vec<String>, CommandError> {
     }
     match agents.len() {
         0 => Err(bad(verb, "has `agents:` without an account; `agents:none` takes all agents away")),
-        n if n > AGENTS_MOST => Err(bad(verb, format!("takes at most {AGENTS_MOST} agents"))),
+        n if n > MAX_AGENTS => Err(bad(verb, format!("takes at most {MAX_AGENTS} agents"))),
         _ => Ok(agents),
     }
 }
@@ -309,7 +309,7 @@ fn split_word(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Who;
+    use crate::command::RequiredRole;
 
     #[test]
     fn the_table_and_the_parser_know_the_same_verbs() {
@@ -319,7 +319,7 @@ mod tests {
             let command = parse_line(&with).unwrap_or_else(|error| panic!("{}: {error}", verb.name()));
             assert_eq!(command.verb(), verb);
             assert!(verb.usage().starts_with(&format!("/owp {}", verb.name())));
-            assert_eq!(command.needs_write(), verb.who() == Who::Maintainer);
+            assert_eq!(command.needs_write(), verb.required_role() == RequiredRole::Maintainer);
             assert!(verb.help().ends_with('.') && !verb.help().contains(['|', '\n']));
         }
     }

@@ -14,7 +14,7 @@ mod verbs;
 
 pub use grammar::{REASON_MAX_CHARS, parse_line};
 pub(crate) use suggest::nearest;
-pub use verbs::{Verb, Who, verbs_markdown};
+pub use verbs::{RequiredRole, Verb, verbs_markdown};
 
 /// Maximum number of commands read from one comment.
 pub const MAX_COMMANDS: usize = 5;
@@ -155,7 +155,7 @@ impl Command {
     /// Returns true for commands that require write access to the repository.
     #[must_use]
     pub fn needs_write(&self) -> bool {
-        self.verb().who() == Who::Maintainer
+        self.verb().required_role() == RequiredRole::Maintainer
     }
 }
 

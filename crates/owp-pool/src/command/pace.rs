@@ -16,24 +16,24 @@ pub const HOUR: Span = Span::hours(1);
 
 /// Decision on the commands of a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum RateDecision {
     /// They run.
-    Steady,
+    Allowed,
     /// They run only if the author is a maintainer.
-    Fast,
+    MaintainersOnly,
     /// They do not run.
-    TooFast,
+    Rejected,
 }
 
 /// Judges a comment with `fresh` commands, given its author's commands in the last minute and hour.
 #[must_use]
-pub fn pace(fresh: i64, last_minute: i64, last_hour: i64) -> Pace {
+pub fn decide_rate(fresh: i64, last_minute: i64, last_hour: i64) -> RateDecision {
     if last_minute + fresh > PER_MINUTE_OF_MAINTAINERS {
-        Pace::TooFast
+        RateDecision::Rejected
     } else if last_minute + fresh > PER_MINUTE || last_hour + fresh > PER_HOUR {
-        Pace::Fast
+        RateDecision::MaintainersOnly
     } else {
-        Pace::Steady
+        RateDecision::Allowed
     }
 }
 
@@ -44,16 +44,16 @@ mod tests {
     #[test]
     fn the_eleventh_command_of_a_minute_and_the_sixty_first_of_an_hour_are_maintainers_alone() {
         for (fresh, minute, hour, expected) in [
-            (1, 0, 0, Pace::Steady),
-            (5, 5, 55, Pace::Steady),
-            (1, 10, 10, Pace::Fast),
-            (5, 6, 6, Pace::Fast),
-            (1, 0, 60, Pace::Fast),
-            (5, 25, 25, Pace::Fast),
-            (5, 26, 26, Pace::TooFast),
-            (1, 30, 300, Pace::TooFast),
+            (1, 0, 0, RateDecision::Allowed),
+            (5, 5, 55, RateDecision::Allowed),
+            (1, 10, 10, RateDecision::MaintainersOnly),
+            (5, 6, 6, RateDecision::MaintainersOnly),
+            (1, 0, 60, RateDecision::MaintainersOnly),
+            (5, 25, 25, RateDecision::MaintainersOnly),
+            (5, 26, 26, RateDecision::Rejected),
+            (1, 30, 300, RateDecision::Rejected),
         ] {
-            assert_eq!(pace(fresh, minute, hour), expected, "{fresh} after {minute} and {hour}");
+            assert_eq!(decide_rate(fresh, minute, hour), expected, "{fresh} after {minute} and {hour}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::verbs::Verb;
 use strsim::osa_distance;
 
 /// Words for a verb that edit distance does not find.
-const MEANT: [(&str, &str); 14] = [
+const SYNONYMS: [(&str, &str); 14] = [
     ("abandon", "release"),
     ("allow", "approve"),
     ("commands", "help"),
@@ -24,7 +24,7 @@ const MEANT: [(&str, &str); 14] = [
 /// Returns the nearest verb: one slip away, or two in a longer word that begins with the right letter.
 pub(super) fn nearest_verb(word: &str) -> Option<&'static str> {
     let word: String = word.trim_matches(|c: char| !c.is_alphanumeric()).chars().take(16).collect();
-    if let Some((_, verb)) = MEANT.iter().find(|(said, _)| *said == word) {
+    if let Some((_, verb)) = SYNONYMS.iter().find(|(said, _)| *said == word) {
         return Some(verb);
     }
     // Never suggest the opposite of the word.
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_word_on_the_list_leads_to_a_verb_and_is_none_itself() {
-        for (said, meant) in MEANT {
+        for (said, meant) in SYNONYMS {
             assert!(Verb::named(meant).is_some() && Verb::named(said).is_none(), "{said}");
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Permission a verb requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
+pub enum RequiredRole {
     /// None: anyone may use the verb.
     Anyone,
     /// Being the holder of the task, or a maintainer.
@@ -13,7 +13,7 @@ pub enum Who {
     Maintainer,
 }
 
-impl Who {
+impl RequiredRole {
     /// Returns the words used in tables.
     #[must_use]
     pub fn label(self) -> &'static str {
@@ -178,10 +178,12 @@ impl Verb {
 
     /// Returns the role that may use the verb.
     #[must_use]
-    pub const fn who(self) -> Who {
+    pub const fn required_role(self) -> RequiredRole {
         match self {
-            Self::Claim | Self::Status | Self::Why | Self::Join | Self::Link | Self::Unlink | Self::Help => Who::Anyone,
-            Self::Release | Self::Extend | Self::Block => Who::Holder,
+            Self::Claim | Self::Status | Self::Why | Self::Join | Self::Link | Self::Unlink | Self::Help => {
+                RequiredRole::Anyone
+            }
+            Self::Release | Self::Extend | Self::Block => RequiredRole::Holder,
             Self::Approve
             | Self::Assign
             | Self::Revoke
@@ -191,7 +193,7 @@ impl Verb {
             | Self::Ignore
             | Self::Trust
             | Self::Unblock
-            | Self::Ban => Who::Maintainer,
+            | Self::Ban => RequiredRole::Maintainer,
         }
     }
 
@@ -248,7 +250,7 @@ pub fn verbs_markdown() -> String {
     for verb in Verb::ALL {
         // An unescaped bar ends a table cell, even inside code.
         let usage = verb.usage().replace('|', "\\|");
-        table.push_str(&format!("| `{usage}` | {} | {} |\n", verb.who().label(), verb.help()));
+        table.push_str(&format!("| `{usage}` | {} | {} |\n", verb.required_role().label(), verb.help()));
     }
     table
 }

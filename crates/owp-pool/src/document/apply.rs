@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Faults};
 use super::parts::{BudgetPart, ClaimsPart, ContractPart, GatesPart, LabelsPart, LanePart, LeasesPart, TierPart};
-use super::{Document, WARN_BEFORE_MOST};
+use super::{Document, MAX_WARN_BEFORE};
 use crate::Span;
 use crate::branch::BranchTemplate;
 use crate::labels::{LabelRules, NAME_MAX_CHARS, normalise_area};
@@ -18,7 +18,7 @@ const TEMPLATE_MAX_CHARS: usize = 10_000;
 const CHECK_MAX_CHARS: usize = 255;
 
 /// Upper bound far above GitHub's issue numbers.
-const ISSUE_MOST: i64 = 1_000_000_000;
+const MAX_ISSUE_NUMBER: i64 = 1_000_000_000;
 
 impl Document {
     /// Returns `base` with the settings of this document.
@@ -66,7 +66,7 @@ impl Document {
         policy.comments = self.comments.unwrap_or(policy.comments);
         if let Some(issue) = self.linking.as_ref().and_then(|linking| linking.issue) {
             let mut number = issue;
-            faults.number("linking.issue", Some(issue), 1..=ISSUE_MOST, &mut number);
+            faults.number("linking.issue", Some(issue), 1..=MAX_ISSUE_NUMBER, &mut number);
             policy.link_issue = Some(number);
         }
         if let Some(schedule) = self.pause.as_ref().and_then(|pause| pause.schedule.as_deref()) {
@@ -95,7 +95,7 @@ impl LeasesPart {
         faults.span("leases.ack_within", self.ack_within, shortest.ack_within..=hour, &mut policy.ack_within);
         faults.span("leases.max_lifetime", self.max_lifetime, hour..=Span(365 * day.0), &mut policy.max_lifetime);
         let percent = self.warn_before.map(|percent| percent.0);
-        faults.number("leases.warn_before", percent, 1..=WARN_BEFORE_MOST, &mut policy.warn_before_percent);
+        faults.number("leases.warn_before", percent, 1..=MAX_WARN_BEFORE, &mut policy.warn_before_percent);
     }
 }
 

@@ -14,14 +14,14 @@ mod yaml;
 pub use fault::{Fault, FaultKind, Place};
 pub use parts::*;
 pub use scalars::{Duration, Percent};
-pub use yaml::{MAX_BYTES, places, read_shape, read_yaml};
+pub use yaml::{MAX_BYTES, read_shape, read_yaml, set_positions};
 
 use crate::policy::CommentMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Upper bound of `leases.warn_before`, in percent.
-pub const WARN_BEFORE_MOST: i64 = 90;
+pub const MAX_WARN_BEFORE: i64 = 90;
 /// Path of the policy file in a repository.
 pub const POLICY_PATH: &str = ".github/owp.yml";
 

@@ -137,7 +137,7 @@ fn leases_may_be_as_short_as_seconds_where_repositories_are_made_by_hand() {
         ["`leases.ttl` must be from 1m to 30d, not 59s", "`leases.ack_within` must be from 5s to 1h, not 4s"]
     );
     assert!(short("1m", "5s").apply(&Policy::managed()).is_ok());
-    let managed = policy.no_shorter_than(Policy::managed().shortest);
+    let managed = policy.with_min_durations(Policy::managed().shortest);
     assert_eq!((managed.ttl, managed.ack_within), (Span::minutes(1), Span::secs(5)));
 }
 

@@ -18,7 +18,7 @@ pub fn read_yaml(text: &str, base: &Policy) -> Result<Document, Vec<Fault>> {
     // The rest of a faulty file is checked too, so that its author sees all faults at once.
     let document = document.unwrap_or_default();
     if let Err(mut beyond) = document.apply(base) {
-        places(text, &mut beyond);
+        set_positions(text, &mut beyond);
         faults.extend(beyond);
     }
     faults.sort_by_key(|fault| fault.place);
@@ -37,7 +37,7 @@ pub fn read_shape(text: &str) -> Result<Document, Vec<Fault>> {
 }
 
 /// Sets the places of faults that name keys.
-pub fn places(text: &str, faults: &mut [Fault]) {
+pub fn set_positions(text: &str, faults: &mut [Fault]) {
     // The text is parsed a second time, for the places alone.
     let tree = read_tree(text, BOUNDS).ok();
     for fault in faults {

@@ -20,7 +20,7 @@ use super::super::{Span, Timestamp};
 /// Priority points a task gains per hour of waiting.
 const POINTS_PER_HOUR: i64 = 1;
 /// Maximum priority of a fresh task; points beyond it count progressively more.
-const FRESH: i64 = 1000;
+const MAX_FRESH_PRIORITY: i64 = 1000;
 /// Points after which each further point counts twice as much.
 const DOUBLING: i64 = 100;
 /// Maximum number of doublings, which keeps the sums of a plan far from overflow.
@@ -31,11 +31,15 @@ const DOUBLINGS: i64 = 40;
 pub fn aged_priority(priority: i64, ready_since: Timestamp, now: Timestamp) -> i64 {
     let waited = now.0.saturating_sub(ready_since.0).max(0) / Span::hours(1).0;
     let points = priority.saturating_add(waited.saturating_mul(POINTS_PER_HOUR));
-    if points <= FRESH { points } else { FRESH.saturating_add(grown(points - FRESH)) }
+    if points <= MAX_FRESH_PRIORITY {
+        points
+    } else {
+        MAX_FRESH_PRIORITY.saturating_add(with_doublings(points - MAX_FRESH_PRIORITY))
+    }
 }
 
 /// Counts 100 points once, the next 100 twice, the next 100 four times, and so on.
-fn grown(points: i64) -> i64 {
+fn with_doublings(points: i64) -> i64 {
     let doublings = (points / DOUBLING).min(DOUBLINGS);
     let rest = points - doublings * DOUBLING;
     let whole = ((1_i64 << doublings) - 1) * DOUBLING;

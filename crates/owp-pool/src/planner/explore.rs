@@ -1,127 +1,130 @@
-//! Ruin and rebuild: removes some grants, refills in another order, and keeps a plan that is better, or at first
-//! slightly worse. Effort is counted in questions and the random numbers are seeded, so plans are reproducible.
+//! Ruin and recreate: removes some grants, refills in another order, and keeps a plan that is better, or at first
+//! slightly worse. Effort is counted in evaluations and the random numbers are seeded, so plans are reproducible.
 
 use super::improve;
-use super::ledger::{Choice, Ledger};
-use super::model::{NONE, Worth};
+use super::model::{NONE, Score};
+use super::partial_plan::{PartialPlan, Placement};
 use super::starts::{fill, orders};
 
-/// Limit on questions: a base, plus an amount for each worker and each candidate.
-const EFFORT: u64 = 60_000;
-const EFFORT_EACH: u64 = 500;
-const EFFORT_MOST: u64 = 2_000_000;
+/// Limit on evaluations: a base, plus an amount for each worker and each candidate.
+const EVALUATIONS_BASE: u64 = 60_000;
+const EVALUATIONS_EACH: u64 = 500;
+const EVALUATIONS_MAX: u64 = 2_000_000;
 
 /// Improves the plan as far as the effort allows; afterwards no single swap raises it.
-pub(super) fn explore(ledger: &mut Ledger<'_>) {
-    let most = improve::most_possible(ledger.model);
-    if ledger.worth() < most {
-        search(ledger, most);
+pub(super) fn explore(plan: &mut PartialPlan<'_>) {
+    let bound = improve::upper_bound(plan.model);
+    if plan.score() < bound {
+        search(plan, bound);
     }
-    improve::polish(ledger);
+    improve::polish(plan);
 }
 
-fn search(ledger: &mut Ledger<'_>, most: Worth) {
-    let orders = orders(ledger.model);
-    let size = (ledger.model.seats.len() + ledger.model.items.len()) as u64;
-    let effort = (EFFORT + EFFORT_EACH * size).min(EFFORT_MOST);
-    let scan = ledger.model.items.len() as u64 / 4 + 8;
-    let mut dice = Dice(0x5eed);
-    let (mut best, mut best_worth) = (ledger.saved(), ledger.worth());
-    let placed = (0..ledger.model.items.len()).filter(|&item| ledger.seat_of(item).is_some()).count().max(1);
-    let warmth = best_worth / Worth::try_from(placed).unwrap_or(1) / 2;
-    ledger.asked = 0;
-    while ledger.asked < effort && best_worth < most {
-        let (before, mark) = (ledger.worth(), ledger.mark());
-        ruin(ledger, &mut dice);
-        let order = &orders[dice.below(orders.len())];
-        let choice = [Choice::Fair, Choice::Tight, Choice::Wide][dice.below(3)];
-        fill(ledger, order, choice, || dice.below(16) == 0);
-        ledger.asked += scan;
-        let left = Worth::from(effort.saturating_sub(ledger.asked)) * 1024 / Worth::from(effort);
-        let allowance = warmth * left / 1024 * dice.below(1024) as Worth / 1024 * left / 1024;
-        if ledger.worth() + allowance < before {
-            ledger.rollback(mark);
+fn search(plan: &mut PartialPlan<'_>, bound: Score) {
+    let orders = orders(plan.model);
+    let size = (plan.model.workers.len() + plan.model.candidates.len()) as u64;
+    let effort = (EVALUATIONS_BASE + EVALUATIONS_EACH * size).min(EVALUATIONS_MAX);
+    let scan = plan.model.candidates.len() as u64 / 4 + 8;
+    let mut rng = SplitMix64(0x5eed);
+    let (mut best, mut best_score) = (plan.saved(), plan.score());
+    let placed =
+        (0..plan.model.candidates.len()).filter(|&candidate| plan.worker_of(candidate).is_some()).count().max(1);
+    let temperature = best_score / Score::try_from(placed).unwrap_or(1) / 2;
+    plan.evaluations = 0;
+    while plan.evaluations < effort && best_score < bound {
+        let (before, mark) = (plan.score(), plan.mark());
+        ruin(plan, &mut rng);
+        let order = &orders[rng.below(orders.len())];
+        let placement = [Placement::Fair, Placement::BestFit, Placement::WorstFit][rng.below(3)];
+        fill(plan, order, placement, || rng.below(16) == 0);
+        plan.evaluations += scan;
+        let left = Score::from(effort.saturating_sub(plan.evaluations)) * 1024 / Score::from(effort);
+        let allowance = temperature * left / 1024 * rng.below(1024) as Score / 1024 * left / 1024;
+        if plan.score() + allowance < before {
+            plan.rollback(mark);
         }
-        if ledger.worth() > best_worth {
-            (best, best_worth) = (ledger.saved(), ledger.worth());
+        if plan.score() > best_score {
+            (best, best_score) = (plan.saved(), plan.score());
         }
     }
-    ledger.restore(&best);
+    plan.restore(&best);
 }
 
-fn ruin(ledger: &mut Ledger<'_>, dice: &mut Dice) {
-    match dice.below(4) {
-        0 => ruin_some(ledger, dice),
-        1 => ruin_repo(ledger, dice),
-        2 => ruin_seats(ledger, dice),
-        _ => ruin_for(ledger, dice),
+fn ruin(plan: &mut PartialPlan<'_>, rng: &mut SplitMix64) {
+    match rng.below(4) {
+        0 => ruin_some(plan, rng),
+        1 => ruin_repo(plan, rng),
+        2 => ruin_workers(plan, rng),
+        _ => ruin_for(plan, rng),
     }
 }
 
 /// Removes a few grants anywhere.
-fn ruin_some(ledger: &mut Ledger<'_>, dice: &mut Dice) {
-    for _ in 0..2 + dice.below(5) {
-        let seat = dice.below(ledger.model.seats.len());
-        if let Some(&item) = dice.one_of(ledger.held(seat)) {
-            ledger.remove(item);
+fn ruin_some(plan: &mut PartialPlan<'_>, rng: &mut SplitMix64) {
+    for _ in 0..2 + rng.below(5) {
+        let worker = rng.below(plan.model.workers.len());
+        if let Some(&candidate) = rng.choose(plan.held(worker)) {
+            plan.unassign(candidate);
         }
     }
 }
 
 /// Removes some grants of one repository.
-fn ruin_repo(ledger: &mut Ledger<'_>, dice: &mut Dice) {
-    let repo = dice.below(ledger.model.slots.len());
-    for _ in 0..1 + dice.below(6) {
-        if let Some(&item) = dice.one_of(ledger.given(repo)) {
-            ledger.remove(item);
+fn ruin_repo(plan: &mut PartialPlan<'_>, rng: &mut SplitMix64) {
+    let repo = rng.below(plan.model.slots.len());
+    for _ in 0..1 + rng.below(6) {
+        if let Some(&candidate) = rng.choose(plan.granted(repo)) {
+            plan.unassign(candidate);
         }
     }
 }
 
 /// Removes all grants of a few workers that could take the same tasks.
-fn ruin_seats(ledger: &mut Ledger<'_>, dice: &mut Dice) {
-    let class = dice.below(ledger.model.able.len());
-    let able: Vec<usize> = ledger.model.able[class].iter().collect();
-    for _ in 0..2 + dice.below(2) {
-        if let Some(&seat) = dice.one_of(&able) {
-            empty(ledger, seat);
+fn ruin_workers(plan: &mut PartialPlan<'_>, rng: &mut SplitMix64) {
+    let class = rng.below(plan.model.eligible.len());
+    let eligible: Vec<usize> = plan.model.eligible[class].iter().collect();
+    for _ in 0..2 + rng.below(2) {
+        if let Some(&worker) = rng.choose(&eligible) {
+            unassign_all(plan, worker);
         }
     }
 }
 
 /// Removes what blocks one left-out task at one worker, and places the task there.
-fn ruin_for(ledger: &mut Ledger<'_>, dice: &mut Dice) {
-    let model = ledger.model;
-    let left_out: Vec<usize> = (0..model.items.len()).filter(|&item| ledger.seat_of(item).is_none()).collect();
-    let Some(&item) = dice.one_of(&left_out) else { return };
-    let able: Vec<usize> = model.able(item).iter().filter(|&seat| model.could(seat, item)).collect();
-    let Some(&seat) = dice.one_of(&able) else { return };
-    empty(ledger, seat);
-    let it = &model.items[item];
-    if it.area != NONE && ledger.holder(it.area) != NONE {
-        ledger.remove(ledger.holder(it.area));
+fn ruin_for(plan: &mut PartialPlan<'_>, rng: &mut SplitMix64) {
+    let model = plan.model;
+    let left_out: Vec<usize> =
+        (0..model.candidates.len()).filter(|&candidate| plan.worker_of(candidate).is_none()).collect();
+    let Some(&candidate) = rng.choose(&left_out) else { return };
+    let eligible: Vec<usize> =
+        model.eligible(candidate).iter().filter(|&worker| model.could_take(worker, candidate)).collect();
+    let Some(&worker) = rng.choose(&eligible) else { return };
+    unassign_all(plan, worker);
+    let it = &model.candidates[candidate];
+    if it.area != NONE && plan.holder(it.area) != NONE {
+        plan.unassign(plan.holder(it.area));
     }
-    for _ in 0..1 + dice.below(2) {
-        if let Some(&other) = dice.one_of(ledger.given(it.repo)) {
-            ledger.remove(other);
+    for _ in 0..1 + rng.below(2) {
+        if let Some(&other) = rng.choose(plan.granted(it.repo)) {
+            plan.unassign(other);
         }
     }
-    if ledger.fits(item, seat) {
-        ledger.place(item, seat);
+    if plan.fits(candidate, worker) {
+        plan.assign(candidate, worker);
     }
 }
 
-fn empty(ledger: &mut Ledger<'_>, seat: usize) {
-    while let Some(&item) = ledger.held(seat).last() {
-        ledger.remove(item);
+fn unassign_all(plan: &mut PartialPlan<'_>, worker: usize) {
+    while let Some(&candidate) = plan.held(worker).last() {
+        plan.unassign(candidate);
     }
 }
 
 /// Deterministic pseudo-random numbers (splitmix64).
 #[derive(Debug)]
-struct Dice(u64);
+struct SplitMix64(u64);
 
-impl Dice {
+impl SplitMix64 {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -135,7 +138,7 @@ impl Dice {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap_or(0)
     }
 
-    fn one_of<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
+    fn choose<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
         among.get(self.below(among.len()))
     }
 }

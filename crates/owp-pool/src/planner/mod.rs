@@ -6,21 +6,21 @@
 //! least rare skills.
 //!
 //! Planning is pure and deterministic: the same snapshot gives the same plan, whatever the order of its lists. `model`
-//! asks admission once per kind of worker and kind of task; `ledger` tracks what grants use up. `starts` builds first
-//! plans, `improve` raises them until no single swap helps, `explore` removes parts and rebuilds them, `settle` breaks
+//! asks admission once per class of workers and tasks; `partial_plan` tracks what grants use up. `starts` builds first
+//! plans, `improve` raises them until no single swap helps, `explore` removes parts and rebuilds them, `tie_break` breaks
 //! ties. A plan never breaks a rule by itself; the commit still checks every grant.
 //!
 //! Rules do not belong here. They live in [`super::admission`], and a property test keeps the two consistent.
 
 mod aging;
 mod apart;
-mod bits;
+mod bitset;
 mod explore;
 mod improve;
-mod ledger;
 mod model;
-mod settle;
+mod partial_plan;
 mod starts;
+mod tie_break;
 
 pub use aging::aged_priority;
 pub use apart::{Apart, is_apart};
@@ -28,13 +28,13 @@ pub use apart::{Apart, is_apart};
 use super::admission::{RepoFacts, TaskFacts};
 use super::worker::{Load, Standing, Worker};
 use super::{RepoId, TaskId, Timestamp, WorkerId};
-use ledger::Ledger;
 use model::Model;
+use partial_plan::PartialPlan;
 use std::collections::BTreeMap;
 
 /// A worker that asks for tasks; a plan fills it up to its capacity.
 #[derive(Debug, Clone)]
-pub struct Asker {
+pub struct WorkerFacts {
     /// The worker.
     pub worker: Worker,
     /// Its current load.
@@ -51,12 +51,12 @@ pub struct Snapshot {
     /// Tasks that could be granted.
     pub tasks: Vec<TaskFacts>,
     /// Workers that ask.
-    pub askers: Vec<Asker>,
+    pub workers: Vec<WorkerFacts>,
 }
 
 /// One grant of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pick {
+pub struct Assignment {
     /// The worker.
     pub worker: WorkerId,
     /// The task.
@@ -67,22 +67,22 @@ pub struct Pick {
 
 /// Plans `snapshot` at `now`; the most valuable grants come first.
 #[must_use]
-pub fn plan(snapshot: &Snapshot, now: Timestamp) -> Vec<Pick> {
+pub fn plan(snapshot: &Snapshot, now: Timestamp) -> Vec<Assignment> {
     let model = Model::new(snapshot, now);
-    let mut ledger = Ledger::new(&model);
-    starts::best_start(&mut ledger);
-    explore::explore(&mut ledger);
-    settle::settle(&mut ledger);
-    ledger.picks()
+    let mut plan = PartialPlan::new(&model);
+    starts::best_start(&mut plan);
+    explore::explore(&mut plan);
+    tie_break::break_ties(&mut plan);
+    plan.assignments()
 }
 
 /// Plans greedily, by aged priority and then by age: the baseline [`plan`] is measured against.
 #[must_use]
-pub fn plan_greedily(snapshot: &Snapshot, now: Timestamp) -> Vec<Pick> {
+pub fn plan_greedily(snapshot: &Snapshot, now: Timestamp) -> Vec<Assignment> {
     let model = Model::new(snapshot, now);
-    let mut ledger = Ledger::new(&model);
-    starts::greedy(&mut ledger);
-    ledger.picks()
+    let mut plan = PartialPlan::new(&model);
+    starts::greedy(&mut plan);
+    plan.assignments()
 }
 
 /// Returns the tasks a plan of `snapshot` considers: the best few of each class of equal requirements, as many as could

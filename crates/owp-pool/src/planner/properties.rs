@@ -1,7 +1,7 @@
 //! Properties of every plan, on generated snapshots, with admission itself as the judge.
 
-use super::ledger::Ledger;
 use super::model::Model;
+use super::partial_plan::PartialPlan;
 use super::*;
 use crate::admission::{self, Case, Holder};
 use crate::fixtures::{NOW, answer, repo, task, worker};
@@ -67,12 +67,12 @@ fn a_task() -> impl Strategy<Value = TaskFacts> {
     })
 }
 
-fn an_asker() -> impl Strategy<Value = Asker> {
+fn a_worker() -> impl Strategy<Value = WorkerFacts> {
     ((0..PEOPLE, skills(), 0..9_i64, 0..4_i64), (seldom(), seldom(), seldom()), 0..2_i64).prop_map(
         |((person, skills, capacity, max_concurrent), (paused, revoked, is_bot), leases)| {
             let status = if paused { WorkerStatus::Paused } else { WorkerStatus::Idle };
             let worker = Worker { skills, capacity, max_concurrent, status, revoked, is_bot, ..worker("w_0", person) };
-            Asker { worker, load: Load { points: 2 * leases, leases }, standings: BTreeMap::new() }
+            WorkerFacts { worker, load: Load { points: 2 * leases, leases }, standings: BTreeMap::new() }
         },
     )
 }
@@ -91,32 +91,32 @@ prop_compose! {
         first in a_repo(0),
         second in a_repo(1),
         tasks in proptest::collection::vec(a_task(), 0..14),
-        askers in proptest::collection::vec(an_asker(), 0..6),
+        workers in proptest::collection::vec(a_worker(), 0..6),
         standings in proptest::collection::vec(a_standing(), REPOS * PEOPLE as usize),
     ) -> Snapshot {
         let repos = BTreeMap::from([(first.id.clone(), first), (second.id.clone(), second)]);
-        let mut snapshot = Snapshot { repos, tasks, askers };
+        let mut snapshot = Snapshot { repos, tasks, workers };
         for (n, facts) in snapshot.tasks.iter_mut().enumerate() {
             facts.task.id = TaskId::new(format!("t_{n:02}"));
         }
-        for (n, asker) in snapshot.askers.iter_mut().enumerate() {
-            asker.worker.id = WorkerId::new(format!("w_{n}"));
-            let Person::GitHub(person) = asker.worker.person else { continue };
+        for (n, entry) in snapshot.workers.iter_mut().enumerate() {
+            entry.worker.id = WorkerId::new(format!("w_{n}"));
+            let Person::GitHub(person) = entry.worker.person else { continue };
             for repo in 0..REPOS {
                 let standing = &standings[repo * PEOPLE as usize + usize::try_from(person).unwrap()];
-                asker.standings.insert(repo_id(repo), standing.clone());
+                entry.standings.insert(repo_id(repo), standing.clone());
             }
-            let everywhere = asker.standings.values().map(|standing| standing.live).sum();
-            asker.standings.values_mut().for_each(|standing| standing.live_everywhere = everywhere);
+            let overall = entry.standings.values().map(|standing| standing.live).sum();
+            entry.standings.values_mut().for_each(|standing| standing.live_everywhere = overall);
         }
         snapshot
     }
 }
 
-fn admits(world: &Snapshot, asker: &Asker, task: &TaskFacts) -> bool {
+fn admits(world: &Snapshot, entry: &WorkerFacts, task: &TaskFacts) -> bool {
     let repo = &world.repos[&task.task.repo];
-    let standing = asker.standings.get(&repo.id).cloned().unwrap_or_default();
-    let case = Case { task, repo, worker: &asker.worker, load: asker.load, standing: &standing, now: NOW };
+    let standing = entry.standings.get(&repo.id).cloned().unwrap_or_default();
+    let case = Case { task, repo, worker: &entry.worker, load: entry.load, standing: &standing, now: NOW };
     admission::refusals(&case).is_empty()
 }
 
@@ -125,13 +125,13 @@ fn take(world: &mut Snapshot, worker: &WorkerId, task: &TaskId) {
     let facts = world.tasks.iter_mut().find(|facts| facts.task.id == *task).unwrap();
     facts.task.state = TaskState::Leased;
     let (repo, spec) = (facts.task.repo.clone(), facts.task.spec.clone());
-    let winner = world.askers.iter_mut().find(|asker| asker.worker.id == *worker).unwrap();
+    let winner = world.workers.iter_mut().find(|entry| entry.worker.id == *worker).unwrap();
     winner.load.points += spec.estimate;
     winner.load.leases += 1;
     let limited = world.repos[&repo].policy.claims.is_some();
     let newcomer = winner.standings.get(&repo).is_none_or(Standing::is_newcomer);
     let person = winner.worker.person.clone();
-    for other in world.askers.iter_mut().filter(|other| other.worker.person == person) {
+    for other in world.workers.iter_mut().filter(|other| other.worker.person == person) {
         other.standings.entry(repo.clone()).or_default().live += 1;
         if limited {
             other.standings.values_mut().for_each(|standing| standing.live_everywhere += 1);
@@ -147,13 +147,13 @@ fn take(world: &mut Snapshot, worker: &WorkerId, task: &TaskId) {
     }
 }
 
-fn after<'a>(snapshot: &Snapshot, picks: impl Iterator<Item = &'a Pick>) -> Snapshot {
+fn after<'a>(snapshot: &Snapshot, assignments: impl Iterator<Item = &'a Assignment>) -> Snapshot {
     let mut world = snapshot.clone();
-    for pick in picks {
-        let asker = world.askers.iter().find(|asker| asker.worker.id == pick.worker).unwrap();
-        let facts = world.tasks.iter().find(|facts| facts.task.id == pick.task).unwrap();
-        assert!(admits(&world, asker, facts), "{pick:?} is not admissible");
-        take(&mut world, &pick.worker, &pick.task);
+    for assignment in assignments {
+        let entry = world.workers.iter().find(|entry| entry.worker.id == assignment.worker).unwrap();
+        let facts = world.tasks.iter().find(|facts| facts.task.id == assignment.task).unwrap();
+        assert!(admits(&world, entry, facts), "{assignment:?} is not admissible");
+        take(&mut world, &assignment.worker, &assignment.task);
     }
     world
 }
@@ -170,72 +170,72 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn the_ledger_says_what_admission_says_after_every_grant(snapshot in a_snapshot(), turns in proptest::collection::vec(any::<prop::sample::Index>(), 12)) {
+    fn a_partial_plan_agrees_with_admission_after_every_grant(snapshot in a_snapshot(), turns in proptest::collection::vec(any::<prop::sample::Index>(), 12)) {
         let model = Model::whole(&snapshot, NOW);
-        let mut ledger = Ledger::new(&model);
+        let mut plan = PartialPlan::new(&model);
         let mut world = snapshot.clone();
         for turn in turns {
             let mut open = Vec::new();
-            for item in 0..model.items.len() {
-                let id = &model.task(item).task.id;
+            for candidate in 0..model.candidates.len() {
+                let id = &model.task(candidate).task.id;
                 let facts = world.tasks.iter().find(|facts| facts.task.id == *id).unwrap();
-                for seat in 0..model.seats.len() {
-                    let id = &model.asker(seat).worker.id;
-                    let asker = world.askers.iter().find(|asker| asker.worker.id == *id).unwrap();
-                    let fits = ledger.seat_of(item).is_none() && !model.area_held(item) && ledger.fits(item, seat);
-                    prop_assert_eq!(fits, admits(&world, asker, facts), "{} {}", &asker.worker.id, &facts.task.id);
+                for worker in 0..model.workers.len() {
+                    let id = &model.entry(worker).worker.id;
+                    let entry = world.workers.iter().find(|entry| entry.worker.id == *id).unwrap();
+                    let fits = plan.worker_of(candidate).is_none() && !model.area_held(candidate) && plan.fits(candidate, worker);
+                    prop_assert_eq!(fits, admits(&world, entry, facts), "{} {}", &entry.worker.id, &facts.task.id);
                     if fits {
-                        open.push((item, seat));
+                        open.push((candidate, worker));
                     }
                 }
             }
             if open.is_empty() {
                 break;
             }
-            let (item, seat) = open[turn.index(open.len())];
-            ledger.place(item, seat);
-            take(&mut world, &model.asker(seat).worker.id, &model.task(item).task.id);
+            let (candidate, worker) = open[turn.index(open.len())];
+            plan.assign(candidate, worker);
+            take(&mut world, &model.entry(worker).worker.id, &model.task(candidate).task.id);
         }
     }
 
     #[test]
-    fn every_step_of_a_ledger_can_be_taken_back(snapshot in a_snapshot(), turns in proptest::collection::vec(any::<prop::sample::Index>(), 20)) {
+    fn every_step_of_a_plan_can_be_rolled_back(snapshot in a_snapshot(), turns in proptest::collection::vec(any::<prop::sample::Index>(), 20)) {
         let model = Model::new(&snapshot, NOW);
-        let mut ledger = Ledger::new(&model);
-        starts::greedy(&mut ledger);
-        let (before, worth, mark) = (ledger.saved(), ledger.worth(), ledger.mark());
+        let mut plan = PartialPlan::new(&model);
+        starts::greedy(&mut plan);
+        let (before, score, mark) = (plan.saved(), plan.score(), plan.mark());
         for turn in turns {
-            if model.items.is_empty() {
+            if model.candidates.is_empty() {
                 break;
             }
-            let item = turn.index(model.items.len());
-            if ledger.seat_of(item).is_some() {
-                ledger.remove(item);
-            } else if let Some(seat) = ledger.choose(item, ledger::Choice::Wide) {
-                ledger.place(item, seat);
+            let candidate = turn.index(model.candidates.len());
+            if plan.worker_of(candidate).is_some() {
+                plan.unassign(candidate);
+            } else if let Some(worker) = plan.choose(candidate, partial_plan::Placement::WorstFit) {
+                plan.assign(candidate, worker);
             }
         }
-        let between = ledger.saved();
-        ledger.rollback(mark);
-        prop_assert_eq!((&ledger.saved(), ledger.worth()), (&before, worth));
-        ledger.restore(&between);
-        ledger.restore(&before);
-        prop_assert_eq!((ledger.saved(), ledger.worth()), (before, worth));
+        let between = plan.saved();
+        plan.rollback(mark);
+        prop_assert_eq!((&plan.saved(), plan.score()), (&before, score));
+        plan.restore(&between);
+        plan.restore(&before);
+        prop_assert_eq!((plan.saved(), plan.score()), (before, score));
     }
 
     #[test]
     fn a_plan_is_admissible_and_no_insertion_and_no_single_swap_raises_it(snapshot in a_snapshot()) {
-        let picks = plan(&snapshot, NOW);
-        let world = after(&snapshot, picks.iter());
-        for (asker, facts) in world.askers.iter().flat_map(|asker| world.tasks.iter().map(move |facts| (asker, facts))) {
-            prop_assert!(!admits(&world, asker, facts), "{} is idle beside {}", &asker.worker.id, &facts.task.id);
+        let assignments = plan(&snapshot, NOW);
+        let world = after(&snapshot, assignments.iter());
+        for (entry, facts) in world.workers.iter().flat_map(|entry| world.tasks.iter().map(move |facts| (entry, facts))) {
+            prop_assert!(!admits(&world, entry, facts), "{} is idle beside {}", &entry.worker.id, &facts.task.id);
         }
-        for out in &picks {
-            let without = after(&snapshot, picks.iter().filter(|pick| *pick != out));
+        for out in &assignments {
+            let without = after(&snapshot, assignments.iter().filter(|assignment| *assignment != out));
             let gain = |facts: &&TaskFacts| facts.task.id != out.task && value(facts) > value_of(&snapshot, &out.task);
             for facts in without.tasks.iter().filter(gain) {
-                for asker in &without.askers {
-                    prop_assert!(!admits(&without, asker, facts), "{} instead of {out:?}", &facts.task.id);
+                for entry in &without.workers {
+                    prop_assert!(!admits(&without, entry, facts), "{} instead of {out:?}", &facts.task.id);
                 }
             }
         }
@@ -244,11 +244,11 @@ proptest! {
     /// Basis of the bound on waiting: whatever is granted in a task's place weighs nearly as much.
     #[test]
     fn no_task_is_left_out_that_outweighs_all_it_would_displace(snapshot in a_snapshot()) {
-        let picks = plan(&snapshot, NOW);
-        let heaviest = picks.iter().map(|pick| value_of(&snapshot, &pick.task)).max().unwrap_or(0);
-        let granted = |facts: &&TaskFacts| picks.iter().any(|pick| pick.task == facts.task.id);
+        let assignments = plan(&snapshot, NOW);
+        let heaviest = assignments.iter().map(|assignment| value_of(&snapshot, &assignment.task)).max().unwrap_or(0);
+        let granted = |facts: &&TaskFacts| assignments.iter().any(|assignment| assignment.task == facts.task.id);
         for facts in snapshot.tasks.iter().filter(|facts| !granted(facts)) {
-            if snapshot.askers.iter().any(|asker| admits(&snapshot, asker, facts)) {
+            if snapshot.workers.iter().any(|entry| admits(&snapshot, entry, facts)) {
                 prop_assert!(value(facts) <= (facts.task.spec.estimate + 4) * heaviest, "{}", &facts.task.id);
             }
         }
@@ -256,13 +256,13 @@ proptest! {
 
     #[test]
     fn the_order_of_a_snapshot_is_of_no_matter_nor_are_tasks_that_are_no_candidates(snapshot in a_snapshot()) {
-        let picks = plan(&snapshot, NOW);
+        let assignments = plan(&snapshot, NOW);
         let mut turned = snapshot.clone();
         turned.tasks.reverse();
-        turned.askers.reverse();
-        prop_assert_eq!(&plan(&turned, NOW), &picks);
+        turned.workers.reverse();
+        prop_assert_eq!(&plan(&turned, NOW), &assignments);
         let candidates = candidates(&snapshot, NOW);
         turned.tasks.retain(|facts| candidates.contains(&facts.task.id));
-        prop_assert_eq!(&plan(&turned, NOW), &picks);
+        prop_assert_eq!(&plan(&turned, NOW), &assignments);
     }
 }

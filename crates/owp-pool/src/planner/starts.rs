@@ -1,66 +1,67 @@
 //! First plans: greedy in several orders, keeping the best.
 
 use super::improve;
-use super::ledger::{Choice, Ledger};
-use super::model::{Model, Worth};
+use super::model::{Model, Score};
+use super::partial_plan::{PartialPlan, Placement};
 use std::cmp::Reverse;
 
 /// Plans greedily: the most valuable task first, to the worker the tie rules prefer.
-pub(super) fn greedy(ledger: &mut Ledger<'_>) {
-    let order: Vec<usize> = (0..ledger.model.items.len()).collect();
-    fill(ledger, &order, Choice::Fair, || false);
+pub(super) fn greedy(plan: &mut PartialPlan<'_>) {
+    let order: Vec<usize> = (0..plan.model.candidates.len()).collect();
+    fill(plan, &order, Placement::Fair, || false);
 }
 
-/// Leaves the best first plan in the ledger, after local search on each.
-pub(super) fn best_start(ledger: &mut Ledger<'_>) {
-    let mut best = ledger.saved();
-    let mut worth = 0;
-    for order in orders(ledger.model) {
-        for choice in [Choice::Fair, Choice::Tight, Choice::Wide] {
-            ledger.clear();
-            fill(ledger, &order, choice, || false);
-            improve::polish(ledger);
-            if ledger.worth() > worth {
-                (best, worth) = (ledger.saved(), ledger.worth());
+/// Leaves the best first plan in `plan`, after local search on each.
+pub(super) fn best_start(plan: &mut PartialPlan<'_>) {
+    let mut best = plan.saved();
+    let mut score = 0;
+    for order in orders(plan.model) {
+        for placement in [Placement::Fair, Placement::BestFit, Placement::WorstFit] {
+            plan.clear();
+            fill(plan, &order, placement, || false);
+            improve::polish(plan);
+            if plan.score() > score {
+                (best, score) = (plan.saved(), plan.score());
             }
         }
-        if worth == improve::most_possible(ledger.model) {
+        if score == improve::upper_bound(plan.model) {
             break;
         }
     }
-    ledger.restore(&best);
+    plan.restore(&best);
 }
 
 /// Returns the orders in which tasks are tried.
 pub(super) fn orders(model: &Model<'_>) -> Vec<Vec<usize>> {
     let by = |cost: &dyn Fn(usize) -> i64| {
-        let mut order: Vec<usize> = (0..model.items.len()).collect();
-        order.sort_by_key(|&item| Reverse(model.items[item].worth / Worth::from(cost(item).max(1))));
+        let mut order: Vec<usize> = (0..model.candidates.len()).collect();
+        order
+            .sort_by_key(|&candidate| Reverse(model.candidates[candidate].score / Score::from(cost(candidate).max(1))));
         order
     };
-    let takers: Vec<i64> =
-        model.able.iter().map(|able| i64::try_from(able.iter().count()).unwrap_or(i64::MAX)).collect();
-    let estimate = |item: usize| model.items[item].estimate;
-    let rare = |item: usize| takers[model.items[item].class];
+    let feasible_workers: Vec<i64> =
+        model.eligible.iter().map(|eligible| i64::try_from(eligible.iter().count()).unwrap_or(i64::MAX)).collect();
+    let estimate = |candidate: usize| model.candidates[candidate].estimate;
+    let rare = |candidate: usize| feasible_workers[model.candidates[candidate].class];
     vec![
         by(&|_| 1),
         // Costs are scaled up, so that integer roots keep some precision.
-        by(&|item| (estimate(item) * 256).isqrt()),
+        by(&|candidate| (estimate(candidate) * 256).isqrt()),
         by(&estimate),
-        by(&|item| (rare(item) * 256).isqrt().isqrt()),
+        by(&|candidate| (rare(candidate) * 256).isqrt().isqrt()),
     ]
 }
 
 /// Places what fits in `order`, except what `skip` leaves out. Once a task finds no worker, its group is skipped.
-pub(super) fn fill(ledger: &mut Ledger<'_>, order: &[usize], choice: Choice, mut skip: impl FnMut() -> bool) {
-    let mut stuck = vec![false; ledger.model.groups.len()];
-    for &item in order {
-        let group = ledger.model.items[item].group;
-        if stuck[group] || ledger.seat_of(item).is_some() || skip() {
+pub(super) fn fill(plan: &mut PartialPlan<'_>, order: &[usize], placement: Placement, mut skip: impl FnMut() -> bool) {
+    let mut stuck = vec![false; plan.model.groups.len()];
+    for &candidate in order {
+        let group = plan.model.candidates[candidate].group;
+        if stuck[group] || plan.worker_of(candidate).is_some() || skip() {
             continue;
         }
-        match ledger.choose(item, choice) {
-            Some(seat) => ledger.place(item, seat),
+        match plan.choose(candidate, placement) {
+            Some(worker) => plan.assign(candidate, worker),
             None => stuck[group] = true,
         }
     }

@@ -13,9 +13,11 @@ fn manual(limit: i64, tasks: Vec<TaskFacts>, workers: Vec<Worker>) -> Snapshot {
     facts.linked_only = false;
     facts.policy = Policy::manual(limit, true);
     facts.budget.limit = limit;
-    let askers =
-        workers.into_iter().map(|worker| Asker { worker, load: Load::default(), standings: BTreeMap::new() }).collect();
-    Snapshot { repos: BTreeMap::from([(facts.id.clone(), facts)]), tasks, askers }
+    let workers = workers
+        .into_iter()
+        .map(|worker| WorkerFacts { worker, load: Load::default(), standings: BTreeMap::new() })
+        .collect();
+    Snapshot { repos: BTreeMap::from([(facts.id.clone(), facts)]), tasks, workers }
 }
 
 fn with(id: &str, change: impl FnOnce(&mut TaskFacts)) -> TaskFacts {
@@ -48,9 +50,9 @@ fn waiting_long_enough_outranks_importance() {
 
 #[test]
 fn a_worker_that_can_take_little_is_not_robbed_by_one_that_can_take_anything() {
-    let mut able = worker("w_able", 1);
-    able.skills = vec!["go".into(), "rust".into()];
-    able.max_concurrent = 1;
+    let mut eligible = worker("w_able", 1);
+    eligible.skills = vec!["go".into(), "rust".into()];
+    eligible.max_concurrent = 1;
     let mut narrow = worker("w_narrow", 2);
     narrow.max_concurrent = 1;
     let tasks = vec![
@@ -60,7 +62,7 @@ fn a_worker_that_can_take_little_is_not_robbed_by_one_that_can_take_anything() {
         }),
         with("t_2", |t| t.task.spec.skills = vec!["go".into()]),
     ];
-    let plan = picked(&manual(5, tasks, vec![able, narrow]));
+    let plan = picked(&manual(5, tasks, vec![eligible, narrow]));
     assert_eq!(plan, [("w_narrow".into(), "t_1".into()), ("w_able".into(), "t_2".into())]);
 }
 
@@ -94,7 +96,7 @@ fn the_same_snapshot_gives_the_same_plan() {
     let first = manual(7, tasks.clone(), workers.clone());
     let mut turned = manual(7, tasks, workers);
     turned.tasks.reverse();
-    turned.askers.reverse();
+    turned.workers.reverse();
     assert_eq!(picked(&first), picked(&turned));
 }
 
@@ -113,8 +115,8 @@ fn two_small_tasks_beat_a_larger_one_they_outweigh_together() {
 
 #[test]
 fn a_task_moves_to_another_worker_when_that_lets_one_more_in() {
-    let mut able = worker("w_able", 1);
-    able.skills = vec!["go".into(), "rust".into()];
+    let mut eligible = worker("w_able", 1);
+    eligible.skills = vec!["go".into(), "rust".into()];
     let narrow = worker("w_narrow", 2);
     let skilled = |id, skill: &str, estimate| {
         with(id, |t| {
@@ -124,18 +126,18 @@ fn a_task_moves_to_another_worker_when_that_lets_one_more_in() {
     };
     let tasks =
         vec![skilled("t_1", "rust", 3), skilled("t_2", "go", 3), skilled("t_3", "rust", 2), skilled("t_4", "go", 2)];
-    assert_eq!(picked(&manual(9, tasks, vec![able, narrow])).len(), 4);
+    assert_eq!(picked(&manual(9, tasks, vec![eligible, narrow])).len(), 4);
 }
 
 #[test]
 fn workers_of_equal_fit_are_served_in_turn() {
     let tasks: Vec<_> = (0..4).map(|n| with(&format!("t_{n}"), |_| {})).collect();
     let mut busy = manual(9, tasks, vec![worker("w_1", 1), worker("w_2", 2)]);
-    let shares = |plan: &[(String, String)]| plan.iter().filter(|(worker, _)| worker == "w_1").count();
-    assert_eq!(shares(&picked(&busy)), 2);
-    busy.askers[0].load = Load { points: 2, leases: 0 };
+    let uses_quota = |plan: &[(String, String)]| plan.iter().filter(|(worker, _)| worker == "w_1").count();
+    assert_eq!(uses_quota(&picked(&busy)), 2);
+    busy.workers[0].load = Load { points: 2, leases: 0 };
     busy.tasks.truncate(2);
-    assert_eq!(shares(&picked(&busy)), 0, "who carries something already waits");
+    assert_eq!(uses_quota(&picked(&busy)), 0, "who carries something already waits");
 }
 
 #[test]
@@ -167,12 +169,12 @@ fn one_person_with_many_clients_has_one_limit() {
     let mut snapshot = manual(9, (0..6).map(|n| with(&format!("t_{n}"), |_| {})).collect(), Vec::new());
     let facts = snapshot.repos.values_mut().next().unwrap();
     facts.policy = Policy::managed();
-    let askers = (0..3).map(|n| Asker {
+    let workers = (0..3).map(|n| WorkerFacts {
         worker: worker(&format!("w_{n}"), 7),
         load: Load::default(),
         standings: BTreeMap::new(),
     });
-    snapshot.askers = askers.collect();
+    snapshot.workers = workers.collect();
     assert_eq!(picked(&snapshot).len(), 1, "newcomers hold one thing at a time");
 }
 
@@ -181,7 +183,7 @@ fn a_plan_looks_at_no_more_alike_tasks_than_could_be_granted() {
     let tasks: Vec<_> = (0..500).map(|n| with(&format!("t_{n:03}"), |t| t.task.spec.priority = n % 90)).collect();
     let snapshot = manual(3, tasks, vec![worker("w_1", 1), worker("w_2", 2)]);
     assert_eq!(candidates(&snapshot, NOW).len(), 3);
-    let leases = snapshot.askers.iter().map(|asker| asker.worker.free_leases(asker.load)).sum();
+    let leases = snapshot.workers.iter().map(|entry| entry.worker.free_leases(entry.load)).sum();
     assert_eq!(useful_per_class(9, leases), 4, "two workers with room for two");
     assert_eq!(useful_per_class(3, leases), 3);
 }
@@ -199,13 +201,13 @@ fn a_large_unimportant_task_is_granted_in_the_end_whatever_arrives() {
         t.task.spec.estimate = 5;
         t.task.spec.priority = 0;
     });
-    let mut able = worker("w_1", 1);
-    able.max_concurrent = 9;
+    let mut eligible = worker("w_1", 1);
+    eligible.max_concurrent = 9;
     let granted_after = (0..2_500).step_by(20).find(|&hours| {
         let now = NOW + Span::hours(hours);
         let mut tasks: Vec<_> = (0..5).map(|n| small(n, now)).collect();
         tasks.push(large.clone());
-        plan(&manual(9, tasks, vec![able.clone()]), now).iter().any(|pick| pick.task == large.task.id)
+        plan(&manual(9, tasks, vec![eligible.clone()]), now).iter().any(|assignment| assignment.task == large.task.id)
     });
     assert!(granted_after.is_some_and(|hours| (1_000..1_700).contains(&hours)), "{granted_after:?}");
 }

@@ -13,7 +13,7 @@ use super::{
     routes, sender,
     verbs::Person,
     view::{CommentView, IssueView, PullView},
-    webhook::{Delivery, Hook, Letter, Parcel},
+    webhook::{Delivery, Hook, WebhookEvent, WebhookRequest},
     world::{
         Now, Settings, World,
         model::{Role, UserKind},

@@ -1,8 +1,8 @@
 //! The rest of the handle: installations, deliveries, faults, and inspection of the results.
 
 use super::{
-    ApiError, Chaos, CommentView, Delivery, DeliveryFault, Fault, Faults, IssueView, Letter, Parcel, PullView,
-    RecordedRequest, Sandbox, sender,
+    ApiError, Chaos, CommentView, Delivery, DeliveryFault, Fault, Faults, IssueView, PullView, RecordedRequest,
+    Sandbox, WebhookEvent, WebhookRequest, sender,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -170,8 +170,8 @@ impl Sandbox {
 
     /// Returns the queued deliveries in order.
     #[must_use]
-    pub fn held(&self) -> Vec<Letter> {
-        self.inner.world().outbox.queue.iter().map(|one| one.letter.clone()).collect()
+    pub fn held(&self) -> Vec<WebhookEvent> {
+        self.inner.world().outbox.queue.iter().map(|one| one.webhook.clone()).collect()
     }
 
     /// Shuffles the queued deliveries, using the seed.
@@ -185,23 +185,23 @@ impl Sandbox {
     }
 
     /// Drops the delivery at an index.
-    pub fn drop_held(&self, index: usize) -> Option<Letter> {
-        self.inner.world().outbox.queue.remove(index).map(|one| one.letter)
+    pub fn drop_held(&self, index: usize) -> Option<WebhookEvent> {
+        self.inner.world().outbox.queue.remove(index).map(|one| one.webhook)
     }
 
     /// Removes the queued deliveries, signed as they would be sent, and records them as delivered.
-    pub fn take_deliveries(&self) -> Vec<Parcel> {
+    pub fn take_deliveries(&self) -> Vec<WebhookRequest> {
         let mut world = self.inner.world();
         let at = world.now();
-        let mut parcels = Vec::new();
-        while let Some(waiting) = world.outbox.take() {
-            let letter = waiting.letter;
-            let (headers, body) = (world.outbox.headers(&letter, &world.app), world.outbox.wire(&letter));
-            world.outbox.record(&letter, waiting.redelivery, at, 0, Ok((202, String::new())));
+        let mut webhooks = Vec::new();
+        while let Some(queued) = world.outbox.take() {
+            let webhook = queued.webhook;
+            let (headers, body) = (world.outbox.headers(&webhook, &world.app), world.outbox.wire(&webhook));
+            world.outbox.record(&webhook, queued.redelivery, at, 0, Ok((202, String::new())));
             world.outbox.in_flight -= 1;
-            parcels.push(Parcel { letter, headers, body });
+            webhooks.push(WebhookRequest { webhook, headers, body });
         }
-        parcels
+        webhooks
     }
 
     /// Sends a ping, as a new webhook does.

@@ -3,7 +3,7 @@
 use crate::{
     call::{Call, Reply, text, texts},
     error::ApiError,
-    world::{World, access::Caller, installs::TokenAsk, model::Holder},
+    world::{World, access::Caller, installs::TokenRequest, model::Holder},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ pub(super) fn uninstall(world: &mut World, call: &Call) -> Result<Reply, ApiErro
     Ok(Reply::empty())
 }
 
-fn ask(call: &Call) -> Result<TokenAsk, ApiError> {
+fn ask(call: &Call) -> Result<TokenRequest, ApiError> {
     let body = call.object()?;
     let wrong = |field: &str| ApiError::invalid("InstallationToken", field, "invalid");
     let ids = |value: &Value| -> Option<Vec<u64>> { value.as_array()?.iter().map(Value::as_u64).collect() };
@@ -65,7 +65,7 @@ fn ask(call: &Call) -> Result<TokenAsk, ApiError> {
         value.as_object()?.iter().map(|(name, level)| Some((name.clone(), level.as_str()?.to_owned()))).collect()
     };
     let given = |name: &str| body.get(name).filter(|value| !value.is_null());
-    Ok(TokenAsk {
+    Ok(TokenRequest {
         repository_ids: given("repository_ids").map(|v| ids(v).ok_or_else(|| wrong("repository_ids"))).transpose()?,
         repositories: given("repositories").map(texts).transpose()?,
         permissions: given("permissions").map(|v| levels(v).ok_or_else(|| wrong("permissions"))).transpose()?,
@@ -153,11 +153,11 @@ pub(super) fn deliveries(world: &mut World, call: &Call) -> Result<Reply, ApiErr
         _ => true,
     };
     let now = world.now();
-    let found = world.outbox.remembered(now).filter(|one| one.letter.id < before && wanted(one.status == "OK"));
+    let found = world.outbox.remembered(now).filter(|one| one.webhook.id < before && wanted(one.status == "OK"));
     let found: Vec<_> = found.take(size + 1).collect();
     let shown = &found[..found.len().min(size)];
     let list = shown.iter().map(|one| world.delivery_json(one, false)).collect();
-    let more = (found.len() > size).then(|| shown.last().map_or(0, |one| one.letter.id));
+    let more = (found.len() > size).then(|| shown.last().map_or(0, |one| one.webhook.id));
     let status = call.query("status").map(|status| format!("&status={status}")).unwrap_or_default();
     let link = more.map(|last| {
         let base = &world.base;
@@ -170,7 +170,7 @@ pub(super) fn delivery(world: &mut World, call: &Call) -> Result<Reply, ApiError
     need_app(call)?;
     let id = call.id("delivery_id")?;
     let now = world.now();
-    let found = world.outbox.remembered(now).find(|one| one.letter.id == id).ok_or_else(ApiError::not_found)?;
+    let found = world.outbox.remembered(now).find(|one| one.webhook.id == id).ok_or_else(ApiError::not_found)?;
     Ok(Reply::ok(world.delivery_json(found, true)))
 }
 
@@ -178,9 +178,9 @@ pub(super) fn redeliver(world: &mut World, call: &Call) -> Result<Reply, ApiErro
     need_app(call)?;
     let id = call.id("delivery_id")?;
     let now = world.now();
-    let found = world.outbox.remembered(now).find(|one| one.letter.id == id).ok_or_else(ApiError::not_found)?;
-    let mut letter = found.letter.clone();
-    letter.id = world.new_id();
-    world.outbox.put_again(letter);
+    let found = world.outbox.remembered(now).find(|one| one.webhook.id == id).ok_or_else(ApiError::not_found)?;
+    let mut webhook = found.webhook.clone();
+    webhook.id = world.new_id();
+    world.outbox.put_again(webhook);
     Ok(Reply::accepted(json!({})))
 }

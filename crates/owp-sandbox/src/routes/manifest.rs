@@ -26,30 +26,34 @@ pub(super) fn routes() -> Router<Arc<Inner>> {
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct StateQuery {
     state: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Filled {
+struct ManifestForm {
     manifest: String,
 }
 
-async fn personal(State(inner): State<Arc<Inner>>, Query(told): Query<Told>, Form(form): Form<Filled>) -> Answer {
-    register(&inner, None, &told, &form)
+async fn personal(
+    State(inner): State<Arc<Inner>>,
+    Query(query): Query<StateQuery>,
+    Form(form): Form<ManifestForm>,
+) -> Answer {
+    register(&inner, None, &query, &form)
 }
 
 async fn organization(
     State(inner): State<Arc<Inner>>,
     Path(org): Path<String>,
-    Query(told): Query<Told>,
-    Form(form): Form<Filled>,
+    Query(query): Query<StateQuery>,
+    Form(form): Form<ManifestForm>,
 ) -> Answer {
-    register(&inner, Some(&org), &told, &form)
+    register(&inner, Some(&org), &query, &form)
 }
 
-fn register(inner: &Inner, organization: Option<&str>, told: &Told, form: &Filled) -> Answer {
-    match inner.world().register(organization, &form.manifest, told.state.as_deref()) {
+fn register(inner: &Inner, organization: Option<&str>, query: &StateQuery, form: &ManifestForm) -> Answer {
+    match inner.world().register(organization, &form.manifest, query.state.as_deref()) {
         Ok(to) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
         Err(error) => refuse(&error),
     }

@@ -71,25 +71,25 @@ impl World {
 
     /// Renders `hook-delivery-item`; with `full`, `hook-delivery`.
     pub(crate) fn delivery_json(&self, delivery: &Delivery, full: bool) -> Value {
-        let letter = &delivery.letter;
+        let webhook = &delivery.webhook;
         let mut json = json!({
-            "id": letter.id,
-            "guid": letter.guid,
+            "id": webhook.id,
+            "guid": webhook.guid,
             "delivered_at": time(delivery.at),
             "redelivery": delivery.redelivery,
             "duration": delivery.duration_ms as f64 / 1_000.0,
             "status": delivery.status,
             "status_code": delivery.code,
-            "event": letter.event,
-            "action": letter.action,
-            "installation_id": letter.installation,
-            "repository_id": letter.repository,
+            "event": webhook.event,
+            "action": webhook.action,
+            "installation_id": webhook.installation,
+            "repository_id": webhook.repository,
             "throttled_at": null,
         });
         if full {
-            let payload: Value = serde_json::from_str(&letter.body).unwrap_or_default();
+            let payload: Value = serde_json::from_str(&webhook.body).unwrap_or_default();
             let headers: Value =
-                self.outbox.headers(letter, &self.app).into_iter().map(|(name, value)| (name, json!(value))).collect();
+                self.outbox.headers(webhook, &self.app).into_iter().map(|(name, value)| (name, json!(value))).collect();
             json["url"] = json!(self.outbox.hook.url.clone().unwrap_or_default());
             json["request"] = json!({ "headers": headers, "payload": payload });
             json["response"] = json!({ "headers": {}, "payload": delivery.answer });

@@ -19,11 +19,11 @@ impl Stage {
     }
 
     fn heard(&self) -> Vec<String> {
-        let name = |letter: crate::Letter| match letter.action {
-            Some(action) => format!("{}.{action}", letter.event),
-            None => letter.event,
+        let name = |webhook: crate::WebhookEvent| match webhook.action {
+            Some(action) => format!("{}.{action}", webhook.event),
+            None => webhook.event,
         };
-        self.sandbox.take_deliveries().into_iter().map(|parcel| name(parcel.letter)).collect()
+        self.sandbox.take_deliveries().into_iter().map(|webhook| name(webhook.webhook)).collect()
     }
 }
 

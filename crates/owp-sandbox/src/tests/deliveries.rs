@@ -27,7 +27,7 @@ async fn receiver(status: u16) -> (String, Heard) {
 
 /// Returns event and action of each held delivery.
 fn held(stage: &Stage) -> Vec<String> {
-    let name = |one: crate::Letter| format!("{}.{}", one.event, one.action.unwrap_or_default());
+    let name = |one: crate::WebhookEvent| format!("{}.{}", one.event, one.action.unwrap_or_default());
     stage.sandbox.held().into_iter().map(name).collect()
 }
 
@@ -185,7 +185,7 @@ async fn held_deliveries_can_be_shuffled_doubled_and_lost_the_same_way_every_tim
         stage.sandbox.shuffle_held();
         assert!(stage.sandbox.duplicate_held(0));
         assert!(stage.sandbox.drop_held(3).is_some());
-        let order: Vec<String> = stage.sandbox.take_deliveries().into_iter().map(|one| one.letter.guid).collect();
+        let order: Vec<String> = stage.sandbox.take_deliveries().into_iter().map(|one| one.webhook.guid).collect();
         assert_eq!(order.len(), 8);
         runs.push(order);
     }

@@ -1,7 +1,7 @@
 //! Tests of faults on the wire, and of the journal.
 
 use super::*;
-use crate::{ActorKind, Chaos, Fault, FaultKind, Victim};
+use crate::{ActorKind, Chaos, Fault, FaultKind, FaultTarget};
 
 const COMMENTS: &str = "/repos/acme/rocket/issues/1/comments";
 
@@ -91,7 +91,7 @@ async fn people_go_on_working_while_the_app_suffers_unless_told() {
     stage.sandbox.fault(Fault::next(FaultKind::ServerError { status: 500 }));
     assert_eq!(stage.get(&stage.token("ada"), "/repos/acme/rocket").await.0, 200);
     assert_eq!(stage.get(&token, "/repos/acme/rocket").await.0, 500);
-    stage.sandbox.fault(Fault::next(FaultKind::ServerError { status: 500 }).victim(Victim::Any).times(2));
+    stage.sandbox.fault(Fault::next(FaultKind::ServerError { status: 500 }).victim(FaultTarget::Any).times(2));
     assert_eq!(stage.get("", "/repos/acme/rocket").await.0, 500);
     assert_eq!(stage.get(&stage.token("ada"), "/repos/acme/rocket").await.0, 500);
     stage.sandbox.set_down(true);

@@ -4,7 +4,7 @@
 //! the app subscribed to. Installation events and `ping` need no subscription.
 
 use super::World;
-use crate::{error::ApiError, faults::Fate, shape::time, webhook::Letter};
+use crate::{error::ApiError, faults::DeliveryOutcome, shape::time, webhook::WebhookEvent};
 use serde_json::{Value, json};
 
 impl World {
@@ -110,7 +110,7 @@ impl World {
     /// Queues any payload, bypassing all faults; returns its `guid`.
     pub(crate) fn deliver(&mut self, event: &str, payload: &Value) -> String {
         let guid = self.new_guid();
-        let letter = Letter {
+        let webhook = WebhookEvent {
             id: self.new_id(),
             guid: guid.clone(),
             event: event.to_owned(),
@@ -120,7 +120,7 @@ impl World {
             body: payload.to_string(),
         };
         let at = self.now();
-        self.outbox.put(&letter, at, &Fate::plain());
+        self.outbox.put(&webhook, at, &DeliveryOutcome::plain());
         guid
     }
 
@@ -135,7 +135,7 @@ impl World {
         if !self.outbox.listening() {
             return;
         }
-        let letter = Letter {
+        let webhook = WebhookEvent {
             id: self.new_id(),
             guid: self.new_guid(),
             event: event.to_owned(),
@@ -145,7 +145,7 @@ impl World {
             body: body.to_string(),
         };
         let at = self.now();
-        let fate = self.faults.fate(&mut self.rng, event);
-        self.outbox.put(&letter, at, &fate);
+        let outcome = self.faults.outcome(&mut self.rng, event);
+        self.outbox.put(&webhook, at, &outcome);
     }
 }

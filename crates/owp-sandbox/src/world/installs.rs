@@ -13,7 +13,7 @@ const TOKEN_MS: i64 = 60 * 60 * 1_000;
 
 /// Restrictions requested for a token.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TokenAsk {
+pub(crate) struct TokenRequest {
     pub(crate) repository_ids: Option<Vec<u64>>,
     pub(crate) repositories: Option<Vec<String>>,
     pub(crate) permissions: Option<BTreeMap<String, String>>,
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// Mints an installation token with the requested restrictions; it never exceeds the installation.
-    pub(crate) fn mint(&mut self, id: u64, ask: &TokenAsk) -> Result<(String, Token), ApiError> {
+    pub(crate) fn mint(&mut self, id: u64, ask: &TokenRequest) -> Result<(String, Token), ApiError> {
         let installation = self.installation(id)?;
         if installation.suspended.is_some() {
             return Err(ApiError::new(403, "This installation has been suspended"));
@@ -148,7 +148,7 @@ impl World {
         Ok((text, token))
     }
 
-    fn narrowed(&self, installation: &Installation, ask: &TokenAsk) -> Result<Option<BTreeSet<u64>>, ApiError> {
+    fn narrowed(&self, installation: &Installation, ask: &TokenRequest) -> Result<Option<BTreeSet<u64>>, ApiError> {
         if ask.repository_ids.is_none() && ask.repositories.is_none() {
             return Ok(None);
         }

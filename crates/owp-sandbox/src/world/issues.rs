@@ -34,7 +34,7 @@ pub(crate) struct IssueEdit {
 
 /// An entry for an issue's event list.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Happening {
+pub(super) struct IssueChange {
     pub(super) event: String,
     pub(super) actor: u64,
     pub(super) label: Option<(String, String)>,
@@ -43,7 +43,7 @@ pub(super) struct Happening {
     pub(super) commit: Option<String>,
 }
 
-impl Happening {
+impl IssueChange {
     pub(super) fn new(event: &str, actor: u64) -> Self {
         Self { event: event.to_owned(), actor, ..Self::default() }
     }
@@ -124,7 +124,7 @@ impl World {
         for name in &labels {
             let color = self.repo(repo)?.labels.get(&name.to_lowercase()).map_or("ededed", |one| &one.color).to_owned();
             let label = Some((name.clone(), color));
-            self.happened(caller, repo, number, Happening { label, ..Happening::new("labeled", actor) })?;
+            self.happened(caller, repo, number, IssueChange { label, ..IssueChange::new("labeled", actor) })?;
             let label = self.label_json(repo, name);
             self.announce_issue(repo, number, "labeled", actor, json!({ "label": label }))?;
         }
@@ -201,7 +201,7 @@ impl World {
         }
         self.touch(repo, number);
         if rename.is_some() {
-            self.happened(caller, repo, number, Happening { rename, ..Happening::new("renamed", actor) })?;
+            self.happened(caller, repo, number, IssueChange { rename, ..IssueChange::new("renamed", actor) })?;
         }
         self.announce_issue(repo, number, "edited", actor, json!({ "changes": changes }))
     }
@@ -227,7 +227,7 @@ impl World {
         issue.closed_by = Some(actor);
         issue.updated_at = at;
         let commit = commit.map(str::to_owned);
-        self.happened(caller, repo, number, Happening { commit, ..Happening::new("closed", actor) })?;
+        self.happened(caller, repo, number, IssueChange { commit, ..IssueChange::new("closed", actor) })?;
         self.announce_issue(repo, number, "closed", actor, json!({}))
     }
 
@@ -249,7 +249,7 @@ impl World {
         issue.closed_at = None;
         issue.closed_by = None;
         issue.updated_at = at;
-        self.happened(caller, repo, number, Happening::new("reopened", actor))?;
+        self.happened(caller, repo, number, IssueChange::new("reopened", actor))?;
         self.announce_issue(repo, number, "reopened", actor, json!({}))
     }
 
@@ -273,7 +273,7 @@ impl World {
             }
             self.touch(repo, number);
             let assignee = Some(user);
-            self.happened(caller, repo, number, Happening { assignee, ..Happening::new(action, actor) })?;
+            self.happened(caller, repo, number, IssueChange { assignee, ..IssueChange::new(action, actor) })?;
             let extra = json!({ "assignee": self.user_json(user) });
             self.announce_issue(repo, number, action, actor, extra)?;
         }
@@ -292,7 +292,7 @@ impl World {
         self.issue_mut(repo, number)?.locked = locked;
         self.touch(repo, number);
         let action = if locked { "locked" } else { "unlocked" };
-        self.happened(caller, repo, number, Happening::new(action, actor))?;
+        self.happened(caller, repo, number, IssueChange::new(action, actor))?;
         self.announce_issue(repo, number, action, actor, json!({}))
     }
 
@@ -302,7 +302,7 @@ impl World {
         caller: &Caller,
         repo: u64,
         number: u64,
-        what: Happening,
+        what: IssueChange,
     ) -> Result<(), ApiError> {
         let event = IssueEvent {
             id: self.new_id(),

@@ -3,7 +3,7 @@
 use super::{
     World,
     access::{Caller, Need},
-    issues::Happening,
+    issues::IssueChange,
     model::{Label, Role},
 };
 use crate::error::ApiError;
@@ -144,7 +144,7 @@ impl World {
         self.touch(repo, number);
         let color = self.repo(repo)?.labels.get(&name.to_lowercase()).map_or("ededed", |one| &one.color).to_owned();
         let label = Some((name.to_owned(), color));
-        self.happened(caller, repo, number, Happening { label, ..Happening::new(action, actor) })?;
+        self.happened(caller, repo, number, IssueChange { label, ..IssueChange::new(action, actor) })?;
         let label = self.label_json(repo, name);
         self.announce_issue(repo, number, action, actor, json!({ "label": label }))
     }

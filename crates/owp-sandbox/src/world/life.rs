@@ -4,8 +4,8 @@
 use super::{
     World,
     access::Caller,
-    issues::Happening,
-    model::{Gone, Role},
+    issues::IssueChange,
+    model::{Removal, Role},
 };
 use crate::error::ApiError;
 use serde_json::json;
@@ -26,14 +26,14 @@ impl World {
         }
         self.issue_mut(repo, number)?.pinned = pinned;
         let action = if pinned { "pinned" } else { "unpinned" };
-        self.happened(caller, repo, number, Happening::new(action, actor))?;
+        self.happened(caller, repo, number, IssueChange::new(action, actor))?;
         self.announce_issue(repo, number, action, actor, json!({}))
     }
 
     /// Converts an issue to a discussion, which leaves it closed and locked.
     pub(crate) fn convert_to_discussion(&mut self, caller: &Caller, repo: u64, number: u64) -> Result<(), ApiError> {
         let actor = self.writer_of(caller, repo, number)?;
-        self.happened(caller, repo, number, Happening::new("converted_to_discussion", actor))?;
+        self.happened(caller, repo, number, IssueChange::new("converted_to_discussion", actor))?;
         self.close(caller, actor, repo, number, None, None)?;
         self.set_locked(caller, repo, number, true)
     }
@@ -58,7 +58,7 @@ impl World {
         }
         self.announce_issue(repo, number, "deleted", actor, json!({}))?;
         let issue = self.issue_mut(repo, number)?;
-        issue.gone = Some(Gone::Deleted);
+        issue.gone = Some(Removal::Deleted);
         for comment in issue.comments.clone() {
             self.comments.remove(&comment);
         }
@@ -94,7 +94,7 @@ impl World {
         let changes = json!({ "new_issue": self.issue_json(to, there)?, "new_repository": self.repo_json(to)? });
         self.announce_issue(repo, number, "transferred", actor, json!({ "changes": changes }))?;
         let left = self.issue_mut(repo, number)?;
-        left.gone = Some(Gone::Moved { repo: to, number: there });
+        left.gone = Some(Removal::Moved { repo: to, number: there });
         left.comments.clear();
         Ok(there)
     }

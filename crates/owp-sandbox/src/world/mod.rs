@@ -31,7 +31,7 @@ use crate::{
 };
 use axum::body::Bytes;
 use manifest::Registration;
-use model::{App, Comment, Gone, Installation, Issue, Pull, Repo, Token, User, UserKind, Verdicts};
+use model::{App, Comment, Installation, Issue, Pull, Removal, Repo, Token, User, UserKind, Verdicts};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -206,8 +206,8 @@ impl World {
         let issue = self.repo(repo)?.issues.get(&number).ok_or_else(ApiError::not_found)?;
         match issue.gone {
             None => Ok(issue),
-            Some(Gone::Deleted) => Err(ApiError::gone()),
-            Some(Gone::Moved { repo, number }) => {
+            Some(Removal::Deleted) => Err(ApiError::gone()),
+            Some(Removal::Moved { repo, number }) => {
                 Err(ApiError::moved(format!("{}/repositories/{repo}/issues/{number}", self.base)))
             }
         }

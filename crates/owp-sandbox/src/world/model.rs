@@ -146,7 +146,7 @@ pub(crate) struct Repo {
 
 /// Reason for an issue's absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gone {
+pub(crate) enum Removal {
     /// Deleted: 410.
     Deleted,
     /// Transferred: 301 to the new place.
@@ -202,7 +202,7 @@ pub(crate) struct Issue {
     /// Time (Unix ms) and author of the last edit of the body; a new title does not count.
     pub last_edited: Option<(i64, u64)>,
     /// Set once it was deleted or transferred.
-    pub gone: Option<Gone>,
+    pub gone: Option<Removal>,
 }
 
 /// One entry of an issue's event list.

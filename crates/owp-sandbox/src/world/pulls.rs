@@ -6,7 +6,7 @@ use super::{
     World,
     access::{Caller, Need},
     closing,
-    issues::{Happening, IssueEdit, check_text},
+    issues::{IssueChange, IssueEdit, check_text},
     model::{Commit, Pull, Role},
 };
 use crate::error::ApiError;
@@ -170,7 +170,7 @@ impl World {
         self.touch(repo, number);
         let action = if draft { "converted_to_draft" } else { "ready_for_review" };
         let event = if draft { "convert_to_draft" } else { "ready_for_review" };
-        self.happened(caller, repo, number, Happening::new(event, actor))?;
+        self.happened(caller, repo, number, IssueChange::new(event, actor))?;
         self.announce_issue(repo, number, action, actor, json!({}))
     }
 
@@ -235,7 +235,7 @@ impl World {
         pull.merged_at = Some(at);
         pull.merged_by = Some(actor);
         pull.merge_sha = Some(commit.clone());
-        let merged = Happening { commit: Some(commit.clone()), ..Happening::new("merged", actor) };
+        let merged = IssueChange { commit: Some(commit.clone()), ..IssueChange::new("merged", actor) };
         self.happened(caller, repo, number, merged)?;
         self.close(caller, actor, repo, number, None, Some(&commit))?;
         if self.repo(repo)?.default_branch == base {

@@ -5,7 +5,7 @@ use super::body::API_BYTES;
 use super::query::PAGE_MAX;
 use crate::wire::SKILLS_MAX;
 use crate::wire::discover::{Discovery, Limits};
-use crate::wire::steward::BULK_MAX;
+use crate::wire::operator::BULK_MAX;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Method, header};

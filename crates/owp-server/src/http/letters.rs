@@ -7,7 +7,7 @@ use super::once::{Repeat, kept};
 use super::problem::Failure;
 use super::query::{Query, fault};
 use super::resources::next;
-use crate::wire::letters::{DeadComment, DeadComments, RetryBody};
+use crate::wire::dead_comments::{DeadComment, DeadComments, RetryBody};
 use crate::wire::{DONE, Done, cursor};
 use axum::extract::State;
 use owp_engine::{DeadLetter, DeadPlace};

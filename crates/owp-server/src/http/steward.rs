@@ -9,7 +9,7 @@ use super::query::Query;
 use super::resources::plain;
 use super::tasks::task_id;
 use crate::wire::me::Left;
-use crate::wire::steward::{
+use crate::wire::operator::{
     AuditLine, AuditVerdict, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
 };
 use crate::wire::{DONE, Done, ProblemKind};

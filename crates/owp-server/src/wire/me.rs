@@ -3,7 +3,7 @@
 use super::check::Checks;
 use super::extra::{self, CapabilitiesBody};
 use super::read::{Object, Request, Whole};
-use owp_pool::pull::AGENTS_MOST;
+use owp_pool::pull::MAX_AGENTS;
 use owp_pool::reputation::{Reputation, Score, Tally};
 use owp_pool::worker::Capabilities;
 use schemars::JsonSchema;
@@ -169,8 +169,8 @@ impl Request for ChangeBody {
 }
 
 fn agents(checks: &mut Checks, logins: Vec<String>) -> Vec<String> {
-    if logins.len() > AGENTS_MOST {
-        checks.fault("agents", format!("must hold at most {AGENTS_MOST} logins, not {}", logins.len()));
+    if logins.len() > MAX_AGENTS {
+        checks.fault("agents", format!("must hold at most {MAX_AGENTS} logins, not {}", logins.len()));
         return Vec::new();
     }
     let mut tidy = Vec::new();

@@ -7,7 +7,7 @@ use owp_pool::admission::TaskFacts;
 use owp_pool::lease::{EndReason, Via};
 use owp_pool::moves::{Grant, Move};
 use owp_pool::planner::{Apart, is_apart};
-use owp_pool::slots::Answer;
+use owp_pool::slots::NamingPull;
 use owp_pool::task::{Assignee, Reservation, Task, TaskSpec, Withheld};
 use owp_pool::{Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use sqlx::Row;
@@ -127,8 +127,13 @@ async fn facts_of(bench: &Bench, id: &TaskId) -> (TaskFacts, Timestamp) {
                 let declined = tx.declines(&id, now - DECLINED_FOR).await?;
                 let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
                 let open = tx.pulls_of_task(&id).await?.into_iter().filter(|pull| pull.facts.open);
-                let answer =
-                    |number| Answer { number, login: String::new(), people: [].into(), counts: false, keeps: false };
+                let answer = |number| NamingPull {
+                    number,
+                    login: String::new(),
+                    people: [].into(),
+                    counts: false,
+                    keeps: false,
+                };
                 let answers = open.map(|pull| answer(pull.facts.number)).collect();
                 let barred = tx.bars_of(&id).await?;
                 Ok((TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }, now))

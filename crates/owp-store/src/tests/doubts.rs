@@ -6,7 +6,7 @@ use owp_pool::Span;
 use owp_pool::doubt::DoubtKind::{Issue, Pull, Repo};
 
 on_both_engines! {
-    async fn a_doubt_is_believed_after_three_answers_apart(bench) {
+    async fn a_doubt_is_confirmed_after_three_answers_apart(bench) {
         let repo = bench.managed_repo(1, "acme/rocket").await;
         for (wait, answers) in [(0, 1), (1, 1), (18, 1), (1, 2), (19, 2), (20, 3)] {
             bench.advance(Span::secs(wait));
@@ -15,7 +15,7 @@ on_both_engines! {
                 .write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.doubt(&at, Issue, 7).await }))
                 .await
                 .unwrap();
-            assert_eq!((doubt.answers, doubt.is_believed()), (answers, answers == 3));
+            assert_eq!((doubt.answers, doubt.is_confirmed()), (answers, answers == 3));
         }
     }
 

@@ -341,7 +341,7 @@ on_both_engines! {
             Ok((slots.leases.len(), tx.agents_of(&[&Person::GitHub(1)]).await?))
         })).await;
         assert_eq!(leases, 1);
-        assert!(agents.wrote_for(Some(98), &Person::GitHub(1)) && !agents.wrote_for(Some(99), &Person::GitHub(1)));
+        assert!(agents.is_work_of(Some(98), &Person::GitHub(1)) && !agents.is_work_of(Some(99), &Person::GitHub(1)));
     }
 
     async fn what_is_known_of_a_commit_goes_with_a_push(bench) {

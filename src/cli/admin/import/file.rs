@@ -1,7 +1,7 @@
 //! Parses a task file and reports every error with its position. The wire module validates the values; this module
 //! knows the file's keys and positions.
 
-use super::Load;
+use super::ImportBatch;
 use owp_pool::document::{Fault, FaultKind, Place};
 use owp_pool::yaml::{Bounds, Content, Key, Node, read_tree};
 use owp_server::wire;
@@ -38,7 +38,7 @@ const KEYS: [(&str, &str, Shape); 8] = [
 const ANY_REPO: &str = "owner/name";
 
 /// Parses a task file; `repo` overrides the file's own repository.
-pub(super) fn load(text: &str, repo: Option<&str>) -> Result<Load, Vec<Fault>> {
+pub(super) fn load(text: &str, repo: Option<&str>) -> Result<ImportBatch, Vec<Fault>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = read_tree(text, BOUNDS).map_err(|fault| vec![in_our_words(fault)])?;
     let mut reader = Reader { text, faults: Vec::new(), ids: HashMap::new() };
@@ -69,11 +69,11 @@ impl Reader<'_> {
         self.faults.push(Fault { key: key.into(), message: message.into(), place, kind: FaultKind::Plain });
     }
 
-    fn file(&mut self, tree: &Node, repo: Option<&str>) -> Load {
+    fn file(&mut self, tree: &Node, repo: Option<&str>) -> ImportBatch {
         let Content::Keys(keys) = &tree.content else {
             let what = if tree.is_null() { "the file is empty" } else { "this is not a task file" };
             self.note(tree.place, "", format!("{what}: it must hold `repo: owner/name` and a list `tasks:`"));
-            return Load { repo: String::new(), tasks: Vec::new(), warnings: Vec::new() };
+            return ImportBatch { repo: String::new(), tasks: Vec::new(), warnings: Vec::new() };
         };
         let mut found = self.once(keys, "");
         let own = found.remove("repo");
@@ -92,7 +92,7 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        Load { repo, tasks, warnings: Vec::new() }
+        ImportBatch { repo, tasks, warnings: Vec::new() }
     }
 
     /// Indexes the keys by name and reports duplicates.

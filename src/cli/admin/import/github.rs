@@ -1,10 +1,10 @@
 //! `owp admin import-github-issues`: imports issues of repositories without the App. It reads them with the user's own
 //! token, or with none.
 
-use super::super::Desk;
-use super::labelled::Wanted;
-use super::{Load, known, send};
-use crate::cli::failure::{Failure, complain};
+use super::super::AdminContext;
+use super::labelled::IssueFilter;
+use super::{ImportBatch, known, send};
+use crate::cli::failure::{Failure, print_error};
 use crate::cli::print::words;
 use clap::Args;
 use indicatif::ProgressBar;
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const TOKEN: &str = "GITHUB_TOKEN";
 const ADDRESS: &str = "GITHUB_API_URL";
 
@@ -51,11 +51,16 @@ pub(in super::super) struct IssuesArgs {
 }
 
 /// Imports issues.
-pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Environment) -> Result<(), Failure> {
+pub(in super::super) async fn issues(
+    context: &AdminContext,
+    args: IssuesArgs,
+    env: &Environment,
+) -> Result<(), Failure> {
     let mut reader = reader(&args.from, env)?;
     let into = args.into.as_deref().unwrap_or(&args.from);
-    known(desk, into).await?;
-    let wanted = Wanted { rules: LabelRules { ready: args.label.clone(), ..LabelRules::default() }, all: args.all };
+    known(context, into).await?;
+    let wanted =
+        IssueFilter { rules: LabelRules { ready: args.label.clone(), ..LabelRules::default() }, all: args.all };
     let reading = async {
         let source = reader.repository().await.map_err(|error| from_github(&error, &args.from, env))?;
         if source.private && !args.publish_private {
@@ -70,33 +75,33 @@ pub(in super::super) async fn issues(desk: &Desk, args: IssuesArgs, env: &Enviro
         }
     };
     for warning in &found.warnings {
-        complain(&words(warning));
+        print_error(&words(warning));
     }
     if found.tasks.is_empty() {
         let what =
             if args.all { "open issues".to_owned() } else { format!("open issues with the label `{}`", args.label) };
-        complain(&format!("{} has no {}.", words(&found.repo), words(&what)));
+        print_error(&format!("{} has no {}.", words(&found.repo), words(&what)));
     }
-    let load = Load { repo: into.to_owned(), tasks: found.tasks, warnings: found.warnings };
-    send::carry_out(desk, &load, args.dry_run).await
+    let load = ImportBatch { repo: into.to_owned(), tasks: found.tasks, warnings: found.warnings };
+    send::carry_out(context, &load, args.dry_run).await
 }
 
 fn reader(from: &str, env: &Environment) -> Result<IssueReader, Failure> {
     let token = env.get(TOKEN);
     if token.is_some() && env.is_from_file(ADDRESS) {
         // Otherwise the author of that file would receive the token.
-        return Err(Failure::asked_wrongly(format!(
+        return Err(Failure::usage_error(format!(
             "A file of this folder sets {ADDRESS}, the address to send {TOKEN} to."
         ))
         .next(format!("Set {ADDRESS} in the environment, or unset {TOKEN}.")));
     }
     if token.as_deref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
-        return Err(Failure::asked_wrongly(format!(
+        return Err(Failure::usage_error(format!(
             "{TOKEN} must hold letters, digits and punctuation only, without spaces."
         ))
         .next("Make a token at https://github.com/settings/tokens, or unset it for public repositories."));
     }
-    let address = Address { api_url: api_url(env), timeout: PATIENCE, clock: Clock::System };
+    let address = Address { api_url: api_url(env), timeout: REQUEST_TIMEOUT, clock: Clock::System };
     IssueReader::new(&address, from, token.map(SecretString::from)).map_err(|error| from_github(&error, from, env))
 }
 
@@ -117,7 +122,7 @@ fn secret(repo: &str) -> Failure {
     .next("To import it nevertheless, use --publish-private. In repositories with the GitHub App, private issues stay private.")
 }
 
-async fn read(reader: &IssueReader, repo: String, wanted: &Wanted) -> Result<Found, GitHubError> {
+async fn read(reader: &IssueReader, repo: String, wanted: &IssueFilter) -> Result<Found, GitHubError> {
     let label = Some(wanted.rules.ready.as_str());
     // In the query a comma separates labels, so a label with a comma is filtered here.
     let label = label.filter(|label| !wanted.all && !label.contains(','));
@@ -155,7 +160,7 @@ fn from_github(error: &GitHubError, repo: &str, env: &Environment) -> Failure {
     let repo = words(repo);
     let nobody = env.get(TOKEN).is_none();
     match error {
-        GitHubError::Config { message } => Failure::asked_wrongly(format!("{}.", words(message))).next(
+        GitHubError::Config { message } => Failure::usage_error(format!("{}.", words(message))).next(
             "Write a repository as OWNER/NAME, such as acme/rocket, and GITHUB_API_URL as https://api.github.com.",
         ),
         GitHubError::Unauthorized { message } => {

@@ -2,7 +2,7 @@
 
 use owp_github::client::IssueInfo;
 use owp_pool::labels::{LabelReading, LabelRules, read_labels};
-use owp_pool::task::Wording;
+use owp_pool::task::IssueText;
 use owp_pool::text::tidy_line;
 use serde_json::{Value, json};
 
@@ -13,13 +13,13 @@ const TITLE_MAX_CHARS: usize = 300;
 pub(super) const ISSUE_ID: &str = "github:issue:";
 
 /// The filter for issues, and the label rules.
-pub(super) struct Wanted {
+pub(super) struct IssueFilter {
     pub(super) rules: LabelRules,
     /// Includes issues without the label.
     pub(super) all: bool,
 }
 
-impl Wanted {
+impl IssueFilter {
     /// Converts the issue to a task with warnings about its labels; returns `None` if the issue is filtered out.
     pub(super) fn task(&self, repo: &str, issue: &IssueInfo) -> Option<(Value, Vec<String>)> {
         let reading = read_labels(&issue.labels, &self.rules);
@@ -36,7 +36,7 @@ impl Wanted {
 
 /// Builds the task. Its id is GitHub's issue id, which survives a rename of the repository.
 fn task(told: &str, issue: &IssueInfo, reading: &LabelReading) -> Value {
-    let Wording { title, description } = Wording::of_issue(&issue.title, &issue.body);
+    let IssueText { title, description } = IssueText::of_issue(&issue.title, &issue.body);
     let title = if title.chars().count() > TITLE_MAX_CHARS { tidy_line(&title, TITLE_MAX_CHARS) } else { title };
     // The pool rejects blank titles.
     let title = if title.trim().is_empty() { told.to_owned() } else { title };
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn labels_and_text_are_read_as_those_of_webhooks_are() {
-        let wanted = Wanted { rules: LabelRules::default(), all: false };
+        let wanted = IssueFilter { rules: LabelRules::default(), all: false };
         let labels = ["Pool:Ready", "size/L", "estimate: L", "skills:rust, sql", "tier:high", "priority:low"];
         let (task, warnings) = wanted.task("acme/rocket", &issue(&labels)).unwrap();
         assert_eq!(
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_issue_keeps_its_id_when_its_repository_is_renamed() {
-        let wanted = Wanted { rules: LabelRules::default(), all: true };
+        let wanted = IssueFilter { rules: LabelRules::default(), all: true };
         let tasks =
             ["acme/rocket", "Acme/Rocket", "acme/shuttle"].map(|repo| wanted.task(repo, &issue(&[])).unwrap().0);
         assert!(tasks.iter().all(|task| task["external_id"] == "github:issue:9001"), "{tasks:?}");
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn pulls_and_issues_without_the_label_are_passed_over() {
-        let mut wanted = Wanted { rules: LabelRules::default(), all: false };
+        let mut wanted = IssueFilter { rules: LabelRules::default(), all: false };
         assert!(wanted.task("a/b", &issue(&["bug"])).is_none());
         assert!(wanted.task("a/b", &IssueInfo { is_pull: true, ..issue(&["pool:ready"]) }).is_none());
         assert!(wanted.task("a/b", &IssueInfo { state: "closed".into(), ..issue(&["pool:ready"]) }).is_none());

@@ -6,7 +6,7 @@ mod github;
 mod labelled;
 mod send;
 
-use super::Desk;
+use super::AdminContext;
 use crate::cli::failure::Failure;
 use crate::cli::file::{called, read_file};
 use crate::cli::print::{self, count, word};
@@ -49,7 +49,7 @@ pub(super) struct TasksArgs {
 }
 
 /// Tasks to be imported into one repository.
-struct Load {
+struct ImportBatch {
     repo: String,
     /// The tasks as `POST /v1/admin/tasks/bulk` takes them, each with an `external_id`.
     tasks: Vec<Value>,
@@ -57,7 +57,7 @@ struct Load {
     warnings: Vec<String>,
 }
 
-impl Load {
+impl ImportBatch {
     /// Adds the import's own data to a result for `--json`.
     fn summary(&self, mut done: Value) -> Value {
         done["repo"] = self.repo.as_str().into();
@@ -67,26 +67,29 @@ impl Load {
     }
 }
 
-/// Imports a file into the pool that `desk` opens.
-pub(super) async fn tasks(desk: impl FnOnce() -> Result<Desk, Failure>, args: TasksArgs) -> Result<(), Failure> {
+/// Imports a file into the pool that `context` opens.
+pub(super) async fn tasks(
+    context: impl FnOnce() -> Result<AdminContext, Failure>,
+    args: TasksArgs,
+) -> Result<(), Failure> {
     let text = read_file(&args.file, file::BOUNDS.bytes, "Split it into several files and import each of them.")?;
     let load = file::load(&text, args.repo.as_deref()).map_err(|faults| refused(&args.file, &faults))?;
-    let desk = desk()?;
-    known(&desk, &load.repo).await?;
-    send::carry_out(&desk, &load, args.dry_run).await
+    let context = context()?;
+    known(&context, &load.repo).await?;
+    send::carry_out(&context, &load, args.dry_run).await
 }
 
 /// Checks that tasks can be imported into the repository.
-async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
-    let pool = desk.get("/.well-known/owp").await?;
+async fn known(context: &AdminContext, repo: &str) -> Result<(), Failure> {
+    let pool = context.get("/.well-known/owp").await?;
     if !pool["features"].as_array().is_some_and(|features| features.iter().any(|one| one == "external_ids")) {
         return Err(Failure::failed(
             "The pool does not support external ids, without which tasks would be added twice.",
         )
         .next("Upgrade the pool: it is older than this program."));
     }
-    let view = desk.pool.get(&format!("/v1/repos/{}", segment(repo))).await.map_err(|error| {
-        let unknown = error.told().is_some_and(|told| told.kind == "no-such-repository");
+    let view = context.pool.get(&format!("/v1/repos/{}", segment(repo))).await.map_err(|error| {
+        let unknown = error.problem().is_some_and(|problem| problem.kind == "no-such-repository");
         let failure = super::ask::explained(error);
         let next = format!("Create it with `owp admin init-repo {}`, then run the command again.", word(repo));
         if unknown { failure.next(next) } else { failure }
@@ -102,7 +105,7 @@ async fn known(desk: &Desk, repo: &str) -> Result<(), Failure> {
 /// Reports every error of a file in the format that editors parse.
 fn refused(path: &str, faults: &[Fault]) -> Failure {
     let count = count(faults.len(), "fault");
-    Failure::asked_wrongly(format!("{} has {count}; nothing was sent.", called(path)))
+    Failure::usage_error(format!("{} has {count}; nothing was sent.", called(path)))
         .above(print::faults(path, faults))
         .next("Fix the faults above and run the command again; `owp admin import-tasks --help` shows the format.")
 }

@@ -1,18 +1,18 @@
 //! Sends tasks in batches, each accepted as a whole or not at all. Progress is counted, so that an interrupted user
 //! knows where it stopped; a repeated import skips existing tasks.
 
-use super::super::Desk;
+use super::super::AdminContext;
 use super::super::ask::explained;
-use super::Load;
+use super::ImportBatch;
 use super::file::TASK_MAX_BYTES;
 use super::labelled::ISSUE_ID;
-use crate::cli::failure::{Failure, complain, say};
-use crate::cli::place::tier_warning;
+use crate::cli::failure::{Failure, print_error, print_line};
 use crate::cli::print::{as_json, count, field, title, word};
+use crate::cli::rephrase::tier_warning;
 use crate::cli::untrusted::visible_line;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owp_client::{ClientError, segment};
-use owp_server::wire::steward::BULK_MAX;
+use owp_server::wire::operator::BULK_MAX;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 use std::io::IsTerminal;
@@ -20,11 +20,11 @@ use std::time::Duration;
 
 /// Timeout of a batch, which is more work than a single task.
 const BULK_WITHIN: Duration = Duration::from_secs(60);
-const ON: &str = "Run the command again: it continues where it stopped and adds nothing twice.";
+const CONTINUE_HINT: &str = "Run the command again: it continues where it stopped and adds nothing twice.";
 
 /// Sends the tasks, or with `dry_run` reports what would be added.
-pub(super) async fn carry_out(desk: &Desk, load: &Load, dry_run: bool) -> Result<(), Failure> {
-    if dry_run { would(desk, load).await } else { send(desk, load).await }
+pub(super) async fn carry_out(context: &AdminContext, load: &ImportBatch, dry_run: bool) -> Result<(), Failure> {
+    if dry_run { would(context, load).await } else { send(context, load).await }
 }
 
 /// The result of the import.
@@ -52,16 +52,16 @@ impl Tally {
         Ok(())
     }
 
-    fn json(&self, load: &Load) -> Value {
+    fn json(&self, load: &ImportBatch) -> Value {
         load.summary(json!({ "dry_run": false, "added": self.added, "already_there": self.there }))
     }
 }
 
-async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
+async fn send(context: &AdminContext, load: &ImportBatch) -> Result<(), Failure> {
     let bulks = bulks(&load.tasks);
     let bar = bar(bulks.len() > 1, load.tasks.len());
-    let pool = desk.pool.clone().within(BULK_WITHIN);
-    let pool = if bar.is_hidden() { pool } else { pool.quietly() };
+    let pool = context.pool.clone().with_timeout(BULK_WITHIN);
+    let pool = if bar.is_hidden() { pool } else { pool.without_delay_notice() };
     let mut tally = Tally::default();
     let sending = async {
         for bulk in bulks {
@@ -74,20 +74,20 @@ async fn send(desk: &Desk, load: &Load) -> Result<(), Failure> {
     };
     let done = tokio::select! {
         done = sending => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::failed("Interrupted. Tasks sent just before may have been added too.").next(ON)),
+        _ = tokio::signal::ctrl_c() => Err(Failure::failed("Interrupted. Tasks sent just before may have been added too.").next(CONTINUE_HINT)),
     };
     bar.finish_and_clear();
     done.map_err(|failure: Failure| {
         let (sent, all) = (tally.added + tally.there, count(load.tasks.len(), "task"));
         let so_far = format!("{sent} of {all} were sent: {} added, {}.", tally.added, were_there(tally.there));
-        failure.because(vec![so_far]).having_done(tally.json(load))
+        failure.because(vec![so_far]).with_completed(tally.json(load))
     })?;
-    if desk.json {
+    if context.json {
         as_json(&tally.json(load));
     } else {
-        say(&format!("{}: {} added, {}", word(&load.repo), tally.added, were_there(tally.there)));
+        print_line(&format!("{}: {} added, {}", word(&load.repo), tally.added, were_there(tally.there)));
     }
-    tally.warnings.iter().for_each(|line| complain(&tier_warning(&load.repo, line)));
+    tally.warnings.iter().for_each(|line| print_error(&tier_warning(&load.repo, line)));
     Ok(())
 }
 
@@ -98,7 +98,7 @@ fn broken_off(error: ClientError) -> Failure {
         other => !matches!(other, ClientError::Address(_) | ClientError::Versioned { .. }),
     };
     let failure = explained(error);
-    if passing { failure.next(ON) } else { failure }
+    if passing { failure.next(CONTINUE_HINT) } else { failure }
 }
 
 fn were_there(there: usize) -> String {
@@ -135,21 +135,21 @@ fn bar(wanted: bool, tasks: usize) -> ProgressBar {
 }
 
 /// Reports what would be added; sends nothing.
-async fn would(desk: &Desk, load: &Load) -> Result<(), Failure> {
+async fn would(context: &AdminContext, load: &ImportBatch) -> Result<(), Failure> {
     let path = format!("/v1/tasks?repo={}", segment(&load.repo));
-    let tasks = desk.list(&path, "tasks").await?;
+    let tasks = context.list(&path, "tasks").await?;
     let there: HashSet<&str> = tasks.iter().filter_map(|task| task["external_id"].as_str()).collect();
     let new: Vec<&Value> = load.tasks.iter().filter(|task| !there.contains(field(task, "external_id"))).collect();
     let known = load.tasks.len() - new.len();
-    if desk.json {
+    if context.json {
         let ids: Vec<&str> = new.iter().map(|task| field(task, "external_id")).collect();
         as_json(&load.summary(json!({ "dry_run": true, "would_add": ids, "already_there": known })));
         return Ok(());
     }
     let repo = word(&load.repo);
-    say(&format!("{repo}: {} would be added, {known} there already; nothing was sent", new.len()));
+    print_line(&format!("{repo}: {} would be added, {known} there already; nothing was sent", new.len()));
     for task in new {
-        say(&format!("  {}  {}", word(called(task)), title(field(task, "title"))));
+        print_line(&format!("  {}  {}", word(called(task)), title(field(task, "title"))));
     }
     Ok(())
 }

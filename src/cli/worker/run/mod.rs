@@ -1,24 +1,24 @@
 //! `owp worker run`: pulls work until it is stopped, keeps its leases alive, and shows them.
 //!
-//! Three loops run concurrently: pulls that wait for work, heartbeats, and this desk, which receives messages from
-//! both, updates the ledger and prints the changes.
+//! Three loops run concurrently: pulls that wait for work, heartbeats, and the main loop, which receives messages
+//! from both, updates the lease tracker and prints the changes.
 
-mod errands;
-mod leave;
-mod ledger;
-mod news;
+mod background;
+mod lease_tracker;
+mod notice;
+mod shutdown;
 mod view;
 
+use super::errors;
 use super::signals::Signals;
-use super::told;
 use super::whoami::Me;
-use crate::cli::connect::Asked;
+use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::Failure;
-use crate::cli::print::warn_in_clear_text;
+use crate::cli::print::warn_if_unencrypted;
+use background::{HeartbeatControl, HeartbeatPace, Message};
 use clap::Args;
-use errands::{Beats, Heard, Pace};
-use ledger::Ledger;
-use news::News;
+use lease_tracker::LeaseTracker;
+use notice::Notice;
 use owp_client::{Client, ClientError};
 use owp_config::Environment;
 use std::time::Duration;
@@ -30,8 +30,8 @@ use view::View;
 /// Refresh interval of the table.
 const TICK: Duration = Duration::from_secs(1);
 /// Maximum interval of heartbeats, however long the leases are.
-const BEAT_MOST: Duration = Duration::from_secs(30);
-const BEAT_LEAST: Duration = Duration::from_secs(1);
+const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Arguments of `owp worker run`.
 #[derive(Debug, Clone, Copy, Args)]
@@ -48,114 +48,121 @@ pub(super) struct RunArgs {
 ///
 /// # Errors
 /// If no worker is registered here, the pool is unreachable at start, or it rejects the worker.
-pub(super) async fn run(args: RunArgs, asked: &Asked, env: &Environment) -> Result<(), Failure> {
-    // The desk itself reports that the pool is unavailable.
-    let client = asked.worker(env)?.quietly();
+pub(super) async fn run(args: RunArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    // The main loop itself reports that the pool is unavailable.
+    let client = connection.worker(env)?.without_delay_notice();
     let mut signals = Signals::listen()?;
-    warn_in_clear_text(&client);
+    warn_if_unencrypted(&client);
     let Some(me) = signals.unless(Me::ask(&client)).await else { return Ok(()) };
     let (me, shown) = me?;
-    let mut desk = Desk { view: View::new(asked.json), client, ledger: Ledger::default(), away: false, unread: false };
-    let server = desk.client.base().to_owned();
-    desk.tell(&News::Started { me: Box::new(me), server, shown });
-    desk.attend(&mut signals).await?;
-    leave::leave(args, &mut desk, &mut signals).await
+    let mut main_loop = MainLoop {
+        view: View::new(connection.json),
+        client,
+        tracker: LeaseTracker::default(),
+        disconnected: false,
+        stdout_closed: false,
+    };
+    let server = main_loop.client.base().to_owned();
+    main_loop.show(&Notice::Started { me: Box::new(me), server, shown });
+    main_loop.run_until_stopped(&mut signals).await?;
+    shutdown::shut_down(args, &mut main_loop, &mut signals).await
 }
 
 /// The state of the main loop.
-struct Desk {
+struct MainLoop {
     client: Client,
-    ledger: Ledger,
+    tracker: LeaseTracker,
     view: View,
     /// True if the last call failed; reported once.
-    away: bool,
+    disconnected: bool,
     /// True if stdout is closed.
-    unread: bool,
+    stdout_closed: bool,
 }
 
-impl Desk {
+impl MainLoop {
     /// Runs until a signal arrives or stdout is closed.
-    async fn attend(&mut self, signals: &mut Signals) -> Result<(), Failure> {
-        let (tell, mut told) = mpsc::channel(16);
-        let (live, mut lives) = mpsc::unbounded_channel();
-        let beats = Beats::default();
-        let mut errands = JoinSet::new();
-        errands.spawn(errands::beat(self.client.clone(), beats.clone(), live));
-        errands.spawn(errands::pull(self.client.clone(), tell));
+    async fn run_until_stopped(&mut self, signals: &mut Signals) -> Result<(), Failure> {
+        let (sender, mut messages) = mpsc::channel(16);
+        let (heartbeat_sender, mut heartbeat_results) = mpsc::unbounded_channel();
+        let heartbeats = HeartbeatControl::default();
+        let mut background_tasks = JoinSet::new();
+        background_tasks.spawn(background::beat(self.client.clone(), heartbeats.clone(), heartbeat_sender));
+        background_tasks.spawn(background::pull(self.client.clone(), sender));
         let mut tick = tokio::time::interval(TICK);
-        while !self.unread {
-            let heard = tokio::select! {
+        while !self.stdout_closed {
+            let message = tokio::select! {
                 () = signals.next() => return Ok(()),
-                Some(heard) = told.recv() => Some(heard),
-                Some(heard) = lives.recv() => Some(heard),
+                Some(message) = messages.recv() => Some(message),
+                Some(message) = heartbeat_results.recv() => Some(message),
                 _ = tick.tick() => None,
             };
-            if let Some(heard) = heard {
-                self.hear(heard)?;
-                beats.set(self.pace(), self.ledger.misses());
+            if let Some(message) = message {
+                self.handle(message)?;
+                heartbeats.set(self.pace(), self.tracker.has_missing());
             }
-            self.view.draw(&self.ledger);
+            self.view.draw(&self.tracker);
         }
         Ok(())
     }
 
-    fn tell(&mut self, news: &News) {
-        self.unread |= !self.view.tell(news);
+    fn show(&mut self, notice: &Notice) {
+        self.stdout_closed |= !self.view.show(notice);
     }
 
-    fn hear(&mut self, heard: Heard) -> Result<(), Failure> {
-        match heard {
-            Heard::Failed(error) => return self.miss(error),
-            Heard::Work { held, waiting } => {
-                self.answered();
-                for news in self.ledger.listed(held?, Instant::now()) {
-                    self.tell(&news);
+    fn handle(&mut self, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Failed(error) => return self.handle_failure(error),
+            Message::Work { held, waiting } => {
+                self.mark_connected();
+                for notice in self.tracker.apply_list(held?, Instant::now()) {
+                    self.show(&notice);
                 }
-                if let Some(waiting) = waiting.filter(|_| self.ledger.is_empty()) {
-                    self.tell(&News::Idle { why: super::hints::hint(&waiting?) });
-                }
-            }
-            Heard::Beat(ended) => {
-                self.answered();
-                for news in self.ledger.ended(&ended?) {
-                    self.tell(&news);
+                if let Some(waiting) = waiting.filter(|_| self.tracker.is_empty()) {
+                    self.show(&Notice::Idle { why: super::hints::hint(&waiting?) });
                 }
             }
-            Heard::NotAccepted { name, error } => self.tell(&News::NotAccepted { name, why: error.to_string() }),
+            Message::Beat(ended) => {
+                self.mark_connected();
+                for notice in self.tracker.apply_ended(&ended?) {
+                    self.show(&notice);
+                }
+            }
+            Message::NotAccepted { name, error } => self.show(&Notice::NotAccepted { name, why: error.to_string() }),
         }
         Ok(())
     }
 
     /// Handles a failed call: the pool is unavailable, or it rejects this worker.
-    fn miss(&mut self, error: ClientError) -> Result<(), Failure> {
+    fn handle_failure(&mut self, error: ClientError) -> Result<(), Failure> {
         let passes = match &error {
-            ClientError::Problem(told) => told.status >= 500 || matches!(told.status, 408 | 429),
+            ClientError::Problem(problem) => problem.status >= 500 || matches!(problem.status, 408 | 429),
             ClientError::Unreachable { .. }
-            | ClientError::Silent { .. }
-            | ClientError::Trouble { .. }
-            | ClientError::Nonsense { .. }
+            | ClientError::Timeout { .. }
+            | ClientError::ServerError { .. }
+            | ClientError::NotJson { .. }
             | ClientError::TooLong { .. } => true,
             ClientError::Address(_) | ClientError::Versioned { .. } => false,
         };
         if !passes {
-            return Err(told::told(error));
+            return Err(errors::with_next_step(error));
         }
-        if !std::mem::replace(&mut self.away, true) {
-            self.tell(&News::Away { why: error.to_string() });
+        if !std::mem::replace(&mut self.disconnected, true) {
+            self.show(&Notice::Away { why: error.to_string() });
         }
         Ok(())
     }
 
-    fn answered(&mut self) {
-        if std::mem::take(&mut self.away) {
-            self.tell(&News::Back);
+    fn mark_connected(&mut self) {
+        if std::mem::take(&mut self.disconnected) {
+            self.show(&Notice::Back);
         }
     }
 
     /// Returns the heartbeat interval: a third of the shortest time left, so that one heartbeat may be lost.
-    fn pace(&self) -> Pace {
-        let shortest = self.ledger.shortest(Instant::now());
-        let every = shortest.map_or(BEAT_MOST, |left| (left / 3).clamp(BEAT_LEAST, BEAT_MOST));
-        Pace { every, working: self.ledger.holds() }
+    fn pace(&self) -> HeartbeatPace {
+        let shortest = self.tracker.shortest(Instant::now());
+        let every = shortest
+            .map_or(MAX_HEARTBEAT_INTERVAL, |left| (left / 3).clamp(MIN_HEARTBEAT_INTERVAL, MAX_HEARTBEAT_INTERVAL));
+        HeartbeatPace { every, working: self.tracker.has_live() }
     }
 }

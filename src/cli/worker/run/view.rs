@@ -1,9 +1,9 @@
 //! Output of a running worker: a table redrawn in place on a terminal, plain lines elsewhere, JSON if requested.
 
 use super::super::table::{Line, lines, width};
-use super::ledger::Ledger;
-use super::news::News;
-use crate::cli::failure::{said, say, versioned};
+use super::lease_tracker::LeaseTracker;
+use super::notice::Notice;
+use crate::cli::failure::{print_line, try_print_line, versioned};
 use crate::cli::untrusted::visible_json;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -18,7 +18,7 @@ const SOON_SECS: u64 = 5 * 60;
 /// The output mode.
 pub(super) enum View {
     /// A live table below, messages above it.
-    Table(Drawn),
+    Table(LiveTable),
     /// One line per message.
     Lines,
     /// One JSON object per message.
@@ -26,7 +26,7 @@ pub(super) enum View {
 }
 
 /// A table redrawn in place.
-pub(super) struct Drawn {
+pub(super) struct LiveTable {
     /// One item of several lines, so that it is never half drawn.
     screen: ProgressBar,
     colours: bool,
@@ -60,7 +60,7 @@ impl View {
         match (json, std::io::stdout().is_terminal()) {
             (true, _) => Self::Json,
             (false, false) => Self::Lines,
-            (false, true) => Drawn::new().map_or(Self::Lines, Self::Table),
+            (false, true) => LiveTable::new().map_or(Self::Lines, Self::Table),
         }
     }
 
@@ -70,46 +70,48 @@ impl View {
     }
 
     /// Prints a message; returns false if stdout is closed.
-    pub(super) fn tell(&self, news: &News) -> bool {
+    pub(super) fn show(&self, notice: &Notice) -> bool {
         let told = match self {
-            Self::Json => said(&visible_json(&versioned(news.json()), false)),
-            Self::Lines => said(&news.words()),
+            Self::Json => try_print_line(&visible_json(&versioned(notice.json()), false)),
+            Self::Lines => try_print_line(&notice.words()),
             // Removes the table and draws it again, so that the message may have any number of lines.
-            Self::Table(drawn) => drawn.screen.suspend(|| said(&drawn.painted(colour(news), &news.words()))),
+            Self::Table(live_table) => {
+                live_table.screen.suspend(|| try_print_line(&live_table.painted(colour(notice), &notice.words())))
+            }
         };
         !told.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
     /// Draws the current tasks.
-    pub(super) fn draw(&mut self, ledger: &Ledger) {
-        let Self::Table(drawn) = self else { return };
+    pub(super) fn draw(&mut self, tracker: &LeaseTracker) {
+        let Self::Table(live_table) = self else { return };
         let now = Instant::now();
-        let tasks: Vec<Line<'_>> = ledger.rows(now).map(|(held, secs_left)| Line { held, secs_left }).collect();
+        let tasks: Vec<Line<'_>> = tracker.rows(now).map(|(held, secs_left)| Line { held, secs_left }).collect();
         let mut text = Vec::new();
         if tasks.is_empty() {
-            text.push(drawn.painted(Style::new().dimmed(), "No tasks; waiting for work. Ctrl-C ends."));
+            text.push(live_table.painted(Style::new().dimmed(), "No tasks; waiting for work. Ctrl-C ends."));
         } else {
             let mut table = lines(&tasks, width()).into_iter();
-            text.extend(table.next().map(|header| drawn.painted(Style::new().bold(), &header)));
+            text.extend(table.next().map(|header| live_table.painted(Style::new().bold(), &header)));
             let soon = |task: &Line<'_>| task.secs_left.is_some_and(|left| left < SOON_SECS);
             let style = |task| if soon(task) { AnsiColor::Yellow.on_default() } else { Style::new() };
-            text.extend(tasks.iter().zip(table).map(|(task, line)| drawn.painted(style(task), &line)));
+            text.extend(tasks.iter().zip(table).map(|(task, line)| live_table.painted(style(task), &line)));
         }
-        drawn.screen.set_message(text.join("\n"));
+        live_table.screen.set_message(text.join("\n"));
     }
 
     /// Leaves the drawn table in place and continues below it line by line.
     pub(super) fn leave_table(&mut self) {
-        if let Self::Table(drawn) = self {
-            let last = drawn.screen.message();
-            drawn.screen.finish_and_clear();
-            say(&last);
+        if let Self::Table(live_table) = self {
+            let last = live_table.screen.message();
+            live_table.screen.finish_and_clear();
+            print_line(&last);
             *self = Self::Lines;
         }
     }
 }
 
-impl Drawn {
+impl LiveTable {
     /// Returns `None` if the terminal cannot redraw in place.
     fn new() -> Option<Self> {
         let target = ProgressDrawTarget::stdout();
@@ -129,13 +131,15 @@ impl Drawn {
     }
 }
 
-fn colour(news: &News) -> Style {
-    let colour = match news {
-        News::Leased(_) | News::Back | News::Released(_) => AnsiColor::Green,
-        News::Has(_) | News::Changed { .. } => AnsiColor::Cyan,
-        News::Ended { .. } | News::Lost(_) => AnsiColor::Yellow,
-        News::Away { .. } | News::NotAccepted { .. } | News::NotReleased { .. } => AnsiColor::Red,
-        News::Started { .. } | News::Idle { .. } | News::Stopping | News::Stopped { .. } => return Style::new(),
+fn colour(notice: &Notice) -> Style {
+    let colour = match notice {
+        Notice::Leased(_) | Notice::Back | Notice::Released(_) => AnsiColor::Green,
+        Notice::Has(_) | Notice::Changed { .. } => AnsiColor::Cyan,
+        Notice::Ended { .. } | Notice::Lost(_) => AnsiColor::Yellow,
+        Notice::Away { .. } | Notice::NotAccepted { .. } | Notice::NotReleased { .. } => AnsiColor::Red,
+        Notice::Started { .. } | Notice::Idle { .. } | Notice::Stopping | Notice::Stopped { .. } => {
+            return Style::new();
+        }
     };
     colour.on_default()
 }

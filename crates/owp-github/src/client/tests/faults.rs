@@ -15,8 +15,8 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers the token call; to anything else it sends `answer` and closes the connection.
-async fn rude(answer: &'static str) -> (GitHub, Arc<AtomicUsize>) {
+/// Answers the token call; to anything else it sends `response` and closes the connection.
+async fn rude(response: &'static str) -> (GitHub, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicUsize::new(0));
@@ -31,7 +31,7 @@ async fn rude(answer: &'static str) -> (GitHub, Arc<AtomicUsize>) {
                 format!("HTTP/1.1 201 Created\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
             } else {
                 count.fetch_add(1, Ordering::SeqCst);
-                answer.to_owned()
+                response.to_owned()
             };
             socket.write_all(reply.as_bytes()).await.unwrap();
         }
@@ -41,8 +41,8 @@ async fn rude(answer: &'static str) -> (GitHub, Arc<AtomicUsize>) {
 
 #[tokio::test]
 async fn a_reset_or_truncated_answer_is_lost_and_nothing_is_sent_twice() {
-    for answer in ["", "HTTP/1.1 201 Created\r\ncontent-length: 500\r\n\r\n{\"id\": 5"] {
-        let (github, asked) = rude(answer).await;
+    for response in ["", "HTTP/1.1 201 Created\r\ncontent-length: 500\r\n\r\n{\"id\": 5"] {
+        let (github, asked) = rude(response).await;
         let error = github.commenter(INSTALLATION, repo()).create(1, "hi").await.unwrap_err();
         assert!(matches!(error, GitHubError::Lost { .. }), "{error:?}");
         assert!(error.outcome_unknown() && error.is_transient());

@@ -67,9 +67,9 @@ async fn the_last_request_of_an_hour_is_the_last_one() {
 async fn what_is_used_up_of_another_resource_stops_nothing() {
     let reset = (NOW / 1_000 + 600).to_string();
     let server = Server::with_tokens(move |_| {
-        let answer =
+        let response =
             Reply::json(200, issue()).with("x-ratelimit-remaining", "0").with("x-ratelimit-reset", reset.clone());
-        answer.with("x-ratelimit-resource", "graphql")
+        response.with("x-ratelimit-resource", "graphql")
     })
     .await;
     let reader = server.github().reader(INSTALLATION, repo());

@@ -172,8 +172,8 @@ async fn the_role_decides_and_a_custom_role_falls_back() {
     ];
     for (body, expected) in answers {
         let server = Server::with_tokens(move |_| Reply::json(200, body.clone())).await;
-        let answer = server.github().reader(INSTALLATION, repo()).permission("dependabot[bot]").await.unwrap();
-        assert_eq!((answer.permission, answer.user.unwrap().id), (expected, 5));
+        let response = server.github().reader(INSTALLATION, repo()).permission("dependabot[bot]").await.unwrap();
+        assert_eq!((response.permission, response.user.unwrap().id), (expected, 5));
         assert_eq!(server.lines(), ["GET /repos/octo/hello/collaborators/dependabot%5Bbot%5D/permission"]);
     }
     assert!(Permission::Triage >= Permission::Triage && Permission::Read < Permission::Triage);

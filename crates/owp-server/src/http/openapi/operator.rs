@@ -3,12 +3,12 @@
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
 use super::public::paging;
 use crate::wire::admin::{RemoveBody, RepoBody, RepoRemoved, RepoSaved, State, TaskAdded, TaskBody, WorkerPage};
-use crate::wire::letters::{DeadComments, RetryBody};
+use crate::wire::dead_comments::{DeadComments, RetryBody};
 use crate::wire::me::Left;
-use crate::wire::policies::{PolicyBody, PolicyInForce, SimulateBody, Simulated};
-use crate::wire::steward::{
+use crate::wire::operator::{
     AuditLine, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
 };
+use crate::wire::policies::{PolicyBody, PolicyInForce, SimulateBody, Simulated};
 use crate::wire::work::Why;
 use crate::wire::{Done, ProblemKind};
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 /// The reason a check stopped early.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum CheckError {
     /// The server violates the requirement.
     Fail(String),
     /// The check could not be completed: the server is unreachable, or a prerequisite does not work.
@@ -12,14 +12,14 @@ pub(super) enum Stop {
 }
 
 /// The result of a check.
-pub(super) type Verdict<T = ()> = Result<T, Stop>;
+pub(super) type CheckResult<T = ()> = Result<T, CheckError>;
 
 /// Requires a precondition, or ends the check in an error: comparing nothing with nothing proves nothing.
-pub(super) fn given(holds: bool, what: &str) -> Verdict {
-    if holds { Ok(()) } else { Err(Stop::Error(format!("the check needs {what}, but there is none"))) }
+pub(super) fn require(holds: bool, what: &str) -> CheckResult {
+    if holds { Ok(()) } else { Err(CheckError::Error(format!("the check needs {what}, but there is none"))) }
 }
 
 /// Asserts the requirement, or fails the check with the observation.
-pub(super) fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
-    if holds { Ok(()) } else { Err(Stop::Fail(otherwise())) }
+pub(super) fn must(holds: bool, otherwise: impl FnOnce() -> String) -> CheckResult {
+    if holds { Ok(()) } else { Err(CheckError::Fail(otherwise())) }
 }

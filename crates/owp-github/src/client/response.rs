@@ -2,38 +2,38 @@
 //!
 //! Pure: takes status, headers, body and the time of arrival, and returns a response or an error.
 
-use super::{GitHubError, http::Answer};
+use super::{GitHubError, http::ApiResponse};
 use owp_pool::{Span, Timestamp};
 use reqwest::{StatusCode, header, header::HeaderMap};
 
 /// Delay when GitHub names no retry time: its documentation asks for at least one minute.
-const SECONDARY_REST: Span = Span::minutes(1);
+const SECONDARY_RETRY_DELAY: Span = Span::minutes(1);
 /// Upper limit of a retry delay. A longer one is a fault of an intermediary.
-const LONGEST_REST: Span = Span::hours(24);
-const LONGEST_MESSAGE: usize = 300;
+const MAX_RETRY_DELAY: Span = Span::hours(24);
+const MAX_MESSAGE_CHARS: usize = 300;
 /// GitHub's messages for a locked conversation: "Unable to create comment because issue is locked." Other refusals
 /// mention blocked access, or a repository that is locked for migration.
-const LOCKED: [&str; 3] = ["issue is locked", "pull request is locked", "conversation is locked"];
+const LOCKED_MESSAGES: [&str; 3] = ["issue is locked", "pull request is locked", "conversation is locked"];
 
-pub(super) fn sort(
+pub(super) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: Vec<u8>,
     what: &str,
     now_ms: i64,
-) -> Result<Answer, GitHubError> {
+) -> Result<ApiResponse, GitHubError> {
     let now = Timestamp(now_ms);
     let is_html = text(headers, header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html"));
     if status.is_server_error() || is_html {
         return Err(GitHubError::Unavailable { status: status.as_u16(), retry_at: retry_after(headers, now) });
     }
     if status.is_success() || status == StatusCode::NOT_MODIFIED {
-        return Ok(Answer {
+        return Ok(ApiResponse {
             not_modified: status == StatusCode::NOT_MODIFIED,
             etag: text(headers, header::ETAG.as_str()).map(str::to_owned),
             has_next: text(headers, header::LINK.as_str()).map(|link| link.contains("rel=\"next\"")),
             next_cursor: text(headers, header::LINK.as_str()).and_then(next_cursor),
-            used_up_until: used_up_until(headers, now),
+            exhausted_until: exhausted_until(headers, now),
             redirected_to: None,
             body,
         });
@@ -60,7 +60,7 @@ fn refused(status: u16, headers: &HeaderMap, problem: &Problem, what: &str, now:
                 limited
             } else if lower.contains("suspended") {
                 GitHubError::Suspended
-            } else if LOCKED.iter().any(|words| lower.contains(words)) {
+            } else if LOCKED_MESSAGES.iter().any(|words| lower.contains(words)) {
                 GitHubError::Locked
             } else {
                 GitHubError::Forbidden { message }
@@ -80,7 +80,7 @@ fn rate_limited(status: u16, headers: &HeaderMap, problem: &Problem, now: Timest
     let words = format!("{} {}", problem.message, problem.documentation_url).to_lowercase();
     let says_secondary =
         words.contains("secondary rate") || words.contains("secondary-rate") || words.contains("abuse");
-    let used_up = is_used_up(headers);
+    let used_up = is_exhausted(headers);
     if let Some(retry_at) = retry_after(headers, now) {
         return Some(GitHubError::RateLimited { retry_at, secondary: !used_up });
     }
@@ -88,12 +88,12 @@ fn rate_limited(status: u16, headers: &HeaderMap, problem: &Problem, now: Timest
         return Some(GitHubError::RateLimited { retry_at, secondary: false });
     }
     if status == 429 || says_secondary || used_up || words.contains("rate limit exceeded") {
-        return Some(GitHubError::RateLimited { retry_at: now + SECONDARY_REST, secondary: says_secondary });
+        return Some(GitHubError::RateLimited { retry_at: now + SECONDARY_RETRY_DELAY, secondary: says_secondary });
     }
     None
 }
 
-fn is_used_up(headers: &HeaderMap) -> bool {
+fn is_exhausted(headers: &HeaderMap) -> bool {
     text(headers, "x-ratelimit-remaining") == Some("0")
 }
 
@@ -106,9 +106,9 @@ fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
 
 /// Returns the reset time if this request used up the limit. The GraphQL and search limits are separate and do not
 /// block REST calls.
-fn used_up_until(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+fn exhausted_until(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     let core = text(headers, "x-ratelimit-resource").is_none_or(|resource| resource == "core");
-    (core && is_used_up(headers)).then(|| reset(headers, now)).flatten()
+    (core && is_exhausted(headers)).then(|| reset(headers, now)).flatten()
 }
 
 /// Parses `Retry-After`, given in seconds or as an HTTP date.
@@ -122,7 +122,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
 }
 
 fn within_reason(at: Timestamp, now: Timestamp) -> Timestamp {
-    at.clamp(now + Span::secs(1), now + LONGEST_REST)
+    at.clamp(now + Span::secs(1), now + MAX_RETRY_DELAY)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -148,7 +148,7 @@ impl Problem {
         if shown.is_empty() {
             "GitHub gave no reason".clone_into(&mut shown);
         }
-        shown.chars().filter(|c| !c.is_control()).take(LONGEST_MESSAGE).collect()
+        shown.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect()
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
             map.insert(*name, header::HeaderValue::from_static(value));
         }
         let status = StatusCode::from_u16(status).unwrap();
-        match sort(status, &map, body.as_bytes().to_vec(), "repos/a/b/issues/1", NOW) {
+        match classify(status, &map, body.as_bytes().to_vec(), "repos/a/b/issues/1", NOW) {
             Err(error) => error,
             Ok(_) => panic!("{status} is not a success"),
         }

@@ -1,15 +1,15 @@
 //! Errors of a worker's calls, with the next step.
 
 use crate::cli::failure::Failure;
-use owp_client::{ClientError, Told};
+use owp_client::{ClientError, Problem};
 
 /// Turns a client error into a failure with the contributor's next step.
-pub(super) fn told(error: ClientError) -> Failure {
-    let about_no_task = |told: &Told| told.kind == "refused" && told.reasons().is_empty();
-    let next = error.told().filter(|told| !about_no_task(told)).and_then(|told| next_step(&told.kind));
-    let asked_wrongly = error.told().is_some_and(|told| matches!(told.status, 413 | 422));
+pub(super) fn with_next_step(error: ClientError) -> Failure {
+    let about_no_task = |problem: &Problem| problem.kind == "refused" && problem.reasons().is_empty();
+    let next = error.problem().filter(|problem| !about_no_task(problem)).and_then(|problem| next_step(&problem.kind));
+    let usage_error = error.problem().is_some_and(|problem| matches!(problem.status, 413 | 422));
     let failure = Failure::from(error);
-    let failure = if asked_wrongly { failure.of_the_asker() } else { failure };
+    let failure = if usage_error { failure.as_usage_error() } else { failure };
     match next {
         Some(next) => failure.next(next),
         None => failure,

@@ -2,10 +2,10 @@
 //! comments. A server's sentence about another interface is replaced only if there is a better one.
 
 use super::untrusted::visible_line;
-use owp_client::{Reason, Told};
+use owp_client::{Problem, Reason};
 
 /// Marks of a sentence about another interface: GitHub comments or the API.
-const ELSEWHERE: [&str; 5] = ["`/owp", "POST /v1", "GET /v1", "PATCH /v1", "heartbeat"];
+const OTHER_INTERFACES: [&str; 5] = ["`/owp", "POST /v1", "GET /v1", "PATCH /v1", "heartbeat"];
 
 /// API fields and the flags that set them.
 const FLAGS: [(&str, &str); 21] = [
@@ -33,18 +33,18 @@ const FLAGS: [(&str, &str); 21] = [
 ];
 
 /// Returns the detail without sentences about other interfaces.
-pub fn detail(told: &Told) -> String {
-    let fields = told.fields();
+pub fn detail(problem: &Problem) -> String {
+    let fields = problem.fields();
     if !fields.is_empty() {
         let faults = fields.iter().map(|(field, message)| format!("`{}` {message}.", flag(field)));
         return faults.collect::<Vec<_>>().join(" ");
     }
-    let reasons = told.reasons();
+    let reasons = problem.reasons();
     let messages: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
-    if !messages.is_empty() && messages.join(" ") == told.detail {
+    if !messages.is_empty() && messages.join(" ") == problem.detail {
         return reasons.iter().map(reason).collect::<Vec<_>>().join(" ");
     }
-    or(here(&told.detail), &told.detail)
+    if_empty(without_other_interfaces(&problem.detail), &problem.detail)
 }
 
 /// Returns the flag or argument that sets a field, such as `skills[3]`; the field itself if there is none.
@@ -56,7 +56,7 @@ fn flag(field: &str) -> &str {
 /// Returns why a rule does not hold for the calling worker, with the remedy in the terminal.
 pub fn reason(reason: &Reason) -> String {
     match remedy(reason) {
-        Some(remedy) => format!("{} {remedy}", or(here(&reason.message), &reason.message)),
+        Some(remedy) => format!("{} {remedy}", if_empty(without_other_interfaces(&reason.message), &reason.message)),
         None => reason.message.clone(),
     }
 }
@@ -96,8 +96,8 @@ pub fn of_worker(rule: &str, message: &str) -> String {
         "skills" => "The worker lacks a skill the task needs.",
         "capacity" => "The task does not fit into the worker's free capacity.",
         "concurrency" => "The worker holds as many tasks as it takes at once.",
-        rule if SPOKEN.contains(&rule) => {
-            return SWAPPED.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
+        rule if SECOND_PERSON_RULES.contains(&rule) => {
+            return THIRD_PERSON.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
         }
         _ => return message.to_owned(),
     };
@@ -106,9 +106,10 @@ pub fn of_worker(rule: &str, message: &str) -> String {
 }
 
 /// Rules whose messages address the worker's owner and contain what the operator needs.
-const SPOKEN: [&str; 7] = ["task_state", "tier", "lane", "visibility", "person_cap", "cooldown", "declined"];
+const SECOND_PERSON_RULES: [&str; 7] =
+    ["task_state", "tier", "lane", "visibility", "person_cap", "cooldown", "declined"];
 /// Phrases of these messages, and their third-person forms.
-const SWAPPED: [(&str, &str); 8] = [
+const THIRD_PERSON: [(&str, &str); 8] = [
     ("You hold", "The worker holds"),
     ("Your worker", "The worker"),
     ("Your time", "The contributor's time"),
@@ -121,17 +122,18 @@ const SWAPPED: [(&str, &str); 8] = [
 
 /// Returns the pool's warning that a repository's tier has no requirements, with the command that sets them.
 pub fn tier_warning(repo: &str, said: &str) -> String {
-    let (repo, said) = (visible_line(repo), visible_line(&here(said)));
+    let (repo, said) = (visible_line(repo), visible_line(&without_other_interfaces(said)));
     format!("warning: {said} `owp admin policy set {repo} FILE` sets the requirements of its `tiers`.")
 }
 
 /// Removes the sentences about other interfaces.
-fn here(text: &str) -> String {
-    let kept = sentences(text).into_iter().filter(|sentence| !ELSEWHERE.iter().any(|mark| sentence.contains(mark)));
+fn without_other_interfaces(text: &str) -> String {
+    let kept =
+        sentences(text).into_iter().filter(|sentence| !OTHER_INTERFACES.iter().any(|mark| sentence.contains(mark)));
     kept.collect::<Vec<_>>().join(" ")
 }
 
-fn or(text: String, otherwise: &str) -> String {
+fn if_empty(text: String, otherwise: &str) -> String {
     if text.is_empty() { otherwise.to_owned() } else { text }
 }
 
@@ -154,9 +156,9 @@ mod tests {
     use owp_pool::Rule;
     use serde_json::{Value, json};
 
-    fn told(body: Value) -> Told {
+    fn problem(body: Value) -> Problem {
         let detail = body["detail"].as_str().unwrap_or_default().to_owned();
-        Told { status: 409, kind: "refused".into(), detail, body }
+        Problem { status: 409, kind: "refused".into(), detail, body }
     }
 
     fn why(rule: &str, message: &str, value: &str, limit: &str) -> Reason {
@@ -171,7 +173,7 @@ mod tests {
             { "field": "skills[3]", "message": "is not a skill" },
             { "field": "x_own", "message": "is too long" },
         ]);
-        let words = detail(&told(json!({ "detail": "wire words", "errors": errors })));
+        let words = detail(&problem(json!({ "detail": "wire words", "errors": errors })));
         assert_eq!(words, "`--pr-url` must begin with https://. `--skills` is not a skill. `x_own` is too long.");
     }
 
@@ -196,7 +198,7 @@ mod tests {
 
     #[test]
     fn paths_of_the_api_are_left_out_and_nothing_is_left_empty() {
-        let detail_of = |text: &str| detail(&told(json!({ "detail": text })));
+        let detail_of = |text: &str| detail(&problem(json!({ "detail": text })));
         assert_eq!(
             detail_of("There is no repository a/b. Make it with `POST /v1/admin/repos`."),
             "There is no repository a/b."
@@ -227,7 +229,7 @@ mod tests {
         for rule in ["skills", "capacity", "concurrency", "linked", "worker_status"] {
             assert!(known(rule) && remedy(&why(rule, "", "none", "x")).is_some(), "{rule}");
         }
-        for rule in SPOKEN.into_iter().chain(["skills", "capacity", "concurrency"]) {
+        for rule in SECOND_PERSON_RULES.into_iter().chain(["skills", "capacity", "concurrency"]) {
             assert!(known(rule) && of_worker(rule, "You hold it.") != "You hold it.", "{rule}");
         }
     }

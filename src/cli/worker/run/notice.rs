@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// A message.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum Notice {
     /// The run has started.
     Started { me: Box<Me>, server: String, shown: Value },
     /// The worker got a lease on a task.
@@ -40,7 +40,7 @@ pub(super) enum News {
     Stopped { kept: Vec<Held>, released: usize, confirmed: bool },
 }
 
-impl News {
+impl Notice {
     /// Formats the message as text; untrusted parts are escaped.
     pub(super) fn words(&self) -> String {
         match self {
@@ -149,9 +149,9 @@ mod tests {
             reason: "revoked\u{7}\n".into(),
             ended_at: "\u{9b}".into(),
         };
-        let words = News::Ended { end, name: None }.words();
+        let words = Notice::Ended { end, name: None }.words();
         assert_eq!(words, r"ended t_\u{1b}[2J: revoked\u{7}\n");
-        let words = News::Away { why: "\u{1b}]0;x\u{7}".into() }.words();
+        let words = Notice::Away { why: "\u{1b}]0;x\u{7}".into() }.words();
         assert!(!words.chars().any(char::is_control), "{words:?}");
     }
 }

@@ -2,15 +2,15 @@
 
 /// A set of small numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Bits(Vec<u64>);
+pub(super) struct BitSet(Vec<u64>);
 
-impl Bits {
-    pub(super) fn none(size: usize) -> Self {
+impl BitSet {
+    pub(super) fn empty(size: usize) -> Self {
         Self(vec![0; size.div_ceil(64)])
     }
 
     pub(super) fn from_fn(size: usize, mut member: impl FnMut(usize) -> bool) -> Self {
-        let mut bits = Self::none(size);
+        let mut bits = Self::empty(size);
         for n in (0..size).filter(|n| member(*n)) {
             bits.set(n, true);
         }
@@ -26,11 +26,11 @@ impl Bits {
         }
     }
 
-    pub(super) fn has(&self, n: usize) -> bool {
+    pub(super) fn contains(&self, n: usize) -> bool {
         self.0[n / 64] >> (n % 64) & 1 == 1
     }
 
-    pub(super) fn keep(&mut self, other: &Self) {
+    pub(super) fn intersect_with(&mut self, other: &Self) {
         for (word, mask) in self.0.iter_mut().zip(&other.0) {
             *word &= mask;
         }
@@ -41,7 +41,7 @@ impl Bits {
     }
 
     /// Iterates over the intersection, in ascending order.
-    pub(super) fn both<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
+    pub(super) fn intersection<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
         ones(self.0.iter().zip(&other.0).map(|(a, b)| a & b))
     }
 }
@@ -65,10 +65,10 @@ mod tests {
 
     #[test]
     fn members_come_back_in_order() {
-        let (mut thirds, evens) = (Bits::from_fn(130, |n| n % 3 == 0), Bits::from_fn(130, |n| n % 2 == 0));
-        assert!(thirds.has(129) && !thirds.has(128));
-        assert!(thirds.both(&evens).eq((0..130).step_by(6)));
-        thirds.keep(&evens);
+        let (mut thirds, evens) = (BitSet::from_fn(130, |n| n % 3 == 0), BitSet::from_fn(130, |n| n % 2 == 0));
+        assert!(thirds.contains(129) && !thirds.contains(128));
+        assert!(thirds.intersection(&evens).eq((0..130).step_by(6)));
+        thirds.intersect_with(&evens);
         thirds.set(0, false);
         assert!(thirds.iter().eq((6..130).step_by(6)));
     }

@@ -7,18 +7,18 @@ type Read = dyn Fn() -> Option<SecretString> + Send + Sync;
 
 /// The token in use, shared by the clones of a client, and a function that reads the stored token.
 #[derive(Clone)]
-pub(super) struct KeptToken {
+pub(super) struct StoredToken {
     current: Arc<Mutex<SecretString>>,
     read: Arc<Read>,
 }
 
-impl std::fmt::Debug for KeptToken {
+impl std::fmt::Debug for StoredToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeptToken").finish_non_exhaustive()
+        f.debug_struct("StoredToken").finish_non_exhaustive()
     }
 }
 
-impl KeptToken {
+impl StoredToken {
     pub(super) fn new(token: SecretString, read: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
         Self { current: Arc::new(Mutex::new(token)), read: Arc::new(read) }
     }
@@ -61,7 +61,7 @@ mod tests {
         let reads = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&reads);
         let token = |text: &str| SecretString::from(text.to_owned());
-        let kept = KeptToken::new(token("old"), move || {
+        let kept = StoredToken::new(token("old"), move || {
             counted.fetch_add(1, Ordering::SeqCst);
             Some("new".to_owned().into())
         });
@@ -70,6 +70,6 @@ mod tests {
         assert!(kept.replace(&one) && clone.replace(&other));
         assert_eq!((clone.current().expose_secret(), reads.load(Ordering::SeqCst)), ("new", 1));
         assert!(!kept.replace(&token("new")), "what is kept was refused as well");
-        assert!(!KeptToken::new(token("old"), || None).replace(&token("old")));
+        assert!(!StoredToken::new(token("old"), || None).replace(&token("old")));
     }
 }

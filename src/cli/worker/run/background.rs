@@ -16,14 +16,14 @@ use tokio::time::Instant;
 /// Wait time of one pull.
 const WAIT_SECS: u64 = 30;
 /// Delay between pulls without free capacity, which are answered at once.
-const FULL: Duration = Duration::from_secs(5);
+const NO_CAPACITY_DELAY: Duration = Duration::from_secs(5);
 /// A faster response did not wait.
-const AT_ONCE: Duration = Duration::from_secs(2);
-const AGAIN_FIRST: Duration = Duration::from_secs(1);
-const AGAIN_MOST: Duration = Duration::from_secs(30);
+const IMMEDIATE_RESPONSE: Duration = Duration::from_secs(2);
+const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 
-/// A message to the desk.
-pub(super) enum Heard {
+/// A message to the main loop.
+pub(super) enum Message {
     /// The worker's tasks; with an explanation, the waiting tasks too.
     Work { held: Result<Vec<Held>, Failure>, waiting: Option<Result<Vec<Why>, Failure>> },
     /// The leases that ended since the last heartbeat.
@@ -36,28 +36,28 @@ pub(super) enum Heard {
 
 /// Interval of heartbeats, and their status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pace {
+pub(super) struct HeartbeatPace {
     pub every: Duration,
     pub working: bool,
 }
 
-/// Control of the heartbeats, shared with the desk.
+/// Control of the heartbeats, shared with the main loop.
 #[derive(Clone)]
-pub(super) struct Beats {
-    pace: Arc<watch::Sender<Pace>>,
+pub(super) struct HeartbeatControl {
+    pace: Arc<watch::Sender<HeartbeatPace>>,
     now: Arc<Notify>,
 }
 
-impl Default for Beats {
+impl Default for HeartbeatControl {
     fn default() -> Self {
-        let pace = Pace { every: super::BEAT_MOST, working: false };
+        let pace = HeartbeatPace { every: super::MAX_HEARTBEAT_INTERVAL, working: false };
         Self { pace: Arc::new(watch::Sender::new(pace)), now: Arc::default() }
     }
 }
 
-impl Beats {
+impl HeartbeatControl {
     /// Sets the pace; `wanted` triggers a heartbeat at once.
-    pub(super) fn set(&self, pace: Pace, wanted: bool) {
+    pub(super) fn set(&self, pace: HeartbeatPace, wanted: bool) {
         self.pace.send_if_modified(|before| std::mem::replace(before, pace) != pace);
         if wanted {
             self.now.notify_one();
@@ -79,35 +79,35 @@ impl Beats {
 }
 
 /// Retry delay; grows with each failure until a success.
-struct Again(Duration);
+struct Backoff(Duration);
 
-impl Again {
+impl Backoff {
     fn new() -> Self {
-        Self(AGAIN_FIRST)
+        Self(MIN_RETRY_DELAY)
     }
 
     async fn pause(&mut self) {
         tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(AGAIN_MOST);
+        self.0 = (self.0 * 2).min(MAX_RETRY_DELAY);
     }
 }
 
-/// Sends heartbeats for ever, independent of the desk, which may block while it prints.
-pub(super) async fn beat(client: Client, beats: Beats, desk: UnboundedSender<Heard>) {
-    let mut again = Again::new();
+/// Sends heartbeats for ever, independent of the main loop, which may block while it prints.
+pub(super) async fn beat(client: Client, beats: HeartbeatControl, main_loop: UnboundedSender<Message>) {
+    let mut again = Backoff::new();
     loop {
         let status = if beats.pace.borrow().working { "working" } else { "idle" };
         let last = Instant::now();
         match holding::beat(&client, status).await {
             Ok(answer) => {
-                again = Again::new();
-                if desk.send(Heard::Beat(holding::read_ended(&client, &answer))).is_err() {
+                again = Backoff::new();
+                if main_loop.send(Message::Beat(holding::read_ended(&client, &answer))).is_err() {
                     return;
                 }
                 beats.due(last).await;
             }
             Err(error) => {
-                if desk.send(Heard::Failed(error)).is_err() {
+                if main_loop.send(Message::Failed(error)).is_err() {
                     return;
                 }
                 again.pause().await;
@@ -117,8 +117,8 @@ pub(super) async fn beat(client: Client, beats: Beats, desk: UnboundedSender<Hea
 }
 
 /// Pulls work for ever, and accepts offers.
-pub(super) async fn pull(client: Client, desk: Sender<Heard>) {
-    let mut again = Again::new();
+pub(super) async fn pull(client: Client, main_loop: Sender<Message>) {
+    let mut again = Backoff::new();
     // Explanations are requested once each time the worker becomes idle.
     let (mut look, mut explained) = (true, false);
     // A pull without waiting shows changes at once: the pool is back, or a lease has ended.
@@ -129,7 +129,7 @@ pub(super) async fn pull(client: Client, desk: Sender<Heard>) {
         let answer = match client.get(&path).await {
             Ok(answer) => answer,
             Err(error) => {
-                if desk.send(Heard::Failed(error)).await.is_err() {
+                if main_loop.send(Message::Failed(error)).await.is_err() {
                     return;
                 }
                 again.pause().await;
@@ -137,36 +137,36 @@ pub(super) async fn pull(client: Client, desk: Sender<Heard>) {
                 continue;
             }
         };
-        again = Again::new();
+        again = Backoff::new();
         let asked_to_wait = !look && std::mem::replace(&mut wait, WAIT_SECS) > 0;
         let held = Held::read_all(&client, &answer);
         let tasks = held.as_deref().unwrap_or_default();
         let (offers, idle) = (tasks.iter().filter(|task| task.is_offered()).cloned().collect(), tasks.is_empty());
         let waiting = look.then(|| Why::read_all(&client, &answer));
-        if desk.send(Heard::Work { held, waiting }).await.is_err() {
+        if main_loop.send(Message::Work { held, waiting }).await.is_err() {
             return;
         }
-        let quick = asked_to_wait && since.elapsed() < AT_ONCE;
+        let quick = asked_to_wait && since.elapsed() < IMMEDIATE_RESPONSE;
         explained = idle && (explained || look);
         look = idle && !explained;
-        if accept(&client, offers, &desk).await {
+        if accept(&client, offers, &main_loop).await {
             wait = 0;
         } else if quick && !look {
-            tokio::time::sleep(FULL).await;
+            tokio::time::sleep(NO_CAPACITY_DELAY).await;
             wait = 0;
         }
     }
 }
 
 /// Accepts offers. Returns true if any was accepted, so that another pull shows a change.
-async fn accept(client: &Client, offers: Vec<Held>, desk: &Sender<Heard>) -> bool {
+async fn accept(client: &Client, offers: Vec<Held>, main_loop: &Sender<Message>) -> bool {
     let mut accepted = false;
     for offer in offers {
         let Some(lease) = &offer.lease_id else { continue };
         match client.post_once(&format!("/v1/leases/{}/ack", segment(lease)), &json!({})).await {
             Ok(_) => accepted = true,
-            // The next send notices a closed desk.
-            Err(error) => drop(desk.send(Heard::NotAccepted { name: offer.name(), error }).await),
+            // The next send notices a closed channel.
+            Err(error) => drop(main_loop.send(Message::NotAccepted { name: offer.name(), error }).await),
         }
     }
     accepted
@@ -178,13 +178,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_pace_that_gets_faster_in_small_steps_counts_from_the_last_beat() {
-        let beats = Beats::default();
+        let beats = HeartbeatControl::default();
         let last = Instant::now() - Duration::from_secs(10);
         let waits = beats.clone();
         let due = tokio::spawn(async move { waits.due(last).await });
         for secs in [30, 16, 9] {
             assert!(!due.is_finished());
-            beats.set(Pace { every: Duration::from_secs(secs), working: true }, false);
+            beats.set(HeartbeatPace { every: Duration::from_secs(secs), working: true }, false);
             tokio::task::yield_now().await;
         }
         tokio::time::timeout(Duration::from_secs(5), due).await.unwrap().unwrap();
