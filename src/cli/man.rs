@@ -26,7 +26,9 @@ pub fn run(args: &ManArgs, program: Command) -> ExitCode {
 
 fn print(program: Command) -> Result<(), Failure> {
     let mut page = Vec::new();
-    Man::new(program).render(&mut page).map_err(|error| Failure::failed(format!("No page could be made: {error}.")))?;
+    Man::new(program)
+        .render(&mut page)
+        .map_err(|error| Failure::failed(format!("The pages could not be generated: {error}.")))?;
     // A closed stdout is not an error.
     drop(std::io::stdout().write_all(&page));
     Ok(())

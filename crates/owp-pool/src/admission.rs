@@ -171,7 +171,7 @@ fn task_state(case: &Case<'_>) -> Option<Refusal> {
         TaskState::PrOpened => "A pull request already answers the task.",
         TaskState::Merged => "The task is done.",
         TaskState::Closed => {
-            "The task is closed: its issue is closed or left the pool. It is a task again when the issue is open and carries the pool's label."
+            "The task is closed: its issue is closed or left the pool. Reopen the issue and set the pool's label to make it a task again."
         }
     };
     refuse(message.to_owned())
@@ -195,7 +195,7 @@ fn reservation(case: &Case<'_>) -> Option<Refusal> {
     }
     let whom = case.task.reserved_for.as_deref().unwrap_or("another contributor");
     Some(
-        Refusal::new(Rule::Reservation, format!("It is reserved for {whom} until {}.", reserved.until.human()))
+        Refusal::new(Rule::Reservation, format!("The task is reserved for {whom} until {}.", reserved.until.human()))
             .with_holder(case.task.reserved_for.clone())
             .with_retry(Some(reserved.until)),
     )
@@ -269,7 +269,7 @@ fn area_lock(case: &Case<'_>) -> Option<Refusal> {
     let area = case.task.task.spec.area.as_deref()?;
     let holder = case.repo.areas.get(area)?;
     Some(
-        Refusal::new(Rule::AreaLock, format!("The area `{area}` is taken, and it has one holder at a time."))
+        Refusal::new(Rule::AreaLock, format!("The area `{area}` is locked: it has one holder at a time."))
             .with_limit(1, 1)
             .with_holder(Some(holder.name.clone()))
             .with_retry(holder.until),
@@ -306,7 +306,7 @@ fn visibility(case: &Case<'_>) -> Option<Refusal> {
     (case.repo.private && !case.standing.reads).then(|| {
         Refusal::new(
             Rule::Visibility,
-            "The repository is private, and GitHub has not confirmed lately that you may read it; that is asked again within ten minutes.",
+            "The repository is private, and GitHub has not confirmed recently that you may read it. The pool asks again within ten minutes.",
         )
     })
 }
@@ -374,7 +374,7 @@ fn tier(case: &Case<'_>) -> Option<Refusal> {
         return None;
     }
     let mut message = format!(
-        "The task is of risk tier {tier}; a maintainer can say `/owp trust @{} {}`",
+        "The task is of risk tier {tier}; a maintainer can comment `/owp trust @{} {}`",
         case.worker.display_name(),
         rule.trust
     );
@@ -415,7 +415,10 @@ fn lane(case: &Case<'_>) -> Option<Refusal> {
     let area = spec.area.as_deref().map_or_else(|| "no area".to_owned(), |area| format!("area {area}"));
     // More trust helps only where a lane is for people who have less.
     let message = if lanes.iter().any(|lane| lane.trust.is_some()) {
-        format!("With trust {} you may take only some tasks here; a maintainer can say `/owp trust`.", standing.trust)
+        format!(
+            "With trust {} you may take only some tasks here; a maintainer can comment `/owp trust`.",
+            standing.trust
+        )
     } else {
         "Until your first pull request is merged here you may take only some tasks.".to_owned()
     };

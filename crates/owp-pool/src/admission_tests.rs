@@ -116,26 +116,26 @@ fn refusals_read_well() {
     insta::assert_snapshot!(said.join("\n"), @r#"
     The task is taken; it is free again when the lease ends. Held by grace. Try again after 14 Nov 2023, 23:13 UTC. (now leased, needed ready) [task_state]
     The task waits for a maintainer: edited after approval. A maintainer can approve it with `/owp approve`, or by setting the label again. [approval]
-    It is reserved for another contributor until 14 Nov 2023, 23:13 UTC. [reservation]
+    The task is reserved for another contributor until 14 Nov 2023, 23:13 UTC. [reservation]
     The issue is assigned to grace on GitHub; the task is free when nobody is assigned. [assigned]
     Pull request #12 by user2 is open and names the issue; the task is free again when it is closed. [open_pull]
     acme/rocket hands out nothing at the moment: the App is suspended. [repo_active]
     The pool has not counted this repository's open pull requests yet, so it hands out nothing; it is counting now. [count_known]
     All 5 review slots are taken (limit from the policy file): 5 open pull requests. A slot is free again when a pull request is merged or closed, or a lease ends. (now 5, limit 5) [budget]
-    The area `auth` is taken, and it has one holder at a time. Held by grace. Try again after 14 Nov 2023, 23:13 UTC. (now 1, limit 1) [area_lock]
+    The area `auth` is locked: it has one holder at a time. Held by grace. Try again after 14 Nov 2023, 23:13 UTC. (now 1, limit 1) [area_lock]
     The worker is paused. Run `owp worker resume`, or set `paused` to false with `PATCH /v1/workers/me`. (now paused, needed idle or working) [worker_status]
     The worker is not linked to a GitHub account. Run `owp worker link` for a code, then comment `/owp link CODE` on an issue you take part in. [linked]
     Only people can claim tasks; this account is a bot. [human]
-    The repository is private, and GitHub has not confirmed lately that you may read it; that is asked again within ten minutes. [visibility]
+    The repository is private, and GitHub has not confirmed recently that you may read it. The pool asks again within ten minutes. [visibility]
     A maintainer of this repository has banned this account from its pool. [banned]
     This repository asks contributors to introduce themselves first: comment `/owp join skills:a,b` with the skills you have. [join_first]
     This task needs the skill `go`. If you have it, add it: comment `/owp join skills:rust,go`, or run `owp worker set --add-skill go`. (now rust, needed go, rust) [skills]
-    The task is of risk tier 1; a maintainer can say `/owp trust @user1 1`. (now trust 0, needed trust 1) [tier]
-    With trust 0 you may take only some tasks here; a maintainer can say `/owp trust`. (now no area, tier 0, estimate 1, needed areas docs, tests, tier up to 1) [lane]
+    The task is of risk tier 1; a maintainer can comment `/owp trust @user1 1`. (now trust 0, needed trust 1) [tier]
+    With trust 0 you may take only some tasks here; a maintainer can comment `/owp trust`. (now no area, tier 0, estimate 1, needed areas docs, tests, tier up to 1) [lane]
     The task's 6 points do not fit: 0 of the 5 points you take on at once are in use. Change the number with `/owp join capacity:N`, or with `owp worker set --capacity N`. (now 6, limit 5) [capacity]
     You hold as many tasks as you take on at once. Change the number with `/owp join concurrent:N`, or with `owp worker set --concurrent N`. (now 2, limit 2) [concurrency]
     Until your first pull request is merged here you can hold one task at a time. Tasks under review and blocked tasks do not count. (now 1, limit 1) [person_cap]
-    Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review and blocked tasks do not count. Held by bo and grace. Try again after 14 Nov 2023, 23:13 UTC. (now 2, limit 2) [newcomers_total]
+    Contributors without a merged pull request here share a limit, and it is reached. Tasks under review and blocked tasks do not count. Held by bo and grace. Try again after 14 Nov 2023, 23:13 UTC. (now 2, limit 2) [newcomers_total]
     Your time for a task here ran out without a pull request; you may claim again after 14 Nov 2023, 23:13 UTC. [cooldown]
     Your worker declined this task, gave it back or lost it less than an hour ago, so others are asked first. Try again after 14 Nov 2023, 23:13 UTC. [declined]
     "#);
@@ -179,7 +179,7 @@ fn trust_or_a_record_opens_a_tier() {
     let refusal = &refusals_of(&world)[0];
     assert_eq!(
         refusal.to_string(),
-        "The task is of risk tier 2; a maintainer can say `/owp trust @user1 2`, or it opens with your record here: 5 merged (5.00 after decay), 2 expired (2.00 after decay). (now trust 0, 5 merged, reputation 0.68, needed trust 2, or 5 merged and reputation 0.80) [tier]"
+        "The task is of risk tier 2; a maintainer can comment `/owp trust @user1 2`, or it opens with your record here: 5 merged (5.00 after decay), 2 expired (2.00 after decay). (now trust 0, 5 merged, reputation 0.68, needed trust 2, or 5 merged and reputation 0.80) [tier]"
     );
     world.standing = with(4, 0);
     assert_eq!(refusals_of(&world)[0].rule, Rule::Tier, "too few, however good");

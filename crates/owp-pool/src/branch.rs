@@ -45,15 +45,15 @@ impl BranchTemplate {
             );
         }
         if before.is_empty() {
-            return wrong("must begin with something of its own, so that other branches are not taken for the pool's");
+            return wrong("must begin with fixed text, so that other branches are not mistaken for the pool's");
         }
         let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
         if digit(before.chars().next_back()) || digit(after.chars().next()) || (slug && after.is_empty()) {
-            return wrong("must keep the number apart from what stands beside it");
+            return wrong("must separate the number from the text around it");
         }
         let template = Self { before: before.to_owned(), after: after.to_owned(), slug };
         if !names_a_branch(&template.name(1, "x")) {
-            return wrong("must make a branch name that git accepts");
+            return wrong("must produce a branch name that git accepts");
         }
         Ok(template)
     }

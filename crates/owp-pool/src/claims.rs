@@ -65,7 +65,7 @@ pub(super) fn newcomers_total(case: &Case<'_>) -> Option<Refusal> {
     Some(
         Refusal::new(
             Rule::NewcomersTotal,
-            "Contributors whose first pull request is not merged here yet share a limit, and it is reached. Tasks under review and blocked tasks do not count.",
+            "Contributors without a merged pull request here share a limit, and it is reached. Tasks under review and blocked tasks do not count.",
         )
         .with_limit(holders.len(), claims.newcomers_total)
         .with_holder(Some(names).filter(|names| !names.is_empty()))

@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn what_the_message_says_is_not_said_twice() {
         let at = Timestamp::parse_rfc3339("2026-11-21T03:09:00Z").unwrap();
-        let message = format!("It is reserved for ada until {}.", at.human());
+        let message = format!("The task is reserved for ada until {}.", at.human());
         let refusal = Refusal::new(Rule::Reservation, message.clone()).with_holder(Some("ada")).with_retry(Some(at));
         assert_eq!(refusal.sentences(), message);
     }

@@ -161,7 +161,7 @@ impl Reputation {
         let say =
             |tally: &Tally| format!("{} {} ({} after decay)", tally.times, tally.kind.words(), Score(tally.counts));
         if self.tallies.is_empty() {
-            return "nothing has come of their work here yet".to_owned();
+            return "no finished work here yet".to_owned();
         }
         self.tallies.iter().map(say).collect::<Vec<_>>().join(", ")
     }
@@ -224,7 +224,7 @@ mod tests {
         let reputation = Reputation::of(&dated, NOW);
         assert_eq!(reputation.reasons(), "2 merged (1.50 after decay), 1 given back (0.12 after decay)");
         assert_eq!(reputation.score.to_string(), "0.76");
-        assert_eq!(Reputation::of(&[], NOW).reasons(), "nothing has come of their work here yet");
+        assert_eq!(Reputation::of(&[], NOW).reasons(), "no finished work here yet");
     }
 
     #[test]

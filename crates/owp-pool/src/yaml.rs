@@ -42,7 +42,7 @@ impl Bounds {
         if bytes <= self.bytes {
             return Ok(());
         }
-        let message = format!("The file has {bytes} bytes, and at most {} are read.", self.bytes);
+        let message = format!("The file has {bytes} bytes, more than the limit of {}.", self.bytes);
         Err(Fault { key: String::new(), message, place: None, kind: FaultKind::Plain })
     }
 }
@@ -281,7 +281,7 @@ fn is_of_aliases(bound: &str) -> bool {
 /// Rewords the library's messages for the authors of a file.
 fn reworded(message: &str) -> String {
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
-        return format!("the key `{}` stands here a second time", key.split(',').next().unwrap_or(key));
+        return format!("the key `{}` is repeated", key.split(',').next().unwrap_or(key));
     }
     if let Some(bound) = exceeded_bound(message) {
         return bound_message(bound).to_owned();
@@ -321,7 +321,7 @@ impl Unknown<'_> {
         };
         match nearest(name, known.iter().copied()) {
             Some(meant) => format!("{what}; did you mean `{meant}`?"),
-            None => format!("{what}; there are {}", known.join(", ")),
+            None => format!("{what}; expected one of {}", known.join(", ")),
         }
     }
 }
@@ -329,10 +329,10 @@ impl Unknown<'_> {
 /// Describes an exceeded bound, given the library's name for it.
 fn bound_message(bound: &str) -> &'static str {
     match bound {
-        "Documents" => "a second document begins here, and one is read",
-        "Depth" => "keys and lists are nested deeper than is read",
-        name if is_of_aliases(name) => "there are more anchors and aliases (`&name`, `*name`) than are read",
-        _ => "the file holds more than is read",
+        "Documents" => "a second document begins here, but a file can have only one",
+        "Depth" => "keys and lists are nested too deeply",
+        name if is_of_aliases(name) => "there are too many anchors and aliases (`&name`, `*name`)",
+        _ => "the file has too many keys and values",
     }
 }
 
@@ -382,7 +382,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Content, E> {
         let number = serde_json::Number::from_f64(number);
-        number.map(|number| Content::One(number.into())).ok_or_else(|| E::custom("must be a number with an end"))
+        number.map(|number| Content::One(number.into())).ok_or_else(|| E::custom("must be a finite number"))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Content, E> {

@@ -64,7 +64,7 @@ fn address(told: &str, api_url: &str, public: Option<&str>, report: &mut Report)
 fn deliveries(attempts: &[Attempt], clock: &Clock, report: &mut Report) {
     let last_ok = attempts.iter().find(|one| one.arrived);
     let since = last_ok.map_or_else(
-        || "none that GitHub remembers (three days) arrived".to_owned(),
+        || "none arrived in the three days that GitHub keeps".to_owned(),
         |one| format!("the last one that arrived was at {}", one.delivered_at.human()),
     );
     let failing = attempts.iter().take_while(|one| !one.arrived).count();
@@ -168,7 +168,7 @@ mod tests {
         assert!(wrong_secret.contains("PROBLEM") && wrong_secret.contains("the last 2 deliveries"), "{wrong_secret}");
         assert!(wrong_secret.contains("webhook secret") && wrong_secret.contains("arrived was at 1 Jan 1970"));
         let away = words(&[("failed to connect to host", 0)]);
-        assert!(away.contains("failed to connect") && away.contains("none that GitHub remembers"), "{away}");
+        assert!(away.contains("failed to connect") && away.contains("none arrived in the three days"), "{away}");
         let healed = words(&[("OK", 202), ("timed out", 0)]);
         assert!(healed.starts_with("ok") && healed.contains("1 of the last 2 failed before"), "{healed}");
         assert!(words(&[]).starts_with("warn"));

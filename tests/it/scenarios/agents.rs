@@ -35,7 +35,7 @@ async fn an_agents_pull_request_is_the_work_of_whoever_named_it(db: Db) {
     w.github.add_bot(BOT);
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, &format!("/owp join agents:@{BOT}")).await;
-    assert!(w.last(issue).contains(&format!("Pull requests by `{BOT}` that answer what you hold count as yours.")));
+    assert!(w.last(issue).contains(&format!("Pull requests by `{BOT}` for tasks you hold count as yours.")));
     w.say("ada", issue, "/owp claim").await;
     let pull = w.open_pr(BOT, issue).await;
     assert_eq!((w.state(issue).await, w.slots().await), ("pr_opened", (1, 5)));
@@ -62,7 +62,7 @@ async fn an_agent_named_later_answers_from_then_on(db: Db) {
     let pull = w.open_pr(BOT, issue).await;
     assert_eq!((w.state(issue).await, w.slots().await), ("leased", (2, 5)), "it may be anybody's");
     let notes = w.only(issue, "owp:key=notes");
-    let hint = format!("If it was made for ada, they say so with `/owp join agents:@{BOT}`");
+    let hint = format!("If it was made for ada, they can declare that with `/owp join agents:@{BOT}`");
     assert!(notes.contains(&format!("#{pull} by {BOT} answers this task")) && notes.contains(&hint), "{notes}");
     w.say("bo", issue, &format!("/owp join agents:@{BOT}")).await;
     assert_eq!(w.state(issue).await, "leased", "bo does not hold the task");
@@ -111,7 +111,7 @@ async fn when_an_agents_pull_request_is_closed_its_person_has_first_refusal(db: 
     w.settle().await;
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert!(w.last(issue).contains("It is reserved for ada until"), "{}", w.last(issue));
+    assert!(w.last(issue).contains("The task is reserved for ada until"), "{}", w.last(issue));
     w.github.as_user("mona").reopen(REPO, by_bot).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");

@@ -234,7 +234,7 @@ async fn every_open_pull_request_counts_where_the_policy_says_so_over_every_page
     w.policy("budget: { count: all, max_open_prs: 100 }").await;
     assert_eq!(w.slots().await, (130, 100));
     w.say("ada", issue, "/owp claim").await;
-    assert!(w.only(issue, "cannot be yours now").contains("130 of 100 review slots are taken"));
+    assert!(w.only(issue, "cannot claim this task now").contains("130 of 100 review slots are taken"));
     for pull in &pulls[..31] {
         w.github.as_user("mona").close_pr(REPO, *pull).unwrap();
     }

@@ -81,7 +81,7 @@ async fn skills_tier_and_points_are_all_named_in_one_reply(db: Db) {
     w.say("ada", issue, "/owp join skills:rust capacity:5").await;
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready");
-    let refusal = w.only(issue, "this task cannot be yours now");
+    let refusal = w.only(issue, "you cannot claim this task now");
     for words in [
         "needs the skill `sql`",
         "now rust, needed rust, sql",
@@ -106,10 +106,10 @@ async fn a_refusal_that_is_edited_says_when(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Rewrite the parser", &["tier:2"]).await;
     w.say("ada", issue, "/owp claim").await;
-    assert!(!w.only(issue, "cannot be yours now").contains("Updated"));
+    assert!(!w.only(issue, "cannot claim this task now").contains("Updated"));
     w.advance(Span::hours(2));
     w.say("ada", issue, "/owp claim").await;
-    let refusal = w.only(issue, "cannot be yours now");
+    let refusal = w.only(issue, "cannot claim this task now");
     assert!(refusal.contains("Updated on 21 Nov 2026, 0") && refusal.contains("after your last claim"), "{refusal}");
     w.check_promises().await;
 }
@@ -163,9 +163,9 @@ async fn newcomers_share_two_claims_until_a_first_merge(db: Db) {
     w.say("mona", issues[2], "/owp trust @cy 3").await;
     w.say("cy", issues[2], "/owp claim").await;
     assert_eq!(w.state(issues[2]).await, "ready", "trust opens tiers; it makes nobody known here");
-    let refusal = w.only(issues[2], "@cy, this task cannot be yours now");
+    let refusal = w.only(issues[2], "@cy, you cannot claim this task now");
     for words in [
-        "Contributors whose first pull request is not merged here yet share a limit",
+        "Contributors without a merged pull request here share a limit",
         "now 2, limit 2",
         "Held by ada and bo",
         "Try again after 24 Nov 2026",
@@ -285,7 +285,7 @@ async fn why_tells_the_same_reasons_without_trying(db: Db) {
     assert_eq!(line(&why), line(&w.last(issue)));
     w.say("mona", issue, "/owp trust @ada 1").await;
     w.say("ada", issue, "/owp why").await;
-    assert!(w.last(issue).contains("nothing stands between you and this task"));
+    assert!(w.last(issue).contains("no rule keeps you from this task"));
     assert_eq!(w.state(issue).await, "ready");
     w.check_promises().await;
 }

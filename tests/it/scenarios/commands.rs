@@ -109,7 +109,7 @@ async fn several_commands_in_one_comment_get_one_reply(db: Db) {
     w.say("ada", issue, "Hello!\r\n/owp join skills:rust\r\n/OWP Claim\r\n/owp status\r\n\r\n> /owp release").await;
     assert_eq!(w.state(issue).await, "leased");
     let reply = w.only(issue, "in the order you wrote");
-    for words in ["**1.** You are in", "**2.** This task is yours", "**3.** This is how the task stands", "ada"] {
+    for words in ["**1.** You are in", "**2.** This task is yours", "**3.** Here is the task's status", "ada"] {
         assert!(reply.contains(words), "{words} in {reply}");
     }
     assert_eq!(w.ours(issue).len(), 2, "the reply and the lease: {:#?}", w.ours(issue));

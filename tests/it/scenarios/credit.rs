@@ -83,7 +83,7 @@ async fn a_task_that_is_unblocked_says_so_where_it_said_blocked(db: Db) {
     assert!(w.only(issue, "owp:key=lease").contains("waits for a decision"));
     w.say("mona", issue, "/owp unblock").await;
     let lease = w.only(issue, "owp:key=lease");
-    assert!(lease.contains("The way is clear again") && !lease.contains("cannot go on"), "{lease}");
+    assert!(lease.contains("This task is unblocked") && !lease.contains("is blocked on"), "{lease}");
     w.check_promises().await;
 }
 

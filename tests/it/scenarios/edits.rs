@@ -55,7 +55,7 @@ async fn a_stranger_edits_an_approved_issue_and_nobody_is_given_it_until_it_is_a
     assert_eq!(w.task_of(issue).await.unwrap().description, "Please.", "what was approved stands until then");
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert!(w.only(issue, "cannot be yours now").contains("[approval]"));
+    assert!(w.only(issue, "cannot claim this task now").contains("[approval]"));
     assert!(w.only(issue, "It is held").contains("/owp approve"), "said once in the notes");
     w.say("tri", issue, "/owp approve").await;
     assert!(held(&w, issue).await, "triage is not enough for a command");
@@ -363,7 +363,7 @@ async fn one_person_holds_no_more_than_their_claims_over_all_repositories(db: Db
     w.settle().await;
     w.say("ada", here[1], "/owp claim").await;
     assert_eq!(w.state(here[1]).await, "ready", "one here and one there are two");
-    assert!(w.only(here[1], "cannot be yours now").contains("here and elsewhere"));
+    assert!(w.only(here[1], "cannot claim this task now").contains("here and elsewhere"));
     // Another client of the same person makes no difference.
     let client = w.client("ada", here[2], &[]).await;
     assert!(!w.engine.workers().pull_work(&client).await.unwrap().granted);
@@ -382,7 +382,7 @@ async fn an_issue_assigned_on_github_is_its_assignees(db: Db) {
     let bo = w.client("bo", issue, &[]).await;
     assert!(!w.engine.workers().pull_work(&bo).await.unwrap().granted);
     w.say("ada", issue, "/owp claim").await;
-    let refusal = w.only(issue, "cannot be yours now");
+    let refusal = w.only(issue, "cannot claim this task now");
     assert!(refusal.contains("assigned to cy on GitHub") && refusal.contains("[assigned]"), "{refusal}");
     w.say("cy", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");

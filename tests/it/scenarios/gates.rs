@@ -81,10 +81,7 @@ async fn a_pull_request_waits_for_its_checks_and_says_for_which(db: Db) {
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");
     let said = w.linked(issue, pull);
-    assert!(
-        said.contains("Everything it waited for was there on 21 Nov 2026") && !said.contains("waits for"),
-        "{said}"
-    );
+    assert!(said.contains("It passed its last gate on 21 Nov 2026") && !said.contains("waits for"), "{said}");
     assert_eq!(w.written().created, created, "it is said by editing");
     assert!(w.only(issue, "owp:key=lease").contains(&format!("@ada delivered #{pull}")));
     w.merge(pull).await;

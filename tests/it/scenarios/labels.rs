@@ -82,7 +82,7 @@ async fn a_label_that_is_only_much_like_the_right_one_is_said_so_once(db: Db) {
     w.settle().await;
     assert_eq!(w.state(issue).await, "none");
     let said = w.sole(issue);
-    assert!(said.contains("The label `pool: ready` is only much like `pool:ready`"), "{said}");
+    assert!(said.contains("The label `pool: ready` is not `pool:ready`"), "{said}");
     mona.label(REPO, issue, "pool-ready").unwrap();
     mona.retitle(REPO, issue, "Parse all dates").unwrap();
     w.next_count().await;

@@ -157,7 +157,7 @@ async fn a_link_moves_to_another_issue_by_editing(db: Db) {
     w.settle().await;
     assert_eq!((w.state(one).await, w.state(two).await, w.slots().await.0), ("ready", "pr_opened", 1));
     w.say("bo", one, "/owp claim").await;
-    assert!(w.last(one).contains("It is reserved for ada until"), "{}", w.last(one));
+    assert!(w.last(one).contains("The task is reserved for ada until"), "{}", w.last(one));
     w.github.as_user("ada").rewrite(REPO, pull, &format!("Fixes #{two} and fixes #{one}.")).unwrap();
     w.settle().await;
     assert_eq!((w.state(one).await, w.state(two).await), ("pr_opened", "pr_opened"));

@@ -136,5 +136,5 @@ async fn codes_are_to_be_written_on_the_issue_that_a_policy_names(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp help").await;
     let help = w.only(issue, "these are the commands");
-    assert!(help.contains(&format!("(write the code it shows on #{place})")), "{help}");
+    assert!(help.contains(&format!("(post the code it prints on #{place})")), "{help}");
 }

@@ -91,7 +91,7 @@ async fn a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(db: Db) {
     w.policy("budget: { max_open_prs: 3 }\nleases: { ttl: 99y }\n").await;
     assert!(w.only(issue, "cannot be followed").contains("line 2"), "the same comment says what is wrong now");
     w.policy("budget: { max_open_prs: 3 }\n").await;
-    assert!(w.only(issue, "policy file").contains("followed again"));
+    assert!(w.only(issue, "policy file").contains("is valid again"));
     assert_eq!((w.slots().await, w.ours(issue).len()), ((0, 3), 1));
     w.check_promises().await;
 }
@@ -104,7 +104,7 @@ async fn a_file_that_was_never_good_hands_out_nothing_and_says_why(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready", "what it asks for is not known, and may be less than the default");
-    let refusal = w.only(issue, "cannot be yours now");
+    let refusal = w.only(issue, "cannot claim this task now");
     assert!(refusal.contains("line 1, column 25") && refusal.contains("[repo_active]"), "{refusal}");
     w.next_count().await;
     assert!(w.only(issue, "Nothing is handed out").contains("line 1, column 25"));
@@ -271,7 +271,7 @@ async fn the_smallest_budget_counts_and_says_whose_it_is(db: Db) {
     w.say("mona", issue, "/owp budget file").await;
     assert_eq!(w.slots().await.1, 4, "the file asks for less than anybody allows");
     w.say("ada", issue, "/owp status").await;
-    assert!(w.only(issue, "how the task stands").contains("limit from the policy file"));
+    assert!(w.only(issue, "the task's status").contains("limit from the policy file"));
     w.check_promises().await;
 }
 
@@ -281,7 +281,7 @@ async fn a_pause_by_the_clock_begins_and_ends_by_itself(db: Db) {
     w.policy("pause: { schedule: \"* * * * SAT,SUN\" }").await;
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
-    let refusal = w.only(issue, "cannot be yours now");
+    let refusal = w.only(issue, "cannot claim this task now");
     assert!(refusal.contains("paused until 23 Nov 2026, 00:00 UTC") && refusal.contains("SAT,SUN"), "{refusal}");
     w.say("mona", issue, "/owp resume").await;
     assert!(w.last(issue).contains("but the policy pauses it"), "{}", w.last(issue));
@@ -325,7 +325,7 @@ async fn a_list_of_names_opens_a_tier_by_id_and_a_team_by_its_members(db: Db) {
     assert!(w.only(issue, "cannot be followed").contains("members: read"), "teams need a permission of their own");
     w.github.grant(installation, granted.into()).unwrap();
     w.next_count().await;
-    assert!(w.only(issue, "policy file").contains("followed again"));
+    assert!(w.only(issue, "policy file").contains("is valid again"));
     w.say("eve", issue, "/owp claim").await;
     assert!(w.only(issue, "risk tier 3").contains("one of ada, acme/core"));
     w.say("bo", issue, "/owp claim").await;
@@ -360,7 +360,7 @@ async fn checks_are_refused_without_the_permission_to_see_them(db: Db) {
     let granted = permissions.map(|(name, level)| (name.to_owned(), level.to_owned()));
     w.github.grant(w.installation().await, granted.into()).unwrap();
     w.next_count().await;
-    assert!(w.only(issue, "policy file").contains("followed again"));
+    assert!(w.only(issue, "policy file").contains("is valid again"));
     w.check_promises().await;
 }
 
@@ -373,7 +373,7 @@ async fn an_area_stays_held_until_the_merge_where_the_policy_says_so(db: Db) {
     assert_eq!(w.state(one).await, "pr_opened");
     w.say("bo", two, "/owp claim").await;
     assert_eq!(w.state(two).await, "ready");
-    assert!(w.only(two, "cannot be yours now").contains("[area_lock]"));
+    assert!(w.only(two, "cannot claim this task now").contains("[area_lock]"));
     w.github.as_user("ada").push(REPO, pull).unwrap();
     w.settle().await;
     w.merge(pull).await;

@@ -46,8 +46,8 @@ async fn a_whole_life_is_one_comment(db: Db) {
     let said = w.sole(issue);
     let place = |words: &str| said.find(words).unwrap_or_else(|| panic!("{words:?} in {said}"));
     assert!(place("@ada, this task is yours") < place("estimate:many"));
-    assert!(place("estimate:many") < place("@mona, this is how the task stands"));
-    assert!(place("@mona, this is how the task stands") < place("@bo, this task cannot be yours now"));
+    assert!(place("estimate:many") < place("@mona, here is the task's status"));
+    assert!(place("@mona, here is the task's status") < place("@bo, you cannot claim this task now"));
 
     w.advance(Span::hours(60));
     w.settle().await;
@@ -95,12 +95,12 @@ async fn refusals_are_counted_as_ever(db: Db) {
         w.advance(Span::hours(25));
         w.settle().await;
     }
-    assert_eq!(w.sole(issue).matches("@ada, this task cannot be yours now").count(), 3, "{}", w.sole(issue));
+    assert_eq!(w.sole(issue).matches("@ada, you cannot claim this task now").count(), 3, "{}", w.sole(issue));
     // A new reason is edited in.
     w.say("mona", issue, "/owp pause 30d holidays").await;
     w.say("ada", issue, "/owp claim").await;
     let said = w.sole(issue);
-    assert_eq!(said.matches("@ada, this task cannot be yours now").count(), 3, "{said}");
+    assert_eq!(said.matches("@ada, you cannot claim this task now").count(), 3, "{said}");
     assert_eq!(said.matches("holidays").count(), 1, "{said}");
     w.check_promises().await;
 }

@@ -85,7 +85,7 @@ async fn whose_pull_request_was_closed_has_two_days_of_first_refusal(db: Db) {
     w.advance(Span::hours(47));
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert!(w.last(issue).contains("It is reserved for ada until"), "{}", w.last(issue));
+    assert!(w.last(issue).contains("The task is reserved for ada until"), "{}", w.last(issue));
     w.advance(Span::hours(2));
     w.say("bo", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
@@ -99,7 +99,7 @@ async fn waiting_for_review_costs_its_author_nothing(db: Db) {
     let pull = w.open_pr("ada", big).await;
     w.advance(Span::days(20));
     w.settle().await;
-    assert_eq!(w.state(big).await, "pr_opened", "no clock runs");
+    assert_eq!(w.state(big).await, "pr_opened", "there is no deadline");
     let next = w.task("Next", &["estimate:5"]).await;
     w.say("ada", next, "/owp claim").await;
     assert_eq!(w.state(next).await, "leased", "neither points nor a newcomer's one claim are spent by it");

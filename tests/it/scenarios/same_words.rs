@@ -279,9 +279,9 @@ impl Client {
             let said: Vec<String> =
                 claim.iter().map(|no| format!("- {} <sub>{}</sub>", no.sentences(), no.measure())).collect();
             w.say(&self.login, issue, "/owp claim").await;
-            assert_eq!(lines(&w.only(issue, "cannot be yours now")), said, "{:#?}", w.ours(issue));
+            assert_eq!(lines(&w.only(issue, "cannot claim this task now")), said, "{:#?}", w.ours(issue));
             w.say(&self.login, issue, "/owp why").await;
-            assert_eq!(lines(&w.only(issue, "what stands between you and this task")), said, "{:#?}", w.ours(issue));
+            assert_eq!(lines(&w.only(issue, "these rules keep you from this task")), said, "{:#?}", w.ours(issue));
         }
     }
 }
@@ -289,10 +289,10 @@ impl Client {
 impl Client {
     async fn is_told_in_comments(&self, w: &World, issue: u64, rule: &str) {
         w.say(&self.login, issue, "/owp claim").await;
-        let said = lines(&w.only(issue, "cannot be yours now"));
+        let said = lines(&w.only(issue, "cannot claim this task now"));
         assert!(said.iter().any(|line| line.ends_with(&format!("[{rule}]</sub>"))), "{said:?}");
         w.say(&self.login, issue, "/owp why").await;
-        assert_eq!(lines(&w.only(issue, "what stands between you and this task")), said);
+        assert_eq!(lines(&w.only(issue, "these rules keep you from this task")), said);
     }
 }
 

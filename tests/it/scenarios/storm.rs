@@ -27,7 +27,7 @@ struct Size {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_ends_as_calm_weather_on_sqlite() {
-    Box::pin(storm_ends_as_calm(Db::Sqlite, Size { issues: 84, talk: 900, deliveries: 2_500 })).await;
+    Box::pin(storm_ends_as_calm(Db::Sqlite, Size { issues: 84, talk: 1_300, deliveries: 2_500 })).await;
 }
 
 /// A commit costs PostgreSQL a round trip for each of its statements, so the history is shorter there.

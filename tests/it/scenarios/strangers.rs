@@ -196,7 +196,7 @@ async fn three_hundred_requests_for_help_are_three_comments(db: Db) {
     w.say("eve", issue, "/owp why").await;
     assert_eq!(w.ours(issue).len(), 4);
     assert!(
-        w.ours(issue).iter().any(|body| body.contains("nothing stands between you") || body.contains("what stands"))
+        w.ours(issue).iter().any(|body| body.contains("no rule keeps you") || body.contains("these rules keep you"))
     );
     w.advance(Span::hours(25));
     w.say("eve", issue, "/owp why").await;
@@ -293,7 +293,7 @@ async fn whoever_lost_a_task_to_a_maintainer_cannot_claim_it_again_for_a_day(db:
     w.next_count().await;
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "ready");
-    let refusal = w.only(issue, "@ada, this task cannot be yours");
+    let refusal = w.only(issue, "@ada, you cannot claim this task");
     assert!(refusal.contains("A maintainer took this task from you. You may claim it again after 22 Nov"), "{refusal}");
     // Nor through a client, which the planner asks for.
     let client = w.client("ada", issue, &[]).await;

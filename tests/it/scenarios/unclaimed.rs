@@ -56,7 +56,7 @@ async fn of_an_outsiders_pull_requests_the_first_counts_and_holds_its_task(db: D
         pulls.push(w.open_pr("eve", *issue).await);
     }
     assert_eq!(w.slots().await, (1, 5), "as many as a newcomer may claim");
-    assert!(w.only(issues[1], "@eve").contains("as many open pull requests here as count without a claim"));
+    assert!(w.only(issues[1], "@eve").contains("reached the limit of unclaimed pull requests that count"));
     w.say("ada", issues[0], "/owp claim").await;
     assert!(w.last(issues[0]).contains(&format!("Pull request #{} by eve is open", pulls[0])), "{}", w.last(issues[0]));
     w.say("ada", issues[1], "/owp claim").await;

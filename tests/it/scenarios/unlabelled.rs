@@ -46,7 +46,7 @@ async fn a_mistyped_label_in_the_policy_takes_nothing_away_and_is_said_once(db: 
     assert_eq!(waiting(&w, issues).await, 3);
     assert!(!w.engine.workers().pull_work(&bo).await.unwrap().granted, "nobody is given them meanwhile");
     w.say("bo", issues[1], "/owp claim").await;
-    let refusal = w.only(issues[1], "cannot be yours now");
+    let refusal = w.only(issues[1], "cannot claim this task now");
     assert!(refusal.contains("does not carry the label `pool:redy`"), "{refusal}");
     let said = w.only(issues[2], "pool:redy");
     assert!(said.contains("3 open issues") && said.contains("22 Nov 2026"), "{said}");
@@ -58,7 +58,7 @@ async fn a_mistyped_label_in_the_policy_takes_nothing_away_and_is_said_once(db: 
     w.policy("labels: { ready: \"pool:ready\" }").await;
     compared(&w).await;
     assert_eq!((states(&w, issues).await, waiting(&w, issues).await), (["leased", "ready", "ready"], 0));
-    assert!(w.only(issues[2], "waits for the label").contains("No task"), "{:#?}", w.ours(issues[2]));
+    assert!(w.only(issues[2], "lacks the label").contains("No task"), "{:#?}", w.ours(issues[2]));
     assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
     assert_eq!((w.events("task.closed").await, w.events("lease.ended").await), (0, 0));
     w.check_promises().await;

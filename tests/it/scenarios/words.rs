@@ -39,7 +39,7 @@ async fn a_task_that_is_no_longer_blocked_says_who_may_go_on(db: Db) {
     w.say("mona", issue, "/owp unblock").await;
     let first = &w.ours(issue)[0];
     assert!(
-        first.contains("The way is clear again. @ada may take this task with `/owp claim` until 23 Nov 2026"),
+        first.contains("This task is unblocked. @ada may take this task with `/owp claim` until 23 Nov 2026"),
         "{first}"
     );
     w.say("bo", issue, "/owp status").await;
@@ -68,10 +68,10 @@ async fn nobody_holds_a_task_that_is_over(db: Db) {
     w.settle().await;
     for (issue, state) in [(closed, "closed"), (merged, "merged")] {
         w.say("ada", issue, "/owp status").await;
-        let status = w.only(issue, "how the task stands");
+        let status = w.only(issue, "the task's status");
         assert!(status.contains(&format!("`{state}`")) && !status.contains("held by"), "{status}");
         w.say("ada", issue, "/owp why").await;
-        let why = w.only(issue, "stands between you");
+        let why = w.only(issue, "these rules keep you");
         assert!(why.contains("[task_state]") && !why.contains("Held by"), "{why}");
         let id = w.task_of(issue).await.unwrap().id;
         assert_eq!(w.engine.views().show_task(id, true).await.unwrap().holder, None);
@@ -93,9 +93,9 @@ async fn a_warning_is_edited_when_it_no_longer_holds(db: Db) {
     let created = w.written().created;
     w.say("ada", issue, "/owp extend").await;
     let warning = w.only(issue, "owp:key=warn");
-    assert!(warning.contains("@ada, the deadline for this task was moved: it is **26 Nov 2026"), "{warning}");
+    assert!(warning.contains("@ada, the deadline of this task is now **26 Nov 2026"), "{warning}");
     w.say("ada", issue, "/owp release").await;
-    let gone = "The warning to ada that stood here is no longer needed: the lease has ended.";
+    let gone = "The warning to ada no longer applies: the lease has ended.";
     assert!(w.only(issue, "owp:key=warn").contains(gone));
     assert_eq!(w.written().created, created, "edits notify nobody");
 
@@ -111,7 +111,7 @@ async fn a_warning_is_edited_when_it_no_longer_holds(db: Db) {
     w.github.as_user("bo").ready_for_review(REPO, draft).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "pr_opened");
-    assert!(w.only(issue, "owp:key=warn").contains("The warning to bo that stood here is no longer needed"));
+    assert!(w.only(issue, "owp:key=warn").contains("The warning to bo no longer applies"));
     w.check_promises().await;
 }
 
@@ -179,11 +179,11 @@ async fn a_refusal_does_not_contradict_the_lease_that_follows(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Fix the gauge", &["skills:rust"]).await;
     w.say("ada", issue, "/owp claim").await;
-    assert!(w.only(issue, "cannot be yours now").contains("needs the skill"), "{:#?}", w.ours(issue));
+    assert!(w.only(issue, "cannot claim this task now").contains("needs the skill"), "{:#?}", w.ours(issue));
     w.say("ada", issue, "/owp join skills:rust").await;
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
-    assert!(!w.ours(issue).iter().any(|body| body.contains("cannot be yours")), "{:#?}", w.ours(issue));
+    assert!(!w.ours(issue).iter().any(|body| body.contains("cannot claim this task")), "{:#?}", w.ours(issue));
     w.only(issue, "this task is yours now, see below");
     w.check_promises().await;
 }

@@ -21,7 +21,9 @@ pub(super) struct ShortLease {
     pub worker: Worker,
     pub lease: Value,
     pub ttl: Duration,
+    /// Times between which the lease began or was last extended.
     began: Instant,
+    confirmed: Instant,
 }
 
 impl ShortLease {
@@ -32,12 +34,12 @@ impl ShortLease {
         let began = Instant::now();
         let lease = lab.pull(&worker).await?.into_iter().find(|lease| lease["task_id"] == json!(task));
         let lease = lease.ok_or_else(|| CheckError::Error("a fitting worker did not get the only task".to_owned()))?;
-        Ok(Self { worker, lease, ttl, began })
+        Ok(Self { worker, lease, ttl, began, confirmed: Instant::now() })
     }
 
-    /// Waits until two thirds of the lease have passed.
+    /// Waits until two thirds of the lease have passed, however late its confirmation was.
     pub(super) async fn age(&self) {
-        tokio::time::sleep((self.ttl * 2 / 3).saturating_sub(self.began.elapsed())).await;
+        tokio::time::sleep((self.ttl * 2 / 3).saturating_sub(self.confirmed.elapsed())).await;
     }
 
     /// Returns false if getting the lease took so long that it may be much younger than assumed.
@@ -85,6 +87,7 @@ async fn statuses_are(lab: &Lab) -> CheckResult {
             held.age().await;
             let sent = Instant::now();
             lab.report(&held.worker, &held.lease["task_id"], json!({ "status": "in_progress" })).await?.must_be(200)?;
+            let confirmed = Instant::now();
             if !held.lives() {
                 continue 'attempts;
             }
@@ -93,7 +96,7 @@ async fn statuses_are(lab: &Lab) -> CheckResult {
                 format!("after `in_progress` was reported {time_of_it}, a lease until {before} lasts until {after}")
             })?;
             held.lease["lease_expires_at"] = after;
-            held.began = sent;
+            (held.began, held.confirmed) = (sent, confirmed);
         }
         return Ok(());
     }

@@ -74,7 +74,7 @@ mod tests {
             said("lease:l_2", "@bo, this task is yours.", 3),
             said("warn:l_2", "@bo, your time runs out.", 4),
         ];
-        let answers = [said("reply:9", "@cy, no.", 6), said("refusal:4:1", "@eve, this task cannot be yours now.", 5)];
+        let answers = [said("reply:9", "@cy, no.", 6), said("refusal:4:1", "@eve, you cannot claim this task now.", 5)];
         insta::assert_snapshot!(folded(&standing, &answers), @r#"
         @bo, this task is yours.
 
@@ -96,7 +96,7 @@ mod tests {
 
         **21 Nov 2026, 03:15 UTC:** @cy, no.
 
-        **21 Nov 2026, 03:14 UTC:** @eve, this task cannot be yours now.
+        **21 Nov 2026, 03:14 UTC:** @eve, you cannot claim this task now.
         "#);
     }
 
@@ -105,7 +105,7 @@ mod tests {
         let standing = [said("lease:l_1", "a", 0), said("warn:l_2", "b", 0), said("policy", "c", 0)];
         assert_eq!(folded(&standing, &[]), "a\n\n---\n\nc");
         assert_eq!(folded(&[], &[said("reply:1", "x", 0)]), "**21 Nov 2026, 03:09 UTC:** x");
-        assert_eq!(folded(&[], &[]), "There is nothing to say about this task at the moment.");
+        insta::assert_snapshot!(folded(&[], &[]), @"There is nothing to say about this task at the moment.");
     }
 
     #[test]

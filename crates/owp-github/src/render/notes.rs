@@ -99,7 +99,7 @@ pub fn lookalike_comment(labels: &[String], ready: &str) -> String {
         _ => format!("The labels {named} are"),
     };
     format!(
-        "{subject} only much like {ready}, which offers an issue to the pool, so this issue is not a task. Set {ready} to make it one."
+        "{subject} not {ready}, the label that offers an issue to the pool, so this issue is not a task. Set {ready} to make it one."
     )
 }
 
@@ -107,7 +107,7 @@ fn note(note: &Note) -> String {
     match note {
         Note::Label { label, problem } => format!("The label {}: {}", code(label), prose(problem)),
         Note::Held { reason, ready_label } => format!(
-            "It is held, and nobody is given it: {}. A maintainer can approve it by commenting {}, or by setting the label {} again.",
+            "It is held and not offered: {}. A maintainer can approve it by commenting {}, or by setting the label {} again.",
             safe_inline(reason).trim_end_matches('.'),
             code("/owp approve"),
             code(ready_label)
@@ -118,9 +118,9 @@ fn note(note: &Note) -> String {
             safe_inline(holder),
             slot(*takes),
             if *bot {
-                format!("If it was made for {}, they say so with {}.", safe_inline(holder), declare(author))
+                format!("If it was made for {}, they can declare that with {}.", safe_inline(holder), declare(author))
             } else {
-                "Please talk to each other before more work is done twice.".to_owned()
+                "Please talk to each other to avoid duplicate work.".to_owned()
             }
         ),
         Note::PullForFreeTask { pull, author, bot, takes } => format!(
@@ -136,7 +136,7 @@ fn note(note: &Note) -> String {
             },
             code("/owp claim"),
             if *bot {
-                format!(" Whoever it works for names it with {} first.", declare(author))
+                format!(" First, the contributor it works for declares it with {}.", declare(author))
             } else {
                 String::new()
             }
@@ -145,8 +145,8 @@ fn note(note: &Note) -> String {
             format!("#{pull} by {} answers this task and still waits for: {}.", safe_inline(author), listed(waits_for))
         }
         Note::PullSlipped { pull, faults } => format!(
-            "#{pull} was delivered for this task, but since then: {}. Nothing moves because of it; whether to wait is for \
-             maintainers to say.",
+            "#{pull} was delivered for this task, but since then: {}. The task stays as it is; \
+             maintainers decide whether to wait.",
             listed(faults)
         ),
         Note::Other(text) => prose(text),
@@ -159,7 +159,7 @@ fn slot(takes: Takes) -> &'static str {
         _ if takes.slot => "It takes one review slot.",
         Weight::Draft => "As a draft it takes no review slot.",
         Weight::Beyond => {
-            "Its author has as many open pull requests here as count without a claim, so it takes no review slot."
+            "Its author has reached the limit of unclaimed pull requests that count, so it takes no review slot."
         }
         Weight::Ignored => "A maintainer set it aside, so it takes no review slot.",
         Weight::Claimed | Weight::Unclaimed => "It takes no review slot.",
@@ -221,12 +221,17 @@ mod tests {
 
         - #35 by eve answers this task, which nobody has claimed. It is welcome. It takes one review slot. Nobody else can claim the task while it is open. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
         - #36 by eve answers this task, which nobody has claimed. It is welcome. As a draft it takes no review slot. Others can claim the task meanwhile. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
-        - #37 by eve answers this task, which nobody has claimed. It is welcome. Its author has as many open pull requests here as count without a claim, so it takes no review slot. Others can claim the task meanwhile. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
+        - #37 by eve answers this task, which nobody has claimed. It is welcome. Its author has reached the limit of unclaimed pull requests that count, so it takes no review slot. Others can claim the task meanwhile. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
         - #38 by eve answers this task, which nobody has claimed. It is welcome. A maintainer set it aside, so it takes no review slot. Others can claim the task meanwhile. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged.
-        - #39 by eve answers this task, which ada holds. As a draft it takes no review slot. The task stays with its holder. Please talk to each other before more work is done twice.
+        - #39 by eve answers this task, which ada holds. As a draft it takes no review slot. The task stays with its holder. Please talk to each other to avoid duplicate work.
         "#);
-        assert!(author_comment("eve", &notes[..1]).starts_with("@eve, about your pull request:\n\n- #35 by eve"));
-        assert_eq!(author_settled("eve", Some(35)), "#35 by eve is merged. Thank you!");
+        insta::assert_snapshot!(author_comment("eve", &notes[4..]), @r#"
+        @eve, about your pull request:
+
+        - #39 by eve answers this task, which ada holds. As a draft it takes no review slot. The task stays with its holder. Please talk to each other to avoid duplicate work.
+        "#);
+        insta::assert_snapshot!(author_settled("eve", Some(35)), @"#35 by eve is merged. Thank you!");
+        insta::assert_snapshot!(author_settled("eve", None), @"Everything noted here is resolved.");
     }
 
     #[test]
@@ -251,12 +256,12 @@ mod tests {
         A few things about this task:
 
         - The label `estimate:lots`: not a number from 1 to 100; 1 is assumed.
-        - It is held, and nobody is given it: the text was edited after it was approved. A maintainer can approve it by commenting `/owp approve`, or by setting the label `pool:ready` again.
-        - #34 by bob answers this task, which ada holds. It takes one review slot. The task stays with its holder. Please talk to each other before more work is done twice.
-        - #36 by swe[bot] answers this task, which ada holds. As a draft it takes no review slot. The task stays with its holder. If it was made for ada, they say so with `/owp join agents:@swe[bot]`.
-        - #37 by swe[bot] answers this task, which nobody has claimed. It is welcome. It takes one review slot. Nobody else can claim the task while it is open. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged. Whoever it works for names it with `/owp join agents:@swe[bot]` first.
+        - It is held and not offered: the text was edited after it was approved. A maintainer can approve it by commenting `/owp approve`, or by setting the label `pool:ready` again.
+        - #34 by bob answers this task, which ada holds. It takes one review slot. The task stays with its holder. Please talk to each other to avoid duplicate work.
+        - #36 by swe[bot] answers this task, which ada holds. As a draft it takes no review slot. The task stays with its holder. If it was made for ada, they can declare that with `/owp join agents:@swe[bot]`.
+        - #37 by swe[bot] answers this task, which nobody has claimed. It is welcome. It takes one review slot. Nobody else can claim the task while it is open. Comment `/owp claim` to make the task yours: once it is ready for review the pull request is delivered for it, and you are credited when it is merged. First, the contributor it works for declares it with `/owp join agents:@swe[bot]`.
         - #38 by ada answers this task and still waits for: leaving draft.
-        - #39 was delivered for this task, but since then: the check ci/test failed. Nothing moves because of it; whether to wait is for maintainers to say.
+        - #39 was delivered for this task, but since then: the check ci/test failed. The task stays as it is; maintainers decide whether to wait.
         - Issues by bots are not offered.
         "#);
     }
@@ -267,13 +272,22 @@ mod tests {
     }
 
     #[test]
+    fn one_note_has_a_heading_of_its_own() {
+        insta::assert_snapshot!(notes_comment(&[Note::Other("Issues by bots are not offered.".to_owned())]), @r"
+        One thing about this task:
+
+        - Issues by bots are not offered.
+        ");
+    }
+
+    #[test]
     fn a_label_that_is_only_much_like_the_right_one_is_named_beside_it() {
         let said = |labels: &[&str]| {
             let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
             lookalike_comment(&labels, "pool:ready")
         };
-        insta::assert_snapshot!(said(&["pool-ready"]), @"The label `pool-ready` is only much like `pool:ready`, which offers an issue to the pool, so this issue is not a task. Set `pool:ready` to make it one.");
-        assert!(said(&["Pool / Ready", "pool-ready"]).starts_with("The labels `Pool / Ready`, `pool-ready` are only"));
+        insta::assert_snapshot!(said(&["pool-ready"]), @"The label `pool-ready` is not `pool:ready`, the label that offers an issue to the pool, so this issue is not a task. Set `pool:ready` to make it one.");
+        insta::assert_snapshot!(said(&["Pool / Ready", "pool-ready"]), @"The labels `Pool / Ready`, `pool-ready` are not `pool:ready`, the label that offers an issue to the pool, so this issue is not a task. Set `pool:ready` to make it one.");
         assert_eq!(said(&[]), "Everything noted here is resolved.");
     }
 }

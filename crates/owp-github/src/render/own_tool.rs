@@ -8,7 +8,7 @@ use super::safe::code;
 pub fn with_own_tool(body: String, server: Option<&str>, login: &str, link_issue: Option<i64>) -> String {
     let Some(server) = server else { return body };
     let register = code(&format!("owp worker register --server {server} --github {login}"));
-    let place = link_issue.map_or_else(String::new, |issue| format!(" (write the code it shows on #{issue})"));
+    let place = link_issue.map_or_else(String::new, |issue| format!(" (post the code it prints on #{issue})"));
     format!("{body}\n\nOr let your tool take tasks: {register}{place}, then {}.", code("owp worker run"))
 }
 
@@ -24,7 +24,10 @@ mod tests {
         Or let your tool take tasks: `owp worker register --server https://owp.example.org --github ada`, then `owp worker run`.
         ");
         assert_eq!(with_own_tool("Hello.".into(), None, "ada", Some(12)), "Hello.");
-        let linked = with_own_tool("Hello.".into(), Some("https://owp.example.org"), "ada", Some(12));
-        assert!(linked.contains("--github ada` (write the code it shows on #12), then"), "{linked}");
+        insta::assert_snapshot!(with_own_tool("Hello.".into(), Some("https://owp.example.org"), "ada", Some(12)), @r"
+        Hello.
+
+        Or let your tool take tasks: `owp worker register --server https://owp.example.org --github ada` (post the code it prints on #12), then `owp worker run`.
+        ");
     }
 }

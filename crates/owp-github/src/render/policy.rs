@@ -10,11 +10,11 @@ const MAX_FAULTS: usize = 20;
 #[must_use]
 pub fn policy_trouble(trouble: Option<(&str, bool)>) -> String {
     let path = code(POLICY_PATH);
-    let Some((faults, in_force)) = trouble else { return format!("The policy file {path} is followed again.") };
+    let Some((faults, in_force)) = trouble else { return format!("The policy file {path} is valid again.") };
     let meanwhile =
-        if in_force { "What was in force before stays in force" } else { "Nothing is handed out in this repository" };
+        if in_force { "The previous policy stays in force" } else { "Nothing is handed out in this repository" };
     format!(
-        "The policy file {path} cannot be followed as it reads now. {meanwhile} until that is mended:\n\n{}\n\n{} shows the same before a change is pushed.",
+        "The policy file {path} has errors. {meanwhile} until they are fixed:\n\n{}\n\nRun {} before you push a change to see the same errors.",
         bullets(faults.lines().map(prose), MAX_FAULTS),
         code("owp policy check FILE")
     )
@@ -29,15 +29,21 @@ mod tests {
         insta::assert_snapshot!(
             policy_trouble(Some(("line 3, column 17: `budget.max_open_prs` must be from 0 to 100, not 500\nunknown field `@everyone`", true))),
             @r"
-        The policy file `.github/owp.yml` cannot be followed as it reads now. What was in force before stays in force until that is mended:
+        The policy file `.github/owp.yml` has errors. The previous policy stays in force until they are fixed:
 
         - line 3, column 17: `budget.max_open_prs` must be from 0 to 100, not 500
         - unknown field `@everyone`
 
-        `owp policy check FILE` shows the same before a change is pushed.
+        Run `owp policy check FILE` before you push a change to see the same errors.
         "
         );
-        assert!(policy_trouble(Some(("x", false))).contains("Nothing is handed out"));
-        assert!(policy_trouble(None).contains("followed again"));
+        insta::assert_snapshot!(policy_trouble(Some(("unknown field `x`", false))), @r"
+        The policy file `.github/owp.yml` has errors. Nothing is handed out in this repository until they are fixed:
+
+        - unknown field `x`
+
+        Run `owp policy check FILE` before you push a change to see the same errors.
+        ");
+        insta::assert_snapshot!(policy_trouble(None), @"The policy file `.github/owp.yml` is valid again.");
     }
 }

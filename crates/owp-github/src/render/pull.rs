@@ -32,10 +32,11 @@ pub fn pull_linked(linked: &PullLinked) -> String {
     } else {
         format!("for {}, who took this task", safe_inline(&linked.holder))
     };
-    let ready = "ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile.";
+    let ready =
+        "ready for review and takes one review slot until it is merged or closed. There is no deadline meanwhile.";
     let next = if linked.waits_for.is_empty() {
         match linked.passed {
-            Some(at) => format!("Everything it waited for was there on {}. It is {ready}", at.human()),
+            Some(at) => format!("It passed its last gate on {}. It is {ready}", at.human()),
             None => format!("It is {ready}"),
         }
     } else {
@@ -81,7 +82,7 @@ pub fn pull_over(pull: i64, author: &str, end: PullEnd) -> String {
             format!("#{pull} by {author} no longer names this issue, so it is no longer linked to the task.")
         }
         PullEnd::Ignored => format!(
-            "A maintainer set #{pull} by {author} aside: it takes no review slot, and everybody can claim this task. {} takes that back.",
+            "A maintainer set #{pull} by {author} aside: it takes no review slot, and everybody can claim this task. {} undoes that.",
             code(&format!("/owp ignore off #{pull}"))
         ),
     }
@@ -103,7 +104,7 @@ pub struct ExpiryWarning {
 pub fn expiry_warning(warning: &ExpiryWarning) -> String {
     let go_on = match &warning.via {
         Via::Comment => format!("comment {} (a push to your linked pull request does it too).", code("/owp extend")),
-        Via::Worker { name } => format!("let your worker {} report; nothing was heard from it lately.", code(name)),
+        Via::Worker { name } => format!("check your worker {}: it has not reported recently.", code(name)),
     };
     format!(
         "{}, your time for this task runs out on **{}**. Still on it? Then {go_on}\n\n\
@@ -119,12 +120,12 @@ pub fn expiry_warning(warning: &ExpiryWarning) -> String {
 pub fn warning_settled(login: &str, until: Option<Timestamp>) -> String {
     match until {
         Some(until) => format!(
-            "{}, the deadline for this task was moved: it is **{}** now. The warning that stood here is settled.",
+            "{}, the deadline of this task is now **{}**. The warning that was here no longer applies.",
             mention(login),
             until.human()
         ),
         None => {
-            format!("The warning to {} that stood here is no longer needed: the lease has ended.", safe_inline(login))
+            format!("The warning to {} no longer applies: the lease has ended.", safe_inline(login))
         }
     }
 }
@@ -146,7 +147,7 @@ mod tests {
         insta::assert_snapshot!(pull_linked(&PullLinked { pull: 34, author, holder, waits_for: vec![], passed }), @r#"
         #34 by ada, who took this task, is linked to this task.
 
-        Everything it waited for was there on 21 Nov 2026, 03:09 UTC. It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile.
+        It passed its last gate on 21 Nov 2026, 03:09 UTC. It is ready for review and takes one review slot until it is merged or closed. There is no deadline meanwhile.
 
         Merging it completes the task; closing it opens the task again.
         "#);
@@ -157,7 +158,7 @@ mod tests {
         insta::assert_snapshot!(linked("Ada", &[]), @r#"
         #34 by ada, who took this task, is linked to this task.
 
-        It is ready for review and takes one review slot until it is merged or closed. No clock runs meanwhile.
+        It is ready for review and takes one review slot until it is merged or closed. There is no deadline meanwhile.
 
         Merging it completes the task; closing it opens the task again.
         "#);
@@ -185,9 +186,9 @@ mod tests {
         #34 by ada was closed without being merged. It takes no review slot any more.
         GitHub does not show #34 by ada any more, so it takes no review slot.
         #34 by ada no longer names this issue, so it is no longer linked to the task.
-        A maintainer set #34 by ada aside: it takes no review slot, and everybody can claim this task. `/owp ignore off #34` takes that back.
-        @ada, the deadline for this task was moved: it is **21 Nov 2026, 03:09 UTC** now. The warning that stood here is settled.
-        The warning to ada that stood here is no longer needed: the lease has ended.
+        A maintainer set #34 by ada aside: it takes no review slot, and everybody can claim this task. `/owp ignore off #34` undoes that.
+        @ada, the deadline of this task is now **21 Nov 2026, 03:09 UTC**. The warning that was here no longer applies.
+        The warning to ada no longer applies: the lease has ended.
         "#);
     }
 
@@ -201,7 +202,7 @@ mod tests {
         Otherwise comment `/owp release`, or let it run out, and somebody else gets the task.
         "#);
         insta::assert_snapshot!(warn(Via::Worker { name: "laptop".to_owned() }), @r#"
-        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then let your worker `laptop` report; nothing was heard from it lately.
+        @ada, your time for this task runs out on **21 Nov 2026, 03:09 UTC**. Still on it? Then check your worker `laptop`: it has not reported recently.
 
         Otherwise comment `/owp release`, or let it run out, and somebody else gets the task.
         "#);

@@ -118,13 +118,13 @@ pub enum Outcome {
 /// Builds the reply to a refused claim. The API and the dashboard use the same sentences.
 #[must_use]
 pub fn refusal_reply(login: &str, refusals: &[Refusal]) -> String {
-    format!("{}, this task cannot be yours now:\n\n{}", mention(login), reasons(refusals))
+    format!("{}, you cannot claim this task now:\n\n{}", mention(login), reasons(refusals))
 }
 
 /// Builds the text that replaces a refusal once a later claim is granted.
 #[must_use]
 pub fn refusal_settled(login: &str) -> String {
-    format!("{}, an earlier claim of yours was refused here; this task is yours now, see below.", mention(login))
+    format!("{}, your earlier claim was refused here; this task is yours now, see below.", mention(login))
 }
 
 /// Builds the reply to a comment, with the results of its commands in order.
@@ -165,10 +165,10 @@ fn text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Granted { until } => format!("this task is yours until {}.", until.human()),
         Outcome::Delivered { pull } => format!("this task is yours, and #{pull} is delivered for it."),
-        Outcome::Refused(refusals) => format!("this task cannot be yours now:\n\n{}", reasons(refusals)),
-        Outcome::Released => "you gave this task back. Thank you for saying so.".to_owned(),
+        Outcome::Refused(refusals) => format!("you cannot claim this task now:\n\n{}", reasons(refusals)),
+        Outcome::Released => "you gave this task back. Thank you for letting us know.".to_owned(),
         Outcome::Extended { until } => format!("you now have until {}.", until.human()),
-        Outcome::Status(status) => format!("this is how the task stands:\n\n{}", status.text()),
+        Outcome::Status(status) => format!("here is the task's status:\n\n{}", status.text()),
         Outcome::Why(refusals) => why(refusals),
         Outcome::Joined { skills, capacity, concurrent, reputation, agents } => {
             joined(skills, *capacity, *concurrent) + scored(*reputation) + &working_for(agents.as_deref())
@@ -197,9 +197,9 @@ fn text(outcome: &Outcome) -> String {
 
 fn why(refusals: &[Refusal]) -> String {
     if refusals.is_empty() {
-        return format!("nothing stands between you and this task: comment {} to take it.", code("/owp claim"));
+        return format!("no rule keeps you from this task: comment {} to take it.", code("/owp claim"));
     }
-    format!("this is what stands between you and this task:\n\n{}", reasons(refusals))
+    format!("these rules keep you from this task:\n\n{}", reasons(refusals))
 }
 
 fn working_for(agents: Option<&[String]>) -> String {
@@ -207,17 +207,15 @@ fn working_for(agents: Option<&[String]>) -> String {
         None => String::new(),
         Some([]) => " No other account's pull requests count as yours.".to_owned(),
         Some(logins) => {
-            format!(" Pull requests by {} that answer what you hold count as yours.", codes(logins))
+            format!(" Pull requests by {} for tasks you hold count as yours.", codes(logins))
         }
     }
 }
 
 fn scored(reputation: Option<bool>) -> &'static str {
     match reputation {
-        Some(true) => {
-            " What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters."
-        }
-        Some(false) => " No score is made of your work any more.",
+        Some(true) => " Your work is scored from now on; `/owp why` shows the score and its reasons where it matters.",
+        Some(false) => " Your work is no longer scored.",
         None => "",
     }
 }
@@ -243,7 +241,7 @@ fn unknown_verb(verb: &str, suggestion: Option<&str>) -> String {
     let unknown = code(&format!("/owp {verb}"));
     match suggestion {
         Some(close) => format!("there is no command {unknown}; did you mean {}?", code(&format!("/owp {close}"))),
-        None => format!("there is no command {unknown}; {} lists the ones there are.", code("/owp help")),
+        None => format!("there is no command {unknown}; {} lists all commands.", code("/owp help")),
     }
 }
 
@@ -283,189 +281,5 @@ fn capitalised(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use owp_pool::Rule;
-
-    fn at() -> Timestamp {
-        Timestamp::parse_rfc3339("2026-11-21T03:09:00Z").unwrap()
-    }
-
-    fn refusals() -> Vec<Refusal> {
-        vec![
-            Refusal::new(Rule::AreaLock, "The area auth is taken.").with_holder(Some("grace")),
-            Refusal::new(Rule::Budget, "Every review slot is taken.").with_limit(5, 5).with_retry(Some(at())),
-        ]
-    }
-
-    fn budget() -> BudgetLine {
-        let source = "limit from the policy file".to_owned();
-        let taken_by = "2 open pull requests and 1 lease without a pull request".to_owned();
-        BudgetLine { used: 3, limit: 5, taken_by, source, stopped: None }
-    }
-
-    #[test]
-    fn a_refused_claim_gives_every_reason_in_its_exact_words() {
-        let body = refusal_reply("ada", &refusals());
-        for refusal in refusals() {
-            assert!(body.contains(&refusal.sentences()) && body.contains(&refusal.measure()));
-        }
-        insta::assert_snapshot!(body, @r#"
-        @ada, this task cannot be yours now:
-
-        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
-        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
-        "#);
-    }
-
-    #[test]
-    fn status_tells_the_task_and_the_budget() {
-        let status = TaskStatus {
-            state: "leased".to_owned(),
-            held: None,
-            holder: Some("grace".to_owned()),
-            until: Some(at()),
-            reserved: None,
-            pull: None,
-            estimate: 3,
-            priority: 80,
-            tier: 1,
-            skills: vec!["rust".to_owned(), "sql".to_owned()],
-            area: Some("auth".to_owned()),
-            budget: BudgetLine { stopped: Some("open pull requests are not counted yet.".to_owned()), ..budget() },
-        };
-        insta::assert_snapshot!(reply("ada", &[Outcome::Status(Box::new(status))]), @r#"
-        @ada, this is how the task stands:
-
-        - **Task:** `leased`, held by grace until 21 Nov 2026, 03:09 UTC.
-        - **Size:** estimate 3, priority 80, tier 1, skills `rust` `sql`, area `auth`.
-        - **Budget:** 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit from the policy file). Nothing is handed out now: open pull requests are not counted yet.
-        "#);
-    }
-
-    #[test]
-    fn every_command_has_an_answer_of_its_own() {
-        let answers = [
-            Outcome::Granted { until: at() },
-            Outcome::Released,
-            Outcome::Extended { until: at() },
-            Outcome::Why(refusals()),
-            Outcome::Why(Vec::new()),
-            Outcome::Joined {
-                skills: vec!["rust".to_owned(), "sql".to_owned()],
-                capacity: 5,
-                concurrent: 2,
-                reputation: Some(true),
-                agents: Some(vec!["copilot-swe-agent[bot]".to_owned()]),
-            },
-            Outcome::Joined { skills: Vec::new(), capacity: 5, concurrent: 2, reputation: None, agents: Some(vec![]) },
-            Outcome::Linked { worker: "laptop".to_owned() },
-            Outcome::LinkFailed { reason: "the code is more than 15 minutes old".to_owned() },
-            Outcome::Unlinked { workers: vec!["laptop".to_owned()] },
-            Outcome::Unlinked { workers: Vec::new() },
-            Outcome::Trusted { login: "grace".to_owned(), tier: 2, was_banned: false },
-            Outcome::Trusted { login: "grace".to_owned(), tier: 0, was_banned: true },
-            Outcome::Approved,
-            Outcome::BudgetSet(budget()),
-            Outcome::PermissionMissing { verb: "budget".to_owned(), needed: "write".to_owned() },
-            Outcome::UnknownVerb { verb: "cliam".to_owned(), suggestion: Some("claim".to_owned()) },
-            Outcome::UnknownVerb { verb: "dance".to_owned(), suggestion: None },
-            Outcome::BadArgument {
-                problem: "a tier is 0 to 3, not 7".to_owned(),
-                example: "/owp trust @octocat 1".to_owned(),
-            },
-            Outcome::Done("saved.".to_owned()),
-            Outcome::Failed("GitHub cannot be reached.".to_owned()),
-        ];
-        let told: Vec<String> = answers.into_iter().map(|answer| reply("ada", &[answer])).collect();
-        insta::assert_snapshot!(told.join("\n~~~\n"), @r#"
-        @ada, this task is yours until 21 Nov 2026, 03:09 UTC.
-        ~~~
-        @ada, you gave this task back. Thank you for saying so.
-        ~~~
-        @ada, you now have until 21 Nov 2026, 03:09 UTC.
-        ~~~
-        @ada, this is what stands between you and this task:
-
-        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
-        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
-        ~~~
-        @ada, nothing stands between you and this task: comment `/owp claim` to take it.
-        ~~~
-        @ada, you are in. Skills: `rust`, `sql`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. What comes of your work is scored now; `/owp why` shows the score with its reasons where it matters. Pull requests by `copilot-swe-agent[bot]` that answer what you hold count as yours.
-        ~~~
-        @ada, you are in. Skills: none; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it. No other account's pull requests count as yours.
-        ~~~
-        @ada, the worker `laptop` now works for you. If that was not you, comment `/owp unlink` at once.
-        ~~~
-        @ada, no worker was linked. The code is more than 15 minutes old.
-        ~~~
-        @ada, no longer linked to you: `laptop`.
-        ~~~
-        @ada, no worker is linked to you.
-        ~~~
-        @ada, grace is now trusted with tasks up to tier 2.
-        ~~~
-        @ada, grace is no longer banned, and trusted with tasks up to tier 0.
-        ~~~
-        @ada, this task is approved as it reads now.
-        ~~~
-        @ada, the review budget is now 5: 3 of 5 review slots taken (2 open pull requests and 1 lease without a pull request; limit from the policy file).
-        ~~~
-        @ada, `/owp budget` needs write access to this repository, which you do not have here.
-        ~~~
-        @ada, there is no command `/owp cliam`; did you mean `/owp claim`?
-        ~~~
-        @ada, there is no command `/owp dance`; `/owp help` lists the ones there are.
-        ~~~
-        @ada, a tier is 0 to 3, not 7. For example: `/owp trust @octocat 1`.
-        ~~~
-        @ada, saved.
-        ~~~
-        @ada, GitHub cannot be reached.
-        "#);
-    }
-
-    #[test]
-    fn help_lists_the_commands_without_becoming_one() {
-        let row = |usage: &str, help: &str| HelpRow { usage: usage.to_owned(), help: help.to_owned() };
-        let rows = vec![
-            row("/owp claim", "Take this task."),
-            row("/owp release [reason]", "Give it back."),
-            row("/owp budget N|file", "Set the review budget."),
-        ];
-        insta::assert_snapshot!(reply("ada", &[Outcome::Help(rows)]), @r#"
-        @ada, these are the commands. Write one at the beginning of a line.
-
-        | command | what it does |
-        | --- | --- |
-        | `/owp claim` | Take this task. |
-        | `/owp release [reason]` | Give it back. |
-        | `/owp budget N\|file` | Set the review budget. |
-        "#);
-    }
-
-    #[test]
-    fn several_commands_get_one_reply() {
-        let outcomes = [
-            Outcome::Joined {
-                skills: vec!["rust".to_owned()],
-                capacity: 5,
-                concurrent: 2,
-                reputation: None,
-                agents: None,
-            },
-            Outcome::Refused(refusals()),
-        ];
-        insta::assert_snapshot!(reply("ada", &outcomes), @r#"
-        @ada, in the order you wrote:
-
-        **1.** You are in. Skills: `rust`; up to 5 points and 2 tasks at once. Comment `/owp claim` on an open task to take it.
-
-        **2.** This task cannot be yours now:
-
-        - The area auth is taken. Held by grace. <sub>[area_lock]</sub>
-        - Every review slot is taken. Try again after 21 Nov 2026, 03:09 UTC. <sub>now 5, limit 5 [budget]</sub>
-        "#);
-    }
-}
+#[path = "reply_tests.rs"]
+mod tests;

@@ -202,31 +202,33 @@ impl Verb {
     pub const fn help(self) -> &'static str {
         match self {
             Self::Claim => "Take this issue's task, if every rule allows it.",
-            Self::Status => "Say how this issue's task stands.",
-            Self::Why => "Explain why you could or could not have this task now.",
+            Self::Status => "Show the status of this issue's task.",
+            Self::Why => "Explain whether you can claim this task now, and why not.",
             Self::Join => {
-                "Say what you can do and how much at a time; each part may be left out, `skills:none` takes all skills away, `reputation:on` asks for a score that can open tiers, `agents:@login` names bots that open pull requests for you."
+                "Set your skills and limits; every part is optional. `skills:none` removes all skills, `reputation:on` asks for a score that can open tiers, `agents:@login` names bots that open pull requests for you."
             }
-            Self::Link => "Prove that the worker which showed you this code is yours.",
-            Self::Unlink => "Part from the workers linked to you.",
+            Self::Link => "Link the worker that showed you this code to your account.",
+            Self::Unlink => "Unlink all workers from your account.",
             Self::Help => "Show these commands.",
             Self::Release => "Give the task back.",
             Self::Extend => "Ask for more time.",
-            Self::Block => "Say that the work cannot go on, and why.",
-            Self::Approve => "Accept the task, or its edited text, as fit to be handed out.",
+            Self::Block => "Report that the work is blocked, and why.",
+            Self::Approve => "Approve the task, or its edited text, so that it can be handed out.",
             Self::Assign => "Reserve the task for a person for three days.",
             Self::Revoke => {
                 "Take the task away from its holder, who cannot claim it again for 24 hours unless it is assigned to them."
             }
-            Self::Pause => "Hand out nothing in this repository for, say, `2h` or `3d`, or until `resume`.",
-            Self::Resume => "End a pause.",
-            Self::Budget => "Set how many pull requests may be open; `file` returns to what the policy file says.",
-            Self::Ignore => {
-                "Set aside an open pull request that answers no claim: it takes no review slot and keeps nobody from claiming; `off` takes that back."
+            Self::Pause => {
+                "Stop handing out tasks in this repository for a time such as `2h` or `3d`, or until `resume`."
             }
-            Self::Trust => "Say up to which risk tier a person is trusted.",
-            Self::Unblock => "Let a blocked task be handed out again.",
-            Self::Ban => "Hand nothing to a person any more.",
+            Self::Resume => "End a pause.",
+            Self::Budget => "Set how many pull requests can be open; `file` restores the policy file's value.",
+            Self::Ignore => {
+                "Set aside an open pull request that answers no claim: it takes no review slot and blocks no claim; `off` undoes that."
+            }
+            Self::Trust => "Set the highest risk tier a person is trusted with.",
+            Self::Unblock => "Make a blocked task available again.",
+            Self::Ban => "Stop handing out tasks to a person.",
         }
     }
 

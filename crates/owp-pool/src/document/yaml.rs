@@ -93,7 +93,7 @@ mod tests {
         line 5, column 16: a duration is written like `30m`, `4h` or `1d12h`
         line 5, column 33: `leases.claim_ttl` must be from 1h to 90d, not 5s
         line 6, column 9: must be keys with values, as in `budget: { max_open_prs: 5 }`
-        line 7, column 11: `loud` is not a value of this key; there are normal, quiet
+        line 7, column 11: `loud` is not a value of this key; expected one of normal, quiet
         line 9, column 5: `lanes.0.for` must name whom the lane is for: `trust`, or `newcomers: true`
         line 9, column 7: there is no key `fro` here; did you mean `for`?
         "#
@@ -120,12 +120,12 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"), @r#"
         bugdet: { max_open_prs: 3 } -> line 1, column 1: there is no key `bugdet` here; did you mean `budget`?
         budget:\n  max_open_prs: many -> line 2, column 17: must be a whole number
-        budget:\n  max_open_prs: 3\n  max_open_prs: 4 -> line 3, column 3: the key `max_open_prs` stands here a second time
+        budget:\n  max_open_prs: 3\n  max_open_prs: 4 -> line 3, column 3: the key `max_open_prs` is repeated
         leases: { ttl: 4 hours or so } -> line 1, column 16: a duration is written like `30m`, `4h` or `1d12h`
         leases:\n\tttl: 4h -> line 2, column 2: tabs disallowed within this context (block indentation)
         budget: [1, 2] -> line 1, column 9: must be keys with values, as in `budget: { max_open_prs: 5 }`
         claims: { join_first: yes } -> line 1, column 23: must be true or false
-        comments: loud -> line 1, column 11: `loud` is not a value of this key; there are normal, quiet
+        comments: loud -> line 1, column 11: `loud` is not a value of this key; expected one of normal, quiet
         budget: { max_open_prs: 3 -> line 1, column 9: unclosed bracket '{'
         just words -> line 1, column 1: must be keys with values, as in `budget: { max_open_prs: 5 }`
         "#);

@@ -45,7 +45,7 @@ impl Failure {
     /// Reports a bug; logs the cause once.
     pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
-        Self::new(ProblemKind::Internal, "An internal error; the server's log tells more.")
+        Self::new(ProblemKind::Internal, "An internal error. The server's log has the details.")
     }
 }
 
@@ -95,7 +95,7 @@ impl From<EngineError> for Failure {
                 Self::unavailable(&error, &format!("{} Try again in a minute.", sentence(&error.to_string())))
             }
             EngineError::GitHub(ref cause) => {
-                Self::unavailable(cause, "GitHub could not be asked at the moment. Try again in a few seconds.")
+                Self::unavailable(cause, "GitHub does not respond at the moment. Try again in a few seconds.")
             }
         }
     }

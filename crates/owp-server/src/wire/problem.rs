@@ -58,14 +58,14 @@ problem_kinds! {
     MalformedBody => "malformed-body", 422, "The body cannot be read",
         "The body is not a JSON object, or a field has the wrong type. `line` and `column` say where reading stopped. Numbers in strings are not numbers.";
     /// A field's value is out of bounds.
-    InvalidValue => "invalid-value", 422, "A value is not allowed",
+    InvalidValue => "invalid-value", 422, "A value is invalid",
         "The body was read, but `errors` lists fields whose values are out of bounds.";
     /// The token is missing or invalid.
     Unauthorized => "unauthorized", 401, "Not authorized",
-        "Send `Authorization: Bearer TOKEN` with the token the registration answered, or `X-Admin-Token` for admin calls. Webhook deliveries must be signed with the App's webhook secret.";
+        "Send `Authorization: Bearer TOKEN` with the token from registration, or `X-Admin-Token` for admin calls. Webhook deliveries must be signed with the App's webhook secret.";
     /// The task does not belong to this worker.
     NotYours => "not-yours", 403, "The task is not yours",
-        "Another worker holds the task, or your lease ended and the task went back to everybody. `GET /v1/work` lists what you hold.";
+        "Another worker holds the task, or your lease ended and the task is open again. `GET /v1/work` lists what you hold.";
     /// No such task.
     UnknownTask => "unknown-task", 404, "There is no such task",
         "No task has this id. `GET /v1/work` lists the ids of what you hold.";
@@ -73,7 +73,7 @@ problem_kinds! {
     UnknownLease => "unknown-lease", 404, "There is no such lease",
         "No lease has this id. `GET /v1/work` lists the leases you hold.";
     /// No such path.
-    UnknownPath => "unknown-path", 404, "There is nothing here",
+    UnknownPath => "unknown-path", 404, "There is no such path",
         "The server knows no such path. Paths are case-sensitive and end without a slash.";
     /// No such worker.
     UnknownWorker => "unknown-worker", 404, "There is no such worker",
@@ -83,34 +83,34 @@ problem_kinds! {
         "The pool serves no repository of this name, or it is private. `GET /v1/repos` lists those you can see.";
     /// Too many calls.
     RateLimited => "rate-limited", 429, "Too many calls",
-        "More calls came than one token or one address may make. Wait the seconds in `Retry-After`; `RateLimit` tells on every answer how much is left, and `GET /v1/work?wait=30` asks for work without asking often.";
+        "One token or address made more calls than the limit. Wait for the seconds in `Retry-After`. The `RateLimit` header of every response says how many calls are left; `GET /v1/work?wait=30` waits for work in one call.";
     /// Too many open event streams.
     TooManyStreams => "too-many-streams", 429, "Too many event streams",
-        "One token or one address has as many event streams open as it may. Close one, or ask for pages; a place whose client went away is free again after the seconds in `Retry-After`.";
+        "One token or address has the maximum number of event streams open. Close one, or read pages. The place of a client that disconnected is free again after the seconds in `Retry-After`.";
     /// The feed cursor is too old.
     CursorExpired => "cursor-expired", 410, "The cursor is too old",
-        "The client was away for longer than events are kept for catching up. Begin without a cursor for the oldest that are kept, or with `from=now` for a cursor at the end, and read anew what you keep track of.";
+        "The client was away for longer than events are kept. Start again without a cursor for the oldest event kept, or with `from=now` for the end of the feed, and reload what you keep track of.";
     /// The idempotency key was used before, for another call.
-    KeyReused => "idempotency-key-reused", 422, "The idempotency key stands for another call",
+    KeyReused => "idempotency-key-reused", 422, "The idempotency key belongs to another call",
         "The key was used within the last 24 hours with another body. Use a fresh key for every new call, and the same key only to repeat one.";
     /// A call with this idempotency key is in progress.
     KeyInUse => "idempotency-key-in-use", 409, "A call with this key is not finished",
         "The first call with this idempotency key has not been answered yet. Wait the seconds in `Retry-After` and repeat it.";
     /// The path exists but does not support the method.
     MethodNotAllowed => "method-not-allowed", 405, "The method is not allowed here",
-        "The path exists, but not for this method; the `Allow` header lists those it knows.";
+        "The path does not support this method. The `Allow` header lists the methods it supports.";
     /// The request names an unknown repository.
     UnknownRepo => "unknown-repository", 400, "The repository is not known",
         "Create the repository with `POST /v1/admin/repos` first, or install the App on it.";
     /// The webhook delivery cannot be parsed.
-    BadDelivery => "bad-delivery", 400, "The delivery cannot be understood",
+    BadDelivery => "bad-delivery", 400, "The delivery cannot be read",
         "A webhook delivery lacks GitHub's headers, or its payload is not what GitHub sends for this event.";
     /// The rules or the current state do not allow it.
     Refused => "refused", 409, "Refused",
-        "The state of things does not allow this now. `reasons` lists every rule that does not hold, with its value, its limit, who holds what is wanted and when to try again, as far as that is known.";
+        "The rules or the current state do not allow this now. `reasons` lists every rule that does not hold, with its value, its limit, the holder and the time to try again, as far as they are known.";
     /// The repository is managed through the GitHub App.
-    ManagedRepo => "managed-repository", 409, "GitHub alone says this here",
-        "The App is installed on this repository: issues, labels and pull requests on GitHub say what this call wanted to say.";
+    ManagedRepo => "managed-repository", 409, "The repository is managed on GitHub",
+        "The App is installed on this repository. Use its issues, labels and pull requests on GitHub instead of this call.";
     /// The body exceeds the size limit.
     TooLarge => "too-large", 413, "The body is too large",
         "API calls take bodies up to 1 MiB, webhook deliveries up to 25 MiB.";
@@ -119,10 +119,10 @@ problem_kinds! {
         "The body did not arrive within 30 seconds.";
     /// A bug in this program.
     Internal => "internal", 500, "An internal error",
-        "The server made a mistake; its log tells more under the answer's `X-Request-Id`. Nothing was changed by halves.";
+        "The call failed because of a bug, and no change was left half done. Look in the server's log for the response's `X-Request-Id`.";
     /// A dependency does not respond.
     Unavailable => "unavailable", 503, "Not available at the moment",
-        "The database or GitHub does not answer, the call took too long, or the server has no room for it. Try again after the seconds in `Retry-After`.";
+        "The database or GitHub does not answer, the call took too long, or the server is too busy. Try again after the seconds in `Retry-After`.";
     /// Webhooks need a configured App.
     NotConfigured => "not-configured", 503, "GitHub is not configured",
         "The server was started without a GitHub App, so it cannot check who sent a delivery. Set GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and GITHUB_WEBHOOK_SECRET.";

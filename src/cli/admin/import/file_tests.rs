@@ -129,7 +129,7 @@ fn what_is_no_file_of_tasks_is_told() {
     <<: { repo: a/b }\n
       line 1, column 1: `tasks` must be a list of tasks, each with an `id` and a `title`
     repo: a/b\n---\ntasks: []\n
-      line 2, column 1: a second document begins here, and one is read
+      line 2, column 1: a second document begins here, but a file can have only one
     "#);
 }
 
