@@ -13,7 +13,7 @@ use owp_config::{Obstacle, ServeConfig, Spans, weakness};
 use owp_engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, PublicUrl, Settings, SetupSettings};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
-use owp_server::http::{self, Face, router};
+use owp_server::http::{self, ApiState, router};
 use owp_store::{Store, StoreError, StoreOptions};
 use secrecy::{ExposeSecret, SecretString};
 use std::io;
@@ -100,7 +100,7 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let (accepting, stepping) = (CancellationToken::new(), CancellationToken::new());
     let loops = loops::start(&engine, waiting, &stepping);
     let hub = engine.feed().hub().clone();
-    let faces = router(Face::new(engine.clone(), options.admin_token));
+    let faces = router(ApiState::new(engine.clone(), options.admin_token));
     let server = Some(tokio::spawn(http::serve(bound, faces, accepting.clone())));
     Ok(Running { address, hub, engine, accepting, stepping, server, loops })
 }

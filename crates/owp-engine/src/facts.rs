@@ -27,7 +27,7 @@ const CLASSES: i64 = 500;
 const FIRST: i64 = 300;
 
 /// The open pull requests that name each task of a repository.
-pub(crate) type Answers = BTreeMap<TaskId, Vec<NamingPull>>;
+pub(crate) type NamingPulls = BTreeMap<TaskId, Vec<NamingPull>>;
 
 /// A repository's row with the rules in force there.
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ impl RepoContext {
     }
 
     /// Loads the input of admission, and the pull requests that name each task.
-    pub(crate) async fn facts(&self, tx: &mut Tx) -> Result<(RepoFacts, Answers), StoreError> {
+    pub(crate) async fn facts(&self, tx: &mut Tx) -> Result<(RepoFacts, NamingPulls), StoreError> {
         let work = self.open_work(tx).await?;
         let facts = RepoFacts {
             id: self.row.id.clone(),
@@ -228,7 +228,7 @@ pub(crate) fn defaults(row: &RepoRow) -> Policy {
     if row.managed { Policy::managed() } else { Policy::manual(row.ceiling.unwrap_or(3), row.manual_area_locks) }
 }
 
-pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Result<TaskFacts, StoreError> {
+pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &NamingPulls) -> Result<TaskFacts, StoreError> {
     let holder = match tx.live_lease(&task.id).await? {
         Some(lease) => tx
             .worker(&lease.worker)
@@ -258,7 +258,7 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &Answers) -> Re
 pub(crate) async fn candidates(
     tx: &mut Tx,
     repo: &RepoId,
-    answers: &Answers,
+    answers: &NamingPulls,
     per_class: i64,
 ) -> Result<Vec<TaskFacts>, StoreError> {
     let since = tx.now() - DECLINED_FOR;

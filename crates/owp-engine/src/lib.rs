@@ -20,25 +20,27 @@ mod tracking;
 mod views;
 mod workers;
 
-pub use comments::letters::Undelivered;
+pub use comments::dead_letters::Undelivered;
 pub use error::{EngineError, Refused};
-pub use events::feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, KindFilter, Look};
-pub use events::hub::{Hub, Pulse, Recent, Seen};
+pub use events::feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, FeedView, KindFilter};
+pub use events::hub::{FeedSection, Hub, Pulse, Recent};
 pub use intake::inbox::{Accepted, IntakeError};
+pub use operator::actions::{Audit, TrustTarget, Trusted};
 pub use operator::public_url::PublicUrl;
-pub use operator::setup::{SetupDone, SetupForm, SetupRefused, SetupSettings, SetupWish};
-pub use operator::steward::{Audit, Trusted, Whom};
+pub use operator::setup::{SetupDone, SetupForm, SetupRefused, SetupRequest, SetupSettings};
 pub use operator::tasks::{AddedTask, NewTask};
 pub use policy::in_force::PolicyInForce;
 pub use scheduling::explain::Explanation;
 pub use scheduling::leases::LeaseAct;
-pub use scheduling::schedule::{Planned, Pull, Wish};
+pub use scheduling::schedule::{Demand, Planned, Pull};
 pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
 pub use services::{Comments, Feed, Intake, Operator, Policies, Reconciler, Scheduler, Tracking, Views, Workers};
 pub use views::overview::{Overview, RepoView, TaskTitle};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};
-pub use workers::contributors::{Beat, EndedLease, Heartbeat, Pulled, Registered, Registration, Terms, WorkItem};
+pub use workers::contributors::{
+    EndedLease, Heartbeat, HeartbeatResponse, Pulled, Registered, Registration, Terms, WorkItem,
+};
 pub use workers::links::LinkCode;
 pub use workers::once::{Attempt, Keep, Once};
 pub use workers::profile::{ListedWorker, ProfileChange, RepoReputation, WorkerView};
@@ -153,20 +155,20 @@ struct Inner {
     store: Store,
     /// Empty until an App is configured, at startup or by setup at runtime.
     github: OnceLock<GitHubSide>,
-    setup: operator::setup::Desk,
+    setup: operator::setup::SetupState,
     settings: Settings,
     pulls: mpsc::Sender<Pull>,
-    inbox_bell: Notify,
-    sender_bell: Notify,
-    sync_bell: Notify,
+    inbox_notify: Notify,
+    sender_notify: Notify,
+    sync_notify: Notify,
     parking: Arc<scheduling::park::Parking>,
     progress: views::progress::Progress,
-    stalled: scheduling::schedule::Stalled,
-    policies: policy::looks::Looked,
-    watched: reconcile::watch::Watched,
+    stalled: scheduling::schedule::StalledRepos,
+    policies: policy::reads::PolicyReads,
+    watched: reconcile::watch::LastChanges,
     hub: Hub,
     /// Subscribed from the start, so that no commit between two reads is missed.
-    feed_bell: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
+    feed_commits: Mutex<broadcast::Receiver<Arc<[Committed]>>>,
 }
 
 impl Engine {
@@ -178,23 +180,23 @@ impl Engine {
     #[must_use]
     pub fn new(store: Store, github: Option<GitHubSide>, settings: Settings) -> (Self, mpsc::Receiver<Pull>) {
         let (pulls, waiting) = mpsc::channel(4096);
-        let feed_bell = Mutex::new(store.committed());
+        let feed_commits = Mutex::new(store.committed());
         let inner = Inner {
             store,
             github: github.map(OnceLock::from).unwrap_or_default(),
-            setup: operator::setup::Desk::new(settings.setup.as_ref()),
+            setup: operator::setup::SetupState::new(settings.setup.as_ref()),
             settings,
             pulls,
-            inbox_bell: Notify::new(),
-            sender_bell: Notify::new(),
-            sync_bell: Notify::new(),
+            inbox_notify: Notify::new(),
+            sender_notify: Notify::new(),
+            sync_notify: Notify::new(),
             parking: Arc::default(),
             progress: views::progress::Progress::default(),
-            stalled: scheduling::schedule::Stalled::default(),
-            policies: policy::looks::Looked::default(),
-            watched: reconcile::watch::Watched::default(),
+            stalled: scheduling::schedule::StalledRepos::default(),
+            policies: policy::reads::PolicyReads::default(),
+            watched: reconcile::watch::LastChanges::default(),
             hub: Hub::new(),
-            feed_bell,
+            feed_commits,
         };
         (Self(Arc::new(inner)), waiting)
     }
@@ -224,23 +226,23 @@ impl Engine {
 
     /// Waits for the notification of a new delivery.
     pub async fn delivery_came(&self) {
-        self.0.inbox_bell.notified().await;
+        self.0.inbox_notify.notified().await;
     }
 
     /// Waits for the notification that a comment may be due.
     pub async fn comment_wanted(&self) {
-        self.0.sender_bell.notified().await;
+        self.0.sender_notify.notified().await;
     }
 
     /// Waits for the notification that a repository may be due for a count.
     pub async fn sync_wanted(&self) {
-        self.0.sync_bell.notified().await;
+        self.0.sync_notify.notified().await;
     }
 
     /// Notifies the loops of a commit. This only shortens waits; correctness never depends on it.
     fn ring(&self) {
-        self.0.sender_bell.notify_one();
-        self.0.sync_bell.notify_one();
+        self.0.sender_notify.notify_one();
+        self.0.sync_notify.notify_one();
     }
 
     /// Recovers at startup. Gives back the time without a live process and, on a single-process database, releases what

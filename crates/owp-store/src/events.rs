@@ -1,7 +1,7 @@
 //! Audit events: one hash chain per repository, and one for events without a repository (invariant 11).
 
-use super::bell::Committed;
 use super::error::StoreError;
+use super::notifications::Committed;
 use super::tx::{Tx, json_text, statements};
 use data_encoding::HEXLOWER;
 use owp_pool::event::Event;

@@ -51,7 +51,7 @@ pub struct FeedRow {
 
 /// Name and visibility of a repository at the time of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RepoFace {
+pub struct RepoVisibility {
     /// `owner/name`.
     pub name: String,
     /// The name in lower case; another value if another repository took the name over.
@@ -113,26 +113,30 @@ impl Tx {
     }
 
     /// Returns the events after number `after` in feed order, with the current state of their repositories.
-    pub async fn feed_page(&mut self, after: i64, limit: i64) -> Result<Vec<(FeedRow, Option<RepoFace>)>, StoreError> {
+    pub async fn feed_page(
+        &mut self,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(FeedRow, Option<RepoVisibility>)>, StoreError> {
         let rows = self.all(sqlx::query(FEED_PAGE).bind(after).bind(limit)).await?;
         rows.iter()
             .map(|row| {
                 let event = event_row(row)?;
-                let face = event.repo.is_some().then(|| repo_face(row)).transpose()?;
+                let face = event.repo.is_some().then(|| repo_visibility(row)).transpose()?;
                 Ok((FeedRow { feed: row.try_get("feed")?, chain: row.try_get("chain")?, event }, face))
             })
             .collect()
     }
 
     /// Returns the current state of the repositories of the events after number `after`, by id.
-    pub async fn feed_repos(&mut self, after: i64) -> Result<HashMap<String, RepoFace>, StoreError> {
+    pub async fn feed_repos(&mut self, after: i64) -> Result<HashMap<String, RepoVisibility>, StoreError> {
         let rows = self.all(sqlx::query(FEED_REPOS).bind(after)).await?;
-        rows.iter().map(|row| Ok((row.try_get("id")?, repo_face(row)?))).collect()
+        rows.iter().map(|row| Ok((row.try_get("id")?, repo_visibility(row)?))).collect()
     }
 }
 
-fn repo_face(row: &AnyRow) -> Result<RepoFace, StoreError> {
-    Ok(RepoFace {
+fn repo_visibility(row: &AnyRow) -> Result<RepoVisibility, StoreError> {
+    Ok(RepoVisibility {
         name: row.try_get("repo_name")?,
         key: row.try_get("repo_key")?,
         private: row.try_get::<i64, _>("repo_private")? != 0,

@@ -6,9 +6,9 @@
 //! a savepoint, so a job that fails or panics does not affect the others. Callers get their results after the commit,
 //! which also sends a notification.
 
-use super::bell::{Bell, Committed};
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::notifications::{CommitNotifier, Committed};
 use super::tx::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -89,7 +89,7 @@ pub(super) struct LaneSettings {
     pub(super) entropy: Entropy,
     /// The counter of the last id, see [`Tx::new_id`].
     pub(super) minted: Arc<AtomicU64>,
-    pub(super) bell: Bell,
+    pub(super) bell: CommitNotifier,
 }
 
 /// The queue of a lane, as callers see it.

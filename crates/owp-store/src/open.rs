@@ -1,9 +1,9 @@
 //! Opening the database: engine, lock file, migrations, durability, lanes.
 
-use super::bell::Bell;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::{Gauge, Lane, LaneSettings, run_lane};
+use super::notifications::CommitNotifier;
 use super::{Inner, Store, migrations};
 use owp_base::clock::{Clock, Entropy};
 use sqlx::any::AnyPoolOptions;
@@ -61,7 +61,7 @@ impl Store {
         let readers = connect(&url, READERS, dialect.connection_settings()).await?;
         let minted = Arc::new(AtomicU64::new(0));
         let StoreOptions { clock, entropy, .. } = options;
-        let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, bell: Bell::new() };
+        let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, bell: CommitNotifier::new() };
         let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
         Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
     }
@@ -97,7 +97,8 @@ impl Store {
         }
         let minted = Arc::new(AtomicU64::new(0));
         let StoreOptions { clock, entropy, .. } = options;
-        let settings = LaneSettings { pool: readers.clone(), dialect, clock, entropy, minted, bell: Bell::new() };
+        let settings =
+            LaneSettings { pool: readers.clone(), dialect, clock, entropy, minted, bell: CommitNotifier::new() };
         Ok(Self(Arc::new(Inner { settings, readers, lanes: Vec::new(), next: AtomicUsize::new(0), _lock: None })))
     }
 }

@@ -58,7 +58,7 @@ impl super::Store {
             super::idempotency::STATEMENTS,
             super::installations::STATEMENTS,
             super::leases::STATEMENTS,
-            super::letters::STATEMENTS,
+            super::dead_letters::STATEMENTS,
             super::missed::STATEMENTS,
             super::parts::STATEMENTS,
             super::policies::STATEMENTS,

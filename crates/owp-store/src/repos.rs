@@ -127,7 +127,7 @@ impl RepoRow {
 
 /// A repository as GitHub shows it to the App.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RepoSighting {
+pub struct GitHubRepo {
     /// GitHub's id.
     pub github_id: i64,
     /// The installation that sees it.
@@ -180,7 +180,7 @@ impl Tx {
     /// Records what GitHub shows of a repository, and makes it a GitHub repository. `resync` requests a reconciliation
     /// at once. A repository that was not served before is counted anew, because pull requests may have been opened
     /// meanwhile. Its earlier comments are ignored.
-    pub async fn record_sighting(&mut self, seen: &RepoSighting, resync: bool) -> Result<RepoId, StoreError> {
+    pub async fn record_sighting(&mut self, seen: &GitHubRepo, resync: bool) -> Result<RepoId, StoreError> {
         let key = seen.name.to_lowercase();
         let known = match self.repo_by_github_id(seen.github_id).await? {
             Some(row) => Some(row),

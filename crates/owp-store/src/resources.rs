@@ -72,7 +72,7 @@ impl TaskFilter {
 
 /// Details of a worker beyond those the rules read.
 #[derive(Debug, Clone)]
-pub struct WorkerSaid {
+pub struct WorkerDetails {
     /// Its capabilities.
     pub capabilities: Capabilities,
     /// Its extra fields.
@@ -167,9 +167,9 @@ impl Tx {
     }
 
     /// Returns the details of a worker beyond those the rules read.
-    pub async fn worker_said(&mut self, id: &WorkerId) -> Result<Option<WorkerSaid>, StoreError> {
+    pub async fn worker_said(&mut self, id: &WorkerId) -> Result<Option<WorkerDetails>, StoreError> {
         let Some(row) = self.one(sqlx::query(WORKER_SAID).bind(id.as_str())).await? else { return Ok(None) };
-        Ok(Some(WorkerSaid {
+        Ok(Some(WorkerDetails {
             capabilities: super::workers::capabilities(&row)?,
             extra: own_fields(&row)?,
             note: row.try_get("note")?,

@@ -1,9 +1,9 @@
 //! A transaction: a connection, one shared "now", and the few ways to run a statement.
 
-use super::bell::Committed;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::LaneSettings;
+use super::notifications::Committed;
 use owp_base::clock::{Clock, Entropy};
 use owp_pool::Timestamp;
 use sqlx::any::{AnyArguments, AnyRow};

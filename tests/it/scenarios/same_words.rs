@@ -5,7 +5,7 @@ use crate::support::database::Db;
 use crate::support::world::{REPO, World};
 use owp_pool::{Refusal, Rule, Span, Timestamp};
 use owp_sandbox::{Fault, FaultKind, Role};
-use owp_server::http::{Face, router};
+use owp_server::http::{ApiState, router};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -213,7 +213,7 @@ impl Client {
     async fn of(login: &str, w: &World) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let faces = router(Face::new(w.engine.clone(), None)).into_make_service_with_connect_info::<SocketAddr>();
+        let faces = router(ApiState::new(w.engine.clone(), None)).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, faces).await.unwrap() });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut client = Self { login: login.to_owned(), url, token: String::new(), http };

@@ -4,7 +4,7 @@ use crate::scenarios::acts::Written;
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
-use owp_engine::Whom;
+use owp_engine::TrustTarget;
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 use owp_store::StoreError;
@@ -366,7 +366,7 @@ async fn a_login_the_operator_names_is_whoever_has_it_now(db: Db) {
     w.say("eve", issue, "/owp help").await;
     w.github.rename_user("eve", "eve-was-here").unwrap();
     let eve = w.github.add_user("eve");
-    let trust = async || w.engine.operator().set_trust("acme/attic", Whom::Login("EVE".into()), 2).await;
+    let trust = async || w.engine.operator().set_trust("acme/attic", TrustTarget::Login("EVE".into()), 2).await;
     assert_eq!(trust().await.unwrap().github_id, i64::try_from(eve.id).unwrap(), "a manual repository asks as well");
     // Without GitHub, whoever was seen last under the name.
     w.say("eve", issue, "/owp help").await;

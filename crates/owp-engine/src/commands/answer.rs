@@ -3,7 +3,7 @@
 //! New comments notify everybody on the issue, so each contributor can cause a limited number. Beyond the limit, the
 //! last reply is edited.
 
-use super::{Asked, Said};
+use super::{Asked, PendingCommands};
 use crate::comments::say::{self, REFUSAL, REPLY};
 use crate::error::EngineError;
 use crate::facts::RepoContext;
@@ -16,7 +16,7 @@ use owp_store::{StoreError, Tx};
 
 /// Limit on the new comments that one contributor can cause on an issue.
 #[derive(Debug, Clone, Copy)]
-struct Bound {
+struct CommentLimit {
     /// Comments per span.
     most: usize,
     /// Length of the span.
@@ -26,16 +26,16 @@ struct Bound {
 }
 
 /// Refused claims.
-const REFUSALS: Bound = Bound { most: 1, within: Span::hours(24), ever: 3 };
+const REFUSALS: CommentLimit = CommentLimit { most: 1, within: Span::hours(24), ever: 3 };
 /// Commands that need a permission the contributor does not have.
-const DENIALS: Bound = Bound { most: 1, within: Span::hours(24), ever: usize::MAX };
+const DENIALS: CommentLimit = CommentLimit { most: 1, within: Span::hours(24), ever: usize::MAX };
 /// All other replies, to contributors without write access and to those with it.
-const REPLIES: Bound = Bound { most: 3, within: Span::hours(24), ever: usize::MAX };
-const REPLIES_TO_MAINTAINERS: Bound = Bound { most: 30, within: Span::hours(1), ever: usize::MAX };
+const REPLIES: CommentLimit = CommentLimit { most: 3, within: Span::hours(24), ever: usize::MAX };
+const REPLIES_TO_MAINTAINERS: CommentLimit = CommentLimit { most: 30, within: Span::hours(1), ever: usize::MAX };
 /// Commands rejected by the rate limit.
-const LIMITS: Bound = Bound { most: 1, within: Span::hours(1), ever: usize::MAX };
+const LIMITS: CommentLimit = CommentLimit { most: 1, within: Span::hours(1), ever: usize::MAX };
 /// Commands in the thread of a pull request.
-const ELSEWHERE: Bound = Bound { most: 1, within: Span::hours(24), ever: usize::MAX };
+const ELSEWHERE: CommentLimit = CommentLimit { most: 1, within: Span::hours(24), ever: usize::MAX };
 
 /// Queues the reply to a comment. What the lease comment already says is not repeated.
 pub(super) async fn answer(
@@ -91,7 +91,7 @@ async fn settle_refusal(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Resul
 const ONE_PLACE: &str = "\n\nYou got several replies on this issue already, so from now on this one is edited when you write another command.";
 
 /// Replies that the commands were rejected by the rate limit.
-pub(super) async fn too_fast(tx: &mut Tx, repo: &RepoContext, said: &Said) -> Result<(), EngineError> {
+pub(super) async fn too_fast(tx: &mut Tx, repo: &RepoContext, said: &PendingCommands) -> Result<(), EngineError> {
     let why = Outcome::Failed(format!(
         "these commands were not run: the pool runs at most {PER_MINUTE} commands of one contributor in a minute, and {PER_HOUR} in an hour. Write them again later, in another comment."
     ));
@@ -128,7 +128,13 @@ pub(super) async fn was_turned_away(tx: &mut Tx, repo: &RepoId, issue: i64, auth
     is_reached(tx, repo, issue, &limits_of(author), LIMITS).await
 }
 
-async fn is_reached(tx: &mut Tx, repo: &RepoId, issue: i64, prefix: &str, bound: Bound) -> Result<bool, StoreError> {
+async fn is_reached(
+    tx: &mut Tx,
+    repo: &RepoId,
+    issue: i64,
+    prefix: &str,
+    bound: CommentLimit,
+) -> Result<bool, StoreError> {
     let young = tx.now() - bound.within;
     let said = tx.wanted_with_prefix(repo, issue, prefix).await?;
     Ok(said.iter().filter(|(_, _, at)| *at > young).count() >= bound.most)
@@ -143,7 +149,7 @@ fn replies_to(author: i64) -> String {
 }
 
 /// The comment that carries a reply.
-struct Place {
+struct ReplyComment {
     key: String,
     /// True when it already answered another comment.
     is_shared: bool,
@@ -155,9 +161,9 @@ async fn place(
     repo: &RepoContext,
     (issue, comment): (i64, i64),
     prefix: &str,
-    bound: Bound,
-) -> Result<Place, StoreError> {
-    let own = Place { key: format!("{prefix}{comment}"), is_shared: false };
+    bound: CommentLimit,
+) -> Result<ReplyComment, StoreError> {
+    let own = ReplyComment { key: format!("{prefix}{comment}"), is_shared: false };
     let said = tx.wanted_with_prefix(&repo.row.id, issue, prefix).await?;
     // An edited comment keeps its reply. Replies folded into one comment notify nobody.
     let folded = repo.policy.comments == CommentMode::Quiet && bound.ever == usize::MAX;
@@ -168,7 +174,7 @@ async fn place(
     let recent = said.iter().filter(|(_, _, at)| *at > young).count();
     Ok(match said.last() {
         Some((key, ..)) if recent >= bound.most || said.len() >= bound.ever => {
-            Place { key: key.clone(), is_shared: true }
+            ReplyComment { key: key.clone(), is_shared: true }
         }
         _ => own,
     })

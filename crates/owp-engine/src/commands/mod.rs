@@ -10,7 +10,7 @@ mod maintainer;
 mod weigh;
 
 pub(crate) use answer::point_to_issue;
-pub(crate) use weigh::{Line, Said, turn_away, weigh};
+pub(crate) use weigh::{KeyedLine, PendingCommands, turn_away, weigh};
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -32,7 +32,7 @@ pub(crate) struct Asked {
     pub issue: i64,
     pub comment_id: i64,
     pub author: Account,
-    pub lines: Vec<Line>,
+    pub lines: Vec<KeyedLine>,
     /// Time at which the commands were written.
     pub said_at: Timestamp,
     /// The author's permission, looked up only when a command needs one.
@@ -66,9 +66,9 @@ impl Asked {
 pub(crate) async fn prepare(
     engine: &Engine,
     (reader, private): (&RepoReader, bool),
-    said: Said,
+    said: PendingCommands,
 ) -> Result<Asked, EngineError> {
-    let Said { author, lines, .. } = &said;
+    let PendingCommands { author, lines, .. } = &said;
     let commands: Vec<&Command> = lines.iter().filter_map(|line| line.command.parsed.as_ref().ok()).collect();
     let claims = commands.iter().any(|c| matches!(c, Command::Claim | Command::Why));
     let needs_permission =
@@ -89,7 +89,7 @@ pub(crate) async fn prepare(
     }
     let workers = workers_of(engine, author.id, &commands).await?;
     let reads = (private && claims).then_some(permission >= Permission::Read);
-    let Said { issue, comment_id, author, said_at, lines, .. } = said;
+    let PendingCommands { issue, comment_id, author, said_at, lines, .. } = said;
     Ok(Asked { issue, comment_id, author, lines, said_at, permission, reads, named, workers })
 }
 

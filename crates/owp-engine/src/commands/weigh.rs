@@ -16,19 +16,19 @@ use sha2::{Digest, Sha256};
 
 /// A command line with a key that is unique in its comment.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct KeyedLine {
     pub key: i64,
     pub command: CommandLine,
 }
 
 /// The commands of a comment that have not run yet.
 #[derive(Debug, Clone)]
-pub(crate) struct Said {
+pub(crate) struct PendingCommands {
     pub issue: i64,
     pub comment_id: i64,
     pub author: Account,
     pub said_at: Timestamp,
-    pub lines: Vec<Line>,
+    pub lines: Vec<KeyedLine>,
     /// The author's permission, once looked up.
     pub permission: Option<Permission>,
     /// True when the author has used up the new replies on this issue; only people with write access get more.
@@ -43,7 +43,7 @@ pub(crate) async fn weigh(
     (issue, said_at): (i64, Timestamp),
     comment: &CommentRef,
     lines: Vec<CommandLine>,
-) -> Result<Said, EngineError> {
+) -> Result<PendingCommands, EngineError> {
     let author = comment.author.as_ref().map(|a| Account { id: a.id, login: a.login.clone(), is_bot: a.is_bot });
     let author = author.ok_or_else(|| EngineError::Managed("the comment's author is gone".to_owned()))?;
     let (repo, comment_id, author_id) = (repo.clone(), comment.id, author.id);
@@ -57,16 +57,16 @@ pub(crate) async fn weigh(
         .await?;
     let keys: Vec<i64> = lines.iter().enumerate().map(|(at, line)| line_key(&lines[..at], line)).collect();
     let fresh = keys.into_iter().zip(lines).filter(|(key, _)| !done.contains(key));
-    let lines: Vec<Line> = fresh.map(|(key, command)| Line { key, command }).collect();
+    let lines: Vec<KeyedLine> = fresh.map(|(key, command)| KeyedLine { key, command }).collect();
     let pace = match decide_rate(i64::try_from(lines.len()).unwrap_or(i64::MAX), counts.last, counts.in_all) {
         // The warning followed a permission check: they have no write access.
         RateDecision::MaintainersOnly if warned => RateDecision::Rejected,
         pace => pace,
     };
-    Ok(Said { issue, comment_id, author, said_at, lines, permission: None, chatty, pace })
+    Ok(PendingCommands { issue, comment_id, author, said_at, lines, permission: None, chatty, pace })
 }
 
-impl Said {
+impl PendingCommands {
     /// Returns true when the commands must be rejected. Only people with write access may exceed the lower limit.
     pub(crate) async fn is_too_fast(&mut self, reader: &RepoReader) -> Result<bool, EngineError> {
         Ok(match self.pace {
@@ -82,7 +82,7 @@ impl Said {
 }
 
 /// Rejects the commands of an author above the rate limit, and says so.
-pub(crate) async fn turn_away(tx: &mut Tx, repo: &RepoContext, said: &Said) -> Result<(), EngineError> {
+pub(crate) async fn turn_away(tx: &mut Tx, repo: &RepoContext, said: &PendingCommands) -> Result<(), EngineError> {
     for line in &said.lines {
         tx.run_command_once(&repo.row.id, said.comment_id, line.key, None).await?;
     }

@@ -12,7 +12,7 @@ const PREFIX: &str = "duplicate:";
 
 /// The parts of a comment that duplicate detection needs.
 #[derive(Debug, Clone)]
-pub(crate) struct Sighting {
+pub(crate) struct CommentSummary {
     pub issue: i64,
     pub comment: i64,
     pub body: String,
@@ -20,7 +20,7 @@ pub(crate) struct Sighting {
 
 impl Comments<'_> {
     /// Same as [`point_out`], for a comment found by polling.
-    pub(crate) async fn point_out(&self, repo: &RepoId, seen: Sighting) -> Result<(), EngineError> {
+    pub(crate) async fn point_out(&self, repo: &RepoId, seen: CommentSummary) -> Result<(), EngineError> {
         let id = repo.clone();
         self.write(Scope::global(), transaction!(|tx| Ok(point_out(tx, &id, &seen).await?))).await
     }
@@ -32,7 +32,7 @@ pub(crate) fn is_pointer(key: &str) -> bool {
 }
 
 /// Queues the edit that turns our comment into a pointer, if another comment is known to carry its key.
-pub(crate) async fn point_out(tx: &mut Tx, repo: &RepoId, seen: &Sighting) -> Result<(), StoreError> {
+pub(crate) async fn point_out(tx: &mut Tx, repo: &RepoId, seen: &CommentSummary) -> Result<(), StoreError> {
     let Some(key) = find_key(&seen.body) else { return Ok(()) };
     match tx.shown_as(repo, seen.issue, key).await? {
         Some(first) if first != seen.comment => {

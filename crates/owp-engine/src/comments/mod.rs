@@ -1,7 +1,7 @@
 //! Wanted comments: composed, written once, edited, retried.
 
+pub(crate) mod dead_letters;
 pub(crate) mod duplicates;
-pub(crate) mod letters;
 pub(crate) mod say;
 pub(crate) mod sender;
 pub(crate) mod tell;

@@ -3,8 +3,8 @@
 //! A create is recorded before it is sent. If its response is lost, the comment first gets time to appear. The sender
 //! then searches for its hidden key before it repeats anything. Only comments of our App count (invariant 9).
 
+use crate::comments::dead_letters;
 use crate::comments::duplicates;
-use crate::comments::letters;
 use crate::error::EngineError;
 use crate::{Comments, GitHubSide};
 use owp_github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
@@ -98,8 +98,8 @@ impl Comments<'_> {
         }
         Ok(match writer.create(wanted.issue, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
-            Err(GitHubError::NotFound { .. }) => Sent::Never(letters::ISSUE_GONE.to_owned()),
-            Err(error) if error.left_repository(wanted.github_id) => Sent::Never(letters::TRANSFERRED.to_owned()),
+            Err(GitHubError::NotFound { .. }) => Sent::Never(dead_letters::ISSUE_GONE.to_owned()),
+            Err(error) if error.left_repository(wanted.github_id) => Sent::Never(dead_letters::TRANSFERRED.to_owned()),
             Err(error) => judge(&error),
         })
     }
@@ -108,7 +108,7 @@ impl Comments<'_> {
         match writer.update(id, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) if duplicates::is_pointer(&wanted.key) => Sent::Shown(id),
-            Err(GitHubError::NotFound { .. }) if wanted.rewritten > 0 => Sent::Never(letters::DELETED.to_owned()),
+            Err(GitHubError::NotFound { .. }) if wanted.rewritten > 0 => Sent::Never(dead_letters::DELETED.to_owned()),
             Err(GitHubError::NotFound { .. }) => Sent::Deleted,
             // An edit is idempotent: there is nothing to search for.
             Err(error) if error.outcome_unknown() => Sent::Later(error.to_string(), error.retry_at()),

@@ -5,7 +5,7 @@
 
 use crate::comments::say;
 use crate::facts::RepoContext;
-use crate::tracking::pulls::Around;
+use crate::tracking::pulls::PullContext;
 use owp_github::content::lease::{LeaseCase, lease_content};
 use owp_github::content::notes::{AuthorSettled, NotedPull, NotesCase, NotesContent, author_settled, notes_content};
 use owp_github::render::{self, Contract, ExpiryWarning, LeaseComment, LeaseEnd, Note, PullEnd, PullLinked};
@@ -141,7 +141,7 @@ fn author_of(pull: &PullRow) -> String {
 /// comment. Authors whose pull requests answer a task they do not hold get a comment of their own.
 pub(crate) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), StoreError> {
     let Some(issue) = task.issue.filter(|_| repo.row.managed) else { return Ok(()) };
-    let around = Around::load(tx, task).await?;
+    let around = PullContext::load(tx, task).await?;
     let pulls: Vec<NotedPull> = around.pulls.iter().map(|pull| noted(repo, task, &around, pull)).collect();
     let NotesContent { issue: notes, authors } = if task.state.is_over() {
         NotesContent::default()
@@ -165,7 +165,7 @@ pub(crate) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
     say::say(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
 }
 
-fn noted(repo: &RepoContext, task: &Task, around: &Around, pull: &PullRow) -> NotedPull {
+fn noted(repo: &RepoContext, task: &Task, around: &PullContext, pull: &PullRow) -> NotedPull {
     let verdict = around.judge(repo, task, &pull.facts);
     NotedPull { facts: pull.facts.clone(), author: author_of(pull), bot: pull.author_bot, verdict }
 }

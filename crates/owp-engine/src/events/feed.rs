@@ -3,11 +3,11 @@
 
 use crate::Feed;
 use crate::error::EngineError;
-use crate::events::hub::{Fresh, Hub, Seen, TAIL};
+use crate::events::hub::{FeedSection, Fresh, Hub, TAIL};
 use owp_config::EVENTS_REPLAY;
 use owp_pool::event::EventKind;
 use owp_pool::{Span, WorkerId};
-use owp_store::{FEED_BATCH, FeedRow, RepoFace, StoreError, Tx, transaction};
+use owp_store::{FEED_BATCH, FeedRow, RepoVisibility, StoreError, Tx, transaction};
 use std::sync::Arc;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -45,7 +45,7 @@ impl Default for FeedSettings {
 
 /// A view of the feed: the viewer and the filters. The default is the public view of all events.
 #[derive(Debug, Clone, Default)]
-pub struct Look {
+pub struct FeedView {
     /// True for the operator, who sees every event.
     pub everything: bool,
     /// The viewing worker; it sees events about itself in every repository.
@@ -87,9 +87,9 @@ impl KindFilter {
     }
 }
 
-impl Look {
+impl FeedView {
     /// Returns true when an event is visible; `repo` is the current state of its repository.
-    pub(crate) fn shows(&self, row: &FeedRow, repo: Option<&RepoFace>) -> bool {
+    pub(crate) fn shows(&self, row: &FeedRow, repo: Option<&RepoVisibility>) -> bool {
         let public = repo.is_some_and(|repo| !repo.private);
         (self.everything || public || self.is_about_the_looker(row))
             && self.repo.as_ref().is_none_or(|name| repo.is_some_and(|repo| repo.key == *name))
@@ -133,7 +133,7 @@ pub enum FeedStart {
 #[derive(Debug)]
 pub enum FeedPage {
     /// A page, and whether more events follow.
-    Page(Seen, bool),
+    Page(FeedSection, bool),
     /// The position is older than the replay limit, or never existed. The feed ends at this number.
     Stale(i64),
 }
@@ -160,7 +160,7 @@ impl Feed<'_> {
 
     /// Waits until this process has committed events since the last call.
     pub async fn event_came(&self) {
-        let mut bell = self.inner().feed_bell.lock().await;
+        let mut bell = self.inner().feed_commits.lock().await;
         match bell.recv().await {
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
@@ -176,7 +176,7 @@ impl Feed<'_> {
     }
 
     /// Returns a page of the feed: at most `limit` events, out of a bounded number examined.
-    pub async fn feed_page(&self, look: Look, start: FeedStart, limit: usize) -> Result<FeedPage, EngineError> {
+    pub async fn feed_page(&self, look: FeedView, start: FeedStart, limit: usize) -> Result<FeedPage, EngineError> {
         let replay = self.settings().feed.replay;
         self.read(transaction!(|tx| {
             let head = tx.feed_head().await?;
@@ -188,7 +188,7 @@ impl Feed<'_> {
                 FeedStart::After(after) if (oldest..=head).contains(&after) => after,
                 FeedStart::After(_) => return Ok(FeedPage::Stale(head)),
             };
-            let mut seen = Seen { upto: after, ..Seen::default() };
+            let mut seen = FeedSection { upto: after, ..FeedSection::default() };
             let mut scanned = 0;
             while seen.events.len() < limit && scanned < SCAN && seen.upto < head {
                 // An unfiltered page takes one query; a filter skips hidden events in larger chunks.
@@ -214,7 +214,7 @@ impl Feed<'_> {
 
 /// Returns the number before the latest `most` visible events. Searches backwards, over no more events than a page
 /// examines; numbers have no gaps.
-async fn before_latest(tx: &mut Tx, look: &Look, most: usize, oldest: i64, head: i64) -> Result<i64, StoreError> {
+async fn before_latest(tx: &mut Tx, look: &FeedView, most: usize, oldest: i64, head: i64) -> Result<i64, StoreError> {
     let floor = oldest.max(head - i64::try_from(SCAN).unwrap_or(i64::MAX));
     let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);
     let (mut upto, mut found) = (head, 0);

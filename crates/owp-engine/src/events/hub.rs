@@ -2,8 +2,8 @@
 //!
 //! It has no database and decides nothing. A follower that falls further behind reads the database instead.
 
-use crate::events::feed::{FeedEvent, Look};
-use owp_store::{FeedRow, RepoFace};
+use crate::events::feed::{FeedEvent, FeedView};
+use owp_store::{FeedRow, RepoVisibility};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -17,12 +17,12 @@ pub struct Hub(Arc<Shared>);
 
 struct Shared {
     tail: RwLock<Tail>,
-    pulse: watch::Sender<Beat>,
+    pulse: watch::Sender<HubState>,
 }
 
 /// State that followers watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Beat {
+struct HubState {
     head: i64,
     open: bool,
 }
@@ -35,7 +35,7 @@ struct Tail {
     rows: VecDeque<Arc<FeedRow>>,
     /// Current state of these events' repositories. Checked when events are handed out, so that those of a repository
     /// that turned private are not.
-    repos: HashMap<String, RepoFace>,
+    repos: HashMap<String, RepoVisibility>,
 }
 
 /// New data from the database.
@@ -44,7 +44,7 @@ pub(crate) struct Fresh {
     pub after: i64,
     pub head: i64,
     pub rows: Vec<FeedRow>,
-    pub repos: HashMap<String, RepoFace>,
+    pub repos: HashMap<String, RepoVisibility>,
 }
 
 /// The hub's answer to a follower that has seen everything up to a number.
@@ -53,14 +53,14 @@ pub enum Recent {
     /// Nothing newer.
     Nothing,
     /// The newer events that are visible and requested.
-    Seen(Seen),
+    FeedSection(FeedSection),
     /// The hub does not reach that far back.
     Forgotten,
 }
 
 /// A section of the feed as shown to a viewer.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct FeedSection {
     /// Visible events.
     pub events: Vec<FeedEvent>,
     /// Number of the last event examined.
@@ -69,9 +69,9 @@ pub struct Seen {
     pub shut_out: bool,
 }
 
-impl Seen {
+impl FeedSection {
     /// Examines one more event.
-    pub(crate) fn look(&mut self, look: &Look, row: &Arc<FeedRow>, repo: Option<&RepoFace>) {
+    pub(crate) fn look(&mut self, look: &FeedView, row: &Arc<FeedRow>, repo: Option<&RepoVisibility>) {
         self.upto = row.feed;
         self.shut_out |= look.is_shut_out_by(row);
         if look.shows(row, repo) {
@@ -83,7 +83,7 @@ impl Seen {
 
 impl Hub {
     pub(crate) fn new() -> Self {
-        let (pulse, _) = watch::channel(Beat { head: 0, open: true });
+        let (pulse, _) = watch::channel(HubState { head: 0, open: true });
         Self(Arc::new(Shared { tail: RwLock::default(), pulse }))
     }
 
@@ -113,7 +113,7 @@ impl Hub {
 
     /// Returns at most `most` events after number `after`, never from further back than `replay`.
     #[must_use]
-    pub fn recent(&self, look: &Look, after: i64, replay: i64, most: usize) -> Recent {
+    pub fn recent(&self, look: &FeedView, after: i64, replay: i64, most: usize) -> Recent {
         let tail = self.0.tail.read().unwrap_or_else(PoisonError::into_inner);
         let Some(start) = tail.start else { return Recent::Forgotten };
         if after >= tail.head {
@@ -122,7 +122,7 @@ impl Hub {
         if after < start.max(tail.head - replay) {
             return Recent::Forgotten;
         }
-        let mut seen = Seen { upto: after, ..Seen::default() };
+        let mut seen = FeedSection { upto: after, ..FeedSection::default() };
         let from = tail.rows.partition_point(|row| row.feed <= after);
         for row in tail.rows.range(from..) {
             if seen.events.len() >= most {
@@ -130,7 +130,7 @@ impl Hub {
             }
             seen.look(look, row, tail.repos.get(&row.chain));
         }
-        Recent::Seen(seen)
+        Recent::FeedSection(seen)
     }
 
     /// Subscribes to the feed from now on.
@@ -146,7 +146,7 @@ impl Hub {
 }
 
 /// Notification of newer events or of shutdown. Taken before the first read, it misses nothing.
-pub struct Pulse(watch::Receiver<Beat>);
+pub struct Pulse(watch::Receiver<HubState>);
 
 impl Pulse {
     /// Waits for the next notification.
@@ -193,14 +193,14 @@ mod tests {
     }
 
     fn fresh(after: i64, head: i64, private: bool) -> Fresh {
-        let face = RepoFace { name: "acme/rocket".into(), key: "acme/rocket".into(), private };
+        let face = RepoVisibility { name: "acme/rocket".into(), key: "acme/rocket".into(), private };
         let repos = HashMap::from([("r_1".to_owned(), face)]);
         Fresh { after, head, rows: (after + 1..=head).map(row).collect(), repos }
     }
 
     fn numbers(hub: &Hub, after: i64, most: usize) -> Option<Vec<i64>> {
-        match hub.recent(&Look::default(), after, 5_000, most) {
-            Recent::Seen(seen) => Some(seen.events.iter().map(|event| event.row.feed).collect()),
+        match hub.recent(&FeedView::default(), after, 5_000, most) {
+            Recent::FeedSection(seen) => Some(seen.events.iter().map(|event| event.row.feed).collect()),
             Recent::Nothing => Some(Vec::new()),
             Recent::Forgotten => None,
         }
@@ -224,8 +224,8 @@ mod tests {
     fn nobody_is_given_more_than_may_be_replayed() {
         let hub = Hub::new();
         hub.publish(fresh(0, 9, false));
-        assert!(matches!(hub.recent(&Look::default(), 3, 5, 10), Recent::Forgotten));
-        assert!(matches!(hub.recent(&Look::default(), 4, 5, 10), Recent::Seen(_)));
+        assert!(matches!(hub.recent(&FeedView::default(), 3, 5, 10), Recent::Forgotten));
+        assert!(matches!(hub.recent(&FeedView::default(), 4, 5, 10), Recent::FeedSection(_)));
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         hub.publish(fresh(0, 3, false));
         assert_eq!(numbers(&hub, 0, 10), Some(vec![1, 2, 3]));
         hub.publish(fresh(3, 3, true));
-        let Recent::Seen(seen) = hub.recent(&Look::default(), 0, 10, 10) else { panic!("it remembers") };
+        let Recent::FeedSection(seen) = hub.recent(&FeedView::default(), 0, 10, 10) else { panic!("it remembers") };
         assert_eq!((seen.events.len(), seen.upto), (0, 3));
     }
 

@@ -1,11 +1,11 @@
 //! Comment deliveries: finds the commands in a comment and runs them. A comment found by polling is stored as if its
 //! delivery had arrived.
 
-use crate::comments::duplicates::{self, Sighting};
+use crate::comments::duplicates::{self, CommentSummary};
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::intake::hints::Hint;
-use crate::policy::looks::FRESH;
+use crate::policy::reads::FRESH;
 use crate::tracking::issues;
 use crate::{Intake, commands};
 use owp_github::client::{CommentInfo, GitHubError, RepoReader};
@@ -20,7 +20,7 @@ const LATE: Span = Span::minutes(10);
 
 /// The thread of a comment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Thread {
     /// The issue, or the pull request.
     pub number: i64,
     /// True for the thread of a pull request.
@@ -50,12 +50,12 @@ impl Intake<'_> {
         &self,
         delivery: &Delivery,
         row: RepoRow,
-        (place, action): (Place, CommentAction),
+        (place, action): (Thread, CommentAction),
         comment: &CommentRef,
         lines: Vec<CommandLine>,
     ) -> Result<(), EngineError> {
         if self.wrote(comment.via_app_id) {
-            let seen = Sighting { issue: place.number, comment: comment.id, body: comment.body.clone() };
+            let seen = CommentSummary { issue: place.number, comment: comment.id, body: comment.body.clone() };
             return self.process_own(delivery, row, action, seen).await;
         }
         if place.on_pull {
@@ -81,7 +81,7 @@ impl Intake<'_> {
         delivery: &Delivery,
         row: RepoRow,
         action: CommentAction,
-        seen: Sighting,
+        seen: CommentSummary,
     ) -> Result<(), EngineError> {
         if action != CommentAction::Created {
             return self.finish(delivery).await;
@@ -116,7 +116,7 @@ impl Intake<'_> {
         &self,
         reader: &RepoReader,
         repo: &RepoContext,
-        mut said: commands::Said,
+        mut said: commands::PendingCommands,
         delivery: &Delivery,
     ) -> Result<(), EngineError> {
         if said.lines.is_empty() {
@@ -179,7 +179,7 @@ impl Intake<'_> {
             speaker: Some(author_id),
         };
         let fresh = self.write(Scope::global(), transaction!(|tx| Ok(tx.insert_delivery(&new).await?))).await?;
-        self.inner().inbox_bell.notify_one();
+        self.inner().inbox_notify.notify_one();
         Ok(fresh)
     }
 }

@@ -6,14 +6,14 @@ use crate::facts::RepoContext;
 use crate::reconcile::absent::UNSEEN;
 use crate::reconcile::uptime;
 use crate::tracking::approval::Facts;
-use crate::tracking::commits::PullLook;
-use crate::tracking::issues::{self, IssueView, Loss, Proof, Sight};
+use crate::tracking::commits::PullDetails;
+use crate::tracking::issues::{self, IssueDetails, IssueView, LabelEvidence, Loss};
 use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
 use owp_github::payload::{Edit, IssueSnapshot, RepoRef, UserRef};
 use owp_pool::approval::opt_in;
 use owp_pool::approval::record::Known;
 use owp_pool::approval::text::{self, TextTrust};
-use owp_store::{RepoRow, RepoSighting, Scope, transaction};
+use owp_store::{GitHubRepo, RepoRow, Scope, transaction};
 
 /// A delivery's claims about an issue.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +63,7 @@ impl Intake<'_> {
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(_) => return Ok(None),
         };
-        let sighting = RepoSighting {
+        let sighting = GitHubRepo {
             github_id: seen.id,
             installation_id: installation,
             name: seen.full_name,
@@ -74,7 +74,7 @@ impl Intake<'_> {
     }
 
     /// Records a repository the App is installed on, and requests its first count.
-    pub(crate) async fn take_in(&self, seen: RepoSighting) -> Result<RepoRow, EngineError> {
+    pub(crate) async fn take_in(&self, seen: GitHubRepo) -> Result<RepoRow, EngineError> {
         let (settings, github_id) = (self.settings().clone(), seen.github_id);
         let known = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(github_id).await?))).await?;
         let scope = known.map_or_else(Scope::global, |row| Scope::repo(&row.id));
@@ -177,8 +177,8 @@ impl Intake<'_> {
             Some(known) => facts.decide(|issue| text::judge(issue, known, labels)).await?,
             None => TextTrust::Trusted,
         };
-        let proof = if hint.taken_out { Proof::Signed } else { Proof::Look };
-        Ok(IssueView::Present(Box::new(Sight { info, opt_in, trust, proof })))
+        let proof = if hint.taken_out { LabelEvidence::Signed } else { LabelEvidence::Look };
+        Ok(IssueView::Present(Box::new(IssueDetails { info, opt_in, trust, proof })))
     }
 
     /// Fetches the open pull requests that name an issue's task. GitHub may report an issue as closed before it reports
@@ -188,7 +188,7 @@ impl Intake<'_> {
         reader: &RepoReader,
         repo: &RepoContext,
         number: i64,
-    ) -> Result<Vec<PullLook>, EngineError> {
+    ) -> Result<Vec<PullDetails>, EngineError> {
         let id = repo.row.id.clone();
         let open = self
             .read(transaction!(|tx| {
@@ -200,7 +200,7 @@ impl Intake<'_> {
         let mut views = Vec::new();
         for number in open {
             match reader.pull(number).await {
-                Ok(pull) => views.push(self.tracking().look_at_commit(reader, repo, pull, false).await?),
+                Ok(pull) => views.push(self.tracking().fetch_checks(reader, repo, pull, false).await?),
                 Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

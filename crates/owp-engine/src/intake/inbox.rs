@@ -5,9 +5,9 @@
 use crate::Intake;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::intake::comment::Place;
+use crate::intake::comment::Thread;
 use crate::intake::hints::Hint;
-use crate::policy::looks::FRESH;
+use crate::policy::reads::FRESH;
 use crate::tracking::issues::{self, IssueView, Loss};
 use crate::tracking::pulls;
 use futures_util::future::BoxFuture;
@@ -94,7 +94,7 @@ impl Intake<'_> {
                 .filter(|_| !self.commands_in(&incoming).is_empty()),
         };
         let fresh = self.store().write(Scope::global(), transaction!(|tx| tx.insert_delivery(&new).await)).await?;
-        self.inner().inbox_bell.notify_one();
+        self.inner().inbox_notify.notify_one();
         Ok(if fresh { Accepted::Stored } else { Accepted::Duplicate })
     }
 
@@ -232,7 +232,7 @@ impl Intake<'_> {
             Kind::PullRequest { number, said } => self.process_pull(delivery, row, *number, *said).await,
             Kind::Commit { sha, name } => self.tracking().process_commit(delivery, row, sha, name.as_deref()).await,
             Kind::IssueComment { issue_number, comment, action, on_pull, .. } => {
-                let place = Place { number: *issue_number, on_pull: *on_pull };
+                let place = Thread { number: *issue_number, on_pull: *on_pull };
                 self.process_comment(delivery, row, (place, *action), comment, lines).await
             }
             _ => self.finish(delivery).await,
@@ -286,7 +286,7 @@ impl Intake<'_> {
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         let view = match self.reconciler().find_pull(&reader, number).await? {
-            Some(pull) => Some(self.tracking().look_at_commit(&reader, &repo, pull, false).await?),
+            Some(pull) => Some(self.tracking().fetch_checks(&reader, &repo, pull, false).await?),
             None => {
                 let id = repo.row.id.clone();
                 let known = self.read(transaction!(|tx| Ok(tx.pull(&id, number).await?))).await?;

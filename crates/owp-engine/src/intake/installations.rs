@@ -6,7 +6,7 @@ use owp_github::client::{GitHubError, Installation, RepoInfo};
 use owp_github::payload::{Incoming, InstallationAction, Kind, RepoRef, RepositoryAction};
 use owp_pool::RepoId;
 use owp_pool::event::{Event, EventKind};
-use owp_store::{RepoRow, RepoSighting, Scope, transaction};
+use owp_store::{GitHubRepo, RepoRow, Scope, transaction};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const REMOVED: &str = "the repository was removed from the App's installation";
 
 /// Source of the claim that a repository is no longer served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Witness {
+enum LossSource {
     /// A signed delivery, which is believed.
     Delivery,
     /// A response from GitHub, which may be wrong: GitHub is asked again.
@@ -63,7 +63,7 @@ impl Intake<'_> {
         )
         .await?;
         if suspended {
-            return self.stop_installation(id, SUSPENDED, Witness::Answer).await;
+            return self.stop_installation(id, SUSPENDED, LossSource::Answer).await;
         }
         self.learn_repositories(id).await
     }
@@ -76,7 +76,9 @@ impl Intake<'_> {
         let client = &self.github_side()?.client;
         client.forget(id).await;
         match client.installation_repositories(id).await {
-            Err(error) if error.installation_gone() => self.stop_installation(id, UNINSTALLED, Witness::Answer).await,
+            Err(error) if error.installation_gone() => {
+                self.stop_installation(id, UNINSTALLED, LossSource::Answer).await
+            }
             Err(error) if error.is_transient() => Err(error.into()),
             answer => {
                 tracing::warn!(installation = id, ?answer, "GitHub knows an installation that it does not list");
@@ -124,7 +126,7 @@ impl Intake<'_> {
         if unchanged {
             return Ok(());
         }
-        let sighting = RepoSighting {
+        let sighting = GitHubRepo {
             github_id,
             installation_id,
             name: seen.full_name,
@@ -140,7 +142,7 @@ impl Intake<'_> {
         self.read(transaction!(|tx| Ok(tx.repos_of_installation(installation).await?))).await
     }
 
-    async fn stop_installation(&self, id: i64, why: &'static str, by: Witness) -> Result<(), EngineError> {
+    async fn stop_installation(&self, id: i64, why: &'static str, by: LossSource) -> Result<(), EngineError> {
         if why == UNINSTALLED {
             self.github_side()?.client.forget(id).await;
         }
@@ -149,8 +151,8 @@ impl Intake<'_> {
                 continue;
             }
             match by {
-                Witness::Delivery => self.stop_repo(row.id, why).await?,
-                Witness::Answer => self.reconciler().stop_absent(row.id, why).await?,
+                LossSource::Delivery => self.stop_repo(row.id, why).await?,
+                LossSource::Answer => self.reconciler().stop_absent(row.id, why).await?,
             }
         }
         Ok(())
@@ -174,7 +176,7 @@ impl Intake<'_> {
         let Some(id) = incoming.installation_id else { return Ok(()) };
         match &incoming.kind {
             Kind::Installation { action: InstallationAction::Deleted, .. } => {
-                self.stop_installation(id, UNINSTALLED, Witness::Delivery).await
+                self.stop_installation(id, UNINSTALLED, LossSource::Delivery).await
             }
             Kind::InstallationRepositories { removed, .. } if !removed.is_empty() => {
                 self.stop_removed(id, removed).await?;

@@ -27,13 +27,13 @@ impl Intake<'_> {
             return Ok(false);
         }
         match self.read(transaction!(|tx| Ok(tx.missed_work().await?))).await? {
-            MissedWork::Look => self.look_for_missed().await,
+            MissedWork::Look => self.read_missed().await,
             MissedWork::Ask => self.ask_again().await,
             MissedWork::Nothing => Ok(false),
         }
     }
 
-    async fn look_for_missed(&self) -> Result<bool, EngineError> {
+    async fn read_missed(&self) -> Result<bool, EngineError> {
         let taken = self
             .write(
                 Scope::global(),

@@ -1,6 +1,6 @@
 //! Operator calls: manual repositories and tasks, trust, audit, setup.
 
+pub(crate) mod actions;
 pub(crate) mod public_url;
 pub(crate) mod setup;
-pub(crate) mod steward;
 pub(crate) mod tasks;

@@ -30,7 +30,7 @@ pub struct SetupSettings {
 
 /// Input of the setup form. The caller has checked both addresses: a scheme and a host, no trailing slash.
 #[derive(Debug, Clone, Default)]
-pub struct SetupWish {
+pub struct SetupRequest {
     /// Setup token, if the browser has no session.
     pub token: String,
     /// The browser's session.
@@ -105,7 +105,7 @@ pub enum SetupRefused {
 }
 
 /// State between two requests. It does not outlive the process.
-pub(crate) struct Desk(Option<(SetupSettings, Mutex<Held>)>);
+pub(crate) struct SetupState(Option<(SetupSettings, Mutex<Held>)>);
 
 #[derive(Default)]
 struct Held {
@@ -127,7 +127,7 @@ fn same(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
-impl Desk {
+impl SetupState {
     pub(crate) fn new(settings: Option<&SetupSettings>) -> Self {
         Self(settings.map(|settings| (settings.clone(), Mutex::default())))
     }
@@ -174,7 +174,7 @@ impl Operator<'_> {
     ///
     /// # Errors
     /// Every [`SetupRefused`] but those of [`Operator::setup_finish`].
-    pub fn setup_begin(&self, wish: &SetupWish) -> Result<SetupForm, SetupRefused> {
+    pub fn setup_begin(&self, wish: &SetupRequest) -> Result<SetupForm, SetupRefused> {
         let now = self.store().clock().now_ms();
         let secret = || BASE64URL_NOPAD.encode(&self.store().entropy().bytes::<32>());
         let (settings, mut held) = self.setup_open()?;

@@ -5,7 +5,7 @@ use crate::Policies;
 use crate::comments::say;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::policy::looks::FRESH;
+use crate::policy::reads::FRESH;
 use crate::reconcile::grace;
 use data_encoding::HEXLOWER;
 use owp_github::client::{FileText, GitHubError, RepoReader};
@@ -28,7 +28,7 @@ const SAID_ANEW_AFTER: Span = Span::days(7);
 const FORMER_BRANCHES_MOST: usize = 10;
 
 /// Result of reading a file.
-enum Judged {
+enum ReadResult {
     /// Valid, or absent.
     Good { document: Option<Box<Document>>, allowed: Allowed },
     /// Invalid.
@@ -55,7 +55,7 @@ impl Policies<'_> {
                 let why = format!(
                     "the App may not read it ({error}); its owner accepts the permission `contents: read`, or `single_file: {POLICY_PATH}`, in the App's installation settings"
                 );
-                return self.keep_policy(row, None, Judged::Bad(why)).await;
+                return self.keep_policy(row, None, ReadResult::Bad(why)).await;
             }
             Err(error) => {
                 looked.mark_failed(&row.id, now);
@@ -95,13 +95,13 @@ impl Policies<'_> {
         }
     }
 
-    async fn judge(&self, reader: &RepoReader, row: &RepoRow, text: FileText) -> Result<Judged, EngineError> {
+    async fn judge(&self, reader: &RepoReader, row: &RepoRow, text: FileText) -> Result<ReadResult, EngineError> {
         let document = match text {
             FileText::Absent => None,
-            FileText::Other(what) => return Ok(Judged::Bad(format!("{POLICY_PATH} is {what}."))),
+            FileText::Other(what) => return Ok(ReadResult::Bad(format!("{POLICY_PATH} is {what}."))),
             FileText::Text(text) => match read_yaml(&text, &Policy::managed()) {
                 Ok(document) => Some(Box::new(document)),
-                Err(faults) => return Ok(Judged::Bad(lines(&faults))),
+                Err(faults) => return Ok(ReadResult::Bad(lines(&faults))),
             },
         };
         let (mut allowed, mut faults) = (Allowed::new(), vec![]);
@@ -114,7 +114,7 @@ impl Policies<'_> {
         // The names in the operator's document are resolved too. An unknown name grants nothing.
         let operators = row.policy.as_ref().map(Document::allowed_names).unwrap_or_default();
         allowed.extend(resolve(reader, operators, &row.file.allowed).await?.0);
-        Ok(if faults.is_empty() { Judged::Good { document, allowed } } else { Judged::Bad(lines(&faults)) })
+        Ok(if faults.is_empty() { ReadResult::Good { document, allowed } } else { ReadResult::Bad(lines(&faults)) })
     }
 
     /// Returns faults for names in a document that are unknown or cannot be looked up.
@@ -152,15 +152,20 @@ impl Policies<'_> {
         Ok(vec![Fault { key: "gates.checks".to_owned(), message, place: None, kind: FaultKind::Plain }])
     }
 
-    async fn keep_policy(&self, row: RepoRow, digest: Option<String>, judged: Judged) -> Result<RepoRow, EngineError> {
-        if let Judged::Bad(why) = &judged
+    async fn keep_policy(
+        &self,
+        row: RepoRow,
+        digest: Option<String>,
+        judged: ReadResult,
+    ) -> Result<RepoRow, EngineError> {
+        if let ReadResult::Bad(why) = &judged
             && row.file.error.as_ref() == Some(why)
             && row.file.digest == digest
             && row.file.said.is_some()
         {
             return Ok(row);
         }
-        if let Judged::Bad(why) = &judged {
+        if let ReadResult::Bad(why) = &judged {
             tracing::warn!(repo = %row.name, why, "the policy file is invalid");
         }
         let settings = self.settings().clone();
@@ -195,9 +200,9 @@ fn is_settled(row: &RepoRow, digest: Option<&str>, now: Timestamp) -> bool {
         && (!names || file.allowed_at + NAMES_FRESH > now)
 }
 
-async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged) -> Result<(), EngineError> {
+async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: ReadResult) -> Result<(), EngineError> {
     match judged {
-        Judged::Good { document, allowed } => {
+        ReadResult::Good { document, allowed } => {
             let document = document.map(|document| *document);
             if allowed != row.file.allowed || !allowed.is_empty() {
                 tx.set_allowed(&row.id, &allowed).await?;
@@ -225,7 +230,7 @@ async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: Judged
             let set = json!({ "policy": document, "by": "file", "digest": digest });
             Ok(tx.append_events(&[Event::new(EventKind::PolicySet, set)]).await?)
         }
-        Judged::Bad(why) => {
+        ReadResult::Bad(why) => {
             if row.file.error.as_ref() != Some(&why) || row.file.digest != digest {
                 let refused = json!({ "why": why, "digest": digest });
                 tx.append_events(&[Event::new(EventKind::PolicyRefused, refused)]).await?;

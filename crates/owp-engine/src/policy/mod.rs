@@ -2,4 +2,4 @@
 
 pub(crate) mod file;
 pub(crate) mod in_force;
-pub(crate) mod looks;
+pub(crate) mod reads;

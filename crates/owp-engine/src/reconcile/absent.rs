@@ -4,12 +4,12 @@
 use crate::Reconciler;
 use crate::error::EngineError;
 use crate::intake::installations::{SUSPENDED, UNINSTALLED};
-use crate::reconcile::sync::Turn;
+use crate::reconcile::sync::SyncHold;
 use owp_github::client::GitHubError;
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{RepoId, Span};
-use owp_store::{RepoRow, RepoSighting, Scope, transaction};
+use owp_store::{GitHubRepo, RepoRow, Scope, transaction};
 use serde_json::json;
 
 /// Reason recorded for a repository that GitHub answers with 404.
@@ -76,7 +76,7 @@ impl Reconciler<'_> {
 
     /// Asks GitHub for a missing repository: every minute in the first hour, then less and less often. A repository
     /// that is visible and listed again is served again.
-    pub(crate) async fn look_for_absent(&self, turn: &Turn, row: &RepoRow) -> Result<(), EngineError> {
+    pub(crate) async fn check_absent(&self, turn: &SyncHold, row: &RepoRow) -> Result<(), EngineError> {
         let found = self.find_absent(row).await;
         if let Ok(Some(seen)) = found {
             let row = self.intake().take_in(seen).await?;
@@ -111,14 +111,14 @@ impl Reconciler<'_> {
         .await
     }
 
-    async fn find_absent(&self, row: &RepoRow) -> Result<Option<RepoSighting>, EngineError> {
+    async fn find_absent(&self, row: &RepoRow) -> Result<Option<GitHubRepo>, EngineError> {
         let seen = self.reader(row)?.repository().await?;
         let Some(installation_id) = row.installation_id else { return Ok(None) };
         // Anyone can see a public repository, even without the App.
         if !self.is_listed(row).await? {
             return Ok(None);
         }
-        Ok(Some(RepoSighting {
+        Ok(Some(GitHubRepo {
             github_id: seen.id,
             installation_id,
             name: seen.full_name,

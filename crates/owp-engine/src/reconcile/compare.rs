@@ -5,8 +5,8 @@ use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::intake::hints::Hint;
 use crate::reconcile::grace;
-use crate::reconcile::sync::Turn;
-use crate::tracking::issues::{self, IssueView, Proof};
+use crate::reconcile::sync::SyncHold;
+use crate::tracking::issues::{self, IssueView, LabelEvidence};
 use owp_github::client::{GitHubError, IssueInfo, RepoReader};
 use owp_pool::doubt::DoubtKind;
 use owp_pool::task::Task;
@@ -22,7 +22,7 @@ const REST_SOON: Span = Span::minutes(1);
 const ASKED_ONE_BY_ONE: usize = 20;
 
 /// State that a comparison loads before it fetches single issues.
-struct Known {
+struct LoadedState {
     /// Tasks of listed issues, and all live tasks, by issue.
     tasks: BTreeMap<i64, (Task, TaskExtras)>,
     /// Issues with live tasks.
@@ -38,7 +38,7 @@ impl Reconciler<'_> {
         reader: &RepoReader,
         repo: &RepoContext,
         began: Timestamp,
-        turn: &mut Turn,
+        turn: &mut SyncHold,
     ) -> Result<(), EngineError> {
         let reader = &reader.remembering_permissions();
         let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
@@ -46,7 +46,7 @@ impl Reconciler<'_> {
         let known = self.known_issues(repo, numbers.clone()).await?;
         let left = self.compare_listed(reader, repo, &known, listed, turn).await?;
         let missing = known.live.iter().copied().filter(|number| !numbers.contains(number)).collect();
-        let views = self.look_at_missing(reader, repo, missing, turn).await?;
+        let views = self.recheck_missing(reader, repo, missing, turn).await?;
         let unlabelled = views.iter().filter(|(_, view)| is_unlabelled(view, repo)).count();
         if grace::is_many(unlabelled, known.live.len()) {
             self.begin_grace(repo).await?;
@@ -76,7 +76,7 @@ impl Reconciler<'_> {
         .await
     }
 
-    async fn known_issues(&self, repo: &RepoContext, listed: BTreeSet<i64>) -> Result<Known, EngineError> {
+    async fn known_issues(&self, repo: &RepoContext, listed: BTreeSet<i64>) -> Result<LoadedState, EngineError> {
         let id = repo.row.id.clone();
         self.read(transaction!(|tx| {
             let mut tasks = tx.live_issues(&id).await?;
@@ -87,7 +87,7 @@ impl Reconciler<'_> {
                 }
             }
             let locked = tx.dead_issues(&id, &GitHubError::Locked.to_string()).await?;
-            Ok(Known { tasks, live, locked, now: tx.now() })
+            Ok(LoadedState { tasks, live, locked, now: tx.now() })
         }))
         .await
     }
@@ -97,9 +97,9 @@ impl Reconciler<'_> {
         &self,
         reader: &RepoReader,
         repo: &RepoContext,
-        known: &Known,
+        known: &LoadedState,
         listed: Vec<IssueInfo>,
-        turn: &mut Turn,
+        turn: &mut SyncHold,
     ) -> Result<bool, EngineError> {
         let (mut judged, mut left, mut failed) = (0, false, None);
         for info in listed {
@@ -136,12 +136,12 @@ impl Reconciler<'_> {
     }
 
     /// Fetches the issues that left the list. Those that GitHub does not show are left out while they are in doubt.
-    async fn look_at_missing(
+    async fn recheck_missing(
         &self,
         reader: &RepoReader,
         repo: &RepoContext,
         missing: Vec<i64>,
-        turn: &mut Turn,
+        turn: &mut SyncHold,
     ) -> Result<Vec<(i64, IssueView)>, EngineError> {
         let mut open = BTreeMap::new();
         if missing.len() > ASKED_ONE_BY_ONE {
@@ -164,7 +164,7 @@ impl Reconciler<'_> {
     }
 
     /// Fetches again the issues that GitHub did not show.
-    pub(crate) async fn look_at_doubted(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
+    pub(crate) async fn recheck_doubted(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
         let (mut doubts, now) = self.read(transaction!(|tx| Ok((tx.doubts_of(&id).await?, tx.now())))).await?;
         doubts.retain(|(kind, ..)| *kind == DoubtKind::Issue);
@@ -201,7 +201,7 @@ fn is_unlabelled(view: &IssueView, repo: &RepoContext) -> bool {
 /// Marks a view as part of a comparison.
 fn compared(mut view: IssueView) -> IssueView {
     if let IssueView::Present(sight) = &mut view {
-        sight.proof = Proof::Comparison;
+        sight.proof = LabelEvidence::Comparison;
     }
     view
 }

@@ -5,8 +5,8 @@
 use crate::Reconciler;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::reconcile::sync::Turn;
-use crate::tracking::commits::PullLook;
+use crate::reconcile::sync::SyncHold;
+use crate::tracking::commits::PullDetails;
 use crate::tracking::pulls;
 use owp_github::client::{GitHubError, PullInfo, RepoReader};
 use owp_pool::Timestamp;
@@ -43,7 +43,7 @@ impl Reconciler<'_> {
         reader: &RepoReader,
         repo: &RepoContext,
         began: Timestamp,
-        mut turn: Option<&mut Turn>,
+        mut turn: Option<&mut SyncHold>,
     ) -> Result<(), EngineError> {
         let mut views = reader.open_pulls().await?;
         let listed: BTreeSet<i64> = views.iter().map(|pull| pull.number).collect();
@@ -64,7 +64,7 @@ impl Reconciler<'_> {
         }
         for view in views {
             self.keep_turn(turn.as_deref_mut()).await?;
-            let look = self.tracking().look_at_commit(reader, repo, view, false).await?;
+            let look = self.tracking().fetch_checks(reader, repo, view, false).await?;
             self.apply_pull(repo, look).await?;
         }
         self.keep_turn(turn).await?;
@@ -119,7 +119,7 @@ let doubt = tx.doubt(&id, DoubtKind::Pull, number).await?;
     }
 
     /// Applies one pull request in its own transaction, if it changed.
-    pub(crate) async fn apply_pull(&self, repo: &RepoContext, look: PullLook) -> Result<(), EngineError> {
+    pub(crate) async fn apply_pull(&self, repo: &RepoContext, look: PullDetails) -> Result<(), EngineError> {
         let (id, _settings) = (repo.row.id.clone(), self.settings().clone());
         self.in_repo(
             &repo.row.id,

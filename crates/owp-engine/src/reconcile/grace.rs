@@ -5,7 +5,7 @@ use crate::Reconciler;
 use crate::comments::say;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::tracking::issues::Proof;
+use crate::tracking::issues::LabelEvidence;
 use owp_github::render;
 use owp_pool::task::Withheld;
 use owp_pool::{RepoId, Span};
@@ -28,7 +28,7 @@ pub(crate) fn is_many(unlabelled: usize, live: usize) -> bool {
 pub(crate) async fn wait_for_label(
     tx: &mut Tx,
     repo: &RepoContext,
-    proof: Proof,
+    proof: LabelEvidence,
 ) -> Result<Option<Withheld>, StoreError> {
     let (id, label, now) = (&repo.row.id, &repo.policy.labels.ready, tx.now());
     if let Some(until) = tx.unlabelled(id).await?.until.filter(|until| *until > now) {
@@ -38,7 +38,7 @@ pub(crate) async fn wait_for_label(
         );
         return Ok(Some(Withheld { why, until: None }));
     }
-    if proof != Proof::Look {
+    if proof != LabelEvidence::Look {
         return Ok(None);
     }
     tx.compare_by(id, now).await?;

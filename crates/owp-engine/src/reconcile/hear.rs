@@ -1,10 +1,10 @@
 //! Polling of a repository's recent comments for commands whose delivery was lost.
 
 use crate::Reconciler;
-use crate::comments::duplicates::Sighting;
+use crate::comments::duplicates::CommentSummary;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::reconcile::sync::Turn;
+use crate::reconcile::sync::SyncHold;
 use owp_github::client::{CommentInfo, RepoReader};
 use owp_pool::command::parse_comment;
 use owp_pool::{Span, Timestamp};
@@ -21,13 +21,13 @@ impl Reconciler<'_> {
         reader: &RepoReader,
         repo: &RepoContext,
         began: Timestamp,
-        turn: &mut Turn,
+        turn: &mut SyncHold,
     ) -> Result<(), EngineError> {
         for comment in reader.comments_everywhere(repo.row.heard_until - SLACK).await? {
             self.keep_turn(Some(&mut *turn)).await?;
             if let (true, Some(issue)) = (self.wrote(comment.via_app_id), comment.issue) {
                 self.comments()
-                    .point_out(&repo.row.id, Sighting { issue, comment: comment.id, body: comment.body })
+                    .point_out(&repo.row.id, CommentSummary { issue, comment: comment.id, body: comment.body })
                     .await?;
                 continue;
             }

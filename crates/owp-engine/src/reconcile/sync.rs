@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{RepoId, Span, Timestamp};
-use owp_store::{RepoRow, RepoSighting, Scope, StoreError, transaction};
+use owp_store::{GitHubRepo, RepoRow, Scope, StoreError, transaction};
 use serde_json::json;
 
 /// Time for which a sync holds its repository. The hold is renewed meanwhile, so a crash costs no more than this.
@@ -23,7 +23,7 @@ const RETRY: Span = Span::secs(15);
 
 /// This process's hold on a repository's sync.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct SyncHold {
     repo: RepoId,
     /// End of the hold, which also tells it from the holds of others.
     until: Timestamp,
@@ -31,7 +31,7 @@ pub(crate) struct Turn {
     renewed_at: Timestamp,
 }
 
-impl Turn {
+impl SyncHold {
     /// Returns the end of the hold.
     pub(crate) fn until(&self) -> Timestamp {
         self.until
@@ -57,9 +57,9 @@ impl Reconciler<'_> {
             .await?;
         let Some((row, until, began)) = taken else { return Ok(false) };
         let renewed_at = Timestamp(self.store().clock().now_ms());
-        let mut turn = Turn { repo: row.id.clone(), until, renewed_at };
+        let mut turn = SyncHold { repo: row.id.clone(), until, renewed_at };
         if row.inactive.is_some() {
-            self.look_for_absent(&turn, &row).await?;
+            self.check_absent(&turn, &row).await?;
         } else {
             let mut counted = false;
             let outcome = self.sync(&mut turn, row.clone(), began, &mut counted).await;
@@ -73,7 +73,7 @@ impl Reconciler<'_> {
     ///
     /// # Errors
     /// An error when another process took the repository over: the sync must be abandoned.
-    pub(crate) async fn keep_turn(&self, turn: Option<&mut Turn>) -> Result<(), EngineError> {
+    pub(crate) async fn keep_turn(&self, turn: Option<&mut SyncHold>) -> Result<(), EngineError> {
         let Some(turn) = turn else { return Ok(()) };
         let now = Timestamp(self.store().clock().now_ms());
         if (turn.renewed_at..turn.renewed_at + RENEW_AFTER).contains(&now) {
@@ -92,7 +92,7 @@ impl Reconciler<'_> {
     /// Releases the repository. A failed count stops grants; a failed comparison or comment read is only repeated.
     async fn end_sync(
         &self,
-        turn: &Turn,
+        turn: &SyncHold,
         row: &RepoRow,
         outcome: Result<(), EngineError>,
         counted: bool,
@@ -144,7 +144,7 @@ impl Reconciler<'_> {
 
     async fn sync(
         &self,
-        turn: &mut Turn,
+        turn: &mut SyncHold,
         row: RepoRow,
         began: Timestamp,
         counted: &mut bool,
@@ -160,7 +160,7 @@ impl Reconciler<'_> {
         *counted = true;
         self.tracking().recheck(&reader, &repo).await?;
         self.keep_turn(Some(turn)).await?;
-        self.look_at_doubted(&reader, &repo).await?;
+        self.recheck_doubted(&reader, &repo).await?;
         if repo.row.wants_compare(self.settings().compare_every, began) {
             self.compare(&reader, &repo, began, turn).await?;
         }
@@ -171,7 +171,7 @@ impl Reconciler<'_> {
     async fn resight(&self, row: RepoRow) -> Result<RepoRow, EngineError> {
         let seen = self.reader(&row)?.repository().await?;
         let Some(installation_id) = row.installation_id else { return Ok(row) };
-        let sighting = RepoSighting {
+        let sighting = GitHubRepo {
             github_id: seen.id,
             installation_id,
             name: seen.full_name,

@@ -16,9 +16,9 @@ const REMEMBERED: usize = 10_000;
 
 /// The state of each repository that this process saw last.
 #[derive(Default)]
-pub(crate) struct Watched(Mutex<HashMap<RepoId, RecentChanges>>);
+pub(crate) struct LastChanges(Mutex<HashMap<RepoId, RecentChanges>>);
 
-impl Watched {
+impl LastChanges {
     fn get(&self, id: &RepoId) -> Option<RecentChanges> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }

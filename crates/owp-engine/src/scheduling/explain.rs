@@ -2,7 +2,7 @@
 
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
-use crate::policy::looks::Look;
+use crate::policy::reads::PolicyFreshness;
 use crate::views::overview::ONLINE;
 use crate::{Engine, Scheduler};
 use owp_pool::admission::Finding;
@@ -109,7 +109,7 @@ async fn explain(
     let findings = facts::findings(tx, repo, &task, worker).await?;
     let nobody_has = task.spec.skills.iter().filter(|skill| !online.contains(skill));
     let mut notes: Vec<String> = nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
-    if engine.policies().policy_look(&repo.row, tx.now()) == Look::Failing {
+    if engine.policies().policy_look(&repo.row, tx.now()) == PolicyFreshness::Failing {
         notes.push(format!(
             "GitHub did not show the policy file of {} a moment ago. Workers get its tasks once it does; ask again in some seconds.",
             repo.row.name

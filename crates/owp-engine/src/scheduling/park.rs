@@ -20,7 +20,7 @@ const HOPELESS: usize = 200;
 
 /// A group whose parked pulls are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
+enum ParkGroup {
     All,
     Hopeless,
     Address(Vec<u8>),
@@ -28,7 +28,7 @@ enum Who {
     Worker(WorkerId),
 }
 
-impl Who {
+impl ParkGroup {
     fn limit(&self) -> usize {
         match self {
             Self::All => ALL,
@@ -42,10 +42,10 @@ impl Who {
 
 /// Number of parked pulls by group.
 #[derive(Debug, Default)]
-pub(crate) struct Parking(Mutex<BTreeMap<Who, usize>>);
+pub(crate) struct Parking(Mutex<BTreeMap<ParkGroup, usize>>);
 
 impl Parking {
-    fn enter(&self, counted: &[Who]) -> bool {
+    fn enter(&self, counted: &[ParkGroup]) -> bool {
         let mut parked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.iter().any(|who| parked.get(who).is_some_and(|n| *n >= who.limit())) {
             return false;
@@ -56,7 +56,7 @@ impl Parking {
         true
     }
 
-    fn leave(&self, counted: &[Who]) {
+    fn leave(&self, counted: &[ParkGroup]) {
         let mut parked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for who in counted {
             match parked.get_mut(who) {
@@ -70,7 +70,7 @@ impl Parking {
 /// A place to wait. It is freed when dropped, also when the client disconnects.
 pub struct Parked {
     parking: Arc<Parking>,
-    counted: Vec<Who>,
+    counted: Vec<ParkGroup>,
     bell: broadcast::Receiver<Arc<[Committed]>>,
 }
 
@@ -110,15 +110,15 @@ impl Scheduler<'_> {
     }
 }
 
-fn counted(worker: &Worker, address: Option<Vec<u8>>, hopeless: bool) -> Vec<Who> {
+fn counted(worker: &Worker, address: Option<Vec<u8>>, hopeless: bool) -> Vec<ParkGroup> {
     let person = match &worker.person {
         Person::Unlinked(_) => None,
-        linked @ Person::GitHub(_) => Some(Who::Person(linked.key())),
+        linked @ Person::GitHub(_) => Some(ParkGroup::Person(linked.key())),
     };
-    [Who::All, Who::Worker(worker.id.clone())]
+    [ParkGroup::All, ParkGroup::Worker(worker.id.clone())]
         .into_iter()
-        .chain(hopeless.then_some(Who::Hopeless))
-        .chain(address.map(Who::Address))
+        .chain(hopeless.then_some(ParkGroup::Hopeless))
+        .chain(address.map(ParkGroup::Address))
         .chain(person)
         .collect()
 }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_worker_has_so_many_places_and_gets_them_back() {
         let parking = Parking::default();
-        let of = |name: &str| [Who::All, Who::Worker(WorkerId::new(name))];
+        let of = |name: &str| [ParkGroup::All, ParkGroup::Worker(WorkerId::new(name))];
         assert!((0..PER_WORKER).all(|_| parking.enter(&of("w_ada"))));
         assert!(!parking.enter(&of("w_ada")));
         assert!(parking.enter(&of("w_bo")));
@@ -142,16 +142,28 @@ mod tests {
     fn strangers_take_no_place_that_others_could_use() {
         let parking = Parking::default();
         let stranger = |n: usize, address: u8| {
-            [Who::All, Who::Hopeless, Who::Address(vec![address]), Who::Worker(WorkerId::new(format!("w_{n}")))]
+            [
+                ParkGroup::All,
+                ParkGroup::Hopeless,
+                ParkGroup::Address(vec![address]),
+                ParkGroup::Worker(WorkerId::new(format!("w_{n}"))),
+            ]
         };
         let parked = (0..500).filter(|n| (0..PER_WORKER).all(|_| parking.enter(&stranger(*n, 1)))).count();
         assert_eq!(parked * PER_WORKER, HOPELESS);
         let known = |n: usize, address: u8| {
-            [Who::All, Who::Address(vec![address]), Who::Person(format!("gh:{n}")), Who::Worker(WorkerId::new("w_x"))]
+            [
+                ParkGroup::All,
+                ParkGroup::Address(vec![address]),
+                ParkGroup::Person(format!("gh:{n}")),
+                ParkGroup::Worker(WorkerId::new("w_x")),
+            ]
         };
         assert!(parking.enter(&known(1, 2)));
         let parking = Parking::default();
-        let one_address = |n: usize| [Who::All, Who::Address(vec![1]), Who::Worker(WorkerId::new(format!("w_{n}")))];
+        let one_address = |n: usize| {
+            [ParkGroup::All, ParkGroup::Address(vec![1]), ParkGroup::Worker(WorkerId::new(format!("w_{n}")))]
+        };
         assert_eq!((0..ALL).filter(|n| parking.enter(&one_address(*n))).count(), PER_ADDRESS);
         assert!(parking.enter(&known(1, 2)), "another address still has places");
         assert!(!parking.enter(&known(1, 1)));

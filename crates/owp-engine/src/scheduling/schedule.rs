@@ -5,7 +5,7 @@
 use crate::Scheduler;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
-use crate::policy::looks::Look;
+use crate::policy::reads::PolicyFreshness;
 use crate::tracking::transition;
 use futures_util::future::join_all;
 use owp_pool::lease::Via;
@@ -29,20 +29,20 @@ const COMMIT_WITHIN: Duration = Duration::from_secs(5);
 /// Time for which a repository is left out after its commit timed out.
 const LEFT_OUT_FOR: Duration = Duration::from_secs(10);
 
-type Answers = BTreeMap<WorkerId, Planned>;
-type Wishes = BTreeMap<WorkerId, Wish>;
+type PlannedByWorker = BTreeMap<WorkerId, Planned>;
+type Demands = BTreeMap<WorkerId, Demand>;
 
 /// Upper bound on what a pulling worker could take, as of its first request. It only rules workers out early; admission
 /// decides on the worker's current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct Demand {
     /// Its skills, sorted.
     pub skills: Vec<String>,
     /// Number of further leases it could hold.
     pub room: i64,
 }
 
-impl Wish {
+impl Demand {
     fn covers(&self, required: &[String]) -> bool {
         required.iter().all(|skill| self.skills.binary_search(skill).is_ok())
     }
@@ -54,7 +54,7 @@ pub struct Pull {
     /// The pulling worker.
     pub worker: WorkerId,
     /// Upper bound on what it could take.
-    pub wish: Wish,
+    pub demand: Demand,
     /// Receives the result, once the worker got everything it could.
     pub reply: oneshot::Sender<Result<Planned, EngineError>>,
 }
@@ -84,9 +84,9 @@ impl Planned {
 /// Repositories whose commits timed out, with the end of their exclusion. It uses the machine's own clock, because it
 /// measures the speed of the database.
 #[derive(Debug, Default)]
-pub(crate) struct Stalled(Mutex<BTreeMap<RepoId, Instant>>);
+pub(crate) struct StalledRepos(Mutex<BTreeMap<RepoId, Instant>>);
 
-impl Stalled {
+impl StalledRepos {
     fn add(&self, repo: &RepoId) {
         let until = Instant::now() + LEFT_OUT_FOR;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(repo.clone(), until);
@@ -101,7 +101,7 @@ impl Stalled {
 }
 
 /// A snapshot to plan on, with further state from that moment.
-struct Seen {
+struct PlanningState {
     snapshot: Snapshot,
     now: Timestamp,
     /// Repositories whose policy file must be read before a grant.
@@ -116,8 +116,8 @@ impl Scheduler<'_> {
             return false;
         }
         let _step = self.inner().progress.scheduler();
-        let wishes: Wishes = batch.iter().map(|pull| (pull.worker.clone(), pull.wish.clone())).collect();
-        let planned = self.grant_all(wishes).await.map_err(|error| error.to_string());
+        let demands: Demands = batch.iter().map(|pull| (pull.worker.clone(), pull.demand.clone())).collect();
+        let planned = self.grant_all(demands).await.map_err(|error| error.to_string());
         for pull in batch {
             let answer = match &planned {
                 Ok(answers) => answers.get(&pull.worker).cloned().unwrap_or_default().answer(),
@@ -131,9 +131,9 @@ impl Scheduler<'_> {
     }
 
     /// Makes the grants that need no request to GitHub.
-    async fn grant_all(&self, wishes: Wishes) -> Result<Answers, EngineError> {
-        let mut answers = Answers::new();
-        let mut left = wishes;
+    async fn grant_all(&self, demands: Demands) -> Result<PlannedByWorker, EngineError> {
+        let mut answers = PlannedByWorker::new();
+        let mut left = demands;
         while !left.is_empty() {
             left = self.grant_some(left, &mut answers).await?;
         }
@@ -141,14 +141,15 @@ impl Scheduler<'_> {
     }
 
     /// Plans for as many workers as are planned together, and makes the grants; returns the workers not yet examined.
-    async fn grant_some(&self, mut wishes: Wishes, answers: &mut Answers) -> Result<Wishes, EngineError> {
-        let mut rest = Wishes::new();
+    async fn grant_some(&self, mut demands: Demands, answers: &mut PlannedByWorker) -> Result<Demands, EngineError> {
+        let mut rest = Demands::new();
         for _ in 0..ROUNDS {
-            let Seen { snapshot, now, unread } = self.snapshot(&wishes).await?;
+            let PlanningState { snapshot, now, unread } = self.snapshot(&demands).await?;
             // Further rounds serve the same workers; those after the last of them have not been examined.
             if let Some(last) = snapshot.workers.get(ASKERS - 1) {
-                let (these, beyond): (Wishes, Wishes) = wishes.into_iter().partition(|(id, _)| *id <= last.worker.id);
-                wishes = these;
+                let (these, beyond): (Demands, Demands) =
+                    demands.into_iter().partition(|(id, _)| *id <= last.worker.id);
+                demands = these;
                 rest.extend(beyond);
             }
             let picks = plan(&snapshot, now);
@@ -183,17 +184,17 @@ impl Scheduler<'_> {
 
     /// Loads everything a plan for these workers needs. Workers that match no task are dropped before any query about
     /// them, so that waiting in vain costs next to nothing.
-    async fn snapshot(&self, wishes: &Wishes) -> Result<Seen, EngineError> {
-        let (engine, wishes, stalled) = (self.0.clone(), wishes.clone(), self.inner().stalled.now());
+    async fn snapshot(&self, demands: &Demands) -> Result<PlanningState, EngineError> {
+        let (engine, demands, stalled) = (self.0.clone(), demands.clone(), self.inner().stalled.now());
         self.read(transaction!(|tx| {
             let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
-            let room = wishes.values().fold(0_i64, |sum, wish| sum.saturating_add(wish.room));
+            let room = demands.values().fold(0_i64, |sum, demand| sum.saturating_add(demand.room));
             for row in tx.repos_with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
                 match engine.policies().policy_look(&row, tx.now()) {
-                    Look::Fresh => {}
-                    Look::Due => drop(unread.insert(row.id.clone())),
+                    PolicyFreshness::Fresh => {}
+                    PolicyFreshness::Due => drop(unread.insert(row.id.clone())),
                     // Its tasks wait; `explain` says so.
-                    Look::Failing => continue,
+                    PolicyFreshness::Failing => continue,
                 }
                 let context = engine.context(row);
                 let (facts, answers) = context.facts(tx).await?;
@@ -208,22 +209,22 @@ impl Scheduler<'_> {
                 snapshot.repos.insert(facts.id.clone(), facts);
             }
             let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
-            for id in concerned(&wishes, &snapshot) {
+            for id in concerned(&demands, &snapshot) {
                 let worker = facts::known_worker(tx, id).await?;
                 let load = tx.load(id).await?;
                 let standings = tx.standings(&repos, &worker.person).await?;
                 snapshot.workers.push(WorkerFacts { worker, load, standings });
             }
-            Ok(Seen { snapshot, now: tx.now(), unread })
+            Ok(PlanningState { snapshot, now: tx.now(), unread })
         }))
         .await
     }
 
     /// Commits a plan's part in one repository, or leaves the repository out for a while. Returns the result for each
     /// worker, and whether to plan again.
-    async fn commit_in_time(&self, repo: RepoId, picks: Vec<Assignment>) -> (Answers, bool) {
+    async fn commit_in_time(&self, repo: RepoId, picks: Vec<Assignment>) -> (PlannedByWorker, bool) {
         let workers: Vec<WorkerId> = picks.iter().map(|pick| pick.worker.clone()).collect();
-        let mut answers = Answers::new();
+        let mut answers = PlannedByWorker::new();
         match self.commit_picks(repo.clone(), picks).await {
             Ok((granted, refused)) => {
                 for worker in granted {
@@ -274,10 +275,10 @@ impl Scheduler<'_> {
 }
 
 /// Returns the first workers, by id, that have every skill of at least one task.
-fn concerned<'w>(wishes: &'w Wishes, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
+fn concerned<'w>(demands: &'w Demands, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
     let asked: BTreeSet<&[String]> = snapshot.tasks.iter().map(|facts| facts.task.spec.skills.as_slice()).collect();
-    let able = |wish: &Wish| asked.iter().any(|required| wish.covers(required));
-    wishes.iter().filter(|(_, wish)| able(wish)).map(|(id, _)| id).take(ASKERS).collect()
+    let able = |demand: &Demand| asked.iter().any(|required| demand.covers(required));
+    demands.iter().filter(|(_, demand)| able(demand)).map(|(id, _)| id).take(ASKERS).collect()
 }
 
 #[cfg(test)]
@@ -287,10 +288,10 @@ mod tests {
     #[test]
     fn a_wish_covers_what_it_has_every_skill_for() {
         let skills = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let wish = Wish { skills: skills(&["go", "rust", "sql"]), room: 1 };
+        let demand = Demand { skills: skills(&["go", "rust", "sql"]), room: 1 };
         for (required, covered) in [(&[][..], true), (&["rust"], true), (&["go", "sql"], true), (&["go", "zig"], false)]
         {
-            assert_eq!(wish.covers(&skills(required)), covered, "{required:?}");
+            assert_eq!(demand.covers(&skills(required)), covered, "{required:?}");
         }
     }
 }

@@ -26,7 +26,7 @@ impl Scheduler<'_> {
         let mut stopping = self.feed().hub().follow();
         let mut pulled = self.workers().pull_work(&worker.id).await?;
         loop {
-            let (Some(parked), Some(wish)) = (&mut parked, &pulled.wish) else { return Ok(pulled.items) };
+            let (Some(parked), Some(demand)) = (&mut parked, &pulled.demand) else { return Ok(pulled.items) };
             if pulled.granted || Instant::now() >= until {
                 return Ok(pulled.items);
             }
@@ -40,7 +40,7 @@ impl Scheduler<'_> {
                 Ok(Notification::Worker) => pulled = self.workers().pull_work(&worker.id).await?,
                 // A notification and a timeout both mean: try again.
                 Ok(Notification::Work) | Err(_) => {
-                    if self.workers().pull_again(&worker.id, wish).await? > 0 || Instant::now() >= until {
+                    if self.workers().pull_again(&worker.id, demand).await? > 0 || Instant::now() >= until {
                         return self.workers().work_of(&worker.id).await;
                     }
                 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// A pull request with the data fetched about its head commit.
 #[derive(Debug, Clone)]
-pub(crate) struct PullLook {
+pub(crate) struct PullDetails {
     pub info: PullInfo,
     /// Checks that the gates name; `None` when no check matters.
     pub checks: Option<Checks>,
@@ -24,26 +24,26 @@ pub(crate) struct PullLook {
 
 /// Data to fetch about a pull request's head commit.
 #[derive(Debug, Clone, Copy, Default)]
-struct Wanted {
+struct ChecksToFetch {
     checks: bool,
     signatures: bool,
 }
 
 impl Tracking<'_> {
     /// Fetches the data needed about a head commit. `reported` says that a worker reports the pull request.
-    pub(crate) async fn look_at_commit(
+    pub(crate) async fn fetch_checks(
         &self,
         reader: &RepoReader,
         repo: &RepoContext,
         info: PullInfo,
         reported: bool,
-    ) -> Result<PullLook, EngineError> {
+    ) -> Result<PullDetails, EngineError> {
         let (context, view) = (repo.clone(), info.clone());
         let wanted = self.read(transaction!(|tx| Ok(wanted(tx, &context, &view, reported).await?)));
         let wanted = wanted.await?;
         let checks = if wanted.checks { Some(read_checks(reader, repo, &info.head_sha).await?) } else { None };
         let signatures = if wanted.signatures { read_signatures(reader, info.number).await? } else { None };
-        Ok(PullLook { info, checks, signatures })
+        Ok(PullDetails { info, checks, signatures })
     }
 
     /// Processes a delivery about a commit, if an open pull request there is gated on the check.
@@ -105,7 +105,7 @@ impl Tracking<'_> {
 
 /// Decides which data to fetch. Checks matter while a pull request is open, signatures when it is delivered or merged;
 /// neither matters while it names no task.
-async fn wanted(tx: &mut Tx, repo: &RepoContext, info: &PullInfo, reported: bool) -> Result<Wanted, StoreError> {
+async fn wanted(tx: &mut Tx, repo: &RepoContext, info: &PullInfo, reported: bool) -> Result<ChecksToFetch, StoreError> {
     let view = pulls::row_of(info, repo);
     let mut tasks = tx.tasks_of_pull(&repo.row.id, info.number).await?;
     for issue in &view.issues {
@@ -116,7 +116,7 @@ async fn wanted(tx: &mut Tx, repo: &RepoContext, info: &PullInfo, reported: bool
     let stored = tx.pull(&repo.row.id, info.number).await?;
     let known = stored.as_ref().is_some_and(|row| row.head_sha == info.head_sha && row.signatures.is_some());
     let merge_is_news = info.merged && stored.is_none_or(|row| !row.facts.merged);
-    Ok(Wanted {
+    Ok(ChecksToFetch {
         checks: view.facts.open && ongoing && !repo.policy.gates.checks.is_empty(),
         signatures: !known && ((view.facts.open && ongoing) || (merge_is_news && unmerged)),
     })

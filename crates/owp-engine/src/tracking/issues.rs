@@ -31,26 +31,26 @@ const FOR_GOOD: Timestamp = Timestamp(i64::MAX);
 #[derive(Debug, Clone)]
 pub(crate) enum IssueView {
     /// It exists.
-    Present(Box<Sight>),
+    Present(Box<IssueDetails>),
     /// It is gone.
     Gone(Loss),
 }
 
 /// An existing issue, with what was looked up about it.
 #[derive(Debug, Clone)]
-pub(crate) struct Sight {
+pub(crate) struct IssueDetails {
     pub info: IssueInfo,
     /// The latest act that offered it, if looked up.
     pub opt_in: Option<OptIn>,
     /// Trust in its text.
     pub trust: TextTrust,
     /// Evidence that it is no longer offered, if it is not.
-    pub proof: Proof,
+    pub proof: LabelEvidence,
 }
 
 /// Evidence that an issue no longer carries the label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proof {
+pub(crate) enum LabelEvidence {
     /// A single fetch: other issues may have lost the label at the same moment.
     Look,
     /// A comparison of all issues.
@@ -88,11 +88,11 @@ pub(crate) async fn apply(
     view: &IssueView,
 ) -> Result<Option<Task>, EngineError> {
     let task = tx.task_by_issue(&repo.row.id, number).await?;
-    let sight = match view {
+    let details = match view {
         IssueView::Gone(loss) => return lose(tx, repo, task, number, *loss).await,
-        IssueView::Present(sight) => sight,
+        IssueView::Present(details) => details,
     };
-    let info = &sight.info;
+    let info = &details.info;
     let was_in_doubt = tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
     if !info.locked {
         // Comments failed while the issue was locked.
@@ -102,7 +102,7 @@ pub(crate) async fn apply(
     let offered = is_offered(info, repo);
     let Some(task) = task else {
         if offered {
-            return create(tx, repo, sight, &reading).await.map(Some);
+            return create(tx, repo, details, &reading).await.map(Some);
         }
         lookalikes::note(tx, repo, info, &reading).await?;
         return Ok(None);
@@ -113,13 +113,13 @@ pub(crate) async fn apply(
         return Ok(Some(task));
     }
     if offered {
-        return update(tx, repo, task, extras, (sight, &reading)).await.map(Some);
+        return update(tx, repo, task, extras, (details, &reading)).await.map(Some);
     }
     if task.state.is_over() {
         return Ok(Some(task));
     }
-    if info.is_open() && !info.is_pull && sight.proof != Proof::Signed {
-        let waits = grace::wait_for_label(tx, repo, sight.proof).await?;
+    if info.is_open() && !info.is_pull && details.proof != LabelEvidence::Signed {
+        let waits = grace::wait_for_label(tx, repo, details.proof).await?;
         if waits.is_some() {
             return withhold(tx, task, waits).await.map(Some);
         }
@@ -200,10 +200,15 @@ fn assignees(info: &IssueInfo) -> Vec<Assignee> {
     people.map(|one| Assignee { id: one.id, login: one.login.clone() }).collect()
 }
 
-async fn create(tx: &mut Tx, repo: &RepoContext, sight: &Sight, reading: &LabelReading) -> Result<Task, EngineError> {
-    let info = &sight.info;
+async fn create(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    details: &IssueDetails,
+    reading: &LabelReading,
+) -> Result<Task, EngineError> {
+    let info = &details.info;
     let text = IssueText::of_issue(&info.title, &info.body);
-    let First { text, later, hold, record } = record::first(sight.opt_in.as_ref(), text, info.updated_at, tx.now());
+    let First { text, later, hold, record } = record::first(details.opt_in.as_ref(), text, info.updated_at, tx.now());
     let task = Task {
         issue: Some(info.number),
         title: text.title,
@@ -236,9 +241,9 @@ async fn update(
     repo: &RepoContext,
     task: Task,
     extras: TaskExtras,
-    (sight, reading): (&Sight, &LabelReading),
+    (details, reading): (&IssueDetails, &LabelReading),
 ) -> Result<Task, EngineError> {
-    let Sight { info, opt_in, trust, .. } = sight;
+    let IssueDetails { info, opt_in, trust, .. } = details;
     let before = describe(tx, task, info, reading).await?;
     let text = IssueText::of_issue(&info.title, &info.body);
     let offer = Offer { text: &text, trust, opt_in: opt_in.as_ref(), updated_at: info.updated_at };

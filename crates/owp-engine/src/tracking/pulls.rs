@@ -3,8 +3,8 @@
 use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
-use crate::tracking::commits::PullLook;
-use crate::tracking::transition::{self, Telling};
+use crate::tracking::commits::PullDetails;
+use crate::tracking::transition::{self, MoveDetails};
 use owp_github::client::PullInfo;
 use owp_github::render::{LeaseEnd, PullEnd};
 use owp_pool::closing::closes;
@@ -57,7 +57,7 @@ pub(crate) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
 }
 
 /// Applies a pull request that was fetched by itself. A view older than the stored one changes nothing.
-pub(crate) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullLook) -> Result<(), EngineError> {
+pub(crate) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullDetails) -> Result<(), EngineError> {
     let pull = row_of(&look.info, repo);
     tx.clear_doubt(&repo.row.id, DoubtKind::Pull, pull.facts.number).await?;
     let before = tx.pull(&repo.row.id, pull.facts.number).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow
 }
 
 /// Stores a view with the data about its commit, and returns the current row.
-async fn save(tx: &mut Tx, repo: &RepoContext, pull: PullRow, look: &PullLook) -> Result<PullRow, StoreError> {
+async fn save(tx: &mut Tx, repo: &RepoContext, pull: PullRow, look: &PullDetails) -> Result<PullRow, StoreError> {
     let (id, number, sha) = (&repo.row.id, pull.facts.number, pull.head_sha.as_str());
     tx.save_pull(id, &pull).await?;
     if let Some(checks) = &look.checks {
@@ -133,7 +133,7 @@ pub(crate) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merge
             on_task(tx, repo, task, &gone, Some(&before)).await?;
         } else {
             let end = LeaseEnd::PullGone { pull: number, first_refusal_until: tx.now() + RETURN_RESERVATION };
-            let around = Around::load(tx, &task).await?;
+            let around = PullContext::load(tx, &task).await?;
             tell::pull_over(tx, repo, &task, &gone, PullEnd::Gone).await?;
             ended_as(tx, repo, task, (&around, &gone), end).await?;
         }
@@ -146,7 +146,7 @@ async fn ended_as(
     tx: &mut Tx,
     repo: &RepoContext,
     task: Task,
-    (around, pull): (&Around, &PullRow),
+    (around, pull): (&PullContext, &PullRow),
     end: LeaseEnd,
 ) -> Result<(), EngineError> {
     let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
@@ -154,13 +154,18 @@ async fn ended_as(
         return Ok(tell::notes(tx, repo, &task).await?);
     };
     let end = matches!(step, Move::PullClosed { .. }).then_some(end);
-    let telling = Telling { end, provenance: around.provenance(tx, repo, pull, &step).await? };
+    let telling = MoveDetails { end, provenance: around.provenance(tx, repo, pull, &step).await? };
     transition::carry_out_telling(tx, repo, task, step, telling).await.map(drop)
 }
 
 /// Applies a pull request that its worker reported as the answer to `task`. The report links them first, so that the
 /// pull request finds the task.
-pub(crate) async fn reported(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullLook) -> Result<(), EngineError> {
+pub(crate) async fn reported(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    task: &Task,
+    look: &PullDetails,
+) -> Result<(), EngineError> {
     let (number, updated_at) = (look.info.number, look.info.updated_at);
     let stored = tx.pull(&repo.row.id, number).await?;
     link(tx, repo, number, &task.id, true).await?;
@@ -197,7 +202,7 @@ async fn linked_tasks(
 async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> Result<(), EngineError> {
     let number = pull.facts.number;
     tx.unlink_pull(&repo.row.id, number, &task.id).await?;
-    let around = Around::load(tx, &task).await?;
+    let around = PullContext::load(tx, &task).await?;
     // Its worker's report may still link it.
     if around.pulls.iter().any(|other| other.facts.number == number) {
         return Ok(());
@@ -248,7 +253,7 @@ pub(crate) async fn on_task(
     pull: &PullRow,
     before: Option<&PullRow>,
 ) -> Result<(), EngineError> {
-    let around = Around::load(tx, &task).await?;
+    let around = PullContext::load(tx, &task).await?;
     if !pull.facts.open {
         let end = if pull.facts.merged { PullEnd::Merged } else { PullEnd::Closed };
         tell::pull_over(tx, repo, &task, pull, end).await?;
@@ -258,7 +263,7 @@ pub(crate) async fn on_task(
             let welcome = matches!(step, Move::Deliver { .. } | Move::Start);
             let waited = before.is_some_and(|before| !before.facts.unmet(&repo.policy.gates).is_empty());
             let provenance = around.provenance(tx, repo, pull, &step).await?;
-            let telling = Telling { end: ending(&task, &step, pull, tx), provenance };
+            let telling = MoveDetails { end: ending(&task, &step, pull, tx), provenance };
             let moved = transition::carry_out_telling(tx, repo, task, step, telling).await?;
             if welcome {
                 // A pull request that answers a claim is no longer set aside.
@@ -284,14 +289,14 @@ pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: M
     if !repo.row.managed {
         return Ok(granted);
     }
-    let around = Around::load(tx, &granted.task).await?;
+    let around = PullContext::load(tx, &granted.task).await?;
     let verdict = |pull: &PullRow| around.judge(repo, &granted.task, &pull.facts);
     let open: Vec<&PullRow> = around.pulls.iter().filter(|pull| pull.facts.open).collect();
     let delivers = |pull: &&&PullRow| matches!(verdict(pull), Verdict::Move(Move::Deliver { .. }));
     if let Some(pull) = open.iter().find(delivers)
         && let Verdict::Move(step) = verdict(pull)
     {
-        let telling = Telling { end: None, provenance: around.provenance(tx, repo, pull, &step).await? };
+        let telling = MoveDetails { end: None, provenance: around.provenance(tx, repo, pull, &step).await? };
         tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
         return transition::carry_out_telling(tx, repo, granted.task, step, telling).await;
     }
@@ -307,14 +312,14 @@ pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: M
 }
 
 /// Context for judging a task's pull requests.
-pub(crate) struct Around {
+pub(crate) struct PullContext {
     pub pulls: Vec<PullRow>,
     lease: Option<Lease>,
     facts: Vec<PullFacts>,
     agents: Agents,
 }
 
-impl Around {
+impl PullContext {
     pub(crate) async fn load(tx: &mut Tx, task: &Task) -> Result<Self, StoreError> {
         let lease = tx.live_lease(&task.id).await?;
         let pulls = tx.pulls_of_task(&task.id).await?;

@@ -17,7 +17,7 @@ use owp_store::{StoreError, Tx};
 
 /// Details of a move for comments and the audit log.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Telling {
+pub(crate) struct MoveDetails {
     /// Ending for the lease comment, where the state alone does not show it.
     pub end: Option<LeaseEnd>,
     /// Origin of what was delivered or merged, for the audit log: an object.
@@ -33,7 +33,7 @@ pub(crate) async fn carry_out(
     step: Move,
     end: Option<LeaseEnd>,
 ) -> Result<Moved, EngineError> {
-    carry_out_telling(tx, repo, task, step, Telling { end, provenance: None }).await
+    carry_out_telling(tx, repo, task, step, MoveDetails { end, provenance: None }).await
 }
 
 /// Same as [`carry_out`], with further details.
@@ -42,11 +42,11 @@ pub(crate) async fn carry_out_telling(
     repo: &RepoContext,
     task: Task,
     step: Move,
-    telling: Telling,
+    telling: MoveDetails,
 ) -> Result<Moved, EngineError> {
     let before = task.clone();
     let words = telling.end.as_ref().and_then(LeaseEnd::words).map(ToOwned::to_owned);
-    let kept = Kept { words, provenance: telling.provenance, by: None };
+    let kept = AuditDetails { words, provenance: telling.provenance, by: None };
     let moved = commit_move(tx, repo, task, step, kept).await?;
     if concerns_last_lease(tx, &before, &moved).await? {
         tell::lease(tx, repo, &moved.task, telling.end).await?;
@@ -64,7 +64,7 @@ pub(crate) async fn carry_out_unsaid(
     step: Move,
     words: Option<String>,
 ) -> Result<Moved, EngineError> {
-    commit_move(tx, repo, task, step, Kept { words, ..Kept::default() }).await
+    commit_move(tx, repo, task, step, AuditDetails { words, ..AuditDetails::default() }).await
 }
 
 /// Same as [`carry_out_unsaid`], by the operator, for a task that is not a GitHub issue.
@@ -75,12 +75,12 @@ pub(crate) async fn carry_out_by_hand(
     step: Move,
     words: Option<String>,
 ) -> Result<Moved, EngineError> {
-    commit_move(tx, repo, task, step, Kept { words, by: Some("operator"), ..Kept::default() }).await
+    commit_move(tx, repo, task, step, AuditDetails { words, by: Some("operator"), ..AuditDetails::default() }).await
 }
 
 /// Details of a move for the audit log.
 #[derive(Debug, Default)]
-struct Kept {
+struct AuditDetails {
     words: Option<String>,
     provenance: Option<serde_json::Value>,
     /// The actor who closed or opened a task by hand.
@@ -92,7 +92,7 @@ async fn commit_move(
     repo: &RepoContext,
     task: Task,
     step: Move,
-    kept: Kept,
+    kept: AuditDetails,
 ) -> Result<Moved, EngineError> {
     let lease = tx.live_lease(&task.id).await?;
     let mut moved = moves::apply(task, lease, step, tx.now())?;

@@ -1,7 +1,7 @@
 //! Data of the status page and the admin counts, from one snapshot.
 
 use crate::Views;
-use crate::comments::letters::Undelivered;
+use crate::comments::dead_letters::Undelivered;
 use crate::error::EngineError;
 use owp_pool::TaskId;
 use owp_pool::budget::Budget;

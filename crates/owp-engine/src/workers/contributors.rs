@@ -4,7 +4,7 @@ use crate::Workers;
 use crate::comments::tell;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
-use crate::scheduling::schedule::{Planned, Pull, Wish};
+use crate::scheduling::schedule::{Demand, Planned, Pull};
 use crate::workers::links::{self, LinkCode};
 use crate::workers::once::{Keep, settle};
 use data_encoding::{BASE32_DNSSEC, HEXLOWER};
@@ -69,7 +69,7 @@ pub struct Heartbeat {
 
 /// Response to a heartbeat.
 #[derive(Debug, Clone)]
-pub struct Beat {
+pub struct HeartbeatResponse {
     /// The server's time.
     pub now: Timestamp,
     /// Leases that ended since the last heartbeat, with their end reasons.
@@ -130,7 +130,7 @@ pub struct Pulled {
     /// True when this pull made a grant.
     pub granted: bool,
     /// Upper bound on what the worker could take; `None` when it is at capacity or paused.
-    pub wish: Option<Wish>,
+    pub demand: Option<Demand>,
 }
 
 /// Hashes a secret for storage with SHA-256. Secrets are random enough to need no slower hash.
@@ -205,8 +205,8 @@ impl Workers<'_> {
         &self,
         worker: &WorkerId,
         beat: Heartbeat,
-        keep: Option<Keep<Beat>>,
-    ) -> Result<Beat, EngineError> {
+        keep: Option<Keep<HeartbeatResponse>>,
+    ) -> Result<HeartbeatResponse, EngineError> {
         self.keep_alive(worker).await?;
         let id = worker.clone();
         self.write(
@@ -214,7 +214,7 @@ impl Workers<'_> {
             transaction!(|tx| {
                 tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
                 let ended = tx.tell_ended(&id).await?;
-                let beat = Beat { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() };
+                let beat = HeartbeatResponse { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() };
                 settle(keep, tx, &beat).await?;
                 Ok(beat)
             }),
@@ -260,7 +260,7 @@ impl Workers<'_> {
     /// Fills the worker up to its capacity, then lists its held, blocked and delivered tasks.
     pub async fn pull_work(&self, worker: &WorkerId) -> Result<Pulled, EngineError> {
         let id = worker.clone();
-        let wish = self
+        let demand = self
             .write(
                 Scope::global(),
                 transaction!(|tx| {
@@ -269,27 +269,27 @@ impl Workers<'_> {
                     let load = tx.load(&id).await?;
                     let room = worker.free_leases(load);
                     let wants = room > 0 && worker.status != WorkerStatus::Paused;
-                    Ok(wants.then_some(Wish { skills: worker.skills, room }))
+                    Ok(wants.then_some(Demand { skills: worker.skills, room }))
                 }),
             )
             .await?;
-        if wish.is_some() {
+        if demand.is_some() {
             self.learn_readable(worker).await?;
         }
-        let granted = match &wish {
-            Some(wish) => self.pull_again(worker, wish).await? > 0,
+        let granted = match &demand {
+            Some(demand) => self.pull_again(worker, demand).await? > 0,
             None => false,
         };
-        Ok(Pulled { items: self.work_of(worker).await?, granted, wish })
+        Ok(Pulled { items: self.work_of(worker).await?, granted, demand })
     }
 
     /// Asks the planner for everything a parked worker can get by now, and returns the number of grants. Writes nothing
     /// when there are none. Reads stale policy files, but only those that a planned grant depends on.
-    pub async fn pull_again(&self, worker: &WorkerId, wish: &Wish) -> Result<usize, EngineError> {
+    pub async fn pull_again(&self, worker: &WorkerId, demand: &Demand) -> Result<usize, EngineError> {
         let mut granted = 0;
         // A new policy may send the worker to another repository, whose file is read next.
         for _ in 0..PLANS {
-            let planned = self.plan_for(worker, wish).await?;
+            let planned = self.plan_for(worker, demand).await?;
             granted += planned.granted;
             if planned.unread.is_empty() {
                 break;
@@ -299,9 +299,9 @@ impl Workers<'_> {
         Ok(granted)
     }
 
-    async fn plan_for(&self, worker: &WorkerId, wish: &Wish) -> Result<Planned, EngineError> {
+    async fn plan_for(&self, worker: &WorkerId, demand: &Demand) -> Result<Planned, EngineError> {
         let (reply, planned) = oneshot::channel();
-        let pull = Pull { worker: worker.clone(), wish: wish.clone(), reply };
+        let pull = Pull { worker: worker.clone(), demand: demand.clone(), reply };
         if self.inner().pulls.send(pull).await.is_err() {
             return Ok(Planned::default());
         }

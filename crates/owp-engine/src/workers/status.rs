@@ -3,7 +3,7 @@
 use crate::Workers;
 use crate::error::{EngineError, Refused};
 use crate::facts::{self, RepoContext};
-use crate::tracking::commits::PullLook;
+use crate::tracking::commits::PullDetails;
 use crate::tracking::pulls;
 use crate::tracking::transition;
 use crate::workers::once::{Keep, settle};
@@ -125,7 +125,7 @@ impl Workers<'_> {
     }
 
     /// Fetches the pull request that a report names: in the right repository, and open.
-    async fn reported_pull(&self, row: &RepoRow, report: &Report) -> Result<PullLook, EngineError> {
+    async fn reported_pull(&self, row: &RepoRow, report: &Report) -> Result<PullDetails, EngineError> {
         let refuse = |why: String| EngineError::Refused(Refused::because(why));
         let url = report.pr_url.as_deref().ok_or_else(|| {
             refuse("A pull request is believed when it can be checked: send its address as artifact.pr_url.".to_owned())
@@ -139,7 +139,7 @@ impl Workers<'_> {
         let reader = self.reader(row)?;
         match reader.pull(number).await {
             Ok(pull) if pull.is_open() => {
-                self.tracking().look_at_commit(&reader, &self.context(row.clone()), pull, true).await
+                self.tracking().fetch_checks(&reader, &self.context(row.clone()), pull, true).await
             }
             Ok(_) => Err(refuse(format!("Pull request #{number} is not open."))),
             Err(GitHubError::NotFound { .. }) => {
@@ -202,7 +202,7 @@ async fn managed(tx: &mut Tx, repo: &RepoContext, task: Task, report: &Report) -
     transition::carry_out(tx, repo, task, step, None).await.map(drop)
 }
 
-async fn managed_pull(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullLook) -> Result<(), EngineError> {
+async fn managed_pull(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullDetails) -> Result<(), EngineError> {
     let author = look.info.author.as_ref().map(|user| user.id);
     let theirs = match &task.last_holder {
         Some(holder) => tx.agents_of(&[holder]).await?.is_work_of(author, holder),

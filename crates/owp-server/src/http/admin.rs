@@ -1,13 +1,13 @@
 //! The operator's calls, authenticated by `X-Admin-Token`.
 
-use super::Face;
+use super::ApiState;
 use super::auth::Operator;
 use super::body::Json;
-use super::once::{Repeat, kept};
+use super::once::{ReservedKey, kept};
+use super::operator::new_task;
 use super::problem::Failure;
 use super::query::Query;
 use super::resources::next;
-use super::steward::new_task;
 use crate::wire::admin::{RemoveBody, RepoBody, RepoRemoved, RepoSaved, State as Counts, TaskAdded, TaskBody};
 use crate::wire::admin::{WorkerPage, WorkerRow};
 use crate::wire::cursor;
@@ -20,36 +20,36 @@ const WORKERS: &str = "workers";
 
 /// Creates a manual repository or sets its budget; for a GitHub repository, sets the operator's ceiling.
 pub(super) async fn repos(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     body: Json<RepoBody>,
 ) -> Result<axum::Json<RepoSaved>, Failure> {
     let Json(repo) = body;
-    let name = face.engine.operator().upsert_repo(&repo.repo, repo.max_open_prs, repo.area_locks_enabled).await?;
+    let name = api.engine.operator().upsert_repo(&repo.repo, repo.max_open_prs, repo.area_locks_enabled).await?;
     Ok(axum::Json(RepoSaved { ok: true, repo: name }))
 }
 
 /// Removes a manual repository in which no work is in progress.
 pub(super) async fn remove_repo(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     body: Json<RemoveBody>,
 ) -> Result<axum::Json<RepoRemoved>, Failure> {
     let Json(repo) = body;
-    let tasks_closed = face.engine.operator().remove_repo(&repo).await?;
+    let tasks_closed = api.engine.operator().remove_repo(&repo).await?;
     Ok(axum::Json(RepoRemoved { ok: true, tasks_closed }))
 }
 
 /// Lists workers, newest first.
 pub(super) async fn workers(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     query: Query,
 ) -> Result<axum::Json<WorkerPage>, Failure> {
     let limit = query.limit()?;
     let after = cursor::read(WORKERS, query.cursor())?;
     // One more than requested shows whether there is another page.
-    let mut rows = face.engine.workers().list_workers(after, limit + 1).await?;
+    let mut rows = api.engine.workers().list_workers(after, limit + 1).await?;
     let next_cursor = next(&mut rows, limit, WORKERS, |row| row.worker.id.to_string());
     Ok(axum::Json(WorkerPage { workers: rows.into_iter().map(worker_row).collect(), next_cursor }))
 }
@@ -73,15 +73,15 @@ fn worker_row(row: ListedWorker) -> WorkerRow {
 
 /// Adds a task to a manual repository.
 pub(super) async fn tasks(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
-    repeat: Repeat,
+    repeat: ReservedKey,
     body: Json<TaskBody>,
 ) -> Result<axum::Json<TaskAdded>, Failure> {
     let Json(task) = body;
     let (repo, named) = (task.repo.clone(), task.external_id.is_some());
     let keep = repeat.keep(move |tasks: &[AddedTask]| kept(&added(tasks, named)));
-    let tasks = face.engine.operator().add_tasks(&repo, vec![new_task(task)], keep).await?;
+    let tasks = api.engine.operator().add_tasks(&repo, vec![new_task(task)], keep).await?;
     Ok(axum::Json(added(&tasks, named)))
 }
 
@@ -96,7 +96,7 @@ fn added(tasks: &[AddedTask], named: bool) -> TaskAdded {
 }
 
 /// Returns the operator's counts.
-pub(super) async fn state(State(face): State<Face>, _: Operator) -> Result<axum::Json<Counts>, Failure> {
-    let overview = face.engine.views().overview().await?;
+pub(super) async fn state(State(api): State<ApiState>, _: Operator) -> Result<axum::Json<Counts>, Failure> {
+    let overview = api.engine.views().overview().await?;
     Ok(axum::Json(Counts { workers_online: overview.workers_online, tasks: overview.tasks }))
 }

@@ -1,7 +1,7 @@
 //! Authentication of workers by bearer token and of the operator by admin token. Tokens are compared by hash and never
 //! logged.
 
-use super::Face;
+use super::ApiState;
 use super::problem::Failure;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -17,18 +17,18 @@ const ADMIN: &str = "X-Admin-Token realm=\"owp\"";
 const ADMIN_HEADER: &str = "x-admin-token";
 
 /// Extracts the authenticated worker.
-pub(super) struct Asking(pub Worker);
+pub(super) struct AuthenticatedWorker(pub Worker);
 
-impl FromRequestParts<Face> for Asking {
+impl FromRequestParts<ApiState> for AuthenticatedWorker {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Failure> {
         let no = |detail: &str| Failure::unauthorized(BEARER, detail);
         if !parts.headers.contains_key(AUTHORIZATION) {
             return Err(no("Send the worker's token as `Authorization: Bearer TOKEN`; registration answers it."));
         }
         let token = token(&parts.headers).ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
-        match face.engine.workers().authenticate(token).await? {
+        match api.engine.workers().authenticate(token).await? {
             Some(worker) if !worker.revoked => Ok(Self(worker)),
             _ => Err(no("The pool does not know this token, or it was revoked.")),
         }
@@ -50,12 +50,12 @@ fn bearer(header: &str) -> Option<&str> {
 /// Extracts proof that the operator is calling.
 pub(super) struct Operator;
 
-impl FromRequestParts<Face> for Operator {
+impl FromRequestParts<ApiState> for Operator {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Failure> {
         let no = |detail: &str| Failure::unauthorized(ADMIN, detail);
-        let wanted = face.admin_token.as_ref().ok_or_else(|| {
+        let wanted = api.admin_token.as_ref().ok_or_else(|| {
             no("Admin calls are closed: the server was started without OWP_ADMIN_TOKEN. Set it and start again.")
         })?;
         let given = parts

@@ -2,8 +2,8 @@
 //! of a body that is too large is discarded for a while, because a client that is still sending when the connection
 //! closes may never see the response.
 
-use super::Face;
-use super::buffers::{Held, Share};
+use super::ApiState;
+use super::buffers::{BufferedBody, ReservedBytes};
 use super::problem::Failure;
 use crate::wire::{ProblemKind, Request, read};
 use axum::body::{Body, HttpBody};
@@ -24,12 +24,12 @@ const DISCARD_FOR: Duration = Duration::from_secs(5);
 /// Extracts and validates a JSON body, whatever its content type.
 pub(super) struct Json<R: Request>(pub R::Checked);
 
-impl<R: Request> FromRequest<Face> for Json<R> {
+impl<R: Request> FromRequest<ApiState> for Json<R> {
     type Rejection = Failure;
 
-    async fn from_request(request: HttpRequest, face: &Face) -> Result<Self, Failure> {
+    async fn from_request(request: HttpRequest, api: &ApiState) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
-        let bytes = collect(face, &parts, body, API_BYTES).await?;
+        let bytes = collect(api, &parts, body, API_BYTES).await?;
         Ok(Self(read::<R>(&bytes)?))
     }
 }
@@ -37,24 +37,29 @@ impl<R: Request> FromRequest<Face> for Json<R> {
 /// Extracts a JSON body that may be missing; an empty body means `{}`.
 pub(super) struct MaybeJson<R: Request>(pub R::Checked);
 
-impl<R: Request> FromRequest<Face> for MaybeJson<R> {
+impl<R: Request> FromRequest<ApiState> for MaybeJson<R> {
     type Rejection = Failure;
 
-    async fn from_request(request: HttpRequest, face: &Face) -> Result<Self, Failure> {
+    async fn from_request(request: HttpRequest, api: &ApiState) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
-        let bytes = collect(face, &parts, body, API_BYTES).await?;
+        let bytes = collect(api, &parts, body, API_BYTES).await?;
         let empty = bytes.iter().all(u8::is_ascii_whitespace);
         Ok(Self(read::<R>(if empty { b"{}" } else { &bytes })?))
     }
 }
 
 /// Reads the whole body of an API call, see [`collect_into`].
-pub(super) async fn collect(face: &Face, parts: &Parts, body: Body, limit: usize) -> Result<Held, Failure> {
-    collect_into(face.api_buffers.share(face.neighbourhood(parts)), parts, body, limit).await
+pub(super) async fn collect(api: &ApiState, parts: &Parts, body: Body, limit: usize) -> Result<BufferedBody, Failure> {
+    collect_into(api.api_buffers.share(api.neighbourhood(parts)), parts, body, limit).await
 }
 
 /// Reads the whole body if it fits `limit` bytes, arrives in time, and its allowance has space.
-pub(super) async fn collect_into(share: Share, parts: &Parts, body: Body, limit: usize) -> Result<Held, Failure> {
+pub(super) async fn collect_into(
+    share: ReservedBytes,
+    parts: &Parts,
+    body: Body,
+    limit: usize,
+) -> Result<BufferedBody, Failure> {
     // A client that sends `Expect` gets the rejection before it sends the body.
     let sends = !parts.headers.contains_key(header::EXPECT);
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
@@ -98,7 +103,7 @@ enum Stopped {
 }
 
 /// Counts bytes as they arrive: a `Content-Length` is only a promise and must not reserve memory.
-async fn gather(body: Body, limit: usize, mut share: Share) -> Result<Held, Stopped> {
+async fn gather(body: Body, limit: usize, mut share: ReservedBytes) -> Result<BufferedBody, Stopped> {
     let mut whole = Vec::new();
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
@@ -111,7 +116,7 @@ async fn gather(body: Body, limit: usize, mut share: Share) -> Result<Held, Stop
         }
         whole.extend_from_slice(&chunk);
     }
-    Ok(Held { bytes: whole.into(), _share: share })
+    Ok(BufferedBody { bytes: whole.into(), _share: share })
 }
 
 async fn discard(body: Body) {

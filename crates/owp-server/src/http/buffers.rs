@@ -38,7 +38,7 @@ struct Counted {
 
 /// The bytes of one body; released on drop.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct ReservedBytes {
     buffers: Arc<Buffers>,
     address: Option<Vec<u8>>,
     /// Bytes that may still arrive uncounted.
@@ -53,13 +53,13 @@ pub(super) struct Full;
 
 /// A body in memory.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct BufferedBody {
     pub bytes: axum::body::Bytes,
     /// Keeps the body's bytes counted.
-    pub _share: Share,
+    pub _share: ReservedBytes,
 }
 
-impl Deref for Held {
+impl Deref for BufferedBody {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -74,8 +74,8 @@ impl Buffers {
     }
 
     /// Creates a share without bytes.
-    pub(super) fn share(self: &Arc<Self>, address: Option<Vec<u8>>) -> Share {
-        Share { buffers: Arc::clone(self), address, uncounted: UNCOUNTED, bytes: 0 }
+    pub(super) fn share(self: &Arc<Self>, address: Option<Vec<u8>>) -> ReservedBytes {
+        ReservedBytes { buffers: Arc::clone(self), address, uncounted: UNCOUNTED, bytes: 0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counted> {
@@ -83,7 +83,7 @@ impl Buffers {
     }
 }
 
-impl Share {
+impl ReservedBytes {
     /// Returns true if `more` bytes would fit now.
     pub(super) fn fits(&self, more: usize) -> bool {
         let more = more.saturating_sub(self.uncounted);
@@ -114,7 +114,7 @@ impl Counted {
     }
 }
 
-impl Drop for Share {
+impl Drop for ReservedBytes {
     fn drop(&mut self) {
         let mut counted = self.buffers.lock();
         counted.all -= self.bytes;
@@ -133,7 +133,7 @@ mod tests {
     const FEW: Allowance = Allowance { all: 100, per_address: 60 };
 
     /// Returns a share of an address without uncounted bytes left.
-    fn used(buffers: &Arc<Buffers>, address: u8) -> Share {
+    fn used(buffers: &Arc<Buffers>, address: u8) -> ReservedBytes {
         let mut share = buffers.share(Some(vec![address]));
         assert_eq!(share.take(UNCOUNTED), Ok(()));
         share

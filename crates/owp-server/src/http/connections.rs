@@ -59,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 
 async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(limits.all));
-    let crowd = Arc::new(Crowd::default());
+    let counts = Arc::new(ConnectionCounts::default());
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -78,13 +78,13 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, sto
                 }
             }
         };
-        let Some(seat) = crowd.enter(peer.ip(), limits.per_address) else { continue };
+        let Some(counted) = counts.enter(peer.ip(), limits.per_address) else { continue };
         // Sends small responses at once. The option is an optimisation; its failure is harmless.
         let _works_without = stream.set_nodelay(true);
         let connection = connection(limits, stream, peer, router.clone(), stop.clone());
         open.spawn(async move {
             connection.await;
-            drop((place, seat));
+            drop((place, counted));
         });
     }
     drop(listener);
@@ -220,15 +220,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
 /// Open connections per far client, by [`neighbourhood`].
 #[derive(Debug, Default)]
-struct Crowd(Mutex<HashMap<Vec<u8>, usize>>);
+struct ConnectionCounts(Mutex<HashMap<Vec<u8>, usize>>);
 
 /// A counted connection; released on drop.
-struct Seat(Option<(Arc<Crowd>, Vec<u8>)>);
+struct CountedConnection(Option<(Arc<ConnectionCounts>, Vec<u8>)>);
 
-impl Crowd {
-    fn enter(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Seat> {
+impl ConnectionCounts {
+    fn enter(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<CountedConnection> {
         if is_near(address) {
-            return Some(Seat(None));
+            return Some(CountedConnection(None));
         }
         let client = neighbourhood(address);
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -237,14 +237,14 @@ impl Crowd {
             return None;
         }
         *count += 1;
-        Some(Seat(Some((Arc::clone(self), client))))
+        Some(CountedConnection(Some((Arc::clone(self), client))))
     }
 }
 
-impl Drop for Seat {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
-        let Some((crowd, client)) = &self.0 else { return };
-        let mut open = crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((counts, client)) = &self.0 else { return };
+        let mut open = counts.0.lock().unwrap_or_else(PoisonError::into_inner);
         match open.get_mut(client) {
             Some(n) if *n > 1 => *n -= 1,
             _ => drop(open.remove(client)),
@@ -399,29 +399,29 @@ mod tests {
 
     #[test]
     fn a_client_of_ipv6_has_a_64_and_one_of_ipv4_an_address() {
-        let crowd = Arc::new(Crowd::default());
-        let enter = |address: &str| crowd.enter(address.parse().unwrap(), 1);
+        let counts = Arc::new(ConnectionCounts::default());
+        let enter = |address: &str| counts.enter(address.parse().unwrap(), 1);
         let seats = ["2001:db8:0:1::1", "2001:db8:0:2::1", "203.0.113.9", "::ffff:203.0.113.10"].map(enter);
         assert!(seats.iter().all(Option::is_some), "four clients");
         for same in ["2001:db8:0:1:ffff::2", "::ffff:203.0.113.9", "203.0.113.10"] {
             assert!(enter(same).is_none(), "{same}");
         }
         drop(seats);
-        assert!(crowd.0.lock().unwrap().is_empty());
+        assert!(counts.0.lock().unwrap().is_empty());
     }
 
     #[test]
     fn one_far_address_has_so_many_connections() {
-        let crowd = Arc::new(Crowd::default());
+        let counts = Arc::new(ConnectionCounts::default());
         let far: IpAddr = "203.0.113.9".parse().unwrap();
-        let seat = crowd.enter(far, 1);
-        assert!(seat.is_some() && crowd.enter(far, 1).is_none());
-        assert!(crowd.enter("203.0.113.10".parse().unwrap(), 1).is_some());
+        let counted = counts.enter(far, 1);
+        assert!(counted.is_some() && counts.enter(far, 1).is_none());
+        assert!(counts.enter("203.0.113.10".parse().unwrap(), 1).is_some());
         let near: IpAddr = "127.0.0.1".parse().unwrap();
-        let proxied = [crowd.enter(near, 1), crowd.enter(near, 1)];
+        let proxied = [counts.enter(near, 1), counts.enter(near, 1)];
         assert!(proxied.iter().all(Option::is_some));
-        drop(seat);
-        assert!(crowd.enter(far, 1).is_some());
-        assert!(crowd.0.lock().unwrap().is_empty());
+        drop(counted);
+        assert!(counts.enter(far, 1).is_some());
+        assert!(counts.0.lock().unwrap().is_empty());
     }
 }

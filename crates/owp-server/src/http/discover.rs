@@ -1,6 +1,6 @@
 //! `GET /.well-known/owp`: the server's versions, features and limits; and CORS for trusted web pages.
 
-use super::Face;
+use super::ApiState;
 use super::body::API_BYTES;
 use super::query::PAGE_MAX;
 use crate::wire::SKILLS_MAX;
@@ -49,8 +49,8 @@ const FEATURES: [&str; 23] = [
 ];
 
 /// Describes the server.
-pub(super) async fn owp(State(face): State<Face>) -> Json<Discovery> {
-    let settings = face.engine.settings();
+pub(super) async fn owp(State(api): State<ApiState>) -> Json<Discovery> {
+    let settings = api.engine.settings();
     Json(Discovery {
         protocol: "owp",
         versions: &["0.1", "1.0"],

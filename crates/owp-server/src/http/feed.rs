@@ -2,7 +2,7 @@
 //! both forms. An unusable cursor is a problem only for pages: a browser's `EventSource` cannot read a problem, so a
 //! stream sends a reset.
 
-use super::Face;
+use super::ApiState;
 use super::problem::Failure;
 use super::query::{Query, fault};
 use super::stream;
@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use owp_engine::{FeedEvent, FeedPage, FeedStart, KindFilter, Look, Seen};
+use owp_engine::{FeedEvent, FeedPage, FeedSection, FeedStart, FeedView, KindFilter};
 use owp_pool::event::EventKind;
 use serde_json::{Map, Value};
 
@@ -33,13 +33,13 @@ pub(super) const LAST_MAX: usize = 100;
 /// A parsed request: filters, viewer, and the list that its cursors are bound to.
 #[derive(Clone)]
 pub(super) struct Asked {
-    pub look: Look,
+    pub look: FeedView,
     pub list: String,
 }
 
 /// Serves the event feed.
 pub(super) async fn events(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     viewer: Viewer,
     query: Query,
     request: Parts,
@@ -48,21 +48,21 @@ pub(super) async fn events(
     let from = from(&query)?;
     let limit = query.limit()?;
     if wants_stream(&query, &request.headers)? {
-        return stream::open(face, asked, from, query.cursor(), &request).await;
+        return stream::open(api, asked, from, query.cursor(), &request).await;
     }
     let start = match query.cursor() {
         None => from.unwrap_or(FeedStart::Oldest),
         Some(text) => FeedStart::After(asked.place(text)?),
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    match face.engine.feed().feed_page(asked.look.clone(), start, limit).await? {
+    match api.engine.feed().feed_page(asked.look.clone(), start, limit).await? {
         FeedPage::Page(seen, more) => Ok(Json(asked.page(&seen, more)).into_response()),
         FeedPage::Stale(_) => Err(Failure::new(
             ProblemKind::CursorExpired,
             format!(
                 "The cursor is further back than the latest {} events, which are kept for this. Leave `cursor` out to \
                  begin with the oldest of them, or ask with `from=now` for a cursor at the end.",
-                face.engine.settings().feed.replay
+                api.engine.settings().feed.replay
             ),
         )),
     }
@@ -76,7 +76,7 @@ impl Asked {
                 fault("kind", "must be a kind of event such as lease.granted, or a family such as lease.*")
             })
         });
-        let look = Look {
+        let look = FeedView {
             everything: viewer.everything,
             worker: viewer.worker,
             repo: query.text("repo")?.map(str::to_lowercase),
@@ -98,7 +98,7 @@ impl Asked {
         cursor::write(&self.list, &place.to_string())
     }
 
-    fn page(&self, seen: &Seen, more: bool) -> EventPage {
+    fn page(&self, seen: &FeedSection, more: bool) -> EventPage {
         let events = seen.events.iter().map(|event| self.view(event)).collect();
         EventPage { events, next_cursor: self.cursor(seen.upto), more }
     }

@@ -1,10 +1,10 @@
 //! `POST /v1/leases/{id}/ack|nack|renew|release`, `POST /v1/tasks/{id}/claim`, `GET /v1/tasks/{id}/why`, and the
 //! operator's variants.
 
-use super::Face;
-use super::auth::{Asking, Operator};
+use super::ApiState;
+use super::auth::{AuthenticatedWorker, Operator};
 use super::body::MaybeJson;
-use super::once::{Repeat, kept};
+use super::once::{ReservedKey, kept};
 use super::problem::Failure;
 use super::query::{Query, fault};
 use super::tasks::task_id;
@@ -23,9 +23,9 @@ const ACTS: [&str; 4] = ["ack", "nack", "renew", "release"];
 
 /// Applies an operation to the holder's lease.
 pub(super) async fn act(
-    State(face): State<Face>,
-    Asking(worker): Asking,
-    repeat: Repeat,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
+    repeat: ReservedKey,
     path: Result<Path<(String, String)>, PathRejection>,
     body: MaybeJson<LeaseBody>,
 ) -> Result<axum::Json<LeaseAnswer>, Failure> {
@@ -45,14 +45,14 @@ pub(super) async fn act(
     if id.contains('\0') {
         return Err(unknown());
     }
-    let rendering = face.clone();
+    let rendering = api.clone();
     let keep = repeat.keep(move |lease: &Lease| kept(&answer(&rendering, lease)));
-    let lease = face.engine.scheduler().act_on_lease(&worker, &LeaseId::new(id), epoch, act, keep).await?;
-    Ok(axum::Json(answer(&face, &lease)))
+    let lease = api.engine.scheduler().act_on_lease(&worker, &LeaseId::new(id), epoch, act, keep).await?;
+    Ok(axum::Json(answer(&api, &lease)))
 }
 
-fn answer(face: &Face, lease: &Lease) -> LeaseAnswer {
-    let left = (lease.expires_at.0 - face.engine.store().clock().now_ms()).max(0) / 1000;
+fn answer(api: &ApiState, lease: &Lease) -> LeaseAnswer {
+    let left = (lease.expires_at.0 - api.engine.store().clock().now_ms()).max(0) / 1000;
     LeaseAnswer {
         ok: true,
         lease_id: lease.id.to_string(),
@@ -66,33 +66,33 @@ fn answer(face: &Face, lease: &Lease) -> LeaseAnswer {
 
 /// Claims one task by name for the worker.
 pub(super) async fn claim(
-    State(face): State<Face>,
-    Asking(worker): Asking,
-    repeat: Repeat,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
+    repeat: ReservedKey,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<axum::Json<HeldTask>, Failure> {
-    let clock = face.engine.store().clock().clone();
+    let clock = api.engine.store().clock().clone();
     let keep = repeat.keep(move |item: &WorkItem| kept(&held(item.clone(), clock.now_ms())));
-    let item = face.engine.scheduler().claim(&worker, &task_id(id)?, keep).await?;
-    Ok(axum::Json(held(item, face.engine.store().clock().now_ms())))
+    let item = api.engine.scheduler().claim(&worker, &task_id(id)?, keep).await?;
+    Ok(axum::Json(held(item, api.engine.store().clock().now_ms())))
 }
 
 /// Explains every rule for the worker and one task.
 pub(super) async fn explain(
-    State(face): State<Face>,
-    Asking(worker): Asking,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<axum::Json<Why>, Failure> {
-    Ok(axum::Json(why(face.engine.scheduler().why(&worker, &task_id(id)?).await?)))
+    Ok(axum::Json(why(api.engine.scheduler().why(&worker, &task_id(id)?).await?)))
 }
 
 /// Explains every rule for one task and a worker named by the operator.
 pub(super) async fn explain_for(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     id: Result<Path<String>, PathRejection>,
     query: Query,
 ) -> Result<axum::Json<Why>, Failure> {
     let worker = query.text("worker")?.ok_or_else(|| fault("worker", "must name a worker by its id"))?;
-    Ok(axum::Json(why(face.engine.scheduler().why_for(&WorkerId::new(worker), &task_id(id)?).await?)))
+    Ok(axum::Json(why(api.engine.scheduler().why_for(&WorkerId::new(worker), &task_id(id)?).await?)))
 }

@@ -1,7 +1,7 @@
 //! Rate limits per token and per address: token buckets with steady refill. Health, metrics and the webhook endpoint
 //! are exempt. Buckets are per process; each replica has its own.
 
-use super::Face;
+use super::ApiState;
 use super::auth::token;
 use super::problem::{Failure, later};
 use crate::wire::ProblemKind;
@@ -107,7 +107,7 @@ impl Limiter {
     }
 }
 
-impl Face {
+impl ApiState {
     /// Returns the client address of a request.
     pub(super) fn address(&self, parts: &Parts) -> Option<IpAddr> {
         sender(&self.engine.settings().trusted_proxies, &parts.headers, &parts.extensions)
@@ -165,11 +165,11 @@ pub(super) fn neighbourhood(address: IpAddr) -> Vec<u8> {
 }
 
 /// Enforces the rate limits and reports the remaining quota (draft-ietf-httpapi-ratelimit-headers).
-pub(super) async fn check(State(face): State<Face>, request: Request, next: Next) -> Response {
-    let Some(limiter) = face.limiter.as_ref().filter(|_| !FREE.contains(&request.uri().path())) else {
+pub(super) async fn check(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+    let Some(limiter) = api.limiter.as_ref().filter(|_| !FREE.contains(&request.uri().path())) else {
         return next.run(request).await;
     };
-    let Some(taken) = limiter.check(request.headers(), request.extensions(), face.engine.store().clock().steady())
+    let Some(taken) = limiter.check(request.headers(), request.extensions(), api.engine.store().clock().steady())
     else {
         return next.run(request).await;
     };

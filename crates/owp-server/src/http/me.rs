@@ -1,9 +1,9 @@
 //! `/v1/workers/me`: shows, changes and removes the calling worker, rotates its token, and links it to GitHub.
 
-use super::Face;
-use super::auth::Asking;
+use super::ApiState;
+use super::auth::AuthenticatedWorker;
 use super::body::{Json, MaybeJson};
-use super::once::{Repeat, kept};
+use super::once::{ReservedKey, kept};
 use super::problem::Failure;
 use super::workers;
 use crate::wire::me::{ChangeBody, Left, LoadView, ReputationView, ReputationsView, Rotated, WorkerView};
@@ -16,14 +16,17 @@ use owp_pool::worker::Worker;
 use secrecy::ExposeSecret;
 
 /// Shows the worker as the pool sees it.
-pub(super) async fn show(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<WorkerView>, Failure> {
-    Ok(axum::Json(view(face.engine.workers().show_worker(&worker.id).await?)))
+pub(super) async fn show(
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
+) -> Result<axum::Json<WorkerView>, Failure> {
+    Ok(axum::Json(view(api.engine.workers().show_worker(&worker.id).await?)))
 }
 
 /// Changes the worker's own settings.
 pub(super) async fn change(
-    State(face): State<Face>,
-    Asking(worker): Asking,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
     body: MaybeJson<ChangeBody>,
 ) -> Result<axum::Json<WorkerView>, Failure> {
     let MaybeJson(asked) = body;
@@ -38,15 +41,15 @@ pub(super) async fn change(
         reputation: asked.reputation,
         agents: asked.agents,
     };
-    Ok(axum::Json(view(face.engine.workers().change_worker(&worker.id, change).await?)))
+    Ok(axum::Json(view(api.engine.workers().change_worker(&worker.id, change).await?)))
 }
 
 /// Shows the reputation of the contributor behind the worker.
 pub(super) async fn reputation(
-    State(face): State<Face>,
-    Asking(worker): Asking,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
 ) -> Result<axum::Json<ReputationsView>, Failure> {
-    let known = face.engine.workers().reputations(&worker.id).await?;
+    let known = api.engine.workers().reputations(&worker.id).await?;
     Ok(axum::Json(ReputationsView {
         scored: known.is_some(),
         half_life_secs: HALF_LIFE.0 / 1000,
@@ -55,38 +58,44 @@ pub(super) async fn reputation(
 }
 
 /// Removes the worker.
-pub(super) async fn leave(State(face): State<Face>, Asking(worker): Asking) -> Result<axum::Json<Left>, Failure> {
-    let leases_ended = face.engine.workers().leave(&worker.id).await?;
+pub(super) async fn leave(
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
+) -> Result<axum::Json<Left>, Failure> {
+    let leases_ended = api.engine.workers().leave(&worker.id).await?;
     Ok(axum::Json(Left { ok: true, leases_ended }))
 }
 
 /// Creates a new token and returns it, this once.
-pub(super) async fn rotate(State(face): State<Face>, Asking(worker): Asking) -> Result<Response, Failure> {
-    let token = face.engine.workers().rotate_token(&worker.id).await?;
+pub(super) async fn rotate(
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
+) -> Result<Response, Failure> {
+    let token = api.engine.workers().rotate_token(&worker.id).await?;
     Ok(axum::Json(Rotated { token: token.expose_secret() }).into_response())
 }
 
 /// Creates a code that links the worker to a GitHub account and returns it, this once.
 pub(super) async fn link(
-    State(face): State<Face>,
-    Asking(worker): Asking,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
     body: Json<LinkBody>,
 ) -> Result<Response, Failure> {
     let Json(handle) = body;
-    let made = face.engine.workers().link_code(&worker.id, handle).await?;
+    let made = api.engine.workers().link_code(&worker.id, handle).await?;
     Ok(axum::Json(workers::link(&made)).into_response())
 }
 
 /// Links another worker of the same contributor, by the code that worker shows.
 pub(super) async fn confirm(
-    State(face): State<Face>,
-    Asking(worker): Asking,
-    repeat: Repeat,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
+    repeat: ReservedKey,
     body: Json<ConfirmBody>,
 ) -> Result<axum::Json<Confirmed>, Failure> {
     let Json(code) = body;
     let keep = repeat.keep(|other: &Worker| kept(&confirmed(other)));
-    Ok(axum::Json(confirmed(&face.engine.workers().confirm_link(&worker.id, &code, keep).await?)))
+    Ok(axum::Json(confirmed(&api.engine.workers().confirm_link(&worker.id, &code, keep).await?)))
 }
 
 fn confirmed(other: &Worker) -> Confirmed {

@@ -2,7 +2,7 @@
 //! every replica reports the same; refusals are counted per process. Anyone may scrape at any rate, so the result is
 //! cached for a second.
 
-use super::Face;
+use super::ApiState;
 use super::fresh::Fresh;
 use super::observe::ANSWERED;
 use super::problem::Failure;
@@ -31,20 +31,20 @@ pub(super) fn count_refusals(reasons: &[Refusal]) {
 pub(super) type Latest = Fresh<String>;
 
 /// Serves the metrics, at most a second old.
-pub(super) async fn show(State(face): State<Face>) -> Result<Response, Failure> {
-    let text = face.metrics.get(face.engine.store().clock(), count(&face)).await?;
+pub(super) async fn show(State(api): State<ApiState>) -> Result<Response, Failure> {
+    let text = api.metrics.get(api.engine.store().clock(), count(&api)).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
-async fn count(face: &Face) -> Result<String, Failure> {
-    let overview = face.engine.views().overview().await?;
-    let ends = face.engine.views().grants_by_end().await?;
-    let github = face.engine.github().map(|github| github.client.figures());
+async fn count(api: &ApiState) -> Result<String, Failure> {
+    let overview = api.engine.views().overview().await?;
+    let ends = api.engine.views().grants_by_end().await?;
+    let github = api.engine.github().map(|github| github.client.figures());
     Ok(render(
         &overview,
         &ends,
-        &face.engine.views().steps(),
-        &Process { github, writing: face.engine.store().writing() },
+        &api.engine.views().steps(),
+        &Process { github, writing: api.engine.store().writing() },
     ))
 }
 

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod buffers;
 mod connections;
+mod dead_letters;
 mod discover;
 mod distrust;
 mod events;
@@ -18,20 +19,19 @@ mod fresh;
 mod guard;
 mod health;
 mod leases;
-mod letters;
 mod limits;
 mod me;
 mod metrics;
 mod observe;
 mod once;
 mod openapi;
+mod operator;
 mod page;
 mod policies;
 mod problem;
 mod query;
 mod resources;
 mod setup;
-mod steward;
 mod stream;
 mod streams;
 mod tasks;
@@ -58,7 +58,7 @@ use tower_http::set_header::SetRequestHeaderLayer;
 
 /// State shared by the handlers. Cheap to clone.
 #[derive(Clone)]
-pub struct Face {
+pub struct ApiState {
     engine: Engine,
     admin_token: Option<Arc<SecretString>>,
     limiter: Option<Arc<Limiter>>,
@@ -70,7 +70,7 @@ pub struct Face {
     distrust: Arc<Distrust>,
 }
 
-impl Face {
+impl ApiState {
     /// Creates the state for an engine. Without an admin token every admin call is 401.
     #[must_use]
     pub fn new(engine: Engine, admin_token: Option<SecretString>) -> Self {
@@ -93,7 +93,7 @@ impl Face {
 }
 
 /// Builds the router.
-pub fn router(face: Face) -> Router {
+pub fn router(state: ApiState) -> Router {
     let api = Router::new()
         .route("/v1/workers/register", post(workers::register))
         .route("/v1/workers/heartbeat", post(workers::heartbeat))
@@ -118,22 +118,22 @@ pub fn router(face: Face) -> Router {
         .route("/v1/admin/repos/remove", post(admin::remove_repo))
         .route("/v1/admin/workers", get(admin::workers))
         .route("/v1/admin/tasks", post(admin::tasks))
-        .route("/v1/admin/tasks/bulk", post(steward::bulk))
+        .route("/v1/admin/tasks/bulk", post(operator::bulk))
         .route("/v1/admin/tasks/{id}/why", get(leases::explain_for))
         .route("/v1/admin/state", get(admin::state))
-        .route("/v1/admin/tasks/{id}/close", post(steward::close_task))
-        .route("/v1/admin/tasks/{id}/reopen", post(steward::reopen_task))
-        .route("/v1/admin/pause", post(steward::pause))
-        .route("/v1/admin/resume", post(steward::resume))
+        .route("/v1/admin/tasks/{id}/close", post(operator::close_task))
+        .route("/v1/admin/tasks/{id}/reopen", post(operator::reopen_task))
+        .route("/v1/admin/pause", post(operator::pause))
+        .route("/v1/admin/resume", post(operator::resume))
         .route("/v1/admin/policy", post(policies::set))
         .route("/v1/admin/policy", get(policies::show))
         .route("/v1/admin/policy/simulate", post(policies::simulate))
-        .route("/v1/admin/trust", post(steward::trust))
-        .route("/v1/admin/leases/{id}/revoke", post(steward::revoke_lease))
-        .route("/v1/admin/workers/{id}/revoke", post(steward::revoke_worker))
-        .route("/v1/admin/audit", get(steward::audit))
-        .route("/v1/admin/comments", get(letters::list))
-        .route("/v1/admin/comments/retry", post(letters::retry))
+        .route("/v1/admin/trust", post(operator::trust))
+        .route("/v1/admin/leases/{id}/revoke", post(operator::revoke_lease))
+        .route("/v1/admin/workers/{id}/revoke", post(operator::revoke_worker))
+        .route("/v1/admin/audit", get(operator::audit))
+        .route("/v1/admin/comments", get(dead_letters::list))
+        .route("/v1/admin/comments/retry", post(dead_letters::retry))
         .route("/.well-known/owp", get(discover::owp))
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi::serve))
@@ -151,8 +151,8 @@ pub fn router(face: Face) -> Router {
         .layer(from_fn(guard::deadline));
     // No deadline: a pull waits as long as requested, at most a minute.
     api.route("/v1/work", get(work::list))
-        .layer(from_fn_with_state(face.clone(), once::keep))
-        .layer(from_fn_with_state(face.clone(), limits::check))
+        .layer(from_fn_with_state(state.clone(), once::keep))
+        .layer(from_fn_with_state(state.clone(), limits::check))
         // No deadline: a delivery that has arrived is always stored.
         .route("/github/webhooks", post(webhooks::receive))
         .fallback(problem::unknown_path)
@@ -166,6 +166,6 @@ pub fn router(face: Face) -> Router {
         .layer(guard::compression())
         .layer(SetRequestHeaderLayer::overriding(ACCEPT_ENCODING, guard::without_exclusions))
         .layer(guard::headers())
-        .layer(from_fn_with_state(face.clone(), observe::request))
-        .with_state(face)
+        .layer(from_fn_with_state(state.clone(), observe::request))
+        .with_state(state)
 }

@@ -1,6 +1,6 @@
 //! Request ids and request logging. Headers and bodies are never logged: they hold tokens and secrets.
 
-use super::Face;
+use super::ApiState;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -17,8 +17,8 @@ const ID_MAX_CHARS: usize = 64;
 const PATH_MAX_CHARS: usize = 120;
 
 /// Assigns a request id (the client's own if it is well-formed) and logs the outcome.
-pub(super) async fn request(State(face): State<Face>, request: Request, next: Next) -> Response {
-    let id = request.headers().get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| new_id(&face));
+pub(super) async fn request(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+    let id = request.headers().get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| new_id(&api));
     let path: String = request.uri().path().chars().take(PATH_MAX_CHARS).collect();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method(), path);
     let begun = Instant::now();
@@ -40,8 +40,8 @@ fn is_sane(id: &HeaderValue) -> bool {
     (1..=ID_MAX_CHARS).contains(&id.len()) && id.as_bytes().iter().all(fits)
 }
 
-fn new_id(face: &Face) -> HeaderValue {
-    let random = face.engine.store().entropy().bytes::<8>();
+fn new_id(api: &ApiState) -> HeaderValue {
+    let random = api.engine.store().entropy().bytes::<8>();
     HeaderValue::try_from(data_encoding::HEXLOWER.encode(&random)).unwrap_or(HeaderValue::from_static("-"))
 }
 

@@ -2,8 +2,8 @@
 //! (after draft-ietf-httpapi-idempotency-key-header). Keys are scoped to a token and a route. Registration, token
 //! rotation and link codes take no key, so that no stored response holds a token or a code.
 
-use super::Face;
-use super::auth::{Asking, Operator, token};
+use super::ApiState;
+use super::auth::{AuthenticatedWorker, Operator, token};
 use super::body::{API_BYTES, collect};
 use super::problem::{Failure, later};
 use crate::wire::{FieldError, Problem, ProblemKind};
@@ -33,9 +33,9 @@ const ASK_AGAIN: Span = Span::secs(1);
 const ANSWER_BYTES: usize = 1024 * 1024;
 
 /// The reserved key of a call, for handlers whose effect stores the response itself.
-pub(super) struct Repeat(Option<Once>);
+pub(super) struct ReservedKey(Option<Once>);
 
-impl<S: Send + Sync> FromRequestParts<S> for Repeat {
+impl<S: Send + Sync> FromRequestParts<S> for ReservedKey {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeat {
     }
 }
 
-impl Repeat {
+impl ReservedKey {
     /// Returns the instruction to store the response in the transaction of the effect.
     pub(super) fn keep<T: ?Sized>(self, render: impl Fn(&T) -> KeptAnswer + Send + Sync + 'static) -> Option<Keep<T>> {
         self.0.map(|once| Keep { once, render: Box::new(render) })
@@ -57,12 +57,12 @@ pub(super) fn kept<T: serde::Serialize>(answer: &T) -> KeptAnswer {
 }
 
 /// Runs a call once per key.
-pub(super) async fn keep(State(face): State<Face>, request: Request, next: Next) -> Response {
+pub(super) async fn keep(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     if !carries_a_key(&request) {
         return next.run(request).await;
     }
     // Spawned, so that a client that disconnects after the reservation leaves no key without a response.
-    let running = tokio::spawn(async move { once(&face, request, next).await });
+    let running = tokio::spawn(async move { once(&api, request, next).await });
     running.await.unwrap_or_else(|error| Failure::internal(&error).into_response())
 }
 
@@ -72,11 +72,11 @@ fn carries_a_key(request: &Request) -> bool {
     mutating && path.starts_with("/v1/") && !NEVER_KEPT.contains(&path) && request.headers().contains_key(KEY)
 }
 
-async fn once(face: &Face, request: Request, next: Next) -> Response {
-    match attempt(face, request).await {
+async fn once(api: &ApiState, request: Request, next: Next) -> Response {
+    match attempt(api, request).await {
         Ok(Tried::Plain(request)) => next.run(request).await,
         Ok(Tried::Answer(response)) => response,
-        Ok(Tried::Run(request, once)) => settle(face, once, next.run(request).await).await,
+        Ok(Tried::Run(request, once)) => settle(api, once, next.run(request).await).await,
         Err(failure) => failure.into_response(),
     }
 }
@@ -87,19 +87,19 @@ enum Tried {
     Run(Request, Once),
 }
 
-async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
+async fn attempt(api: &ApiState, request: Request) -> Result<Tried, Failure> {
     let (mut parts, body) = request.into_parts();
     // Unauthorised callers are rejected by the handler; no key is reserved for them.
-    let Some(who) = caller(&mut parts, face).await else {
-        return match farewell(face, &parts).await? {
+    let Some(who) = caller(&mut parts, api).await else {
+        return match farewell(api, &parts).await? {
             Some(answer) => Ok(Tried::Answer(replay(answer))),
             None => Ok(Tried::Plain(Request::from_parts(parts, body))),
         };
     };
     let key = key(&parts.headers)?;
-    let body = collect(face, &parts, body, API_BYTES).await?;
+    let body = collect(api, &parts, body, API_BYTES).await?;
     let scope = scope(&who, &parts, key);
-    match face.engine.workers().begin_once(scope, HEXLOWER.encode(&Sha256::digest(&body.bytes))).await? {
+    match api.engine.workers().begin_once(scope, HEXLOWER.encode(&Sha256::digest(&body.bytes))).await? {
         Attempt::Run(once) => {
             parts.extensions.insert(once.clone());
             // The handler counts the bytes again as it reads them.
@@ -122,21 +122,21 @@ async fn attempt(face: &Face, request: Request) -> Result<Tried, Failure> {
 
 /// Returns the scope of a call's key: the token that authorises the call. A credential that the route does not use is
 /// ignored, so that clients sending the same one do not share keys.
-async fn caller(parts: &mut Parts, face: &Face) -> Option<String> {
+async fn caller(parts: &mut Parts, api: &ApiState) -> Option<String> {
     if parts.uri.path().starts_with(ADMIN_PATH) {
-        return Operator::from_request_parts(parts, face).await.ok().map(|_| "operator".to_owned());
+        return Operator::from_request_parts(parts, api).await.ok().map(|_| "operator".to_owned());
     }
-    Asking::from_request_parts(parts, face).await.ok()?;
+    AuthenticatedWorker::from_request_parts(parts, api).await.ok()?;
     token(&parts.headers).map(|token| format!("worker {token}"))
 }
 
 /// Returns the stored response for a worker that left and lost it; its token opens nothing else any more.
-async fn farewell(face: &Face, parts: &Parts) -> Result<Option<KeptAnswer>, Failure> {
+async fn farewell(api: &ApiState, parts: &Parts) -> Result<Option<KeptAnswer>, Failure> {
     let leaving = parts.method == Method::DELETE && parts.uri.path() == "/v1/workers/me";
     let (Some(token), Ok(key)) = (token(&parts.headers).filter(|_| leaving), key(&parts.headers)) else {
         return Ok(None);
     };
-    Ok(face.engine.workers().kept_answer(scope(&format!("worker {token}"), parts, key)).await?)
+    Ok(api.engine.workers().kept_answer(scope(&format!("worker {token}"), parts, key)).await?)
 }
 
 fn scope(who: &str, parts: &Parts, key: &str) -> String {
@@ -164,7 +164,7 @@ fn digest(parts: &[&[u8]]) -> String {
 }
 
 /// Stores the response. Temporary and server errors are not stored: a retry with the same key runs the call again.
-async fn settle(face: &Face, once: Once, response: Response) -> Response {
+async fn settle(api: &ApiState, once: Once, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, ANSWER_BYTES).await else {
         return Failure::internal(&"an answer was too large to keep").into_response();
@@ -175,7 +175,7 @@ async fn settle(face: &Face, once: Once, response: Response) -> Response {
         media_type: parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned(),
         text: text.to_owned(),
     });
-    match face.engine.workers().finish_once(once, answer).await {
+    match api.engine.workers().finish_once(once, answer).await {
         // Sends the stored form that repetitions get; it may differ in the seconds left.
         Ok(Some(kept)) => return kept_response(kept),
         Ok(None) => {}

@@ -4,7 +4,7 @@
 use super::feed::shown;
 use super::fresh::Fresh;
 use super::problem::Failure;
-use super::{Face, assets, events};
+use super::{ApiState, assets, events};
 use crate::wire::{Problem, ProblemKind};
 use axum::extract::State;
 use axum::response::Html;
@@ -23,12 +23,12 @@ const TITLE_MAX_CHARS: usize = 80;
 pub(super) type Latest = Fresh<String>;
 
 /// Serves the page, at most a second old.
-pub(super) async fn show(State(face): State<Face>) -> Result<Html<String>, Failure> {
-    Ok(Html(face.page.get(face.engine.store().clock(), render(&face)).await?))
+pub(super) async fn show(State(api): State<ApiState>) -> Result<Html<String>, Failure> {
+    Ok(Html(api.page.get(api.engine.store().clock(), render(&api)).await?))
 }
 
-async fn render(face: &Face) -> Result<String, Failure> {
-    let overview = face.engine.views().overview().await?;
+async fn render(api: &ApiState) -> Result<String, Failure> {
+    let overview = api.engine.views().overview().await?;
     let body = html! {
         (figures(&overview))
         section aria-labelledby="repositories" {

@@ -1,6 +1,6 @@
 //! `POST` and `GET /v1/admin/policy`: the operator's policy for a repository.
 
-use super::Face;
+use super::ApiState;
 use super::auth::Operator;
 use super::body::Json;
 use super::problem::Failure;
@@ -14,22 +14,22 @@ use owp_pool::document::Document;
 
 /// Sets a repository's policy.
 pub(super) async fn set(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     body: Json<PolicyBody>,
 ) -> Result<axum::Json<PolicyInForce>, Failure> {
     let Json(asked) = body;
-    Ok(axum::Json(view(face.engine.policies().set_policy(&asked.repo, asked.policy).await?)))
+    Ok(axum::Json(view(api.engine.policies().set_policy(&asked.repo, asked.policy).await?)))
 }
 
 /// Shows a repository's policy.
 pub(super) async fn show(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     query: Query,
 ) -> Result<axum::Json<PolicyInForce>, Failure> {
     let repo = query.text("repo")?.ok_or_else(|| fault("repo", "must name a repository"))?;
-    Ok(axum::Json(view(face.engine.policies().show_policy(repo).await?)))
+    Ok(axum::Json(view(api.engine.policies().show_policy(repo).await?)))
 }
 
 fn view(found: owp_engine::PolicyInForce) -> PolicyInForce {
@@ -44,12 +44,12 @@ fn view(found: owp_engine::PolicyInForce) -> PolicyInForce {
 
 /// Simulates which tasks would be handed out now, under the current or another policy, and explains the rest.
 pub(super) async fn simulate(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     body: Json<SimulateBody>,
 ) -> Result<axum::Json<Simulated>, Failure> {
     let Json(asked) = body;
-    let found = face.engine.scheduler().simulate(&asked.repo, asked.policy).await?;
+    let found = api.engine.scheduler().simulate(&asked.repo, asked.policy).await?;
     let grant = |grant: owp_engine::PlannedGrant| SimulatedGrant {
         task_id: grant.task.id.to_string(),
         issue: grant.task.issue,

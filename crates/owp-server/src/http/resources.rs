@@ -1,7 +1,7 @@
 //! `GET /v1/tasks`, `GET /v1/tasks/{id}`, `GET /v1/repos` and `GET /v1/repos/{owner}/{name}`: public, except private
 //! repositories, which only the operator sees.
 
-use super::Face;
+use super::ApiState;
 use super::problem::Failure;
 use super::query::{Query, fault};
 use super::viewer::Viewer;
@@ -22,7 +22,11 @@ use owp_pool::task::TaskState;
 const NAME_MAX_BYTES: usize = 1024;
 
 /// Lists tasks, newest first.
-pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<TaskPage>, Failure> {
+pub(super) async fn tasks(
+    State(api): State<ApiState>,
+    viewer: Viewer,
+    query: Query,
+) -> Result<Json<TaskPage>, Failure> {
     let state = query.given("state")?.map(|word| {
         TaskState::from_name(word)
             .ok_or_else(|| fault("state", "must be ready, leased, in_progress, pr_opened, blocked, merged or closed"))
@@ -48,7 +52,7 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
     let list = format!("tasks {state:?} {repo:?} {skill:?} {area:?} {issue:?}");
     let after = cursor::read(&list, query.cursor())?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let (views, next) = face.engine.views().list_tasks(filter, after, limit).await?;
+    let (views, next) = api.engine.views().list_tasks(filter, after, limit).await?;
     let next_cursor = next.map(|last| cursor::write(&list, last.as_str()));
     let tasks = views
         .into_iter()
@@ -59,7 +63,7 @@ pub(super) async fn tasks(State(face): State<Face>, viewer: Viewer, query: Query
 
 /// Shows one task.
 pub(super) async fn task(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     viewer: Viewer,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<resources::TaskView>, Failure> {
@@ -67,30 +71,34 @@ pub(super) async fn task(
     let id = plain(id).ok_or_else(unknown)?;
     let id = TaskId::new(id);
     Ok(Json(task_view(match viewer.worker {
-        Some(worker) => face.engine.views().show_task_to(id, worker).await?,
-        None => face.engine.views().show_task(id, viewer.everything).await?,
+        Some(worker) => api.engine.views().show_task_to(id, worker).await?,
+        None => api.engine.views().show_task(id, viewer.everything).await?,
     })))
 }
 
 /// Lists repositories by name.
-pub(super) async fn repos(State(face): State<Face>, viewer: Viewer, query: Query) -> Result<Json<RepoPage>, Failure> {
+pub(super) async fn repos(
+    State(api): State<ApiState>,
+    viewer: Viewer,
+    query: Query,
+) -> Result<Json<RepoPage>, Failure> {
     let limit = query.limit()?;
     let after = cursor::read("repos", query.cursor())?;
     // One more than requested shows whether there is another page.
-    let mut details = face.engine.views().list_repos(viewer.everything, after, limit + 1).await?;
+    let mut details = api.engine.views().list_repos(viewer.everything, after, limit + 1).await?;
     let next_cursor = next(&mut details, limit, "repos", |detail| detail.name.to_lowercase());
     Ok(Json(RepoPage { repos: details.into_iter().map(repo_view).collect(), next_cursor }))
 }
 
 /// Shows one repository. Manual names may have any form, so everything after `/v1/repos/` is the name.
 pub(super) async fn repo(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     viewer: Viewer,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<RepoView>, Failure> {
     let unknown = || Failure::new(ProblemKind::NoSuchRepo, "There is no repository of this name here.");
     let name = plain(name).ok_or_else(unknown)?;
-    Ok(Json(repo_view(face.engine.views().show_repo(name, viewer.everything).await?)))
+    Ok(Json(repo_view(api.engine.views().show_repo(name, viewer.everything).await?)))
 }
 
 /// Returns the last path segment if it can be an id or a name.

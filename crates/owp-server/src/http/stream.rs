@@ -2,7 +2,7 @@
 //! and from the database when the client is far behind; it buffers at most one page. A client sees each event once, in
 //! order and without a gap after a reconnect, or gets an explicit `reset` (invariant 13).
 
-use super::Face;
+use super::ApiState;
 use super::feed::Asked;
 use super::problem::Failure;
 use super::streams::{Full, Place};
@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use owp_engine::{Engine, EngineError, FeedPage, FeedStart, Pulse, Recent, Seen};
+use owp_engine::{Engine, EngineError, FeedPage, FeedSection, FeedStart, Pulse, Recent};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -28,13 +28,13 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Opens a stream. It starts at the client's cursor, at `from`, or now.
 pub(super) async fn open(
-    face: Face,
+    api: ApiState,
     asked: Asked,
     from: Option<FeedStart>,
     cursor: Option<&str>,
     request: &Parts,
 ) -> Result<Response, Failure> {
-    let place = match enter(&face, &asked, request) {
+    let place = match enter(&api, &asked, request) {
         Ok(place) => place,
         Err(full) => return Ok(full.into_response()),
     };
@@ -51,16 +51,16 @@ pub(super) async fn open(
         Some(Some(place)) => (FeedStart::After(place), false),
     };
     // Subscribes before the first read, so that no event is missed in between.
-    let pulse = face.engine.feed().hub().follow();
-    let (after, reset) = match face.engine.feed().feed_page(asked.look.clone(), start, 0).await? {
+    let pulse = api.engine.feed().hub().follow();
+    let (after, reset) = match api.engine.feed().feed_page(asked.look.clone(), start, 0).await? {
         FeedPage::Page(seen, _) => (seen.upto, unknown.then_some(ResetReason::CursorUnknown)),
         FeedPage::Stale(head) => (head, Some(ResetReason::CursorExpired)),
     };
-    let heartbeat = face.engine.settings().feed.heartbeat;
+    let heartbeat = api.engine.settings().feed.heartbeat;
     let heartbeat = Duration::from_millis(u64::try_from(heartbeat.0).unwrap_or(0).max(1));
     let now = Instant::now();
-    let mut following = Following {
-        engine: face.engine,
+    let mut following = Follower {
+        engine: api.engine,
         pulse,
         ready: VecDeque::from([Event::default().retry(RETRY).id(asked.cursor(after))]),
         asked,
@@ -75,7 +75,7 @@ pub(super) async fn open(
     if let Some(reason) = reset {
         following.reset(after, reason);
     }
-    let events = futures_util::stream::unfold(following, Following::next);
+    let events = futures_util::stream::unfold(following, Follower::next);
     let mut response = Sse::new(events).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -85,17 +85,17 @@ pub(super) async fn open(
 }
 
 /// Reserves a slot for an open stream.
-fn enter(face: &Face, asked: &Asked, request: &Parts) -> Result<Place, Full> {
+fn enter(api: &ApiState, asked: &Asked, request: &Parts) -> Result<Place, Full> {
     let caller = match &asked.look.worker {
         Some(worker) => Some(worker.to_string()),
         None => asked.look.everything.then(|| "operator".to_owned()),
     };
-    let address = face.neighbourhood(request);
-    face.streams.enter(caller, address)
+    let address = api.neighbourhood(request);
+    api.streams.enter(caller, address)
 }
 
 /// A client that follows the feed.
-struct Following {
+struct Follower {
     engine: Engine,
     pulse: Pulse,
     asked: Asked,
@@ -113,7 +113,7 @@ struct Following {
     _place: Place,
 }
 
-impl Following {
+impl Follower {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         loop {
             // Unsent events are sent again after the reconnect.
@@ -153,7 +153,7 @@ impl Following {
         let replay = self.engine.settings().feed.replay;
         let seen = match self.engine.feed().hub().recent(&self.asked.look, self.after, replay, READY_MAX) {
             Recent::Nothing => return Ok(false),
-            Recent::Seen(seen) => seen,
+            Recent::FeedSection(seen) => seen,
             Recent::Forgotten => {
                 let start = FeedStart::After(self.after);
                 match self.engine.feed().feed_page(self.asked.look.clone(), start, READY_MAX).await? {
@@ -170,7 +170,7 @@ impl Following {
         Ok(moved)
     }
 
-    fn take(&mut self, seen: &Seen) {
+    fn take(&mut self, seen: &FeedSection) {
         for event in &seen.events {
             let view = self.asked.view(event);
             // Our types always serialise; a failure would yield an empty object and keep the position.

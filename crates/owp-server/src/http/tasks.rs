@@ -1,9 +1,9 @@
 //! `POST /v1/tasks/{id}/status`.
 
-use super::Face;
-use super::auth::Asking;
+use super::ApiState;
+use super::auth::AuthenticatedWorker;
 use super::body::Json;
-use super::once::{Repeat, kept};
+use super::once::{ReservedKey, kept};
 use super::problem::Failure;
 use crate::wire::tasks::{StatusBody, TaskStatus};
 use crate::wire::{DONE, Done, ProblemKind};
@@ -17,10 +17,10 @@ const ID_MAX_BYTES: usize = 128;
 
 /// Records a worker's status report.
 pub(super) async fn report(
-    State(face): State<Face>,
-    Asking(worker): Asking,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
     id: Result<Path<String>, PathRejection>,
-    repeat: Repeat,
+    repeat: ReservedKey,
     body: Json<StatusBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let Json(status) = body;
@@ -40,7 +40,7 @@ pub(super) async fn report(
         commit_sha: status.commit_sha,
         patch_url: status.patch_url,
     };
-    face.engine.workers().report_status(&worker, &id, report, repeat.keep(|()| kept(&DONE))).await?;
+    api.engine.workers().report_status(&worker, &id, report, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 

@@ -1,8 +1,8 @@
 //! Authorisation of readers: the operator sees everything, others see public data, and a worker also sees events about
 //! itself. A credential that is sent must be valid.
 
-use super::Face;
-use super::auth::{Asking, Operator};
+use super::ApiState;
+use super::auth::{AuthenticatedWorker, Operator};
 use super::problem::Failure;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -17,17 +17,17 @@ pub(super) struct Viewer {
     pub worker: Option<WorkerId>,
 }
 
-impl FromRequestParts<Face> for Viewer {
+impl FromRequestParts<ApiState> for Viewer {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Failure> {
         if parts.headers.contains_key("x-admin-token") {
-            Operator::from_request_parts(parts, face).await?;
+            Operator::from_request_parts(parts, api).await?;
             return Ok(Self { everything: true, worker: None });
         }
         let mut worker = None;
         if parts.headers.contains_key(AUTHORIZATION) {
-            worker = Some(Asking::from_request_parts(parts, face).await?.0.id);
+            worker = Some(AuthenticatedWorker::from_request_parts(parts, api).await?.0.id);
         }
         Ok(Self { everything: false, worker })
     }

@@ -1,7 +1,7 @@
 //! `POST /github/webhooks`: verifies a delivery on its raw bytes and stores it before the response 202. Processing
 //! happens later.
 
-use super::Face;
+use super::ApiState;
 use super::body::collect_into;
 use super::problem::{Failure, later};
 use crate::wire::{DONE, ProblemKind};
@@ -17,15 +17,15 @@ const DELIVERY_BYTES: usize = 25 * 1024 * 1024;
 const HEADER_MAX_CHARS: usize = 100;
 
 /// Stores a delivery. Redelivered, unknown and useless ones get the same response; GitHub could not act on another.
-pub(super) async fn receive(State(face): State<Face>, request: Request) -> Result<Response, Failure> {
+pub(super) async fn receive(State(api): State<ApiState>, request: Request) -> Result<Response, Failure> {
     // Without a secret no delivery could be verified, so none is read.
-    if face.engine.github().is_none_or(|github| github.webhook_secrets.is_empty()) {
+    if api.engine.github().is_none_or(|github| github.webhook_secrets.is_empty()) {
         return Err(IntakeError::NotConfigured.into());
     }
     let (parts, body) = request.into_parts();
-    let address = face.address(&parts);
-    let now = || face.engine.store().clock().steady();
-    if let Some(wait) = address.and_then(|address| face.distrust.wait(address, now())) {
+    let address = api.address(&parts);
+    let now = || api.engine.store().clock().steady();
+    if let Some(wait) = address.and_then(|address| api.distrust.wait(address, now())) {
         let words = "Too many deliveries from this address had a wrong signature or did not arrive whole. Check the \
                      webhook secret; behind a proxy, set OWP_TRUSTED_PROXIES.";
         let wait = Span(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
@@ -35,10 +35,10 @@ pub(super) async fn receive(State(face): State<Face>, request: Request) -> Resul
     let event = plain_header(&parts.headers, "x-github-event")?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let signature = parts.headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
-    let share = face.webhook_buffers.share(face.neighbourhood(&parts));
+    let share = api.webhook_buffers.share(api.neighbourhood(&parts));
     let distrust = || {
         if let Some(address) = address {
-            face.distrust.note(address, now());
+            api.distrust.note(address, now());
         }
     };
     let body = collect_into(share, &parts, body, DELIVERY_BYTES).await.inspect_err(|failure| {
@@ -46,7 +46,7 @@ pub(super) async fn receive(State(face): State<Face>, request: Request) -> Resul
             distrust();
         }
     })?;
-    let accepted = face.engine.intake().accept_delivery(&id, &event, content_type, signature, &body).await;
+    let accepted = api.engine.intake().accept_delivery(&id, &event, content_type, signature, &body).await;
     let accepted = accepted.inspect_err(|error| {
         if matches!(error, IntakeError::Signature(_)) {
             distrust();

@@ -1,7 +1,7 @@
 //! `GET /v1/work`: pulls work, waits for it if requested, and lists the worker's tasks.
 
-use super::Face;
-use super::auth::Asking;
+use super::ApiState;
+use super::auth::AuthenticatedWorker;
 use super::guard::within;
 use super::problem::Failure;
 use super::query::{Query, fault};
@@ -27,24 +27,24 @@ struct Ask {
 
 /// Fills the worker up to its capacity and lists its tasks.
 pub(super) async fn list(
-    State(face): State<Face>,
-    Asking(worker): Asking,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
     query: Query,
     request: Parts,
 ) -> Result<Json<Work>, Failure> {
     let ask = checked(&query)?;
-    let address = face.neighbourhood(&request);
-    within(Duration::from_secs(ask.wait) + GRACE, answer(face, worker, address, ask)).await
+    let address = api.neighbourhood(&request);
+    within(Duration::from_secs(ask.wait) + GRACE, answer(api, worker, address, ask)).await
 }
 
-async fn answer(face: Face, worker: Worker, address: Option<Vec<u8>>, ask: Ask) -> Result<Json<Work>, Failure> {
-    let scheduler = face.engine.scheduler();
+async fn answer(api: ApiState, worker: Worker, address: Option<Vec<u8>>, ask: Ask) -> Result<Json<Work>, Failure> {
+    let scheduler = api.engine.scheduler();
     let items = scheduler.work(&worker, address, Duration::from_secs(ask.wait)).await?;
     let explain = match ask.explain {
         false => None,
         true => Some(scheduler.explain_work(&worker).await?.into_iter().map(why).collect()),
     };
-    let now = face.engine.store().clock().now_ms();
+    let now = api.engine.store().clock().now_ms();
     let leases = items.into_iter().map(|item| held(item, now)).collect();
     Ok(Json(Work { worker_id: worker.id.to_string(), leases, explain }))
 }

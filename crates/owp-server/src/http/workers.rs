@@ -1,9 +1,9 @@
 //! `POST /v1/workers/register` and `POST /v1/workers/heartbeat`.
 
-use super::Face;
-use super::auth::Asking;
+use super::ApiState;
+use super::auth::AuthenticatedWorker;
 use super::body::Json;
-use super::once::{Repeat, kept};
+use super::once::{ReservedKey, kept};
 use super::problem::Failure;
 use crate::wire::workers::{Beat, Ended, HeartbeatBody, Link, RegisterBody, Registered};
 use axum::extract::State;
@@ -12,7 +12,7 @@ use owp_engine::{LinkCode, Registration};
 use secrecy::ExposeSecret;
 
 /// Registers a worker and returns its token, this once.
-pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>) -> Result<Response, Failure> {
+pub(super) async fn register(State(api): State<ApiState>, body: Json<RegisterBody>) -> Result<Response, Failure> {
     let Json(asked) = body;
     let registration = Registration {
         name: asked.name,
@@ -23,7 +23,7 @@ pub(super) async fn register(State(face): State<Face>, body: Json<RegisterBody>)
         capabilities: asked.capabilities,
         extra: asked.extra,
     };
-    let made = face.engine.workers().register(registration).await?;
+    let made = api.engine.workers().register(registration).await?;
     let link = made.link.as_ref().map(link);
     let answer = Registered { worker_id: made.worker.as_str(), token: made.token.expose_secret(), link };
     Ok(axum::Json(answer).into_response())
@@ -38,18 +38,18 @@ pub(super) fn link(made: &LinkCode) -> Link<'_> {
 
 /// Records a heartbeat.
 pub(super) async fn heartbeat(
-    State(face): State<Face>,
-    Asking(worker): Asking,
-    repeat: Repeat,
+    State(api): State<ApiState>,
+    AuthenticatedWorker(worker): AuthenticatedWorker,
+    repeat: ReservedKey,
     body: Json<HeartbeatBody>,
 ) -> Result<axum::Json<Beat>, Failure> {
     let Json(beat) = body;
     let beat = owp_engine::Heartbeat { status: beat.status, note: beat.note };
-    let keep = repeat.keep(|beat: &owp_engine::Beat| kept(&view(beat)));
-    Ok(axum::Json(view(&face.engine.workers().heartbeat(&worker.id, beat, keep).await?)))
+    let keep = repeat.keep(|beat: &owp_engine::HeartbeatResponse| kept(&view(beat)));
+    Ok(axum::Json(view(&api.engine.workers().heartbeat(&worker.id, beat, keep).await?)))
 }
 
-fn view(beat: &owp_engine::Beat) -> Beat {
+fn view(beat: &owp_engine::HeartbeatResponse) -> Beat {
     let ended = beat.ended.iter().map(|ended| Ended {
         lease_id: ended.lease.to_string(),
         task_id: ended.task.to_string(),

@@ -6,7 +6,7 @@
 pub mod admin;
 mod check;
 pub mod cursor;
-pub mod dead_comments;
+pub mod dead_letters;
 pub mod discover;
 pub mod events;
 mod extra;

@@ -1,6 +1,6 @@
 //! A fresh database per test on either engine, and helpers to set tests up.
 
-use crate::{Dialect, NewWorker, PullRow, RepoSighting, Scope, Store, StoreError, StoreOptions, Tx};
+use crate::{Dialect, GitHubRepo, NewWorker, PullRow, Scope, Store, StoreError, StoreOptions, Tx};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use owp_base::clock::{Clock, Entropy};
@@ -198,8 +198,7 @@ impl Bench {
 
     /// Records that GitHub shows a repository under a name.
     pub(super) async fn sighting(&self, github_id: i64, name: &str) -> RepoId {
-        let seen =
-            RepoSighting { github_id, installation_id: 9, name: name.to_owned(), private: false, archived: false };
+        let seen = GitHubRepo { github_id, installation_id: 9, name: name.to_owned(), private: false, archived: false };
         self.change(move |tx| Box::pin(async move { tx.record_sighting(&seen, false).await })).await
     }
 

@@ -4,7 +4,6 @@
 //! one.
 
 mod answers;
-mod bell;
 mod bench;
 mod candidates;
 mod chain;
@@ -14,6 +13,7 @@ mod durability;
 mod feed;
 mod lanes;
 mod leases;
+mod notifications;
 mod opening;
 mod pages;
 mod people;

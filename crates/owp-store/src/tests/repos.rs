@@ -4,7 +4,7 @@ use super::bench::START;
 use super::sync::taken;
 use super::*;
 use crate::Pause;
-use crate::{RepoRow, RepoSighting};
+use crate::{GitHubRepo, RepoRow};
 use futures_util::future::join_all;
 use owp_pool::{RepoId, Span, Timestamp};
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ on_both_engines! {
     async fn sightings_of_one_new_repository_at_once_make_one_row_or_say_so(bench) {
         bench.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
         let sightings = (0..8).map(|_| {
-            let seen = RepoSighting {
+            let seen = GitHubRepo {
                 github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: false, archived: false,
             };
             bench.write(crate::Scope::global(), move |tx| {
@@ -85,7 +85,7 @@ on_both_engines! {
 
     async fn an_archived_repository_is_not_served_until_it_is_back(bench) {
         let id = bench.managed_repo(42, "acme/rocket").await;
-        let archived = RepoSighting {
+        let archived = GitHubRepo {
             github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: true, archived: true,
         };
         bench.change(move |tx| Box::pin(async move { tx.record_sighting(&archived, false).await })).await;
@@ -111,7 +111,7 @@ on_both_engines! {
         assert_eq!(stopped(row(bench, &id).await), (Some("uninstalled".to_owned()), Some(START)));
         bench.sighting(42, "acme/rocket").await;
         assert_eq!(stopped(row(bench, &id).await), (None, None));
-        let archived = RepoSighting { github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: false, archived: true };
+        let archived = GitHubRepo { github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: false, archived: true };
         bench.change(move |tx| Box::pin(async move { tx.record_sighting(&archived, false).await })).await;
         assert_eq!(row(bench, &id).await.inactive_since, Some(START + Span::secs(5)));
     }

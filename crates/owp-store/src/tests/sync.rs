@@ -2,7 +2,7 @@
 
 use super::bench::START;
 use super::*;
-use crate::{RepoRow, RepoSighting};
+use crate::{GitHubRepo, RepoRow};
 use owp_pool::{RepoId, Span, Timestamp};
 
 const HOLD: Span = Span::minutes(2);
@@ -197,7 +197,7 @@ on_both_engines! {
         bench.advance(Span::secs(1));
         bench.change(move |tx| Box::pin(async move {
             tx.set_inactive(&at, Some("GitHub does not show it")).await?;
-            let seen = RepoSighting {
+            let seen = GitHubRepo {
                 github_id: 42,
                 installation_id: 9,
                 name: "acme/rocket".into(),

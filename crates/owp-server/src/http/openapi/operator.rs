@@ -3,7 +3,7 @@
 use super::operation::{Answer, Auth, Operation, id, json_of, query};
 use super::public::paging;
 use crate::wire::admin::{RemoveBody, RepoBody, RepoRemoved, RepoSaved, State, TaskAdded, TaskBody, WorkerPage};
-use crate::wire::dead_comments::{DeadComments, RetryBody};
+use crate::wire::dead_letters::{DeadComments, RetryBody};
 use crate::wire::me::Left;
 use crate::wire::operator::{
     AuditLine, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,

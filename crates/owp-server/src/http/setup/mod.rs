@@ -5,7 +5,7 @@
 
 mod pages;
 
-use super::Face;
+use super::ApiState;
 use super::body::collect;
 use super::problem::Failure;
 use axum::extract::{Query, Request, State};
@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::Markup;
 use owp_config::{Obstacle, web_origin};
-use owp_engine::{Extras, GitHubError, SetupRefused, SetupWish};
+use owp_engine::{Extras, GitHubError, SetupRefused, SetupRequest};
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -27,13 +27,13 @@ const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
 const ACCOUNT_MAX: usize = 39;
 
 /// Shows the form.
-pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Response {
-    match face.engine.operator().setup_knows(session(&headers)) {
+pub(super) async fn ask(State(api): State<ApiState>, headers: HeaderMap) -> Response {
+    match api.engine.operator().setup_knows(session(&headers)) {
         Ok(known) => {
-            let told = face.engine.settings().public_url.get().map(str::to_owned);
+            let told = api.engine.settings().public_url.get().map(str::to_owned);
             let public = told.unwrap_or_else(|| likely_address(&headers));
-            let obstacle = face.engine.operator().setup_obstacle(&public).ok().flatten();
-            let filled = pages::Filled { public, ..pages::Filled::default() };
+            let obstacle = api.engine.operator().setup_obstacle(&public).ok().flatten();
+            let filled = pages::SubmittedForm { public, ..pages::SubmittedForm::default() };
             page(StatusCode::OK, None, &pages::form(&filled, known, obstacle.map(Obstacle::advice), None))
         }
         Err(error) => refused(&error),
@@ -41,11 +41,11 @@ pub(super) async fn ask(State(face): State<Face>, headers: HeaderMap) -> Respons
 }
 
 /// Accepts the form and shows a page whose one button posts the manifest to GitHub.
-pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<Response, Failure> {
+pub(super) async fn begin(State(api): State<ApiState>, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    let body = collect(&face, &parts, body, FORM_BYTES).await?;
-    let filled = pages::Filled::read(&body);
-    let known = match face.engine.operator().setup_knows(session(&parts.headers)) {
+    let body = collect(&api, &parts, body, FORM_BYTES).await?;
+    let filled = pages::SubmittedForm::read(&body);
+    let known = match api.engine.operator().setup_knows(session(&parts.headers)) {
         Ok(known) => known,
         Err(error) => return Ok(refused(&error)),
     };
@@ -64,7 +64,7 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
         }
         name => name.map(str::to_owned),
     };
-    let wish = SetupWish {
+    let wish = SetupRequest {
         token: filled.token.clone(),
         session: session(&parts.headers).map(str::to_owned),
         back: came_from(&parts.headers).unwrap_or_else(|| public.clone()),
@@ -72,7 +72,7 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
         organization,
         extras: Extras { checks: filled.checks, teams: filled.teams },
     };
-    match face.engine.operator().setup_begin(&wish) {
+    match api.engine.operator().setup_begin(&wish) {
         Ok(form) => {
             let secure = if wish.back.starts_with("https://") { "; Secure" } else { "" };
             let cookie =
@@ -93,7 +93,7 @@ pub(super) async fn begin(State(face): State<Face>, request: Request) -> Result<
 
 /// Query parameters that GitHub adds when it redirects the browser back.
 #[derive(Deserialize)]
-pub(super) struct Back {
+pub(super) struct RedirectQuery {
     #[serde(default)]
     code: String,
     #[serde(default)]
@@ -101,12 +101,16 @@ pub(super) struct Back {
 }
 
 /// Handles the redirect back from GitHub.
-pub(super) async fn finish(State(face): State<Face>, Query(back): Query<Back>, headers: HeaderMap) -> Response {
+pub(super) async fn finish(
+    State(api): State<ApiState>,
+    Query(back): Query<RedirectQuery>,
+    headers: HeaderMap,
+) -> Response {
     let session = session(&headers).map(str::to_owned);
     // GitHub hands the credentials over once, so a disconnecting browser must not cancel this.
     let finishing =
         tokio::spawn(
-            async move { face.engine.operator().setup_finish(&back.code, &back.state, session.as_deref()).await },
+            async move { api.engine.operator().setup_finish(&back.code, &back.state, session.as_deref()).await },
         );
     match finishing.await {
         Ok(Ok(done)) => {

@@ -6,7 +6,7 @@ use owp_engine::{SetupDone, SetupForm, SetupRefused};
 
 /// The submitted form.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Filled {
+pub(super) struct SubmittedForm {
     pub(super) token: String,
     pub(super) public: String,
     pub(super) owner: String,
@@ -15,7 +15,7 @@ pub(super) struct Filled {
     pub(super) teams: bool,
 }
 
-impl Filled {
+impl SubmittedForm {
     /// Parses the form; a missing field is empty.
     pub(super) fn read(body: &[u8]) -> Self {
         let mut filled = Self::default();
@@ -48,7 +48,7 @@ pub(super) const WRONG_TOKEN: &str = "That is not the setup token. It is in the 
     names /setup (in a container: `docker compose logs owp`). A restart makes a new token.";
 
 /// Renders the form. `advice` concerns the prefilled address; `wrong` says why the form is shown again.
-pub(super) fn form(filled: &Filled, known: bool, advice: Option<&str>, wrong: Option<&str>) -> Markup {
+pub(super) fn form(filled: &SubmittedForm, known: bool, advice: Option<&str>, wrong: Option<&str>) -> Markup {
     let organization = filled.organization().is_some();
     frame(
         "Set up OWP Pool",

@@ -1,13 +1,13 @@
 //! The operator's view of dead letters: comments that could not be delivered, and their retry.
 
-use super::Face;
+use super::ApiState;
 use super::auth::Operator;
 use super::body::Json;
-use super::once::{Repeat, kept};
+use super::once::{ReservedKey, kept};
 use super::problem::Failure;
 use super::query::{Query, fault};
 use super::resources::next;
-use crate::wire::dead_comments::{DeadComment, DeadComments, RetryBody};
+use crate::wire::dead_letters::{DeadComment, DeadComments, RetryBody};
 use crate::wire::{DONE, Done, cursor};
 use axum::extract::State;
 use owp_engine::{DeadLetter, DeadPlace};
@@ -17,7 +17,7 @@ const LIST: &str = "comments dead";
 
 /// Lists dead letters, newest first.
 pub(super) async fn list(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     query: Query,
 ) -> Result<axum::Json<DeadComments>, Failure> {
@@ -30,20 +30,20 @@ pub(super) async fn list(
         text => Some(place(&text).ok_or_else(|| fault("cursor", "must be the `next_cursor` of a page of this list"))?),
     };
     // One more than requested shows whether there is another page.
-    let mut letters = face.engine.comments().dead_letters(after, limit + 1).await?;
+    let mut letters = api.engine.comments().dead_letters(after, limit + 1).await?;
     let next_cursor = next(&mut letters, limit, LIST, |last| words(&last.place()));
     Ok(axum::Json(DeadComments { comments: letters.into_iter().map(view).collect(), next_cursor }))
 }
 
 /// Retries a dead letter.
 pub(super) async fn retry(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
-    repeat: Repeat,
+    repeat: ReservedKey,
     body: Json<RetryBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let Json(asked) = body;
-    face.engine.comments().retry_comment(&asked.repo, asked.issue, asked.key, repeat.keep(|()| kept(&DONE))).await?;
+    api.engine.comments().retry_comment(&asked.repo, asked.issue, asked.key, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 

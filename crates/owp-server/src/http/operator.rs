@@ -1,9 +1,9 @@
 //! Operator calls for bulk tasks, close, pause, resume, revoke, trust and audit export, behind `X-Admin-Token`.
 
-use super::Face;
+use super::ApiState;
 use super::auth::Operator;
 use super::body::{Json, MaybeJson};
-use super::once::{Repeat, kept};
+use super::once::{ReservedKey, kept};
 use super::problem::Failure;
 use super::query::Query;
 use super::resources::plain;
@@ -18,21 +18,21 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use owp_engine::{AddedTask, Audit, AuditRow, Engine, NewTask, Whom};
+use owp_engine::{AddedTask, Audit, AuditRow, Engine, NewTask, TrustTarget};
 use owp_pool::{LeaseId, Span, WorkerId};
 use std::io;
 
 /// Adds many tasks to one manual repository, all or none.
 pub(super) async fn bulk(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
-    repeat: Repeat,
+    repeat: ReservedKey,
     body: Json<BulkBody>,
 ) -> Result<axum::Json<TasksAdded>, Failure> {
     let Json(asked) = body;
     let tasks = asked.tasks.into_iter().map(new_task).collect();
     let keep = repeat.keep(|tasks: &[AddedTask]| kept(&added(tasks)));
-    let tasks = face.engine.operator().add_tasks(&asked.repo, tasks, keep).await?;
+    let tasks = api.engine.operator().add_tasks(&asked.repo, tasks, keep).await?;
     Ok(axum::Json(added(&tasks)))
 }
 
@@ -58,99 +58,99 @@ pub(super) fn new_task(task: crate::wire::admin::NewTask) -> NewTask {
 
 /// Closes a task of a manual repository.
 pub(super) async fn close_task(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
-    repeat: Repeat,
+    repeat: ReservedKey,
     id: Result<Path<String>, PathRejection>,
     body: MaybeJson<RevokeBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let (id, MaybeJson(reason)) = (task_id(id)?, body);
-    face.engine.operator().close_task(id, reason, repeat.keep(|()| kept(&DONE))).await?;
+    api.engine.operator().close_task(id, reason, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 
 /// Makes a finished task of a manual repository ready again.
 pub(super) async fn reopen_task(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
-    repeat: Repeat,
+    repeat: ReservedKey,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<axum::Json<Done>, Failure> {
-    face.engine.operator().reopen_task(task_id(id)?, repeat.keep(|()| kept(&DONE))).await?;
+    api.engine.operator().reopen_task(task_id(id)?, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 
 /// Pauses a repository.
 pub(super) async fn pause(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     body: Json<PauseBody>,
 ) -> Result<axum::Json<Paused>, Failure> {
     let Json(pause) = body;
-    let until = face.engine.operator().pause_repo(&pause.repo, pause.secs.map(Span::secs), pause.reason).await?;
+    let until = api.engine.operator().pause_repo(&pause.repo, pause.secs.map(Span::secs), pause.reason).await?;
     Ok(axum::Json(Paused { ok: true, paused_until: until.map(|at| at.rfc3339()) }))
 }
 
 /// Resumes a repository.
 pub(super) async fn resume(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     body: Json<ResumeBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let Json(repo) = body;
-    face.engine.operator().resume_repo(&repo).await?;
+    api.engine.operator().resume_repo(&repo).await?;
     Ok(axum::Json(DONE))
 }
 
 /// Revokes a lease.
 pub(super) async fn revoke_lease(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
-    repeat: Repeat,
+    repeat: ReservedKey,
     id: Result<Path<String>, PathRejection>,
     body: MaybeJson<RevokeBody>,
 ) -> Result<axum::Json<Done>, Failure> {
     let unknown = || Failure::new(ProblemKind::UnknownLease, "There is no lease with this id.");
     let (id, MaybeJson(reason)) = (plain(id).ok_or_else(unknown)?, body);
-    face.engine.operator().revoke_lease(LeaseId::new(id), reason, repeat.keep(|()| kept(&DONE))).await?;
+    api.engine.operator().revoke_lease(LeaseId::new(id), reason, repeat.keep(|()| kept(&DONE))).await?;
     Ok(axum::Json(DONE))
 }
 
 /// Revokes a worker's access and its leases.
 pub(super) async fn revoke_worker(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     id: Result<Path<String>, PathRejection>,
     body: MaybeJson<RevokeBody>,
 ) -> Result<axum::Json<Left>, Failure> {
     let unknown = || Failure::new(ProblemKind::UnknownWorker, "There is no worker with this id.");
     let (id, MaybeJson(reason)) = (plain(id).ok_or_else(unknown)?, body);
-    let leases_ended = face.engine.workers().revoke_worker(&WorkerId::new(id), reason).await?;
+    let leases_ended = api.engine.workers().revoke_worker(&WorkerId::new(id), reason).await?;
     Ok(axum::Json(Left { ok: true, leases_ended }))
 }
 
 /// Sets a repository's trust in a contributor.
 pub(super) async fn trust(
-    State(face): State<Face>,
+    State(api): State<ApiState>,
     _: Operator,
     body: Json<TrustBody>,
 ) -> Result<axum::Json<TrustSet>, Failure> {
     let Json(trust) = body;
     let whom = match (trust.login, trust.github_id) {
-        (Some(login), _) => Whom::Login(login),
-        (None, id) => Whom::Id(id.unwrap_or_default()),
+        (Some(login), _) => TrustTarget::Login(login),
+        (None, id) => TrustTarget::Id(id.unwrap_or_default()),
     };
-    let set = face.engine.operator().set_trust(&trust.repo, whom, trust.level).await?;
+    let set = api.engine.operator().set_trust(&trust.repo, whom, trust.level).await?;
     let answer = TrustSet { ok: true, repo: set.repo, github_id: set.github_id, login: set.login, level: trust.level };
     Ok(axum::Json(answer))
 }
 
 /// Exports the audit log of a repository, or the log of events without one, as one JSON object per line. The last line
 /// is the verdict on the hash chain.
-pub(super) async fn audit(State(face): State<Face>, _: Operator, query: Query) -> Result<Response, Failure> {
+pub(super) async fn audit(State(api): State<ApiState>, _: Operator, query: Query) -> Result<Response, Failure> {
     let repo = query.text("repo")?.map(str::to_owned);
-    let audit = face.engine.operator().audit(repo).await?;
-    let export = Export { engine: face.engine, audit, events: 0, broken_at: None, ended: false };
+    let audit = api.engine.operator().audit(repo).await?;
+    let export = Export { engine: api.engine, audit, events: 0, broken_at: None, ended: false };
     let lines = futures_util::stream::try_unfold(export, Export::next);
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// State of the last read of a repository's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum PolicyFreshness {
     /// Read within [`FRESH`], or there is no file to read: grants are allowed.
     Fresh,
     /// A read is due before a grant.
@@ -32,7 +32,7 @@ pub(crate) enum Look {
 }
 
 #[derive(Default)]
-struct Reads {
+struct RepoReads {
     at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
     /// Held while a worker's call reads the file; other calls wait for that one.
@@ -41,10 +41,10 @@ struct Reads {
 
 /// Last reads by repository.
 #[derive(Default)]
-pub(crate) struct Looked(Mutex<HashMap<RepoId, Reads>>);
+pub(crate) struct PolicyReads(Mutex<HashMap<RepoId, RepoReads>>);
 
-impl Looked {
-    fn with<T>(&self, id: &RepoId, work: impl FnOnce(&mut Reads) -> T) -> T {
+impl PolicyReads {
+    fn with<T>(&self, id: &RepoId, work: impl FnOnce(&mut RepoReads) -> T) -> T {
         let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         work(reads.entry(id.clone()).or_default())
     }
@@ -78,12 +78,12 @@ impl Looked {
 
 impl Policies<'_> {
     /// Returns whether grants are allowed by the last read of the file.
-    pub(crate) fn policy_look(&self, row: &RepoRow, now: Timestamp) -> Look {
+    pub(crate) fn policy_look(&self, row: &RepoRow, now: Timestamp) -> PolicyFreshness {
         let looked = &self.inner().policies;
         if !row.managed || self.github().is_none() || looked.is_fresh(&row.id, now, FRESH) {
-            return Look::Fresh;
+            return PolicyFreshness::Fresh;
         }
-        if looked.is_failing(&row.id, now) { Look::Failing } else { Look::Due }
+        if looked.is_failing(&row.id, now) { PolicyFreshness::Failing } else { PolicyFreshness::Due }
     }
 
     /// Reads the stale policy files of these repositories, all at once and within a few seconds. A repository whose
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_read_is_fresh_for_its_age_and_a_failure_for_some_seconds() {
-        let (looked, id, now) = (Looked::default(), RepoId::new("r_1"), Timestamp(1_000_000));
+        let (looked, id, now) = (PolicyReads::default(), RepoId::new("r_1"), Timestamp(1_000_000));
         assert!(!looked.is_fresh(&id, now, FRESH) && !looked.is_failing(&id, now));
         looked.mark_failed(&id, now);
         assert!(looked.is_failing(&id, now + FAILED_FOR - Span(1)) && !looked.is_failing(&id, now + FAILED_FOR));

@@ -20,7 +20,7 @@ const AUDIT_PAGE: i64 = 500;
 
 /// The contributor whose trust is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whom {
+pub enum TrustTarget {
     /// The current owner of this login.
     Login(String),
     /// The GitHub user with this id.
@@ -172,7 +172,7 @@ impl Operator<'_> {
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`], [`EngineError::UnknownPerson`].
-    pub async fn set_trust(&self, repo: &str, whom: Whom, level: i64) -> Result<Trusted, EngineError> {
+    pub async fn set_trust(&self, repo: &str, whom: TrustTarget, level: i64) -> Result<Trusted, EngineError> {
         let row = self.known_repo(repo).await?;
         let (github_id, login) = self.identify(&row, whom).await?;
         let trusted = Trusted { repo: row.name.clone(), github_id, login: login.clone() };
@@ -192,10 +192,10 @@ impl Operator<'_> {
 
     /// Resolves a contributor. GitHub knows the current owner of a login and is asked through any repository the App
     /// serves. If there is none, or the request fails for a manual repository, the pool's own records decide.
-    async fn identify(&self, row: &RepoRow, whom: Whom) -> Result<(i64, Option<String>), EngineError> {
+    async fn identify(&self, row: &RepoRow, whom: TrustTarget) -> Result<(i64, Option<String>), EngineError> {
         let login = match whom {
-            Whom::Id(id) => return Ok((id, None)),
-            Whom::Login(login) => login,
+            TrustTarget::Id(id) => return Ok((id, None)),
+            TrustTarget::Login(login) => login,
         };
         let reader = match row.managed && self.github().is_some() {
             true => Some(self.reader(row)?),

@@ -21,9 +21,9 @@ pub struct Committed {
 }
 
 #[derive(Clone)]
-pub(super) struct Bell(broadcast::Sender<Arc<[Committed]>>);
+pub(super) struct CommitNotifier(broadcast::Sender<Arc<[Committed]>>);
 
-impl Bell {
+impl CommitNotifier {
     pub(super) fn new() -> Self {
         Self(broadcast::Sender::new(DEPTH))
     }
